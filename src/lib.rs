@@ -1,0 +1,1 @@
+//! panelgate: the gateway between v2 API customers and upstream panels.

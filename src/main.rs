@@ -1,0 +1,2 @@
+//! panelgate.
+fn main() {}
