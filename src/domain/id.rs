@@ -1,0 +1,78 @@
+//! Names of things: numbers and texts that must not be mistaken for one another.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// A customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomerId(pub i64);
+
+/// An API key of a customer (not the secret itself).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub i64);
+
+/// An order: positive and below 2^31, because downstream panels keep it in a signed 32-bit column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderId(pub i32);
+
+/// The order's other name: time-ordered, unguessable, 128 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicId(pub Uuid);
+
+/// One attempt to have an order delivered by one panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LegId(pub i64);
+
+/// A service of our own catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceId(pub i32);
+
+/// An upstream panel, by the operator's name for it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProviderId(pub String);
+
+/// An order's id at a panel: opaque text, whatever it looks like.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PanelOrder(pub String);
+
+/// The first bytes of the SHA-256 of the configuration's text, in hex.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ConfigHash(pub String);
+
+impl PublicId {
+    /// Crockford's base 32: the alphabet of ULIDs, without the letters that are mistaken for digits.
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    /// Letters that 128 bits take, five bits a letter.
+    const LETTERS: u32 = 26;
+
+    /// The 26 letters that this id is written with.
+    pub fn letters(self) -> String {
+        let bits = self.0.as_u128();
+        let letter = |place: u32| Self::ALPHABET[((bits >> (5 * place)) & 31) as usize] as char;
+        (0..Self::LETTERS).rev().map(letter).collect()
+    }
+}
+
+macro_rules! shown_as_is {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+    )*};
+}
+shown_as_is!(CustomerId, KeyId, OrderId, LegId, ServiceId, ProviderId, PanelOrder, ConfigHash);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_ids_are_26_letters_in_the_order_of_their_bits() {
+        assert_eq!(PublicId(Uuid::from_u128(0)).letters(), "0".repeat(26));
+        assert_eq!(PublicId(Uuid::from_u128(u128::MAX)).letters(), format!("7{}", "Z".repeat(25)));
+        assert!(PublicId(Uuid::from_u128(31)).letters() < PublicId(Uuid::from_u128(32)).letters());
+    }
+}

@@ -1,0 +1,131 @@
+//! A leg: one attempt to have an order delivered by one panel; sent by a machine at most once.
+//!
+//! ```text
+//!             lease               mark (its own commit)      answer
+//!  ready ───────────▶ leased ───────────────────▶ sending ──────────▶ accepted ──▶ ended
+//!    ▲  ▲               │  └── lease over: ready     │ └─▶ refused   (next route, or the order's end)
+//!    │  └── never sent ─┼───────────────────────────┤   └─▶ parked    (ready again by itself)
+//!    │                  │                            └────▶ in_doubt ──▶ accepted
+//!    └── parked ────────┘
+//! ```
+
+use crate::domain::id::{LegId, OrderId, PanelOrder};
+use crate::domain::money::Money;
+use crate::domain::provider::RefusalClass;
+use crate::domain::service::{Route, ServiceType};
+use crate::domain::wish::Details;
+
+/// Where a leg stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LegState {
+    /// Nothing was sent; may be taken.
+    Ready,
+    /// Nothing was sent; taken by a dispatcher for a moment.
+    Leased,
+    /// The intent to send is committed; the panel may have heard.
+    Sending,
+    /// Something may have been placed and nobody knows; never sent again.
+    InDoubt,
+    /// The panel has it under its own id; watched.
+    Accepted,
+    /// Provably not placed, for a reason that passes; waits.
+    Parked,
+    /// Provably not placed, and over.
+    Refused,
+    /// Accepted and over.
+    Ended,
+}
+
+impl LegState {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Ready,
+        Self::Leased,
+        Self::Sending,
+        Self::InDoubt,
+        Self::Accepted,
+        Self::Parked,
+        Self::Refused,
+        Self::Ended,
+    ];
+
+    /// The word that the database, commands and logs use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Leased => "leased",
+            Self::Sending => "sending",
+            Self::InDoubt => "in_doubt",
+            Self::Accepted => "accepted",
+            Self::Parked => "parked",
+            Self::Refused => "refused",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// The state of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// A leg in a dispatcher's hands: all that is needed to ask a panel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeasedLeg {
+    /// The leg.
+    pub leg: LegId,
+    /// Its order.
+    pub order: OrderId,
+    /// Which attempt this is, from one; results carry it, so a stale one changes nothing.
+    pub attempt: i32,
+    /// Consecutive attempts that never left this machine.
+    pub unsent: i32,
+    /// The panel and its service.
+    pub route: Route,
+    /// The shape of the order.
+    pub kind: ServiceType,
+    /// Where it is delivered to.
+    pub link: String,
+    /// How many; one for packages.
+    pub units: u64,
+    /// What else the panel is told.
+    pub details: Details,
+    /// What the panel is expected to charge.
+    pub cost: Money,
+}
+
+/// What is known after an `add` was tried: the most expensive decision in the house.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The panel gave an id.
+    Accepted(PanelOrder),
+    /// A listed text proves that nothing was placed.
+    Refused(RefusalClass),
+    /// Not one byte of the request's body left: safe to ask again.
+    NeverSent,
+    /// Anything else.
+    InDoubt,
+}
+
+impl Verdict {
+    /// The word that the database, commands and logs use.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::Refused(_) => "refused",
+            Self::NeverSent => "never_sent",
+            Self::InDoubt => "in_doubt",
+        }
+    }
+}
+
+/// A verdict with what it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The decision.
+    pub verdict: Verdict,
+    /// The HTTP status, where an answer came.
+    pub http_status: Option<u16>,
+    /// The answer as it came, or what failed, in words; capped, without keys.
+    pub words: String,
+}

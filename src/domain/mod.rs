@@ -1,0 +1,14 @@
+//! The words everything else is written in: no I/O, no clock read, no JSON.
+
+pub mod clock;
+pub mod customer;
+pub mod id;
+pub mod leg;
+pub mod money;
+pub mod order;
+pub mod provider;
+pub mod refusal;
+pub mod service;
+pub mod settlement;
+pub mod transfer;
+pub mod wish;

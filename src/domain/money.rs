@@ -1,0 +1,322 @@
+//! Money, rates and percentages: exact to eight decimals, every rounding named, no float anywhere.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+
+/// Decimals that every amount is kept to; `numeric(28,8)` in the database.
+pub const SCALE: u32 = 8;
+
+/// Units that a [`Rate`] prices.
+pub const RATE_UNITS: u64 = 1_000;
+
+/// Digits before the point that fit `numeric(28,8)`; anything longer is refused when it is read.
+const WHOLE_DIGITS_MAX: usize = 18;
+
+/// The longest amount text that is looked at; panels send up to 11 decimals, so this is generous.
+const AMOUNT_BYTES_MAX: usize = 64;
+
+/// An amount of the gateway's currency, signed, at a fixed scale of eight decimals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(Decimal);
+
+/// The price of [`RATE_UNITS`] units; for packages, the price of one package.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate(Decimal);
+
+/// A percentage such as `18` or `-2.5`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percent(Decimal);
+
+/// Why a text is no amount, or why two amounts have no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// Not a plain decimal number such as `12.50`.
+    #[error("is not a plain decimal number")]
+    Unreadable,
+    /// More than [`SCALE`] decimals that are not zero.
+    #[error("has more than {SCALE} decimals")]
+    TooPrecise,
+    /// Larger than the books can hold.
+    #[error("is too large")]
+    TooLarge,
+}
+
+/// Reads digits with at most one point and a leading minus; nothing else (no exponent, no blanks, no plus).
+fn plain(text: &str) -> Result<Decimal, MoneyError> {
+    if text.len() > AMOUNT_BYTES_MAX {
+        return Err(MoneyError::TooLarge);
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !all_digits(whole) || !all_digits(fraction) {
+        return Err(MoneyError::Unreadable);
+    }
+    if whole.trim_start_matches('0').len() > WHOLE_DIGITS_MAX {
+        return Err(MoneyError::TooLarge);
+    }
+    // Digits that a Decimal cannot hold are cut here by name, below any scale we keep: 18 + 10 digits always fit.
+    let kept = &fraction[..fraction.len().min(SCALE as usize + 2)];
+    let lost = fraction[kept.len()..].bytes().any(|byte| byte != b'0');
+    let mut value = Decimal::from_str(&format!("{whole}.{kept}")).map_err(|_| MoneyError::Unreadable)?;
+    if lost {
+        // What was cut is more than nothing: keep that fact in the last digit, so that rounding up still rounds up.
+        value = value.checked_add(Decimal::new(1, SCALE + 2)).ok_or(MoneyError::TooLarge)?;
+    }
+    if text.starts_with('-') {
+        value.set_sign_negative(true);
+    }
+    Ok(value)
+}
+
+fn exact(text: &str) -> Result<Decimal, MoneyError> {
+    let value = plain(text)?.normalize();
+    if value.scale() > SCALE { Err(MoneyError::TooPrecise) } else { Ok(value) }
+}
+
+fn up(value: Decimal) -> Decimal {
+    value.round_dp_with_strategy(SCALE, RoundingStrategy::ToPositiveInfinity)
+}
+
+fn down(value: Decimal) -> Decimal {
+    value.round_dp_with_strategy(SCALE, RoundingStrategy::ToNegativeInfinity)
+}
+
+/// Plainly: at least two decimals, no zeros beyond them, never an exponent.
+fn write_plain(value: Decimal, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut shown = value.normalize();
+    if shown.scale() < 2 {
+        shown.rescale(2);
+    }
+    if shown.is_zero() {
+        return f.pad("0.00");
+    }
+    f.pad(&shown.to_string())
+}
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+
+    /// Reads an amount that must fit the books exactly.
+    pub fn parse(text: &str) -> Result<Self, MoneyError> {
+        exact(text).map(Self)
+    }
+
+    /// Reads a panel's amount, which may carry more decimals than the books: rounded up, so that a cost is never
+    /// booked too small.
+    pub fn parse_rounding_up(text: &str) -> Result<Self, MoneyError> {
+        plain(text).map(|value| Self(up(value)))
+    }
+
+    /// The amount that the database holds; its `numeric(28,8)` has the scale already.
+    pub fn from_decimal(value: Decimal) -> Self {
+        Self(value)
+    }
+
+    /// The amount as the database takes it.
+    pub fn decimal(self) -> Decimal {
+        self.0
+    }
+
+    /// Whether this is more than nothing.
+    pub fn is_positive(self) -> bool {
+        self.0 > Decimal::ZERO
+    }
+
+    /// Whether this is less than nothing.
+    pub fn is_negative(self) -> bool {
+        self.0 < Decimal::ZERO
+    }
+
+    /// The same amount without its sign.
+    #[must_use]
+    pub fn size(self) -> Self {
+        Self(self.0.abs())
+    }
+
+    /// The sum.
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
+        self.0.checked_add(other.0).map(Self).ok_or(MoneyError::TooLarge)
+    }
+
+    /// The difference.
+    pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
+        self.0.checked_sub(other.0).map(Self).ok_or(MoneyError::TooLarge)
+    }
+
+    /// `part` of `whole` of this amount, rounded down: the rounding of refunds. A `whole` of zero has no parts.
+    pub fn share_rounding_down(self, part: u64, whole: u64) -> Result<Self, MoneyError> {
+        let product = self.0.checked_mul(Decimal::from(part)).ok_or(MoneyError::TooLarge)?;
+        let share = product.checked_div(Decimal::from(whole)).ok_or(MoneyError::TooLarge)?;
+        Ok(Self(down(share)))
+    }
+
+    /// Whether selling at this charge what costs `cost` leaves at least `floor` percent of the charge.
+    pub fn keeps_margin(self, cost: Self, floor: Percent) -> bool {
+        let hundred = Decimal::ONE_HUNDRED;
+        let kept = hundred.checked_sub(floor.0).and_then(|part| self.0.checked_mul(part));
+        let spent = cost.0.checked_mul(hundred);
+        matches!((kept, spent), (Some(kept), Some(spent)) if spent <= kept)
+    }
+}
+
+impl Rate {
+    /// Reads a rate that must fit exactly.
+    pub fn parse(text: &str) -> Result<Self, MoneyError> {
+        match exact(text)? {
+            value if value.is_sign_negative() && !value.is_zero() => Err(MoneyError::Unreadable),
+            value => Ok(Self(value)),
+        }
+    }
+
+    /// Reads a panel's rate: more decimals than we keep are rounded up, so that a cost is never seen too small.
+    pub fn parse_rounding_up(text: &str) -> Result<Self, MoneyError> {
+        match plain(text)? {
+            value if value.is_sign_negative() && !value.is_zero() => Err(MoneyError::Unreadable),
+            value => Ok(Self(up(value))),
+        }
+    }
+
+    /// The rate that the database holds.
+    pub fn from_decimal(value: Decimal) -> Self {
+        Self(value)
+    }
+
+    /// The rate as the database takes it.
+    pub fn decimal(self) -> Decimal {
+        self.0
+    }
+
+    /// What `units` cost at this rate, rounded up: the rounding of charges, so that a positive rate is never free.
+    pub fn for_units(self, units: u64) -> Result<Money, MoneyError> {
+        let product = self.0.checked_mul(Decimal::from(units)).ok_or(MoneyError::TooLarge)?;
+        let amount = product.checked_div(Decimal::from(RATE_UNITS)).ok_or(MoneyError::TooLarge)?;
+        Ok(Money(up(amount)))
+    }
+
+    /// What one package costs: the rate once.
+    pub fn for_package(self) -> Money {
+        Money(self.0)
+    }
+
+    /// This cost with a percentage and a fixed part per 1,000 units put on top, rounded up to the scale.
+    pub fn marked_up(self, percent: Percent, fixed: Rate) -> Result<Self, MoneyError> {
+        let factor = percent.0.checked_div(Decimal::ONE_HUNDRED).and_then(|part| part.checked_add(Decimal::ONE));
+        let price = factor
+            .and_then(|factor| self.0.checked_mul(factor))
+            .and_then(|price| price.checked_add(fixed.0))
+            .ok_or(MoneyError::TooLarge)?;
+        Ok(Self(up(price.max(Decimal::ZERO))))
+    }
+
+    /// The next multiple of `step` at or above this rate; a step of zero changes nothing.
+    pub fn rounded_up_to(self, step: Rate) -> Result<Self, MoneyError> {
+        if step.0.is_zero() {
+            return Ok(self);
+        }
+        let steps = self.0.checked_div(step.0).ok_or(MoneyError::TooLarge)?.ceil();
+        steps.checked_mul(step.0).map(Self).ok_or(MoneyError::TooLarge)
+    }
+}
+
+impl Percent {
+    /// Reads a percentage; negative ones are valid.
+    pub fn parse(text: &str) -> Result<Self, MoneyError> {
+        exact(text).map(Self)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_plain(self.0, f)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_plain(self.0, f)
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.normalize())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn money(text: &str) -> Money {
+        Money::parse(text).unwrap()
+    }
+
+    #[test]
+    fn amounts_are_shown_plainly() {
+        for (given, shown) in
+            [("100", "100.00"), ("0.072", "0.072"), ("100.84292", "100.84292"), ("0", "0.00"), ("-0.10", "-0.10")]
+        {
+            assert_eq!(money(given).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn only_plain_decimals_are_amounts() {
+        for bad in ["", ".", "1.", ".5", "1e3", "+1", " 1", "1 ", "1,5", "--1", "0x1", "NaN", "1_000", "١"] {
+            assert_eq!(Money::parse(bad), Err(MoneyError::Unreadable), "{bad:?}");
+        }
+        assert_eq!(Money::parse("0.000000001"), Err(MoneyError::TooPrecise));
+        assert_eq!(Money::parse("0.100000000000000"), Ok(money("0.1")));
+        assert_eq!(Money::parse("1000000000000000000"), Err(MoneyError::TooLarge));
+        assert_eq!(Rate::parse("-1"), Err(MoneyError::Unreadable));
+    }
+
+    #[test]
+    fn a_panels_eleven_decimals_round_up() {
+        assert_eq!(Money::parse_rounding_up("0.00000000001"), Ok(money("0.00000001")));
+        assert_eq!(Money::parse_rounding_up("0.12345678000"), Ok(money("0.12345678")));
+        assert_eq!(Money::parse_rounding_up("0.000000000000000000000000000001"), Ok(money("0.00000001")));
+    }
+
+    #[test]
+    fn a_positive_rate_is_never_free() {
+        assert_eq!(Rate::parse("0.00000001").unwrap().for_units(1), Ok(money("0.00000001")));
+        assert_eq!(Rate::parse("0.90").unwrap().for_units(1_000), Ok(money("0.90")));
+    }
+
+    #[test]
+    fn markup_rounds_where_it_says() {
+        let cost = Rate::parse("0.90").unwrap();
+        let price = cost.marked_up(Percent::parse("18").unwrap(), Rate::parse("0.02").unwrap()).unwrap();
+        assert_eq!(price.to_string(), "1.082");
+        assert_eq!(price.rounded_up_to(Rate::parse("0.05").unwrap()).unwrap().to_string(), "1.10");
+        assert_eq!(price.rounded_up_to(Rate::default()), Ok(price));
+    }
+
+    proptest! {
+        #[test]
+        fn shown_amounts_read_back(cents in -1_000_000_000_000_000_000i64..1_000_000_000_000_000_000) {
+            let amount = Money(Decimal::new(cents, SCALE));
+            prop_assert_eq!(Money::parse(&amount.to_string()), Ok(amount));
+        }
+
+        #[test]
+        fn shares_of_a_charge_never_pass_it(cents in 0u64..u64::MAX / 4, part in 0u64..=10_000, more in 0u64..10_000) {
+            let charge = Money(Decimal::from(cents) / Decimal::from(100_000_000u64));
+            let share = charge.share_rounding_down(part, (part + more).max(1)).unwrap();
+            prop_assert!(share <= charge && !share.is_negative());
+        }
+
+        #[test]
+        fn any_text_is_an_amount_or_an_error(text in "\\PC{0,80}") {
+            let _ = Money::parse(&text);
+            let _ = Money::parse_rounding_up(&text);
+        }
+    }
+}

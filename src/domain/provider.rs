@@ -1,0 +1,197 @@
+//! An upstream panel as the operator configured it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::id::ProviderId;
+
+/// The tongue that a panel is asked in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanelDialect {
+    /// The PerfectPanel family.
+    Classic,
+}
+
+impl PanelDialect {
+    /// The name that settings use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+        }
+    }
+}
+
+/// Where a panel's key comes from; the key itself never stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// An environment variable.
+    Env(String),
+    /// A file, whose first line is the key; relative paths start at the configuration file's folder.
+    File(PathBuf),
+}
+
+/// One `[[provider]]` block. Spans of time are what the keys' names say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderSettings {
+    /// The operator's name for it.
+    pub id: ProviderId,
+    /// The tongue it is asked in.
+    pub dialect: PanelDialect,
+    /// Where it listens.
+    pub url: String,
+    /// Where its key comes from.
+    pub key: KeySource,
+    /// The currency of its rates, charges and balance.
+    pub currency: String,
+    /// Calls of every kind.
+    pub requests_per_second: u32,
+    /// Calls in flight.
+    pub concurrent_max: u32,
+    /// Of an `add`, whole; a status call has half of it, a catalogue twice.
+    pub timeout_ms: u64,
+    /// Orders in one status call.
+    pub status_batch_max: u32,
+    /// For orders younger than two minutes; later ones less often.
+    pub status_every_s: u32,
+    /// This panel's own words, folded to lower case, beside the built-in ones.
+    pub words: BTreeMap<String, PanelWord>,
+}
+
+impl ProviderSettings {
+    /// How long an `add` may take.
+    pub fn add_timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+
+    /// How long a status or balance call may take.
+    pub fn status_timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms / 2)
+    }
+
+    /// How long a catalogue may take.
+    pub fn catalogue_timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.saturating_mul(2))
+    }
+}
+
+/// What one of a panel's texts means: a status, or a refusal's class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanelWord {
+    /// A status text.
+    Status(PanelStatus),
+    /// An error text that proves that nothing was placed.
+    Refusal(RefusalClass),
+}
+
+/// What a panel says of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PanelStatus {
+    /// Not begun.
+    Pending,
+    /// Being prepared.
+    Processing,
+    /// Being delivered.
+    InProgress,
+    /// Delivered.
+    Completed,
+    /// Ended with something missing.
+    Partial,
+    /// Ended, given back.
+    Canceled,
+    /// Failed after it was taken; panels set such orders right by hand.
+    Failed,
+    /// A subscription that ran out.
+    Expired,
+}
+
+impl PanelStatus {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Processing,
+        Self::InProgress,
+        Self::Completed,
+        Self::Partial,
+        Self::Canceled,
+        Self::Failed,
+        Self::Expired,
+    ];
+
+    /// The word that settings, logs and the database use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Partial => "partial",
+            Self::Canceled => "canceled",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The status of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.word() == word)
+    }
+}
+
+/// Which listed refusal a panel gave; each proves that nothing was placed, and decides what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusalClass {
+    /// Our key, or our account there.
+    Key,
+    /// The action.
+    Action,
+    /// The service is unknown or off there.
+    Service,
+    /// The link.
+    Link,
+    /// Another order on this link is still running there.
+    Active,
+    /// The quantity.
+    Quantity,
+    /// Another parameter.
+    Parameters,
+    /// Our balance there.
+    Money,
+    /// We ask too often.
+    RateLimit,
+}
+
+impl RefusalClass {
+    /// Every class.
+    pub const ALL: [Self; 9] = [
+        Self::Key,
+        Self::Action,
+        Self::Service,
+        Self::Link,
+        Self::Active,
+        Self::Quantity,
+        Self::Parameters,
+        Self::Money,
+        Self::RateLimit,
+    ];
+
+    /// The word that settings, logs and the database use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Action => "action",
+            Self::Service => "service",
+            Self::Link => "link",
+            Self::Active => "active",
+            Self::Quantity => "quantity",
+            Self::Parameters => "parameters",
+            Self::Money => "money",
+            Self::RateLimit => "rate",
+        }
+    }
+
+    /// The class of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.word() == word)
+    }
+}

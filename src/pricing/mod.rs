@@ -1,0 +1,95 @@
+//! From a panel's rate to a customer's price: which rule spoke, and every rounding by name.
+
+pub mod markup;
+
+use crate::domain::id::ConfigHash;
+use crate::domain::money::{MoneyError, Rate};
+use crate::domain::order::Quote;
+use crate::domain::service::{PackageBilling, Units};
+use crate::pricing::markup::MarkupRule;
+
+/// The price of a service, printed in the catalogue, and why it is that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// The printed price per 1,000 units, or per package.
+    pub rate: Rate,
+    /// The panel's rate that it came from.
+    pub cost_rate: Rate,
+    /// The rule that spoke, in words.
+    pub rule: String,
+}
+
+/// The price of a service: the operator's fixed one, else the cost under the most particular markup.
+pub fn price(
+    fixed: Option<Rate>,
+    cost_rate: Rate,
+    category: &str,
+    markups: &[MarkupRule],
+) -> Result<Price, MoneyError> {
+    if let Some(rate) = fixed {
+        return Ok(Price { rate, cost_rate, rule: "fixed rate".to_owned() });
+    }
+    let Some(rule) = markup::speaks(markups, category) else {
+        return Ok(Price { rate: cost_rate, cost_rate, rule: "no markup".to_owned() });
+    };
+    let rate = cost_rate.marked_up(rule.percent, rule.fixed)?.rounded_up_to(rule.rounding.unwrap_or_default())?;
+    Ok(Price { rate, cost_rate, rule: rule.to_string() })
+}
+
+/// What is billed for one package.
+pub fn package_units(billing: PackageBilling, min: u64) -> Units {
+    match billing {
+        PackageBilling::Rate => Units::Package,
+        PackageBilling::Min => Units::Counted(min),
+    }
+}
+
+/// The quote for `units` at a price: the charge is computed from the printed price, rounded up.
+pub fn quote(price: &Price, units: Units, config: &ConfigHash) -> Result<Quote, MoneyError> {
+    Ok(Quote {
+        charge: units.at(price.rate)?,
+        rate: price.rate,
+        cost_rate: price.cost_rate,
+        cost: units.at(price.cost_rate)?,
+        rule: price.rule.clone(),
+        config: config.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::Percent;
+    use crate::pricing::markup::Scope;
+
+    fn rate(text: &str) -> Rate {
+        Rate::parse(text).unwrap()
+    }
+
+    fn rule(scope: Scope, percent: &str) -> MarkupRule {
+        MarkupRule { scope, percent: Percent::parse(percent).unwrap(), fixed: Rate::default(), rounding: None }
+    }
+
+    #[test]
+    fn the_most_particular_rule_speaks_and_the_later_of_equals() {
+        let rules = [
+            rule(Scope::Category("Insta*".into()), "10"),
+            rule(Scope::All, "50"),
+            rule(Scope::Category("*gram".into()), "20"),
+        ];
+        assert_eq!(price(None, rate("1"), "Instagram", &rules).unwrap().rate, rate("1.2"));
+        assert_eq!(price(None, rate("1"), "Telegrams", &rules).unwrap().rate, rate("1.5"));
+        assert_eq!(price(None, rate("1"), "X", &[]).unwrap().rate, rate("1"));
+        assert_eq!(price(Some(rate("9")), rate("1"), "Instagram", &rules).unwrap().rate, rate("9"));
+    }
+
+    #[test]
+    fn a_package_costs_its_rate_or_its_minimum() {
+        let price = price(Some(rate("5")), rate("4"), "", &[]).unwrap();
+        let hash = ConfigHash("x".into());
+        let once = quote(&price, package_units(PackageBilling::Rate, 500), &hash).unwrap();
+        assert_eq!((once.charge.to_string(), once.cost.to_string()), ("5.00".into(), "4.00".into()));
+        let by_min = quote(&price, package_units(PackageBilling::Min, 500), &hash).unwrap();
+        assert_eq!(by_min.charge.to_string(), "2.50");
+    }
+}
