@@ -3,7 +3,10 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -226,7 +229,9 @@ async fn a_leftover_pid_file_that_names_a_stranger_is_seen_through() {
     let left = fs::read(folder.path().join("postgres/postmaster.pid")).unwrap();
     embedded.stop().await;
     // A file that names a living process, which is not a server: its number was given to somebody else since.
-    let mut stranger = Command::new("sleep").arg("3600").spawn().unwrap();
+    // Of the server's own user: another user's process would not keep PostgreSQL from starting anyway.
+    let user = fs::metadata(folder.path().join("postgres")).unwrap().uid();
+    let mut stranger = Command::new("sleep").arg("3600").uid(user).spawn().unwrap();
     let text = String::from_utf8(left).unwrap().replacen(&server.to_string(), &stranger.id().to_string(), 1);
     fs::write(folder.path().join("postgres/postmaster.pid"), text).unwrap();
     fs::write(folder.path().join("run/.s.PGSQL.5432.lock"), format!("{}\n", stranger.id())).unwrap();
