@@ -231,7 +231,8 @@ async fn a_leftover_pid_file_that_names_a_stranger_is_seen_through() {
     // A file that names a living process, which is not a server: its number was given to somebody else since.
     // Of the server's own user: another user's process would not keep PostgreSQL from starting anyway.
     let user = fs::metadata(folder.path().join("postgres")).unwrap().uid();
-    let mut stranger = Command::new("sleep").arg("3600").uid(user).spawn().unwrap();
+    // It ends with its input, and so with this process.
+    let mut stranger = Command::new("cat").uid(user).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let text = String::from_utf8(left).unwrap().replacen(&server.to_string(), &stranger.id().to_string(), 1);
     fs::write(folder.path().join("postgres/postmaster.pid"), text).unwrap();
     fs::write(folder.path().join("run/.s.PGSQL.5432.lock"), format!("{}\n", stranger.id())).unwrap();
