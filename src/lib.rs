@@ -5,3 +5,4 @@
 pub mod domain;
 pub mod pricing;
 pub mod routing;
+pub mod store;
