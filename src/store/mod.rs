@@ -1,3 +1,197 @@
-//! Our database: all SQL lives here, one file per noun.
+//! All SQL of the house, one file per noun; nothing outside this folder knows that there is a database.
 
+pub mod audit;
+pub mod catalogue;
+pub mod customers;
 pub mod embedded;
+pub mod legs;
+pub mod orders;
+pub mod providers;
+pub mod show;
+pub mod transfers;
+pub mod watches;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::{PgPool, Postgres};
+
+/// A transaction; dropped without a commit, it never happened.
+pub type Tx = sqlx::Transaction<'static, Postgres>;
+
+/// How long a caller waits for a connection before hearing that the database is away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the heartbeat waits; it decides for everybody, so it is quick.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Connections that customers share, unless the settings say otherwise.
+pub const CUSTOMERS_MAX: u32 = 16;
+/// Connections that workers share, unless the settings say otherwise.
+pub const WORKERS_MAX: u32 = 8;
+/// Connections of a command that runs and ends.
+pub const COMMAND_MAX: u32 = 2;
+
+/// Limits of every session, so that no statement, lock or forgotten transaction holds others up for long.
+const SESSION: [(&str, &str); 3] =
+    [("statement_timeout", "15s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "10s")];
+
+/// Why the database gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or is shutting down; nothing is known to be wrong with what was asked.
+    #[error("the database is away: {0}")]
+    Away(#[source] sqlx::Error),
+    /// It answered that something is wrong.
+    #[error("the database refused: {0}")]
+    Broken(#[source] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the database could not be migrated: {0}")]
+    Migrate(#[from] MigrateError),
+    /// The heartbeat finds nobody there.
+    #[error("the database is away")]
+    Absent,
+    /// A row says what no row may say.
+    #[error("{table}.{column} of {id} contradicts itself: {value}")]
+    Contradiction {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// Which row.
+        id: String,
+        /// What stands there.
+        value: String,
+    },
+    /// A write found another state than it was made for and moved no row, or too many.
+    #[error("{0}")]
+    Unexpected(&'static str),
+}
+
+impl StoreError {
+    /// Whether asking again later may help and nothing was refused.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Away(_) | Self::Absent => true,
+            Self::Broken(_) | Self::Migrate(_) | Self::Contradiction { .. } | Self::Unexpected(_) => false,
+        }
+    }
+
+    /// Whether the server undid the statement because of a neighbour, so that it may be tried again.
+    fn is_collision(&self) -> bool {
+        let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
+        matches!(error.code().as_deref(), Some("40P01" | "40001"))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // Classes 57P (shutting down, starting) and 08 (connection) speak of the server, not of the statement.
+        let away = match &error {
+            sqlx::Error::Database(database) => {
+                database.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            _ => false,
+        };
+        if away { Self::Away(error) } else { Self::Broken(error) }
+    }
+}
+
+/// The database as the house uses it: pools that cannot starve each other, and the word of the heartbeat.
+#[derive(Clone, Debug)]
+pub struct Store {
+    customers: PgPool,
+    workers: PgPool,
+    heartbeat: PgPool,
+    present: Arc<AtomicBool>,
+}
+
+impl Store {
+    /// Opens the pools without waiting for a connection.
+    pub fn open(options: &PgConnectOptions, customers_max: u32, workers_max: u32) -> Self {
+        let options = options.clone().options(SESSION).application_name("panelgate");
+        Self {
+            customers: pool(&options, customers_max, ACQUIRE_TIMEOUT),
+            workers: pool(&options, workers_max, ACQUIRE_TIMEOUT),
+            heartbeat: pool(&options, 1, HEARTBEAT_TIMEOUT),
+            present: Arc::new(AtomicBool::new(true)),
+        }
+    }
+
+    /// The options in a `postgres://` URL. TLS is used where the server offers it.
+    pub fn options_of(url: &str) -> Result<PgConnectOptions, StoreError> {
+        Ok(url.parse::<PgConnectOptions>()?.ssl_mode(PgSslMode::Prefer))
+    }
+
+    /// Brings the schema up to date; several processes may ask at once.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        Ok(sqlx::migrate!("./migrations").run(&self.workers).await?)
+    }
+
+    /// One beat: asks the server for nothing and remembers whether it answered.
+    pub async fn beat(&self) -> bool {
+        let answered = sqlx::query_scalar!(r#"select 1 as "one!""#).fetch_one(&self.heartbeat).await.is_ok();
+        self.present.store(answered, Ordering::Relaxed);
+        answered
+    }
+
+    /// Whether the last beat found the database there.
+    pub fn is_present(&self) -> bool {
+        self.present.load(Ordering::Relaxed)
+    }
+
+    /// The pool of those who wait at the door: while the database is known to be away, refused at once.
+    fn door(&self) -> Result<&PgPool, StoreError> {
+        if self.is_present() { Ok(&self.customers) } else { Err(StoreError::Absent) }
+    }
+
+    /// Begins a transaction of a worker or a command.
+    ///
+    /// Never awaited in a future that a customer can drop: a cancelled begin would leave the connection inside a
+    /// transaction (the pools check for it all the same, see [`pool`]).
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(self.workers.begin().await?)
+    }
+
+    /// Waits until every connection is given back, and closes them.
+    pub async fn close(&self) {
+        for pool in [&self.customers, &self.workers, &self.heartbeat] {
+            pool.close().await;
+        }
+    }
+}
+
+/// A pool that takes no connection back which is still inside a transaction.
+///
+/// The driver's `begin()`, when its future is dropped half way, hands back a connection in an open transaction; the
+/// next borrower's writes would be answered and never committed. Two clocks of the server tell: inside a transaction
+/// `now()` stands still at its beginning.
+fn pool(options: &PgConnectOptions, connections_max: u32, acquire_timeout: Duration) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(acquire_timeout)
+        .test_before_acquire(false)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let clean = sqlx::query_scalar!(r#"select now() = statement_timestamp() as "clean!""#);
+                clean.fetch_one(connection).await
+            })
+        })
+        .connect_lazy_with(options.clone())
+}
+
+/// A number of the database that is never negative there.
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// A number as the database keeps it; larger ones do not occur, for every reader caps them.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,96 @@
+-- Buying, in one call and one commit: for each placement of the batch the remembered answer, the charge, its
+-- transfer, the order and its first leg; or nothing of it.
+--
+-- Locks are taken in one order by everyone, so batches cannot deadlock: request ids by (customer, digest), then
+-- wallets by customer. Affordability is decided in the order of arrival.
+create function place_orders(batch jsonb)
+returns table (place integer, verdict text, remembered text)
+language plpgsql as $$
+declare
+    revenue bigint := (select id from account where kind = 'revenue');
+    p       record;
+    known   record;
+    paid    record;
+begin
+    -- Whoever waits here for the same request_id finds it taken once the other commits, and reads the answer below,
+    -- in a statement of its own that sees that commit.
+    insert into request (customer_id, digest, fingerprint, order_id, answer)
+    select b.customer_id, b.digest, b.fingerprint, b.id, b.answer
+    from jsonb_to_recordset(batch) as b (
+        place integer, customer_id bigint, digest bytea, fingerprint bytea, id integer, answer text
+    )
+    where b.digest is not null
+    order by b.customer_id, b.digest, b.place
+    on conflict do nothing;
+
+    perform 1
+    from wallet
+    where customer_id in (select b.customer_id from jsonb_to_recordset(batch) as b (customer_id bigint))
+    order by customer_id
+    for update;
+
+    for p in
+        select *
+        from jsonb_to_recordset(batch) as b (
+            place integer, id integer, public_id uuid, customer_id bigint, key_id bigint, service_id integer,
+            kind text, link text, units bigint, package boolean, details jsonb, charge numeric, rate numeric,
+            cost_rate numeric, cost numeric, rule text, config_hash text, provider text, panel_service text,
+            digest bytea, fingerprint bytea, answer text, at timestamptz
+        )
+        order by b.place
+    loop
+        place := p.place;
+        remembered := p.answer;
+
+        if p.digest is not null then
+            select r.order_id, r.fingerprint, r.answer into known
+            from request r
+            where r.customer_id = p.customer_id and r.digest = p.digest;
+
+            if not found then
+                -- Claimed by an earlier row of this batch that could not pay; neither could this one.
+                verdict := 'no_money';
+                remembered := null;
+                return next;
+                continue;
+            elsif known.order_id <> p.id then
+                verdict := case when known.fingerprint = p.fingerprint then 'replayed' else 'reused' end;
+                remembered := case when known.fingerprint = p.fingerprint then known.answer end;
+                return next;
+                continue;
+            end if;
+        end if;
+
+        update wallet w
+        set balance = w.balance - p.charge, version = w.version + 1
+        where w.customer_id = p.customer_id and w.balance - p.charge >= w.floor
+        returning w.account_id, w.balance, w.version into paid;
+
+        if not found then
+            delete from request r where r.customer_id = p.customer_id and r.digest = p.digest and r.order_id = p.id;
+            verdict := 'no_money';
+            remembered := null;
+            return next;
+            continue;
+        end if;
+
+        insert into transfer (at, reason, debit, credit, amount, order_id, wallet_version, wallet_balance)
+        values (p.at, 'charge', paid.account_id, revenue, p.charge, p.id, paid.version, paid.balance);
+
+        insert into orders (
+            id, public_id, customer_id, key_id, service_id, kind, link, units, package, details, charge, remains,
+            rate, cost_rate, cost, rule, config_hash, placed_at
+        )
+        values (
+            p.id, p.public_id, p.customer_id, p.key_id, p.service_id, p.kind, p.link, p.units, p.package, p.details,
+            p.charge, p.units, p.rate, p.cost_rate, p.cost, p.rule, p.config_hash, p.at
+        );
+
+        insert into leg (order_id, n, provider, service, ready_at, cost, reason)
+        values (p.id, 1, p.provider, p.panel_service, p.at, p.cost, 'first route');
+
+        verdict := 'bought';
+        return next;
+    end loop;
+end
+$$;

@@ -1,0 +1,172 @@
+//! The audit's questions: each counts what must not exist, all read from one moment of the database.
+
+use crate::store::{Store, StoreError};
+
+/// A question and how many rows answered it; none is right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The question's name.
+    pub name: &'static str,
+    /// Rows that must not exist.
+    pub violations: i64,
+}
+
+macro_rules! checks {
+    ($tx:expr, $($name:literal: $sql:literal),* $(,)?) => {
+        vec![$(Check { name: $name, violations: sqlx::query_scalar!($sql).fetch_one(&mut *$tx).await? }),*]
+    };
+}
+
+/// Asks everything, in one snapshot, so that what moves meanwhile is no violation.
+#[allow(clippy::too_many_lines, reason = "a list of questions reads best as one list")]
+pub async fn ask(store: &Store) -> Result<Vec<Check>, StoreError> {
+    let mut tx = store.workers.begin().await?;
+    sqlx::query!("set transaction isolation level repeatable read, read only").execute(&mut *tx).await?;
+    let checks = checks!(tx,
+        "wallet_is_sum_of_transfers": r#"
+            select count(*) as "count!"
+            from wallet w
+            left join lateral (
+                select coalesce(sum(case when t.credit = w.account_id then t.amount else -t.amount end), 0) as sum
+                from transfer t
+                where w.account_id in (t.debit, t.credit)
+            ) s on true
+            where w.balance <> s.sum
+        "#,
+        "wallet_above_floor": r#"
+            select count(*) as "count!" from wallet where balance < floor
+        "#,
+        "wallet_version_chain": r#"
+            select count(*) as "count!"
+            from (
+                select w.customer_id
+                from wallet w
+                left join (
+                    select x.account_id,
+                        count(*) as steps,
+                        max(x.wallet_version) as last,
+                        bool_and(x.wallet_version = x.place and x.wallet_balance = x.running) as whole
+                    from (
+                        select a.account_id, t.wallet_version, t.wallet_balance,
+                            row_number() over chain as place,
+                            sum(case when t.credit = a.account_id then t.amount else -t.amount end)
+                                over chain as running
+                        from wallet a
+                        join transfer t on a.account_id in (t.debit, t.credit)
+                        window chain as (
+                            partition by a.account_id
+                            order by t.wallet_version
+                            rows between unbounded preceding and current row
+                        )
+                    ) x
+                    group by x.account_id
+                ) c on c.account_id = w.account_id
+                where coalesce(c.steps, 0) <> w.version
+                    or coalesce(c.last, 0) <> w.version
+                    or not coalesce(c.whole, true)
+            ) broken
+        "#,
+        "refunded_is_ledger": r#"
+            select count(*) as "count!"
+            from orders o
+            left join (
+                select order_id, sum(amount) as sum from transfer where reason = 'refund' group by order_id
+            ) t on t.order_id = o.id
+            where o.refunded <> coalesce(t.sum, 0)
+        "#,
+        "settlements_are_refunded": r#"
+            select count(*) as "count!"
+            from orders o
+            left join (
+                select order_id, count(*) as rows, min(seq) as first, max(seq) as last, sum(amount) as sum
+                from settlement
+                group by order_id
+            ) s on s.order_id = o.id
+            where o.settlements <> coalesce(s.rows, 0)
+                or coalesce(s.last, 0) <> o.settlements
+                or coalesce(s.first, 1) <> 1
+                or coalesce(s.sum, 0) <> o.refunded
+        "#,
+        "one_charge_per_order": r#"
+            select count(*) as "count!"
+            from orders o
+            full join (
+                select order_id, count(*) as charges, sum(amount) as sum
+                from transfer
+                where reason = 'charge'
+                group by order_id
+            ) t on t.order_id = o.id
+            where o.id is null or t.charges is distinct from 1 or t.sum <> o.charge
+        "#,
+        "request_has_order": r#"
+            select count(*) as "count!"
+            from request r
+            left join orders o on o.id = r.order_id and o.customer_id = r.customer_id
+            where o.id is null
+        "#,
+        "order_has_leg": r#"
+            select count(*) as "count!"
+            from orders o
+            where not exists (select from leg l where l.order_id = o.id)
+        "#,
+        "panel_order_in_one_leg": r#"
+            select count(*) as "count!"
+            from (
+                select provider, panel_order
+                from leg
+                where panel_order is not null
+                group by provider, panel_order
+                having count(*) > 1
+            ) twice
+        "#,
+        "one_send_per_leg": r#"
+            select count(*) as "count!"
+            from (
+                select leg_id
+                from exchange
+                where verdict not in ('refused', 'never_sent')
+                group by leg_id
+                having count(*) > 1
+            ) twice
+        "#,
+        "ended_unplaced_is_refunded_whole": r#"
+            select count(*) as "count!"
+            from orders o
+            where o.ended_at is not null
+                and o.refunded <> o.charge
+                and not exists (select from leg l where l.order_id = o.id and l.panel_order is not null)
+        "#,
+        "accepted_leg_is_watched": r#"
+            select count(*) as "count!"
+            from leg l
+            full join watch w on w.leg_id = l.id
+            where (l.state = 'accepted') is distinct from (w.leg_id is not null)
+        "#,
+        "open_order_has_open_leg": r#"
+            select count(*) as "count!"
+            from orders o
+            where (o.ended_at is null) <> exists (
+                select
+                from leg l
+                where l.order_id = o.id and l.state not in ('refused', 'ended')
+            )
+        "#,
+        "exposure_is_in_doubt": r#"
+            select count(*) as "count!"
+            from (
+                select o.order_id
+                from (select order_id, sum(exposed) as exposed from leg group by order_id) o
+                left join (
+                    select t.order_id,
+                        sum(case when t.reason = 'doubt' then t.amount else -t.amount end) as sum
+                    from transfer t
+                    where t.reason in ('doubt', 'doubt_over')
+                    group by t.order_id
+                ) t on t.order_id = o.order_id
+                where o.exposed <> coalesce(t.sum, 0)
+            ) wrong
+        "#,
+    );
+    tx.rollback().await?;
+    Ok(checks)
+}

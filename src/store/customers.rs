@@ -1,0 +1,226 @@
+//! Customers and their keys.
+
+use crate::domain::clock::Instant;
+use crate::domain::customer::{Caller, Dialect};
+use crate::domain::id::{CustomerId, KeyId};
+use crate::domain::money::Money;
+use crate::store::{Store, StoreError, Tx};
+
+/// A customer as lists show it.
+#[derive(Clone, Debug)]
+pub struct CustomerRow {
+    /// The id.
+    pub id: CustomerId,
+    /// The name.
+    pub name: String,
+    /// The tier.
+    pub tier: String,
+    /// What the wallet holds.
+    pub balance: Money,
+    /// Since when it is suspended.
+    pub suspended_at: Option<Instant>,
+    /// When it was opened.
+    pub created_at: Instant,
+}
+
+/// A key as lists show it; the secret itself is kept nowhere.
+#[derive(Clone, Debug)]
+pub struct KeyRow {
+    /// The id.
+    pub id: KeyId,
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// The first letters of the key, to tell it from others.
+    pub prefix: String,
+    /// What the customer calls it.
+    pub label: String,
+    /// The tongue it is answered in.
+    pub dialect: String,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Instant>,
+}
+
+/// Opens a customer with an empty wallet. `None`: the name is taken.
+pub async fn open(tx: &mut Tx, name: &str, tier: &str, at: Instant) -> Result<Option<CustomerId>, StoreError> {
+    let opened = sqlx::query_scalar!(
+        r#"
+        with opened as (
+            insert into customer (name, tier, created_at)
+            values ($1, $2, $3)
+            on conflict (name) do nothing
+            returning id
+        ),
+        account as (
+            insert into account (kind, customer_id)
+            select 'wallet', id
+            from opened
+            returning id, customer_id
+        )
+        insert into wallet (customer_id, account_id)
+        select customer_id, id
+        from account
+        returning customer_id as "customer_id!"
+        "#,
+        name,
+        tier,
+        at
+    );
+    Ok(opened.fetch_optional(&mut **tx).await?.map(CustomerId))
+}
+
+/// The customer of that id, or of that name where the text is not all digits.
+pub async fn find(store: &Store, who: &str) -> Result<Option<CustomerRow>, StoreError> {
+    let id = who.parse::<i64>().ok();
+    let rows = rows(store, id, id.is_none().then_some(who)).await?;
+    Ok(rows.into_iter().next())
+}
+
+/// All customers, oldest first.
+pub async fn list(store: &Store) -> Result<Vec<CustomerRow>, StoreError> {
+    rows(store, None, None).await
+}
+
+async fn rows(store: &Store, id: Option<i64>, name: Option<&str>) -> Result<Vec<CustomerRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select c.id, c.name, c.tier, c.created_at, c.suspended_at, w.balance
+        from customer c
+        join wallet w on w.customer_id = c.id
+        where ($1::bigint is null or c.id = $1)
+            and ($2::text is null or c.name = $2)
+        order by c.id
+        "#,
+        id,
+        name
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| CustomerRow {
+        id: CustomerId(row.id),
+        name: row.name,
+        tier: row.tier,
+        balance: Money::from_decimal(row.balance),
+        suspended_at: row.suspended_at,
+        created_at: row.created_at,
+    });
+    Ok(rows.collect())
+}
+
+/// Keeps a new key's digest.
+pub async fn add_key(
+    tx: &mut Tx,
+    customer: CustomerId,
+    digest: &[u8; 32],
+    prefix: &str,
+    label: &str,
+    dialect: Dialect,
+    at: Instant,
+) -> Result<KeyId, StoreError> {
+    let id = sqlx::query_scalar!(
+        r#"
+        insert into api_key (customer_id, digest, prefix, label, dialect, created_at)
+        values ($1, $2, $3, $4, $5, $6)
+        returning id
+        "#,
+        customer.0,
+        digest.as_slice(),
+        prefix,
+        label,
+        dialect.word(),
+        at
+    );
+    Ok(KeyId(id.fetch_one(&mut **tx).await?))
+}
+
+/// How many keys of a customer are in force.
+pub async fn active_keys(tx: &mut Tx, customer: CustomerId) -> Result<i64, StoreError> {
+    // The customer's row is locked, so that two commands cannot both find room for one more key.
+    sqlx::query!("select id from customer where id = $1 for update", customer.0).fetch_one(&mut **tx).await?;
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from api_key where customer_id = $1 and revoked_at is null"#,
+        customer.0
+    );
+    Ok(count.fetch_one(&mut **tx).await?)
+}
+
+/// All keys, or those of one customer.
+pub async fn keys(store: &Store, customer: Option<CustomerId>) -> Result<Vec<KeyRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select id, customer_id, prefix, label, dialect, created_at, revoked_at
+        from api_key
+        where $1::bigint is null or customer_id = $1
+        order by id
+        "#,
+        customer.map(|customer| customer.0)
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| KeyRow {
+        id: KeyId(row.id),
+        customer: CustomerId(row.customer_id),
+        prefix: row.prefix,
+        label: row.label,
+        dialect: row.dialect,
+        created_at: row.created_at,
+        revoked_at: row.revoked_at,
+    });
+    Ok(rows.collect())
+}
+
+/// Revokes a key that is in force. `false`: there is no such key, or it was revoked before.
+pub async fn revoke_key(tx: &mut Tx, key: KeyId, at: Instant) -> Result<bool, StoreError> {
+    let done = sqlx::query!("update api_key set revoked_at = $2 where id = $1 and revoked_at is null", key.0, at);
+    Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Whose key has this digest and is in force.
+pub async fn caller(store: &Store, digest: &[u8; 32]) -> Result<Option<Caller>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        select k.id, k.customer_id, k.dialect, c.suspended_at
+        from api_key k
+        join customer c on c.id = k.customer_id
+        where k.digest = $1 and k.revoked_at is null
+        "#,
+        digest.as_slice()
+    );
+    let Some(row) = row.fetch_optional(store.door()?).await? else { return Ok(None) };
+    let dialect = Dialect::from_word(&row.dialect).ok_or_else(|| StoreError::Contradiction {
+        table: "api_key",
+        column: "dialect",
+        id: row.id.to_string(),
+        value: row.dialect.clone(),
+    })?;
+    Ok(Some(Caller {
+        customer: CustomerId(row.customer_id),
+        key: KeyId(row.id),
+        dialect,
+        suspended_at: row.suspended_at,
+    }))
+}
+
+/// What a customer's wallet holds at this moment.
+pub async fn balance(store: &Store, customer: CustomerId) -> Result<Money, StoreError> {
+    let balance = sqlx::query_scalar!("select balance from wallet where customer_id = $1", customer.0);
+    Ok(Money::from_decimal(balance.fetch_one(store.door()?).await?))
+}
+
+/// Writes down who did what by hand, and why.
+pub async fn note_deed(
+    tx: &mut Tx,
+    who: &str,
+    verb: &str,
+    object: &str,
+    reason: &str,
+    at: Instant,
+) -> Result<(), StoreError> {
+    let noted = sqlx::query!(
+        "insert into deed (at, who, verb, object, reason) values ($1, $2, $3, $4, $5)",
+        at,
+        who,
+        verb,
+        object,
+        reason
+    );
+    noted.execute(&mut **tx).await?;
+    Ok(())
+}

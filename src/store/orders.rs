@@ -1,0 +1,319 @@
+//! Orders: bought in one call, looked at, moved from state to state.
+
+use serde::Serialize;
+use sqlx::types::Json;
+
+use crate::domain::clock::Instant;
+use crate::domain::id::{CustomerId, OrderId, PublicId};
+use crate::domain::money::Money;
+use crate::domain::order::{Look, OrderState, Placed, Placement};
+use crate::domain::settlement::Bought;
+use crate::domain::wish::Details;
+use crate::store::{Store, StoreError, Tx, signed, unsigned};
+
+/// Tries of a batch that the server undid because of a neighbour.
+const COLLISIONS_MAX: u32 = 3;
+
+/// A placement as the database function reads it; decimals as text, digests in hex.
+#[derive(Serialize)]
+struct PlacementRow<'a> {
+    place: usize,
+    id: i32,
+    public_id: uuid::Uuid,
+    customer_id: i64,
+    key_id: i64,
+    service_id: i32,
+    kind: &'static str,
+    link: &'a str,
+    units: u64,
+    package: bool,
+    details: &'a Details,
+    charge: String,
+    rate: String,
+    cost_rate: String,
+    cost: String,
+    rule: &'a str,
+    config_hash: &'a str,
+    provider: &'a str,
+    panel_service: &'a str,
+    digest: Option<String>,
+    fingerprint: Option<String>,
+    answer: &'a str,
+    at: Instant,
+}
+
+impl<'a> PlacementRow<'a> {
+    fn of(place: usize, placement: &'a Placement) -> Self {
+        let request = placement.request.as_ref();
+        Self {
+            place,
+            id: placement.order.0,
+            public_id: placement.public.0,
+            customer_id: placement.customer.0,
+            key_id: placement.key.0,
+            service_id: placement.service.0,
+            kind: placement.kind.name(),
+            link: &placement.link,
+            units: placement.units,
+            package: placement.kind.is_package(),
+            details: &placement.details,
+            charge: placement.quote.charge.decimal().to_string(),
+            rate: placement.quote.rate.decimal().to_string(),
+            cost_rate: placement.quote.cost_rate.decimal().to_string(),
+            cost: placement.quote.cost.decimal().to_string(),
+            rule: &placement.quote.rule,
+            config_hash: &placement.quote.config.0,
+            provider: &placement.route.provider.0,
+            panel_service: &placement.route.service,
+            digest: request.map(|request| hex(&request.digest)),
+            fingerprint: request.map(|request| hex(&request.fingerprint)),
+            answer: &placement.answer,
+            at: placement.at,
+        }
+    }
+}
+
+/// Bytes as the database reads them.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold("\\x".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// So many fresh order ids.
+pub async fn draw_ids(store: &Store, count: i32) -> Result<Vec<OrderId>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        r#"select nextval('order_id')::integer as "id!" from generate_series(1, $1::integer)"#,
+        count
+    );
+    Ok(ids.fetch_all(store.door()?).await?.into_iter().map(OrderId).collect())
+}
+
+/// Buys: all of the batch that can be bought, in one call and one commit. One outcome per placement, in order.
+///
+/// # Errors
+///
+/// On [`StoreError::Away`] the commit may have happened: ask [`exists`] before deciding anything.
+pub async fn place(store: &Store, batch: &[Placement]) -> Result<Vec<Placed>, StoreError> {
+    let rows: Vec<_> = batch.iter().enumerate().map(|(place, placement)| PlacementRow::of(place, placement)).collect();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match place_once(store, &rows).await {
+            Err(error) if error.is_collision() && tries < COLLISIONS_MAX => {
+                tracing::warn!(tries, "placing collided with a neighbour and is tried again");
+            }
+            placed => return placed,
+        }
+    }
+}
+
+async fn place_once(store: &Store, batch: &[PlacementRow<'_>]) -> Result<Vec<Placed>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select verdict as "verdict!", remembered from place_orders($1) order by place"#,
+        Json(batch) as _
+    );
+    let rows = rows.fetch_all(store.door()?).await?;
+    if rows.len() != batch.len() {
+        return Err(StoreError::Unexpected("a batch came back with another number of outcomes"));
+    }
+    rows.into_iter()
+        .map(|row| match (row.verdict.as_str(), row.remembered) {
+            ("bought", Some(answer)) => Ok(Placed::Bought(answer)),
+            ("replayed", Some(answer)) => Ok(Placed::Replayed(answer)),
+            ("reused", None) => Ok(Placed::Reused),
+            ("no_money", None) => Ok(Placed::NoMoney),
+            _ => Err(StoreError::Unexpected("placing came back with an outcome that nobody knows")),
+        })
+        .collect()
+}
+
+/// Whether the order was committed.
+pub async fn exists(store: &Store, order: OrderId) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(r#"select exists (select from orders where id = $1) as "found!""#, order.0);
+    Ok(found.fetch_one(&store.workers).await?)
+}
+
+/// The remembered answer of a customer's request: what it is bound to, and the bytes.
+pub async fn remembered(
+    store: &Store,
+    customer: CustomerId,
+    digest: &[u8; 32],
+) -> Result<Option<(Vec<u8>, String)>, StoreError> {
+    let row = sqlx::query!(
+        "select fingerprint, answer from request where customer_id = $1 and digest = $2",
+        customer.0,
+        digest.as_slice()
+    );
+    Ok(row.fetch_optional(store.door()?).await?.map(|row| (row.fingerprint, row.answer)))
+}
+
+/// What a customer sees of those of the ids that are orders of theirs.
+///
+/// An order shows `Processing` from the moment its leg is being sent, although the order's own row only moves with the
+/// panel's answer: sending costs one row less, and a leg that proves unsent shows `Pending` again.
+pub async fn look(
+    store: &Store,
+    customer: CustomerId,
+    ids: &[i32],
+    public_ids: &[uuid::Uuid],
+) -> Result<Vec<(OrderId, PublicId, Look)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select o.id, o.public_id, o.charge - o.refunded as "charge!", o.start_count, o.remains,
+            case
+                when o.state = 'pending' and exists (
+                    select from leg l where l.order_id = o.id and l.state = 'sending'
+                ) then 'processing'
+                else o.state
+            end as "state!"
+        from orders o
+        where o.customer_id = $1 and (o.id = any($2) or o.public_id = any($3))
+        "#,
+        customer.0,
+        ids,
+        public_ids
+    );
+    let rows = rows.fetch_all(store.door()?).await?;
+    let looked = rows.into_iter().map(|row| {
+        let look = Look {
+            charge: Money::from_decimal(row.charge),
+            start_count: row.start_count,
+            state: state(row.id, &row.state)?,
+            remains: row.remains,
+        };
+        Ok((OrderId(row.id), PublicId(row.public_id), look))
+    });
+    looked.collect()
+}
+
+/// An order under lock, as settlement needs it.
+#[derive(Clone, Debug)]
+pub struct Locked {
+    /// The order.
+    pub id: OrderId,
+    /// Who paid.
+    pub customer: CustomerId,
+    /// What was bought.
+    pub bought: Bought,
+    /// Where it stands.
+    pub state: OrderState,
+    /// What was given back so far.
+    pub refunded: Money,
+    /// How many settlements there were.
+    pub settlements: i32,
+}
+
+/// Locks an order; legs are locked before it, the wallet after it.
+pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        select id, customer_id, charge, units, package, state, refunded, settlements
+        from orders
+        where id = $1
+        for update
+        "#,
+        order.0
+    );
+    let row = row.fetch_one(&mut **tx).await?;
+    Ok(Locked {
+        id: order,
+        customer: CustomerId(row.customer_id),
+        bought: Bought { charge: Money::from_decimal(row.charge), units: unsigned(row.units), package: row.package },
+        state: state(row.id, &row.state)?,
+        refunded: Money::from_decimal(row.refunded),
+        settlements: row.settlements,
+    })
+}
+
+/// Shows an open order's progress; an order that is over is left alone.
+pub async fn progress(
+    tx: &mut Tx,
+    order: OrderId,
+    state: OrderState,
+    start_count: Option<i64>,
+    remains: Option<i64>,
+) -> Result<(), StoreError> {
+    let moved = sqlx::query!(
+        r#"
+        update orders
+        set state = $2, start_count = coalesce($3, start_count), remains = coalesce($4, remains)
+        where id = $1 and state in ('pending', 'processing', 'in_progress')
+        "#,
+        order.0,
+        state.word(),
+        start_count,
+        remains
+    );
+    moved.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// One settlement: the order's end, and what was given back for it.
+#[derive(Clone, Debug)]
+pub struct SettlementRow {
+    /// The order's end.
+    pub state: OrderState,
+    /// Units delivered.
+    pub delivered: u64,
+    /// What is to be given back in all.
+    pub target: Money,
+    /// What was given back now.
+    pub amount: Money,
+    /// By which transfer.
+    pub transfer: Option<i64>,
+    /// The count before delivery, where the panel told.
+    pub start_count: Option<i64>,
+    /// What customers are shown as missing.
+    pub remains: i64,
+}
+
+/// Ends an order that stands as it was locked, and writes the settlement down.
+pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instant) -> Result<(), StoreError> {
+    let settled = sqlx::query!(
+        r#"
+        with ended as (
+            update orders
+            set state = $2, refunded = refunded + $3, settlements = settlements + 1, remains = $4,
+                start_count = coalesce($5, start_count), ended_at = coalesce(ended_at, $6), review = null
+            where id = $1 and settlements = $7 and state = $8
+            returning id, settlements
+        )
+        insert into settlement (order_id, seq, at, state, delivered, target, amount, transfer_id)
+        select id, settlements, $6, $2, $9, $10, $3, $11
+        from ended
+        "#,
+        order.id.0,
+        row.state.word(),
+        row.amount.decimal(),
+        row.remains,
+        row.start_count,
+        at,
+        order.settlements,
+        order.state.word(),
+        signed(row.delivered),
+        row.target.decimal(),
+        row.transfer
+    );
+    match settled.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("an order moved under the settlement's lock")),
+    }
+}
+
+/// Puts an order before a person, with the reason.
+pub async fn review(tx: &mut Tx, order: OrderId, why: &str) -> Result<(), StoreError> {
+    sqlx::query!("update orders set review = $2 where id = $1", order.0, why).execute(&mut **tx).await?;
+    Ok(())
+}
+
+fn state(id: i32, word: &str) -> Result<OrderState, StoreError> {
+    OrderState::from_word(word).ok_or_else(|| StoreError::Contradiction {
+        table: "orders",
+        column: "state",
+        id: id.to_string(),
+        value: word.to_owned(),
+    })
+}

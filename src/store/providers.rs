@@ -1,0 +1,118 @@
+//! Panels as the database knows them: who may send to them, their catalogues, their balances.
+
+use uuid::Uuid;
+
+use crate::domain::clock::Instant;
+use crate::domain::id::ProviderId;
+use crate::domain::money::Money;
+use crate::store::{Store, StoreError, Tx};
+
+/// A panel as lists show it.
+#[derive(Clone, Debug)]
+pub struct ProviderRow {
+    /// The operator's name for it.
+    pub id: ProviderId,
+    /// Until when somebody holds the lease on it.
+    pub held_until: Option<Instant>,
+    /// When its catalogue was read.
+    pub catalogue_at: Option<Instant>,
+    /// Why the last reading failed, if it did.
+    pub catalogue_error: Option<String>,
+    /// What it said of our balance.
+    pub balance: Option<Money>,
+    /// When it said so.
+    pub balance_at: Option<Instant>,
+    /// Services in its catalogue.
+    pub services: i64,
+    /// Legs by state: `(state, count)`, open ones only.
+    pub open_legs: i64,
+    /// Legs in doubt.
+    pub in_doubt: i64,
+    /// Legs parked.
+    pub parked: i64,
+}
+
+/// Makes sure that the panel is known.
+pub async fn know(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
+    sqlx::query!("insert into provider (id) values ($1) on conflict do nothing", provider.0).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Takes or renews the lease on a panel. The epoch, which grows with every change of holder; `None`: another holds it.
+pub async fn hold(
+    store: &Store,
+    provider: &ProviderId,
+    holder: Uuid,
+    until: Instant,
+    now: Instant,
+) -> Result<Option<i64>, StoreError> {
+    let held = sqlx::query_scalar!(
+        r#"
+        update provider
+        set holder = $2, held_until = $3,
+            epoch = epoch + case when holder is not distinct from $2 then 0 else 1 end
+        where id = $1 and (holder is not distinct from $2 or held_until is null or held_until <= $4)
+        returning epoch
+        "#,
+        provider.0,
+        holder,
+        until,
+        now
+    );
+    Ok(held.fetch_optional(&store.workers).await?)
+}
+
+/// Gives the leases up, so that the next holder need not wait for them to run out.
+pub async fn let_go(store: &Store, holder: Uuid) -> Result<(), StoreError> {
+    sqlx::query!("update provider set holder = null, held_until = null where holder = $1", holder)
+        .execute(&store.workers)
+        .await?;
+    Ok(())
+}
+
+/// Keeps what a panel said of our balance.
+pub async fn keep_balance(
+    store: &Store,
+    provider: &ProviderId,
+    balance: Money,
+    text: &str,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let kept = sqlx::query!(
+        "update provider set balance = $2, balance_text = $3, balance_at = $4 where id = $1",
+        provider.0,
+        balance.decimal(),
+        text,
+        now
+    );
+    kept.execute(&store.workers).await?;
+    Ok(())
+}
+
+/// All panels that were ever configured, by name.
+pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select p.id, p.held_until, p.catalogue_at, p.catalogue_error, p.balance, p.balance_at,
+            (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null) as "services!",
+            (select count(*) from watch w where w.provider = p.id) as "open_legs!",
+            (select count(*) from leg l where l.provider = p.id and l.state = 'in_doubt') as "in_doubt!",
+            (select count(*) from leg l where l.provider = p.id and l.state = 'parked') as "parked!"
+        from provider p
+        order by p.id
+        "#
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| ProviderRow {
+        id: ProviderId(row.id),
+        held_until: row.held_until,
+        catalogue_at: row.catalogue_at,
+        catalogue_error: row.catalogue_error,
+        balance: row.balance.map(Money::from_decimal),
+        balance_at: row.balance_at,
+        services: row.services,
+        open_legs: row.open_legs,
+        in_doubt: row.in_doubt,
+        parked: row.parked,
+    });
+    Ok(rows.collect())
+}

@@ -1,0 +1,255 @@
+//! Orders as operators look at them: lists, and one order's whole timeline.
+
+use crate::domain::clock::Instant;
+use crate::domain::id::{CustomerId, OrderId, PublicId};
+use crate::domain::money::{Money, Rate};
+use crate::store::{Store, StoreError};
+
+/// The most orders that one list shows.
+pub const ORDERS_MAX: i64 = 1_000;
+
+/// Which orders are wanted; what is `None` does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// A state's word, or `review` for those that wait for a person, or a leg's `parked` or `in_doubt`.
+    pub state: Option<String>,
+    /// Whose.
+    pub customer: Option<CustomerId>,
+    /// With a leg at this panel.
+    pub provider: Option<String>,
+    /// With exactly this link.
+    pub link: Option<String>,
+    /// Exactly this order.
+    pub order: Option<OrderId>,
+}
+
+/// An order as lists and the head of its timeline show it.
+#[derive(Clone, Debug)]
+pub struct OrderRow {
+    /// The id.
+    pub id: OrderId,
+    /// The other name.
+    pub public: PublicId,
+    /// Who paid.
+    pub customer: CustomerId,
+    /// Our service.
+    pub service: i32,
+    /// Its type.
+    pub kind: String,
+    /// Where it is delivered to.
+    pub link: String,
+    /// How many.
+    pub units: i64,
+    /// Where it stands.
+    pub state: String,
+    /// What was paid.
+    pub charge: Money,
+    /// What was given back.
+    pub refunded: Money,
+    /// What is missing.
+    pub remains: i64,
+    /// The printed price.
+    pub rate: Rate,
+    /// The panel's rate that was marked up.
+    pub cost_rate: Rate,
+    /// The rule that spoke.
+    pub rule: String,
+    /// Which configuration priced it.
+    pub config_hash: String,
+    /// Why a person must look at it.
+    pub review: Option<String>,
+    /// When it was bought.
+    pub placed_at: Instant,
+    /// When it ended.
+    pub ended_at: Option<Instant>,
+}
+
+/// The newest orders that are wanted.
+pub async fn list(store: &Store, wanted: &Wanted) -> Result<Vec<OrderRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select id, public_id, customer_id, service_id, kind, link, units, state, charge, refunded, remains, rate,
+            cost_rate, rule, config_hash, review, placed_at, ended_at
+        from orders o
+        where ($1::text is null
+                or o.state = $1
+                or ($1 = 'review' and o.review is not null)
+                or ($1 in ('parked', 'in_doubt') and exists (
+                    select from leg l where l.order_id = o.id and l.state = $1
+                )))
+            and ($2::bigint is null or o.customer_id = $2)
+            and ($3::text is null or exists (select from leg l where l.order_id = o.id and l.provider = $3))
+            and ($4::text is null or o.link = $4)
+            and ($5::integer is null or o.id = $5)
+        order by o.id desc
+        limit $6
+        "#,
+        wanted.state,
+        wanted.customer.map(|customer| customer.0),
+        wanted.provider,
+        wanted.link,
+        wanted.order.map(|order| order.0),
+        ORDERS_MAX
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| OrderRow {
+        id: OrderId(row.id),
+        public: PublicId(row.public_id),
+        customer: CustomerId(row.customer_id),
+        service: row.service_id,
+        kind: row.kind,
+        link: row.link,
+        units: row.units,
+        state: row.state,
+        charge: Money::from_decimal(row.charge),
+        refunded: Money::from_decimal(row.refunded),
+        remains: row.remains,
+        rate: Rate::from_decimal(row.rate),
+        cost_rate: Rate::from_decimal(row.cost_rate),
+        rule: row.rule,
+        config_hash: row.config_hash,
+        review: row.review,
+        placed_at: row.placed_at,
+        ended_at: row.ended_at,
+    });
+    Ok(rows.collect())
+}
+
+/// A leg in an order's timeline.
+#[derive(Clone, Debug)]
+pub struct LegRow {
+    /// Which leg.
+    pub id: i64,
+    /// Which of the order's legs.
+    pub n: i32,
+    /// The panel.
+    pub provider: String,
+    /// The panel's service.
+    pub service: String,
+    /// Where it stands.
+    pub state: String,
+    /// Its id there.
+    pub panel_order: Option<String>,
+    /// What the panel said last.
+    pub panel_status: Option<String>,
+    /// What the panel charged, as it said it.
+    pub panel_charge: Option<String>,
+    /// Why it stands where it stands.
+    pub reason: String,
+    /// What it is expected to cost.
+    pub cost: Money,
+}
+
+/// An order's legs, in order.
+pub async fn legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select id, n, provider, service, state, panel_order, panel_status, panel_charge, reason, cost
+        from leg
+        where order_id = $1
+        order by n
+        "#,
+        order.0
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| LegRow {
+        id: row.id,
+        n: row.n,
+        provider: row.provider,
+        service: row.service,
+        state: row.state,
+        panel_order: row.panel_order,
+        panel_status: row.panel_status,
+        panel_charge: row.panel_charge,
+        reason: row.reason,
+        cost: Money::from_decimal(row.cost),
+    });
+    Ok(rows.collect())
+}
+
+/// One try to have a leg placed: what was asked when, and what came back.
+#[derive(Clone, Debug)]
+pub struct ExchangeRow {
+    /// Whose.
+    pub leg: i64,
+    /// Which attempt.
+    pub attempt: i32,
+    /// The panel it went to.
+    pub provider: String,
+    /// When the intent was committed.
+    pub sent_at: Instant,
+    /// When the answer was written down.
+    pub answered_at: Option<Instant>,
+    /// What was made of it.
+    pub verdict: String,
+    /// The HTTP status, where there was one.
+    pub http_status: Option<i32>,
+    /// The answer, or what failed.
+    pub words: String,
+}
+
+/// All tries of an order's legs, in order.
+pub async fn exchanges(store: &Store, order: OrderId) -> Result<Vec<ExchangeRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select e.leg_id, e.attempt, e.provider, e.sent_at, e.answered_at, e.verdict, e.http_status, e.words
+        from exchange e
+        join leg l on l.id = e.leg_id
+        where l.order_id = $1
+        order by l.n, e.attempt
+        "#,
+        order.0
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| ExchangeRow {
+        leg: row.leg_id,
+        attempt: row.attempt,
+        provider: row.provider,
+        sent_at: row.sent_at,
+        answered_at: row.answered_at,
+        verdict: row.verdict,
+        http_status: row.http_status,
+        words: row.words,
+    });
+    Ok(rows.collect())
+}
+
+/// A transfer in an order's timeline.
+#[derive(Clone, Debug)]
+pub struct TransferRow {
+    /// The transfer.
+    pub id: i64,
+    /// When.
+    pub at: Instant,
+    /// Why.
+    pub reason: String,
+    /// From which account.
+    pub debit: String,
+    /// To which account.
+    pub credit: String,
+    /// How much.
+    pub amount: Money,
+}
+
+/// All transfers of an order, in order.
+pub async fn transfers(store: &Store, order: OrderId) -> Result<Vec<TransferRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select t.id, t.at, t.reason, t.amount,
+            d.kind || coalesce(':' || d.provider, ':' || d.customer_id, '') as "debit!",
+            c.kind || coalesce(':' || c.provider, ':' || c.customer_id, '') as "credit!"
+        from transfer t
+        join account d on d.id = t.debit
+        join account c on c.id = t.credit
+        where t.order_id = $1
+        order by t.id
+        "#,
+        order.0
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| TransferRow {
+        id: row.id,
+        at: row.at,
+        reason: row.reason,
+        debit: row.debit,
+        credit: row.credit,
+        amount: Money::from_decimal(row.amount),
+    });
+    Ok(rows.collect())
+}
