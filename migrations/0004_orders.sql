@@ -125,6 +125,8 @@ create table watch (
     panel_order text not null,
     accepted_at timestamptz not null,
     next_at     timestamptz not null,
+    -- What the panel said last; the same again changes nothing and costs no more than this row.
+    seen        text not null default '',
     -- Answers in a row that settled nothing though they should have.
     puzzled     integer not null default 0,
     constraint watch_pk primary key (leg_id)

@@ -8,7 +8,7 @@ use crate::domain::clock::Instant;
 use crate::domain::id::{CustomerId, OrderId, ProviderId};
 use crate::domain::money::Money;
 use crate::domain::transfer::{Account, Reason};
-use crate::store::transfers;
+use crate::store::transfers::{self, Incoming};
 use crate::store::{StoreError, Tx};
 
 /// What came of a deposit.
@@ -35,8 +35,8 @@ pub async fn deposit(
         Some(before) => return Ok(Deposit::OtherAmount(before)),
         None => {}
     }
-    let from = Account::Deposits;
-    transfers::to_wallet(tx, &from, customer, amount, Reason::Deposit, None, Some(reference), at).await?;
+    let incoming = Incoming { customer, amount, reason: Reason::Deposit, order: None, reference: Some(reference) };
+    transfers::to_wallet(tx, &Account::Deposits, incoming, at).await?;
     Ok(Deposit::Done)
 }
 
@@ -51,8 +51,8 @@ pub async fn refund(
     if !amount.is_positive() {
         return Ok(None);
     }
-    let from = Account::Revenue;
-    transfers::to_wallet(tx, &from, customer, amount, Reason::Refund, Some(order), None, at).await.map(Some)
+    let incoming = Incoming { customer, amount, reason: Reason::Refund, order: Some(order), reference: None };
+    transfers::to_wallet(tx, &Account::Revenue, incoming, at).await.map(Some)
 }
 
 /// A panel accepted: what it is expected to charge leaves what it holds of ours.

@@ -88,17 +88,19 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         // Classes 57P (shutting down, starting) and 08 (connection) speak of the server, not of the statement.
-        let away = match &error {
-            sqlx::Error::Database(database) => {
-                database.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
-            }
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            _ => false,
-        };
+        let by_its_own_word = error
+            .as_database_error()
+            .and_then(|error| error.code().map(|code| code.starts_with("57P") || code.starts_with("08")));
+        let away = by_its_own_word.unwrap_or_else(|| {
+            matches!(
+                &error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            )
+        });
         if away { Self::Away(error) } else { Self::Broken(error) }
     }
 }

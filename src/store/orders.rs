@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{CustomerId, OrderId, PublicId};
+use crate::domain::id::{CustomerId, OrderId, ServiceId};
 use crate::domain::money::Money;
 use crate::domain::order::{Look, OrderState, Placed, Placement};
 use crate::domain::settlement::Bought;
@@ -158,11 +158,10 @@ pub async fn look(
     store: &Store,
     customer: CustomerId,
     ids: &[i32],
-    public_ids: &[uuid::Uuid],
-) -> Result<Vec<(OrderId, PublicId, Look)>, StoreError> {
+) -> Result<Vec<(OrderId, Look)>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select o.id, o.public_id, o.charge - o.refunded as "charge!", o.start_count, o.remains,
+        select o.id, o.charge - o.refunded as "charge!", o.start_count, o.remains,
             case
                 when o.state = 'pending' and exists (
                     select from leg l where l.order_id = o.id and l.state = 'sending'
@@ -170,11 +169,10 @@ pub async fn look(
                 else o.state
             end as "state!"
         from orders o
-        where o.customer_id = $1 and (o.id = any($2) or o.public_id = any($3))
+        where o.customer_id = $1 and o.id = any($2)
         "#,
         customer.0,
-        ids,
-        public_ids
+        ids
     );
     let rows = rows.fetch_all(store.door()?).await?;
     let looked = rows.into_iter().map(|row| {
@@ -184,7 +182,7 @@ pub async fn look(
             state: state(row.id, &row.state)?,
             remains: row.remains,
         };
-        Ok((OrderId(row.id), PublicId(row.public_id), look))
+        Ok((OrderId(row.id), look))
     });
     looked.collect()
 }
@@ -196,8 +194,12 @@ pub struct Locked {
     pub id: OrderId,
     /// Who paid.
     pub customer: CustomerId,
+    /// Our service.
+    pub service: ServiceId,
     /// What was bought.
     pub bought: Bought,
+    /// What it was expected to cost when it was priced.
+    pub quoted_cost: Money,
     /// Where it stands.
     pub state: OrderState,
     /// What was given back so far.
@@ -210,7 +212,7 @@ pub struct Locked {
 pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
     let row = sqlx::query!(
         r#"
-        select id, customer_id, charge, units, package, state, refunded, settlements
+        select id, customer_id, service_id, charge, cost, units, package, state, refunded, settlements
         from orders
         where id = $1
         for update
@@ -221,6 +223,8 @@ pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
     Ok(Locked {
         id: order,
         customer: CustomerId(row.customer_id),
+        service: ServiceId(row.service_id),
+        quoted_cost: Money::from_decimal(row.cost),
         bought: Bought { charge: Money::from_decimal(row.charge), units: unsigned(row.units), package: row.package },
         state: state(row.id, &row.state)?,
         refunded: Money::from_decimal(row.refunded),

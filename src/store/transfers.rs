@@ -39,17 +39,23 @@ pub async fn open_provider_accounts(tx: &mut Tx, provider: &ProviderId) -> Resul
     Ok(())
 }
 
+/// Money for a wallet.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// Whose wallet.
+    pub customer: CustomerId,
+    /// How much.
+    pub amount: Money,
+    /// Why.
+    pub reason: Reason,
+    /// For which order.
+    pub order: Option<OrderId>,
+    /// What a person gave as the reference; used once per wallet.
+    pub reference: Option<&'a str>,
+}
+
 /// Moves money from a house account into a wallet. The transfer's id.
-pub async fn to_wallet(
-    tx: &mut Tx,
-    from: &Account,
-    customer: CustomerId,
-    amount: Money,
-    reason: Reason,
-    order: Option<OrderId>,
-    reference: Option<&str>,
-    at: Instant,
-) -> Result<i64, StoreError> {
+pub async fn to_wallet(tx: &mut Tx, from: &Account, what: Incoming<'_>, at: Instant) -> Result<i64, StoreError> {
     let (kind, provider) = from.parts();
     let moved = sqlx::query_scalar!(
         r#"
@@ -69,12 +75,12 @@ pub async fn to_wallet(
         "#,
         kind,
         provider.map(|provider| &*provider.0),
-        customer.0,
-        amount.decimal(),
+        what.customer.0,
+        what.amount.decimal(),
         at,
-        reason.word(),
-        order.map(|order| order.0),
-        reference
+        what.reason.word(),
+        what.order.map(|order| order.0),
+        what.reference
     );
     let moved = moved.fetch_optional(&mut **tx).await?;
     moved.ok_or(StoreError::Unexpected("money for a wallet or from an account that does not exist"))

@@ -13,6 +13,8 @@ pub struct Due {
     pub panel_order: PanelOrder,
     /// Since when the panel has it.
     pub accepted_at: Instant,
+    /// What the panel said last.
+    pub seen: String,
 }
 
 /// Takes the legs that are due at a panel, longest waiting first, and puts their next asking off until `next_at`: what
@@ -40,7 +42,7 @@ pub async fn take(
         set next_at = $4
         from due
         where w.leg_id = due.leg_id
-        returning w.leg_id, w.panel_order, w.accepted_at
+        returning w.leg_id, w.panel_order, w.accepted_at, w.seen
         "#,
         provider.0,
         epoch,
@@ -52,21 +54,29 @@ pub async fn take(
         leg: LegId(row.leg_id),
         panel_order: PanelOrder(row.panel_order),
         accepted_at: row.accepted_at,
+        seen: row.seen,
     });
     Ok(rows.collect())
 }
 
-/// Says when a leg is asked about next, and whether its last answer was a puzzle. The puzzles in a row.
-pub async fn put_off(tx: &mut Tx, leg: LegId, next_at: Instant, puzzled: bool) -> Result<i32, StoreError> {
+/// Keeps what the panel said, and when it is asked next. How many answers in a row were puzzles, this one included.
+pub async fn put_off(
+    tx: &mut Tx,
+    leg: LegId,
+    seen: &str,
+    next_at: Instant,
+    puzzled: bool,
+) -> Result<i32, StoreError> {
     let count = sqlx::query_scalar!(
         r#"
         update watch
-        set next_at = $2, puzzled = case when $3 then puzzled + 1 else 0 end
+        set next_at = $2, seen = $3, puzzled = case when $4 then puzzled + 1 else 0 end
         where leg_id = $1
         returning puzzled
         "#,
         leg.0,
         next_at,
+        seen,
         puzzled
     );
     count.fetch_optional(&mut **tx).await?.ok_or(StoreError::Unexpected("a leg that is not watched was asked about"))

@@ -1,0 +1,207 @@
+//! What follows from a panel's answer to an `add`: for the leg, for the order, and for the books, in one commit.
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::domain::id::{LegId, PanelOrder};
+use crate::domain::leg::{Evidence, LegState, Verdict};
+use crate::domain::order::OrderState;
+use crate::domain::provider::{ProviderSettings, RefusalClass};
+use crate::domain::service::Route;
+use crate::ledger;
+use crate::orders::{Delivery, reroute, settle, track};
+use crate::store::legs::{LockedLeg, Turn};
+use crate::store::{StoreError, Tx, legs, orders};
+
+/// The longest wait before something that never left is tried again.
+const UNSENT_WAIT_S_MAX: i64 = 60;
+/// From so many unsent tries in a row, the next route is tried.
+const UNSENT_BEFORE_REROUTE: i32 = 3;
+/// How long a leg waits for another order on its link to end.
+const ACTIVE_WAIT_H_MAX: i64 = 24;
+
+impl Delivery {
+    /// Writes the answer down and draws the conclusion. An answer that comes late is still evidence: a leg in doubt
+    /// takes it; one that stands elsewhere keeps its state.
+    pub async fn conclude(
+        &self,
+        settings: &ProviderSettings,
+        leg: LegId,
+        attempt: i32,
+        said: &Evidence,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let leg = legs::lock(&mut tx, leg).await?;
+        let awaited = matches!(leg.state, LegState::Sending | LegState::InDoubt) && leg.attempt == attempt;
+        if !awaited {
+            tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "an answer came for a leg that moved on");
+            return Ok(());
+        }
+        legs::record(&mut tx, leg.id, attempt, said, now).await?;
+        match &said.verdict {
+            Verdict::Accepted(id) => self.accepted(&mut tx, settings, &leg, id, now).await?,
+            Verdict::Refused(class) => self.refused(&mut tx, settings, &leg, *class, now).await?,
+            Verdict::NeverSent => self.never_sent(&mut tx, &leg, now).await?,
+            Verdict::InDoubt => in_doubt(&mut tx, &leg, "the answer does not tell whether it was placed", now).await?,
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn accepted(
+        &self,
+        tx: &mut Tx,
+        settings: &ProviderSettings,
+        leg: &LockedLeg,
+        panel_order: &PanelOrder,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let first_ask = track::next_ask(settings, now, now);
+        if !legs::accept(tx, leg, panel_order, first_ask, now).await? {
+            tracing::error!(leg = %leg.id, provider = %settings.id, "a panel gave an id that another of our legs has");
+            orders::review(tx, leg.order, "the panel gave an id that another of our orders has").await?;
+            return in_doubt(tx, leg, "the panel gave an id that another of our orders has", now).await;
+        }
+        ledger::unexpose(tx, &settings.id, leg.order, leg.exposed, now).await?;
+        ledger::cost(tx, &settings.id, leg.order, leg.cost, now).await?;
+        orders::progress(tx, leg.order, OrderState::Processing, None, None).await
+    }
+
+    /// A listed refusal proves that nothing was placed. Its class says whose fault it is, and so what follows.
+    async fn refused(
+        &self,
+        tx: &mut Tx,
+        settings: &ProviderSettings,
+        leg: &LockedLeg,
+        class: RefusalClass,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let again = now + TimeDelta::seconds(i64::from(settings.status_every_s));
+        let waited_long = leg.parked_at.is_some_and(|since| now - since >= TimeDelta::hours(ACTIVE_WAIT_H_MAX));
+        match class {
+            RefusalClass::Link | RefusalClass::Quantity | RefusalClass::Parameters => {
+                self.end_refused(tx, leg, class, now).await
+            }
+            RefusalClass::Service | RefusalClass::Action => {
+                if self.by_next_route(tx, leg, class, now).await? {
+                    return Ok(());
+                }
+                self.end_refused(tx, leg, class, now).await
+            }
+            RefusalClass::Money | RefusalClass::Key | RefusalClass::RateLimit => {
+                if self.by_next_route(tx, leg, class, now).await? {
+                    return Ok(());
+                }
+                tracing::warn!(order = %leg.order, provider = %settings.id, class = class.word(), "an order waits for its panel");
+                park(tx, leg, class, again, now).await
+            }
+            // After an answer that was lost, the order that is still running there may be this very one.
+            RefusalClass::Active if leg.state == LegState::InDoubt => Ok(()),
+            RefusalClass::Active if !waited_long => park(tx, leg, class, again, now).await,
+            RefusalClass::Active => {
+                if self.by_next_route(tx, leg, class, now).await? {
+                    return Ok(());
+                }
+                self.end_refused(tx, leg, class, now).await
+            }
+        }
+    }
+
+    /// Ends the leg and goes on with the order's next route, if there is one that may be used.
+    async fn by_next_route(
+        &self,
+        tx: &mut Tx,
+        leg: &LockedLeg,
+        class: RefusalClass,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
+        let tried = legs::tried(tx, leg.order).await?;
+        let order = orders::lock(tx, leg.order).await?;
+        let Some((route, cost)) = reroute::next(&self.catalog.now(), &order, &tried) else { return Ok(false) };
+        unexpose(tx, leg, now).await?;
+        legs::turn(tx, leg, &Turn::Refused, &format!("refused: {}", class.word()), now).await?;
+        let reason = format!("{} refused ({})", leg.route.provider, class.word());
+        legs::follow(tx, leg, &route, cost, &reason, now).await?;
+        Ok(true)
+    }
+
+    /// Nothing was placed and nobody else may deliver: the order ends, and the whole charge goes back.
+    async fn end_refused(
+        &self,
+        tx: &mut Tx,
+        leg: &LockedLeg,
+        class: RefusalClass,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        unexpose(tx, leg, now).await?;
+        legs::turn(tx, leg, &Turn::Refused, &format!("refused: {}", class.word()), now).await?;
+        let order = orders::lock(tx, leg.order).await?;
+        settle::refused(tx, &order, now).await
+    }
+
+    /// Not a byte left this machine: again in a while, from the third time in a row by the next route.
+    async fn never_sent(&self, tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
+        if leg.state == LegState::InDoubt {
+            return Ok(());
+        }
+        let at = now + TimeDelta::seconds(unsent_wait_s(leg.unsent));
+        let (mut route, mut cost) = (leg.route.clone(), leg.cost);
+        if leg.unsent + 1 >= UNSENT_BEFORE_REROUTE {
+            let order = orders::lock(tx, leg.order).await?;
+            if let Some((other, its_cost)) = reroute::beside(&self.catalog.now(), &order, &leg.route) {
+                (route, cost) = (other, its_cost);
+            }
+        }
+        let reason = never_sent_reason(&leg.route, &route);
+        legs::turn(tx, leg, &Turn::Again { at, route, cost }, &reason, now).await
+    }
+}
+
+fn never_sent_reason(from: &Route, to: &Route) -> String {
+    if from == to {
+        format!("{} could not be reached; nothing was sent", from.provider)
+    } else {
+        format!("{} could not be reached; nothing was sent; {} is tried", from.provider, to.provider)
+    }
+}
+
+async fn park(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    class: RefusalClass,
+    again: Instant,
+    now: Instant,
+) -> Result<(), StoreError> {
+    unexpose(tx, leg, now).await?;
+    legs::turn(tx, leg, &Turn::Parked { at: again }, &format!("waits: {}", class.word()), now).await
+}
+
+async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Instant) -> Result<(), StoreError> {
+    if leg.state == LegState::InDoubt {
+        return Ok(());
+    }
+    legs::turn(tx, leg, &Turn::InDoubt, reason, now).await?;
+    ledger::expose(tx, &leg.route.provider, leg.order, leg.cost, now).await?;
+    orders::progress(tx, leg.order, OrderState::Processing, None, None).await
+}
+
+async fn unexpose(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
+    ledger::unexpose(tx, &leg.route.provider, leg.order, leg.exposed, now).await
+}
+
+/// 1, 2, 4 … seconds.
+fn unsent_wait_s(unsent: i32) -> i64 {
+    1i64.checked_shl(u32::try_from(unsent).unwrap_or(0)).unwrap_or(UNSENT_WAIT_S_MAX).clamp(1, UNSENT_WAIT_S_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_minute() {
+        let waits: Vec<i64> = [0, 1, 2, 5, 6, 63, 64, i32::MAX].into_iter().map(unsent_wait_s).collect();
+        assert_eq!(waits, [1, 2, 4, 32, 60, 60, 60, 60]);
+    }
+}

@@ -1,0 +1,111 @@
+//! The intake: where what was checked is bought, in tasks that outlive whoever asked.
+//!
+//! A customer who hangs up drops the future that waits here, never the work: it runs in a task of its own, to its
+//! commit. Batches have one placement today; the interface below it takes many.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use crate::customers::refused;
+use crate::domain::id::OrderId;
+use crate::domain::order::{Placed, Placement};
+use crate::domain::refusal::Refusal;
+use crate::store::{Store, StoreError, orders};
+
+/// Placements that may wait for the database; one more is told to come back.
+const WAITING_MAX: usize = 512;
+/// Ids drawn at once; what a process does not use is a gap.
+const IDS_AT_ONCE: i32 = 32;
+/// Times that a lost commit is looked for before the customer is told to ask again.
+const LOOKS_MAX: u32 = 10;
+/// Between two such looks.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Buys one placement after another.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    store: Store,
+    room: Arc<Semaphore>,
+    tasks: TaskTracker,
+    ids: Arc<Mutex<Vec<OrderId>>>,
+}
+
+impl Intake {
+    /// The intake of a database.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            room: Arc::new(Semaphore::new(WAITING_MAX)),
+            tasks: TaskTracker::new(),
+            ids: Arc::new(Mutex::new(Vec::new())),
+        }
+    }
+
+    /// An order id that nobody else has.
+    pub async fn draw_id(&self) -> Result<OrderId, Refusal> {
+        let mut ids = self.ids.lock().await;
+        if let Some(id) = ids.pop() {
+            return Ok(id);
+        }
+        let mut drawn = orders::draw_ids(&self.store, IDS_AT_ONCE).await.map_err(|error| refused(&error))?;
+        drawn.sort_unstable_by(|one, other| other.cmp(one));
+        *ids = drawn;
+        ids.pop().ok_or(Refusal::Broken)
+    }
+
+    /// Buys, whether or not anybody still waits for the outcome.
+    pub async fn buy(&self, placement: Placement) -> Result<Placed, Refusal> {
+        let Ok(place) = self.room.clone().try_acquire_owned() else {
+            tracing::warn!(WAITING_MAX, "the intake is full");
+            return Err(Refusal::Away);
+        };
+        let store = self.store.clone();
+        let bought = self.tasks.spawn(async move {
+            let outcome = buy_one(&store, placement).await;
+            drop(place);
+            outcome
+        });
+        bought.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a placement's task ended without an outcome");
+            Err(Refusal::Broken)
+        })
+    }
+
+    /// Waits for all that is under way.
+    pub async fn close(&self) {
+        self.room.close();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+async fn buy_one(store: &Store, placement: Placement) -> Result<Placed, Refusal> {
+    match orders::place(store, std::slice::from_ref(&placement)).await {
+        Ok(outcomes) => outcomes.into_iter().next().ok_or(Refusal::Broken),
+        Err(StoreError::Away(error)) => {
+            tracing::warn!(%error, order = %placement.order, "the answer of a commit was lost; the order is looked for");
+            look_for(store, placement).await
+        }
+        Err(error) => Err(refused(&error)),
+    }
+}
+
+/// The connection was lost somewhere around the commit: only the database can say whether it happened.
+///
+/// Whoever had sent a `request_id` asks again and gets either the order or a fresh try; for the others the id that was
+/// drawn before is looked for here.
+async fn look_for(store: &Store, placement: Placement) -> Result<Placed, Refusal> {
+    for _ in 0..LOOKS_MAX {
+        tokio::time::sleep(LOOK_EVERY).await;
+        match orders::exists(store, placement.order).await {
+            Ok(true) => return Ok(Placed::Bought(placement.answer)),
+            Ok(false) => break,
+            Err(error) if error.is_away() => {}
+            Err(error) => return Err(refused(&error)),
+        }
+    }
+    Err(Refusal::Away)
+}

@@ -1,0 +1,59 @@
+//! An order's life, in order: bought, submitted to a panel, its answer concluded, tracked, settled; and looked at.
+
+pub mod conclude;
+pub mod intake;
+pub mod look;
+pub mod park;
+pub mod place;
+pub mod reroute;
+pub mod settle;
+pub mod submit;
+pub mod track;
+
+use uuid::Uuid;
+
+use crate::catalog::Catalog;
+use crate::domain::clock::SharedClock;
+use crate::orders::intake::Intake;
+use crate::store::Store;
+
+/// What can be done with orders.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    store: Store,
+    catalog: Catalog,
+    clock: SharedClock,
+    intake: Intake,
+}
+
+impl Orders {
+    /// The orders of a database, sold from a catalogue.
+    pub fn new(store: Store, catalog: Catalog, clock: SharedClock) -> Self {
+        let intake = Intake::new(store.clone());
+        Self { store, catalog, clock, intake }
+    }
+
+    /// Waits for everything that is being bought; nothing can be bought afterwards.
+    pub async fn close(&self) {
+        self.intake.close().await;
+    }
+}
+
+/// What workers do with orders: everything between a panel and the books.
+///
+/// Each verb is a round that may be run at any time, by anyone, twice: it takes what is due, and every write states
+/// what it expects to find.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    store: Store,
+    catalog: Catalog,
+    clock: SharedClock,
+    node: Uuid,
+}
+
+impl Delivery {
+    /// The delivery of one process, which holds leases under the name of `node`.
+    pub fn new(store: Store, catalog: Catalog, clock: SharedClock, node: Uuid) -> Self {
+        Self { store, catalog, clock, node }
+    }
+}

@@ -1,0 +1,50 @@
+//! Parked legs: refused for a reason of ours at the panel that passes; ready again by themselves.
+
+use chrono::TimeDelta;
+
+use crate::domain::money::Money;
+use crate::orders::Delivery;
+use crate::store::{StoreError, legs, providers};
+use crate::upstream::Panel;
+
+/// Parked legs looked at in one round.
+const LEGS_MAX: i64 = 500;
+
+impl Delivery {
+    /// Reads our balance at a panel and keeps it: a free question, which also shows that the panel answers. The
+    /// balance, where it could be read.
+    pub async fn ask_balance(&self, panel: &Panel) -> Result<Option<Money>, StoreError> {
+        match panel.balance().await {
+            Ok(balance) => {
+                let now = self.clock.now();
+                providers::keep_balance(&self.store, &panel.settings().id, balance.amount, &balance.text, now).await?;
+                Ok(Some(balance.amount))
+            }
+            Err(failure) => {
+                tracing::warn!(provider = %panel.settings().id, %failure, "a panel did not tell its balance");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Lets parked legs go that have waited long enough, as many as the panel's balance pays for, oldest first. A
+    /// panel that does not even tell its balance would refuse them again: they wait on. How many were let go.
+    pub async fn unpark(&self, panel: &Panel) -> Result<u64, StoreError> {
+        // What is parked a moment before the panel is asked again shall not wait a whole round more.
+        let soon = self.clock.now() + TimeDelta::milliseconds(500);
+        let parked = legs::parked(&self.store, &panel.settings().id, soon, LEGS_MAX).await?;
+        if parked.is_empty() {
+            return Ok(0);
+        }
+        let Some(mut balance) = self.ask_balance(panel).await? else { return Ok(0) };
+        let mut affordable = Vec::new();
+        for (leg, cost) in parked {
+            match balance.minus(cost) {
+                Ok(rest) if !rest.is_negative() => balance = rest,
+                Ok(_) | Err(_) => break,
+            }
+            affordable.push(leg);
+        }
+        legs::unpark(&self.store, &affordable, self.clock.now()).await
+    }
+}

@@ -1,0 +1,90 @@
+//! Submitting: legs are taken, the intent is committed, and only then does a byte leave; at most once per leg.
+//!
+//! The order of things is the whole safety: a place at the panel first (it may take a while), then the mark in a
+//! commit of its own, then the call. Whatever happens between mark and answer, the leg is in doubt and not sent again.
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::domain::id::LegId;
+use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
+use crate::domain::provider::ProviderSettings;
+use crate::orders::Delivery;
+use crate::store::{StoreError, legs, providers};
+use crate::upstream::Panel;
+
+/// How long a panel's lease is held without being renewed; a dead process blocks its panels no longer.
+pub const HOLD_S: i64 = 10;
+/// How long a leg may wait between being taken and being marked; nothing of it was sent meanwhile.
+const LEG_LEASE_S: i64 = 60;
+/// Over the panel's timeout, before a leg without an answer is in doubt.
+const GRACE_S: i64 = 15;
+/// Orphans taken up in one round.
+const ORPHANS_MAX: i64 = 500;
+
+impl Delivery {
+    /// Takes or renews the lease on a panel. The epoch to act under; `None`: another process has the panel.
+    pub async fn hold(&self, panel: &Panel) -> Result<Option<i64>, StoreError> {
+        let now = self.clock.now();
+        providers::hold(&self.store, &panel.settings().id, self.node, now + TimeDelta::seconds(HOLD_S), now).await
+    }
+
+    /// Gives all leases of this process up.
+    pub async fn let_go(&self) -> Result<(), StoreError> {
+        providers::let_go(&self.store, self.node).await
+    }
+
+    /// Takes up to so many legs that are due at a panel. None before the panel answered a harmless question under this
+    /// configuration: an address that redirects or a wrong path would put every order in doubt.
+    pub async fn lease(&self, panel: &Panel, epoch: i64, legs_max: usize) -> Result<Vec<LeasedLeg>, StoreError> {
+        if !panel.has_answered() || legs_max == 0 {
+            return Ok(Vec::new());
+        }
+        let now = self.clock.now();
+        let until = now + TimeDelta::seconds(LEG_LEASE_S);
+        let legs_max = i64::try_from(legs_max).unwrap_or(i64::MAX);
+        legs::lease(&self.store, &panel.settings().id, epoch, legs_max, until, now).await
+    }
+
+    /// Sends one leg and concludes from the answer.
+    pub async fn send(&self, panel: &Panel, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
+        let slot = panel.slot().await;
+        if !legs::mark(&self.store, leg, epoch, self.clock.now()).await? {
+            tracing::info!(leg = %leg.leg, "a leg was taken by somebody else before it was sent");
+            return Ok(());
+        }
+        let said = panel.add(slot, leg).await;
+        tracing::info!(
+            order = %leg.order, leg = %leg.leg, provider = %leg.route.provider, verdict = said.verdict.word(),
+            "a leg was sent"
+        );
+        self.conclude(panel.settings(), leg.leg, leg.attempt, &said).await
+    }
+
+    /// Legs that somebody was sending and nobody will hear of any more are in doubt from now on: those of an earlier
+    /// holder of the panel's lease, and those past the timeout and its grace. How many.
+    pub async fn sweep(&self, settings: &ProviderSettings, epoch: i64) -> Result<usize, StoreError> {
+        let overdue = overdue(settings, self.clock.now());
+        let orphans = legs::orphans(&self.store, &settings.id, epoch, overdue, ORPHANS_MAX).await?;
+        for (leg, attempt) in &orphans {
+            self.doubt(settings, *leg, *attempt).await?;
+        }
+        Ok(orphans.len())
+    }
+
+    async fn doubt(&self, settings: &ProviderSettings, leg: LegId, attempt: i32) -> Result<(), StoreError> {
+        let said = Evidence {
+            verdict: Verdict::InDoubt,
+            http_status: None,
+            words: "no answer was written down: the sender ended, or waited longer than it may".to_owned(),
+        };
+        tracing::warn!(%leg, attempt, provider = %settings.id, "a leg without an answer is in doubt");
+        self.conclude(settings, leg, attempt, &said).await
+    }
+}
+
+/// Sent before this moment and still unanswered is too late.
+fn overdue(settings: &ProviderSettings, now: Instant) -> Instant {
+    let timeout = i64::try_from(settings.timeout_ms).unwrap_or(i64::MAX / 2);
+    now - TimeDelta::milliseconds(timeout) - TimeDelta::seconds(GRACE_S)
+}
