@@ -5,4 +5,5 @@
 pub mod domain;
 pub mod pricing;
 pub mod routing;
+pub mod simulator;
 pub mod store;
