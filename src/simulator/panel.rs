@@ -179,8 +179,8 @@ impl Panel {
         if !self.service_of(order).is_some_and(|service| service.cancel) {
             return Err(Refused::NoCancel);
         }
-        if order.end.is_some() {
-            return Err(Refused::Over);
+        if let Some(end) = order.end {
+            return Err(Refused::Over(end.status));
         }
         let end = order.cancelled_at(now).expect("a share of a charge that was computed");
         self.settle(at, end);
@@ -372,7 +372,7 @@ mod tests {
         let mut panel = panel("10");
         let order = buy(&mut panel, "1", 1_000).unwrap();
         assert_eq!(panel.cancel(&order, after_ms(2_000)), Ok(()));
-        assert_eq!(panel.cancel(&order, after_ms(2_000)), Err(Refused::Over));
+        assert_eq!(panel.cancel(&order, after_ms(2_000)), Err(Refused::Over(PanelStatus::Canceled)));
         assert_eq!(at(&mut panel, &order, 9_000), seen(PanelStatus::Canceled, 500, "0.45", "9.55"));
     }
 
@@ -404,6 +404,17 @@ mod tests {
         assert_eq!((panel.balance, panel.look_at_all(after_ms(0)).len()), (money("0.90"), 0));
         assert!(buy(&mut panel, "1", 1_000).is_ok());
         assert_eq!(panel.balance, Money::ZERO);
+    }
+
+    #[test]
+    fn a_full_panel_takes_no_more_and_no_money() {
+        let mut panel = panel("10000");
+        for _ in 0..ORDERS_MAX {
+            assert!(buy(&mut panel, "1", 10).is_ok());
+        }
+        let left = panel.balance;
+        assert_eq!(buy(&mut panel, "1", 10), Err(Refused::Full));
+        assert_eq!((panel.balance, left), (left, money("7750.00")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the panel has to say, before a dialect spells it.
 
 use super::{catalogue::Service, order::SimOrder};
-use crate::domain::money::Money;
+use crate::domain::{money::Money, provider::PanelStatus};
 
 /// A good answer. Rows of many carry the id as it was asked.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ pub(super) enum Refused {
     Full,
     UnknownOrder,
     NoCancel,
-    /// It has ended.
-    Over,
+    /// It has ended, like this.
+    Over(PanelStatus),
     NoRefill,
     NotDelivered,
     RefillRunning,

@@ -245,7 +245,7 @@ async fn cancels_and_refills_are_told_to_the_letter() {
     panel.turn_s(4);
     assert_eq!(
         panel.ask(&[("action", "cancel"), ("order", &second)]).await,
-        r#"{"error":"Order cannot be cancelled"}"#
+        r#"{"error":"Order cannot be cancelled (already completed)"}"#
     );
     assert_eq!(panel.ask(&[("action", "refill"), ("order", &second)]).await, r#"{"refill":"1"}"#);
     let again = panel.ask(&[("action", "refill"), ("orders", &second)]).await;

@@ -86,13 +86,27 @@ fn text(refused: &Refused) -> String {
         Refused::Full => return format!("Incorrect request: this simulated panel keeps {ORDERS_MAX} orders at most"),
         Refused::UnknownOrder => "Incorrect order ID",
         Refused::NoCancel => "Cancel is not available",
-        Refused::Over => "Order cannot be cancelled",
+        Refused::Over(status) => return format!("Order cannot be cancelled (already {})", over_word(*status)),
         Refused::NoRefill => "Refill is disabled for this service",
         Refused::NotDelivered => "The order is not completed",
         Refused::RefillRunning => "The refill task is not completed for this order",
         Refused::UnknownRefill => "Refill not found",
     };
     fixed.to_owned()
+}
+
+/// The word of that one complaint: in lower case, and spelled unlike the status itself.
+fn over_word(status: PanelStatus) -> String {
+    match status {
+        PanelStatus::Canceled => "cancelled".to_owned(),
+        PanelStatus::Pending
+        | PanelStatus::Processing
+        | PanelStatus::InProgress
+        | PanelStatus::Completed
+        | PanelStatus::Partial
+        | PanelStatus::Failed
+        | PanelStatus::Expired => word(status).to_lowercase(),
+    }
 }
 
 fn refill_word(state: RefillState) -> &'static str {
