@@ -8,4 +8,5 @@ pub mod domain;
 pub mod ledger;
 pub mod pricing;
 pub mod routing;
+pub mod simulator;
 pub mod store;

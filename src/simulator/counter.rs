@@ -1,0 +1,150 @@
+//! The counter: reads a form, finds the action, asks the books and says what is to be answered.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{
+    faults::Fault,
+    panel::{Panel, Wanted},
+    reply::{Refused, Reply},
+};
+use crate::domain::clock::Instant;
+
+/// Ids in one request.
+pub(super) const IDS_MAX: usize = 100;
+
+/// The actions that requests are counted by; everything else is counted as [`OTHER`].
+const ACTIONS: [&str; 7] = ["services", "add", "status", "refill", "refill_status", "cancel", "balance"];
+const OTHER: &str = "other";
+
+/// A form as it came: each name once. Empty values count as not sent.
+#[derive(Debug)]
+pub(super) struct Form(BTreeMap<String, String>);
+
+impl Form {
+    /// Reads a form body; a strict panel does not guess which of two values was meant.
+    pub(super) fn read(body: &[u8]) -> Result<Self, Refused> {
+        let mut fields = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(body) {
+            if fields.insert(name.into_owned(), value.into_owned()).is_some() {
+                return Err(Refused::Request);
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        let lines = self.value(name).unwrap_or_default().lines().map(str::trim);
+        lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+/// What goes back on the wire.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// An answer, good or bad.
+    Said(Result<Reply, Refused>),
+    /// The order stands, and the answer goes wrong.
+    Spoilt(Fault),
+}
+
+/// One or many ids; many are trimmed, without blanks and repetitions.
+enum Ids {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// Serves one request.
+pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Instant) -> Outcome {
+    let asked = form.as_ref().ok().and_then(|form| form.value("action"));
+    let action = ACTIONS.into_iter().find(|action| Some(*action) == asked).unwrap_or(OTHER);
+    *panel.requests.entry(action).or_default() += 1;
+    let form = match form {
+        Ok(form) if form.value("key") == Some(panel.key.as_str()) => form,
+        Ok(_) => return Outcome::Said(Err(Refused::Key)),
+        Err(refused) => return Outcome::Said(Err(refused.clone())),
+    };
+    if action == "add" {
+        return match add(panel, form, now) {
+            Ok((_, Some(fault))) => Outcome::Spoilt(fault),
+            Ok((id, None)) => Outcome::Said(Ok(Reply::Added(id))),
+            Err(refused) => Outcome::Said(Err(refused)),
+        };
+    }
+    Outcome::Said(match action {
+        "services" => Ok(Reply::Services(panel.listed())),
+        "status" => status(panel, form, now),
+        "refill" => refill(panel, form, now),
+        "refill_status" => refill_status(panel, form, now),
+        "cancel" => cancel(panel, form, now),
+        "balance" => Ok(Reply::Balance(panel.balance)),
+        _ => Err(Refused::Request),
+    })
+}
+
+fn add(panel: &mut Panel, form: &Form, now: Instant) -> Result<(u64, Option<Fault>), Refused> {
+    let service = form.value("service").ok_or(Refused::Service)?;
+    if form.value("runs").or(form.value("interval")).is_some() {
+        return Err(Refused::DripFeed);
+    }
+    let wanted = Wanted {
+        link: form.value("link").unwrap_or_default().to_owned(),
+        quantity: form.value("quantity").map(str::to_owned),
+        comments: form.lines("comments"),
+        answer_number: form.value("answer_number").map(str::to_owned),
+    };
+    panel.add(service, wanted, now)
+}
+
+fn status(panel: &Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
+    Ok(match ids(form, "order", "orders")? {
+        Ids::One(id) => Reply::Status(Box::new(panel.look(&id, now)?)),
+        Ids::Many(ids) => Reply::Statuses(each(ids, |id| panel.look(id, now))),
+    })
+}
+
+fn refill(panel: &mut Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
+    Ok(match ids(form, "order", "orders")? {
+        Ids::One(id) => Reply::Refill(panel.refill(&id, now)?),
+        Ids::Many(ids) => Reply::Refills(each(ids, |id| panel.refill(id, now))),
+    })
+}
+
+fn refill_status(panel: &Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
+    Ok(match ids(form, "refill", "refills")? {
+        Ids::One(id) => Reply::RefillStatus(panel.refill_state(&id, now)?),
+        Ids::Many(ids) => Reply::RefillStatuses(each(ids, |id| panel.refill_state(id, now))),
+    })
+}
+
+fn cancel(panel: &mut Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
+    Ok(match ids(form, "order", "orders")? {
+        Ids::One(id) => panel.cancel(&id, now).map(|()| Reply::Canceled)?,
+        Ids::Many(ids) => Reply::Cancels(each(ids, |id| panel.cancel(id, now))),
+    })
+}
+
+fn ids(form: &Form, one: &'static str, many: &'static str) -> Result<Ids, Refused> {
+    match (form.value(one), form.value(many)) {
+        (Some(_), Some(_)) => Err(Refused::Request),
+        (None, None) => Err(Refused::Missing(one)),
+        (Some(id), None) => Ok(Ids::One(id.trim().to_owned())),
+        (None, Some(list)) => {
+            let mut seen = HashSet::new();
+            let ids = list.split(',').map(str::trim).filter(|id| !id.is_empty() && seen.insert(*id));
+            let ids: Vec<String> = ids.map(str::to_owned).collect();
+            if ids.len() > IDS_MAX { Err(Refused::TooManyIds) } else { Ok(Ids::Many(ids)) }
+        }
+    }
+}
+
+fn each<T>(ids: Vec<String>, mut ask: impl FnMut(&str) -> Result<T, Refused>) -> Vec<(String, Result<T, Refused>)> {
+    let row = |id: String| {
+        let answer = ask(&id);
+        (id, answer)
+    };
+    ids.into_iter().map(row).collect()
+}

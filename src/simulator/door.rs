@@ -1,0 +1,210 @@
+//! The panel's door: HTTP/1 with limits, the v2 endpoint, and the `/_sim` doors for whoever drives the simulation.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    Method, Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE},
+};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Shared,
+    counter::{self, Form, Outcome},
+    dialect::classic,
+    faults::{Fault, Faults},
+    order::SimOrder,
+    reply::Refused,
+};
+
+/// The largest body: the longest list of comments that a gateway may send.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// How long the head of a request may take, and how long an idle connection is kept.
+const HEAD_MAX: Duration = Duration::from_secs(15);
+
+/// How long a body may take.
+const BODY_MAX: Duration = Duration::from_secs(10);
+
+/// Connections at once; further ones wait in the listener's queue.
+const CONNECTIONS_MAX: usize = 1_024;
+
+/// The pause after a connection could not be taken: the process is out of descriptors, and spinning frees none.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+const JSON: &str = "application/json";
+
+/// How the door is told to close.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Closing {
+    /// Take no more; finish what is being answered.
+    pub(super) drain: CancellationToken,
+    /// Drop what is still being answered.
+    pub(super) cut: CancellationToken,
+}
+
+/// The connection is to end without a byte of an answer; hyper closes it on any error of its service.
+#[derive(Debug, thiserror::Error)]
+#[error("the simulated panel hangs up")]
+struct HangsUp;
+
+/// Takes connections until told to drain; every one is a task of the tracker's.
+pub(super) async fn listen(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker, closing: Closing) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            () = closing.drain.cancelled() => return,
+            next = next => next,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (shared, closing) = (Arc::clone(&shared), closing.clone());
+        tasks.spawn(async move {
+            talk(stream, shared, closing).await;
+            drop(place);
+        });
+    }
+}
+
+/// One connection, to its end.
+async fn talk(stream: TcpStream, shared: Arc<Shared>, closing: Closing) {
+    let service = hyper::service::service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { answer(request, &shared).await }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    // How a connection ended is its client's affair: a panel has nobody to tell.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = closing.drain.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = closing.cut.cancelled() => {}
+    }
+}
+
+async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<Full<Bytes>>, HangsUp> {
+    let (head, body) = request.into_parts();
+    let allowed = match head.uri.path() {
+        "/api/v2" | "/_sim/faults" => Method::POST,
+        "/_sim/orders" | "/_sim/requests" => Method::GET,
+        _ => return Ok(say(StatusCode::NOT_FOUND, JSON, complaint("Not found"))),
+    };
+    if head.method != allowed {
+        let mut refusal = say(StatusCode::METHOD_NOT_ALLOWED, JSON, complaint("Method not allowed"));
+        let value = if allowed == Method::POST { "POST" } else { "GET" };
+        refusal.headers_mut().insert(ALLOW, http::HeaderValue::from_static(value));
+        return Ok(refusal);
+    }
+    let body = match timeout(BODY_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            return Ok(say(StatusCode::PAYLOAD_TOO_LARGE, JSON, complaint("Request too large")));
+        }
+        Ok(Err(_)) | Err(_) => return Err(HangsUp),
+    };
+    match head.uri.path() {
+        "/api/v2" => {
+            let form = if is_form(&head.headers) { Form::read(&body) } else { Err(Refused::Request) };
+            v2(&form, shared)
+        }
+        "/_sim/orders" => {
+            Ok(say(StatusCode::OK, JSON, json(&shared.orders().iter().map(order_row).collect::<Vec<_>>())))
+        }
+        "/_sim/requests" => Ok(say(StatusCode::OK, JSON, json(&shared.requests()))),
+        _ => Ok(set_faults(&body, shared)),
+    }
+}
+
+/// A form, whatever charset is said: other kinds of bodies are what a strict panel does not read.
+fn is_form(headers: &http::HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+fn v2(form: &Result<Form, Refused>, shared: &Shared) -> Result<Response<Full<Bytes>>, HangsUp> {
+    let outcome = shared.with(|panel, now| counter::serve(panel, form, now));
+    match outcome {
+        Outcome::Said(said) => Ok(say(StatusCode::OK, JSON, classic::body(&said))),
+        Outcome::Spoilt(Fault::Drop) => Err(HangsUp),
+        Outcome::Spoilt(Fault::BadGateway) => {
+            Ok(say(StatusCode::BAD_GATEWAY, "text/html", classic::BAD_GATEWAY_PAGE.to_owned()))
+        }
+    }
+}
+
+fn set_faults(body: &[u8], shared: &Shared) -> Response<Full<Bytes>> {
+    let spec = String::from_utf8_lossy(body);
+    match spec.trim().parse::<Faults>() {
+        Ok(faults) => {
+            let in_force = faults.to_string();
+            shared.with(|panel, _| panel.faults = faults);
+            say(StatusCode::OK, JSON, json(&BTreeMap::from([("faults", in_force)])))
+        }
+        Err(error) => say(StatusCode::BAD_REQUEST, JSON, complaint(&error.to_string())),
+    }
+}
+
+/// An order as `/_sim/orders` shows it. The status is spelled as the panel spells it to its customers.
+#[derive(Serialize)]
+struct OrderRow<'a> {
+    id: &'a str,
+    service: &'a str,
+    link: &'a str,
+    quantity: u64,
+    comments: &'a [String],
+    answer_number: Option<&'a str>,
+    status: &'static str,
+    charge: String,
+    remains: u64,
+}
+
+fn order_row(order: &SimOrder) -> OrderRow<'_> {
+    OrderRow {
+        id: &order.id,
+        service: &order.service,
+        link: &order.link,
+        quantity: order.quantity,
+        comments: &order.comments,
+        answer_number: order.answer_number.as_deref(),
+        status: classic::word(order.status),
+        charge: order.charge.to_string(),
+        remains: order.remains,
+    }
+}
+
+fn complaint(error: &str) -> String {
+    json(&BTreeMap::from([("error", error)]))
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("texts and numbers are always JSON")
+}
+
+fn say(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    response
+}

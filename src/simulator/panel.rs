@@ -1,0 +1,433 @@
+//! The panel's books: its money, its orders and what becomes of them. Pure; one mutex around it makes it shared.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+};
+
+use chrono::TimeDelta;
+
+use super::{
+    catalogue::{self, Fate, Service},
+    chance,
+    faults::{Fault, Faults},
+    order::{End, Ending, Order, SimOrder},
+    refill::Refills,
+    reply::{RefillState, Refused},
+};
+use crate::domain::{
+    clock::Instant,
+    money::Money,
+    provider::PanelStatus,
+    service::{ServiceType, Units},
+    wish::LINK_BYTES_MAX,
+};
+
+/// Orders that are kept; several times the largest campaign against one panel.
+pub(super) const ORDERS_MAX: usize = 250_000;
+
+/// Texts of orders that are kept, so that long comments cannot fill the memory either.
+const TEXT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The longest time of delivery that is kept to: thirty days.
+const DELIVERY_S_MAX: u64 = 30 * 24 * 3_600;
+
+/// The first order's id lies somewhere in this range, by seed, so that ids of two panels differ.
+const FIRST_ID_MIN: u64 = 100_000;
+const FIRST_ID_SPREAD: u64 = 1_000_000;
+
+/// Counts before delivery lie below this.
+const START_COUNT_MAX: u64 = 10_000;
+
+/// An `add` whose parameters are there and could be read.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) link: String,
+    /// As sent; read only where the type has a quantity.
+    pub(super) quantity: Option<String>,
+    pub(super) comments: Vec<String>,
+    pub(super) answer_number: Option<String>,
+}
+
+/// Everything the panel knows.
+#[derive(Debug)]
+pub(super) struct Panel {
+    pub(super) key: String,
+    pub(super) balance: Money,
+    pub(super) faults: Faults,
+    /// Requests by action.
+    pub(super) requests: BTreeMap<&'static str, u64>,
+    seed: u64,
+    delivery_s: u64,
+    services: Vec<Service>,
+    first_id: u64,
+    orders: Vec<Order>,
+    /// When orders that still run meet their fate.
+    due: BinaryHeap<Reverse<(Instant, usize)>>,
+    refills: Refills,
+    text_bytes: usize,
+    adds: u64,
+}
+
+impl Panel {
+    pub(super) fn new(settings: &super::Settings) -> Self {
+        let seed = settings.seed;
+        Self {
+            key: settings.key.clone(),
+            balance: settings.balance,
+            faults: settings.faults.clone(),
+            requests: BTreeMap::new(),
+            seed,
+            delivery_s: settings.delivery_s.min(DELIVERY_S_MAX),
+            services: catalogue::services(seed, settings.services_extra),
+            first_id: FIRST_ID_MIN + chance::below(FIRST_ID_SPREAD, seed, 0),
+            orders: Vec::new(),
+            due: BinaryHeap::new(),
+            refills: Refills::default(),
+            text_bytes: 0,
+            adds: 0,
+        }
+    }
+
+    /// Ends every order whose time has come; asked before anything else, so that no answer is older than the clock.
+    pub(super) fn catch_up(&mut self, now: Instant) {
+        while let Some(&Reverse((due, at))) = self.due.peek()
+            && due <= now
+        {
+            self.due.pop();
+            if self.orders[at].end.is_none() {
+                self.end(at, self.orders[at].fated());
+            }
+        }
+    }
+
+    /// What is listed.
+    pub(super) fn listed(&self) -> Vec<Service> {
+        self.services.iter().filter(|service| service.on).cloned().collect()
+    }
+
+    /// The row of that id, listed or not.
+    pub(super) fn service_mut(&mut self, id: &str) -> Option<&mut Service> {
+        let at = index(id, 1)?;
+        self.services.get_mut(at)
+    }
+
+    /// Accepts an order and charges it, or refuses it and does nothing; beside the id, what befalls the answer.
+    pub(super) fn add(&mut self, service: &str, wanted: Wanted, now: Instant) -> Result<(u64, Option<Fault>), Refused> {
+        let asked = self.adds;
+        self.adds += 1;
+        let service = index(service, 1).and_then(|at| self.services.get(at)).filter(|service| service.on);
+        let service = service.ok_or(Refused::Service)?;
+        let kind = ServiceType::read(&service.kind).ok_or(Refused::Service)?;
+        let units = units(service, kind, &wanted)?;
+        let charge = if kind.is_package() { Units::Package } else { Units::Counted(units) }.at(service.rate);
+        let charge = charge.map_err(|_| Refused::AboveMaximum)?;
+        let left = self.balance.minus(charge).ok().filter(|left| !left.is_negative()).ok_or(Refused::NoFunds)?;
+        let text_bytes = wanted.link.len() + wanted.comments.iter().map(String::len).sum::<usize>();
+        if self.orders.len() >= ORDERS_MAX || self.text_bytes + text_bytes > TEXT_BYTES_MAX {
+            return Err(Refused::Full);
+        }
+
+        let (fate, service) = (service.fate, service.id);
+        let id = self.first_id + self.orders.len() as u64;
+        let order = Order {
+            id,
+            service,
+            link: wanted.link,
+            units,
+            comments: if kind.takes_comments() { wanted.comments } else { Vec::new() },
+            answer_number: wanted.answer_number.filter(|_| kind == ServiceType::Poll),
+            fate,
+            charge,
+            start_count: chance::below(START_COUNT_MAX, self.seed, id),
+            placed: now,
+            span: self.span(fate),
+            end: None,
+        };
+        self.balance = left;
+        self.text_bytes += text_bytes;
+        self.due.push(Reverse((order.due(), self.orders.len())));
+        self.orders.push(order);
+        let fault = match fate {
+            Fate::Answer(fault) => Some(fault),
+            Fate::Complete | Fate::Partial | Fate::Cancel | Fate::Slow => self.faults.draw(self.seed, asked),
+        };
+        Ok((id, fault))
+    }
+
+    /// At least a millisecond, so that progress has something to be a part of.
+    fn span(&self, fate: Fate) -> TimeDelta {
+        let seconds = i64::try_from(fate.takes_s(self.delivery_s)).unwrap_or(i64::MAX);
+        TimeDelta::try_seconds(seconds).unwrap_or(TimeDelta::MAX).max(TimeDelta::milliseconds(1))
+    }
+
+    /// What is known of an order.
+    pub(super) fn look(&self, order: &str, now: Instant) -> Result<SimOrder, Refused> {
+        let at = self.find(order)?;
+        Ok(self.orders[at].look(now))
+    }
+
+    /// Every order.
+    pub(super) fn look_at_all(&self, now: Instant) -> Vec<SimOrder> {
+        self.orders.iter().map(|order| order.look(now)).collect()
+    }
+
+    /// Cancels an order on request and refunds what was not delivered.
+    pub(super) fn cancel(&mut self, order: &str, now: Instant) -> Result<(), Refused> {
+        let at = self.find(order)?;
+        let order = &self.orders[at];
+        if !self.service_of(order).is_some_and(|service| service.cancel) {
+            return Err(Refused::NoCancel);
+        }
+        if let Some(end) = order.end {
+            return Err(Refused::Over(end.status));
+        }
+        let end = order.cancelled_at(now).expect("a share of a charge that was computed");
+        self.settle(at, end);
+        Ok(())
+    }
+
+    /// Begins a refill, which takes as long as an order does.
+    pub(super) fn refill(&mut self, order: &str, now: Instant) -> Result<u64, Refused> {
+        let at = self.find(order)?;
+        let order = &self.orders[at];
+        if !self.service_of(order).is_some_and(|service| service.refill) {
+            return Err(Refused::NoRefill);
+        }
+        match order.status(now) {
+            PanelStatus::Completed | PanelStatus::Partial => {}
+            PanelStatus::Pending
+            | PanelStatus::Processing
+            | PanelStatus::InProgress
+            | PanelStatus::Canceled
+            | PanelStatus::Failed
+            | PanelStatus::Expired => return Err(Refused::NotDelivered),
+        }
+        self.refills.begin(order.id, now, self.span(Fate::Complete))
+    }
+
+    /// Where a refill stands.
+    pub(super) fn refill_state(&self, refill: &str, now: Instant) -> Result<RefillState, Refused> {
+        self.refills.state(index(refill, 1).ok_or(Refused::UnknownRefill)?, now)
+    }
+
+    /// Forces an end, also on an order that has ended: panels do correct themselves. Whether the order is known.
+    pub(super) fn force(&mut self, order: &str, ending: Ending) -> bool {
+        self.find(order).map(|at| self.end(at, ending)).is_ok()
+    }
+
+    fn end(&mut self, at: usize, ending: Ending) {
+        let end = self.orders[at].ended_as(ending).expect("a share of a charge that was computed");
+        self.settle(at, end);
+    }
+
+    /// Moves the balance by the difference to what was refunded before, so that a second end never refunds twice.
+    fn settle(&mut self, at: usize, end: End) {
+        let order = &mut self.orders[at];
+        let before = order.end.map_or(Money::ZERO, |end| end.refunded);
+        let moved = end.refunded.minus(before).and_then(|refund| self.balance.plus(refund));
+        self.balance = moved.expect("refunds are parts of charges that the balance once held");
+        order.end = Some(end);
+    }
+
+    fn find(&self, order: &str) -> Result<usize, Refused> {
+        index(order, self.first_id).filter(|at| *at < self.orders.len()).ok_or(Refused::UnknownOrder)
+    }
+
+    fn service_of(&self, order: &Order) -> Option<&Service> {
+        self.services.get(usize::try_from(order.service - 1).ok()?)
+    }
+}
+
+/// The place of an id in a list whose first id is `first`; plain digits only, so that one id has one spelling.
+fn index(id: &str, first: u64) -> Option<usize> {
+    if id.starts_with('0') || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    usize::try_from(id.parse::<u64>().ok()?.checked_sub(first)?).ok()
+}
+
+/// Checks what the type asks for, in the order in which panels complain.
+fn units(service: &Service, kind: ServiceType, wanted: &Wanted) -> Result<u64, Refused> {
+    if wanted.link.is_empty() || wanted.link.len() > LINK_BYTES_MAX || wanted.link.chars().any(char::is_control) {
+        return Err(Refused::Link);
+    }
+    if kind.takes_comments() && wanted.comments.is_empty() {
+        return Err(Refused::Missing("comments"));
+    }
+    let units = if kind.takes_quantity() {
+        let quantity = wanted.quantity.as_deref().ok_or(Refused::Missing("quantity"))?;
+        quantity.parse().map_err(|_| Refused::Unreadable("quantity"))?
+    } else if kind.is_package() {
+        1
+    } else {
+        wanted.comments.len() as u64
+    };
+    if kind == ServiceType::Poll && wanted.answer_number.is_none() {
+        return Err(Refused::NoAnswer);
+    }
+    if units < service.min {
+        return Err(Refused::BelowMinimum);
+    }
+    if units > service.max {
+        return Err(Refused::AboveMaximum);
+    }
+    Ok(units)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::{super::Settings, *};
+
+    const START_S: i64 = 1_700_000_000;
+
+    fn after_ms(ms: i64) -> Instant {
+        DateTime::from_timestamp(START_S, 0).unwrap() + TimeDelta::milliseconds(ms)
+    }
+
+    fn money(text: &str) -> Money {
+        Money::parse(text).unwrap()
+    }
+
+    fn panel(balance: &str) -> Panel {
+        Panel::new(&Settings {
+            listen: ([127, 0, 0, 1], 0).into(),
+            key: "k".to_owned(),
+            seed: 1,
+            faults: Faults::default(),
+            balance: money(balance),
+            services_extra: 0,
+            delivery_s: 4,
+        })
+    }
+
+    fn buy(panel: &mut Panel, service: &str, quantity: u64) -> Result<String, Refused> {
+        let wanted = Wanted {
+            link: "https://example.org/a".to_owned(),
+            quantity: Some(quantity.to_string()),
+            comments: vec!["one".to_owned(), "two".to_owned()],
+            answer_number: Some("1".to_owned()),
+        };
+        panel.add(service, wanted, after_ms(0)).map(|(id, _)| id.to_string())
+    }
+
+    fn at(panel: &mut Panel, order: &str, ms: i64) -> (PanelStatus, u64, String, String) {
+        panel.catch_up(after_ms(ms));
+        let look = panel.look(order, after_ms(ms)).unwrap();
+        (look.status, look.remains, look.charge.to_string(), panel.balance.to_string())
+    }
+
+    fn seen(status: PanelStatus, remains: u64, charge: &str, balance: &str) -> (PanelStatus, u64, String, String) {
+        (status, remains, charge.to_owned(), balance.to_owned())
+    }
+
+    #[test]
+    fn an_order_passes_from_pending_to_completed() {
+        let mut panel = panel("10");
+        let order = buy(&mut panel, "1", 1_000).unwrap();
+        assert_eq!(at(&mut panel, &order, 999), seen(PanelStatus::Pending, 1_000, "0.90", "9.10"));
+        assert_eq!(at(&mut panel, &order, 1_000), seen(PanelStatus::InProgress, 750, "0.90", "9.10"));
+        assert_eq!(at(&mut panel, &order, 3_999), seen(PanelStatus::InProgress, 1, "0.90", "9.10"));
+        assert_eq!(at(&mut panel, &order, 4_000), seen(PanelStatus::Completed, 0, "0.90", "9.10"));
+    }
+
+    #[test]
+    fn every_type_is_charged_by_its_units() {
+        let prices = [("1", "0.45"), ("2", "1.50"), ("3", "0.016"), ("4", "2.75"), ("5", "1.80")];
+        for (service, price) in prices {
+            let mut panel = panel("10");
+            let order = buy(&mut panel, service, 500).unwrap();
+            let (_, _, charge, _) = at(&mut panel, &order, 0);
+            assert_eq!(charge, price, "service {service}");
+            assert_eq!(at(&mut panel, &order, 4_000).0, PanelStatus::Completed, "service {service}");
+        }
+    }
+
+    #[test]
+    fn partial_refunds_what_remains_and_canceled_everything() {
+        let mut panel = panel("10");
+        let partial = buy(&mut panel, "6", 1_000).unwrap();
+        let canceled = buy(&mut panel, "7", 1_000).unwrap();
+        assert_eq!(panel.balance, money("8.63"));
+        assert_eq!(at(&mut panel, &canceled, 3_999).0, PanelStatus::InProgress);
+        let (status, remains, charge, balance) = at(&mut panel, &partial, 4_000);
+        assert_eq!((status, remains), (PanelStatus::Partial, 334));
+        // 0.72 × 334 / 1000 = 0.24048 of the partial one, and the 0.65 of the canceled one.
+        assert_eq!((charge.as_str(), balance.as_str()), ("0.47952", "9.52048"));
+        assert_eq!(at(&mut panel, &canceled, 4_000), seen(PanelStatus::Canceled, 1_000, "0.00", "9.52048"));
+    }
+
+    #[test]
+    fn the_slow_one_takes_two_minutes() {
+        let mut panel = panel("10");
+        let order = buy(&mut panel, "10", 1_000).unwrap();
+        assert_eq!(at(&mut panel, &order, 119_999).0, PanelStatus::InProgress);
+        assert_eq!(at(&mut panel, &order, 120_000).0, PanelStatus::Completed);
+    }
+
+    #[test]
+    fn a_cancel_pays_for_what_was_delivered_and_only_once() {
+        let mut panel = panel("10");
+        let order = buy(&mut panel, "1", 1_000).unwrap();
+        assert_eq!(panel.cancel(&order, after_ms(2_000)), Ok(()));
+        assert_eq!(panel.cancel(&order, after_ms(2_000)), Err(Refused::Over(PanelStatus::Canceled)));
+        assert_eq!(at(&mut panel, &order, 9_000), seen(PanelStatus::Canceled, 500, "0.45", "9.55"));
+    }
+
+    #[test]
+    fn a_corrected_end_refunds_the_difference() {
+        let mut panel = panel("10");
+        let order = buy(&mut panel, "1", 1_000).unwrap();
+        assert!(panel.force(&order, Ending::Partial { remains: 100 }));
+        assert_eq!(at(&mut panel, &order, 0), seen(PanelStatus::Partial, 100, "0.81", "9.19"));
+        assert!(panel.force(&order, Ending::Canceled));
+        assert_eq!(at(&mut panel, &order, 9_000), seen(PanelStatus::Canceled, 1_000, "0.00", "10.00"));
+        assert!(panel.force(&order, Ending::Completed));
+        assert_eq!(at(&mut panel, &order, 9_000), seen(PanelStatus::Completed, 0, "0.90", "9.10"));
+        assert!(!panel.force("7", Ending::Completed));
+    }
+
+    #[test]
+    fn a_refusal_takes_nothing() {
+        let mut panel = panel("0.90");
+        for (service, quantity, why) in [
+            ("1", 1_001, Refused::NoFunds),
+            ("1", 9, Refused::BelowMinimum),
+            ("1", 100_001, Refused::AboveMaximum),
+            ("11", 10, Refused::Service),
+            ("01", 10, Refused::Service),
+        ] {
+            assert_eq!(buy(&mut panel, service, quantity), Err(why));
+        }
+        assert_eq!((panel.balance, panel.look_at_all(after_ms(0)).len()), (money("0.90"), 0));
+        assert!(buy(&mut panel, "1", 1_000).is_ok());
+        assert_eq!(panel.balance, Money::ZERO);
+    }
+
+    #[test]
+    fn a_full_panel_takes_no_more_and_no_money() {
+        let mut panel = panel("10000");
+        for _ in 0..ORDERS_MAX {
+            assert!(buy(&mut panel, "1", 10).is_ok());
+        }
+        let left = panel.balance;
+        assert_eq!(buy(&mut panel, "1", 10), Err(Refused::Full));
+        assert_eq!((panel.balance, left), (left, money("7750.00")));
+    }
+
+    #[test]
+    fn one_refill_at_a_time() {
+        let mut panel = panel("10");
+        let order = buy(&mut panel, "1", 1_000).unwrap();
+        assert_eq!(panel.refill(&order, after_ms(0)), Err(Refused::NotDelivered));
+        panel.catch_up(after_ms(4_000));
+        assert_eq!(panel.refill(&order, after_ms(4_000)), Ok(1));
+        assert_eq!(panel.refill(&order, after_ms(4_001)), Err(Refused::RefillRunning));
+        assert_eq!(panel.refill_state("1", after_ms(4_001)), Ok(RefillState::InProgress));
+        assert_eq!(panel.refill_state("1", after_ms(8_000)), Ok(RefillState::Completed));
+        assert_eq!(panel.refill_state("2", after_ms(8_000)), Err(Refused::UnknownRefill));
+        assert_eq!(panel.refill(&order, after_ms(8_000)), Ok(2));
+    }
+}
