@@ -1,0 +1,113 @@
+//! The one driver: runs rounds until it is told to stop, tells of what fails, and waits for all of them at the end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::clock::{Instant, SharedClock};
+use crate::store::StoreError;
+
+/// After a failed round, before the next: quick enough to go on by itself, slow enough not to hammer.
+const AFTER_FAILURE: Duration = Duration::from_millis(500);
+
+/// When each worker's last round ended well.
+#[derive(Clone, Debug)]
+pub struct Pulse {
+    last: Arc<Mutex<BTreeMap<String, Instant>>>,
+    clock: SharedClock,
+}
+
+impl Pulse {
+    /// Seconds since the worker that is furthest behind ended a round; `None` before anyone did.
+    pub fn lag_s(&self) -> Option<u64> {
+        let now = self.clock.now();
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = last.values().min()?;
+        u64::try_from((now - *oldest).num_seconds()).ok()
+    }
+
+    fn beat(&self, name: &str) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.insert(name.to_owned(), self.clock.now());
+    }
+}
+
+/// Runs workers.
+#[derive(Debug)]
+pub struct Driver {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    pulse: Pulse,
+}
+
+impl Driver {
+    /// A driver that runs nothing yet.
+    pub fn new(clock: SharedClock) -> Self {
+        let pulse = Pulse { last: Arc::default(), clock };
+        Self { tasks: TaskTracker::new(), stop: CancellationToken::new(), pulse }
+    }
+
+    /// What the rounds looked like lately.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// Told when it is time to take up nothing new.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Runs a round, waits, and runs it again. A round is never cut off in its middle.
+    pub fn every<Round, Work>(&self, name: impl Into<String>, period: Duration, mut round: Round)
+    where
+        Round: FnMut() -> Work + Send + 'static,
+        Work: Future<Output = Result<(), StoreError>> + Send,
+    {
+        let name = name.into();
+        let (stop, pulse) = (self.stop.clone(), self.pulse.clone());
+        self.tasks.spawn(async move {
+            while !stop.is_cancelled() {
+                let pause = match round().await {
+                    Ok(()) => {
+                        pulse.beat(&name);
+                        period
+                    }
+                    Err(error) => {
+                        tell(&name, &error);
+                        AFTER_FAILURE.max(period)
+                    }
+                };
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        });
+    }
+
+    /// Runs a worker that minds the time itself; it ends soon after [`Driver::stopping`] says so.
+    pub fn run(&self, worker: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(worker);
+    }
+
+    /// Tells everyone to stop and waits for them, so long at most.
+    pub async fn stop(self, drain: Duration) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
+            tracing::warn!(still_running = self.tasks.len(), "workers did not end within the drain");
+        }
+    }
+}
+
+/// A failed round, told once: a database that is away is everybody's news and the heartbeat's to tell.
+pub fn tell(worker: &str, error: &StoreError) {
+    if error.is_away() {
+        tracing::debug!(worker, %error, "a round found the database away");
+    } else {
+        tracing::error!(worker, %error, "a round failed");
+    }
+}

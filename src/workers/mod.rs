@@ -1,0 +1,107 @@
+//! Time's door: the roster of workers, what wakes each and how often, and the one driver that runs them all.
+//!
+//! Workers say when, orders say what. A round takes no input, may run at any time, twice, or not at all for a while:
+//! what it finds to do is in the database. So a missed wake-up costs a tick and nothing else.
+
+pub mod driver;
+pub mod panel;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::catalog::Catalog;
+use crate::catalog::refresh;
+use crate::domain::clock::SharedClock;
+use crate::orders::Delivery;
+use crate::store::{Store, StoreError, catalogue};
+use crate::upstream::Panel;
+use crate::workers::driver::{Driver, Pulse};
+
+/// How often the database is asked whether it is there; everybody at the door believes the answer.
+const HEARTBEAT_EVERY: Duration = Duration::from_millis(250);
+/// How often catalogues read by other processes, and requests to read them, are looked for.
+const CATALOGUE_EVERY: Duration = Duration::from_secs(1);
+
+/// Everything that workers need.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// The database.
+    pub store: Store,
+    /// What is sold.
+    pub catalog: Catalog,
+    /// What is done with orders.
+    pub delivery: Delivery,
+    /// The panels.
+    pub panels: Vec<Arc<Panel>>,
+    /// The time.
+    pub clock: SharedClock,
+    /// Rung when something was bought.
+    pub bought: Arc<Notify>,
+}
+
+/// All workers of this process.
+#[derive(Debug)]
+pub struct Workers {
+    driver: Driver,
+    delivery: Delivery,
+}
+
+impl Workers {
+    /// Starts the heartbeat, which every process needs, and nothing else.
+    pub fn heartbeat(means: &Means) -> Self {
+        let driver = Driver::new(means.clock.clone());
+        let store = means.store.clone();
+        driver.every("heartbeat", HEARTBEAT_EVERY, move || {
+            let store = store.clone();
+            async move {
+                let before = store.is_present();
+                match (before, store.beat().await) {
+                    (true, false) => tracing::error!("the database is away"),
+                    (false, true) => tracing::info!("the database is back"),
+                    (true, true) | (false, false) => {}
+                }
+                Ok(())
+            }
+        });
+        let catalog = means.catalog.clone();
+        driver.every("catalogue", CATALOGUE_EVERY, move || {
+            let catalog = catalog.clone();
+            async move { catalog.adopt().await.map(|_| ()) }
+        });
+        Self { driver, delivery: means.delivery.clone() }
+    }
+
+    /// Starts what deals with panels.
+    pub fn deliver(&self, means: &Means) {
+        for panel in &means.panels {
+            panel::start(&self.driver, &means.delivery, panel, &means.bought);
+        }
+        let means = means.clone();
+        self.driver.every("refresh", CATALOGUE_EVERY, move || refresh_if_asked(means.clone()));
+    }
+
+    /// What the workers' rounds looked like lately.
+    pub fn pulse(&self) -> Pulse {
+        self.driver.pulse()
+    }
+
+    /// Takes up nothing new, waits for what is under way, and gives the panels up.
+    ///
+    /// Calls that are still out after `drain` stay `sending`: the next holder of the panel finds them in doubt.
+    pub async fn stop(self, drain: Duration) {
+        self.driver.stop(drain).await;
+        if let Err(error) = self.delivery.let_go().await {
+            tracing::warn!(%error, "the panels' leases could not be given up and will run out by themselves");
+        }
+    }
+}
+
+/// Somebody asked for the catalogues to be read now.
+async fn refresh_if_asked(means: Means) -> Result<(), StoreError> {
+    let Some(id) = catalogue::asked_refresh(&means.store).await? else { return Ok(()) };
+    let outcome = refresh::all(&means.store, &means.panels, &means.clock).await?;
+    means.catalog.adopt().await?;
+    catalogue::answer_refresh(&means.store, id, &outcome, means.clock.now()).await
+}

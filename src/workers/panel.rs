@@ -1,0 +1,141 @@
+//! The workers of one panel: the keeper of its lease, the dispatcher, the tracker, and who lets parked orders go.
+//!
+//! ```text
+//!  keeper ──epoch──▶ dispatcher   legs out, at most so many at once
+//!           └──────▶ tracker      statuses in, one batch at a time
+//!           └──────▶ unparker     tries again what waits for money or a key
+//! ```
+//! Without an epoch the others do nothing; with an old one the database refuses what they write.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::orders::Delivery;
+use crate::store::StoreError;
+use crate::upstream::Panel;
+use crate::workers::driver::{Driver, tell};
+
+/// How often the lease is renewed; a third of its length, so that one lost renewal loses nothing.
+const HOLD_EVERY: Duration = Duration::from_secs(3);
+/// How often the dispatcher looks for legs when nobody wakes it.
+const DISPATCH_EVERY: Duration = Duration::from_millis(500);
+/// How often the tracker looks for orders that are due.
+const TRACK_EVERY: Duration = Duration::from_millis(250);
+/// Batches asked in a row before the tracker looks up.
+const BATCHES_MAX: u32 = 100;
+
+/// Starts a panel's workers.
+pub fn start(driver: &Driver, delivery: &Delivery, panel: &Arc<Panel>, bought: &Arc<Notify>) {
+    let desk = Arc::new(Desk { delivery: delivery.clone(), panel: panel.clone(), epoch: AtomicI64::new(0) });
+    let name = |worker: &str| format!("{worker} {}", panel.settings().id);
+    let keeper = desk.clone();
+    let kept = bought.clone();
+    driver.every(name("keeper"), HOLD_EVERY, move || keeper.clone().keep(kept.clone()));
+    let tracker = desk.clone();
+    driver.every(name("tracker"), TRACK_EVERY, move || tracker.clone().track());
+    let unparker = desk.clone();
+    let unpark_every = Duration::from_secs(u64::from(panel.settings().status_every_s).max(1));
+    driver.every(name("unparker"), unpark_every, move || unparker.clone().unpark());
+    driver.run(desk.dispatch(bought.clone(), driver.stopping()));
+}
+
+/// One panel, and the epoch under which this process may act on it; 0 while another process has it.
+struct Desk {
+    delivery: Delivery,
+    panel: Arc<Panel>,
+    epoch: AtomicI64,
+}
+
+impl Desk {
+    fn epoch(&self) -> Option<i64> {
+        Some(self.epoch.load(Ordering::Acquire)).filter(|epoch| *epoch > 0)
+    }
+
+    /// Renews the lease; what an earlier holder left unanswered is in doubt before anything else is done.
+    async fn keep(self: Arc<Self>, bought: Arc<Notify>) -> Result<(), StoreError> {
+        let held = self.delivery.hold(&self.panel).await;
+        let epoch = held.as_ref().ok().copied().flatten();
+        if let Some(epoch) = epoch {
+            self.delivery.sweep(self.panel.settings(), epoch).await?;
+        }
+        let before = self.epoch.swap(epoch.unwrap_or(0), Ordering::AcqRel);
+        if before == 0 && epoch.is_some() {
+            tracing::info!(provider = %self.panel.settings().id, epoch, "this process deals with the panel now");
+        }
+        if !self.panel.has_answered() {
+            self.delivery.ask_balance(&self.panel).await?;
+        }
+        bought.notify_waiters();
+        held.map(|_| ())
+    }
+
+    async fn track(self: Arc<Self>) -> Result<(), StoreError> {
+        let Some(epoch) = self.epoch() else { return Ok(()) };
+        for _ in 0..BATCHES_MAX {
+            let asked = self.delivery.track(&self.panel, epoch).await?;
+            if asked < self.panel.settings().status_batch_max as usize {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn unpark(self: Arc<Self>) -> Result<(), StoreError> {
+        if self.epoch().is_some() {
+            self.delivery.unpark(&self.panel).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends legs as they come, so many at once as the panel takes. Told to stop, it takes no more and waits for those
+    /// that are out.
+    async fn dispatch(self: Arc<Self>, bought: Arc<Notify>, stop: CancellationToken) {
+        let mut out = JoinSet::new();
+        while !stop.is_cancelled() {
+            let woken = bought.notified();
+            let room = (self.panel.settings().concurrent_max as usize).saturating_sub(out.len());
+            match self.send_due(room, &mut out).await {
+                // As many as there was room for: there may be more as soon as one is back.
+                Ok(taken) if taken == room => {}
+                Ok(_) => {
+                    tokio::select! {
+                        () = woken => continue,
+                        () = tokio::time::sleep(DISPATCH_EVERY) => continue,
+                        () = stop.cancelled() => continue,
+                        Some(_) = out.join_next() => continue,
+                    }
+                }
+                Err(error) => {
+                    tell("dispatcher", &error);
+                    tokio::time::sleep(DISPATCH_EVERY).await;
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(_) = out.join_next() => {}
+                else => {}
+            }
+        }
+        while out.join_next().await.is_some() {}
+    }
+
+    async fn send_due(self: &Arc<Self>, room: usize, out: &mut JoinSet<()>) -> Result<usize, StoreError> {
+        let Some(epoch) = self.epoch() else { return Ok(0) };
+        let legs = self.delivery.lease(&self.panel, epoch, room).await?;
+        let taken = legs.len();
+        for leg in legs {
+            let desk = self.clone();
+            out.spawn(async move {
+                if let Err(error) = desk.delivery.send(&desk.panel, &leg, epoch).await {
+                    tell("dispatcher", &error);
+                }
+            });
+        }
+        Ok(taken)
+    }
+}
