@@ -2,6 +2,8 @@
 //!
 //! `ARCHITECTURE.md` draws the floors; a module names only modules on floors below its own.
 
+pub mod catalog;
+pub mod config;
 pub mod domain;
 pub mod pricing;
 pub mod routing;

@@ -1,0 +1,27 @@
+//! The operator's file, resolved: the only truth for routing.
+
+use crate::domain::customer::Dialect;
+use crate::domain::id::ConfigHash;
+use crate::domain::money::Percent;
+use crate::domain::provider::ProviderSettings;
+use crate::domain::service::ServiceRule;
+use crate::pricing::markup::MarkupRule;
+
+/// Everything of `providers.toml` that decides what is sold, for how much, and who delivers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The first 12 hex digits of the SHA-256 of the file's bytes; stands on every order and quote.
+    pub hash: ConfigHash,
+    /// The currency of the books, of prices and of wallets.
+    pub currency: String,
+    /// The tongue of new keys, and of answers to callers without a key.
+    pub default_dialect: Dialect,
+    /// The panels, in the order of the file; ids are unique.
+    pub providers: Vec<ProviderSettings>,
+    /// The services, in the order of the file; ids are unique, every route's provider is one of `providers`.
+    pub services: Vec<ServiceRule>,
+    /// The markup rules, in the order of the file: of equally particular ones the later speaks.
+    pub markups: Vec<MarkupRule>,
+    /// What a sale must leave, in percent of the charge, when its order is dispatched.
+    pub margin_floor: Percent,
+}
