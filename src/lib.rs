@@ -3,6 +3,7 @@
 //! `ARCHITECTURE.md` draws the floors; a module names only modules on floors below its own.
 
 pub mod catalog;
+pub mod config;
 pub mod customers;
 pub mod domain;
 pub mod ledger;

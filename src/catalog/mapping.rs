@@ -7,21 +7,21 @@ use crate::domain::provider::ProviderSettings;
 use crate::domain::service::ServiceRule;
 use crate::pricing::markup::MarkupRule;
 
-/// Everything that the file says about buying and selling.
+/// Everything of `providers.toml` that decides what is sold, for how much, and who delivers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// Names this text.
+    /// The first 12 hex digits of the SHA-256 of the file's bytes; stands on every order and quote.
     pub hash: ConfigHash,
-    /// The gateway's currency.
+    /// The currency of the books, of prices and of wallets.
     pub currency: String,
-    /// The tongue of keys that nobody knows, and of new ones.
+    /// The tongue of new keys, and of answers to callers without a key.
     pub default_dialect: Dialect,
-    /// The panels.
+    /// The panels, in the order of the file; ids are unique.
     pub providers: Vec<ProviderSettings>,
-    /// The services, with their routes.
+    /// The services, in the order of the file; ids are unique, every route's provider is one of `providers`.
     pub services: Vec<ServiceRule>,
-    /// The markup rules, in the file's order.
+    /// The markup rules, in the order of the file: of equally particular ones the later speaks.
     pub markups: Vec<MarkupRule>,
-    /// What must be left of a charge for a dearer route to be taken.
+    /// What a sale must leave, in percent of the charge, when its order is dispatched.
     pub margin_floor: Percent,
 }

@@ -1,0 +1,93 @@
+//! `[gateway]` and the small tables: `[exchange]`, `[[import]]`, `[alerts]`, `[limits]`, `[[tier]]`.
+
+use std::collections::BTreeSet;
+
+use crate::config::complaint::shown;
+use crate::config::reader::{Later, Section};
+use crate::domain::customer::Dialect;
+use crate::domain::money::Percent;
+
+/// What `price_jump_percent` is left at until something compares prices.
+const PRICE_JUMP_PERCENT: &str = "30";
+/// The largest limit; more than one machine answers in a minute.
+const PER_MINUTE_MAX: i64 = 10_000_000;
+/// The longest id of a tier.
+const TIER_BYTES_MAX: usize = 40;
+
+/// The currency as far as it could be read, and the tongue of new keys; `None` without the table.
+pub(super) fn gateway(top: &mut Section<'_>) -> Option<(Option<String>, Dialect)> {
+    if top.peek("gateway").is_none() {
+        top.complain("gateway", 0, "is missing; write [gateway] with for example currency = \"USD\" in it");
+    }
+    let mut section = top.table("gateway")?;
+    section.require("currency", "\"USD\"");
+    let currency = section.text("currency");
+    let is_code = |code: &str| {
+        let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        (3..=8).contains(&code.len()) && code.bytes().all(allowed)
+    };
+    let right = currency.filter(|found| is_code(found.value)).map(|found| found.value.to_owned());
+    if let (Some(found), None) = (currency, &right) {
+        let what = format!("is {}, must be a currency's code of 3 to 8 of A-Z and 0-9", shown(found.value));
+        section.complain("currency", found.at, &what);
+    }
+    let dialects = [("classic", Some(Dialect::Classic)), ("notpanel", None)];
+    let dialect = section.word("default_dialect", &dialects).unwrap_or(Dialect::Classic);
+    section.word("reload", &[("watch", Some(())), ("apply", None)]);
+    if let Some(jump) = section.amount("price_jump_percent", Percent::parse)
+        && Percent::parse(PRICE_JUMP_PERCENT).is_ok_and(|usual| jump.value != usual)
+    {
+        let what = format!("not available yet; remove it or leave it at \"{PRICE_JUMP_PERCENT}\"");
+        section.complain("price_jump_percent", jump.at, &what);
+    }
+    section.finish();
+    Some((right, dialect))
+}
+
+/// Refused entry by entry: with one currency there is nothing to exchange.
+pub(super) fn exchange(top: &mut Section<'_>) {
+    let Some(section) = top.table("exchange") else { return };
+    for (currency, at) in section.own_keys() {
+        section.complain(&shown(currency), at, "exchange is not available yet; remove it");
+    }
+}
+
+/// Refused as a whole.
+pub(super) fn imports(top: &mut Section<'_>) {
+    for mut section in top.tables("import") {
+        section.know(&["provider", "categories", "exclude", "ids_from"]);
+        section.complain_whole("not available yet; remove it and write a [[service]] block for each service");
+        section.finish();
+    }
+}
+
+/// Refused key by key.
+pub(super) fn alerts(top: &mut Section<'_>) {
+    let Some(mut section) = top.table("alerts") else { return };
+    section.later("url_env", Later::Absent);
+    section.later("secret_env", Later::Absent);
+    section.finish();
+}
+
+/// Checked, so that they are right on the day when they are enforced, and named as not enforced until then.
+pub(super) fn limits(top: &mut Section<'_>, notes: &mut Vec<String>) {
+    if let Some(mut section) = top.table("limits") {
+        let _: Option<i64> = section.whole("per_address_per_minute", 1..=PER_MINUTE_MAX);
+        let _: Option<i64> = section.whole("per_key_per_minute", 1..=PER_MINUTE_MAX);
+        section.finish();
+        notes.push("accepted, not enforced yet: [limits]".to_owned());
+    }
+    let mut ids = BTreeSet::new();
+    for mut section in top.tables("tier") {
+        section.require("id", "\"reseller\"");
+        let id = section.line("id", TIER_BYTES_MAX).map(|found| found.value);
+        if id.is_some_and(|id| !ids.insert(id)) {
+            section.complain_whole("a second block with this id; ids are unique, rename or remove one");
+        }
+        let _: Option<i64> = section.whole("per_minute", 1..=PER_MINUTE_MAX);
+        section.finish();
+    }
+    if !ids.is_empty() {
+        notes.push("accepted, not enforced yet: [[tier]]".to_owned());
+    }
+}

@@ -1,0 +1,161 @@
+//! Settings: the operator's `providers.toml`, read strictly; everything that is wrong with it is told at once.
+
+mod complaint;
+mod gateway;
+mod markup;
+mod process;
+mod provider;
+mod reader;
+mod secret;
+mod service;
+mod settings;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fmt::Write as _;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use toml_edit::Document;
+
+use crate::catalog::mapping::Mapping;
+use crate::domain::id::ConfigHash;
+
+pub use complaint::{Complaint, Complaints};
+pub use secret::{SecretError, secret};
+pub use settings::{DatabaseSettings, LogFormat, Network, ProcessSettings, Role, ServerSettings, TelemetrySettings};
+
+use complaint::Told;
+use reader::Section;
+
+/// The largest file: 5,000 services with five routes each take under 2 MiB.
+pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Bytes of the hash that are kept: 12 hex digits tell versions apart and still fit a log line.
+const HASH_BYTES: usize = 6;
+
+/// A configuration file, read and found right.
+pub struct File {
+    /// What decides what is sold and who delivers it.
+    pub mapping: Mapping,
+    /// How this process runs; the environment has spoken.
+    pub process: ProcessSettings,
+    /// What is right and yet worth a word at start.
+    pub notes: Vec<String>,
+    /// The text as it was read; its `[database] url` may hold a password.
+    pub text: String,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mapping, process, notes, text: _ } = self;
+        let mut shown = f.debug_struct("File");
+        shown.field("mapping", mapping).field("process", process).field("notes", notes).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read: {1}", path = .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// The file is larger than [`FILE_BYTES_MAX`].
+    #[error("{path} is larger than {FILE_BYTES_MAX} bytes; is it the right file?", path = .0.display())]
+    TooLarge(PathBuf),
+    /// The file is not text.
+    #[error("{path}:{1}: the line is not UTF-8; save the file as UTF-8", path = .0.display())]
+    NotUtf8(PathBuf, usize),
+    /// The file, or a variable that overrides it, says what it must not.
+    #[error("{0}")]
+    Wrong(#[from] Complaints),
+}
+
+/// The environment as settings see it: variables that are not UTF-8 are no settings of ours.
+pub fn surroundings() -> BTreeMap<String, String> {
+    let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(utf8).collect()
+}
+
+/// Reads the file at `path`.
+pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File, ConfigError> {
+    let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(ConfigError::TooLarge(path.to_owned()));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        ConfigError::NotUtf8(path.to_owned(), good.split(|byte| *byte == b'\n').count())
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Ok(read(&text, folder, surroundings).map_err(|complaints| complaints.about(path.display().to_string()))?)
+}
+
+/// Reads a text as `providers.toml`; relative key files start at `folder`.
+pub fn read(text: &str, folder: &Path, surroundings: &BTreeMap<String, String>) -> Result<File, Complaints> {
+    let told = Told::about(text);
+    process::check_environment(&told, surroundings);
+    let parsed = Document::parse(text).map_err(|error| {
+        let at = error.span().map_or(text.len(), |span| span.start);
+        told.say(at, format!("this is not TOML: {}", error.message()));
+    });
+    let mut notes = Vec::new();
+    let read = parsed.ok().and_then(|document| {
+        let mut top = Section::top(&told, document.as_table());
+        let values = process::check_file(&mut top);
+        let mapping = mapping(&mut top, text, folder, &mut notes);
+        top.finish();
+        Some((mapping?, values))
+    });
+    if let Some(complaints) = told.complaints() {
+        return Err(complaints);
+    }
+    let (mapping, values) = read.ok_or_else(|| Complaints::one("cannot be read, and nothing in it is wrong"))?;
+    let process = process::resolve(values, surroundings).map_err(|error| Complaints::one(&error.to_string()))?;
+    if process.telemetry.otlp_endpoint.is_some() {
+        notes.push("accepted, not used yet: [telemetry] otlp_endpoint".to_owned());
+    }
+    Ok(File { mapping, process, notes, text: text.to_owned() })
+}
+
+fn mapping(top: &mut Section<'_>, text: &str, folder: &Path, notes: &mut Vec<String>) -> Option<Mapping> {
+    let gateway = gateway::gateway(top);
+    notes.push("the file is read at start; restart to apply a change".to_owned());
+    let currency = gateway.as_ref().and_then(|(currency, _)| currency.as_deref());
+    gateway::exchange(top);
+    let (providers, ids) = provider::read_all(top, currency, folder);
+    let services = service::read_all(top, &ids);
+    gateway::imports(top);
+    let markups = markup::read_all(top);
+    gateway::alerts(top);
+    let margin_floor = markup::margin_floor(top);
+    gateway::limits(top, notes);
+    let routed: BTreeSet<&str> =
+        services.iter().flat_map(|service| &service.routes).map(|route| route.provider.0.as_str()).collect();
+    let unused = ids.into_iter().filter(|id| !routed.contains(id));
+    notes.extend(unused.map(|id| format!("provider \"{id}\": no service is routed to it")));
+    let (currency, default_dialect) = gateway?;
+    Some(Mapping {
+        hash: hash(text),
+        currency: currency?,
+        default_dialect,
+        providers,
+        services,
+        markups,
+        margin_floor: margin_floor?,
+    })
+}
+
+fn hash(text: &str) -> ConfigHash {
+    let digest = Sha256::digest(text.as_bytes());
+    ConfigHash(digest.iter().take(HASH_BYTES).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
+}

@@ -1,0 +1,230 @@
+//! `[[provider]]`: the panels, how each is asked, and what its words mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use http::Uri;
+
+use crate::config::complaint::shown;
+use crate::config::reader::{Found, Later, Section};
+use crate::domain::id::ProviderId;
+use crate::domain::provider::{KeySource, PanelDialect, PanelStatus, PanelWord, ProviderSettings, RefusalClass};
+
+/// The longest id; it stands in tables, logs and metrics.
+const ID_BYTES_MAX: usize = 40;
+/// The longest URL; longer ones are pasted by mistake.
+const URL_BYTES_MAX: usize = 2_048;
+/// The longest name of an environment variable or of a key file.
+const KEY_PLACE_BYTES_MAX: usize = 1_024;
+/// The longest text of a panel that `words` can explain.
+const WORD_BYTES_MAX: usize = 200;
+
+/// The panels that could be read, and the ids of all, so that a route to a broken block is not called unknown too.
+pub(super) fn read_all<'t>(
+    top: &mut Section<'t>,
+    currency: Option<&str>,
+    folder: &Path,
+) -> (Vec<ProviderSettings>, BTreeSet<&'t str>) {
+    let mut ids = BTreeSet::new();
+    let mut providers = Vec::new();
+    for mut section in top.tables("provider") {
+        let id = section.peek("id").and_then(toml_edit::Item::as_str).filter(|id| is_id(id));
+        if let Some(id) = id {
+            section = section.named(format!("provider \"{id}\""));
+            if !ids.insert(id) {
+                section.complain_whole("a second block with this id; ids are unique, rename or remove one");
+            }
+        }
+        providers.extend(read(section, currency, folder));
+    }
+    (providers, ids)
+}
+
+fn is_id(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
+    (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Option<ProviderSettings> {
+    let id = id(&mut section);
+    let dialects = [("classic", Some(PanelDialect::Classic)), ("paynow", None), ("notpanel", None)];
+    let dialect = section.word("dialect", &dialects).unwrap_or(PanelDialect::Classic);
+    let url = url(&mut section);
+    let key = key(&mut section, folder);
+    let currency = currency(&mut section, gateways);
+    // Upper bounds stop slips of the finger, not ambitions; the lower bound of the timeout lets a slow TLS handshake live.
+    let requests_per_second = section.whole("requests_per_second", 1..=1_000).unwrap_or(10);
+    let concurrent_max = section.whole("concurrent_max", 1..=1_000).unwrap_or(8);
+    let timeout_ms = section.whole("timeout_ms", 100..=300_000).unwrap_or(30_000);
+    // The protocol documents no panel that takes more than 100 ids in one call.
+    let status_batch_max = section.whole("status_batch_max", 1..=100).unwrap_or(100);
+    let status_every_s = section.whole("status_every_s", 1..=3_600).unwrap_or(60);
+    let words = words(&mut section);
+    later(&mut section);
+    section.finish();
+    Some(ProviderSettings {
+        id: id?,
+        dialect,
+        url: url?,
+        key: key?,
+        currency: currency?,
+        requests_per_second,
+        concurrent_max,
+        timeout_ms,
+        status_batch_max,
+        status_every_s,
+        words,
+    })
+}
+
+/// Settings with their defaults whose work is not built yet.
+fn later(section: &mut Section<'_>) {
+    let keys = [
+        ("balance_low", Later::Absent),
+        ("ca_file", Later::Absent),
+        ("ids_grow", Later::Flag(false)),
+        ("account_is_ours_alone", Later::Flag(false)),
+        ("visible_after_s", Later::Whole(3_600)),
+        ("in_doubt_policy", Later::Text("hold")),
+        ("doubts_in_a_row_max", Later::Whole(3)),
+        ("doubts_per_minute_max", Later::Whole(5)),
+        ("cancel_ack_is_final", Later::Flag(false)),
+        ("canceled_with_remains", Later::Absent),
+        ("reversal", Later::Text("absorb")),
+        ("refill", Later::Flag(true)),
+        ("refill_expires_after_h", Later::Whole(48)),
+        ("failed_settles_after_h", Later::Whole(24)),
+        ("method", Later::Text("POST")),
+        ("services_offset", Later::Flag(false)),
+    ];
+    for (key, default) in keys {
+        section.later(key, default);
+    }
+}
+
+fn id(section: &mut Section<'_>) -> Option<ProviderId> {
+    section.require("id", "\"smosale\"");
+    let found = section.text("id")?;
+    if !is_id(found.value) {
+        let what = format!("is {}, must be 1 to {ID_BYTES_MAX} of a-z, 0-9, _ and -", shown(found.value));
+        section.complain("id", found.at, &what);
+        return None;
+    }
+    Some(ProviderId(found.value.to_owned()))
+}
+
+fn url(section: &mut Section<'_>) -> Option<String> {
+    let allow_http = section.flag("allow_http").unwrap_or(false);
+    section.require("url", "\"https://panel.example/api/v2\"");
+    let found = section.line("url", URL_BYTES_MAX)?;
+    match check_url(found.value, allow_http) {
+        Ok(()) => Some(found.value.to_owned()),
+        Err(what) => {
+            section.complain("url", found.at, what);
+            None
+        }
+    }
+}
+
+/// The key travels in every request, so the way there is encrypted unless the operator says otherwise.
+fn check_url(text: &str, allow_http: bool) -> Result<(), &'static str> {
+    let uri: Uri = text.parse().map_err(|_| "is not a URL; write for example \"https://panel.example/api/v2\"")?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err("is not a whole URL; write for example \"https://panel.example/api/v2\"");
+    };
+    if authority.as_str().contains('@') || text.contains('#') {
+        return Err("holds a user, a password or a fragment; write only host, port, path and query");
+    }
+    let behind_host = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    if authority.host().is_empty() || !behind_host.is_empty() && authority.port_u16().is_none() {
+        return Err("has no readable host and port; write for example \"https://panel.example/api/v2\"");
+    }
+    match scheme {
+        "https" => Ok(()),
+        "http" if allow_http || is_loopback(authority.host()) => Ok(()),
+        "http" => Err("would send the key in clear; use https, or set allow_http = true to accept that"),
+        _ => Err("is neither https nor http; write for example \"https://panel.example/api/v2\""),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn key(section: &mut Section<'_>, folder: &Path) -> Option<KeySource> {
+    if section.peek("key").is_some() {
+        section.know(&["key"]);
+        let at = section.own_keys().iter().find(|(key, _)| *key == "key").map_or(0, |(_, at)| *at);
+        section.complain("key", at, "a key never stands in the file; name its place in key_env or key_file");
+    }
+    let variable = section.text("key_env");
+    let file = section.line("key_file", KEY_PLACE_BYTES_MAX);
+    match (section.peek("key_env").is_some(), section.peek("key_file").is_some()) {
+        (true, true) => section.complain_whole("key_env and key_file are both there; keep one of them"),
+        (false, false) => {
+            section.complain_whole("has no key; write for example key_env = \"SMOSALE_KEY\", or key_file");
+        }
+        (true, false) | (false, true) => {}
+    }
+    let variable = variable.and_then(|variable| checked_variable(section, variable));
+    variable.map(KeySource::Env).or_else(|| Some(KeySource::File(folder.join(file?.value))))
+}
+
+/// Upper case only, as variables are written: a key that was pasted here by mistake is refused, and not repeated.
+fn checked_variable(section: &Section<'_>, variable: Found<&str>) -> Option<String> {
+    let name = variable.value;
+    let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let starts = name.starts_with(|first: char| !first.is_ascii_digit());
+    if !starts || name.len() > KEY_PLACE_BYTES_MAX || !name.bytes().all(allowed) {
+        let what = "must be the name of an environment variable (A-Z, 0-9 and _), not the key itself";
+        section.complain("key_env", variable.at, what);
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn currency(section: &mut Section<'_>, gateways: Option<&str>) -> Option<String> {
+    section.require("currency", "\"USD\"");
+    let found = section.text("currency")?;
+    let gateways = gateways?;
+    if found.value != gateways {
+        let what = format!(
+            "is {}, the gateway's is \"{gateways}\": exchange is not available yet, only panels of the same currency",
+            shown(found.value)
+        );
+        section.complain("currency", found.at, &what);
+        return None;
+    }
+    Some(found.value.to_owned())
+}
+
+/// Statuses and refusals of this panel that the built-in tables do not list.
+fn words(section: &mut Section<'_>) -> BTreeMap<String, PanelWord> {
+    let Some(table) = section.table("words") else { return BTreeMap::new() };
+    let mut words = BTreeMap::new();
+    for (text, at) in table.own_keys() {
+        let folded = text.trim().to_lowercase();
+        if folded.is_empty() || folded.len() > WORD_BYTES_MAX {
+            table.complain(&shown(text), at, &format!("a panel's text must have 1 to {WORD_BYTES_MAX} bytes"));
+            continue;
+        }
+        let said = table.peek(text).and_then(toml_edit::Item::as_str);
+        let Some(word) = said.and_then(panel_word) else {
+            let statuses = PanelStatus::ALL.map(PanelStatus::word).join(", ");
+            let refusals = RefusalClass::ALL.map(RefusalClass::word).join(", ");
+            let what = format!("must mean a status ({statuses}) or a refusal ({refusals})");
+            table.complain(&shown(text), at, &what);
+            continue;
+        };
+        if words.insert(folded, word).is_some() {
+            table.complain(&shown(text), at, "is there twice, differing only in case; remove one");
+        }
+    }
+    words
+}
+
+fn panel_word(word: &str) -> Option<PanelWord> {
+    let status = PanelStatus::from_word(word).map(PanelWord::Status);
+    status.or_else(|| RefusalClass::from_word(word).map(PanelWord::Refusal))
+}

@@ -1,0 +1,147 @@
+//! `[[service]]`: what is sold, and in which order panels are asked to deliver it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::config::complaint::{did_you_mean, nearest, shown};
+use crate::config::reader::{Later, Section};
+use crate::domain::id::{ProviderId, ServiceId};
+use crate::domain::money::Rate;
+use crate::domain::service::{PackageBilling, Route, ServiceRule, ServiceType};
+
+/// The longest name or category.
+const NAME_BYTES_MAX: usize = 255;
+/// The longest id that a panel gives a service.
+const PANEL_SERVICE_BYTES_MAX: usize = 64;
+/// The most routes of one service; each is a panel that may be asked before an order ends.
+const ROUTES_MAX: usize = 20;
+/// The largest bound on units: what the panels' and their customers' integer columns hold.
+const UNITS_MAX: i64 = i32::MAX as i64;
+
+/// The protocol's other types: known, and refused by name until they are sold.
+const NOT_SOLD_YET: [&str; 12] = [
+    "Mentions",
+    "Mentions with Hashtags",
+    "Mentions Custom List",
+    "Mentions Hashtag",
+    "Mentions User Followers",
+    "Mentions Media Likers",
+    "Comment Likes",
+    "Comment Replies",
+    "Invites from Groups",
+    "SEO",
+    "Web Traffic",
+    "Subscriptions",
+];
+
+/// The services that could be read; `providers` are the ids of all panels of the file.
+pub(super) fn read_all(top: &mut Section<'_>, providers: &BTreeSet<&str>) -> Vec<ServiceRule> {
+    let mut ids = BTreeSet::new();
+    let mut services = Vec::new();
+    for mut section in top.tables("service") {
+        if let Some(id) = section.peek("id").and_then(toml_edit::Item::as_integer) {
+            section = section.named(format!("service {id}"));
+            if !ids.insert(id) {
+                section.complain_whole("a second block with this id; ids are unique, renumber or remove one");
+            }
+        }
+        services.extend(read(section, providers));
+    }
+    services
+}
+
+fn read(mut section: Section<'_>, providers: &BTreeSet<&str>) -> Option<ServiceRule> {
+    section.require("id", "1");
+    let id = section.whole("id", 1..=i64::from(i32::MAX));
+    let name = section.line("name", NAME_BYTES_MAX).map(|found| found.value.to_owned());
+    let kind = kind(&mut section);
+    let category = section.line("category", NAME_BYTES_MAX).map(|found| found.value.to_owned());
+    let refill = section.flag("refill");
+    let cancel = section.flag("cancel");
+    let (min, max) = bounds(&mut section);
+    let routes = routes(&mut section, providers);
+    section.word("strategy", &[("priority", Some(())), ("cheapest", None), ("weighted", None), ("score", None)]);
+    let rate = section.amount("rate", Rate::parse).map(|found| found.value);
+    section.word("remainder", &[("settle", Some(())), ("reroute", None)]);
+    let package_billing = package_billing(&mut section, kind);
+    section.finish();
+    let id = ServiceId(id?);
+    Some(ServiceRule { id, name, kind, category, refill, cancel, min, max, routes, rate, package_billing })
+}
+
+fn kind(section: &mut Section<'_>) -> Option<ServiceType> {
+    let found = section.text("type")?;
+    let kind = ServiceType::read(found.value);
+    if kind.is_none() {
+        let sold = ServiceType::ALL.map(ServiceType::name);
+        let known = nearest(found.value, sold.into_iter().chain(NOT_SOLD_YET));
+        let exact = NOT_SOLD_YET.iter().any(|name| name.eq_ignore_ascii_case(found.value));
+        let asked = shown(found.value);
+        let what = match known {
+            _ if exact => format!("{asked} is not sold yet; sold are {}", sold.join(", ")),
+            Some(name) if sold.contains(&name) => format!("unknown type {asked}; did you mean \"{name}\"?"),
+            Some(_) | None => format!("unknown type {asked}; sold are {}", sold.join(", ")),
+        };
+        section.complain("type", found.at, &what);
+    }
+    kind
+}
+
+fn bounds(section: &mut Section<'_>) -> (Option<u64>, Option<u64>) {
+    let (min, max) = (section.whole("min", 1..=UNITS_MAX), section.whole("max", 1..=UNITS_MAX));
+    if let (Some(min), Some(max)) = (min, max)
+        && min > max
+    {
+        section.complain_whole(&format!("min {min} is above max {max}; nothing could be ordered"));
+    }
+    (min, max)
+}
+
+fn routes(section: &mut Section<'_>, providers: &BTreeSet<&str>) -> Vec<Route> {
+    section.require("routes", "[{ provider = \"smosale\", service = \"1\" }]");
+    let written = section.tables("routes");
+    if section.peek("routes").and_then(toml_edit::Item::as_array).is_some_and(toml_edit::Array::is_empty) {
+        section.complain_whole("routes is empty; name at least one panel's service");
+    }
+    if written.len() > ROUTES_MAX {
+        section.complain_whole(&format!("has {} routes, at most {ROUTES_MAX}", written.len()));
+    }
+    let mut seen: HashMap<Route, usize> = HashMap::new();
+    let mut routes = Vec::new();
+    for (n, one) in written.into_iter().enumerate() {
+        let mut one = one.named(format!("{}: route {}", section.name(), n + 1));
+        let read = route(&mut one, providers);
+        let before = read.clone().and_then(|route| seen.insert(route, n + 1));
+        if let Some(before) = before {
+            one.complain_whole(&format!("is the same as route {before}; remove one"));
+        }
+        one.finish();
+        routes.extend(read);
+    }
+    routes
+}
+
+fn route(one: &mut Section<'_>, providers: &BTreeSet<&str>) -> Option<Route> {
+    one.require("provider", "\"smosale\"");
+    one.require("service", "\"1\"");
+    one.later("weight", Later::Absent);
+    let provider = one.text("provider");
+    let service = one.line("service", PANEL_SERVICE_BYTES_MAX);
+    let provider = provider?;
+    if !providers.contains(provider.value) {
+        let hint = did_you_mean(provider.value, providers.iter().copied());
+        let what = format!("unknown provider {}{hint}", shown(provider.value));
+        let what = if hint.is_empty() { format!("{what}; add a [[provider]] block of that id") } else { what };
+        one.complain("provider", provider.at, &what);
+        return None;
+    }
+    Some(Route { provider: ProviderId(provider.value.to_owned()), service: service?.value.to_owned() })
+}
+
+fn package_billing(section: &mut Section<'_>, kind: Option<ServiceType>) -> PackageBilling {
+    let words = [("rate", Some(PackageBilling::Rate)), ("min", Some(PackageBilling::Min))];
+    let billing = section.word("package_billing", &words).unwrap_or_default();
+    if billing == PackageBilling::Min && kind.is_some_and(|kind| !kind.is_package()) {
+        section.complain_whole("package_billing = \"min\" is for package types only; remove it");
+    }
+    billing
+}

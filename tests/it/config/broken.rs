@@ -1,0 +1,202 @@
+//! Broken files, one slip each, and what is said of them; then many slips at once.
+
+use std::fmt::Write;
+
+use super::{LEAST, read};
+
+/// The least file's places where a slip is made: a line is replaced, or something is put before or behind.
+#[derive(Clone, Copy)]
+enum Slip {
+    /// The whole text.
+    Text(&'static str),
+    /// The first text by the second.
+    Swap(&'static str, &'static str),
+    /// More keys for `[gateway]`.
+    Gateway(&'static str),
+    /// More keys for the `[[provider]]`.
+    Provider(&'static str),
+    /// More keys for the `[[service]]`.
+    Service(&'static str),
+    /// More tables.
+    More(&'static str),
+}
+
+impl Slip {
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text.to_owned(),
+            Self::Swap(old, new) => {
+                assert!(LEAST.contains(old), "{old}");
+                LEAST.replacen(old, new, 1)
+            }
+            Self::Gateway(keys) => LEAST.replacen("[[provider]]", &format!("{keys}\n[[provider]]"), 1),
+            Self::Provider(keys) => LEAST.replacen("[[service]]", &format!("{keys}\n[[service]]"), 1),
+            Self::Service(keys) => format!("{LEAST}{keys}\n"),
+            Self::More(tables) => format!("{LEAST}{tables}\n"),
+        }
+    }
+
+    fn shown(self) -> &'static str {
+        match self {
+            Self::Text(text) | Self::Gateway(text) | Self::Provider(text) | Self::Service(text) | Self::More(text) => {
+                text
+            }
+            Self::Swap(_, new) => new,
+        }
+    }
+}
+
+use Slip::{Gateway, More, Provider, Service, Swap, Text};
+
+const SLIPS: &[Slip] = &[
+    // no TOML
+    Text("[gateway\n"),
+    Text("[gateway]\ncurrency = USD\n"),
+    Text("[gateway]\ncurrency = \"USD\"\ncurrency = \"EUR\"\n"),
+    Text("[gateway]\ncurrency = \"USD\n"),
+    // the file
+    Text(""),
+    Text("gateway = 1\nprovider = 2\n"),
+    More("[[servise]]\nid = 2"),
+    More("[zebra]"),
+    // [gateway]
+    Swap("currency = \"USD\"", "curency = \"USD\""),
+    Swap("currency = \"USD\"", "currency = \"dollars\""),
+    Gateway("default_dialect = \"notpanel\""),
+    Gateway("default_dialect = \"clasic\""),
+    Gateway("reload = \"apply\""),
+    Gateway("price_jump_percent = 30"),
+    Gateway("price_jump_percent = \"40\""),
+    Gateway("\"\" = 1"),
+    // [exchange], [[import]], [alerts], [limits], [[tier]]
+    More("[exchange]\nUZS = { rate = \"0.0000787\", dated = \"2026-11-01\" }"),
+    More("[exchange]\n\"two\\nlines\" = 1"),
+    More("[[import]]\nprovider = \"smosale\"\nids_form = 20000"),
+    More("[alerts]\nurl_env = \"ALERT_WEBHOOK\""),
+    More("[limits]\nper_key_per_minute = -1\nper_adress_per_minute = 1"),
+    More("[[tier]]\nper_minute = \"5\""),
+    More("[[tier]]\nid = \"a\"\n[[tier]]\nid = \"a\""),
+    // [[provider]]
+    Swap("id = \"smosale\"\n", ""),
+    Swap("id = \"smosale\"", "id = \"Smo Sale\""),
+    Swap("id = \"smosale\"", "id = \"smosele\""),
+    More("[[provider]]\nid = \"smosale\"\nurl = \"https://a.example\"\nkey_env = \"A\"\ncurrency = \"USD\""),
+    Provider("dialect = \"paynow\""),
+    Provider("dialect = 1"),
+    Swap("url = \"https://smosale.com/api/v2\"\n", ""),
+    Swap("https://smosale.com/api/v2", "http://smosale.com/api/v2"),
+    Swap("https://smosale.com/api/v2", "smosale.com/api/v2"),
+    Swap("https://smosale.com/api/v2", "ftp://smosale.com"),
+    Swap("https://smosale.com/api/v2", "https://me:secret@smosale.com"),
+    Swap("https://smosale.com/api/v2", "https://smosale.com:99999/"),
+    Swap("https://smosale.com/api/v2", "https://smo sale.com/"),
+    Swap("key_env = \"SMOSALE_KEY\"\n", ""),
+    Swap("key_env = \"SMOSALE_KEY\"", "key = \"3b7a\""),
+    Swap("key_env = \"SMOSALE_KEY\"", "key_env = \"3b7adeadbeef\""),
+    Provider("key_file = \"smosale.key\""),
+    Swap("key_env = \"SMOSALE_KEY\"\ncurrency = \"USD\"", "key_env = \"SMOSALE_KEY\"\ncurrency = \"UZS\""),
+    Swap("key_env = \"SMOSALE_KEY\"\ncurrency = \"USD\"", "key_env = \"SMOSALE_KEY\""),
+    Provider("requests_per_second = 0"),
+    Provider("requests_per_second = 2.5"),
+    Provider("request_per_second = 10"),
+    Provider("concurrent_max = \"8\""),
+    Provider("timeout_ms = 30"),
+    Provider("status_batch_max = 101"),
+    Provider("status_every_s = 9223372036854775807"),
+    Provider("allow_http = \"yes\""),
+    Provider("balance_low = \"50\""),
+    Provider("ca_file = \"ca.pem\""),
+    Provider("ids_grow = true"),
+    Provider("visible_after_s = 300"),
+    Provider("in_doubt_policy = \"refund\""),
+    Provider("canceled_with_remains = \"full\""),
+    Provider("method = \"GET\""),
+    Provider("words = 1"),
+    Provider("[provider.words]\n\"Waiting\" = \"wating\"\n\"a\" = 1\n\"\" = \"pending\""),
+    Provider("[provider.words]\n\"Waiting\" = \"pending\"\n\"WAITING\" = \"failed\""),
+    // [[service]]
+    Swap("id = 1\n", ""),
+    Swap("id = 1\n", "id = 0\n"),
+    Swap("id = 1\n", "id = 2147483648\n"),
+    Swap("id = 1\n", "id = \"1\"\n"),
+    More("[[service]]\nid = 1\nroutes = [{ provider = \"smosale\", service = \"2\" }]"),
+    Service("name = \"two\\nlines\""),
+    Service("type = \"Defualt\""),
+    Service("type = \"Subscriptions\""),
+    Service("type = \"xyz\""),
+    Service("refill = 1"),
+    Service("min = 0"),
+    Service("min = 100\nmax = 50"),
+    Service("rate = 0.90"),
+    Service("rate = 1"),
+    Service("rate = true"),
+    Service("rate = \"0,90\""),
+    Service("rate = \"-1\""),
+    Service("rate = \"0.000000001\""),
+    Service("strategy = \"score\""),
+    Service("strategy = \"priorty\""),
+    Service("remainder = \"reroute\""),
+    Service("type = \"Poll\"\npackage_billing = \"min\""),
+    Service("package_billing = \"max\""),
+    Service("catgory = \"x\""),
+    Swap("routes = [{ provider = \"smosale\", service = \"1\" }]", ""),
+    Swap("[{ provider = \"smosale\", service = \"1\" }]", "[]"),
+    Swap("[{ provider = \"smosale\", service = \"1\" }]", "[\"smosale\"]"),
+    Swap("[{ provider = \"smosale\", service = \"1\" }]", "\"smosale\""),
+    Swap("{ provider = \"smosale\", service = \"1\" }", "{ provider = \"smosael\", service = \"1\" }"),
+    Swap("{ provider = \"smosale\", service = \"1\" }", "{ provider = \"else\", service = 1 }"),
+    Swap("service = \"1\" }", "service = 1 }"),
+    Swap("service = \"1\" }", "service = \"1\", weight = 30 }"),
+    Swap("service = \"1\" }", "service = \"1\" }, { provider = \"smosale\", service = \"1\" }"),
+    Swap("service = \"1\" }", "servise = \"1\" }"),
+    // [[markup]], [margin]
+    More("[[markup]]\ntier = \"reseller\"\npercent = 18"),
+    More("[[markup]]\npercent = \"-101\""),
+    More("[[markup]]\nfixed = \"-0.02\""),
+    More("[[markup]]\nrounding = \"0.01\""),
+    More("[[markup]]\nrounding = \"up:0\""),
+    More("[markup]\npercent = \"18\""),
+    More("[margin]\nfloor_percent = \"100\""),
+    More("[margin]\nfloor = \"3\""),
+    // process settings
+    More("[server]\nlisten = \"localhost:8080\""),
+    More("[server]\nlisten = 8080"),
+    More("[server]\nroles = []"),
+    More("[server]\nroles = [\"api\", \"worker\"]"),
+    More("[server]\nroles = [1]"),
+    More("[server]\nroles = \"api\""),
+    More("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]"),
+    More("[server]\ndata = \"\""),
+    More("[server]\ndrain_s = 601\nlissten = \"127.0.0.1:1\""),
+    More("[database]\nurl = \"mysql://user:secret@db/x\""),
+    More("[database]\ncustomers_max = 0"),
+    More("[telemetry]\nformat = \"xml\"\nlevel = \"loud\"\notlp_endpoint = \"collector:4317\""),
+];
+
+#[test]
+fn each_slip_is_told_with_its_place_and_the_way_out() {
+    let mut told = String::new();
+    for slip in SLIPS {
+        let complaints = read(&slip.text()).expect_err(slip.shown()).to_string();
+        assert!(!complaints.contains("secret") && !complaints.contains("3b7a"), "a secret is repeated: {complaints}");
+        let shown = slip.shown().replace('\n', " ⏎ ");
+        writeln!(told, "{shown}\n    {}", complaints.replace('\n', "\n    ")).unwrap();
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn many_slips_are_told_at_once_in_the_order_of_the_file() {
+    let text = "[gateway]\ncurrency = \"USD\"\nreloat = \"watch\"\n\n[[provider]]\nid = \"one\"\nurl = \"http://one.example\"\n\
+                requests_per_second = 0\n\n[[service]]\nid = 1\nmin = 5\nmax = 4\nrate = 0.9\nroutes = [{ provider = \"two\", service = \"1\" }]\n";
+    insta::assert_snapshot!(read(text).unwrap_err(), @r##"
+    providers.toml:3:1: gateway: unknown key "reloat"; did you mean reload?
+    providers.toml:5:1: provider "one": currency: is missing; write for example currency = "USD"
+    providers.toml:5:1: provider "one": has no key; write for example key_env = "SMOSALE_KEY", or key_file
+    providers.toml:7:7: provider "one": url: would send the key in clear; use https, or set allow_http = true to accept that
+    providers.toml:8:23: provider "one": requests_per_second: is 0, must be a whole number from 1 to 1000
+    providers.toml:10:1: service 1: min 5 is above max 4; nothing could be ordered
+    providers.toml:14:8: service 1: rate: is a bare number, must be in quotes to stay exact: rate = "0.9"
+    providers.toml:15:24: service 1: route 1: provider: unknown provider "two"; add a [[provider]] block of that id
+    "##);
+}
