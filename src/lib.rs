@@ -2,7 +2,9 @@
 //!
 //! `ARCHITECTURE.md` draws the floors; a module names only modules on floors below its own.
 
+pub mod app;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod customers;
 pub mod domain;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::customers::refused;
@@ -31,6 +31,7 @@ pub struct Intake {
     room: Arc<Semaphore>,
     tasks: TaskTracker,
     ids: Arc<Mutex<Vec<OrderId>>>,
+    bought: Arc<Notify>,
 }
 
 impl Intake {
@@ -41,7 +42,13 @@ impl Intake {
             room: Arc::new(Semaphore::new(WAITING_MAX)),
             tasks: TaskTracker::new(),
             ids: Arc::new(Mutex::new(Vec::new())),
+            bought: Arc::new(Notify::new()),
         }
+    }
+
+    /// Rung whenever something was bought.
+    pub fn bought(&self) -> Arc<Notify> {
+        self.bought.clone()
     }
 
     /// An order id that nobody else has.
@@ -62,10 +69,13 @@ impl Intake {
             tracing::warn!(WAITING_MAX, "the intake is full");
             return Err(Refusal::Away);
         };
-        let store = self.store.clone();
+        let (store, signal) = (self.store.clone(), self.bought.clone());
         let bought = self.tasks.spawn(async move {
             let outcome = buy_one(&store, placement).await;
             drop(place);
+            if matches!(outcome, Ok(Placed::Bought(_))) {
+                signal.notify_waiters();
+            }
             outcome
         });
         bought.await.unwrap_or_else(|error| {

@@ -10,6 +10,9 @@ pub mod settle;
 pub mod submit;
 pub mod track;
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
@@ -31,6 +34,11 @@ impl Orders {
     pub fn new(store: Store, catalog: Catalog, clock: SharedClock) -> Self {
         let intake = Intake::new(store.clone());
         Self { store, catalog, clock, intake }
+    }
+
+    /// Rung whenever something was bought, so that dispatchers need not wait for their tick.
+    pub fn bought(&self) -> Arc<Notify> {
+        self.intake.bought()
     }
 
     /// Waits for everything that is being bought; nothing can be bought afterwards.

@@ -1,0 +1,209 @@
+//! The composition root: the only file that knows everyone. It builds the house from its parts, and takes it down.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use uuid::Uuid;
+
+use crate::catalog::mapping::Mapping;
+use crate::catalog::{Catalog, refresh};
+use crate::customers::Customers;
+use crate::domain::clock::SharedClock;
+use crate::downstream::{Door, Health, HealthProbe, House as DoorHouse, Limits};
+use crate::orders::{Delivery, Orders};
+use crate::store::embedded::{Condition, Embedded};
+use crate::store::{Store, catalogue, providers, transfers};
+use crate::upstream::Panel;
+use crate::workers::driver::Pulse;
+use crate::workers::{Means, Workers};
+
+/// How long the first reading of the catalogues may hold up the start; a dead panel never blocks it.
+const FIRST_CATALOGUE: Duration = Duration::from_secs(5);
+/// Behind by more than this, the workers are told as not ready.
+const LAG_S_MAX: u64 = 30;
+
+/// Everything that deals with customers, orders and panels, over one database; nothing runs by itself yet.
+#[derive(Clone, Debug)]
+pub struct House {
+    /// The database.
+    pub store: Store,
+    /// What is sold.
+    pub catalog: Catalog,
+    /// Who buys.
+    pub customers: Customers,
+    /// What can be done with orders.
+    pub orders: Orders,
+    /// What workers do with them.
+    pub delivery: Delivery,
+    /// The panels.
+    pub panels: Vec<Arc<Panel>>,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+impl House {
+    /// Builds the house: the panels are made known and the configuration is published as the one in force.
+    pub async fn build(
+        store: Store,
+        mapping: Mapping,
+        text: &str,
+        panels: Vec<Panel>,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
+        let mapping = Arc::new(mapping);
+        let mut tx = store.begin().await?;
+        for provider in &mapping.providers {
+            providers::know(&mut tx, &provider.id).await?;
+            transfers::open_provider_accounts(&mut tx, &provider.id).await?;
+        }
+        catalogue::publish(&mut tx, &mapping.hash, text, "start", clock.now()).await?;
+        tx.commit().await?;
+        let catalog = Catalog::open(store.clone(), mapping).await?;
+        Ok(Self {
+            customers: Customers::new(store.clone()),
+            orders: Orders::new(store.clone(), catalog.clone(), clock.clone()),
+            delivery: Delivery::new(store.clone(), catalog.clone(), clock.clone(), Uuid::now_v7()),
+            panels: panels.into_iter().map(Arc::new).collect(),
+            store,
+            catalog,
+            clock,
+        })
+    }
+
+    /// Reads all panels' catalogues, and sells by them.
+    pub async fn refresh(&self) -> anyhow::Result<()> {
+        refresh::all(&self.store, &self.panels, &self.clock).await?;
+        self.catalog.adopt().await?;
+        Ok(())
+    }
+
+    /// What the workers need of it.
+    fn means(&self) -> Means {
+        Means {
+            store: self.store.clone(),
+            catalog: self.catalog.clone(),
+            delivery: self.delivery.clone(),
+            panels: self.panels.clone(),
+            clock: self.clock.clone(),
+            bought: self.orders.bought(),
+        }
+    }
+
+    /// Opens the customers' door.
+    pub async fn open_door(&self, listen: SocketAddr, health: HealthProbe) -> anyhow::Result<Door> {
+        let house = DoorHouse {
+            customers: self.customers.clone(),
+            catalog: self.catalog.clone(),
+            orders: self.orders.clone(),
+            default_dialect: self.catalog.mapping().default_dialect,
+            health,
+        };
+        let door = Door::open(listen, house, Limits::default()).await;
+        door.with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))
+    }
+}
+
+/// Which doors and workers a process has, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Roles {
+    /// Where customers are served, if they are.
+    pub api: Option<SocketAddr>,
+    /// Where operators are served, if they are.
+    pub console: Option<SocketAddr>,
+    /// Whether this process deals with panels.
+    pub workers: bool,
+    /// How long what is under way may take when the process is told to end.
+    pub drain: Duration,
+}
+
+/// A house with its doors open and its workers at work.
+pub struct Gateway {
+    house: House,
+    api: Option<Door>,
+    console: Option<Door>,
+    workers: Workers,
+    drain: Duration,
+}
+
+impl Gateway {
+    /// Opens everything that the roles name.
+    pub async fn open(house: House, roles: Roles, embedded: Option<&Embedded>) -> anyhow::Result<Self> {
+        let means = house.means();
+        let workers = Workers::heartbeat(&means);
+        if roles.workers {
+            let first = tokio::time::timeout(FIRST_CATALOGUE, house.refresh()).await;
+            match first {
+                Ok(Err(error)) => tracing::warn!(%error, "the catalogues could not be read at the start"),
+                Err(_) => tracing::warn!("not every panel answered in time; the stored catalogues serve until it does"),
+                Ok(Ok(())) => {}
+            }
+            house.catalog.adopt().await?;
+            workers.deliver(&means);
+        }
+        let health = health(&house, workers.pulse(), embedded);
+        let api = match roles.api {
+            Some(listen) => Some(house.open_door(listen, health.clone()).await?),
+            None => None,
+        };
+        let console = match roles.console {
+            Some(listen) => {
+                let door = Door::open_health(listen, health, Limits::default()).await;
+                Some(door.with_context(|| {
+                    format!("cannot listen on {listen}; choose another address with --console")
+                })?)
+            }
+            None => None,
+        };
+        Ok(Self { house, api, console, workers, drain: roles.drain })
+    }
+
+    /// Where customers are served.
+    pub fn url(&self) -> Option<String> {
+        self.api.as_ref().map(|door| format!("http://{}/api/v2", door.addr()))
+    }
+
+    /// Where operators are served.
+    pub fn console_url(&self) -> Option<String> {
+        self.console.as_ref().map(|door| format!("http://{}", door.addr()))
+    }
+
+    /// Everything behind the doors.
+    pub fn house(&self) -> &House {
+        &self.house
+    }
+
+    /// From the outside to the inside: nobody new comes in, what is under way ends, and the database is let go last.
+    pub async fn close(self) {
+        for door in [self.api, self.console].into_iter().flatten() {
+            door.close(self.drain).await;
+        }
+        self.house.orders.close().await;
+        self.workers.stop(self.drain).await;
+        self.house.store.close().await;
+    }
+}
+
+/// What `/healthz` tells.
+fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthProbe {
+    let (store, catalog) = (house.store.clone(), house.catalog.clone());
+    let condition = embedded.map(Embedded::condition);
+    Arc::new(move || {
+        let lag_s = pulse.lag_s();
+        let present = store.is_present();
+        let database = match condition.as_ref().map(|condition| condition.borrow().clone()) {
+            Some(Condition::Restarting { .. }) => "restarting",
+            Some(Condition::Stopped) => "stopped",
+            Some(Condition::Running) | None if present => "up",
+            Some(Condition::Running) | None => "away",
+        };
+        Health {
+            live: true,
+            ready: present && lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX),
+            config_hash: catalog.now().hash.to_string(),
+            database: database.to_owned(),
+            workers_lag_s: lag_s,
+        }
+    })
+}

@@ -1,0 +1,105 @@
+//! What a command prints: a table for people, one document for scripts; and the code that it ends with.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::config::ConfigError;
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Answer {
+    text: String,
+    json: Value,
+    failed: bool,
+}
+
+impl Answer {
+    /// Said to people as `text`, to scripts as `json`.
+    pub fn new(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json, failed: false }
+    }
+
+    /// Done, in a sentence.
+    pub fn done(text: &str) -> Self {
+        Self::new(text, serde_json::json!({ "done": text }))
+    }
+
+    /// Everything was printed already.
+    pub fn silent() -> Self {
+        Self::new("", Value::Null)
+    }
+
+    /// The same to people, another document to scripts.
+    pub fn with_json(self, json: Value) -> Self {
+        Self { json, ..self }
+    }
+
+    /// The same, with the code of a refusal.
+    pub fn failing_if(mut self, failed: bool) -> Self {
+        self.failed = failed;
+        self
+    }
+
+    /// Prints it, and the process's code. A reader who went away early is no failure of ours.
+    pub fn print(&self, json: bool) -> ExitCode {
+        let mut out = std::io::stdout().lock();
+        let _ = match (json, self.json.is_null()) {
+            (true, false) => writeln!(out, "{}", self.json),
+            (false, _) if !self.text.is_empty() => writeln!(out, "{}", self.text.trim_end()),
+            (true, true) | (false, _) => Ok(()),
+        };
+        ExitCode::from(u8::from(self.failed))
+    }
+}
+
+/// The command was used wrongly, or the configuration is invalid: code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUse(String);
+
+impl WrongUse {
+    /// Wrong use, for this reason.
+    pub fn because(why: impl Into<String>) -> anyhow::Error {
+        Self(why.into()).into()
+    }
+}
+
+/// Tells an error and gives its code.
+pub fn fail(error: &anyhow::Error) -> ExitCode {
+    let mut err = std::io::stderr().lock();
+    let wrong_use = error.is::<WrongUse>() || error.is::<ConfigError>();
+    let _ = if error.is::<ConfigError>() { writeln!(err, "{error}") } else { writeln!(err, "error: {error:#}") };
+    ExitCode::from(if wrong_use { 2 } else { 1 })
+}
+
+/// Columns for people: as wide as their widest cell.
+pub fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
+    let mut widths = heads.map(|head| head.chars().count());
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: [&str; N]| {
+        let padded: Vec<String> =
+            cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        padded.join("  ").trim_end().to_owned() + "\n"
+    };
+    let mut text = line(heads);
+    for row in rows {
+        text.push_str(&line(row.each_ref().map(String::as_str)));
+    }
+    text
+}
+
+/// A moment as tables and documents show it: UTC, to the second.
+pub fn moment(at: crate::domain::clock::Instant) -> String {
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A moment that may not have come.
+pub fn maybe_moment(at: Option<crate::domain::clock::Instant>) -> String {
+    at.map(moment).unwrap_or_default()
+}

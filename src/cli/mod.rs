@@ -1,0 +1,159 @@
+//! The commands: what is typed, what is printed, and with which code the process ends.
+
+mod answer;
+mod balance;
+mod catalog;
+mod check;
+mod customer;
+mod demo;
+mod key;
+mod ledger;
+mod order;
+mod panel_sim;
+mod provider;
+mod serve;
+mod session;
+mod traffic;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::session::Session;
+
+/// The gateway a reseller runs between v2 API customers and upstream SMM panels.
+#[derive(Debug, Parser)]
+#[command(name = "panelgate", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+struct Common {
+    /// The data folder, with the private database
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A PostgreSQL server to use instead of the private one
+    #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print one JSON document instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+    /// Why something is changed; kept with the change
+    #[arg(long, global = true, value_name = "TEXT", default_value = "")]
+    reason: String,
+    /// Who changes something; the system user unless said
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    by: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try it: a private database, a simulated panel, a customer with money, and the gateway
+    Demo(demo::Options),
+    /// Run the gateway
+    Serve(serve::Options),
+    /// Validate the configuration file: everything that is wrong, with line and column
+    Check,
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Open and list customers
+    #[command(subcommand)]
+    Customer(customer::Command),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Move money into wallets
+    #[command(subcommand)]
+    Balance(balance::Command),
+    /// What moved in a customer's wallet
+    Statement(balance::StatementOptions),
+    /// Look at orders
+    #[command(subcommand)]
+    Order(order::Command),
+    /// What is sold, and reading the panels' catalogues again
+    #[command(subcommand)]
+    Catalog(catalog::Command),
+    /// Look at panels
+    #[command(subcommand)]
+    Provider(provider::Command),
+    /// Prove the books
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Run a simulated panel
+    PanelSim(panel_sim::Options),
+}
+
+/// Where customers and operators are served.
+#[derive(Clone, Copy, Debug, Default, Args)]
+struct Addresses {
+    /// Where customers are served [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where operators are served; today only /healthz [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR")]
+    console: Option<SocketAddr>,
+}
+
+/// Runs what was typed. 0: done; 1: refused or failed; 2: wrong use or an invalid configuration.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return answer::fail(&error.into()),
+    };
+    match runtime.block_on(obey(cli.common.clone(), cli.command)) {
+        Ok(answer) => answer.print(cli.common.json),
+        Err(error) => answer::fail(&error),
+    }
+}
+
+async fn obey(common: Common, command: Command) -> anyhow::Result<Answer> {
+    match command {
+        Command::Demo(options) => return demo::run(common, options).await,
+        Command::Serve(options) => return serve::run(common, options).await,
+        Command::Check => return check::run(&common),
+        Command::PanelSim(options) => return panel_sim::run(options).await,
+        Command::Migrate
+        | Command::Customer(_)
+        | Command::Key(_)
+        | Command::Balance(_)
+        | Command::Statement(_)
+        | Command::Order(_)
+        | Command::Catalog(_)
+        | Command::Provider(_)
+        | Command::Ledger(_) => {}
+    }
+    crate::telemetry::quiet();
+    let session = Session::open(common).await?;
+    let answer = with_database(&session, command).await;
+    session.close().await;
+    answer
+}
+
+async fn with_database(session: &Session, command: Command) -> anyhow::Result<Answer> {
+    match command {
+        Command::Migrate => Ok(Answer::done("the schema is up to date")),
+        Command::Customer(command) => customer::run(session, command).await,
+        Command::Key(command) => key::run(session, command).await,
+        Command::Balance(command) => balance::run(session, command).await,
+        Command::Statement(options) => balance::statement(session, &options).await,
+        Command::Order(command) => order::run(session, command).await,
+        Command::Catalog(command) => catalog::run(session, command).await,
+        Command::Provider(command) => provider::run(session, command).await,
+        Command::Ledger(command) => ledger::run(session, command).await,
+        Command::Demo(_) | Command::Serve(_) | Command::Check | Command::PanelSim(_) => {
+            Err(WrongUse::because("this command opens its database itself"))
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A command's own time with the database: joined or started, brought up to date, and let go again.
+
+use anyhow::Context;
+
+use crate::cli::answer::WrongUse;
+use crate::cli::Common;
+use crate::domain::clock::{Clock, Instant, SystemClock};
+use crate::store::customers::{self, CustomerRow};
+use crate::store::embedded::{Embedded, Manners, default_data_dir};
+use crate::store::{COMMAND_MAX, Store, StoreError, Tx};
+
+/// A command with its database.
+pub struct Session {
+    /// What was typed.
+    pub common: Common,
+    /// The database.
+    pub store: Store,
+    embedded: Option<Embedded>,
+}
+
+impl Session {
+    /// Opens the database that the options name.
+    pub async fn open(common: Common) -> anyhow::Result<Self> {
+        let (store, embedded) = open_database(&common, COMMAND_MAX, COMMAND_MAX).await?;
+        Ok(Self { common, store, embedded })
+    }
+
+    /// Lets the database go; a private one that was started for this command is stopped.
+    pub async fn close(self) {
+        self.store.close().await;
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await;
+        }
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Instant {
+        SystemClock.now()
+    }
+
+    /// The customer of that id or name.
+    pub async fn customer(&self, who: &str) -> anyhow::Result<CustomerRow> {
+        let found = customers::find(&self.store, who).await?;
+        found.with_context(|| format!("no customer {who:?}; `panelgate customer list` shows all"))
+    }
+
+    /// Writes down who changes what, in the change's own transaction.
+    pub async fn note(&self, tx: &mut Tx, verb: &str, object: &str) -> Result<(), StoreError> {
+        let who = self.common.by.clone().unwrap_or_else(system_user);
+        customers::note_deed(tx, &who, verb, object, &self.common.reason, self.now()).await
+    }
+}
+
+fn system_user() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).ok().flatten();
+    user.map_or_else(|| nix::unistd::Uid::effective().to_string(), |user| user.name)
+}
+
+/// The given server, or the private one of the data folder; its schema brought up to date.
+pub async fn open_database(
+    common: &Common,
+    customers_max: u32,
+    workers_max: u32,
+) -> anyhow::Result<(Store, Option<Embedded>)> {
+    let (options, embedded) = if let Some(url) = common.database_url.as_deref().filter(|url| !url.is_empty()) {
+        let options = Store::options_of(url)
+            .map_err(|_| WrongUse::because("the database URL is none; it looks like postgres://user@host/name"))?;
+        (options, None)
+    } else {
+        let data = common.data.clone().unwrap_or_else(default_data_dir);
+        let postgres_bin = std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into);
+        let embedded = Embedded::open(&data, Manners { fsync: true, postgres_bin }).await?;
+        (embedded.connect_options(), Some(embedded))
+    };
+    let store = Store::open(&options, customers_max, workers_max);
+    if let Err(error) = store.migrate().await {
+        store.close().await;
+        if let Some(embedded) = embedded {
+            embedded.stop().await;
+        }
+        return Err(error.into());
+    }
+    Ok((store, embedded))
+}
