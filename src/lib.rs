@@ -2,7 +2,10 @@
 //!
 //! `ARCHITECTURE.md` draws the floors; a module names only modules on floors below its own.
 
+pub mod catalog;
+pub mod customers;
 pub mod domain;
+pub mod orders;
 pub mod pricing;
 pub mod routing;
 pub mod store;
