@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod customers;
 pub mod domain;
+pub mod downstream;
 pub mod orders;
 pub mod pricing;
 pub mod routing;
