@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
 
 mod embedded;
+mod listen;
 mod server;
