@@ -20,6 +20,8 @@ pub struct Limits {
     pub body_read: Duration,
     /// How long the whole of a request may take; above the database's own timeouts, so that those speak first.
     pub request: Duration,
+    /// How long a client may take nothing of its answer: the catalogue is a megabyte that somebody may never read.
+    pub answer_stall: Duration,
     /// Open connections over all addresses: what 300 MB of memory carry, with room.
     pub connections_max: usize,
     /// Open connections of one address (IPv6: of one /64, which is one customer's network): a proxy in front of us
@@ -39,6 +41,7 @@ impl Default for Limits {
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(10),
             request: Duration::from_secs(15),
+            answer_stall: Duration::from_secs(10),
             connections_max: 16_384,
             connections_per_address_max: 1_024,
             requests_in_flight_max: 1_024,

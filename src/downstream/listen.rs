@@ -18,6 +18,7 @@ use crate::domain::customer::Dialect;
 use crate::downstream::connections::{Connections, Place};
 use crate::downstream::lengths::{BothLengths, Watched};
 use crate::downstream::stack::{self, Stack};
+use crate::downstream::stalls::Stalls;
 use crate::downstream::{HealthProbe, House, Limits, Room, tell};
 
 /// The wait after the system could not give us a connection: most often we have too many files open, and only time
@@ -64,7 +65,8 @@ impl Door {
         let addr = listener.local_addr()?;
         let (tasks, stop) = (TaskTracker::new(), Stop::default());
         let connections = Connections::new(&limits);
-        let hall = Hall { stack, dialect, http: http(&limits), stop: stop.clone(), tasks: tasks.clone() };
+        let (http, answer_stall) = (http(&limits), limits.answer_stall);
+        let hall = Hall { stack, dialect, http, answer_stall, stop: stop.clone(), tasks: tasks.clone() };
         tasks.spawn(accept(listener, Arc::new(hall), connections));
         Ok(Self { addr, tasks, stop })
     }
@@ -98,6 +100,7 @@ struct Hall {
     stack: Stack<Incoming>,
     dialect: Dialect,
     http: http1::Builder,
+    answer_stall: Duration,
     stop: Stop,
     tasks: TaskTracker,
 }
@@ -147,7 +150,7 @@ async fn converse(stream: TcpStream, hall: Arc<Hall>, _place: Place) {
         return;
     }
     let both = BothLengths::default();
-    let io = TokioIo::new(Watched::new(stream, both.clone()));
+    let io = TokioIo::new(Watched::new(Stalls::new(stream, hall.answer_stall), both.clone()));
     let service = service_fn(|mut request| {
         request.extensions_mut().insert(both.clone());
         tell::told(hall.stack.clone(), hall.dialect, request)

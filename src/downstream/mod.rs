@@ -28,6 +28,7 @@ mod listen;
 mod reply;
 mod serve;
 mod stack;
+mod stalls;
 mod tell;
 
 pub use health::{Health, HealthProbe};

@@ -209,6 +209,16 @@ async fn silence_ends_a_connection_in_headers_and_is_answered_in_bodies() {
 }
 
 #[tokio::test]
+async fn a_client_that_never_reads_its_answers_is_given_up() {
+    let door = open(Limits { answer_stall: SOON, ..Limits::default() }).await;
+    let mut deaf = Client::connect(door.addr()).await;
+    let many = get("/healthz").repeat(1_000);
+    // Once the answers fill every buffer, the door reads no further; only giving the connection up ends this.
+    let asking = async { while deaf.0.write_all(many.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, asking).await.expect("the connection ends");
+}
+
+#[tokio::test]
 async fn a_request_as_a_whole_has_its_time() {
     let door = open(Limits { request: SOON, ..Limits::default() }).await;
     let began = Instant::now();
