@@ -3,5 +3,6 @@
 
 mod config;
 mod embedded;
+mod listen;
 mod server;
 mod simulator;

@@ -1,0 +1,32 @@
+//! `check`: is the configuration file right?
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::cli::Common;
+use crate::cli::answer::Answer;
+use crate::config;
+
+/// The configuration file unless said.
+const DEFAULT_FILE: &str = "providers.toml";
+
+/// The file that the options name.
+pub fn file(common: &Common) -> PathBuf {
+    common.config.clone().unwrap_or_else(|| Path::new(DEFAULT_FILE).to_owned())
+}
+
+pub fn run(common: &Common) -> anyhow::Result<Answer> {
+    let path = file(common);
+    let file = config::load(&path, &config::surroundings())?;
+    let mapping = &file.mapping;
+    let (providers, services) = (mapping.providers.len(), mapping.services.len());
+    let mut text = format!("{} is valid: {providers} providers, {services} services, hash {}\n", path.display(), mapping.hash);
+    for note in &file.notes {
+        text.push_str(&format!("note: {note}\n"));
+    }
+    let document = json!({
+        "ok": true, "config_hash": mapping.hash.0, "providers": providers, "services": services, "notes": file.notes,
+    });
+    Ok(Answer::new(text, document))
+}

@@ -1,0 +1,59 @@
+//! `panel-sim`: a simulated panel, until it is told to end.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::serve::told_to_end;
+use crate::domain::clock::SystemClock;
+use crate::domain::money::Money;
+use crate::simulator::{DELIVERY_S_DEFAULT, Faults, Settings, Simulator};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Where it listens
+    #[arg(long, value_name = "ADDR")]
+    listen: SocketAddr,
+    /// The tongue that it speaks
+    #[arg(long, value_name = "D", default_value = "classic")]
+    dialect: String,
+    /// What its chance starts from: the same seed misbehaves the same way
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Faults of its `add`, such as drop=0.1,502=0.05
+    #[arg(long, value_name = "SPEC", default_value = "")]
+    faults: String,
+    /// What our account there holds
+    #[arg(long, value_name = "AMOUNT", default_value = "1000.00")]
+    balance: String,
+    /// The key that it accepts
+    #[arg(long, value_name = "KEY", default_value = "sim-key")]
+    key: String,
+    /// Services beside the built-in ones
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    services: u32,
+}
+
+pub async fn run(options: Options) -> anyhow::Result<Answer> {
+    crate::telemetry::quiet();
+    if options.dialect != "classic" {
+        return Err(WrongUse::because(format!("--dialect {:?} is not available; today there is: classic", options.dialect)));
+    }
+    let faults: Faults = options.faults.parse().map_err(|why| WrongUse::because(format!("--faults: {why}")))?;
+    let balance = Money::parse(&options.balance).map_err(|why| WrongUse::because(format!("--balance {why}")))?;
+    let settings = Settings {
+        listen: options.listen,
+        key: options.key,
+        seed: options.seed,
+        faults,
+        balance,
+        services_extra: options.services,
+        delivery_s: DELIVERY_S_DEFAULT,
+    };
+    let simulator = Simulator::start(settings, Arc::new(SystemClock)).await?;
+    writeln!(std::io::stdout(), "ready {}", simulator.url())?;
+    told_to_end().await?;
+    simulator.stop().await;
+    Ok(Answer::silent())
+}

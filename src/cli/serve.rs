@@ -1,0 +1,128 @@
+//! `serve`: the gateway, until it is told to end.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{Gateway, House, Roles};
+use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::session::open_database;
+use crate::cli::{Addresses, Common, check};
+use crate::config::{self, File, Role};
+use crate::domain::clock::SystemClock;
+use crate::store::Store;
+use crate::telemetry;
+use crate::upstream::Panel;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    addresses: Addresses,
+    /// What this process does: api, workers, console [default: all]
+    #[arg(long, value_name = "ROLES", value_delimiter = ',')]
+    roles: Vec<String>,
+}
+
+pub async fn run(mut common: Common, options: Options) -> anyhow::Result<Answer> {
+    let surroundings = config::surroundings();
+    let file = config::load(&check::file(&common), &surroundings)?;
+    let roles = roles(&file, &options)?;
+    telemetry::start(&file.process.telemetry);
+    for note in &file.notes {
+        tracing::warn!(%note, "the configuration");
+    }
+    let panels = panels(&file, &surroundings)?;
+    let (server, database) = (&file.process.server, &file.process.database);
+    common.data = common.data.or_else(|| server.data.clone());
+    common.database_url = common.database_url.or_else(|| database_url(&file));
+    let (store, embedded) = open_database(&common, database.customers_max, database.workers_max).await?;
+    let served = serve(store, embedded.as_ref(), file, panels, roles).await;
+    if let Some(embedded) = embedded {
+        embedded.stop().await;
+    }
+    served.map(|()| Answer::silent())
+}
+
+async fn serve(
+    store: Store,
+    embedded: Option<&crate::store::embedded::Embedded>,
+    file: File,
+    panels: Vec<Panel>,
+    roles: Roles,
+) -> anyhow::Result<()> {
+    let house = House::build(store, file.mapping, &file.text, panels, Arc::new(SystemClock)).await?;
+    let gateway = Gateway::open(house, roles, embedded).await?;
+    announce(&gateway)?;
+    told_to_end().await?;
+    tracing::info!("told to end; what is under way is finished first");
+    gateway.close().await;
+    Ok(())
+}
+
+/// The ready line: scripts wait for it.
+pub fn announce(gateway: &Gateway) -> std::io::Result<()> {
+    if let Some(url) = gateway.url().or_else(|| gateway.console_url()) {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "ready {url}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// Waits for SIGTERM or Ctrl-C. SIGHUP is answered in the log, for the file is read at start.
+pub async fn told_to_end() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => tracing::warn!("SIGHUP: the file is read at start; restart to apply a change"),
+        }
+    }
+}
+
+/// The panels of a file, with their keys.
+pub fn panels(file: &File, surroundings: &BTreeMap<String, String>) -> anyhow::Result<Vec<Panel>> {
+    let mut panels = Vec::new();
+    let mut missing = Vec::new();
+    for provider in &file.mapping.providers {
+        match config::secret(provider, surroundings) {
+            Ok(key) => panels.push(Panel::new(provider.clone(), key)?),
+            Err(error) => missing.push(error.to_string()),
+        }
+    }
+    if missing.is_empty() { Ok(panels) } else { Err(WrongUse::because(missing.join("\n"))) }
+}
+
+fn database_url(file: &File) -> Option<String> {
+    use secrecy::ExposeSecret;
+    file.process.database.url.as_ref().map(|url| url.expose_secret().to_owned())
+}
+
+fn roles(file: &File, options: &Options) -> anyhow::Result<Roles> {
+    let server = &file.process.server;
+    let known = [("api", Role::Api), ("workers", Role::Workers), ("console", Role::Console)];
+    let mut roles = Vec::new();
+    for word in &options.roles {
+        let Some((_, role)) = known.iter().find(|(name, _)| name == word) else {
+            return Err(WrongUse::because(format!("--roles {word:?} is none; there are: api, workers, console")));
+        };
+        roles.push(*role);
+    }
+    if roles.is_empty() {
+        roles.clone_from(&server.roles);
+    }
+    let on = |role, flag: Option<SocketAddr>, set: SocketAddr| roles.contains(&role).then(|| flag.unwrap_or(set));
+    Ok(Roles {
+        api: on(Role::Api, options.addresses.listen, server.listen),
+        console: on(Role::Console, options.addresses.console, server.console),
+        workers: roles.contains(&Role::Workers),
+        drain: Duration::from_secs(server.drain_s),
+    })
+}

@@ -1,0 +1,92 @@
+//! `add`: a wish, placed.
+
+use http::HeaderMap;
+
+use crate::domain::customer::Caller;
+use crate::domain::refusal::Refusal;
+use crate::domain::wish::{REQUEST_ID_CHARS_MAX, Wish};
+use crate::downstream::House;
+use crate::downstream::dialect;
+use crate::downstream::form::Form;
+use crate::downstream::reply::Reply;
+
+/// The header that says the same as `request_id`.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Answers `add`.
+pub async fn add(house: &House, caller: &Caller, form: &Form, headers: &HeaderMap) -> Result<Reply, Refusal> {
+    let wish = wish(form, headers)?;
+    house.orders.place(caller, wish, dialect::added(caller.dialect)).await.map(Reply::Added)
+}
+
+fn wish(form: &Form, headers: &HeaderMap) -> Result<Wish, Refusal> {
+    Ok(Wish {
+        service: form.scalar("service")?,
+        link: form.scalar("link")?,
+        quantity: form.scalar("quantity")?,
+        comments: form.lines("comments")?,
+        answer_number: form.scalar("answer_number")?,
+        runs: form.scalar("runs")?,
+        interval: form.scalar("interval")?,
+        request_id: request_id(form, headers)?,
+    })
+}
+
+fn request_id(form: &Form, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let unreadable = || Refusal::Unreadable("request_id");
+    let mut said = form.scalar("request_id")?;
+    for value in headers.get_all(IDEMPOTENCY_KEY) {
+        let value = std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())?;
+        match &said {
+            _ if value.is_empty() => {}
+            Some(said) if said != value => return Err(unreadable()),
+            Some(_) => {}
+            None => said = Some(value.to_owned()),
+        }
+    }
+    match said {
+        Some(id) if id.chars().count() > REQUEST_ID_CHARS_MAX => Err(unreadable()),
+        said => Ok(said),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(body: &str, keys: &[&'static str]) -> Result<Wish, Refusal> {
+        let mut headers = HeaderMap::new();
+        for key in keys {
+            headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static(key));
+        }
+        wish(&Form::read(body.as_bytes()).unwrap(), &headers)
+    }
+
+    #[test]
+    fn a_wish_holds_what_was_sent_and_nothing_else() {
+        let wish = read("action=add&service=1&link=a+b&quantity=&coupon=X&comments=one%0D%0A%20two%20%0A%0A", &[]);
+        let expected = Wish {
+            service: Some("1".into()),
+            link: Some("a b".into()),
+            comments: vec!["one".into(), "two".into()],
+            ..Wish::default()
+        };
+        assert_eq!(wish, Ok(expected));
+    }
+
+    #[test]
+    fn a_request_id_comes_by_parameter_or_header_but_only_one_of_it() {
+        let id = |body: &str, keys: &[&'static str]| read(body, keys).map(|wish| wish.request_id);
+        let unreadable = Err(Refusal::Unreadable("request_id"));
+        assert_eq!(id("", &[]), Ok(None));
+        assert_eq!(id("request_id=a", &[]), Ok(Some("a".into())));
+        assert_eq!(id("", &["a"]), Ok(Some("a".into())));
+        assert_eq!(id("request_id=a", &["a", ""]), Ok(Some("a".into())));
+        assert_eq!(id("request_id=a", &["b"]), unreadable);
+        assert_eq!(id("", &["a", "b"]), unreadable);
+        assert_eq!(id(&format!("request_id={}", "é".repeat(128)), &[]), Ok(Some("é".repeat(128))));
+        assert_eq!(id(&format!("request_id={}", "é".repeat(129)), &[]), unreadable);
+    }
+}

@@ -1,0 +1,64 @@
+//! `services`: the catalogue as it is sold, spelled once per version and dialect and then handed to everyone.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+
+use crate::catalog::Snapshot;
+use crate::domain::customer::Dialect;
+use crate::downstream::dialect;
+use crate::downstream::reply::Reply;
+
+/// The spelled catalogue, one per dialect: five thousand services are a megabyte that nobody wants to write twice.
+#[derive(Default)]
+pub struct Menus {
+    classic: ArcSwapOption<Menu>,
+}
+
+struct Menu {
+    version: u64,
+    bytes: Bytes,
+}
+
+impl Menus {
+    fn of(&self, dialect: Dialect) -> &ArcSwapOption<Menu> {
+        match dialect {
+            Dialect::Classic => &self.classic,
+        }
+    }
+}
+
+/// Answers `services`.
+pub fn services(menus: &Menus, dialect: Dialect, snapshot: &Snapshot) -> Reply {
+    let kept = menus.of(dialect);
+    if let Some(menu) = kept.load().as_deref().filter(|menu| menu.version == snapshot.version) {
+        return Reply::Services(menu.bytes.clone());
+    }
+    // Two requests that come first at the same time both write it: wasted work once, where a lock would stall all.
+    let bytes = dialect::services(dialect, snapshot);
+    kept.store(Some(Arc::new(Menu { version: snapshot.version, bytes: bytes.clone() })));
+    Reply::Services(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn bytes(menus: &Menus, version: u64) -> Bytes {
+        let snapshot = Snapshot { version, currency: "USD".into(), sold: BTreeMap::new() };
+        let Reply::Services(bytes) = services(menus, Dialect::Classic, &snapshot) else { panic!("another reply") };
+        bytes
+    }
+
+    #[test]
+    fn a_version_is_spelled_once_and_the_next_one_anew() {
+        let menus = Menus::default();
+        let first = bytes(&menus, 1);
+        assert_eq!(&first[..], b"[]");
+        assert_eq!(bytes(&menus, 1).as_ptr(), first.as_ptr());
+        assert_ne!(bytes(&menus, 2).as_ptr(), first.as_ptr());
+    }
+}

@@ -1,0 +1,34 @@
+//! What `/healthz` says of the process.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+
+use crate::downstream::reply;
+
+/// How the process is doing.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Health {
+    /// Whether it runs; what does not answer at all is not live.
+    pub live: bool,
+    /// Whether it can serve customers now.
+    pub ready: bool,
+    /// The hash of the configuration in force.
+    pub config_hash: String,
+    /// How the database is, in a word.
+    pub database: String,
+    /// Seconds by which the slowest worker is late; `None` where no workers run.
+    pub workers_lag_s: Option<u64>,
+}
+
+/// Asked at each `/healthz`; must answer at once.
+pub type HealthProbe = Arc<dyn Fn() -> Health + Send + Sync>;
+
+/// 200 when ready, 503 otherwise, so that a load balancer needs to read nothing.
+pub fn answer(health: &Health) -> Response<Full<Bytes>> {
+    let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let text = serde_json::to_string(health).unwrap_or_else(|_| "{}".to_owned());
+    reply::json(status, text)
+}

@@ -1,0 +1,50 @@
+//! How much of anything one door takes from strangers.
+
+use std::time::Duration;
+
+/// The door's limits; the defaults are generous to every real client and small against this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest body of a request without lists: a link of 2 KiB and a hundred ids, written percent-encoded, fit
+    /// many times over.
+    pub body_bytes_max: usize,
+    /// The longest body of an `add` with comments: five thousand lines as people write them. Nothing longer is kept in
+    /// memory, whoever sends it.
+    pub list_body_bytes_max: usize,
+    /// The longest block of headers, request line included: proxies send a few KiB, attackers megabytes.
+    pub header_bytes_max: usize,
+    /// How long headers may take to come, and how long a kept connection may stay silent between two requests: a
+    /// connection that says nothing costs memory.
+    pub header_read: Duration,
+    /// How long a body may take to come once its headers are here: 64 KiB over the slowest phone.
+    pub body_read: Duration,
+    /// How long the whole of a request may take; above the database's own timeouts, so that those speak first.
+    pub request: Duration,
+    /// How long a client may take nothing of its answer: the catalogue is a megabyte that somebody may never read.
+    pub answer_stall: Duration,
+    /// Open connections over all addresses: what 300 MB of memory carry, with room.
+    pub connections_max: usize,
+    /// Open connections of one address (IPv6: of one /64, which is one customer's network): a proxy in front of us
+    /// keeps some hundreds.
+    pub connections_per_address_max: usize,
+    /// Requests being worked on; what comes beyond is told to come back at once, for a queue would only make everyone
+    /// wait for answers that nobody wants any more. A body still on its way does not count.
+    pub requests_in_flight_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 64 * 1024,
+            list_body_bytes_max: 256 * 1024,
+            header_bytes_max: 16 * 1024,
+            header_read: Duration::from_secs(10),
+            body_read: Duration::from_secs(10),
+            request: Duration::from_secs(15),
+            answer_stall: Duration::from_secs(10),
+            connections_max: 16_384,
+            connections_per_address_max: 1_024,
+            requests_in_flight_max: 1_024,
+        }
+    }
+}

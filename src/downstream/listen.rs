@@ -1,0 +1,173 @@
+//! The listener: takes connections, serves each in a task of its own, and ends them all.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::customer::Dialect;
+use crate::downstream::connections::{Connections, Place};
+use crate::downstream::lengths::{BothLengths, Watched};
+use crate::downstream::stack::{self, Stack};
+use crate::downstream::stalls::Stalls;
+use crate::downstream::{HealthProbe, House, Limits, Room, tell};
+
+/// The wait after the system could not give us a connection: most often we have too many files open, and only time
+/// closes some.
+const ACCEPT_WAIT: Duration = Duration::from_millis(50);
+
+/// What a connection buffers of its input: the HTTP library's smallest. A block of headers may be larger only by what
+/// [`Limits::header_bytes_max`] says.
+const BUFFER_BYTES_MIN: usize = 8 * 1024;
+
+/// An open door. Dropped, it ends every connection at once; [`Door::close`] lets requests under way end first.
+#[derive(Debug)]
+pub struct Door {
+    addr: SocketAddr,
+    tasks: TaskTracker,
+    stop: Stop,
+}
+
+/// The two words that end connections.
+#[derive(Clone, Debug, Default)]
+struct Stop {
+    /// No new requests.
+    drain: CancellationToken,
+    /// Nothing any more.
+    end: CancellationToken,
+}
+
+impl Door {
+    /// Opens the customers' door at `addr`; port 0 takes a free one.
+    pub async fn open(addr: SocketAddr, house: House, limits: Limits) -> io::Result<Self> {
+        let dialect = house.default_dialect;
+        let stack = stack::api(Room::new(house, limits.clone()));
+        Self::listen(addr, stack, dialect, limits).await
+    }
+
+    /// Opens a door that answers nothing but `/healthz`.
+    pub async fn open_health(addr: SocketAddr, health: HealthProbe, limits: Limits) -> io::Result<Self> {
+        let stack = stack::health(health, Dialect::Classic, limits.clone());
+        Self::listen(addr, stack, Dialect::Classic, limits).await
+    }
+
+    async fn listen(addr: SocketAddr, stack: Stack<Incoming>, dialect: Dialect, limits: Limits) -> io::Result<Self> {
+        let listener = TcpListener::bind(addr).await?;
+        let addr = listener.local_addr()?;
+        let (tasks, stop) = (TaskTracker::new(), Stop::default());
+        let connections = Connections::new(&limits);
+        let (http, answer_stall) = (http(&limits), limits.answer_stall);
+        let hall = Hall { stack, dialect, http, answer_stall, stop: stop.clone(), tasks: tasks.clone() };
+        tasks.spawn(accept(listener, Arc::new(hall), connections));
+        Ok(Self { addr, tasks, stop })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Takes no more connections and requests, waits for those under way at most `drain`, then ends what is left.
+    pub async fn close(self, drain: Duration) {
+        self.tasks.close();
+        self.stop.drain.cancel();
+        if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "requests were cut off at the end of the drain");
+            self.stop.end.cancel();
+            self.tasks.wait().await;
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.stop.drain.cancel();
+        self.stop.end.cancel();
+    }
+}
+
+/// What every connection needs.
+struct Hall {
+    stack: Stack<Incoming>,
+    dialect: Dialect,
+    http: http1::Builder,
+    answer_stall: Duration,
+    stop: Stop,
+    tasks: TaskTracker,
+}
+
+fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http
+        // Also how long a kept connection may be silent. Without a timer of its own the library panics.
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read)
+        .max_header_size(limits.header_bytes_max)
+        // Ten thousand idle connections must not hold what they once needed.
+        .max_buf_size(limits.header_bytes_max.max(BUFFER_BYTES_MIN))
+        // A client that has sent all it has and closes its half still gets its answer.
+        .half_close(true);
+    http
+}
+
+async fn accept(listener: TcpListener, hall: Arc<Hall>, connections: Arc<Connections>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = hall.stop.drain.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                if let Some(place) = connections.enter(peer.ip()) {
+                    hall.tasks.spawn(converse(stream, Arc::clone(&hall), place));
+                } else {
+                    // Dropped, and so closed, without a word: a word would cost what the limit saves.
+                    tracing::debug!("a connection too many");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be accepted");
+                tokio::time::sleep(ACCEPT_WAIT).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end. It has its place until then.
+async fn converse(stream: TcpStream, hall: Arc<Hall>, _place: Place) {
+    // Answers are whole in one write: waiting to fill a packet only makes customers wait.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection that ended before it began");
+        return;
+    }
+    let both = BothLengths::default();
+    let io = TokioIo::new(Watched::new(Stalls::new(stream, hall.answer_stall), both.clone()));
+    let service = service_fn(|mut request| {
+        request.extensions_mut().insert(both.clone());
+        tell::told(hall.stack.clone(), hall.dialect, request)
+    });
+    let mut connection = pin!(hall.http.serve_connection(io, service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = hall.stop.drain.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection => ended,
+                () = hall.stop.end.cancelled() => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        // A client's doing: garbage, silence, gone. Nothing that an operator could mend.
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}

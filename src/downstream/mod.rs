@@ -1,0 +1,64 @@
+//! The customers' door: HTTP in, a verb of the house, HTTP out.
+//!
+//! ```text
+//! listen ─▶ tell ─▶ stack ─▶ front ─▶ serve: form ─▶ authenticate ─▶ action ─▶ act/… ─▶ reply ─▶ dialect
+//! ```
+//! What every request shares (its line in the log, a panic, its time, its body) is over before `serve`, which is one
+//! straight path. A refusal met anywhere on it is spelled by the caller's dialect.
+
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::customers::Customers;
+use crate::domain::customer::Dialect;
+use crate::orders::Orders;
+
+mod act;
+mod action;
+mod authenticate;
+mod body;
+mod connections;
+mod dialect;
+mod form;
+mod front;
+mod health;
+mod lengths;
+mod limits;
+mod listen;
+mod reply;
+mod serve;
+mod stack;
+mod stalls;
+mod tell;
+
+pub use health::{Health, HealthProbe};
+pub use limits::Limits;
+pub use listen::Door;
+
+/// What the door asks of the house behind it.
+#[derive(Clone)]
+pub struct House {
+    /// Knows keys and wallets.
+    pub customers: Customers,
+    /// Knows what is sold.
+    pub catalog: Catalog,
+    /// Places orders and looks at them.
+    pub orders: Orders,
+    /// The tongue in which whoever shows no valid key is answered.
+    pub default_dialect: Dialect,
+    /// How the whole process is doing.
+    pub health: HealthProbe,
+}
+
+/// The house as one request after another sees it: with what was prepared for all of them.
+pub(crate) struct Room {
+    house: House,
+    menus: act::services::Menus,
+    limits: Limits,
+}
+
+impl Room {
+    fn new(house: House, limits: Limits) -> Arc<Self> {
+        Arc::new(Self { house, menus: act::services::Menus::default(), limits })
+    }
+}

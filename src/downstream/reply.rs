@@ -1,0 +1,97 @@
+//! What is answered, before and after a dialect has spelled it.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::domain::customer::Dialect;
+use crate::domain::money::Money;
+use crate::domain::order::Look;
+use crate::domain::refusal::Refusal;
+use crate::downstream::dialect;
+
+/// What an action answers when it is not refused.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// `services`, spelled once for everyone.
+    Services(Bytes),
+    /// `add`: the bytes that were remembered with the order.
+    Added(String),
+    /// `status` of one order.
+    Status {
+        /// What is shown of it.
+        look: Look,
+        /// The gateway's currency.
+        currency: String,
+    },
+    /// `status` of many orders, each with its id as it was asked for; `None` where there is no such order.
+    Statuses {
+        /// In the order asked.
+        rows: Vec<(String, Option<Look>)>,
+        /// The gateway's currency.
+        currency: String,
+    },
+    /// `balance`
+    Balance {
+        /// What the wallet holds.
+        balance: Money,
+        /// The gateway's currency.
+        currency: String,
+    },
+}
+
+/// A refusal as a dialect spells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spelled {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The text of `error`.
+    pub text: String,
+    /// Seconds after which asking again makes sense.
+    pub retry_after_s: Option<u32>,
+}
+
+/// The answer to an action.
+pub fn answer(dialect: Dialect, outcome: Result<Reply, Refusal>) -> Response<Full<Bytes>> {
+    match outcome {
+        Ok(reply) => json(StatusCode::OK, dialect::write(dialect, reply)),
+        Err(refusal) => refused(dialect, &refusal),
+    }
+}
+
+/// The answer to what is refused.
+pub fn refused(dialect: Dialect, refusal: &Refusal) -> Response<Full<Bytes>> {
+    let spelled = dialect::refuse(dialect, refusal);
+    let mut response = json(spelled.status, error(&spelled.text));
+    if let Some(seconds) = spelled.retry_after_s {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// The answer to what is no request to the API, and the end of the connection: what follows on it cannot be trusted to
+/// begin where we think it does.
+pub fn unreadable(dialect: Dialect, status: StatusCode) -> Response<Full<Bytes>> {
+    let spelled = dialect::refuse(dialect, &Refusal::UnknownAction);
+    let mut response = json(status, error(&spelled.text));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// The answer to a path that is not here.
+pub fn not_found() -> Response<Full<Bytes>> {
+    json(StatusCode::NOT_FOUND, error("Not found"))
+}
+
+/// A JSON answer; the header is exactly what the oldest clients compare it with.
+pub fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn error(text: &str) -> String {
+    serde_json::json!({ "error": text }).to_string()
+}

@@ -1,0 +1,117 @@
+//! One request to the API, read top to bottom.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Method, Request, Response};
+use http_body_util::Full;
+
+use crate::domain::customer::Caller;
+use crate::domain::refusal::Refusal;
+use crate::downstream::action::Action;
+use crate::downstream::authenticate::authenticate;
+use crate::downstream::form::Form;
+use crate::downstream::reply::Reply;
+use crate::downstream::{Limits, Room, act, reply};
+
+/// The media type of the forms that everyone sends.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The action that was served; rides on the answer for the log's sake.
+#[derive(Clone, Copy)]
+pub struct Acted(pub &'static str);
+
+/// Answers one request, whose body is here.
+pub async fn serve(room: Arc<Room>, request: Request<Bytes>) -> Response<Full<Bytes>> {
+    let default = room.house.default_dialect;
+    let form = match form(&request, &room.limits) {
+        Ok(form) => form,
+        Err(refusal) => return reply::refused(default, &refusal),
+    };
+    let caller = match authenticate(&room.house.customers, &form).await {
+        Ok(caller) => caller,
+        Err(refusal) => return reply::refused(default, &refusal),
+    };
+    let action = match action(&caller, &form) {
+        Ok(action) => action,
+        Err(refusal) => return reply::refused(caller.dialect, &refusal),
+    };
+    let outcome = act(&room, action, &caller, &form, &request).await;
+    let mut response = reply::answer(caller.dialect, outcome);
+    response.extensions_mut().insert(Acted(action.word()));
+    response
+}
+
+/// The parameters, as far as they are read: those of a POST form. A GET has none.
+fn form(request: &Request<Bytes>, limits: &Limits) -> Result<Form, Refusal> {
+    match *request.method() {
+        Method::GET | Method::HEAD => return Form::read(b""),
+        Method::POST if is_form(request) => {}
+        _ => return Err(Refusal::UnknownAction),
+    }
+    let form = Form::read(request.body())?;
+    let has_list = matches!(Action::read(&form), Ok(Action::Add)) && form.has("comments");
+    if request.body().len() > limits.body_bytes_max && !has_list {
+        return Err(Refusal::TooLarge);
+    }
+    Ok(form)
+}
+
+/// Whether the body says that it is a form; one that says nothing is one.
+fn is_form(request: &Request<Bytes>) -> bool {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else { return true };
+    let kind = value.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim();
+    kind.is_empty() || kind.eq_ignore_ascii_case(FORM)
+}
+
+fn action(caller: &Caller, form: &Form) -> Result<Action, Refusal> {
+    if caller.suspended_at.is_some() {
+        return Err(Refusal::Suspended);
+    }
+    Action::read(form)
+}
+
+async fn act(
+    room: &Room,
+    action: Action,
+    caller: &Caller,
+    form: &Form,
+    request: &Request<Bytes>,
+) -> Result<Reply, Refusal> {
+    let house = &room.house;
+    match action {
+        Action::Services => Ok(act::services::services(&room.menus, caller.dialect, &house.catalog.now())),
+        Action::Add => act::add::add(house, caller, form, request.headers()).await,
+        Action::Status => act::status::status(house, caller, form).await,
+        Action::Balance => act::balance::balance(house, caller).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(body: String) -> Request<Bytes> {
+        let mut request = Request::new(Bytes::from(body));
+        *request.method_mut() = Method::POST;
+        request
+    }
+
+    #[test]
+    fn only_an_add_with_comments_may_be_long() {
+        let limits = Limits { body_bytes_max: 64, ..Limits::default() };
+        let long = "x".repeat(64);
+        for (body, read) in [
+            (format!("action=add&comments={long}"), true),
+            (format!("action=ADD&comments={long}"), true),
+            (format!("action=add&link={long}"), false),
+            (format!("action=add&comments=&link={long}"), false),
+            (format!("action=status&comments={long}"), false),
+            (format!("comments={long}"), false),
+        ] {
+            let outcome = form(&post(body.clone()), &limits);
+            assert_eq!(outcome.err(), (!read).then_some(Refusal::TooLarge), "{body}");
+        }
+    }
+}

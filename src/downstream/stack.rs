@@ -1,0 +1,186 @@
+//! The layers round every request, each with its reason.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use tower::load_shed::error::Overloaded;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service, ServiceBuilder};
+use tower_http::body::UnsyncBoxBody;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::domain::customer::Dialect;
+use crate::domain::refusal::Refusal;
+use crate::downstream::front::{Api, Front};
+use crate::downstream::health::HealthProbe;
+use crate::downstream::{Limits, Room, reply, serve};
+
+/// An answer on its way out.
+pub type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+
+/// What a connection hands its requests to.
+pub type Stack<B> = BoxCloneSyncService<Request<B>, Answer, BoxError>;
+
+/// The stack in front of the API.
+pub fn api<B>(room: Arc<Room>) -> Stack<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    let (limits, dialect) = (room.limits.clone(), room.house.default_dialect);
+    let health = Arc::clone(&room.house.health);
+    let served = tower::service_fn(move |request| {
+        let room = Arc::clone(&room);
+        async move { Ok::<_, Infallible>(serve::serve(room, request).await) }
+    });
+    outer(Front { api: Some(inner(served, &limits)), health, dialect, limits })
+}
+
+/// The stack of a listener that only tells of health.
+pub fn health<B>(health: HealthProbe, dialect: Dialect, limits: Limits) -> Stack<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    outer(Front { api: None, health, dialect, limits })
+}
+
+/// The layers that a request passes before its body is read.
+fn outer<B>(front: Front) -> Stack<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    let (dialect, request_max) = (front.dialect, front.limits.request);
+    let stack = ServiceBuilder::new()
+        // Outermost, so that a panic of any layer below is one customer's 500 and not a connection gone silent.
+        .layer(CatchPanicLayer::custom(move |_: Box<dyn Any + Send>| {
+            // Without the panic's own words, which may quote a request; the panic hook has told them to the operator.
+            tracing::error!("a request panicked");
+            reply::refused(dialect, &Refusal::Broken)
+        }))
+        // Over the whole of a request, its body included, so that no client and no wait of ours holds it longer.
+        .timeout(request_max)
+        .service(front);
+    BoxCloneSyncService::new(stack)
+}
+
+/// The layers that a request passes when all of it is here.
+fn inner<S>(served: S, limits: &Limits) -> Api
+where
+    S: Service<Request<Bytes>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let stack = ServiceBuilder::new()
+        // Above the limit, so that what finds no place is told so at once and does not wait for one.
+        .load_shed()
+        // One count for all connections (clones share it); taken per request and given back with its answer.
+        .concurrency_limit(limits.requests_in_flight_max)
+        .service(served);
+    BoxCloneSyncService::new(stack)
+}
+
+/// What a layer's own error answers.
+pub fn failed(dialect: Dialect, error: &BoxError) -> Answer {
+    let refusal = if error.is::<Overloaded>() {
+        Refusal::Away
+    } else {
+        // Time is up. What was begun may still be done, so nothing may sound like "nothing was done".
+        Refusal::Broken
+    };
+    reply::refused(dialect, &refusal).map(|body| UnsyncBoxBody::new(body.map_err(Into::into)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::Semaphore;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::downstream::{Health, tell};
+
+    const DIALECT: Dialect = Dialect::Classic;
+
+    fn front(api: Option<Api>, limits: Limits) -> Front {
+        let health = || Health {
+            live: true,
+            ready: true,
+            config_hash: String::new(),
+            database: "running".into(),
+            workers_lag_s: None,
+        };
+        Front { api, health: Arc::new(health), dialect: DIALECT, limits }
+    }
+
+    fn asked(path: &str) -> Request<Full<Bytes>> {
+        Request::post(path).body(Full::default()).unwrap()
+    }
+
+    async fn shown(answer: Answer) -> (u16, Option<String>, String) {
+        let retry_after = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, retry_after, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_place_is_told_to_come_back_and_places_are_given_back() {
+        let (entered, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (enters, opens) = (Arc::clone(&entered), Arc::clone(&gate));
+        let held = tower::service_fn(move |_: Request<Bytes>| {
+            let (enters, opens) = (Arc::clone(&enters), Arc::clone(&opens));
+            async move {
+                enters.add_permits(1);
+                opens.acquire().await.expect("never closed").forget();
+                Ok(reply::not_found())
+            }
+        });
+        let limits = Limits { requests_in_flight_max: 1, ..Limits::default() };
+        let stack: Stack<Full<Bytes>> = outer(front(Some(inner(held, &limits)), limits));
+        let ask = |path: &'static str| tell::told(stack.clone(), DIALECT, asked(path));
+        let first = async { shown(ask("/api/v2").await.unwrap()).await };
+        let second = async {
+            entered.acquire().await.unwrap().forget();
+            let refused = shown(ask("/api/v2").await.unwrap()).await;
+            let health = shown(ask("/healthz").await.unwrap()).await;
+            gate.add_permits(1);
+            (refused, health)
+        };
+        let (first, (refused, health)) = tokio::join!(first, second);
+        assert_eq!(first.0, 404);
+        assert_eq!(refused, (503, Some("2".into()), r#"{"error":"Internal error, retry later"}"#.into()));
+        assert_eq!(health.0, 200);
+        gate.add_permits(1);
+        assert_eq!(ask("/api/v2").await.unwrap().status(), 404, "the first's place is free again");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_one_answer() {
+        let panics = tower::service_fn(|request: Request<Bytes>| async move {
+            assert!(request.uri().query().is_some(), "a panic on purpose");
+            Ok(reply::not_found())
+        });
+        let limits = Limits { requests_in_flight_max: 1, ..Limits::default() };
+        let stack: Stack<Full<Bytes>> = outer(front(Some(inner(panics, &limits)), limits));
+        for _ in 0..2 {
+            let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2")).await.unwrap();
+            assert_eq!(shown(answer).await, (500, None, r#"{"error":"Internal error, retry later"}"#.into()));
+        }
+        let answer = tell::told(stack, DIALECT, asked("/api/v2?")).await.unwrap();
+        assert_eq!(answer.status(), 404, "its place is free again");
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_answered_as_broken_and_not_as_undone() {
+        let hangs = tower::service_fn(|_: Request<Bytes>| std::future::pending());
+        let limits = Limits { request: Duration::from_millis(20), ..Limits::default() };
+        let stack: Stack<Full<Bytes>> = outer(front(Some(inner(hangs, &limits)), limits));
+        let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2")).await.unwrap();
+        assert!(stack.oneshot(asked("/api/v2")).await.is_err_and(|error| error.is::<tower::timeout::error::Elapsed>()));
+        assert_eq!(shown(answer).await, (500, None, r#"{"error":"Internal error, retry later"}"#.into()));
+    }
+}
