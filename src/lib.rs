@@ -6,3 +6,4 @@ pub mod domain;
 pub mod pricing;
 pub mod routing;
 pub mod store;
+pub mod upstream;
