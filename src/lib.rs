@@ -16,4 +16,5 @@ pub mod routing;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;
+pub mod upstream;
 pub mod workers;

@@ -5,4 +5,8 @@ mod config;
 mod embedded;
 mod listen;
 mod server;
+<<<<<<< HEAD
 mod simulator;
+=======
+mod wire;
+>>>>>>> upstream

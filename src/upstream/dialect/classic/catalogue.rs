@@ -1,0 +1,172 @@
+//! The answer to the question for the catalogue: a row that cannot be read is counted and never spoils the rest.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::value::RawValue;
+
+use crate::domain::money::Rate;
+use crate::domain::provider::PanelWord;
+use crate::domain::service::{PanelService, ServiceType};
+use crate::upstream::dialect::classic::complaint::complaint;
+use crate::upstream::dialect::{Catalogue, Complaint};
+use crate::upstream::scalar::{Fields, Scalar, amount, bare, count, flag, id, items, scalar, text_upto};
+
+/// The most services of one panel; the largest catalogue seen has 8,436.
+const SERVICES_MAX: usize = 50_000;
+
+/// The longest name of a service that is kept.
+const NAME_BYTES_MAX: usize = 1_024;
+/// The longest category that is kept.
+const CATEGORY_BYTES_MAX: usize = 512;
+/// The longest type or rate that is kept.
+const WORD_BYTES_MAX: usize = 64;
+
+/// Reads a bare array, or one wrapped in `services` or `data`.
+pub(in crate::upstream::dialect) fn catalogue(
+    text: &str,
+    own: &BTreeMap<String, PanelWord>,
+) -> Result<Catalogue, Complaint> {
+    let text = bare(text);
+    if let Some(list) = items(text) {
+        return read(&list);
+    }
+    let fields = Fields::read(text).ok_or(Complaint::Unreadable)?;
+    if let Some(complaint) = complaint(&fields, own) {
+        return Err(complaint);
+    }
+    let wrapped = fields.first(&["services", "data"], |raw| (scalar(raw) == Scalar::List).then(|| raw.get()));
+    match wrapped.and_then(items) {
+        Some(list) => read(&list),
+        None if says_empty(&fields) => Ok(Catalogue::default()),
+        // An array with gaps comes as an object keyed by place.
+        None => read(&fields.values().collect::<Vec<_>>()),
+    }
+}
+
+/// `{"status":"success","data":"Empty Data"}`: how one family writes a catalogue without services.
+fn says_empty(fields: &Fields<'_>) -> bool {
+    let data = fields.value("data").map(scalar);
+    matches!(data, Some(Scalar::Text(text)) if text.eq_ignore_ascii_case("empty data"))
+}
+
+/// All or nothing beyond the cap, and nothing where no row can be read: a service that is not seen is switched off.
+fn read(list: &[&RawValue]) -> Result<Catalogue, Complaint> {
+    if list.len() > SERVICES_MAX {
+        return Err(Complaint::Unreadable);
+    }
+    let mut seen = HashSet::new();
+    let rows = list.iter().filter_map(|raw| service(raw));
+    let services: Vec<PanelService> = rows.filter(|row| seen.insert(row.service.clone())).collect();
+    if services.is_empty() && !list.is_empty() {
+        return Err(Complaint::Unreadable);
+    }
+    Ok(Catalogue { skipped: list.len() - services.len(), services })
+}
+
+/// A row needs an id and bounds; a package's bounds may be left out. Without a readable rate nothing is bought there.
+fn service(raw: &RawValue) -> Option<PanelService> {
+    let fields = Fields::read(raw.get())?;
+    let words = |name: &str, bytes_max| fields.first(&[name], |raw| text_upto(raw, bytes_max)).unwrap_or_default();
+    let kind = words("type", WORD_BYTES_MAX);
+    let package = ServiceType::read(&kind).is_some_and(ServiceType::is_package);
+    let bound = |name: &str| match fields.value(name) {
+        Some(raw) if scalar(raw) != Scalar::Null => count(raw),
+        Some(_) | None => package.then_some(1),
+    };
+    let rate = fields.first(&["rate"], amount);
+    let flag_of = |name: &str| fields.value(name).is_some_and(flag);
+    Some(PanelService {
+        service: fields.first(&["service"], id)?,
+        name: words("name", NAME_BYTES_MAX),
+        category: words("category", CATEGORY_BYTES_MAX),
+        rate_text: words("rate", WORD_BYTES_MAX),
+        rate: rate.and_then(|rate| Rate::parse_rounding_up(&rate).ok()),
+        min: bound("min")?,
+        max: bound("max")?,
+        refill: flag_of("refill"),
+        cancel: flag_of("cancel"),
+        dripfeed: flag_of("dripfeed"),
+        kind,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::provider::RefusalClass;
+
+    const ROW: &str = r#"{"service":1,"name":"Followers","type":"Default","category":"First","rate":"0.90000000001",
+        "min":"50","max":10000,"refill":true,"cancel":"1","dripfeed":0,"more":{"x":[1e999]}}"#;
+
+    fn read(text: &str) -> Result<Catalogue, Complaint> {
+        catalogue(text, &BTreeMap::new())
+    }
+
+    #[test]
+    fn a_row_is_read_from_every_container() {
+        let expected = PanelService {
+            service: "1".into(),
+            name: "Followers".into(),
+            kind: "Default".into(),
+            category: "First".into(),
+            rate_text: "0.90000000001".into(),
+            rate: Some(Rate::parse("0.90000001").unwrap()),
+            min: 50,
+            max: 10_000,
+            refill: true,
+            cancel: true,
+            dripfeed: false,
+        };
+        for text in [
+            format!("[{ROW}]"),
+            format!("\u{feff}\n[{ROW}]\n"),
+            format!(r#"{{"services":[{ROW}]}}"#),
+            format!(r#"{{"status":"success","data":[{ROW}]}}"#),
+            format!(r#"{{"0":{ROW}}}"#),
+        ] {
+            assert_eq!(read(&text), Ok(Catalogue { services: vec![expected.clone()], skipped: 0 }), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_catalogue_is_one_and_nonsense_is_none() {
+        for text in ["[]", r#"{"services":[]}"#, r#"{"status":"success","data":"Empty Data"}"#] {
+            assert_eq!(read(text), Ok(Catalogue::default()), "{text}");
+        }
+        for text in ["", "<html>", "7", r#"{"data":"Later"}"#, r#"["junk"]"#, r#"[{"service":1}] x"#] {
+            assert_eq!(read(text), Err(Complaint::Unreadable), "{text}");
+        }
+        assert_eq!(read(r#"{"error":"Invalid API key"}"#), Err(Complaint::Refused(RefusalClass::Key)));
+        let many = format!("[{}0]", "0,".repeat(SERVICES_MAX));
+        assert_eq!(read(&many), Err(Complaint::Unreadable));
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_counted() {
+        let text = format!(
+            r#"[{ROW}, {ROW}, "junk", null, {{"service":2,"min":1}}, {{"service":0,"min":1,"max":2}},
+                {{"service":"x9","type":"Package","rate":60.5}}, {{"service":4,"min":"1.00","max":1,"rate":"call us"}}]"#
+        );
+        let catalogue = read(&text).unwrap();
+        let ids: Vec<_> = catalogue.services.iter().map(|row| row.service.as_str()).collect();
+        assert_eq!((ids, catalogue.skipped), (vec!["1", "x9", "4"], 5));
+        assert_eq!((catalogue.services[1].min, catalogue.services[1].max), (1, 1));
+        assert_eq!(catalogue.services[1].rate, Some(Rate::parse("60.5").unwrap()));
+        assert_eq!((catalogue.services[2].rate, catalogue.services[2].rate_text.as_str()), (None, "call us"));
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let text = format!(r#"[{{"service":1,"min":1,"max":1,"name":"{}"}}]"#, "é".repeat(NAME_BYTES_MAX));
+        assert_eq!(read(&text).unwrap().services[0].name.len(), NAME_BYTES_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_catalogue_or_a_complaint(text in "[\\[\\]{}\":,a-z0-9 ]{0,60}") {
+            let _ = read(&text);
+        }
+    }
+}

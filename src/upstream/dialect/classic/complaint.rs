@@ -1,0 +1,121 @@
+//! Errors: looked for before any status or any id of nought is believed.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::domain::provider::PanelWord;
+use crate::upstream::dialect::Complaint;
+use crate::upstream::dialect::classic::{TEXT_BYTES_MAX, words};
+use crate::upstream::evidence::storable;
+use crate::upstream::scalar::{Fields, Scalar, items, scalar, text};
+
+/// Where an error's text stands.
+const ERROR_NAMES: [&str; 2] = ["error", "errors"];
+
+/// Where it stands beside a sign that something failed.
+const MESSAGE_NAMES: [&str; 3] = ["message", "msg", "error_message"];
+
+/// Where it stands within an error that is an object.
+const WITHIN_NAMES: [&str; 4] = ["message", "error", "text", "code"];
+
+/// How deep a text is looked for within an error.
+const DEPTH_MAX: u8 = 3;
+
+/// What a field that may hold an error says.
+enum Told {
+    Nothing,
+    /// An error without a text: `true`.
+    Sign,
+    Text(String),
+}
+
+/// An object's error text, where it has one.
+pub(super) fn error_text(fields: &Fields<'_>) -> Option<String> {
+    let mut failed = status_says_failed(fields);
+    for raw in ERROR_NAMES.iter().filter_map(|name| fields.value(name)) {
+        match told(raw, DEPTH_MAX) {
+            Told::Text(text) => return Some(storable(&text, TEXT_BYTES_MAX)),
+            Told::Sign => failed = true,
+            Told::Nothing => {}
+        }
+    }
+    let message = failed.then(|| fields.first(&MESSAGE_NAMES, text)).flatten();
+    message.map(|text| storable(&text, TEXT_BYTES_MAX))
+}
+
+/// The complaint that an object makes instead of an answer.
+pub(super) fn complaint(fields: &Fields<'_>, own: &BTreeMap<String, PanelWord>) -> Option<Complaint> {
+    let text = error_text(fields)?;
+    Some(words::refusal(&text, own).map_or(Complaint::Declined(text), Complaint::Refused))
+}
+
+fn status_says_failed(fields: &Fields<'_>) -> bool {
+    let says = |status: String| ["error", "fail"].iter().any(|word| status.eq_ignore_ascii_case(word));
+    fields.first(&["status"], text).is_some_and(says)
+}
+
+fn told(raw: &RawValue, depth: u8) -> Told {
+    match scalar(raw) {
+        Scalar::Null | Scalar::Flag(false) | Scalar::Number("0") => Told::Nothing,
+        Scalar::Flag(true) => Told::Sign,
+        Scalar::Number(code) => Told::Text(code.to_owned()),
+        Scalar::Text(text) if text.is_empty() => Told::Nothing,
+        Scalar::Text(text) => Told::Text(text),
+        Scalar::List | Scalar::Other if depth == 0 => Told::Sign,
+        Scalar::List => first_told(items(raw.get()).unwrap_or_default().into_iter(), depth),
+        Scalar::Other => match Fields::read(raw.get()) {
+            Some(fields) => {
+                let within = WITHIN_NAMES.iter().filter_map(|name| fields.value(name));
+                first_told(within.chain(fields.values()), depth)
+            }
+            None => Told::Sign,
+        },
+    }
+}
+
+fn first_told<'a>(values: impl Iterator<Item = &'a RawValue>, depth: u8) -> Told {
+    let mut answer = Told::Nothing;
+    for value in values {
+        match told(value, depth - 1) {
+            Told::Text(text) => return Told::Text(text),
+            Told::Sign => answer = Told::Sign,
+            Told::Nothing => {}
+        }
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_found_where_panels_put_them() {
+        for (json, text) in [
+            (r#"{"error":"Bad link"}"#, Some("Bad link")),
+            (r#"{"error":["Bad link","other"]}"#, Some("Bad link")),
+            (r#"{"errors":["Bad link"]}"#, Some("Bad link")),
+            (r#"{"errors":{"link":["Bad link"]}}"#, Some("Bad link")),
+            (r#"{"error":{"code":7,"message":"Bad link"}}"#, Some("Bad link")),
+            (r#"{"error":true,"message":"Bad link"}"#, Some("Bad link")),
+            (r#"{"status":"error","message":"Bad link"}"#, Some("Bad link")),
+            (r#"{"status":"Fail","msg":"Bad link"}"#, Some("Bad link")),
+            (r#"{"status":"fail","error_message":"Bad link"}"#, Some("Bad link")),
+            (r#"{"error":42}"#, Some("42")),
+            (r#"{"error":null}"#, None),
+            (r#"{"error":false}"#, None),
+            (r#"{"error":""}"#, None),
+            (r#"{"error":[]}"#, None),
+            (r#"{"error":0}"#, None),
+            (r#"{"errors":{}}"#, None),
+            (r#"{"message":"Order placed"}"#, None),
+            (r#"{"status":"success","message":"Order placed"}"#, None),
+            (r#"{"status":"error"}"#, None),
+        ] {
+            assert_eq!(error_text(&Fields::read(json).unwrap()).as_deref(), text, "{json}");
+        }
+        let deep = format!(r#"{{"error":{}"Bad link"{}}}"#, "[".repeat(50), "]".repeat(50));
+        assert_eq!(error_text(&Fields::read(&deep).unwrap()), None);
+    }
+}

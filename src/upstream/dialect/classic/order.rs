@@ -1,0 +1,69 @@
+//! The answer to an `add`: an id, an error, or neither.
+
+use std::collections::BTreeMap;
+
+use crate::domain::id::PanelOrder;
+use crate::domain::provider::PanelWord;
+use crate::upstream::dialect::Added;
+use crate::upstream::dialect::classic::complaint::error_text;
+use crate::upstream::dialect::classic::{ORDER_NAMES, words};
+use crate::upstream::scalar::{Fields, bare, id};
+
+/// Reads an id at the top or in `data`, and an error's class beside it.
+pub(in crate::upstream::dialect) fn added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
+    let Some(fields) = Fields::read(bare(text)) else {
+        return Added::default();
+    };
+    let nested = fields.value("data").and_then(|data| Fields::read(data.get()));
+    let within = || nested.as_ref().and_then(|data| data.first(&ORDER_NAMES, id));
+    let id = fields.first(&ORDER_NAMES, id).or_else(within).map(PanelOrder);
+    let refusal = error_text(&fields).and_then(|text| words::refusal(&text, own));
+    Added { id, refusal }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::provider::RefusalClass;
+
+    fn read(text: &str) -> (Option<String>, Option<RefusalClass>) {
+        let added = added(text, &BTreeMap::new());
+        (added.id.map(|id| id.0), added.refusal)
+    }
+
+    #[test]
+    fn ids_are_found_where_panels_put_them() {
+        for (text, id) in [
+            (r#"{"order":23501}"#, Some("23501")),
+            (r#"{"order":"23501"}"#, Some("23501")),
+            (r#"{"order":99999999999999999999999}"#, Some("99999999999999999999999")),
+            (r#"{"order":"ord_01HX"}"#, Some("ord_01HX")),
+            (r#"{"order_id":7}"#, Some("7")),
+            (r#"{"orderId":7}"#, Some("7")),
+            (r#"{"orderID":7}"#, Some("7")),
+            (r#"{"status":"success","id":7}"#, Some("7")),
+            (r#"{"data":{"order":7}}"#, Some("7")),
+            (r#"{"order":null,"data":{"id":"7"}}"#, Some("7")),
+            ("\u{feff}\n {\"order\":7} \r\n", Some("7")),
+            (r#"{"order":7,"balance":1e999,"x":"\ud800","y":[[[]]],"error":null}"#, Some("7")),
+            (r#"{"order":0}"#, None),
+            (r#"{"order":"0","error":"x"}"#, None),
+            (r#"{"order":{"order":7}}"#, None),
+            (r#"[{"order":7}]"#, None),
+            (r#"{"order":7}<br>"#, None),
+            (r#"Warning {"order":7}"#, None),
+            (r#"{"order":7"#, None),
+            ("23501", None),
+            ("", None),
+        ] {
+            assert_eq!(read(text).0.as_deref(), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_beside_an_id_of_nought() {
+        assert_eq!(read(r#"{"order":0,"error":"neworder.error.link_duplicate"}"#), (None, Some(RefusalClass::Active)));
+        assert_eq!(read(r#"{"status":"fail","message":"Bad link"}"#), (None, Some(RefusalClass::Link)));
+        assert_eq!(read(r#"{"error":"Something went wrong"}"#), (None, None));
+    }
+}

@@ -1,0 +1,204 @@
+//! The answer to a status question: one order's fields, an object keyed by id, or an array of rows.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::domain::id::PanelOrder;
+use crate::domain::money::Money;
+use crate::domain::provider::PanelWord;
+use crate::domain::settlement::Report;
+use crate::upstream::answer::Row;
+use crate::upstream::dialect::Complaint;
+use crate::upstream::dialect::classic::complaint::{complaint, error_text};
+use crate::upstream::dialect::classic::{ORDER_NAMES, TEXT_BYTES_MAX, words};
+use crate::upstream::evidence::storable;
+use crate::upstream::scalar::{Fields, Scalar, amount, bare, id, items, scalar, text, text_upto, whole};
+
+type Words = BTreeMap<String, PanelWord>;
+type Rows = Vec<(PanelOrder, Row)>;
+
+/// Gives each order that was asked for its row.
+pub(in crate::upstream::dialect) fn rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows, Complaint> {
+    let text = bare(text);
+    if let Some(list) = items(text) {
+        return listed(&list, asked, own);
+    }
+    let fields = Fields::read(text).ok_or(Complaint::Unreadable)?;
+    let keyed = asked.iter().any(|order| fields.value(&order.0).is_some());
+    if keyed || fields.is_empty() {
+        return Ok(each(asked, |order| fields.value(&order.0).map_or(Row::Missing, |raw| row(raw, own))));
+    }
+    if let Some(complaint) = complaint(&fields, own) {
+        return Err(complaint);
+    }
+    match asked {
+        [order] => Ok(vec![(order.clone(), said(&fields, text, own))]),
+        // Something else than what was asked: no order of ours is missing because of it.
+        _ => Err(Complaint::Unreadable),
+    }
+}
+
+/// Rows that name their orders; an empty list is how some languages write an empty object.
+fn listed(list: &[&RawValue], asked: &[PanelOrder], own: &Words) -> Result<Rows, Complaint> {
+    let named = list.iter().filter_map(|raw| {
+        let order = Fields::read(raw.get())?.first(&ORDER_NAMES, id)?;
+        Some((order, *raw))
+    });
+    let by_order: BTreeMap<String, &RawValue> = named.collect();
+    let ours = asked.iter().any(|order| by_order.contains_key(&order.0));
+    if !ours && !list.is_empty() {
+        return Err(Complaint::Unreadable);
+    }
+    Ok(each(asked, |order| by_order.get(&order.0).map_or(Row::Missing, |raw| row(raw, own))))
+}
+
+fn each(asked: &[PanelOrder], row: impl Fn(&PanelOrder) -> Row) -> Rows {
+    asked.iter().map(|order| (order.clone(), row(order))).collect()
+}
+
+/// A row of several: fields, or a bare text instead of them.
+fn row(raw: &RawValue, own: &Words) -> Row {
+    match scalar(raw) {
+        Scalar::Text(text) if !text.is_empty() => Row::Error { text: storable(&text, TEXT_BYTES_MAX) },
+        Scalar::Other => Fields::read(raw.get()).map_or(Row::Missing, |fields| match error_text(&fields) {
+            Some(text) => Row::Error { text },
+            None => said(&fields, raw.get(), own),
+        }),
+        Scalar::Text(_) | Scalar::Null | Scalar::Flag(_) | Scalar::Number(_) | Scalar::List => Row::Missing,
+    }
+}
+
+/// What stands in an order's fields, once no error was found in them.
+fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> Row {
+    let Some(status_text) = fields.first(&["status"], text) else {
+        return Row::UnknownStatus { text: storable(raw, TEXT_BYTES_MAX) };
+    };
+    let status = words::status(&status_text, own);
+    let status_text = storable(&status_text, TEXT_BYTES_MAX);
+    let Some(status) = status else {
+        return Row::UnknownStatus { text: status_text };
+    };
+    let charge = fields.first(&["charge"], amount);
+    Row::Said(Report {
+        status,
+        status_text,
+        charge: charge.and_then(|charge| Money::parse_rounding_up(&charge).ok()),
+        charge_text: fields.first(&["charge"], |raw| text_upto(raw, TEXT_BYTES_MAX)),
+        start_count: fields.first(&["start_count", "start_counter"], whole),
+        remains: fields.first(&["remains"], whole),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::provider::{PanelStatus, RefusalClass};
+
+    fn ids<const N: usize>(ids: [&str; N]) -> [PanelOrder; N] {
+        ids.map(|id| PanelOrder(id.into()))
+    }
+
+    fn read(text: &str, asked: &[PanelOrder]) -> Result<Vec<Row>, Complaint> {
+        let rows = rows(text, asked, &Words::new())?;
+        assert!(rows.iter().map(|(order, _)| order).eq(asked), "a row for each, in their order");
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    fn one(text: &str) -> Row {
+        read(text, &ids(["7"])).unwrap().remove(0)
+    }
+
+    fn report(row: Row) -> Report {
+        match row {
+            Row::Said(report) => report,
+            Row::UnknownStatus { .. } | Row::Error { .. } | Row::Missing => panic!("{row:?}"),
+        }
+    }
+
+    #[test]
+    fn one_order_is_read_with_its_numbers_however_they_are_written() {
+        let full =
+            one(r#"{"charge":"0.27819000001","start_count":"3572","status":"Partial","remains":157,"currency":"USD"}"#);
+        let expected = Report {
+            status: PanelStatus::Partial,
+            status_text: "Partial".into(),
+            charge: Some(Money::parse("0.27819001").unwrap()),
+            charge_text: Some("0.27819000001".into()),
+            start_count: Some(3_572),
+            remains: Some(157),
+        };
+        assert_eq!(report(full), expected);
+        let numbers = report(one(r#"{"charge":2.0e-5,"start_counter":10,"status":"In progress","remains":"-3"}"#));
+        assert_eq!(numbers.charge, Some(Money::parse("0.00002").unwrap()));
+        assert_eq!((numbers.start_count, numbers.remains), (Some(10), Some(-3)));
+        assert_eq!(numbers.charge_text.as_deref(), Some("2.0e-5"));
+        let bare = report(one(r#"{"status":1,"start_count":null,"remains":"Unknown","charge":"free"}"#));
+        assert_eq!((bare.status, bare.start_count, bare.remains), (PanelStatus::Processing, None, None));
+        assert_eq!((bare.charge, bare.charge_text.as_deref()), (None, Some("free")));
+        let drip = report(one(r#"{"status":"Active","runs":"3","orders":["1","2"]}"#));
+        assert_eq!((drip.status, drip.charge, drip.remains), (PanelStatus::InProgress, None, None));
+    }
+
+    #[test]
+    fn one_order_may_be_answered_like_several() {
+        assert_eq!(report(one(r#"{"7":{"status":"Completed"}}"#)).status, PanelStatus::Completed);
+        assert_eq!(report(one(r#"[{"order":7,"status":"Completed"}]"#)).status, PanelStatus::Completed);
+        assert_eq!(one("[]"), Row::Missing);
+    }
+
+    #[test]
+    fn an_error_is_believed_before_a_status() {
+        let complaint = |text| read(text, &ids(["7"])).unwrap_err();
+        assert_eq!(
+            complaint(r#"{"error":"Incorrect order ID","status":"Completed"}"#),
+            Complaint::Declined("Incorrect order ID".into())
+        );
+        assert_eq!(complaint(r#"{"error":"Invalid API key"}"#), Complaint::Refused(RefusalClass::Key));
+        assert_eq!(complaint(r#"{"status":"fail","message":"no"}"#), Complaint::Declined("no".into()));
+        assert_eq!(report(one(r#"{"status":"fail"}"#)).status, PanelStatus::Failed);
+    }
+
+    #[test]
+    fn several_are_read_from_an_object_or_an_array() {
+        let asked = ids(["1", "10", "100", "ord_a", "5"]);
+        for text in [
+            r#"{"1":{"status":"Completed"},"10":{"error":"Incorrect order ID"},"100":"Incorrect order ID","ord_a":{"status":"Zzz"}}"#,
+            r#"[{"order":"1","status":"Completed"},{"order":10,"error":"Incorrect order ID"},
+                {"order":100,"status":{"x":1},"error":"Incorrect order ID"},{"order":"ord_a","status":"Zzz"},"junk"]"#,
+        ] {
+            let rows = read(text, &asked).unwrap();
+            assert_eq!(report(rows[0].clone()).status, PanelStatus::Completed);
+            assert_eq!(rows[1], Row::Error { text: "Incorrect order ID".into() });
+            assert_eq!(rows[2], Row::Error { text: "Incorrect order ID".into() });
+            assert_eq!(rows[3], Row::UnknownStatus { text: "Zzz".into() });
+            assert_eq!(rows[4], Row::Missing);
+        }
+        assert_eq!(read("[]", &asked).unwrap(), vec![Row::Missing; 5]);
+        assert_eq!(read("{}", &asked).unwrap(), vec![Row::Missing; 5]);
+    }
+
+    #[test]
+    fn what_answers_another_question_is_no_answer() {
+        let asked = ids(["1", "10"]);
+        assert_eq!(read(r#"{"error":"Incorrect request"}"#, &asked), Err(Complaint::Refused(RefusalClass::Action)));
+        assert_eq!(read(r#"{"error":"Maintenance"}"#, &asked), Err(Complaint::Declined("Maintenance".into())));
+        for text in
+            ["", "<html>", "null", "7", r#"{"status":"Completed"}"#, r#"["a"]"#, r#"{"1":{"status":"Completed"}}x"#]
+        {
+            assert_eq!(read(text, &asked), Err(Complaint::Unreadable), "{text}");
+        }
+        assert!(matches!(one(r#"{"charge":"1"}"#), Row::UnknownStatus { .. }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gives_a_row_for_each_or_a_complaint(text in "[\\[\\]{}\":,a-z0-9 ]{0,60}") {
+            let asked = ids(["1", "a"]);
+            prop_assert!(rows(&text, &asked, &Words::new()).is_ok_and(|rows| rows.len() == 2)
+                || rows(&text, &asked, &Words::new()).is_err());
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What this family's texts mean: statuses, and errors that prove that nothing was placed. A panel's own words come first.
+
+use std::collections::BTreeMap;
+
+use crate::domain::provider::{PanelStatus, PanelWord, RefusalClass};
+
+type Words = BTreeMap<String, PanelWord>;
+
+/// Status texts, folded.
+const STATUSES: [(&str, PanelStatus); 25] = [
+    ("pending", PanelStatus::Pending),
+    ("awaiting", PanelStatus::Pending),
+    ("creating", PanelStatus::Pending),
+    ("0", PanelStatus::Pending),
+    ("processing", PanelStatus::Processing),
+    ("1", PanelStatus::Processing),
+    ("inprogress", PanelStatus::InProgress),
+    ("active", PanelStatus::InProgress),
+    ("completed", PanelStatus::Completed),
+    ("complete", PanelStatus::Completed),
+    ("2", PanelStatus::Completed),
+    ("partial", PanelStatus::Partial),
+    ("partiallycompleted", PanelStatus::Partial),
+    ("3", PanelStatus::Partial),
+    ("canceled", PanelStatus::Canceled),
+    ("cancelled", PanelStatus::Canceled),
+    ("ordercancelled", PanelStatus::Canceled),
+    ("refunded", PanelStatus::Canceled),
+    ("4", PanelStatus::Canceled),
+    ("5", PanelStatus::Canceled),
+    ("fail", PanelStatus::Failed),
+    ("failed", PanelStatus::Failed),
+    ("error", PanelStatus::Failed),
+    ("rejected", PanelStatus::Failed),
+    ("expired", PanelStatus::Expired),
+];
+
+/// How an error text is recognised.
+#[derive(Clone, Copy)]
+enum Is {
+    /// A code is the whole text.
+    Code,
+    /// A sentence begins with this.
+    Begins,
+    /// A sentence has this in it.
+    Contains,
+}
+
+/// Error texts, folded, each seen to mean that nothing was placed.
+const REFUSALS: [(Is, &str, RefusalClass); 30] = [
+    (Is::Begins, "invalid api key", RefusalClass::Key),
+    (Is::Begins, "incorrect api key", RefusalClass::Key),
+    (Is::Begins, "account suspended", RefusalClass::Key),
+    (Is::Begins, "incorrect request", RefusalClass::Action),
+    (Is::Begins, "unknown action", RefusalClass::Action),
+    (Is::Begins, "incorrect service id", RefusalClass::Service),
+    (Is::Begins, "service not found", RefusalClass::Service),
+    (Is::Code, "incorrect_service_id", RefusalClass::Service),
+    (Is::Begins, "bad link", RefusalClass::Link),
+    (Is::Begins, "invalid link", RefusalClass::Link),
+    (Is::Code, "link", RefusalClass::Link),
+    (Is::Contains, "active order with this link", RefusalClass::Active),
+    (Is::Code, "link_duplicate", RefusalClass::Active),
+    (Is::Begins, "quantity less than mini", RefusalClass::Quantity),
+    (Is::Begins, "quantity more than maxi", RefusalClass::Quantity),
+    (Is::Begins, "quantity must", RefusalClass::Quantity),
+    (Is::Begins, "min amount", RefusalClass::Quantity),
+    (Is::Code, "min_quantity", RefusalClass::Quantity),
+    (Is::Code, "max_quantity", RefusalClass::Quantity),
+    (Is::Begins, "missing required parameter", RefusalClass::Parameters),
+    (Is::Begins, "incorrect parameter", RefusalClass::Parameters),
+    (Is::Begins, "invalid parameter", RefusalClass::Parameters),
+    (Is::Begins, "answer number is required", RefusalClass::Parameters),
+    (Is::Begins, "not enough funds", RefusalClass::Money),
+    (Is::Begins, "not enough balance", RefusalClass::Money),
+    (Is::Begins, "insufficient balance", RefusalClass::Money),
+    (Is::Begins, "insufficient funds", RefusalClass::Money),
+    (Is::Code, "not_enough_funds", RefusalClass::Money),
+    (Is::Begins, "rate limit exceeded", RefusalClass::RateLimit),
+    (Is::Begins, "too many requests", RefusalClass::RateLimit),
+];
+
+/// What a status text means.
+pub(super) fn status(text: &str, words: &Words) -> Option<PanelStatus> {
+    let folded = fold_status(text);
+    let own = words.iter().find_map(|(word, meaning)| match meaning {
+        PanelWord::Status(status) if fold_status(word) == folded => Some(*status),
+        PanelWord::Status(_) | PanelWord::Refusal(_) => None,
+    });
+    own.or_else(|| STATUSES.iter().find(|(word, _)| *word == folded).map(|(_, status)| *status))
+}
+
+/// Which refusal an error text is.
+pub(super) fn refusal(text: &str, words: &Words) -> Option<RefusalClass> {
+    let folded = fold_error(text);
+    let own = words.iter().find_map(|(word, meaning)| match meaning {
+        PanelWord::Refusal(class) => is_own(&folded, &fold_error(word)).then_some(*class),
+        PanelWord::Status(_) => None,
+    });
+    own.or_else(|| {
+        let listed = REFUSALS.iter().find(|(is, word, _)| match is {
+            Is::Code => folded == *word,
+            Is::Begins => folded.starts_with(word),
+            Is::Contains => folded.contains(word),
+        });
+        listed.map(|(_, _, class)| *class)
+    })
+}
+
+/// An operator's word is a sentence where it has a blank, else a code; an empty one would match everything.
+fn is_own(folded: &str, word: &str) -> bool {
+    if word.contains(' ') { folded.starts_with(word) } else { !word.is_empty() && folded == word }
+}
+
+fn fold_status(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect()
+}
+
+fn fold_error(text: &str) -> String {
+    let folded = text.trim().to_lowercase();
+    let code = folded.strip_prefix("neworder.error.").or_else(|| folded.strip_prefix("error."));
+    code.unwrap_or(&folded).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_read_however_they_are_spelt() {
+        for (text, read) in [
+            ("In progress", PanelStatus::InProgress),
+            ("in_progress", PanelStatus::InProgress),
+            (" IN-PROGRESS ", PanelStatus::InProgress),
+            ("Partially Completed", PanelStatus::Partial),
+            ("Order cancelled", PanelStatus::Canceled),
+            ("Cancelled", PanelStatus::Canceled),
+            ("0", PanelStatus::Pending),
+            ("Error", PanelStatus::Failed),
+        ] {
+            assert_eq!(status(text, &Words::new()), Some(read), "{text}");
+        }
+        for text in ["", "6", "Waiting list", "pend ing!"] {
+            assert_eq!(status(text, &Words::new()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_codes_beginnings_and_contents() {
+        for (text, read) in [
+            ("Invalid API key", Some(RefusalClass::Key)),
+            ("Quantity less than minimum 50", Some(RefusalClass::Quantity)),
+            ("neworder.error.link_duplicate", Some(RefusalClass::Active)),
+            ("error.incorrect_service_id", Some(RefusalClass::Service)),
+            ("You have active order with this link. Wait.", Some(RefusalClass::Active)),
+            ("LINK", Some(RefusalClass::Link)),
+            ("link was saved", None),
+            ("We could not tell; bad link?", None),
+            ("Incorrect order ID", None),
+            ("", None),
+        ] {
+            assert_eq!(refusal(text, &Words::new()), read, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_panels_own_words_come_first_and_an_empty_one_matches_nothing() {
+        let words = Words::from([
+            ("waiting list".to_owned(), PanelWord::Status(PanelStatus::Pending)),
+            ("refunded".to_owned(), PanelWord::Status(PanelStatus::Partial)),
+            ("no such thing".to_owned(), PanelWord::Refusal(RefusalClass::Service)),
+            ("e42".to_owned(), PanelWord::Refusal(RefusalClass::Money)),
+            (" ".to_owned(), PanelWord::Refusal(RefusalClass::Key)),
+        ]);
+        assert_eq!(status("Waiting-List", &words), Some(PanelStatus::Pending));
+        assert_eq!(status("Refunded", &words), Some(PanelStatus::Partial));
+        assert_eq!(refusal("No such thing: 17", &words), Some(RefusalClass::Service));
+        assert_eq!(refusal("E42", &words), Some(RefusalClass::Money));
+        assert_eq!(refusal("E42 saved", &words), None);
+        assert_eq!(refusal("waiting list", &words), None);
+    }
+}

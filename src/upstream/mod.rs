@@ -1,0 +1,25 @@
+//! Other people's panels: what any of them can be asked, and what may be believed of the answer.
+//!
+//! ```text
+//!  Panel ── slot ──▶ Stack (places, rate)
+//!    │
+//!    ├─ dialect: Ask → form                                   pure
+//!    ├─ wire: one POST, and proof of whether a byte left      the only client
+//!    ├─ dialect: text → what was said                         pure
+//!    └─ classify: status + what was said → verdict            pure
+//! ```
+
+mod answer;
+mod classify;
+mod dialect;
+mod evidence;
+mod failure;
+mod panel;
+mod scalar;
+mod stack;
+mod wire;
+
+pub use answer::{PanelBalance, Row};
+pub use failure::{Failure, FailureKind, Whose};
+pub use panel::{Panel, PanelError};
+pub use stack::Slot;

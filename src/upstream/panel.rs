@@ -1,0 +1,218 @@
+//! One configured panel: what it can be asked, each question once.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::domain::id::PanelOrder;
+use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
+use crate::domain::provider::ProviderSettings;
+use crate::domain::service::PanelService;
+use crate::upstream::answer::{PanelBalance, Row};
+use crate::upstream::classify::{believed, verdict};
+use crate::upstream::dialect::{Ask, Complaint, Tongue};
+use crate::upstream::evidence::Redaction;
+use crate::upstream::failure::{Failure, FailureKind};
+use crate::upstream::stack::{Slot, Stack};
+use crate::upstream::wire::{Heard, Patience, Wire};
+
+/// The longest answer to an `add` or a balance: an id or an error, with room for a web page instead.
+const SHORT_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// The longest answer to a status question: a hundred rows of some hundred bytes, with room.
+const STATUS_ANSWER_BYTES_MAX: usize = 4 << 20;
+/// The longest catalogue: the largest seen has two megabytes.
+const CATALOGUE_BYTES_MAX: usize = 64 << 20;
+
+/// A panel that can be asked.
+#[derive(Debug)]
+pub struct Panel {
+    settings: ProviderSettings,
+    key: SecretString,
+    tongue: Tongue,
+    redaction: Redaction,
+    stack: Stack,
+    wire: Wire,
+}
+
+/// Why a panel cannot be asked with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum PanelError {
+    /// The key is empty.
+    #[error("the key is empty")]
+    NoKey,
+    /// A limit is zero.
+    #[error("`{0}` must be at least 1")]
+    Zero(&'static str),
+    /// The address is none.
+    #[error("`url` is no http or https address")]
+    Url,
+    /// The key would travel in clear.
+    #[error("`url` must be https: http is for this machine's own addresses only")]
+    InClear,
+    /// The client could not be made.
+    #[error("no client: {0}")]
+    Client(String),
+}
+
+impl Panel {
+    /// Makes ready to ask; nothing is sent yet.
+    pub fn new(settings: ProviderSettings, key: SecretString) -> Result<Self, PanelError> {
+        if key.expose_secret().is_empty() {
+            return Err(PanelError::NoKey);
+        }
+        let at_least_one = |name, limit| NonZeroU32::new(limit).ok_or(PanelError::Zero(name));
+        let concurrent_max = at_least_one("concurrent_max", settings.concurrent_max)?;
+        let requests_per_second = at_least_one("requests_per_second", settings.requests_per_second)?;
+        at_least_one("status_batch_max", settings.status_batch_max)?;
+        let url = safe_url(&settings.url)?;
+        let idle_max = usize::try_from(concurrent_max.get()).unwrap_or(usize::MAX);
+        let wire = Wire::new(url, idle_max).map_err(|error| PanelError::Client(error.without_url().to_string()))?;
+        Ok(Self {
+            tongue: Tongue::new(settings.dialect, settings.words.clone()),
+            redaction: Redaction::of(&key),
+            stack: Stack::new(concurrent_max, requests_per_second),
+            settings,
+            key,
+            wire,
+        })
+    }
+
+    /// The block that it was configured by.
+    pub fn settings(&self) -> &ProviderSettings {
+        &self.settings
+    }
+
+    /// Waits for a place among the calls in flight and for the pace.
+    ///
+    /// Taken before the intent to send is committed: a leg that is marked as sending does not stand in a queue.
+    pub async fn slot(&self) -> Slot {
+        self.stack.slot().await
+    }
+
+    /// Places an order: sent at most once, and every outcome is a verdict.
+    pub async fn add(&self, slot: Slot, leg: &LeasedLeg) -> Evidence {
+        let heard = self.ask(&slot, Ask::Add(leg), self.settings.add_timeout(), SHORT_ANSWER_BYTES_MAX).await;
+        match heard {
+            Heard::Answer { status, body } => {
+                let text = String::from_utf8_lossy(&body);
+                let verdict = verdict(status, self.tongue.added(&text));
+                Evidence { verdict, http_status: Some(status), words: self.redaction.words(&text) }
+            }
+            Heard::NeverSent { words } => {
+                Evidence { verdict: Verdict::NeverSent, http_status: None, words: self.redaction.words(&words) }
+            }
+            Heard::Lost { status, part, words } => {
+                Evidence { verdict: Verdict::InDoubt, http_status: status, words: self.lost_words(&words, &part) }
+            }
+        }
+    }
+
+    /// Asks where orders stand, at most `status_batch_max` of them; each gets a row, in the order of asking.
+    pub async fn status(&self, orders: &[PanelOrder]) -> Result<Vec<(PanelOrder, Row)>, Failure> {
+        if orders.is_empty() {
+            return Ok(Vec::new());
+        }
+        if u32::try_from(orders.len()).is_ok_and(|count| count <= self.settings.status_batch_max) {
+            let timeout = self.settings.status_timeout();
+            let (status, text) = self.question(Ask::Status(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
+            return match (self.tongue.rows(&text, orders), orders) {
+                (Err(Complaint::Declined(text)), [order]) if believed(status) => {
+                    Ok(vec![(order.clone(), self.redacted(Row::Error { text }))])
+                }
+                (rows, _) => {
+                    let rows = self.answer(status, &text, rows)?;
+                    Ok(rows.into_iter().map(|(order, row)| (order, self.redacted(row))).collect())
+                }
+            };
+        }
+        let words = format!("{} orders are more than `status_batch_max`", orders.len());
+        Err(Failure { kind: FailureKind::NeverSent, words })
+    }
+
+    /// Asks what is sold. Rows that cannot be read are left out and counted in the log.
+    pub async fn services(&self) -> Result<Vec<PanelService>, Failure> {
+        let timeout = self.settings.catalogue_timeout();
+        let (status, text) = self.question(Ask::Services, timeout, CATALOGUE_BYTES_MAX).await?;
+        let catalogue = self.answer(status, &text, self.tongue.catalogue(&text))?;
+        if catalogue.skipped > 0 {
+            let read = catalogue.services.len();
+            tracing::warn!(provider = %self.settings.id, read, skipped = catalogue.skipped, "unreadable catalogue rows");
+        }
+        Ok(catalogue.services)
+    }
+
+    /// Asks what is left of our money.
+    pub async fn balance(&self) -> Result<PanelBalance, Failure> {
+        let timeout = self.settings.status_timeout();
+        let (status, text) = self.question(Ask::Balance, timeout, SHORT_ANSWER_BYTES_MAX).await?;
+        self.answer(status, &text, self.tongue.balance(&text))
+    }
+
+    /// One call. The slot is held until its end.
+    async fn ask(&self, _slot: &Slot, ask: Ask<'_>, timeout: Duration, answer_bytes_max: usize) -> Heard {
+        let mut form = vec![("key", self.key.expose_secret().to_owned())];
+        form.extend(self.tongue.form(ask));
+        let form = serde_urlencoded::to_string(form).expect("pairs of texts can always be written");
+        self.wire.post(form, Patience { timeout, answer_bytes_max }).await
+    }
+
+    /// One call that places nothing: its HTTP status and its whole answer.
+    async fn question(&self, ask: Ask<'_>, timeout: Duration, bytes_max: usize) -> Result<(u16, String), Failure> {
+        let slot = self.slot().await;
+        match self.ask(&slot, ask, timeout, bytes_max).await {
+            Heard::Answer { status, body } => Ok((status, String::from_utf8_lossy(&body).into_owned())),
+            Heard::NeverSent { words } => {
+                Err(Failure { kind: FailureKind::NeverSent, words: self.redaction.words(&words) })
+            }
+            Heard::Lost { part, words, .. } => {
+                Err(Failure { kind: FailureKind::Unanswered, words: self.lost_words(&words, &part) })
+            }
+        }
+    }
+
+    /// Believes an answer at 2xx, and a complaint at 4xx too.
+    fn answer<T>(&self, status: u16, text: &str, read: Result<T, Complaint>) -> Result<T, Failure> {
+        let kind = match read {
+            Ok(answer) if (200..300).contains(&status) => return Ok(answer),
+            Err(Complaint::Refused(class)) if believed(status) => FailureKind::Refused(class),
+            Err(Complaint::Declined(_)) if believed(status) => FailureKind::Declined,
+            Err(Complaint::Unreadable) if (200..300).contains(&status) => FailureKind::Unreadable,
+            Ok(_) | Err(_) => FailureKind::BadStatus(status),
+        };
+        Err(Failure { kind, words: self.redaction.words(text) })
+    }
+
+    /// A panel that quotes what it was asked may quote the key.
+    fn redacted(&self, row: Row) -> Row {
+        match row {
+            Row::UnknownStatus { text } => Row::UnknownStatus { text: self.redaction.words(&text) },
+            Row::Error { text } => Row::Error { text: self.redaction.words(&text) },
+            Row::Said(_) | Row::Missing => row,
+        }
+    }
+
+    fn lost_words(&self, words: &str, part: &[u8]) -> String {
+        if part.is_empty() {
+            return self.redaction.words(words);
+        }
+        self.redaction.words(&format!("{words}; until then: {}", String::from_utf8_lossy(part)))
+    }
+}
+
+/// The key travels in every call: encrypted, or within this machine.
+fn safe_url(text: &str) -> Result<reqwest::Url, PanelError> {
+    let url = reqwest::Url::parse(text).map_err(|_| PanelError::Url)?;
+    let host = url.host_str().ok_or(PanelError::Url)?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(host) => Ok(url),
+        "http" => Err(PanelError::InClear),
+        _ => Err(PanelError::Url),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,285 @@
+//! Tolerant readers of what panels write: numbers as texts or numbers, flags four ways, nothing through a float.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::upstream::evidence::storable;
+
+/// The longest id that is kept; real ones have a dozen digits or a ULID's 30 letters.
+pub(super) const ID_BYTES_MAX: usize = 128;
+
+/// The longest number that is looked at.
+const NUMBER_BYTES_MAX: usize = 64;
+
+/// The largest power of ten, either way, that is written out; PHP writes small amounts as `1.0e-5`.
+const EXPONENT_MAX: i32 = 30;
+
+/// Texts that languages write for the absence of an id.
+const NO_IDS: [&str; 5] = ["null", "false", "true", "none", "undefined"];
+
+/// An answer's text without what panels put round it: a byte order mark and blanks.
+pub(super) fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// The fields of one JSON object, their values unread: what cannot be read in one never spoils another.
+#[derive(Debug)]
+pub(super) struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'a> Fields<'a> {
+    /// The fields of a text that is one JSON object and nothing after it.
+    pub(super) fn read(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self)
+    }
+
+    /// One field's value.
+    pub(super) fn value(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.get(name).copied()
+    }
+
+    /// What the first of these fields that a reader can read says.
+    pub(super) fn first<T>(&self, names: &[&str], reader: impl Fn(&'a RawValue) -> Option<T>) -> Option<T> {
+        names.iter().filter_map(|name| self.value(name)).find_map(reader)
+    }
+
+    /// All values.
+    pub(super) fn values(&self) -> impl Iterator<Item = &'a RawValue> {
+        self.0.values().copied()
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The items of a JSON array.
+pub(super) fn items(text: &str) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(text).ok()
+}
+
+/// One value by its kind.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Scalar<'a> {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Flag(bool),
+    /// A number as it was written.
+    Number(&'a str),
+    /// A text, without surrounding blanks.
+    Text(String),
+    /// An array.
+    List,
+    /// An object, or what cannot be read.
+    Other,
+}
+
+/// Of which kind a value is.
+pub(super) fn scalar(raw: &RawValue) -> Scalar<'_> {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'n') => Scalar::Null,
+        Some(b't') => Scalar::Flag(true),
+        Some(b'f') => Scalar::Flag(false),
+        Some(b'"') => {
+            serde_json::from_str::<String>(text).map_or(Scalar::Other, |text| Scalar::Text(text.trim().to_owned()))
+        }
+        Some(b'-' | b'0'..=b'9') => Scalar::Number(text),
+        Some(b'[') => Scalar::List,
+        Some(_) | None => Scalar::Other,
+    }
+}
+
+/// A text, or a number as it was written; nothing where it is empty.
+pub(super) fn text(raw: &RawValue) -> Option<String> {
+    match scalar(raw) {
+        Scalar::Text(text) => Some(text).filter(|text| !text.is_empty()),
+        Scalar::Number(number) => Some(number.to_owned()),
+        Scalar::Null | Scalar::Flag(_) | Scalar::List | Scalar::Other => None,
+    }
+}
+
+/// A text of at most so many bytes, longer ones cut.
+pub(super) fn text_upto(raw: &RawValue, bytes_max: usize) -> Option<String> {
+    text(raw).map(|text| storable(&text, bytes_max))
+}
+
+/// An id: a positive integer of any size, or another text than a number; opaque either way.
+pub(super) fn id(raw: &RawValue) -> Option<String> {
+    match scalar(raw) {
+        Scalar::Number(number) => id_of_digits(number),
+        Scalar::Text(text) if is_number(&text) => id_of_digits(&text),
+        Scalar::Text(text) => Some(text).filter(|text| is_name(text)),
+        Scalar::Null | Scalar::Flag(_) | Scalar::List | Scalar::Other => None,
+    }
+}
+
+fn id_of_digits(text: &str) -> Option<String> {
+    let positive = text.bytes().all(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte != b'0');
+    (positive && text.len() <= ID_BYTES_MAX).then(|| text.to_owned())
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits(whole) && all_digits(fraction)
+}
+
+/// One word of visible letters: a sentence where an id should be is none; a comma would split it in the next question.
+fn is_name(text: &str) -> bool {
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+    let none = NO_IDS.iter().any(|none| text.eq_ignore_ascii_case(none));
+    (1..=ID_BYTES_MAX).contains(&text.len()) && visible && !none
+}
+
+/// Yes, in any of its spellings.
+pub(super) fn flag(raw: &RawValue) -> bool {
+    match scalar(raw) {
+        Scalar::Flag(flag) => flag,
+        Scalar::Number(number) => number == "1",
+        Scalar::Text(text) => text == "1" || text.eq_ignore_ascii_case("true"),
+        Scalar::Null | Scalar::List | Scalar::Other => false,
+    }
+}
+
+/// An amount as plain digits, an exponent written out; whether it is one is for Money to say.
+pub(super) fn amount(raw: &RawValue) -> Option<String> {
+    text(raw).and_then(|text| written_out(&text))
+}
+
+/// A whole number, as a number or a text, with or without a point and zeros.
+pub(super) fn whole(raw: &RawValue) -> Option<i64> {
+    let digits = amount(raw)?;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
+    fraction.bytes().all(|byte| byte == b'0').then(|| whole.parse().ok())?
+}
+
+/// A whole number that is not negative.
+pub(super) fn count(raw: &RawValue) -> Option<u64> {
+    whole(raw).and_then(|whole| u64::try_from(whole).ok())
+}
+
+fn written_out(number: &str) -> Option<String> {
+    if number.len() > NUMBER_BYTES_MAX {
+        return None;
+    }
+    let Some((mantissa, exponent)) = number.split_once(['e', 'E']) else {
+        return Some(number.to_owned());
+    };
+    let exponent: i32 = exponent.parse().ok().filter(|power: &i32| power.abs() <= EXPONENT_MAX)?;
+    if !is_number(mantissa) || mantissa.starts_with('+') {
+        return None;
+    }
+    let (sign, digits) = mantissa.strip_prefix('-').map_or(("", mantissa), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let digits = format!("{whole}{fraction}");
+    let point = i32::try_from(whole.len()).ok()? + exponent;
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
+    let length = i32::try_from(digits.len()).ok()?;
+    Some(match usize::try_from(point) {
+        Ok(at) if point > 0 && point < length => format!("{sign}{}.{}", &digits[..at], &digits[at..]),
+        Ok(_) if point > 0 => format!("{sign}{digits}{}", zeros(point - length)),
+        Ok(_) | Err(_) => format!("{sign}0.{}{digits}", zeros(-point)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn an_id_is_a_positive_integer_or_a_name() {
+        for (json, read) in [
+            ("23501", "23501"),
+            ("\" 23501 \"", "23501"),
+            ("\"ord_01H\"", "ord_01H"),
+            ("18446744073709551616000", "18446744073709551616000"),
+            ("\"3f2c-11\"", "3f2c-11"),
+        ] {
+            assert_eq!(id(&raw(json)).as_deref(), Some(read), "{json}");
+        }
+        let long = format!("\"{}\"", "x".repeat(ID_BYTES_MAX + 1));
+        for json in [
+            "0",
+            "\"0\"",
+            "\"00\"",
+            "-5",
+            "\"-5\"",
+            "1.5",
+            "1e3",
+            "null",
+            "false",
+            "true",
+            "\"\"",
+            "\" \"",
+            "[1]",
+            "{\"id\":1}",
+            "\"Bad link\"",
+            "\"null\"",
+            "\"False\"",
+            "\"1,2\"",
+            "\"a\\u0000\"",
+            "\"\\ud800\"",
+            &long,
+        ] {
+            assert_eq!(id(&raw(json)), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_come_as_numbers_and_as_texts() {
+        for (json, read) in
+            [("157", 157), ("\"157\"", 157), ("-3", -3), ("\"10.00\"", 10), ("1.0e3", 1_000), ("\" 7\"", 7)]
+        {
+            assert_eq!(whole(&raw(json)), Some(read), "{json}");
+        }
+        for json in ["null", "\"Unknown\"", "\"\"", "1.5", "99999999999999999999", "[]", "1e99", "true"] {
+            assert_eq!(whole(&raw(json)), None, "{json}");
+        }
+        assert_eq!(count(&raw("-1")), None);
+    }
+
+    #[test]
+    fn exponents_are_written_out() {
+        for (json, read) in [
+            ("1.0e-5", "0.000010"),
+            ("\"2.5E-7\"", "0.00000025"),
+            ("1e2", "100"),
+            ("-1.25e1", "-12.5"),
+            ("0.00000000001", "0.00000000001"),
+        ] {
+            assert_eq!(amount(&raw(json)).as_deref(), Some(read), "{json}");
+        }
+        assert_eq!(amount(&raw("1e31")), None);
+    }
+
+    #[test]
+    fn yes_is_spelt_four_ways() {
+        for (json, read) in [
+            ("true", true),
+            ("1", true),
+            ("\"1\"", true),
+            ("\"True\"", true),
+            ("false", false),
+            ("0", false),
+            ("\"0\"", false),
+            ("null", false),
+            ("{}", false),
+        ] {
+            assert_eq!(flag(&raw(json)), read, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_stands_round_an_answer_is_skipped_and_what_follows_it_is_not() {
+        assert!(Fields::read(bare("\u{feff} \n{\"a\":1}\r\n")).is_some());
+        assert!(Fields::read(bare("{\"a\":1} <br>")).is_none());
+    }
+}

@@ -1,0 +1,230 @@
+//! One POST to a panel, and proof of whether a byte of it left: the only HTTP client of this floor.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http_body::{Body, Frame, SizeHint};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, Url};
+
+/// How long the way to a panel (name, connection, TLS) may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long an unused connection is kept: panels close theirs soon, and a request on a closing one is a doubt.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most causes of an error that are told.
+const CAUSES_MAX: usize = 8;
+
+const USER_AGENT: &str = concat!("panelgate/", env!("CARGO_PKG_VERSION"));
+
+/// The way to one panel.
+#[derive(Debug)]
+pub(super) struct Wire {
+    client: Client,
+    url: Url,
+}
+
+/// What came of one POST.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// A whole answer.
+    Answer {
+        /// Its HTTP status.
+        status: u16,
+        /// Its body, decoded.
+        body: Vec<u8>,
+    },
+    /// Proven: not one byte of the body left, and none will.
+    NeverSent {
+        /// What failed.
+        words: String,
+    },
+    /// Something may have left, and no whole answer came.
+    Lost {
+        /// The HTTP status, where the answer had begun.
+        status: Option<u16>,
+        /// As much of the answer as came.
+        part: Vec<u8>,
+        /// What failed.
+        words: String,
+    },
+}
+
+/// How much patience one POST gets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// From the first attempt to connect to the answer's last byte.
+    pub(super) timeout: Duration,
+    /// The longest answer that is read, decoded.
+    pub(super) answer_bytes_max: usize,
+}
+
+impl Wire {
+    /// A client of its own per panel, so that no panel's connections stand in another's way.
+    pub(super) fn new(url: Url, idle_max: usize) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls())
+            .user_agent(USER_AGENT)
+            // HTTP/2 may refuse a stream that was written already, and clients send such a one again.
+            .http1_only()
+            // A request is sent at most once: no second copy, not by a retry, not by a redirect that repeats the POST.
+            .retry(reqwest::retry::never())
+            .redirect(Policy::none())
+            .referer(false)
+            // A proxy that the environment names would see keys, and answer in the panel's place.
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_max_idle_per_host(idle_max)
+            .build()?;
+        Ok(Self { client, url })
+    }
+
+    /// Sends a form at most once and reads the answer up to the cap.
+    pub(super) async fn post(&self, form: String, patience: Patience) -> Heard {
+        let seal = Arc::new(Seal::default());
+        let body = OneShot { content: Some(Bytes::from(form)), seal: Arc::clone(&seal) };
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json")
+            .timeout(patience.timeout)
+            .body(reqwest::Body::wrap(body));
+        match request.send().await {
+            Ok(response) => read(response, patience.answer_bytes_max).await,
+            Err(error) if seal.withdraw() => Heard::NeverSent { words: causes(error) },
+            Err(error) => Heard::Lost { status: None, part: Vec::new(), words: causes(error) },
+        }
+    }
+}
+
+async fn read(mut response: Response, bytes_max: usize) -> Heard {
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Heard::Answer { status, body },
+            Ok(Some(chunk)) if chunk.len() > bytes_max - body.len() => {
+                let words = format!("the answer is longer than {bytes_max} bytes");
+                return Heard::Lost { status: Some(status), part: body, words };
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Err(error) => return Heard::Lost { status: Some(status), part: body, words: causes(error) },
+        }
+    }
+}
+
+/// Roots are built in: the system's store may be missing, and then the client would not even start.
+fn tls() -> rustls::ClientConfig {
+    let roots: rustls::RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks the versions that rustls deems safe")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// An error and its causes in one line, without the address.
+fn causes(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    for _ in 0..CAUSES_MAX {
+        let Some(deeper) = cause else { break };
+        words.push_str(": ");
+        words.push_str(&deeper.to_string());
+        cause = deeper.source();
+    }
+    words
+}
+
+/// Whether a body was handed over: decided once, by whoever comes first.
+///
+/// A mere "was it polled" would not do: a connection's own task may poll the body after the request was given up.
+#[derive(Debug, Default)]
+struct Seal(AtomicU8);
+
+impl Seal {
+    const WHOLE: u8 = 0;
+    const BROKEN: u8 = 1;
+    const WITHDRAWN: u8 = 2;
+
+    /// The client asks for the body: granted unless it was withdrawn.
+    fn break_open(&self) -> bool {
+        let broken = self.0.compare_exchange(Self::WHOLE, Self::BROKEN, Ordering::AcqRel, Ordering::Acquire);
+        !matches!(broken, Err(Self::WITHDRAWN))
+    }
+
+    /// The request is given up: true means that nothing left and nothing will.
+    fn withdraw(&self) -> bool {
+        self.0.compare_exchange(Self::WHOLE, Self::WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// A body that can be had once; its exact size makes the client state a length instead of sending chunks.
+struct OneShot {
+    content: Option<Bytes>,
+    seal: Arc<Seal>,
+}
+
+/// Why a body was not handed over.
+#[derive(Debug, thiserror::Error)]
+#[error("the request was given up")]
+struct Withdrawn;
+
+impl Body for OneShot {
+    type Data = Bytes;
+    type Error = Withdrawn;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Withdrawn>>> {
+        if !self.seal.break_open() {
+            return Poll::Ready(Some(Err(Withdrawn)));
+        }
+        Poll::Ready(self.content.take().map(|content| Ok(Frame::data(content))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.content.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let left = self.content.as_ref().map_or(0, Bytes::len);
+        SizeHint::with_exact(u64::try_from(left).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn body() -> (OneShot, Arc<Seal>) {
+        let seal = Arc::new(Seal::default());
+        (OneShot { content: Some(Bytes::from_static(b"key=x")), seal: Arc::clone(&seal) }, seal)
+    }
+
+    #[test]
+    fn a_body_that_was_withdrawn_is_not_handed_over() {
+        let (body, seal) = body();
+        assert!(seal.withdraw());
+        assert!(body.collect().now_or_never().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_body_that_was_handed_over_cannot_be_withdrawn() {
+        let (body, seal) = body();
+        assert_eq!(body.size_hint().exact(), Some(5));
+        assert_eq!(body.collect().now_or_never().unwrap().unwrap().to_bytes(), "key=x");
+        assert!(!seal.withdraw());
+    }
+}
