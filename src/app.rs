@@ -150,9 +150,7 @@ impl Gateway {
         let console = match roles.console {
             Some(listen) => {
                 let door = Door::open_health(listen, health, Limits::default()).await;
-                Some(door.with_context(|| {
-                    format!("cannot listen on {listen}; choose another address with --console")
-                })?)
+                Some(door.with_context(|| format!("cannot listen on {listen}; choose another address with --console"))?)
             }
             None => None,
         };

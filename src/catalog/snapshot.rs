@@ -76,16 +76,26 @@ pub struct Snapshot {
 type Panels = HashMap<(ProviderId, String), PanelService>;
 
 impl Snapshot {
+    /// Nothing is sold, in this currency.
+    pub fn empty(currency: &str) -> Self {
+        Self {
+            version: 0,
+            hash: ConfigHash(String::new()),
+            currency: currency.to_owned(),
+            margin_floor: Percent::default(),
+            sold: BTreeMap::new(),
+            unsold: Vec::new(),
+        }
+    }
+
     /// Lays the mapping over the panels' catalogues.
     pub fn resolve(mapping: &Mapping, version: i64, panels: Vec<(ProviderId, PanelService)>) -> Self {
         let panels: Panels = panels.into_iter().map(|(provider, row)| ((provider, row.service.clone()), row)).collect();
         let mut snapshot = Self {
             version,
             hash: mapping.hash.clone(),
-            currency: mapping.currency.clone(),
             margin_floor: mapping.margin_floor,
-            sold: BTreeMap::new(),
-            unsold: Vec::new(),
+            ..Self::empty(&mapping.currency)
         };
         for rule in &mapping.services {
             match resolve_service(mapping, rule, &panels) {

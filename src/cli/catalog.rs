@@ -102,7 +102,9 @@ async fn refresh(session: &Session) -> anyhow::Result<Answer> {
             return Ok(told(&readings));
         }
         if look > UNHEARD_LOOKS_MAX && !catalogue::is_served(&session.store, session.now()).await? {
-            anyhow::bail!("no gateway deals with panels on this database; start `panelgate serve`, which asks them first");
+            anyhow::bail!(
+                "no gateway deals with panels on this database; start `panelgate serve`, which asks them first"
+            );
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -21,7 +21,8 @@ pub fn run(common: &Common) -> anyhow::Result<Answer> {
     let file = config::load(&path, &config::surroundings())?;
     let mapping = &file.mapping;
     let (providers, services) = (mapping.providers.len(), mapping.services.len());
-    let mut text = format!("{} is valid: {providers} providers, {services} services, hash {}\n", path.display(), mapping.hash);
+    let mut text =
+        format!("{} is valid: {providers} providers, {services} services, hash {}\n", path.display(), mapping.hash);
     for note in &file.notes {
         text.push_str(&format!("note: {note}\n"));
     }

@@ -66,8 +66,7 @@ pub async fn make(
         anyhow::bail!("{} has {ACTIVE_MAX} keys in force already; revoke one first", customer.name);
     }
     let now = session.now();
-    let id =
-        customers::add_key(&mut tx, customer.id, &key.digest(), key.shown(), label, dialect, now).await?;
+    let id = customers::add_key(&mut tx, customer.id, &key.digest(), key.shown(), label, dialect, now).await?;
     session.note(&mut tx, "key create", &format!("key {id} of customer {}", customer.id)).await?;
     tx.commit().await?;
     Ok((key, id))

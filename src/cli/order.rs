@@ -37,9 +37,8 @@ pub enum Command {
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::List { state, customer, provider, link } => {
-            let known = |word: &&str| {
-                crate::domain::order::OrderState::from_word(word).is_some() || MORE_STATES.contains(word)
-            };
+            let known =
+                |word: &&str| crate::domain::order::OrderState::from_word(word).is_some() || MORE_STATES.contains(word);
             if let Some(word) = state.as_deref().filter(|word| !known(word)) {
                 return Err(WrongUse::because(format!("--state {word:?} is none; `order list --help` names them")));
             }
@@ -72,9 +71,7 @@ fn listed(rows: &[OrderRow]) -> Answer {
             ]
         })
         .collect();
-    let heads = [
-        "id", "customer", "service", "units", "state", "charge", "refunded", "remains", "placed_at", "review",
-    ];
+    let heads = ["id", "customer", "service", "units", "state", "charge", "refunded", "remains", "placed_at", "review"];
     Answer::new(table(heads, &cells), rows.iter().map(head).collect())
 }
 
@@ -155,7 +152,14 @@ fn page(order: &OrderRow, legs: &[LegRow], exchanges: &[ExchangeRow], transfers:
         .iter()
         .map(|leg| {
             let panel_order = leg.panel_order.clone().unwrap_or_default();
-            [leg.n.to_string(), leg.provider.clone(), leg.state.clone(), panel_order, leg.cost.to_string(), leg.reason.clone()]
+            [
+                leg.n.to_string(),
+                leg.provider.clone(),
+                leg.state.clone(),
+                panel_order,
+                leg.cost.to_string(),
+                leg.reason.clone(),
+            ]
         })
         .collect();
     let exchange_rows: Vec<_> = exchanges
@@ -168,9 +172,7 @@ fn page(order: &OrderRow, legs: &[LegRow], exchanges: &[ExchangeRow], transfers:
         .collect();
     let transfer_rows: Vec<_> = transfers
         .iter()
-        .map(|row| {
-            [moment(row.at), row.reason.clone(), row.debit.clone(), row.credit.clone(), row.amount.to_string()]
-        })
+        .map(|row| [moment(row.at), row.reason.clone(), row.debit.clone(), row.credit.clone(), row.amount.to_string()])
         .collect();
     [
         table(["", ""], &facts).trim_start().to_owned(),

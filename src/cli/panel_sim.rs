@@ -38,7 +38,10 @@ pub struct Options {
 pub async fn run(options: Options) -> anyhow::Result<Answer> {
     crate::telemetry::quiet();
     if options.dialect != "classic" {
-        return Err(WrongUse::because(format!("--dialect {:?} is not available; today there is: classic", options.dialect)));
+        return Err(WrongUse::because(format!(
+            "--dialect {:?} is not available; today there is: classic",
+            options.dialect
+        )));
     }
     let faults: Faults = options.faults.parse().map_err(|why| WrongUse::because(format!("--faults: {why}")))?;
     let balance = Money::parse(&options.balance).map_err(|why| WrongUse::because(format!("--balance {why}")))?;

@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 
-use crate::cli::answer::WrongUse;
 use crate::cli::Common;
+use crate::cli::answer::WrongUse;
 use crate::domain::clock::{Clock, Instant, SystemClock};
 use crate::store::customers::{self, CustomerRow};
 use crate::store::embedded::{Embedded, Manners, default_data_dir};
@@ -31,6 +31,11 @@ impl Session {
         if let Some(embedded) = self.embedded {
             embedded.stop().await;
         }
+    }
+
+    /// The private database, where it is that.
+    pub fn embedded(&self) -> Option<&Embedded> {
+        self.embedded.as_ref()
     }
 
     /// The present moment.

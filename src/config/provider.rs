@@ -49,7 +49,8 @@ fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Opti
     let id = id(&mut section);
     let dialects = [("classic", Some(PanelDialect::Classic)), ("paynow", None), ("notpanel", None)];
     let dialect = section.word("dialect", &dialects).unwrap_or(PanelDialect::Classic);
-    let url = url(&mut section);
+    let allow_http = section.flag("allow_http").unwrap_or(false);
+    let url = url(&mut section, allow_http);
     let key = key(&mut section, folder);
     let currency = currency(&mut section, gateways);
     // Upper bounds stop slips of the finger, not ambitions; the lower bound of the timeout lets a slow TLS handshake live.
@@ -66,6 +67,7 @@ fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Opti
         id: id?,
         dialect,
         url: url?,
+        allow_http,
         key: key?,
         currency: currency?,
         requests_per_second,
@@ -113,8 +115,7 @@ fn id(section: &mut Section<'_>) -> Option<ProviderId> {
     Some(ProviderId(found.value.to_owned()))
 }
 
-fn url(section: &mut Section<'_>) -> Option<String> {
-    let allow_http = section.flag("allow_http").unwrap_or(false);
+fn url(section: &mut Section<'_>, allow_http: bool) -> Option<String> {
     section.require("url", "\"https://panel.example/api/v2\"");
     let found = section.line("url", URL_BYTES_MAX)?;
     match check_url(found.value, allow_http) {

@@ -40,6 +40,8 @@ pub struct ProviderSettings {
     pub dialect: PanelDialect,
     /// Where it listens.
     pub url: String,
+    /// Whether the key may travel in clear to an address that is not this machine's own.
+    pub allow_http: bool,
     /// Where its key comes from.
     pub key: KeySource,
     /// The currency of its rates, charges and balance.

@@ -10,7 +10,7 @@ use crate::domain::id::{OrderId, PublicId, ServiceId};
 use crate::domain::order::{Placed, Placement, Quote, Request};
 use crate::domain::refusal::Refusal;
 use crate::domain::service::{Route, ServiceType};
-use crate::domain::wish::{Details, LINK_BYTES_MAX, LINES_MAX, REQUEST_ID_CHARS_MAX, Wish};
+use crate::domain::wish::{Details, LINES_MAX, LINK_BYTES_MAX, REQUEST_ID_CHARS_MAX, Wish};
 use crate::orders::Orders;
 use crate::pricing;
 use crate::store::orders;

@@ -30,12 +30,7 @@ fn candidates(sold: &Sold, order: &Locked) -> Vec<Candidate> {
     sold.routes.iter().map(candidate).collect()
 }
 
-fn choose(
-    catalogue: &Snapshot,
-    order: &Locked,
-    candidates: &[Candidate],
-    tried: &[Route],
-) -> Option<(Route, Money)> {
+fn choose(catalogue: &Snapshot, order: &Locked, candidates: &[Candidate], tried: &[Route]) -> Option<(Route, Money)> {
     let (charge, quoted) = (order.bought.charge, order.quoted_cost);
     let chosen = routing::next(candidates, tried, charge, quoted, catalogue.margin_floor);
     chosen.map(|(route, cost)| (route.clone(), cost))

@@ -176,9 +176,6 @@ pub async fn refreshed(store: &Store, id: i64) -> Result<Option<Vec<Reading>>, S
 
 /// Whether any process deals with panels at this moment.
 pub async fn is_served(store: &Store, now: Instant) -> Result<bool, StoreError> {
-    let held = sqlx::query_scalar!(
-        r#"select exists (select from provider where held_until > $1) as "held!""#,
-        now
-    );
+    let held = sqlx::query_scalar!(r#"select exists (select from provider where held_until > $1) as "held!""#, now);
     Ok(held.fetch_one(&store.workers).await?)
 }

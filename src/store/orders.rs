@@ -154,11 +154,7 @@ pub async fn remembered(
 ///
 /// An order shows `Processing` from the moment its leg is being sent, although the order's own row only moves with the
 /// panel's answer: sending costs one row less, and a leg that proves unsent shows `Pending` again.
-pub async fn look(
-    store: &Store,
-    customer: CustomerId,
-    ids: &[i32],
-) -> Result<Vec<(OrderId, Look)>, StoreError> {
+pub async fn look(store: &Store, customer: CustomerId, ids: &[i32]) -> Result<Vec<(OrderId, Look)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select o.id, o.charge - o.refunded as "charge!", o.start_count, o.remains,

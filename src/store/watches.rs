@@ -60,13 +60,7 @@ pub async fn take(
 }
 
 /// Keeps what the panel said, and when it is asked next. How many answers in a row were puzzles, this one included.
-pub async fn put_off(
-    tx: &mut Tx,
-    leg: LegId,
-    seen: &str,
-    next_at: Instant,
-    puzzled: bool,
-) -> Result<i32, StoreError> {
+pub async fn put_off(tx: &mut Tx, leg: LegId, seen: &str, next_at: Instant, puzzled: bool) -> Result<i32, StoreError> {
     let count = sqlx::query_scalar!(
         r#"
         update watch

@@ -5,8 +5,5 @@ mod config;
 mod embedded;
 mod listen;
 mod server;
-<<<<<<< HEAD
 mod simulator;
-=======
 mod wire;
->>>>>>> upstream

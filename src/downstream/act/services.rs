@@ -17,7 +17,7 @@ pub struct Menus {
 }
 
 struct Menu {
-    version: u64,
+    version: i64,
     bytes: Bytes,
 }
 
@@ -43,12 +43,10 @@ pub fn services(menus: &Menus, dialect: Dialect, snapshot: &Snapshot) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
-    fn bytes(menus: &Menus, version: u64) -> Bytes {
-        let snapshot = Snapshot { version, currency: "USD".into(), sold: BTreeMap::new() };
+    fn bytes(menus: &Menus, version: i64) -> Bytes {
+        let snapshot = Snapshot { version, ..Snapshot::empty("USD") };
         let Reply::Services(bytes) = services(menus, Dialect::Classic, &snapshot) else { panic!("another reply") };
         bytes
     }

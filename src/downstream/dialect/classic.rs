@@ -106,7 +106,7 @@ impl<'a> ServiceRow<'a> {
             name: &sold.name,
             kind: sold.kind.name(),
             category: &sold.category,
-            rate: sold.rate.to_string(),
+            rate: sold.price.rate.to_string(),
             min: sold.min.to_string(),
             max: sold.max.to_string(),
             refill: sold.refill,
@@ -261,18 +261,20 @@ mod tests {
             name: name.into(),
             kind,
             category: "First \"Category\"".into(),
-            rate: Rate::parse(rate).unwrap(),
+            price: Price { rate: Rate::parse(rate).unwrap(), cost_rate: Rate::default(), rule: String::new() },
             min: 50,
             max: 10_000,
             refill: true,
             cancel: false,
+            package_billing: PackageBilling::Rate,
+            routes: vec![],
         };
         let rows = [
             sold(10, "Followers ✓ /slash", ServiceType::Default, "0.9"),
             sold(2, "Comments", ServiceType::CustomComments, "8"),
         ];
         let sold: BTreeMap<_, _> = rows.into_iter().map(|sold| (sold.id, Arc::new(sold))).collect();
-        let snapshot = Snapshot { version: 1, currency: "USD".into(), sold };
+        let snapshot = Snapshot { sold, ..Snapshot::empty("USD") };
         assert_snapshot!(text(services(&snapshot)), @r#"[{"service":2,"name":"Comments","type":"Custom Comments","category":"First \"Category\"","rate":"8.00","min":"50","max":"10000","refill":true,"cancel":false,"dripfeed":false},{"service":10,"name":"Followers ✓ /slash","type":"Default","category":"First \"Category\"","rate":"0.90","min":"50","max":"10000","refill":true,"cancel":false,"dripfeed":false}]"#);
     }
 

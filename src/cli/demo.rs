@@ -1,0 +1,255 @@
+//! `demo`: the whole circle on one machine, nothing to configure.
+//!
+//! A simulated panel on loopback, a private database, a generated `providers.toml`, a customer with money and a key,
+//! and the gateway between them, exactly as `serve` runs it.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use crate::app::{Gateway, House, Roles};
+use crate::cli::answer::Answer;
+use crate::cli::session::Session;
+use crate::cli::traffic::Traffic;
+use crate::cli::{Addresses, Common, key, serve};
+use crate::config::{self, TelemetrySettings};
+use crate::customers::keys::{NewKey, digest};
+use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::customer::Dialect;
+use crate::domain::money::Money;
+use crate::ledger;
+use crate::simulator::{self, Simulator};
+use crate::store::customers;
+use crate::store::embedded::default_data_dir;
+
+const CUSTOMER: &str = "demo";
+const OPENING: &str = "1000.00";
+const PANEL_BALANCE: &str = "100000.00";
+/// How long an order takes at the simulated panel.
+const DELIVERY_S: u64 = 3;
+/// The panel's services that the demo sells, by fate; the slow one would outlast anybody's patience.
+const SERVICES: std::ops::RangeInclusive<u32> = 1..=9;
+const DRAIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    addresses: Addresses,
+    /// Begin with an empty data folder
+    #[arg(long)]
+    fresh: bool,
+    /// Orders per second that the demo places by itself
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    traffic: u32,
+}
+
+pub async fn run(mut common: Common, options: Options) -> anyhow::Result<Answer> {
+    crate::telemetry::start(&TelemetrySettings::text("warn"));
+    let data = common.data.clone().unwrap_or_else(|| default_data_dir().join("demo"));
+    if options.fresh {
+        empty(&data)?;
+    }
+    std::fs::create_dir_all(&data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    let data = data.canonicalize()?;
+    common.data = Some(data.clone());
+    let session = Session::open(common).await?;
+    let shown = show(&session, &data, &options).await;
+    session.close().await;
+    shown.map(|()| Answer::silent())
+}
+
+async fn show(session: &Session, data: &Path, options: &Options) -> anyhow::Result<()> {
+    let key = customer_with_money(session, data).await?;
+    let panel_key = NewKey::draw()?.reveal().to_owned();
+    let panel = Simulator::start(panel_settings(&panel_key)?, Arc::new(SystemClock)).await?;
+    let file = configuration(data, session.common.config.as_deref(), &panel.url(), &panel_key)?;
+    let panels = serve::panels(&file, &config::surroundings())?;
+    let clock = Arc::new(SystemClock);
+    let house = House::build(session.store.clone(), file.mapping, &file.text, panels, clock).await?;
+    let any = |flag: Option<SocketAddr>, port: u16| flag.unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));
+    let roles = Roles {
+        api: Some(any(options.addresses.listen, 8080)),
+        console: Some(any(options.addresses.console, 8081)),
+        workers: true,
+        drain: DRAIN,
+    };
+    let gateway = Gateway::open(house, roles, session.embedded()).await?;
+    let facts = Facts::of(&gateway, &key, &panel);
+    facts.write(data)?;
+    facts.print(data)?;
+    serve::announce(&gateway)?;
+    let traffic = Traffic::start(&facts.url, &key, options.traffic);
+    serve::told_to_end().await?;
+    traffic.stop().await;
+    gateway.close().await;
+    panel.stop().await;
+    Ok(())
+}
+
+/// A fresh panel each time; its ids start from the time, so that they never repeat what an earlier one gave.
+fn panel_settings(key: &str) -> anyhow::Result<simulator::Settings> {
+    Ok(simulator::Settings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        key: key.to_owned(),
+        seed: u64::try_from(SystemClock.now().timestamp_micros())?,
+        faults: simulator::Faults::default(),
+        balance: Money::parse(PANEL_BALANCE)?,
+        services_extra: 0,
+        delivery_s: DELIVERY_S,
+    })
+}
+
+/// The demo's customer, with the opening balance and a key; those of an earlier run where there was one.
+async fn customer_with_money(session: &Session, data: &Path) -> anyhow::Result<String> {
+    let customer = match customers::find(&session.store, CUSTOMER).await? {
+        Some(customer) => customer,
+        None => {
+            let mut tx = session.store.begin().await?;
+            let now = session.now();
+            let id = customers::open(&mut tx, CUSTOMER, "standard", now).await?.context("the demo customer is gone")?;
+            ledger::deposit(&mut tx, id, Money::parse(OPENING)?, "demo opening", now).await?;
+            session.note(&mut tx, "customer create", CUSTOMER).await?;
+            tx.commit().await?;
+            session.customer(CUSTOMER).await?
+        }
+    };
+    if let Some(key) = earlier_key(data)
+        && customers::caller(&session.store, &digest(&key)).await?.is_some_and(|caller| caller.customer == customer.id)
+    {
+        return Ok(key);
+    }
+    let (key, _) = key::make(session, &customer, Dialect::Classic, "demo").await?;
+    Ok(key.reveal().to_owned())
+}
+
+fn earlier_key(data: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(facts_file(data)).ok()?;
+    let facts: Value = serde_json::from_str(&text).ok()?;
+    facts["keys"]["classic"].as_str().map(str::to_owned)
+}
+
+/// Writes the demo's `providers.toml` (or reads the one that was asked for) and the panel's key beside it.
+fn configuration(data: &Path, asked: Option<&Path>, url: &str, key: &str) -> anyhow::Result<config::File> {
+    write_whole(&data.join("panel.key"), key)?;
+    let file = data.join("providers.toml");
+    write_whole(&file, &generated(url))?;
+    Ok(config::load(asked.unwrap_or(&file), &config::surroundings())?)
+}
+
+fn generated(url: &str) -> String {
+    let mut text = format!(
+        r#"# Written by `panelgate demo` at every start: one simulated panel, whose services are named after their fate.
+
+[gateway]
+currency = "USD"
+
+[[provider]]
+id = "sim"
+dialect = "classic"
+url = "{url}"
+key_file = "panel.key"
+currency = "USD"
+requests_per_second = 100
+timeout_ms = 5_000
+status_every_s = 1
+
+[[markup]]
+percent = "20"
+"#
+    );
+    for id in SERVICES {
+        let _ = write!(text, "\n[[service]]\nid = {id}\nroutes = [{{ provider = \"sim\", service = \"{id}\" }}]\n");
+    }
+    text
+}
+
+/// What a newcomer needs to know, for people and for scripts.
+struct Facts {
+    url: String,
+    console: String,
+    key: String,
+    panel: String,
+}
+
+impl Facts {
+    fn of(gateway: &Gateway, key: &str, panel: &Simulator) -> Self {
+        Self {
+            url: gateway.url().unwrap_or_default(),
+            console: gateway.console_url().unwrap_or_default(),
+            key: key.to_owned(),
+            panel: panel.url(),
+        }
+    }
+
+    fn write(&self, data: &Path) -> anyhow::Result<()> {
+        let facts = json!({
+            "url": self.url,
+            "console": self.console,
+            "keys": { "classic": self.key },
+            "panels": [{ "id": "sim", "dialect": "classic", "url": self.panel }],
+        });
+        write_whole(&facts_file(data), &format!("{facts:#}\n"))
+    }
+
+    fn print(&self, data: &Path) -> anyhow::Result<()> {
+        let (url, key, data) = (&self.url, &self.key, data.display());
+        let mut out = std::io::stdout().lock();
+        writeln!(
+            out,
+            "\
+A customer with {OPENING} USD, a simulated panel, and panelgate between them. Try, in another terminal:
+
+  curl -s {url} -d key={key} -d action=services
+  curl -s {url} -d key={key} -d action=add -d service=1 -d link=https://example.com/me -d quantity=100
+  curl -s {url} -d key={key} -d action=status -d order=1
+  curl -s {url} -d key={key} -d action=balance
+
+and from the operator's side:
+
+  panelgate --data {data} order list
+  panelgate --data {data} ledger audit
+
+The same facts for scripts: {data}/demo.json. Ctrl-C ends it; everything is there again the next time."
+        )?;
+        Ok(())
+    }
+}
+
+fn facts_file(data: &Path) -> PathBuf {
+    data.join("demo.json")
+}
+
+/// Written beside and renamed, so that nobody reads half of it; only for its owner, because keys are in it.
+fn write_whole(file: &Path, text: &str) -> anyhow::Result<()> {
+    let beside = file.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        let mut half = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        half.write_all(text.as_bytes())?;
+        half.sync_all()?;
+        std::fs::rename(&beside, file)
+    };
+    write().with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Removes what a demo left in its folder, and nothing else: a folder without a demo's marks is not touched.
+fn empty(data: &Path) -> anyhow::Result<()> {
+    if !data.exists() {
+        return Ok(());
+    }
+    let is_empty = std::fs::read_dir(data)?.next().is_none();
+    if !is_empty && !facts_file(data).exists() {
+        anyhow::bail!(
+            "{} holds something that is not a demo; --fresh would remove it. Choose another folder with --data",
+            data.display()
+        );
+    }
+    std::fs::remove_dir_all(data).with_context(|| format!("cannot empty {}", data.display()))
+}
