@@ -190,7 +190,7 @@ fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthPro
     Arc::new(move || {
         let lag_s = pulse.lag_s();
         let present = store.is_present();
-        let database = match condition.as_ref().map(|condition| condition.borrow().clone()) {
+        let database = match condition.as_ref().map(|condition| *condition.borrow()) {
             Some(Condition::Restarting { .. }) => "restarting",
             Some(Condition::Stopped) => "stopped",
             Some(Condition::Running) | None if present => "up",

@@ -1,6 +1,7 @@
 //! `catalog`: what is sold, and reading the panels' catalogues again.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ async fn list(session: &Session, provider: Option<&str>) -> anyhow::Result<Answe
         .collect();
     let mut text = table(["id", "name", "type", "rate", "cost", "bounds", "routes", "why"], &rows);
     for unsold in &snapshot.unsold {
-        text.push_str(&format!("not sold: {} ({})\n", unsold.id, unsold.why));
+        let _ = writeln!(text, "not sold: {} ({})", unsold.id, unsold.why);
     }
     let document = sold.iter().map(|sold| {
         json!({

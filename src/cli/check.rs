@@ -1,5 +1,6 @@
 //! `check`: is the configuration file right?
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -24,7 +25,7 @@ pub fn run(common: &Common) -> anyhow::Result<Answer> {
     let mut text =
         format!("{} is valid: {providers} providers, {services} services, hash {}\n", path.display(), mapping.hash);
     for note in &file.notes {
-        text.push_str(&format!("note: {note}\n"));
+        let _ = writeln!(text, "note: {note}");
     }
     let document = json!({
         "ok": true, "config_hash": mapping.hash.0, "providers": providers, "services": services, "notes": file.notes,

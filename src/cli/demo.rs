@@ -108,18 +108,15 @@ fn panel_settings(key: &str) -> anyhow::Result<simulator::Settings> {
 
 /// The demo's customer, with the opening balance and a key; those of an earlier run where there was one.
 async fn customer_with_money(session: &Session, data: &Path) -> anyhow::Result<String> {
-    let customer = match customers::find(&session.store, CUSTOMER).await? {
-        Some(customer) => customer,
-        None => {
-            let mut tx = session.store.begin().await?;
-            let now = session.now();
-            let id = customers::open(&mut tx, CUSTOMER, "standard", now).await?.context("the demo customer is gone")?;
-            ledger::deposit(&mut tx, id, Money::parse(OPENING)?, "demo opening", now).await?;
-            session.note(&mut tx, "customer create", CUSTOMER).await?;
-            tx.commit().await?;
-            session.customer(CUSTOMER).await?
-        }
-    };
+    if customers::find(&session.store, CUSTOMER).await?.is_none() {
+        let mut tx = session.store.begin().await?;
+        let now = session.now();
+        let id = customers::open(&mut tx, CUSTOMER, "standard", now).await?.context("the demo customer is gone")?;
+        ledger::deposit(&mut tx, id, Money::parse(OPENING)?, "demo opening", now).await?;
+        session.note(&mut tx, "customer create", CUSTOMER).await?;
+        tx.commit().await?;
+    }
+    let customer = session.customer(CUSTOMER).await?;
     if let Some(key) = earlier_key(data)
         && customers::caller(&session.store, &digest(&key)).await?.is_some_and(|caller| caller.customer == customer.id)
     {

@@ -36,8 +36,8 @@ pub async fn run(mut common: Common, options: Options) -> anyhow::Result<Answer>
         tracing::warn!(%note, "the configuration");
     }
     let panels = panels(&file, &surroundings)?;
-    let (server, database) = (&file.process.server, &file.process.database);
-    common.data = common.data.or_else(|| server.data.clone());
+    let (settings, database) = (&file.process.server, &file.process.database);
+    common.data = common.data.or_else(|| settings.data.clone());
     common.database_url = common.database_url.or_else(|| database_url(&file));
     let (store, embedded) = open_database(&common, database.customers_max, database.workers_max).await?;
     let served = serve(store, embedded.as_ref(), file, panels, roles).await;

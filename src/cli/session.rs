@@ -16,13 +16,14 @@ pub struct Session {
     /// The database.
     pub store: Store,
     embedded: Option<Embedded>,
+    clock: SystemClock,
 }
 
 impl Session {
     /// Opens the database that the options name.
     pub async fn open(common: Common) -> anyhow::Result<Self> {
         let (store, embedded) = open_database(&common, COMMAND_MAX, COMMAND_MAX).await?;
-        Ok(Self { common, store, embedded })
+        Ok(Self { common, store, embedded, clock: SystemClock })
     }
 
     /// Lets the database go; a private one that was started for this command is stopped.
@@ -40,7 +41,7 @@ impl Session {
 
     /// The present moment.
     pub fn now(&self) -> Instant {
-        SystemClock.now()
+        self.clock.now()
     }
 
     /// The customer of that id or name.

@@ -83,12 +83,6 @@ impl Delivery {
             RefusalClass::Link | RefusalClass::Quantity | RefusalClass::Parameters => {
                 self.end_refused(tx, leg, class, now).await
             }
-            RefusalClass::Service | RefusalClass::Action => {
-                if self.by_next_route(tx, leg, class, now).await? {
-                    return Ok(());
-                }
-                self.end_refused(tx, leg, class, now).await
-            }
             RefusalClass::Money | RefusalClass::Key | RefusalClass::RateLimit => {
                 if self.by_next_route(tx, leg, class, now).await? {
                     return Ok(());
@@ -99,7 +93,7 @@ impl Delivery {
             // After an answer that was lost, the order that is still running there may be this very one.
             RefusalClass::Active if leg.state == LegState::InDoubt => Ok(()),
             RefusalClass::Active if !waited_long => park(tx, leg, class, again, now).await,
-            RefusalClass::Active => {
+            RefusalClass::Active | RefusalClass::Service | RefusalClass::Action => {
                 if self.by_next_route(tx, leg, class, now).await? {
                     return Ok(());
                 }

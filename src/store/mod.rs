@@ -91,16 +91,14 @@ impl From<sqlx::Error> for StoreError {
         let by_its_own_word = error
             .as_database_error()
             .and_then(|error| error.code().map(|code| code.starts_with("57P") || code.starts_with("08")));
-        let away = by_its_own_word.unwrap_or_else(|| {
-            matches!(
-                &error,
-                sqlx::Error::Io(_)
-                    | sqlx::Error::Tls(_)
-                    | sqlx::Error::PoolTimedOut
-                    | sqlx::Error::PoolClosed
-                    | sqlx::Error::WorkerCrashed
-            )
-        });
+        let away = by_its_own_word.unwrap_or(matches!(
+            &error,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+        ));
         if away { Self::Away(error) } else { Self::Broken(error) }
     }
 }

@@ -1,6 +1,26 @@
-//! Why a question to a panel has no answer: whose fault it is; asking again is always safe, for questions place nothing.
+//! Why a panel cannot be asked, or why a question to it has no answer: asking again is safe, for questions place nothing.
 
 use crate::domain::provider::RefusalClass;
+
+/// Why a panel cannot be asked with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum PanelError {
+    /// The key is empty.
+    #[error("the key is empty")]
+    NoKey,
+    /// A limit is zero.
+    #[error("`{0}` must be at least 1")]
+    Zero(&'static str),
+    /// The address is none.
+    #[error("`url` is no http or https address")]
+    Url,
+    /// The key would travel in clear.
+    #[error("`url` must be https: http elsewhere than on this machine needs allow_http")]
+    InClear,
+    /// The way to it could not be prepared.
+    #[error("no connections can be made: {0}")]
+    Unprepared(String),
+}
 
 /// A question without an answer. An `add` never fails: every outcome of it is a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

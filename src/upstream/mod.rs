@@ -20,6 +20,6 @@ mod stack;
 mod wire;
 
 pub use answer::{PanelBalance, Row};
-pub use failure::{Failure, FailureKind, Whose};
-pub use panel::{Panel, PanelError};
+pub use failure::{Failure, FailureKind, PanelError, Whose};
+pub use panel::Panel;
 pub use stack::Slot;

@@ -14,7 +14,7 @@ use crate::upstream::answer::{PanelBalance, Row};
 use crate::upstream::classify::{believed, verdict};
 use crate::upstream::dialect::{Ask, Complaint, Tongue};
 use crate::upstream::evidence::Redaction;
-use crate::upstream::failure::{Failure, FailureKind};
+use crate::upstream::failure::{Failure, FailureKind, PanelError};
 use crate::upstream::stack::{Slot, Stack};
 use crate::upstream::wire::{Heard, Patience, Wire};
 
@@ -37,26 +37,6 @@ pub struct Panel {
     answered: AtomicBool,
 }
 
-/// Why a panel cannot be asked with these settings.
-#[derive(Debug, thiserror::Error)]
-pub enum PanelError {
-    /// The key is empty.
-    #[error("the key is empty")]
-    NoKey,
-    /// A limit is zero.
-    #[error("`{0}` must be at least 1")]
-    Zero(&'static str),
-    /// The address is none.
-    #[error("`url` is no http or https address")]
-    Url,
-    /// The key would travel in clear.
-    #[error("`url` must be https: http elsewhere than on this machine needs allow_http")]
-    InClear,
-    /// The client could not be made.
-    #[error("no client: {0}")]
-    Client(String),
-}
-
 impl Panel {
     /// Makes ready to ask; nothing is sent yet.
     pub fn new(settings: ProviderSettings, key: SecretString) -> Result<Self, PanelError> {
@@ -67,9 +47,8 @@ impl Panel {
         let concurrent_max = at_least_one("concurrent_max", settings.concurrent_max)?;
         let requests_per_second = at_least_one("requests_per_second", settings.requests_per_second)?;
         at_least_one("status_batch_max", settings.status_batch_max)?;
-        let url = safe_url(&settings.url, settings.allow_http)?;
         let idle_max = usize::try_from(concurrent_max.get()).unwrap_or(usize::MAX);
-        let wire = Wire::new(url, idle_max).map_err(|error| PanelError::Client(error.without_url().to_string()))?;
+        let wire = Wire::new(&settings.url, settings.allow_http, idle_max)?;
         Ok(Self {
             tongue: Tongue::new(settings.dialect, settings.words.clone()),
             redaction: Redaction::of(&key),
@@ -209,21 +188,4 @@ impl Panel {
         }
         self.redaction.words(&format!("{words}; until then: {}", String::from_utf8_lossy(part)))
     }
-}
-
-/// The key travels in every call: encrypted, or within this machine, or where the operator accepts the risk.
-fn safe_url(text: &str, allow_http: bool) -> Result<reqwest::Url, PanelError> {
-    let url = reqwest::Url::parse(text).map_err(|_| PanelError::Url)?;
-    let host = url.host_str().ok_or(PanelError::Url)?;
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if allow_http || is_loopback(host) => Ok(url),
-        "http" => Err(PanelError::InClear),
-        _ => Err(PanelError::Url),
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

@@ -13,6 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 
+use crate::upstream::failure::PanelError;
+
 /// How long the way to a panel (name, connection, TLS) may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -68,7 +70,8 @@ pub(super) struct Patience {
 
 impl Wire {
     /// A client of its own per panel, so that no panel's connections stand in another's way.
-    pub(super) fn new(url: Url, idle_max: usize) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(url: &str, allow_http: bool, idle_max: usize) -> Result<Self, PanelError> {
+        let url = safe_url(url, allow_http)?;
         let client = Client::builder()
             .tls_backend_preconfigured(tls())
             .user_agent(USER_AGENT)
@@ -83,7 +86,8 @@ impl Wire {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_max_idle_per_host(idle_max)
-            .build()?;
+            .build()
+            .map_err(|error| PanelError::Unprepared(causes(error)))?;
         Ok(Self { client, url })
     }
 
@@ -99,11 +103,32 @@ impl Wire {
             .timeout(patience.timeout)
             .body(reqwest::Body::wrap(body));
         match request.send().await {
+            // Words that were said before ours left answer somebody else's.
+            Ok(_) if seal.withdraw() => {
+                Heard::NeverSent { words: "an answer came before the request had left".to_owned() }
+            }
             Ok(response) => read(response, patience.answer_bytes_max).await,
             Err(error) if seal.withdraw() => Heard::NeverSent { words: causes(error) },
             Err(error) => Heard::Lost { status: None, part: Vec::new(), words: causes(error) },
         }
     }
+}
+
+/// The key travels in every call: encrypted, or within this machine.
+fn safe_url(text: &str, allow_http: bool) -> Result<Url, PanelError> {
+    let url = Url::parse(text).map_err(|_| PanelError::Url)?;
+    let host = url.host_str().ok_or(PanelError::Url)?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if allow_http || is_loopback(host) => Ok(url),
+        "http" => Err(PanelError::InClear),
+        _ => Err(PanelError::Url),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 async fn read(mut response: Response, bytes_max: usize) -> Heard {

@@ -1,17 +1,20 @@
 //! The customers' door over real connections: limits, garbage, silence and the end.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use panelgate::catalog::Catalog;
-use panelgate::customers::Customers;
+use panelgate::domain::clock::SystemClock;
 use panelgate::domain::customer::Dialect;
 use panelgate::downstream::{Door, Health, HealthProbe, House, Limits};
-use panelgate::orders::Orders;
+use panelgate::store::Store;
+use panelgate::{app, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+
+use crate::server;
 
 /// How long anything that must happen may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,11 +32,16 @@ fn health(ready: bool) -> HealthProbe {
     Arc::new(move || health.clone())
 }
 
+/// A door in a house without a catalogue, which nobody has a key for.
 async fn open(limits: Limits) -> Door {
+    let store = Store::open(&server::database().await.options(), 4, 2);
+    let file = config::read("[gateway]\ncurrency = \"USD\"\n", ".".as_ref(), &BTreeMap::new()).expect("a small file");
+    let clock = Arc::new(SystemClock);
+    let behind = app::House::build(store, file.mapping, "", vec![], clock).await.expect("a house");
     let house = House {
-        customers: Customers,
-        catalog: Catalog,
-        orders: Orders,
+        customers: behind.customers,
+        catalog: behind.catalog,
+        orders: behind.orders,
         default_dialect: Dialect::Classic,
         health: health(true),
     };

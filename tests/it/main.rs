@@ -7,3 +7,4 @@ mod listen;
 mod server;
 mod simulator;
 mod wire;
+mod world;

@@ -287,6 +287,25 @@ async fn a_connection_is_used_again_and_each_request_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_connection_that_closes_between_two_requests_never_doubles_one() {
+    // Closed after each answer without having said so: a later request may meet it before its end is noticed.
+    const ADDS: usize = 40;
+    let mut stub = Stub::start(Manner::Write(answer("200 OK", r#"{"order":7}"#))).await;
+    let panel = at(&stub);
+    let (mut accepted, mut unsent) = (0, 0);
+    for _ in 0..ADDS {
+        match add(&panel).await.verdict {
+            Verdict::Accepted(_) => accepted += 1,
+            Verdict::NeverSent => unsent += 1,
+            Verdict::InDoubt => {}
+            Verdict::Refused(class) => panic!("{class:?}"),
+        }
+    }
+    let heard = stub.heard().len();
+    assert!((accepted..=ADDS - unsent).contains(&heard), "{accepted} accepted, {unsent} never sent, {heard} heard");
+}
+
+#[tokio::test]
 async fn questions_are_asked_and_answered() {
     let orders = ["1", "2"].map(|id| PanelOrder(id.into()));
     let text = answer("200 OK", r#"{"1":{"status":"Completed"},"2":{"error":"s3cret/key+1 knows no 2"}}"#);

@@ -183,7 +183,9 @@ mod tests {
     use super::*;
     use crate::domain::id::ServiceId;
     use crate::domain::money::{Money, Rate};
+    use crate::domain::service::PackageBilling;
     use crate::domain::service::ServiceType;
+    use crate::pricing::Price;
 
     fn text(bytes: Bytes) -> String {
         String::from_utf8(bytes.to_vec()).unwrap()

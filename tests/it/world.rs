@@ -1,0 +1,260 @@
+//! A world of one's own: a fresh database, simulated panels, the gateway's house with its door on port 0, and a clock
+//! that the test turns. Workers do not run by themselves: the test says when, so nothing waits and nothing races.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta};
+use panelgate::app::House;
+use panelgate::config;
+use panelgate::customers::keys::NewKey;
+use panelgate::domain::clock::HandClock;
+use panelgate::domain::customer::Dialect;
+use panelgate::domain::id::{CustomerId, KeyId};
+use panelgate::domain::money::Money;
+use panelgate::downstream::{Door, Health};
+use panelgate::ledger;
+use panelgate::ledger::audit::audit;
+use panelgate::simulator::{Settings, Simulator};
+use panelgate::store::{Store, customers};
+use panelgate::upstream::Panel;
+use secrecy::SecretString;
+use sqlx::PgPool;
+
+use crate::server::{self, Database};
+
+/// What every simulated panel of these tests accepts.
+const PANEL_KEY: &str = "the-panels-key";
+/// Rounds before a world that never comes to rest is called broken.
+const ROUNDS_MAX: usize = 50;
+
+/// How a world is built.
+pub struct Plan {
+    /// One simulated panel per name, with its faults.
+    pub panels: Vec<(&'static str, &'static str)>,
+    /// Services beside the built-in ones of every panel.
+    pub services_extra: u32,
+    /// What follows the `[[provider]]` blocks in the file.
+    pub services: String,
+    /// What the customer begins with.
+    pub money: &'static str,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { panels: vec![("a", "")], services_extra: 0, services: all_of("a"), money: "1000" }
+    }
+}
+
+/// Every built-in service of a panel, under the same id.
+pub fn all_of(provider: &str) -> String {
+    let block = |id| format!("[[service]]\nid = {id}\nroutes = [{{ provider = \"{provider}\", service = \"{id}\" }}]");
+    (1..=10).map(block).collect::<Vec<_>>().join("\n")
+}
+
+/// One service of ours, over several panels' service 1, in order.
+pub fn one_over(providers: &[&str]) -> String {
+    let routes: Vec<_> =
+        providers.iter().map(|provider| format!("{{ provider = \"{provider}\", service = \"1\" }}")).collect();
+    format!("[[service]]\nid = 1\nrate = \"2\"\nroutes = [{}]\n", routes.join(", "))
+}
+
+pub struct World {
+    pub house: House,
+    pub panels: Vec<Simulator>,
+    pub clock: Arc<HandClock>,
+    pub customer: CustomerId,
+    pub key: String,
+    pub key_id: KeyId,
+    pub door: Door,
+    pub database: Database,
+    pub file: config::File,
+    client: reqwest::Client,
+}
+
+impl World {
+    /// The default plan.
+    pub async fn open() -> Self {
+        Self::build(Plan::default()).await
+    }
+
+    pub async fn build(plan: Plan) -> Self {
+        let database = server::database().await;
+        let clock = Arc::new(HandClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap()));
+        let mut panels = Vec::new();
+        let mut text = "[gateway]\ncurrency = \"USD\"\n".to_owned();
+        for (seed, (name, faults)) in (1..).zip(&plan.panels) {
+            let panel =
+                Simulator::start(panel_settings(seed, faults, plan.services_extra), clock.clone()).await.unwrap();
+            text = format!(
+                "{text}[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
+                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = 20_000\n",
+                panel.url()
+            );
+            panels.push(panel);
+        }
+        text += &plan.services;
+        let file = config::read(&text, std::path::Path::new("."), &BTreeMap::new()).unwrap();
+        let house = house(&database, &file, clock.clone()).await;
+        house.refresh().await.unwrap();
+        let (customer, key, key_id) = buyer(&house, "buyer", plan.money).await;
+        let door = house.open_door(([127, 0, 0, 1], 0).into(), healthy()).await.unwrap();
+        let client = client();
+        Self { house, panels, clock, customer, key, key_id, door, database, file, client }
+    }
+
+    pub fn panel(&self) -> &Simulator {
+        &self.panels[0]
+    }
+
+    pub async fn pool(&self) -> PgPool {
+        self.database.pool().await
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/api/v2", self.door.addr())
+    }
+
+    /// Asks with the customer's key: the exact body.
+    pub async fn ask(&self, fields: &[(&str, &str)]) -> String {
+        self.ask_as(&self.key, fields).await
+    }
+
+    pub async fn ask_as(&self, key: &str, fields: &[(&str, &str)]) -> String {
+        self.post(&[&[("key", key)], fields].concat()).await.1
+    }
+
+    /// Posts exactly these fields: HTTP status and body.
+    pub async fn post(&self, fields: &[(&str, &str)]) -> (u16, String) {
+        let response = self.request(fields).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    pub fn request(&self, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+        let body = serde_urlencoded::to_string(fields).unwrap();
+        self.client.post(self.url()).header("content-type", "application/x-www-form-urlencoded").body(body)
+    }
+
+    /// Buys units of a service; the order's id.
+    pub async fn buy(&self, service: &str, quantity: &str) -> i32 {
+        let answer = self
+            .ask(&[("action", "add"), ("service", service), ("link", "https://example.org/1"), ("quantity", quantity)])
+            .await;
+        let id = answer.strip_prefix("{\"order\":").and_then(|rest| rest.strip_suffix('}'));
+        id.unwrap_or_else(|| panic!("no order: {answer}")).parse().unwrap()
+    }
+
+    pub async fn status(&self, order: i32) -> String {
+        self.ask(&[("action", "status"), ("order", &order.to_string())]).await
+    }
+
+    pub async fn balance(&self) -> String {
+        self.ask(&[("action", "balance")]).await
+    }
+
+    pub fn turn(&self, seconds: i64) {
+        self.clock.turn(TimeDelta::seconds(seconds));
+    }
+
+    /// Every worker's round, for every panel, until nothing is left to do at this moment.
+    pub async fn work(&self) {
+        for _ in 0..ROUNDS_MAX {
+            let mut done = 0;
+            for panel in &self.house.panels {
+                done += work_once(&self.house, panel).await;
+            }
+            if done == 0 {
+                return;
+            }
+        }
+        panic!("the workers never come to rest");
+    }
+
+    /// Lets time pass in steps, working after each.
+    pub async fn pass(&self, steps: usize, seconds: i64) {
+        for _ in 0..steps {
+            self.turn(seconds);
+            self.work().await;
+        }
+    }
+
+    /// Asserts that the books hold.
+    pub async fn audit(&self) {
+        let findings = audit(&self.house.store).await.unwrap();
+        let broken: Vec<_> = findings.checks.iter().filter(|check| check.violations > 0).collect();
+        assert!(broken.is_empty(), "the books do not hold: {broken:?}");
+    }
+
+    /// The same house again, as a process that was started anew on the same database.
+    pub async fn restarted(&self) -> House {
+        house(&self.database, &self.file, self.clock.clone()).await
+    }
+}
+
+/// A round of everything for one panel; how much was done.
+pub async fn work_once(house: &House, panel: &Panel) -> usize {
+    let Some(epoch) = house.delivery.hold(panel).await.unwrap() else { return 0 };
+    let swept = house.delivery.sweep(panel.settings(), epoch).await.unwrap();
+    if !panel.has_answered() {
+        house.delivery.ask_balance(panel).await.unwrap();
+    }
+    let unparked = house.delivery.unpark(panel).await.unwrap();
+    let legs = house.delivery.lease(panel, epoch, 100).await.unwrap();
+    for leg in &legs {
+        house.delivery.send(panel, leg, epoch).await.unwrap();
+    }
+    let asked = house.delivery.track(panel, epoch).await.unwrap();
+    swept + usize::try_from(unparked).unwrap() + legs.len() + asked
+}
+
+async fn house(database: &Database, file: &config::File, clock: Arc<HandClock>) -> House {
+    let store = Store::open(&database.options(), 8, 4);
+    let providers = file.mapping.providers.iter().cloned();
+    let panels = providers.map(|provider| Panel::new(provider, SecretString::from(PANEL_KEY)).unwrap()).collect();
+    House::build(store, file.mapping.clone(), &file.text, panels, clock).await.unwrap()
+}
+
+/// A customer with money and a key.
+pub async fn buyer(house: &House, name: &str, money: &str) -> (CustomerId, String, KeyId) {
+    let now = house.clock.now();
+    let key = NewKey::draw().unwrap();
+    let mut tx = house.store.begin().await.unwrap();
+    let customer = customers::open(&mut tx, name, "standard", now).await.unwrap().unwrap();
+    let id =
+        customers::add_key(&mut tx, customer, &key.digest(), key.shown(), "", Dialect::Classic, now).await.unwrap();
+    let money = Money::parse(money).unwrap();
+    if money.is_positive() {
+        ledger::deposit(&mut tx, customer, money, "opening", now).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    (customer, key.reveal().to_owned(), id)
+}
+
+fn panel_settings(seed: u64, faults: &str, services_extra: u32) -> Settings {
+    Settings {
+        listen: ([127, 0, 0, 1], 0).into(),
+        key: PANEL_KEY.to_owned(),
+        seed,
+        faults: faults.parse().unwrap(),
+        balance: Money::parse("100000").unwrap(),
+        services_extra,
+        delivery_s: 4,
+    }
+}
+
+pub fn healthy() -> panelgate::downstream::HealthProbe {
+    let health = Health {
+        live: true,
+        ready: true,
+        config_hash: "abc".to_owned(),
+        database: "up".to_owned(),
+        workers_lag_s: None,
+    };
+    Arc::new(move || health.clone())
+}
+
+fn client() -> reqwest::Client {
+    // Whichever test comes first installs it; the client wants one although nothing here speaks TLS.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
