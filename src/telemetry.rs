@@ -4,16 +4,23 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{LogFormat, TelemetrySettings};
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// For people.
+    Text,
+    /// For machines: one JSON object.
+    Json,
+}
 
-/// Tells everything that the settings ask for. `RUST_LOG`-like levels: `info`, or `info,panelgate=debug`.
-pub fn start(settings: &TelemetrySettings) {
-    let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
+/// Tells everything from this level on, such as `info` or `info,panelgate=debug`.
+pub fn start(written: Lines, level: &str) {
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Whoever started telling first in this process goes on telling.
-    let _ = match settings.format {
-        LogFormat::Text => lines.finish().try_init(),
-        LogFormat::Json => lines.json().finish().try_init(),
+    let _ = match written {
+        Lines::Text => lines.finish().try_init(),
+        Lines::Json => lines.json().finish().try_init(),
     };
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::cli::Common;
+use crate::cli::Globals;
 use crate::cli::answer::Answer;
 use crate::config;
 
@@ -13,12 +13,12 @@ use crate::config;
 const DEFAULT_FILE: &str = "providers.toml";
 
 /// The file that the options name.
-pub fn file(common: &Common) -> PathBuf {
-    common.config.clone().unwrap_or_else(|| Path::new(DEFAULT_FILE).to_owned())
+pub fn file(globals: &Globals) -> PathBuf {
+    globals.config.clone().unwrap_or_else(|| Path::new(DEFAULT_FILE).to_owned())
 }
 
-pub fn run(common: &Common) -> anyhow::Result<Answer> {
-    let path = file(common);
+pub fn run(globals: &Globals) -> anyhow::Result<Answer> {
+    let path = file(globals);
     let file = config::load(&path, &config::surroundings())?;
     let mapping = &file.mapping;
     let (providers, services) = (mapping.providers.len(), mapping.services.len());

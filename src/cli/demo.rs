@@ -18,16 +18,17 @@ use crate::app::{Gateway, House, Roles};
 use crate::cli::answer::Answer;
 use crate::cli::session::Session;
 use crate::cli::traffic::Traffic;
-use crate::cli::{Addresses, Common, key, serve};
-use crate::config::{self, TelemetrySettings};
+use crate::cli::{Addresses, Globals, key, serve};
+use crate::config;
 use crate::customers::keys::{NewKey, digest};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::customer::Dialect;
 use crate::domain::money::Money;
 use crate::ledger;
 use crate::simulator::{self, Simulator};
-use crate::store::customers;
 use crate::store::embedded::default_data_dir;
+use crate::store::{CUSTOMERS_MAX, WORKERS_MAX, customers};
+use crate::telemetry::{self, Lines};
 
 const CUSTOMER: &str = "demo";
 const OPENING: &str = "1000.00";
@@ -50,16 +51,16 @@ pub struct Options {
     traffic: u32,
 }
 
-pub async fn run(mut common: Common, options: Options) -> anyhow::Result<Answer> {
-    crate::telemetry::start(&TelemetrySettings::text("warn"));
-    let data = common.data.clone().unwrap_or_else(|| default_data_dir().join("demo"));
+pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answer> {
+    telemetry::start(Lines::Text, "warn");
+    let data = globals.data.clone().unwrap_or_else(|| default_data_dir().join("demo"));
     if options.fresh {
         empty(&data)?;
     }
     std::fs::create_dir_all(&data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let data = data.canonicalize()?;
-    common.data = Some(data.clone());
-    let session = Session::open(common).await?;
+    globals.data = Some(data.clone());
+    let session = Session::open_for(globals, CUSTOMERS_MAX, WORKERS_MAX).await?;
     let shown = show(&session, &data, &options).await;
     session.close().await;
     shown.map(|()| Answer::silent())
@@ -69,7 +70,7 @@ async fn show(session: &Session, data: &Path, options: &Options) -> anyhow::Resu
     let key = customer_with_money(session, data).await?;
     let panel_key = NewKey::draw()?.reveal().to_owned();
     let panel = Simulator::start(panel_settings(&panel_key)?, Arc::new(SystemClock)).await?;
-    let file = configuration(data, session.common.config.as_deref(), &panel.url(), &panel_key)?;
+    let file = configuration(data, session.globals.config.as_deref(), &panel.url(), &panel_key)?;
     let panels = serve::panels(&file, &config::surroundings())?;
     let clock = Arc::new(SystemClock);
     let house = House::build(session.store.clone(), file.mapping, &file.text, panels, clock).await?;
@@ -197,6 +198,8 @@ impl Facts {
 
     fn print(&self, data: &Path) -> anyhow::Result<()> {
         let (url, key, data) = (&self.url, &self.key, data.display());
+        let panelgate = std::env::current_exe()?;
+        let panelgate = panelgate.display();
         let mut out = std::io::stdout().lock();
         writeln!(
             out,
@@ -210,8 +213,8 @@ A customer with {OPENING} USD, a simulated panel, and panelgate between them. Tr
 
 and from the operator's side:
 
-  panelgate --data {data} order list
-  panelgate --data {data} ledger audit
+  {panelgate} --data {data} order list
+  {panelgate} --data {data} ledger audit
 
 The same facts for scripts: {data}/demo.json. Ctrl-C ends it; everything is there again the next time."
         )?;

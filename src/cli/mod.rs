@@ -29,14 +29,14 @@ use crate::cli::session::Session;
 #[command(name = "panelgate", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
-    common: Common,
+    globals: Globals,
     #[command(subcommand)]
     command: Command,
 }
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
-struct Common {
+struct Globals {
     /// The data folder, with the private database
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -112,17 +112,17 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return answer::fail(&error.into()),
     };
-    match runtime.block_on(obey(cli.common.clone(), cli.command)) {
-        Ok(answer) => answer.print(cli.common.json),
+    match runtime.block_on(obey(cli.globals.clone(), cli.command)) {
+        Ok(answer) => answer.print(cli.globals.json),
         Err(error) => answer::fail(&error),
     }
 }
 
-async fn obey(common: Common, command: Command) -> anyhow::Result<Answer> {
+async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
     match command {
-        Command::Demo(options) => return demo::run(common, options).await,
-        Command::Serve(options) => return serve::run(common, options).await,
-        Command::Check => return check::run(&common),
+        Command::Demo(options) => return demo::run(globals, options).await,
+        Command::Serve(options) => return serve::run(globals, options).await,
+        Command::Check => return check::run(&globals),
         Command::PanelSim(options) => return panel_sim::run(options).await,
         Command::Migrate
         | Command::Customer(_)
@@ -135,7 +135,7 @@ async fn obey(common: Common, command: Command) -> anyhow::Result<Answer> {
         | Command::Ledger(_) => {}
     }
     crate::telemetry::quiet();
-    let session = Session::open(common).await?;
+    let session = Session::open(globals).await?;
     let answer = with_database(&session, command).await;
     session.close().await;
     answer

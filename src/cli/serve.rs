@@ -11,11 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::{Gateway, House, Roles};
 use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::session::open_database;
-use crate::cli::{Addresses, Common, check};
-use crate::config::{self, File, Role};
+use crate::cli::{Addresses, Globals, check};
+use crate::config::{self, File, LogFormat, Role};
 use crate::domain::clock::SystemClock;
 use crate::store::Store;
-use crate::telemetry;
+use crate::telemetry::{self, Lines};
 use crate::upstream::Panel;
 
 #[derive(Debug, clap::Args)]
@@ -27,19 +27,23 @@ pub struct Options {
     roles: Vec<String>,
 }
 
-pub async fn run(mut common: Common, options: Options) -> anyhow::Result<Answer> {
+pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answer> {
     let surroundings = config::surroundings();
-    let file = config::load(&check::file(&common), &surroundings)?;
+    let file = config::load(&check::file(&globals), &surroundings)?;
     let roles = roles(&file, &options)?;
-    telemetry::start(&file.process.telemetry);
+    let lines = match file.process.telemetry.format {
+        LogFormat::Text => Lines::Text,
+        LogFormat::Json => Lines::Json,
+    };
+    telemetry::start(lines, &file.process.telemetry.level);
     for note in &file.notes {
         tracing::warn!(%note, "the configuration");
     }
     let panels = panels(&file, &surroundings)?;
     let (settings, database) = (&file.process.server, &file.process.database);
-    common.data = common.data.or_else(|| settings.data.clone());
-    common.database_url = common.database_url.or_else(|| database_url(&file));
-    let (store, embedded) = open_database(&common, database.customers_max, database.workers_max).await?;
+    globals.data = globals.data.or_else(|| settings.data.clone());
+    globals.database_url = globals.database_url.or_else(|| database_url(&file));
+    let (store, embedded) = open_database(&globals, database.customers_max, database.workers_max).await?;
     let served = serve(store, embedded.as_ref(), file, panels, roles).await;
     if let Some(embedded) = embedded {
         embedded.stop().await;

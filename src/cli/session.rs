@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use crate::cli::Common;
+use crate::cli::Globals;
 use crate::cli::answer::WrongUse;
 use crate::domain::clock::{Clock, Instant, SystemClock};
 use crate::store::customers::{self, CustomerRow};
@@ -12,7 +12,7 @@ use crate::store::{COMMAND_MAX, Store, StoreError, Tx};
 /// A command with its database.
 pub struct Session {
     /// What was typed.
-    pub common: Common,
+    pub globals: Globals,
     /// The database.
     pub store: Store,
     embedded: Option<Embedded>,
@@ -20,10 +20,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens the database that the options name.
-    pub async fn open(common: Common) -> anyhow::Result<Self> {
-        let (store, embedded) = open_database(&common, COMMAND_MAX, COMMAND_MAX).await?;
-        Ok(Self { common, store, embedded, clock: SystemClock })
+    /// Opens the database that the options name, for a command that asks and ends.
+    pub async fn open(globals: Globals) -> anyhow::Result<Self> {
+        Self::open_for(globals, COMMAND_MAX, COMMAND_MAX).await
+    }
+
+    /// Opens the database that the options name, for so many connections of customers and of workers.
+    pub async fn open_for(globals: Globals, customers_max: u32, workers_max: u32) -> anyhow::Result<Self> {
+        let (store, embedded) = open_database(&globals, customers_max, workers_max).await?;
+        Ok(Self { globals, store, embedded, clock: SystemClock })
     }
 
     /// Lets the database go; a private one that was started for this command is stopped.
@@ -52,8 +57,8 @@ impl Session {
 
     /// Writes down who changes what, in the change's own transaction.
     pub async fn note(&self, tx: &mut Tx, verb: &str, object: &str) -> Result<(), StoreError> {
-        let who = self.common.by.clone().unwrap_or_else(system_user);
-        customers::note_deed(tx, &who, verb, object, &self.common.reason, self.now()).await
+        let who = self.globals.by.clone().unwrap_or_else(system_user);
+        customers::note_deed(tx, &who, verb, object, &self.globals.reason, self.now()).await
     }
 }
 
@@ -64,16 +69,16 @@ fn system_user() -> String {
 
 /// The given server, or the private one of the data folder; its schema brought up to date.
 pub async fn open_database(
-    common: &Common,
+    globals: &Globals,
     customers_max: u32,
     workers_max: u32,
 ) -> anyhow::Result<(Store, Option<Embedded>)> {
-    let (options, embedded) = if let Some(url) = common.database_url.as_deref().filter(|url| !url.is_empty()) {
+    let (options, embedded) = if let Some(url) = globals.database_url.as_deref().filter(|url| !url.is_empty()) {
         let options = Store::options_of(url)
             .map_err(|_| WrongUse::because("the database URL is none; it looks like postgres://user@host/name"))?;
         (options, None)
     } else {
-        let data = common.data.clone().unwrap_or_else(default_data_dir);
+        let data = globals.data.clone().unwrap_or_else(default_data_dir);
         let postgres_bin = std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into);
         let embedded = Embedded::open(&data, Manners { fsync: true, postgres_bin }).await?;
         (embedded.connect_options(), Some(embedded))

@@ -64,13 +64,6 @@ pub struct TelemetrySettings {
     pub otlp_endpoint: Option<String>,
 }
 
-impl TelemetrySettings {
-    /// Text on a terminal, from this level on, and traces nowhere.
-    pub fn text(level: &str) -> Self {
-        Self { format: LogFormat::Text, level: level.to_owned(), otlp_endpoint: None }
-    }
-}
-
 /// Something that a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
