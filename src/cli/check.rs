@@ -23,7 +23,7 @@ pub fn run(globals: &Globals) -> anyhow::Result<Answer> {
     let mapping = &file.mapping;
     let (providers, services) = (mapping.providers.len(), mapping.services.len());
     let mut text =
-        format!("{} is valid: {providers} providers, {services} services, hash {}\n", path.display(), mapping.hash);
+        format!("{} is valid; providers: {providers}, services: {services}, hash: {}\n", path.display(), mapping.hash);
     for note in &file.notes {
         let _ = writeln!(text, "note: {note}");
     }

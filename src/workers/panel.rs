@@ -67,7 +67,7 @@ impl Desk {
         if before == 0 && epoch.is_some() {
             tracing::info!(provider = %self.panel.settings().id, epoch, "this process deals with the panel now");
         }
-        if !self.panel.has_answered() {
+        if !self.panel.has_answered() || (before == 0 && epoch.is_some()) {
             self.delivery.ask_balance(&self.panel).await?;
         }
         bought.notify_waiters();
