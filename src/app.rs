@@ -60,6 +60,7 @@ impl House {
         }
         catalogue::publish(&mut tx, &mapping.hash, text, "start", clock.now()).await?;
         tx.commit().await?;
+        tell_of_lost_panels(&store, &mapping).await?;
         let catalog = Catalog::open(store.clone(), mapping).await?;
         Ok(Self {
             customers: Customers::new(store.clone()),
@@ -103,6 +104,17 @@ impl House {
         let door = Door::open(listen, house, Limits::default()).await;
         door.with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))
     }
+}
+
+/// Open orders stay with their panel: one that the file no longer names is asked by nobody, and somebody must know.
+async fn tell_of_lost_panels(store: &Store, mapping: &Mapping) -> anyhow::Result<()> {
+    for panel in providers::list(store).await? {
+        let open = panel.open_legs + panel.in_doubt + panel.parked;
+        if open > 0 && !mapping.providers.iter().any(|provider| provider.id == panel.id) {
+            tracing::error!(provider = %panel.id, open, "the file names no panel for open orders; put its block back");
+        }
+    }
+    Ok(())
 }
 
 /// Which doors and workers a process has, and where.

@@ -69,12 +69,17 @@ impl Intake {
             tracing::warn!(WAITING_MAX, "the intake is full");
             return Err(Refusal::Away);
         };
-        let (store, signal) = (self.store.clone(), self.bought.clone());
+        let (store, signal, ids) = (self.store.clone(), self.bought.clone(), self.ids.clone());
         let bought = self.tasks.spawn(async move {
+            let id = placement.order;
             let outcome = buy_one(&store, placement).await;
             drop(place);
-            if matches!(outcome, Ok(Placed::Bought(_))) {
-                signal.notify_waiters();
+            match outcome {
+                Ok(Placed::Bought(_)) => signal.notify_waiters(),
+                // Certainly not used: ids are few enough that asking without money must not use them up.
+                Ok(Placed::NoMoney | Placed::Reused | Placed::Replayed(_)) => ids.lock().await.push(id),
+                // Perhaps used, and then a gap is cheaper than a doubt.
+                Err(_) => {}
             }
             outcome
         });

@@ -3,6 +3,8 @@
 //! The order of things is the whole safety: a place at the panel first (it may take a while), then the mark in a
 //! commit of its own, then the call. Whatever happens between mark and answer, the leg is in doubt and not sent again.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 
 use crate::domain::clock::Instant;
@@ -19,6 +21,10 @@ pub const HOLD_S: i64 = 10;
 const LEG_LEASE_S: i64 = 60;
 /// Over the panel's timeout, before a leg without an answer is in doubt.
 const GRACE_S: i64 = 15;
+/// Times that an answer is brought to a database that is away; about a minute.
+const CONCLUSIONS_MAX: u32 = 120;
+/// Between two such times.
+const BETWEEN_CONCLUSIONS: Duration = Duration::from_millis(500);
 /// Orphans taken up in one round.
 const ORPHANS_MAX: i64 = 500;
 
@@ -58,7 +64,24 @@ impl Delivery {
             order = %leg.order, leg = %leg.leg, provider = %leg.route.provider, verdict = said.verdict.word(),
             "a leg was sent"
         );
-        self.conclude(panel.settings(), leg.leg, leg.attempt, &said).await
+        self.conclude_surely(panel.settings(), leg, &said).await
+    }
+
+    /// An answer that was heard is not lost because the database is away for a moment: without it the order would be
+    /// in doubt.
+    async fn conclude_surely(
+        &self,
+        settings: &ProviderSettings,
+        leg: &LeasedLeg,
+        said: &Evidence,
+    ) -> Result<(), StoreError> {
+        for _ in 1..CONCLUSIONS_MAX {
+            match self.conclude(settings, leg.leg, leg.attempt, said).await {
+                Err(error) if error.is_away() => tokio::time::sleep(BETWEEN_CONCLUSIONS).await,
+                concluded => return concluded,
+            }
+        }
+        self.conclude(settings, leg.leg, leg.attempt, said).await
     }
 
     /// Legs that somebody was sending and nobody will hear of any more are in doubt from now on: those of an earlier

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::LegId;
+use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
 use crate::domain::provider::{PanelStatus, ProviderSettings};
@@ -12,7 +12,7 @@ use crate::ledger;
 use crate::orders::{Delivery, settle};
 use crate::store::watches::{self, Due};
 use crate::store::{StoreError, Tx, legs, orders};
-use crate::upstream::{Panel, Row};
+use crate::upstream::{Failure, FailureKind, Panel, Row};
 
 /// Answers in a row that should have settled and could not, before a person is asked.
 const PUZZLES_MAX: i32 = 3;
@@ -32,7 +32,7 @@ impl Delivery {
             return Ok(0);
         }
         let ids: Vec<_> = due.iter().map(|due| due.panel_order.clone()).collect();
-        let rows = match panel.status(&ids).await {
+        let rows = match ask(panel, &ids).await {
             Ok(rows) => rows,
             Err(failure) => {
                 tracing::warn!(provider = %settings.id, orders = ids.len(), %failure, "a panel gave no statuses");
@@ -94,11 +94,26 @@ impl Delivery {
     }
 }
 
+/// Asks about a batch; a panel that declines the batch as a whole is asked one by one, for one bad id must not keep the
+/// others' news away.
+async fn ask(panel: &Panel, ids: &[PanelOrder]) -> Result<Vec<(PanelOrder, Row)>, Failure> {
+    match panel.status(ids).await {
+        Err(failure) if ids.len() > 1 && failure.kind == FailureKind::Declined => {
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in ids {
+                rows.extend(panel.status(std::slice::from_ref(id)).await?);
+            }
+            Ok(rows)
+        }
+        answer => answer,
+    }
+}
+
 /// Keeps the state and asks again; when patience is over, a person is asked too.
 async fn puzzled(
     tx: &mut Tx,
     leg: LegId,
-    order: crate::domain::id::OrderId,
+    order: OrderId,
     seen: &str,
     next_at: Instant,
     why: &str,
