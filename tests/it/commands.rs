@@ -1,0 +1,216 @@
+//! The commands as they are typed: real processes, real time, the private database on disk.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::server;
+
+/// How long anything that must happen may take, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often something that happens by itself is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+fn panelgate(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_panelgate"));
+    command.arg("--data").arg(data).env_remove("DATABASE_URL").stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn run(data: &Path, words: &[&str]) -> Output {
+    let run = panelgate(data).args(words).output();
+    tokio::time::timeout(PATIENCE, run).await.expect("the command ends").unwrap()
+}
+
+/// What a command that must succeed prints with `--json`.
+async fn json(data: &Path, words: &[&str]) -> Value {
+    let output = run(data, &[&["--json"], words].concat()).await;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {errors}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}: {output:?}"))
+}
+
+/// A process that said that it is ready.
+struct Running {
+    child: Child,
+    url: String,
+}
+
+impl Running {
+    async fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if let Some(url) = line.strip_prefix("ready ") {
+                    return url.to_owned();
+                }
+            }
+            panic!("it ended without being ready");
+        };
+        let url = tokio::time::timeout(PATIENCE, ready).await.expect("ready in time");
+        Self { child, url }
+    }
+
+    async fn demo(data: &Path) -> Self {
+        let addresses = ["demo", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0"];
+        Self::start(panelgate(data).args(addresses)).await
+    }
+
+    fn pid(&self) -> nix::unistd::Pid {
+        nix::unistd::Pid::from_raw(i32::try_from(self.child.id().expect("it runs")).unwrap())
+    }
+
+    /// Tells it to end; the code that it ends with.
+    async fn end(mut self) -> Option<i32> {
+        nix::sys::signal::kill(self.pid(), nix::sys::signal::Signal::SIGTERM).unwrap();
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap().code()
+    }
+
+    async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+async fn ask(url: &str, fields: &[(&str, &str)]) -> Value {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let body = serde_urlencoded::to_string(fields).unwrap();
+    let answer = client.post(url).header("content-type", "application/x-www-form-urlencoded").body(body).send();
+    serde_json::from_str(&answer.await.unwrap().text().await.unwrap()).unwrap()
+}
+
+async fn buy(url: &str, key: &str, service: &str) -> String {
+    let link = ("link", "https://example.org/1");
+    let fields = [("key", key), ("action", "add"), ("service", service), link, ("quantity", "100")];
+    ask(url, &fields).await["order"].to_string()
+}
+
+/// Asks until the order shows the status.
+async fn becomes(url: &str, key: &str, order: &str, status: &str) -> Value {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let looked = async {
+        loop {
+            looks.tick().await;
+            let shown = ask(url, &[("key", key), ("action", "status"), ("order", order)]).await;
+            if shown["status"] == status {
+                return shown;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, looked).await.unwrap_or_else(|_| panic!("order {order} never becomes {status}"))
+}
+
+fn folder() -> (TempDir, std::path::PathBuf) {
+    let folder = server::passable_folder();
+    let data = folder.path().join("data");
+    (folder, data)
+}
+
+#[tokio::test]
+async fn the_demo_walks_the_whole_circle_and_survives_being_killed() {
+    let (_folder, data) = folder();
+    let demo = Running::demo(&data).await;
+    let facts: Value = serde_json::from_slice(&std::fs::read(data.join("demo.json")).unwrap()).unwrap();
+    assert_eq!(facts["url"], demo.url);
+    let key = facts["keys"]["classic"].as_str().unwrap().to_owned();
+    let mut orders = Vec::new();
+    for service in ["1", "6", "7", "8", "9"] {
+        orders.push(buy(&demo.url, &key, service).await);
+    }
+    becomes(&demo.url, &key, &orders[0], "Completed").await;
+    let partial = becomes(&demo.url, &key, &orders[1], "Partial").await;
+    assert_eq!(partial["remains"], "34");
+    let canceled = becomes(&demo.url, &key, &orders[2], "Canceled").await;
+    assert_eq!(canceled["charge"], "0.00");
+    becomes(&demo.url, &key, &orders[3], "Processing").await;
+    becomes(&demo.url, &key, &orders[4], "Processing").await;
+    let balance = ask(&demo.url, &[("key", &key), ("action", "balance")]).await;
+
+    // A second command joins the database that runs.
+    let shown = json(&data, &["order", "show", &orders[3]]).await;
+    assert_eq!(shown["legs"][0]["exchanges"].as_array().unwrap().len(), 1);
+    let late = buy(&demo.url, &key, "1").await;
+    demo.kill().await;
+
+    let audit = json(&data, &["ledger", "audit"]).await;
+    assert_eq!(audit["ok"], true, "{audit}");
+    let again = Running::demo(&data).await;
+    let after = ask(&again.url, &[("key", &key), ("action", "status"), ("order", &late)]).await;
+    assert!(after["error"].is_null(), "an answered order is there after the kill: {after}");
+    let charge = panelgate::domain::money::Money::parse(after["charge"].as_str().unwrap()).unwrap();
+    let before = panelgate::domain::money::Money::parse(balance["balance"].as_str().unwrap()).unwrap();
+    let now = ask(&again.url, &[("key", &key), ("action", "balance")]).await;
+    assert_eq!(now["balance"], before.minus(charge).unwrap().to_string());
+    assert_eq!(again.end().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_gateway_sells_what_a_panel_offers_and_reads_it_anew_when_asked() {
+    let (folder, data) = folder();
+    let panel = ["panel-sim", "--listen", "127.0.0.1:0", "--key", "the-key", "--balance", "5.00"];
+    let panel = Running::start(panelgate(&data).args(panel)).await;
+    let file = folder.path().join("my.toml");
+    let text = format!(
+        "[gateway]\ncurrency = \"USD\"\n[[provider]]\nid = \"mine\"\ndialect = \"classic\"\nurl = \"{}\"\n\
+         key_env = \"MY_PANEL_KEY\"\ncurrency = \"USD\"\nstatus_every_s = 1\n[[markup]]\npercent = \"18\"\n\
+         [[service]]\nid = 1\nroutes = [{{ provider = \"mine\", service = \"1\" }}]\n",
+        panel.url
+    );
+    std::fs::write(&file, text).unwrap();
+    let customer = json(&data, &["customer", "create", "alice"]).await;
+    assert_eq!(customer["name"], "alice");
+    for booked in [true, false] {
+        let added = json(&data, &["balance", "add", "alice", "25.00", "--reference", "invoice 1"]).await;
+        assert_eq!((&added["booked"], added["balance"].as_str()), (&Value::Bool(booked), Some("25.00")));
+    }
+    let key = json(&data, &["key", "create", "alice", "--label", "shop"]).await["key"].as_str().unwrap().to_owned();
+
+    let mut serve = panelgate(&data);
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--config"]).arg(&file);
+    let gateway = Running::start(serve.env("MY_PANEL_KEY", "the-key")).await;
+    let order = buy(&gateway.url, &key, "1").await;
+    becomes(&gateway.url, &key, &order, "Completed").await;
+    let readings = json(&data, &["catalog", "refresh", "--reason", "a look", "--as", "tester"]).await;
+    assert_eq!((&readings[0]["provider"], readings[0]["services"].as_u64()), (&"mine".into(), Some(10)));
+    let list = json(&data, &["catalog", "list"]).await;
+    assert_eq!(list["services"][0]["rate"], "1.062");
+    let statement = json(&data, &["statement", "alice"]).await;
+    assert_eq!(statement[1]["amount"], "-0.1062");
+    let id = json(&data, &["key", "list", "alice"]).await[0]["id"].to_string();
+    json(&data, &["key", "revoke", &id]).await;
+    assert_eq!(json(&data, &["provider", "list"]).await[0]["served"], true);
+    assert_eq!(gateway.end().await, Some(0));
+    assert_eq!(panel.end().await, Some(0));
+}
+
+#[tokio::test]
+async fn wrong_use_ends_with_two_and_a_refusal_with_one() {
+    let (folder, data) = folder();
+    let bad = folder.path().join("bad.toml");
+    std::fs::write(&bad, "[gateway]\ncurency = \"USD\"\n").unwrap();
+    let bad = bad.to_str().unwrap();
+    let cases: [(&[&str], i32, &str); 9] = [
+        (&["check", "--config", bad], 2, "did you mean currency?"),
+        (&["serve", "--config", bad], 2, "did you mean currency?"),
+        (&["customer", "create", "123"], 2, "not all digits"),
+        (&["balance", "add", "nobody", "1", "--reference", "r"], 1, "no customer \"nobody\""),
+        (&["balance", "add", "nobody", "1e3", "--reference", "r"], 2, "is not a plain decimal number"),
+        (&["order", "show", "7"], 1, "there is no order 7"),
+        (&["order", "list", "--state", "lost"], 2, "is none"),
+        (&["catalog", "list"], 1, "no gateway was ever started"),
+        (&["key", "revoke", "9"], 1, "there is no key 9 in force"),
+    ];
+    for (words, code, says) in cases {
+        let output = run(&data, words).await;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {errors}");
+        assert!(errors.contains(says), "{words:?}: {errors}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
+}
