@@ -1,9 +1,13 @@
 //! The integration tests: one binary, one private database server, a chapter per verb.
 #![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
 
+mod books;
 mod config;
+mod delivery;
+mod doubt;
 mod embedded;
 mod listen;
+mod scripted;
 mod server;
 mod simulator;
 mod wire;
