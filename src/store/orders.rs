@@ -303,10 +303,10 @@ pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instan
     }
 }
 
-/// Puts an order before a person, with the reason.
-pub async fn review(tx: &mut Tx, order: OrderId, why: &str) -> Result<(), StoreError> {
-    sqlx::query!("update orders set review = $2 where id = $1", order.0, why).execute(&mut **tx).await?;
-    Ok(())
+/// Puts an order before a person, with the reason. `false`: it was there already for the same reason.
+pub async fn review(tx: &mut Tx, order: OrderId, why: &str) -> Result<bool, StoreError> {
+    let put = sqlx::query!("update orders set review = $2 where id = $1 and review is distinct from $2", order.0, why);
+    Ok(put.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
 fn state(id: i32, word: &str) -> Result<OrderState, StoreError> {

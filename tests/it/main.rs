@@ -2,10 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
 
 mod commands;
+mod audit;
+mod books;
 mod config;
+mod delivery;
+mod doubt;
 mod embedded;
 mod listen;
+mod refused;
+mod scripted;
 mod server;
+mod settlement;
 mod simulator;
 mod wire;
 mod world;

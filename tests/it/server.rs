@@ -31,6 +31,10 @@ pub struct Database {
 
 /// Gives a fresh database, starting the server when this is the process's first.
 pub async fn database() -> Database {
+    copy_of(TEMPLATE).await
+}
+
+async fn copy_of(template: &str) -> Database {
     let server = SERVER.get_or_init(TestServer::start).await;
     let name = format!("test_{}", NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
     let mut maintenance = server.maintenance().await;
@@ -39,7 +43,7 @@ pub async fn database() -> Database {
         let drop = format!("drop database {old} with (force)");
         maintenance.execute(AssertSqlSafe(drop)).await.expect("a finished test's database can be dropped");
     }
-    let create = format!("create database {name} template {TEMPLATE}");
+    let create = format!("create database {name} template {template}");
     maintenance.execute(AssertSqlSafe(create)).await.expect("the template can be copied");
     maintenance.close().await.expect("the maintenance connection closes");
     let options = server.embedded.connect_options().database(&name);
@@ -47,6 +51,11 @@ pub async fn database() -> Database {
 }
 
 impl Database {
+    /// Another database in the same state; nobody may be connected to this one.
+    pub async fn copy(&self) -> Database {
+        copy_of(&self.name).await
+    }
+
     /// How to connect to it.
     pub fn options(&self) -> PgConnectOptions {
         self.options.clone()

@@ -230,7 +230,8 @@ pub async fn buyer(house: &House, name: &str, money: &str) -> (CustomerId, Strin
     (customer, key.reveal().to_owned(), id)
 }
 
-fn panel_settings(seed: u64, faults: &str, services_extra: u32) -> Settings {
+/// A panel as every world has it, at a free port.
+pub fn panel_settings(seed: u64, faults: &str, services_extra: u32) -> Settings {
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         key: PANEL_KEY.to_owned(),

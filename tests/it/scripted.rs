@@ -1,0 +1,135 @@
+//! A panel that says exactly what a test tells it to: a few lines of HTTP, one answer per connection.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::world::{Plan, World};
+
+/// The service that is counted in units, and the one that is a package.
+const SERVICES: &str = r#"[
+    {"service":"1","name":"Units","type":"Default","category":"C","rate":"0.90","min":"10","max":"1000"},
+    {"service":"2","name":"Package","type":"Package","category":"C","rate":"1.50","min":"1","max":"1"}
+]"#;
+
+/// What the panel says.
+#[derive(Clone)]
+pub struct Script {
+    /// To `add`; `None` is an id that it never gave before.
+    pub add: Option<String>,
+    /// To `status`: this row, whatever order is asked about.
+    pub row: String,
+    /// Status answers wait until so many are asked for.
+    pub together: Option<Arc<Barrier>>,
+}
+
+struct Inner {
+    script: Script,
+    requests: BTreeMap<String, usize>,
+    next: u32,
+}
+
+/// A running one; it ends when it is dropped.
+pub struct Scripted {
+    addr: SocketAddr,
+    inner: Arc<Mutex<Inner>>,
+    _stop: DropGuard,
+}
+
+impl Scripted {
+    /// Takes every order, and says this row of each.
+    pub async fn saying(row: &str) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let script = Script { add: None, row: row.to_owned(), together: None };
+        let inner = Arc::new(Mutex::new(Inner { script, requests: BTreeMap::new(), next: 500 }));
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (answering, served) = (tasks.clone(), inner.clone());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                answering.spawn(answer(stream, served.clone()));
+            }
+        }));
+        Self { addr, inner, _stop: stop.drop_guard() }
+    }
+
+    /// A world that sells only this panel's services.
+    pub async fn world(&self) -> World {
+        let services = format!(
+            "[[provider]]\nid = \"s\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\nkey_env = \"PANEL_KEY\"\n\
+             currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\n\
+             [[service]]\nid = 1\nroutes = [{{ provider = \"s\", service = \"1\" }}]\n\
+             [[service]]\nid = 2\nroutes = [{{ provider = \"s\", service = \"2\" }}]\n",
+            self.addr
+        );
+        World::build(Plan { panels: Vec::new(), services, ..Plan::default() }).await
+    }
+
+    /// Says something else from now on.
+    pub fn change(&self, change: impl FnOnce(&mut Script)) {
+        change(&mut self.inner.lock().unwrap().script);
+    }
+
+    /// How often it was asked for an action.
+    pub fn requests(&self, action: &str) -> usize {
+        self.inner.lock().unwrap().requests.get(action).copied().unwrap_or(0)
+    }
+}
+
+async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
+    let Some(form) = form(&mut stream).await else { return };
+    let action = form.get("action").cloned().unwrap_or_default();
+    let script = {
+        let mut inner = inner.lock().unwrap();
+        *inner.requests.entry(action.clone()).or_default() += 1;
+        inner.script.clone()
+    };
+    let body = match action.as_str() {
+        "services" => SERVICES.to_owned(),
+        "balance" => r#"{"balance":"1000","currency":"USD"}"#.to_owned(),
+        "add" => script.add.unwrap_or_else(|| {
+            let mut inner = inner.lock().unwrap();
+            inner.next += 1;
+            format!(r#"{{"order":{}}}"#, inner.next)
+        }),
+        "status" => {
+            if let Some(barrier) = script.together {
+                barrier.wait().await;
+            }
+            rows(&form, &script.row)
+        }
+        _ => r#"{"error":"Incorrect request"}"#.to_owned(),
+    };
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
+    let _ = stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await;
+}
+
+fn rows(form: &BTreeMap<String, String>, row: &str) -> String {
+    let Some(orders) = form.get("orders") else { return row.to_owned() };
+    let rows: Vec<_> = orders.split(',').map(|id| format!("\"{id}\":{row}")).collect();
+    format!("{{{}}}", rows.join(","))
+}
+
+/// The form of one request; `None` when whoever asked hung up before its end.
+async fn form(stream: &mut TcpStream) -> Option<BTreeMap<String, String>> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+            if body.len() >= length.map_or(0, |length| length.trim().parse().unwrap()) {
+                return Some(form_urlencoded::parse(body.as_bytes()).into_owned().collect());
+            }
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
