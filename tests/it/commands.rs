@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use crate::server;
 
 /// How long anything that must happen may take, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How often something that happens by itself is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
