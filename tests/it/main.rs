@@ -4,6 +4,7 @@
 mod config;
 mod embedded;
 mod listen;
+mod placing;
 mod refusals;
 mod server;
 mod simulator;
