@@ -3,6 +3,7 @@
 
 mod config;
 mod embedded;
+mod hangups;
 mod listen;
 mod placing;
 mod refusals;
