@@ -4,13 +4,17 @@
 mod commands;
 mod audit;
 mod books;
+mod catalogue;
 mod config;
 mod delivery;
 mod doubt;
 mod embedded;
+mod hangups;
 mod listen;
 mod refused;
 mod scripted;
+mod placing;
+mod refusals;
 mod server;
 mod settlement;
 mod simulator;
