@@ -12,6 +12,10 @@ declare
     known   record;
     paid    record;
 begin
+    -- Whoever looks for one of these orders, because its answer was lost, waits for this transaction's end.
+    perform pg_advisory_xact_lock(b.id)
+    from jsonb_to_recordset(batch) as b (id integer);
+
     -- Whoever waits here for the same request_id finds it taken once the other commits, and reads the answer below,
     -- in a statement of its own that sees that commit.
     insert into request (customer_id, digest, fingerprint, order_id, answer)
@@ -48,11 +52,9 @@ begin
             where r.customer_id = p.customer_id and r.digest = p.digest;
 
             if not found then
-                -- Claimed by an earlier row of this batch that could not pay; neither could this one.
-                verdict := 'no_money';
-                remembered := null;
-                return next;
-                continue;
+                -- Claimed by an earlier row of this batch that could not pay: this one's turn.
+                insert into request (customer_id, digest, fingerprint, order_id, answer)
+                values (p.customer_id, p.digest, p.fingerprint, p.id, p.answer);
             elsif known.order_id <> p.id then
                 verdict := case when known.fingerprint = p.fingerprint then 'replayed' else 'reused' end;
                 remembered := case when known.fingerprint = p.fingerprint then known.answer end;
@@ -92,5 +94,14 @@ begin
         verdict := 'bought';
         return next;
     end loop;
+end
+$$;
+
+-- Whether an order was committed. Waits for whoever is still buying it, so that a no is final.
+create function order_was_placed(wanted integer) returns boolean
+language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(wanted);
+    return exists (select from orders where id = wanted);
 end
 $$;

@@ -83,13 +83,16 @@ fn partial(bought: Bought, remains: Option<i64>) -> Result<Outcome, MoneyError> 
 
 /// Whole, unless part was delivered and the panel keeps money for it: else waiting for 99 % and canceling is free.
 fn canceled(bought: Bought, report: &Report) -> Result<Outcome, MoneyError> {
-    let missing = report.remains.and_then(|remains| u64::try_from(remains).ok());
     let panel_keeps_money = report.charge.is_some_and(Money::is_positive);
-    match missing {
-        Some(missing) if panel_keeps_money && !bought.package && missing > 0 && missing < bought.units => {
-            by_remains(bought, missing, OrderState::Canceled)
-        }
-        Some(_) | None => Ok(Outcome::End { state: OrderState::Canceled, target: bought.charge, delivered: 0 }),
+    let whole = Outcome::End { state: OrderState::Canceled, target: bought.charge, delivered: 0 };
+    if !panel_keeps_money || bought.package {
+        return Ok(whole);
+    }
+    match report.remains.map(u64::try_from) {
+        // More than was ordered was delivered and paid for.
+        Some(Err(_)) => by_remains(bought, 0, OrderState::Canceled),
+        Some(Ok(missing)) if missing > 0 && missing < bought.units => by_remains(bought, missing, OrderState::Canceled),
+        Some(Ok(_)) | None => Ok(whole),
     }
 }
 
@@ -150,6 +153,8 @@ mod tests {
         assert_eq!(target(late), "0.01");
         let whole = outcome(bought("1", 100, false), &said(PanelStatus::Canceled, Some(1), "0")).unwrap();
         assert_eq!(target(whole), "1.00");
+        let over = outcome(bought("1", 100, false), &said(PanelStatus::Canceled, Some(-7), "1.07")).unwrap();
+        assert_eq!(target(over), "0.00");
         let untouched = outcome(bought("1", 100, false), &said(PanelStatus::Canceled, Some(100), "1")).unwrap();
         assert_eq!(target(untouched), "1.00");
     }

@@ -38,7 +38,8 @@ impl Delivery {
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "an answer came for a leg that moved on");
             return Ok(());
         }
-        legs::record(&mut tx, leg.id, attempt, said, now).await?;
+        let said = Evidence { verdict: believed(&leg, &said.verdict), ..said.clone() };
+        legs::record(&mut tx, leg.id, attempt, &said, now).await?;
         match &said.verdict {
             Verdict::Accepted(id) => self.accepted(&mut tx, settings, &leg, id, now).await?,
             Verdict::Refused(class) => self.refused(&mut tx, settings, &leg, *class, now).await?,
@@ -90,8 +91,6 @@ impl Delivery {
                 tracing::warn!(order = %leg.order, provider = %settings.id, class = class.word(), "an order waits for its panel");
                 park(tx, leg, class, again, now).await
             }
-            // After an answer that was lost, the order that is still running there may be this very one.
-            RefusalClass::Active if leg.state == LegState::InDoubt => Ok(()),
             RefusalClass::Active if !waited_long => park(tx, leg, class, again, now).await,
             RefusalClass::Active | RefusalClass::Service | RefusalClass::Action => {
                 if self.by_next_route(tx, leg, class, now).await? {
@@ -136,9 +135,7 @@ impl Delivery {
 
     /// Not a byte left this machine: again in a while, from the third time in a row by the next route.
     async fn never_sent(&self, tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
-        if leg.state == LegState::InDoubt {
-            return Ok(());
-        }
+        unexpose(tx, leg, now).await?;
         let at = now + TimeDelta::seconds(unsent_wait_s(leg.unsent));
         let (mut route, mut cost) = (leg.route.clone(), leg.cost);
         if leg.unsent + 1 >= UNSENT_BEFORE_REROUTE {
@@ -149,6 +146,14 @@ impl Delivery {
         }
         let reason = never_sent_reason(&leg.route, &route);
         legs::turn(tx, leg, &Turn::Again { at, route, cost }, &reason, now).await
+    }
+}
+
+/// After an answer that was lost, an order that is still running on the link may be this very one: that proves nothing.
+fn believed(leg: &LockedLeg, verdict: &Verdict) -> Verdict {
+    match verdict {
+        Verdict::Refused(RefusalClass::Active) if leg.state == LegState::InDoubt => Verdict::InDoubt,
+        Verdict::Refused(_) | Verdict::Accepted(_) | Verdict::NeverSent | Verdict::InDoubt => verdict.clone(),
     }
 }
 

@@ -20,9 +20,9 @@ const WAITING_MAX: usize = 512;
 /// Ids drawn at once; what a process does not use is a gap.
 const IDS_AT_ONCE: i32 = 32;
 /// Times that a lost commit is looked for before the customer is told to ask again.
-const LOOKS_MAX: u32 = 10;
-/// Between two such looks.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOKS_MAX: u32 = 50;
+/// Between two such looks; all of them stay within the time that a request has.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Buys one placement after another.
 #[derive(Clone, Debug)]
@@ -117,10 +117,11 @@ async fn look_for(store: &Store, placement: Placement) -> Result<Placed, Refusal
         tokio::time::sleep(LOOK_EVERY).await;
         match orders::exists(store, placement.order).await {
             Ok(true) => return Ok(Placed::Bought(placement.answer)),
-            Ok(false) => break,
-            Err(error) if error.is_away() => {}
-            Err(error) => return Err(refused(&error)),
+            Ok(false) => return Err(Refusal::Away),
+            Err(error) => tracing::debug!(%error, order = %placement.order, "the order cannot be looked for yet"),
         }
     }
-    Err(Refusal::Away)
+    // Nobody knows: nothing may sound like nothing was done.
+    tracing::error!(order = %placement.order, "it stays unknown whether an order was bought; the books know");
+    Err(Refusal::Broken)
 }

@@ -40,10 +40,13 @@ impl Delivery {
         let mut affordable = Vec::new();
         for (leg, cost) in parked {
             match balance.minus(cost) {
-                Ok(rest) if !rest.is_negative() => balance = rest,
-                Ok(_) | Err(_) => break,
+                Ok(rest) if !rest.is_negative() => {
+                    balance = rest;
+                    affordable.push(leg);
+                }
+                // A dear order waits by itself and does not hold up the cheaper ones behind it.
+                Ok(_) | Err(_) => {}
             }
-            affordable.push(leg);
         }
         legs::unpark(&self.store, &affordable, self.clock.now()).await
     }

@@ -55,9 +55,17 @@ impl Delivery {
     /// Sends one leg and concludes from the answer.
     pub async fn send(&self, panel: &Panel, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
         let slot = panel.slot().await;
-        if !legs::mark(&self.store, leg, epoch, self.clock.now()).await? {
-            tracing::info!(leg = %leg.leg, "a leg was taken by somebody else before it was sent");
-            return Ok(());
+        match legs::mark(&self.store, leg, epoch, self.clock.now()).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::info!(leg = %leg.leg, "a leg was taken by somebody else before it was sent");
+                return Ok(());
+            }
+            // The mark may be committed, and nothing will be sent: said while it is known, or the leg would be in doubt.
+            Err(error) => {
+                tracing::warn!(leg = %leg.leg, %error, "the intent to send was not acknowledged; nothing is sent");
+                return self.conclude_surely(panel.settings(), leg, &unsent()).await;
+            }
         }
         let said = panel.add(slot, leg).await;
         tracing::info!(
@@ -77,7 +85,7 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         for _ in 1..CONCLUSIONS_MAX {
             match self.conclude(settings, leg.leg, leg.attempt, said).await {
-                Err(error) if error.is_away() => tokio::time::sleep(BETWEEN_CONCLUSIONS).await,
+                Err(error) if error.is_away() || error.is_collision() => tokio::time::sleep(BETWEEN_CONCLUSIONS).await,
                 concluded => return concluded,
             }
         }
@@ -104,6 +112,11 @@ impl Delivery {
         tracing::warn!(%leg, attempt, provider = %settings.id, "a leg without an answer is in doubt");
         self.conclude(settings, leg, attempt, &said).await
     }
+}
+
+fn unsent() -> Evidence {
+    let words = "the intent to send was not acknowledged by the database, so nothing was sent".to_owned();
+    Evidence { verdict: Verdict::NeverSent, http_status: None, words }
 }
 
 /// Sent before this moment and still unanswered is too late.

@@ -94,11 +94,11 @@ impl Delivery {
     }
 }
 
-/// Asks about a batch; a panel that declines the batch as a whole is asked one by one, for one bad id must not keep the
-/// others' news away.
+/// Asks about a batch; a panel that declines the batch as a whole, or knows no batches, is asked one by one: one bad
+/// id must not keep the others' news away.
 async fn ask(panel: &Panel, ids: &[PanelOrder]) -> Result<Vec<(PanelOrder, Row)>, Failure> {
     match panel.status(ids).await {
-        Err(failure) if ids.len() > 1 && failure.kind == FailureKind::Declined => {
+        Err(failure) if ids.len() > 1 && matches!(failure.kind, FailureKind::Declined | FailureKind::Unreadable) => {
             let mut rows = Vec::with_capacity(ids.len());
             for id in ids {
                 rows.extend(panel.status(std::slice::from_ref(id)).await?);

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{PgPool, Postgres};
+use sqlx::{PgPool, Postgres, Row};
 
 /// A transaction; dropped without a commit, it never happened.
 pub type Tx = sqlx::Transaction<'static, Postgres>;
@@ -34,13 +34,21 @@ pub const WORKERS_MAX: u32 = 8;
 pub const COMMAND_MAX: u32 = 2;
 
 /// Limits of every session, so that no statement, lock or forgotten transaction holds others up for long.
-const SESSION: [(&str, &str); 3] =
-    [("statement_timeout", "15s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "10s")];
+///
+/// The last two are what money relies on, whatever the server's own settings say: an acknowledged commit survives the
+/// server, and a statement sees what others committed before it.
+const SESSION: [(&str, &str); 5] = [
+    ("statement_timeout", "15s"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("synchronous_commit", "on"),
+    ("default_transaction_isolation", "read\\ committed"),
+];
 
 /// Why the database gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be reached, or is shutting down; nothing is known to be wrong with what was asked.
+    /// The connection was lost, or the server is shutting down: what was asked may or may not have been done.
     #[error("the database is away: {0}")]
     Away(#[source] sqlx::Error),
     /// It answered that something is wrong.
@@ -49,7 +57,7 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the database could not be migrated: {0}")]
     Migrate(#[from] MigrateError),
-    /// The heartbeat finds nobody there.
+    /// Nobody was there to ask: nothing was done.
     #[error("the database is away")]
     Absent,
     /// A row says what no row may say.
@@ -79,7 +87,7 @@ impl StoreError {
     }
 
     /// Whether the server undid the statement because of a neighbour, so that it may be tried again.
-    fn is_collision(&self) -> bool {
+    pub fn is_collision(&self) -> bool {
         let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
         matches!(error.code().as_deref(), Some("40P01" | "40001"))
     }
@@ -87,18 +95,15 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) {
+            return Self::Absent;
+        }
         // Classes 57P (shutting down, starting) and 08 (connection) speak of the server, not of the statement.
         let by_its_own_word = error
             .as_database_error()
             .and_then(|error| error.code().map(|code| code.starts_with("57P") || code.starts_with("08")));
-        let away = by_its_own_word.unwrap_or(matches!(
-            &error,
-            sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-        ));
+        let away = by_its_own_word
+            .unwrap_or(matches!(&error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed));
         if away { Self::Away(error) } else { Self::Broken(error) }
     }
 }
@@ -179,8 +184,10 @@ fn pool(options: &PgConnectOptions, connections_max: u32, acquire_timeout: Durat
         .test_before_acquire(false)
         .after_release(|connection, _| {
             Box::pin(async move {
-                let clean = sqlx::query_scalar!(r#"select now() = statement_timestamp() as "clean!""#);
-                clean.fetch_one(connection).await
+                // In the simple protocol: the extended one moves the statement's clock between binding and executing,
+                // and would call every connection dirty.
+                let clean = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
+                clean.try_get(0)
             })
         })
         .connect_lazy_with(options.clone())

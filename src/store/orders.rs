@@ -130,9 +130,9 @@ async fn place_once(store: &Store, batch: &[PlacementRow<'_>]) -> Result<Vec<Pla
         .collect()
 }
 
-/// Whether the order was committed.
+/// Whether the order was committed; waits for a call of [`place`] that the server is still at.
 pub async fn exists(store: &Store, order: OrderId) -> Result<bool, StoreError> {
-    let found = sqlx::query_scalar!(r#"select exists (select from orders where id = $1) as "found!""#, order.0);
+    let found = sqlx::query_scalar!(r#"select order_was_placed($1) as "found!""#, order.0);
     Ok(found.fetch_one(&store.workers).await?)
 }
 

@@ -13,25 +13,25 @@ use crate::store::StoreError;
 /// After a failed round, before the next: quick enough to go on by itself, slow enough not to hammer.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
-/// When each worker's last round ended well.
+/// When each worker's next round should have begun.
 #[derive(Clone, Debug)]
 pub struct Pulse {
-    last: Arc<Mutex<BTreeMap<String, Instant>>>,
+    due: Arc<Mutex<BTreeMap<String, Instant>>>,
     clock: SharedClock,
 }
 
 impl Pulse {
-    /// Seconds since the worker that is furthest behind ended a round; `None` before anyone did.
+    /// Seconds by which the worker that is furthest behind is late for its round; `None` before anyone ended one.
     pub fn lag_s(&self) -> Option<u64> {
         let now = self.clock.now();
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = last.values().min()?;
-        u64::try_from((now - *oldest).num_seconds()).ok()
+        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = due.values().min()?;
+        Some(u64::try_from((now - *latest).num_seconds()).unwrap_or(0))
     }
 
-    fn beat(&self, name: &str) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.insert(name.to_owned(), self.clock.now());
+    fn beat(&self, name: &str, period: Duration) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        due.insert(name.to_owned(), self.clock.now() + period);
     }
 }
 
@@ -46,7 +46,7 @@ pub struct Driver {
 impl Driver {
     /// A driver that runs nothing yet.
     pub fn new(clock: SharedClock) -> Self {
-        let pulse = Pulse { last: Arc::default(), clock };
+        let pulse = Pulse { due: Arc::default(), clock };
         Self { tasks: TaskTracker::new(), stop: CancellationToken::new(), pulse }
     }
 
@@ -72,7 +72,7 @@ impl Driver {
             while !stop.is_cancelled() {
                 let pause = match round().await {
                     Ok(()) => {
-                        pulse.beat(&name);
+                        pulse.beat(&name, period);
                         period
                     }
                     Err(error) => {

@@ -76,7 +76,7 @@ impl Workers {
     /// Starts what deals with panels.
     pub fn deliver(&self, means: &Means) {
         for panel in &means.panels {
-            panel::start(&self.driver, &means.delivery, panel, &means.bought);
+            panel::start(&self.driver, means, panel);
         }
         let means = means.clone();
         self.driver.every("refresh", CATALOGUE_EVERY, move || refresh_if_asked(means.clone()));

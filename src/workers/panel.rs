@@ -2,22 +2,26 @@
 //!
 //! ```text
 //!  keeper ──epoch──▶ dispatcher   legs out, at most so many at once
-//!           └──────▶ tracker      statuses in, one batch at a time
-//!           └──────▶ unparker     tries again what waits for money or a key
+//!           ├──────▶ tracker      statuses in, one batch at a time
+//!           ├──────▶ unparker     tries again what waits for money or a key
+//!           └──────▶ greeter      asks until the panel answers for the first time
 //! ```
 //! Without an epoch the others do nothing; with an old one the database refuses what they write.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::refresh;
+use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::upstream::Panel;
+use crate::workers::Means;
 use crate::workers::driver::{Driver, tell};
 
 /// How often the lease is renewed; a third of its length, so that one lost renewal loses nothing.
@@ -30,12 +34,20 @@ const TRACK_EVERY: Duration = Duration::from_millis(250);
 const BATCHES_MAX: u32 = 100;
 
 /// Starts a panel's workers.
-pub fn start(driver: &Driver, delivery: &Delivery, panel: &Arc<Panel>, bought: &Arc<Notify>) {
-    let desk = Arc::new(Desk { delivery: delivery.clone(), panel: panel.clone(), epoch: AtomicI64::new(0) });
+pub fn start(driver: &Driver, means: &Means, panel: &Arc<Panel>) {
+    let desk = Arc::new(Desk {
+        delivery: means.delivery.clone(),
+        panel: panel.clone(),
+        epoch: AtomicI64::new(0),
+        greeted: AtomicBool::new(false),
+    });
+    let bought = &means.bought;
     let name = |worker: &str| format!("{worker} {}", panel.settings().id);
     let keeper = desk.clone();
     let kept = bought.clone();
     driver.every(name("keeper"), HOLD_EVERY, move || keeper.clone().keep(kept.clone()));
+    let (greeter, store, clock) = (desk.clone(), means.store.clone(), means.clock.clone());
+    driver.every(name("greeter"), HOLD_EVERY, move || greeter.clone().greet(store.clone(), clock.clone()));
     let tracker = desk.clone();
     driver.every(name("tracker"), TRACK_EVERY, move || tracker.clone().track());
     let unparker = desk.clone();
@@ -49,6 +61,7 @@ struct Desk {
     delivery: Delivery,
     panel: Arc<Panel>,
     epoch: AtomicI64,
+    greeted: AtomicBool,
 }
 
 impl Desk {
@@ -67,11 +80,24 @@ impl Desk {
         if before == 0 && epoch.is_some() {
             tracing::info!(provider = %self.panel.settings().id, epoch, "this process deals with the panel now");
         }
-        if !self.panel.has_answered() || (before == 0 && epoch.is_some()) {
-            self.delivery.ask_balance(&self.panel).await?;
-        }
         bought.notify_waiters();
         held.map(|_| ())
+    }
+
+    /// Until a panel has answered, its catalogue is asked for: a panel that was dead at the start is sold from as soon
+    /// as it is back. Its balance is read then, and whenever parked orders ask for it.
+    async fn greet(self: Arc<Self>, store: Store, clock: SharedClock) -> Result<(), StoreError> {
+        if self.greeted.load(Ordering::Acquire) || self.epoch().is_none() {
+            return Ok(());
+        }
+        if !self.panel.has_answered() {
+            // What came of it is told and kept where it is read.
+            let _ = refresh::one(&store, &self.panel, &clock).await?;
+        }
+        if self.delivery.ask_balance(&self.panel).await?.is_some() {
+            self.greeted.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     async fn track(self: Arc<Self>) -> Result<(), StoreError> {

@@ -1,20 +1,20 @@
 //! The integration tests: one binary, one private database server, a chapter per verb.
 #![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
 
-mod commands;
 mod audit;
 mod books;
 mod catalogue;
+mod commands;
 mod config;
 mod delivery;
 mod doubt;
 mod embedded;
 mod hangups;
 mod listen;
-mod refused;
-mod scripted;
 mod placing;
 mod refusals;
+mod refused;
+mod scripted;
 mod server;
 mod settlement;
 mod simulator;
