@@ -10,9 +10,9 @@ use crate::world::{Plan, World, one_over};
 const WHOLE: &str = r#"{"balance":"1000.00","currency":"USD"}"#;
 const CHARGED: &str = r#"{"balance":"999.91","currency":"USD"}"#;
 
-async fn is_shown(world: &World, order: i32, word: &str) {
+async fn is_shown(world: &World, order: i32, state: &str) {
     let status = world.status(order).await;
-    assert!(status.contains(&format!(r#""status":"{word}""#)), "{status}");
+    assert!(status.contains(&format!(r#""status":"{state}""#)), "{status}");
 }
 
 /// One service over two panels, in order.
