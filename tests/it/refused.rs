@@ -10,9 +10,9 @@ use crate::world::{Plan, World, one_over};
 const WHOLE: &str = r#"{"balance":"1000.00","currency":"USD"}"#;
 const CHARGED: &str = r#"{"balance":"999.91","currency":"USD"}"#;
 
-async fn is_shown(world: &World, order: i32, state: &str) {
+async fn is_shown(world: &World, order: i32, shown: &str) {
     let status = world.status(order).await;
-    assert!(status.contains(&format!(r#""status":"{state}""#)), "{status}");
+    assert!(status.contains(&format!(r#""status":"{shown}""#)), "{status}");
 }
 
 /// One service over two panels, in order.
