@@ -26,6 +26,8 @@ async fn an_order_is_delivered_and_costs_what_was_said() {
     let world = World::open().await;
     let order = world.buy("1", "100").await;
     assert_eq!(shown(&world, order).await, row("Pending", "0.09", "100"));
+    let who = read(&world.database, "select customer_id || ' ' || key_id from orders").await;
+    assert_eq!(who, format!("{} {}", world.customer.0, world.key_id.0));
     world.work().await;
     assert_eq!(shown(&world, order).await, row("Processing", "0.09", "100"));
     world.pass(1, 10).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use panelgate::domain::clock::Clock;
 use panelgate::domain::id::PanelOrder;
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
+use panelgate::domain::provider::RefusalClass;
 use panelgate::simulator::{Settings, Simulator};
 use panelgate::store::legs;
 
@@ -120,6 +121,52 @@ async fn a_late_answer_ends_the_doubt_and_one_for_another_attempt_says_nothing()
 
 fn sums(doubt: &str, cost: &str) -> (String, String) {
     (doubt.to_owned(), cost.to_owned())
+}
+
+#[tokio::test]
+async fn a_late_refusal_proves_that_nothing_was_placed() {
+    let world = World::open().await;
+    let mut orphans = Vec::new();
+    for class in [RefusalClass::Link, RefusalClass::Money, RefusalClass::Active] {
+        orphans.push((orphan(&world).await, class));
+    }
+    taken_over(&world).await;
+    assert_eq!(holds(&world.database, "doubt").await, "-0.27");
+    for (leg, class) in &orphans {
+        let said = Evidence { verdict: Verdict::Refused(*class), http_status: Some(200), words: String::new() };
+        world.house.delivery.conclude(world.house.panels[0].settings(), leg.leg, leg.attempt, &said).await.unwrap();
+    }
+    // The order that runs on the link may be this very one: the last stays in doubt.
+    assert_eq!(stand(&world.database).await, "a refused, a parked, a in_doubt");
+    assert_eq!(holds(&world.database, "doubt").await, "-0.09");
+    let states = "select string_agg(state || ' ' || trim_scale(refunded), ', ' order by id) from orders";
+    assert_eq!(read(&world.database, states).await, "canceled 0.09, processing 0, processing 0", "never pending again");
+    world.audit().await;
+    world.turn(11);
+    world.work().await;
+    world.pass(1, 11).await;
+    assert_eq!(stand(&world.database).await, "a refused, a ended, a in_doubt");
+    assert_eq!(world.panel().orders().len(), 1);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_leg_that_was_only_taken_is_sent_by_the_next_process_and_not_by_the_old_one() {
+    let world = World::open().await;
+    world.buy("1", "100").await;
+    let (house, panel) = (&world.house, &world.house.panels[0]);
+    let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
+    let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
+    taken_over(&world).await;
+    assert_eq!(stand(&world.database).await, "a leased", "the leg's own lease still runs");
+    house.delivery.send(panel, &leg, epoch).await.unwrap();
+    assert_eq!(world.panel().requests().get("add"), None, "who lost the panel sends nothing");
+    world.turn(60);
+    taken_over(&world).await;
+    assert_eq!(stand(&world.database).await, "a accepted");
+    house.delivery.send(panel, &leg, epoch).await.unwrap();
+    assert_eq!((world.panel().orders().len(), world.panel().requests()["add"]), (1, 1));
+    world.audit().await;
 }
 
 #[tokio::test]
