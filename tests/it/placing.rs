@@ -158,7 +158,7 @@ async fn fifty_at_once_with_one_request_id_and_two_bodies_are_one_order() {
     let answers = at_once(&world, requests).await;
     let reused = r#"{"error":"request_id was used for a different order"}"#;
     let (turned_away, bought): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| *answer == reused);
-    assert_eq!((refused.len(), bought.len()), (25, 25));
+    assert_eq!((turned_away.len(), bought.len()), (25, 25));
     assert_eq!(bought.iter().collect::<BTreeSet<_>>().len(), 1, "{bought:?}");
     assert_eq!((count(&world, "orders").await, count(&world, "charges").await), (1, 1));
     world.audit().await;
