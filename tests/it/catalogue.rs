@@ -39,7 +39,7 @@ async fn five_thousand_services_are_read_at_once_and_sold() {
         (1..).zip(&rows).filter(|(_, row)| sold.contains(&fold(&row.1).as_str())).map(|(id, _)| id).collect();
     assert!(sold.len() > 4_000 && sold.len() < LARGE as usize, "{}", sold.len());
     assert_eq!(listed(&world).await, sold);
-    let unsold = (1..=LARGE).find(|id| !sold.contains(id)).unwrap().to_string();
+    let unsold = (1..=i64::from(LARGE)).find(|id| !sold.contains(id)).unwrap().to_string();
     let fields = [("action", "add"), ("service", unsold.as_str()), ("link", "a"), ("quantity", "100")];
     assert_eq!(world.ask(&fields).await, r#"{"error":"Incorrect service ID"}"#);
     world.buy("1", "10").await;

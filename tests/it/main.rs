@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one private database server, a chapter per verb.
 #![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
 
+mod answers;
 mod audit;
 mod books;
 mod catalogue;
@@ -10,6 +11,7 @@ mod delivery;
 mod doubt;
 mod embedded;
 mod hangups;
+mod keys;
 mod listen;
 mod placing;
 mod refusals;

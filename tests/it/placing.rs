@@ -10,6 +10,11 @@ use crate::world::{Plan, World, all_of, buyer};
 
 const LINK: &str = "https://example.org/1";
 
+const ORDERS: &str = "select count(*) from orders";
+const LEGS: &str = "select count(*) from leg";
+const REQUESTS: &str = "select count(*) from request";
+const CHARGES: &str = "select count(*) from transfer where reason = 'charge'";
+
 /// An `add` of so many of service 1, for whoever has the key.
 fn wish<'a>(key: &'a str, quantity: &'a str, request_id: &'a str) -> Vec<(&'a str, &'a str)> {
     let fields = [
@@ -33,14 +38,8 @@ async fn at_once(world: &World, requests: Vec<Vec<(&str, &str)>>) -> Vec<String>
     asking.join_all().await
 }
 
-async fn count(world: &World, table: &'static str) -> i64 {
-    let count = match table {
-        "orders" => "select count(*) from orders",
-        "leg" => "select count(*) from leg",
-        "request" => "select count(*) from request",
-        _ => "select count(*) from transfer where reason = 'charge'",
-    };
-    sqlx::query_scalar(count).fetch_one(&world.pool().await).await.unwrap()
+async fn count(world: &World, of: &'static str) -> i64 {
+    sqlx::query_scalar(of).fetch_one(&world.pool().await).await.unwrap()
 }
 
 #[tokio::test]
@@ -120,7 +119,7 @@ async fn a_repeated_request_is_answered_with_the_same_bytes_whatever_happened_si
     assert_eq!(world.post(&wish(&world.key, "10", "r1")).await, first, "the service is gone");
     let reused = r#"{"error":"request_id was used for a different order"}"#;
     assert_eq!(world.post(&wish(&world.key, "11", "r1")).await.1, reused);
-    assert_eq!((count(&world, "orders").await, count(&world, "charges").await), (1, 1));
+    assert_eq!((count(&world, ORDERS).await, count(&world, CHARGES).await), (1, 1));
     world.audit().await;
 }
 
@@ -130,7 +129,7 @@ async fn a_request_that_was_refused_is_tried_afresh_and_is_nobody_elses() {
     let (_, other, _) = buyer(&world.house, "other", "1").await;
     let broke = r#"{"error":"Not enough funds on balance"}"#;
     assert_eq!(world.post(&wish(&world.key, "10", "r1")).await.1, broke);
-    assert_eq!(count(&world, "request").await, 0);
+    assert_eq!(count(&world, REQUESTS).await, 0);
     let others = world.post(&wish(&other, "20", "r1")).await.1;
     assert!(others.starts_with(r#"{"order":"#), "{others}");
     assert_eq!(world.post(&wish(&world.key, "10", "r1")).await.1, broke);
@@ -145,7 +144,7 @@ async fn fifty_at_once_with_one_request_id_are_one_order() {
     let different: BTreeSet<_> = answers.iter().collect();
     assert_eq!(different.len(), 1, "{different:?}");
     assert!(answers[0].starts_with(r#"{"order":"#), "{}", answers[0]);
-    assert_eq!((count(&world, "orders").await, count(&world, "charges").await), (1, 1));
+    assert_eq!((count(&world, ORDERS).await, count(&world, CHARGES).await), (1, 1));
     world.work().await;
     assert_eq!(world.panel().orders().len(), 1);
     world.audit().await;
@@ -156,11 +155,11 @@ async fn fifty_at_once_with_one_request_id_and_two_bodies_are_one_order() {
     let world = World::open().await;
     let requests = (0..50).map(|n| wish(&world.key, if n % 2 == 0 { "10" } else { "11" }, "same")).collect();
     let answers = at_once(&world, requests).await;
-    let reused = r#"{"error":"request_id was used for a different order"}"#;
-    let (turned_away, bought): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| *answer == reused);
-    assert_eq!((turned_away.len(), bought.len()), (25, 25));
+    let other_body = r#"{"error":"request_id was used for a different order"}"#;
+    let (refused, bought): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| *answer == other_body);
+    assert_eq!((refused.len(), bought.len()), (25, 25));
     assert_eq!(bought.iter().collect::<BTreeSet<_>>().len(), 1, "{bought:?}");
-    assert_eq!((count(&world, "orders").await, count(&world, "charges").await), (1, 1));
+    assert_eq!((count(&world, ORDERS).await, count(&world, CHARGES).await), (1, 1));
     world.audit().await;
 }
 
@@ -173,7 +172,7 @@ async fn two_hundred_at_once_against_money_for_ten_are_ten() {
     assert_eq!((broke.len(), bought.len()), (190, 10), "{answers:?}");
     assert_eq!(bought.iter().collect::<BTreeSet<_>>().len(), 10, "each has an order of its own");
     assert_eq!(world.balance().await, r#"{"balance":"0.00","currency":"USD"}"#);
-    assert_eq!((count(&world, "orders").await, count(&world, "leg").await), (10, 10));
+    assert_eq!((count(&world, ORDERS).await, count(&world, LEGS).await), (10, 10));
     world.audit().await;
     world.work().await;
     assert_eq!(world.panel().orders().len(), 10);
@@ -193,7 +192,7 @@ async fn two_hundred_at_once_of_twenty_customers_do_not_stand_in_each_others_way
     let answers = at_once(&world, requests).await;
     assert!(answers.iter().all(|answer| answer.starts_with(r#"{"order":"#)), "{answers:?}");
     assert_eq!(answers.iter().collect::<BTreeSet<_>>().len(), 100);
-    assert_eq!((count(&world, "orders").await, count(&world, "request").await), (100, 100));
+    assert_eq!((count(&world, ORDERS).await, count(&world, REQUESTS).await), (100, 100));
     for key in &keys {
         assert_eq!(world.ask_as(key, &[("action", "balance")]).await, r#"{"balance":"0.955","currency":"USD"}"#);
     }
