@@ -11,9 +11,9 @@ pub mod show;
 pub mod transfers;
 pub mod watches;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
@@ -42,7 +42,7 @@ const SESSION: [(&str, &str); 5] = [
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("synchronous_commit", "on"),
-    ("default_transaction_isolation", "read\\ committed"),
+    ("default_transaction_isolation", "read committed"),
 ];
 
 /// Why the database gave no answer.
@@ -115,17 +115,34 @@ pub struct Store {
     workers: PgPool,
     heartbeat: PgPool,
     present: Arc<AtomicBool>,
+    lost: Arc<Lost>,
+}
+
+/// When the server was last found away; connections made before are dead, whether they know it or not.
+#[derive(Debug, Default)]
+struct Lost(Mutex<Option<Instant>>);
+
+impl Lost {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn survived(&self, age: Duration) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|lost| age < lost.elapsed())
+    }
 }
 
 impl Store {
     /// Opens the pools without waiting for a connection.
     pub fn open(options: &PgConnectOptions, customers_max: u32, workers_max: u32) -> Self {
         let options = options.clone().options(SESSION).application_name("panelgate");
+        let lost = Arc::new(Lost::default());
         Self {
-            customers: pool(&options, customers_max, ACQUIRE_TIMEOUT),
-            workers: pool(&options, workers_max, ACQUIRE_TIMEOUT),
-            heartbeat: pool(&options, 1, HEARTBEAT_TIMEOUT),
+            customers: pool(&options, customers_max, ACQUIRE_TIMEOUT, &lost),
+            workers: pool(&options, workers_max, ACQUIRE_TIMEOUT, &lost),
+            heartbeat: pool(&options, 1, HEARTBEAT_TIMEOUT, &lost),
             present: Arc::new(AtomicBool::new(true)),
+            lost,
         }
     }
 
@@ -142,6 +159,9 @@ impl Store {
     /// One beat: asks the server for nothing and remembers whether it answered.
     pub async fn beat(&self) -> bool {
         let answered = sqlx::query_scalar!(r#"select 1 as "one!""#).fetch_one(&self.heartbeat).await.is_ok();
+        if !answered {
+            self.lost.note();
+        }
         self.present.store(answered, Ordering::Relaxed);
         answered
     }
@@ -177,11 +197,19 @@ impl Store {
 /// The driver's `begin()`, when its future is dropped half way, hands back a connection in an open transaction; the
 /// next borrower's writes would be answered and never committed. Two clocks of the server tell: inside a transaction
 /// `now()` stands still at its beginning.
-fn pool(options: &PgConnectOptions, connections_max: u32, acquire_timeout: Duration) -> PgPool {
+///
+/// Nor does it hand one out that is older than the server's last absence. Asking each connection whether it lives would
+/// cost every caller a round trip; the heartbeat has asked already.
+fn pool(options: &PgConnectOptions, connections_max: u32, acquire_timeout: Duration, lost: &Arc<Lost>) -> PgPool {
+    let lost = lost.clone();
     PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(acquire_timeout)
         .test_before_acquire(false)
+        .before_acquire(move |_, meta| {
+            let survived = lost.survived(meta.age);
+            Box::pin(async move { Ok(survived) })
+        })
         .after_release(|connection, _| {
             Box::pin(async move {
                 // In the simple protocol: the extended one moves the statement's clock between binding and executing,

@@ -128,3 +128,20 @@ async fn a_begin_that_was_cancelled_anywhere_leaves_no_transaction_behind() {
         assert_eq!(written.as_deref(), Some("written"), "cancelled after {polls} looks");
     }
 }
+
+/// What went wrong: the guard of the pool took every connection for one inside a transaction, and each was made anew.
+#[tokio::test]
+async fn a_connection_that_is_given_back_clean_is_kept() {
+    let database = server::database().await;
+    let store = Store::open(&database.options(), 1, 1);
+    let pool = database.pool().await;
+    let guarded = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
+                   and query like '%statement_timestamp()%'";
+    assert!(store.beat().await);
+    let first: Vec<i32> = sqlx::query_scalar(guarded).fetch_all(&pool).await.unwrap();
+    for _ in 0..20 {
+        assert!(store.beat().await);
+    }
+    let last: Vec<i32> = sqlx::query_scalar(guarded).fetch_all(&pool).await.unwrap();
+    assert_eq!((first.len(), &first), (1, &last));
+}

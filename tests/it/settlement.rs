@@ -67,8 +67,14 @@ async fn canceled_with_a_part_delivered_and_paid_is_refunded_by_what_remains() {
 }
 
 #[tokio::test]
+async fn canceled_after_more_than_all_was_delivered_and_paid_refunds_nothing() {
+    let world = after(r#"{"charge":"0.054","status":"Canceled","remains":"-3"}"#).await;
+    assert_eq!(stands(&world).await, "canceled 0.09 0 0");
+}
+
+#[tokio::test]
 async fn canceled_is_otherwise_refunded_whole() {
-    for (charge, remains) in [("0", "40"), ("0.05", "0"), ("0.05", "100"), ("0.05", "-3"), ("0.05", "101")] {
+    for (charge, remains) in [("0", "40"), ("0.05", "0"), ("0.05", "100"), ("0", "-3"), ("0.05", "101")] {
         let world = after(&format!(r#"{{"charge":"{charge}","status":"Canceled","remains":"{remains}"}}"#)).await;
         assert_eq!(stands(&world).await, "canceled 0.09 0.09 100", "{charge} {remains}");
     }
