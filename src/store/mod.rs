@@ -179,7 +179,7 @@ impl Store {
     /// Begins a transaction of a worker or a command.
     ///
     /// Never awaited in a future that a customer can drop: a cancelled begin would leave the connection inside a
-    /// transaction (the pools check for it all the same, see [`pool`]).
+    /// transaction (the pools check for it all the same).
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(self.workers.begin().await?)
     }
