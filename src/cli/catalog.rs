@@ -1,16 +1,14 @@
 //! `catalog`: what is sold, and reading the panels' catalogues again.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::catalog::{self, Snapshot};
+use crate::catalog;
 use crate::cli::answer::{Answer, table};
+use crate::cli::in_force;
 use crate::cli::session::Session;
-use crate::config;
 use crate::store::catalogue;
 
 /// How often the gateway is looked at while it reads the catalogues.
@@ -40,7 +38,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
 }
 
 async fn list(session: &Session, provider: Option<&str>) -> anyhow::Result<Answer> {
-    let snapshot = in_force(session).await?;
+    let snapshot = in_force::snapshot(session).await?;
     let delivers = |sold: &catalog::Sold| {
         provider.is_none_or(|provider| sold.routes.iter().any(|(route, _)| route.provider.0 == provider))
     };
@@ -82,15 +80,6 @@ async fn list(session: &Session, provider: Option<&str>) -> anyhow::Result<Answe
         "services": document.collect::<serde_json::Value>(), "not_sold": unsold.collect::<serde_json::Value>(),
     });
     Ok(Answer::new(text, document))
-}
-
-/// What is sold by the configuration in force over the stored catalogues.
-async fn in_force(session: &Session) -> anyhow::Result<Snapshot> {
-    let Some(text) = catalogue::in_force(&session.store).await? else {
-        anyhow::bail!("no gateway was ever started on this database; `panelgate serve` publishes its configuration");
-    };
-    let file = config::read(&text, Path::new("."), &BTreeMap::new())?;
-    Ok(catalog::read(&session.store, &file.mapping).await?)
 }
 
 async fn refresh(session: &Session) -> anyhow::Result<Answer> {

@@ -6,6 +6,7 @@ mod catalog;
 mod check;
 mod customer;
 mod demo;
+mod in_force;
 mod key;
 mod ledger;
 mod order;
@@ -78,7 +79,7 @@ enum Command {
     Balance(balance::Command),
     /// What moved in a customer's wallet
     Statement(balance::StatementOptions),
-    /// Look at orders
+    /// Look at orders, and decide those in doubt
     #[command(subcommand)]
     Order(order::Command),
     /// What is sold, and reading the panels' catalogues again

@@ -3,12 +3,17 @@
 use serde_json::{Value, json};
 
 use crate::cli::answer::{Answer, WrongUse, maybe_moment, moment, table};
+use crate::cli::in_force;
 use crate::cli::session::Session;
-use crate::domain::id::OrderId;
+use crate::domain::id::{OrderId, PanelOrder};
+use crate::orders::resolve::{Finding, Resolved};
 use crate::store::show::{self, ExchangeRow, LegRow, OrderRow, TransferRow, Wanted};
 
 /// Words that `--state` takes beside the orders' own states.
 const MORE_STATES: [&str; 3] = ["review", "parked", "in_doubt"];
+
+/// The longest id of a panel's order.
+const PANEL_ORDER_BYTES_MAX: usize = 128;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -27,11 +32,30 @@ pub enum Command {
         #[arg(long)]
         link: Option<String>,
     },
+    /// Decide an order in doubt, after looking at the panel: `resolve ID accepted PANEL_ORDER`, `resolve ID not-placed`
+    Resolve {
+        /// The order's id
+        id: i32,
+        #[command(subcommand)]
+        finding: Found,
+    },
     /// One order: its quote, its legs, what was said to panels, its transfers
     Show {
         /// The order's id
         id: i32,
     },
+}
+
+/// What was found at the panel.
+#[derive(Debug, clap::Subcommand)]
+pub enum Found {
+    /// The panel has it: it is followed there from now on
+    Accepted {
+        /// Its id at the panel
+        panel_order: String,
+    },
+    /// The panel has nothing of it: it goes by its next route, or ends and is refunded whole
+    NotPlaced,
 }
 
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
@@ -49,8 +73,33 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
             let wanted = Wanted { state, customer, provider, link, order: None };
             Ok(listed(&show::list(&session.store, &wanted).await?))
         }
+        Command::Resolve { id, finding } => resolve(session, OrderId(id), finding).await,
         Command::Show { id } => timeline(session, OrderId(id)).await,
     }
+}
+
+async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow::Result<Answer> {
+    let (finding, words) = match found {
+        Found::Accepted { panel_order } => {
+            let id = panel_order.trim().to_owned();
+            if id.is_empty() || id.len() > PANEL_ORDER_BYTES_MAX || id.chars().any(char::is_control) {
+                return Err(WrongUse::because(format!("{panel_order:?} is no id of a panel's order")));
+            }
+            (Finding::Accepted(PanelOrder(id.clone())), format!("accepted {id}"))
+        }
+        Found::NotPlaced => (Finding::NotPlaced, "not-placed".to_owned()),
+    };
+    let delivery = in_force::delivery(session).await?;
+    let mut tx = session.store.begin().await?;
+    match delivery.resolve(&mut tx, order, &finding).await? {
+        Resolved::Done => {}
+        Resolved::NotInDoubt => anyhow::bail!("order {order} is not in doubt; `order list --state in_doubt` shows all"),
+        Resolved::TakenId => anyhow::bail!("another order has that id at the panel; nothing changed"),
+    }
+    session.note(&mut tx, "order resolve", &format!("order {order} {words}")).await?;
+    tx.commit().await?;
+    let text = format!("order {order} is resolved: {words}");
+    Ok(Answer::new(text, json!({ "id": order.0, "resolved": words })))
 }
 
 fn listed(rows: &[OrderRow]) -> Answer {

@@ -59,14 +59,30 @@ impl Delivery {
         now: Instant,
     ) -> Result<(), StoreError> {
         let first_ask = track::next_ask(settings, now, now);
-        if !legs::accept(tx, leg, panel_order, first_ask, now).await? {
+        if !self.take_over(tx, leg, panel_order, first_ask, now).await? {
             tracing::error!(leg = %leg.id, provider = %settings.id, "a panel gave an id that another of our legs has");
             orders::review(tx, leg.order, "the panel gave an id that another of our orders has").await?;
-            return in_doubt(tx, leg, "the panel gave an id that another of our orders has", now).await;
+            in_doubt(tx, leg, "the panel gave an id that another of our orders has", now).await?;
         }
-        ledger::unexpose(tx, &settings.id, leg.order, leg.exposed, now).await?;
-        ledger::cost(tx, &settings.id, leg.order, leg.cost, now).await?;
-        orders::progress(tx, leg.order, OrderState::Processing, None, None).await
+        Ok(())
+    }
+
+    /// The leg is the panel's under that id from now on: watched, and its cost booked. `false`: another leg has the id.
+    pub(super) async fn take_over(
+        &self,
+        tx: &mut Tx,
+        leg: &LockedLeg,
+        panel_order: &PanelOrder,
+        first_ask: Instant,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
+        if !legs::accept(tx, leg, panel_order, first_ask, now).await? {
+            return Ok(false);
+        }
+        unexpose(tx, leg, now).await?;
+        ledger::cost(tx, &leg.route.provider, leg.order, leg.cost, now).await?;
+        orders::progress(tx, leg.order, OrderState::Processing, None, None).await?;
+        Ok(true)
     }
 
     /// A listed refusal proves that nothing was placed. Its class says whose fault it is, and so what follows.
@@ -78,14 +94,15 @@ impl Delivery {
         class: RefusalClass,
         now: Instant,
     ) -> Result<(), StoreError> {
+        let why = &format!("refused: {}", class.word());
         let again = now + TimeDelta::seconds(i64::from(settings.status_every_s));
         let waited_long = leg.parked_at.is_some_and(|since| now - since >= TimeDelta::hours(ACTIVE_WAIT_H_MAX));
         match class {
             RefusalClass::Link | RefusalClass::Quantity | RefusalClass::Parameters => {
-                self.end_refused(tx, leg, class, now).await
+                self.end_refused(tx, leg, why, now).await
             }
             RefusalClass::Money | RefusalClass::Key | RefusalClass::RateLimit => {
-                if self.by_next_route(tx, leg, class, now).await? {
+                if self.by_next_route(tx, leg, why, now).await? {
                     return Ok(());
                 }
                 tracing::warn!(order = %leg.order, provider = %settings.id, class = class.word(), "an order waits for its panel");
@@ -93,42 +110,41 @@ impl Delivery {
             }
             RefusalClass::Active if !waited_long => park(tx, leg, class, again, now).await,
             RefusalClass::Active | RefusalClass::Service | RefusalClass::Action => {
-                if self.by_next_route(tx, leg, class, now).await? {
+                if self.by_next_route(tx, leg, why, now).await? {
                     return Ok(());
                 }
-                self.end_refused(tx, leg, class, now).await
+                self.end_refused(tx, leg, why, now).await
             }
         }
     }
 
     /// Ends the leg and goes on with the order's next route, if there is one that may be used.
-    async fn by_next_route(
+    pub(super) async fn by_next_route(
         &self,
         tx: &mut Tx,
         leg: &LockedLeg,
-        class: RefusalClass,
+        why: &str,
         now: Instant,
     ) -> Result<bool, StoreError> {
         let tried = legs::tried(tx, leg.order).await?;
         let order = orders::lock(tx, leg.order).await?;
         let Some((route, cost)) = reroute::next(&self.catalog.now(), &order, &tried) else { return Ok(false) };
         unexpose(tx, leg, now).await?;
-        legs::turn(tx, leg, &Turn::Refused, &format!("refused: {}", class.word()), now).await?;
-        let reason = format!("{} refused ({})", leg.route.provider, class.word());
-        legs::follow(tx, leg, &route, cost, &reason, now).await?;
+        legs::turn(tx, leg, &Turn::Refused, why, now).await?;
+        legs::follow(tx, leg, &route, cost, &format!("after {}: {why}", leg.route.provider), now).await?;
         Ok(true)
     }
 
     /// Nothing was placed and nobody else may deliver: the order ends, and the whole charge goes back.
-    async fn end_refused(
+    pub(super) async fn end_refused(
         &self,
         tx: &mut Tx,
         leg: &LockedLeg,
-        class: RefusalClass,
+        why: &str,
         now: Instant,
     ) -> Result<(), StoreError> {
         unexpose(tx, leg, now).await?;
-        legs::turn(tx, leg, &Turn::Refused, &format!("refused: {}", class.word()), now).await?;
+        legs::turn(tx, leg, &Turn::Refused, why, now).await?;
         let order = orders::lock(tx, leg.order).await?;
         settle::refused(tx, &order, now).await
     }
@@ -191,7 +207,7 @@ async fn unexpose(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), Stor
 
 /// 1, 2, 4 … seconds.
 fn unsent_wait_s(unsent: i32) -> i64 {
-    1i64.checked_shl(u32::try_from(unsent).unwrap_or(0)).unwrap_or(UNSENT_WAIT_S_MAX).clamp(1, UNSENT_WAIT_S_MAX)
+    2i64.saturating_pow(u32::try_from(unsent).unwrap_or(0)).min(UNSENT_WAIT_S_MAX)
 }
 
 #[cfg(test)]

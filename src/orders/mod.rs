@@ -1,4 +1,5 @@
-//! An order's life, in order: bought, submitted to a panel, its answer concluded, tracked, settled; and looked at.
+//! An order's life, in order: bought, submitted to a panel, its answer concluded (or its doubt resolved), tracked,
+//! settled; and looked at.
 
 pub mod conclude;
 pub mod intake;
@@ -6,6 +7,7 @@ pub mod look;
 pub mod park;
 pub mod place;
 pub mod reroute;
+pub mod resolve;
 pub mod settle;
 pub mod submit;
 pub mod track;

@@ -157,6 +157,18 @@ pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
     })
 }
 
+/// Locks the leg of an order that is in doubt, if one is.
+pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
+    let leg = sqlx::query_scalar!(
+        "select id from leg where order_id = $1 and state = 'in_doubt' order by n desc limit 1",
+        order.0
+    );
+    let Some(leg) = leg.fetch_optional(&mut **tx).await? else { return Ok(None) };
+    // It may have moved while the lock was waited for.
+    let leg = lock(tx, LegId(leg)).await?;
+    Ok(Some(leg).filter(|leg| leg.state == LegState::InDoubt))
+}
+
 /// Completes the exchange that the intent opened. What the panel said is kept, whatever follows from it.
 pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now: Instant) -> Result<(), StoreError> {
     let words: String = said.words.chars().filter(|c| *c != '\0').take(WORDS_CHARS_MAX).collect();

@@ -16,6 +16,7 @@ mod listen;
 mod placing;
 mod refusals;
 mod refused;
+mod resolve;
 mod scripted;
 mod server;
 mod settlement;

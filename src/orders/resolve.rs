@@ -1,0 +1,47 @@
+//! Resolving: a person decides an order in doubt, either way; the machine never does it on its own.
+
+use crate::domain::id::{OrderId, PanelOrder};
+use crate::orders::Delivery;
+use crate::store::{StoreError, Tx, legs};
+
+/// What a person found out at the panel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The panel has it, under this id.
+    Accepted(PanelOrder),
+    /// The panel has nothing of it.
+    NotPlaced,
+}
+
+/// What came of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    /// The order goes on: followed at the panel, sent by its next route, or ended and refunded whole.
+    Done,
+    /// No leg of it is in doubt; nothing changed.
+    NotInDoubt,
+    /// Another order has that id at the panel; nothing changed.
+    TakenId,
+}
+
+impl Delivery {
+    /// Decides an order in doubt, in the caller's transaction.
+    pub async fn resolve(&self, tx: &mut Tx, order: OrderId, finding: &Finding) -> Result<Resolved, StoreError> {
+        let now = self.clock.now();
+        let Some(leg) = legs::in_doubt(tx, order).await? else { return Ok(Resolved::NotInDoubt) };
+        match finding {
+            // Asked about at once: the person is waiting to see it go on.
+            Finding::Accepted(panel_order) => {
+                let taken = self.take_over(tx, &leg, panel_order, now, now).await?;
+                Ok(if taken { Resolved::Done } else { Resolved::TakenId })
+            }
+            Finding::NotPlaced => {
+                let why = "not placed, as a person found";
+                if !self.by_next_route(tx, &leg, why, now).await? {
+                    self.end_refused(tx, &leg, why, now).await?;
+                }
+                Ok(Resolved::Done)
+            }
+        }
+    }
+}
