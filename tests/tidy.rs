@@ -69,6 +69,7 @@ const FLOAT_ALLOWED: &str = "// float: ";
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 80;
+const ARCHITECTURE_LINES_MAX: usize = 150;
 
 #[test]
 fn the_source_keeps_its_manners() {
@@ -80,6 +81,15 @@ fn the_source_keeps_its_manners() {
     let text = |path: &String| fs::read_to_string(root().join(path)).expect("a file that was just listed");
     let complaints: Vec<String> = files.iter().flat_map(|path| complaints(&Source::new(path, &text(path)))).collect();
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn the_house_has_its_signs() {
+    for sign in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "providers.toml"] {
+        assert!(root().join(sign).is_file(), "{sign} is missing: newcomers look there first");
+    }
+    let lines = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is there").lines().count();
+    assert!(lines < ARCHITECTURE_LINES_MAX, "ARCHITECTURE.md has {lines} lines: nobody reads that many");
 }
 
 fn root() -> &'static Path {

@@ -125,26 +125,17 @@ impl Desk {
         while !stop.is_cancelled() {
             let woken = bought.notified();
             let room = (self.panel.settings().concurrent_max as usize).saturating_sub(out.len());
-            match self.send_due(room, &mut out).await {
-                // As many as there was room for: there may be more as soon as one is back.
-                Ok(taken) if taken == room => {}
-                Ok(_) => {
-                    tokio::select! {
-                        () = woken => continue,
-                        () = tokio::time::sleep(DISPATCH_EVERY) => continue,
-                        () = stop.cancelled() => continue,
-                        Some(_) = out.join_next() => continue,
-                    }
-                }
-                Err(error) => {
-                    tell("dispatcher", &error);
-                    tokio::time::sleep(DISPATCH_EVERY).await;
-                }
-            }
+            let taken = self.send_due(room, &mut out).await.unwrap_or_else(|error| {
+                tell("dispatcher", &error);
+                0
+            });
+            // As many as there was room for: there may be more, as soon as one is back. Otherwise there is news first.
+            let full = taken == room;
             tokio::select! {
                 () = stop.cancelled() => {}
-                Some(_) = out.join_next() => {}
-                else => {}
+                Some(_) = out.join_next(), if !out.is_empty() => {}
+                () = woken, if !full => {}
+                () = tokio::time::sleep(DISPATCH_EVERY), if !full => {}
             }
         }
         while out.join_next().await.is_some() {}

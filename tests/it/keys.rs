@@ -17,7 +17,7 @@ async fn maintenance(world: &World) -> PgConnection {
 }
 
 /// Nobody gets into the world's database any more, and who is inside is thrown out; or everybody may again.
-async fn let_in(world: &World, allowed: bool) {
+pub async fn let_in(world: &World, allowed: bool) {
     let name = world.database.options().get_database().unwrap().to_owned();
     let mut maintenance = maintenance(world).await;
     let alter = format!("alter database {name} allow_connections {allowed}");

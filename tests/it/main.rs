@@ -22,4 +22,5 @@ mod server;
 mod settlement;
 mod simulator;
 mod wire;
+mod workers;
 mod world;
