@@ -117,6 +117,15 @@ async fn tell_of_lost_panels(store: &Store, mapping: &Mapping) -> anyhow::Result
     Ok(())
 }
 
+/// Whether the addresses are free, asked before anything is done that a process in vain would leave behind.
+pub fn can_listen(addresses: [Option<SocketAddr>; 2]) -> anyhow::Result<()> {
+    for address in addresses.into_iter().flatten() {
+        std::net::TcpListener::bind(address)
+            .with_context(|| format!("cannot listen on {address}; choose another with --listen or --console"))?;
+    }
+    Ok(())
+}
+
 /// Which doors and workers a process has, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct Roles {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::app::{Gateway, House, Roles};
+use crate::app::{self, Gateway, House, Roles};
 use crate::cli::answer::Answer;
 use crate::cli::session::Session;
 use crate::cli::traffic::Traffic;
@@ -54,6 +54,9 @@ pub struct Options {
 pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answer> {
     telemetry::start(Lines::Text, "warn");
     let data = globals.data.clone().unwrap_or_else(|| default_data_dir().join("demo"));
+    let any = |flag: Option<SocketAddr>, port: u16| flag.unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));
+    let (api, console) = (any(options.addresses.listen, 8080), any(options.addresses.console, 8081));
+    app::can_listen([Some(api), Some(console)])?;
     if options.fresh {
         empty(&data)?;
     }
@@ -61,12 +64,13 @@ pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answe
     let data = data.canonicalize()?;
     globals.data = Some(data.clone());
     let session = Session::open_for(globals, CUSTOMERS_MAX, WORKERS_MAX).await?;
-    let shown = show(&session, &data, &options).await;
+    let roles = Roles { api: Some(api), console: Some(console), workers: true, drain: DRAIN };
+    let shown = show(&session, &data, roles, options.traffic).await;
     session.close().await;
     shown.map(|()| Answer::silent())
 }
 
-async fn show(session: &Session, data: &Path, options: &Options) -> anyhow::Result<()> {
+async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> anyhow::Result<()> {
     let key = customer_with_money(session, data).await?;
     let panel_key = NewKey::draw()?.reveal().to_owned();
     let panel = Simulator::start(panel_settings(&panel_key)?, Arc::new(SystemClock)).await?;
@@ -74,19 +78,12 @@ async fn show(session: &Session, data: &Path, options: &Options) -> anyhow::Resu
     let panels = serve::panels(&file, &config::surroundings())?;
     let clock = Arc::new(SystemClock);
     let house = House::build(session.store.clone(), file.mapping, &file.text, panels, clock).await?;
-    let any = |flag: Option<SocketAddr>, port: u16| flag.unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));
-    let roles = Roles {
-        api: Some(any(options.addresses.listen, 8080)),
-        console: Some(any(options.addresses.console, 8081)),
-        workers: true,
-        drain: DRAIN,
-    };
     let gateway = Gateway::open(house, roles, session.embedded()).await?;
     let facts = Facts::of(&gateway, &key, &panel);
     facts.write(data)?;
     facts.print(data)?;
     serve::announce(&gateway)?;
-    let traffic = Traffic::start(&facts.url, &key, options.traffic);
+    let traffic = Traffic::start(&facts.url, &key, per_second);
     serve::told_to_end().await?;
     traffic.stop().await;
     gateway.close().await;

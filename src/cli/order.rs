@@ -7,7 +7,7 @@ use crate::cli::in_force;
 use crate::cli::session::Session;
 use crate::domain::id::{OrderId, PanelOrder};
 use crate::orders::resolve::{Finding, Resolved};
-use crate::store::show::{self, ExchangeRow, LegRow, OrderRow, TransferRow, Wanted};
+use crate::store::show::{self, DecisionRow, ExchangeRow, LegRow, OrderRow, TransferRow, Wanted};
 
 /// Words that `--state` takes beside the orders' own states.
 const MORE_STATES: [&str; 3] = ["review", "parked", "in_doubt"];
@@ -64,7 +64,10 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
             let known =
                 |word: &&str| crate::domain::order::OrderState::from_word(word).is_some() || MORE_STATES.contains(word);
             if let Some(word) = state.as_deref().filter(|word| !known(word)) {
-                return Err(WrongUse::because(format!("--state {word:?} is none; `order list --help` names them")));
+                return Err(WrongUse::because(format!(
+                    "--state {word:?} is none; there are: pending, processing, in_progress, completed, partial, canceled, review, \
+                     parked, in_doubt"
+                )));
             }
             let customer = match customer {
                 Some(customer) => Some(session.customer(&customer).await?.id),
@@ -93,7 +96,9 @@ async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow::Res
     let mut tx = session.store.begin().await?;
     match delivery.resolve(&mut tx, order, &finding).await? {
         Resolved::Done => {}
-        Resolved::NotInDoubt => anyhow::bail!("order {order} is not in doubt; `order list --state in_doubt` shows all"),
+        Resolved::NotInDoubt => anyhow::bail!(
+            "order {order} is not in doubt, or does not exist; `order list --state in_doubt` shows all that are"
+        ),
         Resolved::TakenId => anyhow::bail!("another order has that id at the panel; nothing changed"),
     }
     session.note(&mut tx, "order resolve", &format!("order {order} {words}")).await?;
@@ -157,8 +162,10 @@ async fn timeline(session: &Session, id: OrderId) -> anyhow::Result<Answer> {
     document["rule"] = order.rule.clone().into();
     document["config_hash"] = order.config_hash.clone().into();
     document["legs"] = legs.iter().map(|leg| leg_document(leg, &exchanges)).collect();
+    let decisions = show::decisions(&session.store, id).await?;
+    document["decisions"] = decisions.iter().map(decision_document).collect();
     document["transfers"] = transfers.iter().map(transfer_document).collect();
-    Ok(Answer::new(page(&order, &legs, &exchanges, &transfers), document))
+    Ok(Answer::new(page(&order, &legs, &exchanges, &transfers) + &decided(&decisions), document))
 }
 
 fn leg_document(leg: &LegRow, exchanges: &[ExchangeRow]) -> Value {
@@ -174,6 +181,19 @@ fn leg_document(leg: &LegRow, exchanges: &[ExchangeRow]) -> Value {
         "panel_order": leg.panel_order, "panel_status": leg.panel_status, "panel_charge": leg.panel_charge,
         "cost": leg.cost.to_string(), "reason": leg.reason, "exchanges": own.collect::<Value>(),
     })
+}
+
+fn decision_document(row: &DecisionRow) -> Value {
+    json!({ "at": moment(row.at), "who": row.who, "what": row.what, "reason": row.reason })
+}
+
+fn decided(rows: &[DecisionRow]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let cells: Vec<_> =
+        rows.iter().map(|row| [moment(row.at), row.who.clone(), row.what.clone(), row.reason.clone()]).collect();
+    format!("\n{}", table(["at", "who", "decided", "reason"], &cells))
 }
 
 fn transfer_document(row: &TransferRow) -> Value {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{Gateway, House, Roles};
+use crate::app::{self, Gateway, House, Roles};
 use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::session::open_database;
 use crate::cli::{Addresses, Globals, check};
@@ -37,9 +37,10 @@ pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answe
     };
     telemetry::start(lines, &file.process.telemetry.level);
     for note in &file.notes {
-        tracing::warn!(%note, "the configuration");
+        tracing::info!(%note, "the configuration");
     }
     let panels = panels(&file, &surroundings)?;
+    app::can_listen([roles.api, roles.console])?;
     let (settings, database) = (&file.process.server, &file.process.database);
     globals.data = globals.data.or_else(|| settings.data.clone());
     globals.database_url = globals.database_url.or_else(|| database_url(&file));

@@ -1,7 +1,10 @@
 //! Resolving: a person decides an order in doubt, either way; the machine never does it on its own.
 
 use crate::domain::id::{OrderId, PanelOrder};
+use crate::domain::money::Money;
+use crate::ledger;
 use crate::orders::Delivery;
+use crate::store::legs::LockedLeg;
 use crate::store::{StoreError, Tx, legs};
 
 /// What a person found out at the panel.
@@ -28,7 +31,13 @@ impl Delivery {
     /// Decides an order in doubt, in the caller's transaction.
     pub async fn resolve(&self, tx: &mut Tx, order: OrderId, finding: &Finding) -> Result<Resolved, StoreError> {
         let now = self.clock.now();
-        let Some(leg) = legs::in_doubt(tx, order).await? else { return Ok(Resolved::NotInDoubt) };
+        let leg = match legs::in_doubt(tx, order).await? {
+            Some(leg) => leg,
+            None => match legs::unknown_to_panel(tx, order).await? {
+                Some(leg) => self.doubt_again(tx, leg).await?,
+                None => return Ok(Resolved::NotInDoubt),
+            },
+        };
         match finding {
             // Asked about at once: the person is waiting to see it go on.
             Finding::Accepted(panel_order) => {
@@ -43,5 +52,15 @@ impl Delivery {
                 Ok(Resolved::Done)
             }
         }
+    }
+
+    /// The panel does not know the id that the leg is followed by, and a person was asked: a slip in an earlier decision
+    /// must not hold the money for ever. The leg is as it was in doubt.
+    async fn doubt_again(&self, tx: &mut Tx, leg: LockedLeg) -> Result<LockedLeg, StoreError> {
+        let now = self.clock.now();
+        legs::doubt_again(tx, &leg).await?;
+        ledger::correct_cost(tx, &leg.route.provider, leg.order, leg.booked, Money::ZERO, now).await?;
+        ledger::expose(tx, &leg.route.provider, leg.order, leg.cost, now).await?;
+        legs::lock(tx, leg.id).await
     }
 }

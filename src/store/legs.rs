@@ -169,6 +169,52 @@ pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, 
     Ok(Some(leg).filter(|leg| leg.state == LegState::InDoubt))
 }
 
+/// Locks the leg of an order that is followed by an id which its panel does not know, where a person was asked.
+pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
+    let leg = sqlx::query_scalar!(
+        r#"
+        select l.id
+        from leg l
+        join watch w on w.leg_id = l.id
+        join orders o on o.id = l.order_id
+        where l.order_id = $1 and l.state = 'accepted' and o.review is not null
+            and (w.seen like 'missing%' or w.seen like 'error:%')
+        "#,
+        order.0
+    );
+    let Some(leg) = leg.fetch_optional(&mut **tx).await? else { return Ok(None) };
+    let leg = lock(tx, LegId(leg)).await?;
+    Ok(Some(leg).filter(|leg| leg.state == LegState::Accepted))
+}
+
+/// An accepted leg is in doubt again: its id is nobody's, its cost is exposure, and nobody asks about it.
+pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
+    let moved = sqlx::query!(
+        r#"
+        with doubted as (
+            update leg
+            set state = 'in_doubt', panel_order = null, accepted_at = null, booked = 0, exposed = cost,
+                reason = 'the panel does not know the id'
+            where id = $1 and state = 'accepted'
+            returning id
+        ),
+        forgotten as (
+            delete from panel_order using doubted where panel_order.leg_id = doubted.id
+        ),
+        review as (
+            update orders set review = null where id = $2
+        )
+        delete from watch using doubted where watch.leg_id = doubted.id
+        "#,
+        leg.id.0,
+        leg.order.0
+    );
+    match moved.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("a leg moved under its lock")),
+    }
+}
+
 /// Completes the exchange that the intent opened. What the panel said is kept, whatever follows from it.
 pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now: Instant) -> Result<(), StoreError> {
     let words: String = said.words.chars().filter(|c| *c != '\0').take(WORDS_CHARS_MAX).collect();

@@ -253,3 +253,31 @@ pub async fn transfers(store: &Store, order: OrderId) -> Result<Vec<TransferRow>
     });
     Ok(rows.collect())
 }
+
+/// What a person decided of an order.
+#[derive(Clone, Debug)]
+pub struct DecisionRow {
+    /// When.
+    pub at: Instant,
+    /// Who.
+    pub who: String,
+    /// What.
+    pub what: String,
+    /// Why, in that person's words.
+    pub reason: String,
+}
+
+/// All decisions of an order, in order.
+pub async fn decisions(store: &Store, order: OrderId) -> Result<Vec<DecisionRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select at, who, verb || ': ' || object as "what!", reason
+        from deed
+        where object like 'order ' || $1 || ' %'
+        order by id
+        "#,
+        order.to_string()
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter();
+    Ok(rows.map(|row| DecisionRow { at: row.at, who: row.who, what: row.what, reason: row.reason }).collect())
+}

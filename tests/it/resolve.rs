@@ -86,3 +86,22 @@ async fn two_who_decide_at_once_decide_once() {
     assert_eq!(done, 1, "{one:?} {other:?}");
     world.audit().await;
 }
+
+#[tokio::test]
+async fn a_slip_in_the_id_can_be_decided_anew_once_the_panel_does_not_know_it() {
+    let (world, order) = in_doubt(lost()).await;
+    let id = world.panel().orders()[0].id.clone();
+    assert_eq!(decide(&world, order, &accepted("a-slip")).await, Resolved::Done);
+    assert_eq!(decide(&world, order, &accepted(&id)).await, Resolved::NotInDoubt, "the panel was not asked yet");
+    world.pass(20, 10).await;
+    assert!(books::reviews(&world.database).await.contains("the panel names no status of it"));
+    assert_eq!(decide(&world, order, &accepted(&id)).await, Resolved::Done);
+    world.audit().await;
+    world.pass(3, 10).await;
+    assert!(world.status(order).await.contains("Completed"));
+    assert_eq!(
+        (books::holds(&world.database, "doubt").await, books::holds(&world.database, "cost").await),
+        ("0".into(), "-0.09".into())
+    );
+    world.audit().await;
+}
