@@ -1,4 +1,4 @@
-//! `order`: lists, and one order's whole timeline.
+//! `order`: lists, one order's whole timeline, and the decision of a doubt.
 
 use serde_json::{Value, json};
 

@@ -1,13 +1,16 @@
 //! A leg: one attempt to have an order delivered by one panel; sent by a machine at most once.
 //!
 //! ```text
-//!             lease               mark (its own commit)      answer
-//!  ready ───────────▶ leased ───────────────────▶ sending ──────────▶ accepted ──▶ ended
-//!    ▲  ▲               │  └── lease over: ready     │ └─▶ refused   (next route, or the order's end)
-//!    │  └── never sent ─┼───────────────────────────┤   └─▶ parked    (ready again by itself)
-//!    │                  │                            └────▶ in_doubt ──▶ accepted
-//!    └── parked ────────┘
+//!            lease              mark (its own commit)      answer
+//!  ready ───────────▶ leased ──────────────────▶ sending ─────────▶ accepted ──▶ ended
+//!    ▲ ▲ ▲               │                          │ ├──▶ refused   (next route: a new leg; or the order's end)
+//!    │ │ └─ lease over ──┘                          │ ├──▶ parked ───▶ ready, by itself
+//!    │ └─── never sent ─────────────────────────────┘ └──▶ in_doubt
+//!    │                                                        │
+//!    └─── a late proof that nothing left ─────────────────────┴──▶ accepted | refused | parked
 //! ```
+//! A leg in doubt moves by a late answer, which is evidence, or by a person; never by being sent. An accepted leg whose
+//! id the panel does not know may be put back in doubt by a person.
 
 use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::money::Money;
