@@ -5,9 +5,10 @@
 pub mod audit;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{CustomerId, OrderId, ProviderId};
+use crate::domain::id::{CustomerId, OrderId};
 use crate::domain::money::Money;
 use crate::domain::transfer::{Account, Reason};
+use crate::store::legs::LockedLeg;
 use crate::store::transfers::{self, Incoming};
 use crate::store::{StoreError, Tx};
 
@@ -56,67 +57,51 @@ pub async fn refund(
 }
 
 /// A panel accepted: what it is expected to charge leaves what it holds of ours.
-pub async fn cost(
-    tx: &mut Tx,
-    provider: &ProviderId,
-    order: OrderId,
-    amount: Money,
-    at: Instant,
-) -> Result<(), StoreError> {
-    let (cost, float) = (Account::Cost(provider.clone()), Account::Float(provider.clone()));
-    move_if_any(tx, &cost, &float, amount, Reason::Cost, order, at).await
+pub async fn cost(tx: &mut Tx, leg: &LockedLeg, at: Instant) -> Result<(), StoreError> {
+    move_if_any(tx, leg, (cost_of(leg), float_of(leg)), leg.cost, Reason::Cost, at).await
 }
 
-/// A panel's final charge is known: the books move from the expected cost to it, whichever way.
-pub async fn correct_cost(
-    tx: &mut Tx,
-    provider: &ProviderId,
-    order: OrderId,
-    booked: Money,
-    last: Money,
-    at: Instant,
-) -> Result<(), StoreError> {
-    let (cost, float) = (Account::Cost(provider.clone()), Account::Float(provider.clone()));
-    let (debit, credit) = if last >= booked { (&cost, &float) } else { (&float, &cost) };
-    let difference = last.minus(booked).map_err(|_| StoreError::Unexpected("a cost that the books cannot hold"))?;
-    move_if_any(tx, debit, credit, difference.size(), Reason::CostCorrection, order, at).await
+/// A panel's final charge is known: the books move from what is booked to it, whichever way.
+pub async fn correct_cost(tx: &mut Tx, leg: &LockedLeg, last: Money, at: Instant) -> Result<(), StoreError> {
+    let (cost, float) = (cost_of(leg), float_of(leg));
+    let way = if last >= leg.booked { (cost, float) } else { (float, cost) };
+    let difference = last.minus(leg.booked).map_err(|_| StoreError::Unexpected("a cost that the books cannot hold"))?;
+    move_if_any(tx, leg, way, difference.size(), Reason::CostCorrection, at).await
 }
 
-/// An order went in doubt: its cost may be gone.
-pub async fn expose(
-    tx: &mut Tx,
-    provider: &ProviderId,
-    order: OrderId,
-    amount: Money,
-    at: Instant,
-) -> Result<(), StoreError> {
-    let (doubt, float) = (Account::Doubt(provider.clone()), Account::Float(provider.clone()));
-    move_if_any(tx, &doubt, &float, amount, Reason::Doubt, order, at).await
+/// An order went in doubt: its expected cost may be gone.
+pub async fn expose(tx: &mut Tx, leg: &LockedLeg, at: Instant) -> Result<(), StoreError> {
+    move_if_any(tx, leg, (doubt_of(leg), float_of(leg)), leg.cost, Reason::Doubt, at).await
 }
 
-/// The doubt is over; what its end costs is booked by itself.
-pub async fn unexpose(
-    tx: &mut Tx,
-    provider: &ProviderId,
-    order: OrderId,
-    amount: Money,
-    at: Instant,
-) -> Result<(), StoreError> {
-    let (doubt, float) = (Account::Doubt(provider.clone()), Account::Float(provider.clone()));
-    move_if_any(tx, &float, &doubt, amount, Reason::DoubtOver, order, at).await
+/// The doubt, if there was one, is over; what its end costs is booked by itself.
+pub async fn unexpose(tx: &mut Tx, leg: &LockedLeg, at: Instant) -> Result<(), StoreError> {
+    move_if_any(tx, leg, (float_of(leg), doubt_of(leg)), leg.exposed, Reason::DoubtOver, at).await
 }
 
+fn cost_of(leg: &LockedLeg) -> Account {
+    Account::Cost(leg.route.provider.clone())
+}
+
+fn float_of(leg: &LockedLeg) -> Account {
+    Account::Float(leg.route.provider.clone())
+}
+
+fn doubt_of(leg: &LockedLeg) -> Account {
+    Account::Doubt(leg.route.provider.clone())
+}
+
+/// From the first account, which is debited, to the second.
 async fn move_if_any(
     tx: &mut Tx,
-    debit: &Account,
-    credit: &Account,
+    leg: &LockedLeg,
+    (debit, credit): (Account, Account),
     amount: Money,
     reason: Reason,
-    order: OrderId,
     at: Instant,
 ) -> Result<(), StoreError> {
     if amount.is_positive() {
-        transfers::between_house(tx, debit, credit, amount, reason, order, at).await?;
+        transfers::between_house(tx, &debit, &credit, amount, reason, leg.order, at).await?;
     }
     Ok(())
 }

@@ -79,8 +79,8 @@ impl Delivery {
         if !legs::accept(tx, leg, panel_order, first_ask, now).await? {
             return Ok(false);
         }
-        unexpose(tx, leg, now).await?;
-        ledger::cost(tx, &leg.route.provider, leg.order, leg.cost, now).await?;
+        ledger::unexpose(tx, leg, now).await?;
+        ledger::cost(tx, leg, now).await?;
         orders::progress(tx, leg.order, OrderState::Processing, None, None).await?;
         Ok(true)
     }
@@ -129,7 +129,7 @@ impl Delivery {
         let tried = legs::tried(tx, leg.order).await?;
         let order = orders::lock(tx, leg.order).await?;
         let Some((route, cost)) = reroute::next(&self.catalog.now(), &order, &tried) else { return Ok(false) };
-        unexpose(tx, leg, now).await?;
+        ledger::unexpose(tx, leg, now).await?;
         legs::turn(tx, leg, &Turn::Refused, why, now).await?;
         legs::follow(tx, leg, &route, cost, &format!("after {}: {why}", leg.route.provider), now).await?;
         Ok(true)
@@ -143,7 +143,7 @@ impl Delivery {
         why: &str,
         now: Instant,
     ) -> Result<(), StoreError> {
-        unexpose(tx, leg, now).await?;
+        ledger::unexpose(tx, leg, now).await?;
         legs::turn(tx, leg, &Turn::Refused, why, now).await?;
         let order = orders::lock(tx, leg.order).await?;
         settle::refused(tx, &order, now).await
@@ -151,7 +151,7 @@ impl Delivery {
 
     /// Not a byte left this machine: again in a while, from the third time in a row by the next route.
     async fn never_sent(&self, tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
-        unexpose(tx, leg, now).await?;
+        ledger::unexpose(tx, leg, now).await?;
         let at = now + TimeDelta::seconds(unsent_wait_s(leg.unsent));
         let (mut route, mut cost) = (leg.route.clone(), leg.cost);
         if leg.unsent + 1 >= UNSENT_BEFORE_REROUTE {
@@ -188,7 +188,7 @@ async fn park(
     again: Instant,
     now: Instant,
 ) -> Result<(), StoreError> {
-    unexpose(tx, leg, now).await?;
+    ledger::unexpose(tx, leg, now).await?;
     legs::turn(tx, leg, &Turn::Parked { at: again }, &format!("waits: {}", class.word()), now).await
 }
 
@@ -197,12 +197,8 @@ async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Instant) -> R
         return Ok(());
     }
     legs::turn(tx, leg, &Turn::InDoubt, reason, now).await?;
-    ledger::expose(tx, &leg.route.provider, leg.order, leg.cost, now).await?;
+    ledger::expose(tx, leg, now).await?;
     orders::progress(tx, leg.order, OrderState::Processing, None, None).await
-}
-
-async fn unexpose(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
-    ledger::unexpose(tx, &leg.route.provider, leg.order, leg.exposed, now).await
 }
 
 /// 1, 2, 4 … seconds.

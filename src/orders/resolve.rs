@@ -59,8 +59,8 @@ impl Delivery {
     async fn doubt_again(&self, tx: &mut Tx, leg: LockedLeg) -> Result<LockedLeg, StoreError> {
         let now = self.clock.now();
         legs::doubt_again(tx, &leg).await?;
-        ledger::correct_cost(tx, &leg.route.provider, leg.order, leg.booked, Money::ZERO, now).await?;
-        ledger::expose(tx, &leg.route.provider, leg.order, leg.cost, now).await?;
+        ledger::correct_cost(tx, &leg, Money::ZERO, now).await?;
+        ledger::expose(tx, &leg, now).await?;
         legs::lock(tx, leg.id).await
     }
 }

@@ -76,7 +76,7 @@ impl Delivery {
             Outcome::End { state, target, delivered } => {
                 let report = said.report.as_ref().ok_or(StoreError::Unexpected("an end without a report"))?;
                 let cost = final_cost(report, leg.booked, order.bought, delivered)?;
-                ledger::correct_cost(&mut tx, &leg.route.provider, order.id, leg.booked, cost, now).await?;
+                ledger::correct_cost(&mut tx, &leg, cost, now).await?;
                 let status = &report.status_text;
                 legs::end(&mut tx, &leg, status, report.charge_text.as_deref(), cost, now).await?;
                 let remains = shown_remains(order.bought, report, delivered);
