@@ -58,7 +58,7 @@ impl Delivery {
     /// must not hold the money for ever. The leg is as it was in doubt.
     async fn doubt_again(&self, tx: &mut Tx, leg: LockedLeg) -> Result<LockedLeg, StoreError> {
         let now = self.clock.now();
-        legs::doubt_again(tx, &leg).await?;
+        legs::doubt_again(tx, &leg, now).await?;
         ledger::correct_cost(tx, &leg, Money::ZERO, now).await?;
         ledger::expose(tx, &leg, now).await?;
         legs::lock(tx, leg.id).await

@@ -1,5 +1,6 @@
 //! Legs: taken, marked, answered. Every write names the state, the attempt and the epoch that it was made for.
 
+use chrono::TimeDelta;
 use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
@@ -9,6 +10,9 @@ use crate::domain::money::Money;
 use crate::domain::service::{Route, ServiceType};
 use crate::domain::wish::Details;
 use crate::store::{Store, StoreError, Tx, unsigned};
+
+/// After a doubt, before it is looked into the first time.
+const FIRST_CHECK: TimeDelta = TimeDelta::minutes(2);
 
 /// The longest piece of a panel's answer that is kept as evidence, in characters.
 const WORDS_CHARS_MAX: usize = 4_000;
@@ -188,13 +192,13 @@ pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<Lock
 }
 
 /// An accepted leg is in doubt again: its id is nobody's, its cost is exposure, and nobody asks about it.
-pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
+pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
     let moved = sqlx::query!(
         r#"
         with doubted as (
             update leg
             set state = 'in_doubt', panel_order = null, accepted_at = null, booked = 0, exposed = cost,
-                reason = 'the panel does not know the id'
+                doubted_at = $3, check_at = $4, reason = 'the panel does not know the id'
             where id = $1 and state = 'accepted'
             returning id
         ),
@@ -207,7 +211,9 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError>
         delete from watch using doubted where watch.leg_id = doubted.id
         "#,
         leg.id.0,
-        leg.order.0
+        leg.order.0,
+        now,
+        now + FIRST_CHECK
     );
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
@@ -316,6 +322,8 @@ pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: 
         set state = $3, ready_at = coalesce($4, ready_at), provider = $5, service = $6, cost = $7, unsent = $8,
             reason = $9,
             exposed = case when $3 = 'in_doubt' then cost else 0 end,
+            doubted_at = case when $3 = 'in_doubt' then coalesce(doubted_at, $10) end,
+            check_at = case when $3 = 'in_doubt' then coalesce(check_at, $11) end,
             parked_at = case when $3 = 'parked' then coalesce(parked_at, $10) else parked_at end,
             ended_at = case when $3 = 'refused' then $10 end
         where id = $1 and state = $2
@@ -329,7 +337,8 @@ pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: 
         cost.decimal(),
         unsent,
         reason,
-        now
+        now,
+        now + FIRST_CHECK
     );
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
