@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod customer;
+pub mod doubt;
 pub mod id;
 pub mod leg;
 pub mod money;

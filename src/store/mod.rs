@@ -3,9 +3,12 @@
 pub mod audit;
 pub mod catalogue;
 pub mod customers;
+pub mod doubts;
 pub mod embedded;
+pub mod gates;
 pub mod legs;
 pub mod orders;
+pub mod parked;
 pub mod providers;
 pub mod show;
 pub mod transfers;

@@ -180,7 +180,7 @@ impl World {
 
     /// Asserts that the books hold.
     pub async fn audit(&self) {
-        let findings = audit(&self.house.store).await.unwrap();
+        let findings = audit(&self.house.store, self.house.clock.now()).await.unwrap();
         let broken: Vec<_> = findings.checks.iter().filter(|check| check.violations > 0).collect();
         assert!(broken.is_empty(), "the books do not hold: {broken:?}");
     }
@@ -198,13 +198,15 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
     if !panel.has_answered() {
         house.delivery.ask_balance(panel).await.unwrap();
     }
+    let probed = house.delivery.probe(panel).await.unwrap();
+    let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
     let unparked = house.delivery.unpark(panel).await.unwrap();
     let legs = house.delivery.lease(panel, epoch, 100).await.unwrap();
     for leg in &legs {
         house.delivery.send(panel, leg, epoch).await.unwrap();
     }
     let asked = house.delivery.track(panel, epoch).await.unwrap();
-    swept + usize::try_from(unparked).unwrap() + legs.len() + asked
+    swept + doubts + usize::from(probed) + usize::try_from(unparked).unwrap() + legs.len() + asked
 }
 
 async fn house(database: &Database, file: &config::File, clock: Arc<HandClock>) -> House {
