@@ -21,6 +21,15 @@ const UNSENT_BEFORE_REROUTE: i32 = 3;
 /// How long a leg waits for another order on its link to end.
 const ACTIVE_WAIT_H_MAX: i64 = 24;
 
+/// Whose evidence it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// The panel's, or what became of the call.
+    Panel,
+    /// Nobody's: the process that asked ended.
+    Nobody,
+}
+
 impl Delivery {
     /// Writes the answer down and draws the conclusion. An answer that comes late is still evidence: a leg in doubt
     /// takes it; one that stands elsewhere keeps its state.
@@ -30,6 +39,18 @@ impl Delivery {
         leg: LegId,
         attempt: i32,
         said: &Evidence,
+    ) -> Result<(), StoreError> {
+        self.write_down(settings, leg, attempt, said, Speaker::Panel).await
+    }
+
+    /// The same for what the panel said, and for the silence of a sender of ours, which is no fault of the panel.
+    pub(super) async fn write_down(
+        &self,
+        settings: &ProviderSettings,
+        leg: LegId,
+        attempt: i32,
+        said: &Evidence,
+        speaker: Speaker,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
@@ -50,7 +71,9 @@ impl Delivery {
             Verdict::NeverSent => self.never_sent(&mut tx, &leg, now).await?,
             Verdict::InDoubt => in_doubt(&mut tx, &leg, "the answer does not tell whether it was placed", now).await?,
         }
-        mind(&mut tx, settings, &said.verdict, now).await?;
+        if speaker == Speaker::Panel {
+            mind(&mut tx, settings, &said.verdict, now).await?;
+        }
         tx.commit().await?;
         Ok(())
     }

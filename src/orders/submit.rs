@@ -12,6 +12,7 @@ use crate::domain::id::LegId;
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::Delivery;
+use crate::orders::conclude::Speaker;
 use crate::store::{StoreError, doubts, gates, legs, providers};
 use crate::upstream::Panel;
 
@@ -115,7 +116,7 @@ impl Delivery {
             words: "no answer was written down: the sender ended, or waited longer than it may".to_owned(),
         };
         tracing::warn!(%leg, attempt, provider = %settings.id, "a leg without an answer is in doubt");
-        self.conclude(settings, leg, attempt, &said).await
+        self.write_down(settings, leg, attempt, &said, Speaker::Nobody).await
     }
 }
 

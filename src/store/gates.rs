@@ -45,7 +45,7 @@ pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<
             (
                 select count(*)
                 from leg
-                where provider = p.id and (state = 'sending' or (state = 'leased' and leased_until > $2))
+                where provider = p.id and (state = 'sending' or (state = 'leased' and leased_until > $2 and epoch = p.epoch))
             ) as "under_way!"
         from provider p
         where id = $1

@@ -88,7 +88,8 @@ impl World {
                 Simulator::start(panel_settings(seed, faults, plan.services_extra), clock.clone()).await.unwrap();
             text = format!(
                 "{text}[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
-                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = 20_000\n",
+                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = 20_000\n\
+                 doubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000\n",
                 panel.url()
             );
             panels.push(panel);
