@@ -14,6 +14,7 @@ mod faults;
 mod hangups;
 mod keys;
 mod listen;
+mod lost;
 mod placing;
 mod refusals;
 mod refused;

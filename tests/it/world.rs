@@ -38,11 +38,13 @@ pub struct Plan {
     pub services: String,
     /// What the customer begins with.
     pub money: &'static str,
+    /// How long an `add` may take at every panel.
+    pub timeout_ms: u32,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { panels: vec![("a", "")], services_extra: 0, services: all_of("a"), money: "1000" }
+        Self { panels: vec![("a", "")], services_extra: 0, services: all_of("a"), money: "1000", timeout_ms: 20_000 }
     }
 }
 
@@ -88,8 +90,9 @@ impl World {
                 Simulator::start(panel_settings(seed, faults, plan.services_extra), clock.clone()).await.unwrap();
             text = format!(
                 "{text}[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
-                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = 20_000\n",
-                panel.url()
+                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = {}\n",
+                panel.url(),
+                plan.timeout_ms
             );
             panels.push(panel);
         }
