@@ -28,6 +28,9 @@ const PANEL_KEY: &str = "the-panels-key";
 /// Rounds before a world that never comes to rest is called broken.
 const ROUNDS_MAX: usize = 50;
 
+/// Most tests are not about how many doubts a panel may leave.
+const MANY_DOUBTS: &str = "doubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000";
+
 /// How a world is built.
 pub struct Plan {
     /// One simulated panel per name, with its faults.
@@ -38,11 +41,15 @@ pub struct Plan {
     pub services: String,
     /// What the customer begins with.
     pub money: &'static str,
+    /// How long an `add` may take at every panel.
+    pub timeout_ms: u32,
+    /// More lines of every panel's block.
+    pub provider: &'static str,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { panels: vec![("a", "")], services_extra: 0, services: all_of("a"), money: "1000" }
+        Self { panels: vec![("a", "")], services_extra: 0, services: all_of("a"), money: "1000", timeout_ms: 20_000, provider: MANY_DOUBTS }
     }
 }
 
@@ -88,9 +95,10 @@ impl World {
                 Simulator::start(panel_settings(seed, faults, plan.services_extra), clock.clone()).await.unwrap();
             text = format!(
                 "{text}[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
-                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = 20_000\n\
-                 doubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000\n",
-                panel.url()
+                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = {}\n{}\n",
+                panel.url(),
+                plan.timeout_ms,
+                plan.provider
             );
             panels.push(panel);
         }
