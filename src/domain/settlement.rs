@@ -104,11 +104,10 @@ fn canceled(bought: Bought, report: &Report, rule: CanceledWithRemains) -> Resul
     match rule {
         CanceledWithRemains::ByCharge => by_remains_where(report.charge.is_some_and(Money::is_positive)),
         CanceledWithRemains::ByRemains => by_remains_where(true),
-        CanceledWithRemains::Full => Ok(whole),
         CanceledWithRemains::Review if by_remains_where(true)? != whole => {
             Ok(Outcome::Review("canceled with a part delivered"))
         }
-        CanceledWithRemains::Review => Ok(whole),
+        CanceledWithRemains::Full | CanceledWithRemains::Review => Ok(whole),
     }
 }
 
@@ -287,10 +286,10 @@ mod tests {
             if let Outcome::End { target, delivered, .. } = outcome(bought, &report, rules).unwrap() {
                 assert!(target <= bought.charge && !target.is_negative() && delivered <= bought.units);
                 let can_give = if clawback { bought.charge } else { Money::ZERO };
-                let moves = moves(bought.charge, stand, target, can_give).unwrap();
-                let moved = stand.refunded.plus(moves.refund).unwrap().minus(moves.clawback).unwrap();
-                assert_eq!(moved, moves.after.refunded, "what stands given back is what was moved");
-                (stand, last) = (moves.after, Some(target));
+                let step = moves(bought.charge, stand, target, can_give).unwrap();
+                let after = stand.refunded.plus(step.refund).unwrap().minus(step.clawback).unwrap();
+                assert_eq!(after, step.after.refunded, "what stands given back is what was moved");
+                (stand, last) = (step.after, Some(target));
             }
             assert!(!stand.refunded.is_negative() && stand.refunded <= bought.charge);
             assert!(!stand.absorbed.is_negative() && stand.absorbed <= stand.refunded);

@@ -32,12 +32,13 @@ impl Delivery {
         }
     }
 
-    /// Tries a panel to which nothing is sent because of its doubts, with a question that is free. Whether it was asked.
+    /// Tries a panel to which nothing is sent because of its doubts, with a question that is free. Whether it
+    /// answered.
     pub async fn probe(&self, panel: &Panel) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let gate = gates::gate(&self.store, &panel.settings().id, now).await?;
         match gate.health.breaker {
-            Breaker::Open { until } if until <= now => self.ask_balance(panel).await.map(|_| true),
+            Breaker::Open { until } if until <= now => self.ask_balance(panel).await.map(|balance| balance.is_some()),
             Breaker::Open { .. } | Breaker::Shut | Breaker::Probation => Ok(false),
         }
     }

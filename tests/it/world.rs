@@ -49,7 +49,14 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { panels: vec![("a", "")], services_extra: 0, services: all_of("a"), money: "1000", timeout_ms: 20_000, provider: MANY_DOUBTS }
+        Self {
+            panels: vec![("a", "")],
+            services_extra: 0,
+            services: all_of("a"),
+            money: "1000",
+            timeout_ms: 20_000,
+            provider: MANY_DOUBTS,
+        }
     }
 }
 
