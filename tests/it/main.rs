@@ -26,6 +26,7 @@ mod resolve;
 mod scripted;
 mod server;
 mod settlement;
+mod shapes;
 mod simulator;
 mod wire;
 mod workers;

@@ -21,6 +21,10 @@ const SERVICES: &str = r#"[
 /// What the panel says.
 #[derive(Clone)]
 pub struct Script {
+    /// To `services`.
+    pub services: String,
+    /// To `balance`.
+    pub balance: String,
     /// To `add`; `None` is an id that it never gave before.
     pub add: Option<String>,
     /// To `status`: this row, whatever order is asked about.
@@ -47,7 +51,13 @@ impl Scripted {
     pub async fn saying(row: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let script = Script { add: None, row: row.to_owned(), together: None };
+        let script = Script {
+            services: SERVICES.to_owned(),
+            balance: r#"{"balance":"1000","currency":"USD"}"#.to_owned(),
+            add: None,
+            row: row.to_owned(),
+            together: None,
+        };
         let inner = Arc::new(Mutex::new(Inner { script, requests: BTreeMap::new(), next: 500 }));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (answering, served) = (tasks.clone(), inner.clone());
@@ -96,8 +106,8 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
         inner.script.clone()
     };
     let body = match action.as_str() {
-        "services" => SERVICES.to_owned(),
-        "balance" => r#"{"balance":"1000","currency":"USD"}"#.to_owned(),
+        "services" => script.services,
+        "balance" => script.balance,
         "add" => script.add.unwrap_or_else(|| {
             let mut inner = inner.lock().unwrap();
             inner.next += 1;
