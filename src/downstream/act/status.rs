@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::domain::customer::Caller;
 use crate::domain::refusal::Refusal;
 use crate::downstream::House;
+use crate::downstream::dialect;
 use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
 
@@ -24,11 +25,12 @@ enum Asked {
 pub async fn status(house: &House, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
     match asked(form)? {
         Asked::One(id) => {
-            let look = house.orders.look(caller, &id).await?;
+            let look = house.orders.look(caller, dialect::order_named(&id)).await?;
             Ok(Reply::Status { look, currency: house.catalog.now().currency.clone() })
         }
         Asked::Many(ids) => {
-            let looks = house.orders.look_many(caller, &ids).await?;
+            let names: Vec<_> = ids.iter().map(|id| dialect::order_named(id)).collect();
+            let looks = house.orders.look_many(caller, &names).await?;
             if looks.len() != ids.len() {
                 tracing::error!(asked = ids.len(), answered = looks.len(), "looks do not match the ids asked for");
                 return Err(Refusal::Broken);
@@ -41,7 +43,7 @@ pub async fn status(house: &House, caller: &Caller, form: &Form) -> Result<Reply
 
 fn asked(form: &Form) -> Result<Asked, Refusal> {
     match (form.scalar("order")?, form.scalar("orders")?) {
-        (Some(_), Some(_)) => Err(Refusal::BothOrders),
+        (Some(_), Some(_)) => Err(Refusal::Both { one: "order", many: "orders" }),
         (None, None) => Err(Refusal::Missing("order")),
         (Some(one), None) if !one.contains(',') => match one.trim() {
             "" => Err(Refusal::Missing("order")),
@@ -82,7 +84,7 @@ mod tests {
     #[case::empty("order=&orders=", Err(Refusal::Missing("order")))]
     #[case::only_blanks("orders=,+,", Err(Refusal::Missing("order")))]
     #[case::a_blank("order=+", Err(Refusal::Missing("order")))]
-    #[case::both("order=1&orders=1", Err(Refusal::BothOrders))]
+    #[case::both("order=1&orders=1", Err(Refusal::Both { one: "order", many: "orders" }))]
     #[case::two_values("order=1&order=2", Err(Refusal::Unreadable("order")))]
     fn what_is_asked(#[case] body: &str, #[case] expected: Result<Asked, Refusal>) {
         assert_eq!(asked(&Form::read(body.as_bytes()).unwrap()), expected);
