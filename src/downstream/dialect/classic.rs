@@ -179,6 +179,7 @@ mod tests {
     use crate::domain::service::PackageBilling;
     use crate::domain::service::ServiceType;
     use crate::downstream::dialect::shapes::services;
+    use crate::downstream::dialect::tests::every_refusal;
     use crate::pricing::Price;
 
     fn text(bytes: Bytes) -> String {
@@ -196,55 +197,19 @@ mod tests {
 
     #[test]
     fn every_refusal_has_its_text_and_status() {
-        let refusals = [
-            Refusal::InvalidKey,
-            Refusal::Suspended,
-            Refusal::UnknownAction,
-            Refusal::Missing("service"),
-            Refusal::Missing("link"),
-            Refusal::Missing("answer_number"),
-            Refusal::Missing("order"),
-            Refusal::Unreadable("quantity"),
-            Refusal::Unreadable("link"),
-            Refusal::UnreadableRequest,
-            Refusal::Both { one: "order", many: "orders" },
-            Refusal::TooManyIds { ids_max: 100 },
-            Refusal::ServiceUnknown,
-            Refusal::BadLink,
-            Refusal::DripFeed,
-            Refusal::BelowMinimum { min: 50 },
-            Refusal::AboveMaximum { max: 10_000 },
-            Refusal::NoAnswer,
-            Refusal::NoMoney,
-            Refusal::UnknownOrder,
-            Refusal::UnknownRefill,
-            Refusal::NotDelivered,
-            Refusal::NoRefill,
-            Refusal::RefillUnderWay,
-            Refusal::RefillsUsedUp { refills_max: 3 },
-            Refusal::Over(Standing::At(OrderState::Completed)),
-            Refusal::Over(Standing::At(OrderState::Partial)),
-            Refusal::Over(Standing::At(OrderState::Canceled)),
-            Refusal::Over(Standing::Refunded),
-            Refusal::NoCancel,
-            Refusal::RequestReused,
-            Refusal::TooLarge,
-            Refusal::TooManyRequests,
-            Refusal::Away,
-            Refusal::Broken,
-        ];
         let row = |refusal: &Refusal| {
             let Spelled { status, text, retry_after_s } = refuse(refusal);
             let retry_after = retry_after_s.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
             format!("{refusal:?}: {}{retry_after} {text}", status.as_u16())
         };
-        assert_snapshot!(refusals.iter().map(row).collect::<Vec<_>>().join("\n"), @r#"
+        assert_snapshot!(every_refusal().iter().map(row).collect::<Vec<_>>().join("\n"), @r#"
         InvalidKey: 200 Invalid API key
         Suspended: 200 Account suspended
         UnknownAction: 200 Incorrect request
         Missing("service"): 200 Missing required parameter: service
         Missing("link"): 200 Bad link
         Missing("answer_number"): 200 Answer number is required
+        Missing("request_id"): 200 Missing required parameter: request_id
         Missing("order"): 200 Missing required parameter: order
         Unreadable("quantity"): 200 Incorrect parameter: quantity
         Unreadable("link"): 200 Incorrect parameter: link

@@ -74,6 +74,49 @@ pub fn refill_named(text: &str) -> Option<RefillName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::order::{OrderState, Standing};
+
+    /// Each refusal at least once, and each that a tongue spells in more than one way.
+    pub(super) fn every_refusal() -> Vec<Refusal> {
+        vec![
+            Refusal::InvalidKey,
+            Refusal::Suspended,
+            Refusal::UnknownAction,
+            Refusal::Missing("service"),
+            Refusal::Missing("link"),
+            Refusal::Missing("answer_number"),
+            Refusal::Missing("request_id"),
+            Refusal::Missing("order"),
+            Refusal::Unreadable("quantity"),
+            Refusal::Unreadable("link"),
+            Refusal::UnreadableRequest,
+            Refusal::Both { one: "order", many: "orders" },
+            Refusal::TooManyIds { ids_max: 100 },
+            Refusal::ServiceUnknown,
+            Refusal::BadLink,
+            Refusal::DripFeed,
+            Refusal::BelowMinimum { min: 50 },
+            Refusal::AboveMaximum { max: 10_000 },
+            Refusal::NoAnswer,
+            Refusal::NoMoney,
+            Refusal::UnknownOrder,
+            Refusal::UnknownRefill,
+            Refusal::NotDelivered,
+            Refusal::NoRefill,
+            Refusal::RefillUnderWay,
+            Refusal::RefillsUsedUp { refills_max: 3 },
+            Refusal::Over(Standing::At(OrderState::Completed)),
+            Refusal::Over(Standing::At(OrderState::Partial)),
+            Refusal::Over(Standing::At(OrderState::Canceled)),
+            Refusal::Over(Standing::Refunded),
+            Refusal::NoCancel,
+            Refusal::RequestReused,
+            Refusal::TooLarge,
+            Refusal::TooManyRequests,
+            Refusal::Away,
+            Refusal::Broken,
+        ]
+    }
 
     #[test]
     fn either_tongues_ids_are_names() {

@@ -181,6 +181,7 @@ mod tests {
     use crate::domain::money::Money;
     use crate::domain::order::Look;
     use crate::domain::refill::RefillNames;
+    use crate::downstream::dialect::tests::every_refusal;
 
     fn text(bytes: Bytes) -> String {
         String::from_utf8(bytes.to_vec()).unwrap()
@@ -196,42 +197,6 @@ mod tests {
 
     #[test]
     fn every_refusal_has_its_text_and_status() {
-        let refusals = [
-            Refusal::InvalidKey,
-            Refusal::Suspended,
-            Refusal::UnknownAction,
-            Refusal::Missing("service"),
-            Refusal::Missing("link"),
-            Refusal::Missing("request_id"),
-            Refusal::Missing("order"),
-            Refusal::Unreadable("quantity"),
-            Refusal::UnreadableRequest,
-            Refusal::Both { one: "order", many: "orders" },
-            Refusal::TooManyIds { ids_max: 100 },
-            Refusal::ServiceUnknown,
-            Refusal::BadLink,
-            Refusal::DripFeed,
-            Refusal::BelowMinimum { min: 50 },
-            Refusal::AboveMaximum { max: 10_000 },
-            Refusal::NoAnswer,
-            Refusal::NoMoney,
-            Refusal::UnknownOrder,
-            Refusal::UnknownRefill,
-            Refusal::NotDelivered,
-            Refusal::NoRefill,
-            Refusal::RefillUnderWay,
-            Refusal::RefillsUsedUp { refills_max: 3 },
-            Refusal::Over(Standing::At(OrderState::Completed)),
-            Refusal::Over(Standing::At(OrderState::Partial)),
-            Refusal::Over(Standing::At(OrderState::Canceled)),
-            Refusal::Over(Standing::Refunded),
-            Refusal::NoCancel,
-            Refusal::RequestReused,
-            Refusal::TooLarge,
-            Refusal::TooManyRequests,
-            Refusal::Away,
-            Refusal::Broken,
-        ];
         let row = |refusal: &Refusal| {
             let Spelled { status, text, retry_after_s } = refuse(refusal);
             let retry_after = retry_after_s.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
@@ -239,15 +204,17 @@ mod tests {
             let in_a_row = if in_a_row == text { String::new() } else { format!(" / {in_a_row}") };
             format!("{refusal:?}: {}{retry_after} {text}{in_a_row}", status.as_u16())
         };
-        assert_snapshot!(refusals.iter().map(row).collect::<Vec<_>>().join("\n"), @r#"
+        assert_snapshot!(every_refusal().iter().map(row).collect::<Vec<_>>().join("\n"), @r#"
         InvalidKey: 400 Invalid API key
         Suspended: 403 Account suspended
         UnknownAction: 400 Unknown action
         Missing("service"): 400 Missing required parameter: service
         Missing("link"): 400 Missing required parameter: link
+        Missing("answer_number"): 400 Answer number is required
         Missing("request_id"): 400 Missing required parameter: request_id
         Missing("order"): 400 Missing required parameter: order
         Unreadable("quantity"): 400 Invalid parameter: quantity
+        Unreadable("link"): 400 Invalid parameter: link
         UnreadableRequest: 400 Invalid request: send a form or a JSON object
         Both { one: "order", many: "orders" }: 400 Either order or orders is required, not both
         TooManyIds { ids_max: 100 }: 400 Maximum 100 orders per request
