@@ -2,6 +2,7 @@
 //! settled; and looked at.
 
 pub mod conclude;
+mod contents;
 pub mod intake;
 pub mod look;
 pub mod park;

@@ -19,8 +19,8 @@ use crate::domain::{
     clock::Instant,
     money::Money,
     provider::PanelStatus,
-    service::{ServiceType, Units},
-    wish::LINK_BYTES_MAX,
+    service::{Counted, ServiceType, Units},
+    wish::{Details, LINK_BYTES_MAX, Parameter},
 };
 
 /// Orders that are kept; several times the largest campaign against one panel.
@@ -45,8 +45,8 @@ pub(super) struct Wanted {
     pub(super) link: String,
     /// As sent; read only where the type has a quantity.
     pub(super) quantity: Option<String>,
-    pub(super) comments: Vec<String>,
-    pub(super) answer_number: Option<String>,
+    /// Everything else, whether or not the type reads it.
+    pub(super) details: Details,
 }
 
 /// Everything the panel knows.
@@ -123,7 +123,8 @@ impl Panel {
         let charge = if kind.is_package() { Units::Package } else { Units::Counted(units) }.at(service.rate);
         let charge = charge.map_err(|_| Refused::AboveMaximum)?;
         let left = self.balance.minus(charge).ok().filter(|left| !left.is_negative()).ok_or(Refused::NoFunds)?;
-        let text_bytes = wanted.link.len() + wanted.comments.iter().map(String::len).sum::<usize>();
+        let details = taken(kind, &wanted.details);
+        let text_bytes = wanted.link.len() + details.told().map(|(_, text)| text.len()).sum::<usize>();
         if self.orders.len() >= ORDERS_MAX || self.text_bytes + text_bytes > TEXT_BYTES_MAX {
             return Err(Refused::Full);
         }
@@ -135,8 +136,7 @@ impl Panel {
             service,
             link: wanted.link,
             units,
-            comments: if kind.takes_comments() { wanted.comments } else { Vec::new() },
-            answer_number: wanted.answer_number.filter(|_| kind == ServiceType::Poll),
+            details,
             fate,
             charge,
             start_count: chance::below(START_COUNT_MAX, self.seed, id),
@@ -247,25 +247,37 @@ fn index(id: &str, first: u64) -> Option<usize> {
     usize::try_from(id.parse::<u64>().ok()?.checked_sub(first)?).ok()
 }
 
+/// What the type reads of everything that was sent.
+fn taken(kind: ServiceType, sent: &Details) -> Details {
+    let read = |parameter: Parameter| kind.parameters().contains(&parameter) && parameter.is_asked_beside(sent);
+    sent.each()
+        .filter(|(parameter, _)| read(*parameter))
+        .map(|(parameter, detail)| (parameter, detail.clone()))
+        .collect()
+}
+
 /// Checks what the type asks for, in the order in which panels complain.
 fn units(service: &Service, kind: ServiceType, wanted: &Wanted) -> Result<u64, Refused> {
     if wanted.link.is_empty() || wanted.link.len() > LINK_BYTES_MAX || wanted.link.chars().any(char::is_control) {
         return Err(Refused::Link);
     }
-    if kind.takes_comments() && wanted.comments.is_empty() {
-        return Err(Refused::Missing("comments"));
-    }
-    let units = if kind.takes_quantity() {
+    let quantity = if kind.takes_quantity() {
         let quantity = wanted.quantity.as_deref().ok_or(Refused::Missing("quantity"))?;
         quantity.parse().map_err(|_| Refused::Unreadable("quantity"))?
-    } else if kind.is_package() {
-        1
     } else {
-        wanted.comments.len() as u64
+        1
     };
-    if kind == ServiceType::Poll && wanted.answer_number.is_none() {
-        return Err(Refused::NoAnswer);
+    let told = |parameter| wanted.details.text(parameter).is_some() || !wanted.details.lines(parameter).is_empty();
+    for parameter in kind.parameters() {
+        if parameter.is_asked_beside(&wanted.details) && !told(*parameter) {
+            let poll = *parameter == Parameter::AnswerNumber;
+            return Err(if poll { Refused::NoAnswer } else { Refused::Missing(parameter.name()) });
+        }
     }
+    let units = match kind.counted() {
+        Counted::Quantity | Counted::Package => quantity,
+        Counted::Lines(list) => wanted.details.lines(list).len() as u64,
+    };
     if units < service.min {
         return Err(Refused::BelowMinimum);
     }
@@ -280,6 +292,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::{super::Settings, *};
+    use crate::domain::wish::Detail;
 
     const START_S: i64 = 1_700_000_000;
 
@@ -307,8 +320,10 @@ mod tests {
         let wanted = Wanted {
             link: "https://example.org/a".to_owned(),
             quantity: Some(quantity.to_string()),
-            comments: vec!["one".to_owned(), "two".to_owned()],
-            answer_number: Some("1".to_owned()),
+            details: Details::from_iter([
+                (Parameter::Comments, Detail::Lines(vec!["one".to_owned(), "two".to_owned()])),
+                (Parameter::AnswerNumber, Detail::Text("1".to_owned())),
+            ]),
         };
         panel.add(service, wanted, after_ms(0)).map(|(id, _)| id.to_string())
     }
