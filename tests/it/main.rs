@@ -21,6 +21,7 @@ mod scripted;
 mod server;
 mod settlement;
 mod simulator;
+mod types;
 mod wire;
 mod workers;
 mod world;
