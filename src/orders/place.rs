@@ -15,14 +15,18 @@ use crate::orders::{Orders, contents};
 use crate::pricing;
 use crate::store::orders;
 
+/// What a tongue has of its own in placing orders.
+#[derive(Clone, Copy, Debug)]
+pub struct Custom {
+    /// Whether an order must bring a `request_id`.
+    pub needs_request_id: bool,
+    /// Writes the answer for a new order; its bytes are remembered with it.
+    pub added: fn(OrderId, PublicId) -> String,
+}
+
 impl Orders {
-    /// Buys what is wished for, or says why not. The exact bytes of the answer; `spell` writes it for a new order.
-    pub async fn place(
-        &self,
-        caller: &Caller,
-        wish: Wish,
-        spell: fn(OrderId, PublicId) -> String,
-    ) -> Result<String, Refusal> {
+    /// Buys what is wished for, or says why not. The exact bytes of the answer.
+    pub async fn place(&self, caller: &Caller, wish: Wish, custom: Custom) -> Result<String, Refusal> {
         let request = request_of(&wish)?;
         if let Some(request) = &request
             && let Some(answer) = self.replay(caller, request).await?
@@ -33,6 +37,10 @@ impl Orders {
         let sold = find(&catalogue, wish.text(Parameter::Service)?)?;
         let link = link(wish.text(Parameter::Link)?)?;
         let (units, details) = contents::read(sold, &wish)?;
+        // Last of what can be missing: whoever sends next to nothing is told of the service first.
+        if custom.needs_request_id && request.is_none() {
+            return Err(Refusal::Missing("request_id"));
+        }
         let (quote, route) = price(&catalogue, sold, units)?;
         let order = self.intake.draw_id().await?;
         let public = PublicId(Uuid::now_v7());
@@ -49,7 +57,7 @@ impl Orders {
             quote,
             route,
             request,
-            answer: spell(order, public),
+            answer: (custom.added)(order, public),
             at: self.clock.now(),
         };
         match self.intake.buy(placement).await? {

@@ -10,6 +10,7 @@ mod config;
 mod delivery;
 mod doubt;
 mod embedded;
+mod forms;
 mod hangups;
 mod keys;
 mod listen;

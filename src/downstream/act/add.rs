@@ -16,10 +16,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Answers `add`.
 pub async fn add(house: &House, caller: &Caller, form: &Form, headers: &HeaderMap) -> Result<Reply, Refusal> {
     let wish = wish(form, headers)?;
-    if wish.request_id.is_none() && dialect::needs_request_id(caller.dialect) {
-        return Err(Refusal::Missing("request_id"));
-    }
-    house.orders.place(caller, wish, dialect::added(caller.dialect)).await.map(Reply::Added)
+    house.orders.place(caller, wish, dialect::custom(caller.dialect)).await.map(Reply::Added)
 }
 
 fn wish(form: &Form, headers: &HeaderMap) -> Result<Wish, Refusal> {

@@ -5,9 +5,10 @@ use bytes::Bytes;
 
 use crate::catalog::Snapshot;
 use crate::domain::customer::Dialect;
-use crate::domain::id::{OrderId, OrderName, PublicId, RefillId, RefillName};
+use crate::domain::id::{OrderId, OrderName, RefillId, RefillName};
 use crate::domain::refusal::Refusal;
 use crate::downstream::reply::{Reply, Spelled};
+use crate::orders::place::Custom;
 
 mod classic;
 mod notpanel;
@@ -42,19 +43,11 @@ pub fn services(dialect: Dialect, snapshot: &Snapshot) -> Bytes {
     }
 }
 
-/// How the answer of `add` is spelled; handed to whoever places the order, who remembers the bytes with it.
-pub fn added(dialect: Dialect) -> fn(OrderId, PublicId) -> String {
+/// What a tongue has of its own in placing orders; handed to whoever places them.
+pub fn custom(dialect: Dialect) -> Custom {
     match dialect {
-        Dialect::Classic => classic::added,
-        Dialect::Notpanel => notpanel::added,
-    }
-}
-
-/// Whether an `add` must bring a `request_id`.
-pub fn needs_request_id(dialect: Dialect) -> bool {
-    match dialect {
-        Dialect::Classic => false,
-        Dialect::Notpanel => true,
+        Dialect::Classic => Custom { needs_request_id: false, added: classic::added },
+        Dialect::Notpanel => Custom { needs_request_id: true, added: notpanel::added },
     }
 }
 
@@ -74,6 +67,7 @@ pub fn refill_named(text: &str) -> Option<RefillName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::PublicId;
     use crate::domain::order::{OrderState, Standing};
 
     /// Each refusal at least once, and each that a tongue spells in more than one way.
