@@ -15,7 +15,7 @@ pub enum Command {
     Create {
         /// The id or the name of the customer
         customer: String,
-        /// The tongue that the key is answered in
+        /// The tongue that the key is answered in: classic or notpanel
         #[arg(long, default_value = "classic")]
         dialect: String,
         /// What the customer calls it
@@ -44,7 +44,8 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
 
 async fn create(session: &Session, customer: &str, dialect: &str, label: &str) -> anyhow::Result<Answer> {
     let Some(tongue) = Dialect::from_word(dialect) else {
-        return Err(WrongUse::because(format!("--dialect {dialect:?} is not available; today there is: classic")));
+        let there_are = Dialect::ALL.map(Dialect::word);
+        return Err(WrongUse::because(format!("--dialect {dialect:?} is none; there are: {}", there_are.join(", "))));
     };
     let customer = session.customer(customer).await?;
     let (key, id) = make(session, &customer, tongue, label).await?;

@@ -8,6 +8,7 @@ pub mod leg;
 pub mod money;
 pub mod order;
 pub mod provider;
+pub mod refill;
 pub mod refusal;
 pub mod service;
 pub mod settlement;

@@ -15,6 +15,7 @@ use crate::orders::Orders;
 
 mod act;
 mod action;
+mod asked;
 mod authenticate;
 mod body;
 mod connections;

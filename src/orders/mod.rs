@@ -2,6 +2,7 @@
 //! looked into and resolved), tracked, settled (or decided by a person); and looked at.
 
 pub mod conclude;
+mod contents;
 pub mod decide;
 pub mod doubt;
 pub mod intake;

@@ -8,7 +8,10 @@ use super::{
     reply::{Refused, Reply},
     wanted::Wanted,
 };
-use crate::domain::clock::Instant;
+use crate::domain::{
+    clock::Instant,
+    wish::{Detail, Parameter},
+};
 
 /// Ids in one request.
 pub(super) const IDS_MAX: usize = 100;
@@ -37,9 +40,13 @@ impl Form {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    fn lines(&self, name: &str) -> Vec<String> {
-        let lines = self.value(name).unwrap_or_default().lines().map(str::trim);
-        lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    fn detail(&self, parameter: Parameter) -> Option<Detail> {
+        let value = self.value(parameter.name())?;
+        if !parameter.is_list() {
+            return Some(Detail::Text(value.to_owned()));
+        }
+        let lines = value.lines().map(str::trim).filter(|line| !line.is_empty());
+        Some(Detail::Lines(lines.map(str::to_owned).collect()))
     }
 }
 
@@ -100,8 +107,10 @@ fn add(panel: &mut Panel, form: &Form, now: Instant) -> Result<Placed, Refused> 
     let wanted = Wanted {
         link: form.value("link").unwrap_or_default().to_owned(),
         quantity: form.value("quantity").map(str::to_owned),
-        comments: form.lines("comments"),
-        answer_number: form.value("answer_number").map(str::to_owned),
+        details: Parameter::ALL
+            .into_iter()
+            .filter_map(|parameter| Some((parameter, form.detail(parameter)?)))
+            .collect(),
     };
     panel.add(service, wanted, now)
 }

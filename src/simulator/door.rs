@@ -27,6 +27,7 @@ use super::{
     reply::Refused,
     spoil::{HangsUp, spoilt},
 };
+use crate::domain::wish::Details;
 
 /// The largest body: the longest list of comments that a gateway may send.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -176,6 +177,7 @@ struct OrderRow<'a> {
     quantity: u64,
     comments: &'a [String],
     answer_number: Option<&'a str>,
+    details: &'a Details,
     status: &'static str,
     charge: String,
     remains: u64,
@@ -189,6 +191,7 @@ fn order_row(order: &SimOrder) -> OrderRow<'_> {
         quantity: order.quantity,
         comments: &order.comments,
         answer_number: order.answer_number.as_deref(),
+        details: &order.details,
         status: classic::word(order.status),
         charge: order.charge.to_string(),
         remains: order.remains,

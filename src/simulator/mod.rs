@@ -30,6 +30,7 @@ use tokio_util::task::TaskTracker;
 pub use faults::{Fault, Faults, FaultsError};
 pub use order::{Ending, SimOrder};
 
+use crate::domain::wish::Details;
 use crate::domain::{
     clock::{Instant, SharedClock},
     money::{Money, Rate},
@@ -161,12 +162,8 @@ impl Simulator {
     /// Somebody places an order on our account by hand, at the panel itself: charged like any other, asked for by
     /// nobody, its answer seen by nobody. Its id. Panics on what the panel refuses.
     pub fn place_by_hand(&self, service: &str, link: &str, quantity: u64) -> String {
-        let wanted = Wanted {
-            link: link.to_owned(),
-            quantity: Some(quantity.to_string()),
-            comments: Vec::new(),
-            answer_number: None,
-        };
+        let wanted =
+            Wanted { link: link.to_owned(), quantity: Some(quantity.to_string()), details: Details::default() };
         let placed = self.shared.with(|panel, now| panel.place(service, wanted, now));
         placed.expect("the panel takes this order").0.to_string()
     }

@@ -14,7 +14,7 @@ use super::{
     order::{End, Ending, Order, SimOrder},
     refill::Refills,
     reply::{RefillState, Refused},
-    wanted::{Wanted, units},
+    wanted::{Wanted, taken, units},
 };
 use crate::domain::{
     clock::Instant,
@@ -166,6 +166,7 @@ impl Panel {
         let charge = if kind.is_package() { Units::Package } else { Units::Counted(units) }.at(service.rate);
         let charge = charge.map_err(|_| Refused::AboveMaximum)?;
         let left = self.balance.minus(charge).ok().filter(|left| !left.is_negative()).ok_or(Refused::NoFunds)?;
+        let details = taken(kind, &wanted.details);
         let text_bytes = wanted.text_bytes();
         if self.orders.len() >= ORDERS_MAX || self.text_bytes + text_bytes > TEXT_BYTES_MAX {
             return Err(Refused::Full);
@@ -178,8 +179,7 @@ impl Panel {
             service,
             link: wanted.link,
             units,
-            comments: if kind.takes_comments() { wanted.comments } else { Vec::new() },
-            answer_number: wanted.answer_number.filter(|_| kind == ServiceType::Poll),
+            details,
             fate,
             charge,
             start_count: chance::below(START_COUNT_MAX, self.seed, id),
@@ -301,6 +301,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::{super::Settings, *};
+    use crate::domain::wish::{Detail, Details, Parameter};
 
     const START_S: i64 = 1_700_000_000;
 
@@ -328,8 +329,10 @@ mod tests {
         let wanted = Wanted {
             link: "https://example.org/a".to_owned(),
             quantity: Some(quantity.to_string()),
-            comments: vec!["one".to_owned(), "two".to_owned()],
-            answer_number: Some("1".to_owned()),
+            details: Details::from_iter([
+                (Parameter::Comments, Detail::Lines(vec!["one".to_owned(), "two".to_owned()])),
+                (Parameter::AnswerNumber, Detail::Text("1".to_owned())),
+            ]),
         };
         panel.add(service, wanted, after_ms(0)).map(|placed| placed.told.to_string())
     }

@@ -1,12 +1,12 @@
 //! Orders: bought in one call, looked at, moved from state to state.
 
 use serde::Serialize;
-use sqlx::types::Json;
+use sqlx::types::{Json, Uuid};
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{CustomerId, OrderId, ServiceId};
+use crate::domain::id::{CustomerId, OrderId, OrderName, PublicId, ServiceId};
 use crate::domain::money::Money;
-use crate::domain::order::{Look, OrderState, Placed, Placement};
+use crate::domain::order::{Look, OrderState, Placed, Placement, Standing};
 use crate::domain::settlement::{Bought, GivenBack};
 use crate::domain::wish::Details;
 use crate::store::{Store, StoreError, Tx, signed, unsigned};
@@ -19,7 +19,7 @@ const COLLISIONS_MAX: u32 = 3;
 struct PlacementRow<'a> {
     place: usize,
     id: i32,
-    public_id: uuid::Uuid,
+    public_id: Uuid,
     customer_id: i64,
     key_id: i64,
     service_id: i32,
@@ -150,14 +150,31 @@ pub async fn remembered(
     Ok(row.fetch_optional(store.door()?).await?.map(|row| (row.fingerprint, row.answer)))
 }
 
-/// What a customer sees of those of the ids that are orders of theirs.
+/// What a customer sees of those of the names that are orders of theirs, each with both of its names.
 ///
 /// An order shows `Processing` from the moment its leg is being sent, although the order's own row only moves with the
 /// panel's answer: sending costs one row less, and a leg that proves unsent shows `Pending` again.
-pub async fn look(store: &Store, customer: CustomerId, ids: &[i32]) -> Result<Vec<(OrderId, Look)>, StoreError> {
+pub async fn look(
+    store: &Store,
+    customer: CustomerId,
+    names: &[OrderName],
+) -> Result<Vec<(OrderId, PublicId, Look)>, StoreError> {
+    let number = |name: &OrderName| match name {
+        OrderName::Number(number) => Some(number.0),
+        OrderName::Public(_) => None,
+    };
+    let public = |name: &OrderName| match name {
+        OrderName::Public(public) => Some(public.0),
+        OrderName::Number(_) => None,
+    };
+    let numbers: Vec<i32> = names.iter().filter_map(number).collect();
+    let publics: Vec<Uuid> = names.iter().filter_map(public).collect();
+    // The other names are turned into numbers first: an `or` over both could be planned as a walk through all orders of
+    // a customer.
     let rows = sqlx::query!(
         r#"
-        select o.id, o.charge - o.refunded as "charge!", o.start_count, o.remains,
+        select o.id, o.public_id, o.charge - o.refunded as "charge!", o.start_count, o.remains,
+            o.state in ('completed', 'partial') and o.by_hand = o.charge as "refunded!",
             case
                 when o.state = 'pending' and exists (
                     select from leg l where l.order_id = o.id and l.state = 'sending'
@@ -165,20 +182,23 @@ pub async fn look(store: &Store, customer: CustomerId, ids: &[i32]) -> Result<Ve
                 else o.state
             end as "state!"
         from orders o
-        where o.customer_id = $1 and o.id = any($2)
+        where o.customer_id = $1
+            and o.id = any($2 || array(select p.id from orders p where p.public_id = any($3)))
         "#,
         customer.0,
-        ids
+        &numbers,
+        &publics
     );
     let rows = rows.fetch_all(store.door()?).await?;
     let looked = rows.into_iter().map(|row| {
+        let standing = if row.refunded { Standing::Refunded } else { Standing::At(state(row.id, &row.state)?) };
         let look = Look {
             charge: Money::from_decimal(row.charge),
             start_count: row.start_count,
-            state: state(row.id, &row.state)?,
+            standing,
             remains: row.remains,
         };
-        Ok((OrderId(row.id), look))
+        Ok((OrderId(row.id), PublicId(row.public_id), look))
     });
     looked.collect()
 }

@@ -334,7 +334,7 @@ async fn the_side_doors_show_orders_and_count_requests() {
     panel.simulator.end_order(&order, Ending::Partial { remains: 40 });
     panel.ask(&[("action", "balance")]).await;
     panel.ask(&[("action", "explode")]).await;
-    let row = json!({"id": order, "service": "1", "link": LINK, "quantity": 100, "comments": [], "answer_number": null,
+    let row = json!({"id": order, "service": "1", "link": LINK, "quantity": 100, "comments": [], "answer_number": null, "details": {},
         "status": "Partial", "charge": "0.054", "remains": 40});
     assert_eq!(panel.look("orders").await, json!([row]));
     assert_eq!(panel.look("requests").await, json!({"add": 1, "balance": 1, "other": 1}));

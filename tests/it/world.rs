@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta};
 use panelgate::app::House;
 use panelgate::config;
 use panelgate::customers::keys::NewKey;
-use panelgate::domain::clock::HandClock;
+use panelgate::domain::clock::{Clock, HandClock, Instant};
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::{CustomerId, KeyId};
 use panelgate::domain::money::Money;
@@ -16,7 +16,7 @@ use panelgate::downstream::{Door, Health};
 use panelgate::ledger;
 use panelgate::ledger::audit::audit;
 use panelgate::simulator::{Settings, Simulator};
-use panelgate::store::{Store, customers};
+use panelgate::store::{Store, Tx, customers};
 use panelgate::upstream::Panel;
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -45,6 +45,8 @@ pub struct Plan {
     pub timeout_ms: u32,
     /// More lines of every panel's block.
     pub provider: &'static str,
+    /// The tongue in which whoever shows no key is answered.
+    pub default_dialect: Dialect,
 }
 
 impl Default for Plan {
@@ -56,6 +58,7 @@ impl Default for Plan {
             money: "1000",
             timeout_ms: 20_000,
             provider: MANY_DOUBTS,
+            default_dialect: Dialect::Classic,
         }
     }
 }
@@ -96,7 +99,8 @@ impl World {
         let database = server::database().await;
         let clock = Arc::new(HandClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap()));
         let mut panels = Vec::new();
-        let mut text = "[gateway]\ncurrency = \"USD\"\n".to_owned();
+        let dialect = plan.default_dialect.word();
+        let mut text = format!("[gateway]\ncurrency = \"USD\"\ndefault_dialect = \"{dialect}\"\n");
         for (seed, (name, faults)) in (1..).zip(&plan.panels) {
             let panel =
                 Simulator::start(panel_settings(seed, faults, plan.services_extra), clock.clone()).await.unwrap();
@@ -131,6 +135,14 @@ impl World {
         format!("http://{}/api/v2", self.door.addr())
     }
 
+    /// Another key of the customer's, for this tongue.
+    pub async fn key_speaking(&self, dialect: Dialect) -> String {
+        let mut tx = self.house.store.begin().await.unwrap();
+        let key = add_key(&mut tx, self.customer, dialect, self.clock.now()).await;
+        tx.commit().await.unwrap();
+        key.0
+    }
+
     /// Asks with the customer's key: the exact body.
     pub async fn ask(&self, fields: &[(&str, &str)]) -> String {
         self.ask_as(&self.key, fields).await
@@ -149,6 +161,12 @@ impl World {
     pub fn request(&self, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
         let body = serde_urlencoded::to_string(fields).unwrap();
         self.client.post(self.url()).header("content-type", "application/x-www-form-urlencoded").body(body)
+    }
+
+    /// A request of whatever form, nothing in it yet but the query.
+    pub fn bare(&self, method: reqwest::Method, query: &str) -> reqwest::RequestBuilder {
+        let border = if query.is_empty() { "" } else { "?" };
+        self.client.request(method, format!("{}{border}{query}", self.url()))
     }
 
     /// Buys units of a service; the order's id.
@@ -235,17 +253,21 @@ async fn house(database: &Database, file: &config::File, clock: Arc<HandClock>) 
 /// A customer with money and a key.
 pub async fn buyer(house: &House, name: &str, money: &str) -> (CustomerId, String, KeyId) {
     let now = house.clock.now();
-    let key = NewKey::draw().unwrap();
     let mut tx = house.store.begin().await.unwrap();
     let customer = customers::open(&mut tx, name, "standard", now).await.unwrap().unwrap();
-    let id =
-        customers::add_key(&mut tx, customer, &key.digest(), key.shown(), "", Dialect::Classic, now).await.unwrap();
+    let (key, id) = add_key(&mut tx, customer, Dialect::Classic, now).await;
     let money = Money::parse(money).unwrap();
     if money.is_positive() {
         ledger::deposit(&mut tx, customer, money, "opening", now).await.unwrap();
     }
     tx.commit().await.unwrap();
-    (customer, key.reveal().to_owned(), id)
+    (customer, key, id)
+}
+
+async fn add_key(tx: &mut Tx, customer: CustomerId, dialect: Dialect, at: Instant) -> (String, KeyId) {
+    let key = NewKey::draw().unwrap();
+    let id = customers::add_key(tx, customer, &key.digest(), key.shown(), "", dialect, at).await.unwrap();
+    (key.reveal().to_owned(), id)
 }
 
 /// A panel as every world has it, at a free port.

@@ -62,7 +62,6 @@ const SLIPS: &[Slip] = &[
     // [gateway]
     Swap("currency = \"USD\"", "curency = \"USD\""),
     Swap("currency = \"USD\"", "currency = \"dollars\""),
-    Gateway("default_dialect = \"notpanel\""),
     Gateway("default_dialect = \"clasic\""),
     Gateway("reload = \"apply\""),
     Gateway("price_jump_percent = 30"),
