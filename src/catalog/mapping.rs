@@ -16,6 +16,8 @@ pub struct Mapping {
     pub currency: String,
     /// The tongue of new keys, and of answers to callers without a key.
     pub default_dialect: Dialect,
+    /// The most refills of one order, rejected ones not counted.
+    pub refills_max: u32,
     /// The panels, in the order of the file; ids are unique.
     pub providers: Vec<ProviderSettings>,
     /// The services, in the order of the file; ids are unique, every route's provider is one of `providers`.

@@ -180,6 +180,7 @@ mod tests {
             hash: ConfigHash("h".into()),
             currency: "USD".into(),
             default_dialect: Dialect::Classic,
+            refills_max: 3,
             providers: vec![],
             services: vec![ServiceRule {
                 id: ServiceId(1),

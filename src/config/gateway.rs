@@ -9,13 +9,24 @@ use crate::domain::money::Percent;
 
 /// What `price_jump_percent` is left at until something compares prices.
 const PRICE_JUMP_PERCENT: &str = "30";
+/// What `refills_per_order_max` is when nothing is said.
+const REFILLS_PER_ORDER_MAX: u32 = 3;
+/// The most refills of one order that can be allowed.
+const REFILLS_MAX: i64 = 1_000;
 /// The largest limit; more than one machine answers in a minute.
 const PER_MINUTE_MAX: i64 = 10_000_000;
 /// The longest id of a tier.
 const TIER_BYTES_MAX: usize = 40;
 
-/// The currency as far as it could be read, and the tongue of new keys; `None` without the table.
-pub(super) fn gateway(top: &mut Section<'_>) -> Option<(Option<String>, Dialect)> {
+/// `[gateway]`, as far as it could be read.
+pub(super) struct Gateway {
+    pub currency: Option<String>,
+    pub default_dialect: Dialect,
+    pub refills_max: u32,
+}
+
+/// `[gateway]`; `None` without the table.
+pub(super) fn gateway(top: &mut Section<'_>) -> Option<Gateway> {
     if top.peek("gateway").is_none() {
         top.complain("gateway", 0, "is missing; write [gateway] with for example currency = \"USD\" in it");
     }
@@ -40,8 +51,9 @@ pub(super) fn gateway(top: &mut Section<'_>) -> Option<(Option<String>, Dialect)
         let what = format!("not available yet; remove it or leave it at \"{PRICE_JUMP_PERCENT}\"");
         section.complain("price_jump_percent", jump.at, &what);
     }
+    let refills_max = section.whole("refills_per_order_max", 0..=REFILLS_MAX).unwrap_or(REFILLS_PER_ORDER_MAX);
     section.finish();
-    Some((right, dialect))
+    Some(Gateway { currency: right, default_dialect: dialect, refills_max })
 }
 
 /// Refused entry by entry: with one currency there is nothing to exchange.

@@ -127,7 +127,7 @@ pub fn read(text: &str, folder: &Path, surroundings: &BTreeMap<String, String>) 
 fn mapping(top: &mut Section<'_>, text: &str, folder: &Path, notes: &mut Vec<String>) -> Option<Mapping> {
     let gateway = gateway::gateway(top);
     notes.push("the file is read at start; restart to apply a change".to_owned());
-    let currency = gateway.as_ref().and_then(|(currency, _)| currency.as_deref());
+    let currency = gateway.as_ref().and_then(|gateway| gateway.currency.as_deref());
     gateway::exchange(top);
     let (providers, ids) = provider::read_all(top, currency, folder);
     let services = service::read_all(top, &ids);
@@ -140,11 +140,12 @@ fn mapping(top: &mut Section<'_>, text: &str, folder: &Path, notes: &mut Vec<Str
         services.iter().flat_map(|service| &service.routes).map(|route| route.provider.0.as_str()).collect();
     let unused = ids.into_iter().filter(|id| !routed.contains(id));
     notes.extend(unused.map(|id| format!("provider \"{id}\": no service is routed to it")));
-    let (currency, default_dialect) = gateway?;
+    let gateway::Gateway { currency, default_dialect, refills_max } = gateway?;
     Some(Mapping {
         hash: hash(text),
         currency: currency?,
         default_dialect,
+        refills_max,
         providers,
         services,
         markups,

@@ -9,7 +9,7 @@ use crate::config::complaint::shown;
 use crate::config::reader::{Found, Later, Section};
 use crate::domain::id::ProviderId;
 use crate::domain::provider::{
-    CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus, PanelWord,
+    AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus, PanelWord,
     ProviderSettings, RefusalClass, Reversal, SettlingSettings,
 };
 
@@ -70,6 +70,7 @@ fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Opti
     let status_every_s = section.whole("status_every_s", 1..=3_600).unwrap_or(60);
     let doubts = doubts(&mut section);
     let settling = settling(&mut section);
+    let asking = asking(&mut section);
     let words = words(&mut section);
     later(&mut section);
     section.finish();
@@ -87,6 +88,7 @@ fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Opti
         status_every_s,
         doubts,
         settling,
+        asking,
         words,
     })
 }
@@ -132,14 +134,22 @@ fn settling(section: &mut Section<'_>) -> SettlingSettings {
     }
 }
 
+fn asking(section: &mut Section<'_>) -> AskingSettings {
+    let usual = AskingSettings::default();
+    AskingSettings {
+        refill: section.flag("refill").unwrap_or(usual.refill),
+        refill_expires_after_h: section
+            .whole("refill_expires_after_h", 1..=HOURS_MAX)
+            .unwrap_or(usual.refill_expires_after_h),
+        cancel_ack_is_final: section.flag("cancel_ack_is_final").unwrap_or(usual.cancel_ack_is_final),
+    }
+}
+
 /// Settings with their defaults whose work is not built yet.
 fn later(section: &mut Section<'_>) {
     let keys = [
         ("balance_low", Later::Absent),
         ("ca_file", Later::Absent),
-        ("cancel_ack_is_final", Later::Flag(false)),
-        ("refill", Later::Flag(true)),
-        ("refill_expires_after_h", Later::Whole(48)),
         ("method", Later::Text("POST")),
         ("services_offset", Later::Flag(false)),
     ];

@@ -29,7 +29,6 @@ pub(super) struct Found<T> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Later {
     Flag(bool),
-    Whole(i64),
     Text(&'static str),
     Absent,
 }
@@ -193,7 +192,6 @@ impl<'t> Section<'t> {
         let Some(item) = self.item(key) else { return };
         let at_default = match default {
             Later::Flag(flag) => item.as_bool() == Some(flag),
-            Later::Whole(number) => item.as_integer() == Some(number),
             Later::Text(text) => item.as_str() == Some(text),
             Later::Absent => false,
         };
@@ -282,7 +280,6 @@ impl<'t> Section<'t> {
 fn way_back(default: &Later) -> String {
     match default {
         Later::Flag(flag) => format!("remove it or leave it at {flag}"),
-        Later::Whole(number) => format!("remove it or leave it at {number}"),
         Later::Text(text) => format!("remove it or leave it at \"{text}\""),
         Later::Absent => "remove it".to_owned(),
     }

@@ -58,6 +58,10 @@ pub struct ProviderId(pub String);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PanelOrder(pub String);
 
+/// A refill's id at a panel: opaque text, whatever it looks like.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PanelRefill(pub String);
+
 /// The first bytes of the SHA-256 of the configuration's text, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConfigHash(pub String);
@@ -99,7 +103,7 @@ macro_rules! shown_as_is {
         }
     )*};
 }
-shown_as_is!(CustomerId, KeyId, OrderId, RefillId, LegId, ServiceId, ProviderId, PanelOrder, ConfigHash);
+shown_as_is!(CustomerId, KeyId, OrderId, RefillId, LegId, ServiceId, ProviderId, PanelOrder, PanelRefill, ConfigHash);
 
 #[cfg(test)]
 mod tests {

@@ -60,6 +60,8 @@ pub struct ProviderSettings {
     pub doubts: DoubtSettings,
     /// How this panel's last word is taken.
     pub settling: SettlingSettings,
+    /// What else can be asked of it.
+    pub asking: AskingSettings,
     /// This panel's own words, folded to lower case, beside the built-in ones.
     pub words: BTreeMap<String, PanelWord>,
 }
@@ -118,6 +120,23 @@ pub enum InDoubtPolicy {
     Hold,
     /// The customer is given the money back after so many hours; what the panel may have taken is our loss.
     RefundAfterH(u32),
+}
+
+/// What can be asked of a panel for an order that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskingSettings {
+    /// Whether it refills.
+    pub refill: bool,
+    /// After how long a refill is given up of which nothing can be asked.
+    pub refill_expires_after_h: u32,
+    /// Whether its yes to a cancel is the order's end; else only its status is.
+    pub cancel_ack_is_final: bool,
+}
+
+impl Default for AskingSettings {
+    fn default() -> Self {
+        Self { refill: true, refill_expires_after_h: 48, cancel_ack_is_final: false }
+    }
 }
 
 /// How a panel's last word is taken.

@@ -32,7 +32,6 @@ pub fn orders(form: &Form) -> Result<Asked, Refusal> {
 }
 
 /// The refills that `refill_status` is asked for; clients of one family name the order instead.
-#[cfg_attr(not(test), expect(dead_code, reason = "asked by `refill_status`, which comes next"))]
 pub fn refills(form: &Form) -> Result<AskedRefills, Refusal> {
     let names_refills = form.has("refill") || form.has("refills");
     if !names_refills && (form.has("order") || form.has("orders")) {

@@ -15,7 +15,6 @@ use crate::downstream::dialect;
 
 /// What an action answers when it is not refused.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "said by `refill` and `cancel`, which come next"))]
 pub enum Reply {
     /// `services`, spelled once for everyone.
     Services(Bytes),

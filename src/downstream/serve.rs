@@ -107,8 +107,9 @@ async fn act(
         Action::Services => Ok(act::services::services(&room.menus, caller.dialect, &house.catalog.now())),
         Action::Add => act::add::add(house, caller, form, request.headers()).await,
         Action::Status => act::status::status(house, caller, form).await,
-        // Not served yet.
-        Action::Refill | Action::RefillStatus | Action::Cancel => Err(Refusal::UnknownAction),
+        Action::Refill => act::refill::refill(house, caller, form).await,
+        Action::RefillStatus => act::refill::refill_status(house, caller, form).await,
+        Action::Cancel => act::cancel::cancel(house, caller, form).await,
         Action::Balance => act::balance::balance(house, caller).await,
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::domain::service::Route;
 use crate::ledger;
 use crate::orders::{Delivery, reroute, settle, track};
+use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{LockedLeg, Turn};
 use crate::store::{StoreError, Tx, gates, legs, orders};
 
@@ -67,6 +68,9 @@ impl Delivery {
             Verdict::Refused(_) | Verdict::NeverSent if leg.state == LegState::WrittenOff => {
                 never_placed(&mut tx, &leg, now).await?;
             }
+            Verdict::Refused(_) | Verdict::NeverSent if cancels::is_asked(&mut tx, leg.order).await? => {
+                self.end_refused(&mut tx, &leg, "canceled by its customer; nothing was placed", now).await?;
+            }
             Verdict::Refused(class) => self.refused(&mut tx, settings, &leg, *class, now).await?,
             Verdict::NeverSent => self.never_sent(&mut tx, &leg, now).await?,
             Verdict::InDoubt => in_doubt(&mut tx, &leg, "the answer does not tell whether it was placed", now).await?,
@@ -109,6 +113,10 @@ impl Delivery {
         }
         ledger::unexpose(tx, leg, now).await?;
         ledger::cost(tx, leg, now).await?;
+        if leg.state == LegState::WrittenOff {
+            // The customer has the money already: what the panel has now is ours, and not wanted.
+            cancels::ask(tx, leg.order, AskedBy::House, now).await?;
+        }
         orders::progress(tx, leg.order, OrderState::Processing, None, None).await?;
         Ok(true)
     }

@@ -18,7 +18,7 @@ use crate::domain::settlement::Report;
 use crate::ledger;
 use crate::orders::{Delivery, settle, track};
 use crate::store::legs::{LockedLeg, Turn};
-use crate::store::{StoreError, Tx, doubts, legs, orders};
+use crate::store::{StoreError, Tx, cancels, doubts, legs, orders};
 use crate::upstream::{Panel, Row};
 
 /// Doubts looked into in one round.
@@ -176,7 +176,9 @@ impl Delivery {
         why: &str,
         now: Instant,
     ) -> Result<(), StoreError> {
-        if !self.by_next_route(tx, leg, why, now).await? {
+        // Who wants the order back does not want it from another panel.
+        let wanted_back = cancels::is_asked(tx, leg.order).await?;
+        if wanted_back || !self.by_next_route(tx, leg, why, now).await? {
             self.end_refused(tx, leg, why, now).await?;
         }
         Ok(())

@@ -89,6 +89,26 @@ impl Intake {
         })
     }
 
+    /// Sees other work of a customer through, whether or not anybody still waits for it.
+    pub async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let Ok(place) = self.room.clone().try_acquire_owned() else {
+            tracing::warn!(WAITING_MAX, "the intake is full");
+            return Err(Refusal::Away);
+        };
+        let done = self.tasks.spawn(async move {
+            let outcome = work.await;
+            drop(place);
+            outcome
+        });
+        done.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a customer's work ended without an outcome");
+            Err(Refusal::Broken)
+        })
+    }
+
     /// Waits for all that is under way.
     pub async fn close(&self) {
         self.room.close();

@@ -1,6 +1,7 @@
 //! An order's life, in order: bought, submitted to a panel (or withdrawn before), its answer concluded (or its doubt
 //! looked into and resolved), tracked, settled (or decided by a person); and looked at.
 
+pub mod cancel;
 pub mod conclude;
 mod contents;
 pub mod decide;
@@ -9,6 +10,7 @@ pub mod intake;
 pub mod look;
 pub mod park;
 pub mod place;
+pub mod refill;
 pub mod reroute;
 pub mod resolve;
 pub mod settle;

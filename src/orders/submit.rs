@@ -70,7 +70,8 @@ impl Delivery {
             // The mark may be committed, and nothing will be sent: said while it is known, or the leg would be in doubt.
             Err(error) => {
                 tracing::warn!(leg = %leg.leg, %error, "the intent to send was not acknowledged; nothing is sent");
-                return self.conclude_surely(panel.settings(), leg, &unsent()).await;
+                self.conclude_surely(panel.settings(), leg, &unsent()).await?;
+                return legs::release(&self.store, leg, epoch).await;
             }
         }
         let said = panel.add(slot, leg).await;
@@ -126,7 +127,7 @@ fn unsent() -> Evidence {
 }
 
 /// Sent before this moment and still unanswered is too late.
-fn overdue(settings: &ProviderSettings, now: Instant) -> Instant {
+pub(super) fn overdue(settings: &ProviderSettings, now: Instant) -> Instant {
     let timeout = i64::try_from(settings.timeout_ms).unwrap_or(i64::MAX / 2);
     now - TimeDelta::milliseconds(timeout) - TimeDelta::seconds(GRACE_S)
 }

@@ -24,7 +24,7 @@ const PUZZLES_MAX: i32 = 3;
 const SILENCES_MAX: i32 = 10;
 
 /// After an order's end, when its panel is asked whether it stands by its word.
-const AFTER_THE_END: [TimeDelta; 4] =
+pub(super) const AFTER_THE_END: [TimeDelta; 4] =
     [TimeDelta::hours(1), TimeDelta::hours(6), TimeDelta::hours(24), TimeDelta::hours(72)];
 
 impl Delivery {

@@ -21,9 +21,20 @@ pub enum Withdrawn {
 /// still be taken: its mark finds it gone.
 pub async fn unsent(tx: &mut Tx, order: OrderId, reason: &str, now: Instant) -> Result<Withdrawn, StoreError> {
     let Some((leg, order)) = lock_unsent(tx, order).await? else { return Ok(Withdrawn::Sent) };
-    legs::turn(tx, &leg, &Turn::Canceled, reason, now).await?;
-    settle::refused(tx, &order, now).await?;
+    locked(tx, &leg, &order, reason, now).await?;
     Ok(Withdrawn::Done)
+}
+
+/// The same for a leg and an order under lock, of which nothing was sent.
+pub(super) async fn locked(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    order: &Locked,
+    reason: &str,
+    now: Instant,
+) -> Result<(), StoreError> {
+    legs::turn(tx, leg, &Turn::Canceled, reason, now).await?;
+    settle::refused(tx, order, now).await
 }
 
 /// The order's last leg and the order, locked, where nothing of it was sent.

@@ -1,6 +1,7 @@
 //! All SQL of the house, one file per noun; nothing outside this folder knows that there is a database.
 
 pub mod audit;
+pub mod cancels;
 pub mod catalogue;
 pub mod customers;
 pub mod doubts;
@@ -10,6 +11,7 @@ pub mod legs;
 pub mod orders;
 pub mod parked;
 pub mod providers;
+pub mod refills;
 pub mod show;
 pub mod transfers;
 pub mod watches;
@@ -185,6 +187,12 @@ impl Store {
     /// transaction (the pools check for it all the same).
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(self.workers.begin().await?)
+    }
+
+    /// Begins a transaction for a customer who waits; while the database is known to be away, refused at once. Never
+    /// awaited in a future that a customer can drop, as above.
+    pub async fn begin_for_customer(&self) -> Result<Tx, StoreError> {
+        Ok(self.door()?.begin().await?)
     }
 
     /// Waits until every connection is given back, and closes them.

@@ -133,6 +133,14 @@ pub async fn after_the_end(tx: &mut Tx, leg: LegId, ask_at: Instant, now: Instan
     }
 }
 
+/// The panel is asked at this moment at the latest: something was asked of it.
+pub async fn ask_soon(tx: &mut Tx, leg: LegId, at: Instant) -> Result<(), StoreError> {
+    sqlx::query!("update watch set next_at = least(next_at, $2) where leg_id = $1", leg.0, at)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Nobody asks about it any more; a leg that is over may be forgotten already.
 pub async fn forget(tx: &mut Tx, leg: LegId) -> Result<(), StoreError> {
     sqlx::query!("delete from watch where leg_id = $1", leg.0).execute(&mut **tx).await?;

@@ -21,7 +21,7 @@ mod scalar;
 mod stack;
 mod wire;
 
-pub use answer::{PanelBalance, Row};
+pub use answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
 pub use failure::{Failure, FailureKind, PanelError, Whose};
 pub use panel::Panel;
 pub use stack::Slot;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::domain::id::PanelOrder;
+use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::domain::service::PanelService;
-use crate::upstream::answer::{PanelBalance, Row};
+use crate::upstream::answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
 use crate::upstream::classify::{believed, verdict};
-use crate::upstream::dialect::{Ask, Complaint, Tongue};
+use crate::upstream::dialect::{Ask, Asked, Complaint, Tongue};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
 use crate::upstream::stack::{Slot, Stack};
@@ -115,6 +115,49 @@ impl Panel {
         }
         let words = format!("{} orders are more than `status_batch_max`", orders.len());
         Err(Failure { kind: FailureKind::NeverSent, words })
+    }
+
+    /// Asks for a refill: sent at most once.
+    pub async fn refill(&self, slot: Slot, order: &PanelOrder) -> RefillAnswer {
+        let heard = self.ask(&slot, Ask::Refill(order), self.settings.add_timeout(), SHORT_ANSWER_BYTES_MAX).await;
+        match heard {
+            Heard::Answer { status, body } => {
+                let text = String::from_utf8_lossy(&body);
+                let words = self.redaction.words(&text);
+                match self.tongue.refill(&text) {
+                    Asked::Taken(id) if believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
+                    Asked::Refused(text) if believed(status) => RefillAnswer::Refused(self.redaction.words(&text)),
+                    Asked::Taken(_) | Asked::Refused(_) | Asked::Unclear => RefillAnswer::Unclear(words),
+                }
+            }
+            Heard::NeverSent { words } => RefillAnswer::NeverSent(self.redaction.words(&words)),
+            Heard::Lost { part, words, .. } => RefillAnswer::Unclear(self.lost_words(&words, &part)),
+        }
+    }
+
+    /// Asks where refills stand; each gets a row, in the order of asking.
+    pub async fn refill_status(&self, refills: &[PanelRefill]) -> Result<Vec<(PanelRefill, RefillRow)>, Failure> {
+        let timeout = self.settings.status_timeout();
+        let (status, text) = self.question(Ask::RefillStatus(refills), timeout, STATUS_ANSWER_BYTES_MAX).await?;
+        let rows = self.answer(status, &text, self.tongue.refill_rows(&text, refills))?;
+        let redacted = |row| match row {
+            RefillRow::Said(state, text) => RefillRow::Said(state, self.redaction.words(&text)),
+            RefillRow::Unclear(text) => RefillRow::Unclear(self.redaction.words(&text)),
+        };
+        Ok(rows.into_iter().map(|(id, row)| (id, redacted(row))).collect())
+    }
+
+    /// Asks for cancels; each gets a row, in the order of asking. Asking twice is as good as once.
+    pub async fn cancel(&self, orders: &[PanelOrder]) -> Result<Vec<(PanelOrder, CancelRow)>, Failure> {
+        let timeout = self.settings.status_timeout();
+        let (status, text) = self.question(Ask::Cancel(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
+        let rows = self.answer(status, &text, self.tongue.cancel_rows(&text, orders))?;
+        let redacted = |row| match row {
+            CancelRow::Taken => row,
+            CancelRow::Refused(text) => CancelRow::Refused(self.redaction.words(&text)),
+            CancelRow::Unclear(text) => CancelRow::Unclear(self.redaction.words(&text)),
+        };
+        Ok(rows.into_iter().map(|(id, row)| (id, redacted(row))).collect())
     }
 
     /// Asks what is sold. Rows that cannot be read are left out and counted in the log.

@@ -5,6 +5,7 @@
 //!           ├──────▶ tracker      statuses in, one batch at a time
 //!           ├──────▶ unparker     tries again what waits for money or a key
 //!           ├──────▶ greeter      asks until the panel answers for the first time
+//!           ├──────▶ asker        refills and cancels out, refills' states in
 //!           └──────▶ doubter      looks into doubts, and tries a panel that left too many
 //! ```
 //! Without an epoch the others do nothing; with an old one the database refuses what they write.
@@ -31,6 +32,8 @@ const HOLD_EVERY: Duration = Duration::from_secs(3);
 const DISPATCH_EVERY: Duration = Duration::from_millis(500);
 /// How often the tracker looks for orders that are due.
 const TRACK_EVERY: Duration = Duration::from_millis(250);
+/// How often refills and cancels that are due are looked for.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How often doubts that are due are looked for.
 const DOUBT_EVERY: Duration = Duration::from_secs(3);
 /// Batches asked in a row before the tracker looks up.
@@ -53,6 +56,8 @@ pub fn start(driver: &Driver, means: &Means, panel: &Arc<Panel>) {
     driver.every(name("greeter"), HOLD_EVERY, move || greeter.clone().greet(store.clone(), clock.clone()));
     let tracker = desk.clone();
     driver.every(name("tracker"), TRACK_EVERY, move || tracker.clone().track());
+    let asker = desk.clone();
+    driver.every(name("asker"), ASK_EVERY, move || asker.clone().ask());
     let doubter = desk.clone();
     driver.every(name("doubter"), DOUBT_EVERY, move || doubter.clone().doubt());
     let unparker = desk.clone();
@@ -114,6 +119,12 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    async fn ask(self: Arc<Self>) -> Result<(), StoreError> {
+        let Some(epoch) = self.epoch() else { return Ok(()) };
+        self.delivery.cancel(&self.panel, epoch).await?;
+        self.delivery.refill(&self.panel, epoch).await.map(|_| ())
     }
 
     async fn doubt(self: Arc<Self>) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::{
-    DoubtSettings, KeySource, PanelDialect, ProviderSettings, RefusalClass, SettlingSettings,
+    AskingSettings, DoubtSettings, KeySource, PanelDialect, ProviderSettings, RefusalClass, SettlingSettings,
 };
 use panelgate::domain::service::{Route, ServiceType};
 use panelgate::domain::wish::Details;
@@ -130,6 +130,7 @@ fn settings(url: String, timeout_ms: u64) -> ProviderSettings {
         status_every_s: 60,
         doubts: DoubtSettings::default(),
         settling: SettlingSettings::default(),
+        asking: AskingSettings::default(),
         words: BTreeMap::new(),
     }
 }

@@ -234,13 +234,15 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
     }
     let probed = house.delivery.probe(panel).await.unwrap();
     let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
+    let canceled = house.delivery.cancel(panel, epoch).await.unwrap();
+    let refills = house.delivery.refill(panel, epoch).await.unwrap();
     let unparked = house.delivery.unpark(panel).await.unwrap();
     let legs = house.delivery.lease(panel, epoch, 100).await.unwrap();
     for leg in &legs {
         house.delivery.send(panel, leg, epoch).await.unwrap();
     }
     let asked = house.delivery.track(panel, epoch).await.unwrap();
-    swept + doubts + usize::from(probed) + usize::try_from(unparked).unwrap() + legs.len() + asked
+    swept + canceled + refills + doubts + usize::from(probed) + usize::try_from(unparked).unwrap() + legs.len() + asked
 }
 
 async fn house(database: &Database, file: &config::File, clock: Arc<HandClock>) -> House {

@@ -2,5 +2,7 @@
 
 pub mod add;
 pub mod balance;
+pub mod cancel;
+pub mod refill;
 pub mod services;
 pub mod status;

@@ -58,7 +58,6 @@ pub fn order_named(text: &str) -> Option<OrderName> {
 }
 
 /// The refill that a customer names, in whichever tongue; `None` is the name of no refill.
-#[cfg_attr(not(test), expect(dead_code, reason = "asked by `refill_status`, which comes next"))]
 pub fn refill_named(text: &str) -> Option<RefillName> {
     let number = classic::number(text).map(|number| RefillName::Number(RefillId(number)));
     number.or_else(|| notpanel::refill(text).map(RefillName::Public))

@@ -4,11 +4,11 @@ mod classic;
 
 use std::collections::BTreeMap;
 
-use crate::domain::id::PanelOrder;
+use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::LeasedLeg;
 use crate::domain::provider::{PanelDialect, PanelWord, RefusalClass};
 use crate::domain::service::PanelService;
-use crate::upstream::answer::{PanelBalance, Row};
+use crate::upstream::answer::{CancelRow, PanelBalance, RefillRow, Row};
 
 /// The parameters of one call, without the key.
 pub(super) type Form = Vec<(&'static str, String)>;
@@ -20,6 +20,12 @@ pub(super) enum Ask<'a> {
     Add(&'a LeasedLeg),
     /// Where these orders stand; at least one.
     Status(&'a [PanelOrder]),
+    /// Deliver this order again where it fell off.
+    Refill(&'a PanelOrder),
+    /// Where these refills stand; at least one.
+    RefillStatus(&'a [PanelRefill]),
+    /// Deliver no more of these orders; at least one.
+    Cancel(&'a [PanelOrder]),
     /// What is sold.
     Services,
     /// What is left of our money.
@@ -33,6 +39,17 @@ pub(super) struct Added {
     pub(super) id: Option<PanelOrder>,
     /// The class of a listed error text.
     pub(super) refusal: Option<RefusalClass>,
+}
+
+/// What could be read in the answer to a refill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// A yes, with an id where one was given.
+    Taken(Option<PanelRefill>),
+    /// A no.
+    Refused(String),
+    /// Neither.
+    Unclear,
 }
 
 /// A catalogue as far as it could be read.
@@ -85,6 +102,35 @@ impl Tongue {
     pub(super) fn rows(&self, text: &str, asked: &[PanelOrder]) -> Result<Vec<(PanelOrder, Row)>, Complaint> {
         match self.dialect {
             PanelDialect::Classic => classic::rows(text, asked, &self.words),
+        }
+    }
+
+    /// The answer to a refill.
+    pub(super) fn refill(&self, text: &str) -> Asked {
+        match self.dialect {
+            PanelDialect::Classic => classic::refill(text),
+        }
+    }
+
+    /// The answer to the question where refills stand; one row for each, in the order of asking.
+    pub(super) fn refill_rows(
+        &self,
+        text: &str,
+        asked: &[PanelRefill],
+    ) -> Result<Vec<(PanelRefill, RefillRow)>, Complaint> {
+        match self.dialect {
+            PanelDialect::Classic => classic::refill_rows(text, asked, &self.words),
+        }
+    }
+
+    /// The answer to cancels; one row for each, in the order of asking.
+    pub(super) fn cancel_rows(
+        &self,
+        text: &str,
+        asked: &[PanelOrder],
+    ) -> Result<Vec<(PanelOrder, CancelRow)>, Complaint> {
+        match self.dialect {
+            PanelDialect::Classic => classic::cancel_rows(text, asked, &self.words),
         }
     }
 

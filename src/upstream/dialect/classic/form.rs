@@ -1,6 +1,6 @@
 //! Questions as forms.
 
-use crate::domain::id::PanelOrder;
+use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::LeasedLeg;
 use crate::upstream::dialect::{Ask, Form};
 
@@ -9,6 +9,9 @@ pub(in crate::upstream::dialect) fn form(ask: Ask<'_>) -> Form {
     match ask {
         Ask::Add(leg) => add(leg),
         Ask::Status(orders) => status(orders),
+        Ask::Refill(order) => vec![("action", "refill".to_owned()), ("order", order.0.clone())],
+        Ask::RefillStatus(refills) => refill_status(refills),
+        Ask::Cancel(orders) => cancel(orders),
         Ask::Services => vec![("action", "services".to_owned())],
         Ask::Balance => vec![("action", "balance".to_owned())],
     }
@@ -32,6 +35,20 @@ fn status(orders: &[PanelOrder]) -> Form {
         several => ("orders", several.iter().map(|order| order.0.as_str()).collect::<Vec<_>>().join(",")),
     };
     vec![("action", "status".to_owned()), asked]
+}
+
+fn refill_status(refills: &[PanelRefill]) -> Form {
+    let asked = match refills {
+        [refill] => ("refill", refill.0.clone()),
+        several => ("refills", several.iter().map(|refill| refill.0.as_str()).collect::<Vec<_>>().join(",")),
+    };
+    vec![("action", "refill_status".to_owned()), asked]
+}
+
+/// Always a list: that is how this family takes cancels.
+fn cancel(orders: &[PanelOrder]) -> Form {
+    let orders = orders.iter().map(|order| order.0.as_str()).collect::<Vec<_>>().join(",");
+    vec![("action", "cancel".to_owned()), ("orders", orders)]
 }
 
 #[cfg(test)]

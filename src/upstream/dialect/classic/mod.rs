@@ -1,5 +1,6 @@
 //! The PerfectPanel family's tongue: a form with an `action`, an answer in JSON of many shapes.
 
+mod asks;
 mod balance;
 mod catalogue;
 mod complaint;
@@ -8,6 +9,7 @@ mod order;
 mod rows;
 mod words;
 
+pub(super) use asks::{cancel_rows, refill, refill_rows};
 pub(super) use balance::balance;
 pub(super) use catalogue::catalogue;
 pub(super) use form::form;

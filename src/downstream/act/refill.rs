@@ -1,0 +1,55 @@
+//! `refill` and `refill_status`: one or many.
+
+use crate::domain::customer::Caller;
+use crate::domain::refill::RefillState;
+use crate::domain::refusal::Refusal;
+use crate::downstream::House;
+use crate::downstream::act::cancel::of_row;
+use crate::downstream::asked::{self, Asked, AskedRefills};
+use crate::downstream::dialect::{order_named, refill_named};
+use crate::downstream::form::Form;
+use crate::downstream::reply::Reply;
+
+/// Answers `refill`.
+pub async fn refill(house: &House, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+    match asked::orders(form)? {
+        Asked::One(id) => house.orders.refill(caller, order_named(&id)).await.map(Reply::Refill),
+        Asked::Many(ids) => {
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in ids {
+                let outcome = house.orders.refill(caller, order_named(&id)).await;
+                rows.push((id, of_row(outcome)?));
+            }
+            Ok(Reply::Refills(rows))
+        }
+    }
+}
+
+/// Answers `refill_status`.
+pub async fn refill_status(house: &House, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+    match asked::refills(form)? {
+        AskedRefills::Refills(asked) => {
+            let names: Vec<_> = ids(&asked).iter().map(|id| refill_named(id)).collect();
+            reply(asked, house.orders.refill_states(caller, &names).await?)
+        }
+        AskedRefills::LatestOf(asked) => {
+            let names: Vec<_> = ids(&asked).iter().map(|id| order_named(id)).collect();
+            reply(asked, house.orders.latest_refills(caller, &names).await?)
+        }
+    }
+}
+
+fn ids(asked: &Asked) -> &[String] {
+    match asked {
+        Asked::One(id) => std::slice::from_ref(id),
+        Asked::Many(ids) => ids,
+    }
+}
+
+fn reply(asked: Asked, states: Vec<Option<RefillState>>) -> Result<Reply, Refusal> {
+    let mut states = states.into_iter().map(|state| state.ok_or(Refusal::UnknownRefill));
+    match asked {
+        Asked::One(_) => states.next().ok_or(Refusal::Broken)?.map(Reply::RefillStatus),
+        Asked::Many(ids) => Ok(Reply::RefillStatuses(ids.into_iter().zip(states).collect())),
+    }
+}

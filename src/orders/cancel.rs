@@ -1,0 +1,191 @@
+//! Cancels: what was not sent comes back at once; what a panel has is asked of it, and its status alone ends the order.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+
+use crate::customers::refused;
+use crate::domain::clock::Instant;
+use crate::domain::customer::Caller;
+use crate::domain::id::{OrderId, OrderName, PublicId};
+use crate::domain::leg::LegState;
+use crate::domain::money::Money;
+use crate::domain::order::{Look, OrderState, Standing};
+use crate::domain::provider::Reversal;
+use crate::domain::refusal::Refusal;
+use crate::ledger;
+use crate::orders::settle::{self, End};
+use crate::orders::{Delivery, Orders, submit, track, withdraw};
+use crate::store::cancels::{self, AskedBy, Cancel, Heard};
+use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
+use crate::store::{StoreError, Tx, legs, orders, watches};
+use crate::upstream::{CancelRow, Panel};
+
+/// Times that a panel is asked which gives no answer; then the order goes on as if it had refused.
+const ATTEMPTS_MAX: i32 = 8;
+/// The first wait before it is asked again; it doubles.
+const AGAIN_S: i64 = 30;
+
+impl Orders {
+    /// Takes an order of the caller's back, or asks its panel for it. Asking again changes nothing. Its other name.
+    pub async fn cancel(&self, caller: &Caller, name: Option<OrderName>) -> Result<PublicId, Refusal> {
+        let (work, caller, name) = (self.clone(), caller.clone(), name.ok_or(Refusal::UnknownOrder)?);
+        // Spawned, because money moves: a customer who hangs up must not cut it off.
+        self.intake.see_through(async move { work.cancel_now(&caller, name).await }).await
+    }
+
+    async fn cancel_now(&self, caller: &Caller, name: OrderName) -> Result<PublicId, Refusal> {
+        let (order, public, look) = self.find(caller, name).await?;
+        let broken = |error: StoreError| refused(&error);
+        let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
+        let now = self.clock.now();
+        let leg = legs::lock_last(&mut tx, order).await.map_err(broken)?.ok_or(Refusal::Broken)?;
+        let locked = orders::lock(&mut tx, order).await.map_err(broken)?;
+        if locked.state.is_end() {
+            let at_their_wish = locked.state == OrderState::Canceled
+                && (leg.state == LegState::Canceled || cancels::is_asked(&mut tx, order).await.map_err(broken)?);
+            let standing =
+                if locked.state == OrderState::Canceled { Standing::At(OrderState::Canceled) } else { look.standing };
+            return if at_their_wish { Ok(public) } else { Err(Refusal::Over(over(standing, locked.state))) };
+        }
+        match leg.state {
+            LegState::Ready | LegState::Leased | LegState::Parked => {
+                withdraw::locked(&mut tx, &leg, &locked, "canceled by its customer before it was sent", now)
+                    .await
+                    .map_err(broken)?;
+            }
+            LegState::Sending
+            | LegState::InDoubt
+            | LegState::Accepted
+            | LegState::Refused
+            | LegState::Ended
+            | LegState::Canceled
+            | LegState::WrittenOff => {
+                let offered = self.catalog.now().sold.get(&locked.service).is_some_and(|sold| sold.cancel);
+                if !offered && !cancels::is_asked(&mut tx, order).await.map_err(broken)? {
+                    return Err(Refusal::NoCancel);
+                }
+                cancels::ask(&mut tx, order, AskedBy::Customer, now).await.map_err(broken)?;
+            }
+        }
+        tx.commit().await.map_err(|error| refused(&StoreError::from(error)))?;
+        Ok(public)
+    }
+
+    /// One order of the caller's by either name.
+    pub(super) async fn find(&self, caller: &Caller, name: OrderName) -> Result<(OrderId, PublicId, Look), Refusal> {
+        let found = orders::look(&self.store, caller.customer, &[name]).await.map_err(|error| refused(&error))?;
+        found.into_iter().next().ok_or(Refusal::UnknownOrder)
+    }
+
+    /// The numbers of those of the names that are orders of the caller's.
+    pub(super) async fn find_many(
+        &self,
+        caller: &Caller,
+        names: &[OrderName],
+    ) -> Result<Vec<(OrderName, OrderId)>, Refusal> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = orders::look(&self.store, caller.customer, names).await.map_err(|error| refused(&error))?;
+        let both: HashMap<OrderName, OrderId> = rows
+            .into_iter()
+            .flat_map(|(order, public, _)| [(OrderName::Number(order), order), (OrderName::Public(public), order)])
+            .collect();
+        Ok(names.iter().filter_map(|name| Some((*name, *both.get(name)?))).collect())
+    }
+}
+
+/// How an order that is over is named: as it was looked at, unless it moved since.
+fn over(looked: Standing, state: OrderState) -> Standing {
+    match looked {
+        Standing::Refunded => looked,
+        Standing::At(_) => Standing::At(state),
+    }
+}
+
+impl Delivery {
+    /// A round of cancels at a panel: those that are due, one batch. How many were asked.
+    pub async fn cancel(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
+        let settings = panel.settings();
+        let now = self.clock.now();
+        let (batch, overdue) = (i64::from(settings.status_batch_max), submit::overdue(settings, now));
+        let taken = cancels::take(&self.store, &settings.id, epoch, batch, overdue, now).await?;
+        if taken.is_empty() {
+            return Ok(0);
+        }
+        let ids: Vec<_> = taken.iter().map(|cancel| cancel.panel_order.clone()).collect();
+        let answer = panel.cancel(&ids).await;
+        for cancel in &taken {
+            let row = match &answer {
+                Ok(rows) => rows.iter().find(|(id, _)| *id == cancel.panel_order).map(|(_, row)| row.clone()),
+                Err(failure) => Some(CancelRow::of(failure)),
+            };
+            self.heard(panel, cancel, row.unwrap_or(CancelRow::Unclear("the panel said nothing of it".to_owned())))
+                .await?;
+        }
+        Ok(taken.len())
+    }
+
+    /// What a panel made of one cancel. Its yes is a promise: the order's status is asked for soon, and ends it.
+    async fn heard(&self, panel: &Panel, cancel: &Cancel, row: CancelRow) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let settings = panel.settings();
+        let (heard, words) = match row {
+            CancelRow::Taken => (Heard::Taken, String::new()),
+            CancelRow::Unclear(words) if cancel.attempt < ATTEMPTS_MAX => (Heard::AskAgain(again(cancel, now)), words),
+            CancelRow::Refused(words) | CancelRow::Unclear(words) => (Heard::Refused, words),
+        };
+        tracing::info!(order = %cancel.order, provider = %settings.id, ?heard, "a cancel was asked for");
+        let mut tx = self.store.begin().await?;
+        // The leg first, as everywhere.
+        let leg = legs::lock(&mut tx, cancel.leg).await?;
+        if cancels::heard(&mut tx, cancel, &heard, &words).await?
+            && heard == Heard::Taken
+            && leg.state == LegState::Accepted
+        {
+            if settings.asking.cancel_ack_is_final {
+                self.end_canceled(&mut tx, &leg, settings.settling.reversal, now).await?;
+            } else {
+                watches::ask_soon(&mut tx, leg.id, track::next_ask(settings, now, now)).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Where the operator says that a panel's yes is the end.
+    async fn end_canceled(
+        &self,
+        tx: &mut Tx,
+        leg: &LockedLeg,
+        reversal: Reversal,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let order = orders::lock(tx, leg.order).await?;
+        ledger::correct_cost(tx, leg, Money::ZERO, now).await?;
+        let end = LegEnd {
+            status: "canceled",
+            charge_text: None,
+            cost: Money::ZERO,
+            reason: "the panel promised to cancel, which is final there",
+            afterwards: Afterwards::AskAt(now + track::AFTER_THE_END[0]),
+        };
+        legs::end(tx, leg, end, now).await?;
+        let units = i64::try_from(order.bought.units).unwrap_or(i64::MAX);
+        let end = End {
+            state: OrderState::Canceled,
+            target: order.bought.charge,
+            delivered: 0,
+            start_count: None,
+            remains: units,
+        };
+        settle::to_target(tx, &order, end, reversal, now).await.map(|_| ())
+    }
+}
+
+/// After 30, 60, 120 … seconds.
+fn again(cancel: &Cancel, now: Instant) -> Instant {
+    let doublings = cancel.attempt.clamp(1, ATTEMPTS_MAX) - 1;
+    now + TimeDelta::seconds(AGAIN_S << doublings)
+}

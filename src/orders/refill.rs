@@ -1,0 +1,176 @@
+//! Refills: what was delivered and fell off is asked for once more; sent to the panel at most once, and followed there.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use crate::customers::refused;
+use crate::domain::clock::Instant;
+use crate::domain::customer::Caller;
+use crate::domain::id::{OrderName, PanelRefill, PublicId, RefillName};
+use crate::domain::order::{OrderState, Standing};
+use crate::domain::provider::ProviderSettings;
+use crate::domain::refill::{RefillNames, RefillState};
+use crate::domain::refusal::Refusal;
+use crate::orders::{Delivery, Orders, submit, track};
+use crate::store::refills::{self, Turn};
+use crate::store::{StoreError, orders};
+use crate::upstream::{Panel, RefillAnswer, RefillRow};
+
+/// Refills sent in one round.
+const SENT_MAX: usize = 50;
+/// Before what never left is sent again.
+const UNSENT_WAIT: TimeDelta = TimeDelta::seconds(30);
+
+impl Orders {
+    /// Asks for a refill of an order of the caller's. The panel is asked later, by a worker.
+    pub async fn refill(&self, caller: &Caller, name: Option<OrderName>) -> Result<RefillNames, Refusal> {
+        let (work, caller, name) = (self.clone(), caller.clone(), name.ok_or(Refusal::UnknownOrder)?);
+        // Spawned, because a customer who hangs up must not leave a transaction half begun.
+        self.intake.see_through(async move { work.ask_for_refill(&caller, name).await }).await
+    }
+
+    async fn ask_for_refill(&self, caller: &Caller, name: OrderName) -> Result<RefillNames, Refusal> {
+        let catalogue = self.catalog.now();
+        let broken = |error: StoreError| refused(&error);
+        let (order, _, look) = self.find(caller, name).await?;
+        if !matches!(look.standing, Standing::At(OrderState::Completed | OrderState::Partial)) {
+            return Err(Refusal::NotDelivered);
+        }
+        let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
+        // Locked, so that two who ask at once count each other's refill.
+        let order = orders::lock(&mut tx, order).await.map_err(broken)?;
+        let grounds = refills::grounds(&mut tx, order.id).await.map_err(broken)?.ok_or(Refusal::NotDelivered)?;
+        let service_can = catalogue.sold.get(&order.service).is_some_and(|sold| sold.refill);
+        let mapping = self.catalog.mapping();
+        let provider = mapping.providers.iter().find(|provider| provider.id == grounds.provider);
+        if !service_can || !grounds.panel_can || !provider.is_some_and(|provider| provider.asking.refill) {
+            return Err(Refusal::NoRefill);
+        }
+        if grounds.under_way {
+            return Err(Refusal::RefillUnderWay);
+        }
+        if grounds.had >= i64::from(mapping.refills_max) {
+            return Err(Refusal::RefillsUsedUp { refills_max: mapping.refills_max });
+        }
+        let public = PublicId(Uuid::now_v7());
+        let names = refills::ask(&mut tx, order.id, &grounds, public, self.clock.now()).await.map_err(broken)?;
+        tx.commit().await.map_err(|error| refused(&StoreError::from(error)))?;
+        Ok(names)
+    }
+
+    /// Where refills of the caller's stand, in the order asked; `None` for what is none of theirs.
+    pub async fn refill_states(
+        &self,
+        caller: &Caller,
+        names: &[Option<RefillName>],
+    ) -> Result<Vec<Option<RefillState>>, Refusal> {
+        let known: Vec<_> = names.iter().copied().flatten().collect();
+        if known.is_empty() {
+            return Ok(vec![None; names.len()]);
+        }
+        let rows = refills::look(&self.store, caller.customer, &known).await.map_err(|error| refused(&error))?;
+        let both = |(names, state): (RefillNames, RefillState)| {
+            [(RefillName::Number(names.id), state), (RefillName::Public(names.public), state)]
+        };
+        let states: HashMap<RefillName, RefillState> = rows.into_iter().flat_map(both).collect();
+        Ok(names.iter().map(|name| states.get(name.as_ref()?).copied()).collect())
+    }
+
+    /// Where the latest refills of the caller's orders stand, in the order asked.
+    pub async fn latest_refills(
+        &self,
+        caller: &Caller,
+        names: &[Option<OrderName>],
+    ) -> Result<Vec<Option<RefillState>>, Refusal> {
+        let mut orders = Vec::with_capacity(names.len());
+        let known: Vec<_> = names.iter().copied().flatten().collect();
+        let found: HashMap<_, _> = self.find_many(caller, &known).await?.into_iter().collect();
+        for name in names {
+            orders.push(name.as_ref().and_then(|name| found.get(name)).copied());
+        }
+        let ids: Vec<_> = orders.iter().copied().flatten().collect();
+        let latest = refills::latest(&self.store, caller.customer, &ids).await.map_err(|error| refused(&error))?;
+        let latest: HashMap<_, _> = latest.into_iter().collect();
+        Ok(orders.iter().map(|order| latest.get(order.as_ref()?).copied()).collect())
+    }
+}
+
+impl Delivery {
+    /// A round of refills at a panel: what is due is sent, asked about, or given up. How many moved.
+    pub async fn refill(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
+        let settings = panel.settings();
+        let now = self.clock.now();
+        let overdue = submit::overdue(settings, now);
+        let doubted = refills::doubt(&self.store, &settings.id, epoch, overdue, expiry(settings, now)).await?;
+        let given_up = refills::give_up(&self.store, &settings.id, now).await?;
+        let sent = self.send_refills(panel, epoch).await?;
+        let asked = self.ask_about_refills(panel, epoch).await?;
+        Ok(usize::try_from(doubted + given_up).unwrap_or(usize::MAX).saturating_add(sent + asked))
+    }
+
+    async fn send_refills(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
+        for sent in 0..SENT_MAX {
+            // A place at the panel first: a refill that is marked as sending does not stand in a queue.
+            let slot = panel.slot().await;
+            let now = self.clock.now();
+            let Some(refill) = refills::mark(&self.store, &panel.settings().id, epoch, now).await? else {
+                return Ok(sent);
+            };
+            let answer = panel.refill(slot, &refill.panel_order).await;
+            let now = self.clock.now();
+            let (turn, words) = match answer {
+                RefillAnswer::Taken(Some(id), words) => {
+                    (Turn::Taken(Some(id), track::next_ask(panel.settings(), now, now)), words)
+                }
+                RefillAnswer::Taken(None, words) => (Turn::Taken(None, expiry(panel.settings(), now)), words),
+                RefillAnswer::Refused(words) => (Turn::Rejected, words),
+                RefillAnswer::NeverSent(words) => (Turn::Again(now + UNSENT_WAIT), words),
+                RefillAnswer::Unclear(words) => (Turn::InDoubt(expiry(panel.settings(), now)), words),
+            };
+            tracing::info!(refill = %refill.id, provider = %panel.settings().id, ?turn, "a refill was sent");
+            refills::turn(&self.store, &refill, &turn, &words, now).await?;
+        }
+        Ok(SENT_MAX)
+    }
+
+    async fn ask_about_refills(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
+        let settings = panel.settings();
+        let now = self.clock.now();
+        let meanwhile = now + TimeDelta::seconds(i64::from(settings.status_every_s).max(1));
+        let batch = i64::from(settings.status_batch_max);
+        let due = refills::take(&self.store, &settings.id, epoch, batch, meanwhile, now).await?;
+        let ids: Vec<PanelRefill> = due.iter().map(|due| due.panel_refill.clone()).collect();
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let rows = match panel.refill_status(&ids).await {
+            Ok(rows) => rows,
+            Err(failure) => {
+                tracing::warn!(provider = %settings.id, refills = ids.len(), %failure, "a panel told nothing of refills");
+                return Ok(0);
+            }
+        };
+        for due in &due {
+            let row = rows.iter().find(|(id, _)| *id == due.panel_refill).map(|(_, row)| row);
+            let (status, end) = match row {
+                Some(RefillRow::Said(state, text)) => {
+                    let end =
+                        Some(*state).filter(|state| matches!(state, RefillState::Completed | RefillState::Rejected));
+                    (text.as_str(), end)
+                }
+                Some(RefillRow::Unclear(text)) => (text.as_str(), None),
+                None => ("missing", None),
+            };
+            let next_at = track::next_ask(settings, due.taken_at, now);
+            refills::said(&self.store, due.id, status, end, next_at, now).await?;
+        }
+        Ok(due.len())
+    }
+}
+
+/// When a refill is given up of which nothing can be asked.
+fn expiry(settings: &ProviderSettings, now: Instant) -> Instant {
+    now + TimeDelta::hours(i64::from(settings.asking.refill_expires_after_h))
+}

@@ -1,0 +1,135 @@
+//! Cancels: what is asked of a panel for an order that it has; once for each order.
+
+use crate::domain::clock::Instant;
+use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
+use crate::store::{Store, StoreError, Tx};
+
+/// Who wants an order back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedBy {
+    /// Its customer.
+    Customer,
+    /// We: the customer has the money already.
+    House,
+}
+
+impl AskedBy {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::House => "house",
+        }
+    }
+}
+
+/// Keeps that an order is wanted back. `false`: it was kept before.
+pub async fn ask(tx: &mut Tx, order: OrderId, by: AskedBy, now: Instant) -> Result<bool, StoreError> {
+    let asked = sqlx::query!(
+        r#"
+        insert into cancel_request (order_id, asked_by, asked_at, next_at)
+        values ($1, $2, $3, $3)
+        on conflict do nothing
+        "#,
+        order.0,
+        by.word(),
+        now
+    );
+    Ok(asked.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Whether an order is wanted back.
+pub async fn is_asked(tx: &mut Tx, order: OrderId) -> Result<bool, StoreError> {
+    let found =
+        sqlx::query_scalar!(r#"select exists (select from cancel_request where order_id = $1) as "found!""#, order.0);
+    Ok(found.fetch_one(&mut **tx).await?)
+}
+
+/// A cancel in a worker's hands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancel {
+    /// The order.
+    pub order: OrderId,
+    /// Its leg at the panel.
+    pub leg: LegId,
+    /// Its id there.
+    pub panel_order: PanelOrder,
+    /// Which attempt this is.
+    pub attempt: i32,
+}
+
+/// Takes cancels that are due at a panel: of orders that it has, not asked yet, or asked by somebody who ended. Asking a
+/// panel twice to cancel is as good as once.
+pub async fn take(
+    store: &Store,
+    provider: &ProviderId,
+    epoch: i64,
+    cancels_max: i64,
+    overdue: Instant,
+    now: Instant,
+) -> Result<Vec<Cancel>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        with due as materialized (
+            select c.order_id, l.id, l.panel_order
+            from cancel_request c
+            join leg l on l.order_id = c.order_id and l.state = 'accepted' and l.provider = $1
+            where c.next_at <= $5
+                and (c.state = 'ready' or (c.state = 'sending' and (c.epoch < $2 or c.sending_at < $4)))
+                and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $5)
+            order by c.next_at, c.order_id
+            limit $3
+            for update of c skip locked
+        )
+        update cancel_request c
+        set state = 'sending', attempt = attempt + 1, epoch = $2, sending_at = $5
+        from due
+        where c.order_id = due.order_id
+        returning c.order_id, c.attempt, due.id, due.panel_order as "panel_order!"
+        "#,
+        provider.0,
+        epoch,
+        cancels_max,
+        overdue,
+        now
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Cancel {
+        order: OrderId(row.order_id),
+        leg: LegId(row.id),
+        panel_order: PanelOrder(row.panel_order),
+        attempt: row.attempt,
+    });
+    Ok(rows.collect())
+}
+
+/// What a panel made of a cancel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It promised.
+    Taken,
+    /// It refused.
+    Refused,
+    /// Nobody knows: asked again at this moment.
+    AskAgain(Instant),
+}
+
+/// Writes down what a panel made of a cancel. `false`: somebody else has it since.
+pub async fn heard(tx: &mut Tx, cancel: &Cancel, heard: &Heard, words: &str) -> Result<bool, StoreError> {
+    let (state, next_at) = match heard {
+        Heard::Taken => ("taken", None),
+        Heard::Refused => ("refused", None),
+        Heard::AskAgain(at) => ("ready", Some(*at)),
+    };
+    let kept = sqlx::query!(
+        r#"
+        update cancel_request
+        set state = $3, next_at = coalesce($4, next_at), words = $5
+        where order_id = $1 and state = 'sending' and attempt = $2
+        "#,
+        cancel.order.0,
+        cancel.attempt,
+        state,
+        next_at,
+        words
+    );
+    Ok(kept.execute(&mut **tx).await?.rows_affected() == 1)
+}

@@ -1,0 +1,275 @@
+//! The answers to refills and cancels: a yes is a promise in many shapes, a no is an error.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::domain::id::{PanelOrder, PanelRefill};
+use crate::domain::provider::{PanelStatus, PanelWord};
+use crate::domain::refill::RefillState;
+use crate::upstream::answer::{CancelRow, RefillRow};
+use crate::upstream::dialect::classic::complaint::{complaint, error_text};
+use crate::upstream::dialect::classic::{ORDER_NAMES, TEXT_BYTES_MAX, words};
+use crate::upstream::dialect::{Asked, Complaint};
+use crate::upstream::evidence::storable;
+use crate::upstream::scalar::{Fields, Scalar, bare, flag, id, items, scalar, text};
+
+type Words = BTreeMap<String, PanelWord>;
+
+/// Where a refill's id stands.
+const REFILL_NAMES: [&str; 4] = ["refill", "refill_id", "refillId", "id"];
+/// Where a yes stands that has no id.
+const YES_NAMES: [&str; 4] = ["success", "ok", "refill", "cancel"];
+/// What a `status` says that is a yes.
+const YES_WORDS: [&str; 2] = ["ok", "success"];
+/// Refills' own words beside the statuses of orders; one is a slip that is common.
+const REFILL_WORDS: [(&str, RefillState); 2] =
+    [("in progess", RefillState::InProgress), ("refilled", RefillState::Completed)];
+
+/// Reads the answer to one refill.
+pub(in crate::upstream::dialect) fn refill(text: &str) -> Asked {
+    let text = bare(text);
+    // Some answer one like many.
+    let row = items(text).and_then(|rows| rows.first().map(|row| row.get()));
+    let Some(fields) = Fields::read(row.unwrap_or(text)) else { return Asked::Unclear };
+    let nested = fields.value("data").and_then(|data| Fields::read(data.get()));
+    let of_row = |fields: &Fields<'_>| {
+        // A row's `id` may be the order's.
+        let names = if row.is_some() { &REFILL_NAMES[..3] } else { &REFILL_NAMES[..] };
+        fields.first(names, id)
+    };
+    let found = of_row(&fields).or_else(|| nested.as_ref().and_then(of_row)).filter(|id| !is_flag(id));
+    if let Some(id) = found {
+        return Asked::Taken(Some(PanelRefill(id)));
+    }
+    match refusal(&fields, "refill") {
+        Some(text) => Asked::Refused(text),
+        None if says_yes(&fields) => Asked::Taken(None),
+        None => Asked::Unclear,
+    }
+}
+
+/// Reads where refills stand; one row for each that was asked for, in that order.
+pub(in crate::upstream::dialect) fn refill_rows(
+    text: &str,
+    asked: &[PanelRefill],
+    own: &Words,
+) -> Result<Vec<(PanelRefill, RefillRow)>, Complaint> {
+    let text = bare(text);
+    let by_id: BTreeMap<String, &RawValue> = if let Some(rows) = items(text) {
+        named(rows, &REFILL_NAMES)
+    } else {
+        let fields = Fields::read(text).ok_or(Complaint::Unreadable)?;
+        let keyed: BTreeMap<_, _> = asked.iter().filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?))).collect();
+        match asked {
+            _ if !keyed.is_empty() => keyed,
+            [one] if complaint(&fields, own).is_none() => {
+                return Ok(vec![(one.clone(), refill_row(&fields, own))]);
+            }
+            _ => return Err(complaint(&fields, own).unwrap_or(Complaint::Unreadable)),
+        }
+    };
+    let row = |id: &PanelRefill| match by_id.get(&id.0).and_then(|raw| Fields::read(raw.get())) {
+        Some(fields) => refill_row(&fields, own),
+        None => RefillRow::Unclear("missing".to_owned()),
+    };
+    Ok(asked.iter().map(|id| (id.clone(), row(id))).collect())
+}
+
+fn refill_row(fields: &Fields<'_>, own: &Words) -> RefillRow {
+    if let Some(text) = refusal(fields, "status") {
+        return RefillRow::Unclear(text);
+    }
+    let Some(said) = fields.first(&["status"], text) else { return RefillRow::Unclear("no status".to_owned()) };
+    let kept = storable(&said, TEXT_BYTES_MAX);
+    let folded = said.trim().to_lowercase().replace(['_', '-'], " ");
+    let listed = REFILL_WORDS.iter().find(|(word, _)| *word == folded).map(|(_, state)| *state);
+    let state = listed.or_else(|| {
+        words::status(&said, own).map(|status| match status {
+            PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress => RefillState::InProgress,
+            PanelStatus::Completed => RefillState::Completed,
+            PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Failed | PanelStatus::Expired => {
+                RefillState::Rejected
+            }
+        })
+    });
+    state.map_or(RefillRow::Unclear(kept.clone()), |state| RefillRow::Said(state, kept))
+}
+
+/// Reads what became of cancels; one row for each that was asked for, in that order.
+pub(in crate::upstream::dialect) fn cancel_rows(
+    text: &str,
+    asked: &[PanelOrder],
+    own: &Words,
+) -> Result<Vec<(PanelOrder, CancelRow)>, Complaint> {
+    let text = bare(text);
+    let by_id: BTreeMap<String, &RawValue> = if let Some(rows) = items(text) {
+        named(rows, &ORDER_NAMES)
+    } else {
+        let fields = Fields::read(text).ok_or(Complaint::Unreadable)?;
+        let keyed: BTreeMap<_, _> = asked.iter().filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?))).collect();
+        if keyed.is_empty() {
+            // One word for all of them.
+            if let Some(complaint) = complaint(&fields, own) {
+                return Err(complaint);
+            }
+            let row = cancel_row(&fields);
+            return Ok(asked.iter().map(|id| (id.clone(), row.clone())).collect());
+        }
+        keyed
+    };
+    let row = |id: &PanelOrder| match by_id.get(&id.0) {
+        Some(raw) => match (Fields::read(raw.get()), scalar(raw)) {
+            (Some(fields), _) => cancel_row(&fields),
+            (None, Scalar::Text(text)) if !text.is_empty() => CancelRow::Refused(storable(&text, TEXT_BYTES_MAX)),
+            (None, _) if flag(raw) => CancelRow::Taken,
+            (None, _) => CancelRow::Unclear("neither yes nor no".to_owned()),
+        },
+        None => CancelRow::Unclear("missing".to_owned()),
+    };
+    Ok(asked.iter().map(|id| (id.clone(), row(id))).collect())
+}
+
+fn cancel_row(fields: &Fields<'_>) -> CancelRow {
+    if let Some(text) = refusal(fields, "cancel") {
+        return CancelRow::Refused(text);
+    }
+    let within = fields.value("cancel").and_then(|raw| Fields::read(raw.get()));
+    let nested_yes = within.is_some_and(|within| within.value("status").is_some_and(flag) || says_yes(&within));
+    if nested_yes || fields.first(&["cancel"], id).is_some() || says_yes(fields) {
+        CancelRow::Taken
+    } else {
+        CancelRow::Unclear("neither yes nor no".to_owned())
+    }
+}
+
+/// Rows by the id that each names.
+fn named<'a>(rows: Vec<&'a RawValue>, names: &[&str]) -> BTreeMap<String, &'a RawValue> {
+    rows.into_iter().filter_map(|raw| Some((Fields::read(raw.get())?.first(names, id)?, raw))).collect()
+}
+
+/// An error, beside the answer or in its place.
+fn refusal(fields: &Fields<'_>, answer: &str) -> Option<String> {
+    let within = fields.value(answer).and_then(|raw| Fields::read(raw.get()));
+    error_text(fields).or_else(|| within.as_ref().and_then(error_text))
+}
+
+/// A yes without an id.
+fn says_yes(fields: &Fields<'_>) -> bool {
+    let told = |raw: &RawValue| match scalar(raw) {
+        Scalar::Text(text) => !text.is_empty() && !text.eq_ignore_ascii_case("false") && text != "0",
+        Scalar::Flag(yes) => yes,
+        Scalar::Number(number) => number != "0",
+        Scalar::Null | Scalar::List | Scalar::Other => false,
+    };
+    YES_NAMES.iter().filter_map(|name| fields.value(name)).any(told)
+        || fields
+            .first(&["status"], text)
+            .is_some_and(|said| YES_WORDS.iter().any(|yes| said.eq_ignore_ascii_case(yes)))
+}
+
+/// `true` where an id was expected.
+fn is_flag(id: &str) -> bool {
+    ["true", "false"].iter().any(|word| id.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_refill_is_taken_with_an_id_or_without() {
+        let id = |id: &str| Asked::Taken(Some(PanelRefill(id.into())));
+        for (text, read) in [
+            (r#"{"refill":"1"}"#, id("1")),
+            (r#"{"refill":1}"#, id("1")),
+            (r#"{"refill":"ref_01H"}"#, id("ref_01H")),
+            (r#"{"success":"taken","refill":12345}"#, id("12345")),
+            (r#"{"data":{"refill_id":7}}"#, id("7")),
+            (r#"[{"order":5,"refill":9}]"#, id("9")),
+            (r#"{"success":"It will be refilled"}"#, Asked::Taken(None)),
+            (r#"{"status":"ok"}"#, Asked::Taken(None)),
+            (r#"{"refill":true}"#, Asked::Taken(None)),
+            (r#"{"error":"Refill is disabled"}"#, Asked::Refused("Refill is disabled".into())),
+            (r#"{"refill":{"error":"too early"}}"#, Asked::Refused("too early".into())),
+            (r#"[{"order":5,"refill":{"error":"too early"}}]"#, Asked::Refused("too early".into())),
+            (r#"{"refill":0}"#, Asked::Unclear),
+            (r#"{"refill":null,"success":false}"#, Asked::Unclear),
+            ("<html>", Asked::Unclear),
+            ("", Asked::Unclear),
+            ("{}", Asked::Unclear),
+        ] {
+            assert_eq!(refill(text), read, "{text}");
+        }
+    }
+
+    #[test]
+    fn refills_stand_where_panels_say() {
+        let asked = ["1", "3", "5"].map(|id| PanelRefill(id.into()));
+        let said = |state, text: &str| RefillRow::Said(state, text.to_owned());
+        let unclear = |text: &str| RefillRow::Unclear(text.to_owned());
+        for text in [
+            r#"[{"refill":1,"status":"Completed"},{"refill":3,"status":{"error":"Refill not found"}},{"refill":"5","status":"In progess"}]"#,
+            r#"[{"refill":"1","status":"completed"},{"refill":"3","error":"Refill not found"},{"refill":5,"status":"in progess"}]"#,
+            r#"{"1":{"status":"Completed"},"3":{"error":"Refill not found"},"5":{"status":"In progess"}}"#,
+        ] {
+            let rows: Vec<_> =
+                refill_rows(text, &asked, &Words::new()).unwrap().into_iter().map(|(_, row)| row).collect();
+            assert!(matches!(&rows[0], RefillRow::Said(RefillState::Completed, _)), "{text}");
+            assert_eq!(rows[1], unclear("Refill not found"));
+            assert!(matches!(&rows[2], RefillRow::Said(RefillState::InProgress, _)), "{text}");
+        }
+        let one = |text: &str| refill_rows(text, &asked[..1], &Words::new()).map(|mut rows| rows.remove(0).1);
+        for (word, state) in [
+            ("Completed", RefillState::Completed),
+            ("Rejected", RefillState::Rejected),
+            ("Canceled", RefillState::Rejected),
+            ("Error", RefillState::Rejected),
+            ("Pending", RefillState::InProgress),
+            ("In progress", RefillState::InProgress),
+        ] {
+            assert_eq!(one(&format!(r#"{{"status":"{word}"}}"#)), Ok(said(state, word)), "{word}");
+        }
+        assert_eq!(one(r#"{"status":"Dancing"}"#), Ok(unclear("Dancing")));
+        assert!(matches!(one(r#"{"error":"Incorrect request"}"#), Err(Complaint::Refused(_))));
+        assert_eq!(one("<html>"), Err(Complaint::Unreadable));
+        assert_eq!(refill_rows("[]", &asked, &Words::new()).unwrap()[0].1, unclear("missing"));
+    }
+
+    #[test]
+    fn cancels_are_promised_in_many_shapes() {
+        let asked = ["2", "9"].map(|id| PanelOrder(id.into()));
+        let rows = |text: &str| {
+            let rows = cancel_rows(text, &asked, &Words::new());
+            rows.map(|rows| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>())
+        };
+        let no = CancelRow::Refused("Incorrect order ID".into());
+        for text in [
+            r#"[{"order":9,"cancel":{"error":"Incorrect order ID"}},{"order":2,"cancel":1}]"#,
+            r#"[{"order":"2","cancel":{"status":1}},{"order":"9","error":"Incorrect order ID"}]"#,
+            r#"{"2":{"cancel":"2"},"9":"Incorrect order ID"}"#,
+            r#"{"2":1,"9":{"error":"Incorrect order ID"}}"#,
+        ] {
+            assert_eq!(rows(text), Ok(vec![CancelRow::Taken, no.clone()]), "{text}");
+        }
+        for text in [r#"{"success":"asked"}"#, r#"{"ok":"true"}"#, r#"{"cancel":1}"#, r#"{"status":"success"}"#] {
+            assert_eq!(rows(text), Ok(vec![CancelRow::Taken; 2]), "{text}");
+        }
+        assert!(matches!(rows(r#"{"error":"Incorrect request"}"#), Err(Complaint::Refused(_))));
+        assert!(matches!(rows(r#"{"error":"Not today"}"#), Err(Complaint::Declined(_))));
+        assert_eq!(rows("<html>"), Err(Complaint::Unreadable));
+        let unclear = rows(r#"[{"order":2,"cancel":0}]"#).unwrap();
+        assert!(unclear.iter().all(|row| matches!(row, CancelRow::Unclear(_))), "{unclear:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "[\\[\\]{}\":,a-z0-9 ]{0,60}") {
+            let _ = refill(&text);
+            let _ = refill_rows(&text, &[PanelRefill("1".into())], &Words::new());
+            let _ = cancel_rows(&text, &[PanelOrder("1".into())], &Words::new());
+        }
+    }
+}
