@@ -146,7 +146,7 @@ pub async fn evidence(
         let books = database.read().await?;
         // A doubt may be resolved at any moment: then the order is followed to its end first.
         if at_rest(database).await && books.orders.len() == ids.len() {
-            return Ok(Evidence {
+            let mut evidence = Evidence {
                 wishes: plan.wishes(),
                 customers: house.customers.iter().map(|customer| customer.id).collect(),
                 opening: amount::read(OPENING)?,
@@ -159,7 +159,9 @@ pub async fn evidence(
                 moved: books.moved,
                 wallets: books.wallets,
                 cut_off: books.cut_off,
-            });
+            };
+            evidence.sort_panel_orders();
+            return Ok(evidence);
         }
         (nodes, keepers) = Nodes::start(&house.ground, plan.nodes);
     }

@@ -102,6 +102,18 @@ impl Evidence {
         by_link
     }
 
+    /// Puts the panels' orders in the order in which they are looked up.
+    pub fn sort_panel_orders(&mut self) {
+        self.panel_orders.sort_by(|one, other| (&one.panel, &one.id).cmp(&(&other.panel, &other.id)));
+    }
+
+    /// The order that a panel has under that id.
+    pub fn by_panel_id(&self, panel: &str, id: &str) -> Option<&PanelOrder> {
+        let at =
+            self.panel_orders.binary_search_by(|order| (order.panel.as_str(), order.id.as_str()).cmp(&(panel, id)));
+        at.ok().map(|at| &self.panel_orders[at])
+    }
+
     /// The legs of each order, in order.
     pub fn legs_of(&self) -> BTreeMap<i32, Vec<&LegRow>> {
         let mut by_order: BTreeMap<i32, Vec<&LegRow>> = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! The judge on trial: the campaign's own evidence is forged in every way that matters, one at a time, and each
 //! forgery must be told. A judge that overlooks one has proved nothing.
 
-use crate::evidence::{Evidence, OrderRow};
+use crate::evidence::{Evidence, OrderRow, PanelOrder};
 use crate::judge;
 
 /// How the trial went.
@@ -49,24 +49,30 @@ pub fn trial(evidence: &Evidence) -> Trial {
     trial
 }
 
+fn place(forged: &mut Evidence, order: PanelOrder) {
+    forged.panel_orders.push(order);
+    forged.sort_panel_orders();
+}
+
 fn twice_at_its_panel(forged: &mut Evidence) -> Option<()> {
     let mut again = forged.panel_orders.first()?.clone();
     again.id.push('0');
-    forged.panel_orders.push(again);
+    place(forged, again);
     Some(())
 }
 
 fn at_the_other_panel(forged: &mut Evidence) -> Option<()> {
     let mut again = forged.panel_orders.iter().find(|order| order.panel == "a")?.clone();
     "b".clone_into(&mut again.panel);
-    forged.panel_orders.push(again);
+    place(forged, again);
     Some(())
 }
 
 fn sold_by_nobody(forged: &mut Evidence) -> Option<()> {
     let mut another = forged.panel_orders.first()?.clone();
     another.link.push_str("-another");
-    forged.panel_orders.push(another);
+    another.id.push('0');
+    place(forged, another);
     Some(())
 }
 

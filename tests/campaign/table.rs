@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::clients::Counts;
 use crate::evidence::Evidence;
 use crate::forgeries::Trial;
+use crate::judge;
 use crate::killer::Strikes;
 use crate::plan::Plan;
 
@@ -44,6 +45,7 @@ impl Figures {
             ("sent on after a proven refusal", legs("refused").to_string()),
             ("in doubt", format!("{doubts}: {placed} the panel has, {} it has not", doubts - placed)),
             ("killed between intent and answer", evidence.cut_off.to_string()),
+            ("misled by another order's id", judge::misled(evidence).to_string()),
             ("before a person", reviews.to_string()),
             ("orders at the panels", evidence.panel_orders.len().to_string()),
             ("forgeries told", format!("{} of {}", trial.told, trial.told + trial.missed.len())),
