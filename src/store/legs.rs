@@ -20,8 +20,9 @@ pub const FIRST_CHECK: TimeDelta = TimeDelta::minutes(2);
 /// The longest piece of a panel's answer that is kept as evidence, in characters.
 const WORDS_CHARS_MAX: usize = 4_000;
 
-/// Takes up to `legs_max` legs that are due at a panel: ready ones, and leased ones whose lease ran out (provably not
-/// sent). The lease on the panel is checked in the same statement.
+/// Takes up to `legs_max` legs that are due at a panel: ready ones, and leased ones that provably were not sent, because
+/// their lease ran out, or because they were taken under an older epoch, which can mark nothing any more. The lease on
+/// the panel is checked in the same statement.
 pub async fn lease(
     store: &Store,
     provider: &ProviderId,
@@ -37,7 +38,7 @@ pub async fn lease(
             from leg
             where provider = $1
                 and ready_at <= $5
-                and (state = 'ready' or (state = 'leased' and leased_until < $5))
+                and (state = 'ready' or (state = 'leased' and (leased_until < $5 or epoch < $2)))
                 and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $5)
             order by ready_at, id
             limit $3

@@ -157,16 +157,30 @@ async fn a_leg_that_was_only_taken_is_sent_by_the_next_process_and_not_by_the_ol
     let (house, panel) = (&world.house, &world.house.panels[0]);
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
-    taken_over(&world).await;
-    assert_eq!(stand(&world.database).await, "a leased", "the leg's own lease still runs");
-    house.delivery.send(panel, &leg, epoch).await.unwrap();
-    assert_eq!(world.panel().requests().get("add"), None, "who lost the panel sends nothing");
-    world.turn(60);
+    // The leg's own lease still runs, but nobody can mark it any more who took it under the older epoch.
     taken_over(&world).await;
     assert_eq!(stand(&world.database).await, "a accepted");
     house.delivery.send(panel, &leg, epoch).await.unwrap();
-    assert_eq!((world.panel().orders().len(), world.panel().requests()["add"]), (1, 1));
+    assert_eq!(
+        (world.panel().orders().len(), world.panel().requests()["add"]),
+        (1, 1),
+        "who lost the panel sends nothing"
+    );
     world.audit().await;
+}
+
+#[tokio::test]
+async fn a_leg_that_was_taken_and_forgotten_is_taken_again_when_its_lease_is_over() {
+    let world = World::open().await;
+    world.buy("1", "100").await;
+    let (delivery, panel) = (&world.house.delivery, &world.house.panels[0]);
+    let epoch = delivery.hold(panel).await.unwrap().unwrap();
+    let first = delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
+    assert!(delivery.lease(panel, epoch, 1).await.unwrap().is_empty(), "its lease still runs");
+    world.turn(61);
+    assert_eq!(delivery.hold(panel).await.unwrap(), Some(epoch), "the same holder, the same epoch");
+    let again = delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
+    assert_eq!((again.leg, again.attempt), (first.leg, first.attempt + 1));
 }
 
 #[tokio::test]

@@ -1,0 +1,121 @@
+//! The gateway's own program as the campaign runs it: commands that end, and processes that say that they are ready.
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::PATIENCE;
+use crate::scratch::Scratch;
+
+/// What the panels accept, and where the gateways find it.
+pub const PANEL_KEY: &str = "the-panels-key";
+pub const PANEL_KEY_ENV: &str = "CAMPAIGN_PANEL_KEY";
+
+/// What every process of the campaign stands on.
+#[derive(Clone)]
+pub struct Ground {
+    pub scratch: Arc<Scratch>,
+    pub config: PathBuf,
+    database_url: String,
+}
+
+impl Ground {
+    pub fn new(scratch: &Arc<Scratch>, database_url: &str) -> anyhow::Result<Self> {
+        std::fs::create_dir(scratch.folder().join("logs"))?;
+        let config = scratch.folder().join("providers.toml");
+        Ok(Self { scratch: scratch.clone(), config, database_url: database_url.to_owned() })
+    }
+
+    /// A command on the shared database that runs and ends: its code, and what it prints with `--json`.
+    pub async fn run(&self, words: &[&str]) -> anyhow::Result<(Option<i32>, Option<Value>)> {
+        let mut command = panelgate();
+        command.args(["--json", "--database-url", &self.database_url]).args(words);
+        let output = timeout(PATIENCE, command.output()).await.with_context(|| format!("{words:?} never ends"))??;
+        Ok((output.status.code(), serde_json::from_slice(&output.stdout).ok()))
+    }
+
+    /// The same, for a command that must succeed.
+    pub async fn json(&self, words: &[&str]) -> anyhow::Result<Value> {
+        let (code, document) = self.run(words).await?;
+        ensure!(code == Some(0), "{words:?} ended with {code:?}: {document:?}");
+        document.with_context(|| format!("{words:?} printed no document"))
+    }
+
+    /// A gateway on the shared database, at a free port.
+    pub fn serve(&self, name: &str) -> anyhow::Result<(Process, Lines<BufReader<ChildStdout>>)> {
+        let mut command = panelgate();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--roles", "api,workers"]);
+        command.args(["--database-url", &self.database_url, "--config"]).arg(&self.config);
+        Process::start(&self.scratch, name, command.env(PANEL_KEY_ENV, PANEL_KEY))
+    }
+
+    /// A simulated panel, ready: the process, and its address.
+    pub async fn panel(&self, name: &str, seed: u64, faults: &str, balance: &str) -> anyhow::Result<(Process, String)> {
+        let mut command = panelgate();
+        command.args(["panel-sim", "--listen", "127.0.0.1:0", "--key", PANEL_KEY, "--seed", &seed.to_string()]);
+        command.args(["--faults", faults, "--balance", balance]);
+        let (process, mut lines) = Process::start(&self.scratch, name, &mut command)?;
+        let ready = timeout(PATIENCE, lines.next_line()).await.context("a panel is never ready")??;
+        let url = ready.as_deref().and_then(|line| line.strip_prefix("ready ")?.strip_suffix("/api/v2"));
+        Ok((process, url.context("a panel ended without being ready")?.to_owned()))
+    }
+}
+
+fn panelgate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_panelgate"));
+    command.env_remove("DATABASE_URL").stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// A process that we started, which the undertaker knows of until it ended.
+pub struct Process {
+    child: Child,
+    pid: u32,
+    scratch: Arc<Scratch>,
+}
+
+impl Process {
+    fn start(
+        scratch: &Arc<Scratch>,
+        name: &str,
+        command: &mut Command,
+    ) -> anyhow::Result<(Self, Lines<BufReader<ChildStdout>>)> {
+        let log = scratch.folder().join("logs").join(name);
+        let log = OpenOptions::new().create(true).append(true).open(log)?;
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().context("the gateway's program")?;
+        let pid = child.id().context("a process that was just started has an id")?;
+        scratch.started(pid);
+        let lines = BufReader::new(child.stdout.take().context("its output")?).lines();
+        Ok((Self { child, pid, scratch: scratch.clone() }, lines))
+    }
+
+    /// Kills it, without a word.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.start_kill()?;
+        self.wait().await.map(drop)
+    }
+
+    /// Tells it to end; an error unless it ends well.
+    pub async fn end(&mut self) -> anyhow::Result<()> {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid)?);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)?;
+        match self.wait().await? {
+            Some(0) => Ok(()),
+            code => bail!("a process that was told to end ended with {code:?}"),
+        }
+    }
+
+    /// The code that it ends with; none when a signal ended it.
+    pub async fn wait(&mut self) -> anyhow::Result<Option<i32>> {
+        let status = timeout(PATIENCE, self.child.wait()).await.context("a process never ends")??;
+        self.scratch.ended(self.pid);
+        Ok(status.code())
+    }
+}
