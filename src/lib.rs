@@ -17,4 +17,5 @@ pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;
+pub mod webhooks;
 pub mod workers;
