@@ -1,5 +1,6 @@
 //! All SQL of the house, one file per noun; nothing outside this folder knows that there is a database.
 
+pub mod alerts;
 pub mod audit;
 pub mod catalogue;
 pub mod customers;
@@ -7,6 +8,7 @@ pub mod embedded;
 pub mod legs;
 pub mod orders;
 pub mod providers;
+pub mod rounds;
 pub mod show;
 pub mod transfers;
 pub mod watches;

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one private database server, a chapter per verb.
 #![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
 
+mod alerts;
 mod answers;
 mod audit;
 mod books;
@@ -14,6 +15,7 @@ mod hangups;
 mod keys;
 mod listen;
 mod placing;
+mod receiver;
 mod refusals;
 mod refused;
 mod resolve;
