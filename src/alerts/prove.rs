@@ -23,7 +23,7 @@ impl Alerts {
         if !rounds::begin(&self.store, ROUND, now - every, now).await? {
             return Ok(None);
         }
-        let findings = audit(&self.store).await?;
+        let findings = audit(&self.store, now).await?;
         let mut tx = self.store.begin().await?;
         rounds::keep_findings(&mut tx, &findings.checks, now).await?;
         rounds::end(&mut tx, ROUND, now).await?;

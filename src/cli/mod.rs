@@ -7,6 +7,7 @@ mod catalog;
 mod check;
 mod customer;
 mod demo;
+mod dispatch;
 mod in_force;
 mod key;
 mod ledger;
@@ -89,9 +90,12 @@ enum Command {
     /// Look at what needs a person
     #[command(subcommand)]
     Alert(alert::Command),
-    /// Look at panels
+    /// Look at panels; stop and resume sending to one
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Stop and resume all sending
+    #[command(subcommand)]
+    Dispatch(dispatch::Command),
     /// Prove the books
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -138,6 +142,7 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         | Command::Catalog(_)
         | Command::Alert(_)
         | Command::Provider(_)
+        | Command::Dispatch(_)
         | Command::Ledger(_) => {}
     }
     crate::telemetry::quiet();
@@ -158,6 +163,7 @@ async fn with_database(session: &Session, command: Command) -> anyhow::Result<An
         Command::Catalog(command) => catalog::run(session, command).await,
         Command::Alert(command) => alert::run(session, command).await,
         Command::Provider(command) => provider::run(session, command).await,
+        Command::Dispatch(command) => dispatch::run(session, command).await,
         Command::Ledger(command) => ledger::run(session, command).await,
         Command::Demo(_) | Command::Serve(_) | Command::Check | Command::PanelSim(_) => {
             Err(WrongUse::because("this command opens its database itself"))

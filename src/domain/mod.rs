@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod clock;
 pub mod customer;
+pub mod doubt;
 pub mod id;
 pub mod leg;
 pub mod money;

@@ -12,6 +12,8 @@ pub enum Account {
     Revenue,
     /// The other side of money that customers brought.
     Deposits,
+    /// What was given back too much, and the house bears.
+    WriteOff,
     /// What a panel's deliveries cost.
     Cost(ProviderId),
     /// What a panel should hold of ours.
@@ -26,6 +28,7 @@ impl Account {
         match self {
             Self::Revenue => ("revenue", None),
             Self::Deposits => ("deposits", None),
+            Self::WriteOff => ("write_off", None),
             Self::Cost(provider) => ("cost", Some(provider)),
             Self::Float(provider) => ("float", Some(provider)),
             Self::Doubt(provider) => ("doubt", Some(provider)),
@@ -40,6 +43,12 @@ pub enum Reason {
     Charge,
     /// A settlement gave back: revenue to wallet.
     Refund,
+    /// A panel's later word gave back less: wallet to revenue.
+    Clawback,
+    /// The same, but the house bears it: write-off to revenue.
+    Absorbed,
+    /// A still later word gave back more: less to bear.
+    AbsorbedLess,
     /// A customer's money came in: deposits to wallet.
     Deposit,
     /// A panel accepted: the expected cost, cost to float.
@@ -58,6 +67,9 @@ impl Reason {
         match self {
             Self::Charge => "charge",
             Self::Refund => "refund",
+            Self::Clawback => "clawback",
+            Self::Absorbed => "absorbed",
+            Self::AbsorbedLess => "absorbed_less",
             Self::Deposit => "deposit",
             Self::Cost => "cost",
             Self::CostCorrection => "cost_correction",

@@ -34,7 +34,7 @@ const NEEDS: [(&str, &str, &str); 8] = [
     ),
     (
         "orders_parked a",
-        "update leg set state = 'parked', parked_at = now(), reason = 'the-panels-key is wrong'",
+        "update leg set state = 'parked', parked_at = now(), parked_for = 'key', reason = 'the-panels-key is wrong'",
         "update leg set state = 'ready'",
     ),
     (

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one private database server, a chapter per verb.
 #![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
 
+mod after_the_end;
 mod alerts;
 mod answers;
 mod audit;
@@ -8,12 +9,17 @@ mod books;
 mod catalogue;
 mod commands;
 mod config;
+mod decided;
 mod delivery;
 mod doubt;
 mod embedded;
+mod faults;
+mod gates;
 mod hangups;
 mod keys;
+mod ladder;
 mod listen;
+mod lost;
 mod placing;
 mod receiver;
 mod refusals;

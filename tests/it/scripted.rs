@@ -61,9 +61,14 @@ impl Scripted {
 
     /// A world that sells only this panel's services.
     pub async fn world(&self) -> World {
+        self.world_with("").await
+    }
+
+    /// The same, with more lines in the panel's block.
+    pub async fn world_with(&self, block: &str) -> World {
         let services = format!(
             "[[provider]]\nid = \"s\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\nkey_env = \"PANEL_KEY\"\n\
-             currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\n\
+             currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\n{block}\
              [[service]]\nid = 1\nroutes = [{{ provider = \"s\", service = \"1\" }}]\n\
              [[service]]\nid = 2\nroutes = [{{ provider = \"s\", service = \"2\" }}]\n",
             self.addr

@@ -28,6 +28,9 @@ const PANEL_KEY: &str = "the-panels-key";
 /// Rounds before a world that never comes to rest is called broken.
 const ROUNDS_MAX: usize = 50;
 
+/// Most tests are not about how many doubts a panel may leave.
+const MANY_DOUBTS: &str = "doubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000";
+
 /// How a world is built.
 pub struct Plan {
     /// One simulated panel per name, with its faults.
@@ -38,11 +41,22 @@ pub struct Plan {
     pub services: String,
     /// What the customer begins with.
     pub money: &'static str,
+    /// How long an `add` may take at every panel.
+    pub timeout_ms: u32,
+    /// More lines of every panel's block.
+    pub provider: &'static str,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { panels: vec![("a", "")], services_extra: 0, services: all_of("a"), money: "1000" }
+        Self {
+            panels: vec![("a", "")],
+            services_extra: 0,
+            services: all_of("a"),
+            money: "1000",
+            timeout_ms: 20_000,
+            provider: MANY_DOUBTS,
+        }
     }
 }
 
@@ -88,8 +102,10 @@ impl World {
                 Simulator::start(panel_settings(seed, faults, plan.services_extra), clock.clone()).await.unwrap();
             text = format!(
                 "{text}[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
-                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = 20_000\n",
-                panel.url()
+                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = {}\n{}\n",
+                panel.url(),
+                plan.timeout_ms,
+                plan.provider
             );
             panels.push(panel);
         }
@@ -180,7 +196,7 @@ impl World {
 
     /// Asserts that the books hold.
     pub async fn audit(&self) {
-        let findings = audit(&self.house.store).await.unwrap();
+        let findings = audit(&self.house.store, self.house.clock.now()).await.unwrap();
         let broken: Vec<_> = findings.checks.iter().filter(|check| check.violations > 0).collect();
         assert!(broken.is_empty(), "the books do not hold: {broken:?}");
     }
@@ -198,13 +214,15 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
     if !panel.has_answered() {
         house.delivery.ask_balance(panel).await.unwrap();
     }
+    let probed = house.delivery.probe(panel).await.unwrap();
+    let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
     let unparked = house.delivery.unpark(panel).await.unwrap();
     let legs = house.delivery.lease(panel, epoch, 100).await.unwrap();
     for leg in &legs {
         house.delivery.send(panel, leg, epoch).await.unwrap();
     }
     let asked = house.delivery.track(panel, epoch).await.unwrap();
-    swept + usize::try_from(unparked).unwrap() + legs.len() + asked
+    swept + doubts + usize::from(probed) + usize::try_from(unparked).unwrap() + legs.len() + asked
 }
 
 async fn house(database: &Database, file: &config::File, clock: Arc<HandClock>) -> House {
