@@ -113,7 +113,8 @@ impl Kind {
                  in_doubt`, look for them at the panel, and decide each with `panelgate order resolve`"
             ),
             Self::OrdersForReview => "some orders cannot be settled by the machine: look at them with `panelgate \
-                                      order list --state review` and at their panels, and decide each"
+                                      order list --state review` and at their panels, and decide each with \
+                                      `panelgate order settle`, `refund` or `resolve`"
                 .to_owned(),
             Self::OrdersParked => format!(
                 "panel {object} takes no orders for a reason of ours: `panelgate order list --state parked` shows who \
