@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use uuid::Uuid;
 
+use crate::alerts::Alerts;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::{Catalog, refresh};
 use crate::customers::Customers;
@@ -16,6 +17,7 @@ use crate::orders::{Delivery, Orders};
 use crate::store::embedded::{Condition, Embedded};
 use crate::store::{Store, catalogue, providers, transfers};
 use crate::upstream::Panel;
+use crate::webhooks::Webhook;
 use crate::workers::driver::Pulse;
 use crate::workers::{Means, Workers};
 
@@ -37,6 +39,8 @@ pub struct House {
     pub orders: Orders,
     /// What workers do with them.
     pub delivery: Delivery,
+    /// Who tells what needs a person.
+    pub alerts: Alerts,
     /// The panels.
     pub panels: Vec<Arc<Panel>>,
     /// The time.
@@ -61,16 +65,24 @@ impl House {
         catalogue::publish(&mut tx, &mapping.hash, text, "start", clock.now()).await?;
         tx.commit().await?;
         tell_of_lost_panels(&store, &mapping).await?;
+        let alerts = Alerts::new(store.clone(), &mapping, clock.clone());
         let catalog = Catalog::open(store.clone(), mapping).await?;
         Ok(Self {
             customers: Customers::new(store.clone()),
             orders: Orders::new(store.clone(), catalog.clone(), clock.clone()),
             delivery: Delivery::new(store.clone(), catalog.clone(), clock.clone(), Uuid::now_v7()),
+            alerts,
             panels: panels.into_iter().map(Arc::new).collect(),
             store,
             catalog,
             clock,
         })
+    }
+
+    /// The same house, which tells its alerts to this webhook too.
+    #[must_use]
+    pub fn telling(self, webhook: Option<Webhook>) -> Self {
+        Self { alerts: self.alerts.telling(webhook), ..self }
     }
 
     /// Reads all panels' catalogues, and sells by them.
@@ -86,6 +98,7 @@ impl House {
             store: self.store.clone(),
             catalog: self.catalog.clone(),
             delivery: self.delivery.clone(),
+            alerts: self.alerts.clone(),
             panels: self.panels.clone(),
             clock: self.clock.clone(),
             bought: self.orders.bought(),
@@ -162,6 +175,7 @@ impl Gateway {
             }
             house.catalog.adopt().await?;
             workers.deliver(&means);
+            workers.watch(&means);
         }
         let health = health(&house, workers.pulse(), embedded);
         let api = match roles.api {

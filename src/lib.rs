@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` draws the floors; a module names only modules on floors below its own.
 
+pub mod alerts;
 pub mod app;
 pub mod catalog;
 pub mod cli;
@@ -17,4 +18,5 @@ pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;
+pub mod webhooks;
 pub mod workers;

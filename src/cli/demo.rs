@@ -77,9 +77,10 @@ async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> 
     let panel = Simulator::start(panel_settings(&panel_key)?, Arc::new(SystemClock)).await?;
     let file = configuration(data, session.globals.config.as_deref(), &panel.url(), &panel_key)?;
     let panels = serve::panels(&file, &config::surroundings())?;
+    let webhook = serve::webhook(&file, &config::surroundings())?;
     let clock = Arc::new(SystemClock);
     let house = House::build(session.store.clone(), file.mapping, &file.text, panels, clock).await?;
-    let gateway = Gateway::open(house, roles, session.embedded()).await?;
+    let gateway = Gateway::open(house.telling(webhook), roles, session.embedded()).await?;
     let facts = Facts::of(&gateway, keys, &panel);
     facts.write(data)?;
     facts.print(data)?;

@@ -1,5 +1,6 @@
 //! The commands: what is typed, what is printed, and with which code the process ends.
 
+mod alert;
 mod answer;
 mod balance;
 mod catalog;
@@ -86,6 +87,9 @@ enum Command {
     /// What is sold, and reading the panels' catalogues again
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Look at what needs a person
+    #[command(subcommand)]
+    Alert(alert::Command),
     /// Look at panels; stop and resume sending to one
     #[command(subcommand)]
     Provider(provider::Command),
@@ -136,6 +140,7 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         | Command::Statement(_)
         | Command::Order(_)
         | Command::Catalog(_)
+        | Command::Alert(_)
         | Command::Provider(_)
         | Command::Dispatch(_)
         | Command::Ledger(_) => {}
@@ -156,6 +161,7 @@ async fn with_database(session: &Session, command: Command) -> anyhow::Result<An
         Command::Statement(options) => balance::statement(session, &options).await,
         Command::Order(command) => order::run(session, command).await,
         Command::Catalog(command) => catalog::run(session, command).await,
+        Command::Alert(command) => alert::run(session, command).await,
         Command::Provider(command) => provider::run(session, command).await,
         Command::Dispatch(command) => dispatch::run(session, command).await,
         Command::Ledger(command) => ledger::run(session, command).await,

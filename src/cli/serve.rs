@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::alerts::WEBHOOK_TIMEOUT;
 use crate::app::{self, Gateway, House, Roles};
 use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::session::open_database;
@@ -17,6 +18,7 @@ use crate::domain::clock::SystemClock;
 use crate::store::Store;
 use crate::telemetry::{self, Lines};
 use crate::upstream::Panel;
+use crate::webhooks::Webhook;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -40,12 +42,13 @@ pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answe
         tracing::info!(%note, "the configuration");
     }
     let panels = panels(&file, &surroundings)?;
+    let webhook = webhook(&file, &surroundings)?;
     app::can_listen([roles.api, roles.console])?;
     let (settings, database) = (&file.process.server, &file.process.database);
     globals.data = globals.data.or_else(|| settings.data.clone());
     globals.database_url = globals.database_url.or_else(|| database_url(&file));
     let (store, embedded) = open_database(&globals, database.customers_max, database.workers_max).await?;
-    let served = serve(store, embedded.as_ref(), file, panels, roles).await;
+    let served = serve(store, embedded.as_ref(), file, (panels, webhook), roles).await;
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
@@ -56,11 +59,11 @@ async fn serve(
     store: Store,
     embedded: Option<&crate::store::embedded::Embedded>,
     file: File,
-    panels: Vec<Panel>,
+    (panels, webhook): (Vec<Panel>, Option<Webhook>),
     roles: Roles,
 ) -> anyhow::Result<()> {
     let house = House::build(store, file.mapping, &file.text, panels, Arc::new(SystemClock)).await?;
-    let gateway = Gateway::open(house, roles, embedded).await?;
+    let gateway = Gateway::open(house.telling(webhook), roles, embedded).await?;
     announce(&gateway)?;
     told_to_end().await?;
     tracing::info!("told to end; what is under way is finished first");
@@ -103,6 +106,11 @@ pub fn panels(file: &File, surroundings: &BTreeMap<String, String>) -> anyhow::R
         }
     }
     if missing.is_empty() { Ok(panels) } else { Err(WrongUse::because(missing.join("\n"))) }
+}
+
+/// The webhook of a file, with its address and secret.
+pub fn webhook(file: &File, surroundings: &BTreeMap<String, String>) -> anyhow::Result<Option<Webhook>> {
+    config::webhook(&file.alerts, surroundings, WEBHOOK_TIMEOUT).map_err(|error| WrongUse::because(error.to_string()))
 }
 
 fn database_url(file: &File) -> Option<String> {

@@ -1,9 +1,9 @@
-//! `[gateway]` and the small tables: `[exchange]`, `[[import]]`, `[alerts]`, `[limits]`, `[[tier]]`.
+//! `[gateway]` and the small tables: `[exchange]`, `[[import]]`, `[limits]`, `[[tier]]`.
 
 use std::collections::BTreeSet;
 
 use crate::config::complaint::shown;
-use crate::config::reader::{Later, Section};
+use crate::config::reader::Section;
 use crate::domain::customer::Dialect;
 use crate::domain::money::Percent;
 
@@ -71,14 +71,6 @@ pub(super) fn imports(top: &mut Section<'_>) {
         section.complain_whole("not available yet; remove it and write a [[service]] block for each service");
         section.finish();
     }
-}
-
-/// Refused key by key.
-pub(super) fn alerts(top: &mut Section<'_>) {
-    let Some(mut section) = top.table("alerts") else { return };
-    section.later("url_env", Later::Absent);
-    section.later("secret_env", Later::Absent);
-    section.finish();
 }
 
 /// Checked, so that they are right on the day when they are enforced, and named as not enforced until then.

@@ -1,5 +1,6 @@
 //! Settings: the operator's `providers.toml`, read strictly; everything that is wrong with it is told at once.
 
+mod alerts;
 mod complaint;
 mod gateway;
 mod markup;
@@ -22,6 +23,7 @@ use toml_edit::Document;
 use crate::catalog::mapping::Mapping;
 use crate::domain::id::ConfigHash;
 
+pub use alerts::{AlertSettings, AlertsError, webhook};
 pub use complaint::{Complaint, Complaints};
 pub use secret::{SecretError, secret};
 pub use settings::{DatabaseSettings, LogFormat, Network, ProcessSettings, Role, ServerSettings, TelemetrySettings};
@@ -39,6 +41,8 @@ const HASH_BYTES: usize = 6;
 pub struct File {
     /// What decides what is sold and who delivers it.
     pub mapping: Mapping,
+    /// Who is told what needs a person.
+    pub alerts: AlertSettings,
     /// How this process runs; the environment has spoken.
     pub process: ProcessSettings,
     /// What is right and yet worth a word at start.
@@ -49,9 +53,14 @@ pub struct File {
 
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mapping, process, notes, text: _ } = self;
+        let Self { mapping, alerts, process, notes, text: _ } = self;
         let mut shown = f.debug_struct("File");
-        shown.field("mapping", mapping).field("process", process).field("notes", notes).finish_non_exhaustive()
+        shown
+            .field("mapping", mapping)
+            .field("alerts", alerts)
+            .field("process", process)
+            .field("notes", notes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,18 +119,20 @@ pub fn read(text: &str, folder: &Path, surroundings: &BTreeMap<String, String>) 
         let mut top = Section::top(&told, document.as_table());
         let values = process::check_file(&mut top);
         let mapping = mapping(&mut top, text, folder, &mut notes);
+        let alerts = alerts::read(&mut top, &mut notes);
         top.finish();
-        Some((mapping?, values))
+        Some((mapping?, alerts, values))
     });
     if let Some(complaints) = told.complaints() {
         return Err(complaints);
     }
-    let (mapping, values) = read.ok_or_else(|| Complaints::one("cannot be read, and nothing in it is wrong"))?;
+    let (mapping, alerts, values) =
+        read.ok_or_else(|| Complaints::one("cannot be read, and nothing in it is wrong"))?;
     let process = process::resolve(values, surroundings).map_err(|error| Complaints::one(&error.to_string()))?;
     if process.telemetry.otlp_endpoint.is_some() {
         notes.push("accepted, not used yet: [telemetry] otlp_endpoint".to_owned());
     }
-    Ok(File { mapping, process, notes, text: text.to_owned() })
+    Ok(File { mapping, alerts, process, notes, text: text.to_owned() })
 }
 
 fn mapping(top: &mut Section<'_>, text: &str, folder: &Path, notes: &mut Vec<String>) -> Option<Mapping> {
@@ -133,7 +144,6 @@ fn mapping(top: &mut Section<'_>, text: &str, folder: &Path, notes: &mut Vec<Str
     let services = service::read_all(top, &ids);
     gateway::imports(top);
     let markups = markup::read_all(top);
-    gateway::alerts(top);
     let margin_floor = markup::margin_floor(top);
     gateway::limits(top, notes);
     let routed: BTreeSet<&str> =

@@ -6,8 +6,9 @@ use std::path::Path;
 use http::Uri;
 
 use crate::config::complaint::shown;
-use crate::config::reader::{Found, Later, Section};
+use crate::config::reader::{Later, Section};
 use crate::domain::id::ProviderId;
+use crate::domain::money::Money;
 use crate::domain::provider::{
     AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus, PanelWord,
     ProviderSettings, RefusalClass, Reversal, SettlingSettings,
@@ -17,8 +18,8 @@ use crate::domain::provider::{
 const ID_BYTES_MAX: usize = 40;
 /// The longest URL; longer ones are pasted by mistake.
 const URL_BYTES_MAX: usize = 2_048;
-/// The longest name of an environment variable or of a key file.
-const KEY_PLACE_BYTES_MAX: usize = 1_024;
+/// The longest name of a key file.
+const KEY_FILE_BYTES_MAX: usize = 1_024;
 /// The longest text of a panel that `words` can explain.
 const WORD_BYTES_MAX: usize = 200;
 
@@ -68,6 +69,7 @@ fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Opti
     // The protocol documents no panel that takes more than 100 ids in one call.
     let status_batch_max = section.whole("status_batch_max", 1..=100).unwrap_or(100);
     let status_every_s = section.whole("status_every_s", 1..=3_600).unwrap_or(60);
+    let balance_low = balance_low(&mut section);
     let doubts = doubts(&mut section);
     let settling = settling(&mut section);
     let asking = asking(&mut section);
@@ -86,6 +88,7 @@ fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Opti
         timeout_ms,
         status_batch_max,
         status_every_s,
+        balance_low,
         doubts,
         settling,
         asking,
@@ -147,12 +150,7 @@ fn asking(section: &mut Section<'_>) -> AskingSettings {
 
 /// Settings with their defaults whose work is not built yet.
 fn later(section: &mut Section<'_>) {
-    let keys = [
-        ("balance_low", Later::Absent),
-        ("ca_file", Later::Absent),
-        ("method", Later::Text("POST")),
-        ("services_offset", Later::Flag(false)),
-    ];
+    let keys = [("ca_file", Later::Absent), ("method", Later::Text("POST")), ("services_offset", Later::Flag(false))];
     for (key, default) in keys {
         section.later(key, default);
     }
@@ -213,8 +211,8 @@ fn key(section: &mut Section<'_>, folder: &Path) -> Option<KeySource> {
         let at = section.own_keys().iter().find(|(key, _)| *key == "key").map_or(0, |(_, at)| *at);
         section.complain("key", at, "a key never stands in the file; name its place in key_env or key_file");
     }
-    let variable = section.text("key_env");
-    let file = section.line("key_file", KEY_PLACE_BYTES_MAX);
+    let variable = section.variable("key_env", "the key");
+    let file = section.line("key_file", KEY_FILE_BYTES_MAX);
     match (section.peek("key_env").is_some(), section.peek("key_file").is_some()) {
         (true, true) => section.complain_whole("key_env and key_file are both there; keep one of them"),
         (false, false) => {
@@ -222,21 +220,7 @@ fn key(section: &mut Section<'_>, folder: &Path) -> Option<KeySource> {
         }
         (true, false) | (false, true) => {}
     }
-    let variable = variable.and_then(|variable| checked_variable(section, variable));
     variable.map(KeySource::Env).or_else(|| Some(KeySource::File(folder.join(file?.value))))
-}
-
-/// Upper case only, as variables are written: a key that was pasted here by mistake is refused, and not repeated.
-fn checked_variable(section: &Section<'_>, variable: Found<&str>) -> Option<String> {
-    let name = variable.value;
-    let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    let starts = name.starts_with(|first: char| !first.is_ascii_digit());
-    if !starts || name.len() > KEY_PLACE_BYTES_MAX || !name.bytes().all(allowed) {
-        let what = "must be the name of an environment variable (A-Z, 0-9 and _), not the key itself";
-        section.complain("key_env", variable.at, what);
-        return None;
-    }
-    Some(name.to_owned())
 }
 
 fn currency(section: &mut Section<'_>, gateways: Option<&str>) -> Option<String> {
@@ -252,6 +236,16 @@ fn currency(section: &mut Section<'_>, gateways: Option<&str>) -> Option<String>
         return None;
     }
     Some(found.value.to_owned())
+}
+
+/// Where a person is told that our money there comes to its end.
+fn balance_low(section: &mut Section<'_>) -> Option<Money> {
+    let found = section.amount("balance_low", Money::parse)?;
+    if found.value.is_negative() {
+        section.complain("balance_low", found.at, "is below zero: orders would wait long before anybody is told");
+        return None;
+    }
+    Some(found.value)
 }
 
 /// Statuses and refusals of this panel that the built-in tables do not list.

@@ -7,6 +7,9 @@ use toml_edit::{Item, TableLike};
 use crate::config::complaint::{Told, did_you_mean, shown};
 use crate::domain::money::{MoneyError, Percent};
 
+/// The longest name of an environment variable.
+const VARIABLE_BYTES_MAX: usize = 1_024;
+
 /// A table, and which of its keys were asked for.
 pub(super) struct Section<'t> {
     told: &'t Told<'t>,
@@ -108,6 +111,21 @@ impl<'t> Section<'t> {
             return None;
         }
         Some(found)
+    }
+
+    /// The name of an environment variable that holds `what`. Upper case only, as variables are written: a secret that
+    /// was pasted here by mistake is refused, and not repeated.
+    pub fn variable(&mut self, key: &'static str, what: &str) -> Option<String> {
+        let found = self.text(key)?;
+        let name = found.value;
+        let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        let starts = name.starts_with(|first: char| !first.is_ascii_digit());
+        if !starts || name.len() > VARIABLE_BYTES_MAX || !name.bytes().all(allowed) {
+            let must = format!("must be the name of an environment variable (A-Z, 0-9 and _), not {what} itself");
+            self.complain(key, found.at, &must);
+            return None;
+        }
+        Some(name.to_owned())
     }
 
     /// Yes or no.

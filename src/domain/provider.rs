@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::id::ProviderId;
+use crate::domain::money::Money;
 
 /// The tongue that a panel is asked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct ProviderSettings {
     pub status_batch_max: u32,
     /// For orders younger than two minutes; later ones less often.
     pub status_every_s: u32,
+    /// Below this balance a person is told; `None`: never.
+    pub balance_low: Option<Money>,
     /// What happens to orders of which nobody knows whether the panel has them.
     pub doubts: DoubtSettings,
     /// How this panel's last word is taken.

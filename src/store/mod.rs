@@ -1,5 +1,6 @@
 //! All SQL of the house, one file per noun; nothing outside this folder knows that there is a database.
 
+pub mod alerts;
 pub mod audit;
 pub mod cancels;
 pub mod catalogue;
@@ -12,6 +13,7 @@ pub mod orders;
 pub mod parked;
 pub mod providers;
 pub mod refills;
+pub mod rounds;
 pub mod show;
 pub mod transfers;
 pub mod watches;

@@ -61,18 +61,40 @@ impl Driver {
     }
 
     /// Runs a round, waits, and runs it again. A round is never cut off in its middle.
-    pub fn every<Round, Work>(&self, name: impl Into<String>, period: Duration, mut round: Round)
+    pub fn every<Round, Work>(&self, name: impl Into<String>, period: Duration, round: Round)
     where
         Round: FnMut() -> Work + Send + 'static,
         Work: Future<Output = Result<(), StoreError>> + Send,
     {
-        let name = name.into();
-        let (stop, pulse) = (self.stop.clone(), self.pulse.clone());
+        let pulse = self.pulse.clone();
+        self.drive(name.into(), period, round, move |name| pulse.beat(name, period));
+    }
+
+    /// The same for a round that may take its time: no customer waits for it, so the pulse is not felt there.
+    pub fn at_leisure<Round, Work>(&self, name: impl Into<String>, period: Duration, round: Round)
+    where
+        Round: FnMut() -> Work + Send + 'static,
+        Work: Future<Output = Result<(), StoreError>> + Send,
+    {
+        self.drive(name.into(), period, round, |_| {});
+    }
+
+    fn drive<Round, Work>(
+        &self,
+        name: String,
+        period: Duration,
+        mut round: Round,
+        ended_well: impl Fn(&str) + Send + 'static,
+    ) where
+        Round: FnMut() -> Work + Send + 'static,
+        Work: Future<Output = Result<(), StoreError>> + Send,
+    {
+        let stop = self.stop.clone();
         self.tasks.spawn(async move {
             while !stop.is_cancelled() {
                 let pause = match round().await {
                     Ok(()) => {
-                        pulse.beat(&name, period);
+                        ended_well(&name);
                         period
                     }
                     Err(error) => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::alerts::Alerts;
 use crate::catalog::Catalog;
 use crate::catalog::refresh;
 use crate::domain::clock::SharedClock;
@@ -24,6 +25,13 @@ const HEARTBEAT_EVERY: Duration = Duration::from_millis(250);
 /// How often catalogues read by other processes, and requests to read them, are looked for.
 const CATALOGUE_EVERY: Duration = Duration::from_secs(1);
 
+/// How often it is looked for what needs a person, or does no longer.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked for messages that are due.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether the books are to be proved again.
+const PROVE_LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// Everything that workers need.
 #[derive(Clone, Debug)]
 pub struct Means {
@@ -33,6 +41,8 @@ pub struct Means {
     pub catalog: Catalog,
     /// What is done with orders.
     pub delivery: Delivery,
+    /// Who tells what needs a person.
+    pub alerts: Alerts,
     /// The panels.
     pub panels: Vec<Arc<Panel>>,
     /// The time.
@@ -80,6 +90,25 @@ impl Workers {
         }
         let means = means.clone();
         self.driver.every("refresh", CATALOGUE_EVERY, move || refresh_if_asked(means.clone()));
+    }
+
+    /// Starts what tells a person.
+    pub fn watch(&self, means: &Means) {
+        let alerts = means.alerts.clone();
+        self.driver.every("looker", LOOK_EVERY, move || {
+            let alerts = alerts.clone();
+            async move { alerts.look().await.map(|_| ()) }
+        });
+        let alerts = means.alerts.clone();
+        self.driver.at_leisure("teller", TELL_EVERY, move || {
+            let alerts = alerts.clone();
+            async move { alerts.tell().await.map(|_| ()) }
+        });
+        let alerts = means.alerts.clone();
+        self.driver.at_leisure("prover", PROVE_LOOK_EVERY, move || {
+            let alerts = alerts.clone();
+            async move { alerts.prove().await.map(|_| ()) }
+        });
     }
 
     /// What the workers' rounds looked like lately.

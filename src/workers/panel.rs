@@ -4,6 +4,7 @@
 //!  keeper ──epoch──▶ dispatcher   legs out, at most so many at once
 //!           ├──────▶ tracker      statuses in, one batch at a time
 //!           ├──────▶ unparker     tries again what waits for money or a key
+//!           ├──────▶ accountant   reads our balance there
 //!           ├──────▶ greeter      asks until the panel answers for the first time
 //!           ├──────▶ asker        refills and cancels out, refills' states in
 //!           └──────▶ doubter      looks into doubts, and tries a panel that left too many
@@ -34,6 +35,8 @@ const DISPATCH_EVERY: Duration = Duration::from_millis(500);
 const TRACK_EVERY: Duration = Duration::from_millis(250);
 /// How often refills and cancels that are due are looked for.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often our balance is read when nothing else asks for it.
+const BALANCE_EVERY: Duration = Duration::from_mins(5);
 /// How often doubts that are due are looked for.
 const DOUBT_EVERY: Duration = Duration::from_secs(3);
 /// Batches asked in a row before the tracker looks up.
@@ -63,6 +66,8 @@ pub fn start(driver: &Driver, means: &Means, panel: &Arc<Panel>) {
     let unparker = desk.clone();
     let unpark_every = Duration::from_secs(u64::from(panel.settings().status_every_s).max(1));
     driver.every(name("unparker"), unpark_every, move || unparker.clone().unpark());
+    let accountant = desk.clone();
+    driver.at_leisure(name("accountant"), BALANCE_EVERY, move || accountant.clone().read_balance());
     driver.run(desk.dispatch(bought.clone(), driver.stopping()));
 }
 
@@ -95,7 +100,7 @@ impl Desk {
     }
 
     /// Until a panel has answered, its catalogue is asked for: a panel that was dead at the start is sold from as soon
-    /// as it is back. Its balance is read then, and whenever parked orders ask for it.
+    /// as it is back. Its balance is read then, and now and again by the accountant.
     async fn greet(self: Arc<Self>, store: Store, clock: SharedClock) -> Result<(), StoreError> {
         if self.greeted.load(Ordering::Acquire) || self.epoch().is_none() {
             return Ok(());
@@ -136,6 +141,13 @@ impl Desk {
     async fn unpark(self: Arc<Self>) -> Result<(), StoreError> {
         if self.epoch().is_some() {
             self.delivery.unpark(&self.panel).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_balance(self: Arc<Self>) -> Result<(), StoreError> {
+        if self.epoch().is_some() {
+            self.delivery.ask_balance(&self.panel).await?;
         }
         Ok(())
     }

@@ -106,6 +106,21 @@ async fn becomes(url: &str, key: &str, order: &str, status: &str) -> Value {
     tokio::time::timeout(PATIENCE, looked).await.unwrap_or_else(|_| panic!("order {order} never becomes {status}"))
 }
 
+/// The alerts, as soon as there are any.
+async fn alert_list(data: &Path) -> Value {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let looked = async {
+        loop {
+            looks.tick().await;
+            let alerts = json(data, &["alert", "list"]).await;
+            if alerts != Value::Array(Vec::new()) {
+                return alerts;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, looked).await.expect("something needs a person")
+}
+
 fn folder() -> (TempDir, std::path::PathBuf) {
     let folder = server::passable_folder();
     let data = folder.path().join("data");
@@ -138,6 +153,8 @@ async fn the_demo_walks_the_whole_circle_and_survives_being_killed() {
     // A second command joins the database that runs.
     let shown = json(&data, &["order", "show", &orders[3]]).await;
     assert_eq!(shown["legs"][0]["exchanges"].as_array().unwrap().len(), 1);
+    let alerts = alert_list(&data).await;
+    assert_eq!((&alerts[0]["kind"], &alerts[0]["object"]), (&"orders_in_doubt".into(), &"sim".into()));
     let late = buy(&demo.url, &key, "1").await;
     demo.kill().await;
 
@@ -197,8 +214,11 @@ async fn wrong_use_ends_with_two_and_a_refusal_with_one() {
     let (folder, data) = folder();
     let bad = folder.path().join("bad.toml");
     std::fs::write(&bad, "[gateway]\ncurency = \"USD\"\n").unwrap();
-    let bad = bad.to_str().unwrap();
-    let cases: [(&[&str], i32, &str); 9] = [
+    let untold = folder.path().join("untold.toml");
+    std::fs::write(&untold, "[gateway]\ncurrency = \"USD\"\n[alerts]\nurl_env = \"NOBODY_SET_THIS\"\n").unwrap();
+    let (bad, untold) = (bad.to_str().unwrap(), untold.to_str().unwrap());
+    let cases: [(&[&str], i32, &str); 10] = [
+        (&["serve", "--config", untold], 2, "environment variable NOBODY_SET_THIS is not set"),
         (&["check", "--config", bad], 2, "did you mean currency?"),
         (&["serve", "--config", bad], 2, "did you mean currency?"),
         (&["customer", "create", "123"], 2, "not all digits"),

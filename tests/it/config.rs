@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 
-use panelgate::config::{self, Complaints, ConfigError, File, LogFormat, Role};
-use panelgate::domain::money::Percent;
+use panelgate::config::{self, AlertSettings, Complaints, ConfigError, File, LogFormat, Role};
+use panelgate::domain::money::{Money, Percent};
 use panelgate::domain::provider::{KeySource, PanelStatus, PanelWord, RefusalClass};
 use panelgate::domain::service::{PackageBilling, ServiceType};
 use panelgate::pricing::markup::Scope;
@@ -103,8 +104,8 @@ fn everything_that_is_built_is_read() {
         .replace("key_env = \"SMOSALE_KEY\"", "key_file = \"keys/smosale\"\nallow_http = true\ntimeout_ms = 5_000\nstatus_batch_max = 50")
         .replace("https:", "http:")
         .replace("[[service]]", "words = { \"Under Review\" = \"in_progress\", \"NO CREDIT\" = \"money\" }\n[[service]]\ntype = \"custom_comments_package\"\npackage_billing = \"min\"")
-        + "[[markup]]\npercent = \"-2.5\"\n[[markup]]\ncategory = \"Tele*\"\npercent = \"18\"\nfixed = \"0.02\"\nrounding = \"up:0.0001\"\n[margin]\nfloor_percent = \"0\"\n[limits]\nper_key_per_minute = 5\n[[tier]]\nid = \"reseller\"\nper_minute = 5000\n[[provider]]\nid = \"spare\"\nurl = \"http://[::1]:8099/api\"\nkey_env = \"SPARE\"\ncurrency = \"USD\"\n";
-    let File { mapping, notes, .. } = read(&text).unwrap();
+        + "[alerts]\nurl_env = \"ALERT_WEBHOOK\"\n[[markup]]\npercent = \"-2.5\"\n[[markup]]\ncategory = \"Tele*\"\npercent = \"18\"\nfixed = \"0.02\"\nrounding = \"up:0.0001\"\n[margin]\nfloor_percent = \"0\"\n[limits]\nper_key_per_minute = 5\n[[tier]]\nid = \"reseller\"\nper_minute = 5000\n[[provider]]\nid = \"spare\"\nurl = \"http://[::1]:8099/api\"\nkey_env = \"SPARE\"\ncurrency = \"USD\"\nbalance_low = \"50.5\"\n";
+    let File { mapping, alerts, notes, .. } = read(&text).unwrap();
     let provider = &mapping.providers[0];
     assert_eq!(provider.key, KeySource::File("/etc/panelgate/keys/smosale".into()));
     assert_eq!((provider.timeout_ms, provider.status_batch_max), (5_000, 50));
@@ -117,6 +118,8 @@ fn everything_that_is_built_is_read() {
     assert_eq!((shown[0].as_str(), shown[1].as_str()), ("markup of all: -2.5 %", telegram));
     assert_eq!(mapping.markups[0].scope, Scope::All);
     assert_eq!(mapping.margin_floor, Percent::default());
+    assert_eq!((provider.balance_low, mapping.providers[1].balance_low), (None, Some(Money::parse("50.5").unwrap())));
+    assert_eq!((alerts.url_env.as_deref(), alerts.secret_env.as_deref()), (Some("ALERT_WEBHOOK"), None));
     assert_eq!(
         notes,
         [
@@ -124,6 +127,7 @@ fn everything_that_is_built_is_read() {
             "accepted, not enforced yet: [limits]",
             "accepted, not enforced yet: [[tier]]",
             "provider \"spare\": no service is routed to it",
+            "[alerts] has no secret_env: the webhook is told without a signature",
         ]
     );
 }
@@ -219,6 +223,41 @@ fn a_panels_key_is_found_or_missed_by_name() {
     elsewhere.key = KeySource::File("/nowhere/key".into());
     let unreadable = config::secret(&elsewhere, &BTreeMap::new()).unwrap_err().to_string();
     assert!(unreadable.starts_with("provider \"smosale\": key file /nowhere/key cannot be read"), "{unreadable}");
+}
+
+#[test]
+fn the_webhook_is_found_or_missed_by_name() {
+    let settings = AlertSettings { url_env: Some("HOOK".into()), secret_env: Some("SECRET".into()) };
+    let webhook = |variables: &[(&str, &str)]| {
+        config::webhook(&settings, &environment(variables), Duration::from_secs(1)).map_err(|error| error.to_string())
+    };
+    let (url, secret) = ("http://10.0.0.7:8080/hidden", "whsec_aGlkZGVuaGlkZGVu");
+    let found = webhook(&[("HOOK", url), ("SECRET", secret)]).unwrap().unwrap();
+    assert!(!format!("{found:?}").contains("hidden"), "neither address nor secret are printed");
+    assert!(config::webhook(&AlertSettings::default(), &BTreeMap::new(), Duration::ZERO).unwrap().is_none());
+    let cases: [(&[(&str, &str)], &str); 6] = [
+        (&[("SECRET", secret)], "alerts: environment variable HOOK is not set; set it to the webhook's address"),
+        (
+            &[("HOOK", ""), ("SECRET", secret)],
+            "alerts: environment variable HOOK is not set; set it to the webhook's address",
+        ),
+        (&[("HOOK", url)], "alerts: environment variable SECRET is not set; set it to the webhook's secret"),
+        (
+            &[("HOOK", "ftp://hidden"), ("SECRET", secret)],
+            "alerts: environment variable HOOK must be an http or https address, such as https://alerts.example/panelgate",
+        ),
+        (
+            &[("HOOK", url), ("SECRET", "whsec_hidden!")],
+            "alerts: environment variable SECRET begins with whsec_, and what follows is not base64",
+        ),
+        (
+            &[("HOOK", url), ("SECRET", "hidden hidden")],
+            "alerts: environment variable SECRET must be one line of printable text without blanks",
+        ),
+    ];
+    for (variables, told) in cases {
+        assert_eq!(webhook(variables).unwrap_err(), told);
+    }
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
 
 mod after_the_end;
+mod alerts;
 mod answers;
 mod audit;
 mod books;
@@ -21,6 +22,7 @@ mod ladder;
 mod listen;
 mod lost;
 mod placing;
+mod receiver;
 mod refusals;
 mod refused;
 mod resolve;

@@ -128,6 +128,7 @@ fn settings(url: String, timeout_ms: u64) -> ProviderSettings {
         timeout_ms,
         status_batch_max: 3,
         status_every_s: 60,
+        balance_low: None,
         doubts: DoubtSettings::default(),
         settling: SettlingSettings::default(),
         asking: AskingSettings::default(),

@@ -71,7 +71,11 @@ const SLIPS: &[Slip] = &[
     More("[exchange]\nUZS = { rate = \"0.0000787\", dated = \"2026-11-01\" }"),
     More("[exchange]\n\"two\\nlines\" = 1"),
     More("[[import]]\nprovider = \"smosale\"\nids_form = 20000"),
-    More("[alerts]\nurl_env = \"ALERT_WEBHOOK\""),
+    More("[alerts]\nurl_env = \"https://alerts.example/hidden\""),
+    More("[alerts]\nsecret_env = \"ALERT_SECRET\""),
+    More("[alerts]\nurl_env = \"ALERT_WEBHOOK\"\nsecret_env = \"whsec_hidden\""),
+    More("[alerts]\nurl = \"ALERT_WEBHOOK\""),
+    More("[alerts]\nurl_env = 1"),
     More("[limits]\nper_key_per_minute = -1\nper_adress_per_minute = 1"),
     More("[[tier]]\nper_minute = \"5\""),
     More("[[tier]]\nid = \"a\"\n[[tier]]\nid = \"a\""),
@@ -86,7 +90,7 @@ const SLIPS: &[Slip] = &[
     Swap("https://smosale.com/api/v2", "http://smosale.com/api/v2"),
     Swap("https://smosale.com/api/v2", "smosale.com/api/v2"),
     Swap("https://smosale.com/api/v2", "ftp://smosale.com"),
-    Swap("https://smosale.com/api/v2", "https://me:secret@smosale.com"),
+    Swap("https://smosale.com/api/v2", "https://me:hidden@smosale.com"),
     Swap("https://smosale.com/api/v2", "https://smosale.com:99999/"),
     Swap("https://smosale.com/api/v2", "https://smo sale.com/"),
     Swap("key_env = \"SMOSALE_KEY\"\n", ""),
@@ -103,7 +107,9 @@ const SLIPS: &[Slip] = &[
     Provider("status_batch_max = 101"),
     Provider("status_every_s = 9223372036854775807"),
     Provider("allow_http = \"yes\""),
-    Provider("balance_low = \"50\""),
+    Provider("balance_low = 50"),
+    Provider("balance_low = \"-1\""),
+    Provider("balance_low = \"fifty\""),
     Provider("ca_file = \"ca.pem\""),
     Provider("ids_grow = 1"),
     Provider("account_is_ours_alone = true"),
@@ -175,7 +181,7 @@ const SLIPS: &[Slip] = &[
     More("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]"),
     More("[server]\ndata = \"\""),
     More("[server]\ndrain_s = 601\nlissten = \"127.0.0.1:1\""),
-    More("[database]\nurl = \"mysql://user:secret@db/x\""),
+    More("[database]\nurl = \"mysql://user:hidden@db/x\""),
     More("[database]\ncustomers_max = 0"),
     More("[telemetry]\nformat = \"xml\"\nlevel = \"loud\"\notlp_endpoint = \"collector:4317\""),
 ];
@@ -185,7 +191,7 @@ fn each_slip_is_told_with_its_place_and_the_way_out() {
     let mut told = String::new();
     for slip in SLIPS {
         let complaints = read(&slip.text()).expect_err(slip.shown()).to_string();
-        assert!(!complaints.contains("secret") && !complaints.contains("3b7a"), "a secret is repeated: {complaints}");
+        assert!(!complaints.contains("hidden") && !complaints.contains("3b7a"), "a secret is repeated: {complaints}");
         let shown = slip.shown().replace('\n', " ⏎ ");
         writeln!(told, "{shown}\n    {}", complaints.replace('\n', "\n    ")).unwrap();
     }

@@ -1,0 +1,48 @@
+-- What needs a person, told once and again when it is over; and rounds that one process of all runs.
+
+create table alert (
+    -- Drawn at random and not counted: receivers may hear several gateways, and tell messages apart by it.
+    id           uuid not null default gen_random_uuid(),
+    kind         text not null,
+    -- What it is about: a panel, a check of the audit; empty when about the whole house.
+    object       text not null,
+    -- What to do about it.
+    words        text not null,
+    count        bigint not null,
+    -- Since when it is so. What is over within its kind's patience never becomes an alert, and its row is removed.
+    since        timestamptz not null,
+    raised_at    timestamptz,
+    over_at      timestamptz,
+    -- When the webhook took each message, how often the present one was tried, and when it is tried next.
+    told_at      timestamptz,
+    over_told_at timestamptz,
+    attempts     integer not null default 0,
+    next_at      timestamptz not null,
+    constraint alert_pk primary key (id),
+    constraint alert_over_was_raised check (over_at is null or raised_at is not null),
+    constraint alert_told_was_raised check (told_at is null or raised_at is not null),
+    -- In order: a receiver that hears of an end has heard of the beginning.
+    constraint alert_told_in_order check (over_told_at is null or (told_at is not null and over_at is not null))
+);
+
+create unique index alert_open_once on alert (kind, object) where over_at is null;
+create index alert_untold on alert (next_at) where told_at is null or (over_at is not null and over_told_at is null);
+create index alert_of_object on alert (kind, object, since);
+
+-- A round that is run by whichever process comes first.
+create table round (
+    name       text not null,
+    begun_at   timestamptz not null,
+    done_at    timestamptz,
+    -- Begun since one came to its end: those failed, or their process ended, except for the one that runs now.
+    unfinished integer not null default 0,
+    constraint round_pk primary key (name)
+);
+
+-- What the last audit on the schedule found, check by check.
+create table finding (
+    name       text not null,
+    violations bigint not null,
+    at         timestamptz not null,
+    constraint finding_pk primary key (name)
+);

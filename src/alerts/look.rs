@@ -1,0 +1,51 @@
+//! Looking: what is so now is compared with what was so, and what turned is told to the log.
+
+use chrono::TimeDelta;
+
+use crate::alerts::Alerts;
+use crate::domain::alert::{Kind, Weight};
+use crate::store::StoreError;
+use crate::store::alerts::{self, Turn};
+
+/// What one look found turned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// Alerts that began.
+    pub raised: Vec<Turn>,
+    /// Alerts that ended.
+    pub over: Vec<Turn>,
+}
+
+impl Alerts {
+    /// One look. Nothing turns while another process looks.
+    pub async fn look(&self) -> Result<Turns, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        if !alerts::only_one(&mut tx).await? {
+            return Ok(Turns::default());
+        }
+        let conditions = alerts::conditions(&mut tx, &self.watched, now).await?;
+        let over = alerts::keep(&mut tx, &conditions, now).await?;
+        let mut raised = Vec::new();
+        for kind in Kind::ALL {
+            if conditions.iter().any(|condition| condition.kind == kind) {
+                let patience = TimeDelta::from_std(kind.patience()).unwrap_or(TimeDelta::zero());
+                raised.extend(alerts::raise(&mut tx, kind, now - patience, now).await?);
+            }
+        }
+        tx.commit().await?;
+        raised.iter().for_each(log_raised);
+        for Turn { kind, object, count: _, words: _ } in &over {
+            tracing::info!(kind = kind.word(), object, "an alert is over");
+        }
+        Ok(Turns { raised, over })
+    }
+}
+
+fn log_raised(turn: &Turn) {
+    let Turn { kind, object, words, count } = turn;
+    match kind.weight() {
+        Weight::Error => tracing::error!(kind = kind.word(), object, count, "alert: {words}"),
+        Weight::Warning => tracing::warn!(kind = kind.word(), object, count, "alert: {words}"),
+    }
+}

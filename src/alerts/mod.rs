@@ -1,0 +1,56 @@
+//! Alerts: what needs a person is told once, to the log and to the operator's webhook, and once more when it is over.
+//!
+//! ```text
+//!            ┌ not so any more: forgotten
+//!  so ───────┤                                    ┌ not so any more
+//!            └ for its kind's patience ─▶ raised ─┴─▶ over
+//!                                           │          │
+//!                              alert.raised ▼          ▼ alert.over      the log at once, the webhook until it takes it
+//! ```
+//! The database holds what was found so and what was told of it, so any number of processes look and tell, and each
+//! message has one teller. Told at least once: a process that dies between a message and its note leaves it to be told
+//! again, under the same id. An alert that is over before it was told is told as both, in order: a try that looked
+//! failed may have been heard, and a receiver that heard of a beginning shall hear of its end.
+
+mod look;
+mod prove;
+mod tell;
+
+use std::time::Duration;
+
+use crate::catalog::mapping::Mapping;
+use crate::domain::clock::SharedClock;
+use crate::store::Store;
+use crate::store::alerts::Watched;
+use crate::webhooks::Webhook;
+
+pub use look::Turns;
+
+/// How long the webhook may take for one message; shorter than the drain, which waits for it.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Who looks, tells and proves.
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    store: Store,
+    clock: SharedClock,
+    watched: Vec<Watched>,
+    webhook: Option<Webhook>,
+}
+
+impl Alerts {
+    /// Alerts about the panels of a configuration, told to the log only.
+    pub fn new(store: Store, mapping: &Mapping, clock: SharedClock) -> Self {
+        let watched = mapping
+            .providers
+            .iter()
+            .map(|provider| Watched { provider: provider.id.clone(), balance_low: provider.balance_low });
+        Self { store, clock, watched: watched.collect(), webhook: None }
+    }
+
+    /// The same, told to this webhook too.
+    #[must_use]
+    pub fn telling(self, webhook: Option<Webhook>) -> Self {
+        Self { webhook, ..self }
+    }
+}

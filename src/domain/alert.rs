@@ -1,0 +1,169 @@
+//! Alerts: what needs a person, and what that person is told to do.
+
+use std::time::Duration;
+
+/// How long nobody may deal with a panel before it is worth a person's time: every restart has such a moment.
+const UNSERVED_PATIENCE: Duration = Duration::from_mins(1);
+
+/// What can need a person. Its object is a panel's id unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Orders are in doubt at a panel.
+    OrdersInDoubt,
+    /// Orders cannot be settled by a machine; no object.
+    OrdersForReview,
+    /// Orders wait for a reason of ours at a panel.
+    OrdersParked,
+    /// A panel's breaker keeps orders away from it.
+    BreakerOpen,
+    /// Nothing is sent to any panel; no object.
+    DispatchFrozen,
+    /// A panel's catalogue cannot be read.
+    CatalogueUnreadable,
+    /// Orders are open at a panel that no process deals with.
+    PanelUnserved,
+    /// Our balance at a panel is below its `balance_low`.
+    BalanceLow,
+    /// The books do not hold; the object is the audit's check.
+    Audit,
+    /// The books could not be proved for too long; no object.
+    AuditOverdue,
+}
+
+/// How loudly the log is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// It gets worse, or money may be wrong: now.
+    Error,
+    /// Today.
+    Warning,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
+        Self::OrdersInDoubt,
+        Self::OrdersForReview,
+        Self::OrdersParked,
+        Self::BreakerOpen,
+        Self::DispatchFrozen,
+        Self::CatalogueUnreadable,
+        Self::PanelUnserved,
+        Self::BalanceLow,
+        Self::Audit,
+        Self::AuditOverdue,
+    ];
+
+    /// The word that logs, messages and the database use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::OrdersInDoubt => "orders_in_doubt",
+            Self::OrdersForReview => "orders_for_review",
+            Self::OrdersParked => "orders_parked",
+            Self::BreakerOpen => "breaker_open",
+            Self::DispatchFrozen => "dispatch_frozen",
+            Self::CatalogueUnreadable => "catalogue_unreadable",
+            Self::PanelUnserved => "panel_unserved",
+            Self::BalanceLow => "balance_low",
+            Self::Audit => "audit",
+            Self::AuditOverdue => "audit_overdue",
+        }
+    }
+
+    /// The kind of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// How loudly the log is told.
+    pub fn weight(self) -> Weight {
+        match self {
+            Self::OrdersInDoubt | Self::PanelUnserved | Self::Audit | Self::AuditOverdue => Weight::Error,
+            Self::OrdersForReview
+            | Self::OrdersParked
+            | Self::BreakerOpen
+            | Self::DispatchFrozen
+            | Self::CatalogueUnreadable
+            | Self::BalanceLow => Weight::Warning,
+        }
+    }
+
+    /// How long it must last before anybody is told.
+    pub fn patience(self) -> Duration {
+        match self {
+            Self::PanelUnserved => UNSERVED_PATIENCE,
+            Self::OrdersInDoubt
+            | Self::OrdersForReview
+            | Self::OrdersParked
+            | Self::BreakerOpen
+            | Self::DispatchFrozen
+            | Self::CatalogueUnreadable
+            | Self::BalanceLow
+            | Self::Audit
+            | Self::AuditOverdue => Duration::ZERO,
+        }
+    }
+
+    /// What is wrong and what to do, in one sentence. Made of our own words and the object's name only: nothing that a
+    /// customer or a panel wrote can get into it.
+    pub fn words(self, object: &str) -> String {
+        match self {
+            Self::OrdersInDoubt => format!(
+                "panel {object} may or may not have taken some orders: look at them with `panelgate order list --state \
+                 in_doubt`, look for them at the panel, and decide each with `panelgate order resolve`"
+            ),
+            Self::OrdersForReview => "some orders cannot be settled by the machine: look at them with `panelgate \
+                                      order list --state review` and at their panels, and decide each with \
+                                      `panelgate order settle`, `refund` or `resolve`"
+                .to_owned(),
+            Self::OrdersParked => format!(
+                "panel {object} takes no orders for a reason of ours: `panelgate order list --state parked` shows who \
+                 waits; top up our balance there or set its key right, and they go by themselves"
+            ),
+            Self::BreakerOpen => format!(
+                "panel {object} answered too often so that an order was in doubt, and gets no more for now: see what \
+                 is wrong there, and it is tried again by itself"
+            ),
+            Self::DispatchFrozen => {
+                "nothing is sent to any panel: thaw with `panelgate dispatch thaw` when orders may go out".to_owned()
+            }
+            Self::CatalogueUnreadable => format!(
+                "the catalogue of panel {object} cannot be read, and its last one is sold: `panelgate provider list` \
+                 tells why; mend it and run `panelgate catalog refresh`"
+            ),
+            Self::PanelUnserved => format!(
+                "orders are open at panel {object} and no process deals with it: start `panelgate serve` with workers \
+                 and with the panel's block in its file"
+            ),
+            Self::BalanceLow => {
+                format!("our balance at panel {object} is below its balance_low: top it up before orders have to wait")
+            }
+            Self::Audit => format!(
+                "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, and find out who \
+                 wrote to the database before money is paid out"
+            ),
+            Self::AuditOverdue => {
+                "the books could not be proved for half an hour: the log tells why; run `panelgate ledger audit`"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_word_of_its_own_and_one_sentence_that_names_its_object() {
+        for (n, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(Kind::from_word(kind.word()), Some(kind));
+            assert!(Kind::ALL[..n].iter().all(|other| other.word() != kind.word()));
+            let words = kind.words("somewhere");
+            assert!(!words.contains("  ") && !words.contains('\n') && !words.ends_with('.'), "{words}");
+            let whole_house = matches!(kind, Kind::OrdersForReview | Kind::DispatchFrozen | Kind::AuditOverdue);
+            assert_eq!(words.contains("somewhere"), !whole_house, "{words}");
+        }
+        assert_eq!(Kind::from_word("price_jump"), None);
+    }
+}

@@ -1,0 +1,385 @@
+//! Alerts: what is true now that needs a person, who was told of it, and who is to be told next.
+
+use uuid::Uuid;
+
+use crate::domain::alert::Kind;
+use crate::domain::clock::Instant;
+use crate::domain::id::ProviderId;
+use crate::domain::money::Money;
+use crate::store::{Store, StoreError, Tx};
+
+/// The most alerts that one list shows.
+pub const ALERTS_MAX: i64 = 500;
+/// Alerts forgotten at once.
+const FORGOTTEN_MAX: i64 = 1_000;
+/// Audits in a row that may come to nothing before somebody is told; the fourth is under way when the third has failed.
+const AUDITS_UNFINISHED_MAX: i32 = 3;
+
+/// A panel of the file, and the balance below which somebody is told.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Which panel.
+    pub provider: ProviderId,
+    /// `None`: nobody wants to be told.
+    pub balance_low: Option<Money>,
+}
+
+/// Something that is so now and needs a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// What.
+    pub kind: Kind,
+    /// Where; empty when it is about the whole house.
+    pub object: String,
+    /// How many orders, rows or misses make it up; at least one.
+    pub count: i64,
+}
+
+/// An alert that began or ended just now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// What.
+    pub kind: Kind,
+    /// Where.
+    pub object: String,
+    /// What to do about it.
+    pub words: String,
+    /// How many, as last counted.
+    pub count: i64,
+}
+
+/// A message for the webhook, claimed by one process.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The alert.
+    pub alert: Uuid,
+    /// What.
+    pub kind: Kind,
+    /// Where.
+    pub object: String,
+    /// What to do about it.
+    pub words: String,
+    /// How many, as last counted.
+    pub count: i64,
+    /// Since when.
+    pub since: Instant,
+    /// `None`: it begins; else it is over since then.
+    pub over_at: Option<Instant>,
+    /// How often this message was tried, this time included; whatever comes of it names the try that it belongs to.
+    pub attempt: i32,
+}
+
+/// An alert as lists show it.
+#[derive(Clone, Debug)]
+pub struct AlertRow {
+    /// The alert.
+    pub id: Uuid,
+    /// What.
+    pub kind: String,
+    /// Where.
+    pub object: String,
+    /// What to do about it.
+    pub words: String,
+    /// How many, as last counted.
+    pub count: i64,
+    /// Since when.
+    pub since: Instant,
+    /// When it ended.
+    pub over_at: Option<Instant>,
+    /// When the webhook took its beginning.
+    pub told_at: Option<Instant>,
+    /// When the webhook took its end.
+    pub over_told_at: Option<Instant>,
+    /// How often the present message was tried.
+    pub attempts: i32,
+}
+
+/// Makes this transaction the only one that compares; `false`: another process is at it.
+pub async fn only_one(tx: &mut Tx) -> Result<bool, StoreError> {
+    // A lock of its own space, keyed by the table: nothing is written when nothing changed.
+    let got = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock('alert'::regclass::oid::integer, 0) as "got!""#);
+    Ok(got.fetch_one(&mut **tx).await?)
+}
+
+/// Everything that needs a person now, in one look.
+///
+/// Panels that the file no longer names are not asked any more, so what they said last is nobody's concern; their open
+/// orders are.
+pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Result<Vec<Condition>, StoreError> {
+    let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
+    let lows: Vec<_> = watched.iter().map(|panel| panel.balance_low.map(Money::decimal)).collect();
+    let rows = sqlx::query!(
+        r#"
+        with watched as (
+            select p.*, w.balance_low
+            from unnest($1::text[], $2::numeric[]) as w (id, balance_low)
+            join provider p on p.id = w.id
+        )
+        -- orders
+        select 'orders_in_doubt' as "kind!", provider as "object!", count(*) as "count!"
+        from leg
+        where state = 'in_doubt'
+        group by provider
+        union all
+        select 'orders_for_review', '', count(*)
+        from orders
+        where review is not null
+        having count(*) > 0
+        union all
+        select 'orders_parked', provider, count(*)
+        from leg
+        where state = 'parked'
+        group by provider
+        -- panels: what moves in their catalogues belongs here too
+        union all
+        select 'breaker_open', id, 1
+        from watched
+        where breaker <> 'shut'
+        union all
+        select 'dispatch_frozen', '', 1
+        from dispatch
+        where frozen_at is not null
+        union all
+        select 'catalogue_unreadable', id, 1
+        from watched
+        where catalogue_error is not null
+        union all
+        select 'balance_low', id, 1
+        from watched
+        where balance < balance_low
+        union all
+        select 'panel_unserved', p.id, o.open
+        from provider p
+        cross join lateral (
+            select (
+                    select count(*)
+                    from leg l
+                    where l.provider = p.id and l.state in ('ready', 'leased', 'parked')
+                ) + (
+                    select count(*) from leg l where l.provider = p.id and l.state in ('sending', 'in_doubt')
+                ) + (
+                    select count(*) from watch w where w.provider = p.id and w.ended_at is null
+                ) as open
+        ) o
+        where (p.held_until is null or p.held_until <= $3) and o.open > 0
+        -- books
+        union all
+        select 'audit', name, violations
+        from finding
+        where violations > 0
+        union all
+        select 'audit_overdue', '', unfinished
+        from round
+        where name = 'audit' and unfinished > $4
+        "#,
+        &providers,
+        &lows as &[Option<_>],
+        now,
+        AUDITS_UNFINISHED_MAX
+    );
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter();
+    rows.map(|row| Ok(Condition { kind: kind(&row.kind, &row.object)?, object: row.object, count: row.count }))
+        .collect()
+}
+
+/// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an end for what is no
+/// longer so. What ended before it was raised is forgotten. Those that ended.
+pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result<Vec<Turn>, StoreError> {
+    let kinds: Vec<String> = conditions.iter().map(|condition| condition.kind.word().to_owned()).collect();
+    let objects: Vec<String> = conditions.iter().map(|condition| condition.object.clone()).collect();
+    let words: Vec<String> = conditions.iter().map(|condition| condition.kind.words(&condition.object)).collect();
+    let counts: Vec<i64> = conditions.iter().map(|condition| condition.count).collect();
+    let kept = sqlx::query!(
+        r#"
+        insert into alert (kind, object, words, count, since, next_at)
+        select kind, object, words, count, $5, $5
+        from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as c (kind, object, words, count)
+        on conflict (kind, object) where over_at is null do update
+        set count = excluded.count
+        where alert.count <> excluded.count
+        "#,
+        &kinds,
+        &objects,
+        &words,
+        &counts,
+        now
+    );
+    kept.execute(&mut **tx).await?;
+    let forgotten = sqlx::query!(
+        r#"
+        delete from alert a
+        where a.raised_at is null
+            and not exists (
+                select from unnest($1::text[], $2::text[]) as c (kind, object)
+                where c.kind = a.kind and c.object = a.object
+            )
+        "#,
+        &kinds,
+        &objects
+    );
+    forgotten.execute(&mut **tx).await?;
+    let over = sqlx::query!(
+        r#"
+        update alert a
+        set over_at = $3,
+            -- Its end is news: it does not wait as long as its beginning may have been made to.
+            next_at = case when told_at is null then next_at else $3 end
+        where a.over_at is null
+            and not exists (
+                select from unnest($1::text[], $2::text[]) as c (kind, object)
+                where c.kind = a.kind and c.object = a.object
+            )
+        returning a.kind, a.object, a.words, a.count
+        "#,
+        &kinds,
+        &objects,
+        now
+    );
+    let over = over.fetch_all(&mut **tx).await?.into_iter();
+    over.map(|row| {
+        Ok(Turn { kind: kind(&row.kind, &row.object)?, object: row.object, words: row.words, count: row.count })
+    })
+    .collect()
+}
+
+/// Raises what has lasted: alerts of this kind that are so since `since_max` or longer. Those that were raised.
+pub async fn raise(tx: &mut Tx, of: Kind, since_max: Instant, now: Instant) -> Result<Vec<Turn>, StoreError> {
+    let raised = sqlx::query!(
+        r#"
+        update alert
+        set raised_at = $3, next_at = $3
+        where kind = $1 and raised_at is null and over_at is null and since <= $2
+        returning object, words, count
+        "#,
+        of.word(),
+        since_max,
+        now
+    );
+    let raised = raised.fetch_all(&mut **tx).await?.into_iter();
+    Ok(raised.map(|row| Turn { kind: of, object: row.object, words: row.words, count: row.count }).collect())
+}
+
+/// Claims the message that is due longest; nobody else gets it before `until`. What was over before `over_min` is no
+/// news any more.
+///
+/// Messages about one thing are told in order: the end after its beginning, the next beginning after that end.
+pub async fn claim(
+    store: &Store,
+    until: Instant,
+    over_min: Instant,
+    now: Instant,
+) -> Result<Option<Message>, StoreError> {
+    let claimed = sqlx::query!(
+        r#"
+        with due as materialized (
+            select a.id
+            from alert a
+            where a.next_at <= $3
+                and a.raised_at is not null
+                and (a.told_at is null or (a.over_at is not null and a.over_told_at is null))
+                and (a.over_at is null or a.over_at > $2)
+                and not exists (
+                    select
+                    from alert earlier
+                    where earlier.kind = a.kind
+                        and earlier.object = a.object
+                        and earlier.since < a.since
+                        and earlier.over_at > $2
+                        and earlier.over_told_at is null
+                )
+            order by a.next_at, a.since
+            limit 1
+            for update skip locked
+        )
+        update alert a
+        set next_at = $1, attempts = a.attempts + 1
+        from due
+        where a.id = due.id
+        returning a.id, a.kind, a.object, a.words, a.count, a.since, a.attempts,
+            case when a.told_at is not null then a.over_at end as over_at
+        "#,
+        until,
+        over_min,
+        now
+    );
+    let Some(row) = claimed.fetch_optional(&store.workers).await? else { return Ok(None) };
+    Ok(Some(Message {
+        alert: row.id,
+        kind: kind(&row.kind, &row.object)?,
+        object: row.object,
+        words: row.words,
+        count: row.count,
+        since: row.since,
+        over_at: row.over_at,
+        attempt: row.attempts,
+    }))
+}
+
+/// Notes that the webhook took a message; the next one about this alert is due at once. `false`: another process took
+/// the message over meanwhile, and tells it too.
+pub async fn told(store: &Store, message: &Message, now: Instant) -> Result<bool, StoreError> {
+    let moved = sqlx::query!(
+        r#"
+        update alert
+        set told_at = coalesce(told_at, $4),
+            over_told_at = case when told_at is not null then $4 end,
+            attempts = 0,
+            next_at = $4
+        where id = $1 and attempts = $2 and (told_at is not null) = $3 and over_told_at is null
+        "#,
+        message.alert,
+        message.attempt,
+        message.over_at.is_some(),
+        now
+    );
+    Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// Notes that the webhook did not take a message, and when it is tried next. `false` as for [`told`].
+pub async fn put_off(store: &Store, message: &Message, next_at: Instant) -> Result<bool, StoreError> {
+    let moved = sqlx::query!(
+        r#"
+        update alert
+        set next_at = $4
+        where id = $1 and attempts = $2 and (told_at is not null) = $3 and over_told_at is null
+        "#,
+        message.alert,
+        message.attempt,
+        message.over_at.is_some(),
+        next_at
+    );
+    Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// Forgets alerts that were over before `over_min`, some of them each time.
+pub async fn forget(store: &Store, over_min: Instant) -> Result<(), StoreError> {
+    let forgotten = sqlx::query!(
+        "delete from alert where id in (select id from alert where over_at < $1 limit $2)",
+        over_min,
+        FORGOTTEN_MAX
+    );
+    forgotten.execute(&store.workers).await?;
+    Ok(())
+}
+
+/// Every alert that was raised: open ones first, then the newest; [`ALERTS_MAX`] at most.
+pub async fn list(store: &Store) -> Result<Vec<AlertRow>, StoreError> {
+    let rows = sqlx::query_as!(
+        AlertRow,
+        r#"
+        select id, kind, object, words, count, since, over_at, told_at, over_told_at, attempts
+        from alert
+        where raised_at is not null
+        order by over_at is not null, coalesce(over_at, since) desc, kind, object
+        limit $1
+        "#,
+        ALERTS_MAX
+    );
+    Ok(rows.fetch_all(&store.workers).await?)
+}
+
+fn kind(word: &str, object: &str) -> Result<Kind, StoreError> {
+    let unknown =
+        || StoreError::Contradiction { table: "alert", column: "kind", id: object.to_owned(), value: word.to_owned() };
+    Kind::from_word(word).ok_or_else(unknown)
+}

@@ -1,0 +1,8 @@
+//! Other people's receivers: a message is signed as Standard Webhooks says, and posted once. Who retries, and what was
+//! told already, is the caller's to know.
+
+mod deliver;
+mod sign;
+
+pub use deliver::{Failure, Webhook, WebhookError};
+pub use sign::{Secret, SecretError};
