@@ -14,9 +14,13 @@ use crate::world::{Plan, World};
 
 /// The service that is counted in units, and the one that is a package.
 const SERVICES: &str = r#"[
-    {"service":"1","name":"Units","type":"Default","category":"C","rate":"0.90","min":"10","max":"1000"},
+    {"service":"1","name":"Units","type":"Default","category":"C","rate":"0.90","min":"10","max":"1000",
+     "refill":true,"cancel":true},
     {"service":"2","name":"Package","type":"Package","category":"C","rate":"1.50","min":"1","max":"1"}
 ]"#;
+
+/// To what it does not know.
+const INCORRECT: &str = r#"{"error":"Incorrect request"}"#;
 
 /// What the panel says.
 #[derive(Clone)]
@@ -29,6 +33,9 @@ pub struct Script {
     pub add: Option<String>,
     /// To `status`: this row, whatever order is asked about.
     pub row: String,
+    /// To `cancel` and to `refill`.
+    pub cancel: String,
+    pub refill: String,
     /// Status answers wait until so many are asked for.
     pub together: Option<Arc<Barrier>>,
 }
@@ -56,6 +63,8 @@ impl Scripted {
             balance: r#"{"balance":"1000","currency":"USD"}"#.to_owned(),
             add: None,
             row: row.to_owned(),
+            cancel: INCORRECT.to_owned(),
+            refill: INCORRECT.to_owned(),
             together: None,
         };
         let inner = Arc::new(Mutex::new(Inner { script, requests: BTreeMap::new(), next: 500 }));
@@ -119,7 +128,9 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
             }
             rows(&form, &script.row)
         }
-        _ => r#"{"error":"Incorrect request"}"#.to_owned(),
+        "cancel" => script.cancel,
+        "refill" => script.refill,
+        _ => INCORRECT.to_owned(),
     };
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
     let _ = stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await;
