@@ -1,5 +1,7 @@
 //! The same request in every form in which real clients send it: one answer, byte for byte.
 
+use std::fmt::Write;
+
 use panelgate::domain::customer::Dialect;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Map, Value};
@@ -249,7 +251,7 @@ async fn what_is_no_such_form_is_told_and_nothing_is_done() {
     let mut lines = String::new();
     for (shows, request) in requests {
         let (status, body) = told(request.send().await.unwrap()).await;
-        lines += &format!("{shows}: {status} {body}\n");
+        writeln!(lines, "{shows}: {status} {body}").unwrap();
     }
     insta::assert_snapshot!(lines, @r#"
     plain text: 200 {"error":"Incorrect request"}
