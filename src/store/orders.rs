@@ -174,7 +174,7 @@ pub async fn look(
     let rows = sqlx::query!(
         r#"
         select o.id, o.public_id, o.charge - o.refunded as "charge!", o.start_count, o.remains,
-            o.state in ('completed', 'partial') and o.by_hand = o.charge as "refunded!",
+            o.ended_at is not null and o.by_hand = o.charge as "refunded!",
             case
                 when o.state = 'pending' and exists (
                     select from leg l where l.order_id = o.id and l.state = 'sending'

@@ -1,6 +1,10 @@
 //! What the customers' documents show, asked through the door: each example with a fixture of our own.
 
+use panelgate::domain::clock::Clock;
 use panelgate::domain::customer::Dialect;
+use panelgate::domain::id::OrderId;
+use panelgate::domain::money::Money;
+use panelgate::orders::decide::{self, Decided};
 
 use crate::world::{Plan, World, buyer};
 
@@ -201,10 +205,13 @@ async fn seed_002_the_states_of_orders() {
     world.work().await;
     told.push(words().await);
     world.pass(4, 10).await;
-    // As when an operator gives back a whole order that was delivered.
-    let by_hand = sqlx::query("update orders set refunded = charge, by_hand = charge where id = $1").bind(refunded);
-    assert_eq!(by_hand.execute(&world.pool().await).await.unwrap().rows_affected(), 1);
+    let all = Money::parse("0.009").unwrap();
+    let mut tx = world.house.store.begin().await.unwrap();
+    let given = decide::give_back(&mut tx, OrderId(refunded), all, "a complaint", world.clock.now()).await.unwrap();
+    assert_eq!(given, Decided::Done(all));
+    tx.commit().await.unwrap();
     told.push(words().await);
+    world.audit().await;
     insta::assert_snapshot!(told.join("\n"), @r#"
     pending pending pending pending pending
     processing processing processing processing processing
