@@ -8,7 +8,7 @@ pub struct Limits {
     /// The longest body of a request without lists: a link of 2 KiB and a hundred ids, written percent-encoded, fit
     /// many times over.
     pub body_bytes_max: usize,
-    /// The longest body of an `add` with comments: five thousand lines as people write them. Nothing longer is kept in
+    /// The longest body of an `add` with a list: five thousand lines as people write them. Nothing longer is kept in
     /// memory, whoever sends it.
     pub list_body_bytes_max: usize,
     /// The longest block of headers, request line included: proxies send a few KiB, attackers megabytes.

@@ -169,21 +169,26 @@ pub async fn look(
     };
     let numbers: Vec<i32> = names.iter().filter_map(number).collect();
     let publics: Vec<Uuid> = names.iter().filter_map(public).collect();
-    // The other names are turned into numbers first: an `or` over both could be planned as a walk through all orders of
-    // a customer.
+    // Found by their names first, whoever's they are, and only then asked whose: a plan that is made for the average
+    // customer walks through all orders of one who has a hundred thousand (15 ms against 0.1).
     let rows = sqlx::query!(
         r#"
-        select o.id, o.public_id, o.charge - o.refunded as "charge!", o.start_count, o.remains,
-            o.state in ('completed', 'partial') and o.by_hand = o.charge as "refunded!",
+        with named as materialized (
+            select o.*
+            from orders o
+            where o.id = any($2 || array(select p.id from orders p where p.public_id = any($3)))
+        )
+        select o.id as "id!", o.public_id as "public_id!", o.charge - o.refunded as "charge!",
+            o.start_count as "start_count?", o.remains as "remains!",
+            o.ended_at is not null and o.by_hand = o.charge as "refunded!",
             case
                 when o.state = 'pending' and exists (
                     select from leg l where l.order_id = o.id and l.state = 'sending'
                 ) then 'processing'
                 else o.state
             end as "state!"
-        from orders o
+        from named o
         where o.customer_id = $1
-            and o.id = any($2 || array(select p.id from orders p where p.public_id = any($3)))
         "#,
         customer.0,
         &numbers,

@@ -268,7 +268,7 @@ async fn what_is_no_such_form_is_told_and_nothing_is_done() {
     a query and a body at odds: 200 {"error":"Incorrect parameter: quantity"}
     two keys: 200 {"error":"Invalid API key"}
     another scheme: 200 {"error":"Invalid API key"}
-    no refills: 200 {"error":"Incorrect request"}
+    no refills: 200 {"error":"Refill not found"}
     an order without an action: 200 {"error":"Incorrect request"}
     "#);
     let head = world.bare(Method::HEAD, &encoded(&all)).send().await.unwrap();

@@ -94,9 +94,9 @@ async fn keys_and_actions() {
     no action: 200 {"error":"Incorrect request"}
     an empty action: 200 {"error":"Incorrect request"}
     an unknown action: 200 {"error":"Incorrect request"}
-    refill: 200 {"error":"Incorrect request"}
-    refill_status: 200 {"error":"Incorrect request"}
-    cancel: 200 {"error":"Incorrect request"}
+    refill: 200 {"error":"Incorrect order ID"}
+    refill_status: 200 {"error":"Refill not found"}
+    cancel: 200 [{"order":1,"cancel":{"error":"Incorrect order ID"}}]
     two actions: 200 {"error":"Incorrect parameter: action"}
     "#);
     nothing_was_bought(&world).await;

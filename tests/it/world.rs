@@ -137,8 +137,13 @@ impl World {
 
     /// Another key of the customer's, for this tongue.
     pub async fn key_speaking(&self, dialect: Dialect) -> String {
+        self.key_of(self.customer, dialect).await
+    }
+
+    /// Another key of a customer's, for this tongue.
+    pub async fn key_of(&self, customer: CustomerId, dialect: Dialect) -> String {
         let mut tx = self.house.store.begin().await.unwrap();
-        let key = add_key(&mut tx, self.customer, dialect, self.clock.now()).await;
+        let key = add_key(&mut tx, customer, dialect, self.clock.now()).await;
         tx.commit().await.unwrap();
         key.0
     }

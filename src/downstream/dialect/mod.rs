@@ -11,6 +11,8 @@ use crate::downstream::reply::{Reply, Spelled};
 use crate::orders::place::Custom;
 
 mod classic;
+#[cfg(test)]
+mod documents;
 mod notpanel;
 mod shapes;
 
