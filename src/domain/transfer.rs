@@ -12,6 +12,8 @@ pub enum Account {
     Revenue,
     /// The other side of money that customers brought.
     Deposits,
+    /// The other side of what a person put right in wallets.
+    Adjustments,
     /// What a panel's deliveries cost.
     Cost(ProviderId),
     /// What a panel should hold of ours.
@@ -26,6 +28,7 @@ impl Account {
         match self {
             Self::Revenue => ("revenue", None),
             Self::Deposits => ("deposits", None),
+            Self::Adjustments => ("adjustments", None),
             Self::Cost(provider) => ("cost", Some(provider)),
             Self::Float(provider) => ("float", Some(provider)),
             Self::Doubt(provider) => ("doubt", Some(provider)),
@@ -42,6 +45,8 @@ pub enum Reason {
     Refund,
     /// A customer's money came in: deposits to wallet.
     Deposit,
+    /// A person put a wallet right, whichever way: adjustments to wallet, or back.
+    Adjustment,
     /// A panel accepted: the expected cost, cost to float.
     Cost,
     /// The panel's final charge differs from the expected cost.
@@ -59,6 +64,7 @@ impl Reason {
             Self::Charge => "charge",
             Self::Refund => "refund",
             Self::Deposit => "deposit",
+            Self::Adjustment => "adjustment",
             Self::Cost => "cost",
             Self::CostCorrection => "cost_correction",
             Self::Doubt => "doubt",
