@@ -10,11 +10,13 @@ use uuid::Uuid;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::{Catalog, refresh};
 use crate::customers::Customers;
+use crate::customers::pace::Pace;
 use crate::domain::clock::SharedClock;
+use crate::domain::network::Network;
 use crate::downstream::{Door, Health, HealthProbe, House as DoorHouse, Limits};
 use crate::orders::{Delivery, Orders};
 use crate::store::embedded::{Condition, Embedded};
-use crate::store::{Store, catalogue, providers, transfers};
+use crate::store::{Store, catalogue, customers, providers, transfers};
 use crate::upstream::Panel;
 use crate::workers::driver::Pulse;
 use crate::workers::{Means, Workers};
@@ -33,6 +35,10 @@ pub struct House {
     pub catalog: Catalog,
     /// Who buys.
     pub customers: Customers,
+    /// How often they may ask.
+    pub pace: Pace,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// What can be done with orders.
     pub orders: Orders,
     /// What workers do with them.
@@ -61,9 +67,12 @@ impl House {
         catalogue::publish(&mut tx, &mapping.hash, text, "start", clock.now()).await?;
         tx.commit().await?;
         tell_of_lost_panels(&store, &mapping).await?;
+        tell_of_lost_tiers(&store, &mapping).await?;
         let catalog = Catalog::open(store.clone(), mapping).await?;
         Ok(Self {
-            customers: Customers::new(store.clone()),
+            customers: Customers::new(store.clone(), clock.clone()),
+            pace: Pace::new(store.clone(), clock.clone()),
+            trusted_proxies: Vec::new(),
             orders: Orders::new(store.clone(), catalog.clone(), clock.clone()),
             delivery: Delivery::new(store.clone(), catalog.clone(), clock.clone(), Uuid::now_v7()),
             panels: panels.into_iter().map(Arc::new).collect(),
@@ -84,6 +93,8 @@ impl House {
     fn means(&self) -> Means {
         Means {
             store: self.store.clone(),
+            customers: self.customers.clone(),
+            pace: self.pace.clone(),
             catalog: self.catalog.clone(),
             delivery: self.delivery.clone(),
             panels: self.panels.clone(),
@@ -92,10 +103,21 @@ impl House {
         }
     }
 
+    /// After the last request: what it left in memory is written down, and the limits are left to the others.
+    async fn leave(&self) {
+        for done in [self.customers.write_uses().await, self.pace.leave().await] {
+            if let Err(error) = done {
+                tracing::warn!(%error, "the last uses of keys or the limits' share could not be given up");
+            }
+        }
+    }
+
     /// Opens the customers' door.
     pub async fn open_door(&self, listen: SocketAddr, health: HealthProbe) -> anyhow::Result<Door> {
         let house = DoorHouse {
             customers: self.customers.clone(),
+            pace: self.pace.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
             catalog: self.catalog.clone(),
             orders: self.orders.clone(),
             default_dialect: self.catalog.mapping().default_dialect,
@@ -112,6 +134,16 @@ async fn tell_of_lost_panels(store: &Store, mapping: &Mapping) -> anyhow::Result
         let open = panel.open_legs + panel.in_doubt + panel.parked;
         if open > 0 && !mapping.providers.iter().any(|provider| provider.id == panel.id) {
             tracing::error!(provider = %panel.id, open, "the file names no panel for open orders; put its block back");
+        }
+    }
+    Ok(())
+}
+
+/// Customers whose tier the file does not name count as standard, which nobody may have meant.
+async fn tell_of_lost_tiers(store: &Store, mapping: &Mapping) -> anyhow::Result<()> {
+    for tier in customers::tiers(store).await? {
+        if !mapping.limits.tiers.contains_key(&tier) {
+            tracing::warn!(tier, "the file has no [[tier]] with this id; its customers count as standard");
         }
     }
     Ok(())
@@ -165,7 +197,12 @@ impl Gateway {
         }
         let health = health(&house, workers.pulse(), embedded);
         let api = match roles.api {
-            Some(listen) => Some(house.open_door(listen, health.clone()).await?),
+            Some(listen) => {
+                // Before the first request, so that this process does not take itself for the only one.
+                house.pace.knock().await?;
+                workers.receive(&means);
+                Some(house.open_door(listen, health.clone()).await?)
+            }
             None => None,
         };
         let console = match roles.console {
@@ -198,6 +235,7 @@ impl Gateway {
         for door in [self.api, self.console].into_iter().flatten() {
             door.close(self.drain).await;
         }
+        self.house.leave().await;
         self.house.orders.close().await;
         self.workers.stop(self.drain).await;
         self.house.store.close().await;
