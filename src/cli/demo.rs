@@ -3,6 +3,7 @@
 //! A simulated panel on loopback, a private database, a generated `providers.toml`, a customer with money and a key,
 //! and the gateway between them, exactly as `serve` runs it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -71,7 +72,7 @@ pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answe
 }
 
 async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> anyhow::Result<()> {
-    let key = customer_with_money(session, data).await?;
+    let keys = customer_with_money(session, data).await?;
     let panel_key = NewKey::draw()?.reveal().to_owned();
     let panel = Simulator::start(panel_settings(&panel_key)?, Arc::new(SystemClock)).await?;
     let text = generated(&panel.url()) + &limits_for(per_second);
@@ -80,11 +81,11 @@ async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> 
     let clock = Arc::new(SystemClock);
     let house = House::build(session.store.clone(), file.mapping, &file.text, panels, clock).await?;
     let gateway = Gateway::open(house, roles, session.embedded()).await?;
-    let facts = Facts::of(&gateway, &key, &panel);
+    let facts = Facts::of(&gateway, keys, &panel);
     facts.write(data)?;
     facts.print(data)?;
     serve::announce(&gateway)?;
-    let traffic = Traffic::start(&facts.url, &key, per_second);
+    let traffic = Traffic::start(&facts.url, facts.key(Dialect::Classic), per_second);
     serve::told_to_end().await?;
     traffic.stop().await;
     gateway.close().await;
@@ -105,8 +106,11 @@ fn panel_settings(key: &str) -> anyhow::Result<simulator::Settings> {
     })
 }
 
-/// The demo's customer, with the opening balance and a key; those of an earlier run where there was one.
-async fn customer_with_money(session: &Session, data: &Path) -> anyhow::Result<String> {
+/// A key for each tongue.
+type Keys = Vec<(Dialect, String)>;
+
+/// The demo's customer, with the opening balance and keys; those of an earlier run where there was one.
+async fn customer_with_money(session: &Session, data: &Path) -> anyhow::Result<Keys> {
     if customers::find(&session.store, CUSTOMER).await?.is_none() {
         let mut tx = session.store.begin().await?;
         let now = session.now();
@@ -116,19 +120,33 @@ async fn customer_with_money(session: &Session, data: &Path) -> anyhow::Result<S
         tx.commit().await?;
     }
     let customer = session.customer(CUSTOMER).await?;
-    if let Some(key) = earlier_key(data)
-        && customers::caller(&session.store, &digest(&key)).await?.is_some_and(|caller| caller.customer == customer.id)
-    {
-        return Ok(key);
+    let mut keys = Vec::new();
+    for dialect in Dialect::ALL {
+        keys.push((dialect, key_of(session, &customer, dialect, data).await?));
     }
-    let (key, _) = key::make(session, &customer, Dialect::Classic, "demo").await?;
+    Ok(keys)
+}
+
+async fn key_of(
+    session: &Session,
+    customer: &customers::CustomerRow,
+    dialect: Dialect,
+    data: &Path,
+) -> anyhow::Result<String> {
+    if let Some(key) = earlier_key(data, dialect) {
+        let caller = customers::caller(&session.store, &digest(&key)).await?;
+        if caller.is_some_and(|caller| caller.customer == customer.id && caller.dialect == dialect) {
+            return Ok(key);
+        }
+    }
+    let (key, _) = key::make(session, customer, dialect, "demo").await?;
     Ok(key.reveal().to_owned())
 }
 
-fn earlier_key(data: &Path) -> Option<String> {
+fn earlier_key(data: &Path, dialect: Dialect) -> Option<String> {
     let text = std::fs::read_to_string(facts_file(data)).ok()?;
     let facts: Value = serde_json::from_str(&text).ok()?;
-    facts["keys"]["classic"].as_str().map(str::to_owned)
+    facts["keys"][dialect.word()].as_str().map(str::to_owned)
 }
 
 /// Writes the demo's `providers.toml` (or reads the one that was asked for) and the panel's key beside it.
@@ -182,32 +200,39 @@ fn limits_for(per_second: u32) -> String {
 struct Facts {
     url: String,
     console: String,
-    key: String,
+    keys: Keys,
     panel: String,
 }
 
 impl Facts {
-    fn of(gateway: &Gateway, key: &str, panel: &Simulator) -> Self {
+    fn of(gateway: &Gateway, keys: Keys, panel: &Simulator) -> Self {
         Self {
             url: gateway.url().unwrap_or_default(),
             console: gateway.console_url().unwrap_or_default(),
-            key: key.to_owned(),
+            keys,
             panel: panel.url(),
         }
     }
 
+    fn key(&self, dialect: Dialect) -> &str {
+        let key = self.keys.iter().find(|(tongue, _)| *tongue == dialect);
+        key.map(|(_, key)| key.as_str()).unwrap_or_default()
+    }
+
     fn write(&self, data: &Path) -> anyhow::Result<()> {
+        let keys: BTreeMap<_, _> = self.keys.iter().map(|(dialect, key)| (dialect.word(), key)).collect();
         let facts = json!({
             "url": self.url,
             "console": self.console,
-            "keys": { "classic": self.key },
+            "keys": keys,
             "panels": [{ "id": "sim", "dialect": "classic", "url": self.panel }],
         });
         write_whole(&facts_file(data), &format!("{facts:#}\n"))
     }
 
     fn print(&self, data: &Path) -> anyhow::Result<()> {
-        let (url, key, data) = (&self.url, &self.key, data.display());
+        let (url, data) = (&self.url, data.display());
+        let (key, notpanel) = (self.key(Dialect::Classic), self.key(Dialect::Notpanel));
         let panelgate = std::env::current_exe()?;
         let panelgate = panelgate.display();
         let mut out = std::io::stdout().lock();
@@ -220,6 +245,11 @@ A customer with {OPENING} USD, a simulated panel, and panelgate between them. Tr
   curl -s {url} -d key={key} -d action=add -d service=1 -d link=https://example.com/me -d quantity=100
   curl -s {url} -d key={key} -d action=status -d order=1
   curl -s {url} -d key={key} -d action=balance
+
+the same in notpanel's tongue, whose ids are letters and whose orders need a request_id of their own:
+
+  curl -s {url} -d key={notpanel} -d action=add -d service=1 -d link=https://example.com/me -d quantity=100 -d request_id=first
+  curl -s {url} -d key={notpanel} -d action=status -d order=1
 
 and from the operator's side:
 

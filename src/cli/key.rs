@@ -30,7 +30,7 @@ pub enum Command {
     Create {
         /// The id or the name of the customer
         customer: String,
-        /// The tongue that the key is answered in
+        /// The tongue that the key is answered in: classic or notpanel
         #[arg(long, default_value = "classic")]
         dialect: String,
         /// What the customer calls it
@@ -119,7 +119,8 @@ async fn create(
     terms: &Terms,
 ) -> anyhow::Result<Answer> {
     let Some(tongue) = Dialect::from_word(dialect) else {
-        return Err(WrongUse::because(format!("--dialect {dialect:?} is not available; today there is: classic")));
+        let there_are = Dialect::ALL.map(Dialect::word);
+        return Err(WrongUse::because(format!("--dialect {dialect:?} is none; there are: {}", there_are.join(", "))));
     };
     check_label(label)?;
     let customer = session.customer(customer).await?;

@@ -19,7 +19,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
 }
 
 async fn audited(session: &Session) -> anyhow::Result<Answer> {
-    let findings = audit::audit(&session.store).await?;
+    let findings = audit::audit(&session.store, session.now()).await?;
     let rows: Vec<_> =
         findings.checks.iter().map(|check| [check.name.to_owned(), check.violations.to_string()]).collect();
     let verdict = if findings.hold() { "the books hold" } else { "THE BOOKS DO NOT HOLD" };

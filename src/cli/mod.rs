@@ -6,6 +6,7 @@ mod catalog;
 mod check;
 mod customer;
 mod demo;
+mod dispatch;
 mod in_force;
 mod key;
 mod ledger;
@@ -85,9 +86,12 @@ enum Command {
     /// What is sold, and reading the panels' catalogues again
     #[command(subcommand)]
     Catalog(catalog::Command),
-    /// Look at panels
+    /// Look at panels; stop and resume sending to one
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Stop and resume all sending
+    #[command(subcommand)]
+    Dispatch(dispatch::Command),
     /// Prove the books
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -133,6 +137,7 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         | Command::Order(_)
         | Command::Catalog(_)
         | Command::Provider(_)
+        | Command::Dispatch(_)
         | Command::Ledger(_) => {}
     }
     crate::telemetry::quiet();
@@ -152,6 +157,7 @@ async fn with_database(session: &Session, command: Command) -> anyhow::Result<An
         Command::Order(command) => order::run(session, command).await,
         Command::Catalog(command) => catalog::run(session, command).await,
         Command::Provider(command) => provider::run(session, command).await,
+        Command::Dispatch(command) => dispatch::run(session, command).await,
         Command::Ledger(command) => ledger::run(session, command).await,
         Command::Demo(_) | Command::Serve(_) | Command::Check | Command::PanelSim(_) => {
             Err(WrongUse::because("this command opens its database itself"))

@@ -55,6 +55,11 @@ impl Session {
         found.with_context(|| format!("no customer {who:?}; `panelgate customer list` shows all"))
     }
 
+    /// Why something is changed, as it was typed.
+    pub fn reason(&self) -> &str {
+        &self.globals.reason
+    }
+
     /// Writes down who changes what, in the change's own transaction.
     pub async fn note(&self, tx: &mut Tx, verb: &str, object: &str) -> Result<(), StoreError> {
         let who = self.globals.by.clone().unwrap_or_else(system_user);

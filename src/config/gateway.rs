@@ -33,7 +33,7 @@ pub(super) fn gateway(top: &mut Section<'_>) -> Option<(Option<String>, Dialect)
         let what = format!("is {}, must be a currency's code of 3 to 8 of A-Z and 0-9", shown(found.value));
         section.complain("currency", found.at, &what);
     }
-    let dialects = [("classic", Some(Dialect::Classic)), ("notpanel", None)];
+    let dialects = Dialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));
     let dialect = section.word("default_dialect", &dialects).unwrap_or(Dialect::Classic);
     section.word("reload", &[("watch", Some(())), ("apply", None)]);
     if let Some(jump) = section.amount("price_jump_percent", Percent::parse)

@@ -8,7 +8,10 @@ use http::Uri;
 use crate::config::complaint::shown;
 use crate::config::reader::{Found, Later, Section};
 use crate::domain::id::ProviderId;
-use crate::domain::provider::{KeySource, PanelDialect, PanelStatus, PanelWord, ProviderSettings, RefusalClass};
+use crate::domain::provider::{
+    CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus, PanelWord,
+    ProviderSettings, RefusalClass, Reversal, SettlingSettings,
+};
 
 /// The longest id; it stands in tables, logs and metrics.
 const ID_BYTES_MAX: usize = 40;
@@ -18,6 +21,11 @@ const URL_BYTES_MAX: usize = 2_048;
 const KEY_PLACE_BYTES_MAX: usize = 1_024;
 /// The longest text of a panel that `words` can explain.
 const WORD_BYTES_MAX: usize = 200;
+
+/// The longest `timeout_ms`: an order that is being sent for five minutes is a fault that the audit looks for.
+const TIMEOUT_MS_MAX: i64 = 240_000;
+/// The longest span in hours; a year.
+const HOURS_MAX: i64 = 8_760;
 
 /// The panels that could be read, and the ids of all, so that a route to a broken block is not called unknown too.
 pub(super) fn read_all<'t>(
@@ -56,10 +64,12 @@ fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Opti
     // Upper bounds stop slips of the finger, not ambitions; the lower bound of the timeout lets a slow TLS handshake live.
     let requests_per_second = section.whole("requests_per_second", 1..=1_000).unwrap_or(10);
     let concurrent_max = section.whole("concurrent_max", 1..=1_000).unwrap_or(8);
-    let timeout_ms = section.whole("timeout_ms", 100..=300_000).unwrap_or(30_000);
+    let timeout_ms = section.whole("timeout_ms", 100..=TIMEOUT_MS_MAX).unwrap_or(30_000);
     // The protocol documents no panel that takes more than 100 ids in one call.
     let status_batch_max = section.whole("status_batch_max", 1..=100).unwrap_or(100);
     let status_every_s = section.whole("status_every_s", 1..=3_600).unwrap_or(60);
+    let doubts = doubts(&mut section);
+    let settling = settling(&mut section);
     let words = words(&mut section);
     later(&mut section);
     section.finish();
@@ -75,8 +85,51 @@ fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Opti
         timeout_ms,
         status_batch_max,
         status_every_s,
+        doubts,
+        settling,
         words,
     })
+}
+
+fn doubts(section: &mut Section<'_>) -> DoubtSettings {
+    let usual = DoubtSettings::default();
+    let after_h = section.whole("in_doubt_refund_after_h", 1..=HOURS_MAX);
+    let policies =
+        [("hold", Some(InDoubtPolicy::Hold)), ("refund", Some(InDoubtPolicy::RefundAfterH(after_h.unwrap_or(24))))];
+    let policy = section.word("in_doubt_policy", &policies).unwrap_or(usual.policy);
+    if after_h.is_some() && policy == InDoubtPolicy::Hold {
+        section.complain_whole("in_doubt_refund_after_h says nothing without in_doubt_policy = \"refund\"; remove one");
+    }
+    let doubts = DoubtSettings {
+        ids_grow: section.flag("ids_grow").unwrap_or(usual.ids_grow),
+        account_is_ours_alone: section.flag("account_is_ours_alone").unwrap_or(usual.account_is_ours_alone),
+        visible_after_s: section.whole("visible_after_s", 1..=86_400).unwrap_or(usual.visible_after_s),
+        policy,
+        in_a_row_max: section.whole("doubts_in_a_row_max", 1..=1_000).unwrap_or(usual.in_a_row_max),
+        per_minute_max: section.whole("doubts_per_minute_max", 1..=10_000).unwrap_or(usual.per_minute_max),
+    };
+    if doubts.account_is_ours_alone && !doubts.ids_grow {
+        section.complain_whole("account_is_ours_alone helps only where ids_grow = true; set both or remove it");
+    }
+    doubts
+}
+
+fn settling(section: &mut Section<'_>) -> SettlingSettings {
+    let usual = SettlingSettings::default();
+    let canceled = [
+        ("by_charge", Some(CanceledWithRemains::ByCharge)),
+        ("full", Some(CanceledWithRemains::Full)),
+        ("by_remains", Some(CanceledWithRemains::ByRemains)),
+        ("review", Some(CanceledWithRemains::Review)),
+    ];
+    let reversals = [("absorb", Some(Reversal::Absorb)), ("clawback", Some(Reversal::Clawback))];
+    SettlingSettings {
+        canceled_with_remains: section.word("canceled_with_remains", &canceled).unwrap_or(usual.canceled_with_remains),
+        reversal: section.word("reversal", &reversals).unwrap_or(usual.reversal),
+        failed_settles_after_h: section
+            .whole("failed_settles_after_h", 1..=HOURS_MAX)
+            .unwrap_or(usual.failed_settles_after_h),
+    }
 }
 
 /// Settings with their defaults whose work is not built yet.
@@ -84,18 +137,9 @@ fn later(section: &mut Section<'_>) {
     let keys = [
         ("balance_low", Later::Absent),
         ("ca_file", Later::Absent),
-        ("ids_grow", Later::Flag(false)),
-        ("account_is_ours_alone", Later::Flag(false)),
-        ("visible_after_s", Later::Whole(3_600)),
-        ("in_doubt_policy", Later::Text("hold")),
-        ("doubts_in_a_row_max", Later::Whole(3)),
-        ("doubts_per_minute_max", Later::Whole(5)),
         ("cancel_ack_is_final", Later::Flag(false)),
-        ("canceled_with_remains", Later::Absent),
-        ("reversal", Later::Text("absorb")),
         ("refill", Later::Flag(true)),
         ("refill_expires_after_h", Later::Whole(48)),
-        ("failed_settles_after_h", Later::Whole(24)),
         ("method", Later::Text("POST")),
         ("services_offset", Later::Flag(false)),
     ];

@@ -18,20 +18,7 @@ const ROUTES_MAX: usize = 20;
 const UNITS_MAX: i64 = i32::MAX as i64;
 
 /// The protocol's other types: known, and refused by name until they are sold.
-const NOT_SOLD_YET: [&str; 12] = [
-    "Mentions",
-    "Mentions with Hashtags",
-    "Mentions Custom List",
-    "Mentions Hashtag",
-    "Mentions User Followers",
-    "Mentions Media Likers",
-    "Comment Likes",
-    "Comment Replies",
-    "Invites from Groups",
-    "SEO",
-    "Web Traffic",
-    "Subscriptions",
-];
+const NOT_SOLD_YET: [&str; 1] = ["Subscriptions"];
 
 /// The services that could be read; `providers` are the ids of all panels of the file.
 pub(super) fn read_all(top: &mut Section<'_>, providers: &BTreeSet<&str>) -> Vec<ServiceRule> {

@@ -12,19 +12,25 @@ use crate::domain::network::Network;
 pub enum Dialect {
     /// The PerfectPanel family: integer ids, errors at HTTP 200.
     Classic,
+    /// Ids of letters, errors at their own HTTP status, a `request_id` with every order.
+    Notpanel,
 }
 
 impl Dialect {
+    /// Every tongue.
+    pub const ALL: [Self; 2] = [Self::Classic, Self::Notpanel];
+
     /// The name that settings, commands and the database use.
     pub fn word(self) -> &'static str {
         match self {
             Self::Classic => "classic",
+            Self::Notpanel => "notpanel",
         }
     }
 
     /// The dialect of that name.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Classic].into_iter().find(|dialect| dialect.word() == word)
+        Self::ALL.into_iter().find(|dialect| dialect.word() == word)
     }
 }
 

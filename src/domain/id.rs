@@ -16,9 +16,31 @@ pub struct KeyId(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderId(pub i32);
 
-/// The order's other name: time-ordered, unguessable, 128 bits.
+/// The other name of an order or of a refill: time-ordered, unguessable, 128 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicId(pub Uuid);
+
+/// An order as somebody names it: by either of its ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OrderName {
+    /// By the number.
+    Number(OrderId),
+    /// By the other name.
+    Public(PublicId),
+}
+
+/// A refill: positive and below 2^31, for the same reason as an order's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefillId(pub i32);
+
+/// A refill as somebody names it: by either of its ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefillName {
+    /// By the number.
+    Number(RefillId),
+    /// By the other name.
+    Public(PublicId),
+}
 
 /// One attempt to have an order delivered by one panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +74,20 @@ impl PublicId {
         let letter = |place: u32| Self::ALPHABET[((bits >> (5 * place)) & 31) as usize] as char;
         (0..Self::LETTERS).rev().map(letter).collect()
     }
+
+    /// The id that is written with these letters, in either case; `None` for anything else, and so one id has one
+    /// spelling.
+    pub fn from_letters(letters: &str) -> Option<Self> {
+        if letters.len() != Self::LETTERS as usize {
+            return None;
+        }
+        let bits = letters.bytes().try_fold(0_u128, |bits, letter| {
+            let value = Self::ALPHABET.iter().position(|known| *known == letter.to_ascii_uppercase())?;
+            // The first letter of 26 has two bits more than are left for it.
+            (bits >> (u128::BITS - 5) == 0).then_some(bits << 5 | value as u128)
+        });
+        bits.map(|bits| Self(Uuid::from_u128(bits)))
+    }
 }
 
 macro_rules! shown_as_is {
@@ -63,7 +99,7 @@ macro_rules! shown_as_is {
         }
     )*};
 }
-shown_as_is!(CustomerId, KeyId, OrderId, LegId, ServiceId, ProviderId, PanelOrder, ConfigHash);
+shown_as_is!(CustomerId, KeyId, OrderId, RefillId, LegId, ServiceId, ProviderId, PanelOrder, ConfigHash);
 
 #[cfg(test)]
 mod tests {
@@ -74,5 +110,17 @@ mod tests {
         assert_eq!(PublicId(Uuid::from_u128(0)).letters(), "0".repeat(26));
         assert_eq!(PublicId(Uuid::from_u128(u128::MAX)).letters(), format!("7{}", "Z".repeat(25)));
         assert!(PublicId(Uuid::from_u128(31)).letters() < PublicId(Uuid::from_u128(32)).letters());
+    }
+    #[test]
+    fn letters_are_read_back_and_nothing_else_is() {
+        for bits in [0, 1, 31, 32, u128::MAX, 0x0190_0000_0000_7000_8000_0123_4567_89ab] {
+            let id = PublicId(Uuid::from_u128(bits));
+            assert_eq!(PublicId::from_letters(&id.letters()), Some(id));
+            assert_eq!(PublicId::from_letters(&id.letters().to_lowercase()), Some(id));
+        }
+        for none in ["", "0", &"0".repeat(25), &"0".repeat(27), &"8".repeat(26), &"Z".repeat(26), &"U".repeat(26)] {
+            assert_eq!(PublicId::from_letters(none), None, "{none}");
+        }
+        assert_eq!(PublicId::from_letters("é00000000000000000000000é"), None);
     }
 }

@@ -9,8 +9,10 @@
 //!    │                                                        │
 //!    └─── a late proof that nothing left ─────────────────────┴──▶ accepted | refused | parked
 //! ```
-//! A leg in doubt moves by a late answer, which is evidence, or by a person; never by being sent. An accepted leg whose
-//! id the panel does not know may be put back in doubt by a person.
+//! A leg in doubt moves by evidence (a late answer, or what is found at the panel) or by a person; never by being sent.
+//! What is ready, leased or parked was not sent, and may be canceled. A doubt that nothing ends may be written off, where
+//! the operator said so; a late id is taken even then. An accepted leg whose id the panel does not know may be put back
+//! in doubt by a person.
 
 use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::money::Money;
@@ -37,11 +39,15 @@ pub enum LegState {
     Refused,
     /// Accepted and over.
     Ended,
+    /// Taken back before anything was sent.
+    Canceled,
+    /// In doubt for too long: the customer has the money back, and the panel may have it or not.
+    WrittenOff,
 }
 
 impl LegState {
     /// Every state.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Ready,
         Self::Leased,
         Self::Sending,
@@ -50,6 +56,8 @@ impl LegState {
         Self::Parked,
         Self::Refused,
         Self::Ended,
+        Self::Canceled,
+        Self::WrittenOff,
     ];
 
     /// The word that the database, commands and logs use.
@@ -63,6 +71,8 @@ impl LegState {
             Self::Parked => "parked",
             Self::Refused => "refused",
             Self::Ended => "ended",
+            Self::Canceled => "canceled",
+            Self::WrittenOff => "written_off",
         }
     }
 

@@ -10,12 +10,15 @@ pub const STANDARD_TIER: &str = "standard";
 /// What that tier may when the settings say nothing.
 const STANDARD_PER_MINUTE: u32 = 1_000;
 
+/// What a key of the notpanel tongue may that has no number of its own: what its clients were written for.
+const NOTPANEL_PER_MINUTE: u32 = 100;
+
 /// The three limits, in requests per minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitSettings {
     /// Of one address, whatever keys it shows.
     pub per_address: u32,
-    /// Of one key that has no number of its own.
+    /// Of one key of the classic tongue that has no number of its own.
     pub per_key: u32,
     /// Of all keys of one customer, by the customer's tier.
     pub tiers: BTreeMap<String, u32>,
@@ -36,6 +39,7 @@ impl LimitSettings {
     pub fn of_key(&self, caller: &Caller) -> u32 {
         caller.per_minute.unwrap_or(match caller.dialect {
             Dialect::Classic => self.per_key,
+            Dialect::Notpanel => NOTPANEL_PER_MINUTE,
         })
     }
 

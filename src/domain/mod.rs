@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod customer;
+pub mod doubt;
 pub mod id;
 pub mod leg;
 pub mod limit;
@@ -9,6 +10,7 @@ pub mod money;
 pub mod network;
 pub mod order;
 pub mod provider;
+pub mod refill;
 pub mod refusal;
 pub mod service;
 pub mod settlement;

@@ -144,7 +144,16 @@ pub struct Look {
     /// The count before delivery, as far as the panel told.
     pub start_count: Option<i64>,
     /// Where it stands.
-    pub state: OrderState,
+    pub standing: Standing,
     /// Units not delivered yet.
     pub remains: i64,
+}
+
+/// Where an order stands, as its customer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// In this state.
+    At(OrderState),
+    /// Over, and given back whole by a person afterwards.
+    Refunded,
 }

@@ -56,6 +56,10 @@ pub struct ProviderSettings {
     pub status_batch_max: u32,
     /// For orders younger than two minutes; later ones less often.
     pub status_every_s: u32,
+    /// What happens to orders of which nobody knows whether the panel has them.
+    pub doubts: DoubtSettings,
+    /// How this panel's last word is taken.
+    pub settling: SettlingSettings,
     /// This panel's own words, folded to lower case, beside the built-in ones.
     pub words: BTreeMap<String, PanelWord>,
 }
@@ -75,6 +79,88 @@ impl ProviderSettings {
     pub fn catalogue_timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms.saturating_mul(2))
     }
+}
+
+/// What is known of a panel that helps to end a doubt, and how many doubts it may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DoubtSettings {
+    /// Whether its order ids grow with time, over all its customers.
+    pub ids_grow: bool,
+    /// Whether nobody but this gateway orders with our key there.
+    pub account_is_ours_alone: bool,
+    /// How long a young order may be unknown to its status call.
+    pub visible_after_s: u32,
+    /// What happens to a doubt that nothing ends.
+    pub policy: InDoubtPolicy,
+    /// Doubts in a row that stop sending to it.
+    pub in_a_row_max: u32,
+    /// Doubts within a minute that stop sending to it.
+    pub per_minute_max: u32,
+}
+
+impl Default for DoubtSettings {
+    fn default() -> Self {
+        Self {
+            ids_grow: false,
+            account_is_ours_alone: false,
+            visible_after_s: 3_600,
+            policy: InDoubtPolicy::Hold,
+            in_a_row_max: 3,
+            per_minute_max: 5,
+        }
+    }
+}
+
+/// What happens to a doubt that nothing ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InDoubtPolicy {
+    /// It waits for a person.
+    Hold,
+    /// The customer is given the money back after so many hours; what the panel may have taken is our loss.
+    RefundAfterH(u32),
+}
+
+/// How a panel's last word is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettlingSettings {
+    /// What a canceled order with a part delivered gives back.
+    pub canceled_with_remains: CanceledWithRemains,
+    /// What happens when its later word gives back less than was given.
+    pub reversal: Reversal,
+    /// How long a reported failure may still be set right.
+    pub failed_settles_after_h: u32,
+}
+
+impl Default for SettlingSettings {
+    fn default() -> Self {
+        Self {
+            canceled_with_remains: CanceledWithRemains::ByCharge,
+            reversal: Reversal::Absorb,
+            failed_settles_after_h: 24,
+        }
+    }
+}
+
+/// What a canceled order with a part delivered gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CanceledWithRemains {
+    /// By what remains where the panel keeps a charge for it, else the whole.
+    ByCharge,
+    /// The whole.
+    Full,
+    /// By what remains.
+    ByRemains,
+    /// A person decides.
+    Review,
+}
+
+/// What happens when a panel's later word gives back less than was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reversal {
+    /// The house bears it.
+    Absorb,
+    /// What the wallet holds above its floor is taken back; the house bears the rest.
+    Clawback,
 }
 
 /// What one of a panel's texts means: a status, or a refusal's class.

@@ -1,5 +1,7 @@
 //! Why a customer's request is refused: a closed list that each customers' dialect spells in full.
 
+use crate::domain::order::Standing;
+
 /// One reason; each dialect has exactly one text and one HTTP status for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -18,9 +20,17 @@ pub enum Refusal {
     /// A parameter that cannot be read as what it must be; its v2 name.
     #[error("unreadable parameter {0}")]
     Unreadable(&'static str),
-    /// Both `order` and `orders`.
-    #[error("both order and orders")]
-    BothOrders,
+    /// A body that is neither a form nor JSON, or no JSON although it says so.
+    #[error("unreadable request")]
+    UnreadableRequest,
+    /// One id and a list of them, of the same things.
+    #[error("both {one} and {many}")]
+    Both {
+        /// The parameter of one id; its v2 name.
+        one: &'static str,
+        /// The parameter of a list; its v2 name.
+        many: &'static str,
+    },
     /// More ids than one request may carry.
     #[error("more than {ids_max} ids")]
     TooManyIds {
@@ -57,6 +67,30 @@ pub enum Refusal {
     /// An order that does not exist or belongs to somebody else.
     #[error("unknown order")]
     UnknownOrder,
+    /// A refill that does not exist or is of somebody else's order.
+    #[error("unknown refill")]
+    UnknownRefill,
+    /// A refill of an order that is neither completed nor partial.
+    #[error("nothing delivered to refill")]
+    NotDelivered,
+    /// A refill where the service has none.
+    #[error("refill not offered")]
+    NoRefill,
+    /// A refill while another of the same order is under way.
+    #[error("a refill under way")]
+    RefillUnderWay,
+    /// More refills than an order may have.
+    #[error("more than {refills_max} refills")]
+    RefillsUsedUp {
+        /// The most refills of one order.
+        refills_max: u32,
+    },
+    /// A cancel of an order that is over, and how it stands.
+    #[error("order over")]
+    Over(Standing),
+    /// A cancel where the service has none.
+    #[error("cancel not offered")]
+    NoCancel,
     /// A `request_id` that was used for an order with other contents.
     #[error("request_id reused")]
     RequestReused,

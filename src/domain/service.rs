@@ -2,26 +2,65 @@
 
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::{Money, MoneyError, Rate};
+use crate::domain::wish::Parameter;
 
-/// The shape of an order: which parameters it takes and what its price counts.
+/// The shape of an order: which parameters it takes and what its price counts. Each is named as the protocol names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are the protocol's; `counted` and `parameters` say the rest")]
 pub enum ServiceType {
-    /// A link and a quantity.
     Default,
-    /// A link; one package at its rate.
     Package,
-    /// A link and comments; as many units as lines.
     CustomComments,
-    /// A link and comments; one package at its rate.
     CustomCommentsPackage,
-    /// A link, a quantity and the answer to vote for.
+    Mentions,
+    MentionsWithHashtags,
+    MentionsCustomList,
+    MentionsHashtag,
+    MentionsUserFollowers,
+    MentionsMediaLikers,
+    CommentLikes,
+    CommentReplies,
     Poll,
+    InvitesFromGroups,
+    Seo,
+    WebTraffic,
 }
+
+/// What the units of an order are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// As many as the customer says.
+    Quantity,
+    /// As many as there are lines in this list.
+    Lines(Parameter),
+    /// One package.
+    Package,
+}
+
+/// Other spellings, folded: as panels have them in their catalogues.
+const OTHER_SPELLINGS: [(&str, ServiceType); 2] =
+    [("mentionsusersfollowers", ServiceType::MentionsUserFollowers), ("mentionshastag", ServiceType::MentionsHashtag)];
 
 impl ServiceType {
     /// Every type that is sold.
-    pub const ALL: [Self; 5] =
-        [Self::Default, Self::Package, Self::CustomComments, Self::CustomCommentsPackage, Self::Poll];
+    pub const ALL: [Self; 16] = [
+        Self::Default,
+        Self::Package,
+        Self::CustomComments,
+        Self::CustomCommentsPackage,
+        Self::Mentions,
+        Self::MentionsWithHashtags,
+        Self::MentionsCustomList,
+        Self::MentionsHashtag,
+        Self::MentionsUserFollowers,
+        Self::MentionsMediaLikers,
+        Self::CommentLikes,
+        Self::CommentReplies,
+        Self::Poll,
+        Self::InvitesFromGroups,
+        Self::Seo,
+        Self::WebTraffic,
+    ];
 
     /// The protocol's name for it.
     pub fn name(self) -> &'static str {
@@ -30,7 +69,18 @@ impl ServiceType {
             Self::Package => "Package",
             Self::CustomComments => "Custom Comments",
             Self::CustomCommentsPackage => "Custom Comments Package",
+            Self::Mentions => "Mentions",
+            Self::MentionsWithHashtags => "Mentions with Hashtags",
+            Self::MentionsCustomList => "Mentions Custom List",
+            Self::MentionsHashtag => "Mentions Hashtag",
+            Self::MentionsUserFollowers => "Mentions User Followers",
+            Self::MentionsMediaLikers => "Mentions Media Likers",
+            Self::CommentLikes => "Comment Likes",
+            Self::CommentReplies => "Comment Replies",
             Self::Poll => "Poll",
+            Self::InvitesFromGroups => "Invites from Groups",
+            Self::Seo => "SEO",
+            Self::WebTraffic => "Web Traffic",
         }
     }
 
@@ -40,22 +90,63 @@ impl ServiceType {
             text.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase).collect()
         };
         let asked = fold(text);
-        Self::ALL.into_iter().find(|kind| fold(kind.name()) == asked)
+        let other = || OTHER_SPELLINGS.into_iter().find(|(spelt, _)| *spelt == asked).map(|(_, kind)| kind);
+        Self::ALL.into_iter().find(|kind| fold(kind.name()) == asked).or_else(other)
+    }
+
+    /// What its units are.
+    pub fn counted(self) -> Counted {
+        match self {
+            Self::Package | Self::CustomCommentsPackage => Counted::Package,
+            Self::CustomComments | Self::CommentReplies => Counted::Lines(Parameter::Comments),
+            Self::MentionsCustomList => Counted::Lines(Parameter::Usernames),
+            Self::Default
+            | Self::Mentions
+            | Self::MentionsWithHashtags
+            | Self::MentionsHashtag
+            | Self::MentionsUserFollowers
+            | Self::MentionsMediaLikers
+            | Self::CommentLikes
+            | Self::Poll
+            | Self::InvitesFromGroups
+            | Self::Seo
+            | Self::WebTraffic => Counted::Quantity,
+        }
+    }
+
+    /// What it needs beside link and quantity, in the order in which it is asked for; some only beside others
+    /// ([`Parameter::is_asked_beside`]).
+    pub fn parameters(self) -> &'static [Parameter] {
+        match self {
+            Self::Default | Self::Package => &[],
+            Self::CustomComments | Self::CustomCommentsPackage => &[Parameter::Comments],
+            Self::Mentions | Self::MentionsCustomList => &[Parameter::Usernames],
+            Self::MentionsWithHashtags => &[Parameter::Usernames, Parameter::Hashtags],
+            Self::MentionsHashtag => &[Parameter::Hashtag],
+            Self::MentionsUserFollowers | Self::CommentLikes => &[Parameter::Username],
+            Self::MentionsMediaLikers => &[Parameter::Media],
+            Self::CommentReplies => &[Parameter::Username, Parameter::Comments],
+            Self::Poll => &[Parameter::AnswerNumber],
+            Self::InvitesFromGroups => &[Parameter::Groups],
+            Self::Seo => &[Parameter::Keywords],
+            Self::WebTraffic => &[
+                Parameter::Country,
+                Parameter::Device,
+                Parameter::TypeOfTraffic,
+                Parameter::GoogleKeyword,
+                Parameter::ReferringUrl,
+            ],
+        }
     }
 
     /// Whether one package is sold and not a number of units.
     pub fn is_package(self) -> bool {
-        matches!(self, Self::Package | Self::CustomCommentsPackage)
+        self.counted() == Counted::Package
     }
 
     /// Whether the customer says how many.
     pub fn takes_quantity(self) -> bool {
-        matches!(self, Self::Default | Self::Poll)
-    }
-
-    /// Whether comments are needed.
-    pub fn takes_comments(self) -> bool {
-        matches!(self, Self::CustomComments | Self::CustomCommentsPackage)
+        self.counted() == Counted::Quantity
     }
 }
 
@@ -163,8 +254,16 @@ mod tests {
             ("custom_comments", ServiceType::CustomComments),
             ("Custom Comments Package", ServiceType::CustomCommentsPackage),
             ("POLL", ServiceType::Poll),
+            ("Mentions Users Followers", ServiceType::MentionsUserFollowers),
+            ("mentions_user_followers", ServiceType::MentionsUserFollowers),
+            ("Mentions Hastag", ServiceType::MentionsHashtag),
+            ("invites_from_groups", ServiceType::InvitesFromGroups),
+            ("seo", ServiceType::Seo),
         ] {
             assert_eq!(ServiceType::read(spelt), Some(kind), "{spelt}");
+        }
+        for kind in ServiceType::ALL {
+            assert_eq!(ServiceType::read(kind.name()), Some(kind));
         }
         assert_eq!(ServiceType::read("Subscriptions"), None);
         assert_eq!(ServiceType::read(""), None);

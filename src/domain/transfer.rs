@@ -14,6 +14,8 @@ pub enum Account {
     Deposits,
     /// The other side of what a person put right in wallets.
     Adjustments,
+    /// What was given back too much, and the house bears.
+    WriteOff,
     /// What a panel's deliveries cost.
     Cost(ProviderId),
     /// What a panel should hold of ours.
@@ -29,6 +31,7 @@ impl Account {
             Self::Revenue => ("revenue", None),
             Self::Deposits => ("deposits", None),
             Self::Adjustments => ("adjustments", None),
+            Self::WriteOff => ("write_off", None),
             Self::Cost(provider) => ("cost", Some(provider)),
             Self::Float(provider) => ("float", Some(provider)),
             Self::Doubt(provider) => ("doubt", Some(provider)),
@@ -43,6 +46,12 @@ pub enum Reason {
     Charge,
     /// A settlement gave back: revenue to wallet.
     Refund,
+    /// A panel's later word gave back less: wallet to revenue.
+    Clawback,
+    /// The same, but the house bears it: write-off to revenue.
+    Absorbed,
+    /// A still later word gave back more: less to bear.
+    AbsorbedLess,
     /// A customer's money came in: deposits to wallet.
     Deposit,
     /// A person put a wallet right, whichever way: adjustments to wallet, or back.
@@ -63,6 +72,9 @@ impl Reason {
         match self {
             Self::Charge => "charge",
             Self::Refund => "refund",
+            Self::Clawback => "clawback",
+            Self::Absorbed => "absorbed",
+            Self::AbsorbedLess => "absorbed_less",
             Self::Deposit => "deposit",
             Self::Adjustment => "adjustment",
             Self::Cost => "cost",

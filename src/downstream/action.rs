@@ -12,12 +12,19 @@ pub enum Action {
     Add,
     /// Where orders stand.
     Status,
+    /// Deliver again what fell off.
+    Refill,
+    /// Where refills stand.
+    RefillStatus,
+    /// Deliver no more.
+    Cancel,
     /// What the wallet holds.
     Balance,
 }
 
 impl Action {
-    const ALL: [Self; 4] = [Self::Services, Self::Add, Self::Status, Self::Balance];
+    const ALL: [Self; 7] =
+        [Self::Services, Self::Add, Self::Status, Self::Refill, Self::RefillStatus, Self::Cancel, Self::Balance];
 
     /// The protocol's word for it.
     pub fn word(self) -> &'static str {
@@ -25,13 +32,20 @@ impl Action {
             Self::Services => "services",
             Self::Add => "add",
             Self::Status => "status",
+            Self::Refill => "refill",
+            Self::RefillStatus => "refill_status",
+            Self::Cancel => "cancel",
             Self::Balance => "balance",
         }
     }
 
-    /// The action that a form names, in any case; none is as good as an unknown one.
+    /// The action that a form names, in any case. None is as good as an unknown one, but for refills: who names one and
+    /// nothing else asks where it stands.
     pub fn read(form: &Form) -> Result<Self, Refusal> {
-        let asked = form.scalar("action")?.unwrap_or_default();
+        let Some(asked) = form.scalar("action")? else {
+            let names_refills = form.has("refill") || form.has("refills");
+            return if names_refills { Ok(Self::RefillStatus) } else { Err(Refusal::UnknownAction) };
+        };
         let known = Self::ALL.into_iter().find(|action| action.word().eq_ignore_ascii_case(&asked));
         known.ok_or(Refusal::UnknownAction)
     }
@@ -41,14 +55,26 @@ impl Action {
 mod tests {
     use super::*;
 
+    fn read(body: &str) -> Result<Action, Refusal> {
+        let mut form = Form::default();
+        form.read_encoded(body.as_bytes()).unwrap();
+        Action::read(&form)
+    }
+
     #[test]
-    fn actions_are_read_in_any_case_and_what_is_not_served_is_unknown() {
-        let read = |body: &str| Action::read(&Form::read(body.as_bytes()).unwrap());
+    fn actions_are_read_in_any_case_and_others_are_unknown() {
         assert_eq!(read("action=ADD"), Ok(Action::Add));
+        assert_eq!(read("action=Refill_Status"), Ok(Action::RefillStatus));
         assert_eq!(read("action=services&action=services"), Ok(Action::Services));
-        for unknown in ["", "action=", "action=refill", "action=refill_status", "action=cancel", "action=add%20"] {
+        for unknown in ["", "action=", "order=1", "action=dance&refill=1", "action=multi_status", "action=add%20"] {
             assert_eq!(read(unknown), Err(Refusal::UnknownAction), "{unknown}");
         }
         assert_eq!(read("action=add&action=balance"), Err(Refusal::Unreadable("action")));
+    }
+
+    #[test]
+    fn a_refill_without_an_action_is_asked_about() {
+        assert_eq!(read("refill=1"), Ok(Action::RefillStatus));
+        assert_eq!(read("action=&refills=1,2"), Ok(Action::RefillStatus));
     }
 }

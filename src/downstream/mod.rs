@@ -18,6 +18,7 @@ use crate::orders::Orders;
 mod act;
 mod action;
 mod address;
+mod asked;
 mod authenticate;
 mod body;
 mod connections;

@@ -6,13 +6,16 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::domain::customer::Dialect;
+use crate::domain::id::PublicId;
 use crate::domain::money::Money;
 use crate::domain::order::Look;
+use crate::domain::refill::{RefillNames, RefillState};
 use crate::domain::refusal::Refusal;
 use crate::downstream::dialect;
 
 /// What an action answers when it is not refused.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "said by `refill` and `cancel`, which come next"))]
 pub enum Reply {
     /// `services`, spelled once for everyone.
     Services(Bytes),
@@ -32,6 +35,18 @@ pub enum Reply {
         /// The gateway's currency.
         currency: String,
     },
+    /// `refill` of one order.
+    Refill(RefillNames),
+    /// `refill` of many, each with the order's id as it was asked for.
+    Refills(Vec<(String, Result<RefillNames, Refusal>)>),
+    /// `refill_status` of one refill.
+    RefillStatus(RefillState),
+    /// `refill_status` of many, each with the refill's id as it was asked for.
+    RefillStatuses(Vec<(String, Result<RefillState, Refusal>)>),
+    /// `cancel` of one order.
+    Cancel(PublicId),
+    /// `cancel` of many, each with the order's id as it was asked for.
+    Cancels(Vec<(String, Result<PublicId, Refusal>)>),
     /// `balance`
     Balance {
         /// What the wallet holds.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, Request, Response};
 use http_body_util::Full;
 
 use crate::domain::customer::Caller;
 use crate::domain::refusal::Refusal;
+use crate::domain::wish::Parameter;
 use crate::downstream::action::Action;
 use crate::downstream::authenticate::authenticate;
 use crate::downstream::form::Form;
@@ -17,6 +18,8 @@ use crate::downstream::{Limits, Room, act, limit, reply};
 
 /// The media type of the forms that everyone sends.
 const FORM: &str = "application/x-www-form-urlencoded";
+/// The media type of what newer clients send.
+const JSON: &str = "application/json";
 
 /// The action that was served; rides on the answer for the log's sake.
 #[derive(Clone, Copy)]
@@ -57,26 +60,46 @@ pub async fn serve(room: Arc<Room>, request: Request<Bytes>) -> Response<Full<By
     response
 }
 
-/// The parameters, as far as they are read: those of a POST form. A GET has none.
+/// The parameters, wherever they stand. A HEAD has none: whoever asks for no answer cannot have meant to buy.
 fn form(request: &Request<Bytes>, limits: &Limits) -> Result<Form, Refusal> {
+    let mut form = Form::default();
     match *request.method() {
-        Method::GET | Method::HEAD => return Form::read(b""),
-        Method::POST if is_form(request) => {}
-        _ => return Err(Refusal::UnknownAction),
+        Method::HEAD => return Ok(form),
+        Method::GET | Method::POST => {}
+        _ => return Err(Refusal::UnreadableRequest),
     }
-    let form = Form::read(request.body())?;
-    let has_list = matches!(Action::read(&form), Ok(Action::Add)) && form.has("comments");
-    if request.body().len() > limits.body_bytes_max && !has_list {
+    form.read_encoded(request.uri().query().unwrap_or_default().as_bytes())?;
+    match media_type(request) {
+        _ if request.body().is_empty() => {}
+        kind if kind.is_empty() || kind.eq_ignore_ascii_case(FORM) => form.read_encoded(request.body())?,
+        kind if kind.eq_ignore_ascii_case(JSON) => form.read_json(request.body())?,
+        _ => return Err(Refusal::UnreadableRequest),
+    }
+    if let Some(key) = bearer(request) {
+        form.read_key(key)?;
+    }
+    if request.body().len() > limits.body_bytes_max && !may_be_long(&form) {
         return Err(Refusal::TooLarge);
     }
     Ok(form)
 }
 
-/// Whether the body says that it is a form; one that says nothing is one.
-fn is_form(request: &Request<Bytes>) -> bool {
-    let Some(value) = request.headers().get(CONTENT_TYPE) else { return true };
-    let kind = value.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim();
-    kind.is_empty() || kind.eq_ignore_ascii_case(FORM)
+/// What the body says that it is; a body that says nothing is a form.
+fn media_type(request: &Request<Bytes>) -> &str {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else { return "" };
+    value.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim()
+}
+
+/// The key that some clients send as a token.
+fn bearer(request: &Request<Bytes>) -> Option<&str> {
+    let (scheme, token) = request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Only an order may bring a list, and only a list is long.
+fn may_be_long(form: &Form) -> bool {
+    let mut lists = Parameter::ALL.into_iter().filter(|parameter| parameter.is_list());
+    matches!(Action::read(form), Ok(Action::Add)) && lists.any(|list| form.has(list.name()))
 }
 
 async fn act(
@@ -91,6 +114,8 @@ async fn act(
         Action::Services => Ok(act::services::services(&room.menus, caller.dialect, &house.catalog.now())),
         Action::Add => act::add::add(house, caller, form, request.headers()).await,
         Action::Status => act::status::status(house, caller, form).await,
+        // Not served yet.
+        Action::Refill | Action::RefillStatus | Action::Cancel => Err(Refusal::UnknownAction),
         Action::Balance => act::balance::balance(house, caller).await,
     }
 }
@@ -114,6 +139,8 @@ mod tests {
             (format!("action=ADD&comments={long}"), true),
             (format!("action=add&link={long}"), false),
             (format!("action=add&comments=&link={long}"), false),
+            (format!("action=add&keywords[0]={long}"), true),
+            (format!("action=add&username={long}"), false),
             (format!("action=status&comments={long}"), false),
             (format!("comments={long}"), false),
         ] {

@@ -1,5 +1,6 @@
 //! Proves the books: every question about what must not exist, asked of one moment.
 
+use crate::domain::clock::Instant;
 use crate::store::audit::{Check, ask};
 use crate::store::{Store, StoreError};
 
@@ -17,7 +18,7 @@ impl Findings {
     }
 }
 
-/// Asks everything.
-pub async fn audit(store: &Store) -> Result<Findings, StoreError> {
-    Ok(Findings { checks: ask(store).await? })
+/// Asks everything, as of this moment.
+pub async fn audit(store: &Store, now: Instant) -> Result<Findings, StoreError> {
+    Ok(Findings { checks: ask(store, now).await? })
 }

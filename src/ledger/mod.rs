@@ -73,12 +73,30 @@ pub async fn adjust(
         transfers::to_wallet(tx, &account, incoming, at).await?;
         return Ok(Adjustment::Done);
     }
-    let moved = transfers::from_wallet(tx, &account, customer, amount.size(), reason, reference, at).await?;
+    let moved = transfers::out_by_hand(tx, &account, customer, amount.size(), reason, reference, at).await?;
     Ok(if moved { Adjustment::Done } else { Adjustment::BelowFloor })
 }
 
 /// Gives a customer back what an order will not cost. The transfer's id; none where there is nothing to give.
+///
+/// A reference, where a person gave one, is used once.
 pub async fn refund(
+    tx: &mut Tx,
+    customer: CustomerId,
+    order: OrderId,
+    amount: Money,
+    reference: Option<&str>,
+    at: Instant,
+) -> Result<Option<i64>, StoreError> {
+    if !amount.is_positive() {
+        return Ok(None);
+    }
+    let incoming = Incoming { customer, amount, reason: Reason::Refund, order: Some(order), reference };
+    transfers::to_wallet(tx, &Account::Revenue, incoming, at).await.map(Some)
+}
+
+/// Takes back what an order gave too much. The transfer's id; none where there is nothing to take.
+pub async fn clawback(
     tx: &mut Tx,
     customer: CustomerId,
     order: OrderId,
@@ -88,12 +106,28 @@ pub async fn refund(
     if !amount.is_positive() {
         return Ok(None);
     }
-    let incoming = Incoming { customer, amount, reason: Reason::Refund, order: Some(order), reference: None };
-    transfers::to_wallet(tx, &Account::Revenue, incoming, at).await.map(Some)
+    transfers::from_wallet(tx, customer, &Account::Revenue, amount, Reason::Clawback, order, at).await.map(Some)
 }
 
-/// A panel accepted: what it is expected to charge leaves what it holds of ours.
+/// What the house bears of an order goes from one amount to another: what was given back too much is its loss.
+pub async fn absorb(tx: &mut Tx, order: OrderId, from: Money, to: Money, at: Instant) -> Result<(), StoreError> {
+    let more = to.minus(from).map_err(|_| StoreError::Unexpected("a loss that the books cannot hold"))?;
+    let (debit, credit, reason) = if more.is_negative() {
+        (Account::Revenue, Account::WriteOff, Reason::AbsorbedLess)
+    } else {
+        (Account::WriteOff, Account::Revenue, Reason::Absorbed)
+    };
+    if more.size().is_positive() {
+        transfers::between_house(tx, &debit, &credit, more.size(), reason, order, at).await?;
+    }
+    Ok(())
+}
+
+/// A panel accepted: what it is expected to charge leaves what it holds of ours, unless it is booked already.
 pub async fn cost(tx: &mut Tx, leg: &LockedLeg, at: Instant) -> Result<(), StoreError> {
+    if leg.booked.is_positive() {
+        return correct_cost(tx, leg, leg.cost, at).await;
+    }
     move_if_any(tx, leg, (cost_of(leg), float_of(leg)), leg.cost, Reason::Cost, at).await
 }
 

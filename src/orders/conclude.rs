@@ -5,13 +5,14 @@ use chrono::TimeDelta;
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, PanelOrder};
 use crate::domain::leg::{Evidence, LegState, Verdict};
+use crate::domain::money::Money;
 use crate::domain::order::OrderState;
 use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::domain::service::Route;
 use crate::ledger;
 use crate::orders::{Delivery, reroute, settle, track};
 use crate::store::legs::{LockedLeg, Turn};
-use crate::store::{StoreError, Tx, legs, orders};
+use crate::store::{StoreError, Tx, gates, legs, orders};
 
 /// The longest wait before something that never left is tried again.
 const UNSENT_WAIT_S_MAX: i64 = 60;
@@ -19,6 +20,15 @@ const UNSENT_WAIT_S_MAX: i64 = 60;
 const UNSENT_BEFORE_REROUTE: i32 = 3;
 /// How long a leg waits for another order on its link to end.
 const ACTIVE_WAIT_H_MAX: i64 = 24;
+
+/// Whose evidence it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// The panel's, or what became of the call.
+    Panel,
+    /// Nobody's: the process that asked ended.
+    Nobody,
+}
 
 impl Delivery {
     /// Writes the answer down and draws the conclusion. An answer that comes late is still evidence: a leg in doubt
@@ -30,11 +40,23 @@ impl Delivery {
         attempt: i32,
         said: &Evidence,
     ) -> Result<(), StoreError> {
+        self.write_down(settings, leg, attempt, said, Speaker::Panel).await
+    }
+
+    /// The same for what the panel said, and for the silence of a sender of ours, which is no fault of the panel.
+    pub(super) async fn write_down(
+        &self,
+        settings: &ProviderSettings,
+        leg: LegId,
+        attempt: i32,
+        said: &Evidence,
+        speaker: Speaker,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, leg).await?;
-        let awaited = matches!(leg.state, LegState::Sending | LegState::InDoubt) && leg.attempt == attempt;
-        if !awaited {
+        let awaited = matches!(leg.state, LegState::Sending | LegState::InDoubt | LegState::WrittenOff);
+        if !awaited || leg.attempt != attempt {
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "an answer came for a leg that moved on");
             return Ok(());
         }
@@ -42,9 +64,15 @@ impl Delivery {
         legs::record(&mut tx, leg.id, attempt, &said, now).await?;
         match &said.verdict {
             Verdict::Accepted(id) => self.accepted(&mut tx, settings, &leg, id, now).await?,
+            Verdict::Refused(_) | Verdict::NeverSent if leg.state == LegState::WrittenOff => {
+                never_placed(&mut tx, &leg, now).await?;
+            }
             Verdict::Refused(class) => self.refused(&mut tx, settings, &leg, *class, now).await?,
             Verdict::NeverSent => self.never_sent(&mut tx, &leg, now).await?,
             Verdict::InDoubt => in_doubt(&mut tx, &leg, "the answer does not tell whether it was placed", now).await?,
+        }
+        if speaker == Speaker::Panel {
+            mind(&mut tx, settings, &said.verdict, now).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -96,7 +124,8 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let why = &format!("refused: {}", class.word());
         let again = now + TimeDelta::seconds(i64::from(settings.status_every_s));
-        let waited_long = leg.parked_at.is_some_and(|since| now - since >= TimeDelta::hours(ACTIVE_WAIT_H_MAX));
+        let waited_long =
+            leg.parked.is_some_and(|(of, since)| of == class && now - since >= TimeDelta::hours(ACTIVE_WAIT_H_MAX));
         match class {
             RefusalClass::Link | RefusalClass::Quantity | RefusalClass::Parameters => {
                 self.end_refused(tx, leg, why, now).await
@@ -189,11 +218,35 @@ async fn park(
     now: Instant,
 ) -> Result<(), StoreError> {
     ledger::unexpose(tx, leg, now).await?;
-    legs::turn(tx, leg, &Turn::Parked { at: again }, &format!("waits: {}", class.word()), now).await
+    legs::turn(tx, leg, &Turn::Parked { at: again, class }, &format!("waits: {}", class.word()), now).await
+}
+
+/// The breaker on doubts minds every answer: one that proves anything, and one that proves nothing.
+async fn mind(tx: &mut Tx, settings: &ProviderSettings, verdict: &Verdict, now: Instant) -> Result<(), StoreError> {
+    match verdict {
+        Verdict::Accepted(_) | Verdict::Refused(_) => {
+            if gates::proved(tx, &settings.id, now).await? {
+                tracing::info!(provider = %settings.id, "the panel's answers prove something again; orders go to it");
+            }
+        }
+        Verdict::InDoubt => {
+            if let Some(until) = gates::doubted(tx, &settings.id, &settings.doubts, now).await? {
+                tracing::error!(provider = %settings.id, %until, "too many doubts: no orders go to the panel for a while");
+            }
+        }
+        Verdict::NeverSent => {}
+    }
+    Ok(())
+}
+
+/// What was written off was never placed: its cost comes back, and the order is over already.
+pub(super) async fn never_placed(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
+    ledger::correct_cost(tx, leg, Money::ZERO, now).await?;
+    legs::turn(tx, leg, &Turn::Refused, "not placed after all", now).await
 }
 
 async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Instant) -> Result<(), StoreError> {
-    if leg.state == LegState::InDoubt {
+    if matches!(leg.state, LegState::InDoubt | LegState::WrittenOff) {
         return Ok(());
     }
     legs::turn(tx, leg, &Turn::InDoubt, reason, now).await?;

@@ -1,7 +1,10 @@
-//! An order's life, in order: bought, submitted to a panel, its answer concluded (or its doubt resolved), tracked,
-//! settled; and looked at.
+//! An order's life, in order: bought, submitted to a panel (or withdrawn before), its answer concluded (or its doubt
+//! looked into and resolved), tracked, settled (or decided by a person); and looked at.
 
 pub mod conclude;
+mod contents;
+pub mod decide;
+pub mod doubt;
 pub mod intake;
 pub mod look;
 pub mod park;
@@ -11,6 +14,7 @@ pub mod resolve;
 pub mod settle;
 pub mod submit;
 pub mod track;
+pub mod withdraw;
 
 use std::sync::Arc;
 

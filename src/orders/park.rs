@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 
 use crate::domain::money::Money;
 use crate::orders::Delivery;
-use crate::store::{StoreError, legs, providers};
+use crate::routing::health::Breaker;
+use crate::store::{StoreError, gates, parked, providers};
 use crate::upstream::Panel;
 
 /// Parked legs looked at in one round.
@@ -17,7 +18,11 @@ impl Delivery {
         match panel.balance().await {
             Ok(balance) => {
                 let now = self.clock.now();
-                providers::keep_balance(&self.store, &panel.settings().id, balance.amount, &balance.text, now).await?;
+                let provider = &panel.settings().id;
+                providers::keep_balance(&self.store, provider, balance.amount, &balance.text, now).await?;
+                if gates::half_open(&self.store, provider, now).await? {
+                    tracing::info!(%provider, "the panel answers free questions; one order at a time goes to it");
+                }
                 Ok(Some(balance.amount))
             }
             Err(failure) => {
@@ -27,12 +32,23 @@ impl Delivery {
         }
     }
 
+    /// Tries a panel to which nothing is sent because of its doubts, with a question that is free. Whether it
+    /// answered.
+    pub async fn probe(&self, panel: &Panel) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let gate = gates::gate(&self.store, &panel.settings().id, now).await?;
+        match gate.health.breaker {
+            Breaker::Open { until } if until <= now => self.ask_balance(panel).await.map(|balance| balance.is_some()),
+            Breaker::Open { .. } | Breaker::Shut | Breaker::Probation => Ok(false),
+        }
+    }
+
     /// Lets parked legs go that have waited long enough, as many as the panel's balance pays for, oldest first. A
     /// panel that does not even tell its balance would refuse them again: they wait on. How many were let go.
     pub async fn unpark(&self, panel: &Panel) -> Result<u64, StoreError> {
         // What is parked a moment before the panel is asked again shall not wait a whole round more.
         let soon = self.clock.now() + TimeDelta::milliseconds(500);
-        let parked = legs::parked(&self.store, &panel.settings().id, soon, LEGS_MAX).await?;
+        let parked = parked::due(&self.store, &panel.settings().id, soon, LEGS_MAX).await?;
         if parked.is_empty() {
             return Ok(0);
         }
@@ -48,6 +64,6 @@ impl Delivery {
                 Ok(_) | Err(_) => {}
             }
         }
-        legs::unpark(&self.store, &affordable, self.clock.now()).await
+        parked::let_go(&self.store, &affordable, self.clock.now()).await
     }
 }

@@ -9,23 +9,24 @@ use crate::domain::customer::Caller;
 use crate::domain::id::{OrderId, PublicId, ServiceId};
 use crate::domain::order::{Placed, Placement, Quote, Request};
 use crate::domain::refusal::Refusal;
-use crate::domain::service::{Route, ServiceType};
-use crate::domain::wish::{Details, LINES_MAX, LINK_BYTES_MAX, REQUEST_ID_CHARS_MAX, Wish};
-use crate::orders::Orders;
+use crate::domain::service::Route;
+use crate::domain::wish::{LINK_BYTES_MAX, Parameter, REQUEST_ID_CHARS_MAX, Wish};
+use crate::orders::{Orders, contents};
 use crate::pricing;
 use crate::store::orders;
 
-/// The most digits of a poll's answer.
-const ANSWER_DIGITS_MAX: usize = 9;
+/// What a tongue has of its own in placing orders.
+#[derive(Clone, Copy, Debug)]
+pub struct Custom {
+    /// Whether an order must bring a `request_id`.
+    pub needs_request_id: bool,
+    /// Writes the answer for a new order; its bytes are remembered with it.
+    pub added: fn(OrderId, PublicId) -> String,
+}
 
 impl Orders {
-    /// Buys what is wished for, or says why not. The exact bytes of the answer; `spell` writes it for a new order.
-    pub async fn place(
-        &self,
-        caller: &Caller,
-        wish: Wish,
-        spell: fn(OrderId, PublicId) -> String,
-    ) -> Result<String, Refusal> {
+    /// Buys what is wished for, or says why not. The exact bytes of the answer.
+    pub async fn place(&self, caller: &Caller, wish: Wish, custom: Custom) -> Result<String, Refusal> {
         let request = request_of(caller, &wish)?;
         if let Some(request) = &request
             && let Some(answer) = self.replay(caller, request).await?
@@ -33,9 +34,13 @@ impl Orders {
             return Ok(answer);
         }
         let catalogue = self.catalog.now();
-        let sold = find(&catalogue, wish.service.as_deref())?;
-        let link = link(wish.link.as_deref())?;
-        let (units, details) = contents(sold, &wish)?;
+        let sold = find(&catalogue, wish.text(Parameter::Service)?)?;
+        let link = link(wish.text(Parameter::Link)?)?;
+        let (units, details) = contents::read(sold, &wish)?;
+        // Last of what can be missing: whoever sends next to nothing is told of the service first.
+        if custom.needs_request_id && request.is_none() {
+            return Err(Refusal::Missing("request_id"));
+        }
         let (quote, route) = price(&catalogue, sold, units)?;
         let order = self.intake.draw_id().await?;
         let public = PublicId(Uuid::now_v7());
@@ -52,7 +57,7 @@ impl Orders {
             quote,
             route,
             request,
-            answer: spell(order, public),
+            answer: (custom.added)(order, public),
             at: self.clock.now(),
         };
         match self.intake.buy(placement).await? {
@@ -98,13 +103,13 @@ fn fingerprint(wish: &Wish) -> [u8; 32] {
 }
 
 fn find<'a>(catalogue: &'a Snapshot, service: Option<&str>) -> Result<&'a Sold, Refusal> {
-    let id = service.ok_or(Refusal::Missing("service"))?.trim();
+    let id = service.ok_or(Refusal::Missing("service"))?;
     let id = id.parse().map(ServiceId).map_err(|_| Refusal::ServiceUnknown)?;
     catalogue.sold.get(&id).map(AsRef::as_ref).ok_or(Refusal::ServiceUnknown)
 }
 
 fn link(link: Option<&str>) -> Result<String, Refusal> {
-    let link = link.map(str::trim).filter(|link| !link.is_empty()).ok_or(Refusal::Missing("link"))?;
+    let link = link.ok_or(Refusal::Missing("link"))?;
     if link.len() > LINK_BYTES_MAX {
         return Err(Refusal::Unreadable("link"));
     }
@@ -112,59 +117,6 @@ fn link(link: Option<&str>) -> Result<String, Refusal> {
         return Err(Refusal::BadLink);
     }
     Ok(link.to_owned())
-}
-
-/// How many units, and what else the panel is told; in the protocol's order of parameters, then the bounds.
-fn contents(sold: &Sold, wish: &Wish) -> Result<(u64, Details), Refusal> {
-    let mut details = Details::default();
-    let mut units = 1;
-    if sold.kind.takes_quantity() {
-        let quantity = wish.quantity.as_deref().map(str::trim).filter(|quantity| !quantity.is_empty());
-        let quantity = quantity.ok_or(Refusal::Missing("quantity"))?;
-        if !quantity.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Refusal::Unreadable("quantity"));
-        }
-        // A number of digits that passes 64 bits is above any maximum; its smaller neighbour is refused just the same.
-        units = quantity.parse().unwrap_or(u64::MAX);
-    }
-    if sold.kind == ServiceType::Poll {
-        let answer = wish.answer_number.as_deref().map(str::trim).filter(|answer| !answer.is_empty());
-        let answer = answer.ok_or(Refusal::NoAnswer)?;
-        if answer.len() > ANSWER_DIGITS_MAX || !answer.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Refusal::Unreadable("answer_number"));
-        }
-        details.answer_number = Some(answer.to_owned());
-    }
-    if sold.kind.takes_comments() {
-        if wish.comments.is_empty() {
-            return Err(Refusal::Missing("comments"));
-        }
-        if wish.comments.len() > LINES_MAX {
-            return Err(Refusal::Unreadable("comments"));
-        }
-        details.comments.clone_from(&wish.comments);
-        if !sold.kind.is_package() {
-            units = wish.comments.len() as u64;
-        }
-    }
-    if [&wish.runs, &wish.interval].into_iter().flatten().any(|value| value.trim() != "0") {
-        return Err(Refusal::DripFeed);
-    }
-    within_bounds(sold, units)?;
-    Ok((units, details))
-}
-
-fn within_bounds(sold: &Sold, units: u64) -> Result<(), Refusal> {
-    if sold.kind.is_package() {
-        return Ok(());
-    }
-    if units < sold.min {
-        return Err(Refusal::BelowMinimum { min: sold.min });
-    }
-    if units > sold.max {
-        return Err(Refusal::AboveMaximum { max: sold.max });
-    }
-    Ok(())
 }
 
 /// The quote, and the route that it was made for: the first whose cost is known.

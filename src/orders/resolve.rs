@@ -1,11 +1,12 @@
 //! Resolving: a person decides an order in doubt, either way; the machine never does it on its own.
 
 use crate::domain::id::{OrderId, PanelOrder};
+use crate::domain::leg::LegState;
 use crate::domain::money::Money;
 use crate::ledger;
-use crate::orders::Delivery;
+use crate::orders::{Delivery, conclude};
 use crate::store::legs::LockedLeg;
-use crate::store::{StoreError, Tx, legs};
+use crate::store::{StoreError, Tx, doubts, legs};
 
 /// What a person found out at the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +32,9 @@ impl Delivery {
     /// Decides an order in doubt, in the caller's transaction.
     pub async fn resolve(&self, tx: &mut Tx, order: OrderId, finding: &Finding) -> Result<Resolved, StoreError> {
         let now = self.clock.now();
-        let leg = match legs::in_doubt(tx, order).await? {
+        let leg = match doubts::in_doubt(tx, order).await? {
             Some(leg) => leg,
-            None => match legs::unknown_to_panel(tx, order).await? {
+            None => match doubts::unknown_to_panel(tx, order).await? {
                 Some(leg) => self.doubt_again(tx, leg).await?,
                 None => return Ok(Resolved::NotInDoubt),
             },
@@ -44,11 +45,13 @@ impl Delivery {
                 let taken = self.take_over(tx, &leg, panel_order, now, now).await?;
                 Ok(if taken { Resolved::Done } else { Resolved::TakenId })
             }
+            Finding::NotPlaced if leg.state == LegState::WrittenOff => {
+                conclude::never_placed(tx, &leg, now).await?;
+                Ok(Resolved::Done)
+            }
             Finding::NotPlaced => {
                 let why = "not placed, as a person found";
-                if !self.by_next_route(tx, &leg, why, now).await? {
-                    self.end_refused(tx, &leg, why, now).await?;
-                }
+                self.not_placed(tx, &leg, why, now).await?;
                 Ok(Resolved::Done)
             }
         }
@@ -58,7 +61,7 @@ impl Delivery {
     /// must not hold the money for ever. The leg is as it was in doubt.
     async fn doubt_again(&self, tx: &mut Tx, leg: LockedLeg) -> Result<LockedLeg, StoreError> {
         let now = self.clock.now();
-        legs::doubt_again(tx, &leg, now).await?;
+        doubts::doubt_again(tx, &leg, now).await?;
         ledger::correct_cost(tx, &leg, Money::ZERO, now).await?;
         ledger::expose(tx, &leg, now).await?;
         legs::lock(tx, leg.id).await

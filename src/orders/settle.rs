@@ -1,11 +1,14 @@
-//! Settling: the order ends, and the ledger gets the difference to what is already given back, in one commit.
+//! Settling: the order stands as it must, and the ledger gets the difference to what is given back already, in one
+//! commit.
 
 use crate::domain::clock::Instant;
 use crate::domain::money::{Money, MoneyError};
 use crate::domain::order::OrderState;
+use crate::domain::provider::Reversal;
+use crate::domain::settlement::moves;
 use crate::ledger;
 use crate::store::orders::{Locked, SettlementRow};
-use crate::store::{StoreError, Tx, orders};
+use crate::store::{StoreError, Tx, orders, transfers};
 
 /// An order's end, as the rules of settlement see it.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +25,17 @@ pub struct End {
     pub remains: i64,
 }
 
+/// What a settlement changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Nothing: the order stood so already.
+    Same,
+    /// It ended, or ended otherwise, and nothing was given back too much.
+    Anew,
+    /// It was given more back than its last word allows.
+    Reversed,
+}
+
 /// Nothing was placed and nothing will be: the whole charge goes back.
 pub async fn refused(tx: &mut Tx, order: &Locked, now: Instant) -> Result<(), StoreError> {
     let end = End {
@@ -31,26 +45,44 @@ pub async fn refused(tx: &mut Tx, order: &Locked, now: Instant) -> Result<(), St
         start_count: None,
         remains: i64::try_from(order.bought.units).unwrap_or(i64::MAX),
     };
-    to_target(tx, order, end, now).await
+    to_target(tx, order, end, Reversal::Absorb, now).await.map(|_| ())
 }
 
-/// Settles a locked order to its target. A target below what was given back already takes nothing back.
-pub async fn to_target(tx: &mut Tx, order: &Locked, end: End, now: Instant) -> Result<(), StoreError> {
-    let owed = end.target.minus(order.refunded).map_err(too_large)?;
-    let amount = owed.max(Money::ZERO);
-    let transfer = ledger::refund(tx, order.customer, order.id, amount, now).await?;
+/// Settles a locked order to its target. What was given back too much is taken from the wallet, as far as it goes, or
+/// borne by the house, as the operator decided for the panel.
+pub async fn to_target(
+    tx: &mut Tx,
+    order: &Locked,
+    end: End,
+    reversal: Reversal,
+    now: Instant,
+) -> Result<Settled, StoreError> {
+    let before = order.given_back;
+    let can_give = match reversal {
+        Reversal::Clawback if before.refunded > end.target => transfers::can_give(tx, order.customer).await?,
+        Reversal::Clawback | Reversal::Absorb => Money::ZERO,
+    };
+    let moves = moves(order.bought.charge, before, end.target, can_give).map_err(too_large)?;
+    if order.state == end.state && moves.after == before && order.settlements > 0 {
+        return Ok(Settled::Same);
+    }
+    let given = ledger::refund(tx, order.customer, order.id, moves.refund, None, now).await?;
+    let taken = ledger::clawback(tx, order.customer, order.id, moves.clawback, now).await?;
+    ledger::absorb(tx, order.id, before.absorbed, moves.after.absorbed, now).await?;
     let row = SettlementRow {
         state: end.state,
         delivered: end.delivered,
         target: end.target,
-        amount,
-        transfer,
+        amount: moves.refund.minus(moves.clawback).map_err(too_large)?,
+        transfer: given.or(taken),
+        after: moves.after,
         start_count: end.start_count,
         remains: end.remains,
     };
     orders::settle(tx, order, &row, now).await?;
-    tracing::info!(order = %order.id, state = end.state.word(), refunded = %amount, "an order ended");
-    Ok(())
+    tracing::info!(order = %order.id, state = end.state.word(), refunded = %row.amount, "an order was settled");
+    let reversed = moves.clawback.is_positive() || moves.after.absorbed > before.absorbed;
+    Ok(if reversed { Settled::Reversed } else { Settled::Anew })
 }
 
 /// Amounts of one order always fit: the charge did.

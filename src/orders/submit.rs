@@ -12,7 +12,8 @@ use crate::domain::id::LegId;
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::Delivery;
-use crate::store::{StoreError, legs, providers};
+use crate::orders::conclude::Speaker;
+use crate::store::{StoreError, doubts, gates, legs, providers};
 use crate::upstream::Panel;
 
 /// How long a panel's lease is held without being renewed; a dead process blocks its panels no longer.
@@ -40,13 +41,18 @@ impl Delivery {
         providers::let_go(&self.store, self.node).await
     }
 
-    /// Takes up to so many legs that are due at a panel. None before the panel answered a harmless question under this
-    /// configuration: an address that redirects or a wrong path would put every order in doubt.
+    /// Takes up to so many legs that are due at a panel, as many as its gate lets through. None before the panel answered
+    /// a harmless question under this configuration: an address that redirects or a wrong path would put every order in
+    /// doubt.
     pub async fn lease(&self, panel: &Panel, epoch: i64, legs_max: usize) -> Result<Vec<LeasedLeg>, StoreError> {
         if !panel.has_answered() || legs_max == 0 {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
+        let legs_max = gates::gate(&self.store, &panel.settings().id, now).await?.lets_through(legs_max);
+        if legs_max == 0 {
+            return Ok(Vec::new());
+        }
         let until = now + TimeDelta::seconds(LEG_LEASE_S);
         let legs_max = i64::try_from(legs_max).unwrap_or(i64::MAX);
         legs::lease(&self.store, &panel.settings().id, epoch, legs_max, until, now).await
@@ -58,8 +64,8 @@ impl Delivery {
         match legs::mark(&self.store, leg, epoch, self.clock.now()).await {
             Ok(true) => {}
             Ok(false) => {
-                tracing::info!(leg = %leg.leg, "a leg was taken by somebody else before it was sent");
-                return Ok(());
+                tracing::info!(leg = %leg.leg, "a leg was taken back, or its panel's gate closed, before it was sent");
+                return legs::release(&self.store, leg, epoch).await;
             }
             // The mark may be committed, and nothing will be sent: said while it is known, or the leg would be in doubt.
             Err(error) => {
@@ -96,7 +102,7 @@ impl Delivery {
     /// holder of the panel's lease, and those past the timeout and its grace. How many.
     pub async fn sweep(&self, settings: &ProviderSettings, epoch: i64) -> Result<usize, StoreError> {
         let overdue = overdue(settings, self.clock.now());
-        let orphans = legs::orphans(&self.store, &settings.id, epoch, overdue, ORPHANS_MAX).await?;
+        let orphans = doubts::orphans(&self.store, &settings.id, epoch, overdue, ORPHANS_MAX).await?;
         for (leg, attempt) in &orphans {
             self.doubt(settings, *leg, *attempt).await?;
         }
@@ -110,7 +116,7 @@ impl Delivery {
             words: "no answer was written down: the sender ended, or waited longer than it may".to_owned(),
         };
         tracing::warn!(%leg, attempt, provider = %settings.id, "a leg without an answer is in doubt");
-        self.conclude(settings, leg, attempt, &said).await
+        self.write_down(settings, leg, attempt, &said, Speaker::Nobody).await
     }
 }
 

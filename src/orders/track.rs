@@ -6,18 +6,26 @@ use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
+use crate::domain::order::OrderState;
 use crate::domain::provider::{PanelStatus, ProviderSettings};
-use crate::domain::settlement::{self, Bought, Outcome, Report};
+use crate::domain::settlement::{self, Bought, Outcome, Report, Rules};
 use crate::ledger;
-use crate::orders::{Delivery, settle};
-use crate::store::watches::{self, Due};
-use crate::store::{StoreError, Tx, legs, orders};
+use crate::orders::Delivery;
+use crate::orders::settle::{self, Settled};
+use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
+use crate::store::orders::Locked;
+use crate::store::watches::{self, Due, Worth};
+use crate::store::{StoreError, Tx, legs, orders, providers};
 use crate::upstream::{Failure, FailureKind, Panel, Row};
 
 /// Answers in a row that should have settled and could not, before a person is asked.
 const PUZZLES_MAX: i32 = 3;
 /// Answers in a row that named no status of the order, before a person is asked.
 const SILENCES_MAX: i32 = 10;
+
+/// After an order's end, when its panel is asked whether it stands by its word.
+const AFTER_THE_END: [TimeDelta; 4] =
+    [TimeDelta::hours(1), TimeDelta::hours(6), TimeDelta::hours(24), TimeDelta::hours(72)];
 
 impl Delivery {
     /// Asks a panel about the orders that are due there, one batch. How many were asked about.
@@ -45,53 +53,137 @@ impl Delivery {
             let row = rows.iter().find(|(id, _)| *id == due.panel_order).map(|(_, row)| row);
             let said = Said::of(row.unwrap_or(&Row::Missing));
             let next_at = next_ask(settings, due.accepted_at, now);
-            if said.text == due.seen && !said.puzzles {
+            if due.ended_at.is_none() && said.text == due.seen && !said.puzzles {
                 unchanged.push((due.leg, next_at));
                 continue;
             }
-            self.apply(due, &said, next_at, now).await?;
+            match due.ended_at {
+                None => self.apply(settings, due, &said, next_at, now).await?,
+                Some(ended_at) => self.look_back(settings, due, &said, ended_at, now).await?,
+            }
         }
         watches::put_off_all(&self.store, &unchanged).await?;
         Ok(due.len())
     }
 
     /// One order's news, in one commit: leg, then order, then wallet.
-    async fn apply(&self, due: &Due, said: &Said, next_at: Instant, now: Instant) -> Result<(), StoreError> {
+    async fn apply(
+        &self,
+        settings: &ProviderSettings,
+        due: &Due,
+        said: &Said,
+        next_at: Instant,
+        now: Instant,
+    ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, due.leg).await?;
         if leg.state != LegState::Accepted {
             return Ok(());
         }
         let order = orders::lock(&mut tx, leg.order).await?;
-        let outcome = match &said.report {
-            Some(report) => settlement::outcome(order.bought, report).map_err(settle::too_large)?,
-            None => Outcome::AskAgain("the panel names no status of it"),
-        };
-        match outcome {
+        match said.outcome(settings, due, order.bought, now)? {
             Outcome::Open(state) => {
                 let (start, remains) = said.counts();
                 orders::progress(&mut tx, order.id, state, start, remains).await?;
-                watches::put_off(&mut tx, leg.id, &said.text, next_at, false).await?;
+                orders::calm(&mut tx, order.id).await?;
+                watches::put_off(&mut tx, leg.id, &said.text, next_at, Worth::Clear, now).await?;
             }
             Outcome::End { state, target, delivered } => {
-                let report = said.report.as_ref().ok_or(StoreError::Unexpected("an end without a report"))?;
-                let cost = final_cost(report, leg.booked, order.bought, delivered)?;
-                ledger::correct_cost(&mut tx, &leg, cost, now).await?;
-                let status = &report.status_text;
-                legs::end(&mut tx, &leg, status, report.charge_text.as_deref(), cost, now).await?;
-                let remains = shown_remains(order.bought, report, delivered);
-                let end = settle::End { state, target, delivered, start_count: report.start_count, remains };
-                settle::to_target(&mut tx, &order, end, now).await?;
+                let first_look = now + AFTER_THE_END[0];
+                end(
+                    &mut tx,
+                    settings,
+                    &leg,
+                    &order,
+                    said,
+                    (state, target, delivered),
+                    Afterwards::AskAt(first_look),
+                    now,
+                )
+                .await?;
             }
-            Outcome::AskAgain(why) => {
-                let patience = if said.report.is_some() { PUZZLES_MAX } else { SILENCES_MAX };
-                puzzled(&mut tx, leg.id, order.id, &said.text, next_at, why, patience).await?;
+            Outcome::AskAgain(why) => puzzled(&mut tx, due, order.id, said, next_at, why, now).await?,
+            Outcome::Review(why) => {
+                watches::put_off(&mut tx, leg.id, &said.text, next_at, Worth::Puzzling, now).await?;
+                ask_a_person(&mut tx, order.id, leg.id, why).await?;
             }
-            Outcome::Review(why) => puzzled(&mut tx, leg.id, order.id, &said.text, next_at, why, 1).await?,
         }
         tx.commit().await?;
         Ok(())
     }
+
+    /// An order that is over is looked at a few times more: panels think better of it. A new end settles anew; a word
+    /// that ends nothing changes nothing.
+    async fn look_back(
+        &self,
+        settings: &ProviderSettings,
+        due: &Due,
+        said: &Said,
+        ended_at: Instant,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let leg = legs::lock(&mut tx, due.leg).await?;
+        if leg.state != LegState::Ended {
+            return Ok(());
+        }
+        let order = orders::lock(&mut tx, leg.order).await?;
+        let next = usize::try_from(due.checks + 1).ok().and_then(|check| AFTER_THE_END.get(check));
+        let afterwards = next.map_or(Afterwards::Nothing, |wait| Afterwards::AskAt(ended_at + *wait));
+        match said.outcome(settings, due, order.bought, now)? {
+            Outcome::End { state, target, delivered } => {
+                end(&mut tx, settings, &leg, &order, said, (state, target, delivered), afterwards, now).await?;
+            }
+            // The panel works on it again: it is followed until it ends again, and nothing moves before.
+            Outcome::Open(_) => {
+                tracing::warn!(order = %order.id, provider = %settings.id, status = %said.text, "a panel reopened an order that was over");
+                let next_at = next_ask(settings, due.accepted_at, now);
+                watches::put_off(&mut tx, leg.id, &said.text, next_at, Worth::Clear, now).await?;
+            }
+            Outcome::AskAgain(_) | Outcome::Review(_) => match afterwards {
+                Afterwards::AskAt(at) => watches::after_the_end(&mut tx, leg.id, at, now).await?,
+                Afterwards::Nothing => watches::forget(&mut tx, leg.id).await?,
+            },
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// The order is over at the panel, or over otherwise than it was: its cost and its refund are set right.
+#[expect(clippy::too_many_arguments, reason = "an end is all of these, and they come from four sides")]
+async fn end(
+    tx: &mut Tx,
+    settings: &ProviderSettings,
+    leg: &LockedLeg,
+    order: &Locked,
+    said: &Said,
+    (state, target, delivered): (OrderState, Money, u64),
+    afterwards: Afterwards,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let report = said.report.as_ref().ok_or(StoreError::Unexpected("an end without a report"))?;
+    let cost = final_cost(report, leg, order.bought, delivered)?;
+    ledger::correct_cost(tx, leg, cost, now).await?;
+    let leg_end = LegEnd {
+        status: &report.status_text,
+        charge_text: report.charge_text.as_deref(),
+        cost,
+        reason: "ended at the panel",
+        afterwards,
+    };
+    legs::end(tx, leg, leg_end, now).await?;
+    let remains = shown_remains(order.bought, report, delivered);
+    let end = settle::End { state, target, delivered, start_count: report.start_count, remains };
+    let settled = settle::to_target(tx, order, end, settings.settling.reversal, now).await?;
+    let over_delivered = leg.state == LegState::Accepted && report.remains.is_some_and(i64::is_negative);
+    if settled == Settled::Reversed {
+        tracing::warn!(order = %order.id, provider = %settings.id, "a panel's later word gives back less than was given");
+    }
+    if over_delivered || settled == Settled::Reversed {
+        providers::count(tx, &settings.id, over_delivered, settled == Settled::Reversed).await?;
+    }
+    Ok(())
 }
 
 /// Asks about a batch; a panel that declines the batch as a whole, or knows no batches, is asked one by one: one bad
@@ -112,16 +204,28 @@ async fn ask(panel: &Panel, ids: &[PanelOrder]) -> Result<Vec<(PanelOrder, Row)>
 /// Keeps the state and asks again; when patience is over, a person is asked too.
 async fn puzzled(
     tx: &mut Tx,
-    leg: LegId,
+    due: &Due,
     order: OrderId,
-    seen: &str,
+    said: &Said,
     next_at: Instant,
     why: &str,
-    patience: i32,
+    now: Instant,
 ) -> Result<(), StoreError> {
-    let times = watches::put_off(tx, leg, seen, next_at, true).await?;
-    // Not only at the very number: puzzles of another kind, with more patience, may have counted past it.
-    if times >= patience && orders::review(tx, order, why).await? {
+    let times = watches::put_off(tx, due.leg, &said.text, next_at, said.worth(), now).await?;
+    let patience_is_over = match said.worth() {
+        Worth::Puzzling => times >= PUZZLES_MAX,
+        Worth::Silent => times >= SILENCES_MAX,
+        // A failure has a patience of its own, in hours.
+        Worth::Failing | Worth::Clear => false,
+    };
+    if patience_is_over {
+        ask_a_person(tx, order, due.leg, why).await?;
+    }
+    Ok(())
+}
+
+async fn ask_a_person(tx: &mut Tx, order: OrderId, leg: LegId, why: &str) -> Result<(), StoreError> {
+    if orders::review(tx, order, why).await? {
         tracing::warn!(%order, %leg, why, "an order waits for a person");
     }
     Ok(())
@@ -152,6 +256,35 @@ impl Said {
         }
     }
 
+    /// What follows from it, by the rules of settlement.
+    fn outcome(
+        &self,
+        settings: &ProviderSettings,
+        due: &Due,
+        bought: Bought,
+        now: Instant,
+    ) -> Result<Outcome, StoreError> {
+        let Some(report) = &self.report else { return Ok(Outcome::AskAgain("the panel names no status of it")) };
+        let patience = TimeDelta::hours(i64::from(settings.settling.failed_settles_after_h));
+        let rules = Rules {
+            canceled_with_remains: settings.settling.canceled_with_remains,
+            failed_for_good: due.failing_at.is_some_and(|since| now - since >= patience),
+        };
+        settlement::outcome(bought, report, rules).map_err(settle::too_large)
+    }
+
+    /// What it is worth where it settles nothing.
+    fn worth(&self) -> Worth {
+        match self.report.as_ref().map(|report| report.status) {
+            None => Worth::Silent,
+            Some(PanelStatus::Failed) => Worth::Failing,
+            Some(PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Expired) => Worth::Puzzling,
+            Some(PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress | PanelStatus::Completed) => {
+                Worth::Clear
+            }
+        }
+    }
+
     /// What an open order shows of its counts; a negative remains is over-delivery, shown as nothing missing.
     fn counts(&self) -> (Option<i64>, Option<i64>) {
         self.report.as_ref().map_or((None, None), |report| (report.start_count, report.remains.map(|r| r.max(0))))
@@ -159,10 +292,10 @@ impl Said {
 }
 
 /// The panel's own final charge; where it gives none, the expected cost of what it delivered.
-fn final_cost(report: &Report, booked: Money, bought: Bought, delivered: u64) -> Result<Money, StoreError> {
+fn final_cost(report: &Report, leg: &LockedLeg, bought: Bought, delivered: u64) -> Result<Money, StoreError> {
     match report.charge {
         Some(charge) if !charge.is_negative() => Ok(charge),
-        Some(_) | None => booked.share_rounding_down(delivered, bought.units).map_err(settle::too_large),
+        Some(_) | None => leg.cost.share_rounding_down(delivered, bought.units).map_err(settle::too_large),
     }
 }
 

@@ -1,4 +1,6 @@
-//! Which panel delivers: the routes that may be used, in order.
+//! Which panel delivers: the routes that may be used, in order; and which panels are well enough to be sent to.
+
+pub mod health;
 
 use crate::domain::money::{Money, Percent};
 use crate::domain::service::Route;

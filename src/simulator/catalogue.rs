@@ -1,7 +1,7 @@
 //! What the panel sells: ten services named after their fate, then as many mixed rows as were asked for.
 
 use super::{chance, faults::Fault};
-use crate::domain::{money::Rate, service::ServiceType};
+use crate::domain::{money::Rate, service::ServiceType, wish::Parameter};
 
 /// The most mixed rows; ten times the largest catalogue that was seen in the wild.
 const SERVICES_EXTRA_MAX: u32 = 100_000;
@@ -90,7 +90,7 @@ fn named() -> Vec<Service> {
             rate: Rate::parse(rate).expect("the rates above are plain decimals"),
             min,
             max,
-            refill: matches!(fate, Fate::Complete | Fate::Partial) && !kind.takes_comments(),
+            refill: matches!(fate, Fate::Complete | Fate::Partial) && !kind.parameters().contains(&Parameter::Comments),
             cancel: !kind.is_package(),
             dripfeed: false,
             on: true,
@@ -99,8 +99,8 @@ fn named() -> Vec<Service> {
     (1..).zip(rows).map(service).collect()
 }
 
-/// Types as panels list them, in about the shares of a real catalogue: odd spellings, and types that nobody sells.
-const KINDS: [&str; 24] = [
+/// Types as panels list them: most of them the common ones, some in odd spellings, and one that nobody sells.
+const KINDS: [&str; 33] = [
     "Default",
     "Default",
     "Default",
@@ -125,6 +125,15 @@ const KINDS: [&str; 24] = [
     "Comment Likes",
     "Mentions Hastag",
     "Poll",
+    "Mentions",
+    "mentions_with_hashtags",
+    "Mentions Custom List",
+    "Mentions Users Followers",
+    "Mentions Media Likers",
+    "Comment Replies",
+    "Invites from Groups",
+    "SEO",
+    "Web Traffic",
 ];
 
 const PLACES: [&str; 8] =

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{
     faults::Fault,
-    panel::{Panel, Wanted},
+    panel::{Panel, Placed},
     reply::{Refused, Reply},
+    wanted::Wanted,
 };
-use crate::domain::clock::Instant;
+use crate::domain::{
+    clock::Instant,
+    wish::{Detail, Parameter},
+};
 
 /// Ids in one request.
 pub(super) const IDS_MAX: usize = 100;
@@ -36,19 +40,30 @@ impl Form {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    fn lines(&self, name: &str) -> Vec<String> {
-        let lines = self.value(name).unwrap_or_default().lines().map(str::trim);
-        lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    fn detail(&self, parameter: Parameter) -> Option<Detail> {
+        let value = self.value(parameter.name())?;
+        if !parameter.is_list() {
+            return Some(Detail::Text(value.to_owned()));
+        }
+        let lines = value.lines().map(str::trim).filter(|line| !line.is_empty());
+        Some(Detail::Lines(lines.map(str::to_owned).collect()))
     }
 }
 
 /// What goes back on the wire.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) struct Outcome {
     /// An answer, good or bad.
-    Said(Result<Reply, Refused>),
-    /// The order stands, and the answer goes wrong.
-    Spoilt(Fault),
+    pub(super) said: Result<Reply, Refused>,
+    /// What befalls it on its way.
+    pub(super) fault: Option<Fault>,
+}
+
+impl Outcome {
+    /// An answer that arrives as it is.
+    fn of(said: Result<Reply, Refused>) -> Self {
+        Self { said, fault: None }
+    }
 }
 
 /// One or many ids; many are trimmed, without blanks and repetitions.
@@ -63,18 +78,17 @@ pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Instan
     let action = ACTIONS.into_iter().find(|action| Some(*action) == asked).unwrap_or(OTHER);
     *panel.requests.entry(action).or_default() += 1;
     let form = match form {
-        Ok(form) if form.value("key") == Some(panel.key.as_str()) => form,
-        Ok(_) => return Outcome::Said(Err(Refused::Key)),
-        Err(refused) => return Outcome::Said(Err(refused.clone())),
+        Ok(form) if panel.key.is_some() && form.value("key") == panel.key.as_deref() => form,
+        Ok(_) => return Outcome::of(Err(Refused::Key)),
+        Err(refused) => return Outcome::of(Err(refused.clone())),
     };
     if action == "add" {
         return match add(panel, form, now) {
-            Ok((_, Some(fault))) => Outcome::Spoilt(fault),
-            Ok((id, None)) => Outcome::Said(Ok(Reply::Added(id))),
-            Err(refused) => Outcome::Said(Err(refused)),
+            Ok(placed) => Outcome { said: Ok(Reply::Added(placed.told)), fault: placed.fault },
+            Err(refused) => Outcome::of(Err(refused)),
         };
     }
-    Outcome::Said(match action {
+    Outcome::of(match action {
         "services" => Ok(Reply::Services(panel.listed())),
         "status" => status(panel, form, now),
         "refill" => refill(panel, form, now),
@@ -85,7 +99,7 @@ pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Instan
     })
 }
 
-fn add(panel: &mut Panel, form: &Form, now: Instant) -> Result<(u64, Option<Fault>), Refused> {
+fn add(panel: &mut Panel, form: &Form, now: Instant) -> Result<Placed, Refused> {
     let service = form.value("service").ok_or(Refused::Service)?;
     if form.value("runs").or(form.value("interval")).is_some() {
         return Err(Refused::DripFeed);
@@ -93,8 +107,10 @@ fn add(panel: &mut Panel, form: &Form, now: Instant) -> Result<(u64, Option<Faul
     let wanted = Wanted {
         link: form.value("link").unwrap_or_default().to_owned(),
         quantity: form.value("quantity").map(str::to_owned),
-        comments: form.lines("comments"),
-        answer_number: form.value("answer_number").map(str::to_owned),
+        details: Parameter::ALL
+            .into_iter()
+            .filter_map(|parameter| Some((parameter, form.detail(parameter)?)))
+            .collect(),
     };
     panel.add(service, wanted, now)
 }

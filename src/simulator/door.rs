@@ -7,7 +7,7 @@ use http::{
     Method, Request, Response, StatusCode,
     header::{ALLOW, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, Limited, combinators::BoxBody};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
@@ -20,12 +20,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Shared,
-    counter::{self, Form, Outcome},
+    counter::{self, Form},
     dialect::classic,
-    faults::{Fault, Faults},
+    faults::Faults,
     order::SimOrder,
     reply::Refused,
+    spoil::{HangsUp, spoilt},
 };
+use crate::domain::wish::Details;
 
 /// The largest body: the longest list of comments that a gateway may send.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -42,7 +44,8 @@ const CONNECTIONS_MAX: usize = 1_024;
 /// The pause after a connection could not be taken: the process is out of descriptors, and spinning frees none.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-const JSON: &str = "application/json";
+/// What an answer says it is.
+pub(super) const JSON: &str = "application/json";
 
 /// How the door is told to close.
 #[derive(Debug, Clone, Default)]
@@ -53,10 +56,8 @@ pub(super) struct Closing {
     pub(super) cut: CancellationToken,
 }
 
-/// The connection is to end without a byte of an answer; hyper closes it on any error of its service.
-#[derive(Debug, thiserror::Error)]
-#[error("the simulated panel hangs up")]
-struct HangsUp;
+/// An answer on its way; a body's error ends the connection within it.
+pub(super) type Answer = Response<BoxBody<Bytes, HangsUp>>;
 
 /// Takes connections until told to drain; every one is a task of the tracker's.
 pub(super) async fn listen(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker, closing: Closing) {
@@ -104,7 +105,7 @@ async fn talk(stream: TcpStream, shared: Arc<Shared>, closing: Closing) {
     }
 }
 
-async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<Full<Bytes>>, HangsUp> {
+async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, HangsUp> {
     let (head, body) = request.into_parts();
     let allowed = match head.uri.path() {
         "/api/v2" | "/_sim/faults" => Method::POST,
@@ -117,6 +118,9 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<
         refusal.headers_mut().insert(ALLOW, http::HeaderValue::from_static(value));
         return Ok(refusal);
     }
+    if head.uri.path() == "/api/v2" && shared.with(|panel, _| panel.overlooks()) {
+        return Err(HangsUp);
+    }
     let body = match timeout(BODY_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
@@ -127,7 +131,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<
     match head.uri.path() {
         "/api/v2" => {
             let form = if is_form(&head.headers) { Form::read(&body) } else { Err(Refused::Request) };
-            v2(&form, shared)
+            v2(&form, shared).await
         }
         "/_sim/orders" => {
             Ok(say(StatusCode::OK, JSON, json(&shared.orders().iter().map(order_row).collect::<Vec<_>>())))
@@ -143,18 +147,16 @@ fn is_form(headers: &http::HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }
 
-fn v2(form: &Result<Form, Refused>, shared: &Shared) -> Result<Response<Full<Bytes>>, HangsUp> {
+async fn v2(form: &Result<Form, Refused>, shared: &Shared) -> Result<Answer, HangsUp> {
     let outcome = shared.with(|panel, now| counter::serve(panel, form, now));
-    match outcome {
-        Outcome::Said(said) => Ok(say(StatusCode::OK, JSON, classic::body(&said))),
-        Outcome::Spoilt(Fault::Drop) => Err(HangsUp),
-        Outcome::Spoilt(Fault::BadGateway) => {
-            Ok(say(StatusCode::BAD_GATEWAY, "text/html", classic::BAD_GATEWAY_PAGE.to_owned()))
-        }
+    let body = classic::body(&outcome.said);
+    match outcome.fault {
+        None => Ok(say(StatusCode::OK, JSON, body)),
+        Some(fault) => spoilt(fault, body).await,
     }
 }
 
-fn set_faults(body: &[u8], shared: &Shared) -> Response<Full<Bytes>> {
+fn set_faults(body: &[u8], shared: &Shared) -> Answer {
     let spec = String::from_utf8_lossy(body);
     match spec.trim().parse::<Faults>() {
         Ok(faults) => {
@@ -175,6 +177,7 @@ struct OrderRow<'a> {
     quantity: u64,
     comments: &'a [String],
     answer_number: Option<&'a str>,
+    details: &'a Details,
     status: &'static str,
     charge: String,
     remains: u64,
@@ -188,6 +191,7 @@ fn order_row(order: &SimOrder) -> OrderRow<'_> {
         quantity: order.quantity,
         comments: &order.comments,
         answer_number: order.answer_number.as_deref(),
+        details: &order.details,
         status: classic::word(order.status),
         charge: order.charge.to_string(),
         remains: order.remains,
@@ -202,8 +206,9 @@ fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("texts and numbers are always JSON")
 }
 
-fn say(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+pub(super) fn say(status: StatusCode, kind: &'static str, body: String) -> Answer {
+    let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
+    let mut response = Response::new(body.boxed());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
     response

@@ -13,6 +13,8 @@ mod order;
 mod panel;
 mod refill;
 mod reply;
+mod spoil;
+mod wanted;
 
 use std::{
     collections::BTreeMap,
@@ -21,18 +23,21 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::task::TaskTracker;
 
 pub use faults::{Fault, Faults, FaultsError};
 pub use order::{Ending, SimOrder};
 
+use crate::domain::wish::Details;
 use crate::domain::{
     clock::{Instant, SharedClock},
     money::{Money, Rate},
 };
 use door::Closing;
 use panel::Panel;
+use wanted::Wanted;
 
 /// How long answers that are under way may take once the panel is told to stop; then they are cut.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -47,7 +52,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The only key that it knows.
     pub key: String,
-    /// Decides ids, start counts, mixed rows and which `add` meets which fault.
+    /// Decides ids, start counts, mixed rows and what meets which fault.
     pub seed: u64,
     /// Faults from the start.
     pub faults: Faults,
@@ -136,7 +141,31 @@ impl Simulator {
 
     /// Changes the only key that it knows.
     pub fn set_key(&self, key: &str) {
-        self.shared.with(|panel, _| key.clone_into(&mut panel.key));
+        self.shared.with(|panel, _| panel.key = Some(key.to_owned()));
+    }
+
+    /// Takes the key back: from now on everything is answered `Invalid API key`, until another key is set.
+    pub fn revoke_key(&self) {
+        self.shared.with(|panel, _| panel.key = None);
+    }
+
+    /// Orders younger than this, in seconds, are not found when their status is asked; 0 is where it begins.
+    pub fn set_visible_after_s(&self, seconds: u32) {
+        self.shared.with(|panel, _| panel.visible_after = TimeDelta::seconds(i64::from(seconds)));
+    }
+
+    /// Another customer of the panel buys so many orders: ids move on, and nothing of it is known to us.
+    pub fn others_buy(&self, orders: u32) {
+        self.shared.with(|panel, _| panel.others_buy(orders));
+    }
+
+    /// Somebody places an order on our account by hand, at the panel itself: charged like any other, asked for by
+    /// nobody, its answer seen by nobody. Its id. Panics on what the panel refuses.
+    pub fn place_by_hand(&self, service: &str, link: &str, quantity: u64) -> String {
+        let wanted =
+            Wanted { link: link.to_owned(), quantity: Some(quantity.to_string()), details: Details::default() };
+        let placed = self.shared.with(|panel, now| panel.place(service, wanted, now));
+        placed.expect("the panel takes this order").0.to_string()
     }
 
     /// Ends an order now, or corrects how it ended; refunds follow. Panics on an order that it never had.

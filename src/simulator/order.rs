@@ -12,6 +12,7 @@ use crate::domain::{
     clock::Instant,
     money::{Money, MoneyError},
     provider::PanelStatus,
+    wish::{Details, Parameter},
 };
 
 /// How an order ends.
@@ -43,6 +44,8 @@ pub struct SimOrder {
     pub comments: Vec<String>,
     /// The answer of a poll to vote for.
     pub answer_number: Option<String>,
+    /// Everything that the type reads beside link and quantity, the two above included.
+    pub details: Details,
     /// Where it stands.
     pub status: PanelStatus,
     /// What it costs now: charged at `add`, less refunds.
@@ -60,8 +63,7 @@ pub(super) struct Order {
     pub(super) service: u64,
     pub(super) link: String,
     pub(super) units: u64,
-    pub(super) comments: Vec<String>,
-    pub(super) answer_number: Option<String>,
+    pub(super) details: Details,
     pub(super) fate: Fate,
     /// Taken at `add`.
     pub(super) charge: Money,
@@ -153,8 +155,9 @@ impl Order {
             service: self.service.to_string(),
             link: self.link.clone(),
             quantity: self.units,
-            comments: self.comments.clone(),
-            answer_number: self.answer_number.clone(),
+            comments: self.details.lines(Parameter::Comments).to_vec(),
+            answer_number: self.details.text(Parameter::AnswerNumber).map(str::to_owned),
+            details: self.details.clone(),
             status,
             charge: self.charge.minus(refunded).expect("a refund is a part of the charge"),
             remains: self.remains(now),

@@ -14,13 +14,13 @@ use super::{
     order::{End, Ending, Order, SimOrder},
     refill::Refills,
     reply::{RefillState, Refused},
+    wanted::{Wanted, taken, units},
 };
 use crate::domain::{
     clock::Instant,
     money::Money,
     provider::PanelStatus,
     service::{ServiceType, Units},
-    wish::LINK_BYTES_MAX,
 };
 
 /// Orders that are kept; several times the largest campaign against one panel.
@@ -39,53 +39,67 @@ const FIRST_ID_SPREAD: u64 = 1_000_000;
 /// Counts before delivery lie below this.
 const START_COUNT_MAX: u64 = 10_000;
 
-/// An `add` whose parameters are there and could be read.
+/// How far above an order's own id a wrong one lies: further than ids ever get.
+const WRONG_ID_STEP: u64 = 1_000_000_000_000;
+
+/// What came of an `add` that was accepted.
 #[derive(Debug)]
-pub(super) struct Wanted {
-    pub(super) link: String,
-    /// As sent; read only where the type has a quantity.
-    pub(super) quantity: Option<String>,
-    pub(super) comments: Vec<String>,
-    pub(super) answer_number: Option<String>,
+pub(super) struct Placed {
+    /// The id that the answer names; the order's own, unless a fault had it otherwise.
+    pub(super) told: u64,
+    /// What else befalls the answer.
+    pub(super) fault: Option<Fault>,
 }
 
 /// Everything the panel knows.
 #[derive(Debug)]
 pub(super) struct Panel {
-    pub(super) key: String,
+    /// The only key that it knows; none once it was revoked.
+    pub(super) key: Option<String>,
     pub(super) balance: Money,
     pub(super) faults: Faults,
     /// Requests by action.
     pub(super) requests: BTreeMap<&'static str, u64>,
+    /// Orders younger than this are not found when their status is asked.
+    pub(super) visible_after: TimeDelta,
     seed: u64,
     delivery_s: u64,
     services: Vec<Service>,
-    first_id: u64,
+    /// The next order's id, whoever buys it: ids grow by one over all customers.
+    next_id: u64,
+    /// Those of our account, by growing ids.
     orders: Vec<Order>,
     /// When orders that still run meet their fate.
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     refills: Refills,
     text_bytes: usize,
     adds: u64,
+    /// Requests of any action, also those that stayed unread.
+    asked: u64,
+    /// The id that an `add` was answered with last.
+    told: Option<u64>,
 }
 
 impl Panel {
     pub(super) fn new(settings: &super::Settings) -> Self {
         let seed = settings.seed;
         Self {
-            key: settings.key.clone(),
+            key: Some(settings.key.clone()),
             balance: settings.balance,
             faults: settings.faults.clone(),
             requests: BTreeMap::new(),
+            visible_after: TimeDelta::zero(),
             seed,
             delivery_s: settings.delivery_s.min(DELIVERY_S_MAX),
             services: catalogue::services(seed, settings.services_extra),
-            first_id: FIRST_ID_MIN + chance::below(FIRST_ID_SPREAD, seed, 0),
+            next_id: FIRST_ID_MIN + chance::below(FIRST_ID_SPREAD, seed, 0),
             orders: Vec::new(),
             due: BinaryHeap::new(),
             refills: Refills::default(),
             text_bytes: 0,
             adds: 0,
+            asked: 0,
+            told: None,
         }
     }
 
@@ -108,35 +122,64 @@ impl Panel {
 
     /// The row of that id, listed or not.
     pub(super) fn service_mut(&mut self, id: &str) -> Option<&mut Service> {
-        let at = index(id, 1)?;
+        let at = index(id)?;
         self.services.get_mut(at)
     }
 
-    /// Accepts an order and charges it, or refuses it and does nothing; beside the id, what befalls the answer.
-    pub(super) fn add(&mut self, service: &str, wanted: Wanted, now: Instant) -> Result<(u64, Option<Fault>), Refused> {
-        let asked = self.adds;
+    /// Whether this request stays unread.
+    pub(super) fn overlooks(&mut self) -> bool {
+        self.asked += 1;
+        self.faults.befalls_request(self.seed, self.asked - 1)
+    }
+
+    /// Places an order, or refuses it and does nothing; faults befall the answer of one that was placed.
+    pub(super) fn add(&mut self, service: &str, wanted: Wanted, now: Instant) -> Result<Placed, Refused> {
+        let n = self.adds;
         self.adds += 1;
-        let service = index(service, 1).and_then(|at| self.services.get(at)).filter(|service| service.on);
+        let (id, fate) = self.place(service, wanted, now)?;
+        let fault = match fate {
+            Fate::Answer(fault) => Some(fault),
+            Fate::Complete | Fate::Partial | Fate::Cancel | Fate::Slow => self.faults.befalls_add(self.seed, n),
+        };
+        Ok(self.told(id, fault))
+    }
+
+    /// The id that the answer to an order names; what names none leaves the last one as it was.
+    fn told(&mut self, id: u64, fault: Option<Fault>) -> Placed {
+        let (told, fault) = match fault {
+            Some(Fault::WrongId) => (id + WRONG_ID_STEP, None),
+            Some(Fault::Duplicate) => (self.told.unwrap_or(id), None),
+            other => (id, other),
+        };
+        if matches!(fault, None | Some(Fault::Slow)) {
+            self.told = Some(told);
+        }
+        Placed { told, fault }
+    }
+
+    /// Accepts an order and charges it, or refuses it and does nothing; its id and what becomes of it.
+    pub(super) fn place(&mut self, service: &str, wanted: Wanted, now: Instant) -> Result<(u64, Fate), Refused> {
+        let service = index(service).and_then(|at| self.services.get(at)).filter(|service| service.on);
         let service = service.ok_or(Refused::Service)?;
         let kind = ServiceType::read(&service.kind).ok_or(Refused::Service)?;
         let units = units(service, kind, &wanted)?;
         let charge = if kind.is_package() { Units::Package } else { Units::Counted(units) }.at(service.rate);
         let charge = charge.map_err(|_| Refused::AboveMaximum)?;
         let left = self.balance.minus(charge).ok().filter(|left| !left.is_negative()).ok_or(Refused::NoFunds)?;
-        let text_bytes = wanted.link.len() + wanted.comments.iter().map(String::len).sum::<usize>();
+        let details = taken(kind, &wanted.details);
+        let text_bytes = wanted.text_bytes();
         if self.orders.len() >= ORDERS_MAX || self.text_bytes + text_bytes > TEXT_BYTES_MAX {
             return Err(Refused::Full);
         }
 
         let (fate, service) = (service.fate, service.id);
-        let id = self.first_id + self.orders.len() as u64;
+        let id = self.next_id;
         let order = Order {
             id,
             service,
             link: wanted.link,
             units,
-            comments: if kind.takes_comments() { wanted.comments } else { Vec::new() },
-            answer_number: wanted.answer_number.filter(|_| kind == ServiceType::Poll),
+            details,
             fate,
             charge,
             start_count: chance::below(START_COUNT_MAX, self.seed, id),
@@ -148,11 +191,13 @@ impl Panel {
         self.text_bytes += text_bytes;
         self.due.push(Reverse((order.due(), self.orders.len())));
         self.orders.push(order);
-        let fault = match fate {
-            Fate::Answer(fault) => Some(fault),
-            Fate::Complete | Fate::Partial | Fate::Cancel | Fate::Slow => self.faults.draw(self.seed, asked),
-        };
-        Ok((id, fault))
+        self.next_id += 1;
+        Ok((id, fate))
+    }
+
+    /// Another customer of the panel buys so many: ids move on, and nothing of it is known to us.
+    pub(super) fn others_buy(&mut self, orders: u32) {
+        self.next_id += u64::from(orders);
     }
 
     /// At least a millisecond, so that progress has something to be a part of.
@@ -161,10 +206,10 @@ impl Panel {
         TimeDelta::try_seconds(seconds).unwrap_or(TimeDelta::MAX).max(TimeDelta::milliseconds(1))
     }
 
-    /// What is known of an order.
+    /// What is known of an order; a young one may not be known yet.
     pub(super) fn look(&self, order: &str, now: Instant) -> Result<SimOrder, Refused> {
-        let at = self.find(order)?;
-        Ok(self.orders[at].look(now))
+        let order = &self.orders[self.find(order)?];
+        if now - order.placed < self.visible_after { Err(Refused::UnknownOrder) } else { Ok(order.look(now)) }
     }
 
     /// Every order.
@@ -208,7 +253,7 @@ impl Panel {
 
     /// Where a refill stands.
     pub(super) fn refill_state(&self, refill: &str, now: Instant) -> Result<RefillState, Refused> {
-        self.refills.state(index(refill, 1).ok_or(Refused::UnknownRefill)?, now)
+        self.refills.state(index(refill).ok_or(Refused::UnknownRefill)?, now)
     }
 
     /// Forces an end, also on an order that has ended: panels do correct themselves. Whether the order is known.
@@ -231,7 +276,8 @@ impl Panel {
     }
 
     fn find(&self, order: &str) -> Result<usize, Refused> {
-        index(order, self.first_id).filter(|at| *at < self.orders.len()).ok_or(Refused::UnknownOrder)
+        let id = number(order).ok_or(Refused::UnknownOrder)?;
+        self.orders.binary_search_by_key(&id, |order| order.id).map_err(|_| Refused::UnknownOrder)
     }
 
     fn service_of(&self, order: &Order) -> Option<&Service> {
@@ -239,40 +285,15 @@ impl Panel {
     }
 }
 
-/// The place of an id in a list whose first id is `first`; plain digits only, so that one id has one spelling.
-fn index(id: &str, first: u64) -> Option<usize> {
-    if id.starts_with('0') || !id.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    usize::try_from(id.parse::<u64>().ok()?.checked_sub(first)?).ok()
+/// The place of an id in a list whose first id is 1.
+fn index(id: &str) -> Option<usize> {
+    usize::try_from(number(id)?.checked_sub(1)?).ok()
 }
 
-/// Checks what the type asks for, in the order in which panels complain.
-fn units(service: &Service, kind: ServiceType, wanted: &Wanted) -> Result<u64, Refused> {
-    if wanted.link.is_empty() || wanted.link.len() > LINK_BYTES_MAX || wanted.link.chars().any(char::is_control) {
-        return Err(Refused::Link);
-    }
-    if kind.takes_comments() && wanted.comments.is_empty() {
-        return Err(Refused::Missing("comments"));
-    }
-    let units = if kind.takes_quantity() {
-        let quantity = wanted.quantity.as_deref().ok_or(Refused::Missing("quantity"))?;
-        quantity.parse().map_err(|_| Refused::Unreadable("quantity"))?
-    } else if kind.is_package() {
-        1
-    } else {
-        wanted.comments.len() as u64
-    };
-    if kind == ServiceType::Poll && wanted.answer_number.is_none() {
-        return Err(Refused::NoAnswer);
-    }
-    if units < service.min {
-        return Err(Refused::BelowMinimum);
-    }
-    if units > service.max {
-        return Err(Refused::AboveMaximum);
-    }
-    Ok(units)
+/// An id as a number; plain digits only, so that one id has one spelling.
+fn number(id: &str) -> Option<u64> {
+    let plain = !id.starts_with('0') && id.bytes().all(|byte| byte.is_ascii_digit());
+    id.parse().ok().filter(|_| plain)
 }
 
 #[cfg(test)]
@@ -280,6 +301,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::{super::Settings, *};
+    use crate::domain::wish::{Detail, Details, Parameter};
 
     const START_S: i64 = 1_700_000_000;
 
@@ -307,10 +329,12 @@ mod tests {
         let wanted = Wanted {
             link: "https://example.org/a".to_owned(),
             quantity: Some(quantity.to_string()),
-            comments: vec!["one".to_owned(), "two".to_owned()],
-            answer_number: Some("1".to_owned()),
+            details: Details::from_iter([
+                (Parameter::Comments, Detail::Lines(vec!["one".to_owned(), "two".to_owned()])),
+                (Parameter::AnswerNumber, Detail::Text("1".to_owned())),
+            ]),
         };
-        panel.add(service, wanted, after_ms(0)).map(|(id, _)| id.to_string())
+        panel.add(service, wanted, after_ms(0)).map(|placed| placed.told.to_string())
     }
 
     fn at(panel: &mut Panel, order: &str, ms: i64) -> (PanelStatus, u64, String, String) {

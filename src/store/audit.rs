@@ -1,6 +1,12 @@
 //! The audit's questions: each counts what must not exist, all read from one moment of the database.
 
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
 use crate::store::{Store, StoreError, Tx};
+
+/// A leg that is being sent for longer is forgotten: timeouts and their grace are shorter.
+const SENDING_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// A question and how many rows answered it; none is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,18 +19,19 @@ pub struct Check {
 
 macro_rules! checks {
     ($tx:expr, $($name:literal: $sql:literal),* $(,)?) => {
-        Ok(vec![$(Check { name: $name, violations: sqlx::query_scalar!($sql).fetch_one(&mut **$tx).await? }),*])
+        Ok::<_, StoreError>(vec![$(Check { name: $name, violations: sqlx::query_scalar!($sql).fetch_one(&mut **$tx).await? }),*])
     };
 }
 
 /// Asks everything, in one snapshot, so that what moves meanwhile is no violation.
-pub async fn ask(store: &Store) -> Result<Vec<Check>, StoreError> {
+pub async fn ask(store: &Store, now: Instant) -> Result<Vec<Check>, StoreError> {
     let mut tx = store.begin().await?;
     sqlx::query!("set transaction isolation level repeatable read, read only").execute(&mut *tx).await?;
     let mut checks = of_wallets(&mut tx).await?;
     checks.extend(of_settlements(&mut tx).await?);
     checks.extend(of_orders(&mut tx).await?);
     checks.extend(of_legs(&mut tx).await?);
+    checks.extend(of_doubts(&mut tx, now).await?);
     tx.rollback().await?;
     Ok(checks)
 }
@@ -85,9 +92,26 @@ async fn of_settlements(tx: &mut Tx) -> Result<Vec<Check>, StoreError> {
             select count(*) as "count!"
             from orders o
             left join (
-                select order_id, sum(amount) as sum from transfer where reason = 'refund' group by order_id
+                select order_id, sum(case when reason = 'refund' then amount else -amount end) as sum
+                from transfer
+                where reason in ('refund', 'clawback')
+                group by order_id
             ) t on t.order_id = o.id
             where o.refunded <> coalesce(t.sum, 0)
+        "#,
+        "absorbed_is_ledger": r#"
+            select count(*) as "count!"
+            from orders o
+            left join (
+                select order_id, sum(case when reason = 'absorbed' then amount else -amount end) as sum
+                from transfer
+                where reason in ('absorbed', 'absorbed_less')
+                group by order_id
+            ) t on t.order_id = o.id
+            where o.absorbed <> coalesce(t.sum, 0)
+        "#,
+        "given_by_hand_is_kept": r#"
+            select count(*) as "count!" from orders where refunded < by_hand
         "#,
         "settlements_are_refunded": r#"
             select count(*) as "count!"
@@ -140,11 +164,17 @@ async fn of_orders(tx: &mut Tx) -> Result<Vec<Check>, StoreError> {
         "open_order_has_open_leg": r#"
             select count(*) as "count!"
             from orders o
-            where (o.ended_at is null) <> exists (
+            where o.ended_at is null and not exists (
                 select
                 from leg l
-                where l.order_id = o.id and l.state not in ('refused', 'ended')
+                where l.order_id = o.id and l.state in ('ready', 'leased', 'sending', 'in_doubt', 'accepted', 'parked')
             )
+        "#,
+        "ended_order_sends_nothing": r#"
+            select count(*) as "count!"
+            from leg l
+            join orders o on o.id = l.order_id
+            where o.ended_at is not null and l.state in ('ready', 'leased', 'sending', 'in_doubt', 'parked')
         "#,
     )
 }
@@ -176,7 +206,23 @@ async fn of_legs(tx: &mut Tx) -> Result<Vec<Check>, StoreError> {
             select count(*) as "count!"
             from leg l
             full join watch w on w.leg_id = l.id
-            where (l.state = 'accepted') is distinct from (w.leg_id is not null)
+            where (l.state = 'accepted' and (w.leg_id is null or w.ended_at is not null))
+                or (w.leg_id is not null and l.state is distinct from 'accepted' and l.state is distinct from 'ended')
+        "#,
+        "cost_is_booked": r#"
+            select count(*) as "count!"
+            from (select order_id, sum(booked) as booked from leg group by order_id) l
+            left join (
+                select t.order_id,
+                    sum(case when d.kind = 'cost' then t.amount else 0 end)
+                        - sum(case when c.kind = 'cost' then t.amount else 0 end) as sum
+                from transfer t
+                join account d on d.id = t.debit
+                join account c on c.id = t.credit
+                where t.reason in ('cost', 'cost_correction')
+                group by t.order_id
+            ) t on t.order_id = l.order_id
+            where l.booked <> coalesce(t.sum, 0)
         "#,
         "exposure_is_in_doubt": r#"
             select count(*) as "count!"
@@ -194,4 +240,23 @@ async fn of_legs(tx: &mut Tx) -> Result<Vec<Check>, StoreError> {
             ) wrong
         "#,
     )
+}
+
+/// Nothing is forgotten: what is being sent is young, and somebody looks into every doubt.
+async fn of_doubts(tx: &mut Tx, now: Instant) -> Result<Vec<Check>, StoreError> {
+    let long_ago = now - SENDING_MAX;
+    let sending = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from leg where state = 'sending' and sending_at < $1"#,
+        long_ago
+    );
+    let mut checks = vec![Check { name: "sending_is_young", violations: sending.fetch_one(&mut **tx).await? }];
+    checks.extend(checks!(tx,
+        "doubt_is_looked_into": r#"
+            select count(*) as "count!"
+            from leg l
+            join orders o on o.id = l.order_id
+            where l.state = 'in_doubt' and l.check_at is null and o.review is null
+        "#,
+    )?);
+    Ok(checks)
 }

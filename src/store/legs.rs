@@ -7,12 +7,15 @@ use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use crate::domain::leg::{Evidence, LeasedLeg, LegState};
 use crate::domain::money::Money;
+use crate::domain::provider::RefusalClass;
 use crate::domain::service::{Route, ServiceType};
 use crate::domain::wish::Details;
-use crate::store::{Store, StoreError, Tx, unsigned};
+use crate::store::{Store, StoreError, Tx, unsigned, watches};
 
+/// Legs that an order may go through while its last one is locked.
+const LEGS_MAX: usize = 20;
 /// After a doubt, before it is looked into the first time.
-const FIRST_CHECK: TimeDelta = TimeDelta::minutes(2);
+pub const FIRST_CHECK: TimeDelta = TimeDelta::minutes(2);
 
 /// The longest piece of a panel's answer that is kept as evidence, in characters.
 const WORDS_CHARS_MAX: usize = 4_000;
@@ -76,7 +79,8 @@ pub async fn lease(
     rows.collect()
 }
 
-/// Commits the intent to send: from here on the leg is sent by no machine again. `false`: it is not ours any more.
+/// Commits the intent to send: from here on the leg is sent by no machine again. `false`: it is not ours any more, or
+/// its panel's gate was closed meanwhile.
 pub async fn mark(store: &Store, leg: &LeasedLeg, epoch: i64, now: Instant) -> Result<bool, StoreError> {
     let marked = sqlx::query!(
         r#"
@@ -85,7 +89,13 @@ pub async fn mark(store: &Store, leg: &LeasedLeg, epoch: i64, now: Instant) -> R
             set state = 'sending', sending_at = $4, reason = 'sent to the panel'
             where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
                 and exists (
-                    select from provider p where p.id = leg.provider and p.epoch = $3 and p.held_until > $4
+                    select
+                    from provider p, dispatch d
+                    where p.id = leg.provider and p.epoch = $3 and p.held_until > $4
+                        and p.paused_at is null and d.frozen_at is null
+                        and (p.breaker = 'shut' or (p.breaker = 'probation' and not exists (
+                            select from leg other where other.provider = p.id and other.state = 'sending'
+                        )))
                 )
             returning id, attempt, provider, service
         )
@@ -99,6 +109,18 @@ pub async fn mark(store: &Store, leg: &LeasedLeg, epoch: i64, now: Instant) -> R
         now
     );
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// Gives a leg back that was taken and not sent.
+pub async fn release(store: &Store, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
+    let released = sqlx::query!(
+        "update leg set state = 'ready' where id = $1 and state = 'leased' and attempt = $2 and epoch = $3",
+        leg.leg.0,
+        leg.attempt,
+        epoch
+    );
+    released.execute(&store.workers).await?;
+    Ok(())
 }
 
 /// A leg under lock, with its order's state of affairs that answers need.
@@ -124,15 +146,18 @@ pub struct LockedLeg {
     pub booked: Money,
     /// What of it is booked as exposure.
     pub exposed: Money,
-    /// Since when it was parked the first time.
-    pub parked_at: Option<Instant>,
+    /// What it was parked for last, and since when it waits for that.
+    pub parked: Option<(RefusalClass, Instant)>,
+    /// Its id at the panel, where it has one.
+    pub panel_order: Option<PanelOrder>,
 }
 
 /// Locks a leg; it is locked before its order and its wallet.
 pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
     let row = sqlx::query!(
         r#"
-        select order_id, n, provider, service, state, attempt, unsent, cost, booked, exposed, parked_at
+        select order_id, n, provider, service, state, attempt, unsent, cost, booked, exposed, parked_at, parked_for,
+            panel_order
         from leg
         where id = $1
         for update
@@ -140,12 +165,7 @@ pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
         leg.0
     );
     let row = row.fetch_one(&mut **tx).await?;
-    let state = LegState::from_word(&row.state).ok_or_else(|| StoreError::Contradiction {
-        table: "leg",
-        column: "state",
-        id: leg.to_string(),
-        value: row.state.clone(),
-    })?;
+    let state = state_of(leg, &row.state)?;
     Ok(LockedLeg {
         id: leg,
         order: OrderId(row.order_id),
@@ -157,68 +177,34 @@ pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
         cost: Money::from_decimal(row.cost),
         booked: Money::from_decimal(row.booked),
         exposed: Money::from_decimal(row.exposed),
-        parked_at: row.parked_at,
+        parked: row.parked_for.as_deref().and_then(RefusalClass::from_word).zip(row.parked_at),
+        panel_order: row.panel_order.map(PanelOrder),
     })
 }
 
-/// Locks the leg of an order that is in doubt, if one is.
-pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
-    let leg = sqlx::query_scalar!(
-        "select id from leg where order_id = $1 and state = 'in_doubt' order by n desc limit 1",
-        order.0
-    );
-    let Some(leg) = leg.fetch_optional(&mut **tx).await? else { return Ok(None) };
-    // It may have moved while the lock was waited for.
-    let leg = lock(tx, LegId(leg)).await?;
-    Ok(Some(leg).filter(|leg| leg.state == LegState::InDoubt))
+/// The state that a leg's row names.
+pub(super) fn state_of(leg: LegId, word: &str) -> Result<LegState, StoreError> {
+    LegState::from_word(word).ok_or_else(|| StoreError::Contradiction {
+        table: "leg",
+        column: "state",
+        id: leg.to_string(),
+        value: word.to_owned(),
+    })
 }
 
-/// Locks the leg of an order that is followed by an id which its panel does not know, where a person was asked.
-pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
-    let leg = sqlx::query_scalar!(
-        r#"
-        select l.id
-        from leg l
-        join watch w on w.leg_id = l.id
-        join orders o on o.id = l.order_id
-        where l.order_id = $1 and l.state = 'accepted' and o.review is not null
-            and (w.seen like 'missing%' or w.seen like 'error:%')
-        "#,
-        order.0
-    );
-    let Some(leg) = leg.fetch_optional(&mut **tx).await? else { return Ok(None) };
-    let leg = lock(tx, LegId(leg)).await?;
-    Ok(Some(leg).filter(|leg| leg.state == LegState::Accepted))
-}
-
-/// An accepted leg is in doubt again: its id is nobody's, its cost is exposure, and nobody asks about it.
-pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
-    let moved = sqlx::query!(
-        r#"
-        with doubted as (
-            update leg
-            set state = 'in_doubt', panel_order = null, accepted_at = null, booked = 0, exposed = cost,
-                doubted_at = $3, check_at = $4, reason = 'the panel does not know the id'
-            where id = $1 and state = 'accepted'
-            returning id
-        ),
-        forgotten as (
-            delete from panel_order using doubted where panel_order.leg_id = doubted.id
-        ),
-        review as (
-            update orders set review = null where id = $2
-        )
-        delete from watch using doubted where watch.leg_id = doubted.id
-        "#,
-        leg.id.0,
-        leg.order.0,
-        now,
-        now + FIRST_CHECK
-    );
-    match moved.execute(&mut **tx).await?.rows_affected() {
-        1 => Ok(()),
-        _ => Err(StoreError::Unexpected("a leg moved under its lock")),
+/// Locks an order's last leg; `None`: there is no such order.
+pub async fn lock_last(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
+    for _ in 0..LEGS_MAX {
+        let last = sqlx::query_scalar!("select id from leg where order_id = $1 order by n desc limit 1", order.0);
+        let Some(last) = last.fetch_optional(&mut **tx).await? else { return Ok(None) };
+        let leg = lock(tx, LegId(last)).await?;
+        // While the lock was waited for, the order may have gone on by another route.
+        let next = sqlx::query_scalar!("select id from leg where order_id = $1 and n > $2", order.0, leg.n);
+        if next.fetch_optional(&mut **tx).await?.is_none() {
+            return Ok(Some(leg));
+        }
     }
+    Err(StoreError::Unexpected("an order goes from route to route faster than it can be locked"))
 }
 
 /// Completes the exchange that the intent opened. What the panel said is kept, whatever follows from it.
@@ -265,7 +251,7 @@ pub async fn accept(
         with accepted as (
             update leg
             set state = 'accepted', panel_order = $3, accepted_at = $4, booked = cost, exposed = 0, unsent = 0,
-                reason = 'accepted by the panel'
+                doubted_at = null, check_at = null, ended_at = null, reason = 'accepted by the panel'
             where id = $1 and state = $2
             returning id, provider
         )
@@ -301,9 +287,15 @@ pub enum Turn {
     Parked {
         /// Not before.
         at: Instant,
+        /// What it waits for.
+        class: RefusalClass,
     },
     /// Refused, and over.
     Refused,
+    /// Taken back before anything was sent.
+    Canceled,
+    /// Given up: what the panel may have taken is booked as cost.
+    WrittenOff,
     /// Nobody knows; its cost is exposure from now on.
     InDoubt,
 }
@@ -312,9 +304,15 @@ pub enum Turn {
 pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: Instant) -> Result<(), StoreError> {
     let (state, ready_at, route, cost, unsent) = match turn {
         Turn::Again { at, route, cost } => (LegState::Ready, Some(*at), route, *cost, leg.unsent + 1),
-        Turn::Parked { at } => (LegState::Parked, Some(*at), &leg.route, leg.cost, 0),
+        Turn::Parked { at, .. } => (LegState::Parked, Some(*at), &leg.route, leg.cost, 0),
         Turn::Refused => (LegState::Refused, None, &leg.route, leg.cost, 0),
+        Turn::Canceled => (LegState::Canceled, None, &leg.route, leg.cost, 0),
+        Turn::WrittenOff => (LegState::WrittenOff, None, &leg.route, leg.cost, 0),
         Turn::InDoubt => (LegState::InDoubt, None, &leg.route, leg.cost, 0),
+    };
+    let parked_for = match turn {
+        Turn::Parked { class, .. } => Some(class.word()),
+        Turn::Again { .. } | Turn::Refused | Turn::Canceled | Turn::WrittenOff | Turn::InDoubt => None,
     };
     let moved = sqlx::query!(
         r#"
@@ -322,10 +320,12 @@ pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: 
         set state = $3, ready_at = coalesce($4, ready_at), provider = $5, service = $6, cost = $7, unsent = $8,
             reason = $9,
             exposed = case when $3 = 'in_doubt' then cost else 0 end,
-            doubted_at = case when $3 = 'in_doubt' then coalesce(doubted_at, $10) end,
+            booked = case when $3 = 'written_off' then cost when state = 'written_off' then 0 else booked end,
+            doubted_at = case when $3 in ('in_doubt', 'written_off') then coalesce(doubted_at, $10) end,
             check_at = case when $3 = 'in_doubt' then coalesce(check_at, $11) end,
-            parked_at = case when $3 = 'parked' then coalesce(parked_at, $10) else parked_at end,
-            ended_at = case when $3 = 'refused' then $10 end
+            parked_at = case when parked_for is distinct from $12 and $12 is not null then $10 else parked_at end,
+            parked_for = coalesce($12, parked_for),
+            ended_at = case when $3 in ('refused', 'canceled', 'written_off') then $10 end
         where id = $1 and state = $2
         "#,
         leg.id.0,
@@ -338,7 +338,8 @@ pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: 
         unsent,
         reason,
         now,
-        now + FIRST_CHECK
+        now + FIRST_CHECK,
+        parked_for
     );
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
@@ -379,98 +380,51 @@ pub async fn tried(tx: &mut Tx, order: OrderId) -> Result<Vec<Route>, StoreError
     Ok(rows.map(|row| Route { provider: ProviderId(row.provider), service: row.service }).collect())
 }
 
-/// Legs that were being sent by somebody who lost the panel's lease since, or whose answer is overdue.
-pub async fn orphans(
-    store: &Store,
-    provider: &ProviderId,
-    epoch: i64,
-    sent_before: Instant,
-    legs_max: i64,
-) -> Result<Vec<(LegId, i32)>, StoreError> {
-    let rows = sqlx::query!(
-        r#"
-        select id, attempt
-        from leg
-        where provider = $1 and state = 'sending' and (epoch < $2 or sending_at < $3)
-        order by id
-        limit $4
-        "#,
-        provider.0,
-        epoch,
-        sent_before,
-        legs_max
-    );
-    Ok(rows.fetch_all(&store.workers).await?.into_iter().map(|row| (LegId(row.id), row.attempt)).collect())
+/// What follows an accepted leg's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Afterwards {
+    /// The panel is asked again at this moment: it may think better of it.
+    AskAt(Instant),
+    /// Nobody asks any more.
+    Nothing,
 }
 
-/// What the parked legs of a panel wait for, soonest first: the leg, its expected cost and why it waits.
-pub async fn parked(
-    store: &Store,
-    provider: &ProviderId,
-    now: Instant,
-    legs_max: i64,
-) -> Result<Vec<(LegId, Money)>, StoreError> {
-    let rows = sqlx::query!(
-        r#"
-        select id, cost
-        from leg
-        where provider = $1 and state = 'parked' and ready_at <= $2
-        order by ready_at, id
-        limit $3
-        "#,
-        provider.0,
-        now,
-        legs_max
-    );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter();
-    Ok(rows.map(|row| (LegId(row.id), Money::from_decimal(row.cost))).collect())
+/// What is known of an accepted leg at its end.
+#[derive(Clone, Copy, Debug)]
+pub struct LegEnd<'a> {
+    /// What the panel said last, or who ended it.
+    pub status: &'a str,
+    /// The panel's charge, as it was sent.
+    pub charge_text: Option<&'a str>,
+    /// What its cost finally is.
+    pub cost: Money,
+    /// Why it is over, in words.
+    pub reason: &'a str,
+    /// What follows.
+    pub afterwards: Afterwards,
 }
 
-/// Parked legs become ready again. How many did.
-pub async fn unpark(store: &Store, legs: &[LegId], now: Instant) -> Result<u64, StoreError> {
-    let ids: Vec<i64> = legs.iter().map(|leg| leg.0).collect();
-    let moved = sqlx::query!(
-        r#"
-        update leg
-        set state = 'ready', ready_at = $2, reason = reason || '; tried again'
-        where id = any($1) and state = 'parked'
-        "#,
-        &ids,
-        now
-    );
-    Ok(moved.execute(&store.workers).await?.rows_affected())
-}
-
-/// An accepted leg is over: what the panel said last, and what its cost finally is.
-pub async fn end(
-    tx: &mut Tx,
-    leg: &LockedLeg,
-    status: &str,
-    charge_text: Option<&str>,
-    cost: Money,
-    now: Instant,
-) -> Result<(), StoreError> {
+/// An accepted leg is over, or ends otherwise than it did.
+pub async fn end(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Instant) -> Result<(), StoreError> {
     let ended = sqlx::query!(
         r#"
-        with ended as (
-            update leg
-            set state = 'ended', panel_status = $2, panel_charge = $3, booked = $4, ended_at = $5,
-                reason = 'ended at the panel'
-            where id = $1 and state = 'accepted'
-            returning id
-        )
-        delete from watch
-        using ended
-        where watch.leg_id = ended.id
+        update leg
+        set state = 'ended', panel_status = $2, panel_charge = $3, booked = $4, ended_at = coalesce(ended_at, $5),
+            reason = $6
+        where id = $1 and state in ('accepted', 'ended')
         "#,
         leg.id.0,
-        status,
-        charge_text,
-        cost.decimal(),
-        now
+        end.status,
+        end.charge_text,
+        end.cost.decimal(),
+        now,
+        end.reason
     );
-    match ended.execute(&mut **tx).await?.rows_affected() {
-        1 => Ok(()),
-        _ => Err(StoreError::Unexpected("an ended leg was not watched")),
+    if ended.execute(&mut **tx).await?.rows_affected() != 1 {
+        return Err(StoreError::Unexpected("a leg that the panel does not have ended there"));
+    }
+    match end.afterwards {
+        Afterwards::AskAt(at) => watches::after_the_end(tx, leg.id, at, now).await,
+        Afterwards::Nothing => watches::forget(tx, leg.id).await,
     }
 }

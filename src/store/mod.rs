@@ -3,11 +3,14 @@
 pub mod audit;
 pub mod catalogue;
 pub mod customers;
+pub mod doubts;
 pub mod embedded;
+pub mod gates;
 pub mod keys;
 pub mod legs;
 pub mod limits;
 pub mod orders;
+pub mod parked;
 pub mod providers;
 pub mod show;
 pub mod transfers;

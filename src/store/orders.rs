@@ -1,13 +1,13 @@
 //! Orders: bought in one call, looked at, moved from state to state.
 
 use serde::Serialize;
-use sqlx::types::Json;
+use sqlx::types::{Json, Uuid};
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{CustomerId, OrderId, ServiceId};
+use crate::domain::id::{CustomerId, OrderId, OrderName, PublicId, ServiceId};
 use crate::domain::money::Money;
-use crate::domain::order::{Look, OrderState, Placed, Placement, Request};
-use crate::domain::settlement::Bought;
+use crate::domain::order::{Look, OrderState, Placed, Placement, Request, Standing};
+use crate::domain::settlement::{Bought, GivenBack};
 use crate::domain::wish::Details;
 use crate::store::{Store, StoreError, Tx, signed, unsigned};
 
@@ -19,7 +19,7 @@ const COLLISIONS_MAX: u32 = 3;
 struct PlacementRow<'a> {
     place: usize,
     id: i32,
-    public_id: uuid::Uuid,
+    public_id: Uuid,
     customer_id: i64,
     key_id: i64,
     service_id: i32,
@@ -167,14 +167,31 @@ pub async fn remembered(
     Ok(row.fetch_optional(store.door()?).await?.map(|row| (row.fingerprint, row.answer)))
 }
 
-/// What a customer sees of those of the ids that are orders of theirs.
+/// What a customer sees of those of the names that are orders of theirs, each with both of its names.
 ///
 /// An order shows `Processing` from the moment its leg is being sent, although the order's own row only moves with the
 /// panel's answer: sending costs one row less, and a leg that proves unsent shows `Pending` again.
-pub async fn look(store: &Store, customer: CustomerId, ids: &[i32]) -> Result<Vec<(OrderId, Look)>, StoreError> {
+pub async fn look(
+    store: &Store,
+    customer: CustomerId,
+    names: &[OrderName],
+) -> Result<Vec<(OrderId, PublicId, Look)>, StoreError> {
+    let number = |name: &OrderName| match name {
+        OrderName::Number(number) => Some(number.0),
+        OrderName::Public(_) => None,
+    };
+    let public = |name: &OrderName| match name {
+        OrderName::Public(public) => Some(public.0),
+        OrderName::Number(_) => None,
+    };
+    let numbers: Vec<i32> = names.iter().filter_map(number).collect();
+    let publics: Vec<Uuid> = names.iter().filter_map(public).collect();
+    // The other names are turned into numbers first: an `or` over both could be planned as a walk through all orders of
+    // a customer.
     let rows = sqlx::query!(
         r#"
-        select o.id, o.charge - o.refunded as "charge!", o.start_count, o.remains,
+        select o.id, o.public_id, o.charge - o.refunded as "charge!", o.start_count, o.remains,
+            o.state in ('completed', 'partial') and o.by_hand = o.charge as "refunded!",
             case
                 when o.state = 'pending' and exists (
                     select from leg l where l.order_id = o.id and l.state = 'sending'
@@ -182,20 +199,23 @@ pub async fn look(store: &Store, customer: CustomerId, ids: &[i32]) -> Result<Ve
                 else o.state
             end as "state!"
         from orders o
-        where o.customer_id = $1 and o.id = any($2)
+        where o.customer_id = $1
+            and o.id = any($2 || array(select p.id from orders p where p.public_id = any($3)))
         "#,
         customer.0,
-        ids
+        &numbers,
+        &publics
     );
     let rows = rows.fetch_all(store.door()?).await?;
     let looked = rows.into_iter().map(|row| {
+        let standing = if row.refunded { Standing::Refunded } else { Standing::At(state(row.id, &row.state)?) };
         let look = Look {
             charge: Money::from_decimal(row.charge),
             start_count: row.start_count,
-            state: state(row.id, &row.state)?,
+            standing,
             remains: row.remains,
         };
-        Ok((OrderId(row.id), look))
+        Ok((OrderId(row.id), PublicId(row.public_id), look))
     });
     looked.collect()
 }
@@ -215,8 +235,10 @@ pub struct Locked {
     pub quoted_cost: Money,
     /// Where it stands.
     pub state: OrderState,
-    /// What was given back so far.
-    pub refunded: Money,
+    /// What was given back so far, and why.
+    pub given_back: GivenBack,
+    /// What its customer is shown as missing.
+    pub remains: i64,
     /// How many settlements there were.
     pub settlements: i32,
 }
@@ -225,7 +247,8 @@ pub struct Locked {
 pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
     let row = sqlx::query!(
         r#"
-        select id, customer_id, service_id, charge, cost, units, package, state, refunded, settlements
+        select id, customer_id, service_id, charge, cost, units, package, state, refunded, by_hand, absorbed, remains,
+            settlements
         from orders
         where id = $1
         for update
@@ -240,7 +263,12 @@ pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
         quoted_cost: Money::from_decimal(row.cost),
         bought: Bought { charge: Money::from_decimal(row.charge), units: unsigned(row.units), package: row.package },
         state: state(row.id, &row.state)?,
-        refunded: Money::from_decimal(row.refunded),
+        given_back: GivenBack {
+            refunded: Money::from_decimal(row.refunded),
+            by_hand: Money::from_decimal(row.by_hand),
+            absorbed: Money::from_decimal(row.absorbed),
+        },
+        remains: row.remains,
         settlements: row.settlements,
     })
 }
@@ -268,39 +296,43 @@ pub async fn progress(
     Ok(())
 }
 
-/// One settlement: the order's end, and what was given back for it.
+/// One settlement: where the order stands, and what was given back for it.
 #[derive(Clone, Debug)]
 pub struct SettlementRow {
-    /// The order's end.
+    /// The order's end, or its open state where a person gave something back before the end.
     pub state: OrderState,
     /// Units delivered.
     pub delivered: u64,
     /// What is to be given back in all.
     pub target: Money,
-    /// What was given back now.
+    /// What was given back now; negative where it was taken back.
     pub amount: Money,
     /// By which transfer.
     pub transfer: Option<i64>,
+    /// What stands given back afterwards.
+    pub after: GivenBack,
     /// The count before delivery, where the panel told.
     pub start_count: Option<i64>,
     /// What customers are shown as missing.
     pub remains: i64,
 }
 
-/// Ends an order that stands as it was locked, and writes the settlement down.
+/// Settles an order that stands as it was locked, and writes the settlement down.
 pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instant) -> Result<(), StoreError> {
     let settled = sqlx::query!(
         r#"
-        with ended as (
+        with settled as (
             update orders
-            set state = $2, refunded = refunded + $3, settlements = settlements + 1, remains = $4,
-                start_count = coalesce($5, start_count), ended_at = coalesce(ended_at, $6), review = null
-            where id = $1 and settlements = $7 and state = $8
+            set state = $2, refunded = $12, by_hand = $13, absorbed = $14, settlements = settlements + 1, remains = $4,
+                start_count = coalesce($5, start_count),
+                ended_at = case when $15 then coalesce(ended_at, $6) end,
+                review = case when $15 then null else review end
+            where id = $1 and settlements = $7 and state = $8 and refunded + $3 = $12
             returning id, settlements
         )
         insert into settlement (order_id, seq, at, state, delivered, target, amount, transfer_id)
         select id, settlements, $6, $2, $9, $10, $3, $11
-        from ended
+        from settled
         "#,
         order.id.0,
         row.state.word(),
@@ -312,12 +344,24 @@ pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instan
         order.state.word(),
         signed(row.delivered),
         row.target.decimal(),
-        row.transfer
+        row.transfer,
+        row.after.refunded.decimal(),
+        row.after.by_hand.decimal(),
+        row.after.absorbed.decimal(),
+        row.state.is_end()
     );
     match settled.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("an order moved under the settlement's lock")),
     }
+}
+
+/// Nobody need look at an open order any more: its panel speaks clearly again.
+pub async fn calm(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
+    sqlx::query!("update orders set review = null where id = $1 and review is not null", order.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Puts an order before a person, with the reason. `false`: it was there already for the same reason.

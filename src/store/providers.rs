@@ -30,6 +30,16 @@ pub struct ProviderRow {
     pub in_doubt: i64,
     /// Legs parked.
     pub parked: i64,
+    /// Whether a person stopped sending to it.
+    pub paused: bool,
+    /// The breaker on doubts, in its word.
+    pub breaker: String,
+    /// Until when an open breaker is not tried.
+    pub breaker_until: Option<Instant>,
+    /// Orders of which more was delivered than was ordered.
+    pub over_delivered: i64,
+    /// Words after an end that gave less back.
+    pub reversals: i64,
 }
 
 /// Makes sure that the panel is known.
@@ -89,13 +99,30 @@ pub async fn keep_balance(
     Ok(())
 }
 
+/// Counts what a panel did that a person should know of: more delivered than was ordered, a word taken back.
+pub async fn count(tx: &mut Tx, provider: &ProviderId, over_delivered: bool, reversed: bool) -> Result<(), StoreError> {
+    let counted = sqlx::query!(
+        r#"
+        update provider
+        set over_delivered = over_delivered + $2::boolean::integer, reversals = reversals + $3::boolean::integer
+        where id = $1
+        "#,
+        provider.0,
+        over_delivered,
+        reversed
+    );
+    counted.execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// All panels that were ever configured, by name.
 pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id, p.held_until, p.catalogue_at, p.catalogue_error, p.balance, p.balance_at,
+            p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.over_delivered, p.reversals,
             (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null) as "services!",
-            (select count(*) from watch w where w.provider = p.id) as "open_legs!",
+            (select count(*) from watch w where w.provider = p.id and w.ended_at is null) as "open_legs!",
             (select count(*) from leg l where l.provider = p.id and l.state = 'in_doubt') as "in_doubt!",
             (select count(*) from leg l where l.provider = p.id and l.state = 'parked') as "parked!"
         from provider p
@@ -113,6 +140,11 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         open_legs: row.open_legs,
         in_doubt: row.in_doubt,
         parked: row.parked,
+        paused: row.paused,
+        breaker: row.breaker,
+        breaker_until: row.breaker_until,
+        over_delivered: row.over_delivered,
+        reversals: row.reversals,
     });
     Ok(rows.collect())
 }

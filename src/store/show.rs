@@ -1,8 +1,10 @@
 //! Orders as operators look at them: lists, and one order's whole timeline.
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{CustomerId, OrderId, PublicId};
+use crate::domain::id::{CustomerId, LegId, OrderId, PublicId};
+use crate::domain::leg::LegState;
 use crate::domain::money::{Money, Rate};
+use crate::store::legs::state_of as leg_state;
 use crate::store::{Store, StoreError};
 
 /// The most orders that one list shows.
@@ -11,7 +13,8 @@ pub const ORDERS_MAX: i64 = 1_000;
 /// Which orders are wanted; what is `None` does not narrow.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// A state's word, or `review` for those that wait for a person, or a leg's `parked` or `in_doubt`.
+    /// A state's word, or `review` for those that a person may end (in doubt, or settled by no machine), or a leg's
+    /// `parked` or `in_doubt`.
     pub state: Option<String>,
     /// Whose.
     pub customer: Option<CustomerId>,
@@ -40,6 +43,8 @@ pub struct OrderRow {
     pub link: String,
     /// How many.
     pub units: i64,
+    /// Whether one package was sold.
+    pub package: bool,
     /// Where it stands.
     pub state: String,
     /// What was paid.
@@ -68,12 +73,16 @@ pub struct OrderRow {
 pub async fn list(store: &Store, wanted: &Wanted) -> Result<Vec<OrderRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select id, public_id, customer_id, service_id, kind, link, units, state, charge, refunded, remains, rate,
+        select id, public_id, customer_id, service_id, kind, link, units, package, state, charge, refunded, remains, rate,
             cost_rate, rule, config_hash, review, placed_at, ended_at
         from orders o
         where ($1::text is null
                 or o.state = $1
-                or ($1 = 'review' and o.review is not null)
+                or ($1 = 'review' and o.id in (
+                    select r.id from orders r where r.review is not null
+                    union all
+                    select l.order_id from leg l where l.state = 'in_doubt'
+                ))
                 or ($1 in ('parked', 'in_doubt') and exists (
                     select from leg l where l.order_id = o.id and l.state = $1
                 )))
@@ -99,6 +108,7 @@ pub async fn list(store: &Store, wanted: &Wanted) -> Result<Vec<OrderRow>, Store
         kind: row.kind,
         link: row.link,
         units: row.units,
+        package: row.package,
         state: row.state,
         charge: Money::from_decimal(row.charge),
         refunded: Money::from_decimal(row.refunded),
@@ -126,7 +136,7 @@ pub struct LegRow {
     /// The panel's service.
     pub service: String,
     /// Where it stands.
-    pub state: String,
+    pub state: LegState,
     /// Its id there.
     pub panel_order: Option<String>,
     /// What the panel said last.
@@ -137,30 +147,82 @@ pub struct LegRow {
     pub reason: String,
     /// What it is expected to cost.
     pub cost: Money,
+    /// What the panel says of it while it is followed.
+    pub seen: Option<String>,
+    /// Whether the panel does not know its id.
+    pub unknown_there: bool,
+    /// When a doubt is looked into next.
+    pub check_at: Option<Instant>,
 }
 
 /// An order's legs, in order.
 pub async fn legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select id, n, provider, service, state, panel_order, panel_status, panel_charge, reason, cost
-        from leg
-        where order_id = $1
-        order by n
+        select l.id, l.n, l.provider, l.service, l.state, l.panel_order, l.panel_status, l.panel_charge, l.reason, l.cost,
+            l.check_at, w.seen as "seen?",
+            coalesce(w.seen like 'missing%' or w.seen like 'error:%', false) as "unknown_there!"
+        from leg l
+        left join watch w on w.leg_id = l.id
+        where l.order_id = $1
+        order by l.n
         "#,
         order.0
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| LegRow {
-        id: row.id,
-        n: row.n,
-        provider: row.provider,
-        service: row.service,
-        state: row.state,
-        panel_order: row.panel_order,
-        panel_status: row.panel_status,
-        panel_charge: row.panel_charge,
-        reason: row.reason,
-        cost: Money::from_decimal(row.cost),
+    let rows = rows.fetch_all(&store.workers).await?.into_iter();
+    rows.map(|row| {
+        Ok(LegRow {
+            id: row.id,
+            n: row.n,
+            provider: row.provider,
+            service: row.service,
+            state: leg_state(LegId(row.id), &row.state)?,
+            panel_order: row.panel_order,
+            panel_status: row.panel_status,
+            panel_charge: row.panel_charge,
+            reason: row.reason,
+            cost: Money::from_decimal(row.cost),
+            seen: row.seen,
+            unknown_there: row.unknown_there,
+            check_at: row.check_at,
+        })
+    })
+    .collect()
+}
+
+/// What was looked at to end a doubt.
+#[derive(Clone, Debug)]
+pub struct RungRow {
+    /// Whose.
+    pub leg: i64,
+    /// When.
+    pub at: Instant,
+    /// What was looked at.
+    pub rung: String,
+    /// What it showed.
+    pub verdict: String,
+    /// In which words.
+    pub words: String,
+}
+
+/// Every look at the doubts of an order, in order.
+pub async fn rungs(store: &Store, order: OrderId) -> Result<Vec<RungRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select r.leg_id, r.at, r.rung, r.verdict, r.words
+        from rung r
+        join leg l on l.id = r.leg_id
+        where l.order_id = $1
+        order by r.id
+        "#,
+        order.0
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| RungRow {
+        leg: row.leg_id,
+        at: row.at,
+        rung: row.rung,
+        verdict: row.verdict,
+        words: row.words,
     });
     Ok(rows.collect())
 }

@@ -86,6 +86,59 @@ pub async fn to_wallet(tx: &mut Tx, from: &Account, what: Incoming<'_>, at: Inst
     moved.ok_or(StoreError::Unexpected("money for a wallet or from an account that does not exist"))
 }
 
+/// Moves money from a wallet, which keeps above its floor, to a house account. The transfer's id.
+pub async fn from_wallet(
+    tx: &mut Tx,
+    customer: CustomerId,
+    to: &Account,
+    amount: Money,
+    reason: Reason,
+    order: OrderId,
+    at: Instant,
+) -> Result<i64, StoreError> {
+    let (kind, provider) = to.parts();
+    let moved = sqlx::query_scalar!(
+        r#"
+        with wallet as (
+            update wallet
+            set balance = balance - $4, version = version + 1
+            where customer_id = $3 and balance - $4 >= floor
+            returning account_id, version, balance
+        )
+        insert into transfer (at, reason, debit, credit, amount, order_id, wallet_version, wallet_balance)
+        select $5, $6, wallet.account_id, house.id, $4, $7, wallet.version, wallet.balance
+        from wallet, account house
+        where house.kind = $1 and house.provider is not distinct from $2
+        returning id
+        "#,
+        kind,
+        provider.map(|provider| &*provider.0),
+        customer.0,
+        amount.decimal(),
+        at,
+        reason.word(),
+        order.0
+    );
+    let moved = moved.fetch_optional(&mut **tx).await?;
+    moved.ok_or(StoreError::Unexpected(
+        "money from a wallet that does not hold it, or to an account that does not exist",
+    ))
+}
+
+/// Locks a wallet: what it holds above its floor.
+pub async fn can_give(tx: &mut Tx, customer: CustomerId) -> Result<Money, StoreError> {
+    let free = sqlx::query_scalar!(
+        r#"select balance - floor as "free!" from wallet where customer_id = $1 for update"#,
+        customer.0
+    );
+    Ok(Money::from_decimal(free.fetch_one(&mut **tx).await?))
+}
+
+/// Whether a reference was used for money into a customer's wallet; the wallet is locked first.
+pub async fn was_used(tx: &mut Tx, customer: CustomerId, reference: &str) -> Result<bool, StoreError> {
+    Ok(by_reference(tx, customer, reference).await?.is_some())
+}
+
 /// Moves money between two house accounts.
 pub async fn between_house(
     tx: &mut Tx,
@@ -120,8 +173,9 @@ pub async fn between_house(
     }
 }
 
-/// Moves money from a wallet into a house account. `false`: that would leave the wallet below its floor.
-pub async fn from_wallet(
+/// Moves money from a wallet into a house account, as a person says. `false`: that would leave the wallet below its
+/// floor.
+pub async fn out_by_hand(
     tx: &mut Tx,
     to: &Account,
     customer: CustomerId,

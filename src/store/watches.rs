@@ -15,6 +15,12 @@ pub struct Due {
     pub accepted_at: Instant,
     /// What the panel said last.
     pub seen: String,
+    /// Since when it is over at the panel, if it is.
+    pub ended_at: Option<Instant>,
+    /// How often it was asked about since.
+    pub checks: i32,
+    /// Since when the panel reports a failure.
+    pub failing_at: Option<Instant>,
 }
 
 /// Takes the legs that are due at a panel, longest waiting first, and puts their next asking off until `next_at`: what
@@ -42,7 +48,7 @@ pub async fn take(
         set next_at = $4
         from due
         where w.leg_id = due.leg_id
-        returning w.leg_id, w.panel_order, w.accepted_at, w.seen
+        returning w.leg_id, w.panel_order, w.accepted_at, w.seen, w.ended_at, w.checks, w.failing_at
         "#,
         provider.0,
         epoch,
@@ -55,25 +61,82 @@ pub async fn take(
         panel_order: PanelOrder(row.panel_order),
         accepted_at: row.accepted_at,
         seen: row.seen,
+        ended_at: row.ended_at,
+        checks: row.checks,
+        failing_at: row.failing_at,
     });
     Ok(rows.collect())
 }
 
-/// Keeps what the panel said, and when it is asked next. How many answers in a row were puzzles, this one included.
-pub async fn put_off(tx: &mut Tx, leg: LegId, seen: &str, next_at: Instant, puzzled: bool) -> Result<i32, StoreError> {
-    let count = sqlx::query_scalar!(
+/// What a panel's word was worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// It says where the order stands.
+    Clear,
+    /// It should settle the order and cannot.
+    Puzzling,
+    /// It is no status at all.
+    Silent,
+    /// It reports a failure that may yet be set right.
+    Failing,
+}
+
+/// Keeps what the panel said, and when it is asked next. How many words in a row were worth as little.
+pub async fn put_off(
+    tx: &mut Tx,
+    leg: LegId,
+    seen: &str,
+    next_at: Instant,
+    worth: Worth,
+    now: Instant,
+) -> Result<i32, StoreError> {
+    let row = sqlx::query!(
         r#"
         update watch
-        set next_at = $2, seen = $3, puzzled = case when $4 then puzzled + 1 else 0 end
+        set next_at = $2, seen = $3,
+            puzzled = case when $4 then puzzled + 1 else 0 end,
+            silent = case when $5 then silent + 1 else 0 end,
+            failing_at = case when $6 then coalesce(failing_at, $7) when $5 then failing_at end
         where leg_id = $1
-        returning puzzled
+        returning puzzled, silent
         "#,
         leg.0,
         next_at,
         seen,
-        puzzled
+        worth == Worth::Puzzling,
+        worth == Worth::Silent,
+        worth == Worth::Failing,
+        now
     );
-    count.fetch_optional(&mut **tx).await?.ok_or(StoreError::Unexpected("a leg that is not watched was asked about"))
+    let row = row.fetch_optional(&mut **tx).await?;
+    let row = row.ok_or(StoreError::Unexpected("a leg that is not watched was asked about"))?;
+    Ok(row.puzzled.max(row.silent))
+}
+
+/// The order is over at the panel, which is asked again at this moment.
+pub async fn after_the_end(tx: &mut Tx, leg: LegId, ask_at: Instant, now: Instant) -> Result<(), StoreError> {
+    let moved = sqlx::query!(
+        r#"
+        update watch
+        set next_at = $2, puzzled = 0, silent = 0, failing_at = null,
+            checks = case when ended_at is null then 0 else checks + 1 end,
+            ended_at = coalesce(ended_at, $3)
+        where leg_id = $1
+        "#,
+        leg.0,
+        ask_at,
+        now
+    );
+    match moved.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("an ended leg was not watched")),
+    }
+}
+
+/// Nobody asks about it any more; a leg that is over may be forgotten already.
+pub async fn forget(tx: &mut Tx, leg: LegId) -> Result<(), StoreError> {
+    sqlx::query!("delete from watch where leg_id = $1", leg.0).execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Says when many legs are asked about next, whose answers changed nothing.

@@ -10,6 +10,8 @@
 //! ```
 
 mod answer;
+#[cfg(test)]
+mod anything;
 mod classify;
 mod dialect;
 mod evidence;

@@ -4,7 +4,8 @@
 //!  keeper ──epoch──▶ dispatcher   legs out, at most so many at once
 //!           ├──────▶ tracker      statuses in, one batch at a time
 //!           ├──────▶ unparker     tries again what waits for money or a key
-//!           └──────▶ greeter      asks until the panel answers for the first time
+//!           ├──────▶ greeter      asks until the panel answers for the first time
+//!           └──────▶ doubter      looks into doubts, and tries a panel that left too many
 //! ```
 //! Without an epoch the others do nothing; with an old one the database refuses what they write.
 
@@ -30,6 +31,8 @@ const HOLD_EVERY: Duration = Duration::from_secs(3);
 const DISPATCH_EVERY: Duration = Duration::from_millis(500);
 /// How often the tracker looks for orders that are due.
 const TRACK_EVERY: Duration = Duration::from_millis(250);
+/// How often doubts that are due are looked for.
+const DOUBT_EVERY: Duration = Duration::from_secs(3);
 /// Batches asked in a row before the tracker looks up.
 const BATCHES_MAX: u32 = 100;
 
@@ -50,6 +53,8 @@ pub fn start(driver: &Driver, means: &Means, panel: &Arc<Panel>) {
     driver.every(name("greeter"), HOLD_EVERY, move || greeter.clone().greet(store.clone(), clock.clone()));
     let tracker = desk.clone();
     driver.every(name("tracker"), TRACK_EVERY, move || tracker.clone().track());
+    let doubter = desk.clone();
+    driver.every(name("doubter"), DOUBT_EVERY, move || doubter.clone().doubt());
     let unparker = desk.clone();
     let unpark_every = Duration::from_secs(u64::from(panel.settings().status_every_s).max(1));
     driver.every(name("unparker"), unpark_every, move || unparker.clone().unpark());
@@ -109,6 +114,12 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    async fn doubt(self: Arc<Self>) -> Result<(), StoreError> {
+        let Some(epoch) = self.epoch() else { return Ok(()) };
+        self.delivery.look_into_doubts(&self.panel, epoch).await?;
+        self.delivery.probe(&self.panel).await.map(|_| ())
     }
 
     async fn unpark(self: Arc<Self>) -> Result<(), StoreError> {

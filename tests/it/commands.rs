@@ -119,6 +119,7 @@ async fn the_demo_walks_the_whole_circle_and_survives_being_killed() {
     let facts: Value = serde_json::from_slice(&std::fs::read(data.join("demo.json")).unwrap()).unwrap();
     assert_eq!(facts["url"], demo.url);
     let key = facts["keys"]["classic"].as_str().unwrap().to_owned();
+    let notpanel = facts["keys"]["notpanel"].as_str().unwrap().to_owned();
     let mut orders = Vec::new();
     for service in ["1", "6", "7", "8", "9"] {
         orders.push(buy(&demo.url, &key, service).await);
@@ -130,6 +131,8 @@ async fn the_demo_walks_the_whole_circle_and_survives_being_killed() {
     assert_eq!(canceled["charge"], "0.00");
     becomes(&demo.url, &key, &orders[3], "Processing").await;
     becomes(&demo.url, &key, &orders[4], "Processing").await;
+    let other = ask(&demo.url, &[("key", &notpanel), ("action", "status"), ("order", &orders[2])]).await;
+    assert_eq!(other["status"], "cancelled", "the same order in the other key's tongue");
     let balance = ask(&demo.url, &[("key", &key), ("action", "balance")]).await;
 
     // A second command joins the database that runs.

@@ -53,6 +53,7 @@ fn the_shipped_file_says_what_is_the_default() {
     service.category = Some("Instagram".into());
     (service.refill, service.cancel, service.min, service.max) = (Some(true), Some(true), Some(50), Some(10_000));
     service.rate = shipped.mapping.services[0].rate;
+    least.mapping.limits.tiers.insert("reseller".to_owned(), 5_000);
     assert_eq!(least.mapping, shipped.mapping);
     assert_eq!(format!("{:?}", least.process), format!("{:?}", shipped.process));
     assert_eq!(shipped.notes, ["the file is read at start; restart to apply a change"]);

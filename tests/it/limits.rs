@@ -140,6 +140,27 @@ async fn of_two_hundred_at_once_as_many_are_answered_as_the_limit_says() {
     assert_eq!(answered(&[&world.door], &world.key, 200).await, 50);
 }
 
+#[tokio::test]
+async fn the_other_tongue_has_its_own_number_and_the_same_headers() {
+    let world = World::open().await;
+    let pool = world.pool().await;
+    sqlx::query("update api_key set dialect = 'notpanel'").execute(&pool).await.unwrap();
+    let mut lines = vec![ask(&world, &world.key).await];
+    assert_eq!(answered(&[&world.door], &world.key, 150).await, 99);
+    lines.push(ask(&world, &world.key).await);
+    sqlx::query("update customer set suspended_at = now()").execute(&pool).await.unwrap();
+    // Another process has not believed it otherwise yet.
+    let door = world.restarted().await.open_door(([127, 0, 0, 1], 0).into(), healthy()).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://{}/api/v2?key={}&action=balance", door.addr(), world.key);
+    lines.push(shown(client.get(url).send().await.unwrap()).await);
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    200 100 99 1700000040 999 - - {"balance":"1000.00","currency":"USD"}
+    429 100 0 1700000040 900 key 40 {"error":"Rate limit exceeded"}
+    403 100 100 1700000040 1000 - - {"error":"Account suspended"}
+    "#);
+}
+
 /// Another process on the same database, with its door open; both know of each other.
 async fn second(world: &World) -> (House, Door) {
     let house = world.restarted().await;

@@ -20,14 +20,14 @@ fn lost() -> Plan {
     Plan { panels: vec![("a", "drop")], services: all_of("a"), ..Plan::default() }
 }
 
-async fn decide(world: &World, order: i32, finding: &Finding) -> Resolved {
+pub async fn decide(world: &World, order: i32, finding: &Finding) -> Resolved {
     let mut tx = world.house.store.begin().await.unwrap();
     let resolved = world.house.delivery.resolve(&mut tx, OrderId(order), finding).await.unwrap();
     tx.commit().await.unwrap();
     resolved
 }
 
-fn accepted(id: &str) -> Finding {
+pub fn accepted(id: &str) -> Finding {
     Finding::Accepted(PanelOrder(id.to_owned()))
 }
 

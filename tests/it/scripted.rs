@@ -21,6 +21,10 @@ const SERVICES: &str = r#"[
 /// What the panel says.
 #[derive(Clone)]
 pub struct Script {
+    /// To `services`.
+    pub services: String,
+    /// To `balance`.
+    pub balance: String,
     /// To `add`; `None` is an id that it never gave before.
     pub add: Option<String>,
     /// To `status`: this row, whatever order is asked about.
@@ -47,7 +51,13 @@ impl Scripted {
     pub async fn saying(row: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let script = Script { add: None, row: row.to_owned(), together: None };
+        let script = Script {
+            services: SERVICES.to_owned(),
+            balance: r#"{"balance":"1000","currency":"USD"}"#.to_owned(),
+            add: None,
+            row: row.to_owned(),
+            together: None,
+        };
         let inner = Arc::new(Mutex::new(Inner { script, requests: BTreeMap::new(), next: 500 }));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (answering, served) = (tasks.clone(), inner.clone());
@@ -61,9 +71,14 @@ impl Scripted {
 
     /// A world that sells only this panel's services.
     pub async fn world(&self) -> World {
+        self.world_with("").await
+    }
+
+    /// The same, with more lines in the panel's block.
+    pub async fn world_with(&self, block: &str) -> World {
         let services = format!(
             "[[provider]]\nid = \"s\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\nkey_env = \"PANEL_KEY\"\n\
-             currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\n\
+             currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\n{block}\
              [[service]]\nid = 1\nroutes = [{{ provider = \"s\", service = \"1\" }}]\n\
              [[service]]\nid = 2\nroutes = [{{ provider = \"s\", service = \"2\" }}]\n",
             self.addr
@@ -91,8 +106,8 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
         inner.script.clone()
     };
     let body = match action.as_str() {
-        "services" => SERVICES.to_owned(),
-        "balance" => r#"{"balance":"1000","currency":"USD"}"#.to_owned(),
+        "services" => script.services,
+        "balance" => script.balance,
         "add" => script.add.unwrap_or_else(|| {
             let mut inner = inner.lock().unwrap();
             inner.next += 1;

@@ -13,22 +13,24 @@ use panelgate::{
 };
 use serde_json::{Value, json};
 
-const KEY: &str = "the-panels-key";
-const LINK: &str = "https://example.org/post/1";
+pub const KEY: &str = "the-panels-key";
+/// What is said of a fault that there is not.
+const KNOWN: &str = "unknown fault `flood`; known are: drop, 502, html, half, hang, slow, wrong_id, duplicate, unread";
+pub const LINK: &str = "https://example.org/post/1";
 
 /// A running panel, the clock that its orders follow, and somebody who asks.
-struct Panel {
-    simulator: Simulator,
+pub struct Panel {
+    pub simulator: Simulator,
     clock: Arc<HandClock>,
-    client: reqwest::Client,
+    pub client: reqwest::Client,
 }
 
 impl Panel {
-    async fn start(faults: &str) -> Self {
+    pub async fn start(faults: &str) -> Self {
         Self::with_extra(faults, 0).await
     }
 
-    async fn with_extra(faults: &str, services_extra: u32) -> Self {
+    pub async fn with_extra(faults: &str, services_extra: u32) -> Self {
         let clock = Arc::new(HandClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap()));
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -47,41 +49,41 @@ impl Panel {
     }
 
     /// Asks with the right key and returns the exact body.
-    async fn ask(&self, fields: &[(&str, &str)]) -> String {
+    pub async fn ask(&self, fields: &[(&str, &str)]) -> String {
         let response = self.send(&[&[("key", KEY)], fields].concat()).await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "application/json");
         response.text().await.unwrap()
     }
 
-    async fn send(&self, fields: &[(&str, &str)]) -> reqwest::Result<reqwest::Response> {
+    pub async fn send(&self, fields: &[(&str, &str)]) -> reqwest::Result<reqwest::Response> {
         let body = serde_urlencoded::to_string(fields).unwrap();
         let form = ("content-type", "application/x-www-form-urlencoded");
         self.client.post(self.simulator.url()).header(form.0, form.1).body(body).send().await
     }
 
-    async fn add(&self, service: &str, quantity: &str) -> reqwest::Result<reqwest::Response> {
+    pub async fn add(&self, service: &str, quantity: &str) -> reqwest::Result<reqwest::Response> {
         let fields = [("key", KEY), ("action", "add"), ("service", service), ("link", LINK), ("quantity", quantity)];
         self.send(&fields).await
     }
 
     /// Buys, and returns the id.
-    async fn bought(&self, service: &str, quantity: &str) -> String {
+    pub async fn bought(&self, service: &str, quantity: &str) -> String {
         let answer: Value =
             serde_json::from_str(&self.add(service, quantity).await.unwrap().text().await.unwrap()).unwrap();
         answer["order"].as_u64().unwrap_or_else(|| panic!("no id in {answer}")).to_string()
     }
 
-    fn door(&self, path: &str) -> String {
+    pub fn door(&self, path: &str) -> String {
         format!("http://{}/_sim/{path}", self.simulator.addr())
     }
 
-    async fn look(&self, path: &str) -> Value {
+    pub async fn look(&self, path: &str) -> Value {
         let text = self.client.get(self.door(path)).send().await.unwrap().text().await.unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
-    fn turn_s(&self, seconds: i64) {
+    pub fn turn_s(&self, seconds: i64) {
         self.clock.turn(TimeDelta::seconds(seconds));
     }
 }
@@ -299,7 +301,7 @@ async fn faults_befall_accepted_adds_only_and_can_be_changed_while_it_runs() {
     assert_eq!(panel.add("1", "10").await.unwrap().status(), 502);
     let wrong = post("flood=1").await.unwrap();
     assert_eq!(wrong.status(), 400);
-    assert_eq!(wrong.text().await.unwrap(), r#"{"error":"unknown fault `flood`; known are: drop, 502"}"#);
+    assert_eq!(wrong.text().await.unwrap(), format!(r#"{{"error":"{KNOWN}"}}"#));
     assert_eq!(panel.add("1", "10").await.unwrap().status(), 502, "a wrong spec changes nothing");
 
     panel.simulator.set_faults("".parse().unwrap());
@@ -332,7 +334,7 @@ async fn the_side_doors_show_orders_and_count_requests() {
     panel.simulator.end_order(&order, Ending::Partial { remains: 40 });
     panel.ask(&[("action", "balance")]).await;
     panel.ask(&[("action", "explode")]).await;
-    let row = json!({"id": order, "service": "1", "link": LINK, "quantity": 100, "comments": [], "answer_number": null,
+    let row = json!({"id": order, "service": "1", "link": LINK, "quantity": 100, "comments": [], "answer_number": null, "details": {},
         "status": "Partial", "charge": "0.054", "remains": 40});
     assert_eq!(panel.look("orders").await, json!([row]));
     assert_eq!(panel.look("requests").await, json!({"add": 1, "balance": 1, "other": 1}));

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use panelgate::domain::money::Money;
-use panelgate::domain::provider::{KeySource, PanelDialect, ProviderSettings, RefusalClass};
+use panelgate::domain::provider::{
+    DoubtSettings, KeySource, PanelDialect, ProviderSettings, RefusalClass, SettlingSettings,
+};
 use panelgate::domain::service::{Route, ServiceType};
 use panelgate::domain::wish::Details;
 use panelgate::upstream::{FailureKind, Panel, PanelError, Row};
@@ -126,6 +128,8 @@ fn settings(url: String, timeout_ms: u64) -> ProviderSettings {
         timeout_ms,
         status_batch_max: 3,
         status_every_s: 60,
+        doubts: DoubtSettings::default(),
+        settling: SettlingSettings::default(),
         words: BTreeMap::new(),
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta};
 use panelgate::app::House;
 use panelgate::config;
 use panelgate::customers::keys::NewKey;
-use panelgate::domain::clock::HandClock;
+use panelgate::domain::clock::{Clock, HandClock, Instant};
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::{CustomerId, KeyId};
 use panelgate::domain::money::Money;
@@ -16,7 +16,7 @@ use panelgate::downstream::{Door, Health};
 use panelgate::ledger;
 use panelgate::ledger::audit::audit;
 use panelgate::simulator::{Settings, Simulator};
-use panelgate::store::{Store, customers};
+use panelgate::store::{Store, Tx, customers};
 use panelgate::upstream::Panel;
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -28,6 +28,9 @@ const PANEL_KEY: &str = "the-panels-key";
 /// Rounds before a world that never comes to rest is called broken.
 const ROUNDS_MAX: usize = 50;
 
+/// Most tests are not about how many doubts a panel may leave.
+const MANY_DOUBTS: &str = "doubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000";
+
 /// How a world is built.
 pub struct Plan {
     /// One simulated panel per name, with its faults.
@@ -38,11 +41,25 @@ pub struct Plan {
     pub services: String,
     /// What the customer begins with.
     pub money: &'static str,
+    /// How long an `add` may take at every panel.
+    pub timeout_ms: u32,
+    /// More lines of every panel's block.
+    pub provider: &'static str,
+    /// The tongue in which whoever shows no key is answered.
+    pub default_dialect: Dialect,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { panels: vec![("a", "")], services_extra: 0, services: all_of("a"), money: "1000" }
+        Self {
+            panels: vec![("a", "")],
+            services_extra: 0,
+            services: all_of("a"),
+            money: "1000",
+            timeout_ms: 20_000,
+            provider: MANY_DOUBTS,
+            default_dialect: Dialect::Classic,
+        }
     }
 }
 
@@ -82,14 +99,17 @@ impl World {
         let database = server::database().await;
         let clock = Arc::new(HandClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap()));
         let mut panels = Vec::new();
-        let mut text = "[gateway]\ncurrency = \"USD\"\n".to_owned();
+        let dialect = plan.default_dialect.word();
+        let mut text = format!("[gateway]\ncurrency = \"USD\"\ndefault_dialect = \"{dialect}\"\n");
         for (seed, (name, faults)) in (1..).zip(&plan.panels) {
             let panel =
                 Simulator::start(panel_settings(seed, faults, plan.services_extra), clock.clone()).await.unwrap();
             text = format!(
                 "{text}[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
-                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = 20_000\n",
-                panel.url()
+                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = {}\n{}\n",
+                panel.url(),
+                plan.timeout_ms,
+                plan.provider
             );
             panels.push(panel);
         }
@@ -115,6 +135,14 @@ impl World {
         format!("http://{}/api/v2", self.door.addr())
     }
 
+    /// Another key of the customer's, for this tongue.
+    pub async fn key_speaking(&self, dialect: Dialect) -> String {
+        let mut tx = self.house.store.begin().await.unwrap();
+        let key = add_key(&mut tx, self.customer, dialect, self.clock.now()).await;
+        tx.commit().await.unwrap();
+        key.0
+    }
+
     /// Asks with the customer's key: the exact body.
     pub async fn ask(&self, fields: &[(&str, &str)]) -> String {
         self.ask_as(&self.key, fields).await
@@ -133,6 +161,12 @@ impl World {
     pub fn request(&self, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
         let body = serde_urlencoded::to_string(fields).unwrap();
         self.client.post(self.url()).header("content-type", "application/x-www-form-urlencoded").body(body)
+    }
+
+    /// A request of whatever form, nothing in it yet but the query.
+    pub fn bare(&self, method: reqwest::Method, query: &str) -> reqwest::RequestBuilder {
+        let border = if query.is_empty() { "" } else { "?" };
+        self.client.request(method, format!("{}{border}{query}", self.url()))
     }
 
     /// Buys units of a service; the order's id.
@@ -180,7 +214,7 @@ impl World {
 
     /// Asserts that the books hold.
     pub async fn audit(&self) {
-        let findings = audit(&self.house.store).await.unwrap();
+        let findings = audit(&self.house.store, self.house.clock.now()).await.unwrap();
         let broken: Vec<_> = findings.checks.iter().filter(|check| check.violations > 0).collect();
         assert!(broken.is_empty(), "the books do not hold: {broken:?}");
     }
@@ -198,13 +232,15 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
     if !panel.has_answered() {
         house.delivery.ask_balance(panel).await.unwrap();
     }
+    let probed = house.delivery.probe(panel).await.unwrap();
+    let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
     let unparked = house.delivery.unpark(panel).await.unwrap();
     let legs = house.delivery.lease(panel, epoch, 100).await.unwrap();
     for leg in &legs {
         house.delivery.send(panel, leg, epoch).await.unwrap();
     }
     let asked = house.delivery.track(panel, epoch).await.unwrap();
-    swept + usize::try_from(unparked).unwrap() + legs.len() + asked
+    swept + doubts + usize::from(probed) + usize::try_from(unparked).unwrap() + legs.len() + asked
 }
 
 async fn house(database: &Database, file: &config::File, clock: Arc<HandClock>) -> House {
@@ -217,17 +253,21 @@ async fn house(database: &Database, file: &config::File, clock: Arc<HandClock>) 
 /// A customer with money and a key.
 pub async fn buyer(house: &House, name: &str, money: &str) -> (CustomerId, String, KeyId) {
     let now = house.clock.now();
-    let key = NewKey::draw().unwrap();
     let mut tx = house.store.begin().await.unwrap();
     let customer = customers::open(&mut tx, name, "standard", now).await.unwrap().unwrap();
-    let id =
-        customers::add_key(&mut tx, customer, &key.digest(), key.shown(), "", Dialect::Classic, now).await.unwrap();
+    let (key, id) = add_key(&mut tx, customer, Dialect::Classic, now).await;
     let money = Money::parse(money).unwrap();
     if money.is_positive() {
         ledger::deposit(&mut tx, customer, money, "opening", now).await.unwrap();
     }
     tx.commit().await.unwrap();
-    (customer, key.reveal().to_owned(), id)
+    (customer, key, id)
+}
+
+async fn add_key(tx: &mut Tx, customer: CustomerId, dialect: Dialect, at: Instant) -> (String, KeyId) {
+    let key = NewKey::draw().unwrap();
+    let id = customers::add_key(tx, customer, &key.digest(), key.shown(), "", dialect, at).await.unwrap();
+    (key.reveal().to_owned(), id)
 }
 
 /// A panel as every world has it, at a free port.

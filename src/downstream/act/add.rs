@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use crate::domain::customer::Caller;
 use crate::domain::refusal::Refusal;
-use crate::domain::wish::{REQUEST_ID_CHARS_MAX, Wish};
+use crate::domain::wish::{Parameter, REQUEST_ID_CHARS_MAX, Wish};
 use crate::downstream::House;
 use crate::downstream::dialect;
 use crate::downstream::form::Form;
@@ -16,20 +16,12 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Answers `add`.
 pub async fn add(house: &House, caller: &Caller, form: &Form, headers: &HeaderMap) -> Result<Reply, Refusal> {
     let wish = wish(form, headers)?;
-    house.orders.place(caller, wish, dialect::added(caller.dialect)).await.map(Reply::Added)
+    house.orders.place(caller, wish, dialect::custom(caller.dialect)).await.map(Reply::Added)
 }
 
 fn wish(form: &Form, headers: &HeaderMap) -> Result<Wish, Refusal> {
-    Ok(Wish {
-        service: form.scalar("service")?,
-        link: form.scalar("link")?,
-        quantity: form.scalar("quantity")?,
-        comments: form.lines("comments")?,
-        answer_number: form.scalar("answer_number")?,
-        runs: form.scalar("runs")?,
-        interval: form.scalar("interval")?,
-        request_id: request_id(form, headers)?,
-    })
+    let sent = |parameter| Some((parameter, form.sent(parameter)?));
+    Ok(Wish { sent: Parameter::ALL.into_iter().filter_map(sent).collect(), request_id: request_id(form, headers)? })
 }
 
 fn request_id(form: &Form, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
@@ -52,27 +44,33 @@ fn request_id(form: &Form, headers: &HeaderMap) -> Result<Option<String>, Refusa
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use http::HeaderValue;
 
     use super::*;
+    use crate::domain::wish::Sent;
 
     fn read(body: &str, keys: &[&'static str]) -> Result<Wish, Refusal> {
         let mut headers = HeaderMap::new();
         for key in keys {
             headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static(key));
         }
-        wish(&Form::read(body.as_bytes()).unwrap(), &headers)
+        let mut form = Form::default();
+        form.read_encoded(body.as_bytes()).unwrap();
+        wish(&form, &headers)
     }
 
     #[test]
     fn a_wish_holds_what_was_sent_and_nothing_else() {
         let wish = read("action=add&service=1&link=a+b&quantity=&coupon=X&comments=one%0D%0A%20two%20%0A%0A", &[]);
-        let expected = Wish {
-            service: Some("1".into()),
-            link: Some("a b".into()),
-            comments: vec!["one".into(), "two".into()],
-            ..Wish::default()
-        };
+        let text = |text: &str| Sent::Text(text.to_owned());
+        let sent = [
+            (Parameter::Service, text("1")),
+            (Parameter::Link, text("a b")),
+            (Parameter::Comments, Sent::Lines(vec!["one".into(), "two".into()])),
+        ];
+        let expected = Wish { sent: BTreeMap::from(sent), request_id: None };
         assert_eq!(wish, Ok(expected));
     }
 

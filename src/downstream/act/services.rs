@@ -14,6 +14,7 @@ use crate::downstream::reply::Reply;
 #[derive(Default)]
 pub struct Menus {
     classic: ArcSwapOption<Menu>,
+    notpanel: ArcSwapOption<Menu>,
 }
 
 struct Menu {
@@ -25,6 +26,7 @@ impl Menus {
     fn of(&self, dialect: Dialect) -> &ArcSwapOption<Menu> {
         match dialect {
             Dialect::Classic => &self.classic,
+            Dialect::Notpanel => &self.notpanel,
         }
     }
 }

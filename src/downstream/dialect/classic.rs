@@ -2,28 +2,40 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use crate::catalog::{Snapshot, Sold};
 use crate::domain::id::{OrderId, PublicId};
-use crate::domain::order::{Look, OrderState};
+use crate::domain::order::{OrderState, Standing};
+use crate::domain::refill::RefillState;
 use crate::domain::refusal::Refusal;
+use crate::downstream::dialect::shapes::{Balance, Echo, RowError, StatusRow, Statuses, compact, list};
+use crate::downstream::dialect::{AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S, notpanel};
 use crate::downstream::reply::{Reply, Spelled};
 
-/// When to come back after a rate limit: its buckets refill within seconds.
-const LIMITED_RETRY_AFTER_S: u32 = 5;
-
-/// When to come back while the database is away or we are full: a restarted server is back in about this time.
-const AWAY_RETRY_AFTER_S: u32 = 2;
+/// What `cancel` answers where it was taken.
+const TAKEN: u8 = 1;
 
 /// A reply's exact bytes.
 pub fn write(reply: Reply) -> Bytes {
     match reply {
         Reply::Services(bytes) => bytes,
         Reply::Added(text) => text.into(),
-        Reply::Status { look, currency } => compact(&OneStatus::new(&look, &currency)),
-        Reply::Statuses { rows, currency } => compact(&ManyStatuses { rows: &rows, currency: &currency }),
-        Reply::Balance { balance, currency } => compact(&Balance { balance: balance.to_string(), currency }),
+        Reply::Status { look, currency } => compact(&StatusRow::new(&look, status_word, &currency)),
+        Reply::Statuses { rows, currency } => {
+            let unknown = refuse(&Refusal::UnknownOrder).text;
+            compact(&Statuses { rows: &rows, word: status_word, unknown: &unknown, currency: &currency })
+        }
+        Reply::Refill(names) => compact(&Refill { refill: names.id.to_string() }),
+        Reply::Refills(rows) => {
+            list(&rows, |order, made| RefillRow { order, refill: nested(made, |names| names.id.0) })
+        }
+        Reply::RefillStatus(state) => compact(&RefillStatus { status: refill_word(state) }),
+        Reply::RefillStatuses(rows) => {
+            list(&rows, |refill, state| RefillStatusRow { refill, status: nested(state, |state| refill_word(*state)) })
+        }
+        Reply::Cancel(_) => compact(&Cancel { cancel: TAKEN }),
+        Reply::Cancels(rows) => list(&rows, |order, taken| CancelRow { order, cancel: nested(taken, |_| TAKEN) }),
+        Reply::Balance { balance, currency } => compact(&Balance::new(balance, &currency)),
     }
 }
 
@@ -32,9 +44,9 @@ pub fn added(order: OrderId, _: PublicId) -> String {
     format!(r#"{{"order":{order}}}"#)
 }
 
-/// Every service that is sold, by id.
-pub fn services(snapshot: &Snapshot) -> Bytes {
-    compact(&snapshot.sold.values().map(|sold| ServiceRow::new(sold)).collect::<Vec<_>>())
+/// The number that a text of digits is; a sign or a blank inside makes it none.
+pub fn number(text: &str) -> Option<i32> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 /// A refusal's text and HTTP status.
@@ -44,7 +56,9 @@ pub fn refuse(refusal: &Refusal) -> Spelled {
     match refusal {
         Refusal::InvalidKey => ok("Invalid API key"),
         Refusal::Suspended => ok("Account suspended"),
-        Refusal::UnknownAction | Refusal::BothOrders => ok("Incorrect request"),
+        Refusal::UnknownAction | Refusal::UnreadableRequest | Refusal::Both { one: _, many: _ } => {
+            ok("Incorrect request")
+        }
         Refusal::Missing("link") | Refusal::BadLink => ok("Bad link"),
         Refusal::Missing("answer_number") | Refusal::NoAnswer => ok("Answer number is required"),
         Refusal::Missing(name) => ok(&format!("Missing required parameter: {name}")),
@@ -56,6 +70,16 @@ pub fn refuse(refusal: &Refusal) -> Spelled {
         Refusal::AboveMaximum { max: _ } => ok("Quantity more than maximum"),
         Refusal::NoMoney => ok("Not enough funds on balance"),
         Refusal::UnknownOrder => ok("Incorrect order ID"),
+        Refusal::UnknownRefill => ok("Refill not found"),
+        Refusal::NotDelivered => ok("The order is not completed"),
+        Refusal::NoRefill => ok("Refill is disabled for this service"),
+        Refusal::RefillUnderWay => ok("The refill task is not completed for this order"),
+        Refusal::RefillsUsedUp { refills_max } => ok(&format!("Refill limit reached ({refills_max} per order)")),
+        // The word is the other tongue's, here too.
+        Refusal::Over(standing) => {
+            ok(&format!("Order cannot be cancelled (already {})", notpanel::status_word(*standing)))
+        }
+        Refusal::NoCancel => ok("Cancel is not available"),
         Refusal::RequestReused => ok("request_id was used for a different order"),
         Refusal::TooLarge => other(StatusCode::PAYLOAD_TOO_LARGE, "Request too large", None),
         Refusal::TooManyRequests => {
@@ -68,108 +92,73 @@ pub fn refuse(refusal: &Refusal) -> Spelled {
     }
 }
 
-fn status_word(state: OrderState) -> &'static str {
+/// Only these six leave us: clients of this family know no others.
+fn status_word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::At(OrderState::Pending) => "Pending",
+        Standing::At(OrderState::Processing) => "Processing",
+        Standing::At(OrderState::InProgress) => "In progress",
+        Standing::At(OrderState::Completed) => "Completed",
+        Standing::At(OrderState::Partial) => "Partial",
+        Standing::At(OrderState::Canceled) | Standing::Refunded => "Canceled",
+    }
+}
+
+fn refill_word(state: RefillState) -> &'static str {
     match state {
-        OrderState::Pending => "Pending",
-        OrderState::Processing => "Processing",
-        OrderState::InProgress => "In progress",
-        OrderState::Completed => "Completed",
-        OrderState::Partial => "Partial",
-        OrderState::Canceled => "Canceled",
+        RefillState::Pending => "Pending",
+        RefillState::InProgress => "In progress",
+        RefillState::Completed => "Completed",
+        RefillState::Rejected => "Rejected",
     }
 }
 
-/// Compact JSON; the fields stand in the order in which the structs below declare them.
-fn compact(value: &impl Serialize) -> Bytes {
-    serde_json::to_vec(value).expect("texts, numbers and maps keyed by texts are always JSON").into()
-}
-
-#[derive(Serialize)]
-struct ServiceRow<'a> {
-    service: i32,
-    name: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    category: &'a str,
-    rate: String,
-    min: String,
-    max: String,
-    refill: bool,
-    cancel: bool,
-    dripfeed: bool,
-}
-
-impl<'a> ServiceRow<'a> {
-    fn new(sold: &'a Sold) -> Self {
-        Self {
-            service: sold.id.0,
-            name: &sold.name,
-            kind: sold.kind.name(),
-            category: &sold.category,
-            rate: sold.price.rate.to_string(),
-            min: sold.min.to_string(),
-            max: sold.max.to_string(),
-            refill: sold.refill,
-            cancel: sold.cancel,
-            // Drip-feed is not sold.
-            dripfeed: false,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct OneStatus<'a> {
-    charge: String,
-    start_count: String,
-    status: &'static str,
-    remains: String,
-    currency: &'a str,
-}
-
-impl<'a> OneStatus<'a> {
-    fn new(look: &Look, currency: &'a str) -> Self {
-        Self {
-            charge: look.charge.to_string(),
-            start_count: look.start_count.unwrap_or_default().to_string(),
-            status: status_word(look.state),
-            remains: look.remains.to_string(),
-            currency,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Balance {
-    balance: String,
-    currency: String,
-}
-
-#[derive(Serialize)]
-struct RowError {
-    error: String,
-}
-
+/// A row's value, or what went wrong in the same place.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Row<'a> {
-    Found(OneStatus<'a>),
-    Missing(RowError),
+enum Nested<T> {
+    Good(T),
+    Bad(RowError),
 }
 
-/// An object whose keys stand as they were asked, which a sorted map would not keep.
-struct ManyStatuses<'a> {
-    rows: &'a [(String, Option<Look>)],
-    currency: &'a str,
-}
-
-impl Serialize for ManyStatuses<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let row = |look: &Option<Look>| match look {
-            Some(look) => Row::Found(OneStatus::new(look, self.currency)),
-            None => Row::Missing(RowError { error: refuse(&Refusal::UnknownOrder).text }),
-        };
-        serializer.collect_map(self.rows.iter().map(|(id, look)| (id, row(look))))
+fn nested<T, U>(answer: &Result<T, Refusal>, show: impl FnOnce(&T) -> U) -> Nested<U> {
+    match answer {
+        Ok(value) => Nested::Good(show(value)),
+        Err(refusal) => Nested::Bad(RowError { error: refuse(refusal).text }),
     }
+}
+
+#[derive(Serialize)]
+struct Refill {
+    refill: String,
+}
+
+#[derive(Serialize)]
+struct RefillRow<'a> {
+    order: Echo<'a>,
+    refill: Nested<i32>,
+}
+
+#[derive(Serialize)]
+struct RefillStatus {
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct RefillStatusRow<'a> {
+    refill: Echo<'a>,
+    status: Nested<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Cancel {
+    cancel: u8,
+}
+
+#[derive(Serialize)]
+struct CancelRow<'a> {
+    order: Echo<'a>,
+    cancel: Nested<u8>,
 }
 
 #[cfg(test)]
@@ -181,10 +170,16 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::catalog::{Snapshot, Sold};
+    use crate::domain::id::RefillId;
     use crate::domain::id::ServiceId;
     use crate::domain::money::{Money, Rate};
+    use crate::domain::order::Look;
+    use crate::domain::refill::RefillNames;
     use crate::domain::service::PackageBilling;
     use crate::domain::service::ServiceType;
+    use crate::downstream::dialect::shapes::services;
+    use crate::downstream::dialect::tests::every_refusal;
     use crate::pricing::Price;
 
     fn text(bytes: Bytes) -> String {
@@ -192,53 +187,34 @@ mod tests {
     }
 
     fn look(state: OrderState) -> Look {
-        Look { charge: Money::parse("0.27819").unwrap(), start_count: Some(3572), state, remains: 157 }
+        Look {
+            charge: Money::parse("0.27819").unwrap(),
+            start_count: Some(3572),
+            standing: Standing::At(state),
+            remains: 157,
+        }
     }
 
     #[test]
     fn every_refusal_has_its_text_and_status() {
-        let refusals = [
-            Refusal::InvalidKey,
-            Refusal::Suspended,
-            Refusal::UnknownAction,
-            Refusal::Missing("service"),
-            Refusal::Missing("link"),
-            Refusal::Missing("answer_number"),
-            Refusal::Missing("order"),
-            Refusal::Unreadable("quantity"),
-            Refusal::Unreadable("link"),
-            Refusal::BothOrders,
-            Refusal::TooManyIds { ids_max: 100 },
-            Refusal::ServiceUnknown,
-            Refusal::BadLink,
-            Refusal::DripFeed,
-            Refusal::BelowMinimum { min: 50 },
-            Refusal::AboveMaximum { max: 10_000 },
-            Refusal::NoAnswer,
-            Refusal::NoMoney,
-            Refusal::UnknownOrder,
-            Refusal::RequestReused,
-            Refusal::TooLarge,
-            Refusal::TooManyRequests,
-            Refusal::Away,
-            Refusal::Broken,
-        ];
         let row = |refusal: &Refusal| {
             let Spelled { status, text, retry_after_s } = refuse(refusal);
             let retry_after = retry_after_s.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
             format!("{refusal:?}: {}{retry_after} {text}", status.as_u16())
         };
-        assert_snapshot!(refusals.iter().map(row).collect::<Vec<_>>().join("\n"), @r#"
+        assert_snapshot!(every_refusal().iter().map(row).collect::<Vec<_>>().join("\n"), @r#"
         InvalidKey: 200 Invalid API key
         Suspended: 200 Account suspended
         UnknownAction: 200 Incorrect request
         Missing("service"): 200 Missing required parameter: service
         Missing("link"): 200 Bad link
         Missing("answer_number"): 200 Answer number is required
+        Missing("request_id"): 200 Missing required parameter: request_id
         Missing("order"): 200 Missing required parameter: order
         Unreadable("quantity"): 200 Incorrect parameter: quantity
         Unreadable("link"): 200 Incorrect parameter: link
-        BothOrders: 200 Incorrect request
+        UnreadableRequest: 200 Incorrect request
+        Both { one: "order", many: "orders" }: 200 Incorrect request
         TooManyIds { ids_max: 100 }: 200 Maximum 100 orders per request
         ServiceUnknown: 200 Incorrect service ID
         BadLink: 200 Bad link
@@ -248,6 +224,16 @@ mod tests {
         NoAnswer: 200 Answer number is required
         NoMoney: 200 Not enough funds on balance
         UnknownOrder: 200 Incorrect order ID
+        UnknownRefill: 200 Refill not found
+        NotDelivered: 200 The order is not completed
+        NoRefill: 200 Refill is disabled for this service
+        RefillUnderWay: 200 The refill task is not completed for this order
+        RefillsUsedUp { refills_max: 3 }: 200 Refill limit reached (3 per order)
+        Over(At(Completed)): 200 Order cannot be cancelled (already completed)
+        Over(At(Partial)): 200 Order cannot be cancelled (already partial)
+        Over(At(Canceled)): 200 Order cannot be cancelled (already cancelled)
+        Over(Refunded): 200 Order cannot be cancelled (already refunded)
+        NoCancel: 200 Cancel is not available
         RequestReused: 200 request_id was used for a different order
         TooLarge: 413 Request too large
         TooManyRequests: 429 after 5 s Rate limit exceeded
@@ -312,8 +298,52 @@ mod tests {
     }
 
     #[test]
+    fn refills() {
+        let names = |id| RefillNames { id: RefillId(id), public: PublicId(Uuid::nil()) };
+        assert_eq!(text(write(Reply::Refill(names(1)))), r#"{"refill":"1"}"#);
+        let rows = vec![
+            ("1".to_owned(), Ok(names(1))),
+            ("ord_x".to_owned(), Ok(names(2))),
+            ("007".to_owned(), Err(Refusal::RefillUnderWay)),
+            ("00".to_owned(), Err(Refusal::UnknownOrder)),
+            ("99999999999999999999999".to_owned(), Err(Refusal::UnknownOrder)),
+        ];
+        assert_snapshot!(text(write(Reply::Refills(rows))), @r#"[{"order":1,"refill":1},{"order":"ord_x","refill":2},{"order":7,"refill":{"error":"The refill task is not completed for this order"}},{"order":0,"refill":{"error":"Incorrect order ID"}},{"order":99999999999999999999999,"refill":{"error":"Incorrect order ID"}}]"#);
+    }
+
+    #[test]
+    fn refill_statuses() {
+        let words = RefillState::ALL.map(|state| text(write(Reply::RefillStatus(state)))).join("\n");
+        assert_snapshot!(words, @r#"
+        {"status":"Pending"}
+        {"status":"In progress"}
+        {"status":"Completed"}
+        {"status":"Rejected"}
+        "#);
+        let rows = vec![
+            ("1".to_owned(), Ok(RefillState::Completed)),
+            ("2".to_owned(), Ok(RefillState::Rejected)),
+            ("3".to_owned(), Err(Refusal::UnknownRefill)),
+        ];
+        assert_snapshot!(text(write(Reply::RefillStatuses(rows))), @r#"[{"refill":1,"status":"Completed"},{"refill":2,"status":"Rejected"},{"refill":3,"status":{"error":"Refill not found"}}]"#);
+    }
+
+    #[test]
+    fn cancels() {
+        let public = PublicId(Uuid::nil());
+        assert_eq!(text(write(Reply::Cancel(public))), r#"{"cancel":1}"#);
+        let rows = vec![
+            ("9".to_owned(), Err(Refusal::UnknownOrder)),
+            ("2".to_owned(), Ok(public)),
+            ("3".to_owned(), Err(Refusal::Over(Standing::At(OrderState::Completed)))),
+        ];
+        assert_snapshot!(text(write(Reply::Cancels(rows))), @r#"[{"order":9,"cancel":{"error":"Incorrect order ID"}},{"order":2,"cancel":1},{"order":3,"cancel":{"error":"Order cannot be cancelled (already completed)"}}]"#);
+    }
+
+    #[test]
     fn only_the_documented_statuses_leave_us() {
-        let words = OrderState::ALL.map(status_word);
+        let words = OrderState::ALL.map(|state| status_word(Standing::At(state)));
         assert_eq!(words, ["Pending", "Processing", "In progress", "Completed", "Partial", "Canceled"]);
+        assert_eq!(status_word(Standing::Refunded), "Canceled");
     }
 }

@@ -23,6 +23,10 @@ const CURRENCY: &str = "USD";
 pub(in crate::simulator) const BAD_GATEWAY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n\
     <body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
 
+/// What stands where an answer should be when a panel is being repaired and says so with status 200.
+pub(in crate::simulator) const MAINTENANCE_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Maintenance</title></head>\
+    <body><h1>We will be back soon</h1></body></html>\n";
+
 /// The body of an answer; refusals too are business answers, sent with status 200.
 pub(in crate::simulator) fn body(said: &Result<Reply, Refused>) -> String {
     match said {

@@ -96,6 +96,7 @@ mod tests {
 
     use super::*;
     use crate::domain::provider::RefusalClass;
+    use crate::upstream::anything;
 
     const ROW: &str = r#"{"service":1,"name":"Followers","type":"Default","category":"First","rate":"0.90000000001",
         "min":"50","max":10000,"refill":true,"cancel":"1","dripfeed":0,"more":{"x":[1e999]}}"#;
@@ -139,6 +140,10 @@ mod tests {
             assert_eq!(read(text), Err(Complaint::Unreadable), "{text}");
         }
         assert_eq!(read(r#"{"error":"Invalid API key"}"#), Err(Complaint::Refused(RefusalClass::Key)));
+        assert_eq!(read(r#"{"status":"fail","message":"Down"}"#), Err(Complaint::Declined("Down".into())));
+        for text in anything::bottomless() {
+            assert_eq!(read(&text), Err(Complaint::Unreadable));
+        }
         let many = format!("[{}0]", "0,".repeat(SERVICES_MAX));
         assert_eq!(read(&many), Err(Complaint::Unreadable));
     }
@@ -158,6 +163,49 @@ mod tests {
     }
 
     #[test]
+    fn numbers_and_flags_are_read_however_they_are_written() {
+        for (fields, rate, bounds, flags) in [
+            (r#""rate":"0.9","min":"1","max":"2""#, Some("0.9"), (1, 2), [false; 3]),
+            (
+                r#""rate":1.20e1,"min":1.0,"max":"1e3","refill":1,"cancel":"true","dripfeed":true"#,
+                Some("12"),
+                (1, 1_000),
+                [true; 3],
+            ),
+            (
+                r#""rate":0.00000000001,"min":1,"max":1,"refill":"yes","cancel":[],"dripfeed":null"#,
+                Some("0.00000001"),
+                (1, 1),
+                [false; 3],
+            ),
+            (
+                r#""rate":null,"min":1,"max":9223372036854775807,"refill":"1""#,
+                None,
+                (1, i64::MAX as u64),
+                [true, false, false],
+            ),
+            (r#""rate":"-1","min":0,"max":0"#, Some("-1"), (0, 0), [false; 3]),
+        ] {
+            let row = read(&format!(r#"[{{"service":"1","type":"Default",{fields}}}]"#)).unwrap().services.remove(0);
+            let rate = rate.and_then(|rate| Rate::parse(rate).ok());
+            assert_eq!(
+                (row.rate, (row.min, row.max), [row.refill, row.cancel, row.dripfeed]),
+                (rate, bounds, flags),
+                "{fields}"
+            );
+        }
+        for bounds in
+            [r#""min":-1,"max":5"#, r#""min":1.5,"max":5"#, r#""min":1,"max":9223372036854775808"#, r#""max":5"#]
+        {
+            assert_eq!(
+                read(&format!(r#"[{{"service":1,"type":"Default",{bounds}}}]"#)),
+                Err(Complaint::Unreadable),
+                "{bounds}"
+            );
+        }
+    }
+
+    #[test]
     fn long_texts_are_cut() {
         let text = format!(r#"[{{"service":1,"min":1,"max":1,"name":"{}"}}]"#, "é".repeat(NAME_BYTES_MAX));
         assert_eq!(read(&text).unwrap().services[0].name.len(), NAME_BYTES_MAX);
@@ -165,8 +213,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_catalogue_or_a_complaint(text in "[\\[\\]{}\":,a-z0-9 ]{0,60}") {
-            let _ = read(&text);
+        fn any_text_is_a_catalogue_or_a_complaint(
+            text in prop_oneof![
+                anything::text(),
+                anything::json("service|services|data|min|max|rate|type|error", "Default|Package|Empty Data|7|0.9"),
+            ],
+        ) {
+            if let Ok(read) = read(&text) {
+                let mut ids: Vec<_> = read.services.iter().map(|row| &row.service).collect();
+                prop_assert!(ids.iter().all(|id| text.contains(id.as_str())));
+                ids.sort();
+                ids.dedup();
+                prop_assert_eq!(ids.len(), read.services.len());
+            }
         }
     }
 }

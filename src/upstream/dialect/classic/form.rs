@@ -21,12 +21,7 @@ fn add(leg: &LeasedLeg) -> Form {
     if leg.kind.takes_quantity() {
         form.push(("quantity", leg.units.to_string()));
     }
-    if leg.kind.takes_comments() {
-        form.push(("comments", leg.details.comments.join("\n")));
-    }
-    if let Some(answer) = &leg.details.answer_number {
-        form.push(("answer_number", answer.clone()));
-    }
+    form.extend(leg.details.told());
     form
 }
 
@@ -45,9 +40,14 @@ mod tests {
     use crate::domain::id::{LegId, OrderId, ProviderId};
     use crate::domain::money::Money;
     use crate::domain::service::{Route, ServiceType};
-    use crate::domain::wish::Details;
+    use crate::domain::wish::{Detail, Parameter};
 
-    fn leg(kind: ServiceType, comments: &[&str], answer: Option<&str>) -> LeasedLeg {
+    /// Lists with `|` between their lines.
+    type Told = &'static [(Parameter, &'static str)];
+
+    fn leg(kind: ServiceType, details: Told) -> LeasedLeg {
+        let lines = |text: &str| text.split('|').map(ToOwned::to_owned).collect();
+        let detail = |text: &str, list| if list { Detail::Lines(lines(text)) } else { Detail::Text(text.to_owned()) };
         LeasedLeg {
             leg: LegId(1),
             order: OrderId(1),
@@ -57,10 +57,7 @@ mod tests {
             kind,
             link: "https://e.x/?a=1&b=2".into(),
             units: 100,
-            details: Details {
-                comments: comments.iter().map(ToString::to_string).collect(),
-                answer_number: answer.map(ToOwned::to_owned),
-            },
+            details: details.iter().map(|(parameter, text)| (*parameter, detail(text, parameter.is_list()))).collect(),
             cost: Money::ZERO,
         }
     }
@@ -71,18 +68,36 @@ mod tests {
 
     #[test]
     fn an_add_says_what_its_type_takes_and_nothing_else() {
+        use Parameter::*;
         let start = "action=add&service=17&link=https%3A%2F%2Fe.x%2F%3Fa%3D1%26b%3D2";
-        for (leg, rest) in [
-            (leg(ServiceType::Default, &[], None), "&quantity=100"),
-            (leg(ServiceType::Package, &[], None), ""),
+        let cases: [(ServiceType, Told, &str); 16] = [
+            (ServiceType::Default, &[], "&quantity=100"),
+            (ServiceType::Package, &[], ""),
+            (ServiceType::CustomComments, &[(Comments, "so good|+1, да")], "&comments=so+good%0A%2B1%2C+%D0%B4%D0%B0"),
+            (ServiceType::CustomCommentsPackage, &[(Comments, "a")], "&comments=a"),
+            (ServiceType::Mentions, &[(Usernames, "a|b")], "&quantity=100&usernames=a%0Ab"),
             (
-                leg(ServiceType::CustomComments, &["so good", "+1, да"], None),
-                "&comments=so+good%0A%2B1%2C+%D0%B4%D0%B0",
+                ServiceType::MentionsWithHashtags,
+                &[(Usernames, "a|b"), (Hashtags, "c|d")],
+                "&quantity=100&usernames=a%0Ab&hashtags=c%0Ad",
             ),
-            (leg(ServiceType::CustomCommentsPackage, &["a"], None), "&comments=a"),
-            (leg(ServiceType::Poll, &[], Some("3")), "&quantity=100&answer_number=3"),
-        ] {
-            assert_eq!(written(Ask::Add(&leg)), format!("{start}{rest}"), "{:?}", leg.kind);
+            (ServiceType::MentionsCustomList, &[(Usernames, "a|b")], "&usernames=a%0Ab"),
+            (ServiceType::MentionsHashtag, &[(Hashtag, "#c")], "&quantity=100&hashtag=%23c"),
+            (ServiceType::MentionsUserFollowers, &[(Username, "a")], "&quantity=100&username=a"),
+            (ServiceType::MentionsMediaLikers, &[(Media, "m")], "&quantity=100&media=m"),
+            (ServiceType::CommentLikes, &[(Username, "a")], "&quantity=100&username=a"),
+            (ServiceType::CommentReplies, &[(Username, "a"), (Comments, "b|c")], "&comments=b%0Ac&username=a"),
+            (ServiceType::Poll, &[(AnswerNumber, "3")], "&quantity=100&answer_number=3"),
+            (ServiceType::InvitesFromGroups, &[(Groups, "g|h")], "&quantity=100&groups=g%0Ah"),
+            (ServiceType::Seo, &[(Keywords, "k")], "&quantity=100&keywords=k"),
+            (
+                ServiceType::WebTraffic,
+                &[(Country, "WW"), (Device, "5"), (TypeOfTraffic, "2"), (ReferringUrl, "r")],
+                "&quantity=100&country=WW&device=5&type_of_traffic=2&referring_url=r",
+            ),
+        ];
+        for (kind, details, rest) in cases {
+            assert_eq!(written(Ask::Add(&leg(kind, details))), format!("{start}{rest}"), "{kind:?}");
         }
     }
 

@@ -46,7 +46,26 @@ mod tests {
             (r#"{"order":null,"data":{"id":"7"}}"#, Some("7")),
             ("\u{feff}\n {\"order\":7} \r\n", Some("7")),
             (r#"{"order":7,"balance":1e999,"x":"\ud800","y":[[[]]],"error":null}"#, Some("7")),
+            (r#"{"order":false,"order_id":"","orderId":7}"#, Some("7")),
+            (r#"{"data":{"order":"0","id":7}}"#, Some("7")),
+            (r#"{"order":7,"id":8,"data":{"order":9}}"#, Some("7")),
+            (r#"{"order":0,"order":7}"#, Some("7")),
             (r#"{"order":0}"#, None),
+            (r#"{"order":7,"order":0}"#, None),
+            (r#"{"order":null}"#, None),
+            (r#"{"order":false}"#, None),
+            (r#"{"order":true}"#, None),
+            (r#"{"order":""}"#, None),
+            (r#"{"order":[7]}"#, None),
+            (r#"{"order":7.5}"#, None),
+            (r#"{"order":-7}"#, None),
+            (r#"{"Order":7,"ORDER":7,"order id":7}"#, None),
+            (r#"{"data":7}"#, None),
+            (r#"{"data":[{"order":7}]}"#, None),
+            (r#"{"data":{"data":{"order":7}}}"#, None),
+            (r#""{\"order\":7}""#, None),
+            (r#"{"order":7}{"order":7}"#, None),
+            (r"{'order':7}", None),
             (r#"{"order":"0","error":"x"}"#, None),
             (r#"{"order":{"order":7}}"#, None),
             (r#"[{"order":7}]"#, None),
@@ -64,6 +83,17 @@ mod tests {
     fn an_error_is_read_beside_an_id_of_nought() {
         assert_eq!(read(r#"{"order":0,"error":"neworder.error.link_duplicate"}"#), (None, Some(RefusalClass::Active)));
         assert_eq!(read(r#"{"status":"fail","message":"Bad link"}"#), (None, Some(RefusalClass::Link)));
+        assert_eq!(read(r#"{"error":["Bad link"],"order":null}"#), (None, Some(RefusalClass::Link)));
+        assert_eq!(
+            read(r#"{"errors":{"quantity":["Quantity must be a number"]}}"#),
+            (None, Some(RefusalClass::Quantity))
+        );
+        assert_eq!(
+            read(r#"{"order":"","error_message":"Bad link","status":"FAIL"}"#),
+            (None, Some(RefusalClass::Link))
+        );
+        assert_eq!(read(r#"{"message":"Bad link"}"#), (None, None), "nothing says that it failed");
+        assert_eq!(read(r#"{"data":{"error":"Bad link"}}"#), (None, None), "not where errors stand");
         assert_eq!(read(r#"{"error":"Something went wrong"}"#), (None, None));
     }
 }

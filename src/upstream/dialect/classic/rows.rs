@@ -96,6 +96,7 @@ mod tests {
 
     use super::*;
     use crate::domain::provider::{PanelStatus, RefusalClass};
+    use crate::upstream::anything;
 
     fn ids<const N: usize>(ids: [&str; N]) -> [PanelOrder; N] {
         ids.map(|id| PanelOrder(id.into()))
@@ -140,6 +141,78 @@ mod tests {
         assert_eq!((bare.charge, bare.charge_text.as_deref()), (None, Some("free")));
         let drip = report(one(r#"{"status":"Active","runs":"3","orders":["1","2"]}"#));
         assert_eq!((drip.status, drip.charge, drip.remains), (PanelStatus::InProgress, None, None));
+    }
+
+    #[test]
+    fn numbers_out_of_all_bounds_are_kept_where_they_are_numbers() {
+        for (written, remains) in [
+            ("-7", Some(-7)),
+            ("\"-7.00\"", Some(-7)),
+            ("\" 12 \"", Some(12)),
+            ("1e2", Some(100)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("\"-9223372036854775808\"", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("1e30", None),
+            ("0.5", None),
+            ("\"twelve\"", None),
+            ("\"1 000\"", None),
+            ("\"\"", None),
+            ("[7]", None),
+            ("true", None),
+        ] {
+            let row = report(one(&format!(r#"{{"status":"Partial","charge":"0.1","remains":{written}}}"#)));
+            assert_eq!((row.remains, row.charge), (remains, Some(Money::parse("0.1").unwrap())), "{written}");
+        }
+        for (written, charge) in [
+            ("\"0.27819000001\"", Some("0.27819001")),
+            ("0.00000000001", Some("0.00000001")),
+            ("\"999999999999999999.99999999999\"", Some("1000000000000000000.00")),
+            ("-0.5", Some("-0.50")),
+            ("\"9999999999999999999\"", None),
+            ("\"0,27\"", None),
+            ("\"$0.27\"", None),
+            ("null", None),
+            ("{}", None),
+        ] {
+            let row = report(one(&format!(r#"{{"status":"Completed","charge":{written},"remains":1}}"#)));
+            let read = row.charge.map(|charge| charge.to_string());
+            assert_eq!((read.as_deref(), row.remains), (charge, Some(1)), "{written}");
+        }
+    }
+
+    #[test]
+    fn orders_without_money_have_a_status_only() {
+        for (text, status) in [
+            (r#"{"status":"Completed","runs":"3","orders":["7","8"]}"#, PanelStatus::Completed),
+            (r#"{"status":"Active","expiry":"01/02/2030","posts":"5","orders":[]}"#, PanelStatus::InProgress),
+            (r#"{"status":"Expired","expiry":null,"posts":0,"orders":"7"}"#, PanelStatus::Expired),
+        ] {
+            let row = report(one(text));
+            assert_eq!((row.status, row.charge, row.remains, row.start_count), (status, None, None, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_past_64_bits_and_ids_of_letters_find_their_rows() {
+        let asked = ids(["99999999999999999999999999", "ord_01H\"x", "3f2c-11"]);
+        for text in [
+            "\u{feff}\n{\"99999999999999999999999999\":{\"status\":\"Completed\"},\"ord_01H\\\"x\":{\"status\":\"Partial\"},\"3f2c-11\":\"gone\"}\n",
+            r#"[{"order_id":99999999999999999999999999,"status":"Completed"},{"id":"ord_01H\"x","status":"Partial"},{"orderID":"3f2c-11","error":{"message":"gone"}}]"#,
+        ] {
+            let rows = read(text, &asked).unwrap();
+            assert_eq!(report(rows[0].clone()).status, PanelStatus::Completed, "{text}");
+            assert_eq!(report(rows[1].clone()).status, PanelStatus::Partial);
+            assert_eq!(rows[2], Row::Error { text: "gone".into() });
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_none_is_missing_and_spoils_no_other() {
+        for bad in ["null", "7", "true", "[]", "\"\"", "\"\\ud800\"", "[{\"status\":\"Completed\"}]"] {
+            let rows = read(&format!(r#"{{"1":{bad},"10":{{"status":"Completed"}}}}"#), &ids(["1", "10"])).unwrap();
+            assert_eq!((&rows[0], report(rows[1].clone()).status), (&Row::Missing, PanelStatus::Completed), "{bad}");
+        }
     }
 
     #[test]
@@ -190,15 +263,27 @@ mod tests {
         {
             assert_eq!(read(text, &asked), Err(Complaint::Unreadable), "{text}");
         }
+        for text in anything::bottomless() {
+            assert_eq!(read(&text, &asked), Err(Complaint::Unreadable));
+        }
         assert!(matches!(one(r#"{"charge":"1"}"#), Row::UnknownStatus { .. }));
     }
 
     proptest! {
         #[test]
-        fn any_text_gives_a_row_for_each_or_a_complaint(text in "[\\[\\]{}\":,a-z0-9 ]{0,60}") {
-            let asked = ids(["1", "a"]);
-            prop_assert!(rows(&text, &asked, &Words::new()).is_ok_and(|rows| rows.len() == 2)
-                || rows(&text, &asked, &Words::new()).is_err());
+        fn any_text_gives_a_row_for_each_or_a_complaint(
+            text in prop_oneof![
+                anything::text(),
+                anything::json("1|a|order|id|status|charge|remains|error", "Completed|Partial|Incorrect order ID|7"),
+            ],
+        ) {
+            for asked in [&ids(["1", "a"])[..], &ids(["1"])] {
+                if let Ok(rows) = rows(&text, asked, &Words::new()) {
+                    prop_assert!(rows.iter().map(|(order, _)| order).eq(asked));
+                    let said = rows.iter().any(|(_, row)| matches!(row, Row::Said(_)));
+                    prop_assert!(!said || text.contains("\"status\""), "{}", text);
+                }
+            }
         }
     }
 }

@@ -163,6 +163,70 @@ mod tests {
         }
     }
 
+    /// One spelling per word that is known, as panels write them.
+    #[test]
+    fn every_status_word_has_its_meaning() {
+        for (texts, read) in [
+            (&["Pending", "AWAITING", "Creating", "0"][..], PanelStatus::Pending),
+            (&["Processing", "1"], PanelStatus::Processing),
+            (&["In progress", "InProgress", "in-progress", "Active"], PanelStatus::InProgress),
+            (&["Completed", "complete", "2"], PanelStatus::Completed),
+            (&["Partial", "partially_completed", "3"], PanelStatus::Partial),
+            (&["Canceled", "Cancelled", "order_cancelled", "Refunded", "4", "5"], PanelStatus::Canceled),
+            (&["Fail", "FAILED", "error", "Rejected"], PanelStatus::Failed),
+            (&["Expired"], PanelStatus::Expired),
+        ] {
+            for text in texts {
+                assert_eq!(status(text, &Words::new()), Some(read), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_listed_refusal_has_its_class_and_sentences_need_their_beginning() {
+        use RefusalClass::{Action, Active, Key, Link, Money, Parameters, Quantity, RateLimit, Service};
+        for (text, class) in [
+            ("Invalid API key.", Key),
+            ("INCORRECT API KEY", Key),
+            ("Account suspended, write to support", Key),
+            ("Incorrect request", Action),
+            ("Unknown action: add", Action),
+            ("Incorrect service ID", Service),
+            ("Service not found or inactive", Service),
+            ("Bad link", Link),
+            ("Invalid link format", Link),
+            ("Quantity less than minimal 100", Quantity),
+            ("Quantity more than maximum", Quantity),
+            ("Quantity must be a multiple of 10", Quantity),
+            ("Min amount is 50", Quantity),
+            ("Missing required parameter: link", Parameters),
+            ("Incorrect parameter: runs", Parameters),
+            ("Invalid parameter quantity", Parameters),
+            ("Answer number is required", Parameters),
+            ("Not enough funds on balance", Money),
+            ("Not enough balance!", Money),
+            ("Insufficient balance", Money),
+            ("insufficient funds: 0.10", Money),
+            ("Rate limit exceeded", RateLimit),
+            ("Too many requests, slow down", RateLimit),
+        ] {
+            assert_eq!(refusal(text, &Words::new()), Some(class), "{text}");
+            assert_eq!(refusal(&format!("  error.{text}"), &Words::new()), Some(class), "{text}");
+            assert_eq!(refusal(&format!("Order saved ({text})"), &Words::new()), None, "{text}");
+        }
+        for (code, class) in [
+            ("incorrect_service_id", Service),
+            ("link", Link),
+            ("link_duplicate", Active),
+            ("min_quantity", Quantity),
+            ("max_quantity", Quantity),
+            ("not_enough_funds", Money),
+        ] {
+            assert_eq!(refusal(&format!("neworder.error.{code}"), &Words::new()), Some(class), "{code}");
+            assert_eq!(refusal(&format!("{code} later"), &Words::new()), None, "a code is the whole text");
+        }
+    }
+
     #[test]
     fn a_panels_own_words_come_first_and_an_empty_one_matches_nothing() {
         let words = Words::from([

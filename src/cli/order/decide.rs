@@ -1,0 +1,155 @@
+//! `order resolve`, `settle`, `refund` and `cancel`: what a person decides, with who and why.
+
+use anyhow::bail;
+use serde_json::json;
+
+use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::in_force;
+use crate::cli::session::Session;
+use crate::domain::id::{OrderId, PanelOrder};
+use crate::domain::money::Money;
+use crate::orders::decide::{self, Decided};
+use crate::orders::resolve::{Finding, Resolved};
+use crate::orders::withdraw::{self, Withdrawn};
+
+/// The longest id of a panel's order.
+const PANEL_ORDER_BYTES_MAX: usize = 128;
+
+/// What was found at the panel.
+#[derive(Debug, clap::Subcommand)]
+pub enum Found {
+    /// The panel has it: it is followed there from now on
+    Accepted {
+        /// Its id at the panel
+        panel_order: String,
+    },
+    /// The panel has nothing of it: it goes by its next route, or ends and is refunded whole
+    NotPlaced,
+}
+
+/// How an order ended, as a person found.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Ended {
+    /// So many units were delivered; the rest is refunded
+    #[arg(long, value_name = "N")]
+    delivered: Option<u64>,
+    /// Nothing was delivered; the whole charge is refunded
+    #[arg(long)]
+    canceled: bool,
+    /// Everything was delivered
+    #[arg(long)]
+    completed: bool,
+}
+
+impl Ended {
+    fn finding(&self) -> decide::Finding {
+        match self.delivered {
+            Some(delivered) => decide::Finding::Delivered(delivered),
+            None if self.canceled => decide::Finding::Canceled,
+            None => decide::Finding::Completed,
+        }
+    }
+
+    fn words(&self) -> String {
+        match self.finding() {
+            decide::Finding::Delivered(delivered) => format!("delivered {delivered}"),
+            decide::Finding::Canceled => "canceled".to_owned(),
+            decide::Finding::Completed => "completed".to_owned(),
+        }
+    }
+}
+
+pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow::Result<Answer> {
+    let (finding, words) = match found {
+        Found::Accepted { panel_order } => {
+            let id = panel_order.trim().to_owned();
+            if id.is_empty() || id.len() > PANEL_ORDER_BYTES_MAX || id.chars().any(char::is_control) {
+                return Err(WrongUse::because(format!("{panel_order:?} is no id of a panel's order")));
+            }
+            (Finding::Accepted(PanelOrder(id.clone())), format!("accepted {id}"))
+        }
+        Found::NotPlaced => (Finding::NotPlaced, "not-placed".to_owned()),
+    };
+    let delivery = in_force::delivery(session).await?;
+    let mut tx = session.store.begin().await?;
+    match delivery.resolve(&mut tx, order, &finding).await? {
+        Resolved::Done => {}
+        Resolved::NotInDoubt => {
+            bail!("order {order} is not in doubt, or does not exist; `order list --state in_doubt` shows all that are")
+        }
+        Resolved::TakenId => bail!("another order has that id at the panel; nothing changed"),
+    }
+    session.note(&mut tx, "order resolve", &format!("order {order} {words}")).await?;
+    tx.commit().await?;
+    let text = format!("order {order} is resolved: {words}");
+    Ok(Answer::new(text, json!({ "id": order.0, "resolved": words })))
+}
+
+/// Ends an order as a person found it at the panel.
+pub async fn settle(session: &Session, order: OrderId, ended: &Ended) -> anyhow::Result<Answer> {
+    let mut tx = session.store.begin().await?;
+    let decided = decide::settle(&mut tx, order, ended.finding(), session.now()).await?;
+    let words = ended.words();
+    let refunded = stands(order, decided)?;
+    session.note(&mut tx, "order settle", &format!("order {order} {words}")).await?;
+    tx.commit().await?;
+    let text = format!("order {order} is settled as {words}; {refunded} stands refunded");
+    Ok(Answer::new(text, json!({ "id": order.0, "settled": words, "refunded": refunded.to_string() })))
+}
+
+/// Gives back so much more of an order's charge.
+pub async fn refund(session: &Session, order: OrderId, amount: &str) -> anyhow::Result<Answer> {
+    let money = Money::parse(amount).map_err(|why| WrongUse::because(format!("the amount {amount:?} {why}")))?;
+    if !money.is_positive() {
+        return Err(WrongUse::because(format!("the amount {amount:?} is not above zero")));
+    }
+    let reason = session.reason();
+    if reason.trim().is_empty() {
+        return Err(WrongUse::because("--reason is missing; say why, and the same reason will not give twice"));
+    }
+    let mut tx = session.store.begin().await?;
+    let decided = decide::give_back(&mut tx, order, money, reason, session.now()).await?;
+    if decided == Decided::DoneBefore {
+        let text = format!("order {order} was given something back for this reason before; nothing changed");
+        return Ok(Answer::new(text, json!({ "id": order.0, "given_back": "0.00", "done_before": true })));
+    }
+    let refunded = stands(order, decided)?;
+    session.note(&mut tx, "order refund", &format!("order {order} {money}")).await?;
+    tx.commit().await?;
+    let text = format!("{money} of order {order} is given back; {refunded} stands refunded");
+    Ok(Answer::new(text, json!({ "id": order.0, "given_back": money.to_string(), "refunded": refunded.to_string() })))
+}
+
+/// Takes an order back of which nothing was sent.
+pub async fn cancel(session: &Session, order: OrderId) -> anyhow::Result<Answer> {
+    let mut tx = session.store.begin().await?;
+    match withdraw::unsent(&mut tx, order, "canceled by a person before it was sent", session.now()).await? {
+        Withdrawn::Done => {}
+        Withdrawn::Sent => bail!(
+            "order {order} does not exist, is over, or was sent to a panel; `order show {order}` says which, and what can \
+             be decided"
+        ),
+    }
+    session.note(&mut tx, "order cancel", &format!("order {order} canceled")).await?;
+    tx.commit().await?;
+    let text = format!("order {order} is canceled and refunded whole; no panel had it");
+    Ok(Answer::new(text, json!({ "id": order.0, "canceled": true })))
+}
+
+/// What stands refunded after a decision that was possible.
+fn stands(order: OrderId, decided: Decided) -> anyhow::Result<Money> {
+    match decided {
+        Decided::Done(refunded) => Ok(refunded),
+        Decided::NotAtPanel => bail!(
+            "order {order} is not at a panel; `order resolve` ends a doubt, `order cancel` takes back what was not sent"
+        ),
+        Decided::Package => {
+            bail!("order {order} is one package: part of it cannot be counted; use --completed or --canceled")
+        }
+        Decided::TooMany(units) => bail!("order {order} has only {units} units"),
+        Decided::TooMuch(left) => bail!("only {left} of the charge of order {order} is not refunded yet"),
+        Decided::DoneBefore => bail!("order {order} was decided so before; nothing changed"),
+        Decided::Unknown => bail!("there is no order {order}"),
+    }
+}

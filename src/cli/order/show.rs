@@ -1,0 +1,192 @@
+//! `order show`: one order's whole timeline.
+
+use serde_json::{Value, json};
+
+use crate::cli::answer::{Answer, maybe_moment, moment, table};
+use crate::cli::order::head;
+use crate::cli::session::Session;
+use crate::domain::id::OrderId;
+use crate::orders::decide::allowed;
+use crate::store::show::{self, DecisionRow, ExchangeRow, LegRow, OrderRow, RungRow, TransferRow, Wanted};
+
+/// Everything that happened to an order.
+struct Timeline<'a> {
+    order: &'a OrderRow,
+    legs: Vec<LegRow>,
+    exchanges: Vec<ExchangeRow>,
+    rungs: Vec<RungRow>,
+    decisions: Vec<DecisionRow>,
+    transfers: Vec<TransferRow>,
+}
+
+impl<'a> Timeline<'a> {
+    async fn of(session: &Session, order: &'a OrderRow) -> anyhow::Result<Self> {
+        let store = &session.store;
+        Ok(Self {
+            order,
+            legs: show::legs(store, order.id).await?,
+            exchanges: show::exchanges(store, order.id).await?,
+            rungs: show::rungs(store, order.id).await?,
+            decisions: show::decisions(store, order.id).await?,
+            transfers: show::transfers(store, order.id).await?,
+        })
+    }
+
+    /// The commands by which a person may decide it, as they are typed.
+    fn allowed(&self) -> Vec<String> {
+        let Some(leg) = self.legs.last() else { return Vec::new() };
+        let order = self.order;
+        let unknown_there = order.review.is_some() && leg.unknown_there;
+        let not_whole = order.refunded < order.charge;
+        let decisions = allowed(leg.state, unknown_there, order.package, not_whole);
+        decisions.iter().map(|decision| decision.command(order.id)).collect()
+    }
+
+    fn document(&self) -> Value {
+        let mut document = head(self.order);
+        document["rate"] = self.order.rate.to_string().into();
+        document["cost_rate"] = self.order.cost_rate.to_string().into();
+        document["rule"] = self.order.rule.clone().into();
+        document["config_hash"] = self.order.config_hash.clone().into();
+        document["legs"] = self.legs.iter().map(|leg| self.leg_document(leg)).collect();
+        document["allowed"] = self.allowed().into();
+        document["decisions"] = self.decisions.iter().map(decision_document).collect();
+        document["transfers"] = self.transfers.iter().map(transfer_document).collect();
+        document
+    }
+
+    fn leg_document(&self, leg: &LegRow) -> Value {
+        let exchanges = self.exchanges.iter().filter(|exchange| exchange.leg == leg.id).map(|exchange| {
+            json!({
+                "attempt": exchange.attempt, "provider": exchange.provider, "sent_at": moment(exchange.sent_at),
+                "answered_at": exchange.answered_at.map(moment), "verdict": exchange.verdict,
+                "http_status": exchange.http_status, "words": exchange.words,
+            })
+        });
+        let looks = self.rungs.iter().filter(|rung| rung.leg == leg.id).map(
+            |rung| json!({ "at": moment(rung.at), "rung": rung.rung, "verdict": rung.verdict, "words": rung.words }),
+        );
+        json!({
+            "n": leg.n, "provider": leg.provider, "service": leg.service, "state": leg.state.word(),
+            "panel_order": leg.panel_order, "panel_status": leg.panel_status, "panel_charge": leg.panel_charge,
+            "panel_said": leg.seen, "cost": leg.cost.to_string(), "reason": leg.reason,
+            "next_check_at": leg.check_at.map(moment), "exchanges": exchanges.collect::<Value>(),
+            "looks": looks.collect::<Value>(),
+        })
+    }
+}
+
+/// One order, for people and for scripts.
+pub async fn timeline(session: &Session, id: OrderId) -> anyhow::Result<Answer> {
+    let wanted = Wanted { order: Some(id), ..Wanted::default() };
+    let Some(order) = show::list(&session.store, &wanted).await?.into_iter().next() else {
+        anyhow::bail!("there is no order {id}");
+    };
+    let timeline = Timeline::of(session, &order).await?;
+    Ok(Answer::new(page(&timeline), timeline.document()))
+}
+
+/// One order, as scripts read it.
+pub async fn document(session: &Session, order: &OrderRow) -> anyhow::Result<Value> {
+    Ok(Timeline::of(session, order).await?.document())
+}
+
+fn decision_document(row: &DecisionRow) -> Value {
+    json!({ "at": moment(row.at), "who": row.who, "what": row.what, "reason": row.reason })
+}
+
+fn decided(rows: &[DecisionRow]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let cells: Vec<_> =
+        rows.iter().map(|row| [moment(row.at), row.who.clone(), row.what.clone(), row.reason.clone()]).collect();
+    table(["at", "who", "decided", "reason"], &cells)
+}
+
+fn transfer_document(row: &TransferRow) -> Value {
+    json!({
+        "id": row.id, "at": moment(row.at), "reason": row.reason, "debit": row.debit, "credit": row.credit,
+        "amount": row.amount.to_string(),
+    })
+}
+
+fn page(timeline: &Timeline<'_>) -> String {
+    let order = timeline.order;
+    let facts = [
+        ["order".to_owned(), format!("{} ({})", order.id, order.public.letters())],
+        ["customer".to_owned(), order.customer.to_string()],
+        ["bought".to_owned(), format!("{} of service {} ({})", order.units, order.service, order.kind)],
+        ["link".to_owned(), order.link.clone()],
+        ["state".to_owned(), format!("{}, {} remain", order.state, order.remains)],
+        ["charge".to_owned(), format!("{}, of which {} was refunded", order.charge, order.refunded)],
+        ["price".to_owned(), format!("{} per 1,000 or package, from {} ({})", order.rate, order.cost_rate, order.rule)],
+        ["config_hash".to_owned(), order.config_hash.clone()],
+        ["placed_at".to_owned(), moment(order.placed_at)],
+        ["ended_at".to_owned(), maybe_moment(order.ended_at)],
+        ["review".to_owned(), order.review.clone().unwrap_or_default()],
+    ];
+    let legs_rows: Vec<_> = timeline
+        .legs
+        .iter()
+        .map(|leg| {
+            let panel_order = leg.panel_order.clone().unwrap_or_default();
+            [
+                leg.n.to_string(),
+                leg.provider.clone(),
+                leg.state.word().to_owned(),
+                panel_order,
+                leg.cost.to_string(),
+                leg.reason.clone(),
+            ]
+        })
+        .collect();
+    let exchange_rows: Vec<_> = timeline
+        .exchanges
+        .iter()
+        .map(|exchange| {
+            let status = exchange.http_status.map(|status| status.to_string()).unwrap_or_default();
+            let words = exchange.words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
+            [moment(exchange.sent_at), exchange.provider.clone(), exchange.verdict.clone(), status, words]
+        })
+        .collect();
+    let transfer_rows: Vec<_> = timeline
+        .transfers
+        .iter()
+        .map(|row| [moment(row.at), row.reason.clone(), row.debit.clone(), row.credit.clone(), row.amount.to_string()])
+        .collect();
+    [
+        table(["", ""], &facts).trim_start().to_owned(),
+        table(["leg", "provider", "state", "panel_order", "cost", "reason"], &legs_rows),
+        table(["sent_at", "provider", "verdict", "http", "words"], &exchange_rows),
+        looked(&timeline.rungs),
+        table(["at", "transfer", "debit", "credit", "amount"], &transfer_rows),
+        decided(&timeline.decisions),
+        may_decide(&timeline.allowed()),
+    ]
+    .into_iter()
+    .filter(|part| !part.is_empty())
+    .collect::<Vec<_>>()
+    .join("\n")
+}
+
+fn looked(rungs: &[RungRow]) -> String {
+    if rungs.is_empty() {
+        return String::new();
+    }
+    let cells: Vec<_> = rungs
+        .iter()
+        .map(|rung| [moment(rung.at), rung.rung.clone(), rung.verdict.clone(), rung.words.clone()])
+        .collect();
+    table(["at", "looked_at", "showed", "words"], &cells)
+}
+
+fn may_decide(commands: &[String]) -> String {
+    if commands.is_empty() {
+        return String::new();
+    }
+    format!(
+        "may be decided by:\n{}\n",
+        commands.iter().map(|line| format!("  panelgate {line}")).collect::<Vec<_>>().join("\n")
+    )
+}

@@ -1,0 +1,115 @@
+//! Looking for an order in doubt: what is sought, what fits it, and what each look proves.
+
+use crate::domain::clock::Instant;
+use crate::domain::id::{LegId, OrderId};
+use crate::domain::money::Money;
+use crate::domain::settlement::Report;
+
+/// A panel's charge may differ from what was expected by this part: a price that moved a little, a rounding.
+const COST_TOLERANCE_PART: u64 = 100;
+
+/// A leg in doubt, as far as it helps to recognise its order at the panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sought {
+    /// The leg.
+    pub leg: LegId,
+    /// Its order.
+    pub order: OrderId,
+    /// What the panel was expected to charge.
+    pub cost: Money,
+    /// How many units; none for packages.
+    pub units: Option<u64>,
+    /// When the intent to send was committed.
+    pub sent_at: Instant,
+    /// Since when it is in doubt.
+    pub doubted_at: Instant,
+}
+
+impl Sought {
+    /// Whether an order that the panel reports can be this one, by its charge and what remains of it.
+    pub fn fits(&self, report: &Report) -> bool {
+        let Some(charge) = report.charge else { return false };
+        let tolerance = self.cost.share_rounding_down(1, COST_TOLERANCE_PART).unwrap_or(Money::ZERO);
+        let near = charge.minus(self.cost).is_ok_and(|difference| difference.size() <= tolerance);
+        let within = match (self.units, report.remains) {
+            (Some(units), Some(remains)) => u64::try_from(remains).is_ok_and(|remains| remains <= units),
+            (Some(_), None) | (None, Some(_) | None) => true,
+        };
+        near && within
+    }
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    /// The ids between our neighbours at the panel.
+    Ids,
+    /// The time that is over.
+    Patience,
+}
+
+impl Rung {
+    /// The word that the database and commands use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ids => "ids",
+            Self::Patience => "patience",
+        }
+    }
+}
+
+/// What a look proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RungVerdict {
+    /// The panel has it.
+    Placed,
+    /// The panel has nothing of it.
+    NotPlaced,
+    /// Neither.
+    Unknown,
+}
+
+impl RungVerdict {
+    /// The word that the database and commands use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::NotPlaced => "not_placed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::provider::PanelStatus;
+
+    #[test]
+    fn an_order_fits_by_charge_and_remains() {
+        let at = Instant::from_timestamp(1_700_000_000, 0).unwrap();
+        let cost = Money::parse("1.00").unwrap();
+        let sought = Sought { leg: LegId(1), order: OrderId(1), cost, units: Some(100), sent_at: at, doubted_at: at };
+        let said = |charge: Option<&str>, remains| Report {
+            status: PanelStatus::InProgress,
+            status_text: String::new(),
+            charge: charge.map(|charge| Money::parse(charge).unwrap()),
+            charge_text: None,
+            start_count: None,
+            remains,
+        };
+        for (charge, remains, fits) in [
+            (Some("1.00"), Some(100), true),
+            (Some("1.01"), Some(0), true),
+            (Some("0.99"), None, true),
+            (Some("1.02"), Some(50), false),
+            (Some("1.00"), Some(101), false),
+            (Some("1.00"), Some(-1), false),
+            (None, Some(50), false),
+        ] {
+            assert_eq!(sought.fits(&said(charge, remains)), fits, "{charge:?} {remains:?}");
+        }
+        let package = Sought { units: None, ..sought };
+        assert!(package.fits(&said(Some("1.00"), Some(5_000))));
+    }
+}

@@ -1,0 +1,180 @@
+//! Decided by hand: a person settles an order, or gives something back; and which decisions an order allows.
+
+use crate::domain::clock::Instant;
+use crate::domain::id::OrderId;
+use crate::domain::leg::LegState;
+use crate::domain::money::Money;
+use crate::domain::order::OrderState;
+use crate::domain::provider::Reversal;
+use crate::domain::settlement::{Bought, GivenBack};
+use crate::ledger;
+use crate::orders::settle::{self, too_large};
+use crate::store::legs::{Afterwards, LegEnd};
+use crate::store::orders::SettlementRow;
+use crate::store::{StoreError, Tx, legs, orders, transfers};
+
+/// How an order ended, as a person found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// So many units were delivered.
+    Delivered(u64),
+    /// Nothing was delivered.
+    Canceled,
+    /// Everything was delivered.
+    Completed,
+}
+
+/// What came of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// The order stands as decided; so much stands given back in all.
+    Done(Money),
+    /// No panel has or had it: a doubt is resolved, what was not sent is canceled.
+    NotAtPanel,
+    /// Part of a package cannot be counted.
+    Package,
+    /// More units than were ordered.
+    TooMany(u64),
+    /// More than is left of the charge; so much is.
+    TooMuch(Money),
+    /// The same was given back before, for the same reason: nothing changed.
+    DoneBefore,
+    /// There is no such order.
+    Unknown,
+}
+
+/// A decision that an order allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The panel has it.
+    Accepted,
+    /// The panel has nothing of it.
+    NotPlaced,
+    /// It was delivered whole.
+    Completed,
+    /// It was not delivered.
+    Canceled,
+    /// It was delivered in part.
+    Delivered,
+    /// It was not sent and is taken back.
+    Cancel,
+    /// Something more is given back.
+    Refund,
+}
+
+impl Decision {
+    /// The command, as it is typed; what stands in capitals is to be filled in.
+    pub fn command(self, order: OrderId) -> String {
+        match self {
+            Self::Accepted => format!("order resolve {order} accepted PANEL_ORDER"),
+            Self::NotPlaced => format!("order resolve {order} not-placed"),
+            Self::Completed => format!("order settle {order} --completed"),
+            Self::Canceled => format!("order settle {order} --canceled"),
+            Self::Delivered => format!("order settle {order} --delivered N"),
+            Self::Cancel => format!("order cancel {order}"),
+            Self::Refund => format!("order refund {order} AMOUNT --reason TEXT"),
+        }
+    }
+}
+
+/// What a person may decide of an order whose last leg stands there, and of nothing else.
+pub fn allowed(leg: LegState, unknown_there: bool, package: bool, not_refunded_whole: bool) -> Vec<Decision> {
+    let mut decisions = match leg {
+        LegState::InDoubt | LegState::WrittenOff => vec![Decision::Accepted, Decision::NotPlaced],
+        LegState::Accepted if unknown_there => {
+            vec![Decision::Accepted, Decision::NotPlaced, Decision::Completed, Decision::Canceled]
+        }
+        LegState::Accepted | LegState::Ended => vec![Decision::Completed, Decision::Canceled],
+        LegState::Ready | LegState::Leased | LegState::Parked => vec![Decision::Cancel],
+        LegState::Sending | LegState::Refused | LegState::Canceled => Vec::new(),
+    };
+    if matches!(leg, LegState::Accepted | LegState::Ended) && !package {
+        decisions.push(Decision::Delivered);
+    }
+    if not_refunded_whole {
+        decisions.push(Decision::Refund);
+    }
+    decisions
+}
+
+/// Settles an order that a panel has or had, as a person found; the panel is not asked about it any more.
+pub async fn settle(tx: &mut Tx, order: OrderId, found: Finding, now: Instant) -> Result<Decided, StoreError> {
+    let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Decided::Unknown) };
+    if !matches!(leg.state, LegState::Accepted | LegState::Ended) {
+        return Ok(Decided::NotAtPanel);
+    }
+    let order = orders::lock(tx, order).await?;
+    let Bought { charge, units, package } = order.bought;
+    let delivered = match found {
+        Finding::Delivered(_) if package => return Ok(Decided::Package),
+        Finding::Delivered(delivered) if delivered > units => return Ok(Decided::TooMany(units)),
+        Finding::Delivered(delivered) => delivered,
+        Finding::Canceled => 0,
+        Finding::Completed => units,
+    };
+    let missing = units - delivered;
+    let state = match (delivered, missing) {
+        (_, 0) => OrderState::Completed,
+        (0, _) => OrderState::Canceled,
+        (_, _) => OrderState::Partial,
+    };
+    let cost = leg.cost.share_rounding_down(delivered, units).map_err(too_large)?;
+    ledger::correct_cost(tx, &leg, cost, now).await?;
+    let end = LegEnd {
+        status: "settled by hand",
+        charge_text: None,
+        cost,
+        reason: "settled by hand",
+        afterwards: Afterwards::Nothing,
+    };
+    legs::end(tx, &leg, end, now).await?;
+    let end = settle::End {
+        state,
+        target: charge.share_rounding_down(missing, units).map_err(too_large)?,
+        delivered,
+        start_count: None,
+        remains: i64::try_from(missing).unwrap_or(i64::MAX),
+    };
+    // A person takes nothing back from a wallet by counting again.
+    settle::to_target(tx, &order, end, Reversal::Absorb, now).await?;
+    let stands = orders::lock(tx, order.id).await?;
+    Ok(Decided::Done(stands.given_back.refunded))
+}
+
+/// Gives back so much more of an order's charge. What a person gave is never taken again; the same reason gives once.
+pub async fn give_back(
+    tx: &mut Tx,
+    order: OrderId,
+    amount: Money,
+    reason: &str,
+    now: Instant,
+) -> Result<Decided, StoreError> {
+    // The leg first, as everywhere, though nothing of it changes.
+    if legs::lock_last(tx, order).await?.is_none() {
+        return Ok(Decided::Unknown);
+    }
+    let order = orders::lock(tx, order).await?;
+    let reference = format!("order {}: {reason}", order.id);
+    if transfers::was_used(tx, order.customer, &reference).await? {
+        return Ok(Decided::DoneBefore);
+    }
+    let before = order.given_back;
+    let left = order.bought.charge.minus(before.refunded).map_err(too_large)?;
+    if amount > left {
+        return Ok(Decided::TooMuch(left));
+    }
+    let transfer = ledger::refund(tx, order.customer, order.id, amount, Some(&reference), now).await?;
+    let refunded = before.refunded.plus(amount).map_err(too_large)?;
+    let row = SettlementRow {
+        state: order.state,
+        delivered: order.bought.units.saturating_sub(u64::try_from(order.remains).unwrap_or(0)),
+        target: refunded,
+        amount,
+        transfer,
+        after: GivenBack { refunded, by_hand: refunded, absorbed: before.absorbed },
+        start_count: None,
+        remains: order.remains,
+    };
+    orders::settle(tx, &order, &row, now).await?;
+    Ok(Decided::Done(refunded))
+}

@@ -1,0 +1,241 @@
+//! Doubts are looked into: what a panel still shows of an order may tell whether it has it. Nothing is ever sent again.
+//!
+//! Where the panel's ids grow and nobody else orders with our key there, the order in doubt, if it exists, has an id
+//! between those of our orders before and after it. Asking for the status of the ids between is free: exactly one that
+//! is ours, belongs to no other leg and fits is the order; none, when all of them must be visible by now, is a proof
+//! that nothing was placed. Anything else proves nothing and waits, at the end for a person.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::domain::doubt::{Rung, RungVerdict, Sought};
+use crate::domain::id::PanelOrder;
+use crate::domain::leg::LegState;
+use crate::domain::provider::{InDoubtPolicy, ProviderSettings};
+use crate::domain::settlement::Report;
+use crate::ledger;
+use crate::orders::{Delivery, settle, track};
+use crate::store::legs::{LockedLeg, Turn};
+use crate::store::{StoreError, Tx, doubts, legs, orders};
+use crate::upstream::{Panel, Row};
+
+/// Doubts looked into in one round.
+const DOUBTS_MAX: i64 = 20;
+/// The widest gap between two of our orders at a panel that is searched.
+const IDS_MAX: u128 = 1_000;
+
+/// What a look at a panel showed.
+#[derive(Debug)]
+enum Found {
+    Placed(PanelOrder),
+    NotPlaced,
+    Unknown(&'static str),
+}
+
+impl Delivery {
+    /// Looks into the doubts that are due at a panel. How many were.
+    pub async fn look_into_doubts(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
+        let settings = panel.settings();
+        let due = doubts::take(&self.store, &settings.id, epoch, DOUBTS_MAX, self.clock.now()).await?;
+        for sought in &due {
+            self.look_into(panel, sought).await?;
+        }
+        Ok(due.len())
+    }
+
+    async fn look_into(&self, panel: &Panel, sought: &Sought) -> Result<(), StoreError> {
+        let settings = panel.settings();
+        if settings.doubts.ids_grow && settings.doubts.account_is_ours_alone {
+            let found = self.look_for(panel, sought).await?;
+            tracing::info!(order = %sought.order, provider = %settings.id, ?found, "a doubt was looked into");
+            if self.learned(settings, sought, &found).await? {
+                return Ok(());
+            }
+        }
+        match settings.doubts.policy {
+            InDoubtPolicy::RefundAfterH(hours)
+                if self.clock.now() - sought.doubted_at >= TimeDelta::hours(i64::from(hours)) =>
+            {
+                self.write_off(sought).await
+            }
+            InDoubtPolicy::RefundAfterH(_) | InDoubtPolicy::Hold => Ok(()),
+        }
+    }
+
+    /// Asks the panel about every id that the order can have.
+    async fn look_for(&self, panel: &Panel, sought: &Sought) -> Result<Found, StoreError> {
+        let settings = panel.settings();
+        let provider = &settings.id;
+        if doubts::anything_under_way(&self.store, provider).await? {
+            return Ok(Found::Unknown("other orders are on their way to the panel"));
+        }
+        let Some(gap) = self.gap(settings, sought).await? else {
+            return Ok(Found::Unknown("no neighbours of ours are known at the panel yet"));
+        };
+        if gap.after - gap.before > IDS_MAX {
+            return Ok(Found::Unknown("too many ids lie between our neighbours at the panel"));
+        }
+        let ids: Vec<String> = (gap.before + 1..gap.after).map(|id| id.to_string()).collect();
+        let known: BTreeSet<PanelOrder> = doubts::known(&self.store, provider, &ids).await?.into_iter().collect();
+        let unknown: Vec<_> = ids.into_iter().map(PanelOrder).filter(|id| !known.contains(id)).collect();
+        let Some(orphans) = orphans(panel, &unknown).await else {
+            return Ok(Found::Unknown("the panel did not answer about every id"));
+        };
+        let fitting: Vec<_> = orphans.iter().filter(|(_, report)| sought.fits(report)).collect();
+        match (fitting.as_slice(), orphans.is_empty()) {
+            ([(id, report)], _) => {
+                if self.could_be_another(settings, sought, id, report).await? {
+                    return Ok(Found::Unknown("what was found fits another doubt too"));
+                }
+                Ok(Found::Placed(id.clone()))
+            }
+            ([], true) if gap.all_visible => Ok(Found::NotPlaced),
+            ([], true) => Ok(Found::Unknown("nothing was found, and it may not be visible yet")),
+            ([], false) => Ok(Found::Unknown("an order was found that nobody knows, and that does not fit")),
+            (_, _) => Ok(Found::Unknown("more than one order was found that fits")),
+        }
+    }
+
+    /// The ids of our neighbours at the panel; `None` while one of them is not known, or is no number.
+    async fn gap(&self, settings: &ProviderSettings, sought: &Sought) -> Result<Option<Gap>, StoreError> {
+        let provider = &settings.id;
+        let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
+        let before = doubts::ids_before(&self.store, provider, sought.sent_at).await?;
+        // Sent so late that whatever came of the doubt was placed before it, however slow the panel was.
+        let late = doubts::ids_after(&self.store, provider, sought.sent_at.max(sought.doubted_at) + visible).await?;
+        let soon = doubts::ids_after(&self.store, provider, sought.sent_at.max(sought.doubted_at)).await?;
+        let before = numbers(&before).and_then(|ids| ids.into_iter().max());
+        let after = if late.is_empty() { numbers(&soon) } else { numbers(&late) };
+        let after = after.and_then(|ids| ids.into_iter().min());
+        Ok(before.zip(after).filter(|(before, after)| before < after).map(|(before, after)| Gap {
+            before,
+            after,
+            all_visible: !late.is_empty(),
+        }))
+    }
+
+    /// Whether what was found may as well be another order in doubt.
+    async fn could_be_another(
+        &self,
+        settings: &ProviderSettings,
+        sought: &Sought,
+        id: &PanelOrder,
+        report: &Report,
+    ) -> Result<bool, StoreError> {
+        let Ok(id) = id.0.parse::<u128>() else { return Ok(true) };
+        for other in doubts::others(&self.store, &settings.id, sought.leg).await? {
+            if !other.fits(report) {
+                continue;
+            }
+            let outside = self.gap(settings, &other).await?.is_some_and(|gap| id <= gap.before || id >= gap.after);
+            if !outside {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes down what was found, and draws the conclusion. Whether the doubt is over.
+    async fn learned(&self, settings: &ProviderSettings, sought: &Sought, found: &Found) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let leg = legs::lock(&mut tx, sought.leg).await?;
+        if leg.state != LegState::InDoubt {
+            return Ok(true);
+        }
+        let over = match found {
+            Found::Placed(id) => {
+                let first_ask = track::next_ask(settings, now, now);
+                let taken = self.take_over(&mut tx, &leg, id, first_ask, now).await?;
+                let verdict = if taken { RungVerdict::Placed } else { RungVerdict::Unknown };
+                doubts::climbed(&mut tx, leg.id, Rung::Ids, verdict, &format!("order {id} fits"), now).await?;
+                taken
+            }
+            Found::NotPlaced => {
+                let words = "no order of ours that is unknown to us lies between its neighbours";
+                doubts::climbed(&mut tx, leg.id, Rung::Ids, RungVerdict::NotPlaced, words, now).await?;
+                self.not_placed(&mut tx, &leg, "not placed, as the panel's ids show", now).await?;
+                true
+            }
+            Found::Unknown(why) => {
+                doubts::climbed(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, why, now).await?;
+                false
+            }
+        };
+        tx.commit().await?;
+        Ok(over)
+    }
+
+    /// Nothing of it is at the panel: it goes by its next route, or the order ends and is refunded whole.
+    pub(super) async fn not_placed(
+        &self,
+        tx: &mut Tx,
+        leg: &LockedLeg,
+        why: &str,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        if !self.by_next_route(tx, leg, why, now).await? {
+            self.end_refused(tx, leg, why, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The customer waited long enough: the money goes back, and what the panel may have taken is booked as cost.
+    async fn write_off(&self, sought: &Sought) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let leg = legs::lock(&mut tx, sought.leg).await?;
+        if leg.state != LegState::InDoubt {
+            return Ok(());
+        }
+        ledger::unexpose(&mut tx, &leg, now).await?;
+        ledger::cost(&mut tx, &leg, now).await?;
+        legs::turn(&mut tx, &leg, &Turn::WrittenOff, "in doubt for too long; refunded", now).await?;
+        let order = orders::lock(&mut tx, leg.order).await?;
+        settle::refused(&mut tx, &order, now).await?;
+        let words = "nothing ended the doubt in time; the customer has the money back";
+        doubts::climbed(&mut tx, leg.id, Rung::Patience, RungVerdict::Unknown, words, now).await?;
+        tx.commit().await?;
+        tracing::warn!(order = %leg.order, provider = %leg.route.provider, "a doubt was written off");
+        Ok(())
+    }
+}
+
+/// The ids between which an order in doubt lies, if it exists.
+struct Gap {
+    before: u128,
+    after: u128,
+    /// Whether it would be visible by now.
+    all_visible: bool,
+}
+
+/// The ids as numbers; `None` when there are none, or one is no number.
+fn numbers(ids: &[PanelOrder]) -> Option<Vec<u128>> {
+    let numbers: Option<Vec<u128>> = ids.iter().map(|id| id.0.parse().ok()).collect();
+    numbers.filter(|numbers| !numbers.is_empty())
+}
+
+/// Those of the ids that the panel has of ours. `None`: it did not speak clearly of each.
+async fn orphans(panel: &Panel, ids: &[PanelOrder]) -> Option<Vec<(PanelOrder, Report)>> {
+    let mut orphans = Vec::new();
+    for batch in ids.chunks(panel.settings().status_batch_max as usize) {
+        let rows = match panel.status(batch).await {
+            Ok(rows) => rows,
+            Err(failure) => {
+                tracing::warn!(provider = %panel.settings().id, %failure, "a doubt could not be looked into");
+                return None;
+            }
+        };
+        for (id, row) in rows {
+            match row {
+                Row::Said(report) => orphans.push((id, report)),
+                // The panel's own word that the id is not ours.
+                Row::Error { .. } => {}
+                Row::UnknownStatus { .. } | Row::Missing => return None,
+            }
+        }
+    }
+    Some(orphans)
+}

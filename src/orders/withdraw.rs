@@ -1,0 +1,45 @@
+//! Withdrawing: an order of which nothing was sent is taken back, and its whole charge with it, in one commit.
+
+use crate::domain::clock::Instant;
+use crate::domain::id::OrderId;
+use crate::domain::leg::LegState;
+use crate::orders::settle;
+use crate::store::legs::{LockedLeg, Turn};
+use crate::store::orders::Locked;
+use crate::store::{StoreError, Tx, legs, orders};
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// The order is canceled and refunded whole; no panel was asked.
+    Done,
+    /// Something was sent: it is not ours to take back.
+    Sent,
+}
+
+/// Takes an order back of which nothing is at a panel; the caller commits. A leg that a dispatcher has in its hands may
+/// still be taken: its mark finds it gone.
+pub async fn unsent(tx: &mut Tx, order: OrderId, reason: &str, now: Instant) -> Result<Withdrawn, StoreError> {
+    let Some((leg, order)) = lock_unsent(tx, order).await? else { return Ok(Withdrawn::Sent) };
+    legs::turn(tx, &leg, &Turn::Canceled, reason, now).await?;
+    settle::refused(tx, &order, now).await?;
+    Ok(Withdrawn::Done)
+}
+
+/// The order's last leg and the order, locked, where nothing of it was sent.
+async fn lock_unsent(tx: &mut Tx, order: OrderId) -> Result<Option<(LockedLeg, Locked)>, StoreError> {
+    let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(None) };
+    match leg.state {
+        LegState::Ready | LegState::Leased | LegState::Parked => {
+            let order = orders::lock(tx, order).await?;
+            Ok(Some((leg, order)))
+        }
+        LegState::Sending
+        | LegState::InDoubt
+        | LegState::Accepted
+        | LegState::Refused
+        | LegState::Ended
+        | LegState::Canceled
+        | LegState::WrittenOff => Ok(None),
+    }
+}

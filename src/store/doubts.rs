@@ -1,0 +1,254 @@
+//! Doubts: legs of which nobody knows whether the panel has them, when each is looked into, and what was found.
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::domain::doubt::{Rung, RungVerdict, Sought};
+use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
+use crate::domain::leg::LegState;
+use crate::domain::money::Money;
+use crate::store::legs::{FIRST_CHECK, LockedLeg, lock};
+use crate::store::{Store, StoreError, Tx, unsigned};
+
+/// After a doubt began, when it is looked into; the first time is [`FIRST_CHECK`].
+const LATER_CHECKS_S: [i64; 3] = [600, 3_600, 21_600];
+/// Between two looks when those are over.
+const DAILY: TimeDelta = TimeDelta::days(1);
+/// Orders accepted last before a doubt, or first after it, among which its neighbours are looked for.
+const NEIGHBOURS_MAX: i64 = 50;
+/// Other doubts of a panel that are compared.
+const DOUBTS_MAX: i64 = 500;
+
+/// Locks the leg of an order that is in doubt, or was given up in doubt, if one is.
+pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
+    let leg = sqlx::query_scalar!(
+        "select id from leg where order_id = $1 and state in ('in_doubt', 'written_off') order by n desc limit 1",
+        order.0
+    );
+    let Some(leg) = leg.fetch_optional(&mut **tx).await? else { return Ok(None) };
+    // It may have moved while the lock was waited for.
+    let leg = lock(tx, LegId(leg)).await?;
+    Ok(Some(leg).filter(|leg| matches!(leg.state, LegState::InDoubt | LegState::WrittenOff)))
+}
+
+/// Locks the leg of an order that is followed by an id which its panel does not know, where a person was asked.
+pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
+    let leg = sqlx::query_scalar!(
+        r#"
+        select l.id
+        from leg l
+        join watch w on w.leg_id = l.id
+        join orders o on o.id = l.order_id
+        where l.order_id = $1 and l.state = 'accepted' and o.review is not null
+            and (w.seen like 'missing%' or w.seen like 'error:%')
+        "#,
+        order.0
+    );
+    let Some(leg) = leg.fetch_optional(&mut **tx).await? else { return Ok(None) };
+    let leg = lock(tx, LegId(leg)).await?;
+    Ok(Some(leg).filter(|leg| leg.state == LegState::Accepted))
+}
+
+/// An accepted leg is in doubt again: its id is nobody's, its cost is exposure, and nobody asks about it.
+pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
+    let moved = sqlx::query!(
+        r#"
+        with doubted as (
+            update leg
+            set state = 'in_doubt', panel_order = null, accepted_at = null, booked = 0, exposed = cost,
+                doubted_at = $3, check_at = $4, reason = 'the panel does not know the id'
+            where id = $1 and state = 'accepted'
+            returning id
+        ),
+        forgotten as (
+            delete from panel_order using doubted where panel_order.leg_id = doubted.id
+        ),
+        review as (
+            update orders set review = null where id = $2
+        )
+        delete from watch using doubted where watch.leg_id = doubted.id
+        "#,
+        leg.id.0,
+        leg.order.0,
+        now,
+        now + FIRST_CHECK
+    );
+    match moved.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("a leg moved under its lock")),
+    }
+}
+
+/// Legs that were being sent by somebody who lost the panel's lease since, or whose answer is overdue.
+pub async fn orphans(
+    store: &Store,
+    provider: &ProviderId,
+    epoch: i64,
+    sent_before: Instant,
+    legs_max: i64,
+) -> Result<Vec<(LegId, i32)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select id, attempt
+        from leg
+        where provider = $1 and state = 'sending' and (epoch < $2 or sending_at < $3)
+        order by id
+        limit $4
+        "#,
+        provider.0,
+        epoch,
+        sent_before,
+        legs_max
+    );
+    Ok(rows.fetch_all(&store.workers).await?.into_iter().map(|row| (LegId(row.id), row.attempt)).collect())
+}
+
+/// Takes doubts that are due to be looked into, longest waiting first; when each is looked into next is settled with it.
+pub async fn take(
+    store: &Store,
+    provider: &ProviderId,
+    epoch: i64,
+    legs_max: i64,
+    now: Instant,
+) -> Result<Vec<Sought>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        with due as materialized (
+            select id
+            from leg
+            where provider = $1 and state = 'in_doubt' and check_at <= $4
+                and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $4)
+            order by check_at
+            limit $3
+            for update skip locked
+        )
+        update leg l
+        set checks = checks + 1,
+            check_at = coalesce(
+                (
+                    select min(l.doubted_at + make_interval(secs => s))
+                    from unnest($5::bigint[]) as s
+                    where l.doubted_at + make_interval(secs => s) > $4
+                ),
+                $6
+            )
+        from due, orders o
+        where l.id = due.id and o.id = l.order_id
+        returning l.id, l.order_id, l.cost, o.units, o.package, l.doubted_at as "doubted_at!",
+            coalesce(l.sending_at, l.doubted_at) as "sent_at!"
+        "#,
+        provider.0,
+        epoch,
+        legs_max,
+        now,
+        &LATER_CHECKS_S[..],
+        now + DAILY
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
+        leg: LegId(row.id),
+        order: OrderId(row.order_id),
+        cost: Money::from_decimal(row.cost),
+        units: (!row.package).then_some(unsigned(row.units)),
+        sent_at: row.sent_at,
+        doubted_at: row.doubted_at,
+    });
+    Ok(rows.collect())
+}
+
+/// Every other doubt of a panel, to see that what is found can be one of them only.
+pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result<Vec<Sought>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select l.id, l.order_id, l.cost, o.units, o.package, coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
+            coalesce(l.sending_at, l.doubted_at, l.ready_at) as "sent_at!"
+        from leg l
+        join orders o on o.id = l.order_id
+        where l.provider = $1 and l.state in ('in_doubt', 'sending') and l.id <> $2
+        order by l.id
+        limit $3
+        "#,
+        provider.0,
+        than.0,
+        DOUBTS_MAX
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
+        leg: LegId(row.id),
+        order: OrderId(row.order_id),
+        cost: Money::from_decimal(row.cost),
+        units: (!row.package).then_some(unsigned(row.units)),
+        sent_at: row.sent_at,
+        doubted_at: row.doubted_at,
+    });
+    Ok(rows.collect())
+}
+
+/// Whether anything is on its way to a panel now, from any node.
+pub async fn anything_under_way(store: &Store, provider: &ProviderId) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from leg where provider = $1 and state = 'sending') as "found!""#,
+        provider.0
+    );
+    Ok(found.fetch_one(&store.workers).await?)
+}
+
+/// The panel's ids of orders of ours that were accepted last before a moment.
+pub async fn ids_before(store: &Store, provider: &ProviderId, at: Instant) -> Result<Vec<PanelOrder>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        r#"
+        select panel_order
+        from watch
+        where provider = $1 and accepted_at <= $2
+        order by accepted_at desc
+        limit $3
+        "#,
+        provider.0,
+        at,
+        NEIGHBOURS_MAX
+    );
+    Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
+}
+
+/// The panel's ids of orders of ours that were sent after a moment, those accepted first.
+pub async fn ids_after(store: &Store, provider: &ProviderId, at: Instant) -> Result<Vec<PanelOrder>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        r#"
+        select w.panel_order
+        from watch w
+        join leg l on l.id = w.leg_id
+        where w.provider = $1 and w.accepted_at > $2 and l.sending_at > $2
+        order by w.accepted_at
+        limit $3
+        "#,
+        provider.0,
+        at,
+        NEIGHBOURS_MAX
+    );
+    Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
+}
+
+/// Those of a panel's ids that legs of ours have.
+pub async fn known(store: &Store, provider: &ProviderId, ids: &[String]) -> Result<Vec<PanelOrder>, StoreError> {
+    let known = sqlx::query_scalar!("select id from panel_order where provider = $1 and id = any($2)", provider.0, ids);
+    Ok(known.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
+}
+
+/// Writes down what was looked at and what it showed.
+pub async fn climbed(
+    tx: &mut Tx,
+    leg: LegId,
+    rung: Rung,
+    verdict: RungVerdict,
+    words: &str,
+    at: Instant,
+) -> Result<(), StoreError> {
+    let written = sqlx::query!(
+        "insert into rung (leg_id, at, rung, verdict, words) values ($1, $2, $3, $4, $5)",
+        leg.0,
+        at,
+        rung.word(),
+        verdict.word(),
+        words
+    );
+    written.execute(&mut **tx).await?;
+    Ok(())
+}
