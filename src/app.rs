@@ -11,11 +11,13 @@ use crate::alerts::Alerts;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::{Catalog, refresh};
 use crate::customers::Customers;
+use crate::customers::pace::Pace;
 use crate::domain::clock::SharedClock;
+use crate::domain::network::Network;
 use crate::downstream::{Door, Health, HealthProbe, House as DoorHouse, Limits};
 use crate::orders::{Delivery, Orders};
 use crate::store::embedded::{Condition, Embedded};
-use crate::store::{Store, catalogue, providers, transfers};
+use crate::store::{Store, catalogue, customers, providers, transfers};
 use crate::upstream::Panel;
 use crate::webhooks::Webhook;
 use crate::workers::driver::Pulse;
@@ -35,6 +37,10 @@ pub struct House {
     pub catalog: Catalog,
     /// Who buys.
     pub customers: Customers,
+    /// How often they may ask.
+    pub pace: Pace,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// What can be done with orders.
     pub orders: Orders,
     /// What workers do with them.
@@ -65,10 +71,13 @@ impl House {
         catalogue::publish(&mut tx, &mapping.hash, text, "start", clock.now()).await?;
         tx.commit().await?;
         tell_of_lost_panels(&store, &mapping).await?;
+        tell_of_lost_tiers(&store, &mapping).await?;
         let alerts = Alerts::new(store.clone(), &mapping, clock.clone());
         let catalog = Catalog::open(store.clone(), mapping).await?;
         Ok(Self {
-            customers: Customers::new(store.clone()),
+            customers: Customers::new(store.clone(), clock.clone()),
+            pace: Pace::new(store.clone(), clock.clone()),
+            trusted_proxies: Vec::new(),
             orders: Orders::new(store.clone(), catalog.clone(), clock.clone()),
             delivery: Delivery::new(store.clone(), catalog.clone(), clock.clone(), Uuid::now_v7()),
             alerts,
@@ -96,6 +105,8 @@ impl House {
     fn means(&self) -> Means {
         Means {
             store: self.store.clone(),
+            customers: self.customers.clone(),
+            pace: self.pace.clone(),
             catalog: self.catalog.clone(),
             delivery: self.delivery.clone(),
             alerts: self.alerts.clone(),
@@ -105,10 +116,21 @@ impl House {
         }
     }
 
+    /// After the last request: what it left in memory is written down, and the limits are left to the others.
+    async fn leave(&self) {
+        for done in [self.customers.write_uses().await, self.pace.leave().await] {
+            if let Err(error) = done {
+                tracing::warn!(%error, "the last uses of keys or the limits' share could not be given up");
+            }
+        }
+    }
+
     /// Opens the customers' door.
     pub async fn open_door(&self, listen: SocketAddr, health: HealthProbe) -> anyhow::Result<Door> {
         let house = DoorHouse {
             customers: self.customers.clone(),
+            pace: self.pace.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
             catalog: self.catalog.clone(),
             orders: self.orders.clone(),
             default_dialect: self.catalog.mapping().default_dialect,
@@ -125,6 +147,16 @@ async fn tell_of_lost_panels(store: &Store, mapping: &Mapping) -> anyhow::Result
         let open = panel.open_legs + panel.in_doubt + panel.parked;
         if open > 0 && !mapping.providers.iter().any(|provider| provider.id == panel.id) {
             tracing::error!(provider = %panel.id, open, "the file names no panel for open orders; put its block back");
+        }
+    }
+    Ok(())
+}
+
+/// Customers whose tier the file does not name count as standard, which nobody may have meant.
+async fn tell_of_lost_tiers(store: &Store, mapping: &Mapping) -> anyhow::Result<()> {
+    for tier in customers::tiers(store).await? {
+        if !mapping.limits.tiers.contains_key(&tier) {
+            tracing::warn!(tier, "the file has no [[tier]] with this id; its customers count as standard");
         }
     }
     Ok(())
@@ -179,7 +211,12 @@ impl Gateway {
         }
         let health = health(&house, workers.pulse(), embedded);
         let api = match roles.api {
-            Some(listen) => Some(house.open_door(listen, health.clone()).await?),
+            Some(listen) => {
+                // Before the first request, so that this process does not take itself for the only one.
+                house.pace.knock().await?;
+                workers.receive(&means);
+                Some(house.open_door(listen, health.clone()).await?)
+            }
             None => None,
         };
         let console = match roles.console {
@@ -212,6 +249,7 @@ impl Gateway {
         for door in [self.api, self.console].into_iter().flatten() {
             door.close(self.drain).await;
         }
+        self.house.leave().await;
         self.house.orders.close().await;
         self.workers.stop(self.drain).await;
         self.house.store.close().await;

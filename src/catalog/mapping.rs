@@ -2,6 +2,7 @@
 
 use crate::domain::customer::Dialect;
 use crate::domain::id::ConfigHash;
+use crate::domain::limit::LimitSettings;
 use crate::domain::money::Percent;
 use crate::domain::provider::ProviderSettings;
 use crate::domain::service::ServiceRule;
@@ -26,4 +27,6 @@ pub struct Mapping {
     pub markups: Vec<MarkupRule>,
     /// What a sale must leave, in percent of the charge, when its order is dispatched.
     pub margin_floor: Percent,
+    /// How many requests of a minute are answered.
+    pub limits: LimitSettings,
 }

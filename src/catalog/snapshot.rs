@@ -156,6 +156,7 @@ fn cost(panel: Option<&PanelService>, kind: ServiceType) -> Option<Rate> {
 mod tests {
     use super::*;
     use crate::domain::customer::Dialect;
+    use crate::domain::limit::LimitSettings;
 
     fn panel(provider: &str, rate: Option<&str>, min: u64, max: u64) -> (ProviderId, PanelService) {
         let row = PanelService {
@@ -197,6 +198,7 @@ mod tests {
             }],
             markups: vec![],
             margin_floor: Percent::default(),
+            limits: LimitSettings::default(),
         }
     }
 

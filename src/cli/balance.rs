@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::cli::answer::{Answer, WrongUse, moment, table};
 use crate::cli::session::Session;
 use crate::domain::money::Money;
-use crate::ledger::{self, Deposit};
+use crate::ledger::{self, Adjustment, Deposit};
+use crate::store::customers::CustomerRow;
 use crate::store::transfers::{self, StatementRow};
 
 /// Lines of a statement that are read at once; all of them are printed.
@@ -27,6 +28,17 @@ pub enum Command {
         #[arg(long)]
         reference: String,
     },
+    /// Put a wallet right, up or down; never below its floor
+    Adjust {
+        /// The id or the name of the customer
+        customer: String,
+        /// By how much, such as +5.00 or -5.00
+        #[arg(allow_negative_numbers = true)]
+        amount: String,
+        /// What names this adjustment; the same one again changes nothing
+        #[arg(long)]
+        reference: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,6 +53,7 @@ pub struct StatementOptions {
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::Add { customer, amount, reference } => add(session, &customer, &amount, &reference).await,
+        Command::Adjust { customer, amount, reference } => adjust(session, &customer, &amount, &reference).await,
     }
 }
 
@@ -49,9 +62,7 @@ async fn add(session: &Session, customer: &str, amount: &str, reference: &str) -
     if !money.is_positive() {
         return Err(WrongUse::because(format!("the amount {amount:?} is not above zero")));
     }
-    if reference.trim().is_empty() {
-        return Err(WrongUse::because("--reference is empty; name the payment, so that it is never booked twice"));
-    }
+    check_reference(reference)?;
     let customer = session.customer(customer).await?;
     let mut tx = session.store.begin().await?;
     let outcome = ledger::deposit(&mut tx, customer.id, money, reference, session.now()).await?;
@@ -66,10 +77,59 @@ async fn add(session: &Session, customer: &str, amount: &str, reference: &str) -
         session.note(&mut tx, "balance add", &format!("customer {} {money} {reference}", customer.id)).await?;
     }
     tx.commit().await?;
+    moved(session, &customer, money, reference, outcome == Deposit::Done, &what).await
+}
+
+async fn adjust(session: &Session, customer: &str, amount: &str, reference: &str) -> anyhow::Result<Answer> {
+    let money = Money::parse(amount.strip_prefix('+').unwrap_or(amount));
+    let money = money.map_err(|why| WrongUse::because(format!("the amount {amount:?} {why}")))?;
+    if money == Money::ZERO {
+        return Err(WrongUse::because(format!("the amount {amount:?} is zero; there is nothing to adjust")));
+    }
+    check_reference(reference)?;
+    let customer = session.customer(customer).await?;
+    let mut tx = session.store.begin().await?;
+    let outcome = ledger::adjust(&mut tx, customer.id, money, reference, session.now()).await?;
+    let what = match outcome {
+        Adjustment::Done => format!("{} adjusted by {money}", customer.name),
+        Adjustment::DoneBefore => format!("reference {reference:?} was booked before; nothing changed"),
+        Adjustment::OtherAmount(before) => {
+            anyhow::bail!("reference {reference:?} was booked before with {before}; nothing changed")
+        }
+        Adjustment::BelowFloor => anyhow::bail!(
+            "{} holds {} and may go {} below zero; {money} is more than that. Nothing changed",
+            customer.name,
+            customer.balance,
+            customer.credit
+        ),
+    };
+    if outcome == Adjustment::Done {
+        session.note(&mut tx, "balance adjust", &format!("customer {} {money} {reference}", customer.id)).await?;
+    }
+    tx.commit().await?;
+    moved(session, &customer, money, reference, outcome == Adjustment::Done, &what).await
+}
+
+fn check_reference(reference: &str) -> anyhow::Result<()> {
+    if reference.trim().is_empty() {
+        return Err(WrongUse::because("--reference is empty; name what is booked, so that it is never booked twice"));
+    }
+    Ok(())
+}
+
+/// What came of it, and the balance after it.
+async fn moved(
+    session: &Session,
+    customer: &CustomerRow,
+    amount: Money,
+    reference: &str,
+    booked: bool,
+    what: &str,
+) -> anyhow::Result<Answer> {
     let balance = session.customer(&customer.id.to_string()).await?.balance;
     let document = json!({
-        "customer": customer.id.0, "amount": money.to_string(), "reference": reference,
-        "booked": outcome == Deposit::Done, "balance": balance.to_string(),
+        "customer": customer.id.0, "amount": amount.to_string(), "reference": reference,
+        "booked": booked, "balance": balance.to_string(),
     });
     Ok(Answer::new(format!("{what}; the balance is {balance}"), document))
 }

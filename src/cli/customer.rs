@@ -1,10 +1,13 @@
-//! `customer`: open, list, show.
+//! `customer`: open, list, show, suspend and resume, give credit.
 
 use serde_json::{Value, json};
 
 use crate::cli::answer::{Answer, WrongUse, maybe_moment, moment, table};
+use crate::cli::in_force;
 use crate::cli::session::Session;
 use crate::domain::customer::{NAME_BYTES_MAX, is_customer_name};
+use crate::domain::limit::STANDARD_TIER;
+use crate::domain::money::Money;
 use crate::store::customers::{self, CustomerRow};
 
 #[derive(Debug, clap::Subcommand)]
@@ -13,8 +16,8 @@ pub enum Command {
     Create {
         /// The name; not all digits, which would be an id
         name: String,
-        /// The tier
-        #[arg(long, default_value = "standard")]
+        /// The tier, by which all its keys are limited together; one of the file's [[tier]] blocks
+        #[arg(long, default_value = STANDARD_TIER)]
         tier: String,
     },
     /// All customers
@@ -23,6 +26,24 @@ pub enum Command {
     Show {
         /// The id or the name
         customer: String,
+    },
+    /// Answer everything that a customer asks with "Account suspended"; every node does within a second
+    Suspend {
+        /// The id or the name
+        customer: String,
+    },
+    /// End a suspension
+    Resume {
+        /// The id or the name
+        customer: String,
+    },
+    /// Let a wallet go below zero by so much; 0 ends it
+    Credit {
+        /// The id or the name
+        customer: String,
+        /// How far, such as 50.00
+        #[arg(allow_negative_numbers = true)]
+        amount: String,
     },
 }
 
@@ -35,6 +56,9 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
             let text = shown(std::slice::from_ref(&row));
             Ok(text.with_json(document(&row)))
         }
+        Command::Suspend { customer } => suspend(session, &customer).await,
+        Command::Resume { customer } => resume(session, &customer).await,
+        Command::Credit { customer, amount } => credit(session, &customer, &amount).await,
     }
 }
 
@@ -44,22 +68,84 @@ async fn create(session: &Session, name: &str, tier: &str) -> anyhow::Result<Ans
             "{name:?} is no name for a customer: 1 to {NAME_BYTES_MAX} bytes, not all digits, nothing unprintable"
         )));
     }
+    check_tier(session, tier).await?;
     let mut tx = session.store.begin().await?;
     let Some(id) = customers::open(&mut tx, name, tier, session.now()).await? else {
         anyhow::bail!("there is a customer named {name:?} already");
     };
-    session.note(&mut tx, "customer create", name).await?;
+    session.note(&mut tx, "customer create", &format!("customer {id} {name}, tier {tier}")).await?;
     tx.commit().await?;
     Ok(Answer::new(format!("customer {id} {name}"), json!({ "id": id.0, "name": name, "tier": tier })))
+}
+
+/// Whether the file in force names the tier. Before a gateway was ever started there is none to ask, and `serve` warns.
+async fn check_tier(session: &Session, tier: &str) -> anyhow::Result<()> {
+    let Some(tiers) = in_force::tiers(session).await? else { return Ok(()) };
+    if !tiers.iter().any(|known| known == tier) {
+        anyhow::bail!(
+            "there is no tier {tier:?}; the configuration in force has {}. Add a [[tier]] block and start the gateway \
+             with it first",
+            tiers.join(", ")
+        );
+    }
+    Ok(())
+}
+
+async fn suspend(session: &Session, customer: &str) -> anyhow::Result<Answer> {
+    let customer = session.customer(customer).await?;
+    let mut tx = session.store.begin().await?;
+    let changed = customers::suspend(&mut tx, customer.id, session.now()).await?;
+    if changed {
+        session.note(&mut tx, "customer suspend", &named(&customer)).await?;
+    }
+    tx.commit().await?;
+    let what = if changed { "is suspended" } else { "was suspended before; nothing changed" };
+    let document = json!({ "id": customer.id.0, "suspended": true, "changed": changed });
+    Ok(Answer::new(format!("{} {what}", customer.name), document))
+}
+
+async fn resume(session: &Session, customer: &str) -> anyhow::Result<Answer> {
+    let customer = session.customer(customer).await?;
+    let mut tx = session.store.begin().await?;
+    let changed = customers::resume(&mut tx, customer.id).await?;
+    if changed {
+        session.note(&mut tx, "customer resume", &named(&customer)).await?;
+    }
+    tx.commit().await?;
+    let what = if changed { "is served again" } else { "was not suspended; nothing changed" };
+    let document = json!({ "id": customer.id.0, "suspended": false, "changed": changed });
+    Ok(Answer::new(format!("{} {what}", customer.name), document))
+}
+
+async fn credit(session: &Session, customer: &str, amount: &str) -> anyhow::Result<Answer> {
+    let money = Money::parse(amount).map_err(|why| WrongUse::because(format!("the amount {amount:?} {why}")))?;
+    if money.is_negative() {
+        return Err(WrongUse::because(format!("the amount {amount:?} is below zero; say how far the wallet may go")));
+    }
+    let customer = session.customer(customer).await?;
+    let mut tx = session.store.begin().await?;
+    if !customers::give_credit(&mut tx, customer.id, money).await? {
+        anyhow::bail!("{} holds {}, which is further below zero than {money}", customer.name, customer.balance);
+    }
+    session.note(&mut tx, "customer credit", &format!("{} {money}", named(&customer))).await?;
+    tx.commit().await?;
+    let document = json!({ "id": customer.id.0, "credit": money.to_string() });
+    Ok(Answer::new(format!("the wallet of {} may go {money} below zero", customer.name), document))
+}
+
+fn named(customer: &CustomerRow) -> String {
+    format!("customer {} {}", customer.id, customer.name)
 }
 
 fn shown(rows: &[CustomerRow]) -> Answer {
     let cells = rows.iter().map(|row| {
         let id = row.id.to_string();
         let suspended = maybe_moment(row.suspended_at);
-        [id, row.name.clone(), row.tier.clone(), row.balance.to_string(), moment(row.created_at), suspended]
+        let (balance, credit) = (row.balance.to_string(), row.credit.to_string());
+        [id, row.name.clone(), row.tier.clone(), balance, credit, moment(row.created_at), suspended]
     });
-    let text = table(["id", "name", "tier", "balance", "created_at", "suspended_at"], &cells.collect::<Vec<_>>());
+    let heads = ["id", "name", "tier", "balance", "credit", "created_at", "suspended_at"];
+    let text = table(heads, &cells.collect::<Vec<_>>());
     Answer::new(text, rows.iter().map(document).collect())
 }
 
@@ -69,6 +155,7 @@ fn document(row: &CustomerRow) -> Value {
         "name": row.name,
         "tier": row.tier,
         "balance": row.balance.to_string(),
+        "credit": row.credit.to_string(),
         "created_at": moment(row.created_at),
         "suspended_at": row.suspended_at.map(moment),
     })

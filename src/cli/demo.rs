@@ -75,7 +75,8 @@ async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> 
     let keys = customer_with_money(session, data).await?;
     let panel_key = NewKey::draw()?.reveal().to_owned();
     let panel = Simulator::start(panel_settings(&panel_key)?, Arc::new(SystemClock)).await?;
-    let file = configuration(data, session.globals.config.as_deref(), &panel.url(), &panel_key)?;
+    let text = generated(&panel.url()) + &limits_for(per_second);
+    let file = configuration(data, session.globals.config.as_deref(), &text, &panel_key)?;
     let panels = serve::panels(&file, &config::surroundings())?;
     let webhook = serve::webhook(&file, &config::surroundings())?;
     let clock = Arc::new(SystemClock);
@@ -150,10 +151,10 @@ fn earlier_key(data: &Path, dialect: Dialect) -> Option<String> {
 }
 
 /// Writes the demo's `providers.toml` (or reads the one that was asked for) and the panel's key beside it.
-fn configuration(data: &Path, asked: Option<&Path>, url: &str, key: &str) -> anyhow::Result<config::File> {
+fn configuration(data: &Path, asked: Option<&Path>, text: &str, key: &str) -> anyhow::Result<config::File> {
     write_whole(&data.join("panel.key"), key)?;
     let file = data.join("providers.toml");
-    write_whole(&file, &generated(url))?;
+    write_whole(&file, text)?;
     Ok(config::load(asked.unwrap_or(&file), &config::surroundings())?)
 }
 
@@ -182,6 +183,18 @@ percent = "20"
         let _ = write!(text, "\n[[service]]\nid = {id}\nroutes = [{{ provider = \"sim\", service = \"{id}\" }}]\n");
     }
     text
+}
+
+/// The demo's own traffic comes from one address with one key, and must leave room for the newcomer's.
+fn limits_for(per_second: u32) -> String {
+    if per_second == 0 {
+        return String::new();
+    }
+    let per_minute = (per_second * 60).saturating_mul(2).saturating_add(3_000);
+    format!(
+        "\n[limits]\nper_address_per_minute = {per_minute}\nper_key_per_minute = {per_minute}\n\n[[tier]]\n\
+         id = \"standard\"\nper_minute = {per_minute}\n"
+    )
 }
 
 /// What a newcomer needs to know, for people and for scripts.

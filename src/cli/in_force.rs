@@ -15,10 +15,20 @@ use crate::orders::Delivery;
 use crate::store::catalogue;
 
 async fn mapping(session: &Session) -> anyhow::Result<Mapping> {
-    let Some(text) = catalogue::in_force(&session.store).await? else {
+    let Some(mapping) = published(session).await? else {
         anyhow::bail!("no gateway was ever started on this database; `panelgate serve` publishes its configuration");
     };
-    Ok(config::read(&text, Path::new("."), &BTreeMap::new())?.mapping)
+    Ok(mapping)
+}
+
+async fn published(session: &Session) -> anyhow::Result<Option<Mapping>> {
+    let Some(text) = catalogue::in_force(&session.store).await? else { return Ok(None) };
+    Ok(Some(config::read(&text, Path::new("."), &BTreeMap::new())?.mapping))
+}
+
+/// The tiers that it knows; `None` before any gateway was started.
+pub async fn tiers(session: &Session) -> anyhow::Result<Option<Vec<String>>> {
+    Ok(published(session).await?.map(|mapping| mapping.limits.tiers.into_keys().collect()))
 }
 
 /// What is sold by it over the stored catalogues.

@@ -70,10 +70,10 @@ enum Command {
     Check,
     /// Bring the database's schema up to date
     Migrate,
-    /// Open and list customers
+    /// Open, list, suspend and trust customers
     #[command(subcommand)]
     Customer(customer::Command),
-    /// Make, list and revoke API keys
+    /// Make, set, list and revoke API keys
     #[command(subcommand)]
     Key(key::Command),
     /// Move money into wallets

@@ -62,7 +62,8 @@ async fn serve(
     (panels, webhook): (Vec<Panel>, Option<Webhook>),
     roles: Roles,
 ) -> anyhow::Result<()> {
-    let house = House::build(store, file.mapping, &file.text, panels, Arc::new(SystemClock)).await?;
+    let mut house = House::build(store, file.mapping, &file.text, panels, Arc::new(SystemClock)).await?;
+    house.trusted_proxies = file.process.server.trusted_proxies;
     let gateway = Gateway::open(house.telling(webhook), roles, embedded).await?;
     announce(&gateway)?;
     told_to_end().await?;

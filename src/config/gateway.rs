@@ -1,10 +1,12 @@
 //! `[gateway]` and the small tables: `[exchange]`, `[[import]]`, `[limits]`, `[[tier]]`.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use crate::config::complaint::shown;
 use crate::config::reader::Section;
 use crate::domain::customer::Dialect;
+use crate::domain::limit::LimitSettings;
 use crate::domain::money::Percent;
 
 /// What `price_jump_percent` is left at until something compares prices.
@@ -13,8 +15,8 @@ const PRICE_JUMP_PERCENT: &str = "30";
 const REFILLS_PER_ORDER_MAX: u32 = 3;
 /// The most refills of one order that can be allowed.
 const REFILLS_MAX: i64 = 1_000;
-/// The largest limit; more than one machine answers in a minute.
-const PER_MINUTE_MAX: i64 = 10_000_000;
+/// A limit; the largest is more than one machine answers in a minute.
+const PER_MINUTE: RangeInclusive<i64> = 1..=10_000_000;
 /// The longest id of a tier.
 const TIER_BYTES_MAX: usize = 40;
 
@@ -73,25 +75,27 @@ pub(super) fn imports(top: &mut Section<'_>) {
     }
 }
 
-/// Checked, so that they are right on the day when they are enforced, and named as not enforced until then.
-pub(super) fn limits(top: &mut Section<'_>, notes: &mut Vec<String>) {
+/// How often customers may ask; what is not said is as it is by default.
+pub(super) fn limits(top: &mut Section<'_>) -> LimitSettings {
+    let mut limits = LimitSettings::default();
     if let Some(mut section) = top.table("limits") {
-        let _: Option<i64> = section.whole("per_address_per_minute", 1..=PER_MINUTE_MAX);
-        let _: Option<i64> = section.whole("per_key_per_minute", 1..=PER_MINUTE_MAX);
+        limits.per_address = section.whole("per_address_per_minute", PER_MINUTE).unwrap_or(limits.per_address);
+        limits.per_key = section.whole("per_key_per_minute", PER_MINUTE).unwrap_or(limits.per_key);
         section.finish();
-        notes.push("accepted, not enforced yet: [limits]".to_owned());
     }
     let mut ids = BTreeSet::new();
     for mut section in top.tables("tier") {
         section.require("id", "\"reseller\"");
+        section.require("per_minute", "5000");
         let id = section.line("id", TIER_BYTES_MAX).map(|found| found.value);
         if id.is_some_and(|id| !ids.insert(id)) {
             section.complain_whole("a second block with this id; ids are unique, rename or remove one");
         }
-        let _: Option<i64> = section.whole("per_minute", 1..=PER_MINUTE_MAX);
+        let per_minute = section.whole("per_minute", PER_MINUTE);
+        if let (Some(id), Some(per_minute)) = (id, per_minute) {
+            limits.tiers.insert(id.to_owned(), per_minute);
+        }
         section.finish();
     }
-    if !ids.is_empty() {
-        notes.push("accepted, not enforced yet: [[tier]]".to_owned());
-    }
+    limits
 }

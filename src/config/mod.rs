@@ -26,7 +26,7 @@ use crate::domain::id::ConfigHash;
 pub use alerts::{AlertSettings, AlertsError, webhook};
 pub use complaint::{Complaint, Complaints};
 pub use secret::{SecretError, secret};
-pub use settings::{DatabaseSettings, LogFormat, Network, ProcessSettings, Role, ServerSettings, TelemetrySettings};
+pub use settings::{DatabaseSettings, LogFormat, ProcessSettings, Role, ServerSettings, TelemetrySettings};
 
 use complaint::Told;
 use reader::Section;
@@ -145,7 +145,7 @@ fn mapping(top: &mut Section<'_>, text: &str, folder: &Path, notes: &mut Vec<Str
     gateway::imports(top);
     let markups = markup::read_all(top);
     let margin_floor = markup::margin_floor(top);
-    gateway::limits(top, notes);
+    let limits = gateway::limits(top);
     let routed: BTreeSet<&str> =
         services.iter().flat_map(|service| &service.routes).map(|route| route.provider.0.as_str()).collect();
     let unused = ids.into_iter().filter(|id| !routed.contains(id));
@@ -160,6 +160,7 @@ fn mapping(top: &mut Section<'_>, text: &str, folder: &Path, notes: &mut Vec<Str
         services,
         markups,
         margin_floor: margin_floor?,
+        limits,
     })
 }
 

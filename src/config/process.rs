@@ -12,7 +12,7 @@ use config::{Config, ConfigBuilder, ConfigError, Environment, Value, builder::De
 
 use crate::config::complaint::{Told, nearest, shown};
 use crate::config::reader::Section;
-use crate::config::settings::{Network, ProcessSettings, Role, items};
+use crate::config::settings::{ProcessSettings, Role, items, network};
 
 /// What every variable that overrides a setting begins with; `__` parts section and name.
 const PREFIX: &str = "PANELGATE";
@@ -152,7 +152,7 @@ fn check(kind: &Kind, text: &str) -> Result<(), String> {
             Err("is empty, must name one of api, workers, console".to_owned())
         }
         Kind::Roles => items(text).try_for_each(|item| Role::from_str(item).map(drop)),
-        Kind::Networks => items(text).try_for_each(|item| Network::from_str(item).map(drop)),
+        Kind::Networks => items(text).try_for_each(|item| network(item).map(drop)),
         Kind::Whole(bounds) if text.parse::<i64>().is_ok_and(|number| bounds.contains(&number)) => Ok(()),
         Kind::Whole(bounds) => {
             Err(format!("is {}, must be a whole number from {} to {}", shown(text), bounds.start(), bounds.end()))

@@ -1,6 +1,6 @@
 //! What a process is told about itself: doors, database, telemetry.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::config::complaint::shown;
+use crate::domain::network::Network;
 
 /// How this process runs.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,7 +34,7 @@ pub struct ServerSettings {
     #[serde(deserialize_with = "listed")]
     pub roles: Vec<Role>,
     /// Whose `X-Forwarded-For` is believed.
-    #[serde(deserialize_with = "listed")]
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<Network>,
     /// How long calls may take to end after SIGTERM, in seconds.
     pub drain_s: u64,
@@ -85,15 +86,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Addresses that begin alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// One of them.
-    pub address: IpAddr,
-    /// How many leading bits they share.
-    pub prefix_bits: u8,
-}
-
 impl FromStr for Role {
     type Err = String;
 
@@ -107,17 +99,9 @@ impl FromStr for Role {
     }
 }
 
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{} is no network; write for example \"10.0.0.0/8\" or \"127.0.0.1\"", shown(text));
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().map_err(|_| bad())?;
-        let bits_max = if address.is_ipv4() { 32 } else { 128 };
-        let prefix_bits = bits.map_or(Ok(bits_max), |bits| bits.parse().map_err(|_| bad()))?;
-        if prefix_bits > bits_max { Err(bad()) } else { Ok(Self { address, prefix_bits }) }
-    }
+/// A network, or what is wrong with it.
+pub(super) fn network(text: &str) -> Result<Network, String> {
+    text.parse().map_err(|why| format!("{} {why}", shown(text)))
 }
 
 /// The items of a list that is written with commas.
@@ -128,6 +112,11 @@ pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
 fn listed<'de, T: FromStr<Err = String>, D: Deserializer<'de>>(given: D) -> Result<Vec<T>, D::Error> {
     let text = String::deserialize(given)?;
     items(&text).map(T::from_str).collect::<Result<_, _>>().map_err(de::Error::custom)
+}
+
+fn networks<'de, D: Deserializer<'de>>(given: D) -> Result<Vec<Network>, D::Error> {
+    let text = String::deserialize(given)?;
+    items(&text).map(network).collect::<Result<_, _>>().map_err(de::Error::custom)
 }
 
 fn hidden<'de, D: Deserializer<'de>>(given: D) -> Result<Option<SecretString>, D::Error> {

@@ -1,7 +1,11 @@
 //! A customer, a key, and who is calling.
 
+use core::net::IpAddr;
+use std::sync::Arc;
+
 use crate::domain::clock::Instant;
 use crate::domain::id::{CustomerId, KeyId};
+use crate::domain::network::Network;
 
 /// The tongue that a key is answered in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +45,21 @@ pub struct Caller {
     pub dialect: Dialect,
     /// Since when the account is suspended, if it is.
     pub suspended_at: Option<Instant>,
+    /// The account's tier, by which all its keys are limited together.
+    pub tier: Arc<str>,
+    /// From where the key may be used; from anywhere when empty.
+    pub allowed: Arc<[Network]>,
+    /// Requests of a minute, where the key has a number of its own.
+    pub per_minute: Option<u32>,
+    /// For so many seconds the same order again is taken for a repetition of the first; 0: never.
+    pub dedupe_window_s: u32,
+}
+
+impl Caller {
+    /// Whether the key may be used from this address.
+    pub fn may_come_from(&self, address: IpAddr) -> bool {
+        self.allowed.is_empty() || self.allowed.iter().any(|network| network.contains(address))
+    }
 }
 
 /// The longest name of a customer, in bytes.

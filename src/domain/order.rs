@@ -94,13 +94,16 @@ pub struct Placement {
     pub at: Instant,
 }
 
-/// A `request_id` as it is kept: only digests.
+/// What tells that a request was made before, as it is kept: only digests. A `request_id`, or the order itself where
+/// its key takes the same order again for a repetition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// SHA-256 of the value.
+    /// SHA-256 of the value, or of the key and the canonical business fields.
     pub digest: [u8; 32],
     /// SHA-256 of the canonical business fields.
     pub fingerprint: [u8; 32],
+    /// For so many seconds after the order it is remembered; for as long as the order itself when `None`.
+    pub window_s: Option<u32>,
 }
 
 /// What became of one placement.

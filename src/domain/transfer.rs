@@ -12,6 +12,8 @@ pub enum Account {
     Revenue,
     /// The other side of money that customers brought.
     Deposits,
+    /// The other side of what a person put right in wallets.
+    Adjustments,
     /// What was given back too much, and the house bears.
     WriteOff,
     /// What a panel's deliveries cost.
@@ -28,6 +30,7 @@ impl Account {
         match self {
             Self::Revenue => ("revenue", None),
             Self::Deposits => ("deposits", None),
+            Self::Adjustments => ("adjustments", None),
             Self::WriteOff => ("write_off", None),
             Self::Cost(provider) => ("cost", Some(provider)),
             Self::Float(provider) => ("float", Some(provider)),
@@ -51,6 +54,8 @@ pub enum Reason {
     AbsorbedLess,
     /// A customer's money came in: deposits to wallet.
     Deposit,
+    /// A person put a wallet right, whichever way: adjustments to wallet, or back.
+    Adjustment,
     /// A panel accepted: the expected cost, cost to float.
     Cost,
     /// The panel's final charge differs from the expected cost.
@@ -71,6 +76,7 @@ impl Reason {
             Self::Absorbed => "absorbed",
             Self::AbsorbedLess => "absorbed_less",
             Self::Deposit => "deposit",
+            Self::Adjustment => "adjustment",
             Self::Cost => "cost",
             Self::CostCorrection => "cost_correction",
             Self::Doubt => "doubt",

@@ -1,11 +1,12 @@
 //! Counts open connections, over all and by address.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
+use crate::domain::network::counted_as;
 use crate::downstream::Limits;
 
 /// The count; one entry per address with an open connection, so it is as bounded as the connections are.
@@ -60,14 +61,6 @@ impl Drop for Place {
             *count -= 1;
             *count == 0
         });
-    }
-}
-
-/// Whoever has one address of an IPv6 /64 has all of them.
-fn counted_as(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }
 

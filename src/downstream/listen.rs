@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::customer::Dialect;
+use crate::downstream::address::Peer;
 use crate::downstream::connections::{Connections, Place};
 use crate::downstream::lengths::{BothLengths, Watched};
 use crate::downstream::stack::{self, Stack};
@@ -128,7 +129,7 @@ async fn accept(listener: TcpListener, hall: Arc<Hall>, connections: Arc<Connect
         match accepted {
             Ok((stream, peer)) => {
                 if let Some(place) = connections.enter(peer.ip()) {
-                    hall.tasks.spawn(converse(stream, Arc::clone(&hall), place));
+                    hall.tasks.spawn(converse(stream, Peer(peer.ip()), Arc::clone(&hall), place));
                 } else {
                     // Dropped, and so closed, without a word: a word would cost what the limit saves.
                     tracing::debug!("a connection too many");
@@ -143,7 +144,7 @@ async fn accept(listener: TcpListener, hall: Arc<Hall>, connections: Arc<Connect
 }
 
 /// Serves one connection to its end. It has its place until then.
-async fn converse(stream: TcpStream, hall: Arc<Hall>, _place: Place) {
+async fn converse(stream: TcpStream, peer: Peer, hall: Arc<Hall>, _place: Place) {
     // Answers are whole in one write: waiting to fill a packet only makes customers wait.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection that ended before it began");
@@ -153,6 +154,7 @@ async fn converse(stream: TcpStream, hall: Arc<Hall>, _place: Place) {
     let io = TokioIo::new(Watched::new(Stalls::new(stream, hall.answer_stall), both.clone()));
     let service = service_fn(|mut request| {
         request.extensions_mut().insert(both.clone());
+        request.extensions_mut().insert(peer);
         tell::told(hall.stack.clone(), hall.dialect, request)
     });
     let mut connection = pin!(hall.http.serve_connection(io, service));

@@ -1,7 +1,7 @@
 //! The customers' door: HTTP in, a verb of the house, HTTP out.
 //!
 //! ```text
-//! listen ─▶ tell ─▶ stack ─▶ front ─▶ serve: form ─▶ authenticate ─▶ action ─▶ act/… ─▶ reply ─▶ dialect
+//! listen ─▶ tell ─▶ stack ─▶ front ─▶ serve: form ─▶ limit ─▶ authenticate ─▶ limit ─▶ action ─▶ act/… ─▶ reply ─▶ dialect
 //! ```
 //! What every request shares (its line in the log, a panic, its time, its body) is over before `serve`, which is one
 //! straight path. A refusal met anywhere on it is spelled by the caller's dialect.
@@ -10,11 +10,14 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::customers::Customers;
+use crate::customers::pace::Pace;
 use crate::domain::customer::Dialect;
+use crate::domain::network::Network;
 use crate::orders::Orders;
 
 mod act;
 mod action;
+mod address;
 mod asked;
 mod authenticate;
 mod body;
@@ -24,6 +27,7 @@ mod form;
 mod front;
 mod health;
 mod lengths;
+mod limit;
 mod limits;
 mod listen;
 mod reply;
@@ -41,6 +45,10 @@ pub use listen::Door;
 pub struct House {
     /// Knows keys and wallets.
     pub customers: Customers,
+    /// Counts requests.
+    pub pace: Pace,
+    /// Whose word is taken for where a request comes from.
+    pub trusted_proxies: Vec<Network>,
     /// Knows what is sold.
     pub catalog: Catalog,
     /// Places orders and looks at them.
@@ -55,11 +63,13 @@ pub struct House {
 pub(crate) struct Room {
     house: House,
     menus: act::services::Menus,
+    proxies: address::Proxies,
     limits: Limits,
 }
 
 impl Room {
     fn new(house: House, limits: Limits) -> Arc<Self> {
-        Arc::new(Self { house, menus: act::services::Menus::default(), limits })
+        let proxies = address::Proxies::trusting(house.trusted_proxies.clone());
+        Arc::new(Self { house, menus: act::services::Menus::default(), proxies, limits })
     }
 }

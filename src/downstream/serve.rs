@@ -14,7 +14,7 @@ use crate::downstream::action::Action;
 use crate::downstream::authenticate::authenticate;
 use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
-use crate::downstream::{Limits, Room, act, reply};
+use crate::downstream::{Limits, Room, act, limit, reply};
 
 /// The media type of the forms that everyone sends.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -27,21 +27,35 @@ pub struct Acted(pub &'static str);
 
 /// Answers one request, whose body is here.
 pub async fn serve(room: Arc<Room>, request: Request<Bytes>) -> Response<Full<Bytes>> {
-    let default = room.house.default_dialect;
+    let (house, default) = (&room.house, room.house.default_dialect);
     let form = match form(&request, &room.limits) {
         Ok(form) => form,
         Err(refusal) => return reply::refused(default, &refusal),
     };
-    let caller = match authenticate(&room.house.customers, &form).await {
-        Ok(caller) => caller,
-        Err(refusal) => return reply::refused(default, &refusal),
+    let limits = &house.catalog.mapping().limits;
+    let origin = room.proxies.origin(&request);
+    let standing = match house.pace.address(origin, limits).await {
+        Ok(standing) => standing,
+        Err(denied) => return limit::denied(default, &denied),
     };
-    let action = match action(&caller, &form) {
+    let caller = match authenticate(&house.customers, &form, origin).await {
+        Ok(caller) => caller,
+        Err(refusal) => return limit::tell(reply::refused(default, &refusal), &standing),
+    };
+    if caller.suspended_at.is_some() {
+        let refused = reply::refused(caller.dialect, &Refusal::Suspended);
+        return limit::tell(refused, &house.pace.look(&caller, limits));
+    }
+    let standing = match house.pace.caller(&caller, limits).await {
+        Ok(standing) => standing,
+        Err(denied) => return limit::denied(caller.dialect, &denied),
+    };
+    let action = match Action::read(&form) {
         Ok(action) => action,
-        Err(refusal) => return reply::refused(caller.dialect, &refusal),
+        Err(refusal) => return limit::tell(reply::refused(caller.dialect, &refusal), &standing),
     };
     let outcome = act(&room, action, &caller, &form, &request).await;
-    let mut response = reply::answer(caller.dialect, outcome);
+    let mut response = limit::tell(reply::answer(caller.dialect, outcome), &standing);
     response.extensions_mut().insert(Acted(action.word()));
     response
 }
@@ -86,13 +100,6 @@ fn bearer(request: &Request<Bytes>) -> Option<&str> {
 fn may_be_long(form: &Form) -> bool {
     let mut lists = Parameter::ALL.into_iter().filter(|parameter| parameter.is_list());
     matches!(Action::read(form), Ok(Action::Add)) && lists.any(|list| form.has(list.name()))
-}
-
-fn action(caller: &Caller, form: &Form) -> Result<Action, Refusal> {
-    if caller.suspended_at.is_some() {
-        return Err(Refusal::Suspended);
-    }
-    Action::read(form)
 }
 
 async fn act(

@@ -41,6 +41,42 @@ pub async fn deposit(
     Ok(Deposit::Done)
 }
 
+/// What came of an adjustment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adjustment {
+    /// The wallet is put right.
+    Done,
+    /// The reference was used before, for the same amount: nothing changed.
+    DoneBefore,
+    /// The reference was used before, for another amount: nothing changed.
+    OtherAmount(Money),
+    /// It would leave the wallet below its floor: nothing changed.
+    BelowFloor,
+}
+
+/// A person puts a wallet right, up or down. A reference is used once, whatever moved by it.
+pub async fn adjust(
+    tx: &mut Tx,
+    customer: CustomerId,
+    amount: Money,
+    reference: &str,
+    at: Instant,
+) -> Result<Adjustment, StoreError> {
+    match transfers::by_reference(tx, customer, reference).await? {
+        Some(before) if before == amount => return Ok(Adjustment::DoneBefore),
+        Some(before) => return Ok(Adjustment::OtherAmount(before)),
+        None => {}
+    }
+    let (account, reason) = (Account::Adjustments, Reason::Adjustment);
+    if amount.is_positive() {
+        let incoming = Incoming { customer, amount, reason, order: None, reference: Some(reference) };
+        transfers::to_wallet(tx, &account, incoming, at).await?;
+        return Ok(Adjustment::Done);
+    }
+    let moved = transfers::out_by_hand(tx, &account, customer, amount.size(), reason, reference, at).await?;
+    Ok(if moved { Adjustment::Done } else { Adjustment::BelowFloor })
+}
+
 /// Gives a customer back what an order will not cost. The transfer's id; none where there is nothing to give.
 ///
 /// A reference, where a person gave one, is used once.

@@ -27,7 +27,7 @@ pub struct Custom {
 impl Orders {
     /// Buys what is wished for, or says why not. The exact bytes of the answer.
     pub async fn place(&self, caller: &Caller, wish: Wish, custom: Custom) -> Result<String, Refusal> {
-        let request = request_of(&wish)?;
+        let request = request_of(caller, &wish)?;
         if let Some(request) = &request
             && let Some(answer) = self.replay(caller, request).await?
         {
@@ -69,7 +69,7 @@ impl Orders {
 
     /// The answer that was given to the same request before, whatever became of the service and the wallet since.
     async fn replay(&self, caller: &Caller, request: &Request) -> Result<Option<String>, Refusal> {
-        let remembered = orders::remembered(&self.store, caller.customer, &request.digest).await;
+        let remembered = orders::remembered(&self.store, caller.customer, request, self.clock.now()).await;
         match remembered.map_err(|error| refused(&error))? {
             None => Ok(None),
             Some((fingerprint, answer)) if fingerprint == request.fingerprint => Ok(Some(answer)),
@@ -78,15 +78,28 @@ impl Orders {
     }
 }
 
-fn request_of(wish: &Wish) -> Result<Option<Request>, Refusal> {
-    let Some(value) = &wish.request_id else { return Ok(None) };
+/// By what the wish is known again: its own word, or else, where the key says so, what it asks for.
+fn request_of(caller: &Caller, wish: &Wish) -> Result<Option<Request>, Refusal> {
+    let Some(value) = &wish.request_id else { return Ok(repetition(caller, wish)) };
     if value.chars().count() > REQUEST_ID_CHARS_MAX {
         return Err(Refusal::Unreadable("request_id"));
     }
-    Ok(Some(Request {
-        digest: Sha256::digest(value.as_bytes()).into(),
-        fingerprint: Sha256::digest(wish.canonical().as_bytes()).into(),
-    }))
+    let digest = Sha256::digest(value.as_bytes()).into();
+    Ok(Some(Request { digest, fingerprint: fingerprint(wish), window_s: None }))
+}
+
+/// Clients that retry blindly say nothing that tells a repetition from a second order; their key's window does.
+fn repetition(caller: &Caller, wish: &Wish) -> Option<Request> {
+    let window_s = Some(caller.dedupe_window_s).filter(|seconds| *seconds > 0)?;
+    // Longer than any request_id, so that none can be mistaken for it.
+    let spelled = format!("the same order of key {} again, ", caller.key).repeat(REQUEST_ID_CHARS_MAX);
+    let fingerprint = fingerprint(wish);
+    let digest = Sha256::new().chain_update(spelled).chain_update(fingerprint).finalize().into();
+    Some(Request { digest, fingerprint, window_s: Some(window_s) })
+}
+
+fn fingerprint(wish: &Wish) -> [u8; 32] {
+    Sha256::digest(wish.canonical().as_bytes()).into()
 }
 
 fn find<'a>(catalogue: &'a Snapshot, service: Option<&str>) -> Result<&'a Sold, Refusal> {

@@ -4,6 +4,7 @@ use crate::domain::clock::Instant;
 use crate::domain::customer::{Caller, Dialect};
 use crate::domain::id::{CustomerId, KeyId};
 use crate::domain::money::Money;
+use crate::domain::network::Network;
 use crate::store::{Store, StoreError, Tx};
 
 /// A customer as lists show it.
@@ -17,6 +18,8 @@ pub struct CustomerRow {
     pub tier: String,
     /// What the wallet holds.
     pub balance: Money,
+    /// How far below zero the wallet may go.
+    pub credit: Money,
     /// Since when it is suspended.
     pub suspended_at: Option<Instant>,
     /// When it was opened.
@@ -40,6 +43,14 @@ pub struct KeyRow {
     pub created_at: Instant,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Instant>,
+    /// When it was last used, late by a minute at most.
+    pub last_used_at: Option<Instant>,
+    /// From where it may be used; from anywhere when empty.
+    pub allowed: Vec<String>,
+    /// Requests of a minute, where it has a number of its own.
+    pub per_minute: Option<i32>,
+    /// For so many seconds the same order again is taken for a repetition of the first.
+    pub dedupe_window_s: i32,
 }
 
 /// Opens a customer with an empty wallet. `None`: the name is taken.
@@ -85,7 +96,7 @@ pub async fn list(store: &Store) -> Result<Vec<CustomerRow>, StoreError> {
 async fn rows(store: &Store, id: Option<i64>, name: Option<&str>) -> Result<Vec<CustomerRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select c.id, c.name, c.tier, c.created_at, c.suspended_at, w.balance
+        select c.id, c.name, c.tier, c.created_at, c.suspended_at, w.balance, -w.floor as "credit!"
         from customer c
         join wallet w on w.customer_id = c.id
         where ($1::bigint is null or c.id = $1)
@@ -100,10 +111,41 @@ async fn rows(store: &Store, id: Option<i64>, name: Option<&str>) -> Result<Vec<
         name: row.name,
         tier: row.tier,
         balance: Money::from_decimal(row.balance),
+        credit: Money::from_decimal(row.credit),
         suspended_at: row.suspended_at,
         created_at: row.created_at,
     });
     Ok(rows.collect())
+}
+
+/// Suspends a customer. `false`: it was suspended before.
+pub async fn suspend(tx: &mut Tx, customer: CustomerId, at: Instant) -> Result<bool, StoreError> {
+    let done =
+        sqlx::query!("update customer set suspended_at = $2 where id = $1 and suspended_at is null", customer.0, at);
+    Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Ends a suspension. `false`: there was none.
+pub async fn resume(tx: &mut Tx, customer: CustomerId) -> Result<bool, StoreError> {
+    let done =
+        sqlx::query!("update customer set suspended_at = null where id = $1 and suspended_at is not null", customer.0);
+    Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Lets a wallet go below zero by so much. `false`: it is further below already.
+pub async fn give_credit(tx: &mut Tx, customer: CustomerId, credit: Money) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "update wallet set floor = -$2::numeric where customer_id = $1 and balance >= -$2::numeric",
+        customer.0,
+        credit.decimal()
+    );
+    Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// The tiers that customers are of.
+pub async fn tiers(store: &Store) -> Result<Vec<String>, StoreError> {
+    let tiers = sqlx::query_scalar!("select distinct tier from customer order by tier");
+    Ok(tiers.fetch_all(&store.workers).await?)
 }
 
 /// Keeps a new key's digest.
@@ -147,7 +189,8 @@ pub async fn active_keys(tx: &mut Tx, customer: CustomerId) -> Result<i64, Store
 pub async fn keys(store: &Store, customer: Option<CustomerId>) -> Result<Vec<KeyRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select id, customer_id, prefix, label, dialect, created_at, revoked_at
+        select id, customer_id, prefix, label, dialect, created_at, revoked_at, last_used_at,
+            allowed::text[] as "allowed!: Vec<String>", per_minute, dedupe_window_s
         from api_key
         where $1::bigint is null or customer_id = $1
         order by id
@@ -162,6 +205,10 @@ pub async fn keys(store: &Store, customer: Option<CustomerId>) -> Result<Vec<Key
         dialect: row.dialect,
         created_at: row.created_at,
         revoked_at: row.revoked_at,
+        last_used_at: row.last_used_at,
+        allowed: row.allowed,
+        per_minute: row.per_minute,
+        dedupe_window_s: row.dedupe_window_s,
     });
     Ok(rows.collect())
 }
@@ -176,7 +223,8 @@ pub async fn revoke_key(tx: &mut Tx, key: KeyId, at: Instant) -> Result<bool, St
 pub async fn caller(store: &Store, digest: &[u8; 32]) -> Result<Option<Caller>, StoreError> {
     let row = sqlx::query!(
         r#"
-        select k.id, k.customer_id, k.dialect, c.suspended_at
+        select k.id, k.customer_id, k.dialect, c.suspended_at, c.tier,
+            k.allowed::text[] as "allowed!: Vec<String>", k.per_minute, k.dedupe_window_s
         from api_key k
         join customer c on c.id = k.customer_id
         where k.digest = $1 and k.revoked_at is null
@@ -184,17 +232,24 @@ pub async fn caller(store: &Store, digest: &[u8; 32]) -> Result<Option<Caller>, 
         digest.as_slice()
     );
     let Some(row) = row.fetch_optional(store.door()?).await? else { return Ok(None) };
-    let dialect = Dialect::from_word(&row.dialect).ok_or_else(|| StoreError::Contradiction {
+    let odd = |column, value: &str| StoreError::Contradiction {
         table: "api_key",
-        column: "dialect",
+        column,
         id: row.id.to_string(),
-        value: row.dialect.clone(),
-    })?;
+        value: value.to_owned(),
+    };
+    let dialect = Dialect::from_word(&row.dialect).ok_or_else(|| odd("dialect", &row.dialect))?;
+    let networks = row.allowed.iter().map(|network| network.parse::<Network>().map_err(|_| odd("allowed", network)));
+    let allowed = networks.collect::<Result<_, _>>()?;
     Ok(Some(Caller {
         customer: CustomerId(row.customer_id),
         key: KeyId(row.id),
         dialect,
         suspended_at: row.suspended_at,
+        tier: row.tier.into(),
+        allowed,
+        per_minute: row.per_minute.and_then(|number| u32::try_from(number).ok()),
+        dedupe_window_s: u32::try_from(row.dedupe_window_s).unwrap_or(0),
     }))
 }
 

@@ -6,7 +6,7 @@ use sqlx::types::{Json, Uuid};
 use crate::domain::clock::Instant;
 use crate::domain::id::{CustomerId, OrderId, OrderName, PublicId, ServiceId};
 use crate::domain::money::Money;
-use crate::domain::order::{Look, OrderState, Placed, Placement, Standing};
+use crate::domain::order::{Look, OrderState, Placed, Placement, Request, Standing};
 use crate::domain::settlement::{Bought, GivenBack};
 use crate::domain::wish::Details;
 use crate::store::{Store, StoreError, Tx, signed, unsigned};
@@ -38,6 +38,7 @@ struct PlacementRow<'a> {
     panel_service: &'a str,
     digest: Option<String>,
     fingerprint: Option<String>,
+    window_s: Option<u32>,
     answer: &'a str,
     at: Instant,
 }
@@ -67,6 +68,7 @@ impl<'a> PlacementRow<'a> {
             panel_service: &placement.route.service,
             digest: request.map(|request| hex(&request.digest)),
             fingerprint: request.map(|request| hex(&request.fingerprint)),
+            window_s: request.and_then(|request| request.window_s),
             answer: &placement.answer,
             at: placement.at,
         }
@@ -136,16 +138,31 @@ pub async fn exists(store: &Store, order: OrderId) -> Result<bool, StoreError> {
     Ok(found.fetch_one(&store.workers).await?)
 }
 
-/// The remembered answer of a customer's request: what it is bound to, and the bytes.
+/// The remembered answer of a customer's request at a moment: what it is bound to, and the bytes.
 pub async fn remembered(
     store: &Store,
     customer: CustomerId,
-    digest: &[u8; 32],
+    request: &Request,
+    at: Instant,
 ) -> Result<Option<(Vec<u8>, String)>, StoreError> {
     let row = sqlx::query!(
-        "select fingerprint, answer from request where customer_id = $1 and digest = $2",
+        r#"
+        select r.fingerprint, r.answer
+        from request r
+        where r.customer_id = $1 and r.digest = $2
+            and (
+                $3::bigint is null
+                or exists (
+                    select
+                    from orders o
+                    where o.id = r.order_id and o.placed_at + make_interval(secs => $3::bigint) > $4
+                )
+            )
+        "#,
         customer.0,
-        digest.as_slice()
+        request.digest.as_slice(),
+        request.window_s.map(i64::from),
+        at
     );
     Ok(row.fetch_optional(store.door()?).await?.map(|row| (row.fingerprint, row.answer)))
 }

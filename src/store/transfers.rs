@@ -173,7 +173,43 @@ pub async fn between_house(
     }
 }
 
-/// The amount that a reference brought to a customer's wallet, if it was used.
+/// Moves money from a wallet into a house account, as a person says. `false`: that would leave the wallet below its
+/// floor.
+pub async fn out_by_hand(
+    tx: &mut Tx,
+    to: &Account,
+    customer: CustomerId,
+    amount: Money,
+    reason: Reason,
+    reference: &str,
+    at: Instant,
+) -> Result<bool, StoreError> {
+    let (kind, provider) = to.parts();
+    let moved = sqlx::query!(
+        r#"
+        with wallet as (
+            update wallet
+            set balance = balance - $4, version = version + 1
+            where customer_id = $3 and balance - $4 >= floor
+            returning account_id, version, balance
+        )
+        insert into transfer (at, reason, debit, credit, amount, wallet_version, wallet_balance, reference)
+        select $5, $6, wallet.account_id, house.id, $4, wallet.version, wallet.balance, $7
+        from wallet, account house
+        where house.kind = $1 and house.provider is not distinct from $2
+        "#,
+        kind,
+        provider.map(|provider| &*provider.0),
+        customer.0,
+        amount.decimal(),
+        at,
+        reason.word(),
+        reference
+    );
+    Ok(moved.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// What a reference moved in a customer's wallet, if it was used: in (positive) or out (negative).
 pub async fn by_reference(tx: &mut Tx, customer: CustomerId, reference: &str) -> Result<Option<Money>, StoreError> {
     // The wallet is locked first, so that two commands with one reference cannot both find it unused.
     sqlx::query!("select customer_id from wallet where customer_id = $1 for update", customer.0)
@@ -181,10 +217,16 @@ pub async fn by_reference(tx: &mut Tx, customer: CustomerId, reference: &str) ->
         .await?;
     let amount = sqlx::query_scalar!(
         r#"
-        select t.amount
+        select t.amount as "amount!"
         from transfer t
         join wallet w on w.account_id = t.credit
         where w.customer_id = $1 and t.reference = $2
+        union all
+        select -t.amount
+        from transfer t
+        join wallet w on w.account_id = t.debit
+        where w.customer_id = $1 and t.reference = $2
+        limit 1
         "#,
         customer.0,
         reference

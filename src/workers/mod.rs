@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 use crate::alerts::Alerts;
 use crate::catalog::Catalog;
 use crate::catalog::refresh;
+use crate::customers::Customers;
+use crate::customers::pace::Pace;
 use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
 use crate::store::{Store, StoreError, catalogue};
@@ -31,12 +33,22 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether the books are to be proved again.
 const PROVE_LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked whether keys began: one that was tried before it did works so soon everywhere.
+const NEWS_EVERY: Duration = Duration::from_millis(250);
+/// How often a process with an open door says so to those that share the limits with it.
+const KNOCK_EVERY: Duration = Duration::from_secs(1);
+/// How often the last uses of keys are written down.
+const USES_EVERY: Duration = Duration::from_mins(1);
 
 /// Everything that workers need.
 #[derive(Clone, Debug)]
 pub struct Means {
     /// The database.
     pub store: Store,
+    /// Who buys.
+    pub customers: Customers,
+    /// How often they may ask.
+    pub pace: Pace,
     /// What is sold.
     pub catalog: Catalog,
     /// What is done with orders.
@@ -81,6 +93,25 @@ impl Workers {
             async move { catalog.adopt().await.map(|_| ()) }
         });
         Self { driver, delivery: means.delivery.clone() }
+    }
+
+    /// Starts what an open door needs.
+    pub fn receive(&self, means: &Means) {
+        let customers = means.customers.clone();
+        self.driver.every("news of keys", NEWS_EVERY, move || {
+            let customers = customers.clone();
+            async move { customers.hear_news().await }
+        });
+        let customers = means.customers.clone();
+        self.driver.every("uses of keys", USES_EVERY, move || {
+            let customers = customers.clone();
+            async move { customers.write_uses().await }
+        });
+        let pace = means.pace.clone();
+        self.driver.every("pace", KNOCK_EVERY, move || {
+            let pace = pace.clone();
+            async move { pace.knock().await }
+        });
     }
 
     /// Starts what deals with panels.

@@ -210,6 +210,78 @@ async fn a_gateway_sells_what_a_panel_offers_and_reads_it_anew_when_asked() {
 }
 
 #[tokio::test]
+async fn customers_and_keys_are_held_by_what_a_person_says() {
+    let (_folder, data) = folder();
+    let demo = Running::demo(&data).await;
+    let key = json(&data, &["key", "create", "demo", "--per-minute", "2", "--dedupe-window-s", "60"]).await;
+    let (id, key) = (key["id"].to_string(), key["key"].as_str().unwrap().to_owned());
+    let balance = [("key", key.as_str()), ("action", "balance")];
+    assert_eq!(buy(&demo.url, &key, "1").await, buy(&demo.url, &key, "1").await, "the same again within a minute");
+    assert_eq!(ask(&demo.url, &balance).await["error"], "Rate limit exceeded");
+    json(&data, &["key", "set", &id, "--per-minute", "0", "--allow", "127.0.0.0/8", "--allow", "::1"]).await;
+    becomes_error(&demo.url, &balance, None).await;
+    let listed = json(&data, &["key", "list", "demo"]).await;
+    let listed = listed.as_array().unwrap().last().unwrap();
+    assert_eq!(listed["allow"], serde_json::json!(["127.0.0.0/8", "::1/128"]));
+    assert_eq!((&listed["per_minute"], listed["dedupe_window_s"].as_i64()), (&Value::Null, Some(60)));
+    json(&data, &["customer", "suspend", "demo", "--reason", "unpaid", "--as", "tester"]).await;
+    assert_eq!(json(&data, &["customer", "suspend", "demo"]).await["changed"], false);
+    becomes_error(&demo.url, &balance, Some("Account suspended")).await;
+    json(&data, &["customer", "resume", "demo"]).await;
+    becomes_error(&demo.url, &balance, None).await;
+    json(&data, &["key", "set", &id, "--allow", "10.0.0.0/8"]).await;
+    becomes_error(&demo.url, &balance, Some("Invalid API key")).await;
+    assert_eq!(demo.end().await, Some(0));
+    let listed = json(&data, &["key", "list", "demo"]).await;
+    assert!(listed.as_array().unwrap().last().unwrap()["last_used_at"].is_string(), "written at the latest at the end");
+
+    json(&data, &["customer", "create", "alice"]).await;
+    assert_eq!(json(&data, &["customer", "credit", "alice", "5"]).await["credit"], "5.00");
+    for booked in [true, false] {
+        let adjusted = json(&data, &["balance", "adjust", "alice", "-4.50", "--reference", "a slip"]).await;
+        assert_eq!((&adjusted["booked"], adjusted["balance"].as_str()), (&Value::Bool(booked), Some("-4.50")));
+    }
+    let cases: [(&[&str], i32, &str); 10] = [
+        (&["balance", "adjust", "alice", "+4.50", "--reference", "a slip"], 1, "booked before with -4.50"),
+        (&["balance", "add", "alice", "4.50", "--reference", "a slip"], 1, "booked before with -4.50"),
+        (&["balance", "adjust", "alice", "-0.51", "--reference", "more"], 1, "may go 5.00 below zero"),
+        (&["balance", "adjust", "alice", "0", "--reference", "none"], 2, "is zero"),
+        (&["customer", "credit", "alice", "4"], 1, "holds -4.50"),
+        (&["customer", "credit", "alice", "-4"], 2, "is below zero"),
+        (&["customer", "create", "bob", "--tier", "gold"], 1, "the configuration in force has standard"),
+        (&["key", "create", "alice", "--allow", "10.0.0.1/8"], 2, "write \"10.0.0.0/8\" for the network"),
+        (&["key", "create", "alice", "--allow", "10.0.0.0/33"], 2, "is no network"),
+        (&["key", "set", "1"], 2, "nothing to set"),
+    ];
+    for (words, code, says) in cases {
+        let output = run(&data, words).await;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {errors}");
+        assert!(errors.contains(says), "{words:?}: {errors}");
+    }
+    let adjusted = json(&data, &["balance", "adjust", "alice", "+10", "--reference", "back"]).await;
+    assert_eq!(adjusted["balance"], "5.50");
+    let csv = run(&data, &["statement", "alice", "--csv"]).await;
+    let csv = String::from_utf8(csv.stdout).unwrap();
+    assert!(
+        csv.contains(",adjustment,,a slip,-4.50,-4.50\n") && csv.contains(",adjustment,,back,10.00,5.50\n"),
+        "{csv}"
+    );
+    assert_eq!(json(&data, &["ledger", "audit"]).await["ok"], true);
+}
+
+/// Asks until the error is this one, or none.
+async fn becomes_error(url: &str, fields: &[(&str, &str)], error: Option<&str>) {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let looked = async {
+        while ask(url, fields).await["error"].as_str() != error {
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looked).await.unwrap_or_else(|_| panic!("the error never becomes {error:?}"));
+}
+
+#[tokio::test]
 async fn wrong_use_ends_with_two_and_a_refusal_with_one() {
     let (folder, data) = folder();
     let bad = folder.path().join("bad.toml");

@@ -54,6 +54,7 @@ fn the_shipped_file_says_what_is_the_default() {
     service.category = Some("Instagram".into());
     (service.refill, service.cancel, service.min, service.max) = (Some(true), Some(true), Some(50), Some(10_000));
     service.rate = shipped.mapping.services[0].rate;
+    least.mapping.limits.tiers.insert("reseller".to_owned(), 5_000);
     assert_eq!(least.mapping, shipped.mapping);
     assert_eq!(format!("{:?}", least.process), format!("{:?}", shipped.process));
     assert_eq!(shipped.notes, ["the file is read at start; restart to apply a change"]);
@@ -124,12 +125,13 @@ fn everything_that_is_built_is_read() {
         notes,
         [
             "the file is read at start; restart to apply a change",
-            "accepted, not enforced yet: [limits]",
-            "accepted, not enforced yet: [[tier]]",
             "provider \"spare\": no service is routed to it",
             "[alerts] has no secret_env: the webhook is told without a signature",
         ]
     );
+    let tiers: Vec<_> = mapping.limits.tiers.iter().map(|(id, most)| (id.as_str(), *most)).collect();
+    assert_eq!((mapping.limits.per_address, mapping.limits.per_key), (3_000, 5));
+    assert_eq!(tiers, [("reseller", 5_000), ("standard", 1_000)]);
 }
 
 #[test]

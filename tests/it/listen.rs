@@ -42,6 +42,8 @@ async fn open(limits: Limits) -> Door {
     let behind = app::House::build(store, file.mapping, "", vec![], clock).await.expect("a house");
     let house = House {
         customers: behind.customers,
+        pace: behind.pace,
+        trusted_proxies: vec![],
         catalog: behind.catalog,
         orders: behind.orders,
         default_dialect: Dialect::Classic,

@@ -179,6 +179,7 @@ const SLIPS: &[Slip] = &[
     More("[server]\nroles = [1]"),
     More("[server]\nroles = \"api\""),
     More("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]"),
+    More("[server]\ntrusted_proxies = [\"10.1.2.3/8\"]"),
     More("[server]\ndata = \"\""),
     More("[server]\ndrain_s = 601\nlissten = \"127.0.0.1:1\""),
     More("[database]\nurl = \"mysql://user:hidden@db/x\""),
