@@ -15,6 +15,7 @@ mod delivery;
 mod documents;
 mod doubt;
 mod embedded;
+mod exchange;
 mod faults;
 mod forms;
 mod gates;

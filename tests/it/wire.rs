@@ -123,6 +123,7 @@ fn settings(url: String, timeout_ms: u64) -> ProviderSettings {
         url,
         key: KeySource::Env("STUB_KEY".into()),
         currency: "USD".into(),
+        exchange: None,
         requests_per_second: 1_000,
         concurrent_max: 4,
         timeout_ms,
