@@ -14,7 +14,7 @@ use crate::domain::clock::SharedClock;
 use crate::downstream::{Door, Health, HealthProbe, House as DoorHouse, Limits};
 use crate::orders::{Delivery, Orders};
 use crate::store::embedded::{Condition, Embedded};
-use crate::store::{Store, catalogue, providers, transfers};
+use crate::store::{Store, catalogue, gates, providers, transfers};
 use crate::upstream::Panel;
 use crate::workers::driver::Pulse;
 use crate::workers::{Means, Workers};
@@ -61,6 +61,7 @@ impl House {
         catalogue::publish(&mut tx, &mapping.hash, text, "start", clock.now()).await?;
         tx.commit().await?;
         tell_of_lost_panels(&store, &mapping).await?;
+        tell_of_freeze(&store).await?;
         let catalog = Catalog::open(store.clone(), mapping).await?;
         Ok(Self {
             customers: Customers::new(store.clone()),
@@ -113,6 +114,17 @@ async fn tell_of_lost_panels(store: &Store, mapping: &Mapping) -> anyhow::Result
         if open > 0 && !mapping.providers.iter().any(|provider| provider.id == panel.id) {
             tracing::error!(provider = %panel.id, open, "the file names no panel for open orders; put its block back");
         }
+    }
+    Ok(())
+}
+
+/// A freeze outlives the process that saw it begin, and a restored backup begins with one.
+async fn tell_of_freeze(store: &Store) -> anyhow::Result<()> {
+    if let Some(since) = gates::frozen_since(store).await? {
+        tracing::warn!(
+            %since, "dispatch is frozen: no order goes to any panel; look at `panelgate order list --state review`, \
+             then `panelgate dispatch thaw`"
+        );
     }
     Ok(())
 }
