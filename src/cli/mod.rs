@@ -1,6 +1,7 @@
 //! The commands: what is typed, what is printed, and with which code the process ends.
 
 mod answer;
+mod backup;
 mod balance;
 mod catalog;
 mod check;
@@ -92,6 +93,10 @@ enum Command {
     /// Stop and resume all sending
     #[command(subcommand)]
     Dispatch(dispatch::Command),
+    /// Copy the database into a file, beside a running gateway
+    Backup(backup::Options),
+    /// Put a backup into an empty database; dispatch stays frozen until thawed
+    Restore(backup::Options),
     /// Prove the books
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -138,6 +143,8 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         | Command::Catalog(_)
         | Command::Provider(_)
         | Command::Dispatch(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Ledger(_) => {}
     }
     crate::telemetry::quiet();
@@ -158,6 +165,8 @@ async fn with_database(session: &Session, command: Command) -> anyhow::Result<An
         Command::Catalog(command) => catalog::run(session, command).await,
         Command::Provider(command) => provider::run(session, command).await,
         Command::Dispatch(command) => dispatch::run(session, command).await,
+        Command::Backup(options) => backup::backup(session, &options).await,
+        Command::Restore(options) => backup::restore(session, &options).await,
         Command::Ledger(command) => ledger::run(session, command).await,
         Command::Demo(_) | Command::Serve(_) | Command::Check | Command::PanelSim(_) => {
             Err(WrongUse::because("this command opens its database itself"))

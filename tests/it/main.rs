@@ -4,6 +4,7 @@
 mod after_the_end;
 mod answers;
 mod audit;
+mod backup;
 mod books;
 mod catalogue;
 mod commands;
