@@ -56,6 +56,17 @@ pub enum DumpError {
         /// What is wrong with it.
         why: String,
     },
+    /// The database does not take what is in the file.
+    #[error(
+        "{} is damaged, or something else in this database is in its way; nothing was restored: {source}",
+        path.display()
+    )]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        source: StoreError,
+    },
     /// A dump of something else.
     #[error("{} holds no database of panelgate; nothing was restored", .0.display())]
     Foreign(PathBuf),

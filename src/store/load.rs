@@ -114,9 +114,11 @@ async fn unpack(tx: &mut Tx, pg_restore: &Path, file: File, path: &Path) -> Resu
     let (played, complaints) = tokio::join!(play(tx, BufReader::new(out), path), heard(complaints));
     let status = child.wait().await.map_err(DumpError::file("wait for", pg_restore))?;
     match played {
+        // Damage is seen at the end of a table; what came of it until then is not the reason.
         Ok(()) | Err(DumpError::Broken { .. }) if !status.success() => {
             Err(DumpError::Broken { path: path.to_owned(), why: format!("pg_restore says: {complaints}") })
         }
+        Err(DumpError::Store(source)) if !source.is_away() => Err(DumpError::Refused { path: path.to_owned(), source }),
         played => played,
     }
 }
@@ -135,7 +137,7 @@ async fn play(tx: &mut Tx, mut out: impl AsyncBufRead + Unpin, path: &Path) -> R
     let mut statements = String::new();
     let mut opening = true;
     let mut line = Vec::new();
-    while next_line(&mut out, &mut line).await.map_err(DumpError::file("unpack", path))? {
+    while next_line(&mut out, &mut line).await.map_err(|error| broken(&error.to_string()))? {
         let text = std::str::from_utf8(&line).map_err(|_| broken("a statement in it is no text"))?;
         opening = opening && is_opening(text);
         if opening || is_for_psql(text) {
