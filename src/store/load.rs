@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 use sqlx::migrate::{Migrate, MigrateError};
@@ -21,6 +22,8 @@ const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const STATEMENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows are handed to the server in pieces of about this size.
 const PIECE_BYTES: usize = 256 * 1024;
+/// How long `pg_restore` may think about the next line: over some damaged files it thinks for ever.
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// What a migration may make, in the order in which it can be dropped.
 const KINDS: [&str; 5] = ["view", "table", "function", "sequence", "type"];
 
@@ -110,15 +113,26 @@ async fn unpack(tx: &mut Tx, pg_restore: &Path, file: File, path: &Path) -> Resu
     let mut child = command.spawn().map_err(DumpError::file("run", pg_restore))?;
     let out = child.stdout.take().expect("its output was piped");
     let complaints = child.stderr.take().expect("its complaints were piped");
+    let play_to_its_end = async {
+        let played = play(tx, BufReader::new(out), path).await;
+        if played.is_err() {
+            // Whatever it still does is in vain; an error means that it has ended.
+            let _ = child.start_kill();
+        }
+        played
+    };
     // Both at once: a program that is not listened to waits.
-    let (played, complaints) = tokio::join!(play(tx, BufReader::new(out), path), heard(complaints));
+    let (played, complaints) = tokio::join!(play_to_its_end, heard(complaints));
     let status = child.wait().await.map_err(DumpError::file("wait for", pg_restore))?;
     match played {
         // Damage is seen at the end of a table; what came of it until then is not the reason.
-        Ok(()) | Err(DumpError::Broken { .. }) if !status.success() => {
+        Ok(()) | Err(DumpError::Broken { .. }) if !status.success() && !complaints.is_empty() => {
             Err(DumpError::Broken { path: path.to_owned(), why: format!("pg_restore says: {complaints}") })
         }
         Err(DumpError::Store(source)) if !source.is_away() => Err(DumpError::Refused { path: path.to_owned(), source }),
+        Ok(()) if !status.success() => {
+            Err(DumpError::Failed { program: "pg_restore", status, said: "it did not say why".to_owned() })
+        }
         played => played,
     }
 }
@@ -161,7 +175,7 @@ async fn play(tx: &mut Tx, mut out: impl AsyncBufRead + Unpin, path: &Path) -> R
 /// `false` at the end. A line that has no end is longer than any of ours, or cut off.
 async fn next_line(out: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> std::io::Result<bool> {
     line.clear();
-    out.take(LINE_BYTES_MAX).read_until(b'\n', line).await?;
+    tokio::time::timeout(SILENCE_MAX, out.take(LINE_BYTES_MAX).read_until(b'\n', line)).await??;
     if line.is_empty() || line.ends_with(b"\n") {
         return Ok(!line.is_empty());
     }
