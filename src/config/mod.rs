@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use toml_edit::Document;
 
 use crate::catalog::mapping::Mapping;
+use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::id::ConfigHash;
 
 pub use alerts::{AlertSettings, AlertsError, webhook};
@@ -106,7 +107,7 @@ pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File
         ConfigError::NotUtf8(path.to_owned(), good.split(|byte| *byte == b'\n').count())
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let today = chrono::Utc::now().date_naive();
+    let today = SystemClock.now().date_naive();
     Ok(read_on(&text, folder, surroundings, Some(today))
         .map_err(|complaints| complaints.about(path.display().to_string()))?)
 }

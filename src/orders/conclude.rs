@@ -253,7 +253,8 @@ pub(super) async fn never_placed(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> 
     legs::turn(tx, leg, &Turn::Refused, "not placed after all", now).await
 }
 
-async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Instant) -> Result<(), StoreError> {
+/// Nobody knows whether the panel has it: its cost is exposure, and its customer sees it as being worked on.
+pub(super) async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Instant) -> Result<(), StoreError> {
     if matches!(leg.state, LegState::InDoubt | LegState::WrittenOff) {
         return Ok(());
     }

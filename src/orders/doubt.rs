@@ -71,6 +71,9 @@ impl Delivery {
         if doubts::anything_under_way(&self.store, provider).await? {
             return Ok(Found::Unknown("other orders are on their way to the panel"));
         }
+        if doubts::history_is_missing(&self.store, provider, sought.sent_at).await? {
+            return Ok(Found::Unknown("a backup was restored: orders of ours that it does not know may be found"));
+        }
         let Some(gap) = self.gap(settings, sought).await? else {
             return Ok(Found::Unknown("no neighbours of ours are known at the panel yet"));
         };

@@ -1,5 +1,6 @@
 //! An order's life, in order: bought, submitted to a panel (or withdrawn before), its answer concluded (or its doubt
-//! looked into and resolved), tracked, settled (or decided by a person); and looked at.
+//! looked into and resolved), tracked, settled (or decided by a person); looked at;
+//! and what a restored backup makes of those that were open.
 
 pub mod cancel;
 pub mod conclude;
@@ -13,6 +14,7 @@ pub mod place;
 pub mod refill;
 pub mod reroute;
 pub mod resolve;
+pub mod restored;
 pub mod settle;
 pub mod submit;
 pub mod track;

@@ -16,6 +16,8 @@ const LATER_CHECKS_S: [i64; 3] = [600, 3_600, 21_600];
 const DAILY: TimeDelta = TimeDelta::days(1);
 /// Orders accepted last before a doubt, or first after it, among which its neighbours are looked for.
 const NEIGHBOURS_MAX: i64 = 50;
+/// The deed of putting a backup in place: what was done between the backup and it, nobody here knows.
+pub const RESTORE: &str = "restore";
 /// Other doubts of a panel that are compared.
 const DOUBTS_MAX: i64 = 500;
 
@@ -224,6 +226,26 @@ pub async fn ids_after(store: &Store, provider: &ProviderId, at: Instant) -> Res
         NEIGHBOURS_MAX
     );
     Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
+}
+
+/// Whether orders of ours that nobody here knows may lie among those looked at for a doubt that was sent at a moment:
+/// a backup was put in place since the neighbour before it was accepted.
+pub async fn history_is_missing(store: &Store, provider: &ProviderId, at: Instant) -> Result<bool, StoreError> {
+    let missing = sqlx::query_scalar!(
+        r#"
+        select exists (
+            select
+            from deed
+            where verb = $3 and at >= coalesce(
+                (select max(accepted_at) from watch where provider = $1 and accepted_at <= $2), '-infinity'
+            )
+        ) as "missing!"
+        "#,
+        provider.0,
+        at,
+        RESTORE
+    );
+    Ok(missing.fetch_one(&store.workers).await?)
 }
 
 /// Those of a panel's ids that legs of ours have.

@@ -185,6 +185,11 @@ pub async fn freeze(tx: &mut Tx, frozen: bool, now: Instant) -> Result<bool, Sto
     Ok(moved.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
+/// Since when all sending is stopped, if it is.
+pub async fn frozen_since(store: &Store) -> Result<Option<Instant>, StoreError> {
+    Ok(sqlx::query_scalar!("select frozen_at from dispatch").fetch_one(&store.workers).await?)
+}
+
 fn health(
     provider: &ProviderId,
     breaker: &str,

@@ -193,6 +193,22 @@ pub(super) fn state_of(leg: LegId, word: &str) -> Result<LegState, StoreError> {
     })
 }
 
+/// Legs after the given one that a dispatcher would send, or was sending: those whose panel has not spoken.
+pub async fn unanswered(tx: &mut Tx, after: LegId, legs_max: i64) -> Result<Vec<LegId>, StoreError> {
+    let legs = sqlx::query_scalar!(
+        r#"
+        select id
+        from leg
+        where id > $1 and state in ('ready', 'leased', 'parked', 'sending')
+        order by id
+        limit $2
+        "#,
+        after.0,
+        legs_max
+    );
+    Ok(legs.fetch_all(&mut **tx).await?.into_iter().map(LegId).collect())
+}
+
 /// Locks an order's last leg; `None`: there is no such order.
 pub async fn lock_last(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
     for _ in 0..LEGS_MAX {

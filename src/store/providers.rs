@@ -80,6 +80,12 @@ pub async fn let_go(store: &Store, holder: Uuid) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Takes every panel from whoever holds it; what they still write is refused. How many panels there are.
+pub async fn take_from_all(tx: &mut Tx) -> Result<u64, StoreError> {
+    let taken = sqlx::query!("update provider set holder = null, held_until = null, epoch = epoch + 1");
+    Ok(taken.execute(&mut **tx).await?.rows_affected())
+}
+
 /// Keeps what a panel said of our balance.
 pub async fn keep_balance(
     store: &Store,

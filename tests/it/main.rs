@@ -6,6 +6,7 @@ mod alerts;
 mod answers;
 mod asks;
 mod audit;
+mod backup;
 mod books;
 mod catalogue;
 mod commands;
