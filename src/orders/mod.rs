@@ -9,6 +9,7 @@ pub mod decide;
 pub mod doubt;
 pub mod intake;
 pub mod look;
+mod margin;
 pub mod park;
 pub mod place;
 pub mod refill;

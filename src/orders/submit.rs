@@ -13,6 +13,7 @@ use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::Delivery;
 use crate::orders::conclude::Speaker;
+use crate::orders::margin::Word;
 use crate::store::{StoreError, doubts, gates, legs, providers};
 use crate::upstream::Panel;
 
@@ -61,7 +62,8 @@ impl Delivery {
     /// Sends one leg and concludes from the answer.
     pub async fn send(&self, panel: &Panel, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
         let slot = panel.slot().await;
-        match legs::mark(&self.store, leg, epoch, self.clock.now()).await {
+        let Word::Send(cost) = self.guard(leg, epoch).await? else { return Ok(()) };
+        match legs::mark(&self.store, leg, epoch, cost, self.clock.now()).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::info!(leg = %leg.leg, "a leg was taken back, or its panel's gate closed, before it was sent");

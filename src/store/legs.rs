@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
+use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, ServiceId};
 use crate::domain::leg::{Evidence, LeasedLeg, LegState};
 use crate::domain::money::Money;
 use crate::domain::provider::RefusalClass;
@@ -48,7 +48,8 @@ pub async fn lease(
         set state = 'leased', attempt = attempt + 1, epoch = $2, leased_until = $4
         from due, orders o
         where l.id = due.id and o.id = l.order_id
-        returning l.id, l.order_id, l.attempt, l.unsent, l.service, l.cost, o.kind, o.link, o.units,
+        returning l.id, l.order_id, l.attempt, l.unsent, l.service, l.cost, o.kind, o.link, o.units, o.service_id,
+            o.charge, o.cost as quoted_cost,
             o.details as "details: Json<Details>"
         "#,
         provider.0,
@@ -75,19 +76,22 @@ pub async fn lease(
             units: unsigned(row.units),
             details: row.details.0,
             cost: Money::from_decimal(row.cost),
+            sold_as: ServiceId(row.service_id),
+            charge: Money::from_decimal(row.charge),
+            quoted_cost: Money::from_decimal(row.quoted_cost),
         })
     });
     rows.collect()
 }
 
-/// Commits the intent to send: from here on the leg is sent by no machine again. `false`: it is not ours any more, or
+/// Commits the intent to send, and what it is expected to cost: from here on the leg is sent by no machine again. `false`: it is not ours any more, or
 /// its panel's gate was closed meanwhile.
-pub async fn mark(store: &Store, leg: &LeasedLeg, epoch: i64, now: Instant) -> Result<bool, StoreError> {
+pub async fn mark(store: &Store, leg: &LeasedLeg, epoch: i64, cost: Money, now: Instant) -> Result<bool, StoreError> {
     let marked = sqlx::query!(
         r#"
         with marked as (
             update leg
-            set state = 'sending', sending_at = $4, reason = 'sent to the panel'
+            set state = 'sending', sending_at = $4, cost = $5, reason = 'sent to the panel'
             where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
                 and exists (
                     select
@@ -107,9 +111,62 @@ pub async fn mark(store: &Store, leg: &LeasedLeg, epoch: i64, now: Instant) -> R
         leg.leg.0,
         leg.attempt,
         epoch,
-        now
+        now,
+        cost.decimal()
     );
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// How a leased leg is kept from a panel that became too dear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It goes by another route.
+    Elsewhere {
+        /// Which.
+        route: Route,
+        /// What it is expected to cost there.
+        cost: Money,
+    },
+    /// It waits here.
+    Here {
+        /// Until then at least.
+        until: Instant,
+    },
+}
+
+/// Keeps a leased leg from its panel; nothing of it was sent. `false`: it is not ours any more.
+pub async fn hold(
+    store: &Store,
+    leg: &LeasedLeg,
+    epoch: i64,
+    held: &Held,
+    reason: &str,
+    now: Instant,
+) -> Result<bool, StoreError> {
+    let (state, route, cost, ready_at) = match held {
+        Held::Elsewhere { route, cost } => (LegState::Ready, route, *cost, now),
+        Held::Here { until } => (LegState::Parked, &leg.route, leg.cost, *until),
+    };
+    let moved = sqlx::query!(
+        r#"
+        update leg
+        set state = $4, provider = $5, service = $6, cost = $7, ready_at = $8, reason = $9,
+            parked_for = case when $4 = 'parked' then 'margin' else parked_for end,
+            parked_at = case when $4 = 'parked' and parked_for is distinct from 'margin' then $10 else parked_at end
+        where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
+        "#,
+        leg.leg.0,
+        leg.attempt,
+        epoch,
+        state.word(),
+        route.provider.0,
+        route.service,
+        cost.decimal(),
+        ready_at,
+        reason,
+        now
+    );
+    Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
 }
 
 /// Gives a leg back that was taken and not sent.

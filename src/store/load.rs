@@ -95,12 +95,12 @@ fn drop_ours() -> String {
 fn drop_all(kind: &str) -> String {
     let creates = [format!("create {kind} "), format!("create unlogged {kind} ")];
     let lines = MIGRATIONS.iter().flat_map(|migration| migration.sql.as_str().lines());
-    let created = |line: &'static str| creates.iter().find_map(|create| line.strip_prefix(&**create)).map(first_word);
-    let mut names: Vec<&str> = lines.filter_map(created).collect();
+    let named = |line: &'static str| creates.iter().find_map(|create| line.strip_prefix(&**create)).map(first_word);
+    let mut ours: Vec<&str> = lines.filter_map(named).collect();
     if kind == "table" {
-        names.push("_sqlx_migrations");
+        ours.push("_sqlx_migrations");
     }
-    if names.is_empty() { String::new() } else { format!("drop {kind} if exists {};\n", names.join(", ")) }
+    if ours.is_empty() { String::new() } else { format!("drop {kind} if exists {};\n", ours.join(", ")) }
 }
 
 fn first_word(line: &str) -> &str {

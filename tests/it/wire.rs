@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
+use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, ServiceId};
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::{
@@ -157,6 +157,9 @@ fn leg() -> LeasedLeg {
         units: 100,
         details: Details::default(),
         cost: Money::ZERO,
+        sold_as: ServiceId(1),
+        charge: Money::ZERO,
+        quoted_cost: Money::ZERO,
     }
 }
 

@@ -54,7 +54,7 @@ fn cancel(orders: &[PanelOrder]) -> Form {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::{LegId, OrderId, ProviderId};
+    use crate::domain::id::{LegId, OrderId, ProviderId, ServiceId};
     use crate::domain::money::Money;
     use crate::domain::service::{Route, ServiceType};
     use crate::domain::wish::{Detail, Parameter};
@@ -76,6 +76,9 @@ mod tests {
             units: 100,
             details: details.iter().map(|(parameter, text)| (*parameter, detail(text, parameter.is_list()))).collect(),
             cost: Money::ZERO,
+            sold_as: ServiceId(1),
+            charge: Money::ZERO,
+            quoted_cost: Money::ZERO,
         }
     }
 
