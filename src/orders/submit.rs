@@ -82,8 +82,8 @@ impl Delivery {
         self.conclude_surely(panel.settings(), leg, &said).await
     }
 
-    /// An answer that was heard is not lost because the database is away for a moment: without it the order would be
-    /// in doubt.
+    /// An answer that was heard is not lost because the database is away for a moment, or because somebody holds a lock:
+    /// without it the order would be in doubt.
     async fn conclude_surely(
         &self,
         settings: &ProviderSettings,
@@ -92,7 +92,7 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         for _ in 1..CONCLUSIONS_MAX {
             match self.conclude(settings, leg.leg, leg.attempt, said).await {
-                Err(error) if error.is_away() || error.is_collision() => tokio::time::sleep(BETWEEN_CONCLUSIONS).await,
+                Err(error) if error.is_away() || error.will_pass() => tokio::time::sleep(BETWEEN_CONCLUSIONS).await,
                 concluded => return concluded,
             }
         }

@@ -98,6 +98,15 @@ impl StoreError {
         let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
         matches!(error.code().as_deref(), Some("40P01" | "40001"))
     }
+
+    /// Whether the server undid it for a reason that passes: a lock or a statement that took too long, a server that is
+    /// out of connections or space, a neighbour.
+    pub fn will_pass(&self) -> bool {
+        let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| {
+            matches!(&*code, "55P03" | "57014" | "25P03") || code.starts_with("40") || code.starts_with("53")
+        })
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
