@@ -20,7 +20,7 @@ const UNSENT_WAIT_S_MAX: i64 = 60;
 /// From so many unsent tries in a row, the next route is tried.
 const UNSENT_BEFORE_REROUTE: i32 = 3;
 /// How long a leg waits for another order on its link to end.
-const ACTIVE_WAIT_H_MAX: i64 = 24;
+pub(super) const ACTIVE_WAIT_H_MAX: i64 = 24;
 
 /// Whose evidence it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
