@@ -266,7 +266,7 @@ impl Said {
                 report: Some(report.clone()),
             },
             Row::UnknownStatus { text } => silent(&format!("unknown status: {text}")),
-            Row::Error { text } => silent(&format!("error: {text}")),
+            Row::NotOurs { text } | Row::Error { text } => silent(&format!("error: {text}")),
             Row::Missing => silent("missing"),
         }
     }

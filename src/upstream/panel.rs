@@ -105,7 +105,7 @@ impl Panel {
             let (status, text) = self.question(Ask::Status(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
             return match (self.tongue.rows(&text, orders), orders) {
                 (Err(Complaint::Declined(text)), [order]) if believed(status) => {
-                    Ok(vec![(order.clone(), self.redacted(Row::Error { text }))])
+                    Ok(vec![(order.clone(), self.redacted(self.tongue.error_row(text)))])
                 }
                 (rows, _) => {
                     let rows = self.answer(status, &text, rows)?;
@@ -220,6 +220,7 @@ impl Panel {
     fn redacted(&self, row: Row) -> Row {
         match row {
             Row::UnknownStatus { text } => Row::UnknownStatus { text: self.redaction.words(&text) },
+            Row::NotOurs { text } => Row::NotOurs { text: self.redaction.words(&text) },
             Row::Error { text } => Row::Error { text: self.redaction.words(&text) },
             Row::Said(_) | Row::Missing => row,
         }

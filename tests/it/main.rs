@@ -29,6 +29,7 @@ mod refusals;
 mod refused;
 mod resolve;
 mod scripted;
+mod seconds;
 mod server;
 mod settlement;
 mod shapes;
