@@ -206,3 +206,19 @@ async fn a_cancel_that_was_asked_under_a_wrong_id_is_asked_under_the_right_one()
     assert_eq!(world.panel().requests()["cancel"], 2);
     world.audit().await;
 }
+
+#[tokio::test]
+async fn an_acceptance_that_comes_after_a_person_found_nothing_is_written_down() {
+    let world = World::open().await;
+    let order = never_arrived(&world).await;
+    assert_eq!(resolve(&world, order, &Finding::NotPlaced).await, Resolved::Done);
+    let leg: i64 = read(&world.database, "select id::text from leg").await.parse().unwrap();
+    let words = r#"{"order":77}"#.to_owned();
+    let id = panelgate::domain::id::PanelOrder("77".to_owned());
+    let said = Evidence { verdict: Verdict::Accepted(id), http_status: Some(200), words };
+    let settings = world.house.panels[0].settings();
+    world.house.delivery.conclude(settings, panelgate::domain::id::LegId(leg), 1, &said).await.unwrap();
+    assert_eq!(read(&world.database, "select verdict || ' ' || words from exchange").await, r#"accepted {"order":77}"#);
+    assert_eq!(legs(&world.database).await, "a refused");
+    world.audit().await;
+}
