@@ -38,7 +38,11 @@ impl Delivery {
     /// Looks into the doubts that are due at a panel. How many were.
     pub async fn look_into_doubts(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
         let settings = panel.settings();
-        let due = doubts::take(&self.store, &settings.id, epoch, DOUBTS_MAX, self.clock.now()).await?;
+        let patience = match settings.doubts.policy {
+            InDoubtPolicy::RefundAfterH(hours) => Some(TimeDelta::hours(i64::from(hours))),
+            InDoubtPolicy::Hold => None,
+        };
+        let due = doubts::take(&self.store, &settings.id, epoch, DOUBTS_MAX, patience, self.clock.now()).await?;
         for sought in &due {
             self.look_into(panel, sought).await?;
         }
@@ -128,7 +132,8 @@ impl Delivery {
         report: &Report,
     ) -> Result<bool, StoreError> {
         let Ok(id) = id.0.parse::<u128>() else { return Ok(true) };
-        for other in doubts::others(&self.store, &settings.id, sought.leg).await? {
+        let Some(others) = doubts::others(&self.store, &settings.id, sought.leg).await? else { return Ok(true) };
+        for other in others {
             if !other.fits(report) {
                 continue;
             }
@@ -236,9 +241,9 @@ async fn orphans(panel: &Panel, ids: &[PanelOrder]) -> Option<Vec<(PanelOrder, R
         for (id, row) in rows {
             match row {
                 Row::Said(report) => orphans.push((id, report)),
-                // The panel's own word that the id is not ours.
-                Row::Error { .. } => {}
-                Row::UnknownStatus { .. } | Row::Missing => return None,
+                Row::NotOurs { .. } => {}
+                // A panel that is in trouble says nothing of the id, and nothing must follow from it.
+                Row::Error { .. } | Row::UnknownStatus { .. } | Row::Missing => return None,
             }
         }
     }

@@ -9,8 +9,8 @@ use crate::domain::leg::LeasedLeg;
 use crate::domain::money::Money;
 use crate::domain::service::Route;
 use crate::orders::{Delivery, reroute};
-use crate::store::legs::{self, Held};
-use crate::store::{StoreError, providers};
+use crate::store::leases::{self, Held};
+use crate::store::{StoreError, legs, providers};
 
 /// How long a held leg waits before its price is looked at again.
 const HELD_FOR: TimeDelta = TimeDelta::minutes(1);
@@ -42,7 +42,7 @@ impl Delivery {
             let words = format!("held: {from} costs {cost} now, and was sold for {charge}");
             (Held::Here { until: now + HELD_FOR }, words)
         };
-        if legs::hold(&self.store, leg, epoch, &held, &words, now).await? {
+        if leases::hold(&self.store, leg, epoch, &held, &words, now).await? {
             let saved = cost.minus(leg.quoted_cost).unwrap_or(Money::ZERO);
             providers::count_held(&self.store, from, saved).await?;
             tracing::warn!(order = %leg.order, provider = %from, %cost, %charge, "the margin guard: {words}");

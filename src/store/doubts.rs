@@ -35,6 +35,14 @@ pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, 
 
 /// Locks the leg of an order that is followed by an id which its panel does not know, where a person was asked.
 pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
+    let Some(leg) = find_unknown(tx, order).await? else { return Ok(None) };
+    let leg = lock(tx, leg).await?;
+    // While the lock was waited for, the panel may have spoken of it after all.
+    let still = find_unknown(tx, order).await? == Some(leg.id);
+    Ok(Some(leg).filter(|_| still))
+}
+
+async fn find_unknown(tx: &mut Tx, order: OrderId) -> Result<Option<LegId>, StoreError> {
     let leg = sqlx::query_scalar!(
         r#"
         select l.id
@@ -46,9 +54,7 @@ pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<Lock
         "#,
         order.0
     );
-    let Some(leg) = leg.fetch_optional(&mut **tx).await? else { return Ok(None) };
-    let leg = lock(tx, LegId(leg)).await?;
-    Ok(Some(leg).filter(|leg| leg.state == LegState::Accepted))
+    Ok(leg.fetch_optional(&mut **tx).await?.map(LegId))
 }
 
 /// An accepted leg is in doubt again: its id is nobody's, its cost is exposure, and nobody asks about it.
@@ -67,6 +73,10 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(
         ),
         review as (
             update orders set review = null where id = $2
+        ),
+        -- What was asked under the wrong id was asked for nothing.
+        asked as (
+            update cancel_request set state = 'ready', next_at = $3 where order_id = $2
         )
         delete from watch using doubted where watch.leg_id = doubted.id
         "#,
@@ -105,14 +115,18 @@ pub async fn orphans(
     Ok(rows.fetch_all(&store.workers).await?.into_iter().map(|row| (LegId(row.id), row.attempt)).collect())
 }
 
-/// Takes doubts that are due to be looked into, longest waiting first; when each is looked into next is settled with it.
+/// Takes doubts that are due to be looked into, longest waiting first; when each is looked into next is settled with it:
+/// also when the patience that an operator set is over.
 pub async fn take(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
     legs_max: i64,
+    patience: Option<TimeDelta>,
     now: Instant,
 ) -> Result<Vec<Sought>, StoreError> {
+    let checks_s: Vec<i64> =
+        LATER_CHECKS_S.into_iter().chain(patience.map(|patience| patience.num_seconds())).collect();
     let rows = sqlx::query!(
         r#"
         with due as materialized (
@@ -126,7 +140,8 @@ pub async fn take(
         )
         update leg l
         set checks = checks + 1,
-            check_at = coalesce(
+            -- `least` passes over what is null.
+            check_at = least(
                 (
                     select min(l.doubted_at + make_interval(secs => s))
                     from unnest($5::bigint[]) as s
@@ -143,7 +158,7 @@ pub async fn take(
         epoch,
         legs_max,
         now,
-        &LATER_CHECKS_S[..],
+        &checks_s,
         now + DAILY
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
@@ -157,21 +172,31 @@ pub async fn take(
     Ok(rows.collect())
 }
 
-/// Every other doubt of a panel, to see that what is found can be one of them only.
-pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result<Vec<Sought>, StoreError> {
+/// Every other doubt of a panel, to see that what is found can be one of them only: the panel may have those, too, that
+/// were given up. `None`: they are too many to be compared.
+pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result<Option<Vec<Sought>>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select l.id, l.order_id, l.cost, o.units, o.package, coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
             coalesce(l.sending_at, l.doubted_at, l.ready_at) as "sent_at!"
         from leg l
         join orders o on o.id = l.order_id
-        where l.provider = $1 and l.state in ('in_doubt', 'sending') and l.id <> $2
-        order by l.id
+        where l.id <> $2
+            and l.id in (
+                select open.id
+                from leg open
+                where open.provider = $1 and open.state in ('in_doubt', 'sending')
+                union all
+                select given_up.id
+                from exchange e
+                join leg given_up on given_up.id = e.leg_id
+                where e.provider = $1 and e.verdict = 'in_doubt' and given_up.state = 'written_off'
+            )
         limit $3
         "#,
         provider.0,
         than.0,
-        DOUBTS_MAX
+        DOUBTS_MAX + 1
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
         leg: LegId(row.id),
@@ -181,7 +206,8 @@ pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result
         sent_at: row.sent_at,
         doubted_at: row.doubted_at,
     });
-    Ok(rows.collect())
+    let others: Vec<_> = rows.collect();
+    Ok(Some(others).filter(|others| i64::try_from(others.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
 }
 
 /// Whether anything is on its way to a panel now, from any node.

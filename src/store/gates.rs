@@ -36,7 +36,7 @@ impl Gate {
     }
 }
 
-/// The gate of a panel as it stands. [`crate::store::legs::mark`] asks the same again in the commit that matters.
+/// The gate of a panel as it stands. [`crate::store::leases::mark`] asks the same again in the commit that matters.
 pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<Gate, StoreError> {
     let row = sqlx::query!(
         r#"

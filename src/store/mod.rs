@@ -10,6 +10,7 @@ pub mod dump;
 pub mod embedded;
 pub mod gates;
 pub mod keys;
+pub mod leases;
 pub mod legs;
 pub mod limits;
 pub mod load;
@@ -104,6 +105,15 @@ impl StoreError {
     pub fn is_collision(&self) -> bool {
         let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
         matches!(error.code().as_deref(), Some("40P01" | "40001"))
+    }
+
+    /// Whether the server undid it for a reason that passes: a lock or a statement that took too long, a server that is
+    /// out of connections or space, a neighbour.
+    pub fn will_pass(&self) -> bool {
+        let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| {
+            matches!(&*code, "55P03" | "57014" | "25P03") || code.starts_with("40") || code.starts_with("53")
+        })
     }
 }
 

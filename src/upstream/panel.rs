@@ -106,7 +106,7 @@ impl Panel {
             let (status, text) = self.question(Ask::Status(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
             return match (self.tongue.rows(&text, orders), orders) {
                 (Err(Complaint::Declined(text)), [order]) if believed(status) => {
-                    Ok(vec![(order.clone(), self.in_our_words(Row::Error { text }))])
+                    Ok(vec![(order.clone(), self.in_our_words(self.tongue.error_row(text)))])
                 }
                 (rows, _) => {
                     let rows = self.answer(status, &text, rows)?;
@@ -235,6 +235,7 @@ impl Panel {
     fn in_our_words(&self, row: Row) -> Row {
         match row {
             Row::UnknownStatus { text } => Row::UnknownStatus { text: self.redaction.words(&text) },
+            Row::NotOurs { text } => Row::NotOurs { text: self.redaction.words(&text) },
             Row::Error { text } => Row::Error { text: self.redaction.words(&text) },
             Row::Said(report) => Row::Said(self.exchanged_report(report)),
             Row::Missing => row,

@@ -3,7 +3,7 @@
 use panelgate::domain::id::PanelOrder;
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::simulator::Faults;
-use panelgate::store::legs as store;
+use panelgate::store::leases as store;
 
 use crate::books::{holds, legs, read};
 use crate::world::{Plan, World};

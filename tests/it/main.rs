@@ -33,6 +33,7 @@ mod refused;
 mod repeats;
 mod resolve;
 mod scripted;
+mod seconds;
 mod server;
 mod settlement;
 mod shapes;

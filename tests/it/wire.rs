@@ -337,7 +337,7 @@ async fn an_unlisted_error_about_one_order_is_its_row() {
     let stub = Stub::start(Manner::Keep(answer("400 Bad Request", r#"{"error":"Order not found"}"#))).await;
     let orders = ["1", "2"].map(|id| PanelOrder(id.into()));
     let rows = at(&stub).status(&orders[..1]).await.unwrap();
-    assert_eq!(rows, [(orders[0].clone(), Row::Error { text: "Order not found".into() })]);
+    assert_eq!(rows, [(orders[0].clone(), Row::NotOurs { text: "Order not found".into() })]);
     assert_eq!(at(&stub).status(&orders).await.unwrap_err().kind, FailureKind::Declined);
 }
 

@@ -105,6 +105,13 @@ impl Tongue {
         }
     }
 
+    /// What an error says of the one order that was asked for.
+    pub(super) fn error_row(&self, text: String) -> Row {
+        match self.dialect {
+            PanelDialect::Classic => classic::error_row(text),
+        }
+    }
+
     /// The answer to a refill.
     pub(super) fn refill(&self, text: &str) -> Asked {
         match self.dialect {

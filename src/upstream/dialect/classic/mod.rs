@@ -14,7 +14,7 @@ pub(super) use balance::balance;
 pub(super) use catalogue::catalogue;
 pub(super) use form::form;
 pub(super) use order::added;
-pub(super) use rows::rows;
+pub(super) use rows::{error_row, rows};
 
 /// Where an order's id stands, the likeliest first.
 const ORDER_NAMES: [&str; 5] = ["order", "order_id", "orderId", "orderID", "id"];
