@@ -15,7 +15,7 @@ use crate::domain::provider::Reversal;
 use crate::domain::refusal::Refusal;
 use crate::ledger;
 use crate::orders::settle::{self, End};
-use crate::orders::{Delivery, Orders, submit, track, withdraw};
+use crate::orders::{Delivery, Orders, apart, submit, track, withdraw};
 use crate::store::cancels::{self, AskedBy, Cancel, Heard};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::{StoreError, Tx, legs, orders, watches};
@@ -42,14 +42,15 @@ impl Orders {
         let leg = legs::lock_last(&mut tx, order).await.map_err(broken)?.ok_or(Refusal::Broken)?;
         let locked = orders::lock(&mut tx, order).await.map_err(broken)?;
         if locked.state.is_end() {
-            let at_their_wish = locked.state == OrderState::Canceled
-                && (leg.state == LegState::Canceled || cancels::is_asked(&mut tx, order).await.map_err(broken)?);
-            let standing =
-                if locked.state == OrderState::Canceled { Standing::At(OrderState::Canceled) } else { look.standing };
-            return if at_their_wish { Ok(public) } else { Err(Refusal::Over(over(standing, locked.state))) };
+            let wished = cancels::is_asked_by(&mut tx, order, AskedBy::Customer).await.map_err(broken)?;
+            if wished && locked.state == OrderState::Canceled {
+                return Ok(public);
+            }
+            return Err(Refusal::Over(over(look.standing, locked.state)));
         }
         match leg.state {
             LegState::Ready | LegState::Leased | LegState::Parked => {
+                cancels::ask(&mut tx, order, AskedBy::Customer, now).await.map_err(broken)?;
                 withdraw::locked(&mut tx, &leg, &locked, "canceled by its customer before it was sent", now)
                     .await
                     .map_err(broken)?;
@@ -121,8 +122,8 @@ impl Delivery {
                 Ok(rows) => rows.iter().find(|(id, _)| *id == cancel.panel_order).map(|(_, row)| row.clone()),
                 Err(failure) => Some(CancelRow::of(failure)),
             };
-            self.heard(panel, cancel, row.unwrap_or(CancelRow::Unclear("the panel said nothing of it".to_owned())))
-                .await?;
+            let row = row.unwrap_or(CancelRow::Unclear("the panel said nothing of it".to_owned()));
+            apart(&cancel.order.to_string(), self.heard(panel, cancel, row).await)?;
         }
         Ok(taken.len())
     }

@@ -165,13 +165,15 @@ pub async fn give_back(
     }
     let transfer = ledger::refund(tx, order.customer, order.id, amount, Some(&reference), now).await?;
     let refunded = before.refunded.plus(amount).map_err(too_large)?;
+    // What the house bears already is no gift of a person's.
+    let by_hand = refunded.minus(before.absorbed).map_err(too_large)?;
     let row = SettlementRow {
         state: order.state,
         delivered: order.bought.units.saturating_sub(u64::try_from(order.remains).unwrap_or(0)),
         target: refunded,
         amount,
         transfer,
-        after: GivenBack { refunded, by_hand: refunded, absorbed: before.absorbed },
+        after: GivenBack { refunded, by_hand, absorbed: before.absorbed },
         start_count: None,
         remains: order.remains,
     };

@@ -16,11 +16,13 @@ use crate::domain::leg::LegState;
 use crate::domain::provider::{InDoubtPolicy, ProviderSettings};
 use crate::domain::settlement::Report;
 use crate::ledger;
-use crate::orders::{Delivery, settle, track};
+use crate::orders::{Delivery, apart, settle, track};
 use crate::store::legs::{LockedLeg, Turn};
 use crate::store::{StoreError, Tx, cancels, doubts, legs, orders};
 use crate::upstream::{Panel, Row};
 
+/// How much the clocks of two nodes may differ: what was accepted so shortly before is no neighbour.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
 /// Doubts looked into in one round.
 const DOUBTS_MAX: i64 = 20;
 /// The widest gap between two of our orders at a panel that is searched.
@@ -44,7 +46,7 @@ impl Delivery {
         };
         let due = doubts::take(&self.store, &settings.id, epoch, DOUBTS_MAX, patience, self.clock.now()).await?;
         for sought in &due {
-            self.look_into(panel, sought).await?;
+            apart(&sought.order.to_string(), self.look_into(panel, sought).await)?;
         }
         Ok(due.len())
     }
@@ -109,7 +111,7 @@ impl Delivery {
     async fn gap(&self, settings: &ProviderSettings, sought: &Sought) -> Result<Option<Gap>, StoreError> {
         let provider = &settings.id;
         let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
-        let before = doubts::ids_before(&self.store, provider, sought.sent_at).await?;
+        let before = doubts::ids_before(&self.store, provider, sought.sent_at - CLOCKS_DIFFER).await?;
         // Sent so late that whatever came of the doubt was placed before it, however slow the panel was.
         let late = doubts::ids_after(&self.store, provider, sought.sent_at.max(sought.doubted_at) + visible).await?;
         let soon = doubts::ids_after(&self.store, provider, sought.sent_at.max(sought.doubted_at)).await?;

@@ -29,7 +29,7 @@ use uuid::Uuid;
 use crate::catalog::Catalog;
 use crate::domain::clock::SharedClock;
 use crate::orders::intake::Intake;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// What can be done with orders.
 #[derive(Clone, Debug)]
@@ -74,5 +74,16 @@ impl Delivery {
     /// The delivery of one process, which holds leases under the name of `node`.
     pub fn new(store: Store, catalog: Catalog, clock: SharedClock, node: Uuid) -> Self {
         Self { store, catalog, clock, node }
+    }
+}
+
+/// One order's trouble is told and holds up nobody else's; a database that is away is everybody's.
+fn apart(order: &str, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+    match outcome {
+        Err(error) if !error.is_away() => {
+            tracing::error!(order, %error, "one order of a round failed; the others go on");
+            Ok(())
+        }
+        outcome => outcome,
     }
 }

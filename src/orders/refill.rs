@@ -14,12 +14,12 @@ use crate::domain::provider::ProviderSettings;
 use crate::domain::refill::{RefillNames, RefillState};
 use crate::domain::refusal::Refusal;
 use crate::orders::{Delivery, Orders, submit, track};
-use crate::store::refills::{self, Turn};
+use crate::store::refills::{self, Refill, Turn};
 use crate::store::{StoreError, orders};
 use crate::upstream::{Panel, RefillAnswer, RefillRow};
 
 /// Refills sent in one round.
-const SENT_MAX: usize = 50;
+const SENT_MAX: usize = 5;
 /// Before what never left is sent again.
 const UNSENT_WAIT: TimeDelta = TimeDelta::seconds(30);
 
@@ -115,6 +115,9 @@ impl Delivery {
 
     async fn send_refills(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
         for sent in 0..SENT_MAX {
+            if !refills::is_due(&self.store, &panel.settings().id, self.clock.now()).await? {
+                return Ok(sent);
+            }
             // A place at the panel first: a refill that is marked as sending does not stand in a queue.
             let slot = panel.slot().await;
             let now = self.clock.now();
@@ -133,9 +136,22 @@ impl Delivery {
                 RefillAnswer::Unclear(words) => (Turn::InDoubt(expiry(panel.settings(), now)), words),
             };
             tracing::info!(refill = %refill.id, provider = %panel.settings().id, ?turn, "a refill was sent");
-            refills::turn(&self.store, &refill, &turn, &words, now).await?;
+            self.turn_surely(&refill, &turn, &words, now).await?;
         }
         Ok(SENT_MAX)
+    }
+
+    /// An answer that was heard is not lost because the database is away for a moment.
+    async fn turn_surely(&self, refill: &Refill, turn: &Turn, words: &str, now: Instant) -> Result<(), StoreError> {
+        for _ in 1..submit::CONCLUSIONS_MAX {
+            match refills::turn(&self.store, refill, turn, words, now).await {
+                Err(error) if error.is_away() || error.will_pass() => {
+                    tokio::time::sleep(submit::BETWEEN_CONCLUSIONS).await;
+                }
+                turned => return turned.map(|_| ()),
+            }
+        }
+        refills::turn(&self.store, refill, turn, words, now).await.map(|_| ())
     }
 
     async fn ask_about_refills(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
@@ -163,8 +179,9 @@ impl Delivery {
                         Some(*state).filter(|state| matches!(state, RefillState::Completed | RefillState::Rejected));
                     (text.as_str(), end)
                 }
-                Some(RefillRow::Unclear(text)) => (text.as_str(), None),
-                None => ("missing", None),
+                // Nothing is known of it for so long: nothing proves that it happened.
+                Some(RefillRow::Unclear(text)) => (text.as_str(), too_old(settings, due.taken_at, now)),
+                None => ("missing", too_old(settings, due.taken_at, now)),
             };
             let next_at = track::next_ask(settings, due.taken_at, now);
             refills::said(&self.store, due.id, status, end, next_at, now).await?;
@@ -176,4 +193,9 @@ impl Delivery {
 /// When a refill is given up of which nothing can be asked.
 fn expiry(settings: &ProviderSettings, now: Instant) -> Instant {
     now + TimeDelta::hours(i64::from(settings.asking.refill_expires_after_h))
+}
+
+/// The end of a refill that its panel does not know, when it waited as long as one without an id.
+fn too_old(settings: &ProviderSettings, taken_at: Instant, now: Instant) -> Option<RefillState> {
+    (expiry(settings, taken_at) <= now).then_some(RefillState::Rejected)
 }

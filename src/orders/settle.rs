@@ -8,7 +8,7 @@ use crate::domain::provider::Reversal;
 use crate::domain::settlement::moves;
 use crate::ledger;
 use crate::store::orders::{Locked, SettlementRow};
-use crate::store::{StoreError, Tx, orders, transfers};
+use crate::store::{StoreError, Tx, cancels, orders, transfers};
 
 /// An order's end, as the rules of settlement see it.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +82,9 @@ pub async fn to_target(
         remains: end.remains,
     };
     orders::settle(tx, order, &row, now).await?;
+    if end.state.is_end() {
+        cancels::close(tx, order.id).await?;
+    }
     tracing::info!(order = %order.id, state = end.state.word(), refunded = %row.amount, "an order was settled");
     let reversed = moves.clawback.is_positive() || moves.after.absorbed > before.absorbed;
     Ok(if reversed { Settled::Reversed } else { Settled::Anew })

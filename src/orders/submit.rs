@@ -11,9 +11,9 @@ use crate::domain::clock::Instant;
 use crate::domain::id::LegId;
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
-use crate::orders::Delivery;
 use crate::orders::conclude::Speaker;
 use crate::orders::margin::Word;
+use crate::orders::{Delivery, apart};
 use crate::store::{StoreError, doubts, gates, leases, providers};
 use crate::upstream::Panel;
 
@@ -24,9 +24,9 @@ const LEG_LEASE_S: i64 = 60;
 /// Over the panel's timeout, before a leg without an answer is in doubt.
 const GRACE_S: i64 = 15;
 /// Times that an answer is brought to a database that is away; about a minute.
-const CONCLUSIONS_MAX: u32 = 120;
+pub(super) const CONCLUSIONS_MAX: u32 = 120;
 /// Between two such times.
-const BETWEEN_CONCLUSIONS: Duration = Duration::from_millis(500);
+pub(super) const BETWEEN_CONCLUSIONS: Duration = Duration::from_millis(500);
 /// Orphans taken up in one round.
 const ORPHANS_MAX: i64 = 500;
 
@@ -107,7 +107,7 @@ impl Delivery {
         let overdue = overdue(settings, self.clock.now());
         let orphans = doubts::orphans(&self.store, &settings.id, epoch, overdue, ORPHANS_MAX).await?;
         for (leg, attempt) in &orphans {
-            self.doubt(settings, *leg, *attempt).await?;
+            apart(&format!("of leg {leg}"), self.doubt(settings, *leg, *attempt).await)?;
         }
         Ok(orphans.len())
     }

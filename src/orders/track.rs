@@ -7,11 +7,12 @@ use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
 use crate::domain::order::OrderState;
-use crate::domain::provider::{PanelStatus, ProviderSettings};
+use crate::domain::provider::{PanelStatus, ProviderSettings, Reversal};
 use crate::domain::settlement::{self, Bought, Outcome, Report, Rules};
 use crate::ledger;
-use crate::orders::Delivery;
 use crate::orders::settle::{self, Settled};
+use crate::orders::{Delivery, apart};
+use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::orders::Locked;
 use crate::store::watches::{self, Due, Worth};
@@ -57,12 +58,13 @@ impl Delivery {
                 unchanged.push((due.leg, next_at));
                 continue;
             }
-            match due.ended_at {
-                None => self.apply(settings, due, &said, next_at, now).await?,
-                Some(ended_at) => self.look_back(settings, due, &said, ended_at, now).await?,
-            }
+            let outcome = match due.ended_at {
+                None => self.apply(settings, due, &said, next_at, now).await,
+                Some(ended_at) => self.look_back(settings, due, &said, ended_at, now).await,
+            };
+            apart(&format!("of leg {}", due.leg), outcome)?;
         }
-        watches::put_off_all(&self.store, &unchanged).await?;
+        watches::put_off_all(&self.store, &unchanged, meanwhile).await?;
         Ok(due.len())
     }
 
@@ -77,7 +79,8 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, due.leg).await?;
-        if leg.state != LegState::Accepted {
+        // A person may have given it another id since it was asked about.
+        if leg.state != LegState::Accepted || leg.panel_order.as_ref() != Some(&due.panel_order) {
             return Ok(());
         }
         let order = orders::lock(&mut tx, leg.order).await?;
@@ -182,7 +185,10 @@ async fn end(
     legs::end(tx, leg, leg_end, now).await?;
     let remains = shown_remains(order.bought, report, delivered);
     let end = settle::End { state, target, delivered, start_count: report.start_count, remains };
-    let settled = settle::to_target(tx, order, end, settings.settling.reversal, now).await?;
+    // A customer who was given the money back because nobody knew does not pay for it when somebody does.
+    let given_up = cancels::is_asked_by(tx, order.id, AskedBy::House).await?;
+    let reversal = if given_up { Reversal::Absorb } else { settings.settling.reversal };
+    let settled = settle::to_target(tx, order, end, reversal, now).await?;
     let over_delivered = leg.state == LegState::Accepted && report.remains.is_some_and(i64::is_negative);
     if settled == Settled::Reversed {
         tracing::warn!(order = %order.id, provider = %settings.id, "a panel's later word gives back less than was given");

@@ -257,6 +257,27 @@ async fn of_doubts(tx: &mut Tx, now: Instant) -> Result<Vec<Check>, StoreError> 
             join orders o on o.id = l.order_id
             where l.state = 'in_doubt' and l.check_at is null and o.review is null
         "#,
+        "panel_order_is_kept": r#"
+            select count(*) as "count!"
+            from leg l
+            left join panel_order p on p.provider = l.provider and p.id = l.panel_order and p.leg_id = l.id
+            where l.panel_order is not null and p.leg_id is null
+        "#,
+        "one_refill_under_way": r#"
+            select count(*) as "count!"
+            from (select order_id from refill where ended_at is null group by order_id having count(*) > 1) twice
+        "#,
+        "refill_is_of_a_delivery": r#"
+            select count(*) as "count!"
+            from refill r
+            left join leg l on l.id = r.leg_id and l.order_id = r.order_id and l.provider = r.provider
+            where l.panel_order is null
+        "#,
     )?);
+    let refills = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from refill where state = 'sending' and sending_at < $1"#,
+        long_ago
+    );
+    checks.push(Check { name: "refill_is_soon_answered", violations: refills.fetch_one(&mut **tx).await? });
     Ok(checks)
 }

@@ -22,19 +22,47 @@ impl AskedBy {
     }
 }
 
-/// Keeps that an order is wanted back. `false`: it was kept before.
-pub async fn ask(tx: &mut Tx, order: OrderId, by: AskedBy, now: Instant) -> Result<bool, StoreError> {
+/// Keeps that an order is wanted back. Asking again changes nothing, but for the house: an order that it gave the money
+/// back for is asked for anew, whatever became of it before.
+pub async fn ask(tx: &mut Tx, order: OrderId, by: AskedBy, now: Instant) -> Result<(), StoreError> {
     let asked = sqlx::query!(
         r#"
         insert into cancel_request (order_id, asked_by, asked_at, next_at)
         values ($1, $2, $3, $3)
-        on conflict do nothing
+        on conflict (order_id) do update
+        set asked_by = excluded.asked_by, state = 'ready', attempt = cancel_request.attempt + 1, next_at = $3
+        where excluded.asked_by = 'house'
         "#,
         order.0,
         by.word(),
         now
     );
-    Ok(asked.execute(&mut **tx).await?.rows_affected() == 1)
+    asked.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Whether an order is wanted back by these.
+pub async fn is_asked_by(tx: &mut Tx, order: OrderId, by: AskedBy) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from cancel_request where order_id = $1 and asked_by = $2) as "found!""#,
+        order.0,
+        by.word()
+    );
+    Ok(found.fetch_one(&mut **tx).await?)
+}
+
+/// The order is over: what was not asked of its panel yet need not be.
+pub async fn close(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
+    let closed = sqlx::query!(
+        r#"
+        update cancel_request
+        set state = 'refused', words = 'the order was over before its panel was asked'
+        where order_id = $1 and state in ('ready', 'sending')
+        "#,
+        order.0
+    );
+    closed.execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Whether an order is wanted back.

@@ -151,6 +151,20 @@ pub struct Refill {
     pub attempt: i32,
 }
 
+/// Whether a refill is due to be sent to a panel.
+pub async fn is_due(store: &Store, provider: &ProviderId, now: Instant) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from refill where provider = $1 and next_at <= $2 and ended_at is null and state = 'ready'
+        ) as "found!"
+        "#,
+        provider.0,
+        now
+    );
+    Ok(found.fetch_one(&store.workers).await?)
+}
+
 /// Takes one refill that is due to be sent, and commits the intent: from here on no machine sends it again.
 pub async fn mark(
     store: &Store,

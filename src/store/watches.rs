@@ -147,8 +147,9 @@ pub async fn forget(tx: &mut Tx, leg: LegId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Says when many legs are asked about next, whose answers changed nothing.
-pub async fn put_off_all(store: &Store, legs: &[(LegId, Instant)]) -> Result<(), StoreError> {
+/// Says when many legs are asked about next, whose answers changed nothing; not of those that somebody wants asked
+/// about before they would have been due again, at `meanwhile`.
+pub async fn put_off_all(store: &Store, legs: &[(LegId, Instant)], meanwhile: Instant) -> Result<(), StoreError> {
     let ids: Vec<i64> = legs.iter().map(|(leg, _)| leg.0).collect();
     let moments: Vec<Instant> = legs.iter().map(|(_, at)| *at).collect();
     let moved = sqlx::query!(
@@ -156,10 +157,11 @@ pub async fn put_off_all(store: &Store, legs: &[(LegId, Instant)]) -> Result<(),
         update watch w
         set next_at = n.at
         from unnest($1::bigint[], $2::timestamptz[]) as n (leg_id, at)
-        where w.leg_id = n.leg_id
+        where w.leg_id = n.leg_id and w.next_at >= $3
         "#,
         &ids,
-        &moments
+        &moments,
+        meanwhile
     );
     moved.execute(&store.workers).await?;
     Ok(())

@@ -11,7 +11,7 @@ use crate::server::Database;
 use crate::world::{Plan, World, all_of, buyer};
 
 /// For every check, how its books are broken; constraints that forbid it are taken away first.
-const FAULTS: [(&str, &str); 20] = [
+const FAULTS: [(&str, &str); 24] = [
     ("wallet_is_sum_of_transfers", "update wallet set balance = balance + 0.00000001"),
     (
         "wallet_above_floor",
@@ -69,6 +69,26 @@ const FAULTS: [(&str, &str); 20] = [
         "update leg set state = 'sending', sending_at = timestamptz '2023-11-14 00:00Z' where state = 'ready'",
     ),
     ("doubt_is_looked_into", "update leg set check_at = null where state = 'in_doubt'"),
+    ("panel_order_is_kept", "delete from panel_order where leg_id = (select min(id) from leg where state = 'ended')"),
+    (
+        "one_refill_under_way",
+        "drop index refill_one_under_way;
+        insert into refill (id, public_id, order_id, leg_id, provider, asked_for_at, next_at)
+        select 7 + nth, gen_random_uuid(), order_id, id, provider, accepted_at, accepted_at
+        from (select * from leg where state = 'ended' limit 1) l, generate_series(1, 2) nth",
+    ),
+    (
+        "refill_is_of_a_delivery",
+        "insert into refill (id, public_id, order_id, leg_id, provider, asked_for_at, next_at)
+        select 7, gen_random_uuid(), order_id, id, provider, ready_at, ready_at from leg where state = 'ready' limit 1",
+    ),
+    (
+        "refill_is_soon_answered",
+        "insert into refill (id, public_id, order_id, leg_id, provider, asked_for_at, next_at, state, sending_at)
+        select 7, gen_random_uuid(), order_id, id, provider, ready_at, ready_at, 'sending',
+            timestamptz '2023-11-14 00:00Z'
+        from leg where state = 'ended' limit 1",
+    ),
     ("exposure_is_in_doubt", "update leg set exposed = exposed + 0.00000001 where state = 'in_doubt'"),
 ];
 

@@ -60,7 +60,7 @@ async fn words(world: &World) -> String {
 async fn an_order_that_lies_between_its_neighbours_is_found() {
     let world = world(KNOWN).await;
     answered(&world, "100").await;
-    world.turn(1);
+    world.turn(11);
     let order = lost(&world, "50").await;
     world.pass(1, 1).await;
     world.panel().others_buy(20);
@@ -78,9 +78,9 @@ async fn an_order_that_lies_between_its_neighbours_is_found() {
 async fn nothing_between_neighbours_is_a_proof_when_it_would_be_visible() {
     let world = world(KNOWN).await;
     answered(&world, "100").await;
-    world.turn(1);
+    world.turn(11);
     let order = never_arrived(&world).await;
-    world.turn(1);
+    world.turn(11);
     answered(&world, "100").await;
     world.pass(1, 120).await;
     assert_eq!((looks(&world).await.as_str(), words(&world).await.contains("visible")), ("unknown", true));
@@ -99,37 +99,37 @@ async fn what_is_not_certain_waits() {
     // Nobody of ours came after it.
     let alone = world(KNOWN).await;
     answered(&alone, "100").await;
-    alone.turn(1);
+    alone.turn(11);
     lost(&alone, "100").await;
     alone.pass(1, 121).await;
     assert!(words(&alone).await.starts_with("no neighbours"));
     // Two that look the same.
     let twins = world(KNOWN).await;
     answered(&twins, "100").await;
-    twins.turn(1);
+    twins.turn(11);
     lost(&twins, "100").await;
     lost(&twins, "100").await;
-    twins.turn(1);
+    twins.turn(11);
     answered(&twins, "100").await;
     twins.pass(1, 121).await;
     assert_eq!(looks(&twins).await, "unknown unknown");
     // One that somebody placed by hand, which looks the same.
     let stranger = world(KNOWN).await;
     answered(&stranger, "100").await;
-    stranger.turn(1);
+    stranger.turn(11);
     never_arrived(&stranger).await;
     stranger.panel().place_by_hand("1", "https://example.org/by-hand", 70);
-    stranger.turn(1);
+    stranger.turn(11);
     answered(&stranger, "100").await;
     stranger.pass(1, 121).await;
     assert!(words(&stranger).await.contains("does not fit"));
     // Too many others bought between.
     let busy = world(KNOWN).await;
     answered(&busy, "100").await;
-    busy.turn(1);
+    busy.turn(11);
     lost(&busy, "100").await;
     busy.panel().others_buy(1_100);
-    busy.turn(1);
+    busy.turn(11);
     answered(&busy, "100").await;
     busy.pass(1, 121).await;
     assert!(words(&busy).await.starts_with("too many ids"));

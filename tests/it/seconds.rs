@@ -35,7 +35,7 @@ async fn one_id_between(panel: &Scripted, block: &str) -> World {
     panel.change(|script| script.row = row("In progress", "0.09", "100"));
     let world = panel.world_with(&format!("{KNOWN}{block}")).await;
     sent(&world, panel, r#"{"order":501}"#).await;
-    world.turn(1);
+    world.turn(11);
     sent(&world, panel, "<html>").await;
     world.turn(301);
     panel.change(|script| r#"{"error":"Try again later"}"#.clone_into(&mut script.row));
@@ -82,7 +82,7 @@ async fn what_may_be_an_order_that_was_given_up_is_not_taken_for_another() {
     world.buy("1", "100").await;
     world.work().await;
     // The panel takes the first, whose answer is lost, and never hears of the second.
-    world.turn(1);
+    world.turn(11);
     world.panel().set_faults("drop".parse().unwrap());
     world.buy("1", "100").await;
     world.work().await;
