@@ -7,6 +7,7 @@ mod answers;
 mod asks;
 mod audit;
 mod books;
+mod cancel_races;
 mod catalogue;
 mod commands;
 mod config;
