@@ -34,13 +34,13 @@ impl Orders {
     async fn ask_for_refill(&self, caller: &Caller, name: OrderName) -> Result<RefillNames, Refusal> {
         let catalogue = self.catalog.now();
         let broken = |error: StoreError| refused(&error);
-        let (order, _, look) = self.find(caller, name).await?;
-        if !matches!(look.standing, Standing::At(OrderState::Completed | OrderState::Partial)) {
+        let (order, ..) = self.find(caller, name).await?;
+        let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
+        // Locked, so that two who ask at once count each other's refill, and nobody refunds it meanwhile.
+        let order = orders::lock(&mut tx, order).await.map_err(broken)?;
+        if !matches!(order.standing(), Standing::At(OrderState::Completed | OrderState::Partial)) {
             return Err(Refusal::NotDelivered);
         }
-        let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
-        // Locked, so that two who ask at once count each other's refill.
-        let order = orders::lock(&mut tx, order).await.map_err(broken)?;
         let grounds = refills::grounds(&mut tx, order.id).await.map_err(broken)?.ok_or(Refusal::NotDelivered)?;
         let service_can = catalogue.sold.get(&order.service).is_some_and(|sold| sold.refill);
         let mapping = self.catalog.mapping();

@@ -27,6 +27,7 @@ mod listen;
 mod lost;
 mod placing;
 mod receiver;
+mod refill_races;
 mod refusals;
 mod refused;
 mod repeats;
