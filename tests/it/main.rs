@@ -4,6 +4,7 @@
 mod after_the_end;
 mod alerts;
 mod answers;
+mod ask_forms;
 mod asks;
 mod audit;
 mod books;
