@@ -5,6 +5,7 @@ mod after_the_end;
 mod alerts;
 mod answers;
 mod ask_forms;
+mod ask_refusals;
 mod asks;
 mod audit;
 mod books;
