@@ -4,6 +4,7 @@
 mod after_the_end;
 mod alerts;
 mod answers;
+mod ask_documents;
 mod ask_forms;
 mod ask_refusals;
 mod asks;
