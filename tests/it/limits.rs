@@ -141,6 +141,18 @@ async fn of_two_hundred_at_once_as_many_are_answered_as_the_limit_says() {
 }
 
 #[tokio::test]
+async fn of_two_hundred_orders_at_once_as_many_are_bought_as_the_limit_says() {
+    let world = limited("[limits]\nper_key_per_minute = 50").await;
+    let add = [("action", "add"), ("service", "1"), ("link", "https://example.org/1"), ("quantity", "10")];
+    let answers = join_all((0..200).map(|_| world.ask(&add))).await;
+    let (bought, denied): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.starts_with("{\"order\":"));
+    assert_eq!(bought.len(), 50);
+    assert!(denied.iter().all(|answer| *answer == LIMITED), "{denied:?}");
+    assert_eq!(crate::books::read(&world.database, "select count(*)::text from orders").await, "50");
+    world.audit().await;
+}
+
+#[tokio::test]
 async fn the_other_tongue_has_its_own_number_and_the_same_headers() {
     let world = World::open().await;
     let pool = world.pool().await;
