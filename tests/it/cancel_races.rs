@@ -23,7 +23,7 @@ const COMPLETED: &str = r#"{"charge":"0.09","start_count":"5","status":"Complete
 /// A panel that delivers, and promises whatever it is asked to cancel.
 async fn panel() -> Scripted {
     let panel = Scripted::saying(OPEN).await;
-    panel.change(|script| script.cancel = DONE.to_owned());
+    panel.change(|script| DONE.clone_into(&mut script.cancel));
     panel
 }
 
@@ -67,7 +67,7 @@ impl At {
     }
 
     /// Brings the order there, cancels it, and lets go on what was under way.
-    async fn cancel(self, panel: &Scripted, world: &World, order: i32, word: &str) {
+    async fn cancel(self, panel: &Scripted, world: &World, order: i32, last: &str) {
         match self {
             Self::Bought => assert_eq!(cancel(world, order).await, DONE),
             Self::Leased | Self::Marked => in_the_dispatchers_hands(world, order, matches!(self, Self::Marked)).await,
@@ -90,7 +90,7 @@ impl At {
             }
             Self::Ending => {
                 world.work().await;
-                panel.change(|script| script.row = word.to_owned());
+                panel.change(|script| last.clone_into(&mut script.row));
                 world.turn(10);
                 while_it_answers("status", panel, world, order).await;
             }

@@ -6,6 +6,7 @@ mod alerts;
 mod answers;
 mod ask_documents;
 mod ask_forms;
+mod ask_ids;
 mod ask_refusals;
 mod asks;
 mod audit;

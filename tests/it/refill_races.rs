@@ -19,8 +19,8 @@ const UNDER_WAY: &str = r#"{"error":"The refill task is not completed for this o
 async fn delivered() -> (Scripted, World, i32) {
     let panel = Scripted::saying(COMPLETED).await;
     panel.change(|script| {
-        script.refill = r#"{"refill":7}"#.to_owned();
-        script.refill_status = r#"[{"refill":7,"status":"In progress"}]"#.to_owned();
+        r#"{"refill":7}"#.clone_into(&mut script.refill);
+        r#"[{"refill":7,"status":"In progress"}]"#.clone_into(&mut script.refill_status);
     });
     let world = panel.world().await;
     let order = world.buy("1", "100").await;
