@@ -10,7 +10,7 @@ use crate::domain::customer::Caller;
 use crate::domain::id::{OrderId, OrderName, PublicId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
-use crate::domain::order::{Look, OrderState, Standing};
+use crate::domain::order::{Look, OrderState};
 use crate::domain::provider::Reversal;
 use crate::domain::refusal::Refusal;
 use crate::ledger;
@@ -35,7 +35,7 @@ impl Orders {
     }
 
     async fn cancel_now(&self, caller: &Caller, name: OrderName) -> Result<PublicId, Refusal> {
-        let (order, public, look) = self.find(caller, name).await?;
+        let (order, public, _) = self.find(caller, name).await?;
         let broken = |error: StoreError| refused(&error);
         let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
         let now = self.clock.now();
@@ -46,7 +46,7 @@ impl Orders {
             if wished && locked.state == OrderState::Canceled {
                 return Ok(public);
             }
-            return Err(Refusal::Over(over(look.standing, locked.state)));
+            return Err(Refusal::Over(locked.standing()));
         }
         match leg.state {
             LegState::Ready | LegState::Leased | LegState::Parked => {
@@ -94,14 +94,6 @@ impl Orders {
             .flat_map(|(order, public, _)| [(OrderName::Number(order), order), (OrderName::Public(public), order)])
             .collect();
         Ok(names.iter().filter_map(|name| Some((*name, *both.get(name)?))).collect())
-    }
-}
-
-/// How an order that is over is named: as it was looked at, unless it moved since.
-fn over(looked: Standing, state: OrderState) -> Standing {
-    match looked {
-        Standing::Refunded => looked,
-        Standing::At(_) => Standing::At(state),
     }
 }
 

@@ -34,14 +34,11 @@ impl Orders {
     async fn ask_for_refill(&self, caller: &Caller, name: OrderName) -> Result<RefillNames, Refusal> {
         let catalogue = self.catalog.now();
         let broken = |error: StoreError| refused(&error);
-        let (order, _, look) = self.find(caller, name).await?;
-        if !matches!(look.standing, Standing::At(OrderState::Completed | OrderState::Partial)) {
-            return Err(Refusal::NotDelivered);
-        }
+        let (order, ..) = self.find(caller, name).await?;
         let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
-        // Locked, so that two who ask at once count each other's refill.
+        // Locked, so that two who ask at once count each other's refill, and nobody refunds it meanwhile.
         let order = orders::lock(&mut tx, order).await.map_err(broken)?;
-        if !matches!(order.state, OrderState::Completed | OrderState::Partial) {
+        if !matches!(order.standing(), Standing::At(OrderState::Completed | OrderState::Partial)) {
             return Err(Refusal::NotDelivered);
         }
         let grounds = refills::grounds(&mut tx, order.id).await.map_err(broken)?.ok_or(Refusal::NotDelivered)?;

@@ -265,6 +265,14 @@ pub struct Locked {
     pub settlements: i32,
 }
 
+impl Locked {
+    /// Where it stands as customers are shown it; see [`look`].
+    pub fn standing(&self) -> Standing {
+        let refunded = self.state.is_end() && self.given_back.by_hand == self.bought.charge;
+        if refunded { Standing::Refunded } else { Standing::At(self.state) }
+    }
+}
+
 /// Locks an order; legs are locked before it, the wallet after it.
 pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
     let row = sqlx::query!(

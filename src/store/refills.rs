@@ -85,13 +85,19 @@ pub async fn look(
             RefillName::Public(public) => publics.push(public.0),
         }
     }
+    // Found by their names first, and each one's owner by its order: a join lets a plan that is made for the average
+    // customer begin with all orders of one who has a hundred thousand (9 ms against 0.05).
     let rows = sqlx::query!(
         r#"
-        select r.id, r.public_id, r.state
-        from refill r
-        join orders o on o.id = r.order_id
-        where o.customer_id = $1
-            and r.id = any($2 || array(select p.id from refill p where p.public_id = any($3)))
+        with named as materialized (
+            select r.id, r.public_id, r.state,
+                (select o.customer_id from orders o where o.id = r.order_id) as customer_id
+            from refill r
+            where r.id = any($2 || array(select p.id from refill p where p.public_id = any($3)))
+        )
+        select id, public_id, state
+        from named
+        where customer_id = $1
         "#,
         customer.0,
         &numbers,
@@ -113,11 +119,16 @@ pub async fn latest(
     let ids: Vec<i32> = orders.iter().map(|order| order.0).collect();
     let rows = sqlx::query!(
         r#"
-        select distinct on (r.order_id) r.order_id, r.id, r.state
-        from refill r
-        join orders o on o.id = r.order_id
-        where o.customer_id = $1 and r.order_id = any($2)
-        order by r.order_id, r.id desc
+        with latest as materialized (
+            select distinct on (r.order_id) r.order_id, r.id, r.state,
+                (select o.customer_id from orders o where o.id = r.order_id) as customer_id
+            from refill r
+            where r.order_id = any($2)
+            order by r.order_id, r.id desc
+        )
+        select order_id, id, state
+        from latest
+        where customer_id = $1
         "#,
         customer.0,
         &ids

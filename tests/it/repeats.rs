@@ -2,7 +2,9 @@
 
 use futures_util::future::join_all;
 
-use crate::world::{World, buyer};
+use panelgate::domain::customer::Dialect;
+
+use crate::world::{World, buyer, healthy};
 
 const LINK: &str = "https://example.org/1";
 
@@ -80,4 +82,25 @@ async fn a_repetition_is_answered_whatever_became_of_the_wallet() {
     sqlx::query("update wallet set floor = 0, balance = 0").execute(&world.pool().await).await.unwrap();
     assert_eq!(add(&world, &[("quantity", "10")]).await, first);
     assert_eq!(add(&world, &[("quantity", "11")]).await, r#"{"error":"Not enough funds on balance"}"#);
+}
+
+#[tokio::test]
+async fn of_one_request_at_two_doors_in_both_tongues_one_buys() {
+    let world = World::open().await;
+    let second = world.restarted().await.open_door(([127, 0, 0, 1], 0).into(), healthy()).await.unwrap();
+    let letters = world.key_speaking(Dialect::Notpanel).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for round in 1..=3 {
+        let asks = (0..40).map(|n| {
+            let door = if n % 2 == 0 { &world.door } else { &second };
+            let key = if n % 4 < 2 { &world.key } else { &letters };
+            let add = format!("key={key}&action=add&service=1&link={LINK}&quantity=10&request_id=round-{round}");
+            let asked = client.get(format!("http://{}/api/v2?{add}", door.addr())).send();
+            async move { asked.await.unwrap().text().await.unwrap() }
+        });
+        let answers = join_all(asks).await;
+        assert!(answers.iter().all(|answer| *answer == answers[0] && answer.starts_with("{\"order\":")), "{answers:?}");
+        assert_eq!(orders(&world).await, round);
+    }
+    world.audit().await;
 }

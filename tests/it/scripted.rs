@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -33,11 +33,37 @@ pub struct Script {
     pub add: Option<String>,
     /// To `status`: this row, whatever order is asked about.
     pub row: String,
-    /// To `cancel` and to `refill`.
+    /// To `cancel`, to `refill` and to `refill_status`.
     pub cancel: String,
     pub refill: String,
+    pub refill_status: String,
     /// Status answers wait until so many are asked for.
     pub together: Option<Arc<Barrier>>,
+    /// Answers to this action are held back.
+    held: Option<(&'static str, Arc<Held>)>,
+}
+
+/// Answers that a panel has ready and holds back, until a test lets them go.
+pub struct Held {
+    asked: Semaphore,
+    let_go: Semaphore,
+}
+
+impl Held {
+    /// Waits until the panel has been asked once more.
+    pub async fn asked(&self) {
+        self.asked.acquire().await.unwrap().forget();
+    }
+
+    /// Lets one answer go.
+    pub fn let_go(&self) {
+        self.let_go.add_permits(1);
+    }
+
+    async fn hold(&self) {
+        self.asked.add_permits(1);
+        self.let_go.acquire().await.unwrap().forget();
+    }
 }
 
 struct Inner {
@@ -65,7 +91,9 @@ impl Scripted {
             row: row.to_owned(),
             cancel: INCORRECT.to_owned(),
             refill: INCORRECT.to_owned(),
+            refill_status: INCORRECT.to_owned(),
             together: None,
+            held: None,
         };
         let inner = Arc::new(Mutex::new(Inner { script, requests: BTreeMap::new(), next: 500 }));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -95,13 +123,37 @@ impl Scripted {
 
     async fn world_of(&self, currency: &str, block: &str, exchange: &str) -> World {
         let services = format!(
-            "{exchange}[[provider]]\nid = \"s\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\n\
-             key_env = \"PANEL_KEY\"\ncurrency = \"{currency}\"\nrequests_per_second = 1000\nstatus_every_s = 10\n{block}\
+            "{exchange}{}{block}\
              [[service]]\nid = 1\nroutes = [{{ provider = \"s\", service = \"1\" }}]\n\
              [[service]]\nid = 2\nroutes = [{{ provider = \"s\", service = \"2\" }}]\n",
-            self.addr
+            self.block_in(currency)
         );
         World::build(Plan { panels: Vec::new(), services, ..Plan::default() }).await
+    }
+
+    /// The panel's block in the file, open for more lines.
+    pub fn block(&self) -> String {
+        self.block_in("USD")
+    }
+
+    fn block_in(&self, currency: &str) -> String {
+        format!(
+            "[[provider]]\nid = \"s\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\nkey_env = \"PANEL_KEY\"\n\
+             currency = \"{currency}\"\nrequests_per_second = 1000\nstatus_every_s = 10\n",
+            self.addr
+        )
+    }
+
+    /// Holds its answers to an action back from now on.
+    pub fn hold(&self, action: &'static str) -> Arc<Held> {
+        let held = Arc::new(Held { asked: Semaphore::new(0), let_go: Semaphore::new(0) });
+        self.change(|script| script.held = Some((action, held.clone())));
+        held
+    }
+
+    /// Holds nothing back any more of what it is asked from now on.
+    pub fn hold_nothing(&self) {
+        self.change(|script| script.held = None);
     }
 
     /// Says something else from now on.
@@ -123,6 +175,9 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
         *inner.requests.entry(action.clone()).or_default() += 1;
         inner.script.clone()
     };
+    if let Some((_, held)) = script.held.filter(|(of, _)| *of == action) {
+        held.hold().await;
+    }
     let body = match action.as_str() {
         "services" => script.services,
         "balance" => script.balance,
@@ -139,6 +194,7 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
         }
         "cancel" => script.cancel,
         "refill" => script.refill,
+        "refill_status" => script.refill_status,
         _ => INCORRECT.to_owned(),
     };
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";

@@ -9,9 +9,9 @@ use crate::keys::let_in;
 use crate::world::{Plan, World, buyer};
 
 /// One request, without its key, and what it is there to show.
-type Case = (&'static str, String);
+pub type Case = (&'static str, String);
 
-fn case(shows: &'static str, fields: &[(&str, &str)]) -> Case {
+pub fn case(shows: &'static str, fields: &[(&str, &str)]) -> Case {
     (shows, serde_urlencoded::to_string(fields).unwrap())
 }
 
@@ -24,12 +24,12 @@ fn add(shows: &'static str, changed: &[(&str, &str)]) -> Case {
 }
 
 /// A customer's keys, one of each tongue.
-async fn keys(world: &World, customer: CustomerId) -> [String; 2] {
+pub async fn keys(world: &World, customer: CustomerId) -> [String; 2] {
     [world.key_of(customer, Dialect::Classic).await, world.key_of(customer, Dialect::Notpanel).await]
 }
 
 /// Sends every case with both keys: what it shows, and an answer of each tongue below it.
-async fn told(world: &World, keys: &[String; 2], cases: &[Case]) -> String {
+pub async fn told(world: &World, keys: &[String; 2], cases: &[Case]) -> String {
     let mut told = String::new();
     for (shows, body) in cases {
         writeln!(told, "{shows}").unwrap();
