@@ -223,7 +223,9 @@ async fn taken_after_all(
 /// After an answer that was lost, an order that is still running on the link may be this very one: that proves nothing.
 fn believed(leg: &LockedLeg, verdict: &Verdict) -> Verdict {
     match verdict {
-        Verdict::Refused(RefusalClass::Active) if leg.state == LegState::InDoubt => Verdict::InDoubt,
+        Verdict::Refused(RefusalClass::Active) if matches!(leg.state, LegState::InDoubt | LegState::WrittenOff) => {
+            Verdict::InDoubt
+        }
         Verdict::Refused(_) | Verdict::Accepted(_) | Verdict::NeverSent | Verdict::InDoubt => verdict.clone(),
     }
 }

@@ -2,6 +2,7 @@
 
 use panelgate::domain::id::PanelOrder;
 use panelgate::domain::leg::{Evidence, Verdict};
+use panelgate::domain::provider::RefusalClass;
 use panelgate::simulator::Faults;
 use panelgate::store::leases as store;
 
@@ -222,6 +223,22 @@ async fn what_was_written_off_and_never_placed_costs_nothing() {
         (legs(&world.database).await.as_str(), holds(&world.database, "cost").await.as_str()),
         ("a refused", "0")
     );
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn that_an_order_runs_on_the_link_proves_nothing_of_what_was_written_off() {
+    let world = world("in_doubt_policy = \"refund\"\nin_doubt_refund_after_h = 1\n").await;
+    lost(&world, "100").await;
+    world.pass(3, 3_600).await;
+    let leg: i64 = read(&world.database, "select id::text from leg").await.parse().unwrap();
+    let verdict = Verdict::Refused(RefusalClass::Active);
+    let said = Evidence { verdict, http_status: Some(200), words: String::new() };
+    let settings = world.house.panels[0].settings();
+    world.house.delivery.conclude(settings, LegId(leg), 1, &said).await.unwrap();
+    // It may be this very order: its cost stays ours.
+    let stands = (legs(&world.database).await, holds(&world.database, "cost").await);
+    assert_eq!(stands, ("a written_off".to_owned(), "-0.09".to_owned()));
     world.audit().await;
 }
 
