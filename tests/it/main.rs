@@ -31,6 +31,7 @@ mod ladder;
 mod limits;
 mod listen;
 mod lost;
+mod model;
 mod placing;
 mod receiver;
 mod refill_races;

@@ -208,7 +208,7 @@ fn rows(form: &BTreeMap<String, String>, row: &str) -> String {
 }
 
 /// The form of one request; `None` when whoever asked hung up before its end.
-async fn form(stream: &mut TcpStream) -> Option<BTreeMap<String, String>> {
+pub async fn form(stream: &mut TcpStream) -> Option<BTreeMap<String, String>> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();

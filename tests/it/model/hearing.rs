@@ -1,0 +1,133 @@
+//! What the house as it should be makes of panels' words and of persons' decisions.
+
+use panelgate::domain::leg::LegState;
+use panelgate::domain::order::OrderState;
+
+use super::reference::{CLAWS_BACK, HOUR, Reference, Watch};
+use super::rules::Follows;
+use super::steps::{Said, Word};
+
+/// Looks after an end.
+const LOOKS: usize = 4;
+
+impl Reference {
+    /// A panel said this of an order that it was asked about.
+    pub fn heard(&mut self, order: usize, word: &Word) {
+        let now = self.now;
+        let bought = self.orders[order].bought;
+        let leg = self.orders[order].last();
+        let (over, failing_at) = (leg.state == LegState::Ended, leg.watch.as_ref().unwrap().failing_at);
+        let failed_for_good = failing_at.is_some_and(|since| now - since >= 24 * HOUR);
+        match (word.follows(bought, failed_for_good), over) {
+            (Follows::End { state, target, delivered }, _) => {
+                let cost = word.charge().unwrap_or_else(|| bought.part(leg.cost, delivered));
+                (leg.state, leg.booked) = (LegState::Ended, cost);
+                let claws_back = leg.panel == CLAWS_BACK;
+                self.looked_back(order);
+                self.settle(order, state, target, claws_back);
+            }
+            // It works on it again: nothing moves before a new end.
+            (Follows::Open(_), true) => {}
+            (_, true) => self.looked_back(order),
+            (Follows::Open(state), false) => {
+                leg.watch = Some(Watch::default());
+                self.orders[order].progress(state);
+                self.orders[order].review = false;
+            }
+            (nothing, false) => {
+                let watch = leg.watch.as_mut().unwrap();
+                let asks = watch.puzzled(nothing, now);
+                watch.unknown_there = matches!(word.said, Said::Unknown | Said::Missing);
+                self.orders[order].review |= asks;
+            }
+        }
+    }
+
+    /// One of the looks after an end is over; after the last nobody asks any more.
+    fn looked_back(&mut self, order: usize) {
+        let leg = self.orders[order].last();
+        let looks = leg.watch.as_ref().unwrap().looks.map_or(0, |looks| looks + 1);
+        let watch = Watch { looks: Some(looks), ..Watch::default() };
+        leg.watch = (looks < LOOKS).then_some(watch);
+    }
+
+    /// A person settles an order, so many units of it delivered; `None`: no panel has or had it.
+    pub fn settled_by_hand(&mut self, order: usize, delivered: u64) -> Option<i128> {
+        let bought = self.orders[order].bought;
+        let leg = self.orders[order].last();
+        if !matches!(leg.state, LegState::Accepted | LegState::Ended) {
+            return None;
+        }
+        leg.state = LegState::Ended;
+        leg.watch = None;
+        leg.booked = bought.part(leg.cost, delivered);
+        let missing = bought.units - delivered;
+        let state = match (delivered, missing) {
+            (_, 0) => OrderState::Completed,
+            (0, _) => OrderState::Canceled,
+            (_, _) => OrderState::Partial,
+        };
+        self.settle(order, state, bought.part(bought.charge, missing), false);
+        Some(self.orders[order].refunded)
+    }
+
+    /// A person gives something more back.
+    pub fn given_by_hand(&mut self, order: usize, amount: i128) {
+        let order = &mut self.orders[order];
+        self.wallets[order.who] += amount;
+        order.refunded += amount;
+        order.by_hand = order.refunded;
+        order.review &= !order.state.is_end();
+    }
+
+    /// Whether a person may decide where it is.
+    pub fn is_doubtful(&self, order: usize) -> bool {
+        let order = &self.orders[order];
+        let leg = order.legs.last().unwrap();
+        let unknown_there = order.review && leg.watch.as_ref().is_some_and(|watch| watch.unknown_there);
+        matches!(leg.state, LegState::InDoubt | LegState::WrittenOff)
+            || leg.state == LegState::Accepted && unknown_there
+    }
+
+    /// A person says that a panel has it, under this id.
+    pub fn resolved_accepted(&mut self, order: usize, id: &str) -> bool {
+        let panel = self.orders[order].last().panel;
+        if self.owner(panel, id).is_some_and(|owner| owner != order) {
+            return false;
+        }
+        self.doubted_again(order);
+        self.accepted(order, id)
+    }
+
+    /// A person says that no panel has it.
+    pub fn resolved_not_placed(&mut self, order: usize) {
+        self.doubted_again(order);
+        self.not_placed(order);
+    }
+
+    /// What was followed by an id that its panel does not know is as if it had never been found.
+    fn doubted_again(&mut self, order: usize) {
+        let now = self.now;
+        let leg = self.orders[order].last();
+        if leg.state == LegState::Accepted {
+            (leg.state, leg.id, leg.watch) = (LegState::InDoubt, None, None);
+            (leg.booked, leg.exposed, leg.doubted_at) = (0, leg.cost, Some(now));
+            self.orders[order].review = false;
+        }
+    }
+}
+
+impl Watch {
+    /// A word that settles nothing. Whether a person is asked.
+    fn puzzled(&mut self, nothing: Follows, now: i64) -> bool {
+        let (puzzles, silences, failing_at) = (self.puzzles, self.silences, self.failing_at);
+        *self = Self { looks: self.looks, ..Self::default() };
+        match nothing {
+            Follows::Puzzle | Follows::Person => self.puzzles = puzzles + 1,
+            Follows::Silence => (self.silences, self.failing_at) = (silences + 1, failing_at),
+            Follows::Failing => self.failing_at = failing_at.or(Some(now)),
+            Follows::Open(_) | Follows::End { .. } => {}
+        }
+        nothing == Follows::Person || self.puzzles >= 3 && nothing == Follows::Puzzle || self.silences >= 10
+    }
+}
