@@ -1,6 +1,7 @@
 //! An order's life, in order: bought, submitted to a panel (or withdrawn before), its answer concluded (or its doubt
 //! looked into and resolved), tracked, settled (or decided by a person); and looked at.
 
+mod again;
 pub mod cancel;
 pub mod conclude;
 mod contents;

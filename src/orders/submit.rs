@@ -61,7 +61,7 @@ impl Delivery {
     /// Sends one leg and concludes from the answer.
     pub async fn send(&self, panel: &Panel, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
         let slot = panel.slot().await;
-        match legs::mark(&self.store, leg, epoch, self.clock.now()).await {
+        match legs::mark(&self.store, leg, panel.request_id(leg).as_deref(), epoch, self.clock.now()).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::info!(leg = %leg.leg, "a leg was taken back, or its panel's gate closed, before it was sent");

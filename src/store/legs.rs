@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
+use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId};
 use crate::domain::leg::{Evidence, LeasedLeg, LegState};
 use crate::domain::money::Money;
 use crate::domain::provider::RefusalClass;
@@ -48,7 +48,7 @@ pub async fn lease(
         set state = 'leased', attempt = attempt + 1, epoch = $2, leased_until = $4
         from due, orders o
         where l.id = due.id and o.id = l.order_id
-        returning l.id, l.order_id, l.attempt, l.unsent, l.service, l.cost, o.kind, o.link, o.units,
+        returning l.id, l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.service, l.cost, o.kind, o.link, o.units,
             o.details as "details: Json<Details>"
         "#,
         provider.0,
@@ -58,19 +58,15 @@ pub async fn lease(
         now
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
-        let kind = ServiceType::read(&row.kind).ok_or_else(|| StoreError::Contradiction {
-            table: "orders",
-            column: "kind",
-            id: row.order_id.to_string(),
-            value: row.kind.clone(),
-        })?;
         Ok(LeasedLeg {
             leg: LegId(row.id),
             order: OrderId(row.order_id),
+            public: PublicId(row.public_id),
+            n: row.n,
             attempt: row.attempt,
             unsent: row.unsent,
             route: Route { provider: provider.clone(), service: row.service },
-            kind,
+            kind: kind_of(row.order_id, &row.kind)?,
             link: row.link,
             units: unsigned(row.units),
             details: row.details.0,
@@ -80,9 +76,15 @@ pub async fn lease(
     rows.collect()
 }
 
-/// Commits the intent to send: from here on the leg is sent by no machine again. `false`: it is not ours any more, or
-/// its panel's gate was closed meanwhile.
-pub async fn mark(store: &Store, leg: &LeasedLeg, epoch: i64, now: Instant) -> Result<bool, StoreError> {
+/// Commits the intent to send: from here on the leg is sent by no machine again, unless under the name that the panel
+/// knows it by. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
+pub async fn mark(
+    store: &Store,
+    leg: &LeasedLeg,
+    request_id: Option<&str>,
+    epoch: i64,
+    now: Instant,
+) -> Result<bool, StoreError> {
     let marked = sqlx::query!(
         r#"
         with marked as (
@@ -100,14 +102,15 @@ pub async fn mark(store: &Store, leg: &LeasedLeg, epoch: i64, now: Instant) -> R
                 )
             returning id, attempt, provider, service
         )
-        insert into exchange (leg_id, attempt, provider, service, sent_at)
-        select id, attempt, provider, service, $4
+        insert into exchange (leg_id, attempt, provider, service, sent_at, words)
+        select id, attempt, provider, service, $4, coalesce('request_id ' || $5::text || '; ', '')
         from marked
         "#,
         leg.leg.0,
         leg.attempt,
         epoch,
-        now
+        now,
+        request_id
     );
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
 }
@@ -183,6 +186,16 @@ pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
     })
 }
 
+/// The type that an order's row names.
+pub(super) fn kind_of(order: i32, word: &str) -> Result<ServiceType, StoreError> {
+    ServiceType::read(word).ok_or_else(|| StoreError::Contradiction {
+        table: "orders",
+        column: "kind",
+        id: order.to_string(),
+        value: word.to_owned(),
+    })
+}
+
 /// The state that a leg's row names.
 pub(super) fn state_of(leg: LegId, word: &str) -> Result<LegState, StoreError> {
     LegState::from_word(word).ok_or_else(|| StoreError::Contradiction {
@@ -208,13 +221,15 @@ pub async fn lock_last(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>,
     Err(StoreError::Unexpected("an order goes from route to route faster than it can be locked"))
 }
 
-/// Completes the exchange that the intent opened. What the panel said is kept, whatever follows from it.
+/// Completes the exchange that the intent opened. What the panel said is kept, whatever follows from it, after the name
+/// under which it was asked, if it had one.
 pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now: Instant) -> Result<(), StoreError> {
     let words: String = said.words.chars().filter(|c| *c != '\0').take(WORDS_CHARS_MAX).collect();
     let recorded = sqlx::query!(
         r#"
         update exchange
-        set answered_at = $3, verdict = $4, http_status = $5, words = $6
+        set answered_at = $3, verdict = $4, http_status = $5,
+            words = coalesce(substring(words from '^request_id [^ ;]+; '), '') || $6
         where leg_id = $1 and attempt = $2 and verdict in ('sending', 'in_doubt')
         "#,
         leg.0,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
 
 mod after_the_end;
+mod again;
 mod alerts;
 mod answers;
 mod asks;
@@ -21,9 +22,11 @@ mod gates;
 mod hangups;
 mod keys;
 mod ladder;
+mod letters;
 mod limits;
 mod listen;
 mod lost;
+mod mirror;
 mod placing;
 mod receiver;
 mod refusals;
@@ -36,6 +39,7 @@ mod settlement;
 mod shapes;
 mod simulator;
 mod table;
+mod tongues;
 mod types;
 mod wire;
 mod workers;
