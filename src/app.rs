@@ -17,7 +17,7 @@ use crate::domain::network::Network;
 use crate::downstream::{Door, Health, HealthProbe, House as DoorHouse, Limits};
 use crate::orders::{Delivery, Orders};
 use crate::store::embedded::{Condition, Embedded};
-use crate::store::{Store, catalogue, customers, providers, transfers};
+use crate::store::{Store, catalogue, customers, gates, providers, transfers};
 use crate::upstream::Panel;
 use crate::webhooks::Webhook;
 use crate::workers::driver::Pulse;
@@ -73,6 +73,7 @@ impl House {
         tell_of_lost_panels(&store, &mapping).await?;
         tell_of_lost_tiers(&store, &mapping).await?;
         let alerts = Alerts::new(store.clone(), &mapping, clock.clone());
+        tell_of_freeze(&store).await?;
         let catalog = Catalog::open(store.clone(), mapping).await?;
         Ok(Self {
             customers: Customers::new(store.clone(), clock.clone()),
@@ -158,6 +159,17 @@ async fn tell_of_lost_tiers(store: &Store, mapping: &Mapping) -> anyhow::Result<
         if !mapping.limits.tiers.contains_key(&tier) {
             tracing::warn!(tier, "the file has no [[tier]] with this id; its customers count as standard");
         }
+    }
+    Ok(())
+}
+
+/// A freeze outlives the process that saw it begin, and a restored backup begins with one.
+async fn tell_of_freeze(store: &Store) -> anyhow::Result<()> {
+    if let Some(since) = gates::frozen_since(store).await? {
+        tracing::warn!(
+            %since, "dispatch is frozen: no order goes to any panel; look at `panelgate order list --state review`, \
+             then `panelgate dispatch thaw`"
+        );
     }
     Ok(())
 }

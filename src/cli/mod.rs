@@ -2,6 +2,7 @@
 
 mod alert;
 mod answer;
+mod backup;
 mod balance;
 mod catalog;
 mod check;
@@ -96,6 +97,10 @@ enum Command {
     /// Stop and resume all sending
     #[command(subcommand)]
     Dispatch(dispatch::Command),
+    /// Copy the database into a file, beside a running gateway
+    Backup(backup::Options),
+    /// Put a backup into an empty database; dispatch stays frozen until thawed
+    Restore(backup::Options),
     /// Prove the books
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -143,6 +148,8 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         | Command::Alert(_)
         | Command::Provider(_)
         | Command::Dispatch(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Ledger(_) => {}
     }
     crate::telemetry::quiet();
@@ -164,6 +171,8 @@ async fn with_database(session: &Session, command: Command) -> anyhow::Result<An
         Command::Alert(command) => alert::run(session, command).await,
         Command::Provider(command) => provider::run(session, command).await,
         Command::Dispatch(command) => dispatch::run(session, command).await,
+        Command::Backup(options) => backup::backup(session, &options).await,
+        Command::Restore(options) => backup::restore(session, &options).await,
         Command::Ledger(command) => ledger::run(session, command).await,
         Command::Demo(_) | Command::Serve(_) | Command::Check | Command::PanelSim(_) => {
             Err(WrongUse::because("this command opens its database itself"))

@@ -81,7 +81,8 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
             "balance": row.balance.map(|balance| balance.to_string()), "balance_at": row.balance_at.map(moment),
             "services": row.services, "catalogue_at": row.catalogue_at.map(moment), "open": row.open_legs,
             "paused": row.paused, "breaker": row.breaker, "breaker_until": row.breaker_until.map(moment),
-            "over_delivered": row.over_delivered, "reversals": row.reversals, "in_doubt": row.in_doubt, "parked": row.parked, "error": row.catalogue_error,
+            "over_delivered": row.over_delivered, "reversals": row.reversals,
+            "margin_held": row.margin_held, "margin_saved": row.margin_saved.to_string(), "in_doubt": row.in_doubt, "parked": row.parked, "error": row.catalogue_error,
         })
     });
     Ok(Answer::new(table(heads, &rows), document.collect()))

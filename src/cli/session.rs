@@ -1,5 +1,7 @@
 //! A command's own time with the database: joined or started, brought up to date, and let go again.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 
 use crate::cli::Globals;
@@ -72,6 +74,11 @@ fn system_user() -> String {
     user.map_or_else(|| nix::unistd::Uid::effective().to_string(), |user| user.name)
 }
 
+/// The folder of PostgreSQL's programs, where the operator names one.
+pub fn postgres_bin() -> Option<PathBuf> {
+    std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into)
+}
+
 /// The given server, or the private one of the data folder; its schema brought up to date.
 pub async fn open_database(
     globals: &Globals,
@@ -84,8 +91,7 @@ pub async fn open_database(
         (options, None)
     } else {
         let data = globals.data.clone().unwrap_or_else(default_data_dir);
-        let postgres_bin = std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into);
-        let embedded = Embedded::open(&data, Manners { fsync: true, postgres_bin }).await?;
+        let embedded = Embedded::open(&data, Manners { fsync: true, postgres_bin: postgres_bin() }).await?;
         (embedded.connect_options(), Some(embedded))
     };
     let store = Store::open(&options, customers_max, workers_max);

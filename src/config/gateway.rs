@@ -58,14 +58,6 @@ pub(super) fn gateway(top: &mut Section<'_>) -> Option<Gateway> {
     Some(Gateway { currency: right, default_dialect: dialect, refills_max })
 }
 
-/// Refused entry by entry: with one currency there is nothing to exchange.
-pub(super) fn exchange(top: &mut Section<'_>) {
-    let Some(section) = top.table("exchange") else { return };
-    for (currency, at) in section.own_keys() {
-        section.complain(&shown(currency), at, "exchange is not available yet; remove it");
-    }
-}
-
 /// Refused as a whole.
 pub(super) fn imports(top: &mut Section<'_>) {
     for mut section in top.tables("import") {

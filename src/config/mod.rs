@@ -2,6 +2,7 @@
 
 mod alerts;
 mod complaint;
+mod exchange;
 mod gateway;
 mod markup;
 mod process;
@@ -17,10 +18,12 @@ use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 use toml_edit::Document;
 
 use crate::catalog::mapping::Mapping;
+use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::id::ConfigHash;
 
 pub use alerts::{AlertSettings, AlertsError, webhook};
@@ -29,6 +32,7 @@ pub use secret::{SecretError, secret};
 pub use settings::{DatabaseSettings, LogFormat, ProcessSettings, Role, ServerSettings, TelemetrySettings};
 
 use complaint::Told;
+use exchange::Currencies;
 use reader::Section;
 
 /// The largest file: 5,000 services with five routes each take under 2 MiB.
@@ -103,11 +107,23 @@ pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File
         ConfigError::NotUtf8(path.to_owned(), good.split(|byte| *byte == b'\n').count())
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    Ok(read(&text, folder, surroundings).map_err(|complaints| complaints.about(path.display().to_string()))?)
+    let today = SystemClock.now().date_naive();
+    Ok(read_on(&text, folder, surroundings, Some(today))
+        .map_err(|complaints| complaints.about(path.display().to_string()))?)
 }
 
 /// Reads a text as `providers.toml`; relative key files start at `folder`.
 pub fn read(text: &str, folder: &Path, surroundings: &BTreeMap<String, String>) -> Result<File, Complaints> {
+    read_on(text, folder, surroundings, None)
+}
+
+/// The same on a day, from which on exchange rates may be too old.
+pub fn read_on(
+    text: &str,
+    folder: &Path,
+    surroundings: &BTreeMap<String, String>,
+    today: Option<NaiveDate>,
+) -> Result<File, Complaints> {
     let told = Told::about(text);
     process::check_environment(&told, surroundings);
     let parsed = Document::parse(text).map_err(|error| {
@@ -118,7 +134,7 @@ pub fn read(text: &str, folder: &Path, surroundings: &BTreeMap<String, String>) 
     let read = parsed.ok().and_then(|document| {
         let mut top = Section::top(&told, document.as_table());
         let values = process::check_file(&mut top);
-        let mapping = mapping(&mut top, text, folder, &mut notes);
+        let mapping = mapping(&mut top, text, folder, today, &mut notes);
         let alerts = alerts::read(&mut top, &mut notes);
         top.finish();
         Some((mapping?, alerts, values))
@@ -135,12 +151,19 @@ pub fn read(text: &str, folder: &Path, surroundings: &BTreeMap<String, String>) 
     Ok(File { mapping, alerts, process, notes, text: text.to_owned() })
 }
 
-fn mapping(top: &mut Section<'_>, text: &str, folder: &Path, notes: &mut Vec<String>) -> Option<Mapping> {
+fn mapping(
+    top: &mut Section<'_>,
+    text: &str,
+    folder: &Path,
+    today: Option<NaiveDate>,
+    notes: &mut Vec<String>,
+) -> Option<Mapping> {
     let gateway = gateway::gateway(top);
     notes.push("the file is read at start; restart to apply a change".to_owned());
     let currency = gateway.as_ref().and_then(|gateway| gateway.currency.as_deref());
-    gateway::exchange(top);
-    let (providers, ids) = provider::read_all(top, currency, folder);
+    let exchange = exchange::read(top, currency, today, notes);
+    let currencies = Currencies { gateways: currency, rates: &exchange };
+    let (providers, ids) = provider::read_all(top, currencies, folder);
     let services = service::read_all(top, &ids);
     gateway::imports(top);
     let markups = markup::read_all(top);

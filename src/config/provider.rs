@@ -6,9 +6,10 @@ use std::path::Path;
 use http::Uri;
 
 use crate::config::complaint::shown;
+use crate::config::exchange::Currencies;
 use crate::config::reader::{Later, Section};
 use crate::domain::id::ProviderId;
-use crate::domain::money::Money;
+use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::{
     AskMethod, AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus,
     PanelWord, ProviderSettings, RefusalClass, Reversal, SettlingSettings,
@@ -31,7 +32,7 @@ const HOURS_MAX: i64 = 8_760;
 /// The panels that could be read, and the ids of all, so that a route to a broken block is not called unknown too.
 pub(super) fn read_all<'t>(
     top: &mut Section<'t>,
-    currency: Option<&str>,
+    currencies: Currencies<'_>,
     folder: &Path,
 ) -> (Vec<ProviderSettings>, BTreeSet<&'t str>) {
     let mut ids = BTreeSet::new();
@@ -44,7 +45,7 @@ pub(super) fn read_all<'t>(
                 section.complain_whole("a second block with this id; ids are unique, rename or remove one");
             }
         }
-        providers.extend(read(section, currency, folder));
+        providers.extend(read(section, currencies, folder));
     }
     (providers, ids)
 }
@@ -54,14 +55,14 @@ fn is_id(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Option<ProviderSettings> {
+fn read(mut section: Section<'_>, currencies: Currencies<'_>, folder: &Path) -> Option<ProviderSettings> {
     let id = id(&mut section);
     let dialects = PanelDialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));
     let dialect = section.word("dialect", &dialects).unwrap_or(PanelDialect::Classic);
     let allow_http = section.flag("allow_http").unwrap_or(false);
     let url = url(&mut section, allow_http);
     let key = key(&mut section, folder);
-    let currency = currency(&mut section, gateways);
+    let money = currency(&mut section, currencies);
     // Upper bounds stop slips of the finger, not ambitions; the lower bound of the timeout lets a slow TLS handshake live.
     let requests_per_second = section.whole("requests_per_second", 1..=1_000).unwrap_or(10);
     let concurrent_max = section.whole("concurrent_max", 1..=1_000).unwrap_or(8);
@@ -85,7 +86,8 @@ fn read(mut section: Section<'_>, gateways: Option<&str>, folder: &Path) -> Opti
         url: url?,
         allow_http,
         key: key?,
-        currency: currency?,
+        currency: money.as_ref()?.0.clone(),
+        exchange: money?.1,
         requests_per_second,
         concurrent_max,
         timeout_ms,
@@ -230,19 +232,24 @@ fn key(section: &mut Section<'_>, folder: &Path) -> Option<KeySource> {
     variable.map(KeySource::Env).or_else(|| Some(KeySource::File(folder.join(file?.value))))
 }
 
-fn currency(section: &mut Section<'_>, gateways: Option<&str>) -> Option<String> {
+/// The panel's currency, and what it is worth where it is not the gateway's.
+fn currency(section: &mut Section<'_>, currencies: Currencies<'_>) -> Option<(String, Option<ExchangeRate>)> {
     section.require("currency", "\"USD\"");
     let found = section.text("currency")?;
-    let gateways = gateways?;
-    if found.value != gateways {
+    let gateways = currencies.gateways?;
+    if found.value == gateways {
+        return Some((gateways.to_owned(), None));
+    }
+    let Some(rate) = currencies.rates.get(found.value) else {
+        let named = shown(found.value);
         let what = format!(
-            "is {}, the gateway's is \"{gateways}\": exchange is not available yet, only panels of the same currency",
-            shown(found.value)
+            "is {named}, the gateway's is \"{gateways}\", and [exchange] does not say what it is worth; write for example \
+             {named} = {{ rate = \"0.0000787\", dated = \"2026-11-01\" }} there"
         );
         section.complain("currency", found.at, &what);
         return None;
-    }
-    Some(found.value.to_owned())
+    };
+    Some((found.value.to_owned(), Some((*rate)?)))
 }
 
 /// Where a person is told that our money there comes to its end.

@@ -222,6 +222,16 @@ impl<'t> Section<'t> {
         Some(self.inner(found, key.to_owned()))
     }
 
+    /// A table under a key that the operator chose.
+    pub fn own_table(&mut self, key: &'t str) -> Option<Section<'t>> {
+        let at = self.key_at(key);
+        let Some(table) = self.table.get(key).and_then(Item::as_table_like) else {
+            self.complain(&shown(key), at, "must be a table of keys and values");
+            return None;
+        };
+        Some(self.inner(Found { value: table, at }, key.to_owned()))
+    }
+
     /// Repeated tables such as `[[provider]]`; named by their number.
     pub fn tables(&mut self, key: &'static str) -> Vec<Section<'t>> {
         let Some(item) = self.item(key) else { return Vec::new() };

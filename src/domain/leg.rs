@@ -15,7 +15,7 @@
 //! the operator said so; a late id is taken even then. An accepted leg whose id the panel does not know may be put back
 //! in doubt by a person.
 
-use crate::domain::id::{LegId, OrderId, PanelOrder, PublicId};
+use crate::domain::id::{LegId, OrderId, PanelOrder, PublicId, ServiceId};
 use crate::domain::money::Money;
 use crate::domain::provider::RefusalClass;
 use crate::domain::service::{Route, ServiceType};
@@ -110,6 +110,12 @@ pub struct LeasedLeg {
     pub details: Details,
     /// What the panel is expected to charge.
     pub cost: Money,
+    /// Our service.
+    pub sold_as: ServiceId,
+    /// What the customer paid.
+    pub charge: Money,
+    /// What the panel was expected to charge when it was sold.
+    pub quoted_cost: Money,
 }
 
 /// What is known after an `add` was tried: the most expensive decision in the house.

@@ -29,6 +29,15 @@ pub struct Rate(Decimal);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percent(Decimal);
 
+/// What one unit of another currency is worth in the gateway's, to twelve decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeRate(Decimal);
+
+/// Decimals that an exchange rate is kept to: small currencies need more than amounts do.
+const EXCHANGE_SCALE: usize = 12;
+/// Digits before the point of an exchange rate.
+const EXCHANGE_WHOLE_DIGITS_MAX: usize = 9;
+
 /// Why a text is no amount, or why two amounts have no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
@@ -226,6 +235,50 @@ impl Percent {
     /// Reads a percentage; negative ones are valid.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         exact(text).map(Self)
+    }
+}
+
+impl ExchangeRate {
+    /// Reads a rate above zero.
+    pub fn parse(text: &str) -> Result<Self, MoneyError> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !all_digits(whole) || !all_digits(fraction) {
+            return Err(MoneyError::Unreadable);
+        }
+        if whole.len() > EXCHANGE_WHOLE_DIGITS_MAX {
+            return Err(MoneyError::TooLarge);
+        }
+        if fraction.len() > EXCHANGE_SCALE {
+            return Err(MoneyError::TooPrecise);
+        }
+        let value = Decimal::from_str(text).map_err(|_| MoneyError::Unreadable)?;
+        if value.is_zero() { Err(MoneyError::Unreadable) } else { Ok(Self(value)) }
+    }
+}
+
+impl fmt::Display for ExchangeRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.normalize(), f)
+    }
+}
+
+impl Money {
+    /// A cost in another currency, in ours: rounded up, so that it is never booked too small.
+    pub fn exchanged_rounding_up(self, rate: ExchangeRate) -> Result<Self, MoneyError> {
+        self.0.checked_mul(rate.0).map(|value| Self(up(value))).ok_or(MoneyError::TooLarge)
+    }
+
+    /// A balance in another currency, in ours: rounded down, so that nobody counts on what is not there.
+    pub fn exchanged_rounding_down(self, rate: ExchangeRate) -> Result<Self, MoneyError> {
+        self.0.checked_mul(rate.0).map(|value| Self(down(value))).ok_or(MoneyError::TooLarge)
+    }
+}
+
+impl Rate {
+    /// A panel's rate in another currency, in ours: rounded up, so that a cost is never seen too small.
+    pub fn exchanged_rounding_up(self, rate: ExchangeRate) -> Result<Self, MoneyError> {
+        self.0.checked_mul(rate.0).map(|value| Self(up(value))).ok_or(MoneyError::TooLarge)
     }
 }
 

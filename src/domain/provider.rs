@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::id::ProviderId;
+use crate::domain::money::ExchangeRate;
 use crate::domain::money::Money;
 
 /// The tongue that a panel is asked in.
@@ -78,6 +79,8 @@ pub struct ProviderSettings {
     pub key: KeySource,
     /// The currency of its rates, charges and balance.
     pub currency: String,
+    /// What one unit of it is worth in the gateway's; `None` where it is the gateway's.
+    pub exchange: Option<ExchangeRate>,
     /// Calls of every kind.
     pub requests_per_second: u32,
     /// Calls in flight.

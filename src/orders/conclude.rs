@@ -20,7 +20,7 @@ const UNSENT_WAIT_S_MAX: i64 = 60;
 /// From so many unsent tries in a row, the next route is tried.
 const UNSENT_BEFORE_REROUTE: i32 = 3;
 /// How long a leg waits for another order on its link to end.
-const ACTIVE_WAIT_H_MAX: i64 = 24;
+pub(super) const ACTIVE_WAIT_H_MAX: i64 = 24;
 
 /// Whose evidence it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Delivery {
         let awaited = matches!(leg.state, LegState::Sending | LegState::InDoubt | LegState::WrittenOff);
         if !awaited || leg.attempt != attempt {
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "an answer came for a leg that moved on");
-            return Ok(());
+            return taken_after_all(tx, &leg, attempt, said, now).await;
         }
         let said = Evidence { verdict: believed(&leg, &said.verdict), ..said.clone() };
         legs::record(&mut tx, leg.id, attempt, &said, now).await?;
@@ -202,6 +202,24 @@ impl Delivery {
     }
 }
 
+/// A panel took what was found not placed: nothing is undone by it, and nobody may say that it was not heard.
+async fn taken_after_all(
+    mut tx: Tx,
+    leg: &LockedLeg,
+    attempt: i32,
+    said: &Evidence,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let Verdict::Accepted(id) = &said.verdict else { return Ok(()) };
+    if leg.state != LegState::Refused || leg.attempt != attempt {
+        return Ok(());
+    }
+    legs::record(&mut tx, leg.id, attempt, said, now).await?;
+    tx.commit().await?;
+    tracing::error!(order = %leg.order, leg = %leg.id, panel_order = %id, "the panel took an order that was found not placed; cancel it there");
+    Ok(())
+}
+
 /// After an answer that was lost, an order that is still running on the link may be this very one: that proves nothing.
 fn believed(leg: &LockedLeg, verdict: &Verdict) -> Verdict {
     match verdict {
@@ -258,7 +276,8 @@ pub(super) async fn never_placed(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> 
     legs::turn(tx, leg, &Turn::Refused, "not placed after all", now).await
 }
 
-async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Instant) -> Result<(), StoreError> {
+/// Nobody knows whether the panel has it: its cost is exposure, and its customer sees it as being worked on.
+pub(super) async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Instant) -> Result<(), StoreError> {
     if matches!(leg.state, LegState::InDoubt | LegState::WrittenOff) {
         return Ok(());
     }

@@ -40,7 +40,11 @@ impl Delivery {
     /// Looks into the doubts that are due at a panel. How many were.
     pub async fn look_into_doubts(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
         let settings = panel.settings();
-        let due = doubts::take(&self.store, &settings.id, epoch, DOUBTS_MAX, self.clock.now()).await?;
+        let patience = match settings.doubts.policy {
+            InDoubtPolicy::RefundAfterH(hours) => Some(TimeDelta::hours(i64::from(hours))),
+            InDoubtPolicy::Hold => None,
+        };
+        let due = doubts::take(&self.store, &settings.id, epoch, DOUBTS_MAX, patience, self.clock.now()).await?;
         for sought in &due {
             self.look_into(panel, sought, epoch).await?;
         }
@@ -75,6 +79,9 @@ impl Delivery {
         let provider = &settings.id;
         if doubts::anything_under_way(&self.store, provider).await? {
             return Ok(Found::Unknown("other orders are on their way to the panel"));
+        }
+        if doubts::history_is_missing(&self.store, provider, sought.sent_at).await? {
+            return Ok(Found::Unknown("a backup was restored: orders of ours that it does not know may be found"));
         }
         let Some(gap) = self.gap(settings, sought).await? else {
             return Ok(Found::Unknown("no neighbours of ours are known at the panel yet"));
@@ -130,7 +137,8 @@ impl Delivery {
         report: &Report,
     ) -> Result<bool, StoreError> {
         let Ok(id) = id.0.parse::<u128>() else { return Ok(true) };
-        for other in doubts::others(&self.store, &settings.id, sought.leg).await? {
+        let Some(others) = doubts::others(&self.store, &settings.id, sought.leg).await? else { return Ok(true) };
+        for other in others {
             if !other.fits(report) {
                 continue;
             }
@@ -238,9 +246,9 @@ async fn orphans(panel: &Panel, ids: &[PanelOrder]) -> Option<Vec<(PanelOrder, R
         for (id, row) in rows {
             match row {
                 Row::Said(report) => orphans.push((id, report)),
-                // The panel's own word that the id is not ours.
-                Row::Error { .. } => {}
-                Row::UnknownStatus { .. } | Row::Missing => return None,
+                Row::NotOurs { .. } => {}
+                // A panel that is in trouble says nothing of the id, and nothing must follow from it.
+                Row::Error { .. } | Row::UnknownStatus { .. } | Row::Missing => return None,
             }
         }
     }

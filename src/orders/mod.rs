@@ -1,5 +1,6 @@
 //! An order's life, in order: bought, submitted to a panel (or withdrawn before), its answer concluded (or its doubt
-//! looked into and resolved), tracked, settled (or decided by a person); and looked at.
+//! looked into and resolved), tracked, settled (or decided by a person); looked at;
+//! and what a restored backup makes of those that were open.
 
 mod again;
 pub mod cancel;
@@ -9,11 +10,13 @@ pub mod decide;
 pub mod doubt;
 pub mod intake;
 pub mod look;
+mod margin;
 pub mod park;
 pub mod place;
 pub mod refill;
 pub mod reroute;
 pub mod resolve;
+pub mod restored;
 pub mod settle;
 pub mod submit;
 pub mod track;

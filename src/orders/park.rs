@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::domain::money::Money;
-use crate::orders::Delivery;
+use crate::orders::{Delivery, conclude};
 use crate::routing::health::Breaker;
 use crate::store::{StoreError, gates, parked, providers};
 use crate::upstream::Panel;
@@ -48,7 +48,8 @@ impl Delivery {
     pub async fn unpark(&self, panel: &Panel) -> Result<u64, StoreError> {
         // What is parked a moment before the panel is asked again shall not wait a whole round more.
         let soon = self.clock.now() + TimeDelta::milliseconds(500);
-        let parked = parked::due(&self.store, &panel.settings().id, soon, LEGS_MAX).await?;
+        let long_ago = soon - TimeDelta::hours(conclude::ACTIVE_WAIT_H_MAX);
+        let parked = parked::due(&self.store, &panel.settings().id, long_ago, soon, LEGS_MAX).await?;
         if parked.is_empty() {
             return Ok(0);
         }

@@ -41,6 +41,9 @@ impl Orders {
         let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
         // Locked, so that two who ask at once count each other's refill.
         let order = orders::lock(&mut tx, order).await.map_err(broken)?;
+        if !matches!(order.state, OrderState::Completed | OrderState::Partial) {
+            return Err(Refusal::NotDelivered);
+        }
         let grounds = refills::grounds(&mut tx, order.id).await.map_err(broken)?.ok_or(Refusal::NotDelivered)?;
         let service_can = catalogue.sold.get(&order.service).is_some_and(|sold| sold.refill);
         let mapping = self.catalog.mapping();

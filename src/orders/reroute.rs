@@ -1,6 +1,7 @@
 //! Another route for an order of which nothing was placed: only where the margin is kept.
 
 use crate::catalog::{Snapshot, Sold};
+use crate::domain::leg::LeasedLeg;
 use crate::domain::money::Money;
 use crate::domain::service::Route;
 use crate::routing::{self, Candidate};
@@ -21,8 +22,27 @@ pub fn beside(catalogue: &Snapshot, order: &Locked, present: &Route) -> Option<(
     choose(catalogue, order, &candidates, std::slice::from_ref(present))
 }
 
+/// What a leased leg would cost by its own route now; `None` where nobody knows.
+pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
+    let sold = catalogue.sold.get(&leg.sold_as)?;
+    let rate = sold.routes.iter().find(|(route, _)| *route == leg.route).and_then(|(_, rate)| *rate)?;
+    sold.billed(leg.units).at(rate).ok()
+}
+
+/// Another route for a leased leg whose own became too dear.
+pub fn instead(catalogue: &Snapshot, leg: &LeasedLeg, tried: &[Route]) -> Option<(Route, Money)> {
+    let sold = catalogue.sold.get(&leg.sold_as)?;
+    let candidates = priced(sold, leg.units);
+    let chosen = routing::next(&candidates, tried, leg.charge, leg.quoted_cost, catalogue.margin_floor);
+    chosen.map(|(route, cost)| (route.clone(), cost))
+}
+
 fn candidates(sold: &Sold, order: &Locked) -> Vec<Candidate> {
-    let billed = sold.billed(order.bought.units);
+    priced(sold, order.bought.units)
+}
+
+fn priced(sold: &Sold, units: u64) -> Vec<Candidate> {
+    let billed = sold.billed(units);
     let candidate = |(route, rate): &(Route, Option<_>)| Candidate {
         route: route.clone(),
         cost: rate.and_then(|rate| billed.at(rate).ok()),

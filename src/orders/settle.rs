@@ -64,6 +64,8 @@ pub async fn to_target(
     };
     let moves = moves(order.bought.charge, before, end.target, can_give).map_err(too_large)?;
     if order.state == end.state && moves.after == before && order.settlements > 0 {
+        // It stands as it should, so whatever a person was asked is answered.
+        orders::calm(tx, order.id).await?;
         return Ok(Settled::Same);
     }
     let given = ledger::refund(tx, order.customer, order.id, moves.refund, None, now).await?;

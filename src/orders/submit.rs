@@ -13,7 +13,8 @@ use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::Delivery;
 use crate::orders::conclude::Speaker;
-use crate::store::{StoreError, doubts, gates, legs, providers};
+use crate::orders::margin::Word;
+use crate::store::{StoreError, doubts, gates, leases, providers};
 use crate::upstream::Panel;
 
 /// How long a panel's lease is held without being renewed; a dead process blocks its panels no longer.
@@ -55,23 +56,25 @@ impl Delivery {
         }
         let until = now + TimeDelta::seconds(LEG_LEASE_S);
         let legs_max = i64::try_from(legs_max).unwrap_or(i64::MAX);
-        legs::lease(&self.store, &panel.settings().id, epoch, legs_max, until, now).await
+        leases::take(&self.store, &panel.settings().id, epoch, legs_max, until, now).await
     }
 
     /// Sends one leg and concludes from the answer.
     pub async fn send(&self, panel: &Panel, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
         let slot = panel.slot().await;
-        match legs::mark(&self.store, leg, panel.request_id(leg).as_deref(), epoch, self.clock.now()).await {
+        let Word::Send(cost) = self.guard(leg, epoch).await? else { return Ok(()) };
+        let request_id = panel.request_id(leg);
+        match leases::mark(&self.store, leg, request_id.as_deref(), epoch, cost, self.clock.now()).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::info!(leg = %leg.leg, "a leg was taken back, or its panel's gate closed, before it was sent");
-                return legs::release(&self.store, leg, epoch).await;
+                return leases::release(&self.store, leg, epoch).await;
             }
             // The mark may be committed, and nothing will be sent: said while it is known, or the leg would be in doubt.
             Err(error) => {
                 tracing::warn!(leg = %leg.leg, %error, "the intent to send was not acknowledged; nothing is sent");
                 self.conclude_surely(panel.settings(), leg, &unsent()).await?;
-                return legs::release(&self.store, leg, epoch).await;
+                return leases::release(&self.store, leg, epoch).await;
             }
         }
         let said = panel.add(slot, leg).await;
@@ -82,8 +85,8 @@ impl Delivery {
         self.conclude_surely(panel.settings(), leg, &said).await
     }
 
-    /// An answer that was heard is not lost because the database is away for a moment: without it the order would be
-    /// in doubt.
+    /// An answer that was heard is not lost because the database is away for a moment, or because somebody holds a lock:
+    /// without it the order would be in doubt.
     async fn conclude_surely(
         &self,
         settings: &ProviderSettings,
@@ -92,7 +95,7 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         for _ in 1..CONCLUSIONS_MAX {
             match self.conclude(settings, leg.leg, leg.attempt, said).await {
-                Err(error) if error.is_away() || error.is_collision() => tokio::time::sleep(BETWEEN_CONCLUSIONS).await,
+                Err(error) if error.is_away() || error.will_pass() => tokio::time::sleep(BETWEEN_CONCLUSIONS).await,
                 concluded => return concluded,
             }
         }

@@ -140,10 +140,17 @@ impl Delivery {
                 let next_at = next_ask(settings, due.accepted_at, now);
                 watches::put_off(&mut tx, leg.id, &said.text, next_at, Worth::Clear, now).await?;
             }
-            Outcome::AskAgain(_) | Outcome::Review(_) => match afterwards {
-                Afterwards::AskAt(at) => watches::after_the_end(&mut tx, leg.id, at, now).await?,
-                Afterwards::Nothing => watches::forget(&mut tx, leg.id).await?,
-            },
+            Outcome::AskAgain(why) => {
+                look_again(&mut tx, leg.id, afterwards, now).await?;
+                // Nobody asks any more, and its last word was that the order did not end well.
+                if afterwards == Afterwards::Nothing && matches!(said.worth(), Worth::Puzzling | Worth::Failing) {
+                    ask_a_person(&mut tx, order.id, leg.id, why).await?;
+                }
+            }
+            Outcome::Review(why) => {
+                look_again(&mut tx, leg.id, afterwards, now).await?;
+                ask_a_person(&mut tx, order.id, leg.id, why).await?;
+            }
         }
         tx.commit().await?;
         Ok(())
@@ -224,6 +231,14 @@ async fn puzzled(
     Ok(())
 }
 
+/// An order that is over is looked at once more, or never again.
+async fn look_again(tx: &mut Tx, leg: LegId, afterwards: Afterwards, now: Instant) -> Result<(), StoreError> {
+    match afterwards {
+        Afterwards::AskAt(at) => watches::after_the_end(tx, leg, at, now).await,
+        Afterwards::Nothing => watches::forget(tx, leg).await,
+    }
+}
+
 async fn ask_a_person(tx: &mut Tx, order: OrderId, leg: LegId, why: &str) -> Result<(), StoreError> {
     if orders::review(tx, order, why).await? {
         tracing::warn!(%order, %leg, why, "an order waits for a person");
@@ -251,7 +266,7 @@ impl Said {
                 report: Some(report.clone()),
             },
             Row::UnknownStatus { text } => silent(&format!("unknown status: {text}")),
-            Row::Error { text } => silent(&format!("error: {text}")),
+            Row::NotOurs { text } | Row::Error { text } => silent(&format!("error: {text}")),
             Row::Missing => silent("missing"),
         }
     }

@@ -5,12 +5,13 @@ use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
 use crate::domain::doubt::{Rung, RungVerdict, Sought};
-use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId};
+use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::{LeasedLeg, LegState};
 use crate::domain::money::Money;
 use crate::domain::service::Route;
 use crate::domain::wish::Details;
-use crate::store::legs::{FIRST_CHECK, LockedLeg, kind_of, lock};
+use crate::store::leases::kind_of;
+use crate::store::legs::{FIRST_CHECK, LockedLeg, lock};
 use crate::store::{Store, StoreError, Tx, unsigned};
 
 /// After a doubt began, when it is looked into; the first time is [`FIRST_CHECK`].
@@ -19,6 +20,8 @@ const LATER_CHECKS_S: [i64; 3] = [600, 3_600, 21_600];
 const DAILY: TimeDelta = TimeDelta::days(1);
 /// Orders accepted last before a doubt, or first after it, among which its neighbours are looked for.
 const NEIGHBOURS_MAX: i64 = 50;
+/// The deed of putting a backup in place: what was done between the backup and it, nobody here knows.
+pub const RESTORE: &str = "restore";
 /// Other doubts of a panel that are compared.
 const DOUBTS_MAX: i64 = 500;
 
@@ -36,6 +39,14 @@ pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, 
 
 /// Locks the leg of an order that is followed by an id which its panel does not know, where a person was asked.
 pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
+    let Some(leg) = find_unknown(tx, order).await? else { return Ok(None) };
+    let leg = lock(tx, leg).await?;
+    // While the lock was waited for, the panel may have spoken of it after all.
+    let still = find_unknown(tx, order).await? == Some(leg.id);
+    Ok(Some(leg).filter(|_| still))
+}
+
+async fn find_unknown(tx: &mut Tx, order: OrderId) -> Result<Option<LegId>, StoreError> {
     let leg = sqlx::query_scalar!(
         r#"
         select l.id
@@ -47,9 +58,7 @@ pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<Lock
         "#,
         order.0
     );
-    let Some(leg) = leg.fetch_optional(&mut **tx).await? else { return Ok(None) };
-    let leg = lock(tx, LegId(leg)).await?;
-    Ok(Some(leg).filter(|leg| leg.state == LegState::Accepted))
+    Ok(leg.fetch_optional(&mut **tx).await?.map(LegId))
 }
 
 /// An accepted leg is in doubt again: its id is nobody's, its cost is exposure, and nobody asks about it.
@@ -68,6 +77,10 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(
         ),
         review as (
             update orders set review = null where id = $2
+        ),
+        -- What was asked under the wrong id was asked for nothing.
+        asked as (
+            update cancel_request set state = 'ready', next_at = $3 where order_id = $2
         )
         delete from watch using doubted where watch.leg_id = doubted.id
         "#,
@@ -106,14 +119,18 @@ pub async fn orphans(
     Ok(rows.fetch_all(&store.workers).await?.into_iter().map(|row| (LegId(row.id), row.attempt)).collect())
 }
 
-/// Takes doubts that are due to be looked into, longest waiting first; when each is looked into next is settled with it.
+/// Takes doubts that are due to be looked into, longest waiting first; when each is looked into next is settled with it:
+/// also when the patience that an operator set is over.
 pub async fn take(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
     legs_max: i64,
+    patience: Option<TimeDelta>,
     now: Instant,
 ) -> Result<Vec<Sought>, StoreError> {
+    let checks_s: Vec<i64> =
+        LATER_CHECKS_S.into_iter().chain(patience.map(|patience| patience.num_seconds())).collect();
     let rows = sqlx::query!(
         r#"
         with due as materialized (
@@ -127,7 +144,8 @@ pub async fn take(
         )
         update leg l
         set checks = checks + 1,
-            check_at = coalesce(
+            -- `least` passes over what is null.
+            check_at = least(
                 (
                     select min(l.doubted_at + make_interval(secs => s))
                     from unnest($5::bigint[]) as s
@@ -144,7 +162,7 @@ pub async fn take(
         epoch,
         legs_max,
         now,
-        &LATER_CHECKS_S[..],
+        &checks_s,
         now + DAILY
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
@@ -163,7 +181,7 @@ pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError>
     let row = sqlx::query!(
         r#"
         select l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.provider, l.service, l.cost, o.kind, o.link, o.units,
-            o.details as "details: Json<Details>"
+            o.service_id, o.charge, o.cost as quoted_cost, o.details as "details: Json<Details>"
         from leg l
         join orders o on o.id = l.order_id
         where l.id = $1
@@ -184,6 +202,9 @@ pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError>
         units: unsigned(row.units),
         details: row.details.0,
         cost: Money::from_decimal(row.cost),
+        sold_as: ServiceId(row.service_id),
+        charge: Money::from_decimal(row.charge),
+        quoted_cost: Money::from_decimal(row.quoted_cost),
     })
 }
 
@@ -240,21 +261,31 @@ pub async fn still(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
     }
 }
 
-/// Every other doubt of a panel, to see that what is found can be one of them only.
-pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result<Vec<Sought>, StoreError> {
+/// Every other doubt of a panel, to see that what is found can be one of them only: the panel may have those, too, that
+/// were given up. `None`: they are too many to be compared.
+pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result<Option<Vec<Sought>>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select l.id, l.order_id, l.cost, o.units, o.package, coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
             coalesce(l.sending_at, l.doubted_at, l.ready_at) as "sent_at!"
         from leg l
         join orders o on o.id = l.order_id
-        where l.provider = $1 and l.state in ('in_doubt', 'sending') and l.id <> $2
-        order by l.id
+        where l.id <> $2
+            and l.id in (
+                select open.id
+                from leg open
+                where open.provider = $1 and open.state in ('in_doubt', 'sending')
+                union all
+                select given_up.id
+                from exchange e
+                join leg given_up on given_up.id = e.leg_id
+                where e.provider = $1 and e.verdict = 'in_doubt' and given_up.state = 'written_off'
+            )
         limit $3
         "#,
         provider.0,
         than.0,
-        DOUBTS_MAX
+        DOUBTS_MAX + 1
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
         leg: LegId(row.id),
@@ -264,7 +295,8 @@ pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result
         sent_at: row.sent_at,
         doubted_at: row.doubted_at,
     });
-    Ok(rows.collect())
+    let others: Vec<_> = rows.collect();
+    Ok(Some(others).filter(|others| i64::try_from(others.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
 }
 
 /// Whether anything is on its way to a panel now, from any node.
@@ -309,6 +341,26 @@ pub async fn ids_after(store: &Store, provider: &ProviderId, at: Instant) -> Res
         NEIGHBOURS_MAX
     );
     Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
+}
+
+/// Whether orders of ours that nobody here knows may lie among those looked at for a doubt that was sent at a moment:
+/// a backup was put in place since the neighbour before it was accepted.
+pub async fn history_is_missing(store: &Store, provider: &ProviderId, at: Instant) -> Result<bool, StoreError> {
+    let missing = sqlx::query_scalar!(
+        r#"
+        select exists (
+            select
+            from deed
+            where verb = $3 and at >= coalesce(
+                (select max(accepted_at) from watch where provider = $1 and accepted_at <= $2), '-infinity'
+            )
+        ) as "missing!"
+        "#,
+        provider.0,
+        at,
+        RESTORE
+    );
+    Ok(missing.fetch_one(&store.workers).await?)
 }
 
 /// Those of a panel's ids that legs of ours have.

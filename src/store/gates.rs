@@ -36,7 +36,7 @@ impl Gate {
     }
 }
 
-/// The gate of a panel as it stands. [`crate::store::legs::mark`] asks the same again in the commit that matters.
+/// The gate of a panel as it stands. [`crate::store::leases::mark`] asks the same again in the commit that matters.
 pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<Gate, StoreError> {
     let row = sqlx::query!(
         r#"
@@ -183,6 +183,11 @@ pub async fn freeze(tx: &mut Tx, frozen: bool, now: Instant) -> Result<bool, Sto
         now
     );
     Ok(moved.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Since when all sending is stopped, if it is.
+pub async fn frozen_since(store: &Store) -> Result<Option<Instant>, StoreError> {
+    Ok(sqlx::query_scalar!("select frozen_at from dispatch").fetch_one(&store.workers).await?)
 }
 
 fn health(

@@ -1,16 +1,14 @@
-//! Legs: taken, marked, answered. Every write names the state, the attempt and the epoch that it was made for.
+//! Legs under lock: answered, moved on, ended. Every write names the state that it was made for.
 
 use chrono::TimeDelta;
-use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId};
-use crate::domain::leg::{Evidence, LeasedLeg, LegState};
+use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
+use crate::domain::leg::{Evidence, LegState};
 use crate::domain::money::Money;
 use crate::domain::provider::RefusalClass;
-use crate::domain::service::{Route, ServiceType};
-use crate::domain::wish::Details;
-use crate::store::{Store, StoreError, Tx, unsigned, watches};
+use crate::domain::service::Route;
+use crate::store::{StoreError, Tx, watches};
 
 /// Legs that an order may go through while its last one is locked.
 const LEGS_MAX: usize = 20;
@@ -19,113 +17,6 @@ pub const FIRST_CHECK: TimeDelta = TimeDelta::minutes(2);
 
 /// The longest piece of a panel's answer that is kept as evidence, in characters.
 const WORDS_CHARS_MAX: usize = 4_000;
-
-/// Takes up to `legs_max` legs that are due at a panel: ready ones, and leased ones that provably were not sent, because
-/// their lease ran out, or because they were taken under an older epoch, which can mark nothing any more. The lease on
-/// the panel is checked in the same statement.
-pub async fn lease(
-    store: &Store,
-    provider: &ProviderId,
-    epoch: i64,
-    legs_max: i64,
-    until: Instant,
-    now: Instant,
-) -> Result<Vec<LeasedLeg>, StoreError> {
-    let rows = sqlx::query!(
-        r#"
-        with due as materialized (
-            select id
-            from leg
-            where provider = $1
-                and ready_at <= $5
-                and (state = 'ready' or (state = 'leased' and (leased_until < $5 or epoch < $2)))
-                and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $5)
-            order by ready_at, id
-            limit $3
-            for update skip locked
-        )
-        update leg l
-        set state = 'leased', attempt = attempt + 1, epoch = $2, leased_until = $4
-        from due, orders o
-        where l.id = due.id and o.id = l.order_id
-        returning l.id, l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.service, l.cost, o.kind, o.link, o.units,
-            o.details as "details: Json<Details>"
-        "#,
-        provider.0,
-        epoch,
-        legs_max,
-        until,
-        now
-    );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
-        Ok(LeasedLeg {
-            leg: LegId(row.id),
-            order: OrderId(row.order_id),
-            public: PublicId(row.public_id),
-            n: row.n,
-            attempt: row.attempt,
-            unsent: row.unsent,
-            route: Route { provider: provider.clone(), service: row.service },
-            kind: kind_of(row.order_id, &row.kind)?,
-            link: row.link,
-            units: unsigned(row.units),
-            details: row.details.0,
-            cost: Money::from_decimal(row.cost),
-        })
-    });
-    rows.collect()
-}
-
-/// Commits the intent to send: from here on the leg is sent by no machine again, unless under the name that the panel
-/// knows it by. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
-pub async fn mark(
-    store: &Store,
-    leg: &LeasedLeg,
-    request_id: Option<&str>,
-    epoch: i64,
-    now: Instant,
-) -> Result<bool, StoreError> {
-    let marked = sqlx::query!(
-        r#"
-        with marked as (
-            update leg
-            set state = 'sending', sending_at = $4, reason = 'sent to the panel'
-            where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
-                and exists (
-                    select
-                    from provider p, dispatch d
-                    where p.id = leg.provider and p.epoch = $3 and p.held_until > $4
-                        and p.paused_at is null and d.frozen_at is null
-                        and (p.breaker = 'shut' or (p.breaker = 'probation' and not exists (
-                            select from leg other where other.provider = p.id and other.state = 'sending'
-                        )))
-                )
-            returning id, attempt, provider, service
-        )
-        insert into exchange (leg_id, attempt, provider, service, sent_at, words)
-        select id, attempt, provider, service, $4, coalesce('request_id ' || $5::text || '; ', '')
-        from marked
-        "#,
-        leg.leg.0,
-        leg.attempt,
-        epoch,
-        now,
-        request_id
-    );
-    Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
-}
-
-/// Gives a leg back that was taken and not sent.
-pub async fn release(store: &Store, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
-    let released = sqlx::query!(
-        "update leg set state = 'ready' where id = $1 and state = 'leased' and attempt = $2 and epoch = $3",
-        leg.leg.0,
-        leg.attempt,
-        epoch
-    );
-    released.execute(&store.workers).await?;
-    Ok(())
-}
 
 /// A leg under lock, with its order's state of affairs that answers need.
 #[derive(Clone, Debug)]
@@ -186,16 +77,6 @@ pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
     })
 }
 
-/// The type that an order's row names.
-pub(super) fn kind_of(order: i32, word: &str) -> Result<ServiceType, StoreError> {
-    ServiceType::read(word).ok_or_else(|| StoreError::Contradiction {
-        table: "orders",
-        column: "kind",
-        id: order.to_string(),
-        value: word.to_owned(),
-    })
-}
-
 /// The state that a leg's row names.
 pub(super) fn state_of(leg: LegId, word: &str) -> Result<LegState, StoreError> {
     LegState::from_word(word).ok_or_else(|| StoreError::Contradiction {
@@ -204,6 +85,22 @@ pub(super) fn state_of(leg: LegId, word: &str) -> Result<LegState, StoreError> {
         id: leg.to_string(),
         value: word.to_owned(),
     })
+}
+
+/// Legs after the given one that a dispatcher would send, or was sending: those whose panel has not spoken.
+pub async fn unanswered(tx: &mut Tx, after: LegId, legs_max: i64) -> Result<Vec<LegId>, StoreError> {
+    let legs = sqlx::query_scalar!(
+        r#"
+        select id
+        from leg
+        where id > $1 and state in ('ready', 'leased', 'parked', 'sending')
+        order by id
+        limit $2
+        "#,
+        after.0,
+        legs_max
+    );
+    Ok(legs.fetch_all(&mut **tx).await?.into_iter().map(LegId).collect())
 }
 
 /// Locks an order's last leg; `None`: there is no such order.

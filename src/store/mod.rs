@@ -6,11 +6,14 @@ pub mod cancels;
 pub mod catalogue;
 pub mod customers;
 pub mod doubts;
+pub mod dump;
 pub mod embedded;
 pub mod gates;
 pub mod keys;
+pub mod leases;
 pub mod legs;
 pub mod limits;
+pub mod load;
 pub mod orders;
 pub mod parked;
 pub mod providers;
@@ -24,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{PgPool, Postgres, Row};
 
@@ -41,6 +44,9 @@ pub const CUSTOMERS_MAX: u32 = 16;
 pub const WORKERS_MAX: u32 = 8;
 /// Connections of a command that runs and ends.
 pub const COMMAND_MAX: u32 = 2;
+
+/// The schema, step by step.
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Limits of every session, so that no statement, lock or forgotten transaction holds others up for long.
 ///
@@ -100,6 +106,15 @@ impl StoreError {
         let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
         matches!(error.code().as_deref(), Some("40P01" | "40001"))
     }
+
+    /// Whether the server undid it for a reason that passes: a lock or a statement that took too long, a server that is
+    /// out of connections or space, a neighbour.
+    pub fn will_pass(&self) -> bool {
+        let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| {
+            matches!(&*code, "55P03" | "57014" | "25P03") || code.starts_with("40") || code.starts_with("53")
+        })
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -144,7 +159,7 @@ impl Lost {
 impl Store {
     /// Opens the pools without waiting for a connection.
     pub fn open(options: &PgConnectOptions, customers_max: u32, workers_max: u32) -> Self {
-        let options = options.clone().options(SESSION).application_name("panelgate");
+        let options = options.clone().options(SESSION).application_name(&our_name());
         let lost = Arc::new(Lost::default());
         Self {
             customers: pool(&options, customers_max, ACQUIRE_TIMEOUT, &lost),
@@ -162,7 +177,7 @@ impl Store {
 
     /// Brings the schema up to date; several processes may ask at once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        Ok(sqlx::migrate!("./migrations").run(&self.workers).await?)
+        Ok(MIGRATIONS.run(&self.workers).await?)
     }
 
     /// One beat: asks the server for nothing and remembers whether it answered.
@@ -234,6 +249,11 @@ fn pool(options: &PgConnectOptions, connections_max: u32, acquire_timeout: Durat
             })
         })
         .connect_lazy_with(options.clone())
+}
+
+/// What the server calls our sessions: it tells one process's from another's.
+fn our_name() -> String {
+    format!("panelgate {}", std::process::id())
 }
 
 /// A number of the database that is never negative there.

@@ -93,6 +93,23 @@ pub async fn draw_ids(store: &Store, count: i32) -> Result<Vec<OrderId>, StoreEr
     Ok(ids.fetch_all(store.door()?).await?.into_iter().map(OrderId).collect())
 }
 
+/// Leaves order ids out, so that the next one is so many further on; near the end of all ids, half of what is left.
+/// The last id that is not given out any more.
+pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<OrderId, StoreError> {
+    let last = sqlx::query_scalar!(
+        r#"
+        select setval('order_id', known.last + least($1, ($2 - known.last) / 2))::integer as "last!"
+        from (
+            select greatest(s.last_value, (select coalesce(max(id), 0) from orders)) as last
+            from order_id s
+        ) known
+        "#,
+        count,
+        i64::from(i32::MAX)
+    );
+    Ok(OrderId(last.fetch_one(&mut **tx).await?))
+}
+
 /// Buys: all of the batch that can be bought, in one call and one commit. One outcome per placement, in order.
 ///
 /// # Errors

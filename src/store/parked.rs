@@ -6,34 +6,43 @@ use crate::domain::money::Money;
 use crate::store::{Store, StoreError};
 
 /// The parked legs of a panel that may be tried again, soonest first, with their expected costs. Those that wait for
-/// another order on their link wait on while an order of ours at this panel has it.
+/// another order on their link wait on while an order of ours at this panel has it, unless they waited since `long_ago`.
 pub async fn due(
     store: &Store,
     provider: &ProviderId,
+    long_ago: Instant,
     now: Instant,
     legs_max: i64,
 ) -> Result<Vec<(LegId, Money)>, StoreError> {
     let rows = sqlx::query!(
         r#"
+        with waiting as materialized (
+            select l.id, l.cost, l.ready_at, (select o.link from orders o where o.id = l.order_id) as link,
+                l.parked_for = 'active' and l.parked_at > $4 as waits_for_link
+            from leg l
+            where l.provider = $1 and l.state = 'parked' and l.ready_at <= $2
+        ),
+        -- What is open at the panel, looked through once and not once for each that waits.
+        running as materialized (
+            select (select o.link from orders o where o.id = r.order_id) as link
+            from leg r
+            where (select bool_or(waits_for_link) from waiting)
+                and r.id in (
+                    select id from leg where provider = $1 and state in ('sending', 'in_doubt')
+                    union all
+                    select leg_id from watch where provider = $1 and ended_at is null
+                )
+        )
         select l.id, l.cost
-        from leg l
-        join orders o on o.id = l.order_id
-        where l.provider = $1 and l.state = 'parked' and l.ready_at <= $2
-            and (l.parked_for <> 'active' or not exists (
-                select
-                from leg running
-                join orders its on its.id = running.order_id
-                where running.provider = $1 and running.id <> l.id and its.link = o.link
-                    and (running.state in ('sending', 'in_doubt') or running.id in (
-                        select w.leg_id from watch w where w.provider = $1 and w.ended_at is null
-                    ))
-            ))
+        from waiting l
+        where not l.waits_for_link or l.link not in (select link from running where link is not null)
         order by l.ready_at, l.id
         limit $3
         "#,
         provider.0,
         now,
-        legs_max
+        legs_max,
+        long_ago
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter();
     Ok(rows.map(|row| (LegId(row.id), Money::from_decimal(row.cost))).collect())

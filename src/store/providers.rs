@@ -40,6 +40,10 @@ pub struct ProviderRow {
     pub over_delivered: i64,
     /// Words after an end that gave less back.
     pub reversals: i64,
+    /// Times that the margin guard kept a leg from it.
+    pub margin_held: i64,
+    /// What that would have cost more than was quoted.
+    pub margin_saved: Money,
 }
 
 /// Makes sure that the panel is known.
@@ -80,6 +84,12 @@ pub async fn let_go(store: &Store, holder: Uuid) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Takes every panel from whoever holds it; what they still write is refused. How many panels there are.
+pub async fn take_from_all(tx: &mut Tx) -> Result<u64, StoreError> {
+    let taken = sqlx::query!("update provider set holder = null, held_until = null, epoch = epoch + 1");
+    Ok(taken.execute(&mut **tx).await?.rows_affected())
+}
+
 /// Keeps what a panel said of our balance.
 pub async fn keep_balance(
     store: &Store,
@@ -115,12 +125,24 @@ pub async fn count(tx: &mut Tx, provider: &ProviderId, over_delivered: bool, rev
     Ok(())
 }
 
+/// Counts a leg that the margin guard kept from a panel, and what sending it would have cost more than was quoted.
+pub async fn count_held(store: &Store, provider: &ProviderId, saved: Money) -> Result<(), StoreError> {
+    let counted = sqlx::query!(
+        "update provider set margin_held = margin_held + 1, margin_saved = margin_saved + $2 where id = $1",
+        provider.0,
+        saved.decimal()
+    );
+    counted.execute(&store.workers).await?;
+    Ok(())
+}
+
 /// All panels that were ever configured, by name.
 pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id, p.held_until, p.catalogue_at, p.catalogue_error, p.balance, p.balance_at,
-            p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.over_delivered, p.reversals,
+            p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.over_delivered, p.reversals, p.margin_held,
+            p.margin_saved,
             (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null) as "services!",
             (select count(*) from watch w where w.provider = p.id and w.ended_at is null) as "open_legs!",
             (select count(*) from leg l where l.provider = p.id and l.state = 'in_doubt') as "in_doubt!",
@@ -145,6 +167,8 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         breaker_until: row.breaker_until,
         over_delivered: row.over_delivered,
         reversals: row.reversals,
+        margin_held: row.margin_held,
+        margin_saved: Money::from_decimal(row.margin_saved),
     });
     Ok(rows.collect())
 }

@@ -249,6 +249,36 @@ pub async fn doubt(
     Ok(moved.execute(&store.workers).await?.rows_affected())
 }
 
+/// Refills that may have been sent by somebody who went on without this database are in doubt. How many.
+pub async fn doubt_all(tx: &mut Tx, give_up: Instant) -> Result<u64, StoreError> {
+    let moved = sqlx::query!(
+        r#"
+        update refill
+        set state = 'in_doubt', next_at = $1, words = 'open in the backup: it may have been sent since'
+        where ended_at is null and state in ('ready', 'sending')
+        "#,
+        give_up
+    );
+    Ok(moved.execute(&mut **tx).await?.rows_affected())
+}
+
+/// Leaves out so many refill ids, or half of what is left: customers may have been given them.
+pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<(), StoreError> {
+    let skipped = sqlx::query!(
+        r#"
+        select setval('refill_id', known.last + least($1, ($2 - known.last) / 2)) as "last!"
+        from (
+            select greatest(s.last_value, (select coalesce(max(id), 0) from refill)) as last
+            from refill_id s
+        ) known
+        "#,
+        count,
+        i64::from(i32::MAX)
+    );
+    skipped.fetch_one(&mut **tx).await?;
+    Ok(())
+}
+
 /// Refills of which nothing can be asked any more, because the panel gave no id or nobody knows whether it took them,
 /// are rejected when their time is over: nothing proves that they happened. How many.
 pub async fn give_up(store: &Store, provider: &ProviderId, now: Instant) -> Result<u64, StoreError> {

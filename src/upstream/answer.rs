@@ -17,7 +17,12 @@ pub enum Row {
         /// The text, or the row where it had none; capped.
         text: String,
     },
-    /// An error instead of a status, such as that the order is unknown; may be transient for young orders.
+    /// A listed text that says that the panel has no such order of ours; may be transient for young orders.
+    NotOurs {
+        /// The text; capped.
+        text: String,
+    },
+    /// Any other error instead of a status; it says nothing of the order.
     Error {
         /// The text; capped.
         text: String,

@@ -12,6 +12,7 @@ use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::domain::service::PanelService;
+use crate::domain::settlement::Report;
 use crate::upstream::answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
 use crate::upstream::classify::{believed, retold, verdict};
 use crate::upstream::dialect::{Ask, Asked, Catalogue, Complaint, Tongue};
@@ -124,11 +125,11 @@ impl Panel {
             let (status, text) = self.question(Ask::Status(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
             return match (self.tongue.rows(&text, orders), orders) {
                 (Err(Complaint::Declined(text)), [order]) if believed(status) => {
-                    Ok(vec![(order.clone(), self.redacted(Row::Error { text }))])
+                    Ok(vec![(order.clone(), self.in_our_words(Tongue::error_row(text)))])
                 }
                 (rows, _) => {
                     let rows = self.answer(status, &text, rows)?;
-                    Ok(rows.into_iter().map(|(order, row)| (order, self.redacted(row))).collect())
+                    Ok(rows.into_iter().map(|(order, row)| (order, self.in_our_words(row))).collect())
                 }
             };
         }
@@ -187,9 +188,9 @@ impl Panel {
     pub async fn services(&self) -> Result<Vec<PanelService>, Failure> {
         let first = self.services_from(0).await?;
         if !self.settings.services_offset {
-            return Ok(first.services);
+            return Ok(self.exchanged_all(first.services));
         }
-        self.further_services(first).await
+        Ok(self.exchanged_all(self.further_services(first).await?))
     }
 
     /// The rest of a catalogue that is told in parts: until a part brings nothing new.
@@ -225,11 +226,29 @@ impl Panel {
         Ok(catalogue)
     }
 
+    fn exchanged_all(&self, services: Vec<PanelService>) -> Vec<PanelService> {
+        services.into_iter().map(|service| self.exchanged(service)).collect()
+    }
+
+    /// A row of the catalogue with its rate in the gateway's currency; a rate that is too large is none.
+    fn exchanged(&self, service: PanelService) -> PanelService {
+        let Some(exchange) = self.settings.exchange else { return service };
+        let rate = service.rate.and_then(|rate| rate.exchanged_rounding_up(exchange).ok());
+        PanelService { rate, ..service }
+    }
+
     /// Asks what is left of our money.
     pub async fn balance(&self) -> Result<PanelBalance, Failure> {
         let timeout = self.settings.status_timeout();
         let (status, text) = self.question(Ask::Balance, timeout, SHORT_ANSWER_BYTES_MAX).await?;
-        self.answer(status, &text, self.tongue.balance(&text))
+        let balance = self.answer(status, &text, self.tongue.balance(&text))?;
+        let Some(exchange) = self.settings.exchange else { return Ok(balance) };
+        match balance.amount.exchanged_rounding_down(exchange) {
+            Ok(amount) => Ok(PanelBalance { amount, ..balance }),
+            Err(_) => {
+                Err(Failure { kind: FailureKind::Unreadable, words: "a balance that the books cannot hold".into() })
+            }
+        }
     }
 
     /// One call. The slot is held until its end.
@@ -273,13 +292,22 @@ impl Panel {
         Err(Failure { kind, words: self.redaction.words(text) })
     }
 
-    /// A panel that quotes what it was asked may quote the key.
-    fn redacted(&self, row: Row) -> Row {
+    /// A panel that quotes what it was asked may quote the key; its charge is in its own currency.
+    fn in_our_words(&self, row: Row) -> Row {
         match row {
             Row::UnknownStatus { text } => Row::UnknownStatus { text: self.redaction.words(&text) },
+            Row::NotOurs { text } => Row::NotOurs { text: self.redaction.words(&text) },
             Row::Error { text } => Row::Error { text: self.redaction.words(&text) },
-            Row::Said(_) | Row::Missing => row,
+            Row::Said(report) => Row::Said(self.exchanged_report(report)),
+            Row::Missing => row,
         }
+    }
+
+    /// The text of the charge stays as it was sent.
+    fn exchanged_report(&self, report: Report) -> Report {
+        let Some(exchange) = self.settings.exchange else { return report };
+        let charge = report.charge.and_then(|charge| charge.exchanged_rounding_up(exchange).ok());
+        Report { charge, ..report }
     }
 
     fn lost_words(&self, words: &str, part: &[u8]) -> String {

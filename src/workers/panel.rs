@@ -5,6 +5,7 @@
 //!           ├──────▶ tracker      statuses in, one batch at a time
 //!           ├──────▶ unparker     tries again what waits for money or a key
 //!           ├──────▶ accountant   reads our balance there
+//!           ├──────▶ reader       reads its catalogue again: prices move
 //!           ├──────▶ greeter      asks until the panel answers for the first time
 //!           ├──────▶ asker        refills and cancels out, refills' states in
 //!           └──────▶ doubter      looks into doubts, and tries a panel that left too many
@@ -35,6 +36,8 @@ const DISPATCH_EVERY: Duration = Duration::from_millis(500);
 const TRACK_EVERY: Duration = Duration::from_millis(250);
 /// How often refills and cancels that are due are looked for.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often a panel's catalogue is read again.
+const CATALOGUE_EVERY: Duration = Duration::from_mins(10);
 /// How often our balance is read when nothing else asks for it.
 const BALANCE_EVERY: Duration = Duration::from_mins(5);
 /// How often doubts that are due are looked for.
@@ -59,6 +62,8 @@ pub fn start(driver: &Driver, means: &Means, panel: &Arc<Panel>) {
     driver.every(name("greeter"), HOLD_EVERY, move || greeter.clone().greet(store.clone(), clock.clone()));
     let tracker = desk.clone();
     driver.every(name("tracker"), TRACK_EVERY, move || tracker.clone().track());
+    let (reader, store, clock) = (desk.clone(), means.store.clone(), means.clock.clone());
+    driver.at_leisure(name("reader"), CATALOGUE_EVERY, move || reader.clone().read(store.clone(), clock.clone()));
     let asker = desk.clone();
     driver.every(name("asker"), ASK_EVERY, move || asker.clone().ask());
     let doubter = desk.clone();
@@ -111,6 +116,14 @@ impl Desk {
         }
         if self.delivery.ask_balance(&self.panel).await?.is_some() {
             self.greeted.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Prices move; what is sold follows, and the margin guard looks at them. The first reading was somebody else's.
+    async fn read(self: Arc<Self>, store: Store, clock: SharedClock) -> Result<(), StoreError> {
+        if self.epoch().is_some() && self.panel.has_answered() {
+            let _ = refresh::one(&store, &self.panel, &clock).await?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::PanelDialect;
-use panelgate::store::legs as store;
+use panelgate::store::leases as store;
 
 use crate::books::{holds, legs, read};
 use crate::tongues::speaking;
@@ -34,7 +34,7 @@ async fn never_arrived(world: &World, named: bool) -> i32 {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     let name = panel.request_id(&leg).filter(|_| named);
-    assert!(store::mark(&house.store, &leg, name.as_deref(), epoch, house.clock.now()).await.unwrap());
+    assert!(store::mark(&house.store, &leg, name.as_deref(), epoch, leg.cost, house.clock.now()).await.unwrap());
     let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order

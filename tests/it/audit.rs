@@ -73,7 +73,7 @@ const FAULTS: [(&str, &str); 20] = [
 ];
 
 /// A bit of everything: delivered, in part, not at all, refused, parked, in doubt, running, bought just now.
-async fn everything() -> World {
+pub async fn everything() -> World {
     let world = World::build(Plan { services: all_of("a"), ..Plan::default() }).await;
     for service in ["1", "6", "7", "8", "9"] {
         world.buy(service, "100").await;

@@ -7,7 +7,7 @@ use panelgate::domain::id::PanelOrder;
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use panelgate::domain::provider::RefusalClass;
 use panelgate::simulator::{Settings, Simulator};
-use panelgate::store::legs;
+use panelgate::store::leases;
 
 use crate::books::{holds, legs as stand, read, reviews};
 use crate::scripted::Scripted;
@@ -33,7 +33,7 @@ async fn orphan(world: &World) -> LeasedLeg {
     let (house, panel) = (&world.house, &world.house.panels[0]);
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
-    assert!(legs::mark(&house.store, &leg, None, epoch, world.clock.now()).await.unwrap());
+    assert!(leases::mark(&house.store, &leg, None, epoch, leg.cost, world.clock.now()).await.unwrap());
     leg
 }
 

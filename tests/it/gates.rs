@@ -253,3 +253,57 @@ async fn an_order_on_a_busy_link_waits_for_our_own_order_there() {
     assert_eq!(house.delivery.unpark(panel).await.unwrap(), 1);
     work_once(house, panel).await;
 }
+
+/// What a panel's service 1 costs from now on, as its catalogue says.
+async fn reprice(world: &World, panel: usize, rate: &str) {
+    world.panels[panel].set_rate("1", panelgate::domain::money::Rate::parse(rate).unwrap());
+    world.house.refresh().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panel_that_doubles_its_price_after_the_sale_is_not_used_at_a_loss() {
+    let plan = Plan { panels: vec![("a", ""), ("b", "")], services: one_over(&["a", "b"]), ..Plan::default() };
+    let world = World::build(plan).await;
+    // Sold for 0.2; 1.8 for 1,000 units still leaves a tenth, 2.1 nothing.
+    let order = world.buy("1", "100").await;
+    reprice(&world, 0, "2.1").await;
+    world.work().await;
+    world.pass(1, 10).await;
+    assert!(world.status(order).await.contains(r#""charge":"0.20","#));
+    assert!(world.status(order).await.contains(r#""status":"Completed""#));
+    assert_eq!((world.panels[0].orders().len(), world.panels[1].orders().len()), (0, 1));
+    assert_eq!(legs(&world.database).await, "b ended");
+    let saved = "select margin_held || ' ' || trim_scale(margin_saved) from provider where id = 'a'";
+    assert_eq!(read(&world.database, saved).await, "1 0.12");
+    assert!(read(&world.database, "select reason from leg").await.contains("ended"));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_dearer_price_that_keeps_the_margin_is_paid_and_booked() {
+    let world = World::build(Plan { services: one_over(&["a"]), ..Plan::default() }).await;
+    world.buy("1", "100").await;
+    reprice(&world, 0, "1.9").await;
+    world.work().await;
+    assert_eq!(crate::books::holds(&world.database, "cost").await, "-0.19");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn where_no_route_keeps_the_margin_the_order_is_held_until_one_does() {
+    let world = World::build(Plan { services: one_over(&["a"]), ..Plan::default() }).await;
+    let (held, canceled) = (world.buy("1", "100").await, world.buy("1", "100").await);
+    reprice(&world, 0, "4").await;
+    world.pass(5, 60).await;
+    assert_eq!((adds(&world), legs(&world.database).await.as_str()), (0, "a parked, a parked"));
+    assert!(world.status(held).await.contains(r#""status":"Pending""#));
+    assert!(read(&world.database, "select min(reason) from leg").await.starts_with("held: a costs 0.40 now"));
+    let answer = world.ask(&[("action", "cancel"), ("order", &canceled.to_string())]).await;
+    assert_eq!(answer, r#"{"cancel":1}"#);
+    reprice(&world, 0, "0.9").await;
+    world.pass(2, 61).await;
+    world.pass(1, 10).await;
+    assert!(world.status(held).await.contains(r#""status":"Completed""#));
+    assert_eq!(adds(&world), 1);
+    world.audit().await;
+}

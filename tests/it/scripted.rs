@@ -88,9 +88,18 @@ impl Scripted {
 
     /// The same, with more lines in the panel's block.
     pub async fn world_with(&self, block: &str) -> World {
+        self.world_of("USD", block, "").await
+    }
+
+    /// A world that sells what this panel bills in another currency.
+    pub async fn world_in(&self, currency: &str, exchange: &str) -> World {
+        self.world_of(currency, "", exchange).await
+    }
+
+    async fn world_of(&self, currency: &str, block: &str, exchange: &str) -> World {
         let services = format!(
-            "[[provider]]\nid = \"s\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\nkey_env = \"PANEL_KEY\"\n\
-             currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\n{block}\
+            "{exchange}[[provider]]\nid = \"s\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\n\
+             key_env = \"PANEL_KEY\"\ncurrency = \"{currency}\"\nrequests_per_second = 1000\nstatus_every_s = 10\n{block}\
              [[service]]\nid = 1\nroutes = [{{ provider = \"s\", service = \"1\" }}]\n\
              [[service]]\nid = 2\nroutes = [{{ provider = \"s\", service = \"2\" }}]\n",
             self.addr

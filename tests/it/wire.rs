@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId};
+use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId, ServiceId};
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::{
@@ -123,6 +123,7 @@ fn settings(url: String, timeout_ms: u64) -> ProviderSettings {
         url,
         key: KeySource::Env("STUB_KEY".into()),
         currency: "USD".into(),
+        exchange: None,
         requests_per_second: 1_000,
         concurrent_max: 4,
         timeout_ms,
@@ -160,6 +161,9 @@ fn leg() -> LeasedLeg {
         units: 100,
         details: Details::default(),
         cost: Money::ZERO,
+        sold_as: ServiceId(1),
+        charge: Money::ZERO,
+        quoted_cost: Money::ZERO,
     }
 }
 
@@ -337,7 +341,7 @@ async fn an_unlisted_error_about_one_order_is_its_row() {
     let stub = Stub::start(Manner::Keep(answer("400 Bad Request", r#"{"error":"Order not found"}"#))).await;
     let orders = ["1", "2"].map(|id| PanelOrder(id.into()));
     let rows = at(&stub).status(&orders[..1]).await.unwrap();
-    assert_eq!(rows, [(orders[0].clone(), Row::Error { text: "Order not found".into() })]);
+    assert_eq!(rows, [(orders[0].clone(), Row::NotOurs { text: "Order not found".into() })]);
     assert_eq!(at(&stub).status(&orders).await.unwrap_err().kind, FailureKind::Declined);
 }
 

@@ -64,6 +64,28 @@ pub(super) fn choose(named: Option<&Path>, cluster: &Path) -> Result<Binaries, E
     }
 }
 
+/// The program that is at least of that major version and nearest to it; the newest, where any will do.
+pub(in crate::store) fn tool(
+    named: Option<&Path>,
+    name: &'static str,
+    at_least: Option<u32>,
+) -> Result<PathBuf, EmbeddedError> {
+    let places = named.map_or_else(places, |named| vec![named.to_owned()]);
+    let programs = places.iter().map(|folder| folder.join(name));
+    let mut found: Vec<(u32, PathBuf)> = programs.filter_map(|path| Some((version_of(&path)?, path))).collect();
+    // Stable: of equals, the usual places go before PATH, where a wrapper may stand.
+    found.sort_by_key(|(major, _)| *major);
+    let newest = found.last().map(|(major, _)| *major);
+    let wanted = at_least.or(newest).unwrap_or_default();
+    let fit = found.into_iter().find(|(major, _)| *major >= wanted);
+    fit.map(|(_, path)| path).ok_or_else(|| EmbeddedError::NoTool {
+        name,
+        at_least: at_least.map_or_else(String::new, |major| format!(" of PostgreSQL {major} or newer")),
+        newest: newest.map_or_else(|| "none".to_owned(), |major| format!("one of {major}")),
+        install: client_install_command(),
+    })
+}
+
 fn written_by(cluster: &Path) -> Result<Option<String>, EmbeddedError> {
     let path = cluster.join("PG_VERSION");
     match fs::read_to_string(&path) {
@@ -99,9 +121,14 @@ fn look(folder: &Path) -> Option<Binaries> {
     if !folder.join("initdb").is_file() {
         return None;
     }
-    let answer = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
-    let major = major(&String::from_utf8_lossy(&answer.stdout))?;
+    let major = version_of(&folder.join("postgres"))?;
     Some(Binaries { folder: folder.to_owned(), major })
+}
+
+/// What a program says of its major version; none where there is no such program.
+fn version_of(program: &Path) -> Option<u32> {
+    let answer = Command::new(program).arg("--version").output().ok()?;
+    major(&String::from_utf8_lossy(&answer.stdout))
 }
 
 /// `postgres (PostgreSQL) 15.8 (Debian 15.8-0+deb12u1)` and `postgres (PostgreSQL) 18beta1` tell 15 and 18.
@@ -122,6 +149,12 @@ fn install_command() -> String {
     if needs_sudo { format!("sudo {command}") } else { command.to_owned() }
 }
 
+/// The same for the programs that dump and restore, which some systems pack apart from the server.
+fn client_install_command() -> String {
+    let server = install_command();
+    server.replace("postgresql-server", "postgresql").replace("-y postgresql", "-y postgresql-client")
+}
+
 #[cfg(test)]
 mod tests {
     use super::major;
@@ -131,6 +164,7 @@ mod tests {
         assert_eq!(major("postgres (PostgreSQL) 15.8 (Debian 15.8-0+deb12u1)\n"), Some(15));
         assert_eq!(major("postgres (PostgreSQL) 18beta1\n"), Some(18));
         assert_eq!(major("postgres (PostgreSQL) 17\n"), Some(17));
+        assert_eq!(major("pg_dump (PostgreSQL) 16.4\n"), Some(16));
         assert_eq!(major("command not found"), None);
     }
 }

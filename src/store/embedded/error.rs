@@ -16,6 +16,21 @@ pub enum EmbeddedError {
         /// The places that were searched.
         looked: String,
     },
+    /// A program that dumps or restores is missing, or older than the server.
+    #[error(
+        "no {name}{at_least} found (there is {newest}): install it with `{install}`, or name the folder of \
+         PostgreSQL's programs in PANELGATE_POSTGRES_BIN"
+    )]
+    NoTool {
+        /// The program.
+        name: &'static str,
+        /// Of which version it must be, if that matters.
+        at_least: String,
+        /// What is there.
+        newest: String,
+        /// The install command for the system at hand.
+        install: String,
+    },
     /// The data folder was written by a PostgreSQL of another major version.
     #[error(
         "{} holds a database of PostgreSQL {written_by}, the server binaries found are of {found}. \

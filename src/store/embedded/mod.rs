@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
 use tokio::sync::{oneshot, watch};
 
+pub(super) use binaries::tool;
 pub use error::EmbeddedError;
 use folder::Folder;
 use supervise::StopSender;

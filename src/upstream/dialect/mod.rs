@@ -150,6 +150,11 @@ impl Tongue {
         rows::rows(text, asked, &self.words)
     }
 
+    /// What an error says of the one order that was asked for.
+    pub(super) fn error_row(text: String) -> Row {
+        rows::error_row(text)
+    }
+
     /// The answer to a refill.
     pub(super) fn refill(text: &str) -> Asked {
         asks::refill(text)

@@ -75,7 +75,7 @@ mod tests {
 
     use uuid::Uuid;
 
-    use crate::domain::id::{LegId, OrderId, ProviderId, PublicId};
+    use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
     use crate::domain::money::Money;
     use crate::domain::provider::PanelDialect;
     use crate::domain::service::{Route, ServiceType};
@@ -104,6 +104,9 @@ mod tests {
             units: 100,
             details: details.iter().map(|(parameter, text)| (*parameter, detail(text, parameter.is_list()))).collect(),
             cost: Money::ZERO,
+            sold_as: ServiceId(1),
+            charge: Money::ZERO,
+            quoted_cost: Money::ZERO,
         }
     }
 

@@ -60,13 +60,18 @@ fn each(asked: &[PanelOrder], row: impl Fn(&PanelOrder) -> Row) -> Rows {
 /// A row of several: fields, or a bare text instead of them.
 fn row(raw: &RawValue, own: &Words) -> Row {
     match scalar(raw) {
-        Scalar::Text(text) if !text.is_empty() => Row::Error { text: storable(&text, TEXT_BYTES_MAX) },
+        Scalar::Text(text) if !text.is_empty() => error_row(storable(&text, TEXT_BYTES_MAX)),
         Scalar::Other => Fields::read(raw.get()).map_or(Row::Missing, |fields| match error_text(&fields) {
-            Some(text) => Row::Error { text },
+            Some(text) => error_row(text),
             None => said(&fields, raw.get(), own),
         }),
         Scalar::Text(_) | Scalar::Null | Scalar::Flag(_) | Scalar::Number(_) | Scalar::List => Row::Missing,
     }
+}
+
+/// An error instead of an order's fields.
+pub(super) fn error_row(text: String) -> Row {
+    if words::not_ours(&text) { Row::NotOurs { text } } else { Row::Error { text } }
 }
 
 /// What stands in an order's fields, once no error was found in them.
@@ -115,7 +120,7 @@ mod tests {
     fn report(row: Row) -> Report {
         match row {
             Row::Said(report) => report,
-            Row::UnknownStatus { .. } | Row::Error { .. } | Row::Missing => panic!("{row:?}"),
+            Row::UnknownStatus { .. } | Row::NotOurs { .. } | Row::Error { .. } | Row::Missing => panic!("{row:?}"),
         }
     }
 
@@ -244,8 +249,8 @@ mod tests {
         ] {
             let rows = read(text, &asked).unwrap();
             assert_eq!(report(rows[0].clone()).status, PanelStatus::Completed);
-            assert_eq!(rows[1], Row::Error { text: "Incorrect order ID".into() });
-            assert_eq!(rows[2], Row::Error { text: "Incorrect order ID".into() });
+            assert_eq!(rows[1], Row::NotOurs { text: "Incorrect order ID".into() });
+            assert_eq!(rows[2], Row::NotOurs { text: "Incorrect order ID".into() });
             assert_eq!(rows[3], Row::UnknownStatus { text: "Zzz".into() });
             assert_eq!(rows[4], Row::Missing);
         }

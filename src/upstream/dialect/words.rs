@@ -80,6 +80,10 @@ const REFUSALS: [(Is, &str, RefusalClass); 30] = [
     (Is::Begins, "too many requests", RefusalClass::RateLimit),
 ];
 
+/// Beginnings of error texts, folded, each seen to mean that the account has no order of that id.
+const NOT_OURS: [&str; 5] =
+    ["incorrect order id", "incorrect_order_id", "invalid order id", "order not found", "order_not_found"];
+
 /// What a status text means.
 pub(super) fn status(text: &str, words: &Words) -> Option<PanelStatus> {
     let folded = fold_status(text);
@@ -105,6 +109,12 @@ pub(super) fn refusal(text: &str, words: &Words) -> Option<RefusalClass> {
         });
         listed.map(|(_, _, class)| *class)
     })
+}
+
+/// Whether an error text says that the account has no such order.
+pub(super) fn not_ours(text: &str) -> bool {
+    let folded = fold_error(text);
+    NOT_OURS.iter().any(|word| folded.starts_with(word))
 }
 
 /// An operator's word is a sentence where it has a blank, else a code; an empty one would match everything.

@@ -68,7 +68,11 @@ const SLIPS: &[Slip] = &[
     Gateway("price_jump_percent = \"40\""),
     Gateway("\"\" = 1"),
     // [exchange], [[import]], [alerts], [limits], [[tier]]
-    More("[exchange]\nUZS = { rate = \"0.0000787\", dated = \"2026-11-01\" }"),
+    More("[exchange]\nUZS = { rate = 0.0000787, dated = \"2026-11-01\" }"),
+    More("[exchange]\nUZS = { rate = \"0\", dated = \"yesterday\" }"),
+    More("[exchange]\nUZS = { rat = \"0.0000787\" }"),
+    More("[exchange]\nUSD = { rate = \"1\", dated = \"2026-11-01\" }"),
+    More("[exchange]\nUZS = { rate = \"0.0000787\", dated = \"2026-11-01\", stale_after_days = 0 }"),
     More("[exchange]\n\"two\\nlines\" = 1"),
     More("[[import]]\nprovider = \"smosale\"\nids_form = 20000"),
     More("[alerts]\nurl_env = \"https://alerts.example/hidden\""),

@@ -75,7 +75,7 @@ mod tests {
         }"#;
         let rows = smosale().rows(text, &orders(["7", "8", "9"])).unwrap();
         assert!(matches!(&rows[0].1, Row::Said(report) if report.status == PanelStatus::Partial));
-        assert_eq!(rows[1].1, Row::Error { text: "Incorrect order ID".into() });
+        assert_eq!(rows[1].1, Row::NotOurs { text: "Incorrect order ID".into() });
         assert!(matches!(&rows[2].1, Row::Said(report) if report.status == PanelStatus::InProgress));
     }
 

@@ -178,11 +178,11 @@ mod tests {
         let rows = notpanel().rows(text, &asked).unwrap();
         let status = |row: &Row| match row {
             Row::Said(report) => Some(report.status),
-            Row::UnknownStatus { .. } | Row::Error { .. } | Row::Missing => None,
+            Row::UnknownStatus { .. } | Row::Error { .. } | Row::NotOurs { .. } | Row::Missing => None,
         };
         let read: Vec<_> = rows.iter().map(|(_, row)| status(row)).collect();
         let canceled = Some(PanelStatus::Canceled);
         assert_eq!(read, [Some(PanelStatus::InProgress), canceled, canceled, None]);
-        assert_eq!(rows[3].1, Row::Error { text: "Order not found".into() });
+        assert_eq!(rows[3].1, Row::NotOurs { text: "Order not found".into() });
     }
 }

@@ -86,7 +86,7 @@ mod tests {
         }"#;
         let rows = paynow().rows(text, &orders(["3", "4"])).unwrap();
         assert!(matches!(&rows[0].1, Row::Said(report) if report.status == PanelStatus::Completed));
-        assert_eq!(rows[1].1, Row::Error { text: "Incorrect order ID".into() });
+        assert_eq!(rows[1].1, Row::NotOurs { text: "Incorrect order ID".into() });
     }
 
     #[test]

@@ -1,0 +1,72 @@
+//! A backup was put in place: whoever went on with the original meanwhile may have sent what is open here.
+//!
+//! Nobody can tell which of these legs went out after the backup. So each is in doubt, and no machine sends it again;
+//! nothing at all is sent before a person says so; and the ids that customers were given since are given to nobody else.
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::domain::id::{LegId, OrderId};
+use crate::domain::leg::{Evidence, LegState, Verdict};
+use crate::orders::conclude;
+use crate::store::dump::{self, Contents};
+use crate::store::{StoreError, Tx, gates, legs, orders, providers, refills};
+
+/// Order ids that are left out: more than are sold between a backup and the end of what went on after it.
+const IDS_SKIPPED: i64 = 1_000_000;
+/// Refill ids that are left out.
+const REFILL_IDS_SKIPPED: i64 = 100_000;
+/// After how long a refill that was not answered is given up: nothing proves that it happened.
+const REFILLS_GIVEN_UP_AFTER: TimeDelta = TimeDelta::hours(48);
+/// Legs that are looked up at once.
+const LEGS_PER_LOOK: i64 = 1_000;
+/// Why such a leg is in doubt.
+const REASON: &str = "open in the backup: it may have been sent since, by the gateway that went on";
+
+/// What a restored database begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// What the backup held.
+    pub contents: Contents,
+    /// Legs that are in doubt from now on.
+    pub doubted: u64,
+    /// The next order's id.
+    pub first_id: OrderId,
+}
+
+/// Makes a copy of the past safe to go on with. In the transaction that brought the copy: nobody may see it without.
+pub async fn settle_in(tx: &mut Tx, now: Instant) -> Result<Restored, StoreError> {
+    gates::freeze(tx, true, now).await?;
+    providers::take_from_all(tx).await?;
+    let doubted = doubt_everything_open(tx, now).await?;
+    refills::doubt_all(tx, now + REFILLS_GIVEN_UP_AFTER).await?;
+    refills::skip_ids(tx, REFILL_IDS_SKIPPED).await?;
+    let last = orders::skip_ids(tx, IDS_SKIPPED).await?;
+    let contents = dump::contents(tx).await?;
+    Ok(Restored { contents, doubted, first_id: OrderId(last.0.saturating_add(1)) })
+}
+
+async fn doubt_everything_open(tx: &mut Tx, now: Instant) -> Result<u64, StoreError> {
+    let mut doubted = 0;
+    let mut last = LegId(0);
+    // Ends, for every look begins after the last one's legs.
+    loop {
+        let open = legs::unanswered(tx, last, LEGS_PER_LOOK).await?;
+        let Some(newest) = open.last() else { return Ok(doubted) };
+        last = *newest;
+        for leg in open {
+            doubt(tx, leg, now).await?;
+            doubted += 1;
+        }
+    }
+}
+
+async fn doubt(tx: &mut Tx, leg: LegId, now: Instant) -> Result<(), StoreError> {
+    let leg = legs::lock(tx, leg).await?;
+    if leg.state == LegState::Sending {
+        let words = "the gateway that asked went on without this copy; what it was told is not known here".to_owned();
+        let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words };
+        legs::record(tx, leg.id, leg.attempt, &said, now).await?;
+    }
+    conclude::in_doubt(tx, &leg, REASON, now).await
+}

@@ -1,0 +1,187 @@
+//! Legs in a dispatcher's hands: taken, and then marked before the call, held, or given back. Every write names the
+//! attempt and the epoch that it was made for.
+
+use sqlx::types::Json;
+
+use crate::domain::clock::Instant;
+use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
+use crate::domain::leg::{LeasedLeg, LegState};
+use crate::domain::money::Money;
+use crate::domain::service::{Route, ServiceType};
+use crate::domain::wish::Details;
+use crate::store::{Store, StoreError, unsigned};
+
+/// Takes up to `legs_max` legs that are due at a panel: ready ones, and leased ones that provably were not sent, because
+/// their lease ran out, or because they were taken under an older epoch, which can mark nothing any more. The lease on
+/// the panel is checked in the same statement.
+pub async fn take(
+    store: &Store,
+    provider: &ProviderId,
+    epoch: i64,
+    legs_max: i64,
+    until: Instant,
+    now: Instant,
+) -> Result<Vec<LeasedLeg>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        with due as materialized (
+            select id
+            from leg
+            where provider = $1
+                and ready_at <= $5
+                and (state = 'ready' or (state = 'leased' and (leased_until < $5 or epoch < $2)))
+                and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $5)
+            order by ready_at, id
+            limit $3
+            for update skip locked
+        )
+        update leg l
+        set state = 'leased', attempt = attempt + 1, epoch = $2, leased_until = $4
+        from due, orders o
+        where l.id = due.id and o.id = l.order_id
+        returning l.id, l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.service, l.cost, o.kind, o.link, o.units, o.service_id,
+            o.charge, o.cost as quoted_cost,
+            o.details as "details: Json<Details>"
+        "#,
+        provider.0,
+        epoch,
+        legs_max,
+        until,
+        now
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
+        Ok(LeasedLeg {
+            leg: LegId(row.id),
+            order: OrderId(row.order_id),
+            public: PublicId(row.public_id),
+            n: row.n,
+            attempt: row.attempt,
+            unsent: row.unsent,
+            route: Route { provider: provider.clone(), service: row.service },
+            kind: kind_of(row.order_id, &row.kind)?,
+            link: row.link,
+            units: unsigned(row.units),
+            details: row.details.0,
+            cost: Money::from_decimal(row.cost),
+            sold_as: ServiceId(row.service_id),
+            charge: Money::from_decimal(row.charge),
+            quoted_cost: Money::from_decimal(row.quoted_cost),
+        })
+    });
+    rows.collect()
+}
+
+/// The type that an order's row names.
+pub(super) fn kind_of(order: i32, word: &str) -> Result<ServiceType, StoreError> {
+    ServiceType::read(word).ok_or_else(|| StoreError::Contradiction {
+        table: "orders",
+        column: "kind",
+        id: order.to_string(),
+        value: word.to_owned(),
+    })
+}
+
+/// Commits the intent to send, and what it is expected to cost: from here on the leg is sent by no machine again, unless
+/// under the name that the panel knows it by. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
+pub async fn mark(
+    store: &Store,
+    leg: &LeasedLeg,
+    request_id: Option<&str>,
+    epoch: i64,
+    cost: Money,
+    now: Instant,
+) -> Result<bool, StoreError> {
+    let marked = sqlx::query!(
+        r#"
+        with marked as (
+            update leg
+            set state = 'sending', sending_at = $4, cost = $5, reason = 'sent to the panel'
+            where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
+                and exists (
+                    select
+                    from provider p, dispatch d
+                    where p.id = leg.provider and p.epoch = $3 and p.held_until > $4
+                        and p.paused_at is null and d.frozen_at is null
+                        and (p.breaker = 'shut' or (p.breaker = 'probation' and not exists (
+                            select from leg other where other.provider = p.id and other.state = 'sending'
+                        )))
+                )
+            returning id, attempt, provider, service
+        )
+        insert into exchange (leg_id, attempt, provider, service, sent_at, words)
+        select id, attempt, provider, service, $4, coalesce('request_id ' || $6::text || '; ', '')
+        from marked
+        "#,
+        leg.leg.0,
+        leg.attempt,
+        epoch,
+        now,
+        cost.decimal(),
+        request_id
+    );
+    Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// How a leased leg is kept from a panel that became too dear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It goes by another route.
+    Elsewhere {
+        /// Which.
+        route: Route,
+        /// What it is expected to cost there.
+        cost: Money,
+    },
+    /// It waits here.
+    Here {
+        /// Until then at least.
+        until: Instant,
+    },
+}
+
+/// Keeps a leased leg from its panel; nothing of it was sent. `false`: it is not ours any more.
+pub async fn hold(
+    store: &Store,
+    leg: &LeasedLeg,
+    epoch: i64,
+    held: &Held,
+    reason: &str,
+    now: Instant,
+) -> Result<bool, StoreError> {
+    let (state, route, cost, ready_at) = match held {
+        Held::Elsewhere { route, cost } => (LegState::Ready, route, *cost, now),
+        Held::Here { until } => (LegState::Parked, &leg.route, leg.cost, *until),
+    };
+    let moved = sqlx::query!(
+        r#"
+        update leg
+        set state = $4, provider = $5, service = $6, cost = $7, ready_at = $8, reason = $9,
+            parked_for = case when $4 = 'parked' then 'margin' else parked_for end,
+            parked_at = case when $4 = 'parked' and parked_for is distinct from 'margin' then $10 else parked_at end
+        where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
+        "#,
+        leg.leg.0,
+        leg.attempt,
+        epoch,
+        state.word(),
+        route.provider.0,
+        route.service,
+        cost.decimal(),
+        ready_at,
+        reason,
+        now
+    );
+    Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// Gives a leg back that was taken and not sent.
+pub async fn release(store: &Store, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
+    let released = sqlx::query!(
+        "update leg set state = 'ready' where id = $1 and state = 'leased' and attempt = $2 and epoch = $3",
+        leg.leg.0,
+        leg.attempt,
+        epoch
+    );
+    released.execute(&store.workers).await?;
+    Ok(())
+}
