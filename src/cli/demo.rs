@@ -124,7 +124,7 @@ async fn simulators(key: &str) -> anyhow::Result<Vec<Pretended>> {
 }
 
 /// A fresh panel each time; its ids start from the time, so that they never repeat what an earlier one gave. All bill in
-/// the gateway's currency, even where the real ones do not: there is no exchange yet.
+/// the gateway's currency, even where the real ones do not, so that prices can be compared.
 fn panel_settings(key: &str, dialect: PanelDialect, apart: u32) -> anyhow::Result<simulator::Settings> {
     Ok(simulator::Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -222,7 +222,7 @@ fn provider_block(panel: &Pretended) -> String {
     let theirs = simulator::currency_of(panel.dialect);
     let remark = match theirs {
         CURRENCY => String::new(),
-        theirs => format!("   # the real one bills in {theirs}, which needs exchange: not available yet"),
+        theirs => format!("   # the real one bills in {theirs}, which takes an [exchange] table"),
     };
     format!(
         r#"
