@@ -1,6 +1,6 @@
 //! Doubts are looked into: what a panel still shows of an order may tell whether it has it.
 //!
-//! A panel that knows adds by their names is asked again ([`crate::orders::again`]). To no other is anything sent again.
+//! A panel that knows adds by their names is asked again (`again.rs`). To no other is anything sent again.
 //!
 //! Where the panel's ids grow and nobody else orders with our key there, the order in doubt, if it exists, has an id
 //! between those of our orders before and after it. Asking for the status of the ids between is free: exactly one that
