@@ -140,11 +140,16 @@ fn resolve_service(mapping: &Mapping, rule: &ServiceRule, panels: &Panels) -> Re
         price,
         min,
         max,
-        refill: rule.refill.unwrap_or(first.refill),
+        refill: rule.refill.unwrap_or(first.refill) && rule.routes.iter().any(|route| may_refill(mapping, route)),
         cancel: rule.cancel.unwrap_or(first.cancel),
         package_billing: rule.package_billing,
         routes,
     })
+}
+
+/// Whether nothing is known against asking a route's panel for refills.
+fn may_refill(mapping: &Mapping, route: &Route) -> bool {
+    !mapping.providers.iter().any(|provider| provider.id == route.provider && !provider.asking.refill)
 }
 
 /// What a route costs now; a panel that sells something of another type under that id sells us nothing.

@@ -1,6 +1,6 @@
 //! `demo`: the whole circle on one machine, nothing to configure.
 //!
-//! A simulated panel on loopback, a private database, a generated `providers.toml`, a customer with money and a key,
+//! Simulated panels on loopback, one for each tongue, a private database, a generated `providers.toml`, a customer with money and a key,
 //! and the gateway between them, exactly as `serve` runs it.
 
 use std::collections::BTreeMap;
@@ -25,6 +25,7 @@ use crate::customers::keys::{NewKey, digest};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::customer::Dialect;
 use crate::domain::money::Money;
+use crate::domain::provider::PanelDialect;
 use crate::ledger;
 use crate::simulator::{self, Simulator};
 use crate::store::embedded::default_data_dir;
@@ -33,10 +34,11 @@ use crate::telemetry::{self, Lines};
 
 const CUSTOMER: &str = "demo";
 const OPENING: &str = "1000.00";
+const CURRENCY: &str = "USD";
 const PANEL_BALANCE: &str = "100000.00";
 /// How long an order takes at the simulated panel.
 const DELIVERY_S: u64 = 3;
-/// The panel's services that the demo sells, by fate; the slow one would outlast anybody's patience.
+/// The panels' services that the demo sells, by fate; the slow one would outlast anybody's patience.
 const SERVICES: std::ops::RangeInclusive<u32> = 1..=9;
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -74,15 +76,15 @@ pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answe
 async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> anyhow::Result<()> {
     let keys = customer_with_money(session, data).await?;
     let panel_key = NewKey::draw()?.reveal().to_owned();
-    let panel = Simulator::start(panel_settings(&panel_key)?, Arc::new(SystemClock)).await?;
-    let text = generated(&panel.url()) + &limits_for(per_second);
+    let panels = simulators(&panel_key).await?;
+    let text = generated(&panels) + &limits_for(per_second);
     let file = configuration(data, session.globals.config.as_deref(), &text, &panel_key)?;
-    let panels = serve::panels(&file, &config::surroundings())?;
+    let upstream = serve::panels(&file, &config::surroundings())?;
     let webhook = serve::webhook(&file, &config::surroundings())?;
     let clock = Arc::new(SystemClock);
-    let house = House::build(session.store.clone(), file.mapping, &file.text, panels, clock).await?;
+    let house = House::build(session.store.clone(), file.mapping, &file.text, upstream, clock).await?;
     let gateway = Gateway::open(house.telling(webhook), roles, session.embedded()).await?;
-    let facts = Facts::of(&gateway, keys, &panel);
+    let facts = Facts::of(&gateway, keys, &panels);
     facts.write(data)?;
     facts.print(data)?;
     serve::announce(&gateway)?;
@@ -90,16 +92,46 @@ async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> 
     serve::told_to_end().await?;
     traffic.stop().await;
     gateway.close().await;
-    panel.stop().await;
+    for panel in panels {
+        panel.simulator.stop().await;
+    }
     Ok(())
 }
 
-/// A fresh panel each time; its ids start from the time, so that they never repeat what an earlier one gave.
-fn panel_settings(key: &str) -> anyhow::Result<simulator::Settings> {
+/// A simulated panel of the demo.
+struct Pretended {
+    /// As `providers.toml` calls it.
+    id: &'static str,
+    dialect: PanelDialect,
+    /// Our ids of its services are its own and this.
+    services_from: u32,
+    simulator: Simulator,
+}
+
+/// One panel for each tongue, in the order in which their services are listed.
+async fn simulators(key: &str) -> anyhow::Result<Vec<Pretended>> {
+    let mut panels = Vec::new();
+    for (id, dialect, services_from) in [
+        ("sim", PanelDialect::Classic, 0),
+        ("sim-notpanel", PanelDialect::Notpanel, 100),
+        ("sim-paynow", PanelDialect::Paynow, 200),
+    ] {
+        let settings = panel_settings(key, dialect, services_from)?;
+        let simulator = Simulator::start(settings, Arc::new(SystemClock)).await?;
+        panels.push(Pretended { id, dialect, services_from, simulator });
+    }
+    Ok(panels)
+}
+
+/// A fresh panel each time; its ids start from the time, so that they never repeat what an earlier one gave. All bill in
+/// the gateway's currency, even where the real ones do not, so that prices can be compared.
+fn panel_settings(key: &str, dialect: PanelDialect, apart: u32) -> anyhow::Result<simulator::Settings> {
     Ok(simulator::Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         key: key.to_owned(),
-        seed: u64::try_from(SystemClock.now().timestamp_micros())?,
+        dialect,
+        currency: CURRENCY,
+        seed: u64::try_from(SystemClock.now().timestamp_micros())? + u64::from(apart),
         faults: simulator::Faults::default(),
         balance: Money::parse(PANEL_BALANCE)?,
         services_extra: 0,
@@ -158,31 +190,53 @@ fn configuration(data: &Path, asked: Option<&Path>, text: &str, key: &str) -> an
     Ok(config::load(asked.unwrap_or(&file), &config::surroundings())?)
 }
 
-fn generated(url: &str) -> String {
+fn generated(panels: &[Pretended]) -> String {
     let mut text = format!(
-        r#"# Written by `panelgate demo` at every start: one simulated panel, whose services are named after their fate.
+        r#"# Written by `panelgate demo` at every start: a simulated panel for each dialect, whose services are named after
+# their fate.
 
 [gateway]
-currency = "USD"
-
-[[provider]]
-id = "sim"
-dialect = "classic"
-url = "{url}"
-key_file = "panel.key"
-currency = "USD"
-requests_per_second = 100
-timeout_ms = 5_000
-status_every_s = 1
+currency = "{CURRENCY}"
 
 [[markup]]
 percent = "20"
 "#
     );
-    for id in SERVICES {
-        let _ = write!(text, "\n[[service]]\nid = {id}\nroutes = [{{ provider = \"sim\", service = \"{id}\" }}]\n");
+    for panel in panels {
+        text += &provider_block(panel);
+    }
+    for panel in panels {
+        for service in SERVICES {
+            let (id, provider) = (panel.services_from + service, panel.id);
+            let _ = write!(
+                text,
+                "\n[[service]]\nid = {id}\nroutes = [{{ provider = \"{provider}\", service = \"{service}\" }}]\n"
+            );
+        }
     }
     text
+}
+
+fn provider_block(panel: &Pretended) -> String {
+    let (id, dialect, url) = (panel.id, panel.dialect.word(), panel.simulator.url());
+    let theirs = simulator::currency_of(panel.dialect);
+    let remark = match theirs {
+        CURRENCY => String::new(),
+        theirs => format!("   # the real one bills in {theirs}, which takes an [exchange] table"),
+    };
+    format!(
+        r#"
+[[provider]]
+id = "{id}"
+dialect = "{dialect}"
+url = "{url}"
+key_file = "panel.key"
+currency = "{CURRENCY}"{remark}
+requests_per_second = 100
+timeout_ms = 5_000
+status_every_s = 1
+"#
+    )
 }
 
 /// The demo's own traffic comes from one address with one key, and must leave room for the newcomer's.
@@ -202,16 +256,17 @@ struct Facts {
     url: String,
     console: String,
     keys: Keys,
-    panel: String,
+    panels: Vec<Value>,
 }
 
 impl Facts {
-    fn of(gateway: &Gateway, keys: Keys, panel: &Simulator) -> Self {
+    fn of(gateway: &Gateway, keys: Keys, panels: &[Pretended]) -> Self {
+        let fact = |panel: &Pretended| json!({ "id": panel.id, "dialect": panel.dialect.word(), "url": panel.simulator.url() });
         Self {
             url: gateway.url().unwrap_or_default(),
             console: gateway.console_url().unwrap_or_default(),
             keys,
-            panel: panel.url(),
+            panels: panels.iter().map(fact).collect(),
         }
     }
 
@@ -226,7 +281,7 @@ impl Facts {
             "url": self.url,
             "console": self.console,
             "keys": keys,
-            "panels": [{ "id": "sim", "dialect": "classic", "url": self.panel }],
+            "panels": self.panels,
         });
         write_whole(&facts_file(data), &format!("{facts:#}\n"))
     }
@@ -240,7 +295,8 @@ impl Facts {
         writeln!(
             out,
             "\
-A customer with {OPENING} USD, a simulated panel, and panelgate between them. Try, in another terminal:
+A customer with {OPENING} {CURRENCY}, a simulated panel for each dialect, and panelgate between them. Try, in another
+terminal:
 
   curl -s {url} -d key={key} -d action=services
   curl -s {url} -d key={key} -d action=add -d service=1 -d link=https://example.com/me -d quantity=100

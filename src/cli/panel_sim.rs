@@ -8,14 +8,15 @@ use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::serve::told_to_end;
 use crate::domain::clock::SystemClock;
 use crate::domain::money::Money;
-use crate::simulator::{DELIVERY_S_DEFAULT, Faults, Settings, Simulator};
+use crate::domain::provider::PanelDialect;
+use crate::simulator::{DELIVERY_S_DEFAULT, Faults, Settings, Simulator, currency_of};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Where it listens
     #[arg(long, value_name = "ADDR")]
     listen: SocketAddr,
-    /// The tongue that it speaks
+    /// The tongue that it speaks: classic, paynow or notpanel
     #[arg(long, value_name = "D", default_value = "classic")]
     dialect: String,
     /// What its chance starts from: the same seed misbehaves the same way
@@ -38,17 +39,17 @@ pub struct Options {
 
 pub async fn run(options: Options) -> anyhow::Result<Answer> {
     crate::telemetry::quiet();
-    if options.dialect != "classic" {
-        return Err(WrongUse::because(format!(
-            "--dialect {:?} is not available; today there is: classic",
-            options.dialect
-        )));
-    }
+    let dialect = PanelDialect::from_word(&options.dialect).ok_or_else(|| {
+        let known = PanelDialect::ALL.map(PanelDialect::word).join(", ");
+        WrongUse::because(format!("--dialect {:?} is not known; there are: {known}", options.dialect))
+    })?;
     let faults: Faults = options.faults.parse().map_err(|why| WrongUse::because(format!("--faults: {why}")))?;
     let balance = Money::parse(&options.balance).map_err(|why| WrongUse::because(format!("--balance {why}")))?;
     let settings = Settings {
         listen: options.listen,
         key: options.key,
+        dialect,
+        currency: currency_of(dialect),
         seed: options.seed,
         faults,
         balance,

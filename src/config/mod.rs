@@ -173,6 +173,11 @@ fn mapping(
         services.iter().flat_map(|service| &service.routes).map(|route| route.provider.0.as_str()).collect();
     let unused = ids.into_iter().filter(|id| !routed.contains(id));
     notes.extend(unused.map(|id| format!("provider \"{id}\": no service is routed to it")));
+    let without_refills = providers.iter().filter(|provider| !provider.dialect.has_refills());
+    notes.extend(without_refills.map(|provider| {
+        let (id, dialect) = (&provider.id, provider.dialect.word());
+        format!("provider \"{id}\": dialect \"{dialect}\" has no refills; services that only it delivers offer none")
+    }));
     let gateway::Gateway { currency, default_dialect, refills_max } = gateway?;
     Some(Mapping {
         hash: hash(text),

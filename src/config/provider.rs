@@ -11,8 +11,8 @@ use crate::config::reader::{Later, Section};
 use crate::domain::id::ProviderId;
 use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::{
-    AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus, PanelWord,
-    ProviderSettings, RefusalClass, Reversal, SettlingSettings,
+    AskMethod, AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus,
+    PanelWord, ProviderSettings, RefusalClass, Reversal, SettlingSettings,
 };
 
 /// The longest id; it stands in tables, logs and metrics.
@@ -57,7 +57,7 @@ fn is_id(text: &str) -> bool {
 
 fn read(mut section: Section<'_>, currencies: Currencies<'_>, folder: &Path) -> Option<ProviderSettings> {
     let id = id(&mut section);
-    let dialects = [("classic", Some(PanelDialect::Classic)), ("paynow", None), ("notpanel", None)];
+    let dialects = PanelDialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));
     let dialect = section.word("dialect", &dialects).unwrap_or(PanelDialect::Classic);
     let allow_http = section.flag("allow_http").unwrap_or(false);
     let url = url(&mut section, allow_http);
@@ -73,7 +73,10 @@ fn read(mut section: Section<'_>, currencies: Currencies<'_>, folder: &Path) -> 
     let balance_low = balance_low(&mut section);
     let doubts = doubts(&mut section);
     let settling = settling(&mut section);
-    let asking = asking(&mut section);
+    let asking = asking(&mut section, dialect);
+    let methods = [("POST", Some(AskMethod::Post)), ("GET", Some(AskMethod::Get))];
+    let method = section.word("method", &methods).unwrap_or(AskMethod::Post);
+    let services_offset = section.flag("services_offset").unwrap_or(false);
     let words = words(&mut section);
     later(&mut section);
     section.finish();
@@ -94,6 +97,8 @@ fn read(mut section: Section<'_>, currencies: Currencies<'_>, folder: &Path) -> 
         doubts,
         settling,
         asking,
+        method,
+        services_offset,
         words,
     })
 }
@@ -139,10 +144,15 @@ fn settling(section: &mut Section<'_>) -> SettlingSettings {
     }
 }
 
-fn asking(section: &mut Section<'_>) -> AskingSettings {
+/// A tongue without words for refills has none, whatever the panel's catalogue says.
+fn asking(section: &mut Section<'_>, dialect: PanelDialect) -> AskingSettings {
     let usual = AskingSettings::default();
+    let refill = section.flag("refill");
+    if refill == Some(true) && !dialect.has_refills() {
+        section.complain_whole(&format!("dialect \"{}\" has no refills; remove refill = true", dialect.word()));
+    }
     AskingSettings {
-        refill: section.flag("refill").unwrap_or(usual.refill),
+        refill: refill.unwrap_or(usual.refill) && dialect.has_refills(),
         refill_expires_after_h: section
             .whole("refill_expires_after_h", 1..=HOURS_MAX)
             .unwrap_or(usual.refill_expires_after_h),
@@ -152,10 +162,7 @@ fn asking(section: &mut Section<'_>) -> AskingSettings {
 
 /// Settings with their defaults whose work is not built yet.
 fn later(section: &mut Section<'_>) {
-    let keys = [("ca_file", Later::Absent), ("method", Later::Text("POST")), ("services_offset", Later::Flag(false))];
-    for (key, default) in keys {
-        section.later(key, default);
-    }
+    section.later("ca_file", Later::Absent);
 }
 
 fn id(section: &mut Section<'_>) -> Option<ProviderId> {

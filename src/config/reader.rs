@@ -31,7 +31,6 @@ pub(super) struct Found<T> {
 /// What a key that has no work behind it yet must be left at.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Later {
-    Flag(bool),
     Text(&'static str),
     Absent,
 }
@@ -209,7 +208,6 @@ impl<'t> Section<'t> {
     pub fn later(&mut self, key: &'static str, default: Later) {
         let Some(item) = self.item(key) else { return };
         let at_default = match default {
-            Later::Flag(flag) => item.as_bool() == Some(flag),
             Later::Text(text) => item.as_str() == Some(text),
             Later::Absent => false,
         };
@@ -307,7 +305,6 @@ impl<'t> Section<'t> {
 
 fn way_back(default: &Later) -> String {
     match default {
-        Later::Flag(flag) => format!("remove it or leave it at {flag}"),
         Later::Text(text) => format!("remove it or leave it at \"{text}\""),
         Later::Absent => "remove it".to_owned(),
     }

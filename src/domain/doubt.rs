@@ -1,8 +1,9 @@
 //! Looking for an order in doubt: what is sought, what fits it, and what each look proves.
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{LegId, OrderId};
+use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::money::Money;
+use crate::domain::provider::RefusalClass;
 use crate::domain::settlement::Report;
 
 /// A panel's charge may differ from what was expected by this part: a price that moved a little, a rounding.
@@ -39,9 +40,24 @@ impl Sought {
     }
 }
 
+/// What a panel that knows adds by their names tells of the first, when it is asked for the same again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Retold {
+    /// It has the order, or has it now; there is one under this name.
+    Placed(PanelOrder),
+    /// It had nothing under this name, and refuses for this.
+    NotPlaced(RefusalClass),
+    /// It has something else under this name: a person must look.
+    OfAnother,
+    /// Nothing.
+    Nothing,
+}
+
 /// What was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rung {
+    /// The panel's memory: the same was asked for again, under the same name.
+    RequestId,
     /// The ids between our neighbours at the panel.
     Ids,
     /// The time that is over.
@@ -52,6 +68,7 @@ impl Rung {
     /// The word that the database and commands use.
     pub fn word(self) -> &'static str {
         match self {
+            Self::RequestId => "request_id",
             Self::Ids => "ids",
             Self::Patience => "patience",
         }

@@ -9,12 +9,13 @@
 //!    │                                                        │
 //!    └─── a late proof that nothing left ─────────────────────┴──▶ accepted | refused | parked
 //! ```
-//! A leg in doubt moves by evidence (a late answer, or what is found at the panel) or by a person; never by being sent.
+//! A leg in doubt moves by evidence (a late answer, or what is found at the panel) or by a person. It is sent again
+//! (in_doubt to sending, and back where that proves nothing) only under a name that its panel is known to have heard.
 //! What is ready, leased or parked was not sent, and may be canceled. A doubt that nothing ends may be written off, where
 //! the operator said so; a late id is taken even then. An accepted leg whose id the panel does not know may be put back
 //! in doubt by a person.
 
-use crate::domain::id::{LegId, OrderId, PanelOrder, ServiceId};
+use crate::domain::id::{LegId, OrderId, PanelOrder, PublicId, ServiceId};
 use crate::domain::money::Money;
 use crate::domain::provider::RefusalClass;
 use crate::domain::service::{Route, ServiceType};
@@ -29,7 +30,7 @@ pub enum LegState {
     Leased,
     /// The intent to send is committed; the panel may have heard.
     Sending,
-    /// Something may have been placed and nobody knows; never sent again.
+    /// Something may have been placed and nobody knows; not sent again, unless by the name under which the panel knows it.
     InDoubt,
     /// The panel has it under its own id; watched.
     Accepted,
@@ -89,6 +90,10 @@ pub struct LeasedLeg {
     pub leg: LegId,
     /// Its order.
     pub order: OrderId,
+    /// The order's other name, which nobody can guess.
+    pub public: PublicId,
+    /// Which of the order's legs.
+    pub n: i32,
     /// Which attempt this is, from one; results carry it, so a stale one changes nothing.
     pub attempt: i32,
     /// Consecutive attempts that never left this machine.

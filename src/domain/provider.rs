@@ -13,15 +13,46 @@ use crate::domain::money::Money;
 pub enum PanelDialect {
     /// The PerfectPanel family.
     Classic,
+    /// paynow.uz.
+    Paynow,
+    /// notpanel.com.
+    Notpanel,
 }
 
 impl PanelDialect {
+    /// Every dialect.
+    pub const ALL: [Self; 3] = [Self::Classic, Self::Paynow, Self::Notpanel];
+
+    /// The dialect of that name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.word() == word)
+    }
+
     /// The name that settings use.
     pub fn word(self) -> &'static str {
         match self {
             Self::Classic => "classic",
+            Self::Paynow => "paynow",
+            Self::Notpanel => "notpanel",
         }
     }
+
+    /// Whether it has words for refills.
+    pub fn has_refills(self) -> bool {
+        match self {
+            Self::Classic | Self::Notpanel => true,
+            Self::Paynow => false,
+        }
+    }
+}
+
+/// How a panel takes what it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskMethod {
+    /// As the body of a POST, as all documents say.
+    Post,
+    /// In the query of a GET: a few panels read nothing else.
+    Get,
 }
 
 /// Where a panel's key comes from; the key itself never stands in the file.
@@ -68,6 +99,10 @@ pub struct ProviderSettings {
     pub settling: SettlingSettings,
     /// What else can be asked of it.
     pub asking: AskingSettings,
+    /// How it takes what it is asked.
+    pub method: AskMethod,
+    /// Whether it tells its catalogue in parts, from an `offset` on.
+    pub services_offset: bool,
     /// This panel's own words, folded to lower case, beside the built-in ones.
     pub words: BTreeMap<String, PanelWord>,
 }

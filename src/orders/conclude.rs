@@ -122,7 +122,7 @@ impl Delivery {
     }
 
     /// A listed refusal proves that nothing was placed. Its class says whose fault it is, and so what follows.
-    async fn refused(
+    pub(super) async fn refused(
         &self,
         tx: &mut Tx,
         settings: &ProviderSettings,
@@ -250,7 +250,12 @@ async fn park(
 }
 
 /// The breaker on doubts minds every answer: one that proves anything, and one that proves nothing.
-async fn mind(tx: &mut Tx, settings: &ProviderSettings, verdict: &Verdict, now: Instant) -> Result<(), StoreError> {
+pub(super) async fn mind(
+    tx: &mut Tx,
+    settings: &ProviderSettings,
+    verdict: &Verdict,
+    now: Instant,
+) -> Result<(), StoreError> {
     match verdict {
         Verdict::Accepted(_) | Verdict::Refused(_) => {
             if gates::proved(tx, &settings.id, now).await? {
@@ -279,7 +284,10 @@ pub(super) async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: In
         return Ok(());
     }
     legs::turn(tx, leg, &Turn::InDoubt, reason, now).await?;
-    ledger::expose(tx, leg, now).await?;
+    // What was asked for again was exposed when its doubt began.
+    if !leg.exposed.is_positive() {
+        ledger::expose(tx, leg, now).await?;
+    }
     orders::progress(tx, leg.order, OrderState::Processing, None, None).await
 }
 

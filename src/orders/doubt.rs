@@ -1,4 +1,6 @@
-//! Doubts are looked into: what a panel still shows of an order may tell whether it has it. Nothing is ever sent again.
+//! Doubts are looked into: what a panel still shows of an order may tell whether it has it.
+//!
+//! A panel that knows adds by their names is asked again (`again.rs`). To no other is anything sent again.
 //!
 //! Where the panel's ids grow and nobody else orders with our key there, the order in doubt, if it exists, has an id
 //! between those of our orders before and after it. Asking for the status of the ids between is free: exactly one that
@@ -46,13 +48,16 @@ impl Delivery {
         };
         let due = doubts::take(&self.store, &settings.id, epoch, DOUBTS_MAX, patience, self.clock.now()).await?;
         for sought in &due {
-            apart(&sought.order.to_string(), self.look_into(panel, sought).await)?;
+            apart(&sought.order.to_string(), self.look_into(panel, sought, epoch).await)?;
         }
         Ok(due.len())
     }
 
-    async fn look_into(&self, panel: &Panel, sought: &Sought) -> Result<(), StoreError> {
+    async fn look_into(&self, panel: &Panel, sought: &Sought, epoch: i64) -> Result<(), StoreError> {
         let settings = panel.settings();
+        if self.ask_again(panel, sought, epoch).await? {
+            return Ok(());
+        }
         if settings.doubts.ids_grow && settings.doubts.account_is_ours_alone {
             let found = self.look_for(panel, sought).await?;
             tracing::info!(order = %sought.order, provider = %settings.id, ?found, "a doubt was looked into");

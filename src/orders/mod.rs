@@ -2,6 +2,7 @@
 //! looked into and resolved), tracked, settled (or decided by a person); looked at;
 //! and what a restored backup makes of those that were open.
 
+mod again;
 pub mod cancel;
 pub mod conclude;
 mod contents;

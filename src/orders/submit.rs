@@ -63,7 +63,8 @@ impl Delivery {
     pub async fn send(&self, panel: &Panel, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
         let slot = panel.slot().await;
         let Word::Send(cost) = self.guard(leg, epoch).await? else { return Ok(()) };
-        match leases::mark(&self.store, leg, epoch, cost, self.clock.now()).await {
+        let request_id = panel.request_id(leg);
+        match leases::mark(&self.store, leg, request_id.as_deref(), epoch, cost, self.clock.now()).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::info!(leg = %leg.leg, "a leg was taken back, or its panel's gate closed, before it was sent");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{
     faults::Fault,
+    memory::{self, Said},
     panel::{Panel, Placed},
     reply::{Refused, Reply},
     wanted::Wanted,
@@ -12,6 +13,9 @@ use crate::domain::{
     clock::Instant,
     wish::{Detail, Parameter},
 };
+
+/// The longest name of an `add`.
+const NAME_BYTES_MAX: usize = 128;
 
 /// Ids in one request.
 pub(super) const IDS_MAX: usize = 100;
@@ -34,6 +38,11 @@ impl Form {
             }
         }
         Ok(Self(fields))
+    }
+
+    /// Everything that it says, but for the key.
+    fn said(&self) -> Said {
+        memory::said(&self.0)
     }
 
     fn value(&self, name: &str) -> Option<&str> {
@@ -88,19 +97,23 @@ pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Instan
             Err(refused) => Outcome::of(Err(refused)),
         };
     }
+    let (refills, one_cancel) = (panel.tongue.has_refills(), panel.tongue.cancels_one());
     Outcome::of(match action {
+        "refill" | "refill_status" if !refills => Err(Refused::Action),
+        "cancel" if !one_cancel && form.value("orders").is_none() => Err(Refused::Missing("orders")),
         "services" => Ok(Reply::Services(panel.listed())),
         "status" => status(panel, form, now),
         "refill" => refill(panel, form, now),
         "refill_status" => refill_status(panel, form, now),
         "cancel" => cancel(panel, form, now),
         "balance" => Ok(Reply::Balance(panel.balance)),
-        _ => Err(Refused::Request),
+        _ => Err(Refused::Action),
     })
 }
 
 fn add(panel: &mut Panel, form: &Form, now: Instant) -> Result<Placed, Refused> {
-    let service = form.value("service").ok_or(Refused::Service)?;
+    let name = if panel.tongue.remembers() { Some(name(form)?) } else { None };
+    let service = form.value("service").ok_or(Refused::NoService)?;
     if form.value("runs").or(form.value("interval")).is_some() {
         return Err(Refused::DripFeed);
     }
@@ -112,7 +125,16 @@ fn add(panel: &mut Panel, form: &Form, now: Instant) -> Result<Placed, Refused> 
             .filter_map(|parameter| Some((parameter, form.detail(parameter)?)))
             .collect(),
     };
-    panel.add(service, wanted, now)
+    match name {
+        Some(name) => panel.add_named(name, &form.said(), service, wanted, now),
+        None => panel.add(service, wanted, now),
+    }
+}
+
+/// The name under which an order is to be remembered.
+fn name(form: &Form) -> Result<&str, Refused> {
+    let name = form.value("request_id").ok_or(Refused::Missing("request_id"))?;
+    if name.len() > NAME_BYTES_MAX { Err(Refused::Unreadable("request_id")) } else { Ok(name) }
 }
 
 fn status(panel: &Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
@@ -138,14 +160,14 @@ fn refill_status(panel: &Panel, form: &Form, now: Instant) -> Result<Reply, Refu
 
 fn cancel(panel: &mut Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
     Ok(match ids(form, "order", "orders")? {
-        Ids::One(id) => panel.cancel(&id, now).map(|()| Reply::Canceled)?,
+        Ids::One(id) => panel.cancel(&id, now).map(|()| Reply::Canceled(id))?,
         Ids::Many(ids) => Reply::Cancels(each(ids, |id| panel.cancel(id, now))),
     })
 }
 
 fn ids(form: &Form, one: &'static str, many: &'static str) -> Result<Ids, Refused> {
     match (form.value(one), form.value(many)) {
-        (Some(_), Some(_)) => Err(Refused::Request),
+        (Some(_), Some(_)) => Err(Refused::Both),
         (None, None) => Err(Refused::Missing(one)),
         (Some(id), None) => Ok(Ids::One(id.trim().to_owned())),
         (None, Some(list)) => {

@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Shared,
     counter::{self, Form},
-    dialect::classic,
+    dialect::Tongue,
     faults::Faults,
     order::SimOrder,
     reply::Refused,
@@ -134,7 +134,13 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, H
             v2(&form, shared).await
         }
         "/_sim/orders" => {
-            Ok(say(StatusCode::OK, JSON, json(&shared.orders().iter().map(order_row).collect::<Vec<_>>())))
+            let tongue = shared.with(|panel, _| panel.tongue);
+            let orders = shared.orders();
+            Ok(say(
+                StatusCode::OK,
+                JSON,
+                json(&orders.iter().map(|order| order_row(tongue, order)).collect::<Vec<_>>()),
+            ))
         }
         "/_sim/requests" => Ok(say(StatusCode::OK, JSON, json(&shared.requests()))),
         _ => Ok(set_faults(&body, shared)),
@@ -148,10 +154,14 @@ fn is_form(headers: &http::HeaderMap) -> bool {
 }
 
 async fn v2(form: &Result<Form, Refused>, shared: &Shared) -> Result<Answer, HangsUp> {
-    let outcome = shared.with(|panel, now| counter::serve(panel, form, now));
-    let body = classic::body(&outcome.said);
-    match outcome.fault {
-        None => Ok(say(StatusCode::OK, JSON, body)),
+    let (fault, status, body) = shared.with(|panel, now| {
+        let outcome = counter::serve(panel, form, now);
+        let (status, body) = panel.tongue.answer(&outcome.said);
+        (outcome.fault, status, body)
+    });
+    match fault {
+        None => Ok(say(status, JSON, body)),
+        // Faults befall orders that were placed, whose answers are good.
         Some(fault) => spoilt(fault, body).await,
     }
 }
@@ -183,7 +193,7 @@ struct OrderRow<'a> {
     remains: u64,
 }
 
-fn order_row(order: &SimOrder) -> OrderRow<'_> {
+fn order_row(tongue: Tongue, order: &SimOrder) -> OrderRow<'_> {
     OrderRow {
         id: &order.id,
         service: &order.service,
@@ -192,7 +202,7 @@ fn order_row(order: &SimOrder) -> OrderRow<'_> {
         comments: &order.comments,
         answer_number: order.answer_number.as_deref(),
         details: &order.details,
-        status: classic::word(order.status),
+        status: tongue.word(order.status),
         charge: order.charge.to_string(),
         remains: order.remains,
     }

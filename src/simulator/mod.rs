@@ -9,6 +9,7 @@ mod counter;
 mod dialect;
 mod door;
 mod faults;
+mod memory;
 mod order;
 mod panel;
 mod refill;
@@ -34,6 +35,7 @@ use crate::domain::wish::Details;
 use crate::domain::{
     clock::{Instant, SharedClock},
     money::{Money, Rate},
+    provider::PanelDialect,
 };
 use door::Closing;
 use panel::Panel;
@@ -52,6 +54,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The only key that it knows.
     pub key: String,
+    /// The tongue that it speaks.
+    pub dialect: PanelDialect,
+    /// The currency that it names beside every sum; see [`currency_of`].
+    pub currency: &'static str,
     /// Decides ids, start counts, mixed rows and what meets which fault.
     pub seed: u64,
     /// Faults from the start.
@@ -62,6 +68,14 @@ pub struct Settings {
     pub services_extra: u32,
     /// What an ordinary order takes, in seconds; [`DELIVERY_S_DEFAULT`] is usual.
     pub delivery_s: u64,
+}
+
+/// The currency in which panels of a tongue bill.
+pub fn currency_of(dialect: PanelDialect) -> &'static str {
+    match dialect {
+        PanelDialect::Classic | PanelDialect::Notpanel => "USD",
+        PanelDialect::Paynow => "UZS",
+    }
 }
 
 /// A running panel. Dropping it closes it at once; [`Simulator::stop`] waits for what is being answered.
@@ -164,8 +178,10 @@ impl Simulator {
     pub fn place_by_hand(&self, service: &str, link: &str, quantity: u64) -> String {
         let wanted =
             Wanted { link: link.to_owned(), quantity: Some(quantity.to_string()), details: Details::default() };
-        let placed = self.shared.with(|panel, now| panel.place(service, wanted, now));
-        placed.expect("the panel takes this order").0.to_string()
+        self.shared.with(|panel, now| {
+            let (id, _) = panel.place(service, wanted, now).expect("the panel takes this order");
+            panel.tongue.order_id(id)
+        })
     }
 
     /// Ends an order now, or corrects how it ended; refunds follow. Panics on an order that it never had.

@@ -146,12 +146,12 @@ impl Order {
         self.units.saturating_sub(delivered)
     }
 
-    /// What the panel tells of it.
-    pub(super) fn look(&self, now: Instant) -> SimOrder {
+    /// What the panel tells of it, under this id.
+    pub(super) fn look(&self, id: String, now: Instant) -> SimOrder {
         let status = self.status(now);
         let refunded = self.end.map_or(Money::ZERO, |end| end.refunded);
         SimOrder {
-            id: self.id.to_string(),
+            id,
             service: self.service.to_string(),
             link: self.link.clone(),
             quantity: self.units,

@@ -10,7 +10,9 @@ use chrono::TimeDelta;
 use super::{
     catalogue::{self, Fate, Service},
     chance,
+    dialect::{Tongue, number},
     faults::{Fault, Faults},
+    memory::{Memory, Said},
     order::{End, Ending, Order, SimOrder},
     refill::Refills,
     reply::{RefillState, Refused},
@@ -62,6 +64,9 @@ pub(super) struct Panel {
     pub(super) requests: BTreeMap<&'static str, u64>,
     /// Orders younger than this are not found when their status is asked.
     pub(super) visible_after: TimeDelta,
+    /// How it spells what it says.
+    pub(super) tongue: Tongue,
+    memory: Memory,
     seed: u64,
     delivery_s: u64,
     services: Vec<Service>,
@@ -89,6 +94,8 @@ impl Panel {
             faults: settings.faults.clone(),
             requests: BTreeMap::new(),
             visible_after: TimeDelta::zero(),
+            tongue: Tongue::new(settings.dialect, settings.currency),
+            memory: Memory::default(),
             seed,
             delivery_s: settings.delivery_s.min(DELIVERY_S_MAX),
             services: catalogue::services(seed, settings.services_extra),
@@ -132,6 +139,30 @@ impl Panel {
         self.faults.befalls_request(self.seed, self.asked - 1)
     }
 
+    /// Places an order under a name that the panel knows again: asked for the same a second time, it answers as the first
+    /// time, whatever became of that answer on its way.
+    pub(super) fn add_named(
+        &mut self,
+        name: &str,
+        said: &Said,
+        service: &str,
+        wanted: Wanted,
+        now: Instant,
+    ) -> Result<Placed, Refused> {
+        if let Some(told) = self.memory.recall(name, said)? {
+            let n = self.adds;
+            self.adds += 1;
+            let fault = self.faults.befalls_add(self.seed, n);
+            return Ok(Placed {
+                told,
+                fault: fault.filter(|fault| !matches!(fault, Fault::WrongId | Fault::Duplicate)),
+            });
+        }
+        let placed = self.add(service, wanted, now)?;
+        self.memory.keep(name, said, placed.told);
+        Ok(placed)
+    }
+
     /// Places an order, or refuses it and does nothing; faults befall the answer of one that was placed.
     pub(super) fn add(&mut self, service: &str, wanted: Wanted, now: Instant) -> Result<Placed, Refused> {
         let n = self.adds;
@@ -164,7 +195,7 @@ impl Panel {
         let kind = ServiceType::read(&service.kind).ok_or(Refused::Service)?;
         let units = units(service, kind, &wanted)?;
         let charge = if kind.is_package() { Units::Package } else { Units::Counted(units) }.at(service.rate);
-        let charge = charge.map_err(|_| Refused::AboveMaximum)?;
+        let charge = charge.map_err(|_| Refused::AboveMaximum(service.max))?;
         let left = self.balance.minus(charge).ok().filter(|left| !left.is_negative()).ok_or(Refused::NoFunds)?;
         let details = taken(kind, &wanted.details);
         let text_bytes = wanted.text_bytes();
@@ -209,12 +240,16 @@ impl Panel {
     /// What is known of an order; a young one may not be known yet.
     pub(super) fn look(&self, order: &str, now: Instant) -> Result<SimOrder, Refused> {
         let order = &self.orders[self.find(order)?];
-        if now - order.placed < self.visible_after { Err(Refused::UnknownOrder) } else { Ok(order.look(now)) }
+        if now - order.placed < self.visible_after { Err(Refused::UnknownOrder) } else { Ok(self.shown(order, now)) }
+    }
+
+    fn shown(&self, order: &Order, now: Instant) -> SimOrder {
+        order.look(self.tongue.order_id(order.id), now)
     }
 
     /// Every order.
     pub(super) fn look_at_all(&self, now: Instant) -> Vec<SimOrder> {
-        self.orders.iter().map(|order| order.look(now)).collect()
+        self.orders.iter().map(|order| self.shown(order, now)).collect()
     }
 
     /// Cancels an order on request and refunds what was not delivered.
@@ -253,7 +288,8 @@ impl Panel {
 
     /// Where a refill stands.
     pub(super) fn refill_state(&self, refill: &str, now: Instant) -> Result<RefillState, Refused> {
-        self.refills.state(index(refill).ok_or(Refused::UnknownRefill)?, now)
+        let id = self.tongue.refill_number(refill).and_then(|id| usize::try_from(id.checked_sub(1)?).ok());
+        self.refills.state(id.ok_or(Refused::UnknownRefill)?, now)
     }
 
     /// Forces an end, also on an order that has ended: panels do correct themselves. Whether the order is known.
@@ -276,7 +312,7 @@ impl Panel {
     }
 
     fn find(&self, order: &str) -> Result<usize, Refused> {
-        let id = number(order).ok_or(Refused::UnknownOrder)?;
+        let id = self.tongue.order_number(order).ok_or(Refused::UnknownOrder)?;
         self.orders.binary_search_by_key(&id, |order| order.id).map_err(|_| Refused::UnknownOrder)
     }
 
@@ -290,17 +326,12 @@ fn index(id: &str) -> Option<usize> {
     usize::try_from(number(id)?.checked_sub(1)?).ok()
 }
 
-/// An id as a number; plain digits only, so that one id has one spelling.
-fn number(id: &str) -> Option<u64> {
-    let plain = !id.starts_with('0') && id.bytes().all(|byte| byte.is_ascii_digit());
-    id.parse().ok().filter(|_| plain)
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
 
     use super::{super::Settings, *};
+    use crate::domain::provider::PanelDialect;
     use crate::domain::wish::{Detail, Details, Parameter};
 
     const START_S: i64 = 1_700_000_000;
@@ -317,6 +348,8 @@ mod tests {
         Panel::new(&Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             key: "k".to_owned(),
+            dialect: PanelDialect::Classic,
+            currency: "USD",
             seed: 1,
             faults: Faults::default(),
             balance: money(balance),
@@ -418,8 +451,8 @@ mod tests {
         let mut panel = panel("0.90");
         for (service, quantity, why) in [
             ("1", 1_001, Refused::NoFunds),
-            ("1", 9, Refused::BelowMinimum),
-            ("1", 100_001, Refused::AboveMaximum),
+            ("1", 9, Refused::BelowMinimum(10)),
+            ("1", 100_001, Refused::AboveMaximum(100_000)),
             ("11", 10, Refused::Service),
             ("01", 10, Refused::Service),
         ] {

@@ -14,7 +14,8 @@ pub(super) enum Reply {
     Refills(Vec<(String, Result<u64, Refused>)>),
     RefillStatus(RefillState),
     RefillStatuses(Vec<(String, Result<RefillState, Refused>)>),
-    Canceled,
+    /// Of this order, as it was asked.
+    Canceled(String),
     Cancels(Vec<(String, Result<(), Refused>)>),
     Balance(Money),
 }
@@ -30,19 +31,28 @@ pub(super) enum RefillState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     Key,
-    /// No action, or one that the panel does not know; a form that says a thing twice; both `order` and `orders`.
+    /// A form that cannot be read, or that says a thing twice.
     Request,
+    /// No action, or one that the panel does not know.
+    Action,
+    /// One and several at once.
+    Both,
     /// A parameter that must be there is not.
     Missing(&'static str),
     /// A parameter that cannot be read as what it must be.
     Unreadable(&'static str),
     TooManyIds,
+    /// No service is named.
+    NoService,
     /// Unknown, switched off, or of a type that is not sold.
     Service,
+    NoLink,
     Link,
     DripFeed,
-    BelowMinimum,
-    AboveMaximum,
+    /// Below this one.
+    BelowMinimum(u64),
+    /// Above this one.
+    AboveMaximum(u64),
     NoAnswer,
     NoFunds,
     /// The panel keeps as much as it may.
@@ -55,4 +65,6 @@ pub(super) enum Refused {
     NotDelivered,
     RefillRunning,
     UnknownRefill,
+    /// Something else was ordered under this name.
+    NameUsed,
 }

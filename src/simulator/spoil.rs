@@ -13,7 +13,6 @@ use http_body_util::BodyExt;
 use tokio::time::sleep;
 
 use super::{
-    dialect::classic,
     door::{Answer, JSON, say},
     faults::Fault,
 };
@@ -26,6 +25,14 @@ const SLOW: Duration = Duration::from_secs(3);
 
 const HTML: &str = "text/html";
 
+/// The page of the gateway before a panel whose panel does not answer.
+const BAD_GATEWAY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n\
+    <body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
+
+/// What stands where an answer should be when a panel is being repaired and says so with status 200.
+const MAINTENANCE_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Maintenance</title></head>\
+    <body><h1>We will be back soon</h1></body></html>\n";
+
 /// The connection is to end here; hyper closes it on any error of its service or of a body.
 #[derive(Debug, thiserror::Error)]
 #[error("the simulated panel hangs up")]
@@ -35,8 +42,8 @@ pub(super) struct HangsUp;
 pub(super) async fn spoilt(fault: Fault, body: String) -> Result<Answer, HangsUp> {
     match fault {
         Fault::Drop | Fault::Unread => Err(HangsUp),
-        Fault::BadGateway => Ok(say(StatusCode::BAD_GATEWAY, HTML, classic::BAD_GATEWAY_PAGE.to_owned())),
-        Fault::Html => Ok(say(StatusCode::OK, HTML, classic::MAINTENANCE_PAGE.to_owned())),
+        Fault::BadGateway => Ok(say(StatusCode::BAD_GATEWAY, HTML, BAD_GATEWAY_PAGE.to_owned())),
+        Fault::Html => Ok(say(StatusCode::OK, HTML, MAINTENANCE_PAGE.to_owned())),
         Fault::Half => Ok(half(body)),
         Fault::Hang => {
             sleep(HANG_MAX).await;

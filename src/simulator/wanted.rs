@@ -34,7 +34,10 @@ pub(super) fn taken(kind: ServiceType, sent: &Details) -> Details {
 
 /// Checks what the type asks for, in the order in which panels complain.
 pub(super) fn units(service: &Service, kind: ServiceType, wanted: &Wanted) -> Result<u64, Refused> {
-    if wanted.link.is_empty() || wanted.link.len() > LINK_BYTES_MAX || wanted.link.chars().any(char::is_control) {
+    if wanted.link.is_empty() {
+        return Err(Refused::NoLink);
+    }
+    if wanted.link.len() > LINK_BYTES_MAX || wanted.link.chars().any(char::is_control) {
         return Err(Refused::Link);
     }
     let quantity = if kind.takes_quantity() {
@@ -55,10 +58,10 @@ pub(super) fn units(service: &Service, kind: ServiceType, wanted: &Wanted) -> Re
         Counted::Lines(list) => wanted.details.lines(list).len() as u64,
     };
     if units < service.min {
-        return Err(Refused::BelowMinimum);
+        return Err(Refused::BelowMinimum(service.min));
     }
     if units > service.max {
-        return Err(Refused::AboveMaximum);
+        return Err(Refused::AboveMaximum(service.max));
     }
     Ok(units)
 }

@@ -118,7 +118,8 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         -- orders
         select 'orders_in_doubt' as "kind!", provider as "object!", count(*) as "count!"
         from leg
-        where state = 'in_doubt'
+        -- what is asked about again is still in doubt
+        where state = 'in_doubt' or (state = 'sending' and doubted_at is not null)
         group by provider
         union all
         select 'orders_for_review', '', count(*)

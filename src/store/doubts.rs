@@ -1,12 +1,16 @@
 //! Doubts: legs of which nobody knows whether the panel has them, when each is looked into, and what was found.
 
 use chrono::TimeDelta;
+use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
 use crate::domain::doubt::{Rung, RungVerdict, Sought};
-use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
-use crate::domain::leg::LegState;
+use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId, ServiceId};
+use crate::domain::leg::{LeasedLeg, LegState};
 use crate::domain::money::Money;
+use crate::domain::service::Route;
+use crate::domain::wish::Details;
+use crate::store::leases::kind_of;
 use crate::store::legs::{FIRST_CHECK, LockedLeg, lock};
 use crate::store::{Store, StoreError, Tx, unsigned};
 
@@ -170,6 +174,91 @@ pub async fn take(
         doubted_at: row.doubted_at,
     });
     Ok(rows.collect())
+}
+
+/// A leg in doubt as it was sent.
+pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        select l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.provider, l.service, l.cost, o.kind, o.link, o.units,
+            o.service_id, o.charge, o.cost as quoted_cost, o.details as "details: Json<Details>"
+        from leg l
+        join orders o on o.id = l.order_id
+        where l.id = $1
+        "#,
+        leg.0
+    );
+    let row = row.fetch_one(&store.workers).await?;
+    Ok(LeasedLeg {
+        leg,
+        order: OrderId(row.order_id),
+        public: PublicId(row.public_id),
+        n: row.n,
+        attempt: row.attempt,
+        unsent: row.unsent,
+        route: Route { provider: ProviderId(row.provider), service: row.service },
+        kind: kind_of(row.order_id, &row.kind)?,
+        link: row.link,
+        units: unsigned(row.units),
+        details: row.details.0,
+        cost: Money::from_decimal(row.cost),
+        sold_as: ServiceId(row.service_id),
+        charge: Money::from_decimal(row.charge),
+        quoted_cost: Money::from_decimal(row.quoted_cost),
+    })
+}
+
+/// Commits the intent to ask for a leg in doubt again, under the name under which it was asked for. `false`: the doubt is
+/// over, it was asked for under no such name, or nothing may be sent to its panel now.
+pub async fn mark_again(
+    store: &Store,
+    leg: &LeasedLeg,
+    request_id: &str,
+    epoch: i64,
+    now: Instant,
+) -> Result<bool, StoreError> {
+    let marked = sqlx::query!(
+        r#"
+        update leg
+        set state = 'sending', sending_at = $5, epoch = $4, reason = 'asked for again'
+        where id = $1 and state = 'in_doubt' and attempt = $2
+            and exists (
+                select
+                from exchange e
+                where e.leg_id = leg.id and e.attempt = leg.attempt and starts_with(e.words, 'request_id ' || $3 || '; ')
+            )
+            and exists (
+                select
+                from provider p, dispatch d
+                where p.id = leg.provider and p.epoch = $4 and p.held_until > $5
+                    and p.paused_at is null and d.frozen_at is null
+            )
+        "#,
+        leg.leg.0,
+        leg.attempt,
+        request_id,
+        epoch,
+        now
+    );
+    Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// Nothing came of asking again: the doubt is what it was.
+pub async fn still(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
+    let back = sqlx::query!(
+        r#"
+        update leg l
+        set state = 'in_doubt', sending_at = e.sent_at, reason = 'asked for again, and still in doubt'
+        from exchange e
+        where l.id = $1 and l.state = 'sending' and l.doubted_at is not null
+            and e.leg_id = l.id and e.attempt = l.attempt
+        "#,
+        leg.id.0
+    );
+    match back.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("a leg moved under its lock")),
+    }
 }
 
 /// Every other doubt of a panel, to see that what is found can be one of them only: the panel may have those, too, that

@@ -4,7 +4,7 @@
 use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{LegId, OrderId, ProviderId, ServiceId};
+use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::{LeasedLeg, LegState};
 use crate::domain::money::Money;
 use crate::domain::service::{Route, ServiceType};
@@ -39,7 +39,7 @@ pub async fn take(
         set state = 'leased', attempt = attempt + 1, epoch = $2, leased_until = $4
         from due, orders o
         where l.id = due.id and o.id = l.order_id
-        returning l.id, l.order_id, l.attempt, l.unsent, l.service, l.cost, o.kind, o.link, o.units, o.service_id,
+        returning l.id, l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.service, l.cost, o.kind, o.link, o.units, o.service_id,
             o.charge, o.cost as quoted_cost,
             o.details as "details: Json<Details>"
         "#,
@@ -50,19 +50,15 @@ pub async fn take(
         now
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
-        let kind = ServiceType::read(&row.kind).ok_or_else(|| StoreError::Contradiction {
-            table: "orders",
-            column: "kind",
-            id: row.order_id.to_string(),
-            value: row.kind.clone(),
-        })?;
         Ok(LeasedLeg {
             leg: LegId(row.id),
             order: OrderId(row.order_id),
+            public: PublicId(row.public_id),
+            n: row.n,
             attempt: row.attempt,
             unsent: row.unsent,
             route: Route { provider: provider.clone(), service: row.service },
-            kind,
+            kind: kind_of(row.order_id, &row.kind)?,
             link: row.link,
             units: unsigned(row.units),
             details: row.details.0,
@@ -75,9 +71,26 @@ pub async fn take(
     rows.collect()
 }
 
-/// Commits the intent to send, and what it is expected to cost: from here on the leg is sent by no machine again. `false`: it is not ours any more, or
-/// its panel's gate was closed meanwhile.
-pub async fn mark(store: &Store, leg: &LeasedLeg, epoch: i64, cost: Money, now: Instant) -> Result<bool, StoreError> {
+/// The type that an order's row names.
+pub(super) fn kind_of(order: i32, word: &str) -> Result<ServiceType, StoreError> {
+    ServiceType::read(word).ok_or_else(|| StoreError::Contradiction {
+        table: "orders",
+        column: "kind",
+        id: order.to_string(),
+        value: word.to_owned(),
+    })
+}
+
+/// Commits the intent to send, and what it is expected to cost: from here on the leg is sent by no machine again, unless
+/// under the name that the panel knows it by. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
+pub async fn mark(
+    store: &Store,
+    leg: &LeasedLeg,
+    request_id: Option<&str>,
+    epoch: i64,
+    cost: Money,
+    now: Instant,
+) -> Result<bool, StoreError> {
     let marked = sqlx::query!(
         r#"
         with marked as (
@@ -95,15 +108,16 @@ pub async fn mark(store: &Store, leg: &LeasedLeg, epoch: i64, cost: Money, now: 
                 )
             returning id, attempt, provider, service
         )
-        insert into exchange (leg_id, attempt, provider, service, sent_at)
-        select id, attempt, provider, service, $4
+        insert into exchange (leg_id, attempt, provider, service, sent_at, words)
+        select id, attempt, provider, service, $4, coalesce('request_id ' || $6::text || '; ', '')
         from marked
         "#,
         leg.leg.0,
         leg.attempt,
         epoch,
         now,
-        cost.decimal()
+        cost.decimal(),
+        request_id
     );
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
 }

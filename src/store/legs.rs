@@ -118,13 +118,15 @@ pub async fn lock_last(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>,
     Err(StoreError::Unexpected("an order goes from route to route faster than it can be locked"))
 }
 
-/// Completes the exchange that the intent opened. What the panel said is kept, whatever follows from it.
+/// Completes the exchange that the intent opened. What the panel said is kept, whatever follows from it, after the name
+/// under which it was asked, if it had one.
 pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now: Instant) -> Result<(), StoreError> {
     let words: String = said.words.chars().filter(|c| *c != '\0').take(WORDS_CHARS_MAX).collect();
     let recorded = sqlx::query!(
         r#"
         update exchange
-        set answered_at = $3, verdict = $4, http_status = $5, words = $6
+        set answered_at = $3, verdict = $4, http_status = $5,
+            words = coalesce(substring(words from '^request_id [^ ;]+; '), '') || $6
         where leg_id = $1 and attempt = $2 and verdict in ('sending', 'in_doubt')
         "#,
         leg.0,

@@ -1,6 +1,8 @@
 //! The most expensive decision: what an answer to `add` proves; the first rule that matches speaks.
 
+use crate::domain::doubt::Retold;
 use crate::domain::leg::Verdict;
+use crate::domain::provider::RefusalClass;
 use crate::upstream::dialect::Added;
 
 /// What follows from an answer's HTTP status and from what was read in it.
@@ -13,6 +15,28 @@ pub(super) fn verdict(http_status: u16, added: Added) -> Verdict {
         (Some(id), _) => Verdict::Accepted(id),
         (None, Some(class)) if believed(http_status) => Verdict::Refused(class),
         (None, _) => Verdict::InDoubt,
+    }
+}
+
+/// What the answer to a repeated `add` tells of the first, where the panel answers a name that it knows with the order
+/// that it has.
+///
+/// Key and limits are looked at before any name is: their refusals tell nothing of the first. An order that is running
+/// on the link may be the very one. What is refused for what was asked is not there, because what is there is answered.
+pub(super) fn retold(verdict: &Verdict) -> Retold {
+    match verdict {
+        Verdict::Accepted(id) => Retold::Placed(id.clone()),
+        Verdict::Refused(class) => match class {
+            RefusalClass::Service
+            | RefusalClass::Link
+            | RefusalClass::Quantity
+            | RefusalClass::Parameters
+            | RefusalClass::Money => Retold::NotPlaced(*class),
+            RefusalClass::Key | RefusalClass::Action | RefusalClass::Active | RefusalClass::RateLimit => {
+                Retold::Nothing
+            }
+        },
+        Verdict::NeverSent | Verdict::InDoubt => Retold::Nothing,
     }
 }
 
@@ -29,7 +53,7 @@ mod tests {
 
     use super::*;
     use crate::domain::id::PanelOrder;
-    use crate::domain::provider::{PanelDialect, PanelWord, RefusalClass};
+    use crate::domain::provider::{PanelDialect, PanelWord};
     use crate::upstream::anything;
     use crate::upstream::dialect::Tongue;
 
@@ -79,6 +103,19 @@ mod tests {
                 assert_eq!(decide(status, text), Verdict::InDoubt, "{status} {text}");
             }
         }
+    }
+
+    #[test]
+    fn only_what_is_asked_after_the_name_was_looked_for_tells_of_the_first() {
+        use RefusalClass::{Action, Active, Key, Link, Money, Parameters, Quantity, RateLimit, Service};
+        for class in [Service, Link, Quantity, Parameters, Money] {
+            assert_eq!(retold(&Verdict::Refused(class)), Retold::NotPlaced(class));
+        }
+        for class in [Key, Action, Active, RateLimit] {
+            assert_eq!(retold(&Verdict::Refused(class)), Retold::Nothing);
+        }
+        assert_eq!(retold(&Verdict::Accepted(PanelOrder("ord_1".into()))), Retold::Placed(PanelOrder("ord_1".into())));
+        assert_eq!((retold(&Verdict::NeverSent), retold(&Verdict::InDoubt)), (Retold::Nothing, Retold::Nothing));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!  Panel ── slot ──▶ Stack (places, rate)
 //!    │
 //!    ├─ dialect: Ask → form                                   pure
-//!    ├─ wire: one POST, and proof of whether a byte left      the only client
+//!    ├─ wire: one request, and proof of whether a byte left   the only client
 //!    ├─ dialect: text → what was said                         pure
 //!    └─ classify: status + what was said → verdict            pure
 //! ```

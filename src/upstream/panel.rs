@@ -1,19 +1,21 @@
 //! One configured panel: what it can be asked, each question once.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::domain::doubt::Retold;
 use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::domain::service::PanelService;
 use crate::domain::settlement::Report;
 use crate::upstream::answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
-use crate::upstream::classify::{believed, verdict};
-use crate::upstream::dialect::{Ask, Asked, Complaint, Tongue};
+use crate::upstream::classify::{believed, retold, verdict};
+use crate::upstream::dialect::{Ask, Asked, Catalogue, Complaint, Tongue};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
 use crate::upstream::stack::{Slot, Stack};
@@ -25,6 +27,8 @@ const SHORT_ANSWER_BYTES_MAX: usize = 1 << 20;
 const STATUS_ANSWER_BYTES_MAX: usize = 4 << 20;
 /// The longest catalogue: the largest seen has two megabytes.
 const CATALOGUE_BYTES_MAX: usize = 64 << 20;
+/// The most parts of a catalogue that is told in parts: of 500 rows each, as many rows as one answer may have.
+const CATALOGUE_PARTS_MAX: usize = 100;
 
 /// A panel that can be asked.
 #[derive(Debug)]
@@ -49,7 +53,7 @@ impl Panel {
         let requests_per_second = at_least_one("requests_per_second", settings.requests_per_second)?;
         at_least_one("status_batch_max", settings.status_batch_max)?;
         let idle_max = usize::try_from(concurrent_max.get()).unwrap_or(usize::MAX);
-        let wire = Wire::new(&settings.url, settings.allow_http, idle_max)?;
+        let wire = Wire::new(&settings.url, settings.method, settings.allow_http, idle_max)?;
         Ok(Self {
             tongue: Tongue::new(settings.dialect, settings.words.clone()),
             redaction: Redaction::of(&key),
@@ -78,22 +82,37 @@ impl Panel {
         self.stack.slot().await
     }
 
+    /// The name under which the panel knows a leg's `add` again, and answers it with the first order; where it does.
+    pub fn request_id(&self, leg: &LeasedLeg) -> Option<String> {
+        self.tongue.request_id(leg)
+    }
+
     /// Places an order: sent at most once, and every outcome is a verdict.
     pub async fn add(&self, slot: Slot, leg: &LeasedLeg) -> Evidence {
+        self.added(slot, leg).await.0
+    }
+
+    /// Asks for the same order again. To be called only with what was asked under a name that the panel knows again.
+    pub async fn add_again(&self, slot: Slot, leg: &LeasedLeg) -> (Evidence, Retold) {
+        let (said, of_another) = self.added(slot, leg).await;
+        let retold = if of_another { Retold::OfAnother } else { retold(&said.verdict) };
+        (said, retold)
+    }
+
+    /// What came of an `add`, and whether the panel knows its name from another order.
+    async fn added(&self, slot: Slot, leg: &LeasedLeg) -> (Evidence, bool) {
         let heard = self.ask(&slot, Ask::Add(leg), self.settings.add_timeout(), SHORT_ANSWER_BYTES_MAX).await;
-        match heard {
+        let (verdict, http_status, words, of_another) = match heard {
             Heard::Answer { status, body } => {
                 let text = String::from_utf8_lossy(&body);
-                let verdict = verdict(status, self.tongue.added(&text));
-                Evidence { verdict, http_status: Some(status), words: self.redaction.words(&text) }
+                let added = self.tongue.added(&text);
+                let of_another = added.id.is_none() && self.tongue.is_of_another(&added);
+                (verdict(status, added), Some(status), self.redaction.words(&text), of_another)
             }
-            Heard::NeverSent { words } => {
-                Evidence { verdict: Verdict::NeverSent, http_status: None, words: self.redaction.words(&words) }
-            }
-            Heard::Lost { status, part, words } => {
-                Evidence { verdict: Verdict::InDoubt, http_status: status, words: self.lost_words(&words, &part) }
-            }
-        }
+            Heard::NeverSent { words } => (Verdict::NeverSent, None, self.redaction.words(&words), false),
+            Heard::Lost { status, part, words } => (Verdict::InDoubt, status, self.lost_words(&words, &part), false),
+        };
+        (Evidence { verdict, http_status, words }, of_another)
     }
 
     /// Asks where orders stand, at most `status_batch_max` of them; each gets a row, in the order of asking.
@@ -106,7 +125,7 @@ impl Panel {
             let (status, text) = self.question(Ask::Status(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
             return match (self.tongue.rows(&text, orders), orders) {
                 (Err(Complaint::Declined(text)), [order]) if believed(status) => {
-                    Ok(vec![(order.clone(), self.in_our_words(self.tongue.error_row(text)))])
+                    Ok(vec![(order.clone(), self.in_our_words(Tongue::error_row(text)))])
                 }
                 (rows, _) => {
                     let rows = self.answer(status, &text, rows)?;
@@ -120,12 +139,16 @@ impl Panel {
 
     /// Asks for a refill: sent at most once.
     pub async fn refill(&self, slot: Slot, order: &PanelOrder) -> RefillAnswer {
+        // An order may be older than the block that says how its panel is asked today.
+        if !self.settings.dialect.has_refills() {
+            return RefillAnswer::Refused(format!("the dialect {} has no refills", self.settings.dialect.word()));
+        }
         let heard = self.ask(&slot, Ask::Refill(order), self.settings.add_timeout(), SHORT_ANSWER_BYTES_MAX).await;
         match heard {
             Heard::Answer { status, body } => {
                 let text = String::from_utf8_lossy(&body);
                 let words = self.redaction.words(&text);
-                match self.tongue.refill(&text) {
+                match Tongue::refill(&text) {
                     Asked::Taken(id) if believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
                     Asked::Refused(text) if believed(status) => RefillAnswer::Refused(self.redaction.words(&text)),
                     Asked::Taken(_) | Asked::Refused(_) | Asked::Unclear => RefillAnswer::Unclear(words),
@@ -163,14 +186,48 @@ impl Panel {
 
     /// Asks what is sold. Rows that cannot be read are left out and counted in the log.
     pub async fn services(&self) -> Result<Vec<PanelService>, Failure> {
+        let first = self.services_from(0).await?;
+        if !self.settings.services_offset {
+            return Ok(self.exchanged_all(first.services));
+        }
+        Ok(self.exchanged_all(self.further_services(first).await?))
+    }
+
+    /// The rest of a catalogue that is told in parts: until a part brings nothing new.
+    async fn further_services(&self, first: Catalogue) -> Result<Vec<PanelService>, Failure> {
+        let mut from = first.rows();
+        let mut seen: HashSet<String> = first.services.iter().map(|row| row.service.clone()).collect();
+        let mut services = first.services;
+        for _ in 1..CATALOGUE_PARTS_MAX {
+            if from == 0 {
+                return Ok(services);
+            }
+            let part = self.services_from(from).await?;
+            let (rows, before) = (part.rows(), services.len());
+            services.extend(part.services.into_iter().filter(|row| seen.insert(row.service.clone())));
+            if rows == 0 || services.len() == before {
+                return Ok(services);
+            }
+            from += rows;
+        }
+        // Half a catalogue would switch the other half off.
+        let words = format!("the catalogue has more than {CATALOGUE_PARTS_MAX} parts");
+        Err(Failure { kind: FailureKind::Unreadable, words })
+    }
+
+    async fn services_from(&self, from: usize) -> Result<Catalogue, Failure> {
         let timeout = self.settings.catalogue_timeout();
-        let (status, text) = self.question(Ask::Services, timeout, CATALOGUE_BYTES_MAX).await?;
+        let (status, text) = self.question(Ask::Services { from }, timeout, CATALOGUE_BYTES_MAX).await?;
         let catalogue = self.answer(status, &text, self.tongue.catalogue(&text))?;
         if catalogue.skipped > 0 {
             let read = catalogue.services.len();
             tracing::warn!(provider = %self.settings.id, read, skipped = catalogue.skipped, "unreadable catalogue rows");
         }
-        Ok(catalogue.services.into_iter().map(|service| self.exchanged(service)).collect())
+        Ok(catalogue)
+    }
+
+    fn exchanged_all(&self, services: Vec<PanelService>) -> Vec<PanelService> {
+        services.into_iter().map(|service| self.exchanged(service)).collect()
     }
 
     /// A row of the catalogue with its rate in the gateway's currency; a rate that is too large is none.
@@ -196,10 +253,14 @@ impl Panel {
 
     /// One call. The slot is held until its end.
     async fn ask(&self, _slot: &Slot, ask: Ask<'_>, timeout: Duration, answer_bytes_max: usize) -> Heard {
+        let Some(question) = self.tongue.form(ask) else {
+            let words = format!("the dialect {} has no words for this", self.settings.dialect.word());
+            return Heard::NeverSent { words };
+        };
         let mut form = vec![("key", self.key.expose_secret().to_owned())];
-        form.extend(self.tongue.form(ask));
+        form.extend(question);
         let form = serde_urlencoded::to_string(form).expect("pairs of texts can always be written");
-        self.wire.post(form, Patience { timeout, answer_bytes_max }).await
+        self.wire.send(form, Patience { timeout, answer_bytes_max }).await
     }
 
     /// One call that places nothing: its HTTP status and its whole answer.

@@ -1,4 +1,4 @@
-//! One POST to a panel, and proof of whether a byte of it left: the only HTTP client of this floor.
+//! One request to a panel, and proof of whether a byte of it left: the only HTTP client of this floor.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 
+use crate::domain::provider::AskMethod;
 use crate::upstream::failure::PanelError;
 
 /// How long the way to a panel (name, connection, TLS) may take.
@@ -31,9 +32,10 @@ const USER_AGENT: &str = concat!("panelgate/", env!("CARGO_PKG_VERSION"));
 pub(super) struct Wire {
     client: Client,
     url: Url,
+    method: AskMethod,
 }
 
-/// What came of one POST.
+/// What came of one request.
 #[derive(Debug)]
 pub(super) enum Heard {
     /// A whole answer.
@@ -43,7 +45,7 @@ pub(super) enum Heard {
         /// Its body, decoded.
         body: Vec<u8>,
     },
-    /// Proven: not one byte of the body left, and none will.
+    /// Proven: not one byte of what was asked left, and none will.
     NeverSent {
         /// What failed.
         words: String,
@@ -59,7 +61,7 @@ pub(super) enum Heard {
     },
 }
 
-/// How much patience one POST gets.
+/// How much patience one request gets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     /// From the first attempt to connect to the answer's last byte.
@@ -70,7 +72,7 @@ pub(super) struct Patience {
 
 impl Wire {
     /// A client of its own per panel, so that no panel's connections stand in another's way.
-    pub(super) fn new(url: &str, allow_http: bool, idle_max: usize) -> Result<Self, PanelError> {
+    pub(super) fn new(url: &str, method: AskMethod, allow_http: bool, idle_max: usize) -> Result<Self, PanelError> {
         let url = safe_url(url, allow_http)?;
         let client = Client::builder()
             .tls_backend_preconfigured(tls())
@@ -88,11 +90,32 @@ impl Wire {
             .pool_max_idle_per_host(idle_max)
             .build()
             .map_err(|error| PanelError::Unprepared(causes(error)))?;
-        Ok(Self { client, url })
+        Ok(Self { client, url, method })
     }
 
     /// Sends a form at most once and reads the answer up to the cap.
-    pub(super) async fn post(&self, form: String, patience: Patience) -> Heard {
+    pub(super) async fn send(&self, form: String, patience: Patience) -> Heard {
+        match self.method {
+            AskMethod::Post => self.post(form, patience).await,
+            AskMethod::Get => self.get(&form, patience).await,
+        }
+    }
+
+    /// What is asked leaves with the head, which nothing can hold back: without a connection nothing left, and whatever
+    /// else fails may have left.
+    async fn get(&self, form: &str, patience: Patience) -> Heard {
+        let mut url = self.url.clone();
+        let own = url.query().map(|query| format!("{query}&")).unwrap_or_default();
+        url.set_query(Some(&format!("{own}{form}")));
+        let request = self.client.get(url).header(ACCEPT, "application/json").timeout(patience.timeout);
+        match request.send().await {
+            Ok(response) => read(response, patience.answer_bytes_max).await,
+            Err(error) if error.is_connect() => Heard::NeverSent { words: causes(error) },
+            Err(error) => Heard::Lost { status: None, part: Vec::new(), words: causes(error) },
+        }
+    }
+
+    async fn post(&self, form: String, patience: Patience) -> Heard {
         let seal = Arc::new(Seal::default());
         let body = OneShot { content: Some(Bytes::from(form)), seal: Arc::clone(&seal) };
         let request = self

@@ -135,6 +135,8 @@ async fn the_demo_walks_the_whole_circle_and_survives_being_killed() {
     assert_eq!(facts["url"], demo.url);
     let key = facts["keys"]["classic"].as_str().unwrap().to_owned();
     let notpanel = facts["keys"]["notpanel"].as_str().unwrap().to_owned();
+    let dialects: Vec<_> = facts["panels"].as_array().unwrap().iter().map(|panel| panel["dialect"].clone()).collect();
+    assert_eq!(dialects, ["classic", "notpanel", "paynow"]);
     let mut orders = Vec::new();
     for service in ["1", "6", "7", "8", "9"] {
         orders.push(buy(&demo.url, &key, service).await);

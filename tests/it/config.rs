@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use panelgate::config::{self, AlertSettings, Complaints, ConfigError, File, LogFormat, Role};
 use panelgate::domain::money::{Money, Percent};
-use panelgate::domain::provider::{KeySource, PanelStatus, PanelWord, RefusalClass};
+use panelgate::domain::provider::{AskMethod, KeySource, PanelDialect, PanelStatus, PanelWord, RefusalClass};
 use panelgate::domain::service::{PackageBilling, ServiceType};
 use panelgate::pricing::markup::Scope;
 use proptest::prelude::*;
@@ -97,6 +97,21 @@ fn what_is_not_available_yet_may_stand_at_its_default() {
         .replace("[[provider]]", "default_dialect = \"classic\"\nreload = \"watch\"\nprice_jump_percent = \"30.0\"\n[exchange]\n[alerts]\n[[provider]]")
         .replace("[[service]]", "ids_grow = false\naccount_is_ours_alone = false\nvisible_after_s = 3600\nin_doubt_policy = \"hold\"\ndoubts_in_a_row_max = 3\ndoubts_per_minute_max = 5\ncancel_ack_is_final = false\nreversal = \"absorb\"\nrefill = true\nrefill_expires_after_h = 48\nfailed_settles_after_h = 24\nmethod = \"POST\"\nservices_offset = false\nallow_http = false\n[[service]]\nstrategy = \"priority\"\nremainder = \"settle\"");
     read(&text).unwrap();
+}
+
+#[test]
+fn a_panel_is_asked_as_its_block_says() {
+    let block = "dialect = \"notpanel\"\nmethod = \"GET\"\nservices_offset = true\n";
+    let provider =
+        read(&LEAST.replace("[[service]]", &format!("{block}[[service]]"))).unwrap().mapping.providers.remove(0);
+    assert_eq!((provider.dialect, provider.method), (PanelDialect::Notpanel, AskMethod::Get));
+    assert!(provider.services_offset && provider.asking.refill);
+    let file = read(&LEAST.replace("[[service]]", "dialect = \"paynow\"\n[[service]]")).unwrap();
+    let provider = &file.mapping.providers[0];
+    assert_eq!((provider.dialect, provider.method), (PanelDialect::Paynow, AskMethod::Post));
+    assert!(!provider.services_offset && !provider.asking.refill);
+    let note = "provider \"smosale\": dialect \"paynow\" has no refills; services that only it delivers offer none";
+    assert!(file.notes.iter().any(|told| told == note), "{:?}", file.notes);
 }
 
 #[test]

@@ -42,7 +42,7 @@ async fn never_arrived(world: &World) -> i32 {
     let (house, panel) = (&world.house, &world.house.panels[0]);
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
-    assert!(store::mark(&house.store, &leg, epoch, leg.cost, house.clock.now()).await.unwrap());
+    assert!(store::mark(&house.store, &leg, None, epoch, leg.cost, house.clock.now()).await.unwrap());
     let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order
@@ -235,7 +235,7 @@ async fn that_an_order_runs_on_the_link_proves_nothing_of_what_was_written_off()
     let verdict = Verdict::Refused(RefusalClass::Active);
     let said = Evidence { verdict, http_status: Some(200), words: String::new() };
     let settings = world.house.panels[0].settings();
-    world.house.delivery.conclude(settings, LegId(leg), 1, &said).await.unwrap();
+    world.house.delivery.conclude(settings, panelgate::domain::id::LegId(leg), 1, &said).await.unwrap();
     // It may be this very order: its cost stays ours.
     let stands = (legs(&world.database).await, holds(&world.database, "cost").await);
     assert_eq!(stands, ("a written_off".to_owned(), "-0.09".to_owned()));

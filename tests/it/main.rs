@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
 
 mod after_the_end;
+mod again;
 mod alerts;
 mod answers;
 mod ask_documents;
@@ -28,9 +29,11 @@ mod gates;
 mod hangups;
 mod keys;
 mod ladder;
+mod letters;
 mod limits;
 mod listen;
 mod lost;
+mod mirror;
 mod model;
 mod placing;
 mod receiver;
@@ -46,6 +49,7 @@ mod settlement;
 mod shapes;
 mod simulator;
 mod table;
+mod tongues;
 mod types;
 mod wire;
 mod workers;

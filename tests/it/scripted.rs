@@ -27,6 +27,8 @@ const INCORRECT: &str = r#"{"error":"Incorrect request"}"#;
 pub struct Script {
     /// To `services`.
     pub services: String,
+    /// To `services` with an `offset`.
+    pub further: String,
     /// To `balance`.
     pub balance: String,
     /// To `add`; `None` is an id that it never gave before.
@@ -86,6 +88,7 @@ impl Scripted {
         let addr = listener.local_addr().unwrap();
         let script = Script {
             services: SERVICES.to_owned(),
+            further: "[]".to_owned(),
             balance: r#"{"balance":"1000","currency":"USD"}"#.to_owned(),
             add: None,
             row: row.to_owned(),
@@ -179,6 +182,7 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
         held.hold().await;
     }
     let body = match action.as_str() {
+        "services" if form.contains_key("offset") => script.further,
         "services" => script.services,
         "balance" => script.balance,
         "add" => script.add.unwrap_or_else(|| {

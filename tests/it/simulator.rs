@@ -7,9 +7,9 @@ use panelgate::{
     domain::{
         clock::HandClock,
         money::{Money, Rate},
-        provider::PanelStatus,
+        provider::{PanelDialect, PanelStatus},
     },
-    simulator::{DELIVERY_S_DEFAULT, Ending, Settings, Simulator},
+    simulator::{DELIVERY_S_DEFAULT, Ending, Settings, Simulator, currency_of},
 };
 use serde_json::{Value, json};
 
@@ -31,10 +31,16 @@ impl Panel {
     }
 
     pub async fn with_extra(faults: &str, services_extra: u32) -> Self {
+        Self::speaking(PanelDialect::Classic, faults, services_extra).await
+    }
+
+    pub async fn speaking(dialect: PanelDialect, faults: &str, services_extra: u32) -> Self {
         let clock = Arc::new(HandClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap()));
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             key: KEY.to_owned(),
+            dialect,
+            currency: currency_of(dialect),
             seed: 1,
             faults: faults.parse().unwrap(),
             balance: Money::parse("10").unwrap(),

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, ServiceId};
+use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId, ServiceId};
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::{
-    AskingSettings, DoubtSettings, KeySource, PanelDialect, ProviderSettings, RefusalClass, SettlingSettings,
+    AskMethod, AskingSettings, DoubtSettings, KeySource, PanelDialect, ProviderSettings, RefusalClass, SettlingSettings,
 };
 use panelgate::domain::service::{Route, ServiceType};
 use panelgate::domain::wish::Details;
@@ -133,6 +133,8 @@ fn settings(url: String, timeout_ms: u64) -> ProviderSettings {
         doubts: DoubtSettings::default(),
         settling: SettlingSettings::default(),
         asking: AskingSettings::default(),
+        method: AskMethod::Post,
+        services_offset: false,
         words: BTreeMap::new(),
     }
 }
@@ -149,6 +151,8 @@ fn leg() -> LeasedLeg {
     LeasedLeg {
         leg: LegId(1),
         order: OrderId(1),
+        public: PublicId(uuid::Uuid::from_u128(1)),
+        n: 1,
         attempt: 1,
         unsent: 0,
         route: Route { provider: ProviderId("stub".into()), service: "17".into() },
@@ -368,4 +372,34 @@ async fn settings_that_cannot_work_are_refused() {
     assert!(matches!(Panel::new(idle, KEY.into()), Err(PanelError::Zero("requests_per_second"))));
     let shown = format!("{:?}", Panel::new(settings(url(), 1), KEY.into()).unwrap());
     assert!(!shown.contains("s3cret"), "{shown}");
+}
+
+fn asking_by_get(port: u16) -> Panel {
+    let url = format!("http://127.0.0.1:{port}/api/v2?lang=en");
+    Panel::new(ProviderSettings { method: AskMethod::Get, ..settings(url, PATIENT_MS) }, KEY.into()).unwrap()
+}
+
+#[tokio::test]
+async fn a_panel_that_reads_queries_only_is_asked_by_get() {
+    let mut stub = Stub::start(Manner::Write(answer("200 OK", r#"{"order":7}"#))).await;
+    let evidence = add(&asking_by_get(stub.port)).await;
+    assert_eq!(evidence.verdict, Verdict::Accepted(PanelOrder("7".into())));
+    let heard = stub.heard();
+    let line = "GET /api/v2?lang=en&key=s3cret%2Fkey%2B1&action=add&service=17&\
+        link=https%3A%2F%2Fexample.com%2Fp%3Fx%3D1%26y%3D2&quantity=100 HTTP/1.1\r\n";
+    assert!(heard.len() == 1 && heard[0].starts_with(line), "{heard:?}");
+}
+
+#[tokio::test]
+async fn what_a_get_asked_is_in_doubt_unless_there_was_no_connection() {
+    for manner in [Manner::CloseUnread, Manner::ReadThenDrop] {
+        let stub = Stub::start(manner).await;
+        let evidence = add(&asking_by_get(stub.port)).await;
+        assert_eq!(evidence.verdict, Verdict::InDoubt, "the head may have been read: {evidence:?}");
+        assert!(!evidence.words.contains("s3cret"), "{}", evidence.words);
+    }
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let evidence = add(&asking_by_get(free)).await;
+    assert_eq!(evidence.verdict, Verdict::NeverSent, "{evidence:?}");
+    assert!(!evidence.words.contains("s3cret"), "{}", evidence.words);
 }

@@ -12,6 +12,7 @@ use panelgate::domain::clock::{Clock, HandClock, Instant};
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::{CustomerId, KeyId};
 use panelgate::domain::money::Money;
+use panelgate::domain::provider::PanelDialect;
 use panelgate::downstream::{Door, Health};
 use panelgate::ledger;
 use panelgate::ledger::audit::audit;
@@ -35,6 +36,12 @@ const MANY_DOUBTS: &str = "doubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_
 pub struct Plan {
     /// One simulated panel per name, with its faults.
     pub panels: Vec<(&'static str, &'static str)>,
+    /// The tongue of all of them.
+    pub dialect: PanelDialect,
+    /// What everybody bills in.
+    pub currency: &'static str,
+    /// What is shown to panels as our key.
+    pub panel_key: String,
     /// Services beside the built-in ones of every panel.
     pub services_extra: u32,
     /// What follows the `[[provider]]` blocks in the file.
@@ -53,6 +60,9 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             panels: vec![("a", "")],
+            dialect: PanelDialect::Classic,
+            currency: "USD",
+            panel_key: PANEL_KEY.to_owned(),
             services_extra: 0,
             services: all_of("a"),
             money: "1000",
@@ -100,13 +110,16 @@ impl World {
         let clock = Arc::new(HandClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap()));
         let mut panels = Vec::new();
         let dialect = plan.default_dialect.word();
-        let mut text = format!("[gateway]\ncurrency = \"USD\"\ndefault_dialect = \"{dialect}\"\n");
+        let currency = plan.currency;
+        let mut text = format!("[gateway]\ncurrency = \"{currency}\"\ndefault_dialect = \"{dialect}\"\n");
         for (seed, (name, faults)) in (1..).zip(&plan.panels) {
-            let panel =
-                Simulator::start(panel_settings(seed, faults, plan.services_extra), clock.clone()).await.unwrap();
+            let settings = panel_settings(seed, faults, plan.services_extra);
+            let settings = Settings { dialect: plan.dialect, currency, ..settings };
+            let panel = Simulator::start(settings, clock.clone()).await.unwrap();
             text = format!(
-                "{text}[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
-                 currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = {}\n{}\n",
+                "{text}[[provider]]\nid = \"{name}\"\ndialect = \"{}\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
+                 currency = \"{currency}\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = {}\n{}\n",
+                plan.dialect.word(),
                 panel.url(),
                 plan.timeout_ms,
                 plan.provider
@@ -115,7 +128,7 @@ impl World {
         }
         text += &plan.services;
         let file = config::read(&text, std::path::Path::new("."), &BTreeMap::new()).unwrap();
-        let house = house(&database, &file, clock.clone()).await;
+        let house = house(&database, &file, &plan.panel_key, clock.clone()).await;
         house.refresh().await.unwrap();
         let (customer, key, key_id) = buyer(&house, "buyer", plan.money).await;
         let door = house.open_door(([127, 0, 0, 1], 0).into(), healthy()).await.unwrap();
@@ -226,7 +239,7 @@ impl World {
 
     /// The same house again, as a process that was started anew on the same database.
     pub async fn restarted(&self) -> House {
-        house(&self.database, &self.file, self.clock.clone()).await
+        house(&self.database, &self.file, PANEL_KEY, self.clock.clone()).await
     }
 }
 
@@ -250,10 +263,10 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
     swept + canceled + refills + doubts + usize::from(probed) + usize::try_from(unparked).unwrap() + legs.len() + asked
 }
 
-async fn house(database: &Database, file: &config::File, clock: Arc<HandClock>) -> House {
+async fn house(database: &Database, file: &config::File, panel_key: &str, clock: Arc<HandClock>) -> House {
     let store = Store::open(&database.options(), 8, 4);
     let providers = file.mapping.providers.iter().cloned();
-    let panels = providers.map(|provider| Panel::new(provider, SecretString::from(PANEL_KEY)).unwrap()).collect();
+    let panels = providers.map(|provider| Panel::new(provider, SecretString::from(panel_key)).unwrap()).collect();
     House::build(store, file.mapping.clone(), &file.text, panels, clock).await.unwrap()
 }
 
@@ -282,6 +295,8 @@ pub fn panel_settings(seed: u64, faults: &str, services_extra: u32) -> Settings 
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         key: PANEL_KEY.to_owned(),
+        dialect: PanelDialect::Classic,
+        currency: "USD",
         seed,
         faults: faults.parse().unwrap(),
         balance: Money::parse("100000").unwrap(),

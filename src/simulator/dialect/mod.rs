@@ -1,3 +1,94 @@
-//! How panels spell what they say; strict writers, one per dialect.
+//! How panels spell what they say; strict writers, one per dialect, and what each lacks.
 
-pub(super) mod classic;
+mod classic;
+mod notpanel;
+mod paynow;
+mod row;
+
+use http::StatusCode;
+
+use super::reply::{Refused, Reply};
+use crate::domain::provider::{PanelDialect, PanelStatus};
+
+/// The tongue of one panel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tongue {
+    dialect: PanelDialect,
+    /// The currency of every sum.
+    currency: &'static str,
+}
+
+impl Tongue {
+    pub(super) fn new(dialect: PanelDialect, currency: &'static str) -> Self {
+        Self { dialect, currency }
+    }
+
+    /// The HTTP status and the body of an answer.
+    pub(super) fn answer(self, said: &Result<Reply, Refused>) -> (StatusCode, String) {
+        match self.dialect {
+            PanelDialect::Classic => (StatusCode::OK, classic::body(said, self.currency)),
+            PanelDialect::Paynow => (StatusCode::OK, paynow::body(said, self.currency)),
+            PanelDialect::Notpanel => notpanel::answer(said, self.currency),
+        }
+    }
+
+    /// The status word of an order.
+    pub(super) fn word(self, status: PanelStatus) -> &'static str {
+        match self.dialect {
+            PanelDialect::Classic => classic::word(status),
+            PanelDialect::Paynow => paynow::word(status),
+            PanelDialect::Notpanel => notpanel::word(status),
+        }
+    }
+
+    /// An order's number as an id.
+    pub(super) fn order_id(self, number: u64) -> String {
+        match self.dialect {
+            PanelDialect::Classic | PanelDialect::Paynow => number.to_string(),
+            PanelDialect::Notpanel => notpanel::order_id(number),
+        }
+    }
+
+    /// The number of an order's id.
+    pub(super) fn order_number(self, id: &str) -> Option<u64> {
+        match self.dialect {
+            PanelDialect::Classic | PanelDialect::Paynow => number(id),
+            PanelDialect::Notpanel => notpanel::order_number(id),
+        }
+    }
+
+    /// The number of a refill's id.
+    pub(super) fn refill_number(self, id: &str) -> Option<u64> {
+        match self.dialect {
+            PanelDialect::Classic | PanelDialect::Paynow => number(id),
+            PanelDialect::Notpanel => notpanel::refill_number(id),
+        }
+    }
+
+    /// Whether adds have names that the panel remembers; then they must have one.
+    pub(super) fn remembers(self) -> bool {
+        match self.dialect {
+            PanelDialect::Classic | PanelDialect::Paynow => false,
+            PanelDialect::Notpanel => true,
+        }
+    }
+
+    /// Whether it has words for refills.
+    pub(super) fn has_refills(self) -> bool {
+        self.dialect.has_refills()
+    }
+
+    /// Whether one order can be canceled by itself, and not only in a list.
+    pub(super) fn cancels_one(self) -> bool {
+        match self.dialect {
+            PanelDialect::Classic | PanelDialect::Notpanel => true,
+            PanelDialect::Paynow => false,
+        }
+    }
+}
+
+/// An id of plain digits as a number, so that one id has one spelling.
+pub(super) fn number(id: &str) -> Option<u64> {
+    let plain = !id.starts_with('0') && id.bytes().all(|byte| byte.is_ascii_digit());
+    id.parse().ok().filter(|_| plain)
+}

@@ -1,6 +1,19 @@
 //! The tongues that panels are asked in: a closed list, each a pair of pure halves, question → form and text → answer.
+//!
+//! A tongue's own module says how its questions are put and what it lacks. Answers are read by readers that all tongues
+//! share: panels mix each other's shapes and words so freely that whatever one of them writes must be understood of any.
 
+mod added;
+mod asks;
+mod balance;
+mod catalogue;
 mod classic;
+mod complaint;
+mod notpanel;
+mod paynow;
+mod question;
+mod rows;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +22,12 @@ use crate::domain::leg::LeasedLeg;
 use crate::domain::provider::{PanelDialect, PanelWord, RefusalClass};
 use crate::domain::service::PanelService;
 use crate::upstream::answer::{CancelRow, PanelBalance, RefillRow, Row};
+
+/// Where an order's id stands, the likeliest first.
+const ORDER_NAMES: [&str; 5] = ["order", "order_id", "orderId", "orderID", "id"];
+
+/// The longest text of a panel that is kept in a row.
+const TEXT_BYTES_MAX: usize = 256;
 
 /// The parameters of one call, without the key.
 pub(super) type Form = Vec<(&'static str, String)>;
@@ -27,7 +46,10 @@ pub(super) enum Ask<'a> {
     /// Deliver no more of these orders; at least one.
     Cancel(&'a [PanelOrder]),
     /// What is sold.
-    Services,
+    Services {
+        /// The first row that is wanted; of the whole catalogue it is 0.
+        from: usize,
+    },
     /// What is left of our money.
     Balance,
 }
@@ -39,6 +61,8 @@ pub(super) struct Added {
     pub(super) id: Option<PanelOrder>,
     /// The class of a listed error text.
     pub(super) refusal: Option<RefusalClass>,
+    /// Any error text.
+    pub(super) complaint: Option<String>,
 }
 
 /// What could be read in the answer to a refill.
@@ -59,6 +83,13 @@ pub(super) struct Catalogue {
     pub(super) services: Vec<PanelService>,
     /// How many could not.
     pub(super) skipped: usize,
+}
+
+impl Catalogue {
+    /// How many rows came, readable or not.
+    pub(super) fn rows(&self) -> usize {
+        self.services.len() + self.skipped
+    }
 }
 
 /// Why an answer is not the one that was asked for.
@@ -84,39 +115,49 @@ impl Tongue {
         Self { dialect, words }
     }
 
-    /// A question as this dialect puts it.
-    pub(super) fn form(&self, ask: Ask<'_>) -> Form {
+    /// A question as this dialect puts it; `None`: it has no words for it.
+    pub(super) fn form(&self, ask: Ask<'_>) -> Option<Form> {
         match self.dialect {
-            PanelDialect::Classic => classic::form(ask),
+            PanelDialect::Classic => Some(classic::form(ask)),
+            PanelDialect::Paynow => paynow::form(ask),
+            PanelDialect::Notpanel => Some(notpanel::form(ask)),
+        }
+    }
+
+    /// The name of a leg's `add` that the panel knows again, where this dialect has such names.
+    pub(super) fn request_id(&self, leg: &LeasedLeg) -> Option<String> {
+        match self.dialect {
+            PanelDialect::Classic | PanelDialect::Paynow => None,
+            PanelDialect::Notpanel => Some(notpanel::request_id(leg)),
+        }
+    }
+
+    /// Whether the answer to an `add` says that the panel knows its name, and something else by it.
+    pub(super) fn is_of_another(&self, added: &Added) -> bool {
+        match self.dialect {
+            PanelDialect::Classic | PanelDialect::Paynow => false,
+            PanelDialect::Notpanel => added.complaint.as_deref().is_some_and(notpanel::is_of_another),
         }
     }
 
     /// The answer to an `add`.
     pub(super) fn added(&self, text: &str) -> Added {
-        match self.dialect {
-            PanelDialect::Classic => classic::added(text, &self.words),
-        }
+        added::added(text, &self.words)
     }
 
     /// The answer to a status question; one row for each order asked, in the order of asking.
     pub(super) fn rows(&self, text: &str, asked: &[PanelOrder]) -> Result<Vec<(PanelOrder, Row)>, Complaint> {
-        match self.dialect {
-            PanelDialect::Classic => classic::rows(text, asked, &self.words),
-        }
+        rows::rows(text, asked, &self.words)
     }
 
     /// What an error says of the one order that was asked for.
-    pub(super) fn error_row(&self, text: String) -> Row {
-        match self.dialect {
-            PanelDialect::Classic => classic::error_row(text),
-        }
+    pub(super) fn error_row(text: String) -> Row {
+        rows::error_row(text)
     }
 
     /// The answer to a refill.
-    pub(super) fn refill(&self, text: &str) -> Asked {
-        match self.dialect {
-            PanelDialect::Classic => classic::refill(text),
-        }
+    pub(super) fn refill(text: &str) -> Asked {
+        asks::refill(text)
     }
 
     /// The answer to the question where refills stand; one row for each, in the order of asking.
@@ -125,9 +166,7 @@ impl Tongue {
         text: &str,
         asked: &[PanelRefill],
     ) -> Result<Vec<(PanelRefill, RefillRow)>, Complaint> {
-        match self.dialect {
-            PanelDialect::Classic => classic::refill_rows(text, asked, &self.words),
-        }
+        asks::refill_rows(text, asked, &self.words)
     }
 
     /// The answer to cancels; one row for each, in the order of asking.
@@ -136,22 +175,16 @@ impl Tongue {
         text: &str,
         asked: &[PanelOrder],
     ) -> Result<Vec<(PanelOrder, CancelRow)>, Complaint> {
-        match self.dialect {
-            PanelDialect::Classic => classic::cancel_rows(text, asked, &self.words),
-        }
+        asks::cancel_rows(text, asked, &self.words)
     }
 
     /// The answer to the question for the catalogue.
     pub(super) fn catalogue(&self, text: &str) -> Result<Catalogue, Complaint> {
-        match self.dialect {
-            PanelDialect::Classic => classic::catalogue(text, &self.words),
-        }
+        catalogue::catalogue(text, &self.words)
     }
 
     /// The answer to the question for the balance.
     pub(super) fn balance(&self, text: &str) -> Result<PanelBalance, Complaint> {
-        match self.dialect {
-            PanelDialect::Classic => classic::balance(text, &self.words),
-        }
+        balance::balance(text, &self.words)
     }
 }

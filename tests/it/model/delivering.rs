@@ -4,7 +4,7 @@ use panelgate::domain::clock::Clock;
 use panelgate::domain::id::PanelOrder;
 use panelgate::domain::leg::{Evidence, LegState, Verdict};
 use panelgate::domain::provider::{PanelStatus, RefusalClass};
-use panelgate::store::legs;
+use panelgate::store::leases;
 
 use super::life::{Attempt, Difference, InHand, Life, Lived, same};
 use super::panel::Add;
@@ -86,10 +86,10 @@ pub async fn send(life: &mut Life, pick: usize, answer: Answer, sent: &mut [usiz
 /// The intent to send, and then nothing that the house hears of.
 async fn mark_only(life: &mut Life, hand: &InHand, answer: Answer, marked: bool) -> Lived {
     let store = &life.world.house.store;
-    let came = legs::mark(store, &hand.leg, hand.epoch, life.world.clock.now()).await?;
+    let came = leases::mark(store, &hand.leg, None, hand.epoch, hand.leg.cost, life.world.clock.now()).await?;
     same("whether a leg may be sent", marked, came)?;
     if !marked {
-        return Ok(legs::release(store, &hand.leg, hand.epoch).await?);
+        return Ok(leases::release(store, &hand.leg, hand.epoch).await?);
     }
     let Answer::Died { placed } = answer else {
         return conclude(life, life.attempts.len() - 1, Verdict::NeverSent).await;

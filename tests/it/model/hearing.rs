@@ -28,7 +28,12 @@ impl Reference {
             }
             // It works on it again: nothing moves before a new end.
             (Follows::Open(_), true) => {}
-            (_, true) => self.looked_back(order),
+            (nothing, true) => {
+                self.looked_back(order);
+                let last = self.orders[order].last().watch.is_none();
+                let ended_badly = matches!(nothing, Follows::Puzzle | Follows::Failing);
+                self.orders[order].review |= nothing == Follows::Person || last && ended_badly;
+            }
             (Follows::Open(state), false) => {
                 leg.watch = Some(Watch::default());
                 self.orders[order].progress(state);
@@ -76,7 +81,8 @@ impl Reference {
         let order = &mut self.orders[order];
         self.wallets[order.who] += amount;
         order.refunded += amount;
-        order.by_hand = order.refunded;
+        // What the house bears already was not given by a person.
+        order.by_hand = order.refunded - order.absorbed;
         order.review &= !order.state.is_end();
     }
 

@@ -10,8 +10,8 @@ use crate::domain::provider::PanelWord;
 use crate::domain::settlement::Report;
 use crate::upstream::answer::Row;
 use crate::upstream::dialect::Complaint;
-use crate::upstream::dialect::classic::complaint::{complaint, error_text};
-use crate::upstream::dialect::classic::{ORDER_NAMES, TEXT_BYTES_MAX, words};
+use crate::upstream::dialect::complaint::{complaint, error_text};
+use crate::upstream::dialect::{ORDER_NAMES, TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable;
 use crate::upstream::scalar::{Fields, Scalar, amount, bare, id, items, scalar, text, text_upto, whole};
 
@@ -19,7 +19,7 @@ type Words = BTreeMap<String, PanelWord>;
 type Rows = Vec<(PanelOrder, Row)>;
 
 /// Gives each order that was asked for its row.
-pub(in crate::upstream::dialect) fn rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows, Complaint> {
+pub(super) fn rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows, Complaint> {
     let text = bare(text);
     if let Some(list) = items(text) {
         return listed(&list, asked, own);
@@ -70,7 +70,7 @@ fn row(raw: &RawValue, own: &Words) -> Row {
 }
 
 /// An error instead of an order's fields.
-pub(in crate::upstream::dialect) fn error_row(text: String) -> Row {
+pub(super) fn error_row(text: String) -> Row {
     if words::not_ours(&text) { Row::NotOurs { text } } else { Row::Error { text } }
 }
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::provider::PanelWord;
 use crate::upstream::dialect::Complaint;
-use crate::upstream::dialect::classic::{TEXT_BYTES_MAX, words};
+use crate::upstream::dialect::{TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable;
 use crate::upstream::scalar::{Fields, Scalar, items, scalar, text};
 

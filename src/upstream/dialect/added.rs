@@ -5,20 +5,21 @@ use std::collections::BTreeMap;
 use crate::domain::id::PanelOrder;
 use crate::domain::provider::PanelWord;
 use crate::upstream::dialect::Added;
-use crate::upstream::dialect::classic::complaint::error_text;
-use crate::upstream::dialect::classic::{ORDER_NAMES, words};
+use crate::upstream::dialect::complaint::error_text;
+use crate::upstream::dialect::{ORDER_NAMES, words};
 use crate::upstream::scalar::{Fields, bare, id};
 
 /// Reads an id at the top or in `data`, and an error's class beside it.
-pub(in crate::upstream::dialect) fn added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
+pub(super) fn added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
     let Some(fields) = Fields::read(bare(text)) else {
         return Added::default();
     };
     let nested = fields.value("data").and_then(|data| Fields::read(data.get()));
     let within = || nested.as_ref().and_then(|data| data.first(&ORDER_NAMES, id));
     let id = fields.first(&ORDER_NAMES, id).or_else(within).map(PanelOrder);
-    let refusal = error_text(&fields).and_then(|text| words::refusal(&text, own));
-    Added { id, refusal }
+    let complaint = error_text(&fields);
+    let refusal = complaint.as_deref().and_then(|text| words::refusal(text, own));
+    Added { id, refusal, complaint }
 }
 
 #[cfg(test)]

@@ -8,9 +8,8 @@ use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::provider::{PanelStatus, PanelWord};
 use crate::domain::refill::RefillState;
 use crate::upstream::answer::{CancelRow, RefillRow};
-use crate::upstream::dialect::classic::complaint::{complaint, error_text};
-use crate::upstream::dialect::classic::{ORDER_NAMES, TEXT_BYTES_MAX, words};
-use crate::upstream::dialect::{Asked, Complaint};
+use crate::upstream::dialect::complaint::{complaint, error_text};
+use crate::upstream::dialect::{Asked, Complaint, ORDER_NAMES, TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable;
 use crate::upstream::scalar::{Fields, Scalar, bare, flag, id, items, scalar, text};
 
@@ -27,7 +26,7 @@ const REFILL_WORDS: [(&str, RefillState); 2] =
     [("in progess", RefillState::InProgress), ("refilled", RefillState::Completed)];
 
 /// Reads the answer to one refill.
-pub(in crate::upstream::dialect) fn refill(text: &str) -> Asked {
+pub(super) fn refill(text: &str) -> Asked {
     let text = bare(text);
     // Some answer one like many.
     let row = items(text).and_then(|rows| rows.first().map(|row| row.get()));
@@ -50,7 +49,7 @@ pub(in crate::upstream::dialect) fn refill(text: &str) -> Asked {
 }
 
 /// Reads where refills stand; one row for each that was asked for, in that order.
-pub(in crate::upstream::dialect) fn refill_rows(
+pub(super) fn refill_rows(
     text: &str,
     asked: &[PanelRefill],
     own: &Words,
@@ -97,7 +96,7 @@ fn refill_row(fields: &Fields<'_>, own: &Words) -> RefillRow {
 }
 
 /// Reads what became of cancels; one row for each that was asked for, in that order.
-pub(in crate::upstream::dialect) fn cancel_rows(
+pub(super) fn cancel_rows(
     text: &str,
     asked: &[PanelOrder],
     own: &Words,

@@ -1,4 +1,4 @@
-//! What this family's texts mean: statuses, and errors that prove that nothing was placed. A panel's own words come first.
+//! What panels' texts mean: statuses, and errors that prove that nothing was placed. A panel's own words come first.
 
 use std::collections::BTreeMap;
 

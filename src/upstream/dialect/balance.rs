@@ -6,17 +6,14 @@ use crate::domain::money::Money;
 use crate::domain::provider::PanelWord;
 use crate::upstream::answer::PanelBalance;
 use crate::upstream::dialect::Complaint;
-use crate::upstream::dialect::classic::complaint::complaint;
+use crate::upstream::dialect::complaint::complaint;
 use crate::upstream::scalar::{Fields, amount, bare, text_upto};
 
 /// The longest name of a currency that is kept.
 const CURRENCY_BYTES_MAX: usize = 16;
 
 /// Reads an amount as text or number; the currency where it is named.
-pub(in crate::upstream::dialect) fn balance(
-    text: &str,
-    own: &BTreeMap<String, PanelWord>,
-) -> Result<PanelBalance, Complaint> {
+pub(super) fn balance(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<PanelBalance, Complaint> {
     let fields = Fields::read(bare(text)).ok_or(Complaint::Unreadable)?;
     if let Some(complaint) = complaint(&fields, own) {
         return Err(complaint);

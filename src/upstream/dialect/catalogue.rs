@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::domain::money::Rate;
 use crate::domain::provider::PanelWord;
 use crate::domain::service::{PanelService, ServiceType};
-use crate::upstream::dialect::classic::complaint::complaint;
+use crate::upstream::dialect::complaint::complaint;
 use crate::upstream::dialect::{Catalogue, Complaint};
 use crate::upstream::scalar::{Fields, Scalar, amount, bare, count, flag, id, items, scalar, text_upto};
 
@@ -22,10 +22,7 @@ const CATEGORY_BYTES_MAX: usize = 512;
 const WORD_BYTES_MAX: usize = 64;
 
 /// Reads a bare array, or one wrapped in `services` or `data`.
-pub(in crate::upstream::dialect) fn catalogue(
-    text: &str,
-    own: &BTreeMap<String, PanelWord>,
-) -> Result<Catalogue, Complaint> {
+pub(super) fn catalogue(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<Catalogue, Complaint> {
     let text = bare(text);
     if let Some(list) = items(text) {
         return read(&list);

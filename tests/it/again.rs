@@ -1,0 +1,204 @@
+//! Asking again: where the panel knows adds by their names, a doubt ends by the question that left it.
+
+use panelgate::domain::leg::{Evidence, Verdict};
+use panelgate::domain::money::Money;
+use panelgate::domain::provider::PanelDialect;
+use panelgate::store::leases as store;
+
+use crate::books::{holds, legs, read};
+use crate::tongues::speaking;
+use crate::world::{Plan, World};
+
+async fn world() -> World {
+    speaking(PanelDialect::Notpanel, Plan::default()).await
+}
+
+fn spoil(world: &World, faults: &str) {
+    world.panel().set_faults(faults.parse().unwrap());
+}
+
+/// Buys one whose answer is lost.
+async fn lost(world: &World) -> i32 {
+    spoil(world, "drop");
+    let order = world.buy("1", "100").await;
+    world.work().await;
+    spoil(world, "");
+    assert_eq!(legs(&world.database).await, "a in_doubt");
+    order
+}
+
+/// Buys one whose sending was marked and never happened; under its name, or without one.
+async fn never_arrived(world: &World, named: bool) -> i32 {
+    let order = world.buy("1", "100").await;
+    let (house, panel) = (&world.house, &world.house.panels[0]);
+    let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
+    let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
+    let name = panel.request_id(&leg).filter(|_| named);
+    assert!(store::mark(&house.store, &leg, name.as_deref(), epoch, leg.cost, house.clock.now()).await.unwrap());
+    let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
+    house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
+    order
+}
+
+/// What the looks at doubts showed, in order.
+async fn looks(world: &World) -> String {
+    read(&world.database, "select string_agg(rung || ' ' || verdict, ', ' order by id) from rung").await
+}
+
+/// Changes what no command can.
+async fn forge(world: &World, statement: &'static str) {
+    sqlx::query(statement).execute(&world.pool().await).await.unwrap();
+}
+
+fn adds(world: &World) -> u64 {
+    world.panel().requests().get("add").copied().unwrap_or(0)
+}
+
+async fn completes(world: &World, order: i32) {
+    world.pass(3, 10).await;
+    let shown = world.status(order).await;
+    assert!(shown.contains(r#""charge":"0.09","#) && shown.contains(r#""status":"Completed""#), "{shown}");
+    assert_eq!(world.panel().orders().len(), 1, "bought once");
+    assert_eq!(
+        (holds(&world.database, "doubt").await, holds(&world.database, "cost").await),
+        ("0".into(), "-0.09".into())
+    );
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_heard_the_second_time_and_nothing_is_bought_twice() {
+    let world = world().await;
+    let order = lost(&world).await;
+    world.pass(1, 119).await;
+    assert_eq!(adds(&world), 1, "not before its time");
+    world.pass(1, 1).await;
+    assert_eq!((adds(&world), looks(&world).await.as_str()), (2, "request_id placed"));
+    completes(&world, order).await;
+    let exchanges = "select string_agg(verdict || ' ' || left(words, 14), '; ') from exchange";
+    assert_eq!(read(&world.database, exchanges).await, "accepted request_id pg-", "one sending, known by its name");
+    assert_eq!(read(&world.database, "select count(*)::text from transfer where reason = 'charge'").await, "1");
+}
+
+#[tokio::test]
+async fn what_never_arrived_is_placed_once() {
+    let world = world().await;
+    let order = never_arrived(&world, true).await;
+    world.pass(1, 120).await;
+    assert_eq!((adds(&world), looks(&world).await.as_str()), (1, "request_id placed"));
+    completes(&world, order).await;
+}
+
+#[tokio::test]
+async fn a_refusal_for_what_was_asked_proves_that_nothing_was_placed() {
+    let world = world().await;
+    let order = never_arrived(&world, true).await;
+    world.panel().set_balance(Money::ZERO);
+    world.pass(1, 120).await;
+    assert_eq!(looks(&world).await, "request_id not_placed");
+    assert_eq!((legs(&world.database).await, holds(&world.database, "doubt").await), ("a parked".into(), "0".into()));
+    world.audit().await;
+    world.panel().set_balance(Money::parse("10").unwrap());
+    world.pass(40, 10).await;
+    completes(&world, order).await;
+}
+
+#[tokio::test]
+async fn what_is_not_sold_there_any_more_comes_back_whole() {
+    let world = world().await;
+    let order = never_arrived(&world, true).await;
+    world.panel().switch_service("1", false);
+    world.pass(1, 120).await;
+    let shown = world.status(order).await;
+    assert!(shown.contains(r#""charge":"0.00""#) && shown.contains(r#""status":"Canceled""#), "{shown}");
+    assert!(world.panel().orders().is_empty());
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn what_tells_nothing_leaves_the_doubt_and_its_books_as_they_were() {
+    let world = world().await;
+    let order = lost(&world).await;
+    let state = "select state || ' ' || trim_scale(exposed) || ' ' || doubted_at || ' ' || sending_at from leg";
+    let before = read(&world.database, state).await;
+    // A key is refused before any name is looked for; then the answer is lost again.
+    world.panel().set_key("another");
+    world.pass(1, 120).await;
+    world.panel().set_key("the-panels-key");
+    spoil(&world, "502");
+    world.pass(1, 480).await;
+    assert_eq!(looks(&world).await, "request_id unknown, request_id unknown");
+    assert_eq!(read(&world.database, state).await, before);
+    assert_eq!(holds(&world.database, "doubt").await, "-0.09");
+    world.audit().await;
+    spoil(&world, "");
+    world.pass(1, 3_000).await;
+    completes(&world, order).await;
+}
+
+#[tokio::test]
+async fn a_name_that_means_something_else_there_is_a_persons_affair() {
+    let world = world().await;
+    let order = lost(&world).await;
+    // As if the panel remembered another order: ours changes, its name does not.
+    forge(&world, "update orders set link = link || '?'").await;
+    world.pass(1, 120).await;
+    assert_eq!((looks(&world).await, legs(&world.database).await), ("request_id unknown".into(), "a in_doubt".into()));
+    assert!(read(&world.database, "select review from orders").await.contains("request_id"));
+    assert!(world.status(order).await.contains(r#""status":"Processing""#));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn nothing_is_asked_again_that_was_not_asked_under_its_name() {
+    let world = world().await;
+    never_arrived(&world, false).await;
+    world.pass(10, 3_600).await;
+    assert_eq!((adds(&world), legs(&world.database).await.as_str()), (0, "a in_doubt"));
+    assert_eq!(looks(&world).await, "");
+}
+
+#[tokio::test]
+async fn a_panel_to_which_nothing_may_be_sent_is_not_asked_again() {
+    let world = world().await;
+    let order = lost(&world).await;
+    forge(&world, "update provider set paused_at = now()").await;
+    world.pass(1, 120).await;
+    forge(&world, "update provider set paused_at = null").await;
+    forge(&world, "update dispatch set frozen_at = now()").await;
+    world.pass(1, 480).await;
+    assert_eq!(adds(&world), 1);
+    forge(&world, "update dispatch set frozen_at = null").await;
+    world.pass(1, 3_000).await;
+    assert_eq!((adds(&world), looks(&world).await.as_str()), (2, "request_id placed"));
+    completes(&world, order).await;
+}
+
+#[tokio::test]
+async fn who_dies_while_asking_again_leaves_the_doubt_that_there_was() {
+    let world = world().await;
+    let order = lost(&world).await;
+    world.turn(120);
+    // Taken and marked by a process of an older lease, of which nothing was heard since.
+    forge(&world, "update leg set state = 'sending', epoch = 0, check_at = check_at + interval '8 minutes'").await;
+    let (house, panel) = (&world.house, &world.house.panels[0]);
+    let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
+    assert_eq!(house.delivery.sweep(panel.settings(), epoch).await.unwrap(), 1);
+    assert_eq!(
+        (legs(&world.database).await, holds(&world.database, "doubt").await),
+        ("a in_doubt".into(), "-0.09".into())
+    );
+    world.audit().await;
+    world.pass(1, 480).await;
+    completes(&world, order).await;
+}
+
+#[tokio::test]
+async fn panels_without_a_memory_are_asked_once() {
+    for dialect in [PanelDialect::Classic, PanelDialect::Paynow] {
+        let world = speaking(dialect, Plan::default()).await;
+        lost(&world).await;
+        world.pass(10, 3_600).await;
+        assert_eq!((adds(&world), legs(&world.database).await.as_str()), (1, "a in_doubt"), "{dialect:?}");
+    }
+}
