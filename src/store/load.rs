@@ -242,11 +242,17 @@ mod tests {
     #[test]
     fn everything_that_migrations_make_is_dropped() {
         let dropped = drop_ours();
-        for name in ["customer", "transfer", "rung", "_sqlx_migrations"] {
-            let drop = dropped.lines().find(|line| line.starts_with("drop table")).unwrap();
+        let known = |kind: &str, name: &str| {
+            let drop = dropped.lines().find(|line| line.starts_with(&format!("drop {kind}"))).unwrap();
             assert!(drop.split([' ', ',', ';']).any(|word| word == name), "{name}: {drop}");
+        };
+        for name in ["customer", "transfer", "rung", "allowance", "refill", "_sqlx_migrations"] {
+            known("table", name);
         }
-        assert!(dropped.contains("drop sequence if exists order_id;"), "{dropped}");
-        assert!(dropped.contains("drop function if exists transfers_are_for_ever, place_orders, order_was_placed;"));
+        for name in ["transfers_are_for_ever", "place_orders", "order_was_placed", "take_allowance"] {
+            known("function", name);
+        }
+        known("sequence", "order_id");
+        known("sequence", "refill_id");
     }
 }
