@@ -16,7 +16,7 @@ use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::orders::Locked;
 use crate::store::watches::{self, Due, Worth};
-use crate::store::{StoreError, Tx, legs, orders, providers};
+use crate::store::{StoreError, Tx, gates, legs, orders, providers};
 use crate::upstream::{Failure, FailureKind, Panel, Row};
 
 /// Answers in a row that should have settled and could not, before a person is asked.
@@ -49,6 +49,8 @@ impl Delivery {
             }
         };
         let now = self.clock.now();
+        // A free call that worked, also at panels that tell no balance.
+        gates::half_open(&self.store, &settings.id, now).await?;
         let mut unchanged = Vec::new();
         for due in &due {
             let row = rows.iter().find(|(id, _)| *id == due.panel_order).map(|(_, row)| row);

@@ -16,17 +16,19 @@ pub async fn cancel(house: &House, caller: &Caller, form: &Form) -> Result<Reply
             let mut rows = Vec::with_capacity(ids.len());
             for id in ids {
                 let outcome = house.orders.cancel(caller, order_named(&id)).await;
-                rows.push((id, of_row(outcome)?));
+                let outcome = of_row(outcome, rows.is_empty())?;
+                rows.push((id, outcome));
             }
             Ok(Reply::Cancels(rows))
         }
     }
 }
 
-/// What a row may say; what is wrong with us is no row's fault, and said of the whole.
-pub(super) fn of_row<T>(outcome: Result<T, Refusal>) -> Result<Result<T, Refusal>, Refusal> {
+/// What a row may say. What is wrong with us is said of the whole, as long as nothing was done yet: afterwards the whole
+/// would hide what the rows before it did.
+pub(super) fn of_row<T>(outcome: Result<T, Refusal>, first: bool) -> Result<Result<T, Refusal>, Refusal> {
     match outcome {
-        Err(refusal @ (Refusal::Away | Refusal::Broken)) => Err(refusal),
+        Err(refusal @ (Refusal::Away | Refusal::Broken)) if first => Err(refusal),
         outcome => Ok(outcome),
     }
 }

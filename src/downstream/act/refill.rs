@@ -18,7 +18,8 @@ pub async fn refill(house: &House, caller: &Caller, form: &Form) -> Result<Reply
             let mut rows = Vec::with_capacity(ids.len());
             for id in ids {
                 let outcome = house.orders.refill(caller, order_named(&id)).await;
-                rows.push((id, of_row(outcome)?));
+                let outcome = of_row(outcome, rows.is_empty())?;
+                rows.push((id, outcome));
             }
             Ok(Reply::Refills(rows))
         }
