@@ -1,17 +1,21 @@
 //! The catalogue: the snapshot that each request reads, swapped whole.
 
 pub mod mapping;
+pub mod prices;
 pub mod refresh;
 pub mod snapshot;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+pub use prices::Prices;
 pub use snapshot::{Snapshot, Sold};
 
 use crate::catalog::mapping::Mapping;
-use crate::store::{Store, StoreError, catalogue};
+use crate::pricing::markup::Who;
+use crate::store::{Store, StoreError, catalogue, customers};
 
 /// What is sold at this moment.
 #[derive(Clone, Debug)]
@@ -54,4 +58,18 @@ pub async fn read(store: &Store, mapping: &Mapping) -> Result<Snapshot, StoreErr
     let version = catalogue::version(store).await?;
     let panels = catalogue::load(store).await?;
     Ok(Snapshot::resolve(mapping, version, panels))
+}
+
+/// The customers whom markup rules name and whom nobody opened.
+pub async fn strangers(store: &Store, mapping: &Mapping) -> Result<Vec<Who>, StoreError> {
+    let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for who in mapping.markups.iter().filter_map(|rule| rule.scope.customer.as_ref()) {
+        match who {
+            Who::Id(id) => ids.insert(id.0),
+            Who::Name(name) => names.insert(name.clone()),
+        };
+    }
+    let (ids, names): (Vec<_>, Vec<_>) = (ids.into_iter().collect(), names.into_iter().collect());
+    let (ids, names) = customers::unknown(store, &ids, &names).await?;
+    Ok(ids.into_iter().map(Who::Id).chain(names.into_iter().map(Who::Name)).collect())
 }

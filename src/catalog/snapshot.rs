@@ -7,6 +7,8 @@ use crate::catalog::mapping::Mapping;
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::{PackageBilling, PanelService, Route, ServiceRule, ServiceType, Units};
+use crate::pricing::markup::Priced;
+use crate::pricing::rules::Rules;
 use crate::pricing::{self, Price};
 
 /// A service as it is sold now.
@@ -20,8 +22,10 @@ pub struct Sold {
     pub kind: ServiceType,
     /// Shown category.
     pub category: String,
-    /// The price, and why it is that.
+    /// Everybody's price, and why it is that; some buyers have another (`prices`).
     pub price: Price,
+    /// The panel whose cost is marked up; `None` where the price is fixed, which no markup speaks over.
+    pub marked_up: Option<ProviderId>,
     /// Fewest units at once.
     pub min: u64,
     /// Most units at once.
@@ -71,6 +75,8 @@ pub struct Snapshot {
     pub sold: BTreeMap<ServiceId, Arc<Sold>>,
     /// What is not, and why.
     pub unsold: Vec<Unsold>,
+    /// The markup rules, for whom they speak: everybody's made the prices above.
+    pub rules: Rules,
 }
 
 type Panels = HashMap<(ProviderId, String), PanelService>;
@@ -85,6 +91,7 @@ impl Snapshot {
             margin_floor: Percent::default(),
             sold: BTreeMap::new(),
             unsold: Vec::new(),
+            rules: Rules::default(),
         }
     }
 
@@ -95,10 +102,11 @@ impl Snapshot {
             version,
             hash: mapping.hash.clone(),
             margin_floor: mapping.margin_floor,
+            rules: Rules::new(&mapping.markups, mapping.limits.tiers.keys()),
             ..Self::empty(&mapping.currency)
         };
         for rule in &mapping.services {
-            match resolve_service(mapping, rule, &panels) {
+            match resolve_service(mapping, rule, &panels, &snapshot.rules) {
                 Ok(sold) => {
                     snapshot.sold.insert(rule.id, Arc::new(sold));
                 }
@@ -111,16 +119,25 @@ impl Snapshot {
 
 /// One service: what the operator left out is taken from the first route's panel, bounds are narrowed to what every
 /// route takes, and the price comes from the first route whose cost is known.
-fn resolve_service(mapping: &Mapping, rule: &ServiceRule, panels: &Panels) -> Result<Sold, &'static str> {
+fn resolve_service(
+    mapping: &Mapping,
+    rule: &ServiceRule,
+    panels: &Panels,
+    rules: &Rules,
+) -> Result<Sold, &'static str> {
     let row = |route: &Route| panels.get(&(route.provider.clone(), route.service.clone()));
     let offered: Vec<&PanelService> = rule.routes.iter().filter_map(row).collect();
     let first = *offered.first().ok_or("no route's panel lists it")?;
     let kind = rule.kind.or_else(|| ServiceType::read(&first.kind)).ok_or("its type is not sold")?;
     let routes: Vec<_> = rule.routes.iter().map(|route| (route.clone(), cost(row(route), kind))).collect();
-    let cost_rate = routes.iter().find_map(|(_, rate)| *rate).ok_or("no route has a known price")?;
+    let (provider, cost_rate) = routes
+        .iter()
+        .find_map(|(route, rate)| Some((&route.provider, (*rate)?)))
+        .ok_or("no route has a known price")?;
     let category = rule.category.clone().unwrap_or_else(|| first.category.clone());
+    let priced = Priced { service: rule.id, category: &category, provider };
     let price =
-        pricing::price(rule.rate, cost_rate, &category, &mapping.markups).map_err(|_| "its price is too large")?;
+        pricing::price(rule.rate, cost_rate, priced, rules.everybodys()).map_err(|_| "its price is too large")?;
     if price.rate == Rate::default() {
         return Err("its price is zero");
     }
@@ -132,12 +149,14 @@ fn resolve_service(mapping: &Mapping, rule: &ServiceRule, panels: &Panels) -> Re
     if min > max {
         return Err("its bounds and its panels' bounds do not meet");
     }
+    let marked_up = rule.rate.is_none().then(|| provider.clone());
     Ok(Sold {
         id: rule.id,
         name: rule.name.clone().unwrap_or_else(|| first.name.clone()),
         kind,
         category,
         price,
+        marked_up,
         min,
         max,
         refill: rule.refill.unwrap_or(first.refill) && rule.routes.iter().any(|route| may_refill(mapping, route)),

@@ -1,14 +1,17 @@
 //! `catalog`: what is sold, and reading the panels' catalogues again.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::catalog;
+use crate::catalog::Sold;
 use crate::cli::answer::{Answer, table};
 use crate::cli::in_force;
 use crate::cli::session::Session;
+use crate::domain::customer::Buyer;
+use crate::pricing::Price;
 use crate::store::catalogue;
 
 /// How often the gateway is looked at while it reads the catalogues.
@@ -18,6 +21,9 @@ const LOOKS_MAX: u32 = 3_100;
 /// A gateway that runs takes the request up within a second or so; without a sign of one this is the end.
 const UNHEARD_LOOKS_MAX: u32 = 50;
 
+/// Why a service that others may buy is not sold to one customer.
+const NO_PRICE: &str = "this customer's markup leaves no price";
+
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// What is sold, at which price and why; and what is not
@@ -25,6 +31,9 @@ pub enum Command {
         /// Only what this panel may deliver
         #[arg(long)]
         provider: Option<String>,
+        /// What this customer pays, by id or name; without it, what everybody pays of whom no rule speaks
+        #[arg(long)]
+        customer: Option<String>,
     },
     /// Have the running gateway ask the panels now
     Refresh,
@@ -32,54 +41,90 @@ pub enum Command {
 
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
     match command {
-        Command::List { provider } => list(session, provider.as_deref()).await,
+        Command::List { provider, customer } => list(session, provider.as_deref(), customer.as_deref()).await,
         Command::Refresh => refresh(session).await,
     }
 }
 
-async fn list(session: &Session, provider: Option<&str>) -> anyhow::Result<Answer> {
-    let snapshot = in_force::snapshot(session).await?;
-    let delivers = |sold: &catalog::Sold| {
-        provider.is_none_or(|provider| sold.routes.iter().any(|(route, _)| route.provider.0 == provider))
+/// A service and what it costs whom it is listed for.
+type Priced<'a> = (&'a Sold, Cow<'a, Price>);
+
+async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>) -> anyhow::Result<Answer> {
+    let (snapshot, strangers) = in_force::snapshot(session).await?;
+    let customer = match customer {
+        Some(who) => Some(session.customer(who).await?),
+        None => None,
     };
-    let sold: Vec<_> = snapshot.sold.values().filter(|sold| delivers(sold)).collect();
-    let rows: Vec<_> = sold
-        .iter()
-        .map(|sold| {
-            let routes: Vec<_> =
-                sold.routes.iter().map(|(route, _)| format!("{}:{}", route.provider, route.service)).collect();
-            [
-                sold.id.to_string(),
-                sold.name.clone(),
-                sold.kind.name().to_owned(),
-                sold.price.rate.to_string(),
-                sold.price.cost_rate.to_string(),
-                format!("{}-{}", sold.min, sold.max),
-                routes.join(" "),
-                sold.price.rule.clone(),
-            ]
-        })
-        .collect();
-    let mut text = table(["id", "name", "type", "rate", "cost", "bounds", "routes", "why"], &rows);
-    for unsold in &snapshot.unsold {
-        let _ = writeln!(text, "not sold: {} ({})", unsold.id, unsold.why);
+    let prices = match &customer {
+        Some(row) => snapshot.prices_for(Buyer { customer: row.id, name: &row.name, tier: &row.tier }),
+        None => snapshot.prices(),
+    };
+    let delivers =
+        |sold: &Sold| provider.is_none_or(|provider| sold.routes.iter().any(|(route, _)| route.provider.0 == provider));
+    let mut not_sold: Vec<_> = snapshot.unsold.iter().map(|unsold| (unsold.id, unsold.why)).collect();
+    let mut sold: Vec<Priced<'_>> = Vec::new();
+    for one in snapshot.sold.values().filter(|sold| delivers(sold)) {
+        match prices.of(one) {
+            Some(price) => sold.push((one, price)),
+            None => not_sold.push((one.id, NO_PRICE)),
+        }
     }
-    let document = sold.iter().map(|sold| {
-        json!({
-            "id": sold.id.0, "name": sold.name, "type": sold.kind.name(), "category": sold.category,
-            "rate": sold.price.rate.to_string(), "cost": sold.price.cost_rate.to_string(),
-            "min": sold.min, "max": sold.max, "refill": sold.refill, "cancel": sold.cancel, "why": sold.price.rule,
-            "routes": sold.routes.iter().map(|(route, rate)| json!({
-                "provider": route.provider.0, "service": route.service, "cost": rate.map(|rate| rate.to_string()),
-            })).collect::<serde_json::Value>(),
-        })
+    let notes: Vec<String> =
+        strangers.iter().map(|who| format!("a [[markup]] is for customer {who}, who does not exist")).collect();
+    let mut text = lines(&sold);
+    for (id, why) in &not_sold {
+        let _ = writeln!(text, "not sold: {id} ({why})");
+    }
+    // Beside what one customer pays: whoever wonders why a rule is silent may have misspelled the name in it.
+    for note in notes.iter().filter(|_| customer.is_some()) {
+        let _ = writeln!(text, "note: {note}");
+    }
+    let not_sold = not_sold.iter().map(|(id, why)| json!({ "id": id.0, "why": why }));
+    let mut document = json!({
+        "config_hash": snapshot.hash.0, "currency": snapshot.currency, "notes": notes,
+        "services": sold.iter().map(|(sold, price)| document(sold, price)).collect::<Value>(),
+        "not_sold": not_sold.collect::<Value>(),
     });
-    let unsold = snapshot.unsold.iter().map(|unsold| json!({ "id": unsold.id.0, "why": unsold.why }));
-    let document = json!({
-        "config_hash": snapshot.hash.0, "currency": snapshot.currency,
-        "services": document.collect::<serde_json::Value>(), "not_sold": unsold.collect::<serde_json::Value>(),
-    });
+    if let Some(row) = customer {
+        document["customer"] = json!({ "id": row.id.0, "name": row.name, "tier": row.tier });
+    }
     Ok(Answer::new(text, document))
+}
+
+fn lines(sold: &[Priced<'_>]) -> String {
+    let row = |(sold, price): &Priced<'_>| {
+        let routes: Vec<_> =
+            sold.routes.iter().map(|(route, _)| format!("{}:{}", route.provider, route.service)).collect();
+        [
+            sold.id.to_string(),
+            sold.name.clone(),
+            sold.kind.name().to_owned(),
+            price.rate.to_string(),
+            price.cost_rate.to_string(),
+            margin(price).map(|margin| format!("{margin} %")).unwrap_or_default(),
+            format!("{}-{}", sold.min, sold.max),
+            routes.join(" "),
+            price.rule.clone(),
+        ]
+    };
+    let heads = ["id", "name", "type", "rate", "cost", "margin", "bounds", "routes", "why"];
+    table(heads, &sold.iter().map(row).collect::<Vec<_>>())
+}
+
+fn document(sold: &Sold, price: &Price) -> Value {
+    json!({
+        "id": sold.id.0, "name": sold.name, "type": sold.kind.name(), "category": sold.category,
+        "rate": price.rate.to_string(), "cost": price.cost_rate.to_string(), "margin_percent": margin(price),
+        "min": sold.min, "max": sold.max, "refill": sold.refill, "cancel": sold.cancel, "why": price.rule,
+        "routes": sold.routes.iter().map(|(route, rate)| json!({
+            "provider": route.provider.0, "service": route.service, "cost": rate.map(|rate| rate.to_string()),
+        })).collect::<Value>(),
+    })
+}
+
+/// What is left of the price, in percent of it.
+fn margin(price: &Price) -> Option<String> {
+    price.rate.margin_over(price.cost_rate).map(|margin| margin.to_string())
 }
 
 async fn refresh(session: &Session) -> anyhow::Result<Answer> {

@@ -1,4 +1,4 @@
-//! `customer`: open, list, show, suspend and resume, give credit.
+//! `customer`: open, list, show, set the tier, suspend and resume, give credit.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub enum Command {
     Create {
         /// The name; not all digits, which would be an id
         name: String,
-        /// The tier, by which all its keys are limited together; one of the file's [[tier]] blocks
+        /// The tier, by which all its keys are limited together and which may have prices of its own; one of the file's [[tier]] blocks
         #[arg(long, default_value = STANDARD_TIER)]
         tier: String,
     },
@@ -26,6 +26,14 @@ pub enum Command {
     Show {
         /// The id or the name
         customer: String,
+    },
+    /// Put a customer into another tier: its limit and its prices, from the next second on
+    Set {
+        /// The id or the name
+        customer: String,
+        /// The tier; one of the file's [[tier]] blocks
+        #[arg(long)]
+        tier: String,
     },
     /// Answer everything that a customer asks with "Account suspended"; every node does within a second
     Suspend {
@@ -56,6 +64,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
             let text = shown(std::slice::from_ref(&row));
             Ok(text.with_json(document(&row)))
         }
+        Command::Set { customer, tier } => set(session, &customer, &tier).await,
         Command::Suspend { customer } => suspend(session, &customer).await,
         Command::Resume { customer } => resume(session, &customer).await,
         Command::Credit { customer, amount } => credit(session, &customer, &amount).await,
@@ -89,6 +98,21 @@ async fn check_tier(session: &Session, tier: &str) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+async fn set(session: &Session, customer: &str, tier: &str) -> anyhow::Result<Answer> {
+    let customer = session.customer(customer).await?;
+    check_tier(session, tier).await?;
+    let mut tx = session.store.begin().await?;
+    let changed = customers::set_tier(&mut tx, customer.id, tier).await?;
+    if changed {
+        let object = format!("{}, from tier {} to {tier}", named(&customer), customer.tier);
+        session.note(&mut tx, "customer set", &object).await?;
+    }
+    tx.commit().await?;
+    let what = if changed { "is of" } else { "was of that tier before; nothing changed:" };
+    let document = json!({ "id": customer.id.0, "name": customer.name, "tier": tier, "changed": changed });
+    Ok(Answer::new(format!("{} {what} tier {tier}", customer.name), document))
 }
 
 async fn suspend(session: &Session, customer: &str) -> anyhow::Result<Answer> {

@@ -12,6 +12,7 @@ use crate::cli::session::Session;
 use crate::config;
 use crate::domain::clock::SystemClock;
 use crate::orders::Delivery;
+use crate::pricing::markup::Who;
 use crate::store::catalogue;
 
 async fn mapping(session: &Session) -> anyhow::Result<Mapping> {
@@ -31,9 +32,11 @@ pub async fn tiers(session: &Session) -> anyhow::Result<Option<Vec<String>>> {
     Ok(published(session).await?.map(|mapping| mapping.limits.tiers.into_keys().collect()))
 }
 
-/// What is sold by it over the stored catalogues.
-pub async fn snapshot(session: &Session) -> anyhow::Result<Snapshot> {
-    Ok(catalog::read(&session.store, &mapping(session).await?).await?)
+/// What is sold by it over the stored catalogues, and for which customers it has rules who do not exist.
+pub async fn snapshot(session: &Session) -> anyhow::Result<(Snapshot, Vec<Who>)> {
+    let mapping = mapping(session).await?;
+    let snapshot = catalog::read(&session.store, &mapping).await?;
+    Ok((snapshot, catalog::strangers(&session.store, &mapping).await?))
 }
 
 /// What is done with orders by it; this process holds no panel's lease.

@@ -84,8 +84,9 @@ pub(super) fn limits(top: &mut Section<'_>) -> LimitSettings {
             section.complain_whole("a second block with this id; ids are unique, rename or remove one");
         }
         let per_minute = section.whole("per_minute", PER_MINUTE);
-        if let (Some(id), Some(per_minute)) = (id, per_minute) {
-            limits.tiers.insert(id.to_owned(), per_minute);
+        // A tier whose number cannot be read is known all the same: whoever names it has done nothing wrong.
+        if let Some(id) = id {
+            limits.tiers.insert(id.to_owned(), per_minute.unwrap_or_default());
         }
         section.finish();
     }

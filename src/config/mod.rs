@@ -166,9 +166,10 @@ fn mapping(
     let (providers, ids) = provider::read_all(top, currencies, folder);
     let services = service::read_all(top, &ids);
     gateway::imports(top);
-    let markups = markup::read_all(top);
-    let margin_floor = markup::margin_floor(top);
     let limits = gateway::limits(top);
+    let known = markup::Known { services: &services, providers: &ids, tiers: &limits.tiers };
+    let markups = markup::read_all(top, &known, notes);
+    let margin_floor = markup::margin_floor(top);
     let routed: BTreeSet<&str> =
         services.iter().flat_map(|service| &service.routes).map(|route| route.provider.0.as_str()).collect();
     let unused = ids.into_iter().filter(|id| !routed.contains(id));

@@ -46,6 +46,11 @@ impl<'t> Section<'t> {
         self.table.get(key)
     }
 
+    /// Where a key's value stands; where the table does when it is not there.
+    pub fn value_at(&self, key: &str) -> usize {
+        self.start(self.table.get(key).and_then(Item::span))
+    }
+
     /// Every key with where it stands, for tables whose keys the operator chooses.
     pub fn own_keys(&self) -> Vec<(&'t str, usize)> {
         self.table.iter().map(|(key, _)| (key, self.key_at(key))).collect()

@@ -39,13 +39,15 @@ impl Dialect {
 pub struct Caller {
     /// The account that pays.
     pub customer: CustomerId,
+    /// The account's name.
+    pub name: Arc<str>,
     /// The key that was shown.
     pub key: KeyId,
     /// The tongue of the answers.
     pub dialect: Dialect,
     /// Since when the account is suspended, if it is.
     pub suspended_at: Option<Instant>,
-    /// The account's tier, by which all its keys are limited together.
+    /// The account's tier, by which all its keys are limited together, and which may have prices of its own.
     pub tier: Arc<str>,
     /// From where the key may be used; from anywhere when empty.
     pub allowed: Arc<[Network]>,
@@ -55,7 +57,23 @@ pub struct Caller {
     pub dedupe_window_s: u32,
 }
 
+/// For whom something is priced.
+#[derive(Clone, Copy, Debug)]
+pub struct Buyer<'a> {
+    /// The account that pays.
+    pub customer: CustomerId,
+    /// The account's name.
+    pub name: &'a str,
+    /// The account's tier.
+    pub tier: &'a str,
+}
+
 impl Caller {
+    /// Whom the caller buys for.
+    pub fn buyer(&self) -> Buyer<'_> {
+        Buyer { customer: self.customer, name: &self.name, tier: &self.tier }
+    }
+
     /// Whether the key may be used from this address.
     pub fn may_come_from(&self, address: IpAddr) -> bool {
         self.allowed.is_empty() || self.allowed.iter().any(|network| network.contains(address))

@@ -231,6 +231,15 @@ impl Rate {
     }
 }
 
+impl Rate {
+    /// What selling at this rate leaves over a cost, in percent of the price, rounded down to two decimals: shown, never
+    /// decided by. A price of zero has none.
+    pub fn margin_over(self, cost: Rate) -> Option<Percent> {
+        let left = self.0.checked_sub(cost.0)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(self.0)?;
+        Some(Percent(left.round_dp_with_strategy(2, RoundingStrategy::ToNegativeInfinity)))
+    }
+}
+
 impl Percent {
     /// Reads a percentage; negative ones are valid.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
@@ -341,6 +350,17 @@ mod tests {
     fn a_positive_rate_is_never_free() {
         assert_eq!(Rate::parse("0.00000001").unwrap().for_units(1), Ok(money("0.00000001")));
         assert_eq!(Rate::parse("0.90").unwrap().for_units(1_000), Ok(money("0.90")));
+    }
+
+    #[test]
+    fn a_margin_is_of_the_price_and_never_looks_better_than_it_is() {
+        for (price, cost, margin) in
+            [("1.5", "1", "33.33"), ("0.9", "1", "-11.12"), ("1", "1", "0"), ("0.00000001", "1", "-9999999900")]
+        {
+            let margin_over = Rate::parse(price).unwrap().margin_over(Rate::parse(cost).unwrap());
+            assert_eq!(margin_over.map(|margin| margin.to_string()).as_deref(), Some(margin), "{price} {cost}");
+        }
+        assert_eq!(Rate::default().margin_over(Rate::default()), None);
     }
 
     #[test]

@@ -111,7 +111,7 @@ async fn act(
 ) -> Result<Reply, Refusal> {
     let house = &room.house;
     match action {
-        Action::Services => Ok(act::services::services(&room.menus, caller.dialect, &house.catalog.now())),
+        Action::Services => Ok(act::services::services(&room.menus, caller, &house.catalog.now()).await),
         Action::Add => act::add::add(house, caller, form, request.headers()).await,
         Action::Status => act::status::status(house, caller, form).await,
         Action::Refill => act::refill::refill(house, caller, form).await,

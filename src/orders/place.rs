@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::catalog::{Snapshot, Sold};
+use crate::catalog::{Prices, Snapshot, Sold};
 use crate::customers::refused;
 use crate::domain::customer::Caller;
 use crate::domain::id::{OrderId, PublicId, ServiceId};
@@ -41,7 +41,7 @@ impl Orders {
         if custom.needs_request_id && request.is_none() {
             return Err(Refusal::Missing("request_id"));
         }
-        let (quote, route) = price(&catalogue, sold, units)?;
+        let (quote, route) = price(&catalogue.prices_for(caller.buyer()), sold, units)?;
         let order = self.intake.draw_id().await?;
         let public = PublicId(Uuid::now_v7());
         let placement = Placement {
@@ -119,9 +119,10 @@ fn link(link: Option<&str>) -> Result<String, Refusal> {
     Ok(link.to_owned())
 }
 
-/// The quote, and the route that it was made for: the first whose cost is known.
-fn price(catalogue: &Snapshot, sold: &Sold, units: u64) -> Result<(Quote, Route), Refusal> {
-    let quote = pricing::quote(&sold.price, sold.billed(units), &catalogue.hash);
+/// The quote at the buyer's price, and the route that it was made for: the first whose cost is known.
+fn price(prices: &Prices<'_>, sold: &Sold, units: u64) -> Result<(Quote, Route), Refusal> {
+    let price = prices.of(sold).ok_or(Refusal::ServiceUnknown)?;
+    let quote = pricing::quote(&price, sold.billed(units), &prices.snapshot().hash);
     // A charge that the books cannot hold is a quantity that nobody can pay for.
     let quote = quote.map_err(|_| Refusal::AboveMaximum { max: sold.max })?;
     let route = sold.routes.iter().find(|(_, rate)| rate.is_some()).ok_or(Refusal::ServiceUnknown)?;

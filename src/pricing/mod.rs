@@ -1,12 +1,13 @@
 //! From a panel's rate to a customer's price: which rule spoke, and every rounding by name.
 
 pub mod markup;
+pub mod rules;
 
 use crate::domain::id::ConfigHash;
 use crate::domain::money::{MoneyError, Rate};
 use crate::domain::order::Quote;
 use crate::domain::service::{PackageBilling, Units};
-use crate::pricing::markup::MarkupRule;
+use crate::pricing::markup::{MarkupRule, Priced};
 
 /// The price of a service, printed in the catalogue, and why it is that.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,21 +20,25 @@ pub struct Price {
     pub rule: String,
 }
 
-/// The price of a service: the operator's fixed one, else the cost under the most particular markup.
-pub fn price(
+/// The price of a service: the operator's fixed one, else the cost under the most particular of these rules.
+pub fn price<'r>(
     fixed: Option<Rate>,
     cost_rate: Rate,
-    category: &str,
-    markups: &[MarkupRule],
+    priced: Priced<'_>,
+    rules: impl IntoIterator<Item = &'r MarkupRule>,
 ) -> Result<Price, MoneyError> {
     if let Some(rate) = fixed {
         return Ok(Price { rate, cost_rate, rule: "fixed rate".to_owned() });
     }
-    let Some(rule) = markup::speaks(markups, category) else {
+    let Some(rule) = markup::speaks(rules, priced) else {
         return Ok(Price { rate: cost_rate, cost_rate, rule: "no markup".to_owned() });
     };
-    let rate = cost_rate.marked_up(rule.percent, rule.fixed)?.rounded_up_to(rule.rounding.unwrap_or_default())?;
-    Ok(Price { rate, cost_rate, rule: rule.to_string() })
+    Ok(Price { rate: under(rule, cost_rate)?, cost_rate, rule: rule.to_string() })
+}
+
+/// A cost under a rule: marked up, then rounded up to a multiple of the rule's step.
+pub fn under(rule: &MarkupRule, cost_rate: Rate) -> Result<Rate, MoneyError> {
+    cost_rate.marked_up(rule.percent, rule.fixed)?.rounded_up_to(rule.rounding.unwrap_or_default())
 }
 
 /// What is billed for one package.
@@ -59,6 +64,7 @@ pub fn quote(price: &Price, units: Units, config: &ConfigHash) -> Result<Quote, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::{ProviderId, ServiceId};
     use crate::domain::money::Percent;
     use crate::pricing::markup::Scope;
 
@@ -66,26 +72,28 @@ mod tests {
         Rate::parse(text).unwrap()
     }
 
-    fn rule(scope: Scope, percent: &str) -> MarkupRule {
+    fn rule(category: Option<&str>, percent: &str) -> MarkupRule {
+        let scope = Scope { category: category.map(Into::into), ..Scope::default() };
         MarkupRule { scope, percent: Percent::parse(percent).unwrap(), fixed: Rate::default(), rounding: None }
+    }
+
+    fn priced(category: &str, fixed: Option<&str>, rules: &[MarkupRule]) -> Rate {
+        let priced = Priced { service: ServiceId(1), category, provider: &ProviderId("a".into()) };
+        price(fixed.map(rate), rate("1"), priced, rules).unwrap().rate
     }
 
     #[test]
     fn the_most_particular_rule_speaks_and_the_later_of_equals() {
-        let rules = [
-            rule(Scope::Category("Insta*".into()), "10"),
-            rule(Scope::All, "50"),
-            rule(Scope::Category("*gram".into()), "20"),
-        ];
-        assert_eq!(price(None, rate("1"), "Instagram", &rules).unwrap().rate, rate("1.2"));
-        assert_eq!(price(None, rate("1"), "Telegrams", &rules).unwrap().rate, rate("1.5"));
-        assert_eq!(price(None, rate("1"), "X", &[]).unwrap().rate, rate("1"));
-        assert_eq!(price(Some(rate("9")), rate("1"), "Instagram", &rules).unwrap().rate, rate("9"));
+        let rules = [rule(Some("Insta*"), "10"), rule(None, "50"), rule(Some("*gram"), "20")];
+        assert_eq!(priced("Instagram", None, &rules), rate("1.2"));
+        assert_eq!(priced("Telegrams", None, &rules), rate("1.5"));
+        assert_eq!(priced("X", None, &[]), rate("1"));
+        assert_eq!(priced("Instagram", Some("9"), &rules), rate("9"));
     }
 
     #[test]
     fn a_package_costs_its_rate_or_its_minimum() {
-        let price = price(Some(rate("5")), rate("4"), "", &[]).unwrap();
+        let price = Price { rate: rate("5"), cost_rate: rate("4"), rule: "fixed rate".into() };
         let hash = ConfigHash("x".into());
         let once = quote(&price, package_units(PackageBilling::Rate, 500), &hash).unwrap();
         assert_eq!((once.charge.to_string(), once.cost.to_string()), ("5.00".into(), "4.00".into()));

@@ -83,7 +83,8 @@ pub async fn open(tx: &mut Tx, name: &str, tier: &str, at: Instant) -> Result<Op
 
 /// The customer of that id, or of that name where the text is not all digits.
 pub async fn find(store: &Store, who: &str) -> Result<Option<CustomerRow>, StoreError> {
-    let id = who.parse::<i64>().ok();
+    let all_digits = who.bytes().all(|byte| byte.is_ascii_digit());
+    let id = who.parse::<i64>().ok().filter(|_| all_digits);
     let rows = rows(store, id, id.is_none().then_some(who)).await?;
     Ok(rows.into_iter().next())
 }
@@ -140,6 +141,38 @@ pub async fn give_credit(tx: &mut Tx, customer: CustomerId, credit: Money) -> Re
         credit.decimal()
     );
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Puts a customer into another tier. `false`: it is of that tier already.
+pub async fn set_tier(tx: &mut Tx, customer: CustomerId, tier: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query!("update customer set tier = $2 where id = $1 and tier <> $2", customer.0, tier);
+    Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Which of these ids, and which of these names, nobody was opened under.
+pub async fn unknown(
+    store: &Store,
+    ids: &[i64],
+    names: &[String],
+) -> Result<(Vec<CustomerId>, Vec<String>), StoreError> {
+    let missing_ids = sqlx::query_scalar!(
+        r#"
+        select asked.id as "id!"
+        from unnest($1::bigint[]) as asked (id)
+        where not exists (select from customer c where c.id = asked.id)
+        "#,
+        ids
+    );
+    let missing_names = sqlx::query_scalar!(
+        r#"
+        select asked.name as "name!"
+        from unnest($1::text[]) as asked (name)
+        where not exists (select from customer c where c.name = asked.name)
+        "#,
+        names
+    );
+    let ids = missing_ids.fetch_all(&store.workers).await?.into_iter().map(CustomerId).collect();
+    Ok((ids, missing_names.fetch_all(&store.workers).await?))
 }
 
 /// The tiers that customers are of.
@@ -223,7 +256,7 @@ pub async fn revoke_key(tx: &mut Tx, key: KeyId, at: Instant) -> Result<bool, St
 pub async fn caller(store: &Store, digest: &[u8; 32]) -> Result<Option<Caller>, StoreError> {
     let row = sqlx::query!(
         r#"
-        select k.id, k.customer_id, k.dialect, c.suspended_at, c.tier,
+        select k.id, k.customer_id, k.dialect, c.name, c.suspended_at, c.tier,
             k.allowed::text[] as "allowed!: Vec<String>", k.per_minute, k.dedupe_window_s
         from api_key k
         join customer c on c.id = k.customer_id
@@ -243,6 +276,7 @@ pub async fn caller(store: &Store, digest: &[u8; 32]) -> Result<Option<Caller>, 
     let allowed = networks.collect::<Result<_, _>>()?;
     Ok(Some(Caller {
         customer: CustomerId(row.customer_id),
+        name: row.name.into(),
         key: KeyId(row.id),
         dialect,
         suspended_at: row.suspended_at,

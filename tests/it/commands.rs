@@ -181,7 +181,8 @@ async fn a_gateway_sells_what_a_panel_offers_and_reads_it_anew_when_asked() {
     let text = format!(
         "[gateway]\ncurrency = \"USD\"\n[[provider]]\nid = \"mine\"\ndialect = \"classic\"\nurl = \"{}\"\n\
          key_env = \"MY_PANEL_KEY\"\ncurrency = \"USD\"\nstatus_every_s = 1\n[[markup]]\npercent = \"18\"\n\
-         [[service]]\nid = 1\nroutes = [{{ provider = \"mine\", service = \"1\" }}]\n",
+         [[tier]]\nid = \"gold\"\nper_minute = 5000\n[[markup]]\ntier = \"gold\"\npercent = \"10\"\n\
+         [[markup]]\ncustomer = \"alise\"\n[[service]]\nid = 1\nroutes = [{{ provider = \"mine\", service = \"1\" }}]\n",
         panel.url
     );
     std::fs::write(&file, text).unwrap();
@@ -204,11 +205,58 @@ async fn a_gateway_sells_what_a_panel_offers_and_reads_it_anew_when_asked() {
     assert_eq!(list["services"][0]["rate"], "1.062");
     let statement = json(&data, &["statement", "alice"]).await;
     assert_eq!(statement[1]["amount"], "-0.1062");
+    a_tier_has_prices_of_its_own(&data, &gateway.url, &key).await;
     let id = json(&data, &["key", "list", "alice"]).await[0]["id"].to_string();
     json(&data, &["key", "revoke", &id]).await;
     assert_eq!(json(&data, &["provider", "list"]).await[0]["served"], true);
     assert_eq!(gateway.end().await, Some(0));
     assert_eq!(panel.end().await, Some(0));
+}
+
+async fn a_tier_has_prices_of_its_own(data: &Path, url: &str, key: &str) {
+    let list = async || {
+        let list = json(data, &["catalog", "list", "--customer", "alice"]).await;
+        let service = &list["services"][0];
+        let fields = ["rate", "cost", "margin_percent", "why"].map(|field| service[field].as_str().unwrap().to_owned());
+        (list["customer"]["tier"].as_str().unwrap().to_owned(), fields)
+    };
+    let fields = |fields: [&str; 4]| fields.map(str::to_owned);
+    let before = fields(["1.062", "0.90", "15.25", "markup of all: 18 %"]);
+    assert_eq!(list().await, ("standard".to_owned(), before));
+    for changed in [true, false] {
+        let set = json(data, &["customer", "set", "alice", "--tier", "gold", "--reason", "buys a lot"]).await;
+        assert_eq!((&set["tier"], &set["changed"]), (&"gold".into(), &Value::Bool(changed)));
+    }
+    let after = fields(["0.99", "0.90", "9.09", "markup of tier \"gold\": 10 %"]);
+    assert_eq!(list().await, ("gold".to_owned(), after));
+    let shown = run(data, &["catalog", "list", "--customer", "alice"]).await;
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        shown.contains("9.09 %")
+            && shown.ends_with("note: a [[markup]] is for customer \"alise\", who does not exist\n"),
+        "{shown}"
+    );
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let looked = async {
+        while ask(url, &[("key", key), ("action", "services")]).await[0]["rate"] != "0.99" {
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looked).await.expect("the door follows the tier");
+    let order = buy(url, key, "1").await;
+    let shown = json(data, &["order", "show", &order]).await;
+    assert_eq!((&shown["charge"], &shown["rule"]), (&"0.099".into(), &"markup of tier \"gold\": 10 %".into()));
+    let cases: [(&[&str], &str); 3] = [
+        (&["customer", "set", "alice", "--tier", "golden"], "there is no tier \"golden\""),
+        (&["customer", "set", "alise", "--tier", "gold"], "no customer \"alise\""),
+        (&["catalog", "list", "--customer", "alise"], "no customer \"alise\""),
+    ];
+    for (words, says) in cases {
+        let output = run(data, words).await;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {errors}");
+        assert!(errors.contains(says), "{words:?}: {errors}");
+    }
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ fn everything_that_is_built_is_read() {
     let shown: Vec<String> = mapping.markups.iter().map(ToString::to_string).collect();
     let telegram = "markup of category \"Tele*\": 18 % + 0.02, up to a multiple of 0.0001";
     assert_eq!((shown[0].as_str(), shown[1].as_str()), ("markup of all: -2.5 %", telegram));
-    assert_eq!(mapping.markups[0].scope, Scope::All);
+    assert_eq!(mapping.markups[0].scope, Scope::default());
     assert_eq!(mapping.margin_floor, Percent::default());
     assert_eq!((provider.balance_low, mapping.providers[1].balance_low), (None, Some(Money::parse("50.5").unwrap())));
     assert_eq!((alerts.url_env.as_deref(), alerts.secret_env.as_deref()), (Some("ALERT_WEBHOOK"), None));

@@ -13,7 +13,7 @@ const LINK: &str = "https://example.org/types";
 const SERVICES: u32 = 1_000;
 
 /// What an order of each type says, beside service and link: everything that it needs, and something that it ignores.
-const ORDERS: [(ServiceType, &[(&str, &str)]); 19] = [
+pub const ORDERS: [(ServiceType, &[(&str, &str)]); 19] = [
     (ServiceType::Default, &[("quantity", "20"), ("usernames", "ignored")]),
     (ServiceType::Package, &[("quantity", "ignored")]),
     (ServiceType::CustomComments, &[("quantity", "ignored"), ("comments", "one, two\r\n\n three \n1\n2\n3")]),

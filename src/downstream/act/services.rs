@@ -1,25 +1,59 @@
-//! `services`: the catalogue as it is sold, spelled once per version and dialect and then handed to everyone.
+//! `services`: the catalogue as it is sold, spelled once per version and dialect and then handed to everyone; once more
+//! for those who have prices of their own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 
 use crate::catalog::Snapshot;
-use crate::domain::customer::Dialect;
+use crate::domain::customer::{Caller, Dialect};
+use crate::domain::id::ConfigHash;
 use crate::downstream::dialect;
 use crate::downstream::reply::Reply;
 
+/// What menus with prices of somebody's own may take together; the one that was asked for longest ago goes first.
+const OWN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How long one is kept that nobody asks for; those of earlier versions are asked for by nobody.
+const OWN_IDLE: Duration = Duration::from_mins(10);
+
 /// The spelled catalogue, one per dialect: five thousand services are a megabyte that nobody wants to write twice.
-#[derive(Default)]
 pub struct Menus {
     classic: ArcSwapOption<Menu>,
     notpanel: ArcSwapOption<Menu>,
+    own: Cache<Own, Bytes>,
 }
 
 struct Menu {
     version: i64,
     bytes: Bytes,
+}
+
+/// What a menu with somebody's own prices depends on. Buyers of whom the same rules speak share one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Own {
+    version: i64,
+    config: ConfigHash,
+    dialect: Dialect,
+    rules: Vec<usize>,
+}
+
+impl Default for Menus {
+    fn default() -> Self {
+        let weight = |own: &Own, bytes: &Bytes| {
+            let rules = own.rules.len() * size_of::<usize>();
+            u32::try_from(bytes.len() + rules).unwrap_or(u32::MAX)
+        };
+        let own = Cache::builder().max_capacity(OWN_BYTES_MAX).weigher(weight).time_to_idle(OWN_IDLE);
+        Self {
+            classic: ArcSwapOption::empty(),
+            notpanel: ArcSwapOption::empty(),
+            own: own.eviction_policy(EvictionPolicy::lru()).build(),
+        }
+    }
 }
 
 impl Menus {
@@ -32,33 +66,76 @@ impl Menus {
 }
 
 /// Answers `services`.
-pub fn services(menus: &Menus, dialect: Dialect, snapshot: &Snapshot) -> Reply {
+pub async fn services(menus: &Menus, caller: &Caller, snapshot: &Snapshot) -> Reply {
+    let (dialect, prices) = (caller.dialect, snapshot.prices_for(caller.buyer()));
+    if prices.own_rules().is_empty() {
+        return Reply::Services(everybodys(menus, dialect, snapshot));
+    }
+    let (version, config) = (snapshot.version, snapshot.hash.clone());
+    let own = Own { version, config, dialect, rules: prices.own_rules().to_vec() };
+    Reply::Services(menus.own.get_with(own, async { dialect::services(dialect, &prices) }).await)
+}
+
+fn everybodys(menus: &Menus, dialect: Dialect, snapshot: &Snapshot) -> Bytes {
     let kept = menus.of(dialect);
     if let Some(menu) = kept.load().as_deref().filter(|menu| menu.version == snapshot.version) {
-        return Reply::Services(menu.bytes.clone());
+        return menu.bytes.clone();
     }
     // Two requests that come first at the same time both write it: wasted work once, where a lock would stall all.
-    let bytes = dialect::services(dialect, snapshot);
+    let bytes = dialect::services(dialect, &snapshot.prices());
     kept.store(Some(Arc::new(Menu { version: snapshot.version, bytes: bytes.clone() })));
-    Reply::Services(bytes)
+    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::{CustomerId, KeyId};
+    use crate::domain::money::{Percent, Rate};
+    use crate::pricing::markup::{MarkupRule, Scope};
+    use crate::pricing::rules::Rules;
 
-    fn bytes(menus: &Menus, version: i64) -> Bytes {
-        let snapshot = Snapshot { version, ..Snapshot::empty("USD") };
-        let Reply::Services(bytes) = services(menus, Dialect::Classic, &snapshot) else { panic!("another reply") };
+    fn snapshot(version: i64) -> Snapshot {
+        let scope = Scope { tier: Some("gold".into()), ..Scope::default() };
+        let rule = MarkupRule { scope, percent: Percent::default(), fixed: Rate::default(), rounding: None };
+        let rules = Rules::new(&[rule], &["gold".to_owned()]);
+        Snapshot { version, rules, ..Snapshot::empty("USD") }
+    }
+
+    async fn bytes(menus: &Menus, customer: i64, tier: &str, snapshot: &Snapshot) -> Bytes {
+        let caller = Caller {
+            customer: CustomerId(customer),
+            name: format!("customer {customer}").into(),
+            key: KeyId(customer),
+            dialect: Dialect::Classic,
+            suspended_at: None,
+            tier: tier.into(),
+            allowed: Arc::default(),
+            per_minute: None,
+            dedupe_window_s: 0,
+        };
+        let Reply::Services(bytes) = services(menus, &caller, snapshot).await else { panic!("another reply") };
         bytes
     }
 
-    #[test]
-    fn a_version_is_spelled_once_and_the_next_one_anew() {
+    #[tokio::test]
+    async fn a_version_is_spelled_once_and_the_next_one_anew() {
         let menus = Menus::default();
-        let first = bytes(&menus, 1);
-        assert_eq!(&first[..], b"[]");
-        assert_eq!(bytes(&menus, 1).as_ptr(), first.as_ptr());
-        assert_ne!(bytes(&menus, 2).as_ptr(), first.as_ptr());
+        for tier in ["standard", "gold"] {
+            let first = bytes(&menus, 1, tier, &snapshot(1)).await;
+            assert_eq!(&first[..], b"[]");
+            assert_eq!(bytes(&menus, 2, tier, &snapshot(1)).await.as_ptr(), first.as_ptr(), "whoever pays the same");
+            assert_ne!(bytes(&menus, 1, tier, &snapshot(2)).await.as_ptr(), first.as_ptr());
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_has_prices_of_their_own_is_not_handed_everybodys() {
+        let menus = Menus::default();
+        let everybodys = bytes(&menus, 1, "standard", &snapshot(1)).await;
+        let own = bytes(&menus, 1, "gold", &snapshot(1)).await;
+        assert_ne!(own.as_ptr(), everybodys.as_ptr());
+        let other = Snapshot { hash: ConfigHash("another".into()), ..snapshot(1) };
+        assert_ne!(bytes(&menus, 1, "gold", &other).await.as_ptr(), own.as_ptr(), "another file, other prices");
     }
 }

@@ -249,6 +249,7 @@ mod tests {
             name: name.into(),
             kind,
             category: "First \"Category\"".into(),
+            marked_up: None,
             price: Price { rate: Rate::parse(rate).unwrap(), cost_rate: Rate::default(), rule: String::new() },
             min: 50,
             max: 10_000,
@@ -263,7 +264,7 @@ mod tests {
         ];
         let sold: BTreeMap<_, _> = rows.into_iter().map(|sold| (sold.id, Arc::new(sold))).collect();
         let snapshot = Snapshot { sold, ..Snapshot::empty("USD") };
-        assert_snapshot!(text(services(&snapshot)), @r#"[{"service":2,"name":"Comments","type":"Custom Comments","category":"First \"Category\"","rate":"8.00","min":"50","max":"10000","refill":true,"cancel":false,"dripfeed":false},{"service":10,"name":"Followers ✓ /slash","type":"Default","category":"First \"Category\"","rate":"0.90","min":"50","max":"10000","refill":true,"cancel":false,"dripfeed":false}]"#);
+        assert_snapshot!(text(services(&snapshot.prices())), @r#"[{"service":2,"name":"Comments","type":"Custom Comments","category":"First \"Category\"","rate":"8.00","min":"50","max":"10000","refill":true,"cancel":false,"dripfeed":false},{"service":10,"name":"Followers ✓ /slash","type":"Default","category":"First \"Category\"","rate":"0.90","min":"50","max":"10000","refill":true,"cancel":false,"dripfeed":false}]"#);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::catalog::Snapshot;
+use crate::catalog::Prices;
 use crate::domain::customer::Dialect;
 use crate::domain::id::{OrderId, OrderName, RefillId, RefillName};
 use crate::domain::refusal::Refusal;
@@ -38,10 +38,10 @@ pub fn refuse(dialect: Dialect, refusal: &Refusal) -> Spelled {
     }
 }
 
-/// The answer of `services`.
-pub fn services(dialect: Dialect, snapshot: &Snapshot) -> Bytes {
+/// The answer of `services` to whoever pays these prices.
+pub fn services(dialect: Dialect, prices: &Prices<'_>) -> Bytes {
     match dialect {
-        Dialect::Classic | Dialect::Notpanel => shapes::services(snapshot),
+        Dialect::Classic | Dialect::Notpanel => shapes::services(prices),
     }
 }
 

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::catalog::{Snapshot, Sold};
-use crate::domain::money::Money;
+use crate::catalog::{Prices, Sold};
+use crate::domain::money::{Money, Rate};
 use crate::domain::order::{Look, Standing};
 use crate::domain::refusal::Refusal;
 
@@ -22,9 +22,10 @@ pub fn list<'a, T, R: Serialize>(
     compact(&rows.iter().map(|(asked, answer)| row(Echo(asked), answer)).collect::<Vec<_>>())
 }
 
-/// Every service that is sold, by id.
-pub fn services(snapshot: &Snapshot) -> Bytes {
-    compact(&snapshot.sold.values().map(|sold| ServiceRow::new(sold)).collect::<Vec<_>>())
+/// Every service that is sold at these prices, by id.
+pub fn services(prices: &Prices<'_>) -> Bytes {
+    let sold = prices.snapshot().sold.values();
+    compact(&sold.filter_map(|sold| Some(ServiceRow::new(sold, prices.rate_of(sold)?))).collect::<Vec<_>>())
 }
 
 #[derive(Serialize)]
@@ -43,13 +44,13 @@ struct ServiceRow<'a> {
 }
 
 impl<'a> ServiceRow<'a> {
-    fn new(sold: &'a Sold) -> Self {
+    fn new(sold: &'a Sold, rate: Rate) -> Self {
         Self {
             service: sold.id.0,
             name: &sold.name,
             kind: sold.kind.name(),
             category: &sold.category,
-            rate: sold.price.rate.to_string(),
+            rate: rate.to_string(),
             min: sold.min.to_string(),
             max: sold.max.to_string(),
             refill: sold.refill,

@@ -1,0 +1,70 @@
+//! What somebody pays: everybody's price, but where a rule of the buyer's own, or of the buyer's tier, speaks.
+
+use std::borrow::Cow;
+
+use crate::catalog::{Snapshot, Sold};
+use crate::domain::customer::Buyer;
+use crate::domain::money::Rate;
+use crate::pricing::markup::{MarkupRule, Priced};
+use crate::pricing::{self, Price};
+
+/// The prices of one buyer. Buyers of whom the same rules speak have the same.
+#[derive(Clone, Debug)]
+pub struct Prices<'a> {
+    snapshot: &'a Snapshot,
+    own: Vec<usize>,
+}
+
+impl Snapshot {
+    /// What everybody pays of whom no rule speaks.
+    pub fn prices(&self) -> Prices<'_> {
+        Prices { snapshot: self, own: Vec::new() }
+    }
+
+    /// What this buyer pays.
+    pub fn prices_for(&self, buyer: Buyer<'_>) -> Prices<'_> {
+        Prices { snapshot: self, own: self.rules.of(buyer) }
+    }
+}
+
+impl<'a> Prices<'a> {
+    /// What they are prices of.
+    pub fn snapshot(&self) -> &'a Snapshot {
+        self.snapshot
+    }
+
+    /// The numbers of the rules that make them other than everybody's; none: they are everybody's.
+    pub fn own_rules(&self) -> &[usize] {
+        &self.own
+    }
+
+    /// What a service costs the buyer, and why; `None` where the buyer's own rule leaves no price that can be charged,
+    /// and so nothing is sold.
+    pub fn of(&self, sold: &'a Sold) -> Option<Cow<'a, Price>> {
+        let Some(rule) = self.rule(sold) else { return Some(Cow::Borrowed(&sold.price)) };
+        let rate = under(rule, sold)?;
+        Some(Cow::Owned(Price { rate, cost_rate: sold.price.cost_rate, rule: rule.to_string() }))
+    }
+
+    /// The same without the words.
+    pub fn rate_of(&self, sold: &Sold) -> Option<Rate> {
+        match self.rule(sold) {
+            None => Some(sold.price.rate),
+            Some(rule) => under(rule, sold),
+        }
+    }
+
+    /// The buyer's own rule that speaks for a service, where one does; over a fixed price none does.
+    fn rule(&self, sold: &Sold) -> Option<&'a MarkupRule> {
+        if self.own.is_empty() {
+            return None;
+        }
+        let provider = sold.marked_up.as_ref()?;
+        let priced = Priced { service: sold.id, category: &sold.category, provider };
+        self.snapshot.rules.speaks(&self.own, priced)
+    }
+}
+
+fn under(rule: &MarkupRule, sold: &Sold) -> Option<Rate> {
+    pricing::under(rule, sold.price.cost_rate).ok().filter(|rate| *rate != Rate::default())
+}
