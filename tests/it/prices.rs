@@ -264,6 +264,7 @@ async fn a_rule_for_nobody_is_known_until_somebody_is_opened() {
 }
 
 /// What five thousand services cost to look up: for everybody, and for whom rules speak. `--nocapture` tells.
+#[allow(clippy::print_stdout, reason = "the figures are what whoever runs it alone wants to see")]
 #[tokio::test]
 async fn five_thousand_services_at_ones_own_prices_are_spelled_once() {
     const LARGE: u32 = 5_000;
