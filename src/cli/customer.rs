@@ -88,7 +88,7 @@ async fn create(session: &Session, name: &str, tier: &str) -> anyhow::Result<Ans
 }
 
 /// Whether the file in force names the tier. Before a gateway was ever started there is none to ask, and `serve` warns.
-async fn check_tier(session: &Session, tier: &str) -> anyhow::Result<()> {
+pub async fn check_tier(session: &Session, tier: &str) -> anyhow::Result<()> {
     let Some(tiers) = in_force::tiers(session).await? else { return Ok(()) };
     if !tiers.iter().any(|known| known == tier) {
         anyhow::bail!(

@@ -14,15 +14,15 @@ use crate::store::customers;
 use crate::store::keys::{self, Terms};
 
 /// Networks that one key may be allowed.
-const ALLOWED_MAX: usize = 32;
+pub const ALLOWED_MAX: usize = 32;
 /// The word that lets a key be used from anywhere again.
 const ANYWHERE: &str = "any";
 /// The longest label, in bytes.
-const LABEL_BYTES_MAX: usize = 100;
+pub const LABEL_BYTES_MAX: usize = 100;
 /// The largest number of requests of a minute.
-const PER_MINUTE_MAX: i64 = 10_000_000;
+pub const PER_MINUTE_MAX: i64 = 10_000_000;
 /// The longest time in which an order is taken for a repetition: a day.
-const DEDUPE_WINDOW_S_MAX: i64 = 86_400;
+pub const DEDUPE_WINDOW_S_MAX: i64 = 86_400;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {

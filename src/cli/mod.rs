@@ -9,6 +9,7 @@ mod check;
 mod customer;
 mod demo;
 mod dispatch;
+mod import;
 mod in_force;
 mod key;
 mod ledger;
@@ -104,6 +105,9 @@ enum Command {
     /// Prove the books
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Move in from an earlier panel
+    #[command(subcommand)]
+    Import(import::Command),
     /// Run a simulated panel
     PanelSim(panel_sim::Options),
 }
@@ -150,7 +154,8 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         | Command::Dispatch(_)
         | Command::Backup(_)
         | Command::Restore(_)
-        | Command::Ledger(_) => {}
+        | Command::Ledger(_)
+        | Command::Import(_) => {}
     }
     crate::telemetry::quiet();
     let session = Session::open(globals).await?;
@@ -174,6 +179,7 @@ async fn with_database(session: &Session, command: Command) -> anyhow::Result<An
         Command::Backup(options) => backup::backup(session, &options).await,
         Command::Restore(options) => backup::restore(session, &options).await,
         Command::Ledger(command) => ledger::run(session, command).await,
+        Command::Import(command) => import::run(session, command).await,
         Command::Demo(_) | Command::Serve(_) | Command::Check | Command::PanelSim(_) => {
             Err(WrongUse::because("this command opens its database itself"))
         }

@@ -112,7 +112,7 @@ impl<'t> Told<'t> {
 }
 
 /// The operator's own text in quotes, shortened and with everything unprintable escaped.
-pub(super) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     let short: String = text.chars().take(SHOWN_CHARS_MAX).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{short:?}{more}")
@@ -133,6 +133,6 @@ pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) 
 }
 
 /// "; did you mean …?" or nothing.
-pub(super) fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> String {
+pub fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> String {
     nearest(name, known).map(|other| format!("; did you mean {other}?")).unwrap_or_default()
 }

@@ -27,7 +27,7 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::id::ConfigHash;
 
 pub use alerts::{AlertSettings, AlertsError, webhook};
-pub use complaint::{Complaint, Complaints};
+pub use complaint::{Complaint, Complaints, did_you_mean, shown};
 pub use secret::{SecretError, secret};
 pub use settings::{DatabaseSettings, LogFormat, ProcessSettings, Role, ServerSettings, TelemetrySettings};
 

@@ -14,6 +14,8 @@ pub enum Account {
     Deposits,
     /// The other side of what a person put right in wallets.
     Adjustments,
+    /// The other side of what customers held at an earlier panel.
+    Opening,
     /// What was given back too much, and the house bears.
     WriteOff,
     /// What a panel's deliveries cost.
@@ -31,6 +33,7 @@ impl Account {
             Self::Revenue => ("revenue", None),
             Self::Deposits => ("deposits", None),
             Self::Adjustments => ("adjustments", None),
+            Self::Opening => ("opening", None),
             Self::WriteOff => ("write_off", None),
             Self::Cost(provider) => ("cost", Some(provider)),
             Self::Float(provider) => ("float", Some(provider)),
@@ -56,6 +59,8 @@ pub enum Reason {
     Deposit,
     /// A person put a wallet right, whichever way: adjustments to wallet, or back.
     Adjustment,
+    /// What a customer held, or owed, at an earlier panel: opening to wallet, or back.
+    Opening,
     /// A panel accepted: the expected cost, cost to float.
     Cost,
     /// The panel's final charge differs from the expected cost.
@@ -77,6 +82,7 @@ impl Reason {
             Self::AbsorbedLess => "absorbed_less",
             Self::Deposit => "deposit",
             Self::Adjustment => "adjustment",
+            Self::Opening => "opening",
             Self::Cost => "cost",
             Self::CostCorrection => "cost_correction",
             Self::Doubt => "doubt",

@@ -12,6 +12,9 @@ use crate::store::legs::LockedLeg;
 use crate::store::transfers::{self, Incoming};
 use crate::store::{StoreError, Tx};
 
+/// The reference of every opening balance: a customer moves in once.
+const OPENING_REFERENCE: &str = "opening balance";
+
 /// What came of a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deposit {
@@ -41,7 +44,7 @@ pub async fn deposit(
     Ok(Deposit::Done)
 }
 
-/// What came of an adjustment.
+/// What came of an adjustment, or of an opening balance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adjustment {
     /// The wallet is put right.
@@ -62,18 +65,38 @@ pub async fn adjust(
     reference: &str,
     at: Instant,
 ) -> Result<Adjustment, StoreError> {
+    by_hand(tx, customer, amount, (&Account::Adjustments, Reason::Adjustment), reference, at).await
+}
+
+/// What a customer held (or owed) at an earlier panel comes into the wallet; once per customer.
+pub async fn open_with(
+    tx: &mut Tx,
+    customer: CustomerId,
+    amount: Money,
+    at: Instant,
+) -> Result<Adjustment, StoreError> {
+    by_hand(tx, customer, amount, (&Account::Opening, Reason::Opening), OPENING_REFERENCE, at).await
+}
+
+async fn by_hand(
+    tx: &mut Tx,
+    customer: CustomerId,
+    amount: Money,
+    (account, reason): (&Account, Reason),
+    reference: &str,
+    at: Instant,
+) -> Result<Adjustment, StoreError> {
     match transfers::by_reference(tx, customer, reference).await? {
         Some(before) if before == amount => return Ok(Adjustment::DoneBefore),
         Some(before) => return Ok(Adjustment::OtherAmount(before)),
         None => {}
     }
-    let (account, reason) = (Account::Adjustments, Reason::Adjustment);
     if amount.is_positive() {
         let incoming = Incoming { customer, amount, reason, order: None, reference: Some(reference) };
-        transfers::to_wallet(tx, &account, incoming, at).await?;
+        transfers::to_wallet(tx, account, incoming, at).await?;
         return Ok(Adjustment::Done);
     }
-    let moved = transfers::out_by_hand(tx, &account, customer, amount.size(), reason, reference, at).await?;
+    let moved = transfers::out_by_hand(tx, account, customer, amount.size(), reason, reference, at).await?;
     Ok(if moved { Adjustment::Done } else { Adjustment::BelowFloor })
 }
 

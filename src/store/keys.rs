@@ -1,7 +1,7 @@
 //! What is said about keys after they were made: their terms, their use, and that there are new ones.
 
 use crate::domain::clock::Instant;
-use crate::domain::id::KeyId;
+use crate::domain::id::{CustomerId, KeyId};
 use crate::domain::network::Network;
 use crate::store::{Store, StoreError, Tx};
 
@@ -37,6 +37,15 @@ pub async fn set(tx: &mut Tx, key: KeyId, terms: &Terms) -> Result<bool, StoreEr
         terms.dedupe_window_s
     );
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Whose key has this digest, and whether it is in force.
+pub async fn owner(tx: &mut Tx, digest: &[u8; 32]) -> Result<Option<(CustomerId, bool)>, StoreError> {
+    let row = sqlx::query!(
+        r#"select customer_id, revoked_at is null as "in_force!" from api_key where digest = $1"#,
+        digest.as_slice()
+    );
+    Ok(row.fetch_optional(&mut **tx).await?.map(|row| (CustomerId(row.customer_id), row.in_force)))
 }
 
 /// Writes down when keys were last used; a later word stays.

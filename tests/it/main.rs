@@ -35,6 +35,7 @@ mod listen;
 mod lost;
 mod mirror;
 mod model;
+mod moving_in;
 mod placing;
 mod prices;
 mod receiver;

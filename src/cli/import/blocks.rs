@@ -1,0 +1,146 @@
+//! Services as `[[service]]` blocks at the end of the configuration file, which stays the only truth for routing.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
+
+use crate::cli::import::papers::OldService;
+use crate::cli::import::sheet::Wrongs;
+use crate::config;
+use crate::domain::service::ServiceRule;
+
+/// What the file is called while it is written, and what the replaced one is called afterwards.
+const HALF_WRITTEN: &str = ".half-written";
+const BEFORE: &str = ".before-import";
+
+/// The configuration file with the services in it, found right and not written yet.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    text: String,
+    /// Services that it did not have.
+    pub added: usize,
+    /// Services that it had already.
+    pub before: usize,
+}
+
+/// Adds the services to the file's text, and reads the whole of it as `check` would.
+pub fn draft(path: &Path, services: &[OldService], wrongs: &mut Wrongs) -> anyhow::Result<Draft> {
+    let surroundings = config::surroundings();
+    let file = config::load(path, &surroundings)?;
+    let here: HashMap<i64, &ServiceRule> =
+        file.mapping.services.iter().map(|rule| (i64::from(rule.id.0), rule)).collect();
+    let mut blocks = ArrayOfTables::new();
+    let mut before = 0;
+    for service in services {
+        match here.get(&service.id) {
+            None => blocks.push(block(service)),
+            Some(rule) if delivers(rule, service) => before += 1,
+            Some(_) => {
+                let file = path.display();
+                wrongs.say(&service.place, &format!("{file} has a service {} already, with another route", service.id));
+            }
+        }
+    }
+    let added = blocks.len();
+    if added == 0 {
+        return Ok(Draft { path: path.to_owned(), text: file.text, added, before });
+    }
+    let mut document = DocumentMut::new();
+    document.insert("service", Item::ArrayOfTables(blocks));
+    let text = format!("{}\n\n{document}", file.text.trim_end());
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if let Err(complaints) = config::read(&text, folder, &surroundings) {
+        let name = format!("{} with the services of the sheet at its end", path.display());
+        wrongs.say("services.csv", &complaints.about(name).to_string());
+    }
+    Ok(Draft { path: path.to_owned(), text, added, before })
+}
+
+/// Whether a block sells the same service of the same panel.
+fn delivers(rule: &ServiceRule, service: &OldService) -> bool {
+    rule.routes.iter().any(|route| route.provider.0 == service.provider && route.service == service.service)
+}
+
+fn block(service: &OldService) -> Table {
+    let mut block = Table::new();
+    let mut set = |key: &str, item: Option<Value>| {
+        if let Some(item) = item {
+            block.insert(key, value(item));
+        }
+    };
+    set("id", Some(service.id.into()));
+    set("name", service.name.as_deref().map(Value::from));
+    set("type", service.kind.map(|kind| kind.name().into()));
+    set("category", service.category.as_deref().map(Value::from));
+    set("refill", service.refill.map(Value::from));
+    set("cancel", service.cancel.map(Value::from));
+    set("min", service.min.map(|min| i64::from(min).into()));
+    set("max", service.max.map(|max| i64::from(max).into()));
+    let mut route = InlineTable::new();
+    route.insert("provider", service.provider.as_str().into());
+    route.insert("service", service.service.as_str().into());
+    set("routes", Some(Value::Array([Value::InlineTable(route)].into_iter().collect())));
+    set("rate", service.rate.map(|rate| rate.to_string().into()));
+    block
+}
+
+impl Draft {
+    /// Writes the text beside the file, as far as anything can be done before the books are committed.
+    pub fn prepare(self) -> anyhow::Result<Prepared> {
+        if self.added == 0 {
+            return Ok(Prepared { file: None });
+        }
+        // What a link names is replaced, not the link.
+        let path = fs::canonicalize(&self.path).with_context(|| format!("{} cannot be found", self.path.display()))?;
+        let half_written = beside(&path, HALF_WRITTEN);
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&half_written)?;
+            file.set_permissions(fs::metadata(&path)?.permissions())?;
+            file.write_all(self.text.as_bytes())?;
+            file.sync_all()
+        };
+        write().with_context(|| format!("{} cannot be written", half_written.display()))?;
+        Ok(Prepared { file: Some((half_written, path)) })
+    }
+}
+
+/// A file that waits for its last step.
+#[derive(Debug)]
+pub struct Prepared {
+    file: Option<(PathBuf, PathBuf)>,
+}
+
+impl Prepared {
+    /// Puts the file in its place.
+    pub fn finish(mut self) -> anyhow::Result<()> {
+        let Some((half_written, path)) = self.file.take() else { return Ok(()) };
+        // The replaced text is kept under a name of its own; then the new one takes its place in one step.
+        let put = fs::copy(&path, beside(&path, BEFORE)).and_then(|_| fs::rename(&half_written, &path));
+        put.with_context(|| {
+            let (half_written, path) = (half_written.display(), path.display());
+            format!(
+                "customers, keys and balances are in, but {half_written} could not be renamed to {path}; do it by hand"
+            )
+        })
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // Nothing came of it: nobody is left wondering what it is.
+        if let Some((half_written, _)) = &self.file {
+            let _ = fs::remove_file(half_written);
+        }
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
