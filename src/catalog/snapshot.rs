@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::catalog::mapping::Mapping;
+use crate::domain::choice::{Routing, Strategy};
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::{PackageBilling, PanelService, Route, ServiceRule, ServiceType, Units};
@@ -32,7 +33,9 @@ pub struct Sold {
     pub cancel: bool,
     /// What a package costs.
     pub package_billing: PackageBilling,
-    /// The panels that may deliver, in order of priority, with what 1,000 units (or a package) cost there now.
+    /// How one of the routes is chosen.
+    pub routing: Routing,
+    /// The panels that may deliver, in the order of the file, with what 1,000 units (or a package) cost there now.
     pub routes: Vec<(Route, Option<Rate>)>,
 }
 
@@ -110,14 +113,14 @@ impl Snapshot {
 }
 
 /// One service: what the operator left out is taken from the first route's panel, bounds are narrowed to what every
-/// route takes, and the price comes from the first route whose cost is known.
+/// route takes, and the price comes from what a route costs ([`cost_rate`]).
 fn resolve_service(mapping: &Mapping, rule: &ServiceRule, panels: &Panels) -> Result<Sold, &'static str> {
     let row = |route: &Route| panels.get(&(route.provider.clone(), route.service.clone()));
     let offered: Vec<&PanelService> = rule.routes.iter().filter_map(row).collect();
     let first = *offered.first().ok_or("no route's panel lists it")?;
     let kind = rule.kind.or_else(|| ServiceType::read(&first.kind)).ok_or("its type is not sold")?;
     let routes: Vec<_> = rule.routes.iter().map(|route| (route.clone(), cost(row(route), kind))).collect();
-    let cost_rate = routes.iter().find_map(|(_, rate)| *rate).ok_or("no route has a known price")?;
+    let cost_rate = cost_rate(mapping, rule, &routes).ok_or("no route has a known price")?;
     let category = rule.category.clone().unwrap_or_else(|| first.category.clone());
     let price =
         pricing::price(rule.rate, cost_rate, &category, &mapping.markups).map_err(|_| "its price is too large")?;
@@ -143,8 +146,25 @@ fn resolve_service(mapping: &Mapping, rule: &ServiceRule, panels: &Panels) -> Re
         refill: rule.refill.unwrap_or(first.refill) && rule.routes.iter().any(|route| may_refill(mapping, route)),
         cancel: rule.cancel.unwrap_or(first.cancel),
         package_billing: rule.package_billing,
+        routing: rule.routing.clone(),
         routes,
     })
+}
+
+/// The cost that is marked up: where the file's order decides, that of the first route whose price is known; elsewhere
+/// the dearest, because any of them may be the one that delivers. Stopped panels count: prices do not move with a pause.
+fn cost_rate(mapping: &Mapping, rule: &ServiceRule, routes: &[(Route, Option<Rate>)]) -> Option<Rate> {
+    let mut known = routes.iter().filter_map(|(_, rate)| *rate);
+    match (rule.routing.strategy, rule.rate) {
+        (Strategy::Priority, _) => known.next(),
+        (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, None) => known.max(),
+        // A fixed price stays what it is: routes that are too dear for it shall not be taken as priced in, or they would
+        // be sent to at a loss. Where all are, the operator means the least of them.
+        (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, Some(fixed)) => {
+            let keeps = |rate: &Rate| fixed.for_package().keeps_margin(rate.for_package(), mapping.margin_floor);
+            known.clone().filter(keeps).max().or_else(|| known.min())
+        }
+    }
 }
 
 /// Whether nothing is known against asking a route's panel for refills.
@@ -198,6 +218,7 @@ mod tests {
                 min: None,
                 max: Some(900),
                 routes: providers.iter().map(route).collect(),
+                routing: Routing::default(),
                 rate: None,
                 package_billing: PackageBilling::Rate,
             }],

@@ -9,6 +9,8 @@ use crate::catalog;
 use crate::cli::answer::{Answer, table};
 use crate::cli::in_force;
 use crate::cli::session::Session;
+use crate::domain::choice::Strategy;
+use crate::domain::service::Route;
 use crate::store::catalogue;
 
 /// How often the gateway is looked at while it reads the catalogues.
@@ -46,8 +48,7 @@ async fn list(session: &Session, provider: Option<&str>) -> anyhow::Result<Answe
     let rows: Vec<_> = sold
         .iter()
         .map(|sold| {
-            let routes: Vec<_> =
-                sold.routes.iter().map(|(route, _)| format!("{}:{}", route.provider, route.service)).collect();
+            let routes: Vec<_> = sold.routes.iter().map(|(route, _)| shown(sold, route)).collect();
             [
                 sold.id.to_string(),
                 sold.name.clone(),
@@ -55,12 +56,13 @@ async fn list(session: &Session, provider: Option<&str>) -> anyhow::Result<Answe
                 sold.price.rate.to_string(),
                 sold.price.cost_rate.to_string(),
                 format!("{}-{}", sold.min, sold.max),
+                sold.routing.strategy.word().to_owned(),
                 routes.join(" "),
                 sold.price.rule.clone(),
             ]
         })
         .collect();
-    let mut text = table(["id", "name", "type", "rate", "cost", "bounds", "routes", "why"], &rows);
+    let mut text = table(["id", "name", "type", "rate", "cost", "bounds", "strategy", "routes", "why"], &rows);
     for unsold in &snapshot.unsold {
         let _ = writeln!(text, "not sold: {} ({})", unsold.id, unsold.why);
     }
@@ -69,8 +71,10 @@ async fn list(session: &Session, provider: Option<&str>) -> anyhow::Result<Answe
             "id": sold.id.0, "name": sold.name, "type": sold.kind.name(), "category": sold.category,
             "rate": sold.price.rate.to_string(), "cost": sold.price.cost_rate.to_string(),
             "min": sold.min, "max": sold.max, "refill": sold.refill, "cancel": sold.cancel, "why": sold.price.rule,
+            "strategy": sold.routing.strategy.word(),
             "routes": sold.routes.iter().map(|(route, rate)| json!({
                 "provider": route.provider.0, "service": route.service, "cost": rate.map(|rate| rate.to_string()),
+                "weight": sold.routing.weight(route),
             })).collect::<serde_json::Value>(),
         })
     });
@@ -80,6 +84,15 @@ async fn list(session: &Session, provider: Option<&str>) -> anyhow::Result<Answe
         "services": document.collect::<serde_json::Value>(), "not_sold": unsold.collect::<serde_json::Value>(),
     });
     Ok(Answer::new(text, document))
+}
+
+/// A panel and its service, with what it weighs where that counts.
+fn shown(sold: &catalog::Sold, route: &Route) -> String {
+    let name = format!("{}:{}", route.provider, route.service);
+    match sold.routing.strategy {
+        Strategy::Weighted => format!("{name}*{}", sold.routing.weight(route)),
+        Strategy::Priority | Strategy::Cheapest | Strategy::Score => name,
+    }
 }
 
 async fn refresh(session: &Session) -> anyhow::Result<Answer> {

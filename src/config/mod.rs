@@ -164,7 +164,7 @@ fn mapping(
     let exchange = exchange::read(top, currency, today, notes);
     let currencies = Currencies { gateways: currency, rates: &exchange };
     let (providers, ids) = provider::read_all(top, currencies, folder);
-    let services = service::read_all(top, &ids);
+    let services = service::read_all(top, &ids, notes);
     gateway::imports(top);
     let markups = markup::read_all(top);
     let margin_floor = markup::margin_floor(top);
