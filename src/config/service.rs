@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::config::complaint::{did_you_mean, nearest, shown};
 use crate::config::reader::Section;
-use crate::domain::choice::{Routing, Strategy, WEIGHT_MAX};
+use crate::domain::choice::{Routing, Strategy, WEIGHT_DEFAULT, WEIGHT_MAX};
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::Rate;
 use crate::domain::service::{PackageBilling, Route, ServiceRule, ServiceType};
@@ -86,7 +86,7 @@ fn bounds(section: &mut Section<'_>) -> (Option<u64>, Option<u64>) {
     (min, max)
 }
 
-/// The routes, and what they weigh where it is said.
+/// The routes, and what they weigh where that is not the default.
 fn routes(section: &mut Section<'_>, providers: &BTreeSet<&str>) -> (Vec<Route>, HashMap<Route, u16>) {
     section.require("routes", "[{ provider = \"smosale\", service = \"1\" }]");
     let written = section.tables("routes");
@@ -106,7 +106,7 @@ fn routes(section: &mut Section<'_>, providers: &BTreeSet<&str>) -> (Vec<Route>,
         if let Some(before) = before {
             one.complain_whole(&format!("is the same as route {before}; remove one"));
         }
-        let weight = one.whole("weight", 1..=i64::from(WEIGHT_MAX));
+        let weight = one.whole("weight", 1..=i64::from(WEIGHT_MAX)).filter(|weight| *weight != WEIGHT_DEFAULT);
         one.finish();
         weights.extend(read.clone().zip(weight));
         routes.extend(read);

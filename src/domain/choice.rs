@@ -46,7 +46,7 @@ impl Strategy {
 pub struct Routing {
     /// By what they are put in order.
     pub strategy: Strategy,
-    /// What routes weigh, where it is said.
+    /// What routes weigh, where that is not [`WEIGHT_DEFAULT`].
     pub weights: HashMap<Route, u16>,
 }
 

@@ -42,6 +42,7 @@ mod refusals;
 mod refused;
 mod repeats;
 mod resolve;
+mod routes;
 mod scripted;
 mod seconds;
 mod server;
