@@ -238,6 +238,27 @@ mod tests {
     }
 
     #[test]
+    fn where_any_route_may_deliver_the_dearest_is_marked_up_and_a_fixed_price_leaves_out_what_it_cannot_pay() {
+        let cost = |strategy, fixed: Option<&str>| {
+            let mut mapping = mapping(&["a", "b", "c"]);
+            mapping.services[0].routing.strategy = strategy;
+            mapping.services[0].rate = fixed.map(|rate| Rate::parse(rate).unwrap());
+            let panels =
+                vec![panel("a", Some("2"), 1, 900), panel("b", Some("1"), 1, 900), panel("c", Some("3"), 1, 900)];
+            Snapshot::resolve(&mapping, 1, panels).sold[&ServiceId(1)].price.cost_rate.to_string()
+        };
+        assert_eq!(
+            (cost(Strategy::Priority, None), cost(Strategy::Priority, Some("2.5"))),
+            ("2.00".into(), "2.00".into())
+        );
+        for strategy in [Strategy::Cheapest, Strategy::Weighted, Strategy::Score] {
+            assert_eq!(cost(strategy, None), "3.00");
+            assert_eq!(cost(strategy, Some("2.5")), "2.00", "c would be bought at a loss");
+            assert_eq!(cost(strategy, Some("0.5")), "1.00", "all would be: the least loss was meant");
+        }
+    }
+
+    #[test]
     fn what_no_panel_offers_is_not_sold_and_says_why() {
         let why = |panels| Snapshot::resolve(&mapping(&["a"]), 1, panels).unsold[0].why;
         assert_eq!(why(vec![]), "no route's panel lists it");

@@ -13,9 +13,9 @@ use crate::store::{StoreError, gates};
 use crate::upstream::Panel;
 
 /// Legs looked at together.
-const LEGS_MAX: i64 = 200;
+const LEGS_MAX: i64 = 500;
 /// Such batches in one round; what is left over is looked at in the next.
-const BATCHES_MAX: usize = 25;
+const BATCHES_MAX: usize = 100;
 
 impl Delivery {
     /// Moves what waits at a panel to which nothing is sent, under the panel's lease. How many legs left.
@@ -30,17 +30,19 @@ impl Delivery {
         if services.is_empty() {
             return Ok(0);
         }
-        let (mut left, mut after) = (0, LegId(0));
+        let (mut left, mut behind) = (0, (Instant::UNIX_EPOCH, LegId(0)));
         for _ in 0..BATCHES_MAX {
             let now = self.clock.now();
-            let batch = leaving::waiting(&self.store, provider, &services, epoch, after, LEGS_MAX, now).await?;
-            for waiting in &batch {
+            let batch = leaving::waiting(&self.store, provider, epoch, behind, LEGS_MAX, now).await?;
+            for waiting in batch.iter().filter(|waiting| services.contains(&waiting.sold_as)) {
                 let moved = self.take_away(sight, waiting, epoch, &why, now).await;
                 left += usize::from(matches!(moved, Ok(true)));
                 apart(&format!("{}", waiting.order), moved.map(|_| ()))?;
             }
             match batch.last() {
-                Some(last) if batch.len() == usize::try_from(LEGS_MAX).unwrap_or(usize::MAX) => after = last.leg,
+                Some(last) if batch.len() == usize::try_from(LEGS_MAX).unwrap_or(usize::MAX) => {
+                    behind = (last.ready_at, last.leg);
+                }
                 Some(_) | None => break,
             }
         }

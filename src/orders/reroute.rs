@@ -1,6 +1,8 @@
 //! Which route an order goes by: its first, and another one where nothing of it was placed. Here the catalogue, the
 //! panels' standing and the order are laid before `routing`, which chooses.
 
+use std::collections::HashSet;
+
 use crate::catalog::panels::Panels;
 use crate::catalog::{Snapshot, Sold};
 use crate::domain::choice::{Choice, Passed};
@@ -99,7 +101,7 @@ pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
 }
 
 /// Services of which some route at another, running panel is offered: what waits for the rest need not be looked at.
-pub fn offered_beside(sight: Sight<'_>, stopped: &ProviderId) -> Vec<ServiceId> {
+pub fn offered_beside(sight: Sight<'_>, stopped: &ProviderId) -> HashSet<ServiceId> {
     let runs = |(route, rate): &(Route, Option<_>)| {
         rate.is_some() && route.provider != *stopped && sight.panels.standing(&route.provider).stopped.is_none()
     };

@@ -16,6 +16,8 @@ use crate::store::{Store, StoreError, unsigned};
 pub struct Waiting {
     /// The leg.
     pub leg: LegId,
+    /// Since when, or until when, it waits.
+    pub ready_at: Instant,
     /// Its order.
     pub order: OrderId,
     /// The order's other name.
@@ -38,44 +40,47 @@ pub struct Waiting {
     pub quoted_cost: Money,
 }
 
-/// Legs after `after` of these services that wait at a panel, by id: ready ones, whenever they are due, and leased ones
-/// that provably were not sent, as [`crate::store::leases::take`] tells them.
+/// A place among the legs that wait, longest first.
+pub type Place = (Instant, LegId);
+
+/// Legs behind a place that wait at a panel, longest first: ready ones, whenever they are due, and leased ones that
+/// provably were not sent, as [`crate::store::leases::take`] tells them.
 pub async fn waiting(
     store: &Store,
     provider: &ProviderId,
-    services: &[ServiceId],
     epoch: i64,
-    after: LegId,
+    behind: Place,
     legs_max: i64,
     now: Instant,
 ) -> Result<Vec<Waiting>, StoreError> {
-    let services: Vec<i32> = services.iter().map(|service| service.0).collect();
+    // As many as are wanted are found first: many may wait, and each look shall cost no more than what it looks at.
     let rows = sqlx::query!(
         r#"
         with waiting as materialized (
-            select id, order_id, n, state, attempt, service
+            select id, order_id, n, state, attempt, service, ready_at
             from leg
-            where provider = $1 and id > $4
-                and (state = 'ready' or (state = 'leased' and (leased_until < $6 or epoch < $3)))
+            where provider = $1 and (ready_at, id) > ($3, $4)
+                and (state = 'ready' or (state = 'leased' and (leased_until < $6 or epoch < $2)))
+            order by ready_at, id
+            limit $5
         )
-        select w.id, w.order_id, w.n, w.state, w.attempt, w.service, o.public_id, o.service_id, o.units, o.charge,
-            o.cost as quoted_cost
+        select w.id, w.order_id, w.n, w.state, w.attempt, w.service, w.ready_at, o.public_id, o.service_id, o.units,
+            o.charge, o.cost as quoted_cost
         from waiting w
         join orders o on o.id = w.order_id
-        where o.service_id = any($2)
-        order by w.id
-        limit $5
+        order by w.ready_at, w.id
         "#,
         provider.0,
-        &services,
         epoch,
-        after.0,
+        behind.0,
+        behind.1.0,
         legs_max,
         now
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
         Ok(Waiting {
             leg: LegId(row.id),
+            ready_at: row.ready_at,
             order: OrderId(row.order_id),
             public: PublicId(row.public_id),
             n: row.n,

@@ -3,8 +3,8 @@
 
 use std::process::Stdio;
 
-use panelgate::domain::clock::Clock;
-use panelgate::domain::id::{LegId, ProviderId, ServiceId};
+use panelgate::domain::clock::{Clock, Instant};
+use panelgate::domain::id::{LegId, ProviderId};
 use panelgate::domain::money::{Money, Rate};
 use panelgate::orders::reroute::{self, Leaving, Sale, Sight};
 use panelgate::simulator::Ending;
@@ -393,9 +393,8 @@ async fn what_cannot_be_reached_tells_whose_turn_it_is() {
 /// A leg that waits at the paused panel a, as a round sees it, and where it would go.
 async fn seen(world: &World, epoch: i64) -> (leaving::Waiting, panelgate::routing::Chosen) {
     let (store, now) = (&world.house.store, world.clock.now());
-    let (provider, services) = (ProviderId("a".into()), [ServiceId(1)]);
-    let mut waiting = leaving::waiting(store, &provider, &services, epoch, LegId(0), 10, now).await.unwrap();
-    let waiting = waiting.remove(0);
+    let (provider, front) = (ProviderId("a".into()), (Instant::UNIX_EPOCH, LegId(0)));
+    let waiting = leaving::waiting(store, &provider, epoch, front, 10, now).await.unwrap().remove(0);
     let (catalogue, panels) = (world.house.catalog.now(), world.house.catalog.panels());
     let sight = Sight { catalogue: &catalogue, panels: &panels };
     let leaving = Leaving { from: &waiting.route, why: "panel is stopped: paused" };
