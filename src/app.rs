@@ -76,6 +76,7 @@ impl House {
         let alerts = Alerts::new(store.clone(), &mapping, clock.clone());
         tell_of_freeze(&store).await?;
         let catalog = Catalog::open(store.clone(), mapping).await?;
+        catalog.look_at_panels(clock.now()).await?;
         Ok(Self {
             customers: Customers::new(store.clone(), clock.clone()),
             pace: Pace::new(store.clone(), clock.clone()),

@@ -1,6 +1,7 @@
 //! The catalogue: the snapshot that each request reads, swapped whole.
 
 pub mod mapping;
+pub mod panels;
 pub mod prices;
 pub mod refresh;
 pub mod snapshot;
@@ -14,6 +15,8 @@ pub use prices::Prices;
 pub use snapshot::{Snapshot, Sold};
 
 use crate::catalog::mapping::Mapping;
+use crate::catalog::panels::Panels;
+use crate::domain::clock::Instant;
 use crate::pricing::markup::Who;
 use crate::store::{Store, StoreError, catalogue, customers};
 
@@ -23,18 +26,31 @@ pub struct Catalog {
     store: Store,
     mapping: Arc<Mapping>,
     now: Arc<ArcSwap<Snapshot>>,
+    panels: Arc<ArcSwap<Panels>>,
 }
 
 impl Catalog {
     /// The catalogue of a mapping over the panels' catalogues as they are stored.
     pub async fn open(store: Store, mapping: Arc<Mapping>) -> Result<Self, StoreError> {
         let snapshot = read(&store, &mapping).await?;
-        Ok(Self { store, mapping, now: Arc::new(ArcSwap::from_pointee(snapshot)) })
+        Ok(Self { store, mapping, now: Arc::new(ArcSwap::from_pointee(snapshot)), panels: Arc::default() })
     }
 
     /// What is sold now; a request keeps what it got until its end.
     pub fn now(&self) -> Arc<Snapshot> {
         self.now.load_full()
+    }
+
+    /// How the panels stand, as it was seen last.
+    pub fn panels(&self) -> Arc<Panels> {
+        self.panels.load_full()
+    }
+
+    /// Sees how the panels stand now.
+    pub async fn look_at_panels(&self, now: Instant) -> Result<(), StoreError> {
+        let panels = self.panels().after(&self.store, &self.mapping, now).await?;
+        self.panels.store(Arc::new(panels));
+        Ok(())
     }
 
     /// The operator's file behind it.

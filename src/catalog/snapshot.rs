@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::catalog::mapping::Mapping;
+use crate::domain::choice::{Routing, Strategy};
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::{PackageBilling, PanelService, Route, ServiceRule, ServiceType, Units};
@@ -36,7 +37,9 @@ pub struct Sold {
     pub cancel: bool,
     /// What a package costs.
     pub package_billing: PackageBilling,
-    /// The panels that may deliver, in order of priority, with what 1,000 units (or a package) cost there now.
+    /// How one of the routes is chosen.
+    pub routing: Routing,
+    /// The panels that may deliver, in the order of the file, with what 1,000 units (or a package) cost there now.
     pub routes: Vec<(Route, Option<Rate>)>,
 }
 
@@ -118,7 +121,7 @@ impl Snapshot {
 }
 
 /// One service: what the operator left out is taken from the first route's panel, bounds are narrowed to what every
-/// route takes, and the price comes from the first route whose cost is known.
+/// route takes, and the price comes from what a route costs ([`marked_up`]).
 fn resolve_service(
     mapping: &Mapping,
     rule: &ServiceRule,
@@ -130,10 +133,7 @@ fn resolve_service(
     let first = *offered.first().ok_or("no route's panel lists it")?;
     let kind = rule.kind.or_else(|| ServiceType::read(&first.kind)).ok_or("its type is not sold")?;
     let routes: Vec<_> = rule.routes.iter().map(|route| (route.clone(), cost(row(route), kind))).collect();
-    let (provider, cost_rate) = routes
-        .iter()
-        .find_map(|(route, rate)| Some((&route.provider, (*rate)?)))
-        .ok_or("no route has a known price")?;
+    let (provider, cost_rate) = marked_up(mapping, rule, &routes).ok_or("no route has a known price")?;
     let category = rule.category.clone().unwrap_or_else(|| first.category.clone());
     let priced = Priced { service: rule.id, category: &category, provider };
     let price =
@@ -162,8 +162,33 @@ fn resolve_service(
         refill: rule.refill.unwrap_or(first.refill) && rule.routes.iter().any(|route| may_refill(mapping, route)),
         cancel: rule.cancel.unwrap_or(first.cancel),
         package_billing: rule.package_billing,
+        routing: rule.routing.clone(),
         routes,
     })
+}
+
+/// The panel and the cost that are marked up: where the file's order decides, those of the first route whose price is
+/// known; elsewhere of the dearest, because any of them may be the one that delivers. Stopped panels count: prices do not
+/// move with a pause.
+fn marked_up<'a>(
+    mapping: &Mapping,
+    rule: &ServiceRule,
+    routes: &'a [(Route, Option<Rate>)],
+) -> Option<(&'a ProviderId, Rate)> {
+    let mut known = routes.iter().filter_map(|(route, rate)| Some((&route.provider, (*rate)?)));
+    let rate_of = |(_, rate): &(&ProviderId, Rate)| *rate;
+    match (rule.routing.strategy, rule.rate) {
+        (Strategy::Priority, _) => known.next(),
+        (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, None) => known.max_by_key(rate_of),
+        // A fixed price stays what it is: routes that are too dear for it shall not be taken as priced in, or they would
+        // be sent to at a loss. Where all are, the operator means the least of them.
+        (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, Some(fixed)) => {
+            let keeps = |(_, rate): &(&ProviderId, Rate)| {
+                fixed.for_package().keeps_margin(rate.for_package(), mapping.margin_floor)
+            };
+            known.clone().filter(keeps).max_by_key(rate_of).or_else(|| known.min_by_key(rate_of))
+        }
+    }
 }
 
 /// Whether nothing is known against asking a route's panel for refills.
@@ -217,6 +242,7 @@ mod tests {
                 min: None,
                 max: Some(900),
                 routes: providers.iter().map(route).collect(),
+                routing: Routing::default(),
                 rate: None,
                 package_billing: PackageBilling::Rate,
             }],
@@ -233,6 +259,27 @@ mod tests {
         let sold = &snapshot.sold[&ServiceId(1)];
         assert_eq!((sold.min, sold.max, sold.price.rate.to_string()), (50, 800, "2.00".into()));
         assert!(sold.refill && sold.cancel && sold.routes[0].1.is_none());
+    }
+
+    #[test]
+    fn where_any_route_may_deliver_the_dearest_is_marked_up_and_a_fixed_price_leaves_out_what_it_cannot_pay() {
+        let cost = |strategy, fixed: Option<&str>| {
+            let mut mapping = mapping(&["a", "b", "c"]);
+            mapping.services[0].routing.strategy = strategy;
+            mapping.services[0].rate = fixed.map(|rate| Rate::parse(rate).unwrap());
+            let panels =
+                vec![panel("a", Some("2"), 1, 900), panel("b", Some("1"), 1, 900), panel("c", Some("3"), 1, 900)];
+            Snapshot::resolve(&mapping, 1, panels).sold[&ServiceId(1)].price.cost_rate.to_string()
+        };
+        assert_eq!(
+            (cost(Strategy::Priority, None), cost(Strategy::Priority, Some("2.5"))),
+            ("2.00".into(), "2.00".into())
+        );
+        for strategy in [Strategy::Cheapest, Strategy::Weighted, Strategy::Score] {
+            assert_eq!(cost(strategy, None), "3.00");
+            assert_eq!(cost(strategy, Some("2.5")), "2.00", "c would be bought at a loss");
+            assert_eq!(cost(strategy, Some("0.5")), "1.00", "all would be: the least loss was meant");
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ use crate::catalog::Sold;
 use crate::cli::answer::{Answer, table};
 use crate::cli::in_force;
 use crate::cli::session::Session;
+use crate::domain::choice::Strategy;
 use crate::domain::customer::Buyer;
+use crate::domain::service::Route;
 use crate::pricing::Price;
 use crate::store::catalogue;
 
@@ -93,8 +95,7 @@ async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>)
 
 fn lines(sold: &[Priced<'_>]) -> String {
     let row = |(sold, price): &Priced<'_>| {
-        let routes: Vec<_> =
-            sold.routes.iter().map(|(route, _)| format!("{}:{}", route.provider, route.service)).collect();
+        let routes: Vec<_> = sold.routes.iter().map(|(route, _)| shown(sold, route)).collect();
         [
             sold.id.to_string(),
             sold.name.clone(),
@@ -103,11 +104,12 @@ fn lines(sold: &[Priced<'_>]) -> String {
             price.cost_rate.to_string(),
             margin(price).map(|margin| format!("{margin} %")).unwrap_or_default(),
             format!("{}-{}", sold.min, sold.max),
+            sold.routing.strategy.word().to_owned(),
             routes.join(" "),
             price.rule.clone(),
         ]
     };
-    let heads = ["id", "name", "type", "rate", "cost", "margin", "bounds", "routes", "why"];
+    let heads = ["id", "name", "type", "rate", "cost", "margin", "bounds", "strategy", "routes", "why"];
     table(heads, &sold.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -116,8 +118,10 @@ fn document(sold: &Sold, price: &Price) -> Value {
         "id": sold.id.0, "name": sold.name, "type": sold.kind.name(), "category": sold.category,
         "rate": price.rate.to_string(), "cost": price.cost_rate.to_string(), "margin_percent": margin(price),
         "min": sold.min, "max": sold.max, "refill": sold.refill, "cancel": sold.cancel, "why": price.rule,
+        "strategy": sold.routing.strategy.word(),
         "routes": sold.routes.iter().map(|(route, rate)| json!({
             "provider": route.provider.0, "service": route.service, "cost": rate.map(|rate| rate.to_string()),
+            "weight": sold.routing.weight(route),
         })).collect::<Value>(),
     })
 }
@@ -125,6 +129,15 @@ fn document(sold: &Sold, price: &Price) -> Value {
 /// What is left of the price, in percent of it.
 fn margin(price: &Price) -> Option<String> {
     price.rate.margin_over(price.cost_rate).map(|margin| margin.to_string())
+}
+
+/// A panel and its service, with what it weighs where that counts.
+fn shown(sold: &Sold, route: &Route) -> String {
+    let name = format!("{}:{}", route.provider, route.service);
+    match sold.routing.strategy {
+        Strategy::Weighted => format!("{name}*{}", sold.routing.weight(route)),
+        Strategy::Priority | Strategy::Cheapest | Strategy::Score => name,
+    }
 }
 
 async fn refresh(session: &Session) -> anyhow::Result<Answer> {

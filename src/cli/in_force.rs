@@ -43,5 +43,6 @@ pub async fn snapshot(session: &Session) -> anyhow::Result<(Snapshot, Vec<Who>)>
 pub async fn delivery(session: &Session) -> anyhow::Result<Delivery> {
     let mapping = Arc::new(mapping(session).await?);
     let catalog = Catalog::open(session.store.clone(), mapping).await?;
+    catalog.look_at_panels(session.now()).await?;
     Ok(Delivery::new(session.store.clone(), catalog, Arc::new(SystemClock), Uuid::now_v7()))
 }

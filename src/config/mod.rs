@@ -164,7 +164,7 @@ fn mapping(
     let exchange = exchange::read(top, currency, today, notes);
     let currencies = Currencies { gateways: currency, rates: &exchange };
     let (providers, ids) = provider::read_all(top, currencies, folder);
-    let services = service::read_all(top, &ids);
+    let services = service::read_all(top, &ids, notes);
     gateway::imports(top);
     let limits = gateway::limits(top);
     let known = markup::Known { services: &services, providers: &ids, tiers: &limits.tiers };

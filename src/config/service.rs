@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::config::complaint::{did_you_mean, nearest, shown};
-use crate::config::reader::{Later, Section};
+use crate::config::reader::Section;
+use crate::domain::choice::{Routing, Strategy, WEIGHT_DEFAULT, WEIGHT_MAX};
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::Rate;
 use crate::domain::service::{PackageBilling, Route, ServiceRule, ServiceType};
@@ -21,7 +22,7 @@ const UNITS_MAX: i64 = i32::MAX as i64;
 const NOT_SOLD_YET: [&str; 1] = ["Subscriptions"];
 
 /// The services that could be read; `providers` are the ids of all panels of the file.
-pub(super) fn read_all(top: &mut Section<'_>, providers: &BTreeSet<&str>) -> Vec<ServiceRule> {
+pub(super) fn read_all(top: &mut Section<'_>, providers: &BTreeSet<&str>, notes: &mut Vec<String>) -> Vec<ServiceRule> {
     let mut ids = BTreeSet::new();
     let mut services = Vec::new();
     for mut section in top.tables("service") {
@@ -31,12 +32,12 @@ pub(super) fn read_all(top: &mut Section<'_>, providers: &BTreeSet<&str>) -> Vec
                 section.complain_whole("a second block with this id; ids are unique, renumber or remove one");
             }
         }
-        services.extend(read(section, providers));
+        services.extend(read(section, providers, notes));
     }
     services
 }
 
-fn read(mut section: Section<'_>, providers: &BTreeSet<&str>) -> Option<ServiceRule> {
+fn read(mut section: Section<'_>, providers: &BTreeSet<&str>, notes: &mut Vec<String>) -> Option<ServiceRule> {
     section.require("id", "1");
     let id = section.whole("id", 1..=i64::from(i32::MAX));
     let name = section.line("name", NAME_BYTES_MAX).map(|found| found.value.to_owned());
@@ -45,14 +46,16 @@ fn read(mut section: Section<'_>, providers: &BTreeSet<&str>) -> Option<ServiceR
     let refill = section.flag("refill");
     let cancel = section.flag("cancel");
     let (min, max) = bounds(&mut section);
-    let routes = routes(&mut section, providers);
-    section.word("strategy", &[("priority", Some(())), ("cheapest", None), ("weighted", None), ("score", None)]);
+    let (routes, weights) = routes(&mut section, providers);
+    let strategy = section.word("strategy", &Strategy::ALL.map(|strategy| (strategy.word(), Some(strategy))));
+    let routing = Routing { strategy: strategy.unwrap_or_default(), weights };
+    notes.extend(unused_weights(section.name(), &routing));
     let rate = section.amount("rate", Rate::parse).map(|found| found.value);
     section.word("remainder", &[("settle", Some(())), ("reroute", None)]);
     let package_billing = package_billing(&mut section, kind);
     section.finish();
     let id = ServiceId(id?);
-    Some(ServiceRule { id, name, kind, category, refill, cancel, min, max, routes, rate, package_billing })
+    Some(ServiceRule { id, name, kind, category, refill, cancel, min, max, routes, routing, rate, package_billing })
 }
 
 fn kind(section: &mut Section<'_>) -> Option<ServiceType> {
@@ -83,7 +86,8 @@ fn bounds(section: &mut Section<'_>) -> (Option<u64>, Option<u64>) {
     (min, max)
 }
 
-fn routes(section: &mut Section<'_>, providers: &BTreeSet<&str>) -> Vec<Route> {
+/// The routes, and what they weigh where that is not the default.
+fn routes(section: &mut Section<'_>, providers: &BTreeSet<&str>) -> (Vec<Route>, HashMap<Route, u16>) {
     section.require("routes", "[{ provider = \"smosale\", service = \"1\" }]");
     let written = section.tables("routes");
     if section.peek("routes").and_then(toml_edit::Item::as_array).is_some_and(toml_edit::Array::is_empty) {
@@ -94,6 +98,7 @@ fn routes(section: &mut Section<'_>, providers: &BTreeSet<&str>) -> Vec<Route> {
     }
     let mut seen: HashMap<Route, usize> = HashMap::new();
     let mut routes = Vec::new();
+    let mut weights = HashMap::new();
     for (n, one) in written.into_iter().enumerate() {
         let mut one = one.named(format!("{}: route {}", section.name(), n + 1));
         let read = route(&mut one, providers);
@@ -101,16 +106,27 @@ fn routes(section: &mut Section<'_>, providers: &BTreeSet<&str>) -> Vec<Route> {
         if let Some(before) = before {
             one.complain_whole(&format!("is the same as route {before}; remove one"));
         }
+        let weight = one.whole("weight", 1..=i64::from(WEIGHT_MAX)).filter(|weight| *weight != WEIGHT_DEFAULT);
         one.finish();
+        weights.extend(read.clone().zip(weight));
         routes.extend(read);
     }
-    routes
+    (routes, weights)
+}
+
+/// Weights that change nothing are allowed, so that a strategy can be tried and taken back; they are told.
+fn unused_weights(name: &str, routing: &Routing) -> Option<String> {
+    let used = match routing.strategy {
+        Strategy::Weighted => true,
+        Strategy::Priority | Strategy::Cheapest | Strategy::Score => routing.weights.is_empty(),
+    };
+    let strategy = routing.strategy.word();
+    (!used).then(|| format!("{name}: weight counts under strategy \"weighted\" only, and this one is \"{strategy}\""))
 }
 
 fn route(one: &mut Section<'_>, providers: &BTreeSet<&str>) -> Option<Route> {
     one.require("provider", "\"smosale\"");
     one.require("service", "\"1\"");
-    one.later("weight", Later::Absent);
     let provider = one.text("provider");
     let service = one.line("service", PANEL_SERVICE_BYTES_MAX);
     let provider = provider?;

@@ -1,6 +1,7 @@
 //! The words everything else is written in: no I/O, no clock read, no JSON.
 
 pub mod alert;
+pub mod choice;
 pub mod clock;
 pub mod customer;
 pub mod doubt;

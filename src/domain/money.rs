@@ -170,6 +170,13 @@ impl Money {
         let spent = cost.0.checked_mul(hundred);
         matches!((kept, spent), (Some(kept), Some(spent)) if spent <= kept)
     }
+
+    /// How many percent of this charge are left when it costs `cost`, for people: rounded down to a tenth. `None` where
+    /// nothing is charged.
+    pub fn left_after(self, cost: Self) -> Option<Percent> {
+        let left = self.0.checked_sub(cost.0)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(self.0)?;
+        Some(Percent(left.round_dp_with_strategy(1, RoundingStrategy::ToNegativeInfinity)))
+    }
 }
 
 impl Rate {

@@ -7,6 +7,7 @@
 //! ```
 //! It moves to the right and never back to `pending`; a panel's later word may still correct an end.
 
+use crate::domain::choice::Choice;
 use crate::domain::clock::Instant;
 use crate::domain::id::{ConfigHash, CustomerId, KeyId, OrderId, PublicId, ServiceId};
 use crate::domain::money::{Money, Rate};
@@ -86,6 +87,10 @@ pub struct Placement {
     pub quote: Quote,
     /// The first leg's route.
     pub route: Route,
+    /// What it is expected to cost there.
+    pub leg_cost: Money,
+    /// Why that route.
+    pub choice: Choice,
     /// The `request_id`'s digest and what it is bound to.
     pub request: Option<Request>,
     /// The exact answer of `add`, remembered with the request.

@@ -1,5 +1,6 @@
 //! What is sold: service types, services of our catalogue, their routes; and what a panel says it sells.
 
+use crate::domain::choice::Routing;
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::{Money, MoneyError, Rate};
 use crate::domain::wish::Parameter;
@@ -207,8 +208,10 @@ pub struct ServiceRule {
     pub min: Option<u64>,
     /// Most units at once.
     pub max: Option<u64>,
-    /// In order of priority; never empty.
+    /// In the order of the file; never empty.
     pub routes: Vec<Route>,
+    /// How one of them is chosen.
+    pub routing: Routing,
     /// A fixed price instead of a marked-up cost.
     pub rate: Option<Rate>,
     /// What a package costs.

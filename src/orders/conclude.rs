@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use crate::domain::choice::Passed;
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, PanelOrder};
 use crate::domain::leg::{Evidence, LegState, Verdict};
@@ -10,7 +11,8 @@ use crate::domain::order::OrderState;
 use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::domain::service::Route;
 use crate::ledger;
-use crate::orders::{Delivery, reroute, settle, track};
+use crate::orders::reroute::{self, Leaving, Sale, Sight};
+use crate::orders::{Delivery, settle, track};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{LockedLeg, Turn};
 use crate::store::{StoreError, Tx, gates, legs, orders};
@@ -19,6 +21,8 @@ use crate::store::{StoreError, Tx, gates, legs, orders};
 const UNSENT_WAIT_S_MAX: i64 = 60;
 /// From so many unsent tries in a row, the next route is tried.
 const UNSENT_BEFORE_REROUTE: i32 = 3;
+/// What is said of a panel to which not a byte went.
+const UNREACHABLE: &str = "could not be reached; nothing was sent";
 /// How long a leg waits for another order on its link to end.
 pub(super) const ACTIVE_WAIT_H_MAX: i64 = 24;
 
@@ -163,12 +167,16 @@ impl Delivery {
         why: &str,
         now: Instant,
     ) -> Result<bool, StoreError> {
-        let tried = legs::tried(tx, leg.order).await?;
+        let mut tried = legs::tried_before(tx, leg.order, leg.n).await?;
+        tried.push(Passed::because(&leg.route, format!("tried before: {why}")));
         let order = orders::lock(tx, leg.order).await?;
-        let Some((route, cost)) = reroute::next(&self.catalog.now(), &order, &tried) else { return Ok(false) };
+        let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
+        let sight = Sight { catalogue: &catalogue, panels: &panels };
+        let leaving = Leaving { from: &leg.route, why };
+        let Ok(chosen) = reroute::next(sight, &Sale::from(&order), leaving, &tried) else { return Ok(false) };
         ledger::unexpose(tx, leg, now).await?;
         legs::turn(tx, leg, &Turn::Refused, why, now).await?;
-        legs::follow(tx, leg, &route, cost, &format!("after {}: {why}", leg.route.provider), now).await?;
+        legs::follow(tx, leg, &chosen, &format!("after {}: {why}", leg.route.provider), now).await?;
         Ok(true)
     }
 
@@ -190,15 +198,15 @@ impl Delivery {
     async fn never_sent(&self, tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
         ledger::unexpose(tx, leg, now).await?;
         let at = now + TimeDelta::seconds(unsent_wait_s(leg.unsent));
-        let (mut route, mut cost) = (leg.route.clone(), leg.cost);
+        let mut by = None;
         if leg.unsent + 1 >= UNSENT_BEFORE_REROUTE {
             let order = orders::lock(tx, leg.order).await?;
-            if let Some((other, its_cost)) = reroute::beside(&self.catalog.now(), &order, &leg.route) {
-                (route, cost) = (other, its_cost);
-            }
+            let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
+            let sight = Sight { catalogue: &catalogue, panels: &panels };
+            by = reroute::beside(sight, &Sale::from(&order), Leaving { from: &leg.route, why: UNREACHABLE });
         }
-        let reason = never_sent_reason(&leg.route, &route);
-        legs::turn(tx, leg, &Turn::Again { at, route, cost }, &reason, now).await
+        let reason = never_sent_reason(&leg.route, by.as_ref().map(|chosen| &chosen.route));
+        legs::turn(tx, leg, &Turn::Again { at, by }, &reason, now).await
     }
 }
 
@@ -230,11 +238,10 @@ fn believed(leg: &LockedLeg, verdict: &Verdict) -> Verdict {
     }
 }
 
-fn never_sent_reason(from: &Route, to: &Route) -> String {
-    if from == to {
-        format!("{} could not be reached; nothing was sent", from.provider)
-    } else {
-        format!("{} could not be reached; nothing was sent; {} is tried", from.provider, to.provider)
+fn never_sent_reason(from: &Route, to: Option<&Route>) -> String {
+    match to {
+        None => format!("{} {UNREACHABLE}", from.provider),
+        Some(to) => format!("{} {UNREACHABLE}; {} is tried", from.provider, to.provider),
     }
 }
 

@@ -5,10 +5,12 @@
 
 use chrono::TimeDelta;
 
+use crate::domain::choice::Passed;
+use crate::domain::id::OrderId;
 use crate::domain::leg::LeasedLeg;
 use crate::domain::money::Money;
-use crate::domain::service::Route;
-use crate::orders::{Delivery, reroute};
+use crate::orders::Delivery;
+use crate::orders::reroute::{self, Leaving, Sale, Sight};
 use crate::store::leases::{self, Held};
 use crate::store::{StoreError, legs, providers};
 
@@ -33,14 +35,21 @@ impl Delivery {
             return Ok(Word::Send(cost));
         }
         let now = self.clock.now();
-        let tried = self.tried(leg).await?;
+        let tried = self.tried_before(leg.order, leg.n).await?;
+        let panels = self.catalog.panels();
+        let (sight, sale) = (Sight { catalogue: &catalogue, panels: &panels }, Sale::from(leg));
+        let leaving = Leaving { from: &leg.route, why: &format!("costs {cost} now") };
         let (from, charge) = (&leg.route.provider, leg.charge);
-        let (held, words) = if let Some((route, its_cost)) = reroute::instead(&catalogue, leg, &tried) {
-            let words = format!("{from} costs {cost} now; {} is tried", route.provider);
-            (Held::Elsewhere { route, cost: its_cost }, words)
-        } else {
-            let words = format!("held: {from} costs {cost} now, and was sold for {charge}");
-            (Held::Here { until: now + HELD_FOR }, words)
+        let (held, words) = match reroute::next(sight, &sale, leaving, &tried) {
+            Ok(chosen) => {
+                let words = format!("{from} costs {cost} now; {} is tried", chosen.route.provider);
+                (Held::Elsewhere(chosen), words)
+            }
+            Err(others) => {
+                let words = format!("held: {from} costs {cost} now, and was sold for {charge}");
+                let choice = reroute::stay(sight, &sale, &leg.route, &words, others);
+                (Held::Here { until: now + HELD_FOR, choice }, words)
+            }
         };
         if leases::hold(&self.store, leg, epoch, &held, &words, now).await? {
             let saved = cost.minus(leg.quoted_cost).unwrap_or(Money::ZERO);
@@ -50,10 +59,13 @@ impl Delivery {
         Ok(Word::Stop)
     }
 
-    /// The routes that the order was tried on, the present one included.
-    async fn tried(&self, leg: &LeasedLeg) -> Result<Vec<Route>, StoreError> {
+    /// The routes that an order was tried on before its leg of this number, and what came of it there.
+    pub(super) async fn tried_before(&self, order: OrderId, n: i32) -> Result<Vec<Passed>, StoreError> {
+        if n <= 1 {
+            return Ok(Vec::new());
+        }
         let mut tx = self.store.begin().await?;
-        let tried = legs::tried(&mut tx, leg.order).await?;
+        let tried = legs::tried_before(&mut tx, order, n).await?;
         tx.rollback().await?;
         Ok(tried)
     }

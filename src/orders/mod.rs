@@ -9,6 +9,7 @@ mod contents;
 pub mod decide;
 pub mod doubt;
 pub mod intake;
+pub mod leave;
 pub mod look;
 mod margin;
 pub mod park;

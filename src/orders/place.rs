@@ -9,8 +9,8 @@ use crate::domain::customer::Caller;
 use crate::domain::id::{OrderId, PublicId, ServiceId};
 use crate::domain::order::{Placed, Placement, Quote, Request};
 use crate::domain::refusal::Refusal;
-use crate::domain::service::Route;
 use crate::domain::wish::{LINK_BYTES_MAX, Parameter, REQUEST_ID_CHARS_MAX, Wish};
+use crate::orders::reroute::{self, Sale, Sight};
 use crate::orders::{Orders, contents};
 use crate::pricing;
 use crate::store::orders;
@@ -41,9 +41,12 @@ impl Orders {
         if custom.needs_request_id && request.is_none() {
             return Err(Refusal::Missing("request_id"));
         }
-        let (quote, route) = price(&catalogue.prices_for(caller.buyer()), sold, units)?;
-        let order = self.intake.draw_id().await?;
+        let quote = price(&catalogue.prices_for(caller.buyer()), sold, units)?;
         let public = PublicId(Uuid::now_v7());
+        let sale = Sale { service: sold.id, public, units, charge: quote.charge, quoted_cost: quote.cost };
+        let sight = Sight { catalogue: &catalogue, panels: &self.catalog.panels() };
+        let chosen = reroute::first(sight, sold, &sale).ok_or(Refusal::ServiceUnknown)?;
+        let order = self.intake.draw_id().await?;
         let placement = Placement {
             order,
             public,
@@ -55,7 +58,9 @@ impl Orders {
             units,
             details,
             quote,
-            route,
+            route: chosen.route,
+            leg_cost: chosen.cost,
+            choice: chosen.choice,
             request,
             answer: (custom.added)(order, public),
             at: self.clock.now(),
@@ -119,12 +124,9 @@ fn link(link: Option<&str>) -> Result<String, Refusal> {
     Ok(link.to_owned())
 }
 
-/// The quote at the buyer's price, and the route that it was made for: the first whose cost is known.
-fn price(prices: &Prices<'_>, sold: &Sold, units: u64) -> Result<(Quote, Route), Refusal> {
+fn price(prices: &Prices<'_>, sold: &Sold, units: u64) -> Result<Quote, Refusal> {
     let price = prices.of(sold).ok_or(Refusal::ServiceUnknown)?;
     let quote = pricing::quote(&price, sold.billed(units), &prices.snapshot().hash);
     // A charge that the books cannot hold is a quantity that nobody can pay for.
-    let quote = quote.map_err(|_| Refusal::AboveMaximum { max: sold.max })?;
-    let route = sold.routes.iter().find(|(_, rate)| rate.is_some()).ok_or(Refusal::ServiceUnknown)?;
-    Ok((quote, route.0.clone()))
+    quote.map_err(|_| Refusal::AboveMaximum { max: sold.max })
 }

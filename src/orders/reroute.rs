@@ -1,25 +1,96 @@
-//! Another route for an order of which nothing was placed: only where the margin is kept.
+//! Which route an order goes by: its first, and another one where nothing of it was placed. Here the catalogue, the
+//! panels' standing and the order are laid before `routing`, which chooses.
 
+use std::collections::HashSet;
+
+use crate::catalog::panels::Panels;
 use crate::catalog::{Snapshot, Sold};
+use crate::domain::choice::{Choice, Passed};
+use crate::domain::id::{ProviderId, PublicId, ServiceId};
 use crate::domain::leg::LeasedLeg;
 use crate::domain::money::Money;
 use crate::domain::service::Route;
-use crate::routing::{self, Candidate};
+use crate::routing::{self, Candidate, Chosen, Question, Terms};
+use crate::store::leaving::Waiting;
 use crate::store::orders::Locked;
 
-/// The next route after those that were tried.
-pub fn next(catalogue: &Snapshot, order: &Locked, tried: &[Route]) -> Option<(Route, Money)> {
-    let sold = catalogue.sold.get(&order.service)?;
-    choose(catalogue, order, &candidates(sold, order), tried)
+/// An order, as far as choosing its route needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sale {
+    /// Our service.
+    pub service: ServiceId,
+    /// Its other name. Lots are drawn by it: it never changes and nobody chooses it, so whoever draws for this order
+    /// again, after a crash or on another node, gets the same order of routes.
+    pub public: PublicId,
+    /// How many; one for packages.
+    pub units: u64,
+    /// What its customer pays.
+    pub charge: Money,
+    /// What it was expected to cost when it was priced.
+    pub quoted_cost: Money,
 }
 
-/// The route that follows the present one, round and round.
-pub fn beside(catalogue: &Snapshot, order: &Locked, present: &Route) -> Option<(Route, Money)> {
-    let sold = catalogue.sold.get(&order.service)?;
-    let mut candidates = candidates(sold, order);
-    let after_present = candidates.iter().position(|candidate| candidate.route == *present).map_or(0, |at| at + 1);
-    candidates.rotate_left(after_present);
-    choose(catalogue, order, &candidates, std::slice::from_ref(present))
+/// What a panel, and a catalogue, are like at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'a> {
+    /// What is sold.
+    pub catalogue: &'a Snapshot,
+    /// How the panels stand.
+    pub panels: &'a Panels,
+}
+
+/// Why an order leaves a route.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaving<'a> {
+    /// The route.
+    pub from: &'a Route,
+    /// Why, in words.
+    pub why: &'a str,
+}
+
+/// The first route of an order; `None` where none is offered.
+pub fn first(sight: Sight<'_>, sold: &Sold, sale: &Sale) -> Option<Chosen> {
+    let candidates = candidates(sight, sold, sale);
+    routing::choose(&question(sight, sold, sale, &candidates)).ok()
+}
+
+/// The next route of an order that was refused, by a panel or by the margin guard; or why there is none.
+pub fn next(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, barred: &[Passed]) -> Result<Chosen, Vec<Passed>> {
+    let Some(sold) = sight.catalogue.sold.get(&sale.service) else { return Err(Vec::new()) };
+    let candidates = candidates(sight, sold, sale);
+    let leaves = Some((leaving.from, leaving.why));
+    routing::choose(&Question { barred, leaves, ..question(sight, sold, sale, &candidates) })
+}
+
+/// The route that follows one that cannot be reached, round and round; a panel that is stopped is no better.
+pub fn beside(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>) -> Option<Chosen> {
+    let sold = sight.catalogue.sold.get(&sale.service)?;
+    let candidates = candidates(sight, sold, sale);
+    let barred = [Passed::because(leaving.from, leaving.why)];
+    let leaves = Some((leaving.from, leaving.why));
+    let question = question(sight, sold, sale, &candidates);
+    routing::choose(&Question { barred: &barred, leaves, in_turn: true, stopped_too: false, ..question }).ok()
+}
+
+/// The route for an order that waits at a stopped panel; `None` where it waits just as well.
+pub fn away(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, barred: &[Passed]) -> Option<Chosen> {
+    let sold = sight.catalogue.sold.get(&sale.service)?;
+    let candidates = candidates(sight, sold, sale);
+    let leaves = Some((leaving.from, leaving.why));
+    routing::choose(&Question { barred, leaves, stopped_too: false, ..question(sight, sold, sale, &candidates) }).ok()
+}
+
+/// That an order stays where it is although it cannot be sent there, and why it goes nowhere else.
+pub fn stay(sight: Sight<'_>, sale: &Sale, at: &Route, why: &str, mut others: Vec<Passed>) -> Choice {
+    others.retain(|passed| !passed.is(at));
+    let sold = sight.catalogue.sold.get(&sale.service);
+    Choice {
+        strategy: sold.map(|sold| sold.routing.strategy).unwrap_or_default(),
+        provider: at.provider.0.clone(),
+        service: at.service.clone(),
+        why: why.to_owned(),
+        others,
+    }
 }
 
 /// What a leased leg would cost by its own route now; `None` where nobody knows.
@@ -29,29 +100,69 @@ pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
     sold.billed(leg.units).at(rate).ok()
 }
 
-/// Another route for a leased leg whose own became too dear.
-pub fn instead(catalogue: &Snapshot, leg: &LeasedLeg, tried: &[Route]) -> Option<(Route, Money)> {
-    let sold = catalogue.sold.get(&leg.sold_as)?;
-    let candidates = priced(sold, leg.units);
-    let chosen = routing::next(&candidates, tried, leg.charge, leg.quoted_cost, catalogue.margin_floor);
-    chosen.map(|(route, cost)| (route.clone(), cost))
+/// Services of which some route at another, running panel is offered: what waits for the rest need not be looked at.
+pub fn offered_beside(sight: Sight<'_>, stopped: &ProviderId) -> HashSet<ServiceId> {
+    let runs = |(route, rate): &(Route, Option<_>)| {
+        rate.is_some() && route.provider != *stopped && sight.panels.standing(&route.provider).stopped.is_none()
+    };
+    let sold = sight.catalogue.sold.values().filter(|sold| sold.routes.iter().any(runs));
+    sold.map(|sold| sold.id).collect()
 }
 
-fn candidates(sold: &Sold, order: &Locked) -> Vec<Candidate> {
-    priced(sold, order.bought.units)
-}
-
-fn priced(sold: &Sold, units: u64) -> Vec<Candidate> {
-    let billed = sold.billed(units);
+fn candidates(sight: Sight<'_>, sold: &Sold, sale: &Sale) -> Vec<Candidate> {
+    let billed = sold.billed(sale.units);
     let candidate = |(route, rate): &(Route, Option<_>)| Candidate {
         route: route.clone(),
+        weight: sold.routing.weight(route),
         cost: rate.and_then(|rate| billed.at(rate).ok()),
+        standing: sight.panels.standing(&route.provider),
     };
     sold.routes.iter().map(candidate).collect()
 }
 
-fn choose(catalogue: &Snapshot, order: &Locked, candidates: &[Candidate], tried: &[Route]) -> Option<(Route, Money)> {
-    let (charge, quoted) = (order.bought.charge, order.quoted_cost);
-    let chosen = routing::next(candidates, tried, charge, quoted, catalogue.margin_floor);
-    chosen.map(|(route, cost)| (route.clone(), cost))
+fn question<'a>(sight: Sight<'_>, sold: &Sold, sale: &Sale, candidates: &'a [Candidate]) -> Question<'a> {
+    let terms = Terms {
+        seed: sale.public.0.as_u128(),
+        charge: sale.charge,
+        quoted_cost: sale.quoted_cost,
+        floor: sight.catalogue.margin_floor,
+    };
+    let strategy = sold.routing.strategy;
+    Question { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, stopped_too: true }
+}
+
+impl From<&Locked> for Sale {
+    fn from(order: &Locked) -> Self {
+        Self {
+            service: order.service,
+            public: order.public,
+            units: order.bought.units,
+            charge: order.bought.charge,
+            quoted_cost: order.quoted_cost,
+        }
+    }
+}
+
+impl From<&LeasedLeg> for Sale {
+    fn from(leg: &LeasedLeg) -> Self {
+        Self {
+            service: leg.sold_as,
+            public: leg.public,
+            units: leg.units,
+            charge: leg.charge,
+            quoted_cost: leg.quoted_cost,
+        }
+    }
+}
+
+impl From<&Waiting> for Sale {
+    fn from(leg: &Waiting) -> Self {
+        Self {
+            service: leg.sold_as,
+            public: leg.public,
+            units: leg.units,
+            charge: leg.charge,
+            quoted_cost: leg.quoted_cost,
+        }
+    }
 }

@@ -1,39 +1,231 @@
-//! Which panel delivers: the routes that may be used, in order; and which panels are well enough to be sent to.
+//! Which panel delivers: a service's routes put in order by its strategy, the first of them that may be used, and why
+//! each of the others was not taken; and which panels are well enough to be sent to.
+//!
+//! A route may be used when it is offered now, was not tried before, and costs no more than what was quoted or still
+//! leaves the margin's floor. One whose panel is stopped loses to any other that may be used; where all are stopped the
+//! first of them is taken, and waits.
 
+mod draw;
 pub mod health;
+pub mod standing;
 
+use crate::domain::choice::{Choice, Passed, Strategy};
 use crate::domain::money::{Money, Percent};
 use crate::domain::service::Route;
+use crate::routing::standing::Standing;
 
 /// A route as it stands now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// The panel and its service.
     pub route: Route,
+    /// What it weighs in a draw, at least one.
+    pub weight: u16,
     /// What the order would cost there now; `None` where the panel does not offer it at present.
     pub cost: Option<Money>,
+    /// How its panel stands.
+    pub standing: Standing,
 }
 
-/// The next route of a priority list after those that were tried, among those that may be used.
-///
-/// May be used: offered now, and either no dearer than what was quoted, or still leaving the margin's floor.
-pub fn next<'a>(
-    candidates: &'a [Candidate],
-    tried: &[Route],
-    charge: Money,
-    quoted_cost: Money,
-    floor: Percent,
-) -> Option<(&'a Route, Money)> {
-    candidates.iter().filter(|candidate| !tried.contains(&candidate.route)).find_map(|candidate| {
-        let cost = candidate.cost?;
-        (cost <= quoted_cost || charge.keeps_margin(cost, floor)).then_some((&candidate.route, cost))
-    })
+/// The order that a route is wanted for, as far as choosing needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Decides draws: the same number gives the same order of routes, whatever else changed.
+    pub seed: u128,
+    /// What its customer pays.
+    pub charge: Money,
+    /// What it was expected to cost when it was priced.
+    pub quoted_cost: Money,
+    /// What must be left of the charge for a dearer route to be taken.
+    pub floor: Percent,
+}
+
+/// A choice that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// By what the routes are put in order.
+    pub strategy: Strategy,
+    /// The routes, in the order of the file.
+    pub candidates: &'a [Candidate],
+    /// For which order.
+    pub terms: Terms,
+    /// Routes that are out of the question, and why.
+    pub barred: &'a [Passed],
+    /// The route that the order leaves, and why.
+    pub leaves: Option<(&'a Route, &'a str)>,
+    /// Whether the route that follows the one it leaves has its turn first, and so on, round and round.
+    pub in_turn: bool,
+    /// Whether a stopped panel is better than none.
+    pub stopped_too: bool,
+}
+
+/// The route that was chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// The panel and its service.
+    pub route: Route,
+    /// What the order costs there now.
+    pub cost: Money,
+    /// Why, and why none of the others.
+    pub choice: Choice,
+}
+
+/// The route to take; or why each of them cannot be taken.
+pub fn choose(question: &Question<'_>) -> Result<Chosen, Vec<Passed>> {
+    let usable: Vec<Entry<'_>> = ranked(question).into_iter().filter_map(|entry| entry.if_usable(question)).collect();
+    let running: Vec<Entry<'_>> = usable.iter().copied().filter(Entry::is_running).collect();
+    let contest = if running.is_empty() && question.stopped_too { usable } else { running };
+    let passed = |won: Option<&Entry<'_>>| -> Vec<Passed> {
+        let others =
+            question.candidates.iter().enumerate().filter(|(place, _)| won.is_none_or(|won| won.place != *place));
+        others
+            .map(|(place, candidate)| Passed::because(&candidate.route, lost(question, place, candidate, won)))
+            .collect()
+    };
+    let Some(won) = contest.first() else { return Err(passed(None)) };
+    let Route { provider, service } = &won.candidate.route;
+    let choice = Choice {
+        strategy: question.strategy,
+        provider: provider.0.clone(),
+        service: service.clone(),
+        why: why_won(question, won, &contest),
+        others: passed(Some(won)),
+    };
+    Ok(Chosen { route: won.candidate.route.clone(), cost: won.cost, choice })
+}
+
+/// A route in the contest.
+#[derive(Clone, Copy, Debug)]
+struct Entry<'a> {
+    /// Its place in the file, from zero.
+    place: usize,
+    candidate: &'a Candidate,
+    /// What the order costs there; nothing where that is not known, and it is not usable.
+    cost: Money,
+}
+
+impl<'a> Entry<'a> {
+    fn if_usable(self, question: &Question<'_>) -> Option<Entry<'a>> {
+        match barrier(question, self.candidate) {
+            Ok(cost) => Some(Entry { cost, ..self }),
+            Err(_) => None,
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.candidate.standing.stopped.is_none()
+    }
+}
+
+/// All routes, as the strategy puts them; those whose cost is not known are last where the cost decides.
+fn ranked<'a>(question: &Question<'a>) -> Vec<Entry<'a>> {
+    let entry = |(place, candidate): (usize, &'a Candidate)| Entry {
+        place,
+        candidate,
+        cost: candidate.cost.unwrap_or(Money::ZERO),
+    };
+    let mut entries: Vec<Entry<'a>> = question.candidates.iter().enumerate().map(entry).collect();
+    match question.strategy {
+        Strategy::Priority => {}
+        Strategy::Cheapest => entries.sort_by_key(|entry| (entry.candidate.cost.is_none(), entry.cost)),
+        Strategy::Weighted => {
+            let weights: Vec<u16> = entries.iter().map(|entry| entry.candidate.weight).collect();
+            entries = draw::order(&weights, question.terms.seed).into_iter().map(|place| entries[place]).collect();
+        }
+        // What delivers nothing has no price for what it delivers.
+        Strategy::Score => entries.sort_by_key(|entry| {
+            let expected = entry.candidate.cost.and_then(|cost| entry.candidate.standing.delivered.expected(cost));
+            (expected.is_none(), expected, entry.cost)
+        }),
+    }
+    if let Some((leaves, _)) = question.leaves.filter(|_| question.in_turn) {
+        let after = entries.iter().position(|entry| entry.candidate.route == *leaves).map_or(0, |at| at + 1);
+        entries.rotate_left(after);
+    }
+    entries
+}
+
+/// What an order costs by a route; or what keeps it from there, whatever the others are like.
+fn barrier(question: &Question<'_>, candidate: &Candidate) -> Result<Money, String> {
+    if let Some(barred) = question.barred.iter().find(|barred| barred.is(&candidate.route)) {
+        return Err(barred.why.clone());
+    }
+    let Some(cost) = candidate.cost else { return Err("not offered now".to_owned()) };
+    let Terms { charge, quoted_cost, floor, .. } = question.terms;
+    if cost <= quoted_cost || charge.keeps_margin(cost, floor) {
+        return Ok(cost);
+    }
+    let leaves = charge.left_after(cost).map_or_else(String::new, |left| format!("leaves {left} %, "));
+    Err(format!("costs {cost}, {leaves}the floor is {floor} %"))
+}
+
+fn why_won(question: &Question<'_>, won: &Entry<'_>, contest: &[Entry<'_>]) -> String {
+    let own = match (question.strategy, contest.len()) {
+        _ if question.in_turn => "next in turn".to_owned(),
+        (Strategy::Priority, _) if won.place == 0 => "first in the file".to_owned(),
+        (Strategy::Priority, _) => "first in the file that may be used".to_owned(),
+        (_, 1) => format!("the only one that may be used: {}", won.cost),
+        (Strategy::Cheapest, of) => format!("cheapest of {of}: {}", won.cost),
+        (Strategy::Weighted, _) => {
+            let all: u32 = contest.iter().map(|entry| u32::from(entry.candidate.weight)).sum();
+            format!("drawn: weight {} of {all}", won.candidate.weight)
+        }
+        (Strategy::Score, of) => format!("best score of {of}: {}", scored(won.candidate, won.cost)),
+    };
+    let waits = if won.is_running() { "" } else { "; its panel is stopped like all that may be used, and it waits" };
+    match question.leaves {
+        Some((from, why)) => format!("after {}: {why}; {own}{waits}", from.provider),
+        None => format!("{own}{waits}"),
+    }
+}
+
+/// Why a route lost, to the winner where there is one.
+fn lost(question: &Question<'_>, place: usize, candidate: &Candidate, won: Option<&Entry<'_>>) -> String {
+    let cost = match barrier(question, candidate) {
+        Ok(cost) => cost,
+        Err(why) => return why,
+    };
+    if let Some(stopped) = candidate.standing.stopped {
+        return format!("panel is stopped: {stopped}");
+    }
+    // Whatever may be used and is not stopped wins where nothing else does.
+    let Some(won) = won else { return "not taken".to_owned() };
+    match question.strategy {
+        _ if question.in_turn => "its turn comes later".to_owned(),
+        Strategy::Priority => "later in the file".to_owned(),
+        Strategy::Cheapest if cost > won.cost => format!("dearer: {cost}"),
+        Strategy::Cheapest => format!("costs the same: {cost}, later in the file"),
+        Strategy::Weighted => format!("not drawn: weight {}", candidate.weight),
+        Strategy::Score => {
+            let (its, winners) = (candidate, won.candidate);
+            let same = its.standing.delivered.expected(cost) == winners.standing.delivered.expected(won.cost);
+            let later = same && place > won.place && cost == won.cost;
+            format!(
+                "{}: {}",
+                if later { "the same score, later in the file" } else { "worse score" },
+                scored(its, cost)
+            )
+        }
+    }
+}
+
+/// `0.0625 for what is delivered (0.05 / 80.0 %)`.
+fn scored(candidate: &Candidate, cost: Money) -> String {
+    let delivered = candidate.standing.delivered;
+    match delivered.expected(cost) {
+        Some(expected) => format!("{expected} for what is delivered ({cost} / {delivered})"),
+        None => format!("nothing is delivered for {cost}"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{Strategy as _, any, prop, prop_assert, prop_assert_eq, proptest};
+
     use super::*;
+    use crate::domain::choice::WEIGHT_DEFAULT;
     use crate::domain::id::ProviderId;
+    use crate::routing::standing::{Share, Stopped};
 
     fn money(text: &str) -> Money {
         Money::parse(text).unwrap()
@@ -41,7 +233,36 @@ mod tests {
 
     fn candidate(provider: &str, cost: Option<&str>) -> Candidate {
         let route = Route { provider: ProviderId(provider.into()), service: "1".into() };
-        Candidate { route, cost: cost.map(money) }
+        Candidate { route, weight: WEIGHT_DEFAULT, cost: cost.map(money), standing: Standing::default() }
+    }
+
+    fn stopped(candidate: Candidate) -> Candidate {
+        let standing = Standing { stopped: Some(Stopped::BreakerOpen), ..candidate.standing };
+        Candidate { standing, ..candidate }
+    }
+
+    fn delivering(millionths: u32, candidate: Candidate) -> Candidate {
+        let standing = Standing { delivered: Share::millionths(millionths), ..candidate.standing };
+        Candidate { standing, ..candidate }
+    }
+
+    /// Sold for 1, at a cost of 0.50, with a floor of 3 %.
+    fn asked(strategy: Strategy, candidates: &[Candidate]) -> Question<'_> {
+        let floor = Percent::parse("3").unwrap();
+        let terms = Terms { seed: 7, charge: money("1"), quoted_cost: money("0.50"), floor };
+        Question { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, stopped_too: true }
+    }
+
+    /// The winner and why it won, then why each of the others lost.
+    fn told(question: &Question<'_>) -> Vec<String> {
+        let line = |provider: &str, why: &str| format!("{provider}: {why}");
+        match choose(question) {
+            Ok(Chosen { choice, .. }) => {
+                let others = choice.others.iter().map(|passed| line(&passed.provider, &passed.why));
+                [line(&choice.provider, &choice.why)].into_iter().chain(others).collect()
+            }
+            Err(all) => all.iter().map(|passed| line(&passed.provider, &passed.why)).collect(),
+        }
     }
 
     #[test]
@@ -50,12 +271,177 @@ mod tests {
             candidate("tried", Some("0.50")),
             candidate("off", None),
             candidate("dear", Some("0.99")),
+            stopped(candidate("ill", Some("0.40"))),
             candidate("good", Some("0.97")),
+            candidate("last", Some("0.10")),
         ];
-        let tried = [all[0].route.clone()];
-        let floor = Percent::parse("3").unwrap();
-        let (route, cost) = next(&all, &tried, money("1"), money("0.50"), floor).unwrap();
-        assert_eq!((route.provider.0.as_str(), cost), ("good", money("0.97")));
-        assert_eq!(next(&all[..3], &tried, money("1"), money("0.50"), floor), None);
+        let barred = [Passed::because(&all[0].route, "tried before: refused: service")];
+        let leaves = Some((&all[0].route, "refused: service"));
+        let question = Question { barred: &barred, leaves, ..asked(Strategy::Priority, &all) };
+        assert_eq!(
+            told(&question),
+            [
+                "good: after tried: refused: service; first in the file that may be used",
+                "tried: tried before: refused: service",
+                "off: not offered now",
+                "dear: costs 0.99, leaves 1 %, the floor is 3 %",
+                "ill: panel is stopped: breaker open",
+                "last: later in the file",
+            ]
+        );
+        let none = Question { candidates: &all[..3], ..question };
+        assert_eq!(told(&none)[2], "dear: costs 0.99, leaves 1 %, the floor is 3 %");
+        assert!(choose(&none).is_err());
+    }
+
+    #[test]
+    fn the_cheapest_wins_and_of_equals_the_first_in_the_file() {
+        let all = [
+            candidate("a", Some("0.06")),
+            candidate("b", Some("0.05")),
+            candidate("c", Some("0.05")),
+            candidate("d", None),
+        ];
+        assert_eq!(
+            told(&asked(Strategy::Cheapest, &all)),
+            [
+                "b: cheapest of 3: 0.05",
+                "a: dearer: 0.06",
+                "c: costs the same: 0.05, later in the file",
+                "d: not offered now"
+            ]
+        );
+        assert_eq!(told(&asked(Strategy::Cheapest, &all[3..])), ["d: not offered now"]);
+    }
+
+    #[test]
+    fn the_score_divides_by_what_is_delivered() {
+        let all = [
+            delivering(500_000, candidate("half", Some("0.05"))),
+            delivering(800_000, candidate("most", Some("0.06"))),
+            delivering(0, candidate("none", Some("0.01"))),
+            delivering(800_000, candidate("too", Some("0.06"))),
+        ];
+        assert_eq!(
+            told(&asked(Strategy::Score, &all)),
+            [
+                "most: best score of 4: 0.075 for what is delivered (0.06 / 80.0 %)",
+                "half: worse score: 0.10 for what is delivered (0.05 / 50.0 %)",
+                "none: worse score: nothing is delivered for 0.01",
+                "too: the same score, later in the file: 0.075 for what is delivered (0.06 / 80.0 %)",
+            ]
+        );
+    }
+
+    #[test]
+    fn where_all_are_stopped_the_strategys_first_waits_unless_it_waits_already() {
+        let all = [stopped(candidate("a", Some("0.06"))), stopped(candidate("b", Some("0.05")))];
+        let question = asked(Strategy::Cheapest, &all);
+        assert_eq!(
+            told(&question),
+            [
+                "b: cheapest of 2: 0.05; its panel is stopped like all that may be used, and it waits",
+                "a: panel is stopped: breaker open",
+            ]
+        );
+        assert!(choose(&Question { stopped_too: false, ..question }).is_err());
+    }
+
+    #[test]
+    fn turns_go_round() {
+        let all = ["a", "b", "c"].map(|provider| candidate(provider, Some("0.05")));
+        let next = |at: usize| {
+            let barred = [Passed::because(&all[at].route, "could not be reached")];
+            let leaves = Some((&all[at].route, "could not be reached"));
+            let question = Question { barred: &barred, leaves, in_turn: true, ..asked(Strategy::Priority, &all) };
+            choose(&question).unwrap().route.provider.0
+        };
+        assert_eq!([next(0), next(1), next(2)], ["b", "c", "a"]);
+    }
+
+    #[test]
+    fn draws_split_by_weight_and_the_losers_are_in_order_too() {
+        const DRAWS: u32 = 20_000;
+        let weigh = |weight, provider| Candidate { weight, ..candidate(provider, Some("0.05")) };
+        let all = [weigh(100, "a"), weigh(30, "b"), weigh(70, "c")];
+        let question = asked(Strategy::Weighted, &all);
+        let (mut first, mut without_a) = ([0_u32; 3], [0_u32; 3]);
+        let place = |route: &Route| all.iter().position(|candidate| candidate.route == *route).unwrap();
+        for seed in 0..DRAWS {
+            // As order ids are: the time in front, and chance behind it.
+            let seed = u128::from(seed) << 80 | u128::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c) >> 60;
+            let terms = Terms { seed, ..question.terms };
+            let winner = choose(&Question { terms, ..question }).unwrap();
+            assert_eq!(choose(&Question { terms, ..question }).unwrap(), winner, "the same seed draws the same");
+            first[place(&winner.route)] += 1;
+            let barred = [Passed::because(&all[0].route, "tried before")];
+            let second = choose(&Question { terms, barred: &barred, ..question }).unwrap();
+            assert!(winner.route == all[0].route || second.route == winner.route, "who was drawn first stays so");
+            without_a[place(&second.route)] += 1;
+        }
+        let near = |count: u32, of_hundred: u32| (count * 100).abs_diff(of_hundred * DRAWS) < 2 * DRAWS;
+        assert!(near(first[0], 50) && near(first[1], 15) && near(first[2], 35), "{first:?}");
+        assert!(without_a[0] == 0 && near(without_a[1], 30) && near(without_a[2], 70), "{without_a:?}");
+        assert!(told(&question)[0].ends_with(&format!(" of {}", 200)), "{:?}", told(&question));
+    }
+
+    fn any_candidate(place: usize) -> impl proptest::strategy::Strategy<Value = Candidate> {
+        let cost = prop::option::weighted(0.8, 1_u32..200);
+        (cost, 1..1_000_u16, 0..4_u8, 0..=1_000_000_u32).prop_map(move |(cents, weight, stops, share)| {
+            let cost = cents.map(|cents| money(&format!("{}.{:02}", cents / 100, cents % 100)));
+            let stopped = match stops {
+                0 => Some(Stopped::Paused),
+                1 => Some(Stopped::BreakerOpen),
+                _ => None,
+            };
+            let standing = Standing { stopped, delivered: Share::millionths(share) };
+            Candidate { weight, cost, standing, ..candidate(&format!("p{place}"), None) }
+        })
+    }
+
+    fn any_candidates() -> impl proptest::strategy::Strategy<Value = Vec<Candidate>> {
+        (0..8_usize).prop_flat_map(|count| (0..count).map(any_candidate).collect::<Vec<_>>())
+    }
+
+    proptest! {
+        #[test]
+        fn every_route_wins_or_has_a_reason_and_no_winner_should_not_have_won(
+            candidates in any_candidates(),
+            strategy in prop::sample::select(Strategy::ALL.to_vec()),
+            seed in any::<u128>(),
+            barred in prop::collection::vec(any::<bool>(), 8),
+            turns in any::<bool>(),
+            stopped_too in any::<bool>(),
+        ) {
+            let question = asked(strategy, &candidates);
+            let barred: Vec<Passed> = candidates.iter().zip(&barred).filter(|(_, barred)| **barred)
+                .map(|(candidate, _)| Passed::because(&candidate.route, "tried before")).collect();
+            let leaves = candidates.first().map(|first| (&first.route, "why"));
+            let terms = Terms { seed, ..question.terms };
+            let question = Question { terms, barred: &barred, leaves, in_turn: turns, stopped_too, ..question };
+            let chosen = choose(&question);
+            prop_assert_eq!(&chosen, &choose(&question));
+            let mut named: Vec<String> = match &chosen {
+                Ok(chosen) => [chosen.choice.provider.clone()].into_iter()
+                    .chain(chosen.choice.others.iter().map(|passed| passed.provider.clone())).collect(),
+                Err(all) => all.iter().map(|passed| passed.provider.clone()).collect(),
+            };
+            named.sort();
+            let all: Vec<String> = candidates.iter().map(|candidate| candidate.route.provider.0.clone()).collect();
+            prop_assert_eq!(named, all);
+            let usable = |candidate: &&Candidate| barrier(&question, candidate).is_ok();
+            let runs = |candidate: &Candidate| candidate.standing.stopped.is_none();
+            let any_runs = candidates.iter().filter(usable).any(runs);
+            match chosen {
+                Ok(Chosen { route, cost, choice }) => {
+                    let won = candidates.iter().find(|candidate| candidate.route == route).unwrap();
+                    prop_assert!(usable(&won) && won.cost == Some(cost) && runs(won) == any_runs);
+                    prop_assert!(!choice.why.is_empty() && choice.others.iter().all(|passed| !passed.why.is_empty()));
+                    let is_best = |other: &Candidate| runs(other) != any_runs || other.cost >= Some(cost);
+                    prop_assert!(strategy != Strategy::Cheapest || turns || candidates.iter().filter(usable).all(is_best));
+                }
+                Err(_) => prop_assert!(!any_runs && (!stopped_too || !candidates.iter().any(|one| usable(&one)))),
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::clock::Instant;
 use crate::domain::id::ProviderId;
 use crate::domain::provider::DoubtSettings;
 use crate::routing::health::{Breaker, Health};
+use crate::routing::standing::Stopped;
 use crate::store::{Store, StoreError, Tx};
 
 /// The window of `doubts_per_minute_max`.
@@ -25,6 +26,15 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// What keeps orders from this panel and not from others.
+    pub fn stopped(&self) -> Option<Stopped> {
+        match self.health.breaker {
+            _ if self.paused => Some(Stopped::Paused),
+            Breaker::Open { .. } => Some(Stopped::BreakerOpen),
+            Breaker::Shut | Breaker::Probation => None,
+        }
+    }
+
     /// How many legs may be taken, of so many that there is room for.
     pub fn lets_through(&self, room: usize) -> usize {
         match self.health.breaker {

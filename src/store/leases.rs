@@ -3,12 +3,14 @@
 
 use sqlx::types::Json;
 
+use crate::domain::choice::Choice;
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::{LeasedLeg, LegState};
 use crate::domain::money::Money;
 use crate::domain::service::{Route, ServiceType};
 use crate::domain::wish::Details;
+use crate::routing::Chosen;
 use crate::store::{Store, StoreError, unsigned};
 
 /// Takes up to `legs_max` legs that are due at a panel: ready ones, and leased ones that provably were not sent, because
@@ -126,16 +128,13 @@ pub async fn mark(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
     /// It goes by another route.
-    Elsewhere {
-        /// Which.
-        route: Route,
-        /// What it is expected to cost there.
-        cost: Money,
-    },
+    Elsewhere(Chosen),
     /// It waits here.
     Here {
         /// Until then at least.
         until: Instant,
+        /// Why no route can be taken.
+        choice: Choice,
     },
 }
 
@@ -148,14 +147,15 @@ pub async fn hold(
     reason: &str,
     now: Instant,
 ) -> Result<bool, StoreError> {
-    let (state, route, cost, ready_at) = match held {
-        Held::Elsewhere { route, cost } => (LegState::Ready, route, *cost, now),
-        Held::Here { until } => (LegState::Parked, &leg.route, leg.cost, *until),
+    let (state, route, cost, ready_at, choice) = match held {
+        Held::Elsewhere(Chosen { route, cost, choice }) => (LegState::Ready, route, *cost, now, choice),
+        Held::Here { until, choice } => (LegState::Parked, &leg.route, leg.cost, *until, choice),
     };
     let moved = sqlx::query!(
         r#"
         update leg
         set state = $4, provider = $5, service = $6, cost = $7, ready_at = $8, reason = $9,
+            choice = $11,
             parked_for = case when $4 = 'parked' then 'margin' else parked_for end,
             parked_at = case when $4 = 'parked' and parked_for is distinct from 'margin' then $10 else parked_at end
         where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
@@ -169,7 +169,8 @@ pub async fn hold(
         cost.decimal(),
         ready_at,
         reason,
-        now
+        now,
+        Json(choice) as _
     );
     Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
 }

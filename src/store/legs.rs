@@ -2,12 +2,16 @@
 
 use chrono::TimeDelta;
 
+use sqlx::types::Json;
+
+use crate::domain::choice::Passed;
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use crate::domain::leg::{Evidence, LegState};
 use crate::domain::money::Money;
 use crate::domain::provider::RefusalClass;
 use crate::domain::service::Route;
+use crate::routing::Chosen;
 use crate::store::{StoreError, Tx, watches};
 
 /// Legs that an order may go through while its last one is locked.
@@ -191,10 +195,8 @@ pub enum Turn {
     Again {
         /// Not before.
         at: Instant,
-        /// By which route.
-        route: Route,
-        /// What it is expected to cost there.
-        cost: Money,
+        /// By which other route; by the same when `None`.
+        by: Option<Chosen>,
     },
     /// Refused for a reason that passes: ready again later.
     Parked {
@@ -215,14 +217,19 @@ pub enum Turn {
 
 /// Moves a locked leg on.
 pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: Instant) -> Result<(), StoreError> {
-    let (state, ready_at, route, cost, unsent) = match turn {
-        Turn::Again { at, route, cost } => (LegState::Ready, Some(*at), route, *cost, leg.unsent + 1),
-        Turn::Parked { at, .. } => (LegState::Parked, Some(*at), &leg.route, leg.cost, 0),
-        Turn::Refused => (LegState::Refused, None, &leg.route, leg.cost, 0),
-        Turn::Canceled => (LegState::Canceled, None, &leg.route, leg.cost, 0),
-        Turn::WrittenOff => (LegState::WrittenOff, None, &leg.route, leg.cost, 0),
-        Turn::InDoubt => (LegState::InDoubt, None, &leg.route, leg.cost, 0),
+    let (state, ready_at, unsent) = match turn {
+        Turn::Again { at, .. } => (LegState::Ready, Some(*at), leg.unsent + 1),
+        Turn::Parked { at, .. } => (LegState::Parked, Some(*at), 0),
+        Turn::Refused => (LegState::Refused, None, 0),
+        Turn::Canceled => (LegState::Canceled, None, 0),
+        Turn::WrittenOff => (LegState::WrittenOff, None, 0),
+        Turn::InDoubt => (LegState::InDoubt, None, 0),
     };
+    let chosen = match turn {
+        Turn::Again { by, .. } => by.as_ref(),
+        Turn::Parked { .. } | Turn::Refused | Turn::Canceled | Turn::WrittenOff | Turn::InDoubt => None,
+    };
+    let (route, cost) = chosen.map_or((&leg.route, leg.cost), |chosen| (&chosen.route, chosen.cost));
     let parked_for = match turn {
         Turn::Parked { class, .. } => Some(class.word()),
         Turn::Again { .. } | Turn::Refused | Turn::Canceled | Turn::WrittenOff | Turn::InDoubt => None,
@@ -231,7 +238,7 @@ pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: 
         r#"
         update leg
         set state = $3, ready_at = coalesce($4, ready_at), provider = $5, service = $6, cost = $7, unsent = $8,
-            reason = $9,
+            reason = $9, choice = coalesce($13, choice),
             exposed = case when $3 = 'in_doubt' then cost else 0 end,
             booked = case when $3 = 'written_off' then cost when state = 'written_off' then 0 else booked end,
             doubted_at = case when $3 in ('in_doubt', 'written_off') then coalesce(doubted_at, $10) end,
@@ -252,7 +259,8 @@ pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: 
         reason,
         now,
         now + FIRST_CHECK,
-        parked_for
+        parked_for,
+        chosen.map(|chosen| Json(&chosen.choice)) as _
     );
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
@@ -264,33 +272,35 @@ pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: 
 pub async fn follow(
     tx: &mut Tx,
     after: &LockedLeg,
-    route: &Route,
-    cost: Money,
+    chosen: &Chosen,
     reason: &str,
     now: Instant,
 ) -> Result<(), StoreError> {
     let added = sqlx::query!(
         r#"
-        insert into leg (order_id, n, provider, service, ready_at, cost, reason)
-        values ($1, $2, $3, $4, $5, $6, $7)
+        insert into leg (order_id, n, provider, service, ready_at, cost, reason, choice)
+        values ($1, $2, $3, $4, $5, $6, $7, $8)
         "#,
         after.order.0,
         after.n + 1,
-        route.provider.0,
-        route.service,
+        chosen.route.provider.0,
+        chosen.route.service,
         now,
-        cost.decimal(),
-        reason
+        chosen.cost.decimal(),
+        reason,
+        Json(&chosen.choice) as _
     );
     added.execute(&mut **tx).await?;
     Ok(())
 }
 
-/// Every route that the order was tried on.
-pub async fn tried(tx: &mut Tx, order: OrderId) -> Result<Vec<Route>, StoreError> {
-    let rows = sqlx::query!("select provider, service from leg where order_id = $1", order.0);
+/// Every route that the order was tried on before a leg, and what came of it there.
+pub async fn tried_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<Passed>, StoreError> {
+    let rows =
+        sqlx::query!("select provider, service, reason from leg where order_id = $1 and n < $2 order by n", order.0, n);
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    Ok(rows.map(|row| Route { provider: ProviderId(row.provider), service: row.service }).collect())
+    let why = |reason: &str| format!("tried before: {reason}");
+    Ok(rows.map(|row| Passed { provider: row.provider, service: row.service, why: why(&row.reason) }).collect())
 }
 
 /// What follows an accepted leg's end.

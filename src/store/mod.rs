@@ -11,6 +11,7 @@ pub mod embedded;
 pub mod gates;
 pub mod keys;
 pub mod leases;
+pub mod leaving;
 pub mod legs;
 pub mod limits;
 pub mod load;
@@ -20,6 +21,7 @@ pub mod providers;
 pub mod refills;
 pub mod rounds;
 pub mod show;
+pub mod standing;
 pub mod transfers;
 pub mod watches;
 

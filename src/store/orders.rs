@@ -3,6 +3,7 @@
 use serde::Serialize;
 use sqlx::types::{Json, Uuid};
 
+use crate::domain::choice::Choice;
 use crate::domain::clock::Instant;
 use crate::domain::id::{CustomerId, OrderId, OrderName, PublicId, ServiceId};
 use crate::domain::money::Money;
@@ -36,6 +37,8 @@ struct PlacementRow<'a> {
     config_hash: &'a str,
     provider: &'a str,
     panel_service: &'a str,
+    leg_cost: String,
+    choice: &'a Choice,
     digest: Option<String>,
     fingerprint: Option<String>,
     window_s: Option<u32>,
@@ -66,6 +69,8 @@ impl<'a> PlacementRow<'a> {
             config_hash: &placement.quote.config.0,
             provider: &placement.route.provider.0,
             panel_service: &placement.route.service,
+            leg_cost: placement.leg_cost.decimal().to_string(),
+            choice: &placement.choice,
             digest: request.map(|request| hex(&request.digest)),
             fingerprint: request.map(|request| hex(&request.fingerprint)),
             window_s: request.and_then(|request| request.window_s),
@@ -247,6 +252,8 @@ pub async fn look(
 pub struct Locked {
     /// The order.
     pub id: OrderId,
+    /// The other name.
+    pub public: PublicId,
     /// Who paid.
     pub customer: CustomerId,
     /// Our service.
@@ -277,7 +284,7 @@ impl Locked {
 pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
     let row = sqlx::query!(
         r#"
-        select id, customer_id, service_id, charge, cost, units, package, state, refunded, by_hand, absorbed, remains,
+        select id, public_id, customer_id, service_id, charge, cost, units, package, state, refunded, by_hand, absorbed, remains,
             settlements
         from orders
         where id = $1
@@ -288,6 +295,7 @@ pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
     let row = row.fetch_one(&mut **tx).await?;
     Ok(Locked {
         id: order,
+        public: PublicId(row.public_id),
         customer: CustomerId(row.customer_id),
         service: ServiceId(row.service_id),
         quoted_cost: Money::from_decimal(row.cost),

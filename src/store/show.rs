@@ -1,5 +1,8 @@
 //! Orders as operators look at them: lists, and one order's whole timeline.
 
+use sqlx::types::Json;
+
+use crate::domain::choice::Choice;
 use crate::domain::clock::Instant;
 use crate::domain::id::{CustomerId, LegId, OrderId, PublicId};
 use crate::domain::leg::LegState;
@@ -147,6 +150,8 @@ pub struct LegRow {
     pub reason: String,
     /// What it is expected to cost.
     pub cost: Money,
+    /// Why it goes by this route; legs of earlier days have no such note.
+    pub choice: Option<Choice>,
     /// What the panel says of it while it is followed.
     pub seen: Option<String>,
     /// Whether the panel does not know its id.
@@ -160,7 +165,7 @@ pub async fn legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, StoreErr
     let rows = sqlx::query!(
         r#"
         select l.id, l.n, l.provider, l.service, l.state, l.panel_order, l.panel_status, l.panel_charge, l.reason, l.cost,
-            l.check_at, w.seen as "seen?",
+            l.check_at, l.choice as "choice: Json<Choice>", w.seen as "seen?",
             coalesce(w.seen like 'missing%' or w.seen like 'error:%', false) as "unknown_there!"
         from leg l
         left join watch w on w.leg_id = l.id
@@ -182,6 +187,7 @@ pub async fn legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, StoreErr
             panel_charge: row.panel_charge,
             reason: row.reason,
             cost: Money::from_decimal(row.cost),
+            choice: row.choice.map(|choice| choice.0),
             seen: row.seen,
             unknown_there: row.unknown_there,
             check_at: row.check_at,

@@ -24,7 +24,7 @@ use crate::workers::driver::{Driver, Pulse};
 
 /// How often the database is asked whether it is there; everybody at the door believes the answer.
 const HEARTBEAT_EVERY: Duration = Duration::from_millis(250);
-/// How often catalogues read by other processes, and requests to read them, are looked for.
+/// How often catalogues read by other processes, requests to read them, and panels that stopped are looked for.
 const CATALOGUE_EVERY: Duration = Duration::from_secs(1);
 
 /// How often it is looked for what needs a person, or does no longer.
@@ -87,10 +87,13 @@ impl Workers {
                 Ok(())
             }
         });
-        let catalog = means.catalog.clone();
+        let (catalog, clock) = (means.catalog.clone(), means.clock.clone());
         driver.every("catalogue", CATALOGUE_EVERY, move || {
-            let catalog = catalog.clone();
-            async move { catalog.adopt().await.map(|_| ()) }
+            let (catalog, now) = (catalog.clone(), clock.now());
+            async move {
+                catalog.look_at_panels(now).await?;
+                catalog.adopt().await.map(|_| ())
+            }
         });
         Self { driver, delivery: means.delivery.clone() }
     }

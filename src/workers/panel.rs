@@ -4,6 +4,7 @@
 //!  keeper ──epoch──▶ dispatcher   legs out, at most so many at once
 //!           ├──────▶ tracker      statuses in, one batch at a time
 //!           ├──────▶ unparker     tries again what waits for money or a key
+//!           ├──────▶ mover        takes away what waits while the panel is stopped
 //!           ├──────▶ accountant   reads our balance there
 //!           ├──────▶ reader       reads its catalogue again: prices move
 //!           ├──────▶ greeter      asks until the panel answers for the first time
@@ -36,6 +37,8 @@ const DISPATCH_EVERY: Duration = Duration::from_millis(500);
 const TRACK_EVERY: Duration = Duration::from_millis(250);
 /// How often refills and cancels that are due are looked for.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether the panel was stopped.
+const LEAVE_EVERY: Duration = Duration::from_secs(1);
 /// How often a panel's catalogue is read again.
 const CATALOGUE_EVERY: Duration = Duration::from_mins(10);
 /// How often our balance is read when nothing else asks for it.
@@ -71,6 +74,8 @@ pub fn start(driver: &Driver, means: &Means, panel: &Arc<Panel>) {
     let unparker = desk.clone();
     let unpark_every = Duration::from_secs(u64::from(panel.settings().status_every_s).max(1));
     driver.every(name("unparker"), unpark_every, move || unparker.clone().unpark());
+    let mover = desk.clone();
+    driver.every(name("mover"), LEAVE_EVERY, move || mover.clone().leave());
     let accountant = desk.clone();
     driver.at_leisure(name("accountant"), BALANCE_EVERY, move || accountant.clone().read_balance());
     driver.run(desk.dispatch(bought.clone(), driver.stopping()));
@@ -156,6 +161,11 @@ impl Desk {
             self.delivery.unpark(&self.panel).await?;
         }
         Ok(())
+    }
+
+    async fn leave(self: Arc<Self>) -> Result<(), StoreError> {
+        let Some(epoch) = self.epoch() else { return Ok(()) };
+        self.delivery.leave(&self.panel, epoch).await.map(|_| ())
     }
 
     async fn read_balance(self: Arc<Self>) -> Result<(), StoreError> {

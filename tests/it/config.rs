@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use panelgate::config::{self, AlertSettings, Complaints, ConfigError, File, LogFormat, Role};
+use panelgate::domain::choice::Strategy;
 use panelgate::domain::money::{Money, Percent};
 use panelgate::domain::provider::{AskMethod, KeySource, PanelDialect, PanelStatus, PanelWord, RefusalClass};
 use panelgate::domain::service::{PackageBilling, ServiceType};
@@ -97,6 +98,24 @@ fn what_is_not_available_yet_may_stand_at_its_default() {
         .replace("[[provider]]", "default_dialect = \"classic\"\nreload = \"watch\"\nprice_jump_percent = \"30.0\"\n[exchange]\n[alerts]\n[[provider]]")
         .replace("[[service]]", "ids_grow = false\naccount_is_ours_alone = false\nvisible_after_s = 3600\nin_doubt_policy = \"hold\"\ndoubts_in_a_row_max = 3\ndoubts_per_minute_max = 5\ncancel_ack_is_final = false\nreversal = \"absorb\"\nrefill = true\nrefill_expires_after_h = 48\nfailed_settles_after_h = 24\nmethod = \"POST\"\nservices_offset = false\nallow_http = false\n[[service]]\nstrategy = \"priority\"\nremainder = \"settle\"");
     read(&text).unwrap();
+}
+
+#[test]
+fn strategies_and_weights_are_read_and_a_weight_that_changes_nothing_is_told() {
+    for strategy in Strategy::ALL {
+        let lines = format!("[[service]]\nstrategy = \"{}\"", strategy.word());
+        let text = LEAST.replace("[[service]]", &lines).replace("service = \"1\"", "service = \"1\", weight = 30");
+        let file = read(&text).unwrap();
+        let service = &file.mapping.services[0];
+        assert_eq!((service.routing.strategy, service.routing.weight(&service.routes[0])), (strategy, 30));
+        let note = format!(
+            "service 1: weight counts under strategy \"weighted\" only, and this one is \"{}\"",
+            strategy.word()
+        );
+        assert_eq!(file.notes.contains(&note), strategy != Strategy::Weighted, "{:?}", file.notes);
+    }
+    let service = read(LEAST).unwrap().mapping.services.remove(0);
+    assert_eq!((service.routing.strategy, service.routing.weight(&service.routes[0])), (Strategy::Priority, 100));
 }
 
 #[test]

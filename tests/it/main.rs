@@ -44,6 +44,7 @@ mod refusals;
 mod refused;
 mod repeats;
 mod resolve;
+mod routes;
 mod scripted;
 mod seconds;
 mod server;

@@ -49,7 +49,7 @@ fn runner() -> (TestRunner, u32) {
 }
 
 /// Histories that never got somewhere prove nothing about it.
-const EVERYWHERE: [&str; 34] = [
+const EVERYWHERE: [&str; 35] = [
     "absorbed",
     "accepted",
     "an answer for what moved on",
@@ -63,6 +63,7 @@ const EVERYWHERE: [&str; 34] = [
     "in_doubt",
     "in_progress",
     "leased",
+    "left a stopped panel",
     "no money",
     "not sent: taken back, or its panel was another's",
     "nothing to resolve",

@@ -212,6 +212,7 @@ impl World {
     pub async fn work(&self) {
         for _ in 0..ROUNDS_MAX {
             let mut done = 0;
+            self.house.catalog.look_at_panels(self.clock.now()).await.unwrap();
             for panel in &self.house.panels {
                 done += work_once(&self.house, panel).await;
             }
@@ -254,13 +255,22 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
     let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
     let canceled = house.delivery.cancel(panel, epoch).await.unwrap();
     let refills = house.delivery.refill(panel, epoch).await.unwrap();
+    let left = house.delivery.leave(panel, epoch).await.unwrap();
     let unparked = house.delivery.unpark(panel).await.unwrap();
     let legs = house.delivery.lease(panel, epoch, 100).await.unwrap();
     for leg in &legs {
         house.delivery.send(panel, leg, epoch).await.unwrap();
     }
     let asked = house.delivery.track(panel, epoch).await.unwrap();
-    swept + canceled + refills + doubts + usize::from(probed) + usize::try_from(unparked).unwrap() + legs.len() + asked
+    swept
+        + canceled
+        + refills
+        + doubts
+        + left
+        + usize::from(probed)
+        + usize::try_from(unparked).unwrap()
+        + legs.len()
+        + asked
 }
 
 async fn house(database: &Database, file: &config::File, panel_key: &str, clock: Arc<HandClock>) -> House {

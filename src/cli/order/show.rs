@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::cli::answer::{Answer, maybe_moment, moment, table};
 use crate::cli::order::head;
 use crate::cli::session::Session;
+use crate::domain::choice::{Choice, Passed};
 use crate::domain::id::OrderId;
 use crate::orders::decide::allowed;
 use crate::store::show::{self, DecisionRow, ExchangeRow, LegRow, OrderRow, RungRow, TransferRow, Wanted};
@@ -70,7 +71,7 @@ impl<'a> Timeline<'a> {
             "n": leg.n, "provider": leg.provider, "service": leg.service, "state": leg.state.word(),
             "panel_order": leg.panel_order, "panel_status": leg.panel_status, "panel_charge": leg.panel_charge,
             "panel_said": leg.seen, "cost": leg.cost.to_string(), "reason": leg.reason,
-            "next_check_at": leg.check_at.map(moment), "exchanges": exchanges.collect::<Value>(),
+            "choice": leg.choice, "next_check_at": leg.check_at.map(moment), "exchanges": exchanges.collect::<Value>(),
             "looks": looks.collect::<Value>(),
         })
     }
@@ -157,7 +158,10 @@ fn page(timeline: &Timeline<'_>) -> String {
         .collect();
     [
         table(["", ""], &facts).trim_start().to_owned(),
-        table(["leg", "provider", "state", "panel_order", "cost", "reason"], &legs_rows),
+        legs_and_choices(
+            &timeline.legs,
+            &table(["leg", "provider", "state", "panel_order", "cost", "reason"], &legs_rows),
+        ),
         table(["sent_at", "provider", "verdict", "http", "words"], &exchange_rows),
         looked(&timeline.rungs),
         table(["at", "transfer", "debit", "credit", "amount"], &transfer_rows),
@@ -168,6 +172,22 @@ fn page(timeline: &Timeline<'_>) -> String {
     .filter(|part| !part.is_empty())
     .collect::<Vec<_>>()
     .join("\n")
+}
+
+/// The table of legs, and under each why it goes by its route.
+fn legs_and_choices(legs: &[LegRow], table: &str) -> String {
+    let mut lines = table.lines();
+    let mut text = lines.by_ref().take(1).map(|heads| heads.to_owned() + "\n").collect::<String>();
+    for (leg, line) in legs.iter().zip(lines) {
+        text = text + line + "\n" + &leg.choice.as_ref().map(chosen).unwrap_or_default();
+    }
+    text
+}
+
+fn chosen(choice: &Choice) -> String {
+    let won = format!("     by {}: {}:{}, {}\n", choice.strategy.word(), choice.provider, choice.service, choice.why);
+    let lost = |passed: &Passed| format!("        not {}:{}, {}\n", passed.provider, passed.service, passed.why);
+    won + &choice.others.iter().map(lost).collect::<String>()
 }
 
 fn looked(rungs: &[RungRow]) -> String {

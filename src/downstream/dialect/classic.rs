@@ -256,6 +256,7 @@ mod tests {
             refill: true,
             cancel: false,
             package_billing: PackageBilling::Rate,
+            routing: crate::domain::choice::Routing::default(),
             routes: vec![],
         };
         let rows = [

@@ -150,7 +150,6 @@ const SLIPS: &[Slip] = &[
     Service("rate = \"0,90\""),
     Service("rate = \"-1\""),
     Service("rate = \"0.000000001\""),
-    Service("strategy = \"score\""),
     Service("strategy = \"priorty\""),
     Service("remainder = \"reroute\""),
     Service("type = \"Poll\"\npackage_billing = \"min\""),
@@ -163,7 +162,7 @@ const SLIPS: &[Slip] = &[
     Swap("{ provider = \"smosale\", service = \"1\" }", "{ provider = \"smosael\", service = \"1\" }"),
     Swap("{ provider = \"smosale\", service = \"1\" }", "{ provider = \"else\", service = 1 }"),
     Swap("service = \"1\" }", "service = 1 }"),
-    Swap("service = \"1\" }", "service = \"1\", weight = 30 }"),
+    Swap("service = \"1\" }", "service = \"1\", weight = 1_001 }"),
     Swap("service = \"1\" }", "service = \"1\" }, { provider = \"smosale\", service = \"1\" }"),
     Swap("service = \"1\" }", "servise = \"1\" }"),
     // [[markup]], [margin]

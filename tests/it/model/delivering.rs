@@ -45,6 +45,17 @@ pub async fn lease(life: &mut Life, panel: usize, legs_max: usize) -> Lived {
     Ok(())
 }
 
+/// What waits at a stopped panel goes by its other route.
+pub async fn leave(life: &mut Life, panel: usize) -> Lived {
+    let Some(epoch) = hold(life, panel).await? else { return Ok(()) };
+    let came = life.world.house.delivery.leave(&life.world.house.panels[panel], epoch).await?;
+    let expected = life.reference.leave(panel);
+    if expected > 0 {
+        life.saw("left a stopped panel");
+    }
+    same("legs that left a stopped panel", expected, came)
+}
+
 /// Takes as many legs as there are answers, and sends them.
 pub async fn dispatch(life: &mut Life, panel: usize, answers: &[Answer], sent: &mut [usize; PANELS]) -> Lived {
     let held = life.hands.len();

@@ -125,6 +125,7 @@ impl Life {
 
     async fn step(&mut self, step: &Step, audited: bool) -> Lived {
         let before = self.adds();
+        self.world.house.catalog.look_at_panels(self.world.clock.now()).await?;
         let sent = self.take(step).await?;
         self.saw("steps");
         let expected: [usize; PANELS] = std::array::from_fn(|panel| before[panel] + sent[panel]);
@@ -181,6 +182,7 @@ impl Life {
             Step::Late { pick, any, answer } => delivering::late(self, *pick, *any, *answer).await?,
             Step::Sweep { panel } => delivering::sweep(self, *panel).await?,
             Step::Unpark { panel } => delivering::unpark(self, *panel).await?,
+            Step::Leave { panel } => delivering::leave(self, *panel).await?,
             Step::Poll { panel, words } => delivering::poll(self, *panel, words).await?,
             Step::LookInto { panel } => delivering::look_into(self, *panel).await?,
             Step::Pause { panel, paused } => self.pause(*panel, *paused).await?,

@@ -134,7 +134,8 @@ impl Reference {
             review: false,
             legs: Vec::new(),
         };
-        order.follow(self.next_leg(), sold.routes[0].0, self.now);
+        let panels: Vec<_> = sold.routes.iter().map(|(panel, _)| *panel).collect();
+        order.follow(self.next_leg(), self.running(&panels).unwrap_or(panels[0]), self.now);
         self.orders.push(order);
     }
 
@@ -223,6 +224,35 @@ impl Reference {
         count
     }
 
+    /// The first of some panels that is not stopped.
+    fn running(&self, panels: &[usize]) -> Option<usize> {
+        panels.iter().copied().find(|panel| !self.gates[*panel].paused)
+    }
+
+    /// What was not sent leaves a stopped panel for a running one that it was not tried on.
+    pub fn leave(&mut self, panel: usize) -> usize {
+        if self.frozen || !self.gates[panel].paused {
+            return 0;
+        }
+        let (now, epoch) = (self.now, self.gates[panel].epoch);
+        let mut left = 0;
+        for at in 0..self.orders.len() {
+            let Order { service, bought, ref legs, .. } = self.orders[at];
+            let routes = SERVICES[service].routes.iter().map(|(panel, _)| *panel);
+            let untried: Vec<_> = routes.filter(|other| legs.iter().all(|leg| leg.panel != *other)).collect();
+            let to = self.running(&untried);
+            let leg = self.orders[at].last();
+            let given_up = leg.state == LegState::Leased && (leg.leased_until < now || leg.epoch < epoch);
+            let waits = leg.panel == panel && (leg.state == LegState::Ready || given_up);
+            if let Some(to) = to.filter(|_| waits) {
+                (leg.panel, leg.state, leg.cost) = (to, LegState::Ready, SERVICES[service].cost_at(to, bought.units));
+                leg.ready_at = leg.ready_at.min(now);
+                left += 1;
+            }
+        }
+        left
+    }
+
     /// The panel has the order under this id, unless another of ours has it.
     pub fn accepted(&mut self, order: usize, id: &str) -> bool {
         let panel = self.orders[order].last().panel;
@@ -284,9 +314,12 @@ impl Reference {
         leg.rests(LegState::Ready);
         leg.unsent = unsent + 1;
         leg.ready_at = now + 2i64.pow(unsent.min(10)).min(60);
-        let other = SERVICES[service].routes.iter().find(|(panel, _)| *panel != leg.panel);
-        if let Some((panel, _)) = other.filter(|_| leg.unsent >= 3) {
-            (leg.panel, leg.cost) = (*panel, SERVICES[service].cost_at(*panel, bought.units));
+        let (third, present) = (leg.unsent >= 3, leg.panel);
+        let others = SERVICES[service].routes.iter().map(|(panel, _)| *panel).filter(|panel| *panel != present);
+        let other = self.running(&others.collect::<Vec<_>>());
+        if let Some(panel) = other.filter(|_| third) {
+            let leg = self.orders[order].last();
+            (leg.panel, leg.cost) = (panel, SERVICES[service].cost_at(panel, bought.units));
         }
     }
 
@@ -324,10 +357,11 @@ impl Reference {
     /// By the next route that was not tried.
     fn goes_on(&mut self, order: usize) -> bool {
         let (now, number) = (self.now, self.next_leg());
+        let legs = &self.orders[order].legs;
+        let routes = SERVICES[self.orders[order].service].routes.iter().map(|(panel, _)| *panel);
+        let untried: Vec<_> = routes.filter(|panel| legs.iter().all(|leg| leg.panel != *panel)).collect();
+        let Some(next) = self.running(&untried).or(untried.first().copied()) else { return false };
         let order = &mut self.orders[order];
-        let routes = SERVICES[order.service].routes.iter().map(|(panel, _)| *panel);
-        let mut untried = routes.filter(|panel| order.legs.iter().all(|leg| leg.panel != *panel));
-        let Some(next) = untried.next() else { return false };
         order.last().rests(LegState::Refused);
         order.follow(number, next, now);
         true

@@ -39,6 +39,8 @@ pub enum Step {
     Sweep { panel: usize },
     /// Parked legs are looked at.
     Unpark { panel: usize },
+    /// What waits at a stopped panel leaves it.
+    Leave { panel: usize },
     /// A panel is asked about what is due; the words go round over the orders.
     Poll { panel: usize, words: Vec<Word> },
     /// Doubts that are due are looked into, and the panel tells the truth.
@@ -159,6 +161,7 @@ pub fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(pick, any, answer)| Step::Late { pick, any, answer }),
         2 => panel.clone().prop_map(|panel| Step::Sweep { panel }),
         2 => panel.clone().prop_map(|panel| Step::Unpark { panel }),
+        2 => panel.clone().prop_map(|panel| Step::Leave { panel }),
     ];
     let following = prop_oneof![
         10 => (panel.clone(), prop::collection::vec(any_word(), 1..4))

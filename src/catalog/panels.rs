@@ -1,0 +1,61 @@
+//! How the panels stand, as choosing a route sees them: a picture in memory, so that buying asks the database nothing.
+//!
+//! It is read anew every second, and so may be late by that much: whoever sends asks the database again.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+
+use crate::domain::choice::Strategy;
+use crate::domain::clock::Instant;
+use crate::domain::id::ProviderId;
+use crate::routing::standing::{Share, Standing};
+use crate::store::{Store, StoreError, standing};
+
+use crate::catalog::mapping::Mapping;
+
+/// How far back what panels delivered is looked at.
+const DELIVERED_WITHIN: TimeDelta = TimeDelta::hours(24);
+/// How often that is read anew: it moves slowly, and costs more than the rest.
+const DELIVERED_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// With fewer ended legs than this a panel is taken to deliver everything: a few orders say little.
+pub const DELIVERED_LEGS_MIN: i64 = 20;
+
+/// The panels at one moment; of those that it does not name nothing is known, and so nothing bad.
+#[derive(Clone, Debug, Default)]
+pub struct Panels {
+    standings: HashMap<ProviderId, Standing>,
+    delivered: HashMap<ProviderId, Share>,
+    delivered_at: Option<Instant>,
+}
+
+impl Panels {
+    /// How a panel stands.
+    pub fn standing(&self, provider: &ProviderId) -> Standing {
+        self.standings.get(provider).copied().unwrap_or_default()
+    }
+
+    /// Reads how the panels stand now; what they delivered only now and then, and only where a service asks for it.
+    pub(super) async fn after(&self, store: &Store, mapping: &Mapping, now: Instant) -> Result<Self, StoreError> {
+        let stopped = standing::stopped(store).await?;
+        let is_old = self.delivered_at.is_none_or(|at| now - at >= DELIVERED_EVERY || now < at);
+        let (delivered, delivered_at) = if is_old && is_scored(mapping) {
+            let shares = standing::delivered(store, now - DELIVERED_WITHIN, DELIVERED_LEGS_MIN).await?;
+            (shares.into_iter().collect(), Some(now))
+        } else {
+            (self.delivered.clone(), self.delivered_at)
+        };
+        let mut standings: HashMap<ProviderId, Standing> = HashMap::new();
+        for (provider, share) in &delivered {
+            standings.entry(provider.clone()).or_default().delivered = *share;
+        }
+        for (provider, stopped) in stopped {
+            standings.entry(provider).or_default().stopped = Some(stopped);
+        }
+        Ok(Self { standings, delivered, delivered_at })
+    }
+}
+
+fn is_scored(mapping: &Mapping) -> bool {
+    mapping.services.iter().any(|service| service.routing.strategy == Strategy::Score)
+}

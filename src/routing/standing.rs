@@ -1,0 +1,66 @@
+//! How a panel stands when a route is chosen: whether orders are kept from it, and what it delivered lately.
+
+use std::fmt;
+
+use crate::domain::money::Money;
+
+/// What keeps all orders from a panel. On probation it gets one at a time, and counts as usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// A person stopped sending to it.
+    Paused,
+    /// Its breaker is open.
+    BreakerOpen,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Paused => "paused",
+            Self::BreakerOpen => "breaker open",
+        })
+    }
+}
+
+/// The share of what was ordered that was delivered, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(u32);
+
+impl Share {
+    const WHOLE: u32 = 1_000_000;
+
+    /// So many millionths, at most all of them.
+    pub fn millionths(millionths: u32) -> Self {
+        Self(millionths.min(Self::WHOLE))
+    }
+
+    /// What is paid for as much as `cost` would buy if all of it came; `None` where nothing comes.
+    pub fn expected(self, cost: Money) -> Option<Money> {
+        if self.0 == 0 {
+            return None;
+        }
+        cost.share_rounding_down(u64::from(Self::WHOLE), u64::from(self.0)).ok()
+    }
+}
+
+/// Of whom nothing is known, everything is expected.
+impl Default for Share {
+    fn default() -> Self {
+        Self(Self::WHOLE)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{} %", self.0 / 10_000, self.0 / 1_000 % 10)
+    }
+}
+
+/// How a panel stands; unless something is known of it: well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What keeps orders from it.
+    pub stopped: Option<Stopped>,
+    /// What it delivered lately of what was ordered there.
+    pub delivered: Share,
+}

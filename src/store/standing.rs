@@ -1,0 +1,66 @@
+//! How panels stand, for choosing routes: which are stopped, and what each delivered lately.
+
+use crate::domain::clock::Instant;
+use crate::domain::id::ProviderId;
+use crate::routing::standing::{Share, Stopped};
+use crate::store::{Store, StoreError};
+
+/// The most ended legs of a panel that are looked at, newest first, and the most doubts.
+const LEGS_MAX: i64 = 1_000;
+
+/// The panels that get no orders now. A freeze of all sending stops none of them: there is no better panel then.
+pub async fn stopped(store: &Store) -> Result<Vec<(ProviderId, Stopped)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select id, paused_at is not null as "paused!"
+        from provider
+        where paused_at is not null or breaker = 'open'
+        "#
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter();
+    Ok(rows.map(|row| (ProviderId(row.id), if row.paused { Stopped::Paused } else { Stopped::BreakerOpen })).collect())
+}
+
+/// What panels delivered of the orders that ended there since a moment. Each order counts the same, whatever its size; a
+/// doubt counts as nothing delivered; an order that its customer wanted back says nothing of the panel. Panels with
+/// fewer than so many are left out.
+pub async fn delivered(store: &Store, since: Instant, legs_min: i64) -> Result<Vec<(ProviderId, Share)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select p.id as "id!", round(avg(lately.share) * 1000000)::integer as "millionths!"
+        from provider p
+        cross join lateral (
+            (
+                select case
+                        when l.state = 'written_off' then 0
+                        when o.state = 'completed' then 1
+                        else least(coalesce((
+                            select s.delivered from settlement s where s.order_id = o.id order by s.seq desc limit 1
+                        ), 0)::numeric / o.units, 1)
+                    end as share
+                from leg l
+                join orders o on o.id = l.order_id
+                where l.provider = p.id and l.state in ('ended', 'written_off') and l.ended_at > $1
+                    and not exists (select from cancel_request c where c.order_id = o.id)
+                order by l.ended_at desc
+                limit $2
+            )
+            union all
+            (
+                select 0
+                from leg l
+                where l.provider = p.id and l.state = 'in_doubt' and l.doubted_at > $1
+                limit $2
+            )
+        ) lately
+        group by p.id
+        having count(*) >= $3
+        "#,
+        since,
+        LEGS_MAX,
+        legs_min
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter();
+    let share = |millionths: i32| Share::millionths(u32::try_from(millionths).unwrap_or(0));
+    Ok(rows.map(|row| (ProviderId(row.id), share(row.millionths))).collect())
+}
