@@ -1,5 +1,6 @@
 //! Which panel delivers: the routes that may be used, in order; and which panels are well enough to be sent to.
 
+pub mod calls;
 pub mod health;
 
 use crate::domain::money::{Money, Percent};

@@ -13,6 +13,7 @@ mod asks;
 mod audit;
 mod backup;
 mod books;
+mod breaker;
 mod cancel_races;
 mod catalogue;
 mod commands;

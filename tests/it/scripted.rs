@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use chrono::TimeDelta;
+use panelgate::domain::clock::HandClock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, Semaphore};
@@ -41,6 +43,8 @@ pub struct Script {
     pub refill_status: String,
     /// Status answers wait until so many are asked for.
     pub together: Option<Arc<Barrier>>,
+    /// Every answer takes so many seconds of this clock.
+    slow: Option<(Arc<HandClock>, i64)>,
     /// Answers to this action are held back.
     held: Option<(&'static str, Arc<Held>)>,
 }
@@ -96,6 +100,7 @@ impl Scripted {
             refill: INCORRECT.to_owned(),
             refill_status: INCORRECT.to_owned(),
             together: None,
+            slow: None,
             held: None,
         };
         let inner = Arc::new(Mutex::new(Inner { script, requests: BTreeMap::new(), next: 500 }));
@@ -154,6 +159,11 @@ impl Scripted {
         held
     }
 
+    /// Takes so many seconds of this clock for every answer from now on, or none.
+    pub fn slow(&self, slow: Option<(Arc<HandClock>, i64)>) {
+        self.change(|script| script.slow = slow);
+    }
+
     /// Holds nothing back any more of what it is asked from now on.
     pub fn hold_nothing(&self) {
         self.change(|script| script.held = None);
@@ -180,6 +190,9 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
     };
     if let Some((_, held)) = script.held.filter(|(of, _)| *of == action) {
         held.hold().await;
+    }
+    if let Some((clock, seconds)) = script.slow {
+        clock.turn(TimeDelta::seconds(seconds));
     }
     let body = match action.as_str() {
         "services" if form.contains_key("offset") => script.further,
