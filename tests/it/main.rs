@@ -15,6 +15,7 @@ mod backup;
 mod books;
 mod breaker;
 mod cancel_races;
+mod caps;
 mod catalogue;
 mod commands;
 mod config;

@@ -74,6 +74,9 @@ impl Held {
 
 struct Inner {
     script: Script,
+    /// Calls that it has not answered yet, and the most that there ever were.
+    under_way: usize,
+    at_once_max: usize,
     requests: BTreeMap<String, usize>,
     next: u32,
 }
@@ -103,7 +106,8 @@ impl Scripted {
             slow: None,
             held: None,
         };
-        let inner = Arc::new(Mutex::new(Inner { script, requests: BTreeMap::new(), next: 500 }));
+        let inner =
+            Arc::new(Mutex::new(Inner { script, under_way: 0, at_once_max: 0, requests: BTreeMap::new(), next: 500 }));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (answering, served) = (tasks.clone(), inner.clone());
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
@@ -174,6 +178,11 @@ impl Scripted {
         change(&mut self.inner.lock().unwrap().script);
     }
 
+    /// The most calls that it had not answered yet, at any time.
+    pub fn at_once_max(&self) -> usize {
+        self.inner.lock().unwrap().at_once_max
+    }
+
     /// How often it was asked for an action.
     pub fn requests(&self, action: &str) -> usize {
         self.inner.lock().unwrap().requests.get(action).copied().unwrap_or(0)
@@ -186,6 +195,8 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
     let script = {
         let mut inner = inner.lock().unwrap();
         *inner.requests.entry(action.clone()).or_default() += 1;
+        inner.under_way += 1;
+        inner.at_once_max = inner.at_once_max.max(inner.under_way);
         inner.script.clone()
     };
     if let Some((_, held)) = script.held.filter(|(of, _)| *of == action) {
@@ -214,6 +225,8 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
         "refill_status" => script.refill_status,
         _ => INCORRECT.to_owned(),
     };
+    // Before the answer leaves: whoever has it may ask again at once.
+    inner.lock().unwrap().under_way -= 1;
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
     let _ = stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await;
 }
