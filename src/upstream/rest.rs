@@ -21,9 +21,10 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// Until when nothing is asked, if that is not over yet.
+    /// Until when nothing is asked, if that is not over yet. Nothing lasts longer than the longest wait: a clock that was
+    /// set back must not make it so.
     pub(super) fn until(&self, now: Instant) -> Option<Instant> {
-        self.until.filter(|until| *until > now)
+        self.until.filter(|until| (*until - now).to_std().is_ok_and(|left| !left.is_zero() && left <= NAMED_WAIT_MAX))
     }
 
     /// After an answer that found us too fast, or named a wait. What was in flight when the waiting began is part of the
@@ -111,6 +112,7 @@ mod tests {
         assert_eq!(rests_for_s(named.after_too_fast(Some(Duration::from_secs(5)), at(0)), 0), Some(20));
         assert_eq!(rests_for_s(Rest::default().and_until(Some(at(9))), 0), Some(9));
         assert_eq!(rests_for_s(named.and_until(None), 0), Some(20));
+        assert_eq!(rests_for_s(named, -281), None, "the clock was set back");
     }
 
     #[test]

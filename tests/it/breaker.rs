@@ -197,6 +197,9 @@ async fn a_person_who_resumes_a_panel_is_not_overruled_by_what_was_before() {
     let dead = Dead::of(&mut world, 0).await;
     world.pass(40, 1).await;
     assert_eq!(breaker(&world, "a").await, "open errors 1");
+    world.house.alerts.look().await.unwrap();
+    let words = read(&world.database, "select words from alert where kind = 'breaker_open'").await;
+    assert!(words.starts_with("panel a gets no orders") && words.ends_with("what stopped it: errors"), "{words}");
     let mut tx = world.house.store.begin().await.unwrap();
     let provider = panelgate::domain::id::ProviderId("a".into());
     let now = world.house.clock.now();
