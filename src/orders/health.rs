@@ -32,8 +32,8 @@ impl Delivery {
                 if until > now || Self::is_left_alone(panel) {
                     return Ok(false);
                 }
-                let works = panel.calls().free_worked() > 0 && panel.calls().last_free_at() >= Some(until);
-                if !works {
+                // Others' calls may have been enough; who waits for one more makes it here.
+                if matches!(health.after_free_call(&panel.calls(), now).breaker, Breaker::Open { .. }) {
                     self.ask_anything_free(panel).await?;
                 }
             }
