@@ -7,7 +7,7 @@ use crate::domain::id::ProviderId;
 use crate::domain::leg::Verdict;
 use crate::domain::provider::ProviderSettings;
 use crate::orders::Delivery;
-use crate::routing::health::{Breaker, Cause, Health};
+use crate::routing::health::{Breaker, Cause, FREE_CALLS_MIN, Health};
 use crate::store::{StoreError, Tx, gates};
 use crate::upstream::Panel;
 
@@ -48,8 +48,10 @@ impl Delivery {
     /// Our balance; of a panel that speaks and does not tell it, its catalogue.
     async fn ask_anything_free(&self, panel: &Panel) -> Result<(), StoreError> {
         if self.ask_balance(panel).await?.is_none() && !panel.calls().failing() && !Self::is_left_alone(panel) {
-            // What came of it is told and kept where it is read.
-            let _ = refresh::one(&self.store, panel, &self.clock).await?;
+            // As often as it takes, for its no to the balance ends the row. What came of it is told where it is read.
+            for _ in 0..FREE_CALLS_MIN {
+                let _ = refresh::one(&self.store, panel, &self.clock).await?;
+            }
         }
         Ok(())
     }
