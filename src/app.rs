@@ -84,7 +84,7 @@ impl House {
             orders: Orders::new(store.clone(), catalog.clone(), clock.clone()),
             delivery: Delivery::new(store.clone(), catalog.clone(), clock.clone(), Uuid::now_v7()),
             alerts,
-            panels: panels.into_iter().map(Arc::new).collect(),
+            panels: panels.into_iter().map(|panel| Arc::new(panel.timed_by(clock.clone()))).collect(),
             store,
             catalog,
             clock,

@@ -12,6 +12,10 @@ use crate::upstream::Panel;
 /// Reads one panel's catalogue.
 pub async fn one(store: &Store, panel: &Panel, clock: &SharedClock) -> Result<Reading, StoreError> {
     let provider = &panel.settings().id;
+    if let Some(until) = panel.rests_until() {
+        // No fault of its catalogue, which is read again in a while.
+        return Ok((provider.0.clone(), Err(format!("the panel wants to be left alone until {until}"))));
+    }
     match panel.services().await {
         Ok(services) => {
             let mut tx = store.begin().await?;

@@ -22,8 +22,8 @@ pub struct Options {
     /// What its chance starts from: the same seed misbehaves the same way
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Faults: drop, 502, html, half, hang, slow, wrong_id, duplicate, unread; each alone, as drop=0.1, or as hang*3 for
-    /// the next three
+    /// Faults of adds: drop, 502, html, half, hang, slow, wrong_id, duplicate; of requests of every kind: unread, 429 (with
+    /// Retry-After), 403 (suspended); each alone, as drop=0.1, or as hang*3 for the next three
     #[arg(long, value_name = "SPEC", default_value = "")]
     faults: String,
     /// What our account there holds

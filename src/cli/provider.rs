@@ -18,7 +18,7 @@ pub enum Command {
         /// The panel's id
         provider: String,
     },
-    /// Send orders to a panel again, also where too many doubts had stopped it
+    /// Send orders to a panel again, also where doubts, errors or slowness had stopped it
     Resume {
         /// The panel's id
         provider: String,
@@ -81,6 +81,8 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
             "balance": row.balance.map(|balance| balance.to_string()), "balance_at": row.balance_at.map(moment),
             "services": row.services, "catalogue_at": row.catalogue_at.map(moment), "open": row.open_legs,
             "paused": row.paused, "breaker": row.breaker, "breaker_until": row.breaker_until.map(moment),
+            "breaker_cause": (row.breaker != "shut").then_some(&row.breaker_cause),
+            "rests_until": row.rests_until.filter(|until| *until > now).map(moment),
             "over_delivered": row.over_delivered, "reversals": row.reversals,
             "margin_held": row.margin_held, "margin_saved": row.margin_saved.to_string(), "in_doubt": row.in_doubt, "parked": row.parked, "error": row.catalogue_error,
         })
@@ -96,8 +98,13 @@ fn state(row: &ProviderRow, now: Instant) -> &'static str {
         "not served"
     } else {
         match row.breaker.as_str() {
-            "open" => "stopped by doubts",
+            "open" => match row.breaker_cause.as_str() {
+                "errors" => "stopped by errors",
+                "slowness" => "stopped by slowness",
+                _ => "stopped by doubts",
+            },
             "probation" => "on probation",
+            _ if row.rests_until.is_some_and(|until| until > now) => "left alone as it asked",
             _ => "served",
         }
     }

@@ -12,6 +12,8 @@ pub enum Kind {
     OrdersInDoubt,
     /// Orders cannot be settled by a machine; no object.
     OrdersForReview,
+    /// A panel took orders after all that were found not placed; for three days.
+    TakenLate,
     /// Orders wait for a reason of ours at a panel.
     OrdersParked,
     /// A panel's breaker keeps orders away from it.
@@ -41,9 +43,10 @@ pub enum Weight {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::OrdersInDoubt,
         Self::OrdersForReview,
+        Self::TakenLate,
         Self::OrdersParked,
         Self::BreakerOpen,
         Self::DispatchFrozen,
@@ -59,6 +62,7 @@ impl Kind {
         match self {
             Self::OrdersInDoubt => "orders_in_doubt",
             Self::OrdersForReview => "orders_for_review",
+            Self::TakenLate => "taken_late",
             Self::OrdersParked => "orders_parked",
             Self::BreakerOpen => "breaker_open",
             Self::DispatchFrozen => "dispatch_frozen",
@@ -78,7 +82,9 @@ impl Kind {
     /// How loudly the log is told.
     pub fn weight(self) -> Weight {
         match self {
-            Self::OrdersInDoubt | Self::PanelUnserved | Self::Audit | Self::AuditOverdue => Weight::Error,
+            Self::OrdersInDoubt | Self::TakenLate | Self::PanelUnserved | Self::Audit | Self::AuditOverdue => {
+                Weight::Error
+            }
             Self::OrdersForReview
             | Self::OrdersParked
             | Self::BreakerOpen
@@ -94,6 +100,7 @@ impl Kind {
             Self::PanelUnserved => UNSERVED_PATIENCE,
             Self::OrdersInDoubt
             | Self::OrdersForReview
+            | Self::TakenLate
             | Self::OrdersParked
             | Self::BreakerOpen
             | Self::DispatchFrozen
@@ -116,13 +123,16 @@ impl Kind {
                                       order list --state review` and at their panels, and decide each with \
                                       `panelgate order settle`, `refund` or `resolve`"
                 .to_owned(),
+            Self::TakenLate => format!(
+                "panel {object} took orders after all that had been found not placed: find them with `panelgate order \
+                 list --provider {object}`, `order show` tells the panel's id; cancel them there"
+            ),
             Self::OrdersParked => format!(
                 "panel {object} takes no orders for a reason of ours: `panelgate order list --state parked` shows who \
                  waits; top up our balance there or set its key right, and they go by themselves"
             ),
             Self::BreakerOpen => format!(
-                "panel {object} answered too often so that an order was in doubt, and gets no more for now: see what \
-                 is wrong there, and it is tried again by itself"
+                "panel {object} gets no orders for now: see what is wrong there, and it is tried again by itself"
             ),
             Self::DispatchFrozen => {
                 "nothing is sent to any panel: thaw with `panelgate dispatch thaw` when orders may go out".to_owned()

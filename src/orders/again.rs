@@ -7,7 +7,7 @@
 use crate::domain::doubt::{Retold, Rung, RungVerdict, Sought};
 use crate::domain::leg::{Evidence, LeasedLeg, LegState};
 use crate::domain::provider::ProviderSettings;
-use crate::orders::conclude::mind;
+use crate::orders::health::mind;
 use crate::orders::{Delivery, submit, track};
 use crate::store::{StoreError, cancels, doubts, legs, orders};
 use crate::upstream::Panel;
@@ -25,6 +25,9 @@ impl Delivery {
         let leg = doubts::as_sent(&self.store, sought.leg).await?;
         let Some(request_id) = panel.request_id(&leg) else { return Ok(false) };
         let slot = panel.slot().await;
+        if Self::is_left_alone(panel) {
+            return Ok(false);
+        }
         if !doubts::mark_again(&self.store, &leg, &request_id, epoch, self.clock.now()).await? {
             return Ok(false);
         }

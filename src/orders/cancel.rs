@@ -100,6 +100,9 @@ impl Orders {
 impl Delivery {
     /// A round of cancels at a panel: those that are due, one batch. How many were asked.
     pub async fn cancel(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
+        if Self::is_left_alone(panel) {
+            return Ok(0);
+        }
         let settings = panel.settings();
         let now = self.clock.now();
         let (batch, overdue) = (i64::from(settings.status_batch_max), submit::overdue(settings, now));

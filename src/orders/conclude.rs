@@ -11,11 +11,12 @@ use crate::domain::order::OrderState;
 use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::domain::service::Route;
 use crate::ledger;
+use crate::orders::health::mind;
 use crate::orders::reroute::{self, Leaving, Sale, Sight};
 use crate::orders::{Delivery, settle, track};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{LockedLeg, Turn};
-use crate::store::{StoreError, Tx, gates, legs, orders};
+use crate::store::{StoreError, Tx, legs, orders};
 
 /// The longest wait before something that never left is tried again.
 const UNSENT_WAIT_S_MAX: i64 = 60;
@@ -210,7 +211,8 @@ impl Delivery {
     }
 }
 
-/// A panel took what was found not placed: nothing is undone by it, and nobody may say that it was not heard.
+/// A panel took what was found not placed: nothing is undone by it, a person is told, and nobody may say that it was not
+/// heard.
 async fn taken_after_all(
     mut tx: Tx,
     leg: &LockedLeg,
@@ -223,6 +225,7 @@ async fn taken_after_all(
         return Ok(());
     }
     legs::record(&mut tx, leg.id, attempt, said, now).await?;
+    legs::taken_late(&mut tx, leg, id, now).await?;
     tx.commit().await?;
     tracing::error!(order = %leg.order, leg = %leg.id, panel_order = %id, "the panel took an order that was found not placed; cancel it there");
     Ok(())
@@ -254,29 +257,6 @@ async fn park(
 ) -> Result<(), StoreError> {
     ledger::unexpose(tx, leg, now).await?;
     legs::turn(tx, leg, &Turn::Parked { at: again, class }, &format!("waits: {}", class.word()), now).await
-}
-
-/// The breaker on doubts minds every answer: one that proves anything, and one that proves nothing.
-pub(super) async fn mind(
-    tx: &mut Tx,
-    settings: &ProviderSettings,
-    verdict: &Verdict,
-    now: Instant,
-) -> Result<(), StoreError> {
-    match verdict {
-        Verdict::Accepted(_) | Verdict::Refused(_) => {
-            if gates::proved(tx, &settings.id, now).await? {
-                tracing::info!(provider = %settings.id, "the panel's answers prove something again; orders go to it");
-            }
-        }
-        Verdict::InDoubt => {
-            if let Some(until) = gates::doubted(tx, &settings.id, &settings.doubts, now).await? {
-                tracing::error!(provider = %settings.id, %until, "too many doubts: no orders go to the panel for a while");
-            }
-        }
-        Verdict::NeverSent => {}
-    }
-    Ok(())
 }
 
 /// What was written off was never placed: its cost comes back, and the order is over already.

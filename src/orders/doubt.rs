@@ -41,6 +41,9 @@ enum Found {
 impl Delivery {
     /// Looks into the doubts that are due at a panel. How many were.
     pub async fn look_into_doubts(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
+        if Self::is_left_alone(panel) {
+            return Ok(0);
+        }
         let settings = panel.settings();
         let patience = match settings.doubts.policy {
             InDoubtPolicy::RefundAfterH(hours) => Some(TimeDelta::hours(i64::from(hours))),

@@ -8,6 +8,7 @@ pub mod conclude;
 mod contents;
 pub mod decide;
 pub mod doubt;
+mod health;
 pub mod intake;
 pub mod leave;
 pub mod look;

@@ -4,8 +4,7 @@ use chrono::TimeDelta;
 
 use crate::domain::money::Money;
 use crate::orders::{Delivery, conclude};
-use crate::routing::health::Breaker;
-use crate::store::{StoreError, gates, parked, providers};
+use crate::store::{StoreError, parked, providers};
 use crate::upstream::Panel;
 
 /// Parked legs looked at in one round.
@@ -15,31 +14,20 @@ impl Delivery {
     /// Reads our balance at a panel and keeps it: a free question, which also shows that the panel answers. The
     /// balance, where it could be read.
     pub async fn ask_balance(&self, panel: &Panel) -> Result<Option<Money>, StoreError> {
+        if Self::is_left_alone(panel) {
+            return Ok(None);
+        }
         match panel.balance().await {
             Ok(balance) => {
                 let now = self.clock.now();
                 let provider = &panel.settings().id;
                 providers::keep_balance(&self.store, provider, balance.amount, &balance.text, now).await?;
-                if gates::half_open(&self.store, provider, now).await? {
-                    tracing::info!(%provider, "the panel answers free questions; one order at a time goes to it");
-                }
                 Ok(Some(balance.amount))
             }
             Err(failure) => {
                 tracing::warn!(provider = %panel.settings().id, %failure, "a panel did not tell its balance");
                 Ok(None)
             }
-        }
-    }
-
-    /// Tries a panel to which nothing is sent because of its doubts, with a question that is free. Whether it
-    /// answered.
-    pub async fn probe(&self, panel: &Panel) -> Result<bool, StoreError> {
-        let now = self.clock.now();
-        let gate = gates::gate(&self.store, &panel.settings().id, now).await?;
-        match gate.health.breaker {
-            Breaker::Open { until } if until <= now => self.ask_balance(panel).await.map(|balance| balance.is_some()),
-            Breaker::Open { .. } | Breaker::Shut | Breaker::Probation => Ok(false),
         }
     }
 

@@ -117,6 +117,9 @@ impl Delivery {
             }
             // A place at the panel first: a refill that is marked as sending does not stand in a queue.
             let slot = panel.slot().await;
+            if Self::is_left_alone(panel) {
+                return Ok(sent);
+            }
             let now = self.clock.now();
             let Some(refill) = refills::mark(&self.store, &panel.settings().id, epoch, now).await? else {
                 return Ok(sent);

@@ -34,7 +34,14 @@ impl Delivery {
     /// Takes or renews the lease on a panel. The epoch to act under; `None`: another process has the panel.
     pub async fn hold(&self, panel: &Panel) -> Result<Option<i64>, StoreError> {
         let now = self.clock.now();
-        providers::hold(&self.store, &panel.settings().id, self.node, now + TimeDelta::seconds(HOLD_S), now).await
+        let until = now + TimeDelta::seconds(HOLD_S);
+        let held =
+            providers::hold(&self.store, &panel.settings().id, self.node, until, panel.rests_until(), now).await?;
+        Ok(held.map(|held| {
+            // Another holder may have been told to leave the panel alone.
+            held.rests_until.into_iter().for_each(|until| panel.rest(until));
+            held.epoch
+        }))
     }
 
     /// Gives all leases of this process up.
@@ -46,7 +53,7 @@ impl Delivery {
     /// a harmless question under this configuration: an address that redirects or a wrong path would put every order in
     /// doubt.
     pub async fn lease(&self, panel: &Panel, epoch: i64, legs_max: usize) -> Result<Vec<LeasedLeg>, StoreError> {
-        if !panel.has_answered() || legs_max == 0 {
+        if !panel.has_answered() || legs_max == 0 || Self::is_left_alone(panel) {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
@@ -62,6 +69,9 @@ impl Delivery {
     /// Sends one leg and concludes from the answer.
     pub async fn send(&self, panel: &Panel, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
         let slot = panel.slot().await;
+        if Self::is_left_alone(panel) {
+            return leases::release(&self.store, leg, epoch).await;
+        }
         let Word::Send(cost) = self.guard(leg, epoch).await? else { return Ok(()) };
         let request_id = panel.request_id(leg);
         match leases::mark(&self.store, leg, request_id.as_deref(), epoch, cost, self.clock.now()).await {

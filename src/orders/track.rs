@@ -16,7 +16,7 @@ use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::orders::Locked;
 use crate::store::watches::{self, Due, Worth};
-use crate::store::{StoreError, Tx, gates, legs, orders, providers};
+use crate::store::{StoreError, Tx, legs, orders, providers};
 use crate::upstream::{Failure, FailureKind, Panel, Row};
 
 /// Answers in a row that should have settled and could not, before a person is asked.
@@ -31,6 +31,9 @@ pub(super) const AFTER_THE_END: [TimeDelta; 4] =
 impl Delivery {
     /// Asks a panel about the orders that are due there, one batch. How many were asked about.
     pub async fn track(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
+        if Self::is_left_alone(panel) {
+            return Ok(0);
+        }
         let settings = panel.settings();
         let now = self.clock.now();
         // Until this answer is written down nobody else asks about these; should this process die, they are due again.
@@ -49,8 +52,6 @@ impl Delivery {
             }
         };
         let now = self.clock.now();
-        // A free call that worked, also at panels that tell no balance.
-        gates::half_open(&self.store, &settings.id, now).await?;
         let mut unchanged = Vec::new();
         for due in &due {
             let row = rows.iter().find(|(id, _)| *id == due.panel_order).map(|(_, row)| row);
@@ -107,7 +108,7 @@ impl Delivery {
                 )
                 .await?;
             }
-            Outcome::AskAgain(why) => puzzled(&mut tx, due, order.id, said, next_at, why, now).await?,
+            Outcome::AskAgain(why) => puzzled(&mut tx, settings, due, order.id, said, next_at, why, now).await?,
             Outcome::Review(why) => {
                 watches::put_off(&mut tx, leg.id, &said.text, next_at, Worth::Puzzling, now).await?;
                 ask_a_person(&mut tx, order.id, leg.id, why).await?;
@@ -217,8 +218,10 @@ async fn ask(panel: &Panel, ids: &[PanelOrder]) -> Result<Vec<(PanelOrder, Row)>
 }
 
 /// Keeps the state and asks again; when patience is over, a person is asked too.
+#[expect(clippy::too_many_arguments, reason = "what was said, of which order, by whose rules and when")]
 async fn puzzled(
     tx: &mut Tx,
+    settings: &ProviderSettings,
     due: &Due,
     order: OrderId,
     said: &Said,
@@ -229,7 +232,8 @@ async fn puzzled(
     let times = watches::put_off(tx, due.leg, &said.text, next_at, said.worth(), now).await?;
     let patience_is_over = match said.worth() {
         Worth::Puzzling => times >= PUZZLES_MAX,
-        Worth::Silent => times >= SILENCES_MAX,
+        // Young orders may be unknown to their panel, which says nothing of whether they were placed.
+        Worth::Silent => times >= SILENCES_MAX && (said.names_a_status || may_be_known(settings, due, now)),
         // A failure has a patience of its own, in hours.
         Worth::Failing | Worth::Clear => false,
     };
@@ -237,6 +241,11 @@ async fn puzzled(
         ask_a_person(tx, order, due.leg, why).await?;
     }
     Ok(())
+}
+
+/// Whether the order is so old that its panel must know it.
+fn may_be_known(settings: &ProviderSettings, due: &Due, now: Instant) -> bool {
+    now - due.accepted_at >= TimeDelta::seconds(i64::from(settings.doubts.visible_after_s))
 }
 
 /// An order that is over is looked at once more, or never again.
@@ -259,11 +268,13 @@ struct Said {
     report: Option<Report>,
     text: String,
     puzzles: bool,
+    /// Whether the panel speaks of the order at all, be it with a word that nobody knows.
+    names_a_status: bool,
 }
 
 impl Said {
     fn of(row: &Row) -> Self {
-        let silent = |text: &str| Self { report: None, text: text.to_owned(), puzzles: true };
+        let silent = |text: &str| Self { report: None, text: text.to_owned(), puzzles: true, names_a_status: false };
         match row {
             Row::Said(report) => Self {
                 text: format!("{}|{:?}|{:?}", report.status_text, report.start_count, report.remains),
@@ -272,8 +283,9 @@ impl Said {
                     PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Failed | PanelStatus::Expired
                 ),
                 report: Some(report.clone()),
+                names_a_status: true,
             },
-            Row::UnknownStatus { text } => silent(&format!("unknown status: {text}")),
+            Row::UnknownStatus { text } => Self { names_a_status: true, ..silent(&format!("unknown status: {text}")) },
             Row::NotOurs { text } | Row::Error { text } => silent(&format!("error: {text}")),
             Row::Missing => silent("missing"),
         }

@@ -1,43 +1,90 @@
-//! A panel's health: the breaker on doubts, which stops sending to a panel whose answers prove nothing.
+//! A panel's health: the breaker, which stops sending to a panel whose answers prove nothing, or that cannot be reached,
+//! answers nothing usable, or answers too slowly.
 //!
 //! ```text
-//!  shut ──doubts in a row, or within a minute──▶ open ──a while, and a free call that worked──▶ probation
-//!   ▲                                              ▲                                                │
-//!   │                                              └──────────────────── a doubt ───────────────────┤
-//!   └───────────────────────────────── an answer that proves anything ──────────────────────────────┘
+//!                 doubts, errors or slowness: too many in a row
+//!        ┌──────────────────────────────────────────────────────────▶ open ◀──┐ a free call failed after the wait
+//!        │                                                            │ │ └───┘ (or was slow, where slowness opened):
+//!        │          opened by errors or slowness:                     │ │       it waits as long again
+//!      shut ◀──── the wait is over, two free calls in a row worked ───┘ │
+//!        ▲          (and were fast, where slowness opened)              │ opened by doubts: the wait is over,
+//!        │                                                              ▼ a free call worked
+//!        └────────── an answer that proves anything ─────────────── probation ───▶ open: a doubt, errors or slowness
 //! ```
-//! Only orders are stopped: statuses, balances and catalogues are asked for all the time.
+//! Only orders are stopped: statuses, balances and catalogues are asked for all the time, and one is asked for even if
+//! nothing is due. What doubts opened is shut by a proven answer only: free calls tell nothing of how orders are answered.
+//! What errors or slowness opened is shut by free calls, so that no customer's order is the test.
 
 use chrono::TimeDelta;
 
 use crate::domain::clock::Instant;
 use crate::domain::provider::DoubtSettings;
+use crate::routing::calls::Calls;
 
 /// The first wait of an open breaker; each further opening doubles it.
 const WAIT_S: i64 = 30;
 /// The longest wait of an open breaker.
 const WAIT_S_MAX: i64 = 1_800;
+/// Shut by free calls for so long, the panel is well again, and the next wait is the first again. Longer than the longest
+/// wait: who falls ill each time that it is let go does not begin anew.
+const WELL_AFTER: TimeDelta = TimeDelta::hours(1);
+/// Free calls in a row that shut what errors or slowness opened: one may have been luck.
+pub const FREE_CALLS_MIN: u32 = 2;
+
+/// What opened a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Answers to orders that prove nothing.
+    Doubts,
+    /// It could not be reached, or its answers to free calls were of no use.
+    Errors,
+    /// Its answers took too long.
+    Slowness,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 3] = [Self::Doubts, Self::Errors, Self::Slowness];
+
+    /// The word that the database, commands and logs use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Doubts => "doubts",
+            Self::Errors => "errors",
+            Self::Slowness => "slowness",
+        }
+    }
+
+    /// The cause of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.word() == word)
+    }
+}
 
 /// Whether orders go to a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breaker {
     /// They go.
     Shut,
-    /// They do not, and nothing is tried before this moment.
+    /// They do not, and nothing shuts it before this moment.
     Open {
         /// The moment.
         until: Instant,
+        /// What opened it.
+        cause: Cause,
     },
-    /// One at a time.
+    /// One at a time, after doubts.
     Probation,
 }
 
-/// What is remembered of a panel's answers to orders.
+/// What is remembered of a panel's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Health {
     /// Whether orders go.
     pub breaker: Breaker,
-    /// Openings since it was shut for good.
+    /// Since when it stands so; `None`: it was never open.
+    pub since: Option<Instant>,
+    /// Openings since it was well.
     pub trips: u32,
     /// Doubts since the last answer that proved anything.
     pub doubts_in_a_row: u32,
@@ -47,38 +94,107 @@ impl Health {
     /// After one more doubt, of so many within the last minute.
     #[must_use]
     pub fn after_doubt(self, last_minute: u32, limits: &DoubtSettings, now: Instant) -> Self {
-        let in_a_row = self.doubts_in_a_row.saturating_add(1);
-        let opens = match self.breaker {
-            Breaker::Shut => in_a_row >= limits.in_a_row_max || last_minute >= limits.per_minute_max,
-            Breaker::Probation => true,
-            // What was under way when it opened.
-            Breaker::Open { .. } => false,
-        };
-        let counted = Self { doubts_in_a_row: in_a_row, ..self };
-        if !opens {
-            return counted;
+        let counted = Self { doubts_in_a_row: self.doubts_in_a_row.saturating_add(1), ..self };
+        let too_many = counted.doubts_in_a_row >= limits.in_a_row_max || last_minute >= limits.per_minute_max;
+        match self.breaker {
+            Breaker::Shut if too_many => counted.opened(Cause::Doubts, now),
+            Breaker::Probation => counted.opened(Cause::Doubts, now),
+            // What was under way when it opened: it tells that free calls alone will not do.
+            Breaker::Open { until, .. } if too_many => {
+                Self { breaker: Breaker::Open { until, cause: Cause::Doubts }, ..counted }
+            }
+            Breaker::Shut | Breaker::Open { .. } => counted,
         }
-        let wait_s = WAIT_S.checked_shl(self.trips).filter(|wait_s| (1..=WAIT_S_MAX).contains(wait_s));
-        let until = now + TimeDelta::seconds(wait_s.unwrap_or(WAIT_S_MAX));
-        Self { breaker: Breaker::Open { until }, trips: self.trips.saturating_add(1), ..counted }
+    }
+
+    /// After an answer to an order that proved something. What was under way when it opened does not shut it.
+    #[must_use]
+    pub fn after_proof(self, now: Instant) -> Self {
+        let proven = Self { doubts_in_a_row: 0, ..self };
+        match self.breaker {
+            Breaker::Open { .. } | Breaker::Shut => proven,
+            Breaker::Probation => Self { breaker: Breaker::Shut, since: Some(now), trips: 0, ..proven },
+        }
+    }
+
+    /// After looking at what the last calls were like, while orders go.
+    #[must_use]
+    pub fn after_calls(self, calls: &Calls, now: Instant) -> Self {
+        match (self.breaker, calls.trouble()) {
+            (Breaker::Open { .. }, _) | (_, None) => self,
+            (Breaker::Shut, Some(cause)) => self.opened(cause, now),
+            // What its doubts have stopped needs more than free calls.
+            (Breaker::Probation, Some(_)) => self.opened(Cause::Doubts, now),
+        }
+    }
+
+    /// After a free call, while it is open. One that was answered before the wait was over changes nothing.
+    #[must_use]
+    pub fn after_free_call(self, calls: &Calls, now: Instant) -> Self {
+        let Breaker::Open { until, cause } = self.breaker else { return self };
+        if calls.last_free_at().is_none_or(|at| at < until) {
+            return self;
+        }
+        let well = match cause {
+            Cause::Doubts | Cause::Errors => calls.free_worked(),
+            Cause::Slowness => calls.free_fast(),
+        };
+        let moved = |breaker| Self { breaker, since: Some(now), ..self };
+        match cause {
+            _ if well == 0 => Self { breaker: Breaker::Open { until: now + self.wait(), cause }, ..self },
+            Cause::Doubts => moved(Breaker::Probation),
+            Cause::Errors | Cause::Slowness if well >= FREE_CALLS_MIN => moved(Breaker::Shut),
+            Cause::Errors | Cause::Slowness => self,
+        }
+    }
+
+    fn opened(self, cause: Cause, now: Instant) -> Self {
+        let well = self.breaker == Breaker::Shut && self.since.is_none_or(|since| now - since >= WELL_AFTER);
+        let trips = if well { 1 } else { self.trips.saturating_add(1) };
+        let opened = Self { trips, since: Some(now), ..self };
+        Self { breaker: Breaker::Open { until: now + opened.wait(), cause }, ..opened }
+    }
+
+    /// How long an opening lasts at least, by how many there were.
+    fn wait(&self) -> TimeDelta {
+        let doubled = WAIT_S.checked_shl(self.trips.saturating_sub(1));
+        TimeDelta::seconds(doubled.filter(|wait_s| (1..=WAIT_S_MAX).contains(wait_s)).unwrap_or(WAIT_S_MAX))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
 
-    const WELL: Health = Health { breaker: Breaker::Shut, trips: 0, doubts_in_a_row: 0 };
+    use super::*;
+    use crate::routing::calls::{Asked, Told};
+
+    const WELL: Health = Health { breaker: Breaker::Shut, since: None, trips: 0, doubts_in_a_row: 0 };
 
     fn now() -> Instant {
         Instant::from_timestamp(1_700_000_000, 0).unwrap()
     }
 
-    fn open_for_s(health: Health) -> Option<i64> {
+    fn open(cause: Cause, trips: u32) -> Health {
+        Health { breaker: Breaker::Open { until: now(), cause }, since: Some(now()), trips, ..WELL }
+    }
+
+    fn opened(health: Health) -> Option<(Cause, i64)> {
         match health.breaker {
-            Breaker::Open { until } => Some((until - now()).num_seconds()),
+            Breaker::Open { until, cause } => Some((cause, (until - now()).num_seconds())),
             Breaker::Shut | Breaker::Probation => None,
         }
+    }
+
+    /// So many free calls that went like this, the last of them now.
+    fn free(calls: &[(Told, bool)]) -> Calls {
+        calls.iter().fold(Calls::default(), |so_far, (told, slow)| so_far.and(Asked::Question, *told, *slow, now()))
+    }
+
+    /// So many calls that made trouble.
+    fn trouble(told: Told, slow: bool) -> Calls {
+        (0..5)
+            .fold(Calls::default(), |calls, n| calls.and(Asked::Order, told, slow, now() + TimeDelta::seconds(n * 10)))
     }
 
     #[test]
@@ -86,14 +202,14 @@ mod tests {
         let limits = DoubtSettings { in_a_row_max: 3, per_minute_max: 100, ..DoubtSettings::default() };
         let two = WELL.after_doubt(1, &limits, now()).after_doubt(2, &limits, now());
         assert_eq!((two.breaker, two.doubts_in_a_row), (Breaker::Shut, 2));
-        assert_eq!(open_for_s(two.after_doubt(3, &limits, now())), Some(30));
+        assert_eq!(opened(two.after_doubt(3, &limits, now())), Some((Cause::Doubts, 30)));
     }
 
     #[test]
     fn doubts_within_a_minute_open_it_though_others_came_between() {
         let limits = DoubtSettings { in_a_row_max: 100, per_minute_max: 5, ..DoubtSettings::default() };
         assert_eq!(WELL.after_doubt(4, &limits, now()).breaker, Breaker::Shut);
-        assert_eq!(open_for_s(WELL.after_doubt(5, &limits, now())), Some(30));
+        assert_eq!(opened(WELL.after_doubt(5, &limits, now())), Some((Cause::Doubts, 30)));
     }
 
     #[test]
@@ -101,15 +217,154 @@ mod tests {
         let limits = DoubtSettings::default();
         let wait = |trips| {
             let trying = Health { breaker: Breaker::Probation, trips, ..WELL };
-            open_for_s(trying.after_doubt(1, &limits, now()))
+            opened(trying.after_doubt(1, &limits, now()))
         };
-        assert_eq!([1, 2, 5, 6, 62, 63, u32::MAX].map(wait), [60, 120, 960, 1_800, 1_800, 1_800, 1_800].map(Some));
+        let waits = [60, 120, 960, 1_800, 1_800, 1_800, 1_800].map(|wait_s| Some((Cause::Doubts, wait_s)));
+        assert_eq!([1, 2, 5, 6, 62, 63, u32::MAX].map(wait), waits);
     }
 
     #[test]
-    fn stragglers_do_not_open_it_again() {
-        let open = Health { breaker: Breaker::Open { until: now() }, trips: 1, doubts_in_a_row: 3 };
-        let later = open.after_doubt(9, &DoubtSettings::default(), now());
-        assert_eq!(later, Health { doubts_in_a_row: 4, ..open });
+    fn stragglers_do_not_open_it_again_but_doubts_among_them_ask_for_a_proof() {
+        let limits = DoubtSettings { in_a_row_max: 5, ..DoubtSettings::default() };
+        let doubtful = Health { doubts_in_a_row: 3, ..open(Cause::Doubts, 1) };
+        assert_eq!(doubtful.after_doubt(1, &limits, now()), Health { doubts_in_a_row: 4, ..doubtful });
+        let dead = Health { doubts_in_a_row: 3, ..open(Cause::Errors, 1) };
+        assert_eq!(opened(dead.after_doubt(1, &limits, now())), Some((Cause::Errors, 0)));
+        let doubtful = Health { doubts_in_a_row: 4, ..dead }.after_doubt(1, &limits, now());
+        assert_eq!((opened(doubtful), doubtful.trips), (Some((Cause::Doubts, 0)), 1));
+        assert_eq!(dead.after_proof(now()), open(Cause::Errors, 1), "what was under way does not shut it");
+    }
+
+    #[test]
+    fn errors_and_slowness_open_it_and_begin_anew_after_an_hour_of_health() {
+        let (errors, slow) = (trouble(Told::Fails, false), trouble(Told::Works, true));
+        assert_eq!(opened(WELL.after_calls(&errors, now())), Some((Cause::Errors, 30)));
+        assert_eq!(opened(WELL.after_calls(&slow, now())), Some((Cause::Slowness, 30)));
+        assert_eq!(WELL.after_calls(&Calls::default(), now()), WELL);
+        for cause in Cause::ALL {
+            assert_eq!(open(cause, 1).after_calls(&errors, now()), open(cause, 1));
+        }
+        let trying = Health { breaker: Breaker::Probation, trips: 1, ..WELL };
+        assert_eq!(opened(trying.after_calls(&errors, now())), Some((Cause::Doubts, 60)), "only a proof shuts it");
+        for (shut_for_s, trips, wait_s) in [(1, 1, 60), (3_599, 5, 960), (3_599, 60, 1_800), (3_600, 60, 30)] {
+            let since = Some(now() - TimeDelta::seconds(shut_for_s));
+            let again = Health { since, trips, ..WELL }.after_calls(&errors, now());
+            assert_eq!(opened(again), Some((Cause::Errors, wait_s)));
+        }
+    }
+
+    #[test]
+    fn free_calls_after_the_wait_shut_what_errors_or_slowness_opened() {
+        use Told::{Fails, Speaks, Works};
+        let (fast, slow, gone, refused) = ((Works, false), (Works, true), (Fails, false), (Speaks, false));
+        let (shut, probation, waits) = (Some(Breaker::Shut), Some(Breaker::Probation), Some(30));
+        for (cause, calls, breaker, wait_s) in [
+            (Cause::Errors, vec![], None, Some(0)),
+            (Cause::Errors, vec![fast], None, Some(0)),
+            (Cause::Errors, vec![fast, fast], shut, None),
+            (Cause::Errors, vec![slow, slow], shut, None),
+            (Cause::Errors, vec![fast, gone, fast], None, Some(0)),
+            (Cause::Errors, vec![fast, fast, gone], None, waits),
+            (Cause::Errors, vec![fast, fast, refused], None, waits),
+            (Cause::Slowness, vec![fast], None, Some(0)),
+            (Cause::Slowness, vec![fast, fast], shut, None),
+            (Cause::Slowness, vec![fast, slow], None, waits),
+            (Cause::Slowness, vec![slow, fast], None, Some(0)),
+            (Cause::Doubts, vec![fast], probation, None),
+            (Cause::Doubts, vec![slow], probation, None),
+            (Cause::Doubts, vec![gone], None, waits),
+        ] {
+            let after = open(cause, 1).after_free_call(&free(&calls), now());
+            assert_eq!(opened(after), wait_s.map(|wait_s| (cause, wait_s)), "{cause:?} {calls:?}");
+            assert_eq!(breaker.unwrap_or(after.breaker), after.breaker, "{cause:?} {calls:?}");
+            assert_eq!(after.trips, 1, "{cause:?} {calls:?}");
+            let early =
+                Health { breaker: Breaker::Open { until: now() + TimeDelta::seconds(1), cause }, ..open(cause, 1) };
+            assert_eq!(early.after_free_call(&free(&calls), now()), early, "before the wait is over");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_proves_something_ends_probation_and_the_count_of_doubts() {
+        let trying = Health { breaker: Breaker::Probation, trips: 4, doubts_in_a_row: 3, since: None };
+        assert_eq!(trying.after_proof(now()), Health { since: Some(now()), ..WELL });
+        assert_eq!(Health { doubts_in_a_row: 2, trips: 1, ..WELL }.after_proof(now()), Health { trips: 1, ..WELL });
+    }
+
+    /// What may come over a panel.
+    #[derive(Clone, Copy, Debug)]
+    enum Event {
+        Doubt,
+        Proof,
+        Call(Asked, Told, bool),
+        Passes(i64),
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let asked = prop_oneof![Just(Asked::Order), Just(Asked::Question)];
+        let told = prop_oneof![Just(Told::Works), Just(Told::Speaks), Just(Told::Fails), Just(Told::Nothing)];
+        prop_oneof![
+            1 => Just(Event::Doubt),
+            1 => Just(Event::Proof),
+            4 => (asked, told, any::<bool>()).prop_map(|(asked, told, slow)| Event::Call(asked, told, slow)),
+            2 => (0i64..3_000).prop_map(Event::Passes),
+        ]
+    }
+
+    /// A panel and what is known of it.
+    struct Life {
+        health: Health,
+        calls: Calls,
+        now: Instant,
+    }
+
+    impl Life {
+        /// As the house lives it: after each event its health is looked at.
+        fn meet(&mut self, event: Event) {
+            let limits = DoubtSettings::default();
+            match event {
+                Event::Doubt => self.health = self.health.after_doubt(1, &limits, self.now),
+                Event::Proof => self.health = self.health.after_proof(self.now),
+                Event::Call(asked, told, slow) => self.calls = self.calls.and(asked, told, slow, self.now),
+                Event::Passes(seconds) => self.now += TimeDelta::seconds(seconds),
+            }
+            self.health = match self.health.breaker {
+                Breaker::Open { .. } => self.health.after_free_call(&self.calls, self.now),
+                Breaker::Shut | Breaker::Probation => self.health.after_calls(&self.calls, self.now),
+            };
+            if matches!(self.health.breaker, Breaker::Open { .. }) {
+                self.calls = self.calls.forgiven();
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_came_over_it_a_panel_that_works_again_is_shut_soon(events in prop::collection::vec(event(), 0..200)) {
+            let mut life = Life { health: WELL, calls: Calls::default(), now: now() };
+            for event in events {
+                let before = life.health;
+                life.meet(event);
+                // What is open ends by a free call only that worked after its time.
+                if let Breaker::Open { until, .. } = before.breaker {
+                    let proven = life.calls.free_worked() > 0 && life.calls.last_free_at() >= Some(until);
+                    let still = matches!(life.health.breaker, Breaker::Open { .. });
+                    prop_assert!(still || proven);
+                }
+                if let Breaker::Open { until, .. } = life.health.breaker {
+                    prop_assert!(until - life.now <= TimeDelta::seconds(WAIT_S_MAX), "every wait is bounded");
+                }
+            }
+            // From now on everything works: the wait ends, two free calls are made, and an order that is let through.
+            life.meet(Event::Passes(WAIT_S_MAX));
+            for _ in 0..FREE_CALLS_MIN {
+                life.meet(Event::Call(Asked::Question, Told::Works, false));
+            }
+            if life.health.breaker == Breaker::Probation {
+                life.meet(Event::Call(Asked::Order, Told::Works, false));
+                life.meet(Event::Proof);
+            }
+            prop_assert_eq!(life.health.breaker, Breaker::Shut);
+        }
     }
 }

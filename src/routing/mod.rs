@@ -5,6 +5,7 @@
 //! leaves the margin's floor. One whose panel is stopped loses to any other that may be used; where all are stopped the
 //! first of them is taken, and waits.
 
+pub mod calls;
 mod draw;
 pub mod health;
 pub mod standing;

@@ -81,11 +81,22 @@ enum Ids {
     Many(Vec<String>),
 }
 
-/// Serves one request.
-pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Instant) -> Outcome {
+/// Turns one request away, whatever it asks.
+pub(super) fn turn_away(panel: &mut Panel, form: &Result<Form, Refused>, refused: Refused) -> Outcome {
+    count(panel, form);
+    Outcome::of(Err(refused))
+}
+
+fn count(panel: &mut Panel, form: &Result<Form, Refused>) -> &'static str {
     let asked = form.as_ref().ok().and_then(|form| form.value("action"));
     let action = ACTIONS.into_iter().find(|action| Some(*action) == asked).unwrap_or(OTHER);
     *panel.requests.entry(action).or_default() += 1;
+    action
+}
+
+/// Serves one request.
+pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Instant) -> Outcome {
+    let action = count(panel, form);
     let form = match form {
         Ok(form) if panel.key.is_some() && form.value("key") == panel.key.as_deref() => form,
         Ok(_) => return Outcome::of(Err(Refused::Key)),

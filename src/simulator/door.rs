@@ -22,7 +22,7 @@ use super::{
     Shared,
     counter::{self, Form},
     dialect::Tongue,
-    faults::Faults,
+    faults::{Fault, Faults},
     order::SimOrder,
     reply::Refused,
     spoil::{HangsUp, spoilt},
@@ -118,7 +118,8 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, H
         refusal.headers_mut().insert(ALLOW, http::HeaderValue::from_static(value));
         return Ok(refusal);
     }
-    if head.uri.path() == "/api/v2" && shared.with(|panel, _| panel.overlooks()) {
+    let befallen = if head.uri.path() == "/api/v2" { shared.with(|panel, _| panel.befallen()) } else { None };
+    if befallen == Some(Fault::Unread) {
         return Err(HangsUp);
     }
     let body = match timeout(BODY_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
@@ -131,7 +132,10 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, H
     match head.uri.path() {
         "/api/v2" => {
             let form = if is_form(&head.headers) { Form::read(&body) } else { Err(Refused::Request) };
-            v2(&form, shared).await
+            match befallen.and_then(refusal) {
+                Some(refused) => Ok(turned_away(&form, refused, shared)),
+                None => v2(&form, shared).await,
+            }
         }
         "/_sim/orders" => {
             let tongue = shared.with(|panel, _| panel.tongue);
@@ -151,6 +155,37 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, H
 fn is_form(headers: &http::HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+/// What a fault of requests of every kind has the panel say.
+fn refusal(fault: Fault) -> Option<Refused> {
+    match fault {
+        Fault::TooFast => Some(Refused::TooFast),
+        Fault::Suspended => Some(Refused::Suspended),
+        Fault::Drop
+        | Fault::BadGateway
+        | Fault::Html
+        | Fault::Half
+        | Fault::Hang
+        | Fault::Slow
+        | Fault::WrongId
+        | Fault::Duplicate
+        | Fault::Unread => None,
+    }
+}
+
+fn turned_away(form: &Result<Form, Refused>, refused: Refused, shared: &Shared) -> Answer {
+    shared.with(|panel, now| {
+        let limits = if refused == Refused::TooFast { panel.tongue.limits(now) } else { Vec::new() };
+        let outcome = counter::turn_away(panel, form, refused);
+        let (status, body) = panel.tongue.answer(&outcome.said);
+        let mut answer = say(status, JSON, body);
+        for (name, value) in limits {
+            let value = http::HeaderValue::from_str(&value).expect("digits and letters");
+            answer.headers_mut().insert(name, value);
+        }
+        answer
+    })
 }
 
 async fn v2(form: &Result<Form, Refused>, shared: &Shared) -> Result<Answer, HangsUp> {

@@ -4,8 +4,8 @@ use std::{fmt, str::FromStr};
 
 use super::chance;
 
-/// What can befall an `add`. All but [`Fault::Unread`] befall one that the panel has accepted and charged: the order
-/// stands, and its answer goes wrong.
+/// What can befall an `add`: it is accepted and charged, the order stands, and its answer goes wrong. The last three befall
+/// requests of every kind instead, and nothing is placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The connection ends without a byte of an answer.
@@ -28,11 +28,15 @@ pub enum Fault {
     /// The connection ends before the form is read: nothing is placed. What was asked is not known by then, so this one
     /// befalls questions too.
     Unread,
+    /// Too many requests, whatever was asked: HTTP 429 with `Retry-After` (five seconds), and at notpanel's its headers.
+    TooFast,
+    /// The account is suspended, whatever was asked: HTTP 403.
+    Suspended,
 }
 
 impl Fault {
     /// Every fault, in the order in which they are told.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Drop,
         Self::BadGateway,
         Self::Html,
@@ -42,7 +46,14 @@ impl Fault {
         Self::WrongId,
         Self::Duplicate,
         Self::Unread,
+        Self::TooFast,
+        Self::Suspended,
     ];
+
+    /// Those that befall requests of every kind.
+    fn befalls_requests(self) -> bool {
+        matches!(self, Self::Unread | Self::TooFast | Self::Suspended)
+    }
 
     /// The name that a spec uses.
     pub fn name(self) -> &'static str {
@@ -56,6 +67,8 @@ impl Fault {
             Self::WrongId => "wrong_id",
             Self::Duplicate => "duplicate",
             Self::Unread => "unread",
+            Self::TooFast => "429",
+            Self::Suspended => "403",
         }
     }
 }
@@ -67,7 +80,7 @@ const PER_MILLE: u16 = 1_000;
 const NEXT_MAX: u32 = 1_000_000;
 
 /// Keeps the draws for requests apart from those for adds.
-const UNREAD_SALT: u64 = 0x756E_7265_6164;
+const REQUEST_SALT: u64 = 0x756E_7265_6164;
 
 /// How often a fault befalls what it can befall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,12 +119,12 @@ pub enum FaultsError {
 impl Faults {
     /// The fault that the answer to the `n`-th `add` of this seed meets.
     pub(super) fn befalls_add(&mut self, seed: u64, n: u64) -> Option<Fault> {
-        self.draw(seed, n, |fault| fault != Fault::Unread)
+        self.draw(seed, n, |fault| !fault.befalls_requests())
     }
 
-    /// Whether the `n`-th request of this seed stays unread.
-    pub(super) fn befalls_request(&mut self, seed: u64, n: u64) -> bool {
-        self.draw(seed ^ UNREAD_SALT, n, |fault| fault == Fault::Unread).is_some()
+    /// The fault that the `n`-th request of this seed meets, whatever it asks.
+    pub(super) fn befalls_request(&mut self, seed: u64, n: u64) -> Option<Fault> {
+        self.draw(seed ^ REQUEST_SALT, n, Fault::befalls_requests)
     }
 
     fn draw(&mut self, seed: u64, n: u64, can: impl Fn(Fault) -> bool) -> Option<Fault> {
@@ -212,7 +225,7 @@ mod tests {
     use super::*;
 
     const KNOWN: &str =
-        "unknown fault `flood`; known are: drop, 502, html, half, hang, slow, wrong_id, duplicate, unread";
+        "unknown fault `flood`; known are: drop, 502, html, half, hang, slow, wrong_id, duplicate, unread, 429, 403";
 
     #[test]
     fn specs_are_read_and_shown() {
@@ -268,13 +281,16 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_unread_is_drawn_for_requests_and_the_rest_for_adds() {
-        let mut faults: Faults = "unread*1,drop*1".parse().unwrap();
+    fn what_befalls_requests_of_every_kind_is_drawn_for_them_and_the_rest_for_adds() {
+        let mut faults: Faults = "unread*1,drop*1,429*1".parse().unwrap();
         assert_eq!(faults.befalls_add(1, 0), Some(Fault::Drop));
-        assert_eq!((faults.befalls_add(1, 1), faults.befalls_request(1, 0)), (None, true));
-        assert_eq!((faults.befalls_request(1, 1), faults), (false, Faults::default()));
-        let mut faults: Faults = "unread=0.2,drop=0.5".parse().unwrap();
-        let unread = (0..10_000).filter(|n| faults.befalls_request(7, *n)).count();
-        assert!((1_850..2_150).contains(&unread), "{unread}");
+        assert_eq!((faults.befalls_add(1, 1), faults.befalls_request(1, 0)), (None, Some(Fault::Unread)));
+        assert_eq!((faults.befalls_request(1, 1), faults.befalls_request(1, 2)), (Some(Fault::TooFast), None));
+        assert_eq!(faults, Faults::default());
+        let mut faults: Faults = "unread=0.2,drop=0.5,403=0.1".parse().unwrap();
+        let met: Vec<_> = (0..10_000).map(|n| faults.befalls_request(7, n)).collect();
+        let count = |fault| met.iter().filter(|met| **met == Some(fault)).count();
+        assert!((1_850..2_150).contains(&count(Fault::Unread)), "{}", count(Fault::Unread));
+        assert!((900..1_100).contains(&count(Fault::Suspended)), "{}", count(Fault::Suspended));
     }
 }

@@ -133,8 +133,8 @@ impl Panel {
         self.services.get_mut(at)
     }
 
-    /// Whether this request stays unread.
-    pub(super) fn overlooks(&mut self) -> bool {
+    /// What befalls this request, whatever it asks.
+    pub(super) fn befallen(&mut self) -> Option<Fault> {
         self.asked += 1;
         self.faults.befalls_request(self.seed, self.asked - 1)
     }

@@ -31,6 +31,10 @@ pub(super) enum RefillState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     Key,
+    /// Too many requests.
+    TooFast,
+    /// The account is suspended.
+    Suspended,
     /// A form that cannot be read, or that says a thing twice.
     Request,
     /// No action, or one that the panel does not know.

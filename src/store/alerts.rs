@@ -1,5 +1,6 @@
 //! Alerts: what is true now that needs a person, who was told of it, and who is to be told next.
 
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::domain::alert::Kind;
@@ -10,6 +11,8 @@ use crate::store::{Store, StoreError, Tx};
 
 /// The most alerts that one list shows.
 pub const ALERTS_MAX: i64 = 500;
+/// How long it is told that a panel took what was found not placed: nobody can say that it was seen to.
+const LATE_FOR: TimeDelta = TimeDelta::days(3);
 /// Alerts forgotten at once.
 const FORGOTTEN_MAX: i64 = 1_000;
 /// Audits in a row that may come to nothing before somebody is told; the fourth is under way when the third has failed.
@@ -33,6 +36,15 @@ pub struct Condition {
     pub object: String,
     /// How many orders, rows or misses make it up; at least one.
     pub count: i64,
+    /// What opened the breaker, where it is about one; a word of ours.
+    pub cause: Option<String>,
+}
+
+impl Condition {
+    fn words(&self) -> String {
+        let words = self.kind.words(&self.object);
+        self.cause.as_ref().map_or(words.clone(), |cause| format!("{words}; what stopped it: {cause}"))
+    }
 }
 
 /// An alert that began or ended just now.
@@ -178,9 +190,32 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         now,
         AUDITS_UNFINISHED_MAX
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    rows.map(|row| Ok(Condition { kind: kind(&row.kind, &row.object)?, object: row.object, count: row.count }))
-        .collect()
+    let mut conditions = taken_late(tx, now).await?;
+    for row in rows.fetch_all(&mut **tx).await? {
+        let kind = kind(&row.kind, &row.object)?;
+        conditions.push(Condition { kind, object: row.object, count: row.count, cause: None });
+    }
+    with_causes(tx, conditions).await
+}
+
+/// Panels that took after all what was found not placed.
+async fn taken_late(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreError> {
+    let late_min = now - LATE_FOR;
+    let rows = sqlx::query!(
+        r#"select provider, count(*) as "count!" from leg where late_at > $1 group by provider"#,
+        late_min
+    );
+    let condition = |provider, count| Condition { kind: Kind::TakenLate, object: provider, count, cause: None };
+    Ok(rows.fetch_all(&mut **tx).await?.into_iter().map(|row| condition(row.provider, row.count)).collect())
+}
+
+/// The same, with what opened each breaker.
+async fn with_causes(tx: &mut Tx, mut conditions: Vec<Condition>) -> Result<Vec<Condition>, StoreError> {
+    for condition in conditions.iter_mut().filter(|condition| condition.kind == Kind::BreakerOpen) {
+        let cause = sqlx::query_scalar!("select breaker_cause from provider where id = $1", condition.object);
+        condition.cause = cause.fetch_optional(&mut **tx).await?;
+    }
+    Ok(conditions)
 }
 
 /// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an end for what is no
@@ -188,7 +223,7 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
 pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result<Vec<Turn>, StoreError> {
     let kinds: Vec<String> = conditions.iter().map(|condition| condition.kind.word().to_owned()).collect();
     let objects: Vec<String> = conditions.iter().map(|condition| condition.object.clone()).collect();
-    let words: Vec<String> = conditions.iter().map(|condition| condition.kind.words(&condition.object)).collect();
+    let words: Vec<String> = conditions.iter().map(Condition::words).collect();
     let counts: Vec<i64> = conditions.iter().map(|condition| condition.count).collect();
     let kept = sqlx::query!(
         r#"

@@ -1,11 +1,12 @@
-//! Gates: what keeps orders away from a panel. A person's pause, the freeze of all sending, and the breaker on doubts.
+//! Gates: what keeps orders away from a panel. A person's pause, the freeze of all sending, and the breaker.
 
 use chrono::TimeDelta;
 
 use crate::domain::clock::Instant;
 use crate::domain::id::ProviderId;
 use crate::domain::provider::DoubtSettings;
-use crate::routing::health::{Breaker, Health};
+use crate::routing::calls::Calls;
+use crate::routing::health::{Breaker, Cause, Health};
 use crate::routing::standing::Stopped;
 use crate::store::{Store, StoreError, Tx};
 
@@ -50,7 +51,7 @@ impl Gate {
 pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<Gate, StoreError> {
     let row = sqlx::query!(
         r#"
-        select paused_at, breaker, breaker_until, breaker_trips, doubts_in_a_row,
+        select paused_at, breaker, breaker_until, breaker_cause, breaker_at, breaker_trips, doubts_in_a_row,
             (select frozen_at from dispatch) as frozen_at,
             (
                 select count(*)
@@ -64,50 +65,51 @@ pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<
         now
     );
     let row = row.fetch_one(&store.workers).await?;
+    let kept = Kept {
+        breaker: row.breaker,
+        until: row.breaker_until,
+        cause: row.breaker_cause,
+        since: row.breaker_at,
+        trips: row.breaker_trips,
+        doubts_in_a_row: row.doubts_in_a_row,
+    };
     Ok(Gate {
         frozen: row.frozen_at.is_some(),
         paused: row.paused_at.is_some(),
-        health: health(provider, &row.breaker, row.breaker_until, row.breaker_trips, row.doubts_in_a_row)?,
+        health: kept.health(provider)?,
         under_way: u32::try_from(row.under_way).unwrap_or(u32::MAX),
     })
 }
 
-/// A panel's answer proved something. What was under way when the breaker opened does not shut it.
-pub async fn proved(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Result<bool, StoreError> {
-    let shut = sqlx::query_scalar!(
+/// Before an event and after it.
+pub type Turn = (Health, Health);
+
+/// A panel's answer proved something. Its health before and after, if that changed: at a panel that is well nothing is
+/// written.
+pub async fn proved(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Result<Option<Turn>, StoreError> {
+    let row = sqlx::query_as!(
+        Kept,
         r#"
-        update provider new
-        set doubts_in_a_row = 0,
-            breaker = case when old.breaker = 'probation' then 'shut' else old.breaker end,
-            breaker_at = case when old.breaker = 'probation' then $2 else old.breaker_at end,
-            breaker_trips = case when old.breaker = 'open' then old.breaker_trips else 0 end
-        from provider old
-        where new.id = $1 and old.id = new.id and (old.breaker = 'probation' or old.doubts_in_a_row > 0)
-        returning old.breaker = 'probation' as "shut!"
+        select breaker, breaker_until as until, breaker_cause as cause, breaker_at as since, breaker_trips as trips,
+            doubts_in_a_row
+        from provider
+        where id = $1 and (breaker = 'probation' or doubts_in_a_row > 0)
+        for update
         "#,
-        provider.0,
-        now
+        provider.0
     );
-    Ok(shut.fetch_optional(&mut **tx).await?.unwrap_or(false))
+    let Some(row) = row.fetch_optional(&mut **tx).await? else { return Ok(None) };
+    turn(tx, provider, row, |health| health.after_proof(now)).await
 }
 
-/// A panel's answer proved nothing. Until when nothing is sent to it, if that was one too many.
+/// A panel's answer proved nothing. Its health before and after.
 pub async fn doubted(
     tx: &mut Tx,
     provider: &ProviderId,
     limits: &DoubtSettings,
     now: Instant,
-) -> Result<Option<Instant>, StoreError> {
-    let row = sqlx::query!(
-        r#"
-        select breaker, breaker_until, breaker_trips, doubts_in_a_row
-        from provider
-        where id = $1
-        for update
-        "#,
-        provider.0
-    );
-    let row = row.fetch_one(&mut **tx).await?;
+) -> Result<Option<Turn>, StoreError> {
+    let row = lock(tx, provider).await?;
     let last_minute = sqlx::query_scalar!(
         r#"
         select count(*) as "count!"
@@ -118,43 +120,80 @@ pub async fn doubted(
         now - MINUTE
     );
     let last_minute = u32::try_from(last_minute.fetch_one(&mut **tx).await?).unwrap_or(u32::MAX);
-    let before = health(provider, &row.breaker, row.breaker_until, row.breaker_trips, row.doubts_in_a_row)?;
-    let after = before.after_doubt(last_minute, limits, now);
-    let opened = match (before.breaker, after.breaker) {
-        (Breaker::Shut | Breaker::Probation, Breaker::Open { until }) => Some(until),
-        (_, Breaker::Shut | Breaker::Open { .. } | Breaker::Probation) => None,
-    };
-    let kept = sqlx::query!(
-        r#"
-        update provider
-        set doubts_in_a_row = $2, breaker_trips = $3,
-            breaker = case when $4::timestamptz is null then breaker else 'open' end,
-            breaker_until = coalesce($4, breaker_until),
-            breaker_at = case when $4 is null then breaker_at else $5 end
-        where id = $1
-        "#,
-        provider.0,
-        i32::try_from(after.doubts_in_a_row).unwrap_or(i32::MAX),
-        i32::try_from(after.trips).unwrap_or(i32::MAX),
-        opened,
-        now
-    );
-    kept.execute(&mut **tx).await?;
-    Ok(opened)
+    turn(tx, provider, row, |health| health.after_doubt(last_minute, limits, now)).await
 }
 
-/// A free call worked: an open breaker that waited long enough lets one order at a time through.
-pub async fn half_open(store: &Store, provider: &ProviderId, now: Instant) -> Result<bool, StoreError> {
-    let opened = sqlx::query!(
+/// The latest calls are looked at: too much trouble in a row opens the breaker, free calls that worked take an open one
+/// further. Its health before and after, if that changed.
+pub async fn looked_at(
+    store: &Store,
+    provider: &ProviderId,
+    calls: &Calls,
+    now: Instant,
+) -> Result<Option<Turn>, StoreError> {
+    let mut tx = store.begin().await?;
+    let row = lock(&mut tx, provider).await?;
+    let turned = turn(&mut tx, provider, row, |health| match health.breaker {
+        Breaker::Open { .. } => health.after_free_call(calls, now),
+        Breaker::Shut | Breaker::Probation => health.after_calls(calls, now),
+    });
+    let turned = turned.await?;
+    tx.commit().await?;
+    Ok(turned)
+}
+
+async fn lock(tx: &mut Tx, provider: &ProviderId) -> Result<Kept, StoreError> {
+    let row = sqlx::query_as!(
+        Kept,
+        r#"
+        select breaker, breaker_until as until, breaker_cause as cause, breaker_at as since, breaker_trips as trips,
+            doubts_in_a_row
+        from provider
+        where id = $1
+        for update
+        "#,
+        provider.0
+    );
+    Ok(row.fetch_one(&mut **tx).await?)
+}
+
+/// Writes down what became of a panel's health, where it changed; its row is locked.
+async fn turn(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    row: Kept,
+    after: impl FnOnce(Health) -> Health,
+) -> Result<Option<Turn>, StoreError> {
+    let before = row.health(provider)?;
+    let after = after(before);
+    if after == before {
+        return Ok(None);
+    }
+    let (word, until, cause) = match after.breaker {
+        Breaker::Shut => ("shut", None, None),
+        Breaker::Open { until, cause } => ("open", Some(until), Some(cause.word())),
+        Breaker::Probation => ("probation", None, None),
+    };
+    let written = sqlx::query!(
         r#"
         update provider
-        set breaker = 'probation', breaker_until = null, breaker_at = $2
-        where id = $1 and breaker = 'open' and breaker_until <= $2
+        set breaker = $2, breaker_until = $3, breaker_cause = coalesce($4, breaker_cause), breaker_at = $5,
+            breaker_trips = $6, doubts_in_a_row = $7
+        where id = $1 and breaker = $8
         "#,
         provider.0,
-        now
+        word,
+        until,
+        cause,
+        after.since,
+        i32::try_from(after.trips).unwrap_or(i32::MAX),
+        i32::try_from(after.doubts_in_a_row).unwrap_or(i32::MAX),
+        row.breaker
     );
-    Ok(opened.execute(&store.workers).await?.rows_affected() == 1)
+    match written.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(Some((before, after))),
+        _ => Err(StoreError::Unexpected("a panel's breaker moved under its lock")),
+    }
 }
 
 /// A person stops sending to a panel, or lets it go on, with a breaker that starts anew. `None`: no such panel;
@@ -200,26 +239,40 @@ pub async fn frozen_since(store: &Store) -> Result<Option<Instant>, StoreError> 
     Ok(sqlx::query_scalar!("select frozen_at from dispatch").fetch_one(&store.workers).await?)
 }
 
-fn health(
-    provider: &ProviderId,
-    breaker: &str,
+/// What a panel's row keeps of its health.
+struct Kept {
+    breaker: String,
     until: Option<Instant>,
+    /// What opened it last.
+    cause: String,
+    since: Option<Instant>,
     trips: i32,
-    in_a_row: i32,
-) -> Result<Health, StoreError> {
-    let breaker = match (breaker, until) {
-        ("shut", None) => Breaker::Shut,
-        ("open", Some(until)) => Breaker::Open { until },
-        ("probation", None) => Breaker::Probation,
-        (word, _) => {
-            return Err(StoreError::Contradiction {
-                table: "provider",
-                column: "breaker",
-                id: provider.to_string(),
-                value: word.to_owned(),
-            });
-        }
-    };
-    let count = |number: i32| u32::try_from(number).unwrap_or(0);
-    Ok(Health { breaker, trips: count(trips), doubts_in_a_row: count(in_a_row) })
+    doubts_in_a_row: i32,
+}
+
+impl Kept {
+    fn health(&self, provider: &ProviderId) -> Result<Health, StoreError> {
+        let contradiction = |column, value: &str| StoreError::Contradiction {
+            table: "provider",
+            column,
+            id: provider.to_string(),
+            value: value.to_owned(),
+        };
+        let breaker = match (self.breaker.as_str(), self.until) {
+            ("shut", None) => Breaker::Shut,
+            ("open", Some(until)) => {
+                let cause = Cause::from_word(&self.cause);
+                Breaker::Open { until, cause: cause.ok_or_else(|| contradiction("breaker_cause", &self.cause))? }
+            }
+            ("probation", None) => Breaker::Probation,
+            (word, _) => return Err(contradiction("breaker", word)),
+        };
+        let count = |number: i32| u32::try_from(number).unwrap_or(0);
+        Ok(Health {
+            breaker,
+            since: self.since,
+            trips: count(self.trips),
+            doubts_in_a_row: count(self.doubts_in_a_row),
+        })
+    }
 }

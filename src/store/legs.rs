@@ -146,6 +146,20 @@ pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now:
     }
 }
 
+/// Keeps the id under which a panel took a leg that was found not placed before; the leg stays over.
+pub async fn taken_late(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, now: Instant) -> Result<(), StoreError> {
+    let kept = sqlx::query!(
+        "update leg set late_order = $2, late_at = $3 where id = $1 and state = 'refused' and late_at is null",
+        leg.id.0,
+        id.0,
+        now
+    );
+    match kept.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("a leg was taken late twice, or moved under its lock")),
+    }
+}
+
 /// The panel has it: under its id, watched from now on. `false`: another leg owns that id.
 pub async fn accept(
     tx: &mut Tx,

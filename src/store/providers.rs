@@ -32,10 +32,14 @@ pub struct ProviderRow {
     pub parked: i64,
     /// Whether a person stopped sending to it.
     pub paused: bool,
-    /// The breaker on doubts, in its word.
+    /// The breaker, in its word.
     pub breaker: String,
     /// Until when an open breaker is not tried.
     pub breaker_until: Option<Instant>,
+    /// What opened the breaker last, in its word.
+    pub breaker_cause: String,
+    /// Until when the panel is left alone, as it wished.
+    pub rests_until: Option<Instant>,
     /// Orders of which more was delivered than was ordered.
     pub over_delivered: i64,
     /// Words after an end that gave less back.
@@ -52,26 +56,38 @@ pub async fn know(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Takes or renews the lease on a panel. The epoch, which grows with every change of holder; `None`: another holds it.
+/// A lease on a panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Grows with every change of holder.
+    pub epoch: i64,
+    /// Until when the panel is left alone, as it told whoever asked it last.
+    pub rests_until: Option<Instant>,
+}
+
+/// Takes or renews the lease on a panel, and keeps what it asked of us beside it. `None`: another holds it.
 pub async fn hold(
     store: &Store,
     provider: &ProviderId,
     holder: Uuid,
     until: Instant,
+    rests_until: Option<Instant>,
     now: Instant,
-) -> Result<Option<i64>, StoreError> {
-    let held = sqlx::query_scalar!(
+) -> Result<Option<Held>, StoreError> {
+    let held = sqlx::query_as!(
+        Held,
         r#"
         update provider
-        set holder = $2, held_until = $3,
+        set holder = $2, held_until = $3, rests_until = greatest(rests_until, $5),
             epoch = epoch + case when holder is not distinct from $2 then 0 else 1 end
         where id = $1 and (holder is not distinct from $2 or held_until is null or held_until <= $4)
-        returning epoch
+        returning epoch, rests_until
         "#,
         provider.0,
         holder,
         until,
-        now
+        now,
+        rests_until
     );
     Ok(held.fetch_optional(&store.workers).await?)
 }
@@ -141,7 +157,7 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id, p.held_until, p.catalogue_at, p.catalogue_error, p.balance, p.balance_at,
-            p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.over_delivered, p.reversals, p.margin_held,
+            p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.breaker_cause, p.rests_until, p.over_delivered, p.reversals, p.margin_held,
             p.margin_saved,
             (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null) as "services!",
             (select count(*) from watch w where w.provider = p.id and w.ended_at is null) as "open_legs!",
@@ -165,6 +181,8 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         paused: row.paused,
         breaker: row.breaker,
         breaker_until: row.breaker_until,
+        breaker_cause: row.breaker_cause,
+        rests_until: row.rests_until,
         over_delivered: row.over_delivered,
         reversals: row.reversals,
         margin_held: row.margin_held,

@@ -1,7 +1,7 @@
 //! Other people's panels: what any of them can be asked, and what may be believed of the answer.
 //!
 //! ```text
-//!  Panel ── slot ──▶ Stack (places, rate)
+//!  Panel ── slot ──▶ Stack (places, rate; rest: a panel that found us too fast is left alone)
 //!    │
 //!    ├─ dialect: Ask → form                                   pure
 //!    ├─ wire: one request, and proof of whether a byte left   the only client
@@ -17,6 +17,7 @@ mod dialect;
 mod evidence;
 mod failure;
 mod panel;
+mod rest;
 mod scalar;
 mod stack;
 mod wire;

@@ -3,21 +3,26 @@
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::domain::clock::{Instant, SharedClock, SystemClock};
 use crate::domain::doubt::Retold;
 use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
-use crate::domain::provider::ProviderSettings;
+use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::domain::service::PanelService;
 use crate::domain::settlement::Report;
+use crate::routing::calls::{Asked as Purpose, Calls, Told, is_slow};
 use crate::upstream::answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
 use crate::upstream::classify::{believed, retold, verdict};
 use crate::upstream::dialect::{Ask, Asked, Catalogue, Complaint, Tongue};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
+use crate::upstream::rest::named_wait;
 use crate::upstream::stack::{Slot, Stack};
 use crate::upstream::wire::{Heard, Patience, Wire};
 
@@ -30,6 +35,23 @@ const CATALOGUE_BYTES_MAX: usize = 64 << 20;
 /// The most parts of a catalogue that is told in parts: of 500 rows each, as many rows as one answer may have.
 const CATALOGUE_PARTS_MAX: usize = 100;
 
+/// What came of one call, and whether it took long.
+struct Timed {
+    heard: Heard,
+    slow: bool,
+    /// Whether the panel was tried at all: there may be no words for what is asked.
+    tried: bool,
+}
+
+/// The whole answer to a question.
+struct Said {
+    status: u16,
+    text: String,
+    retry_after: Option<String>,
+    /// Whether it took long to come.
+    slow: bool,
+}
+
 /// A panel that can be asked.
 #[derive(Debug)]
 pub struct Panel {
@@ -40,6 +62,9 @@ pub struct Panel {
     stack: Stack,
     wire: Wire,
     answered: AtomicBool,
+    clock: SharedClock,
+    /// What the latest calls were like.
+    calls: Mutex<Calls>,
 }
 
 impl Panel {
@@ -62,7 +87,15 @@ impl Panel {
             key,
             wire,
             answered: AtomicBool::new(false),
+            clock: Arc::new(SystemClock),
+            calls: Mutex::default(),
         })
+    }
+
+    /// The same panel, whose answers are timed by this clock; the machine's own unless said otherwise.
+    #[must_use]
+    pub fn timed_by(self, clock: SharedClock) -> Self {
+        Self { clock, ..self }
     }
 
     /// The block that it was configured by.
@@ -73,6 +106,29 @@ impl Panel {
     /// Whether it answered a question that places nothing since it was configured: nothing is placed before.
     pub fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    /// What its latest calls were like.
+    pub fn calls(&self) -> Calls {
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what went wrong with its latest calls: it was stopped for it.
+    pub fn forgive(&self) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls = calls.forgiven();
+    }
+
+    /// Until when nothing of any kind is asked, because the panel found us too fast; `None`: it may be asked.
+    ///
+    /// Whoever has a slot looks here before anything is marked as being sent: what waits is not marked.
+    pub fn rests_until(&self) -> Option<Instant> {
+        self.stack.rests_until(self.clock.now())
+    }
+
+    /// Whoever asked the panel before us was told to leave it alone until then.
+    pub fn rest(&self, until: Instant) {
+        self.stack.rest(until);
     }
 
     /// Waits for a place among the calls in flight and for the pace.
@@ -101,17 +157,27 @@ impl Panel {
 
     /// What came of an `add`, and whether the panel knows its name from another order.
     async fn added(&self, slot: Slot, leg: &LeasedLeg) -> (Evidence, bool) {
-        let heard = self.ask(&slot, Ask::Add(leg), self.settings.add_timeout(), SHORT_ANSWER_BYTES_MAX).await;
+        let timeout = self.settings.add_timeout();
+        let Timed { heard, slow, tried } = self.ask(&slot, Ask::Add(leg), timeout, SHORT_ANSWER_BYTES_MAX).await;
         let (verdict, http_status, words, of_another) = match heard {
-            Heard::Answer { status, body } => {
+            Heard::Answer { status, body, retry_after } => {
                 let text = String::from_utf8_lossy(&body);
                 let added = self.tongue.added(&text);
+                self.mind_pace(status, retry_after.as_deref(), added.refusal);
                 let of_another = added.id.is_none() && self.tongue.is_of_another(&added);
                 (verdict(status, added), Some(status), self.redaction.words(&text), of_another)
             }
             Heard::NeverSent { words } => (Verdict::NeverSent, None, self.redaction.words(&words), false),
             Heard::Lost { status, part, words } => (Verdict::InDoubt, status, self.lost_words(&words, &part), false),
         };
+        let told = match verdict {
+            Verdict::Refused(RefusalClass::RateLimit) | Verdict::InDoubt => Told::Nothing,
+            Verdict::Accepted(_) => Told::Works,
+            Verdict::Refused(_) => Told::Speaks,
+            Verdict::NeverSent if tried => Told::Fails,
+            Verdict::NeverSent => Told::Nothing,
+        };
+        self.count(Purpose::Order, told, slow);
         (Evidence { verdict, http_status, words }, of_another)
     }
 
@@ -122,13 +188,15 @@ impl Panel {
         }
         if u32::try_from(orders.len()).is_ok_and(|count| count <= self.settings.status_batch_max) {
             let timeout = self.settings.status_timeout();
-            let (status, text) = self.question(Ask::Status(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
-            return match (self.tongue.rows(&text, orders), orders) {
-                (Err(Complaint::Declined(text)), [order]) if believed(status) => {
+            let said = self.question(Ask::Status(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
+            return match (self.tongue.rows(&said.text, orders), orders) {
+                (Err(Complaint::Declined(text)), [order]) if believed(said.status) => {
+                    self.mind_pace(said.status, said.retry_after.as_deref(), None);
+                    self.count(Purpose::Question, Told::Works, said.slow);
                     Ok(vec![(order.clone(), self.in_our_words(Tongue::error_row(text)))])
                 }
                 (rows, _) => {
-                    let rows = self.answer(status, &text, rows)?;
+                    let rows = self.answer(&said, rows)?;
                     Ok(rows.into_iter().map(|(order, row)| (order, self.in_our_words(row))).collect())
                 }
             };
@@ -143,10 +211,16 @@ impl Panel {
         if !self.settings.dialect.has_refills() {
             return RefillAnswer::Refused(format!("the dialect {} has no refills", self.settings.dialect.word()));
         }
-        let heard = self.ask(&slot, Ask::Refill(order), self.settings.add_timeout(), SHORT_ANSWER_BYTES_MAX).await;
+        let timeout = self.settings.add_timeout();
+        let Timed { heard, tried, .. } = self.ask(&slot, Ask::Refill(order), timeout, SHORT_ANSWER_BYTES_MAX).await;
+        // How long a refill takes tells nothing of how long an order takes.
+        let fails = tried && matches!(heard, Heard::NeverSent { .. });
+        self.count(Purpose::Order, if fails { Told::Fails } else { Told::Nothing }, false);
         match heard {
-            Heard::Answer { status, body } => {
+            Heard::Answer { status, body, retry_after } => {
                 let text = String::from_utf8_lossy(&body);
+                // An error is read alike in the answer to whatever could not be placed.
+                self.mind_pace(status, retry_after.as_deref(), self.tongue.added(&text).refusal);
                 let words = self.redaction.words(&text);
                 match Tongue::refill(&text) {
                     Asked::Taken(id) if believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
@@ -162,8 +236,8 @@ impl Panel {
     /// Asks where refills stand; each gets a row, in the order of asking.
     pub async fn refill_status(&self, refills: &[PanelRefill]) -> Result<Vec<(PanelRefill, RefillRow)>, Failure> {
         let timeout = self.settings.status_timeout();
-        let (status, text) = self.question(Ask::RefillStatus(refills), timeout, STATUS_ANSWER_BYTES_MAX).await?;
-        let rows = self.answer(status, &text, self.tongue.refill_rows(&text, refills))?;
+        let said = self.question(Ask::RefillStatus(refills), timeout, STATUS_ANSWER_BYTES_MAX).await?;
+        let rows = self.answer(&said, self.tongue.refill_rows(&said.text, refills))?;
         let redacted = |row| match row {
             RefillRow::Said(state, text) => RefillRow::Said(state, self.redaction.words(&text)),
             RefillRow::Unclear(text) => RefillRow::Unclear(self.redaction.words(&text)),
@@ -174,8 +248,8 @@ impl Panel {
     /// Asks for cancels; each gets a row, in the order of asking. Asking twice is as good as once.
     pub async fn cancel(&self, orders: &[PanelOrder]) -> Result<Vec<(PanelOrder, CancelRow)>, Failure> {
         let timeout = self.settings.status_timeout();
-        let (status, text) = self.question(Ask::Cancel(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
-        let rows = self.answer(status, &text, self.tongue.cancel_rows(&text, orders))?;
+        let said = self.question(Ask::Cancel(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
+        let rows = self.answer(&said, self.tongue.cancel_rows(&said.text, orders))?;
         let redacted = |row| match row {
             CancelRow::Taken => row,
             CancelRow::Refused(text) => CancelRow::Refused(self.redaction.words(&text)),
@@ -217,8 +291,8 @@ impl Panel {
 
     async fn services_from(&self, from: usize) -> Result<Catalogue, Failure> {
         let timeout = self.settings.catalogue_timeout();
-        let (status, text) = self.question(Ask::Services { from }, timeout, CATALOGUE_BYTES_MAX).await?;
-        let catalogue = self.answer(status, &text, self.tongue.catalogue(&text))?;
+        let said = self.question(Ask::Services { from }, timeout, CATALOGUE_BYTES_MAX).await?;
+        let catalogue = self.answer(&said, self.tongue.catalogue(&said.text))?;
         if catalogue.skipped > 0 {
             let read = catalogue.services.len();
             tracing::warn!(provider = %self.settings.id, read, skipped = catalogue.skipped, "unreadable catalogue rows");
@@ -240,8 +314,8 @@ impl Panel {
     /// Asks what is left of our money.
     pub async fn balance(&self) -> Result<PanelBalance, Failure> {
         let timeout = self.settings.status_timeout();
-        let (status, text) = self.question(Ask::Balance, timeout, SHORT_ANSWER_BYTES_MAX).await?;
-        let balance = self.answer(status, &text, self.tongue.balance(&text))?;
+        let said = self.question(Ask::Balance, timeout, SHORT_ANSWER_BYTES_MAX).await?;
+        let balance = self.answer(&said, self.tongue.balance(&said.text))?;
         let Some(exchange) = self.settings.exchange else { return Ok(balance) };
         match balance.amount.exchanged_rounding_down(exchange) {
             Ok(amount) => Ok(PanelBalance { amount, ..balance }),
@@ -252,44 +326,89 @@ impl Panel {
     }
 
     /// One call. The slot is held until its end.
-    async fn ask(&self, _slot: &Slot, ask: Ask<'_>, timeout: Duration, answer_bytes_max: usize) -> Heard {
+    async fn ask(&self, _slot: &Slot, ask: Ask<'_>, timeout: Duration, answer_bytes_max: usize) -> Timed {
         let Some(question) = self.tongue.form(ask) else {
             let words = format!("the dialect {} has no words for this", self.settings.dialect.word());
-            return Heard::NeverSent { words };
+            return Timed { heard: Heard::NeverSent { words }, slow: false, tried: false };
         };
         let mut form = vec![("key", self.key.expose_secret().to_owned())];
         form.extend(question);
         let form = serde_urlencoded::to_string(form).expect("pairs of texts can always be written");
-        self.wire.send(form, Patience { timeout, answer_bytes_max }).await
+        let begun = self.clock.now();
+        let heard = self.wire.send(form, Patience { timeout, answer_bytes_max }).await;
+        Timed { heard, slow: is_slow(self.clock.now() - begun, timeout), tried: true }
     }
 
     /// One call that places nothing: its HTTP status and its whole answer.
-    async fn question(&self, ask: Ask<'_>, timeout: Duration, bytes_max: usize) -> Result<(u16, String), Failure> {
+    async fn question(&self, ask: Ask<'_>, timeout: Duration, bytes_max: usize) -> Result<Said, Failure> {
         let slot = self.slot().await;
-        match self.ask(&slot, ask, timeout, bytes_max).await {
-            Heard::Answer { status, body } => Ok((status, String::from_utf8_lossy(&body).into_owned())),
+        if let Some(until) = self.rests_until() {
+            let words = format!("nothing was asked: the panel wants to be left alone until {until}");
+            return Err(Failure { kind: FailureKind::NeverSent, words });
+        }
+        let Timed { heard, slow, tried } = self.ask(&slot, ask, timeout, bytes_max).await;
+        match heard {
+            Heard::Answer { status, body, retry_after } => {
+                let text = String::from_utf8_lossy(&body).into_owned();
+                Ok(Said { status, text, retry_after, slow })
+            }
             Heard::NeverSent { words } => {
+                self.count(Purpose::Question, if tried { Told::Fails } else { Told::Nothing }, slow);
                 Err(Failure { kind: FailureKind::NeverSent, words: self.redaction.words(&words) })
             }
             Heard::Lost { part, words, .. } => {
+                self.count(Purpose::Question, Told::Fails, slow);
                 Err(Failure { kind: FailureKind::Unanswered, words: self.lost_words(&words, &part) })
             }
         }
     }
 
     /// Believes an answer at 2xx, and a complaint at 4xx too.
-    fn answer<T>(&self, status: u16, text: &str, read: Result<T, Complaint>) -> Result<T, Failure> {
+    fn answer<T>(&self, said: &Said, read: Result<T, Complaint>) -> Result<T, Failure> {
+        let refusal = match &read {
+            Err(Complaint::Refused(class)) => Some(*class),
+            Err(Complaint::Declined(_) | Complaint::Unreadable) | Ok(_) => None,
+        };
+        let too_fast = self.mind_pace(said.status, said.retry_after.as_deref(), refusal);
         let kind = match read {
-            Ok(answer) if (200..300).contains(&status) => {
+            Ok(answer) if (200..300).contains(&said.status) => {
                 self.answered.store(true, Ordering::Relaxed);
+                self.count(Purpose::Question, Told::Works, said.slow);
                 return Ok(answer);
             }
-            Err(Complaint::Refused(class)) if believed(status) => FailureKind::Refused(class),
-            Err(Complaint::Declined(_)) if believed(status) => FailureKind::Declined,
-            Err(Complaint::Unreadable) if (200..300).contains(&status) => FailureKind::Unreadable,
-            Ok(_) | Err(_) => FailureKind::BadStatus(status),
+            Err(Complaint::Refused(class)) if believed(said.status) => FailureKind::Refused(class),
+            Err(Complaint::Declined(_)) if believed(said.status) => FailureKind::Declined,
+            Err(Complaint::Unreadable) if (200..300).contains(&said.status) => FailureKind::Unreadable,
+            Ok(_) | Err(_) => FailureKind::BadStatus(said.status),
         };
-        Err(Failure { kind, words: self.redaction.words(text) })
+        let told = match kind {
+            _ if too_fast => Told::Nothing,
+            FailureKind::Refused(_) | FailureKind::Declined => Told::Speaks,
+            FailureKind::BadStatus(_) | FailureKind::Unreadable | FailureKind::NeverSent | FailureKind::Unanswered => {
+                Told::Fails
+            }
+        };
+        self.count(Purpose::Question, told, said.slow);
+        Err(Failure { kind, words: self.redaction.words(&said.text) })
+    }
+
+    /// Whoever is found too fast leaves the panel alone for a while, with calls of every kind. Whether it said so.
+    fn mind_pace(&self, status: u16, retry_after: Option<&str>, refusal: Option<RefusalClass>) -> bool {
+        let named = named_wait(retry_after);
+        let too_fast = status == StatusCode::TOO_MANY_REQUESTS || refusal == Some(RefusalClass::RateLimit);
+        if too_fast || named.is_some() {
+            self.stack.too_fast(named, self.clock.now());
+            let until = self.rests_until();
+            tracing::warn!(provider = %self.settings.id, status, ?until, "the panel wants to be left alone for a while");
+        } else {
+            self.stack.answered();
+        }
+        too_fast
+    }
+
+    fn count(&self, purpose: Purpose, told: Told, slow: bool) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls = calls.and(purpose, told, slow, self.clock.now());
     }
 
     /// A panel that quotes what it was asked may quote the key; its charge is in its own currency.

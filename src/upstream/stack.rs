@@ -1,10 +1,17 @@
-//! What stands round one panel: how many calls at once, and how many a second.
+//! What stands round one panel: how many calls at once, how many a second, and none while it asked to be left alone.
+//!
+//! Tower offers the first two as layers (`limit`), but a layer waits within the call, and here the intent to send is
+//! committed between the waiting and the call: so the places are given out as slots.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::clock::Instant;
+use crate::upstream::rest::Rest;
 
 /// Which part of a second's calls may leave together: evenly spaced calls never run into a panel's own limit, while a
 /// fast panel's calls need not be spaced more finely than timers can.
@@ -17,6 +24,8 @@ pub(super) struct Stack {
     places: Arc<Semaphore>,
     /// Panels block those who ask too often, by key or by address; calls of every kind count.
     pace: DefaultDirectRateLimiter,
+    /// The panel's own word counts more than what was configured, and holds for calls of every kind too.
+    rest: Mutex<Rest>,
 }
 
 /// A place among the calls in flight and a moment at which one may leave; given back when dropped.
@@ -32,7 +41,36 @@ impl Stack {
         let together = requests_per_second.get() / BURST_PARTS_PER_SECOND;
         let quota =
             Quota::per_second(requests_per_second).allow_burst(NonZeroU32::new(together).unwrap_or(NonZeroU32::MIN));
-        Self { places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))), pace: RateLimiter::direct(quota) }
+        Self {
+            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            pace: RateLimiter::direct(quota),
+            rest: Mutex::default(),
+        }
+    }
+
+    /// Until when the panel is left alone, if it is.
+    pub(super) fn rests_until(&self, now: Instant) -> Option<Instant> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner).until(now)
+    }
+
+    /// The panel found us too fast, or named a wait.
+    pub(super) fn too_fast(&self, named: Option<Duration>, now: Instant) {
+        self.change(|rest| rest.after_too_fast(named, now));
+    }
+
+    /// The panel answered otherwise.
+    pub(super) fn answered(&self) {
+        self.change(Rest::after_answer);
+    }
+
+    /// Whoever asked the panel before us was told to leave it alone until then.
+    pub(super) fn rest(&self, until: Instant) {
+        self.change(|rest| rest.and_until(Some(until)));
+    }
+
+    fn change(&self, change: impl FnOnce(Rest) -> Rest) {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        *rest = change(*rest);
     }
 
     /// Waits for a place, then for the pace: in this order at most as many wait for the pace as there are places, and

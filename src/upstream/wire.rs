@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http_body::{Body, Frame, SizeHint};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
@@ -44,6 +44,8 @@ pub(super) enum Heard {
         status: u16,
         /// Its body, decoded.
         body: Vec<u8>,
+        /// The `Retry-After` beside it, where it has one that can be read.
+        retry_after: Option<String>,
     },
     /// Proven: not one byte of what was asked left, and none will.
     NeverSent {
@@ -156,10 +158,11 @@ fn is_loopback(host: &str) -> bool {
 
 async fn read(mut response: Response, bytes_max: usize) -> Heard {
     let status = response.status().as_u16();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(None) => return Heard::Answer { status, body },
+            Ok(None) => return Heard::Answer { status, body, retry_after },
             Ok(Some(chunk)) if chunk.len() > bytes_max - body.len() => {
                 let words = format!("the answer is longer than {bytes_max} bytes");
                 return Heard::Lost { status: Some(status), part: body, words };

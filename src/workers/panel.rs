@@ -9,7 +9,8 @@
 //!           ├──────▶ reader       reads its catalogue again: prices move
 //!           ├──────▶ greeter      asks until the panel answers for the first time
 //!           ├──────▶ asker        refills and cancels out, refills' states in
-//!           └──────▶ doubter      looks into doubts, and tries a panel that left too many
+//!           ├──────▶ doubter      looks into doubts
+//!           └──────▶ prober       minds the panel's health, and tries one that gets no orders with free calls
 //! ```
 //! Without an epoch the others do nothing; with an old one the database refuses what they write.
 
@@ -45,6 +46,8 @@ const CATALOGUE_EVERY: Duration = Duration::from_mins(10);
 const BALANCE_EVERY: Duration = Duration::from_mins(5);
 /// How often doubts that are due are looked for.
 const DOUBT_EVERY: Duration = Duration::from_secs(3);
+/// How often a panel's health is looked at; and so how far two free calls lie apart that let it go again.
+const PROBE_EVERY: Duration = Duration::from_secs(3);
 /// Batches asked in a row before the tracker looks up.
 const BATCHES_MAX: u32 = 100;
 
@@ -71,6 +74,8 @@ pub fn start(driver: &Driver, means: &Means, panel: &Arc<Panel>) {
     driver.every(name("asker"), ASK_EVERY, move || asker.clone().ask());
     let doubter = desk.clone();
     driver.every(name("doubter"), DOUBT_EVERY, move || doubter.clone().doubt());
+    let prober = desk.clone();
+    driver.every(name("prober"), PROBE_EVERY, move || prober.clone().probe());
     let unparker = desk.clone();
     let unpark_every = Duration::from_secs(u64::from(panel.settings().status_every_s).max(1));
     driver.every(name("unparker"), unpark_every, move || unparker.clone().unpark());
@@ -152,8 +157,14 @@ impl Desk {
 
     async fn doubt(self: Arc<Self>) -> Result<(), StoreError> {
         let Some(epoch) = self.epoch() else { return Ok(()) };
-        self.delivery.look_into_doubts(&self.panel, epoch).await?;
-        self.delivery.probe(&self.panel).await.map(|_| ())
+        self.delivery.look_into_doubts(&self.panel, epoch).await.map(|_| ())
+    }
+
+    async fn probe(self: Arc<Self>) -> Result<(), StoreError> {
+        if self.epoch().is_some() {
+            self.delivery.probe(&self.panel).await?;
+        }
+        Ok(())
     }
 
     async fn unpark(self: Arc<Self>) -> Result<(), StoreError> {

@@ -223,6 +223,9 @@ async fn what_was_never_sent_waits_longer_each_time_and_goes_when_the_panel_is_b
     let settings = Settings { listen: addr, ..panel_settings(1, "", 0) };
     let panel = Simulator::start(settings, Arc::clone(&world.clock) as _).await.unwrap();
     assert_eq!(panel.url(), url);
+    // Five errors in a row had stopped it, for half a minute; two free calls let it go.
+    world.pass(14, 1).await;
+    assert_eq!((panel.requests().get("add"), stand(&world.database).await.as_str()), (None, "a ready"));
     world.pass(1, 1).await;
     assert_eq!((panel.orders().len(), stand(&world.database).await.as_str()), (1, "a accepted"));
     world.pass(1, 10).await;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use panelgate::domain::money::Money;
-use panelgate::domain::provider::PanelStatus;
+use panelgate::domain::provider::{PanelDialect, PanelStatus};
 use serde_json::{Value, json};
 
 use crate::simulator::{KEY, LINK, Panel};
@@ -201,4 +201,29 @@ async fn an_order_placed_by_hand_is_ours_and_nobody_asked_for_it() {
     assert_eq!(panel.simulator.orders()[0].status, PanelStatus::Completed);
     assert_eq!(status(&panel, &orphan).await["status"], "Completed");
     panel.simulator.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_is_too_fast_or_suspended_is_told_so_whatever_was_asked_and_nothing_is_placed() {
+    for dialect in PanelDialect::ALL {
+        let panel = Panel::speaking(dialect, "429*2,403*1", 0).await;
+        let mut said = Vec::new();
+        for action in ["add", "status", "balance", "balance"] {
+            let form = [("key", KEY), ("action", action), ("service", "1"), ("link", LINK), ("quantity", "10")];
+            let response = panel.send(&form).await.unwrap();
+            let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            let headers = ["retry-after", "x-ratelimit-remaining", "x-ratelimit-deniedby"].map(header);
+            said.push((response.status().as_u16(), headers, response.text().await.unwrap()));
+        }
+        let (too_fast, suspended) = (r#"{"error":"Rate limit exceeded"}"#, r#"{"error":"Account suspended"}"#);
+        let limits = (dialect == PanelDialect::Notpanel).then(|| ["0".to_owned(), "key".to_owned()]);
+        let [remaining, denied_by] = limits.map_or([None, None], |limits| limits.map(Some));
+        let headers = [Some("5".to_owned()), remaining, denied_by];
+        assert_eq!(said[0], (429, headers.clone(), too_fast.to_owned()));
+        assert_eq!(said[1], (429, headers, too_fast.to_owned()));
+        assert_eq!(said[2], (403, [None, None, None], suspended.to_owned()));
+        assert_eq!(said[3].0, 200);
+        assert_eq!((panel.simulator.orders().len(), panel.simulator.requests()["add"]), (0, 1));
+        panel.simulator.stop().await;
+    }
 }

@@ -93,7 +93,9 @@ async fn a_slip_in_the_id_can_be_decided_anew_once_the_panel_does_not_know_it() 
     let id = world.panel().orders()[0].id.clone();
     assert_eq!(decide(&world, order, &accepted("a-slip")).await, Resolved::Done);
     assert_eq!(decide(&world, order, &accepted(&id)).await, Resolved::NotInDoubt, "the panel was not asked yet");
+    // Ten times, and when it must be visible by now.
     world.pass(20, 10).await;
+    world.pass(1, 3_600).await;
     assert!(books::reviews(&world.database).await.contains("the panel names no status of it"));
     assert_eq!(decide(&world, order, &accepted(&id)).await, Resolved::Done);
     world.audit().await;

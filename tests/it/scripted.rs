@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use chrono::TimeDelta;
+use panelgate::domain::clock::HandClock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, Semaphore};
@@ -41,6 +43,8 @@ pub struct Script {
     pub refill_status: String,
     /// Status answers wait until so many are asked for.
     pub together: Option<Arc<Barrier>>,
+    /// Every answer takes so many seconds of this clock.
+    slow: Option<(Arc<HandClock>, i64)>,
     /// Answers to this action are held back.
     held: Option<(&'static str, Arc<Held>)>,
 }
@@ -70,6 +74,9 @@ impl Held {
 
 struct Inner {
     script: Script,
+    /// Calls that it has not answered yet, and the most that there ever were.
+    under_way: usize,
+    at_once_max: usize,
     requests: BTreeMap<String, usize>,
     next: u32,
 }
@@ -96,9 +103,11 @@ impl Scripted {
             refill: INCORRECT.to_owned(),
             refill_status: INCORRECT.to_owned(),
             together: None,
+            slow: None,
             held: None,
         };
-        let inner = Arc::new(Mutex::new(Inner { script, requests: BTreeMap::new(), next: 500 }));
+        let inner =
+            Arc::new(Mutex::new(Inner { script, under_way: 0, at_once_max: 0, requests: BTreeMap::new(), next: 500 }));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (answering, served) = (tasks.clone(), inner.clone());
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
@@ -154,6 +163,11 @@ impl Scripted {
         held
     }
 
+    /// Takes so many seconds of this clock for every answer from now on, or none.
+    pub fn slow(&self, slow: Option<(Arc<HandClock>, i64)>) {
+        self.change(|script| script.slow = slow);
+    }
+
     /// Holds nothing back any more of what it is asked from now on.
     pub fn hold_nothing(&self) {
         self.change(|script| script.held = None);
@@ -162,6 +176,11 @@ impl Scripted {
     /// Says something else from now on.
     pub fn change(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.inner.lock().unwrap().script);
+    }
+
+    /// The most calls that it had not answered yet, at any time.
+    pub fn at_once_max(&self) -> usize {
+        self.inner.lock().unwrap().at_once_max
     }
 
     /// How often it was asked for an action.
@@ -176,10 +195,15 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
     let script = {
         let mut inner = inner.lock().unwrap();
         *inner.requests.entry(action.clone()).or_default() += 1;
+        inner.under_way += 1;
+        inner.at_once_max = inner.at_once_max.max(inner.under_way);
         inner.script.clone()
     };
     if let Some((_, held)) = script.held.filter(|(of, _)| *of == action) {
         held.hold().await;
+    }
+    if let Some((clock, seconds)) = script.slow {
+        clock.turn(TimeDelta::seconds(seconds));
     }
     let body = match action.as_str() {
         "services" if form.contains_key("offset") => script.further,
@@ -201,6 +225,8 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
         "refill_status" => script.refill_status,
         _ => INCORRECT.to_owned(),
     };
+    // Before the answer leaves: whoever has it may ask again at once.
+    inner.lock().unwrap().under_way -= 1;
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
     let _ = stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await;
 }

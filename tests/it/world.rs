@@ -238,6 +238,14 @@ impl World {
         assert!(broken.is_empty(), "the books do not hold: {broken:?}");
     }
 
+    /// Knows a panel as a process that was started anew: nothing is remembered of its latest calls.
+    pub async fn renew_panel(&mut self, panel: usize) {
+        let settings = self.house.panels[panel].settings().clone();
+        let anew = Panel::new(settings, SecretString::from(PANEL_KEY)).unwrap().timed_by(self.clock.clone());
+        self.house.delivery.ask_balance(&anew).await.unwrap();
+        self.house.panels[panel] = Arc::new(anew);
+    }
+
     /// The same house again, as a process that was started anew on the same database.
     pub async fn restarted(&self) -> House {
         house(&self.database, &self.file, PANEL_KEY, self.clock.clone()).await

@@ -67,6 +67,8 @@ fn nested<T, U>(answer: &Result<T, Refused>, show: impl FnOnce(&T) -> U) -> Nest
 fn text(refused: &Refused) -> String {
     let fixed = match refused {
         Refused::Key => "Invalid API key",
+        Refused::TooFast => "Rate limit exceeded",
+        Refused::Suspended => "Account suspended",
         Refused::Request | Refused::Action | Refused::Both => "Incorrect request",
         Refused::Missing(name) => return format!("Missing required parameter: {name}"),
         Refused::Unreadable(name) => return format!("Incorrect parameter: {name}"),

@@ -5,10 +5,17 @@ mod notpanel;
 mod paynow;
 mod row;
 
+use chrono::TimeDelta;
 use http::StatusCode;
 
 use super::reply::{Refused, Reply};
-use crate::domain::provider::{PanelDialect, PanelStatus};
+use crate::domain::{
+    clock::Instant,
+    provider::{PanelDialect, PanelStatus},
+};
+
+/// How long who asked too often is told to wait.
+const RETRY_AFTER_S: i64 = 5;
 
 /// The tongue of one panel.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +32,27 @@ impl Tongue {
 
     /// The HTTP status and the body of an answer.
     pub(super) fn answer(self, said: &Result<Reply, Refused>) -> (StatusCode, String) {
-        match self.dialect {
+        let (status, body) = match self.dialect {
             PanelDialect::Classic => (StatusCode::OK, classic::body(said, self.currency)),
             PanelDialect::Paynow => (StatusCode::OK, paynow::body(said, self.currency)),
             PanelDialect::Notpanel => notpanel::answer(said, self.currency),
+        };
+        // What stands before a panel says these, in whatever tongue the panel speaks.
+        match said {
+            Err(Refused::TooFast) => (StatusCode::TOO_MANY_REQUESTS, body),
+            Err(Refused::Suspended) => (StatusCode::FORBIDDEN, body),
+            Ok(_) | Err(_) => (status, body),
         }
+    }
+
+    /// What stands above the answer to who asked too often.
+    pub(super) fn limits(self, now: Instant) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("retry-after", RETRY_AFTER_S.to_string())];
+        match self.dialect {
+            PanelDialect::Classic | PanelDialect::Paynow => {}
+            PanelDialect::Notpanel => headers.extend(notpanel::limits(now + TimeDelta::seconds(RETRY_AFTER_S))),
+        }
+        headers
     }
 
     /// The status word of an order.

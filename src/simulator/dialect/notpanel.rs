@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::row::{Complaint, json, keyed, list};
 use crate::{
-    domain::{id::PublicId, provider::PanelStatus},
+    domain::{clock::Instant, id::PublicId, provider::PanelStatus},
     simulator::{
         catalogue::Service,
         counter::IDS_MAX,
@@ -15,6 +15,9 @@ use crate::{
         reply::{RefillState, Refused, Reply},
     },
 };
+
+/// What a key may ask in a minute, as its documents say.
+const KEY_PER_MINUTE: u32 = 100;
 
 /// What stands before the letters of each kind of id.
 const ORDER: &str = "ord_";
@@ -30,6 +33,17 @@ pub(super) fn answer(said: &Result<Reply, Refused>, currency: &'static str) -> (
         Ok(reply) => (StatusCode::OK, good(reply, currency)),
         Err(refused) => (StatusCode::BAD_REQUEST, json(&Complaint { error: text(refused) })),
     }
+}
+
+/// What stands above the answer to who asked too often, beside when to ask again.
+pub(super) fn limits(reset_at: Instant) -> [(&'static str, String); 5] {
+    [
+        ("x-ratelimit-limit", KEY_PER_MINUTE.to_string()),
+        ("x-ratelimit-remaining", "0".to_owned()),
+        ("x-ratelimit-reset", reset_at.timestamp().to_string()),
+        ("x-ratelimit-tier-remaining", "0".to_owned()),
+        ("x-ratelimit-deniedby", "key".to_owned()),
+    ]
 }
 
 /// The status word of an order.
@@ -116,6 +130,8 @@ fn row_text(refused: &Refused) -> String {
 fn text(refused: &Refused) -> String {
     let fixed = match refused {
         Refused::Key => "Invalid API key",
+        Refused::TooFast => "Rate limit exceeded",
+        Refused::Suspended => "Account suspended",
         Refused::Action => "Unknown action",
         Refused::Request => "Invalid parameter: body",
         Refused::Both => "Either order or orders is required, not both",

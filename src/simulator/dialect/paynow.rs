@@ -61,6 +61,8 @@ fn nested<T, U>(answer: &Result<T, Refused>, show: impl FnOnce(&T) -> U) -> Nest
 fn text(refused: &Refused) -> String {
     let fixed = match refused {
         Refused::Key => "Invalid API key",
+        Refused::TooFast => "Rate limit exceeded",
+        Refused::Suspended => "Account suspended",
         Refused::NoService | Refused::Service => "Incorrect service ID",
         Refused::NoLink | Refused::Link => "Bad link",
         Refused::BelowMinimum(_) => "Quantity less than minimum",

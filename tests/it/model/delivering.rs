@@ -90,6 +90,10 @@ pub async fn send(life: &mut Life, pick: usize, answer: Answer, sent: &mut [usiz
     if marked {
         answered(life, &hand, answer, &add);
         sent[hand.panel] += 1;
+        if let Answer::Refused(RefusalClass::RateLimit) = answer {
+            // How long such a panel is left alone moves no money, and is no matter of the house as it should be.
+            life.world.renew_panel(hand.panel).await;
+        }
     }
     Ok(())
 }

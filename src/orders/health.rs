@@ -1,0 +1,103 @@
+//! A panel's health minded: every answer to an order, the latest calls of every kind, and a free call now and then to one
+//! that gets no orders.
+
+use crate::catalog::refresh;
+use crate::domain::clock::Instant;
+use crate::domain::id::ProviderId;
+use crate::domain::leg::Verdict;
+use crate::domain::provider::ProviderSettings;
+use crate::orders::Delivery;
+use crate::routing::health::{Breaker, Cause, FREE_CALLS_MIN, Health};
+use crate::store::{StoreError, Tx, gates};
+use crate::upstream::Panel;
+
+impl Delivery {
+    /// Whether the panel found us too fast and is left alone for now: what is due there waits as it stands.
+    pub(super) fn is_left_alone(panel: &Panel) -> bool {
+        panel.rests_until().is_some()
+    }
+
+    /// Looks at what a panel's latest calls were like, and opens its breaker where they were too bad. Where it is open and
+    /// its wait is over, a free call is made, if nobody made one that worked since, and what it tells is minded. Whether
+    /// orders may go again.
+    pub async fn probe(&self, panel: &Panel) -> Result<bool, StoreError> {
+        let (provider, now) = (&panel.settings().id, self.clock.now());
+        let health = gates::gate(&self.store, provider, now).await?.health;
+        match health.breaker {
+            Breaker::Shut | Breaker::Probation if panel.calls().trouble().is_none() => return Ok(false),
+            Breaker::Shut | Breaker::Probation => {}
+            Breaker::Open { until, .. } => {
+                // What it is stopped for is not held against it once more when it is let go.
+                panel.forgive();
+                if until > now || Self::is_left_alone(panel) {
+                    return Ok(false);
+                }
+                // Others' calls may have been enough; who waits for one more makes it here.
+                if matches!(health.after_free_call(&panel.calls(), now).breaker, Breaker::Open { .. }) {
+                    self.ask_anything_free(panel).await?;
+                }
+            }
+        }
+        let turned = gates::looked_at(&self.store, provider, &panel.calls(), self.clock.now()).await?;
+        Ok(turned.is_some_and(|(before, after)| {
+            tell(provider, &before, &after);
+            !matches!(after.breaker, Breaker::Open { .. })
+        }))
+    }
+
+    /// Our balance; of a panel that speaks and does not tell it, its catalogue.
+    async fn ask_anything_free(&self, panel: &Panel) -> Result<(), StoreError> {
+        if self.ask_balance(panel).await?.is_none() && !panel.calls().failing() && !Self::is_left_alone(panel) {
+            // As often as it takes, for its no to the balance ends the row. What came of it is told where it is read.
+            for _ in 0..FREE_CALLS_MIN {
+                let _ = refresh::one(&self.store, panel, &self.clock).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The breaker minds every answer to an order: one that proves anything, and one that proves nothing. What never left is
+/// counted among the calls.
+pub(super) async fn mind(
+    tx: &mut Tx,
+    settings: &ProviderSettings,
+    verdict: &Verdict,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let turned = match verdict {
+        Verdict::Accepted(_) | Verdict::Refused(_) => gates::proved(tx, &settings.id, now).await?,
+        Verdict::InDoubt => gates::doubted(tx, &settings.id, &settings.doubts, now).await?,
+        Verdict::NeverSent => None,
+    };
+    if let Some((before, after)) = turned {
+        tell(&settings.id, &before, &after);
+    }
+    Ok(())
+}
+
+/// Tells of a breaker that moved, with what moved it.
+fn tell(provider: &ProviderId, before: &Health, after: &Health) {
+    match (before.breaker, after.breaker) {
+        (Breaker::Shut | Breaker::Probation, Breaker::Open { until, cause }) => {
+            let words = match cause {
+                Cause::Doubts => "too many doubts: no orders go to the panel for a while",
+                Cause::Errors => "the panel is not there, or answers nothing of use: no orders go to it for a while",
+                Cause::Slowness => "the panel answers too slowly: no orders go to it for a while",
+            };
+            tracing::error!(%provider, cause = cause.word(), %until, "{words}");
+        }
+        (Breaker::Open { .. }, Breaker::Probation) => {
+            tracing::info!(%provider, "the panel answers free questions; one order at a time goes to it");
+        }
+        (Breaker::Open { cause, .. }, Breaker::Shut) => {
+            tracing::info!(%provider, cause = cause.word(), "free questions are answered well again; orders go to the panel");
+        }
+        (Breaker::Probation, Breaker::Shut) => {
+            tracing::info!(%provider, "the panel's answers prove something again; orders go to it");
+        }
+        (Breaker::Open { .. }, Breaker::Open { .. })
+        | (Breaker::Shut, Breaker::Shut | Breaker::Probation)
+        | (Breaker::Probation, Breaker::Probation) => {}
+    }
+}
