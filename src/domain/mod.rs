@@ -4,6 +4,7 @@ pub mod alert;
 pub mod clock;
 pub mod customer;
 pub mod doubt;
+pub mod float;
 pub mod id;
 pub mod leg;
 pub mod limit;

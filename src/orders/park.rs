@@ -2,11 +2,12 @@
 
 use chrono::TimeDelta;
 
+use crate::domain::clock::Instant;
 use crate::domain::money::Money;
 use crate::orders::{Delivery, conclude};
 use crate::routing::health::Breaker;
-use crate::store::{StoreError, gates, parked, providers};
-use crate::upstream::Panel;
+use crate::store::{StoreError, gates, parked, providers, treasury};
+use crate::upstream::{Panel, PanelBalance};
 
 /// Parked legs looked at in one round.
 const LEGS_MAX: i64 = 500;
@@ -15,10 +16,12 @@ impl Delivery {
     /// Reads our balance at a panel and keeps it: a free question, which also shows that the panel answers. The
     /// balance, where it could be read.
     pub async fn ask_balance(&self, panel: &Panel) -> Result<Option<Money>, StoreError> {
+        let asked_at = self.clock.now();
         match panel.balance().await {
             Ok(balance) => {
                 let now = self.clock.now();
                 let provider = &panel.settings().id;
+                self.keep_reading(panel, &balance, asked_at, now).await?;
                 providers::keep_balance(&self.store, provider, balance.amount, &balance.text, now).await?;
                 if gates::half_open(&self.store, provider, now).await? {
                     tracing::info!(%provider, "the panel answers free questions; one order at a time goes to it");
@@ -30,6 +33,21 @@ impl Delivery {
                 Ok(None)
             }
         }
+    }
+
+    /// Keeps what a panel said of our balance in its own currency, for the treasury to compare.
+    async fn keep_reading(
+        &self,
+        panel: &Panel,
+        balance: &PanelBalance,
+        asked_at: Instant,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let settings = panel.settings();
+        let Ok(amount) = Money::parse_rounding_up(&balance.text) else { return Ok(()) };
+        let said =
+            treasury::Said { asked_at, at: now, currency: &settings.currency, amount, text: &balance.text };
+        treasury::keep(&self.store, &settings.id, self.node, said).await.map(|_| ())
     }
 
     /// Tries a panel to which nothing is sent because of its doubts, with a question that is free. Whether it

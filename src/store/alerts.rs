@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::domain::alert::Kind;
 use crate::domain::clock::Instant;
+use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
 use crate::store::{Store, StoreError, Tx};
@@ -105,6 +106,7 @@ pub async fn only_one(tx: &mut Tx) -> Result<bool, StoreError> {
 ///
 /// Panels that the file no longer names are not asked any more, so what they said last is nobody's concern; their open
 /// orders are.
+#[expect(clippy::too_many_lines, reason = "one look is one statement, a few lines for each kind")]
 pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Result<Vec<Condition>, StoreError> {
     let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
     let lows: Vec<_> = watched.iter().map(|panel| panel.balance_low.map(Money::decimal)).collect();
@@ -149,6 +151,15 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         from watched
         where balance < balance_low
         union all
+        select 'runway_short', id, 1
+        from watched
+        where hours_left < $5
+        union all
+        select 'balance_drift', provider, count(*)
+        from drift
+        where acknowledged_at is null and cause <> 'top_up'
+        group by provider
+        union all
         select 'panel_unserved', p.id, o.open
         from provider p
         cross join lateral (
@@ -176,7 +187,8 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         &providers,
         &lows as &[Option<_>],
         now,
-        AUDITS_UNFINISHED_MAX
+        AUDITS_UNFINISHED_MAX,
+        rust_decimal::Decimal::from(RUNWAY_SHORT_H)
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     rows.map(|row| Ok(Condition { kind: kind(&row.kind, &row.object)?, object: row.object, count: row.count }))

@@ -8,6 +8,7 @@ pub mod customers;
 pub mod doubts;
 pub mod dump;
 pub mod embedded;
+pub mod float_moves;
 pub mod gates;
 pub mod keys;
 pub mod leases;
@@ -21,6 +22,7 @@ pub mod refills;
 pub mod rounds;
 pub mod show;
 pub mod transfers;
+pub mod treasury;
 pub mod watches;
 
 use std::sync::atomic::{AtomicBool, Ordering};

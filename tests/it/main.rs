@@ -50,6 +50,7 @@ mod shapes;
 mod simulator;
 mod table;
 mod tongues;
+mod treasury;
 mod types;
 mod wire;
 mod workers;
