@@ -4,7 +4,6 @@ use serde_json::json;
 
 use crate::cli::answer::{Answer, maybe_moment, moment, table};
 use crate::cli::session::Session;
-use crate::cli::treasury::document;
 use crate::domain::clock::Instant;
 use crate::domain::float::Runway;
 use crate::domain::id::ProviderId;
@@ -13,7 +12,7 @@ use crate::store::{gates, treasury};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Every panel: its catalogue, our balance there, what is open, in doubt and parked
+    /// Every panel: its catalogue, our balance there and how long it lasts, what is open, in doubt and parked
     List,
     /// Stop sending orders to a panel; everything else goes on
     Pause {
@@ -82,8 +81,18 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
         })
         .collect();
     let heads = [
-        "id", "state", "balance", "services", "catalogue_at", "open", "in_doubt", "parked", "burn_per_hour", "hours_left",
-        "drift", "error",
+        "id",
+        "state",
+        "balance",
+        "services",
+        "catalogue_at",
+        "open",
+        "in_doubt",
+        "parked",
+        "burn_per_hour",
+        "hours_left",
+        "drift",
+        "error",
     ];
     let document = providers.iter().map(|row| {
         json!({
@@ -93,7 +102,10 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
             "paused": row.paused, "breaker": row.breaker, "breaker_until": row.breaker_until.map(moment),
             "over_delivered": row.over_delivered, "reversals": row.reversals,
             "margin_held": row.margin_held, "margin_saved": row.margin_saved.to_string(), "in_doubt": row.in_doubt, "parked": row.parked, "error": row.catalogue_error,
-            "treasury": runway(row).map(document),
+            "currency": runway(row).and_then(|runway| runway.currency.clone()),
+            "burn_per_hour": runway(row).and_then(|runway| runway.burn_per_hour).map(|burn| burn.to_string()),
+            "hours_left": runway(row).and_then(|runway| runway.hours_left.clone()),
+            "drift": runway(row).map(|runway| runway.drift.to_string()),
         })
     });
     Ok(Answer::new(table(heads, &rows), document.collect()))

@@ -60,7 +60,7 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
 }
 
 /// What is known of a panel's money, for scripts: amounts in the panel's currency.
-pub fn document(row: &Runway) -> Value {
+fn document(row: &Runway) -> Value {
     json!({
         "provider": row.provider.0, "balance": text(row.balance), "balance_text": row.balance_text,
         "currency": row.currency, "at": row.at.map(moment), "expected_low": text(row.expected.map(|(low, _)| low)),
@@ -71,9 +71,12 @@ pub fn document(row: &Runway) -> Value {
 
 /// One number where it is one, else the interval.
 fn expected(row: &Runway) -> String {
-    row.expected.map_or_else(String::new, |(low, high)| {
-        if low == high { low.to_string() } else { format!("{low} to {high}") }
-    })
+    row.expected.map_or_else(
+        String::new,
+        |(low, high)| {
+            if low == high { low.to_string() } else { format!("{low} to {high}") }
+        },
+    )
 }
 
 fn text(amount: Option<Money>) -> Option<String> {

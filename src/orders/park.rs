@@ -45,8 +45,7 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let settings = panel.settings();
         let Ok(amount) = Money::parse_rounding_up(&balance.text) else { return Ok(()) };
-        let said =
-            treasury::Said { asked_at, at: now, currency: &settings.currency, amount, text: &balance.text };
+        let said = treasury::Said { asked_at, at: now, currency: &settings.currency, amount, text: &balance.text };
         treasury::keep(&self.store, &settings.id, self.node, said).await.map(|_| ())
     }
 

@@ -166,7 +166,8 @@ impl FromStr for Faults {
         let mut rules: Vec<(Fault, Often)> = Vec::new();
         let mut skim = None;
         for part in spec.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            if let Some(percent) = part.strip_prefix(SKIM).map(str::trim_start).and_then(|rest| rest.strip_prefix('=')) {
+            if let Some(percent) = part.strip_prefix(SKIM).map(str::trim_start).and_then(|rest| rest.strip_prefix('='))
+            {
                 if skim.is_some() {
                     return Err(FaultsError::Twice(SKIM));
                 }

@@ -34,12 +34,7 @@ pub struct Said<'a> {
 
 /// Keeps a reading, of the one process that deals with the panel: two do not keep one moment twice. A panel's first, and
 /// its first in another currency, is what later ones are measured against. Whether it was kept.
-pub async fn keep(
-    store: &Store,
-    provider: &ProviderId,
-    node: Uuid,
-    said: Said<'_>,
-) -> Result<bool, StoreError> {
+pub async fn keep(store: &Store, provider: &ProviderId, node: Uuid, said: Said<'_>) -> Result<bool, StoreError> {
     let kept = sqlx::query!(
         r#"
         insert into reading (provider, asked_at, at, epoch, currency, amount, text, settled_at)
@@ -59,6 +54,14 @@ pub async fn keep(
         said.text
     );
     Ok(kept.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// Begins a comparison, which sees one moment of the database: an order that is concluded meanwhile would else be seen
+/// neither on its way nor at its panel.
+pub async fn compare(store: &Store) -> Result<Tx, StoreError> {
+    let mut tx = store.begin().await?;
+    sqlx::query!("set transaction isolation level repeatable read").execute(&mut *tx).await?;
+    Ok(tx)
 }
 
 /// The last settled reading of a panel in this currency, and those after it, oldest first.
@@ -235,8 +238,7 @@ pub async fn expected(tx: &mut Tx, reading: i64, low: Money, high: Money) -> Res
 
 /// Later readings are measured against this one. `false`: another process came first.
 pub async fn settle(tx: &mut Tx, reading: i64, now: Instant) -> Result<bool, StoreError> {
-    let settled =
-        sqlx::query!("update reading set settled_at = $2 where id = $1 and settled_at is null", reading, now);
+    let settled = sqlx::query!("update reading set settled_at = $2 where id = $1 and settled_at is null", reading, now);
     Ok(settled.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
@@ -394,8 +396,8 @@ pub async fn runways(store: &Store) -> Result<Vec<Runway>, StoreError> {
 
 /// Counts anew what is spent at a panel in an hour, net of what came back, and for how many hours what it holds lasts:
 /// over a day; of a panel that is known for less, over the time since its first reading, and over an hour at least, for
-/// one order in the first minute is no habit.
-pub async fn keep_runway(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Result<(), StoreError> {
+/// one order in the first minute is no habit. `false`: it never told what it holds.
+pub async fn keep_runway(store: &Store, provider: &ProviderId, now: Instant) -> Result<bool, StoreError> {
     let kept = sqlx::query!(
         r#"
         with known as (
@@ -418,10 +420,7 @@ pub async fn keep_runway(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Re
         provider.0,
         now
     );
-    match kept.execute(&mut **tx).await?.rows_affected() {
-        1 => Ok(()),
-        _ => Err(StoreError::Unexpected("a panel without a reading has no runway")),
-    }
+    Ok(kept.execute(&store.workers).await?.rows_affected() == 1)
 }
 
 /// A copy of the past knows nothing of what was spent since: the next reading of each panel is a first one.

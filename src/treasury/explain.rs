@@ -41,7 +41,8 @@ pub(super) fn explain(
 
     let refunds = named(given_back(moves, after, by)?, fits);
     if !refunds.is_empty() {
-        let words = format!("the refund of {}: the panel said that it was given, and it did not come", one_of(&refunds));
+        let words =
+            format!("the refund of {}: the panel said that it was given, and it did not come", one_of(&refunds));
         return Ok(drift(Cause::MissingRefund, amount, None, refunds, words));
     }
     let doubts = named(doubted.iter().copied(), fits);
@@ -71,9 +72,8 @@ fn drift(cause: Cause, amount: Money, percent: Option<Percent>, mut orders: Vec<
 
 /// What each order took that a panel took between two readings.
 fn placed(moves: &[Move], after: &Reading, by: &Reading) -> Result<BTreeMap<OrderId, Money>, MoneyError> {
-    let taken = moves.iter().filter(|moved| {
-        moved.is_sure() && moved.least.is_positive() && perhaps_between(moved, after, by)
-    });
+    let taken =
+        moves.iter().filter(|moved| moved.is_sure() && moved.least.is_positive() && perhaps_between(moved, after, by));
     sums(taken)
 }
 

@@ -4,11 +4,15 @@ use chrono::TimeDelta;
 
 use crate::domain::float::{Move, Reading};
 use crate::domain::money::{Money, MoneyError};
-use crate::treasury::expected::{Expected, Side, last_place};
+use crate::treasury::expected::{Expected, Side, is_clear, last_place};
 
 /// How long readings are measured against one that is settled, while none after it settles: what is always uncertain
 /// shall not hide for ever what came after.
 const BASE_AGE_MAX: TimeDelta = TimeDelta::hours(6);
+
+/// How much later a difference must still be there: somewhat less than what lies between two readings of the accountant.
+/// Others read more often, and a panel may take a moment to give back what it says it gave.
+const STANDS_FOR: TimeDelta = TimeDelta::minutes(4);
 
 /// What follows from a panel's readings.
 #[derive(Debug)]
@@ -60,16 +64,16 @@ pub(super) fn judge<'r>(readings: &'r [Reading], moves: &[Move]) -> Result<Judge
     let place = last_place(readings);
     let mut base = &readings[0];
     let mut steps = Vec::new();
-    // The newest that is as expected, though not exactly known.
+    // The newest that is as expected, though not everything around it is known.
     let mut near = None;
-    for pair in readings[1..].windows(2) {
-        let [by, next] = pair else { continue };
+    for (n, by) in readings.iter().enumerate().skip(1) {
+        let Some(next) = readings[n..].iter().find(|next| next.at - by.at >= STANDS_FOR) else { break };
         let expected = Expected::at(by, base, moves, place)?;
         let side = expected.side(by)?;
         let stands = side != Side::Within && Expected::at(next, base, moves, place)?.side(next)? == side;
         if stands {
             steps.push(Step::Differs { after: base, by, gap: gap(&expected, side, by)? });
-        } else if side == Side::Within && expected.is_exact()? {
+        } else if side == Side::Within && is_clear(by, moves, expected.tolerance)? {
             steps.push(Step::Agrees(by));
         } else {
             if side == Side::Within {

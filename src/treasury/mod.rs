@@ -8,8 +8,8 @@
 //! Nobody knows to the moment when a panel took or gave back: each move has a moment before which and one after which
 //! it did not happen, and some may not have happened at all. So what is expected is an interval, and only what lies
 //! outside of it is a difference. Knowledge grows: an order that was heard to be open after a reading was not given
-//! back before it. So earlier readings are measured again by what is known now, and one settles when what is expected
-//! there has become one number. A difference is told when it stands at two readings in a row.
+//! back before it. So earlier readings are measured again by what is known now, and one settles when everything is known
+//! to have moved before it or after it. A difference is told when it stands at two readings in a row.
 //!
 //! What is outside by no more than the roundings can make is none. Each move brings the slack of its own roundings
 //! (`float_moves`), and each of the two readings one unit of the last decimal that the panel showed lately: some round
@@ -52,14 +52,24 @@ impl Treasury {
     /// Measures what a panel said since its last settled reading, and keeps what was found; nothing is found twice,
     /// whoever measures. What was found.
     pub async fn judge(&self, settings: &ProviderSettings) -> Result<Vec<Drift>, StoreError> {
+        match self.compare(settings).await {
+            // Another process compares the same at this moment; what it finds stands.
+            Err(error) if error.is_collision() => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
+    async fn compare(&self, settings: &ProviderSettings) -> Result<Vec<Drift>, StoreError> {
         let now = self.clock.now();
         let provider = &settings.id;
-        let mut tx = self.store.begin().await?;
+        // By itself, for what is sent and concluded meanwhile wants the panel's row too.
+        if !treasury::keep_runway(&self.store, provider, now).await? {
+            return Ok(Vec::new());
+        }
+        let mut tx = treasury::compare(&self.store).await?;
         let readings = treasury::unsettled(&mut tx, provider, &settings.currency).await?;
         let (Some(base), Some(last)) = (readings.first(), readings.last()) else { return Ok(Vec::new()) };
-        treasury::keep_runway(&mut tx, provider, now).await?;
         if base.id == last.id {
-            tx.commit().await?;
             return Ok(Vec::new());
         }
         let since = base.asked_at - CLOCKS_DIFFER;

@@ -115,8 +115,7 @@ impl World {
         let dialect = plan.default_dialect.word();
         let currency = plan.currency;
         let own = if plan.exchange.is_empty() { currency } else { "USD" };
-        let mut text =
-            format!("[gateway]\ncurrency = \"{own}\"\ndefault_dialect = \"{dialect}\"\n{}", plan.exchange);
+        let mut text = format!("[gateway]\ncurrency = \"{own}\"\ndefault_dialect = \"{dialect}\"\n{}", plan.exchange);
         for (seed, (name, faults)) in (1..).zip(&plan.panels) {
             let settings = panel_settings(seed, faults, plan.services_extra);
             let settings = Settings { dialect: plan.dialect, currency, ..settings };
