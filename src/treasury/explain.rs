@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::clock::Instant;
 use crate::domain::float::{Cause, Drift, Move, Reading};
 use crate::domain::id::OrderId;
 use crate::domain::money::{Money, MoneyError, Percent};
@@ -36,7 +37,10 @@ pub(super) fn explain(
         return Ok(drift(Cause::Unexplained, amount, None, all, words));
     }
     let fits = |cost: Money| cost.minus(amount).is_ok_and(|difference| difference.size() <= gap.tolerance);
-    let points = proportion(gap, (after, by), newest, moves, &placed)?;
+    let points = match proportion(gap, (after, by), newest, moves, &placed)? {
+        Some(points) => Some(points),
+        None => proportion(gap, (after, by), newest, moves, &repriced(moves, after, by)?)?,
+    };
     let in_proportion = |points| format!("{} % of each of {} orders", shown(points), all.len());
 
     let refunds = named(given_back(moves, after, by)?, fits);
@@ -75,6 +79,17 @@ fn placed(moves: &[Move], after: &Reading, by: &Reading) -> Result<BTreeMap<Orde
     let taken =
         moves.iter().filter(|moved| moved.is_sure() && moved.least.is_positive() && perhaps_between(moved, after, by));
     sums(taken)
+}
+
+/// The same where the panel told of another price than was expected, from the beginning on: what it takes too much is in
+/// proportion to that. (What was given back before the order was heard of looks the same, hence both are tried.)
+fn repriced(moves: &[Move], after: &Reading, by: &Reading) -> Result<BTreeMap<OrderId, Money>, MoneyError> {
+    let taken = moves.iter().filter(|moved| moved.is_sure() && moved.least.is_positive());
+    let begun: BTreeMap<OrderId, Instant> = taken.map(|moved| (moved.order, moved.earliest)).collect();
+    let from_the_beginning = moves.iter().filter(|moved| {
+        moved.is_sure() && begun.get(&moved.order) == Some(&moved.earliest) && perhaps_between(moved, after, by)
+    });
+    sums(from_the_beginning)
 }
 
 /// What came back for each order between two readings, by the panel's word.
