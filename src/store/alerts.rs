@@ -106,7 +106,6 @@ pub async fn only_one(tx: &mut Tx) -> Result<bool, StoreError> {
 ///
 /// Panels that the file no longer names are not asked any more, so what they said last is nobody's concern; their open
 /// orders are.
-#[expect(clippy::too_many_lines, reason = "one look is one statement, a few lines for each kind")]
 pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Result<Vec<Condition>, StoreError> {
     let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
     let lows: Vec<_> = watched.iter().map(|panel| panel.balance_low.map(Money::decimal)).collect();
@@ -151,15 +150,6 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         from watched
         where balance < balance_low
         union all
-        select 'runway_short', id, 1
-        from watched
-        where hours_left < $5
-        union all
-        select 'balance_drift', provider, count(*)
-        from drift
-        where acknowledged_at is null and cause <> 'top_up'
-        group by provider
-        union all
         select 'panel_unserved', p.id, o.open
         from provider p
         cross join lateral (
@@ -187,7 +177,30 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         &providers,
         &lows as &[Option<_>],
         now,
-        AUDITS_UNFINISHED_MAX,
+        AUDITS_UNFINISHED_MAX
+    );
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter();
+    let mut conditions = of_treasury(tx, &providers).await?;
+    for row in rows {
+        conditions.push(Condition { kind: kind(&row.kind, &row.object)?, object: row.object, count: row.count });
+    }
+    Ok(conditions)
+}
+
+/// What the treasury says: money that runs out, and money that is missing.
+async fn of_treasury(tx: &mut Tx, providers: &[String]) -> Result<Vec<Condition>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select 'runway_short' as "kind!", id as "object!", 1::bigint as "count!"
+        from provider
+        where id = any($1) and hours_left < $2
+        union all
+        select 'balance_drift', provider, count(*)
+        from drift
+        where acknowledged_at is null and cause <> 'top_up'
+        group by provider
+        "#,
+        providers,
         rust_decimal::Decimal::from(RUNWAY_SHORT_H)
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();

@@ -167,7 +167,7 @@ mod tests {
         let took = Move { slack: Money::parse("0.005").unwrap(), ..moved("3", "3", 110, Some(120)) };
         let look = |amount: &str| {
             let at = Reading { amount: Money::parse(amount).unwrap(), ..at.clone() };
-            Expected::at(&at, &base, &[took.clone()], last_place(&[base.clone(), at.clone()]))
+            Expected::at(&at, &base, std::slice::from_ref(&took), last_place(&[base.clone(), at.clone()]))
                 .unwrap()
                 .side(&at)
                 .unwrap()

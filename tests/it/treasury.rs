@@ -339,11 +339,11 @@ async fn an_honest_trade(plan: Plan, times: u32, seed: u64) {
     assert_eq!(read(&world.database, wrong).await, "", "seed {seed}");
     let top_ups = read(&world.database, "select count(*)::text from drift").await;
     assert!(paid_in > 3 && top_ups != "0", "{paid_in} {top_ups}");
-    let seen =
+    let lives =
         "select string_agg(distinct o.state || ' ' || l.state, ', ') from orders o join leg l on l.order_id = o.id";
-    let seen = read(&world.database, seen).await;
+    let lives = read(&world.database, lives).await;
     for happened in ["partial ended", "canceled ended", "completed ended", "completed refused"] {
-        assert!(seen.contains(happened), "{happened} did not happen: {seen}");
+        assert!(lives.contains(happened), "{happened} did not happen: {lives}");
     }
     let rounds = "select count(*)::text from reading where settled_at is not null";
     assert!(read(&world.database, rounds).await.parse::<u32>().unwrap() > 20, "readings settle");
