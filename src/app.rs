@@ -18,6 +18,7 @@ use crate::downstream::{Door, Health, HealthProbe, House as DoorHouse, Limits};
 use crate::orders::{Delivery, Orders};
 use crate::store::embedded::{Condition, Embedded};
 use crate::store::{Store, catalogue, customers, gates, providers, transfers};
+use crate::treasury::Treasury;
 use crate::upstream::Panel;
 use crate::webhooks::Webhook;
 use crate::workers::driver::Pulse;
@@ -47,6 +48,8 @@ pub struct House {
     pub delivery: Delivery,
     /// Who tells what needs a person.
     pub alerts: Alerts,
+    /// Who compares what panels hold of ours with what they should.
+    pub treasury: Treasury,
     /// The panels.
     pub panels: Vec<Arc<Panel>>,
     /// The time.
@@ -66,6 +69,7 @@ impl House {
         let mut tx = store.begin().await?;
         for provider in &mapping.providers {
             providers::know(&mut tx, &provider.id).await?;
+            providers::keep_exchange(&mut tx, &provider.id, provider.exchange).await?;
             transfers::open_provider_accounts(&mut tx, &provider.id).await?;
         }
         catalogue::publish(&mut tx, &mapping.hash, text, "start", clock.now()).await?;
@@ -84,6 +88,7 @@ impl House {
             orders: Orders::new(store.clone(), catalog.clone(), clock.clone()),
             delivery: Delivery::new(store.clone(), catalog.clone(), clock.clone(), Uuid::now_v7()),
             alerts,
+            treasury: Treasury::new(store.clone(), clock.clone()),
             panels: panels.into_iter().map(|panel| Arc::new(panel.timed_by(clock.clone()))).collect(),
             store,
             catalog,
@@ -113,6 +118,7 @@ impl House {
             catalog: self.catalog.clone(),
             delivery: self.delivery.clone(),
             alerts: self.alerts.clone(),
+            treasury: self.treasury.clone(),
             panels: self.panels.clone(),
             clock: self.clock.clone(),
             bought: self.orders.bought(),

@@ -17,6 +17,7 @@ pub mod routing;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;
+pub mod treasury;
 pub mod upstream;
 pub mod webhooks;
 pub mod workers;

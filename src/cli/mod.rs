@@ -19,6 +19,7 @@ mod provider;
 mod serve;
 mod session;
 mod traffic;
+mod treasury;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -95,6 +96,9 @@ enum Command {
     /// Look at panels; stop and resume sending to one
     #[command(subcommand)]
     Provider(provider::Command),
+    /// What panels hold of our money, for how long it lasts, and what is missing
+    #[command(subcommand)]
+    Treasury(treasury::Command),
     /// Stop and resume all sending
     #[command(subcommand)]
     Dispatch(dispatch::Command),
@@ -151,6 +155,7 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         | Command::Catalog(_)
         | Command::Alert(_)
         | Command::Provider(_)
+        | Command::Treasury(_)
         | Command::Dispatch(_)
         | Command::Backup(_)
         | Command::Restore(_)
@@ -175,6 +180,7 @@ async fn with_database(session: &Session, command: Command) -> anyhow::Result<An
         Command::Catalog(command) => catalog::run(session, command).await,
         Command::Alert(command) => alert::run(session, command).await,
         Command::Provider(command) => provider::run(session, command).await,
+        Command::Treasury(command) => treasury::run(session, command).await,
         Command::Dispatch(command) => dispatch::run(session, command).await,
         Command::Backup(options) => backup::backup(session, &options).await,
         Command::Restore(options) => backup::restore(session, &options).await,

@@ -23,7 +23,8 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Faults of adds: drop, 502, html, half, hang, slow, wrong_id, duplicate; of requests of every kind: unread, 429 (with
-    /// Retry-After), 403 (suspended); each alone, as drop=0.1, or as hang*3 for the next three
+    /// Retry-After), 403 (suspended); each alone, as drop=0.1, or as hang*3 for the next three; and skim=1.5, which takes
+    /// so many percent more than the charge that it tells
     #[arg(long, value_name = "SPEC", default_value = "")]
     faults: String,
     /// What our account there holds

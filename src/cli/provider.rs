@@ -5,13 +5,14 @@ use serde_json::json;
 use crate::cli::answer::{Answer, maybe_moment, moment, table};
 use crate::cli::session::Session;
 use crate::domain::clock::Instant;
+use crate::domain::float::Runway;
 use crate::domain::id::ProviderId;
-use crate::store::gates;
 use crate::store::providers::{self, ProviderRow};
+use crate::store::{gates, treasury};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Every panel: its catalogue, our balance there, what is open, in doubt and parked
+    /// Every panel: its catalogue, our balance there and how long it lasts, what is open, in doubt and parked
     List,
     /// Stop sending orders to a panel; everything else goes on
     Pause {
@@ -58,6 +59,8 @@ async fn pause(session: &Session, provider: String, paused: bool) -> anyhow::Res
 async fn list(session: &Session) -> anyhow::Result<Answer> {
     let providers = providers::list(&session.store).await?;
     let now = session.now();
+    let runways = treasury::runways(&session.store).await?;
+    let runway = |row: &ProviderRow| runways.iter().find(|runway| runway.provider == row.id);
     let rows: Vec<_> = providers
         .iter()
         .map(|row| {
@@ -70,11 +73,27 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
                 row.open_legs.to_string(),
                 row.in_doubt.to_string(),
                 row.parked.to_string(),
+                runway(row).map_or_else(String::new, burn),
+                runway(row).and_then(|runway| runway.hours_left.clone()).unwrap_or_default(),
+                runway(row).map_or_else(String::new, |runway| runway.drift.to_string()),
                 row.catalogue_error.clone().unwrap_or_default(),
             ]
         })
         .collect();
-    let heads = ["id", "state", "balance", "services", "catalogue_at", "open", "in_doubt", "parked", "error"];
+    let heads = [
+        "id",
+        "state",
+        "balance",
+        "services",
+        "catalogue_at",
+        "open",
+        "in_doubt",
+        "parked",
+        "burn_per_hour",
+        "hours_left",
+        "drift",
+        "error",
+    ];
     let document = providers.iter().map(|row| {
         json!({
             "id": row.id.0, "served": row.held_until.is_some_and(|until| until > now),
@@ -85,9 +104,19 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
             "rests_until": row.rests_until.filter(|until| *until > now).map(moment),
             "over_delivered": row.over_delivered, "reversals": row.reversals,
             "margin_held": row.margin_held, "margin_saved": row.margin_saved.to_string(), "in_doubt": row.in_doubt, "parked": row.parked, "error": row.catalogue_error,
+            "currency": runway(row).and_then(|runway| runway.currency.clone()),
+            "burn_per_hour": runway(row).and_then(|runway| runway.burn_per_hour).map(|burn| burn.to_string()),
+            "hours_left": runway(row).and_then(|runway| runway.hours_left.clone()),
+            "drift": runway(row).map(|runway| runway.drift.to_string()),
         })
     });
     Ok(Answer::new(table(heads, &rows), document.collect()))
+}
+
+/// What is spent in an hour, in the panel's currency.
+fn burn(runway: &Runway) -> String {
+    let currency = runway.currency.as_deref().unwrap_or_default();
+    runway.burn_per_hour.map_or_else(String::new, |burn| format!("{burn} {currency}"))
 }
 
 /// In one word: what keeps orders away, if anything does.

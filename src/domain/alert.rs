@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::float::RUNWAY_SHORT_H;
+
 /// How long nobody may deal with a panel before it is worth a person's time: every restart has such a moment.
 const UNSERVED_PATIENCE: Duration = Duration::from_mins(1);
 
@@ -26,6 +28,10 @@ pub enum Kind {
     PanelUnserved,
     /// Our balance at a panel is below its `balance_low`.
     BalanceLow,
+    /// A panel holds less of ours than our orders explain.
+    BalanceDrift,
+    /// Our money at a panel lasts for a few hours only.
+    RunwayShort,
     /// The books do not hold; the object is the audit's check.
     Audit,
     /// The books could not be proved for too long; no object.
@@ -43,7 +49,7 @@ pub enum Weight {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::OrdersInDoubt,
         Self::OrdersForReview,
         Self::TakenLate,
@@ -53,6 +59,8 @@ impl Kind {
         Self::CatalogueUnreadable,
         Self::PanelUnserved,
         Self::BalanceLow,
+        Self::BalanceDrift,
+        Self::RunwayShort,
         Self::Audit,
         Self::AuditOverdue,
     ];
@@ -69,6 +77,8 @@ impl Kind {
             Self::CatalogueUnreadable => "catalogue_unreadable",
             Self::PanelUnserved => "panel_unserved",
             Self::BalanceLow => "balance_low",
+            Self::BalanceDrift => "balance_drift",
+            Self::RunwayShort => "runway_short",
             Self::Audit => "audit",
             Self::AuditOverdue => "audit_overdue",
         }
@@ -82,15 +92,19 @@ impl Kind {
     /// How loudly the log is told.
     pub fn weight(self) -> Weight {
         match self {
-            Self::OrdersInDoubt | Self::TakenLate | Self::PanelUnserved | Self::Audit | Self::AuditOverdue => {
-                Weight::Error
-            }
+            Self::OrdersInDoubt
+            | Self::TakenLate
+            | Self::PanelUnserved
+            | Self::BalanceDrift
+            | Self::Audit
+            | Self::AuditOverdue => Weight::Error,
             Self::OrdersForReview
             | Self::OrdersParked
             | Self::BreakerOpen
             | Self::DispatchFrozen
             | Self::CatalogueUnreadable
-            | Self::BalanceLow => Weight::Warning,
+            | Self::BalanceLow
+            | Self::RunwayShort => Weight::Warning,
         }
     }
 
@@ -106,6 +120,8 @@ impl Kind {
             | Self::DispatchFrozen
             | Self::CatalogueUnreadable
             | Self::BalanceLow
+            | Self::BalanceDrift
+            | Self::RunwayShort
             | Self::Audit
             | Self::AuditOverdue => Duration::ZERO,
         }
@@ -148,6 +164,14 @@ impl Kind {
             Self::BalanceLow => {
                 format!("our balance at panel {object} is below its balance_low: top it up before orders have to wait")
             }
+            Self::BalanceDrift => format!(
+                "panel {object} holds less of our money than our orders explain: `panelgate treasury drift` shows how \
+                 much and which orders; take it up with the panel, then `panelgate treasury acknowledge` it"
+            ),
+            Self::RunwayShort => format!(
+                "our balance at panel {object} lasts for less than {RUNWAY_SHORT_H} hours at what is spent there: top it \
+                 up; `panelgate treasury list` shows how long each lasts"
+            ),
             Self::Audit => format!(
                 "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, and find out who \
                  wrote to the database before money is paid out"

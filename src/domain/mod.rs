@@ -5,6 +5,7 @@ pub mod choice;
 pub mod clock;
 pub mod customer;
 pub mod doubt;
+pub mod float;
 pub mod id;
 pub mod leg;
 pub mod limit;

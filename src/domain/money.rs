@@ -163,6 +163,17 @@ impl Money {
         Ok(Self(down(share)))
     }
 
+    /// How many hundredths of a percent of `whole` this is, to the nearest; `None` where that is nothing to count in.
+    pub fn basis_points_of(self, whole: Self) -> Option<u64> {
+        let points = self.0.checked_mul(Decimal::from(10_000))?.checked_div(whole.0)?;
+        points.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero).try_into().ok()
+    }
+
+    /// One unit of the last of so many decimals; more than the scale has none smaller.
+    pub fn last_place(decimals: usize) -> Self {
+        Self(Decimal::new(1, u32::try_from(decimals).unwrap_or(SCALE).min(SCALE)))
+    }
+
     /// Whether selling at this charge what costs `cost` leaves at least `floor` percent of the charge.
     pub fn keeps_margin(self, cost: Self, floor: Percent) -> bool {
         let hundred = Decimal::ONE_HUNDRED;
@@ -252,9 +263,29 @@ impl Percent {
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         exact(text).map(Self)
     }
+
+    /// So many hundredths of a percent.
+    pub fn from_basis_points(points: u64) -> Self {
+        Self(Decimal::from(points).checked_div(Decimal::ONE_HUNDRED).unwrap_or_default())
+    }
+
+    /// The percentage that the database holds.
+    pub fn from_decimal(value: Decimal) -> Self {
+        Self(value)
+    }
+
+    /// The percentage as the database takes it.
+    pub fn decimal(self) -> Decimal {
+        self.0
+    }
 }
 
 impl ExchangeRate {
+    /// The rate as the database takes it; of the gateway's own currency, one.
+    pub fn decimal_or_one(rate: Option<Self>) -> Decimal {
+        rate.map_or(Decimal::ONE, |rate| rate.0)
+    }
+
     /// Reads a rate above zero.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));

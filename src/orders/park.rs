@@ -2,10 +2,11 @@
 
 use chrono::TimeDelta;
 
+use crate::domain::clock::Instant;
 use crate::domain::money::Money;
 use crate::orders::{Delivery, conclude};
-use crate::store::{StoreError, parked, providers};
-use crate::upstream::Panel;
+use crate::store::{StoreError, parked, providers, treasury};
+use crate::upstream::{Panel, PanelBalance};
 
 /// Parked legs looked at in one round.
 const LEGS_MAX: i64 = 500;
@@ -17,10 +18,12 @@ impl Delivery {
         if Self::is_left_alone(panel) {
             return Ok(None);
         }
+        let asked_at = self.clock.now();
         match panel.balance().await {
             Ok(balance) => {
                 let now = self.clock.now();
                 let provider = &panel.settings().id;
+                self.keep_reading(panel, &balance, asked_at, now).await?;
                 providers::keep_balance(&self.store, provider, balance.amount, &balance.text, now).await?;
                 Ok(Some(balance.amount))
             }
@@ -29,6 +32,20 @@ impl Delivery {
                 Ok(None)
             }
         }
+    }
+
+    /// Keeps what a panel said of our balance in its own currency, for the treasury to compare.
+    async fn keep_reading(
+        &self,
+        panel: &Panel,
+        balance: &PanelBalance,
+        asked_at: Instant,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let settings = panel.settings();
+        let Ok(amount) = Money::parse_rounding_up(&balance.text) else { return Ok(()) };
+        let said = treasury::Said { asked_at, at: now, currency: &settings.currency, amount, text: &balance.text };
+        treasury::keep(&self.store, &settings.id, self.node, said).await.map(|_| ())
     }
 
     /// Lets parked legs go that have waited long enough, as many as the panel's balance pays for, oldest first. A

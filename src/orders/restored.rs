@@ -10,7 +10,7 @@ use crate::domain::id::{LegId, OrderId};
 use crate::domain::leg::{Evidence, LegState, Verdict};
 use crate::orders::conclude;
 use crate::store::dump::{self, Contents};
-use crate::store::{StoreError, Tx, gates, legs, orders, providers, refills};
+use crate::store::{StoreError, Tx, gates, legs, orders, providers, refills, treasury};
 
 /// Order ids that are left out: more than are sold between a backup and the end of what went on after it.
 const IDS_SKIPPED: i64 = 1_000_000;
@@ -38,6 +38,7 @@ pub struct Restored {
 pub async fn settle_in(tx: &mut Tx, now: Instant) -> Result<Restored, StoreError> {
     gates::freeze(tx, true, now).await?;
     providers::take_from_all(tx).await?;
+    treasury::begin_anew(tx).await?;
     let doubted = doubt_everything_open(tx, now).await?;
     refills::doubt_all(tx, now + REFILLS_GIVEN_UP_AFTER).await?;
     refills::skip_ids(tx, REFILL_IDS_SKIPPED).await?;

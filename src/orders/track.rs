@@ -92,7 +92,7 @@ impl Delivery {
                 let (start, remains) = said.counts();
                 orders::progress(&mut tx, order.id, state, start, remains).await?;
                 orders::calm(&mut tx, order.id).await?;
-                watches::put_off(&mut tx, leg.id, &said.text, next_at, Worth::Clear, now).await?;
+                watches::put_off(&mut tx, leg.id, &said.text, said.charge(), next_at, Worth::Clear, now).await?;
             }
             Outcome::End { state, target, delivered } => {
                 let first_look = now + AFTER_THE_END[0];
@@ -110,7 +110,7 @@ impl Delivery {
             }
             Outcome::AskAgain(why) => puzzled(&mut tx, settings, due, order.id, said, next_at, why, now).await?,
             Outcome::Review(why) => {
-                watches::put_off(&mut tx, leg.id, &said.text, next_at, Worth::Puzzling, now).await?;
+                watches::put_off(&mut tx, leg.id, &said.text, None, next_at, Worth::Puzzling, now).await?;
                 ask_a_person(&mut tx, order.id, leg.id, why).await?;
             }
         }
@@ -144,7 +144,7 @@ impl Delivery {
             Outcome::Open(_) => {
                 tracing::warn!(order = %order.id, provider = %settings.id, status = %said.text, "a panel reopened an order that was over");
                 let next_at = next_ask(settings, due.accepted_at, now);
-                watches::put_off(&mut tx, leg.id, &said.text, next_at, Worth::Clear, now).await?;
+                watches::put_off(&mut tx, leg.id, &said.text, said.charge(), next_at, Worth::Clear, now).await?;
             }
             Outcome::AskAgain(why) => {
                 look_again(&mut tx, leg.id, afterwards, now).await?;
@@ -229,7 +229,7 @@ async fn puzzled(
     why: &str,
     now: Instant,
 ) -> Result<(), StoreError> {
-    let times = watches::put_off(tx, due.leg, &said.text, next_at, said.worth(), now).await?;
+    let times = watches::put_off(tx, due.leg, &said.text, None, next_at, said.worth(), now).await?;
     let patience_is_over = match said.worth() {
         Worth::Puzzling => times >= PUZZLES_MAX,
         // Young orders may be unknown to their panel, which says nothing of whether they were placed.
@@ -318,6 +318,11 @@ impl Said {
                 Worth::Clear
             }
         }
+    }
+
+    /// What the panel took for it, as far as it tells.
+    fn charge(&self) -> Option<Money> {
+        self.report.as_ref().and_then(|report| report.charge).filter(|charge| !charge.is_negative())
     }
 
     /// What an open order shows of its counts; a negative remains is over-delivery, shown as nothing missing.

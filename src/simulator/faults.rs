@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::chance;
+use crate::domain::money::{Money, MoneyError, Percent};
 
 /// What can befall an `add`: it is accepted and charged, the order stands, and its answer goes wrong. The last three befall
 /// requests of every kind instead, and nothing is placed.
@@ -73,6 +74,9 @@ impl Fault {
     }
 }
 
+/// The habit's name in a spec.
+const SKIM: &str = "skim";
+
 /// Certainty; probabilities are whole parts of it, so that no float decides anything.
 const PER_MILLE: u16 = 1_000;
 
@@ -93,14 +97,21 @@ enum Often {
 
 /// Which faults are in force, and how often each befalls. Written as `drop=0.1,502=0.05`; a name alone is certain;
 /// `hang*3` befalls the next three and is over then, before any likelihood is asked; the empty text is no fault at all.
+///
+/// Beside them a habit: `skim=1.5` takes so many percent more from our balance at every order than the charge that is
+/// told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(Vec<(Fault, Often)>);
+pub struct Faults {
+    befalling: Vec<(Fault, Often)>,
+    /// In hundredths of a percent.
+    skim: u64,
+}
 
 /// Why a text is no spec of faults.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultsError {
     /// A name that no fault has.
-    #[error("unknown fault `{0}`; known are: {known}", known = Fault::ALL.map(Fault::name).join(", "))]
+    #[error("unknown fault `{0}`; known are: {known}, {SKIM}", known = Fault::ALL.map(Fault::name).join(", "))]
     Unknown(String),
     /// A fault that is named twice.
     #[error("fault `{0}` is named twice")]
@@ -111,12 +122,20 @@ pub enum FaultsError {
     /// A number of next ones that is none.
     #[error("`{0}` is no number of next ones: a whole number from 1 to {NEXT_MAX}")]
     Next(String),
+    /// A percentage that is none.
+    #[error("`{0}` is no percentage: a number from 0 to 100 with at most two decimals")]
+    Percentage(String),
     /// An `add` meets one fault at most, so all of them together cannot be more than certain.
     #[error("the likelihoods add up to more than 1")]
     MoreThanCertain,
 }
 
 impl Faults {
+    /// What it takes for an order that it says costs so much.
+    pub(super) fn taken(&self, charge: Money) -> Result<Money, MoneyError> {
+        charge.plus(charge.share_rounding_down(self.skim, 10_000)?)
+    }
+
     /// The fault that the answer to the `n`-th `add` of this seed meets.
     pub(super) fn befalls_add(&mut self, seed: u64, n: u64) -> Option<Fault> {
         self.draw(seed, n, |fault| !fault.befalls_requests())
@@ -130,7 +149,7 @@ impl Faults {
     fn draw(&mut self, seed: u64, n: u64, can: impl Fn(Fault) -> bool) -> Option<Fault> {
         self.announced(&can).or_else(|| {
             let mut drawn = chance::below(u64::from(PER_MILLE), seed, n);
-            for &(fault, often) in self.0.iter().filter(|(fault, _)| can(*fault)) {
+            for &(fault, often) in self.befalling.iter().filter(|(fault, _)| can(*fault)) {
                 let Often::PerMille(per_mille) = often else { continue };
                 match drawn.checked_sub(u64::from(per_mille)) {
                     Some(left) => drawn = left,
@@ -143,11 +162,11 @@ impl Faults {
 
     /// Takes one of those that were said to be the next; the last one takes its rule away.
     fn announced(&mut self, can: impl Fn(Fault) -> bool) -> Option<Fault> {
-        let at = self.0.iter().position(|(fault, often)| can(*fault) && matches!(often, Often::Next(_)))?;
-        let (fault, often) = self.0[at];
+        let at = self.befalling.iter().position(|(fault, often)| can(*fault) && matches!(often, Often::Next(_)))?;
+        let (fault, often) = self.befalling[at];
         match often {
-            Often::Next(left) if left > 1 => self.0[at].1 = Often::Next(left - 1),
-            Often::Next(_) | Often::PerMille(_) => drop(self.0.remove(at)),
+            Often::Next(left) if left > 1 => self.befalling[at].1 = Often::Next(left - 1),
+            Often::Next(_) | Often::PerMille(_) => drop(self.befalling.remove(at)),
         }
         Some(fault)
     }
@@ -158,7 +177,17 @@ impl FromStr for Faults {
 
     fn from_str(spec: &str) -> Result<Self, FaultsError> {
         let mut rules: Vec<(Fault, Often)> = Vec::new();
+        let mut skim = None;
         for part in spec.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            if let Some(percent) = part.strip_prefix(SKIM).map(str::trim_start).and_then(|rest| rest.strip_prefix('='))
+            {
+                if skim.is_some() {
+                    return Err(FaultsError::Twice(SKIM));
+                }
+                let percent = percent.trim();
+                skim = Some(hundredths(percent).ok_or_else(|| FaultsError::Percentage(percent.to_owned()))?);
+                continue;
+            }
             let (fault, often) = rule(part)?;
             if rules.iter().any(|(known, _)| *known == fault) {
                 return Err(FaultsError::Twice(fault.name()));
@@ -173,7 +202,7 @@ impl FromStr for Faults {
         if rules.iter().map(likelihood).sum::<u16>() > PER_MILLE {
             return Err(FaultsError::MoreThanCertain);
         }
-        Ok(Self(rules))
+        Ok(Self { befalling: rules, skim: skim.unwrap_or(0) })
     }
 }
 
@@ -192,6 +221,16 @@ fn rule(part: &str) -> Result<(Fault, Often), FaultsError> {
     Ok((fault, Often::Next(next.ok_or_else(|| FaultsError::Next(number.to_owned()))?)))
 }
 
+/// `1.5` is 150; nothing that is not a plain number from 0 to 100 with at most two decimals.
+fn hundredths(percent: &str) -> Option<u64> {
+    let (whole, fraction) = percent.split_once('.').unwrap_or((percent, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || fraction.len() > 2 || whole.len() > 3 {
+        return None;
+    }
+    format!("{whole}{fraction:0<2}").parse().ok().filter(|hundredths| *hundredths <= 10_000)
+}
+
 /// `0.05` is 50; nothing that is not a plain number from 0 to 1 with at most three decimals.
 fn per_mille(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -206,7 +245,7 @@ fn per_mille(text: &str) -> Option<u16> {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, (fault, often)) in self.0.iter().enumerate() {
+        for (n, (fault, often)) in self.befalling.iter().enumerate() {
             let separator = if n == 0 { "" } else { "," };
             write!(f, "{separator}{}", fault.name())?;
             match *often {
@@ -216,6 +255,11 @@ impl fmt::Display for Faults {
                 Often::PerMille(part) => write!(f, "=0.{}", format!("{part:03}").trim_end_matches('0'))?,
             }
         }
+        if self.skim > 0 {
+            let separator = if self.befalling.is_empty() { "" } else { "," };
+            let percent = Percent::from_basis_points(self.skim);
+            write!(f, "{separator}{SKIM}={percent}")?;
+        }
         Ok(())
     }
 }
@@ -224,8 +268,7 @@ impl fmt::Display for Faults {
 mod tests {
     use super::*;
 
-    const KNOWN: &str =
-        "unknown fault `flood`; known are: drop, 502, html, half, hang, slow, wrong_id, duplicate, unread, 429, 403";
+    const KNOWN: &str = "unknown fault `flood`; known are: drop, 502, html, half, hang, slow, wrong_id, duplicate, unread, 429, 403, skim";
 
     #[test]
     fn specs_are_read_and_shown() {
@@ -237,6 +280,9 @@ mod tests {
             ("drop=1.0", "drop"),
             ("drop=0", "drop=0"),
             ("hang * 3,html=0.2,wrong_id*1", "hang*3,html=0.2,wrong_id*1"),
+            ("skim=1", "skim=1"),
+            ("skim = 0.25 ,drop", "drop,skim=0.25"),
+            ("skim=0", ""),
         ] {
             let faults: Faults = given.parse().unwrap();
             assert_eq!(faults.to_string(), shown, "{given:?}");
@@ -253,6 +299,11 @@ mod tests {
         for bad in ["", "-1", "1.001", "2", ".5", "0.0001", "1e-1", "half", "99999"] {
             assert_eq!(error(&format!("drop={bad}")), FaultsError::Likelihood(bad.to_owned()));
         }
+        for bad in ["", "-1", "100.01", "0.001", ".5", "much"] {
+            assert_eq!(error(&format!("skim={bad}")), FaultsError::Percentage(bad.to_owned()));
+        }
+        assert_eq!(error("skim=1,skim=2"), FaultsError::Twice("skim"));
+        assert_eq!(error("skim").to_string(), KNOWN.replace("flood", "skim"));
         for bad in ["", "0", "-1", "1.5", "1000001", "99999999999", "two"] {
             assert_eq!(error(&format!("drop*{bad}")), FaultsError::Next(bad.to_owned()));
         }

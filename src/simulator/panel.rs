@@ -196,7 +196,8 @@ impl Panel {
         let units = units(service, kind, &wanted)?;
         let charge = if kind.is_package() { Units::Package } else { Units::Counted(units) }.at(service.rate);
         let charge = charge.map_err(|_| Refused::AboveMaximum(service.max))?;
-        let left = self.balance.minus(charge).ok().filter(|left| !left.is_negative()).ok_or(Refused::NoFunds)?;
+        let taken_for_it = self.faults.taken(charge).map_err(|_| Refused::AboveMaximum(service.max))?;
+        let left = self.balance.minus(taken_for_it).ok().filter(|left| !left.is_negative()).ok_or(Refused::NoFunds)?;
         let details = taken(kind, &wanted.details);
         let text_bytes = wanted.text_bytes();
         if self.orders.len() >= ORDERS_MAX || self.text_bytes + text_bytes > TEXT_BYTES_MAX {

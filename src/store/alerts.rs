@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::alert::Kind;
 use crate::domain::clock::Instant;
+use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
 use crate::store::{Store, StoreError, Tx};
@@ -191,6 +192,7 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         AUDITS_UNFINISHED_MAX
     );
     let mut conditions = taken_late(tx, now).await?;
+    conditions.extend(of_treasury(tx, &providers).await?);
     for row in rows.fetch_all(&mut **tx).await? {
         let kind = kind(&row.kind, &row.object)?;
         conditions.push(Condition { kind, object: row.object, count: row.count, cause: None });
@@ -216,6 +218,27 @@ async fn with_causes(tx: &mut Tx, mut conditions: Vec<Condition>) -> Result<Vec<
         condition.cause = cause.fetch_optional(&mut **tx).await?;
     }
     Ok(conditions)
+}
+
+/// What the treasury says: money that runs out, and money that is missing.
+async fn of_treasury(tx: &mut Tx, providers: &[String]) -> Result<Vec<Condition>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select 'runway_short' as "kind!", id as "object!", 1::bigint as "count!"
+        from provider
+        where id = any($1) and hours_left < $2
+        union all
+        select 'balance_drift', provider, count(*)
+        from drift
+        where acknowledged_at is null and cause <> 'top_up'
+        group by provider
+        "#,
+        providers,
+        rust_decimal::Decimal::from(RUNWAY_SHORT_H)
+    );
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter();
+    let condition = |kind, object, count| Condition { kind, object, count, cause: None };
+    rows.map(|row| Ok(condition(kind(&row.kind, &row.object)?, row.object, row.count))).collect()
 }
 
 /// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an end for what is no

@@ -224,6 +224,15 @@ async fn of_legs(tx: &mut Tx) -> Result<Vec<Check>, StoreError> {
             ) t on t.order_id = l.order_id
             where l.booked <> coalesce(t.sum, 0)
         "#,
+        "moves_are_booked": r#"
+            select count(*) as "count!"
+            from (
+                select leg_id, sum(booked) as booked, min(latest) as first from float_move group by leg_id
+            ) m
+            join leg l on l.id = m.leg_id
+            -- Moves are forgotten oldest first, so a leg whose first is there has them all.
+            where m.first <= l.accepted_at and m.booked <> l.booked
+        "#,
         "exposure_is_in_doubt": r#"
             select count(*) as "count!"
             from (

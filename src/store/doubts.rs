@@ -75,6 +75,9 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(
         forgotten as (
             delete from panel_order using doubted where panel_order.leg_id = doubted.id
         ),
+        moved as (
+            delete from float_move using doubted where float_move.leg_id = doubted.id
+        ),
         review as (
             update orders set review = null where id = $2
         ),

@@ -12,7 +12,7 @@ use crate::domain::money::Money;
 use crate::domain::provider::RefusalClass;
 use crate::domain::service::Route;
 use crate::routing::Chosen;
-use crate::store::{StoreError, Tx, watches};
+use crate::store::{StoreError, Tx, float_moves, watches};
 
 /// Legs that an order may go through while its last one is locked.
 const LEGS_MAX: usize = 20;
@@ -197,7 +197,7 @@ pub async fn accept(
         first_ask
     );
     match accepted.execute(&mut **tx).await?.rows_affected() {
-        1 => Ok(true),
+        1 => float_moves::took(tx, leg, now).await.map(|()| true),
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
     }
 }
@@ -360,6 +360,7 @@ pub async fn end(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Instant) ->
     if ended.execute(&mut **tx).await?.rows_affected() != 1 {
         return Err(StoreError::Unexpected("a leg that the panel does not have ended there"));
     }
+    float_moves::corrected(tx, leg, end.cost, now).await?;
     match end.afterwards {
         Afterwards::AskAt(at) => watches::after_the_end(tx, leg.id, at, now).await,
         Afterwards::Nothing => watches::forget(tx, leg.id).await,

@@ -8,6 +8,7 @@ pub mod customers;
 pub mod doubts;
 pub mod dump;
 pub mod embedded;
+pub mod float_moves;
 pub mod gates;
 pub mod keys;
 pub mod leases;
@@ -23,6 +24,7 @@ pub mod rounds;
 pub mod show;
 pub mod standing;
 pub mod transfers;
+pub mod treasury;
 pub mod watches;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::domain::clock::Instant;
 use crate::domain::id::ProviderId;
-use crate::domain::money::Money;
+use crate::domain::money::{ExchangeRate, Money};
 use crate::store::{Store, StoreError, Tx};
 
 /// A panel as lists show it.
@@ -53,6 +53,21 @@ pub struct ProviderRow {
 /// Makes sure that the panel is known.
 pub async fn know(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
     sqlx::query!("insert into provider (id) values ($1) on conflict do nothing", provider.0).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Keeps what one unit of a panel's currency is worth in ours; `None`: it is ours.
+pub async fn keep_exchange(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    exchange: Option<ExchangeRate>,
+) -> Result<(), StoreError> {
+    let kept = sqlx::query!(
+        "update provider set exchange = $2 where id = $1 and exchange <> $2",
+        provider.0,
+        ExchangeRate::decimal_or_one(exchange)
+    );
+    kept.execute(&mut **tx).await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, PanelOrder, ProviderId};
+use crate::domain::money::Money;
 use crate::store::{Store, StoreError, Tx};
 
 /// A leg whose panel is to be asked.
@@ -45,7 +46,7 @@ pub async fn take(
             for update skip locked
         )
         update watch w
-        set next_at = $4
+        set next_at = $4, asked_at = $5
         from due
         where w.leg_id = due.leg_id
         returning w.leg_id, w.panel_order, w.accepted_at, w.seen, w.ended_at, w.checks, w.failing_at
@@ -81,11 +82,13 @@ pub enum Worth {
     Failing,
 }
 
-/// Keeps what the panel said, and when it is asked next. How many words in a row were worth as little.
+/// Keeps what the panel said, the charge that it told included, and when it is asked next. How many words in a row were
+/// worth as little.
 pub async fn put_off(
     tx: &mut Tx,
     leg: LegId,
     seen: &str,
+    charge: Option<Money>,
     next_at: Instant,
     worth: Worth,
     now: Instant,
@@ -96,7 +99,9 @@ pub async fn put_off(
         set next_at = $2, seen = $3,
             puzzled = case when $4 then puzzled + 1 else 0 end,
             silent = case when $5 then silent + 1 else 0 end,
-            failing_at = case when $6 then coalesce(failing_at, $7) when $5 then failing_at end
+            failing_at = case when $6 then coalesce(failing_at, $7) when $5 then failing_at end,
+            heard_at = case when $8 then asked_at else heard_at end,
+            charge = coalesce($9, charge)
         where leg_id = $1
         returning puzzled, silent
         "#,
@@ -106,7 +111,9 @@ pub async fn put_off(
         worth == Worth::Puzzling,
         worth == Worth::Silent,
         worth == Worth::Failing,
-        now
+        now,
+        worth == Worth::Clear,
+        charge.map(Money::decimal)
     );
     let row = row.fetch_optional(&mut **tx).await?;
     let row = row.ok_or(StoreError::Unexpected("a leg that is not watched was asked about"))?;
@@ -120,7 +127,7 @@ pub async fn after_the_end(tx: &mut Tx, leg: LegId, ask_at: Instant, now: Instan
         update watch
         set next_at = $2, puzzled = 0, silent = 0, failing_at = null,
             checks = case when ended_at is null then 0 else checks + 1 end,
-            ended_at = coalesce(ended_at, $3)
+            ended_at = coalesce(ended_at, $3), heard_at = asked_at
         where leg_id = $1
         "#,
         leg.0,
@@ -155,7 +162,7 @@ pub async fn put_off_all(store: &Store, legs: &[(LegId, Instant)], meanwhile: In
     let moved = sqlx::query!(
         r#"
         update watch w
-        set next_at = n.at
+        set next_at = n.at, heard_at = w.asked_at
         from unnest($1::bigint[], $2::timestamptz[]) as n (leg_id, at)
         where w.leg_id = n.leg_id and w.next_at >= $3
         "#,

@@ -19,6 +19,7 @@ use crate::customers::pace::Pace;
 use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
 use crate::store::{Store, StoreError, catalogue};
+use crate::treasury::Treasury;
 use crate::upstream::Panel;
 use crate::workers::driver::{Driver, Pulse};
 
@@ -55,6 +56,8 @@ pub struct Means {
     pub delivery: Delivery,
     /// Who tells what needs a person.
     pub alerts: Alerts,
+    /// Who compares what panels hold of ours with what they should.
+    pub treasury: Treasury,
     /// The panels.
     pub panels: Vec<Arc<Panel>>,
     /// The time.

@@ -5,7 +5,7 @@
 //!           ├──────▶ tracker      statuses in, one batch at a time
 //!           ├──────▶ unparker     tries again what waits for money or a key
 //!           ├──────▶ mover        takes away what waits while the panel is stopped
-//!           ├──────▶ accountant   reads our balance there
+//!           ├──────▶ accountant   reads our balance there, and compares it with what it should be
 //!           ├──────▶ reader       reads its catalogue again: prices move
 //!           ├──────▶ greeter      asks until the panel answers for the first time
 //!           ├──────▶ asker        refills and cancels out, refills' states in
@@ -26,6 +26,7 @@ use crate::catalog::refresh;
 use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
 use crate::store::{Store, StoreError};
+use crate::treasury::Treasury;
 use crate::upstream::Panel;
 use crate::workers::Means;
 use crate::workers::driver::{Driver, tell};
@@ -81,8 +82,8 @@ pub fn start(driver: &Driver, means: &Means, panel: &Arc<Panel>) {
     driver.every(name("unparker"), unpark_every, move || unparker.clone().unpark());
     let mover = desk.clone();
     driver.every(name("mover"), LEAVE_EVERY, move || mover.clone().leave());
-    let accountant = desk.clone();
-    driver.at_leisure(name("accountant"), BALANCE_EVERY, move || accountant.clone().read_balance());
+    let (accountant, treasury) = (desk.clone(), means.treasury.clone());
+    driver.at_leisure(name("accountant"), BALANCE_EVERY, move || accountant.clone().read_balance(treasury.clone()));
     driver.run(desk.dispatch(bought.clone(), driver.stopping()));
 }
 
@@ -179,9 +180,11 @@ impl Desk {
         self.delivery.leave(&self.panel, epoch).await.map(|_| ())
     }
 
-    async fn read_balance(self: Arc<Self>) -> Result<(), StoreError> {
+    async fn read_balance(self: Arc<Self>, treasury: Treasury) -> Result<(), StoreError> {
         if self.epoch().is_some() {
             self.delivery.ask_balance(&self.panel).await?;
+            treasury.judge(self.panel.settings()).await?;
+            treasury.forget().await?;
         }
         Ok(())
     }

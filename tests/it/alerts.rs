@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What can need a person: the alert, what makes it so, and what ends it. Texts of panels and customers stand in it,
 /// which nobody may be told.
-const NEEDS: [(&str, &str, &str); 8] = [
+const NEEDS: [(&str, &str, &str); 10] = [
     (
         "orders_in_doubt a",
         "update leg set state = 'in_doubt', doubted_at = now(), reason = 'https://example.org/1'",
@@ -49,6 +49,14 @@ const NEEDS: [(&str, &str, &str); 8] = [
         "update provider set catalogue_error = null",
     ),
     ("balance_low a", "update provider set balance = 49.99999999", "update provider set balance = 50"),
+    (
+        "balance_drift a",
+        "insert into drift (provider, cause, amount, currency, after_reading, by_reading, after_at, by_at, found_at, orders,
+            orders_count, words)
+        values ('a', 'unexplained', 1, 'USD', 1, 2, now(), now(), now(), '{1}', 1, 'https://example.org/1')",
+        "update drift set acknowledged_at = now()",
+    ),
+    ("runway_short a", "update provider set hours_left = 5.9", "update provider set hours_left = 6"),
     (
         "audit_overdue ",
         "insert into round (name, begun_at, unfinished) values ('audit', now(), 4)",

@@ -33,14 +33,14 @@ async fn run(database: &Database, words: &[&str]) -> (Option<i32>, String) {
 }
 
 /// What a command that must succeed prints.
-async fn json(database: &Database, words: &[&str]) -> Value {
+pub async fn json(database: &Database, words: &[&str]) -> Value {
     let (code, said) = run(database, words).await;
     assert_eq!(code, Some(0), "{words:?}: {said}");
     serde_json::from_str(&said).unwrap()
 }
 
 /// Runs a command that must be refused for this reason.
-async fn refused(database: &Database, words: &[&str], why: &str) {
+pub async fn refused(database: &Database, words: &[&str], why: &str) {
     let (code, said) = run(database, words).await;
     assert_eq!(code, Some(1), "{words:?}: {said}");
     assert!(said.contains(why), "{words:?}: {said}");

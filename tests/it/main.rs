@@ -55,6 +55,7 @@ mod shapes;
 mod simulator;
 mod table;
 mod tongues;
+mod treasury;
 mod types;
 mod wire;
 mod workers;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub const KEY: &str = "the-panels-key";
 /// What is said of a fault that there is not.
 const KNOWN: &str = "unknown fault `flood`; known are: drop, 502, html, half, hang, slow, wrong_id, duplicate, unread, \
-                     429, 403";
+                     429, 403, skim";
 pub const LINK: &str = "https://example.org/post/1";
 
 /// A running panel, the clock that its orders follow, and somebody who asks.

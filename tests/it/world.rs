@@ -40,6 +40,8 @@ pub struct Plan {
     pub dialect: PanelDialect,
     /// What everybody bills in.
     pub currency: &'static str,
+    /// The `[exchange]` table; where there is one, the gateway's own currency is USD.
+    pub exchange: &'static str,
     /// What is shown to panels as our key.
     pub panel_key: String,
     /// Services beside the built-in ones of every panel.
@@ -62,6 +64,7 @@ impl Default for Plan {
             panels: vec![("a", "")],
             dialect: PanelDialect::Classic,
             currency: "USD",
+            exchange: "",
             panel_key: PANEL_KEY.to_owned(),
             services_extra: 0,
             services: all_of("a"),
@@ -111,7 +114,8 @@ impl World {
         let mut panels = Vec::new();
         let dialect = plan.default_dialect.word();
         let currency = plan.currency;
-        let mut text = format!("[gateway]\ncurrency = \"{currency}\"\ndefault_dialect = \"{dialect}\"\n");
+        let own = if plan.exchange.is_empty() { currency } else { "USD" };
+        let mut text = format!("[gateway]\ncurrency = \"{own}\"\ndefault_dialect = \"{dialect}\"\n{}", plan.exchange);
         for (seed, (name, faults)) in (1..).zip(&plan.panels) {
             let settings = panel_settings(seed, faults, plan.services_extra);
             let settings = Settings { dialect: plan.dialect, currency, ..settings };

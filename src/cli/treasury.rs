@@ -1,0 +1,148 @@
+//! `treasury`: what panels hold of ours, for how long it lasts, and what of it nothing explains.
+
+use serde_json::{Value, json};
+
+use crate::cli::answer::{Answer, maybe_moment, moment, table};
+use crate::cli::session::Session;
+use crate::domain::float::Runway;
+use crate::domain::money::{Money, Percent};
+use crate::store::treasury::{self, DriftRow};
+
+/// Orders that a table shows of one finding; `--json` has more.
+const ORDERS_SHOWN: usize = 12;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Every panel: what it holds of ours, what was expected, what is spent in an hour, and the hours left
+    List,
+    /// What is missing at panels, and which orders explain it
+    Drift {
+        /// Of this panel only
+        provider: Option<String>,
+        /// Also what was acknowledged, and top-ups
+        #[arg(long)]
+        all: bool,
+    },
+    /// Take note of a finding: it alerts nobody any more
+    Acknowledge {
+        /// Its number in `treasury drift`
+        id: i64,
+    },
+}
+
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+    match command {
+        Command::List => list(session).await,
+        Command::Drift { provider, all } => drift(session, provider.as_deref(), all).await,
+        Command::Acknowledge { id } => acknowledge(session, id).await,
+    }
+}
+
+async fn list(session: &Session) -> anyhow::Result<Answer> {
+    let runways = treasury::runways(&session.store).await?;
+    let rows: Vec<_> = runways
+        .iter()
+        .map(|row| {
+            [
+                row.provider.to_string(),
+                shown(row.balance),
+                row.currency.clone().unwrap_or_default(),
+                maybe_moment(row.at),
+                expected(row),
+                shown(row.burn_per_hour),
+                row.hours_left.clone().unwrap_or_default(),
+                row.drift.to_string(),
+            ]
+        })
+        .collect();
+    let heads = ["panel", "balance", "currency", "at", "expected", "burn_per_hour", "hours_left", "drift"];
+    Ok(Answer::new(table(heads, &rows), runways.iter().map(document).collect()))
+}
+
+/// What is known of a panel's money, for scripts: amounts in the panel's currency.
+fn document(row: &Runway) -> Value {
+    json!({
+        "provider": row.provider.0, "balance": text(row.balance), "balance_text": row.balance_text,
+        "currency": row.currency, "at": row.at.map(moment), "expected_low": text(row.expected.map(|(low, _)| low)),
+        "expected_high": text(row.expected.map(|(_, high)| high)), "burn_per_hour": text(row.burn_per_hour),
+        "hours_left": row.hours_left, "drift": row.drift.to_string(),
+    })
+}
+
+/// One number where it is one, else the interval.
+fn expected(row: &Runway) -> String {
+    row.expected.map_or_else(
+        String::new,
+        |(low, high)| {
+            if low == high { low.to_string() } else { format!("{low} to {high}") }
+        },
+    )
+}
+
+fn text(amount: Option<Money>) -> Option<String> {
+    amount.map(|amount| amount.to_string())
+}
+
+fn shown(amount: Option<Money>) -> String {
+    text(amount).unwrap_or_default()
+}
+
+async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::Result<Answer> {
+    let found = treasury::list(&session.store, provider, all).await?;
+    if found.is_empty() {
+        return Ok(Answer::new("nothing is missing that nobody took note of", json!([])));
+    }
+    let rows: Vec<_> = found
+        .iter()
+        .map(|row| {
+            [
+                row.id.to_string(),
+                row.provider.clone(),
+                format!("{} {}", row.amount, row.currency),
+                row.cause.clone(),
+                moment(row.after_at),
+                moment(row.by_at),
+                maybe_moment(row.acknowledged_at),
+                row.words.clone(),
+                orders(row),
+            ]
+        })
+        .collect();
+    let heads = ["id", "panel", "amount", "cause", "after", "by", "acknowledged_at", "in words", "orders"];
+    let document = found.iter().map(|row| {
+        json!({
+            "id": row.id, "provider": row.provider, "amount": row.amount.to_string(), "currency": row.currency,
+            "cause": row.cause, "percent": row.percent.map(|percent: Percent| percent.to_string()),
+            "after_at": moment(row.after_at), "by_at": moment(row.by_at), "found_at": moment(row.found_at),
+            "orders": row.orders, "orders_count": row.orders_count, "words": row.words,
+            "acknowledged_at": row.acknowledged_at.map(moment),
+        })
+    });
+    Ok(Answer::new(table(heads, &rows), document.collect()))
+}
+
+fn orders(row: &DriftRow) -> String {
+    let mut shown: Vec<String> = row.orders.iter().take(ORDERS_SHOWN).map(ToString::to_string).collect();
+    let more = usize::try_from(row.orders_count).unwrap_or(0).saturating_sub(shown.len());
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    shown.join(" ")
+}
+
+async fn acknowledge(session: &Session, id: i64) -> anyhow::Result<Answer> {
+    let mut tx = session.store.begin().await?;
+    let Some(changed) = treasury::acknowledge(&mut tx, id, session.now()).await? else {
+        anyhow::bail!("no finding {id}; `panelgate treasury drift` shows all");
+    };
+    if changed {
+        session.note(&mut tx, "treasury acknowledge", &format!("drift {id}")).await?;
+    }
+    tx.commit().await?;
+    let text = if changed {
+        format!("finding {id} is acknowledged and alerts nobody any more")
+    } else {
+        format!("finding {id} needs no note: somebody acknowledged it before, or it is a top-up")
+    };
+    Ok(Answer::new(text, json!({ "id": id, "acknowledged": true, "changed": changed })))
+}

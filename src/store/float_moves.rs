@@ -1,0 +1,71 @@
+//! Float moves: what each leg took from our balance at its panel or brought back, in the panel's currency, and between
+//! which moments it did.
+
+use crate::domain::clock::Instant;
+use crate::domain::id::LegId;
+use crate::domain::money::Money;
+use crate::store::legs::LockedLeg;
+use crate::store::{Store, StoreError, Tx};
+
+/// Moves forgotten at once.
+const FORGOTTEN_MAX: i64 = 5_000;
+
+/// A panel took what a leg is expected to cost: after it was sent first, and before this moment.
+pub async fn took(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
+    note(tx, leg.id, leg.cost, false, now).await
+}
+
+/// A leg's cost is another than was booked.
+///
+/// Where the panel told the booked charge while the order was open, the money came back after it was heard to be open
+/// last; else the charge may have been another from the beginning.
+pub async fn corrected(tx: &mut Tx, leg: &LockedLeg, cost: Money, now: Instant) -> Result<(), StoreError> {
+    let difference = cost.minus(leg.booked).map_err(|_| StoreError::Unexpected("a cost that the books cannot hold"))?;
+    note(tx, leg.id, difference, true, now).await
+}
+
+async fn note(tx: &mut Tx, leg: LegId, booked: Money, after_heard: bool, now: Instant) -> Result<(), StoreError> {
+    if booked == Money::ZERO {
+        return Ok(());
+    }
+    let noted = sqlx::query!(
+        r#"
+        insert into float_move (provider, leg_id, order_id, booked, amount, slack, earliest, latest, epoch)
+        select l.provider, l.id, l.order_id, $2::numeric, round($2::numeric / p.exchange, 8),
+            -- Rates and amounts are rounded up to eight decimals of our currency: a rate's last decimal counts once for
+            -- each thousand units, an amount's once; and what that makes in the panel's currency is rounded again.
+            round(0.00000001 * (2 + o.units / 1000.0) / p.exchange, 8) + 0.00000001,
+            least($4, coalesce(
+                case when $3 and (w.ended_at is not null or w.charge = l.cost and $2::numeric < 0) then w.heard_at end,
+                (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
+                l.sending_at,
+                $4
+            )),
+            $4, l.epoch
+        from leg l
+        join provider p on p.id = l.provider
+        join orders o on o.id = l.order_id
+        left join watch w on w.leg_id = l.id
+        where l.id = $1
+        "#,
+        leg.0,
+        booked.decimal(),
+        after_heard,
+        now
+    );
+    match noted.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("money moved at a panel that nobody knows")),
+    }
+}
+
+/// Forgets moves that were over before this moment, some of them each time.
+pub async fn forget(store: &Store, latest_min: Instant) -> Result<(), StoreError> {
+    let forgotten = sqlx::query!(
+        "delete from float_move where id in (select id from float_move where latest < $1 order by id limit $2)",
+        latest_min,
+        FORGOTTEN_MAX
+    );
+    forgotten.execute(&store.workers).await?;
+    Ok(())
+}

@@ -1,0 +1,458 @@
+//! Readings of what panels hold of ours, what we know of it meanwhile, and the differences that were found.
+
+use uuid::Uuid;
+
+use crate::domain::clock::Instant;
+use crate::domain::float::{Drift, Move, Reading, Runway};
+use crate::domain::id::{OrderId, ProviderId};
+use crate::domain::money::{Money, Percent};
+use crate::store::{Store, StoreError, Tx};
+
+/// Readings measured at once; beyond that, the oldest are given up.
+pub const READINGS_MAX: i64 = 300;
+/// Moves looked at in one judgement. A panel that has more of them within hours is judged once it has fewer.
+pub const MOVES_MAX: i64 = 100_000;
+/// The most findings that one list shows.
+pub const DRIFTS_MAX: i64 = 500;
+/// Readings forgotten at once.
+const FORGOTTEN_MAX: i64 = 5_000;
+
+/// What a panel just said of our balance.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// Before it was asked.
+    pub asked_at: Instant,
+    /// When the answer was there.
+    pub at: Instant,
+    /// The panel's currency.
+    pub currency: &'a str,
+    /// In that currency.
+    pub amount: Money,
+    /// As it was sent.
+    pub text: &'a str,
+}
+
+/// Keeps a reading, of the one process that deals with the panel: two do not keep one moment twice. A panel's first, and
+/// its first in another currency, is what later ones are measured against. Whether it was kept.
+pub async fn keep(store: &Store, provider: &ProviderId, node: Uuid, said: Said<'_>) -> Result<bool, StoreError> {
+    let kept = sqlx::query!(
+        r#"
+        insert into reading (provider, asked_at, at, epoch, currency, amount, text, settled_at)
+        select p.id, $3, $4, p.epoch, $5, $6, $7,
+            case when not exists (
+                select from reading r where r.provider = p.id and r.settled_at is not null and r.currency = $5
+            ) then $4::timestamptz end
+        from provider p
+        where p.id = $1 and p.holder = $2
+        "#,
+        provider.0,
+        node,
+        said.asked_at,
+        said.at,
+        said.currency,
+        said.amount.decimal(),
+        said.text
+    );
+    Ok(kept.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// Begins a comparison, which sees one moment of the database: an order that is concluded meanwhile would else be seen
+/// neither on its way nor at its panel.
+pub async fn compare(store: &Store) -> Result<Tx, StoreError> {
+    let mut tx = store.begin().await?;
+    sqlx::query!("set transaction isolation level repeatable read").execute(&mut *tx).await?;
+    Ok(tx)
+}
+
+/// The last settled reading of a panel in this currency, and those after it, oldest first.
+pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Vec<Reading>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        with base as (
+            select max(id) as id from reading where provider = $1 and currency = $2 and settled_at is not null
+        ),
+        last as (
+            select r.*
+            from reading r, base
+            where r.provider = $1 and r.currency = $2 and r.id > base.id
+            order by r.id desc
+            limit $3
+        )
+        select r.id as "id!", asked_at as "asked_at!", at as "at!", epoch as "epoch!", amount as "amount!", text as "text!"
+        from reading r, base
+        where r.id = base.id
+        union all
+        select id, asked_at, at, epoch, amount, text
+        from last
+        order by 1
+        "#,
+        provider.0,
+        currency,
+        READINGS_MAX
+    );
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Reading {
+        id: row.id,
+        asked_at: row.asked_at,
+        at: row.at,
+        epoch: row.epoch,
+        amount: Money::from_decimal(row.amount),
+        text: row.text,
+    });
+    Ok(rows.collect())
+}
+
+/// What moved at a panel since, for certain: legs that it took, and what became of their cost.
+pub async fn moves(tx: &mut Tx, provider: &ProviderId, since: Instant) -> Result<Vec<Move>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select order_id, amount, slack, earliest, latest, epoch
+        from float_move
+        where provider = $1 and latest >= $2
+        order by id
+        limit $3
+        "#,
+        provider.0,
+        since,
+        MOVES_MAX
+    );
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Move {
+        order: OrderId(row.order_id),
+        least: Money::from_decimal(row.amount),
+        most: Money::from_decimal(row.amount),
+        slack: Money::from_decimal(row.slack),
+        earliest: row.earliest,
+        latest: Some(row.latest),
+        epoch: row.epoch,
+    });
+    Ok(rows.collect())
+}
+
+/// What may have moved at a panel: what is being sent, in doubt or given up may have been taken, and taken back by the
+/// panel since; what is open may have come back since it was heard of, or cost another price than we know.
+///
+/// A doubt that was not placed after `visible_after_s` never will be.
+pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) -> Result<Vec<Move>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        with unknown as materialized (
+            select l.id, l.order_id, l.cost / p.exchange as cost, l.epoch, l.state, l.doubted_at,
+                coalesce(
+                    (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
+                    l.sending_at, l.doubted_at
+                ) as sent_at
+            from leg l
+            join provider p on p.id = l.provider
+            where l.provider = $1 and (l.state in ('sending', 'in_doubt') or l.state = 'written_off')
+        ),
+        open as materialized (
+            select l.order_id, l.epoch, w.heard_at, greatest(l.booked, w.charge) / p.exchange as held,
+                -- The panel's own word on the price, else what its catalogue says today.
+                (coalesce(
+                    w.charge,
+                    case when o.package then s.rate else ceil(s.rate * o.units * 100000) / 100000000 end,
+                    l.cost
+                ) - l.cost) / p.exchange as dearer,
+                coalesce(
+                    (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
+                    l.sending_at, w.accepted_at
+                ) as sent_at
+            from watch w
+            join leg l on l.id = w.leg_id
+            join orders o on o.id = l.order_id
+            join provider p on p.id = w.provider
+            left join panel_service s on s.provider = l.provider and s.service = l.service
+            where w.provider = $1 and w.ended_at is null
+        )
+        select order_id as "order_id!", round(least, 8) as "least!", round(most, 8) as "most!", sent_at as "earliest!",
+            latest, epoch
+        from (
+            select order_id, 0::numeric as least, cost as most, sent_at,
+                case when state <> 'sending' then doubted_at + $2::integer * interval '1 second' end as latest, epoch
+            from unknown
+            union all
+            select order_id, -cost, 0, sent_at, null, epoch from unknown where state <> 'sending'
+            union all
+            select order_id, -held, 0, coalesce(heard_at, sent_at), null, epoch from open
+            union all
+            select order_id, least(dearer, 0), greatest(dearer, 0), sent_at, null, epoch from open where dearer <> 0
+        ) possible
+        limit $3
+        "#,
+        provider.0,
+        i32::try_from(visible_after_s).unwrap_or(i32::MAX),
+        MOVES_MAX
+    );
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Move {
+        order: OrderId(row.order_id),
+        least: Money::from_decimal(row.least),
+        most: Money::from_decimal(row.most),
+        slack: Money::ZERO,
+        earliest: row.earliest,
+        latest: row.latest,
+        epoch: row.epoch,
+    });
+    Ok(rows.collect())
+}
+
+/// Orders of which it was found that a panel does not have them, after a doubt that began between two moments, with
+/// what each would have cost there.
+pub async fn found_not_placed(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    from: Instant,
+    until: Instant,
+) -> Result<Vec<(OrderId, Money)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select l.order_id, round(l.cost / p.exchange, 8) as "cost!"
+        from exchange e
+        join leg l on l.id = e.leg_id
+        join provider p on p.id = l.provider
+        where e.provider = $1 and e.verdict = 'in_doubt' and e.answered_at >= $2 and e.sent_at <= $3
+            and l.provider = $1 and l.state in ('refused', 'canceled')
+        order by l.order_id
+        limit $4
+        "#,
+        provider.0,
+        from,
+        until,
+        MOVES_MAX
+    );
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter();
+    Ok(rows.map(|row| (OrderId(row.order_id), Money::from_decimal(row.cost))).collect())
+}
+
+/// Keeps what was expected when a reading came.
+pub async fn expected(tx: &mut Tx, reading: i64, low: Money, high: Money) -> Result<(), StoreError> {
+    let kept = sqlx::query!(
+        "update reading set expected_low = $2, expected_high = $3 where id = $1",
+        reading,
+        low.decimal(),
+        high.decimal()
+    );
+    match kept.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("a reading that was just read is gone")),
+    }
+}
+
+/// Later readings are measured against this one. `false`: another process came first.
+pub async fn settle(tx: &mut Tx, reading: i64, now: Instant) -> Result<bool, StoreError> {
+    let settled = sqlx::query!("update reading set settled_at = $2 where id = $1 and settled_at is null", reading, now);
+    Ok(settled.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Keeps a finding. Of one reading there is one.
+pub async fn find(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    currency: &str,
+    (after, by): (&Reading, &Reading),
+    drift: &Drift,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let orders: Vec<i32> = drift.orders.iter().map(|order| order.0).collect();
+    let found = sqlx::query!(
+        r#"
+        insert into drift (
+            provider, cause, amount, currency, percent, after_reading, by_reading, after_at, by_at, found_at, orders,
+            orders_count, words
+        )
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        "#,
+        provider.0,
+        drift.cause.word(),
+        drift.amount.decimal(),
+        currency,
+        drift.percent.map(Percent::decimal),
+        after.id,
+        by.id,
+        after.at,
+        by.at,
+        now,
+        &orders,
+        i32::try_from(drift.orders_count).unwrap_or(i32::MAX),
+        drift.words
+    );
+    found.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// A finding as lists show it.
+#[derive(Clone, Debug)]
+pub struct DriftRow {
+    /// Its number.
+    pub id: i64,
+    /// At which panel.
+    pub provider: String,
+    /// What explains it, in a word.
+    pub cause: String,
+    /// In the panel's currency, without a sign.
+    pub amount: Money,
+    /// The panel's currency.
+    pub currency: String,
+    /// Of the cost of the orders, where it is in proportion.
+    pub percent: Option<Percent>,
+    /// It happened after this moment.
+    pub after_at: Instant,
+    /// It had happened by this moment.
+    pub by_at: Instant,
+    /// When it was told.
+    pub found_at: Instant,
+    /// The orders that explain it, or may have to do with it.
+    pub orders: Vec<i32>,
+    /// How many there are, listed or not.
+    pub orders_count: i32,
+    /// In words.
+    pub words: String,
+    /// When a person took note of it.
+    pub acknowledged_at: Option<Instant>,
+}
+
+/// Findings, the newest first; of one panel where one is named. Those that a person took note of are left out unless
+/// asked for.
+pub async fn list(store: &Store, provider: Option<&str>, all: bool) -> Result<Vec<DriftRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select id, provider, cause, amount, currency, percent, after_at, by_at, found_at, orders, orders_count, words,
+            acknowledged_at
+        from drift
+        where ($1::text is null or provider = $1) and ($2 or (acknowledged_at is null and cause <> 'top_up'))
+        order by id desc
+        limit $3
+        "#,
+        provider,
+        all,
+        DRIFTS_MAX
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| DriftRow {
+        id: row.id,
+        provider: row.provider,
+        cause: row.cause,
+        amount: Money::from_decimal(row.amount),
+        currency: row.currency,
+        percent: row.percent.map(Percent::from_decimal),
+        after_at: row.after_at,
+        by_at: row.by_at,
+        found_at: row.found_at,
+        orders: row.orders,
+        orders_count: row.orders_count,
+        words: row.words,
+        acknowledged_at: row.acknowledged_at,
+    });
+    Ok(rows.collect())
+}
+
+/// A person took note of a finding. `None`: there is no such one; `false`: somebody did before, or there is nothing to
+/// take note of.
+pub async fn acknowledge(tx: &mut Tx, drift: i64, now: Instant) -> Result<Option<bool>, StoreError> {
+    let known = sqlx::query_scalar!("select id from drift where id = $1", drift).fetch_optional(&mut **tx).await?;
+    if known.is_none() {
+        return Ok(None);
+    }
+    let noted = sqlx::query!(
+        "update drift set acknowledged_at = $2 where id = $1 and acknowledged_at is null and cause <> 'top_up'",
+        drift,
+        now
+    );
+    Ok(Some(noted.execute(&mut **tx).await?.rows_affected() == 1))
+}
+
+/// What every panel said last, and for how long it lasts.
+pub async fn runways(store: &Store) -> Result<Vec<Runway>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select p.id, r.amount as "amount?", r.text as "text?", r.currency as "currency?", r.at as "at?",
+            e.expected_low as "expected_low?", e.expected_high as "expected_high?",
+            p.burn_per_hour, p.hours_left::text as hours_left,
+            (
+                select coalesce(sum(d.amount), 0)
+                from drift d
+                where d.provider = p.id and d.acknowledged_at is null and d.cause <> 'top_up'
+            ) as "drift!"
+        from provider p
+        left join lateral (
+            select * from reading r where r.provider = p.id order by r.id desc limit 1
+        ) r on true
+        left join lateral (
+            select * from reading e where e.provider = p.id and e.expected_low is not null order by e.id desc limit 1
+        ) e on true
+        order by p.id
+        "#
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Runway {
+        provider: ProviderId(row.id),
+        balance: row.amount.map(Money::from_decimal),
+        balance_text: row.text,
+        currency: row.currency,
+        at: row.at,
+        expected: row.expected_low.map(Money::from_decimal).zip(row.expected_high.map(Money::from_decimal)),
+        burn_per_hour: row.burn_per_hour.map(Money::from_decimal),
+        hours_left: row.hours_left,
+        drift: Money::from_decimal(row.drift),
+    });
+    Ok(rows.collect())
+}
+
+/// Counts anew what is spent at a panel in an hour, net of what came back, and for how many hours what it holds lasts:
+/// over a day; of a panel that is known for less, over the time since its first reading, and over an hour at least, for
+/// one order in the first minute is no habit. `false`: it never told what it holds.
+pub async fn keep_runway(store: &Store, provider: &ProviderId, now: Instant) -> Result<bool, StoreError> {
+    let kept = sqlx::query!(
+        r#"
+        with known as (
+            select greatest(1, least(24, extract(epoch from $2 - min(asked_at)) / 3600)) as hours
+            from reading
+            where provider = $1
+        ),
+        spent as (
+            select k.hours, coalesce(sum(m.amount), 0) as spent
+            from known k
+            left join float_move m on m.provider = $1 and m.latest > $2 - k.hours * interval '1 hour' and m.latest <= $2
+            group by k.hours
+        )
+        update provider p
+        set burn_per_hour = case when s.spent > 0 then round(s.spent / s.hours, 8) end,
+            hours_left = case when s.spent > 0 then trunc(greatest(r.amount, 0) * s.hours / s.spent, 1) end
+        from spent s, (select amount from reading where provider = $1 order by id desc limit 1) r
+        where p.id = $1
+        "#,
+        provider.0,
+        now
+    );
+    Ok(kept.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// A copy of the past knows nothing of what was spent since: the next reading of each panel is a first one.
+pub async fn begin_anew(tx: &mut Tx) -> Result<(), StoreError> {
+    sqlx::query!("delete from reading").execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Forgets readings before this moment, and more of a panel than so many, some each time; never those that the next one
+/// is measured against.
+pub async fn forget(store: &Store, at_min: Instant, rows_max: i64) -> Result<(), StoreError> {
+    let forgotten = sqlx::query!(
+        r#"
+        delete from reading
+        where id in (
+            select r.id
+            from reading r
+            where (
+                    r.at < $1
+                    or r.id < (
+                        select n.id from reading n where n.provider = r.provider order by n.id desc offset $2 limit 1
+                    )
+                )
+                and r.id < (select max(s.id) from reading s where s.provider = r.provider and s.settled_at is not null)
+            order by r.id
+            limit $3
+        )
+        "#,
+        at_min,
+        rows_max - 1,
+        FORGOTTEN_MAX
+    );
+    forgotten.execute(&store.workers).await?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Judging: which readings settle, and between which of them money is missing or came in. Pure.
+
+use chrono::TimeDelta;
+
+use crate::domain::float::{Move, Reading};
+use crate::domain::money::{Money, MoneyError};
+use crate::treasury::expected::{Expected, Side, is_clear, last_place};
+
+/// How long readings are measured against one that is settled, while none after it settles: what is always uncertain
+/// shall not hide for ever what came after.
+const BASE_AGE_MAX: TimeDelta = TimeDelta::hours(6);
+
+/// How much later a difference must still be there: somewhat less than what lies between two readings of the accountant.
+/// Others read more often, and a panel may take a moment to give back what it says it gave.
+const STANDS_FOR: TimeDelta = TimeDelta::minutes(4);
+
+/// What follows from a panel's readings.
+#[derive(Debug)]
+pub(super) struct Judged<'r> {
+    /// Readings that settle, oldest first, and what was found at them.
+    pub(super) steps: Vec<Step<'r>>,
+    /// What was expected at the newest reading.
+    pub(super) last: Expected,
+}
+
+/// A reading that settles.
+#[derive(Debug)]
+pub(super) enum Step<'r> {
+    /// It is as expected.
+    Agrees(&'r Reading),
+    /// It is not.
+    Differs {
+        /// The settled one before it.
+        after: &'r Reading,
+        /// Itself.
+        by: &'r Reading,
+        /// By how much.
+        gap: Gap,
+    },
+}
+
+impl<'r> Step<'r> {
+    /// The reading.
+    pub(super) fn by(&self) -> &'r Reading {
+        match self {
+            Self::Agrees(by) | Self::Differs { by, .. } => by,
+        }
+    }
+}
+
+/// A difference between what is expected and what is there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gap {
+    /// At least so much is missing; what came in is less than nothing.
+    pub(super) missing: Money,
+    /// Whether it is not more.
+    pub(super) exact: bool,
+    /// What roundings may make of it.
+    pub(super) tolerance: Money,
+}
+
+/// Judges the readings after the first, which is settled. The newest is never judged itself: nothing stands by one look.
+pub(super) fn judge<'r>(readings: &'r [Reading], moves: &[Move]) -> Result<Judged<'r>, MoneyError> {
+    let place = last_place(readings);
+    let mut base = &readings[0];
+    let mut steps = Vec::new();
+    // The newest that is as expected, though not everything around it is known.
+    let mut near = None;
+    for (n, by) in readings.iter().enumerate().skip(1) {
+        let Some(next) = readings[n..].iter().find(|next| next.at - by.at >= STANDS_FOR) else { break };
+        let expected = Expected::at(by, base, moves, place)?;
+        let side = expected.side(by)?;
+        let stands = side != Side::Within && Expected::at(next, base, moves, place)?.side(next)? == side;
+        if stands {
+            steps.push(Step::Differs { after: base, by, gap: gap(&expected, side, by)? });
+        } else if side == Side::Within && is_clear(by, moves, expected.tolerance)? {
+            steps.push(Step::Agrees(by));
+        } else {
+            if side == Side::Within {
+                near = Some(by);
+            }
+            continue;
+        }
+        (base, near) = (by, None);
+    }
+    let newest = &readings[readings.len() - 1];
+    if newest.at - base.at > BASE_AGE_MAX
+        && let Some(near) = near
+    {
+        steps.push(Step::Agrees(near));
+        base = near;
+    }
+    Ok(Judged { last: Expected::at(newest, base, moves, place)?, steps })
+}
+
+fn gap(expected: &Expected, side: Side, by: &Reading) -> Result<Gap, MoneyError> {
+    let missing = match side {
+        Side::Below | Side::Within => expected.low.minus(by.amount)?,
+        Side::Above => expected.high.minus(by.amount)?,
+    };
+    Ok(Gap { missing, exact: expected.is_exact()?, tolerance: expected.tolerance })
+}

@@ -1,0 +1,119 @@
+//! The treasury: what our money at the panels does, and whether it does what our orders say.
+//!
+//! ```text
+//!  reading ──settled──▶ reading ──▶ reading ──▶ reading …      what the panel says, in its own currency
+//!        ╲               ╱   each measured against the last settled one, less what our orders took meanwhile
+//!         ╰── moves ────╯
+//! ```
+//! Nobody knows to the moment when a panel took or gave back: each move has a moment before which and one after which
+//! it did not happen, and some may not have happened at all. So what is expected is an interval, and only what lies
+//! outside of it is a difference. Knowledge grows: an order that was heard to be open after a reading was not given
+//! back before it. So earlier readings are measured again by what is known now, and one settles when everything is known
+//! to have moved before it or after it. A difference is told when it stands at two readings in a row.
+//!
+//! What is outside by no more than the roundings can make is none. Each move brings the slack of its own roundings
+//! (`float_moves`), and each of the two readings one unit of the last decimal that the panel showed lately: some round
+//! what they show.
+
+mod expected;
+mod explain;
+mod judge;
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::SharedClock;
+use crate::domain::float::Drift;
+use crate::domain::money::MoneyError;
+use crate::domain::provider::ProviderSettings;
+use crate::store::{Store, StoreError, float_moves, treasury};
+use crate::treasury::explain::Doubted;
+use crate::treasury::judge::Step;
+
+/// How long readings and moves are kept.
+const KEEP: TimeDelta = TimeDelta::days(7);
+/// Readings kept of one panel, whatever their age: one every ten seconds for half a day.
+const READINGS_MAX: i64 = 4_000;
+/// How much the clocks of two processes may differ.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
+
+/// Who compares.
+#[derive(Clone, Debug)]
+pub struct Treasury {
+    store: Store,
+    clock: SharedClock,
+}
+
+impl Treasury {
+    /// The treasury of a database.
+    pub fn new(store: Store, clock: SharedClock) -> Self {
+        Self { store, clock }
+    }
+
+    /// Measures what a panel said since its last settled reading, and keeps what was found; nothing is found twice,
+    /// whoever measures. What was found.
+    pub async fn judge(&self, settings: &ProviderSettings) -> Result<Vec<Drift>, StoreError> {
+        match self.compare(settings).await {
+            // Another process compares the same at this moment; what it finds stands.
+            Err(error) if error.is_collision() => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
+    async fn compare(&self, settings: &ProviderSettings) -> Result<Vec<Drift>, StoreError> {
+        let now = self.clock.now();
+        let provider = &settings.id;
+        // By itself, for what is sent and concluded meanwhile wants the panel's row too.
+        if !treasury::keep_runway(&self.store, provider, now).await? {
+            return Ok(Vec::new());
+        }
+        let mut tx = treasury::compare(&self.store).await?;
+        let readings = treasury::unsettled(&mut tx, provider, &settings.currency).await?;
+        let (Some(base), Some(last)) = (readings.first(), readings.last()) else { return Ok(Vec::new()) };
+        if base.id == last.id {
+            return Ok(Vec::new());
+        }
+        let since = base.asked_at - CLOCKS_DIFFER;
+        let mut moves = treasury::moves(&mut tx, provider, since).await?;
+        moves.extend(treasury::possible(&mut tx, provider, settings.doubts.visible_after_s).await?);
+        let doubted: Vec<Doubted> = treasury::found_not_placed(&mut tx, provider, since, last.at).await?;
+        if moves.len() >= usize::try_from(treasury::MOVES_MAX).unwrap_or(usize::MAX) {
+            // Half of the moves would be worse than none: measured anew from here.
+            tracing::warn!(%provider, "too much moved at a panel to compare it with its balance; begun anew");
+            treasury::settle(&mut tx, last.id, now).await?;
+            tx.commit().await?;
+            return Ok(Vec::new());
+        }
+        let judged = judge::judge(&readings, &moves).map_err(too_large)?;
+        treasury::expected(&mut tx, last.id, judged.last.low, judged.last.high).await?;
+        let mut found = Vec::new();
+        for step in judged.steps {
+            let reading = step.by();
+            if !treasury::settle(&mut tx, reading.id, now).await? {
+                // Another process measured the same; what it found stands, and this changes nothing.
+                return Ok(Vec::new());
+            }
+            if let Step::Differs { after, by, gap } = step {
+                let drift = explain::explain(&gap, (after, by), last, &moves, &doubted).map_err(too_large)?;
+                treasury::find(&mut tx, provider, &settings.currency, (after, by), &drift, now).await?;
+                found.push(drift);
+            }
+        }
+        tx.commit().await?;
+        for Drift { cause, amount, words, .. } in &found {
+            tracing::info!(%provider, cause = cause.word(), %amount, currency = settings.currency, "float: {words}");
+        }
+        Ok(found)
+    }
+
+    /// Forgets what no comparison needs any more.
+    pub async fn forget(&self) -> Result<(), StoreError> {
+        let before = self.clock.now() - KEEP;
+        treasury::forget(&self.store, before, READINGS_MAX).await?;
+        float_moves::forget(&self.store, before).await
+    }
+}
+
+/// A panel's balance and a few thousand orders always fit.
+fn too_large(_: MoneyError) -> StoreError {
+    StoreError::Unexpected("an amount that the books cannot hold")
+}
