@@ -1,5 +1,6 @@
 //! The catalogue: the snapshot that each request reads, swapped whole.
 
+pub mod imports;
 pub mod mapping;
 pub mod refresh;
 pub mod snapshot;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-pub use snapshot::{Snapshot, Sold};
+pub use snapshot::{Snapshot, Sold, Unsold};
 
 use crate::catalog::mapping::Mapping;
 use crate::store::{Store, StoreError, catalogue};
@@ -31,6 +32,11 @@ impl Catalog {
     /// What is sold now; a request keeps what it got until its end.
     pub fn now(&self) -> Arc<Snapshot> {
         self.now.load_full()
+    }
+
+    /// Where panels' catalogues are stored.
+    pub(in crate::catalog) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The operator's file behind it.

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::catalog;
 use crate::cli::answer::{Answer, table};
-use crate::cli::in_force;
 use crate::cli::session::Session;
+use crate::cli::{in_force, moves};
 use crate::store::catalogue;
 
 /// How often the gateway is looked at while it reads the catalogues.
@@ -28,12 +28,23 @@ pub enum Command {
     },
     /// Have the running gateway ask the panels now
     Refresh,
+    /// What moved in the panels' catalogues, the biggest moves of rates first, and which of our services that touches
+    Diff(moves::DiffOptions),
+    /// Sell by rates again that moved by more than `price_jump_percent`: all of a panel's, or one service's
+    Accept {
+        /// The panel's id
+        provider: String,
+        /// The panel's own id of the service; left out: every service whose rate is held
+        service: Option<String>,
+    },
 }
 
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::List { provider } => list(session, provider.as_deref()).await,
         Command::Refresh => refresh(session).await,
+        Command::Diff(options) => moves::diff(session, &options).await,
+        Command::Accept { provider, service } => moves::accept(session, provider, service.as_deref()).await,
     }
 }
 
@@ -46,8 +57,14 @@ async fn list(session: &Session, provider: Option<&str>) -> anyhow::Result<Answe
     let rows: Vec<_> = sold
         .iter()
         .map(|sold| {
-            let routes: Vec<_> =
-                sold.routes.iter().map(|(route, _)| format!("{}:{}", route.provider, route.service)).collect();
+            let routes: Vec<_> = sold
+                .routes
+                .iter()
+                .map(|(route, _)| {
+                    let held = if snapshot.held.contains_key(route) { " (held)" } else { "" };
+                    format!("{}:{}{held}", route.provider, route.service)
+                })
+                .collect();
             [
                 sold.id.to_string(),
                 sold.name.clone(),
@@ -71,6 +88,7 @@ async fn list(session: &Session, provider: Option<&str>) -> anyhow::Result<Answe
             "min": sold.min, "max": sold.max, "refill": sold.refill, "cancel": sold.cancel, "why": sold.price.rule,
             "routes": sold.routes.iter().map(|(route, rate)| json!({
                 "provider": route.provider.0, "service": route.service, "cost": rate.map(|rate| rate.to_string()),
+                "held": snapshot.held.get(route).map(ToString::to_string),
             })).collect::<serde_json::Value>(),
         })
     });

@@ -24,6 +24,8 @@ pub enum Kind {
     PanelUnserved,
     /// Our balance at a panel is below its `balance_low`.
     BalanceLow,
+    /// Rates of a panel moved too far to be believed at once.
+    PriceJump,
     /// The books do not hold; the object is the audit's check.
     Audit,
     /// The books could not be proved for too long; no object.
@@ -41,7 +43,7 @@ pub enum Weight {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::OrdersInDoubt,
         Self::OrdersForReview,
         Self::OrdersParked,
@@ -50,6 +52,7 @@ impl Kind {
         Self::CatalogueUnreadable,
         Self::PanelUnserved,
         Self::BalanceLow,
+        Self::PriceJump,
         Self::Audit,
         Self::AuditOverdue,
     ];
@@ -65,6 +68,7 @@ impl Kind {
             Self::CatalogueUnreadable => "catalogue_unreadable",
             Self::PanelUnserved => "panel_unserved",
             Self::BalanceLow => "balance_low",
+            Self::PriceJump => "price_jump",
             Self::Audit => "audit",
             Self::AuditOverdue => "audit_overdue",
         }
@@ -84,7 +88,8 @@ impl Kind {
             | Self::BreakerOpen
             | Self::DispatchFrozen
             | Self::CatalogueUnreadable
-            | Self::BalanceLow => Weight::Warning,
+            | Self::BalanceLow
+            | Self::PriceJump => Weight::Warning,
         }
     }
 
@@ -99,6 +104,7 @@ impl Kind {
             | Self::DispatchFrozen
             | Self::CatalogueUnreadable
             | Self::BalanceLow
+            | Self::PriceJump
             | Self::Audit
             | Self::AuditOverdue => Duration::ZERO,
         }
@@ -138,6 +144,11 @@ impl Kind {
             Self::BalanceLow => {
                 format!("our balance at panel {object} is below its balance_low: top it up before orders have to wait")
             }
+            Self::PriceJump => format!(
+                "rates of panel {object} moved by more than price_jump_percent, and nothing new is sold by them: look with \
+                 `panelgate catalog diff --provider {object} --since 1d`, and accept them with `panelgate catalog accept \
+                 {object}`"
+            ),
             Self::Audit => format!(
                 "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, and find out who \
                  wrote to the database before money is paid out"
@@ -164,6 +175,6 @@ mod tests {
             let whole_house = matches!(kind, Kind::OrdersForReview | Kind::DispatchFrozen | Kind::AuditOverdue);
             assert_eq!(words.contains("somewhere"), !whole_house, "{words}");
         }
-        assert_eq!(Kind::from_word("price_jump"), None);
+        assert_eq!(Kind::from_word("weather"), None);
     }
 }

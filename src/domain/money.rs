@@ -236,6 +236,24 @@ impl Percent {
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         exact(text).map(Self)
     }
+
+    /// What is left of a price after its cost, in percent of the price, rounded down to two decimals; `None` where the
+    /// price is nothing.
+    pub fn margin(price: Rate, cost: Rate) -> Option<Self> {
+        let left = price.0.checked_sub(cost.0)?.checked_mul(Decimal::ONE_HUNDRED)?;
+        let share = left.checked_div(price.0)?;
+        Some(Self(share.round_dp_with_strategy(2, RoundingStrategy::ToNegativeInfinity)))
+    }
+
+    /// The percentage that the database holds.
+    pub fn from_decimal(value: Decimal) -> Self {
+        Self(value)
+    }
+
+    /// The percentage as the database takes it.
+    pub fn decimal(self) -> Decimal {
+        self.0
+    }
 }
 
 impl ExchangeRate {

@@ -3,7 +3,7 @@
 use crate::catalog::{Snapshot, Sold};
 use crate::domain::leg::LeasedLeg;
 use crate::domain::money::Money;
-use crate::domain::service::Route;
+use crate::domain::service::{Route, Units};
 use crate::routing::{self, Candidate};
 use crate::store::orders::Locked;
 
@@ -22,8 +22,14 @@ pub fn beside(catalogue: &Snapshot, order: &Locked, present: &Route) -> Option<(
     choose(catalogue, order, &candidates, std::slice::from_ref(present))
 }
 
-/// What a leased leg would cost by its own route now; `None` where nobody knows.
+/// What a leased leg would cost by its own route now; `None` where nobody knows. It was sold before its panel's rate was
+/// held, so that rate is what it costs, whether its service is sold now or not.
 pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
+    if let Some(rate) = catalogue.held.get(&leg.route) {
+        let sold = catalogue.judged.get(&leg.sold_as).or_else(|| catalogue.sold.get(&leg.sold_as));
+        let plainly = || if leg.kind.is_package() { Units::Package } else { Units::Counted(leg.units) };
+        return sold.map_or_else(plainly, |sold| sold.billed(leg.units)).at(*rate).ok();
+    }
     let sold = catalogue.sold.get(&leg.sold_as)?;
     let rate = sold.routes.iter().find(|(route, _)| *route == leg.route).and_then(|(_, rate)| *rate)?;
     sold.billed(leg.units).at(rate).ok()

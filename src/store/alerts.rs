@@ -6,7 +6,7 @@ use crate::domain::alert::Kind;
 use crate::domain::clock::Instant;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx, moves};
 
 /// The most alerts that one list shows.
 pub const ALERTS_MAX: i64 = 500;
@@ -33,6 +33,8 @@ pub struct Condition {
     pub object: String,
     /// How many orders, rows or misses make it up; at least one.
     pub count: i64,
+    /// What its words say beside their kind's own; mostly nothing.
+    pub more: String,
 }
 
 /// An alert that began or ended just now.
@@ -179,8 +181,23 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         AUDITS_UNFINISHED_MAX
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    rows.map(|row| Ok(Condition { kind: kind(&row.kind, &row.object)?, object: row.object, count: row.count }))
-        .collect()
+    let conditions = rows.map(|row| {
+        let kind = kind(&row.kind, &row.object)?;
+        Ok(Condition { kind, object: row.object, count: row.count, more: String::new() })
+    });
+    let mut conditions = conditions.collect::<Result<Vec<_>, StoreError>>()?;
+    conditions.extend(price_jumps(tx, &providers).await?);
+    Ok(conditions)
+}
+
+/// Panels whose rates are held, and which.
+async fn price_jumps(tx: &mut Tx, providers: &[String]) -> Result<Vec<Condition>, StoreError> {
+    let held = moves::held(tx, providers).await?.into_iter();
+    let condition = |(object, count, named): (String, i64, Vec<String>)| {
+        let more = if named.is_empty() { String::new() } else { format!("; among them are {}", named.join(", ")) };
+        Condition { kind: Kind::PriceJump, object, count, more }
+    };
+    Ok(held.map(condition).collect())
 }
 
 /// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an end for what is no
@@ -188,7 +205,8 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
 pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result<Vec<Turn>, StoreError> {
     let kinds: Vec<String> = conditions.iter().map(|condition| condition.kind.word().to_owned()).collect();
     let objects: Vec<String> = conditions.iter().map(|condition| condition.object.clone()).collect();
-    let words: Vec<String> = conditions.iter().map(|condition| condition.kind.words(&condition.object)).collect();
+    let words = |condition: &Condition| condition.kind.words(&condition.object) + &condition.more;
+    let words: Vec<String> = conditions.iter().map(words).collect();
     let counts: Vec<i64> = conditions.iter().map(|condition| condition.count).collect();
     let kept = sqlx::query!(
         r#"
@@ -196,8 +214,8 @@ pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result
         select kind, object, words, count, $5, $5
         from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as c (kind, object, words, count)
         on conflict (kind, object) where over_at is null do update
-        set count = excluded.count
-        where alert.count <> excluded.count
+        set count = excluded.count, words = excluded.words
+        where alert.count <> excluded.count or alert.words <> excluded.words
         "#,
         &kinds,
         &objects,
