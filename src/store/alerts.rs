@@ -181,18 +181,18 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         AUDITS_UNFINISHED_MAX
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    let conditions = rows.map(|row| {
-        let kind = kind(&row.kind, &row.object)?;
-        Ok(Condition { kind, object: row.object, count: row.count, more: String::new() })
-    });
-    let mut conditions = conditions.collect::<Result<Vec<_>, StoreError>>()?;
-    conditions.extend(price_jumps(tx, &providers).await?);
-    Ok(conditions)
+    let conditions = rows.map(|row| condition(&row.kind, row.object, row.count));
+    conditions.collect()
 }
 
-/// Panels whose rates are held, and which.
-async fn price_jumps(tx: &mut Tx, providers: &[String]) -> Result<Vec<Condition>, StoreError> {
-    let held = moves::held(tx, providers).await?.into_iter();
+fn condition(word: &str, object: String, count: i64) -> Result<Condition, StoreError> {
+    Ok(Condition { kind: kind(word, &object)?, object, count, more: String::new() })
+}
+
+/// Panels whose rates moved too far to be believed at once, and which rates, by the panels' own ids.
+pub async fn price_jumps(tx: &mut Tx, watched: &[Watched]) -> Result<Vec<Condition>, StoreError> {
+    let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
+    let held = moves::held(tx, &providers).await?.into_iter();
     let condition = |(object, count, named): (String, i64, Vec<String>)| {
         let more = if named.is_empty() { String::new() } else { format!("; among them are {}", named.join(", ")) };
         Condition { kind: Kind::PriceJump, object, count, more }
