@@ -221,7 +221,7 @@ async fn an_imported_service_is_priced_sold_and_delivered_in_every_tongue() {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the figure is what whoever runs it alone wants to see")]
+#[allow(clippy::print_stdout, reason = "the figure is what whoever runs it alone wants to see")]
 #[tokio::test]
 async fn five_thousand_imported_services_are_sold_and_no_more_than_the_limit() {
     let services = "[[import]]\nprovider = \"a\"\nids_from = 20000\n".to_owned();
