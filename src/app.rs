@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::alerts::Alerts;
 use crate::catalog::mapping::Mapping;
-use crate::catalog::{self, Catalog, refresh};
+use crate::catalog::{self, Catalog, imports, refresh};
 use crate::customers::Customers;
 use crate::customers::pace::Pace;
 use crate::domain::clock::SharedClock;
@@ -72,6 +72,7 @@ impl House {
             providers::keep_exchange(&mut tx, &provider.id, provider.exchange).await?;
             transfers::open_provider_accounts(&mut tx, &provider.id).await?;
         }
+        imports::publish(&mut tx, &mapping, clock.now()).await?;
         catalogue::publish(&mut tx, &mapping.hash, text, "start", clock.now()).await?;
         tx.commit().await?;
         tell_of_lost_panels(&store, &mapping).await?;
@@ -104,7 +105,7 @@ impl House {
 
     /// Reads all panels' catalogues, and sells by them.
     pub async fn refresh(&self) -> anyhow::Result<()> {
-        refresh::all(&self.store, &self.panels, &self.clock).await?;
+        refresh::all(&self.catalog, &self.panels, &self.clock).await?;
         self.catalog.adopt().await?;
         Ok(())
     }

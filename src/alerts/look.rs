@@ -24,7 +24,8 @@ impl Alerts {
         if !alerts::only_one(&mut tx).await? {
             return Ok(Turns::default());
         }
-        let conditions = alerts::conditions(&mut tx, &self.watched, now).await?;
+        let mut conditions = alerts::conditions(&mut tx, &self.watched, now).await?;
+        conditions.extend(alerts::price_jumps(&mut tx, &self.watched).await?);
         let over = alerts::keep(&mut tx, &conditions, now).await?;
         let mut raised = Vec::new();
         for kind in Kind::ALL {

@@ -1,5 +1,6 @@
 //! The operator's file, resolved: the only truth for routing.
 
+use crate::catalog::imports::ImportRule;
 use crate::domain::customer::Dialect;
 use crate::domain::id::ConfigHash;
 use crate::domain::limit::LimitSettings;
@@ -23,8 +24,12 @@ pub struct Mapping {
     pub providers: Vec<ProviderSettings>,
     /// The services, in the order of the file; ids are unique, every route's provider is one of `providers`.
     pub services: Vec<ServiceRule>,
+    /// Which panels' catalogues are sold as they come, in the order of the file: the first that takes a service speaks.
+    pub imports: Vec<ImportRule>,
     /// The markup rules, in the order of the file: of equally particular ones the later speaks.
     pub markups: Vec<MarkupRule>,
+    /// How far a panel's rate may move, up or down, in percent of what was accepted last, before it waits for a person.
+    pub price_jump: Percent,
     /// What a sale must leave, in percent of the charge, when its order is dispatched.
     pub margin_floor: Percent,
     /// How many requests of a minute are answered.

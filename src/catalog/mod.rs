@@ -1,5 +1,6 @@
 //! The catalogue: the snapshot that each request reads, swapped whole.
 
+pub mod imports;
 pub mod mapping;
 pub mod panels;
 pub mod prices;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 pub use prices::Prices;
-pub use snapshot::{Snapshot, Sold};
+pub use snapshot::{Snapshot, Sold, Unsold};
 
 use crate::catalog::mapping::Mapping;
 use crate::catalog::panels::Panels;
@@ -51,6 +52,11 @@ impl Catalog {
         let panels = self.panels().after(&self.store, &self.mapping, now).await?;
         self.panels.store(Arc::new(panels));
         Ok(())
+    }
+
+    /// Where panels' catalogues are stored.
+    pub(in crate::catalog) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The operator's file behind it.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::catalog::imports;
 use crate::catalog::mapping::Mapping;
 use crate::domain::choice::{Routing, Strategy};
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
@@ -11,6 +12,7 @@ use crate::domain::service::{PackageBilling, PanelService, Route, ServiceRule, S
 use crate::pricing::markup::Priced;
 use crate::pricing::rules::Rules;
 use crate::pricing::{self, Price};
+use crate::store::catalogue::Listed;
 
 /// A service as it is sold now.
 #[derive(Clone, Debug)]
@@ -61,6 +63,8 @@ pub struct Unsold {
     pub id: ServiceId,
     /// Why not, in words.
     pub why: &'static str,
+    /// What would deliver it.
+    pub routes: Vec<Route>,
 }
 
 /// Everything that is sold at one moment.
@@ -80,9 +84,14 @@ pub struct Snapshot {
     pub unsold: Vec<Unsold>,
     /// The markup rules, for whom they speak: everybody's made the prices above.
     pub rules: Rules,
+    /// Rates that moved too far to be believed before a person accepts them: what they would cost now. Nothing is priced,
+    /// sold or sent anew by them, and what was sold before is judged by them.
+    pub held: HashMap<Route, Rate>,
+    /// Services with such a route, as they would be sold if it were accepted.
+    pub judged: HashMap<ServiceId, Arc<Sold>>,
 }
 
-type Panels = HashMap<(ProviderId, String), PanelService>;
+type Panels = HashMap<Route, PanelService>;
 
 impl Snapshot {
     /// Nothing is sold, in this currency.
@@ -95,29 +104,81 @@ impl Snapshot {
             sold: BTreeMap::new(),
             unsold: Vec::new(),
             rules: Rules::default(),
+            held: HashMap::new(),
+            judged: HashMap::new(),
         }
     }
 
     /// Lays the mapping over the panels' catalogues.
-    pub fn resolve(mapping: &Mapping, version: i64, panels: Vec<(ProviderId, PanelService)>) -> Self {
-        let panels: Panels = panels.into_iter().map(|(provider, row)| ((provider, row.service.clone()), row)).collect();
+    pub fn resolve(mapping: &Mapping, version: i64, listed: Vec<(ProviderId, Listed)>) -> Self {
+        let (imported, left_out) = imports::rules(mapping, &listed);
+        let given = imports::given(&listed);
+        let (panels, held) = offered(listed);
         let mut snapshot = Self {
             version,
             hash: mapping.hash.clone(),
             margin_floor: mapping.margin_floor,
             rules: Rules::new(&mapping.markups, mapping.limits.tiers.keys()),
+            held,
             ..Self::empty(&mapping.currency)
         };
-        for rule in &mapping.services {
+        for rule in mapping.services.iter().chain(&imported) {
+            if let Some(why) = imports::refusal(rule, given.get(&rule.id)) {
+                snapshot.unsold.push(Unsold { id: rule.id, why, routes: rule.routes.clone() });
+                continue;
+            }
             match resolve_service(mapping, rule, &panels, &snapshot.rules) {
                 Ok(sold) => {
                     snapshot.sold.insert(rule.id, Arc::new(sold));
                 }
-                Err(why) => snapshot.unsold.push(Unsold { id: rule.id, why }),
+                Err(why) => {
+                    let why = snapshot.or_held(rule, why);
+                    snapshot.unsold.push(Unsold { id: rule.id, why, routes: rule.routes.clone() });
+                }
+            }
+            if let Some(judged) = judged(mapping, rule, &panels, &snapshot) {
+                snapshot.judged.insert(rule.id, Arc::new(judged));
             }
         }
+        snapshot.unsold.extend(left_out);
         snapshot
     }
+
+    /// Why a service is not sold: what is held comes first, for a person can end it.
+    fn or_held(&self, rule: &ServiceRule, why: &'static str) -> &'static str {
+        if rule.routes.iter().any(|route| self.held.contains_key(route)) { HELD } else { why }
+    }
+}
+
+/// Why a service without another route is not sold.
+const HELD: &str = "its panel's rate moved by more than price_jump_percent: accept it with `panelgate catalog accept`";
+
+/// What panels offer, without the rates that are held; and those.
+fn offered(listed: Vec<(ProviderId, Listed)>) -> (Panels, HashMap<Route, Rate>) {
+    let (mut panels, mut held) = (Panels::new(), HashMap::new());
+    for (provider, Listed { mut row, gone, held: is_held, imported: _ }) in listed {
+        if gone {
+            continue;
+        }
+        let route = Route { provider, service: row.service.clone() };
+        if let Some(rate) = row.rate.take_if(|_| is_held) {
+            held.insert(route.clone(), rate);
+        }
+        panels.insert(route, row);
+    }
+    (panels, held)
+}
+
+/// A service as it would be sold if the rates that are held were accepted; `None` where none of its routes is held.
+fn judged(mapping: &Mapping, rule: &ServiceRule, panels: &Panels, snapshot: &Snapshot) -> Option<Sold> {
+    let held = &snapshot.held;
+    rule.routes.iter().find(|route| held.contains_key(route))?;
+    let rows = rule.routes.iter().filter_map(|route| {
+        let mut row = panels.get(route)?.clone();
+        row.rate = row.rate.or(held.get(route).copied());
+        Some((route.clone(), row))
+    });
+    resolve_service(mapping, rule, &rows.collect(), &snapshot.rules).ok()
 }
 
 /// One service: what the operator left out is taken from the first route's panel, bounds are narrowed to what every
@@ -128,7 +189,7 @@ fn resolve_service(
     panels: &Panels,
     rules: &Rules,
 ) -> Result<Sold, &'static str> {
-    let row = |route: &Route| panels.get(&(route.provider.clone(), route.service.clone()));
+    let row = |route: &Route| panels.get(route);
     let offered: Vec<&PanelService> = rule.routes.iter().filter_map(row).collect();
     let first = *offered.first().ok_or("no route's panel lists it")?;
     let kind = rule.kind.or_else(|| ServiceType::read(&first.kind)).ok_or("its type is not sold")?;
@@ -207,7 +268,7 @@ mod tests {
     use crate::domain::customer::Dialect;
     use crate::domain::limit::LimitSettings;
 
-    fn panel(provider: &str, rate: Option<&str>, min: u64, max: u64) -> (ProviderId, PanelService) {
+    fn panel(provider: &str, rate: Option<&str>, min: u64, max: u64) -> (ProviderId, Listed) {
         let row = PanelService {
             service: "7".into(),
             name: "Followers".into(),
@@ -215,13 +276,14 @@ mod tests {
             category: "Instagram".into(),
             rate_text: rate.unwrap_or("?").into(),
             rate: rate.map(|rate| Rate::parse(rate).unwrap()),
+            own_rate: rate.map(|rate| Rate::parse(rate).unwrap()),
             min,
             max,
             refill: true,
             cancel: false,
             dripfeed: false,
         };
-        (ProviderId(provider.into()), row)
+        (ProviderId(provider.into()), Listed { row, gone: false, imported: None, held: false })
     }
 
     fn mapping(providers: &[&str]) -> Mapping {
@@ -246,7 +308,9 @@ mod tests {
                 rate: None,
                 package_billing: PackageBilling::Rate,
             }],
+            imports: vec![],
             markups: vec![],
+            price_jump: Percent::parse("30").unwrap(),
             margin_floor: Percent::default(),
             limits: LimitSettings::default(),
         }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use crate::catalog::imports::Refused;
 use crate::config::ConfigError;
 
 /// What a command came to.
@@ -69,7 +70,8 @@ impl WrongUse {
 /// Tells an error and gives its code.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
     let mut err = std::io::stderr().lock();
-    let wrong_use = error.is::<WrongUse>() || error.is::<ConfigError>();
+    let taken = matches!(error.downcast_ref(), Some(Refused::Taken(_)));
+    let wrong_use = error.is::<WrongUse>() || error.is::<ConfigError>() || taken;
     let _ = if error.is::<ConfigError>() { writeln!(err, "{error}") } else { writeln!(err, "error: {error:#}") };
     ExitCode::from(if wrong_use { 2 } else { 1 })
 }

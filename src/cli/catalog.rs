@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::catalog::Sold;
+use crate::catalog::{Snapshot, Sold};
 use crate::cli::answer::{Answer, table};
-use crate::cli::in_force;
 use crate::cli::session::Session;
+use crate::cli::{in_force, moves};
 use crate::domain::choice::Strategy;
 use crate::domain::customer::Buyer;
 use crate::domain::service::Route;
@@ -39,12 +39,23 @@ pub enum Command {
     },
     /// Have the running gateway ask the panels now
     Refresh,
+    /// What moved in the panels' catalogues, the biggest moves of rates first, and which of our services that touches
+    Diff(moves::DiffOptions),
+    /// Sell by rates again that moved by more than `price_jump_percent`: all of a panel's, or one service's
+    Accept {
+        /// The panel's id
+        provider: String,
+        /// The panel's own id of the service; left out: every service whose rate is held
+        service: Option<String>,
+    },
 }
 
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::List { provider, customer } => list(session, provider.as_deref(), customer.as_deref()).await,
         Command::Refresh => refresh(session).await,
+        Command::Diff(options) => moves::diff(session, &options).await,
+        Command::Accept { provider, service } => moves::accept(session, provider, service.as_deref()).await,
     }
 }
 
@@ -73,7 +84,7 @@ async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>)
     }
     let notes: Vec<String> =
         strangers.iter().map(|who| format!("a [[markup]] is for customer {who}, who does not exist")).collect();
-    let mut text = lines(&sold);
+    let mut text = lines(&snapshot, &sold);
     for (id, why) in &not_sold {
         let _ = writeln!(text, "not sold: {id} ({why})");
     }
@@ -84,7 +95,7 @@ async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>)
     let not_sold = not_sold.iter().map(|(id, why)| json!({ "id": id.0, "why": why }));
     let mut document = json!({
         "config_hash": snapshot.hash.0, "currency": snapshot.currency, "notes": notes,
-        "services": sold.iter().map(|(sold, price)| document(sold, price)).collect::<Value>(),
+        "services": sold.iter().map(|(sold, price)| document(&snapshot, sold, price)).collect::<Value>(),
         "not_sold": not_sold.collect::<Value>(),
     });
     if let Some(row) = customer {
@@ -93,9 +104,9 @@ async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>)
     Ok(Answer::new(text, document))
 }
 
-fn lines(sold: &[Priced<'_>]) -> String {
+fn lines(snapshot: &Snapshot, sold: &[Priced<'_>]) -> String {
     let row = |(sold, price): &Priced<'_>| {
-        let routes: Vec<_> = sold.routes.iter().map(|(route, _)| shown(sold, route)).collect();
+        let routes: Vec<_> = sold.routes.iter().map(|(route, _)| shown(snapshot, sold, route)).collect();
         [
             sold.id.to_string(),
             sold.name.clone(),
@@ -113,7 +124,7 @@ fn lines(sold: &[Priced<'_>]) -> String {
     table(heads, &sold.iter().map(row).collect::<Vec<_>>())
 }
 
-fn document(sold: &Sold, price: &Price) -> Value {
+fn document(snapshot: &Snapshot, sold: &Sold, price: &Price) -> Value {
     json!({
         "id": sold.id.0, "name": sold.name, "type": sold.kind.name(), "category": sold.category,
         "rate": price.rate.to_string(), "cost": price.cost_rate.to_string(), "margin_percent": margin(price),
@@ -121,7 +132,7 @@ fn document(sold: &Sold, price: &Price) -> Value {
         "strategy": sold.routing.strategy.word(),
         "routes": sold.routes.iter().map(|(route, rate)| json!({
             "provider": route.provider.0, "service": route.service, "cost": rate.map(|rate| rate.to_string()),
-            "weight": sold.routing.weight(route),
+            "weight": sold.routing.weight(route), "held": snapshot.held.get(route).map(ToString::to_string),
         })).collect::<Value>(),
     })
 }
@@ -131,9 +142,10 @@ fn margin(price: &Price) -> Option<String> {
     price.rate.margin_over(price.cost_rate).map(|margin| margin.to_string())
 }
 
-/// A panel and its service, with what it weighs where that counts.
-fn shown(sold: &Sold, route: &Route) -> String {
-    let name = format!("{}:{}", route.provider, route.service);
+/// A panel and its service, with what it weighs where that counts, and whether its rate waits for a person.
+fn shown(snapshot: &Snapshot, sold: &Sold, route: &Route) -> String {
+    let held = if snapshot.held.contains_key(route) { " (held)" } else { "" };
+    let name = format!("{}:{}{held}", route.provider, route.service);
     match sold.routing.strategy {
         Strategy::Weighted => format!("{name}*{}", sold.routing.weight(route)),
         Strategy::Priority | Strategy::Cheapest | Strategy::Score => name,

@@ -13,6 +13,7 @@ mod import;
 mod in_force;
 mod key;
 mod ledger;
+mod moves;
 mod order;
 mod panel_sim;
 mod provider;
@@ -87,7 +88,7 @@ enum Command {
     /// Look at orders, and decide those in doubt
     #[command(subcommand)]
     Order(order::Command),
-    /// What is sold, and reading the panels' catalogues again
+    /// What is sold, what moved, and reading the panels' catalogues again
     #[command(subcommand)]
     Catalog(catalog::Command),
     /// Look at what needs a person

@@ -1,5 +1,7 @@
 //! `provider`: the panels' state of affairs.
 
+use std::fmt::Write;
+
 use serde_json::json;
 
 use crate::cli::answer::{Answer, maybe_moment, moment, table};
@@ -110,7 +112,12 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
             "drift": runway(row).map(|runway| runway.drift.to_string()),
         })
     });
-    Ok(Answer::new(table(heads, &rows), document.collect()))
+    let mut text = table(heads, &rows);
+    for row in providers.iter().filter(|row| row.margin_held > 0) {
+        let (id, times, saved) = (&row.id, row.margin_held, row.margin_saved);
+        let _ = writeln!(text, "{id}: the margin guard kept {times} legs from it, which would have cost {saved} more");
+    }
+    Ok(Answer::new(text, document.collect()))
 }
 
 /// What is spent in an hour, in the panel's currency.

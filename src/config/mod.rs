@@ -4,6 +4,7 @@ mod alerts;
 mod complaint;
 mod exchange;
 mod gateway;
+mod import;
 mod markup;
 mod process;
 mod provider;
@@ -165,21 +166,22 @@ fn mapping(
     let currencies = Currencies { gateways: currency, rates: &exchange };
     let (providers, ids) = provider::read_all(top, currencies, folder);
     let services = service::read_all(top, &ids, notes);
-    gateway::imports(top);
+    let imports = import::read_all(top, &ids);
     let limits = gateway::limits(top);
     let known = markup::Known { services: &services, providers: &ids, tiers: &limits.tiers };
     let markups = markup::read_all(top, &known, notes);
     let margin_floor = markup::margin_floor(top);
     let routed: BTreeSet<&str> =
         services.iter().flat_map(|service| &service.routes).map(|route| route.provider.0.as_str()).collect();
-    let unused = ids.into_iter().filter(|id| !routed.contains(id));
+    let imported = |id: &str| imports.iter().any(|import| import.provider.0 == id);
+    let unused = ids.into_iter().filter(|id| !routed.contains(id) && !imported(id));
     notes.extend(unused.map(|id| format!("provider \"{id}\": no service is routed to it")));
     let without_refills = providers.iter().filter(|provider| !provider.dialect.has_refills());
     notes.extend(without_refills.map(|provider| {
         let (id, dialect) = (&provider.id, provider.dialect.word());
         format!("provider \"{id}\": dialect \"{dialect}\" has no refills; services that only it delivers offer none")
     }));
-    let gateway::Gateway { currency, default_dialect, refills_max } = gateway?;
+    let gateway::Gateway { currency, default_dialect, refills_max, price_jump } = gateway?;
     Some(Mapping {
         hash: hash(text),
         currency: currency?,
@@ -187,7 +189,9 @@ fn mapping(
         refills_max,
         providers,
         services,
+        imports,
         markups,
+        price_jump: price_jump?,
         margin_floor: margin_floor?,
         limits,
     })

@@ -32,6 +32,8 @@ pub enum Kind {
     BalanceDrift,
     /// Our money at a panel lasts for a few hours only.
     RunwayShort,
+    /// Rates of a panel moved too far to be believed at once.
+    PriceJump,
     /// The books do not hold; the object is the audit's check.
     Audit,
     /// The books could not be proved for too long; no object.
@@ -49,7 +51,7 @@ pub enum Weight {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::OrdersInDoubt,
         Self::OrdersForReview,
         Self::TakenLate,
@@ -61,6 +63,7 @@ impl Kind {
         Self::BalanceLow,
         Self::BalanceDrift,
         Self::RunwayShort,
+        Self::PriceJump,
         Self::Audit,
         Self::AuditOverdue,
     ];
@@ -79,6 +82,7 @@ impl Kind {
             Self::BalanceLow => "balance_low",
             Self::BalanceDrift => "balance_drift",
             Self::RunwayShort => "runway_short",
+            Self::PriceJump => "price_jump",
             Self::Audit => "audit",
             Self::AuditOverdue => "audit_overdue",
         }
@@ -104,7 +108,8 @@ impl Kind {
             | Self::DispatchFrozen
             | Self::CatalogueUnreadable
             | Self::BalanceLow
-            | Self::RunwayShort => Weight::Warning,
+            | Self::RunwayShort
+            | Self::PriceJump => Weight::Warning,
         }
     }
 
@@ -122,6 +127,7 @@ impl Kind {
             | Self::BalanceLow
             | Self::BalanceDrift
             | Self::RunwayShort
+            | Self::PriceJump
             | Self::Audit
             | Self::AuditOverdue => Duration::ZERO,
         }
@@ -172,6 +178,11 @@ impl Kind {
                 "our balance at panel {object} lasts for less than {RUNWAY_SHORT_H} hours at what is spent there: top it \
                  up; `panelgate treasury list` shows how long each lasts"
             ),
+            Self::PriceJump => format!(
+                "rates of panel {object} moved by more than price_jump_percent, and nothing new is sold by them: look with \
+                 `panelgate catalog diff --provider {object} --since 1d`, and accept them with `panelgate catalog accept \
+                 {object}`"
+            ),
             Self::Audit => format!(
                 "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, and find out who \
                  wrote to the database before money is paid out"
@@ -198,6 +209,6 @@ mod tests {
             let whole_house = matches!(kind, Kind::OrdersForReview | Kind::DispatchFrozen | Kind::AuditOverdue);
             assert_eq!(words.contains("somewhere"), !whole_house, "{words}");
         }
-        assert_eq!(Kind::from_word("price_jump"), None);
+        assert_eq!(Kind::from_word("weather"), None);
     }
 }

@@ -218,6 +218,26 @@ pub struct ServiceRule {
     pub package_billing: PackageBilling,
 }
 
+impl ServiceRule {
+    /// A service of which everything is taken from the one panel that delivers it.
+    pub fn as_it_comes(id: ServiceId, route: Route) -> Self {
+        Self {
+            id,
+            name: None,
+            kind: None,
+            category: None,
+            refill: None,
+            cancel: None,
+            min: None,
+            max: None,
+            routes: vec![route],
+            rate: None,
+            routing: Routing::default(),
+            package_billing: PackageBilling::default(),
+        }
+    }
+}
+
 /// A row of a panel's catalogue, as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanelService {
@@ -233,6 +253,8 @@ pub struct PanelService {
     pub rate_text: String,
     /// The rate rounded up to our scale; `None` where it could not be read, and then nothing is bought there.
     pub rate: Option<Rate>,
+    /// The same in the panel's own currency.
+    pub own_rate: Option<Rate>,
     /// Fewest units the panel takes.
     pub min: u64,
     /// Most units the panel takes.

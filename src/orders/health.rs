@@ -50,7 +50,7 @@ impl Delivery {
         if self.ask_balance(panel).await?.is_none() && !panel.calls().failing() && !Self::is_left_alone(panel) {
             // As often as it takes, for its no to the balance ends the row. What came of it is told where it is read.
             for _ in 0..FREE_CALLS_MIN {
-                let _ = refresh::one(&self.store, panel, &self.clock).await?;
+                let _ = refresh::one(&self.catalog, panel, &self.clock).await?;
             }
         }
         Ok(())

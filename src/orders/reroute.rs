@@ -9,7 +9,7 @@ use crate::domain::choice::{Choice, Passed};
 use crate::domain::id::{ProviderId, PublicId, ServiceId};
 use crate::domain::leg::LeasedLeg;
 use crate::domain::money::Money;
-use crate::domain::service::Route;
+use crate::domain::service::{Route, Units};
 use crate::routing::{self, Candidate, Chosen, Question, Terms};
 use crate::store::leaving::Waiting;
 use crate::store::orders::Locked;
@@ -93,8 +93,14 @@ pub fn stay(sight: Sight<'_>, sale: &Sale, at: &Route, why: &str, mut others: Ve
     }
 }
 
-/// What a leased leg would cost by its own route now; `None` where nobody knows.
+/// What a leased leg would cost by its own route now; `None` where nobody knows. It was sold before its panel's rate was
+/// held, so that rate is what it costs, whether its service is sold now or not.
 pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
+    if let Some(rate) = catalogue.held.get(&leg.route) {
+        let sold = catalogue.judged.get(&leg.sold_as).or_else(|| catalogue.sold.get(&leg.sold_as));
+        let plainly = || if leg.kind.is_package() { Units::Package } else { Units::Counted(leg.units) };
+        return sold.map_or_else(plainly, |sold| sold.billed(leg.units)).at(*rate).ok();
+    }
     let sold = catalogue.sold.get(&leg.sold_as)?;
     let rate = sold.routes.iter().find(|(route, _)| *route == leg.route).and_then(|(_, rate)| *rate)?;
     sold.billed(leg.units).at(rate).ok()

@@ -8,7 +8,7 @@ use crate::domain::clock::Instant;
 use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx, moves};
 
 /// The most alerts that one list shows.
 pub const ALERTS_MAX: i64 = 500;
@@ -37,15 +37,8 @@ pub struct Condition {
     pub object: String,
     /// How many orders, rows or misses make it up; at least one.
     pub count: i64,
-    /// What opened the breaker, where it is about one; a word of ours.
-    pub cause: Option<String>,
-}
-
-impl Condition {
-    fn words(&self) -> String {
-        let words = self.kind.words(&self.object);
-        self.cause.as_ref().map_or(words.clone(), |cause| format!("{words}; what stopped it: {cause}"))
-    }
+    /// What its words say beside their kind's own; mostly nothing.
+    pub more: String,
 }
 
 /// An alert that began or ended just now.
@@ -194,8 +187,7 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
     let mut conditions = taken_late(tx, now).await?;
     conditions.extend(of_treasury(tx, &providers).await?);
     for row in rows.fetch_all(&mut **tx).await? {
-        let kind = kind(&row.kind, &row.object)?;
-        conditions.push(Condition { kind, object: row.object, count: row.count, cause: None });
+        conditions.push(condition(&row.kind, row.object, row.count)?);
     }
     with_causes(tx, conditions).await
 }
@@ -207,7 +199,7 @@ async fn taken_late(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreEr
         r#"select provider, count(*) as "count!" from leg where late_at > $1 group by provider"#,
         late_min
     );
-    let condition = |provider, count| Condition { kind: Kind::TakenLate, object: provider, count, cause: None };
+    let condition = |provider, count| Condition { kind: Kind::TakenLate, object: provider, count, more: String::new() };
     Ok(rows.fetch_all(&mut **tx).await?.into_iter().map(|row| condition(row.provider, row.count)).collect())
 }
 
@@ -215,7 +207,9 @@ async fn taken_late(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreEr
 async fn with_causes(tx: &mut Tx, mut conditions: Vec<Condition>) -> Result<Vec<Condition>, StoreError> {
     for condition in conditions.iter_mut().filter(|condition| condition.kind == Kind::BreakerOpen) {
         let cause = sqlx::query_scalar!("select breaker_cause from provider where id = $1", condition.object);
-        condition.cause = cause.fetch_optional(&mut **tx).await?;
+        if let Some(cause) = cause.fetch_optional(&mut **tx).await? {
+            condition.more = format!("; what stopped it: {cause}");
+        }
     }
     Ok(conditions)
 }
@@ -237,8 +231,22 @@ async fn of_treasury(tx: &mut Tx, providers: &[String]) -> Result<Vec<Condition>
         rust_decimal::Decimal::from(RUNWAY_SHORT_H)
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    let condition = |kind, object, count| Condition { kind, object, count, cause: None };
-    rows.map(|row| Ok(condition(kind(&row.kind, &row.object)?, row.object, row.count))).collect()
+    rows.map(|row| condition(&row.kind, row.object, row.count)).collect()
+}
+
+fn condition(word: &str, object: String, count: i64) -> Result<Condition, StoreError> {
+    Ok(Condition { kind: kind(word, &object)?, object, count, more: String::new() })
+}
+
+/// Panels whose rates moved too far to be believed at once, and which rates, by the panels' own ids.
+pub async fn price_jumps(tx: &mut Tx, watched: &[Watched]) -> Result<Vec<Condition>, StoreError> {
+    let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
+    let held = moves::held(tx, &providers).await?.into_iter();
+    let condition = |(object, count, named): (String, i64, Vec<String>)| {
+        let more = if named.is_empty() { String::new() } else { format!("; among them are {}", named.join(", ")) };
+        Condition { kind: Kind::PriceJump, object, count, more }
+    };
+    Ok(held.map(condition).collect())
 }
 
 /// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an end for what is no
@@ -246,7 +254,8 @@ async fn of_treasury(tx: &mut Tx, providers: &[String]) -> Result<Vec<Condition>
 pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result<Vec<Turn>, StoreError> {
     let kinds: Vec<String> = conditions.iter().map(|condition| condition.kind.word().to_owned()).collect();
     let objects: Vec<String> = conditions.iter().map(|condition| condition.object.clone()).collect();
-    let words: Vec<String> = conditions.iter().map(Condition::words).collect();
+    let words = |condition: &Condition| condition.kind.words(&condition.object) + &condition.more;
+    let words: Vec<String> = conditions.iter().map(words).collect();
     let counts: Vec<i64> = conditions.iter().map(|condition| condition.count).collect();
     let kept = sqlx::query!(
         r#"
@@ -254,8 +263,8 @@ pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result
         select kind, object, words, count, $5, $5
         from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as c (kind, object, words, count)
         on conflict (kind, object) where over_at is null do update
-        set count = excluded.count
-        where alert.count <> excluded.count
+        set count = excluded.count, words = excluded.words
+        where alert.count <> excluded.count or alert.words <> excluded.words
         "#,
         &kinds,
         &objects,

@@ -1,71 +1,195 @@
 //! The panels' catalogues as they were last read, the configuration in force, and requests to read again.
 
+use std::collections::HashSet;
+
 use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{ConfigHash, ProviderId};
-use crate::domain::money::Rate;
+use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
+use crate::domain::money::{Percent, Rate};
 use crate::domain::service::PanelService;
-use crate::store::{Store, StoreError, Tx, signed, unsigned};
+use crate::store::{Store, StoreError, Tx, moves, signed, unsigned};
 
-/// Replaces a panel's catalogue: what it lists now is there, what it lists no more is marked gone.
+/// A row of a stored catalogue, and what became of it with us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// What the panel said last.
+    pub row: PanelService,
+    /// Whether the panel lists it no more; such rows are there for the ids that they have.
+    pub gone: bool,
+    /// Our id of it, where an import sells it or ever sold it.
+    pub imported: Option<ServiceId>,
+    /// Whether its rate moved too far to be believed before a person accepted it.
+    pub held: bool,
+}
+
+/// A service as a panel shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The panel's id.
+    pub service: String,
+    /// Its name there.
+    pub name: String,
+    /// Its category there.
+    pub category: String,
+}
+
+/// Makes this transaction the only one that changes a panel's catalogue: it is compared with what was stored before.
+pub async fn only_one(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
+    // A lock of its own space: the panel's row is wanted by dispatchers, who do not wait for a catalogue.
+    let locked =
+        sqlx::query!("select pg_advisory_xact_lock('panel_service'::regclass::oid::integer, hashtext($1))", provider.0);
+    locked.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// A catalogue's rows as the database takes them: column by column.
+pub(super) struct Columns {
+    pub services: Vec<String>,
+    pub names: Vec<String>,
+    pub kinds: Vec<String>,
+    pub categories: Vec<String>,
+    pub rate_texts: Vec<String>,
+    pub rates: Vec<Option<rust_decimal::Decimal>>,
+    pub own_rates: Vec<Option<rust_decimal::Decimal>>,
+    pub mins: Vec<i64>,
+    pub maxes: Vec<i64>,
+    pub refills: Vec<bool>,
+    pub cancels: Vec<bool>,
+    pub dripfeeds: Vec<bool>,
+}
+
+impl Columns {
+    fn of(services: &[PanelService]) -> Self {
+        fn column<T>(services: &[PanelService], of: impl Fn(&PanelService) -> T) -> Vec<T> {
+            services.iter().map(of).collect()
+        }
+        Self {
+            services: column(services, |row| row.service.clone()),
+            names: column(services, |row| row.name.clone()),
+            kinds: column(services, |row| row.kind.clone()),
+            categories: column(services, |row| row.category.clone()),
+            rate_texts: column(services, |row| row.rate_text.clone()),
+            rates: column(services, |row| row.rate.map(Rate::decimal)),
+            own_rates: column(services, |row| row.own_rate.map(Rate::decimal)),
+            mins: column(services, |row| signed(row.min)),
+            maxes: column(services, |row| signed(row.max)),
+            refills: column(services, |row| row.refill),
+            cancels: column(services, |row| row.cancel),
+            dripfeeds: column(services, |row| row.dripfeed),
+        }
+    }
+}
+
+/// Replaces a panel's catalogue: what moved is written down, what it lists no more is marked gone, what it lists is there,
+/// and a rate that moved by more than `jump` percent of the accepted one is held. How many things moved.
 pub async fn import(
     tx: &mut Tx,
     provider: &ProviderId,
     services: &[PanelService],
+    jump: Percent,
     now: Instant,
-) -> Result<(), StoreError> {
-    let column = |text: fn(&PanelService) -> &String| -> Vec<String> { services.iter().map(text).cloned().collect() };
-    let number = |value: fn(&PanelService) -> u64| -> Vec<i64> { services.iter().map(value).map(signed).collect() };
-    let flag = |value: fn(&PanelService) -> bool| -> Vec<bool> { services.iter().map(value).collect() };
-    let rates: Vec<Option<rust_decimal::Decimal>> =
-        services.iter().map(|service| service.rate.map(Rate::decimal)).collect();
-    sqlx::query!("update panel_service set gone_at = $2 where provider = $1 and gone_at is null", provider.0, now)
-        .execute(&mut **tx)
-        .await?;
-    let imported = sqlx::query!(
+) -> Result<u64, StoreError> {
+    only_one(tx, provider).await?;
+    // A panel that tells a service twice is believed the first time.
+    let mut seen = HashSet::new();
+    let services: Vec<_> = services.iter().filter(|row| seen.insert(&row.service)).cloned().collect();
+    let listed = Columns::of(&services);
+    let moved = moves::note(tx, provider, &listed, now).await?;
+    let gone = sqlx::query!(
         r#"
-        insert into panel_service as old (
-            provider, service, name, kind, category, rate_text, rate, min, max, refill, cancel, dripfeed, seen_at
-        )
-        select distinct on (n.service)
-            $1, n.service, n.name, n.kind, n.category, n.rate_text, n.rate, n.min, n.max, n.refill, n.cancel,
-            n.dripfeed, $13
-        from unnest(
-            $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::bigint[], $9::bigint[],
-            $10::boolean[], $11::boolean[], $12::boolean[]
-        ) as n (service, name, kind, category, rate_text, rate, min, max, refill, cancel, dripfeed)
-        on conflict (provider, service) do update
-        set name = excluded.name, kind = excluded.kind, category = excluded.category,
-            rate_text = excluded.rate_text, rate = excluded.rate, min = excluded.min, max = excluded.max,
-            refill = excluded.refill, cancel = excluded.cancel, dripfeed = excluded.dripfeed,
-            seen_at = excluded.seen_at, gone_at = null
+        update panel_service p
+        set gone_at = $2
+        where p.provider = $1 and p.gone_at is null
+            and not exists (select from unnest($3::text[]) as n (service) where n.service = p.service)
         "#,
         provider.0,
-        &column(|service| &service.service),
-        &column(|service| &service.name),
-        &column(|service| &service.kind),
-        &column(|service| &service.category),
-        &column(|service| &service.rate_text),
-        &rates as _,
-        &number(|service| service.min),
-        &number(|service| service.max),
-        &flag(|service| service.refill),
-        &flag(|service| service.cancel),
-        &flag(|service| service.dripfeed),
-        now
+        now,
+        &listed.services
     );
-    imported.execute(&mut **tx).await?;
+    gone.execute(&mut **tx).await?;
+    keep(tx, provider, &listed, jump, now).await?;
     let known = sqlx::query!(
         r#"
         update provider
-        set catalogue_at = $2, catalogue_version = catalogue_version + 1, catalogue_error = null
+        set catalogue_at = $2, catalogue_version = catalogue_version + 1, catalogue_error = null,
+            catalogue_readings = catalogue_readings + 1
         where id = $1
         "#,
         provider.0,
         now
     );
     match known.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(moved),
+        _ => Err(StoreError::Unexpected("a catalogue of a panel that nobody knows")),
+    }
+}
+
+/// Within the bound the accepted rate moves along; a rate that cannot be read is compared when it can be again.
+async fn keep(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    listed: &Columns,
+    jump: Percent,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let kept = sqlx::query!(
+        r#"
+        insert into panel_service as old (
+            provider, service, name, kind, category, rate_text, rate, own_rate, accepted_rate, min, max, refill, cancel,
+            dripfeed, seen_at
+        )
+        select $1, n.service, n.name, n.kind, n.category, n.rate_text, n.rate, n.own_rate, n.own_rate, n.min, n.max,
+            n.refill, n.cancel, n.dripfeed, $14
+        from unnest(
+            $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::numeric[], $9::bigint[],
+            $10::bigint[], $11::boolean[], $12::boolean[], $13::boolean[]
+        ) as n (service, name, kind, category, rate_text, rate, own_rate, min, max, refill, cancel, dripfeed)
+        on conflict (provider, service) do update
+        set name = excluded.name, kind = excluded.kind, category = excluded.category,
+            rate_text = excluded.rate_text, rate = excluded.rate, own_rate = excluded.own_rate,
+            min = excluded.min, max = excluded.max, refill = excluded.refill, cancel = excluded.cancel,
+            dripfeed = excluded.dripfeed, seen_at = excluded.seen_at, gone_at = null,
+            accepted_rate = case
+                when excluded.own_rate is null then old.accepted_rate
+                when abs(excluded.own_rate - old.accepted_rate) * 100 > old.accepted_rate * $15 then old.accepted_rate
+                else excluded.own_rate
+            end,
+            held_at = case
+                when excluded.own_rate is null then old.held_at
+                when abs(excluded.own_rate - old.accepted_rate) * 100 > old.accepted_rate * $15
+                    then coalesce(old.held_at, $14)
+            end
+        "#,
+        provider.0,
+        &listed.services,
+        &listed.names,
+        &listed.kinds,
+        &listed.categories,
+        &listed.rate_texts,
+        &listed.rates as _,
+        &listed.own_rates as _,
+        &listed.mins,
+        &listed.maxes,
+        &listed.refills,
+        &listed.cancels,
+        &listed.dripfeeds,
+        now,
+        jump.decimal()
+    );
+    let kept = kept.execute(&mut **tx).await?.rows_affected();
+    if kept == listed.services.len() as u64 {
+        Ok(())
+    } else {
+        Err(StoreError::Unexpected("a catalogue's rows were not all kept"))
+    }
+}
+
+/// Has every node read a panel's catalogue from the database anew: what is sold of it changed.
+pub async fn renew(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
+    let renewed =
+        sqlx::query!("update provider set catalogue_version = catalogue_version + 1 where id = $1", provider.0);
+    match renewed.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("a catalogue of a panel that nobody knows")),
     }
@@ -79,14 +203,17 @@ pub async fn failed(store: &Store, provider: &ProviderId, why: &str) -> Result<(
     Ok(())
 }
 
-/// All catalogues as they were last read, without what is gone.
-pub async fn load(store: &Store) -> Result<Vec<(ProviderId, PanelService)>, StoreError> {
+/// All catalogues as they were last read; of what is gone only what has an id of ours.
+pub async fn load(store: &Store) -> Result<Vec<(ProviderId, Listed)>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select provider, service, name, kind, category, rate_text, rate, min, max, refill, cancel, dripfeed
-        from panel_service
-        where gone_at is null
-        order by provider, service
+        select p.provider, p.service, p.name, p.kind, p.category, p.rate_text, p.rate, p.own_rate, p.min, p.max, p.refill,
+            p.cancel, p.dripfeed, p.gone_at is not null as "gone!", p.held_at is not null as "held!",
+            i.id as "imported?"
+        from panel_service p
+        left join imported i on i.provider = p.provider and i.service = p.service
+        where p.gone_at is null or i.id is not null
+        order by p.provider, p.service
         "#
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
@@ -97,15 +224,27 @@ pub async fn load(store: &Store) -> Result<Vec<(ProviderId, PanelService)>, Stor
             category: row.category,
             rate_text: row.rate_text,
             rate: row.rate.map(Rate::from_decimal),
+            own_rate: row.own_rate.map(Rate::from_decimal),
             min: unsigned(row.min),
             max: unsigned(row.max),
             refill: row.refill,
             cancel: row.cancel,
             dripfeed: row.dripfeed,
         };
-        (ProviderId(row.provider), service)
+        let imported = row.imported.map(ServiceId);
+        (ProviderId(row.provider), Listed { row: service, gone: row.gone, imported, held: row.held })
     });
     Ok(rows.collect())
+}
+
+/// What a panel lists, as far as imports look at it: id, name and category.
+pub async fn listed_by(tx: &mut Tx, provider: &ProviderId) -> Result<Vec<Shown>, StoreError> {
+    let rows = sqlx::query_as!(
+        Shown,
+        "select service, name, category from panel_service where provider = $1 and gone_at is null",
+        provider.0
+    );
+    Ok(rows.fetch_all(&mut **tx).await?)
 }
 
 /// A number that grows whenever any catalogue was read anew.

@@ -167,7 +167,7 @@ impl Workers {
 /// Somebody asked for the catalogues to be read now.
 async fn refresh_if_asked(means: Means) -> Result<(), StoreError> {
     let Some(id) = catalogue::asked_refresh(&means.store).await? else { return Ok(()) };
-    let outcome = refresh::all(&means.store, &means.panels, &means.clock).await?;
+    let outcome = refresh::all(&means.catalog, &means.panels, &means.clock).await?;
     means.catalog.adopt().await?;
     catalogue::answer_refresh(&means.store, id, &outcome, means.clock.now()).await
 }

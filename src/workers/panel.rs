@@ -22,10 +22,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::refresh;
+use crate::catalog::{Catalog, refresh};
 use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use crate::treasury::Treasury;
 use crate::upstream::Panel;
 use crate::workers::Means;
@@ -65,12 +65,12 @@ pub fn start(driver: &Driver, means: &Means, panel: &Arc<Panel>) {
     let keeper = desk.clone();
     let kept = bought.clone();
     driver.every(name("keeper"), HOLD_EVERY, move || keeper.clone().keep(kept.clone()));
-    let (greeter, store, clock) = (desk.clone(), means.store.clone(), means.clock.clone());
-    driver.every(name("greeter"), HOLD_EVERY, move || greeter.clone().greet(store.clone(), clock.clone()));
+    let (greeter, catalog, clock) = (desk.clone(), means.catalog.clone(), means.clock.clone());
+    driver.every(name("greeter"), HOLD_EVERY, move || greeter.clone().greet(catalog.clone(), clock.clone()));
     let tracker = desk.clone();
     driver.every(name("tracker"), TRACK_EVERY, move || tracker.clone().track());
-    let (reader, store, clock) = (desk.clone(), means.store.clone(), means.clock.clone());
-    driver.at_leisure(name("reader"), CATALOGUE_EVERY, move || reader.clone().read(store.clone(), clock.clone()));
+    let (reader, catalog, clock) = (desk.clone(), means.catalog.clone(), means.clock.clone());
+    driver.at_leisure(name("reader"), CATALOGUE_EVERY, move || reader.clone().read(catalog.clone(), clock.clone()));
     let asker = desk.clone();
     driver.every(name("asker"), ASK_EVERY, move || asker.clone().ask());
     let doubter = desk.clone();
@@ -117,13 +117,13 @@ impl Desk {
 
     /// Until a panel has answered, its catalogue is asked for: a panel that was dead at the start is sold from as soon
     /// as it is back. Its balance is read then, and now and again by the accountant.
-    async fn greet(self: Arc<Self>, store: Store, clock: SharedClock) -> Result<(), StoreError> {
+    async fn greet(self: Arc<Self>, catalog: Catalog, clock: SharedClock) -> Result<(), StoreError> {
         if self.greeted.load(Ordering::Acquire) || self.epoch().is_none() {
             return Ok(());
         }
         if !self.panel.has_answered() {
             // What came of it is told and kept where it is read.
-            let _ = refresh::one(&store, &self.panel, &clock).await?;
+            let _ = refresh::one(&catalog, &self.panel, &clock).await?;
         }
         if self.delivery.ask_balance(&self.panel).await?.is_some() {
             self.greeted.store(true, Ordering::Release);
@@ -132,9 +132,9 @@ impl Desk {
     }
 
     /// Prices move; what is sold follows, and the margin guard looks at them. The first reading was somebody else's.
-    async fn read(self: Arc<Self>, store: Store, clock: SharedClock) -> Result<(), StoreError> {
+    async fn read(self: Arc<Self>, catalog: Catalog, clock: SharedClock) -> Result<(), StoreError> {
         if self.epoch().is_some() && self.panel.has_answered() {
-            let _ = refresh::one(&store, &self.panel, &clock).await?;
+            let _ = refresh::one(&catalog, &self.panel, &clock).await?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What can need a person: the alert, what makes it so, and what ends it. Texts of panels and customers stand in it,
 /// which nobody may be told.
-const NEEDS: [(&str, &str, &str); 10] = [
+const NEEDS: [(&str, &str, &str); 11] = [
     (
         "orders_in_doubt a",
         "update leg set state = 'in_doubt', doubted_at = now(), reason = 'https://example.org/1'",
@@ -47,6 +47,11 @@ const NEEDS: [(&str, &str, &str); 10] = [
         "catalogue_unreadable a",
         "update provider set catalogue_error = 'no key the-panels-key'",
         "update provider set catalogue_error = null",
+    ),
+    (
+        "price_jump a",
+        "update panel_service set held_at = now() where service = '1'",
+        "update panel_service set held_at = null",
     ),
     ("balance_low a", "update provider set balance = 49.99999999", "update provider set balance = 50"),
     (

@@ -47,13 +47,13 @@ pub async fn refused(database: &Database, words: &[&str], why: &str) {
 }
 
 /// A place for backups; the folder goes with the first value.
-fn place() -> (TempDir, PathBuf) {
+pub fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("backup");
     (folder, file)
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -89,7 +89,7 @@ async fn everything_and_more() -> World {
 }
 
 /// The same panels and the same file, over another database, at the true time: commands know no other.
-async fn moved_to(mut world: World, copy: Database) -> World {
+pub async fn moved_to(mut world: World, copy: Database) -> World {
     world.database = copy;
     world.house = world.restarted().await;
     world.door = world.house.open_door(([127, 0, 0, 1], 0).into(), healthy()).await.unwrap();

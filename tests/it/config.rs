@@ -68,7 +68,8 @@ fn the_least_file_has_the_documented_defaults() {
     assert_eq!(mapping.hash.0.len(), 12);
     assert_eq!(mapping.default_dialect.word(), "classic");
     assert_eq!(mapping.margin_floor, Percent::parse("3").unwrap());
-    assert!(mapping.markups.is_empty());
+    assert_eq!(mapping.price_jump, Percent::parse("30").unwrap());
+    assert!(mapping.markups.is_empty() && mapping.imports.is_empty());
     let provider = &mapping.providers[0];
     assert_eq!((provider.dialect.word(), &provider.key), ("classic", &KeySource::Env("SMOSALE_KEY".into())));
     assert_eq!((provider.requests_per_second, provider.concurrent_max), (10, 8));
@@ -95,7 +96,7 @@ fn the_least_file_has_the_documented_defaults() {
 #[test]
 fn what_is_not_available_yet_may_stand_at_its_default() {
     let text = LEAST
-        .replace("[[provider]]", "default_dialect = \"classic\"\nreload = \"watch\"\nprice_jump_percent = \"30.0\"\n[exchange]\n[alerts]\n[[provider]]")
+        .replace("[[provider]]", "default_dialect = \"classic\"\nreload = \"watch\"\n[exchange]\n[alerts]\n[[provider]]")
         .replace("[[service]]", "ids_grow = false\naccount_is_ours_alone = false\nvisible_after_s = 3600\nin_doubt_policy = \"hold\"\ndoubts_in_a_row_max = 3\ndoubts_per_minute_max = 5\ncancel_ack_is_final = false\nreversal = \"absorb\"\nrefill = true\nrefill_expires_after_h = 48\nfailed_settles_after_h = 24\nmethod = \"POST\"\nservices_offset = false\nallow_http = false\n[[service]]\nstrategy = \"priority\"\nremainder = \"settle\"");
     read(&text).unwrap();
 }
@@ -116,6 +117,23 @@ fn strategies_and_weights_are_read_and_a_weight_that_changes_nothing_is_told() {
     }
     let service = read(LEAST).unwrap().mapping.services.remove(0);
     assert_eq!((service.routing.strategy, service.routing.weight(&service.routes[0])), (Strategy::Priority, 100));
+}
+
+#[test]
+fn a_catalogue_is_sold_as_its_block_says() {
+    let blocks = "[[import]]\nprovider = \"smosale\"\nids_from = 2_000_000_000\n\
+                  [[import]]\nprovider = \"smosale\"\ncategories = [\"Tele*\"]\nexclude = [\"*TEST*\", \"x\"]\nids_from = 1\n";
+    let text = LEAST.replace("[[provider]]", "price_jump_percent = \"12.5\"\n[[provider]]");
+    let (before, _) = text.split_once("[[service]]").unwrap();
+    let file = read(&format!("{before}{blocks}")).unwrap();
+    let [all, some] = &file.mapping.imports[..] else { panic!("{:?}", file.mapping.imports) };
+    assert_eq!((all.provider.0.as_str(), all.ids_from, all.categories.len()), ("smosale", 2_000_000_000, 0));
+    assert_eq!(
+        (&some.categories[..], &some.exclude[..], some.ids_from),
+        (&["Tele*".into()][..], &["*TEST*".into(), "x".into()][..], 1)
+    );
+    assert_eq!(file.mapping.price_jump, Percent::parse("12.5").unwrap());
+    assert!(!file.notes.iter().any(|note| note.contains("no service is routed")), "{:?}", file.notes);
 }
 
 #[test]

@@ -140,6 +140,8 @@ async fn a_route_that_eats_the_margin_is_not_taken() {
     // Sold at 2: the floor of 3 % leaves 1.94 for the panel.
     world.panels[1].set_rate("1", Rate::parse("1.95").unwrap());
     world.house.refresh().await.unwrap();
+    crate::backup::json(&world.database, &["catalog", "accept", "b"]).await;
+    world.house.catalog.adopt().await.unwrap();
     world.panels[0].set_balance(money("0"));
     let order = world.buy("1", "100").await;
     world.work().await;

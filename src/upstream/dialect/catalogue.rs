@@ -70,14 +70,15 @@ fn service(raw: &RawValue) -> Option<PanelService> {
         Some(raw) if scalar(raw) != Scalar::Null => count(raw),
         Some(_) | None => package.then_some(1),
     };
-    let rate = fields.first(&["rate"], amount);
+    let rate = fields.first(&["rate"], amount).and_then(|rate| Rate::parse_rounding_up(&rate).ok());
     let flag_of = |name: &str| fields.value(name).is_some_and(flag);
     Some(PanelService {
         service: fields.first(&["service"], id)?,
         name: words("name", NAME_BYTES_MAX),
         category: words("category", CATEGORY_BYTES_MAX),
         rate_text: words("rate", WORD_BYTES_MAX),
-        rate: rate.and_then(|rate| Rate::parse_rounding_up(&rate).ok()),
+        rate,
+        own_rate: rate,
         min: bound("min")?,
         max: bound("max")?,
         refill: flag_of("refill"),
@@ -111,6 +112,7 @@ mod tests {
             category: "First".into(),
             rate_text: "0.90000000001".into(),
             rate: Some(Rate::parse("0.90000001").unwrap()),
+            own_rate: Some(Rate::parse("0.90000001").unwrap()),
             min: 50,
             max: 10_000,
             refill: true,

@@ -1,0 +1,187 @@
+//! Selling a panel's catalogue as it comes: which services an import takes, and the ids of ours that they keep for ever.
+//!
+//! An id is given in the commit that stores a catalogue or publishes a configuration, and nothing is sold before that
+//! commit: a service without a stored id is not there. What a `[[service]]` block has as its first route is that block's
+//! affair, and no import's.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::catalog::mapping::Mapping;
+use crate::catalog::snapshot::Unsold;
+use crate::domain::clock::Instant;
+use crate::domain::id::{ProviderId, ServiceId};
+use crate::domain::service::{Route, ServiceRule};
+use crate::pricing::markup::matches_glob;
+use crate::store::catalogue::{Listed, Shown};
+use crate::store::imports::{self, Given, IMPORTED_MAX};
+use crate::store::{StoreError, Tx, catalogue};
+
+/// One `[[import]]` block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportRule {
+    /// Whose catalogue.
+    pub provider: ProviderId,
+    /// Patterns of categories, of which one must match; none: every category.
+    pub categories: Vec<String>,
+    /// Patterns of names and categories; where one matches either, the service is left out.
+    pub exclude: Vec<String>,
+    /// The first id that it may give.
+    pub ids_from: i32,
+}
+
+impl ImportRule {
+    /// Whether it sells a service of its panel's that is shown under this name and category.
+    pub fn takes(&self, name: &str, category: &str) -> bool {
+        let wanted =
+            self.categories.is_empty() || self.categories.iter().any(|pattern| matches_glob(pattern, category));
+        let left_out = |pattern: &String| matches_glob(pattern, name) || matches_glob(pattern, category);
+        wanted && !self.exclude.iter().any(left_out)
+    }
+}
+
+/// Why a configuration cannot be published.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Blocks took ids that mean something else for ever.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Taken(Vec<Taken>),
+    /// The database gave no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A `[[service]]` block under an id that an import gave to another service.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "service {id}: the id was given to service {:?} of panel \"{}\" by an import, and keeps that meaning: give the block \
+     another id, or make that service its first route", .of.service, .of.provider
+)]
+pub struct Taken {
+    /// The id.
+    pub id: ServiceId,
+    /// What it means.
+    pub of: Route,
+}
+
+/// What a new configuration needs before it is sold by, in the transaction that publishes it: every service that its
+/// imports take gets its id, and no block has an id that means something else.
+pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Instant) -> Result<(), Refused> {
+    let mut providers: Vec<&ProviderId> = mapping.imports.iter().map(|import| &import.provider).collect();
+    providers.sort();
+    providers.dedup();
+    // In the order of their names, so that two who publish cannot wait for each other.
+    for provider in &providers {
+        catalogue::only_one(tx, provider).await?;
+    }
+    imports::only_one(tx).await?;
+    for provider in providers {
+        let rows = catalogue::listed_by(tx, provider).await?;
+        if give(tx, mapping, provider, &rows, now).await? > 0 {
+            catalogue::renew(tx, provider).await?;
+        }
+    }
+    let blocks: Vec<i32> = mapping.services.iter().map(|rule| rule.id.0).collect();
+    let given: HashMap<ServiceId, Route> = imports::given(tx, &blocks).await?.into_iter().collect();
+    let clash = |rule: &ServiceRule| given.get(&rule.id).filter(|of| !means(rule, of)).cloned();
+    let taken: Vec<Taken> =
+        mapping.services.iter().filter_map(|rule| Some(Taken { id: rule.id, of: clash(rule)? })).collect();
+    if taken.is_empty() { Ok(()) } else { Err(Refused::Taken(taken)) }
+}
+
+/// What a panel was just stored to list gets its ids, in the same transaction.
+pub async fn after_reading(
+    tx: &mut Tx,
+    mapping: &Mapping,
+    provider: &ProviderId,
+    now: Instant,
+) -> Result<(), StoreError> {
+    if mapping.imports.iter().any(|import| import.provider == *provider) {
+        let rows = catalogue::listed_by(tx, provider).await?;
+        give(tx, mapping, provider, &rows, now).await?;
+    }
+    Ok(())
+}
+
+/// Gives an id to every row of a panel's catalogue that an import takes and that has none yet. How many.
+async fn give(
+    tx: &mut Tx,
+    mapping: &Mapping,
+    provider: &ProviderId,
+    rows: &[Shown],
+    now: Instant,
+) -> Result<u64, StoreError> {
+    let of_panel: Vec<&ImportRule> = mapping.imports.iter().filter(|import| import.provider == *provider).collect();
+    let own = owned(mapping);
+    let blocks: Vec<i32> = mapping.services.iter().map(|rule| rule.id.0).collect();
+    let mut wanted: Vec<(&str, i32)> = rows
+        .iter()
+        .filter(|row| !own.contains(&(provider.0.as_str(), row.service.as_str())))
+        .filter_map(|row| {
+            let import = of_panel.iter().find(|import| import.takes(&row.name, &row.category))?;
+            Some((row.service.as_str(), import.ids_from))
+        })
+        .collect();
+    // Numbers in their order: whoever compares our ids with the panel's finds them in step.
+    wanted.sort_by_key(|(service, _)| (service.len(), *service));
+    let Given { missing, given } = imports::give(tx, provider, &wanted, &blocks, now).await?;
+    if given < missing {
+        tracing::error!(
+            %provider, left_out = missing - given,
+            "imports sell at most {IMPORTED_MAX} services of a panel: leave categories out"
+        );
+    }
+    Ok(given)
+}
+
+/// The rules of what the imports sell, as if each were a block; and what has an id and is not sold, with the reason.
+pub fn rules(mapping: &Mapping, listed: &[(ProviderId, Listed)]) -> (Vec<ServiceRule>, Vec<Unsold>) {
+    let own = owned(mapping);
+    let blocks: HashSet<ServiceId> = mapping.services.iter().map(|rule| rule.id).collect();
+    let (mut rules, mut unsold) = (Vec::new(), Vec::new());
+    let mut leave = |id, route, why| unsold.push(Unsold { id, why, routes: vec![route] });
+    for (provider, row) in listed {
+        let Some(id) = row.imported else { continue };
+        let mut of_panel = mapping.imports.iter().filter(|import| import.provider == *provider).peekable();
+        if of_panel.peek().is_none() {
+            continue;
+        }
+        let route = Route { provider: provider.clone(), service: row.row.service.clone() };
+        if own.contains(&(route.provider.0.as_str(), route.service.as_str())) {
+            if !blocks.contains(&id) {
+                leave(id, route, "a [[service]] block sells it under an id of its own");
+            }
+        } else if row.gone {
+            leave(id, route, "its panel does not list it now");
+        } else if of_panel.any(|import| import.takes(&row.row.name, &row.row.category)) {
+            rules.push(ServiceRule::as_it_comes(id, route));
+        } else {
+            leave(id, route, "no [[import]] takes it now");
+        }
+    }
+    (rules, unsold)
+}
+
+/// What every id was given to, whether it is sold now or not.
+pub fn given(listed: &[(ProviderId, Listed)]) -> HashMap<ServiceId, Route> {
+    let given = listed.iter().filter_map(|(provider, listed)| {
+        Some((listed.imported?, Route { provider: provider.clone(), service: listed.row.service.clone() }))
+    });
+    given.collect()
+}
+
+/// Why a block cannot be sold under its id, where an import gave the id to something else: to this.
+pub fn refusal(rule: &ServiceRule, given: Option<&Route>) -> Option<&'static str> {
+    (!means(rule, given?))
+        .then_some("an import gave its id to another service, which keeps it: give the block another id")
+}
+
+/// A block may take up an id that was imported, where the id goes on meaning the same.
+fn means(rule: &ServiceRule, of: &Route) -> bool {
+    rule.routes.first() == Some(of)
+}
+
+/// What blocks sell by their first routes: `(panel, its service)`.
+fn owned(mapping: &Mapping) -> HashSet<(&str, &str)> {
+    let firsts = mapping.services.iter().filter_map(|rule| rule.routes.first());
+    firsts.map(|route| (route.provider.0.as_str(), route.service.as_str())).collect()
+}
