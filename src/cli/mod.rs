@@ -15,6 +15,7 @@ mod ledger;
 mod order;
 mod panel_sim;
 mod provider;
+mod provider_probe;
 mod serve;
 mod session;
 mod traffic;
@@ -138,6 +139,7 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         Command::Serve(options) => return serve::run(globals, options).await,
         Command::Check => return check::run(&globals),
         Command::PanelSim(options) => return panel_sim::run(options).await,
+        Command::Provider(provider::Command::Probe(options)) => return provider_probe::run(options).await,
         Command::Migrate
         | Command::Customer(_)
         | Command::Key(_)

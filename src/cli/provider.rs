@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::cli::answer::{Answer, maybe_moment, moment, table};
+use crate::cli::answer::{Answer, WrongUse, maybe_moment, moment, table};
+use crate::cli::provider_probe;
 use crate::cli::session::Session;
 use crate::domain::clock::Instant;
 use crate::domain::id::ProviderId;
@@ -11,6 +12,8 @@ use crate::store::providers::{self, ProviderRow};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Learn how a new panel wants to be asked, by questions that buy nothing, and print its block for providers.toml
+    Probe(provider_probe::Options),
     /// Every panel: its catalogue, our balance there, what is open, in doubt and parked
     List,
     /// Stop sending orders to a panel; everything else goes on
@@ -27,6 +30,7 @@ pub enum Command {
 
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
     match command {
+        Command::Probe(_) => Err(WrongUse::because("a probe needs no database")),
         Command::List => list(session).await,
         Command::Pause { provider } => pause(session, provider, true).await,
         Command::Resume { provider } => pause(session, provider, false).await,

@@ -53,7 +53,7 @@ impl Panel {
         let requests_per_second = at_least_one("requests_per_second", settings.requests_per_second)?;
         at_least_one("status_batch_max", settings.status_batch_max)?;
         let idle_max = usize::try_from(concurrent_max.get()).unwrap_or(usize::MAX);
-        let wire = Wire::new(&settings.url, settings.method, settings.allow_http, idle_max)?;
+        let wire = Wire::new(&settings, idle_max)?;
         Ok(Self {
             tongue: Tongue::new(settings.dialect, settings.words.clone()),
             redaction: Redaction::of(&key),
@@ -103,7 +103,7 @@ impl Panel {
     async fn added(&self, slot: Slot, leg: &LeasedLeg) -> (Evidence, bool) {
         let heard = self.ask(&slot, Ask::Add(leg), self.settings.add_timeout(), SHORT_ANSWER_BYTES_MAX).await;
         let (verdict, http_status, words, of_another) = match heard {
-            Heard::Answer { status, body } => {
+            Heard::Answer { status, body, .. } => {
                 let text = String::from_utf8_lossy(&body);
                 let added = self.tongue.added(&text);
                 let of_another = added.id.is_none() && self.tongue.is_of_another(&added);
@@ -145,7 +145,7 @@ impl Panel {
         }
         let heard = self.ask(&slot, Ask::Refill(order), self.settings.add_timeout(), SHORT_ANSWER_BYTES_MAX).await;
         match heard {
-            Heard::Answer { status, body } => {
+            Heard::Answer { status, body, .. } => {
                 let text = String::from_utf8_lossy(&body);
                 let words = self.redaction.words(&text);
                 match Tongue::refill(&text) {
@@ -267,7 +267,7 @@ impl Panel {
     async fn question(&self, ask: Ask<'_>, timeout: Duration, bytes_max: usize) -> Result<(u16, String), Failure> {
         let slot = self.slot().await;
         match self.ask(&slot, ask, timeout, bytes_max).await {
-            Heard::Answer { status, body } => Ok((status, String::from_utf8_lossy(&body).into_owned())),
+            Heard::Answer { status, body, .. } => Ok((status, String::from_utf8_lossy(&body).into_owned())),
             Heard::NeverSent { words } => {
                 Err(Failure { kind: FailureKind::NeverSent, words: self.redaction.words(&words) })
             }
