@@ -17,7 +17,7 @@ pub enum CaFileError {
     /// It cannot be read.
     #[error("{path} cannot be read: {1}", path = .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// It is larger than [`CA_FILE_BYTES_MAX`].
+    /// It is larger than any such file would be.
     #[error("{path} is larger than {CA_FILE_BYTES_MAX} bytes; is it the right file?", path = .0.display())]
     TooLarge(PathBuf),
     /// Nothing in it stands between the lines of a certificate.

@@ -1,7 +1,7 @@
 //! Learning how an unknown panel wants to be asked, with questions that place nothing and change nothing.
 //!
 //! At most [`CALLS_MAX`] of them leave, one at a time: `balance`, `services`, and `status` and `refill_status` of ids that
-//! nobody was ever given. What is made of the answers is decided by [`judge`], which asks nobody.
+//! nobody was ever given. What is made of the answers is decided by `judge`, which asks nobody.
 
 mod ask;
 mod judge;
