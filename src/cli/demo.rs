@@ -133,6 +133,7 @@ fn panel_settings(key: &str, dialect: PanelDialect, apart: u32) -> anyhow::Resul
         currency: CURRENCY,
         seed: u64::try_from(SystemClock.now().timestamp_micros())? + u64::from(apart),
         faults: simulator::Faults::default(),
+        habits: simulator::Habits::default(),
         balance: Money::parse(PANEL_BALANCE)?,
         services_extra: 0,
         delivery_s: DELIVERY_S,

@@ -17,6 +17,7 @@ mod moves;
 mod order;
 mod panel_sim;
 mod provider;
+mod provider_probe;
 mod serve;
 mod session;
 mod traffic;
@@ -147,6 +148,7 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         Command::Serve(options) => return serve::run(globals, options).await,
         Command::Check => return check::run(&globals),
         Command::PanelSim(options) => return panel_sim::run(options).await,
+        Command::Provider(provider::Command::Probe(options)) => return provider_probe::run(options).await,
         Command::Migrate
         | Command::Customer(_)
         | Command::Key(_)

@@ -9,7 +9,7 @@ use crate::cli::serve::told_to_end;
 use crate::domain::clock::SystemClock;
 use crate::domain::money::Money;
 use crate::domain::provider::PanelDialect;
-use crate::simulator::{DELIVERY_S_DEFAULT, Faults, Settings, Simulator, currency_of};
+use crate::simulator::{DELIVERY_S_DEFAULT, Faults, Habits, Settings, Simulator, currency_of};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -27,6 +27,9 @@ pub struct Options {
     /// so many percent more than the charge that it tells
     #[arg(long, value_name = "SPEC", default_value = "")]
     faults: String,
+    /// In what it is unlike its documents, such as get,parts=500,currency=EUR; a wrong name lists them all
+    #[arg(long, value_name = "SPEC", default_value = "")]
+    habits: String,
     /// What our account there holds
     #[arg(long, value_name = "AMOUNT", default_value = "1000.00")]
     balance: String,
@@ -45,6 +48,7 @@ pub async fn run(options: Options) -> anyhow::Result<Answer> {
         WrongUse::because(format!("--dialect {:?} is not known; there are: {known}", options.dialect))
     })?;
     let faults: Faults = options.faults.parse().map_err(|why| WrongUse::because(format!("--faults: {why}")))?;
+    let habits: Habits = options.habits.parse().map_err(|why| WrongUse::because(format!("--habits: {why}")))?;
     let balance = Money::parse(&options.balance).map_err(|why| WrongUse::because(format!("--balance {why}")))?;
     let settings = Settings {
         listen: options.listen,
@@ -53,6 +57,7 @@ pub async fn run(options: Options) -> anyhow::Result<Answer> {
         currency: currency_of(dialect),
         seed: options.seed,
         faults,
+        habits,
         balance,
         services_extra: options.services,
         delivery_s: DELIVERY_S_DEFAULT,

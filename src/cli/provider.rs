@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::cli::answer::{Answer, maybe_moment, moment, table};
+use crate::cli::answer::{Answer, WrongUse, maybe_moment, moment, table};
+use crate::cli::provider_probe;
 use crate::cli::session::Session;
 use crate::domain::clock::Instant;
 use crate::domain::float::Runway;
@@ -14,6 +15,8 @@ use crate::store::{gates, treasury};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Learn how a new panel wants to be asked, by questions that buy nothing, and print its block for providers.toml
+    Probe(provider_probe::Options),
     /// Every panel: its catalogue, our balance there and how long it lasts, what is open, in doubt and parked
     List,
     /// Stop sending orders to a panel; everything else goes on
@@ -30,6 +33,7 @@ pub enum Command {
 
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
     match command {
+        Command::Probe(_) => Err(WrongUse::because("a probe needs no database")),
         Command::List => list(session).await,
         Command::Pause { provider } => pause(session, provider, true).await,
         Command::Resume { provider } => pause(session, provider, false).await,

@@ -1,26 +1,27 @@
 //! `[[provider]]`: the panels, how each is asked, and what its words mean.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use http::Uri;
 
 use crate::config::complaint::shown;
 use crate::config::exchange::Currencies;
-use crate::config::reader::{Later, Section};
+use crate::config::reader::Section;
 use crate::domain::id::ProviderId;
 use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::{
     AskMethod, AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus,
     PanelWord, ProviderSettings, RefusalClass, Reversal, SettlingSettings,
 };
+use crate::upstream::check_ca_file;
 
 /// The longest id; it stands in tables, logs and metrics.
 const ID_BYTES_MAX: usize = 40;
 /// The longest URL; longer ones are pasted by mistake.
 const URL_BYTES_MAX: usize = 2_048;
-/// The longest name of a key file.
-const KEY_FILE_BYTES_MAX: usize = 1_024;
+/// The longest name of a file.
+const FILE_NAME_BYTES_MAX: usize = 1_024;
 /// The longest text of a panel that `words` can explain.
 const WORD_BYTES_MAX: usize = 200;
 
@@ -61,6 +62,7 @@ fn read(mut section: Section<'_>, currencies: Currencies<'_>, folder: &Path) -> 
     let dialect = section.word("dialect", &dialects).unwrap_or(PanelDialect::Classic);
     let allow_http = section.flag("allow_http").unwrap_or(false);
     let url = url(&mut section, allow_http);
+    let ca_file = ca_file(&mut section, folder);
     let key = key(&mut section, folder);
     let money = currency(&mut section, currencies);
     // Upper bounds stop slips of the finger, not ambitions; the lower bound of the timeout lets a slow TLS handshake live.
@@ -78,13 +80,13 @@ fn read(mut section: Section<'_>, currencies: Currencies<'_>, folder: &Path) -> 
     let method = section.word("method", &methods).unwrap_or(AskMethod::Post);
     let services_offset = section.flag("services_offset").unwrap_or(false);
     let words = words(&mut section);
-    later(&mut section);
     section.finish();
     Some(ProviderSettings {
         id: id?,
         dialect,
         url: url?,
         allow_http,
+        ca_file,
         key: key?,
         currency: money.as_ref()?.0.clone(),
         exchange: money?.1,
@@ -160,9 +162,15 @@ fn asking(section: &mut Section<'_>, dialect: PanelDialect) -> AskingSettings {
     }
 }
 
-/// Settings with their defaults whose work is not built yet.
-fn later(section: &mut Section<'_>) {
-    section.later("ca_file", Later::Absent);
+/// Authorities of the panel's own, looked at already here: a bad file is told before anything is sold through it.
+fn ca_file(section: &mut Section<'_>, folder: &Path) -> Option<PathBuf> {
+    let found = section.line("ca_file", FILE_NAME_BYTES_MAX)?;
+    let path = folder.join(found.value);
+    if let Err(error) = check_ca_file(&path) {
+        section.complain("ca_file", found.at, &error.to_string());
+        return None;
+    }
+    Some(path)
 }
 
 fn id(section: &mut Section<'_>) -> Option<ProviderId> {
@@ -221,7 +229,7 @@ fn key(section: &mut Section<'_>, folder: &Path) -> Option<KeySource> {
         section.complain("key", at, "a key never stands in the file; name its place in key_env or key_file");
     }
     let variable = section.variable("key_env", "the key");
-    let file = section.line("key_file", KEY_FILE_BYTES_MAX);
+    let file = section.line("key_file", FILE_NAME_BYTES_MAX);
     match (section.peek("key_env").is_some(), section.peek("key_file").is_some()) {
         (true, true) => section.complain_whole("key_env and key_file are both there; keep one of them"),
         (false, false) => {

@@ -75,6 +75,8 @@ pub struct ProviderSettings {
     pub url: String,
     /// Whether the key may travel in clear to an address that is not this machine's own.
     pub allow_http: bool,
+    /// A PEM file with authorities that are trusted for this panel beside the public ones.
+    pub ca_file: Option<PathBuf>,
     /// Where its key comes from.
     pub key: KeySource,
     /// The currency of its rates, charges and balance.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
+    catalogue::Service,
     faults::Fault,
+    habits::Habit,
     memory::{self, Said},
     panel::{Panel, Placed},
     reply::{Refused, Reply},
@@ -108,11 +110,12 @@ pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Instan
             Err(refused) => Outcome::of(Err(refused)),
         };
     }
-    let (refills, one_cancel) = (panel.tongue.has_refills(), panel.tongue.cancels_one());
+    let refills = panel.tongue.has_refills() && !panel.habits.has(Habit::NoRefills);
+    let one_cancel = panel.tongue.cancels_one();
     Outcome::of(match action {
         "refill" | "refill_status" if !refills => Err(Refused::Action),
         "cancel" if !one_cancel && form.value("orders").is_none() => Err(Refused::Missing("orders")),
-        "services" => Ok(Reply::Services(panel.listed())),
+        "services" => Ok(Reply::Services(part(panel, form))),
         "status" => status(panel, form, now),
         "refill" => refill(panel, form, now),
         "refill_status" => refill_status(panel, form, now),
@@ -120,6 +123,14 @@ pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Instan
         "balance" => Ok(Reply::Balance(panel.balance)),
         _ => Err(Refused::Action),
     })
+}
+
+/// What is listed, or a part of it where the panel tells it in parts.
+fn part(panel: &Panel, form: &Form) -> Vec<Service> {
+    let listed = panel.listed();
+    let Some(rows) = panel.habits.parts() else { return listed };
+    let from = form.value("offset").and_then(|offset| offset.parse().ok()).unwrap_or(0);
+    listed.into_iter().skip(from).take(rows).collect()
 }
 
 fn add(panel: &mut Panel, form: &Form, now: Instant) -> Result<Placed, Refused> {
@@ -149,7 +160,13 @@ fn name(form: &Form) -> Result<&str, Refused> {
 }
 
 fn status(panel: &Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
+    if panel.habits.has(Habit::NoBatch) && form.value("orders").is_some() {
+        return Err(Refused::Action);
+    }
     Ok(match ids(form, "order", "orders")? {
+        Ids::Many(ids) if panel.habits.batch().is_some_and(|most| ids.len() > most) => {
+            return Err(Refused::TooManyIds(panel.habits.batch().unwrap_or(IDS_MAX)));
+        }
         Ids::One(id) => Reply::Status(Box::new(panel.look(&id, now)?)),
         Ids::Many(ids) => Reply::Statuses(each(ids, |id| panel.look(id, now))),
     })
@@ -185,7 +202,7 @@ fn ids(form: &Form, one: &'static str, many: &'static str) -> Result<Ids, Refuse
             let mut seen = HashSet::new();
             let ids = list.split(',').map(str::trim).filter(|id| !id.is_empty() && seen.insert(*id));
             let ids: Vec<String> = ids.map(str::to_owned).collect();
-            if ids.len() > IDS_MAX { Err(Refused::TooManyIds) } else { Ok(Ids::Many(ids)) }
+            if ids.len() > IDS_MAX { Err(Refused::TooManyIds(IDS_MAX)) } else { Ok(Ids::Many(ids)) }
         }
     }
 }

@@ -20,9 +20,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Shared,
+    accent::{Accented, accented},
     counter::{self, Form},
     dialect::Tongue,
     faults::{Fault, Faults},
+    habits::Habit,
     order::SimOrder,
     reply::Refused,
     spoil::{HangsUp, spoilt},
@@ -46,6 +48,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What an answer says it is.
 pub(super) const JSON: &str = "application/json";
+pub(super) const HTML: &str = "text/html";
 
 /// How the door is told to close.
 #[derive(Debug, Clone, Default)]
@@ -108,6 +111,7 @@ async fn talk(stream: TcpStream, shared: Arc<Shared>, closing: Closing) {
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, HangsUp> {
     let (head, body) = request.into_parts();
     let allowed = match head.uri.path() {
+        "/api/v2" if head.method == Method::GET && reads_queries(shared) => Method::GET,
         "/api/v2" | "/_sim/faults" => Method::POST,
         "/_sim/orders" | "/_sim/requests" => Method::GET,
         _ => return Ok(say(StatusCode::NOT_FOUND, JSON, complaint("Not found"))),
@@ -131,7 +135,13 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, H
     };
     match head.uri.path() {
         "/api/v2" => {
-            let form = if is_form(&head.headers) { Form::read(&body) } else { Err(Refused::Request) };
+            let form = if reads_queries(shared) {
+                Form::read(head.uri.query().unwrap_or_default().as_bytes())
+            } else if is_form(&head.headers) {
+                Form::read(&body)
+            } else {
+                Err(Refused::Request)
+            };
             match befallen.and_then(refusal) {
                 Some(refused) => Ok(turned_away(&form, refused, shared)),
                 None => v2(&form, shared).await,
@@ -149,6 +159,10 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, H
         "/_sim/requests" => Ok(say(StatusCode::OK, JSON, json(&shared.requests()))),
         _ => Ok(set_faults(&body, shared)),
     }
+}
+
+fn reads_queries(shared: &Shared) -> bool {
+    shared.with(|panel, _| panel.habits.has(Habit::Get))
 }
 
 /// A form, whatever charset is said: other kinds of bodies are what a strict panel does not read.
@@ -189,16 +203,20 @@ fn turned_away(form: &Result<Form, Refused>, refused: Refused, shared: &Shared) 
 }
 
 async fn v2(form: &Result<Form, Refused>, shared: &Shared) -> Result<Answer, HangsUp> {
-    let (fault, status, body) = shared.with(|panel, now| {
+    let (fault, Accented { status, page, body }, limit) = shared.with(|panel, now| {
         let outcome = counter::serve(panel, form, now);
-        let (status, body) = panel.tongue.answer(&outcome.said);
-        (outcome.fault, status, body)
+        let answer = panel.tongue.answer(&outcome.said);
+        (outcome.fault, accented(&panel.habits, &outcome.said, answer), panel.habits.limit())
     });
-    match fault {
-        None => Ok(say(status, JSON, body)),
+    let mut answer = match fault {
+        None => say(status, if page { HTML } else { JSON }, body),
         // Faults befall orders that were placed, whose answers are good.
-        Some(fault) => spoilt(fault, body).await,
+        Some(fault) => spoilt(fault, body).await?,
+    };
+    if let Some(limit) = limit {
+        answer.headers_mut().insert("x-ratelimit-limit", limit.into());
     }
+    Ok(answer)
 }
 
 fn set_faults(body: &[u8], shared: &Shared) -> Answer {

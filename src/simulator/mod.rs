@@ -3,12 +3,14 @@
 //! Real HTTP on loopback, for the demo, for the tests and for `panel-sim`. Its services are named after their fate, so
 //! that an order's end can be chosen by choosing what to buy; faults can be turned on for every service while it runs.
 
+mod accent;
 mod catalogue;
 mod chance;
 mod counter;
 mod dialect;
 mod door;
 mod faults;
+mod habits;
 mod memory;
 mod order;
 mod panel;
@@ -29,6 +31,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::task::TaskTracker;
 
 pub use faults::{Fault, Faults, FaultsError};
+pub use habits::{Habit, Habits, HabitsError};
 pub use order::{Ending, SimOrder};
 
 use crate::domain::wish::Details;
@@ -62,6 +65,8 @@ pub struct Settings {
     pub seed: u64,
     /// Faults from the start.
     pub faults: Faults,
+    /// In what it is unlike its dialect's documents.
+    pub habits: Habits,
     /// What the panel holds of ours.
     pub balance: Money,
     /// Mixed rows behind the services named after their fate (at most 100,000).

@@ -12,6 +12,7 @@ use super::{
     chance,
     dialect::{Tongue, number},
     faults::{Fault, Faults},
+    habits::Habits,
     memory::{Memory, Said},
     order::{End, Ending, Order, SimOrder},
     refill::Refills,
@@ -60,6 +61,8 @@ pub(super) struct Panel {
     pub(super) key: Option<String>,
     pub(super) balance: Money,
     pub(super) faults: Faults,
+    /// In what it is unlike its dialect's documents.
+    pub(super) habits: Habits,
     /// Requests by action.
     pub(super) requests: BTreeMap<&'static str, u64>,
     /// Orders younger than this are not found when their status is asked.
@@ -92,9 +95,10 @@ impl Panel {
             key: Some(settings.key.clone()),
             balance: settings.balance,
             faults: settings.faults.clone(),
+            habits: settings.habits.clone(),
             requests: BTreeMap::new(),
             visible_after: TimeDelta::zero(),
-            tongue: Tongue::new(settings.dialect, settings.currency),
+            tongue: Tongue::new(settings.dialect, settings.habits.currency().unwrap_or(settings.currency)),
             memory: Memory::default(),
             seed,
             delivery_s: settings.delivery_s.min(DELIVERY_S_MAX),
@@ -353,6 +357,7 @@ mod tests {
             currency: "USD",
             seed: 1,
             faults: Faults::default(),
+            habits: Habits::default(),
             balance: money(balance),
             services_extra: 0,
             delivery_s: 4,

@@ -45,7 +45,8 @@ pub(super) enum Refused {
     Missing(&'static str),
     /// A parameter that cannot be read as what it must be.
     Unreadable(&'static str),
-    TooManyIds,
+    /// More than this.
+    TooManyIds(usize),
     /// No service is named.
     NoService,
     /// Unknown, switched off, or of a type that is not sold.

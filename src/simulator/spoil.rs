@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use tokio::time::sleep;
 
 use super::{
-    door::{Answer, JSON, say},
+    door::{Answer, HTML, JSON, say},
     faults::Fault,
 };
 
@@ -22,8 +22,6 @@ const HANG_MAX: Duration = Duration::from_mins(10);
 
 /// How late a slow answer comes.
 const SLOW: Duration = Duration::from_secs(3);
-
-const HTML: &str = "text/html";
 
 /// The page of the gateway before a panel whose panel does not answer.
 const BAD_GATEWAY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n\

@@ -1,6 +1,7 @@
 //! Why a panel cannot be asked, or why a question to it has no answer: asking again is safe, for questions place nothing.
 
 use crate::domain::provider::RefusalClass;
+use crate::upstream::authorities::CaFileError;
 
 /// Why a panel cannot be asked with these settings.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,9 @@ pub enum PanelError {
     /// The key would travel in clear.
     #[error("`url` must be https: http elsewhere than on this machine needs allow_http")]
     InClear,
+    /// The authorities of its own cannot be had.
+    #[error("`ca_file`: {0}")]
+    CaFile(#[from] CaFileError),
     /// The way to it could not be prepared.
     #[error("no connections can be made: {0}")]
     Unprepared(String),

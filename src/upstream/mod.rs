@@ -12,17 +12,20 @@
 mod answer;
 #[cfg(test)]
 mod anything;
+mod authorities;
 mod classify;
 mod dialect;
 mod evidence;
 mod failure;
 mod panel;
+pub mod probe;
 mod rest;
 mod scalar;
 mod stack;
 mod wire;
 
 pub use answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
+pub use authorities::{CaFileError, check_ca_file};
 pub use failure::{Failure, FailureKind, PanelError, Whose};
 pub use panel::Panel;
 pub use stack::Slot;

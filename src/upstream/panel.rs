@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::clock::{Instant, SharedClock, SystemClock};
@@ -78,7 +80,7 @@ impl Panel {
         let requests_per_second = at_least_one("requests_per_second", settings.requests_per_second)?;
         at_least_one("status_batch_max", settings.status_batch_max)?;
         let idle_max = usize::try_from(concurrent_max.get()).unwrap_or(usize::MAX);
-        let wire = Wire::new(&settings.url, settings.method, settings.allow_http, idle_max)?;
+        let wire = Wire::new(&settings, idle_max)?;
         Ok(Self {
             tongue: Tongue::new(settings.dialect, settings.words.clone()),
             redaction: Redaction::of(&key),
@@ -160,10 +162,10 @@ impl Panel {
         let timeout = self.settings.add_timeout();
         let Timed { heard, slow, tried } = self.ask(&slot, Ask::Add(leg), timeout, SHORT_ANSWER_BYTES_MAX).await;
         let (verdict, http_status, words, of_another) = match heard {
-            Heard::Answer { status, body, retry_after } => {
+            Heard::Answer { status, body, headers } => {
                 let text = String::from_utf8_lossy(&body);
                 let added = self.tongue.added(&text);
-                self.mind_pace(status, retry_after.as_deref(), added.refusal);
+                self.mind_pace(status, retry_after(&headers), added.refusal);
                 let of_another = added.id.is_none() && self.tongue.is_of_another(&added);
                 (verdict(status, added), Some(status), self.redaction.words(&text), of_another)
             }
@@ -217,10 +219,10 @@ impl Panel {
         let fails = tried && matches!(heard, Heard::NeverSent { .. });
         self.count(Purpose::Order, if fails { Told::Fails } else { Told::Nothing }, false);
         match heard {
-            Heard::Answer { status, body, retry_after } => {
+            Heard::Answer { status, body, headers } => {
                 let text = String::from_utf8_lossy(&body);
                 // An error is read alike in the answer to whatever could not be placed.
-                self.mind_pace(status, retry_after.as_deref(), self.tongue.added(&text).refusal);
+                self.mind_pace(status, retry_after(&headers), self.tongue.added(&text).refusal);
                 let words = self.redaction.words(&text);
                 match Tongue::refill(&text) {
                     Asked::Taken(id) if believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
@@ -348,9 +350,9 @@ impl Panel {
         }
         let Timed { heard, slow, tried } = self.ask(&slot, ask, timeout, bytes_max).await;
         match heard {
-            Heard::Answer { status, body, retry_after } => {
+            Heard::Answer { status, body, headers } => {
                 let text = String::from_utf8_lossy(&body).into_owned();
-                Ok(Said { status, text, retry_after, slow })
+                Ok(Said { status, text, retry_after: retry_after(&headers).map(str::to_owned), slow })
             }
             Heard::NeverSent { words } => {
                 self.count(Purpose::Question, if tried { Told::Fails } else { Told::Nothing }, slow);
@@ -435,4 +437,9 @@ impl Panel {
         }
         self.redaction.words(&format!("{words}; until then: {}", String::from_utf8_lossy(part)))
     }
+}
+
+/// What stands beside an answer about when to come back, where that can be read.
+fn retry_after(headers: &HeaderMap) -> Option<&str> {
+    headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok())
 }

@@ -1,6 +1,7 @@
 //! One request to a panel, and proof of whether a byte of it left: the only HTTP client of this floor.
 
 use std::error::Error;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,12 +9,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http_body::{Body, Frame, SizeHint};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 
-use crate::domain::provider::AskMethod;
+use crate::domain::provider::{AskMethod, ProviderSettings};
+use crate::upstream::authorities::authorities;
 use crate::upstream::failure::PanelError;
 
 /// How long the way to a panel (name, connection, TLS) may take.
@@ -44,8 +47,8 @@ pub(super) enum Heard {
         status: u16,
         /// Its body, decoded.
         body: Vec<u8>,
-        /// The `Retry-After` beside it, where it has one that can be read.
-        retry_after: Option<String>,
+        /// What stood before it.
+        headers: HeaderMap,
     },
     /// Proven: not one byte of what was asked left, and none will.
     NeverSent {
@@ -74,10 +77,11 @@ pub(super) struct Patience {
 
 impl Wire {
     /// A client of its own per panel, so that no panel's connections stand in another's way.
-    pub(super) fn new(url: &str, method: AskMethod, allow_http: bool, idle_max: usize) -> Result<Self, PanelError> {
-        let url = safe_url(url, allow_http)?;
+    pub(super) fn new(settings: &ProviderSettings, idle_max: usize) -> Result<Self, PanelError> {
+        let url = safe_url(&settings.url, settings.allow_http)?;
+        let method = settings.method;
         let client = Client::builder()
-            .tls_backend_preconfigured(tls())
+            .tls_backend_preconfigured(tls(settings.ca_file.as_deref())?)
             .user_agent(USER_AGENT)
             // HTTP/2 may refuse a stream that was written already, and clients send such a one again.
             .http1_only()
@@ -158,11 +162,11 @@ fn is_loopback(host: &str) -> bool {
 
 async fn read(mut response: Response, bytes_max: usize) -> Heard {
     let status = response.status().as_u16();
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(None) => return Heard::Answer { status, body, retry_after },
+            Ok(None) => return Heard::Answer { status, body, headers },
             Ok(Some(chunk)) if chunk.len() > bytes_max - body.len() => {
                 let words = format!("the answer is longer than {bytes_max} bytes");
                 return Heard::Lost { status: Some(status), part: body, words };
@@ -173,14 +177,18 @@ async fn read(mut response: Response, bytes_max: usize) -> Heard {
     }
 }
 
-/// Roots are built in: the system's store may be missing, and then the client would not even start.
-fn tls() -> rustls::ClientConfig {
-    let roots: rustls::RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+/// Roots are built in: the system's store may be missing, and then the client would not even start. The operator's own
+/// stand beside them, for this panel alone.
+fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, PanelError> {
+    let mut roots: rustls::RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    if let Some(path) = ca_file {
+        roots.roots.extend(authorities(path)?.roots);
+    }
+    Ok(rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring speaks the versions that rustls deems safe")
         .with_root_certificates(roots)
-        .with_no_client_auth()
+        .with_no_client_auth())
 }
 
 /// An error and its causes in one line, without the address.

@@ -9,7 +9,7 @@ use panelgate::{
         money::{Money, Rate},
         provider::{PanelDialect, PanelStatus},
     },
-    simulator::{DELIVERY_S_DEFAULT, Ending, Settings, Simulator, currency_of},
+    simulator::{DELIVERY_S_DEFAULT, Ending, Habits, Settings, Simulator, currency_of},
 };
 use serde_json::{Value, json};
 
@@ -44,6 +44,7 @@ impl Panel {
             currency: currency_of(dialect),
             seed: 1,
             faults: faults.parse().unwrap(),
+            habits: Habits::default(),
             balance: Money::parse("10").unwrap(),
             services_extra,
             delivery_s: DELIVERY_S_DEFAULT,

@@ -118,6 +118,7 @@ fn answer(status: &str, body: &str) -> String {
 fn settings(url: String, timeout_ms: u64) -> ProviderSettings {
     ProviderSettings {
         allow_http: false,
+        ca_file: None,
         id: ProviderId("stub".into()),
         dialect: PanelDialect::Classic,
         url,

@@ -16,7 +16,7 @@ use panelgate::domain::provider::PanelDialect;
 use panelgate::downstream::{Door, Health};
 use panelgate::ledger;
 use panelgate::ledger::audit::audit;
-use panelgate::simulator::{Settings, Simulator};
+use panelgate::simulator::{Habits, Settings, Simulator};
 use panelgate::store::{Store, Tx, customers};
 use panelgate::upstream::Panel;
 use secrecy::SecretString;
@@ -321,6 +321,7 @@ pub fn panel_settings(seed: u64, faults: &str, services_extra: u32) -> Settings 
         currency: "USD",
         seed,
         faults: faults.parse().unwrap(),
+        habits: Habits::default(),
         balance: Money::parse("100000").unwrap(),
         services_extra,
         delivery_s: 4,

@@ -7,7 +7,6 @@ use crate::{
     domain::provider::PanelStatus,
     simulator::{
         catalogue::Service,
-        counter::IDS_MAX,
         order::SimOrder,
         panel::ORDERS_MAX,
         reply::{RefillState, Refused, Reply},
@@ -72,7 +71,7 @@ fn text(refused: &Refused) -> String {
         Refused::Request | Refused::Action | Refused::Both => "Incorrect request",
         Refused::Missing(name) => return format!("Missing required parameter: {name}"),
         Refused::Unreadable(name) => return format!("Incorrect parameter: {name}"),
-        Refused::TooManyIds => return format!("Maximum {IDS_MAX} orders per request"),
+        Refused::TooManyIds(most) => return format!("Maximum {most} orders per request"),
         Refused::NoService | Refused::Service => "Incorrect service ID",
         Refused::NoLink | Refused::Link => "Bad link",
         Refused::DripFeed => "Drip-feed is not available for this service",

@@ -9,7 +9,6 @@ use crate::{
     domain::{clock::Instant, id::PublicId, provider::PanelStatus},
     simulator::{
         catalogue::Service,
-        counter::IDS_MAX,
         order::SimOrder,
         panel::ORDERS_MAX,
         reply::{RefillState, Refused, Reply},
@@ -137,7 +136,7 @@ fn text(refused: &Refused) -> String {
         Refused::Both => "Either order or orders is required, not both",
         Refused::Missing(name) => return format!("Missing required parameter: {name}"),
         Refused::Unreadable(name) => return format!("Invalid parameter: {name}"),
-        Refused::TooManyIds => return format!("Maximum {IDS_MAX} orders per request"),
+        Refused::TooManyIds(most) => return format!("Maximum {most} orders per request"),
         Refused::NoService => "Missing required parameter: service",
         Refused::Service => "Service not found",
         Refused::NoLink => "Missing required parameter: link",

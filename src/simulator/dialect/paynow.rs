@@ -76,7 +76,7 @@ fn text(refused: &Refused) -> String {
         | Refused::Both
         | Refused::Missing(_)
         | Refused::Unreadable(_)
-        | Refused::TooManyIds
+        | Refused::TooManyIds(_)
         | Refused::DripFeed
         | Refused::NoCancel
         | Refused::Over(_)

@@ -13,6 +13,7 @@ mod notpanel;
 mod paynow;
 mod question;
 mod rows;
+pub(super) mod signs;
 mod words;
 
 use std::collections::BTreeMap;
