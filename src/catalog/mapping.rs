@@ -27,6 +27,8 @@ pub struct Mapping {
     pub markups: Vec<MarkupRule>,
     /// What a sale must leave, in percent of the charge, when its order is dispatched.
     pub margin_floor: Percent,
+    /// How far a price may move, up or down, in percent of what it is now, before it waits for a person.
+    pub price_jump: Percent,
     /// How many requests of a minute are answered.
     pub limits: LimitSettings,
 }

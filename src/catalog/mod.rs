@@ -1,6 +1,7 @@
 //! The catalogue: the snapshot that each request reads, swapped whole.
 
 pub mod mapping;
+pub mod plan;
 pub mod refresh;
 pub mod snapshot;
 

@@ -203,6 +203,7 @@ mod tests {
             }],
             markups: vec![],
             margin_floor: Percent::default(),
+            price_jump: Percent::parse("30").unwrap(),
             limits: LimitSettings::default(),
         }
     }

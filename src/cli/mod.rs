@@ -14,6 +14,7 @@ mod key;
 mod ledger;
 mod order;
 mod panel_sim;
+mod plan;
 mod provider;
 mod serve;
 mod session;
@@ -69,6 +70,8 @@ enum Command {
     Serve(serve::Options),
     /// Validate the configuration file: everything that is wrong, with line and column
     Check,
+    /// Show what the configuration file would change: services, prices, margins, panels, open orders, and its dangers
+    Plan,
     /// Bring the database's schema up to date
     Migrate,
     /// Open, list, suspend and trust customers
@@ -137,6 +140,7 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         Command::Demo(options) => return demo::run(globals, options).await,
         Command::Serve(options) => return serve::run(globals, options).await,
         Command::Check => return check::run(&globals),
+        Command::Plan => return plan::run(globals).await,
         Command::PanelSim(options) => return panel_sim::run(options).await,
         Command::Migrate
         | Command::Customer(_)
@@ -174,7 +178,7 @@ async fn with_database(session: &Session, command: Command) -> anyhow::Result<An
         Command::Backup(options) => backup::backup(session, &options).await,
         Command::Restore(options) => backup::restore(session, &options).await,
         Command::Ledger(command) => ledger::run(session, command).await,
-        Command::Demo(_) | Command::Serve(_) | Command::Check | Command::PanelSim(_) => {
+        Command::Demo(_) | Command::Serve(_) | Command::Check | Command::Plan | Command::PanelSim(_) => {
             Err(WrongUse::because("this command opens its database itself"))
         }
     }

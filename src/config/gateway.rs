@@ -9,8 +9,10 @@ use crate::domain::customer::Dialect;
 use crate::domain::limit::LimitSettings;
 use crate::domain::money::Percent;
 
-/// What `price_jump_percent` is left at until something compares prices.
+/// What `price_jump_percent` is when nothing is said.
 const PRICE_JUMP_PERCENT: &str = "30";
+/// The largest: no rate falls by more than all of it, and one that rises by more is another one.
+const PRICE_JUMP_PERCENT_MAX: &str = "1000";
 /// What `refills_per_order_max` is when nothing is said.
 const REFILLS_PER_ORDER_MAX: u32 = 3;
 /// The most refills of one order that can be allowed.
@@ -25,6 +27,7 @@ pub(super) struct Gateway {
     pub currency: Option<String>,
     pub default_dialect: Dialect,
     pub refills_max: u32,
+    pub price_jump: Option<Percent>,
 }
 
 /// `[gateway]`; `None` without the table.
@@ -47,15 +50,22 @@ pub(super) fn gateway(top: &mut Section<'_>) -> Option<Gateway> {
     let dialects = Dialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));
     let dialect = section.word("default_dialect", &dialects).unwrap_or(Dialect::Classic);
     section.word("reload", &[("watch", Some(())), ("apply", None)]);
-    if let Some(jump) = section.amount("price_jump_percent", Percent::parse)
-        && Percent::parse(PRICE_JUMP_PERCENT).is_ok_and(|usual| jump.value != usual)
-    {
-        let what = format!("not available yet; remove it or leave it at \"{PRICE_JUMP_PERCENT}\"");
-        section.complain("price_jump_percent", jump.at, &what);
-    }
+    let price_jump = price_jump(&mut section);
     let refills_max = section.whole("refills_per_order_max", 0..=REFILLS_MAX).unwrap_or(REFILLS_PER_ORDER_MAX);
     section.finish();
-    Some(Gateway { currency: right, default_dialect: dialect, refills_max })
+    Some(Gateway { currency: right, default_dialect: dialect, refills_max, price_jump })
+}
+
+/// How far a rate may move before a person is asked; `None` after a complaint.
+fn price_jump(section: &mut Section<'_>) -> Option<Percent> {
+    let absent = section.peek("price_jump_percent").is_none();
+    let found = section.amount("price_jump_percent", Percent::parse);
+    let max = Percent::parse(PRICE_JUMP_PERCENT_MAX).ok()?;
+    if let Some(found) = found.filter(|found| found.value < Percent::default() || found.value > max) {
+        let what = format!("must be at least \"0\" and at most \"{PRICE_JUMP_PERCENT_MAX}\"");
+        section.complain("price_jump_percent", found.at, &what);
+    }
+    found.map(|found| found.value).or(Percent::parse(PRICE_JUMP_PERCENT).ok().filter(|_| absent))
 }
 
 /// Refused as a whole.

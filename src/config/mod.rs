@@ -74,6 +74,9 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("{path} cannot be read: {1}", path = .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
+    /// There is a folder of that name.
+    #[error("{path} is a folder; name the file in it", path = .0.display())]
+    Folder(PathBuf),
     /// The file is larger than [`FILE_BYTES_MAX`].
     #[error("{path} is larger than {FILE_BYTES_MAX} bytes; is it the right file?", path = .0.display())]
     TooLarge(PathBuf),
@@ -98,6 +101,9 @@ pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File
     let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(ConfigError::Folder(path.to_owned()));
+    }
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(ConfigError::TooLarge(path.to_owned()));
@@ -178,7 +184,7 @@ fn mapping(
         let (id, dialect) = (&provider.id, provider.dialect.word());
         format!("provider \"{id}\": dialect \"{dialect}\" has no refills; services that only it delivers offer none")
     }));
-    let gateway::Gateway { currency, default_dialect, refills_max } = gateway?;
+    let gateway::Gateway { currency, default_dialect, refills_max, price_jump } = gateway?;
     Some(Mapping {
         hash: hash(text),
         currency: currency?,
@@ -188,6 +194,7 @@ fn mapping(
         services,
         markups,
         margin_floor: margin_floor?,
+        price_jump: price_jump?,
         limits,
     })
 }

@@ -14,6 +14,7 @@ pub mod leases;
 pub mod legs;
 pub mod limits;
 pub mod load;
+pub mod open_orders;
 pub mod orders;
 pub mod parked;
 pub mod providers;

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 mod broken;
+mod odd;
 
 /// The file at the root of the repository.
 const SHIPPED: &str = include_str!("../../providers.toml");
@@ -67,6 +68,7 @@ fn the_least_file_has_the_documented_defaults() {
     assert_eq!(mapping.hash.0.len(), 12);
     assert_eq!(mapping.default_dialect.word(), "classic");
     assert_eq!(mapping.margin_floor, Percent::parse("3").unwrap());
+    assert_eq!(mapping.price_jump, Percent::parse("30").unwrap());
     assert!(mapping.markups.is_empty());
     let provider = &mapping.providers[0];
     assert_eq!((provider.dialect.word(), &provider.key), ("classic", &KeySource::Env("SMOSALE_KEY".into())));

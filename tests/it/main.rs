@@ -36,6 +36,7 @@ mod lost;
 mod mirror;
 mod model;
 mod placing;
+mod plan;
 mod receiver;
 mod refill_races;
 mod refusals;

@@ -65,7 +65,8 @@ const SLIPS: &[Slip] = &[
     Gateway("default_dialect = \"clasic\""),
     Gateway("reload = \"apply\""),
     Gateway("price_jump_percent = 30"),
-    Gateway("price_jump_percent = \"40\""),
+    Gateway("price_jump_percent = \"-1\""),
+    Gateway("price_jump_percent = \"1000.01\""),
     Gateway("\"\" = 1"),
     // [exchange], [[import]], [alerts], [limits], [[tier]]
     More("[exchange]\nUZS = { rate = 0.0000787, dated = \"2026-11-01\" }"),
