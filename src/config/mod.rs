@@ -134,7 +134,7 @@ pub fn read_on(
     process::check_environment(&told, surroundings);
     let parsed = Document::parse(text).map_err(|error| {
         let at = error.span().map_or(text.len(), |span| span.start);
-        told.say(at, format!("this is not TOML: {}", error.message()));
+        told.say(at, format!("this is not TOML: {}", not_toml(text, at).unwrap_or(error.message())));
     });
     let mut notes = Vec::new();
     let read = parsed.ok().and_then(|document| {
@@ -155,6 +155,22 @@ pub fn read_on(
         notes.push("accepted, not used yet: [telemetry] otlp_endpoint".to_owned());
     }
     Ok(File { mapping, alerts, process, notes, text: text.to_owned() })
+}
+
+/// Why a text is no TOML at a byte, where the reader's own words would not help.
+fn not_toml(text: &str, at: usize) -> Option<&'static str> {
+    let rest = text.get(at..).unwrap_or_default();
+    let line = text.get(..at).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+    if text.contains('\0') {
+        return Some("it holds NUL bytes; it was not written to its end, or is no text: put a good copy back");
+    }
+    if rest.starts_with(['“', '”', '„', '‘', '’', '«']) {
+        return Some("these are quotes of a word processor; write plain ones, \"…\"");
+    }
+    ["<<<<<<<", "=======", ">>>>>>>"]
+        .iter()
+        .any(|mark| line.starts_with(mark))
+        .then_some("it holds the marks of a merge that was not finished; decide for one side, and remove the marks")
 }
 
 fn mapping(

@@ -47,6 +47,9 @@ pub enum MoneyError {
     /// More than [`SCALE`] decimals that are not zero.
     #[error("has more than {SCALE} decimals")]
     TooPrecise,
+    /// An exchange rate with more than [`EXCHANGE_SCALE`] decimals.
+    #[error("has more than {EXCHANGE_SCALE} decimals")]
+    TooPreciseExchange,
     /// Larger than the books can hold.
     #[error("is too large")]
     TooLarge,
@@ -284,7 +287,7 @@ impl ExchangeRate {
             return Err(MoneyError::TooLarge);
         }
         if fraction.len() > EXCHANGE_SCALE {
-            return Err(MoneyError::TooPrecise);
+            return Err(MoneyError::TooPreciseExchange);
         }
         let value = Decimal::from_str(text).map_err(|_| MoneyError::Unreadable)?;
         if value.is_zero() { Err(MoneyError::Unreadable) } else { Ok(Self(value)) }

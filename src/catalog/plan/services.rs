@@ -253,6 +253,7 @@ fn repriced(old: &[(Who, Offer)], new: &[(Who, Offer)]) -> Vec<Repriced> {
 
 fn fields(was: &Sold, is: &Sold) -> Vec<FieldChange> {
     let yes = |flag: bool| flag.to_string();
+    let same_rate = was.price.rate == is.price.rate;
     let billing = |sold: &Sold| match sold.package_billing {
         PackageBilling::Rate => "rate".to_owned(),
         PackageBilling::Min => "min".to_owned(),
@@ -266,7 +267,8 @@ fn fields(was: &Sold, is: &Sold) -> Vec<FieldChange> {
         ("refill", yes(was.refill), yes(is.refill)),
         ("cancel", yes(was.cancel), yes(is.cancel)),
         ("package_billing", billing(was), billing(is)),
-        ("priced by", was.price.rule.clone(), is.price.rule.clone()),
+        // Where the price differs, its old and new rule would say the same once more.
+        ("priced by", was.price.rule.clone(), if same_rate { is.price.rule.clone() } else { was.price.rule.clone() }),
     ];
     let told = |(what, old, new): (&str, String, String)| FieldChange { what: what.to_owned(), old, new };
     let mut fields: Vec<FieldChange> = pairs.into_iter().filter(|(_, old, new)| old != new).map(told).collect();

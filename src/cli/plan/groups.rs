@@ -1,5 +1,7 @@
 //! A plan's changes in the groups in which they are read: what costs most first.
 
+use std::cmp::Reverse;
+
 use crate::catalog::plan::{Change, Danger, Kind, Plan, Repriced, ServiceChange};
 use crate::domain::money::Percent;
 
@@ -56,8 +58,8 @@ pub fn of(plan: &Plan) -> Groups<'_> {
         }
     }
     // Stable, so that equals stay in the order of their ids.
-    groups.margins.sort_by_key(|(_, repriced)| std::cmp::Reverse(lost(repriced)));
-    groups.prices.sort_by_key(|(_, repriced)| std::cmp::Reverse(repriced.moved().unwrap_or_default().size()));
+    groups.margins.sort_by_key(|(_, repriced)| Reverse(lost(repriced)));
+    groups.prices.sort_by_key(|(_, repriced)| Reverse(repriced.moved().unwrap_or_default().size()));
     groups
 }
 
@@ -73,5 +75,26 @@ fn dangers(plan: &Plan) -> Vec<(Kind, Vec<&Danger>)> {
             None => groups.push((danger.kind(), vec![danger])),
         }
     }
+    for (_, group) in &mut groups {
+        group.sort_by_key(|danger| badness(danger));
+    }
     groups
+}
+
+/// The worst of a kind first: by margin where it is too small, by how far a price jumps, by how much is open.
+fn badness(danger: &Danger) -> (Percent, Reverse<Percent>, Reverse<u64>) {
+    let (nothing, none) = (Percent::default(), Reverse(0));
+    match danger {
+        Danger::Loss(sale) | Danger::BelowFloor(sale, _) => {
+            (sale.offer.margin().unwrap_or_default(), Reverse(nothing), none)
+        }
+        Danger::PriceJump { sale, from, .. } => {
+            (nothing, Reverse(from.moved_to(sale.offer.price).unwrap_or_default().size()), none)
+        }
+        Danger::NoRoute { orders: open, .. }
+        | Danger::ServiceRemoved { orders: open, .. }
+        | Danger::PanelRemoved { legs: open, .. }
+        | Danger::AccountChanged { legs: open, .. } => (nothing, Reverse(nothing), Reverse(*open)),
+        Danger::NegativePercent(_) => (nothing, Reverse(nothing), none),
+    }
 }
