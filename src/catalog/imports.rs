@@ -5,6 +5,7 @@
 //! affair, and no import's.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use crate::catalog::mapping::Mapping;
 use crate::catalog::snapshot::Unsold;
@@ -36,6 +37,18 @@ impl ImportRule {
             self.categories.is_empty() || self.categories.iter().any(|pattern| matches_glob(pattern, category));
         let left_out = |pattern: &String| matches_glob(pattern, name) || matches_glob(pattern, category);
         wanted && !self.exclude.iter().any(left_out)
+    }
+}
+
+impl fmt::Display for ImportRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "provider {:?}", self.provider.0)?;
+        for (name, patterns) in [("categories", &self.categories), ("exclude", &self.exclude)] {
+            if !patterns.is_empty() {
+                write!(f, ", {name} {patterns:?}")?;
+            }
+        }
+        write!(f, ", ids_from {}", self.ids_from)
     }
 }
 

@@ -28,7 +28,8 @@ pub struct Mapping {
     pub imports: Vec<ImportRule>,
     /// The markup rules, in the order of the file: of equally particular ones the later speaks.
     pub markups: Vec<MarkupRule>,
-    /// How far a panel's rate may move, up or down, in percent of what was accepted last, before it waits for a person.
+    /// How far a panel's rate (from what was accepted last) or a price (by an edit) may move, up or down, in percent, before
+    /// it waits for a person.
     pub price_jump: Percent,
     /// What a sale must leave, in percent of the charge, when its order is dispatched.
     pub margin_floor: Percent,

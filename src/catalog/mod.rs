@@ -3,6 +3,7 @@
 pub mod imports;
 pub mod mapping;
 pub mod panels;
+pub mod plan;
 pub mod prices;
 pub mod refresh;
 pub mod snapshot;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context;
 use uuid::Uuid;
 
 use crate::catalog::mapping::Mapping;
@@ -13,7 +14,7 @@ use crate::config;
 use crate::domain::clock::SystemClock;
 use crate::orders::Delivery;
 use crate::pricing::markup::Who;
-use crate::store::catalogue;
+use crate::store::{Store, catalogue};
 
 async fn mapping(session: &Session) -> anyhow::Result<Mapping> {
     let Some(mapping) = published(session).await? else {
@@ -25,6 +26,12 @@ async fn mapping(session: &Session) -> anyhow::Result<Mapping> {
 async fn published(session: &Session) -> anyhow::Result<Option<Mapping>> {
     let Some(text) = catalogue::in_force(&session.store).await? else { return Ok(None) };
     Ok(Some(config::read(&text, Path::new("."), &BTreeMap::new())?.mapping))
+}
+
+/// The whole of it, with relative key files at `folder`; `None` before any gateway was started.
+pub async fn file(store: &Store, folder: &Path) -> anyhow::Result<Option<config::File>> {
+    let Some(text) = catalogue::in_force(store).await? else { return Ok(None) };
+    Ok(Some(config::read(&text, folder, &BTreeMap::new()).context("the version in force cannot be read")?))
 }
 
 /// The tiers that it knows; `None` before any gateway was started.

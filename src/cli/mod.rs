@@ -16,6 +16,7 @@ mod ledger;
 mod moves;
 mod order;
 mod panel_sim;
+mod plan;
 mod provider;
 mod provider_probe;
 mod serve;
@@ -73,6 +74,8 @@ enum Command {
     Serve(serve::Options),
     /// Validate the configuration file: everything that is wrong, with line and column
     Check,
+    /// Show what the configuration file would change: services, prices, margins, panels, open orders, and its dangers
+    Plan,
     /// Bring the database's schema up to date
     Migrate,
     /// Open, list, suspend and trust customers
@@ -147,6 +150,7 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         Command::Demo(options) => return demo::run(globals, options).await,
         Command::Serve(options) => return serve::run(globals, options).await,
         Command::Check => return check::run(&globals),
+        Command::Plan => return plan::run(globals).await,
         Command::PanelSim(options) => return panel_sim::run(options).await,
         Command::Provider(provider::Command::Probe(options)) => return provider_probe::run(options).await,
         Command::Migrate
@@ -189,7 +193,7 @@ async fn with_database(session: &Session, command: Command) -> anyhow::Result<An
         Command::Restore(options) => backup::restore(session, &options).await,
         Command::Ledger(command) => ledger::run(session, command).await,
         Command::Import(command) => import::run(session, command).await,
-        Command::Demo(_) | Command::Serve(_) | Command::Check | Command::PanelSim(_) => {
+        Command::Demo(_) | Command::Serve(_) | Command::Check | Command::Plan | Command::PanelSim(_) => {
             Err(WrongUse::because("this command opens its database itself"))
         }
     }

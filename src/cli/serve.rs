@@ -114,7 +114,8 @@ pub fn webhook(file: &File, surroundings: &BTreeMap<String, String>) -> anyhow::
     config::webhook(&file.alerts, surroundings, WEBHOOK_TIMEOUT).map_err(|error| WrongUse::because(error.to_string()))
 }
 
-fn database_url(file: &File) -> Option<String> {
+/// The server that a file names, unless a flag does.
+pub fn database_url(file: &File) -> Option<String> {
     use secrecy::ExposeSecret;
     file.process.database.url.as_ref().map(|url| url.expose_secret().to_owned())
 }

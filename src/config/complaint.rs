@@ -134,5 +134,11 @@ pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) 
 
 /// "; did you mean …?" or nothing.
 pub fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> String {
-    nearest(name, known).map(|other| format!("; did you mean {other}?")).unwrap_or_default()
+    nearest(name, known).map(|other| format!("; did you mean {other}?{}", foreign(name))).unwrap_or_default()
+}
+
+/// Names the first character that is no plain one: letters of other scripts look the same on a screen.
+pub(super) fn foreign(name: &str) -> String {
+    let found = name.chars().zip(1..).find(|(c, _)| !c.is_ascii());
+    found.map(|(c, n)| format!(" (character {n} is U+{:04X}, no plain letter)", u32::from(c))).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use crate::config::complaint::shown;
+use crate::config::complaint::{foreign, shown};
 use crate::config::reader::Section;
 use crate::domain::customer::Dialect;
 use crate::domain::limit::LimitSettings;
@@ -44,7 +44,8 @@ pub(super) fn gateway(top: &mut Section<'_>) -> Option<Gateway> {
     };
     let right = currency.filter(|found| is_code(found.value)).map(|found| found.value.to_owned());
     if let (Some(found), None) = (currency, &right) {
-        let what = format!("is {}, must be a currency's code of 3 to 8 of A-Z and 0-9", shown(found.value));
+        let strange = foreign(found.value);
+        let what = format!("is {}, must be a currency's code of 3 to 8 of A-Z and 0-9{strange}", shown(found.value));
         section.complain("currency", found.at, &what);
     }
     let dialects = Dialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));

@@ -75,6 +75,9 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("{path} cannot be read: {1}", path = .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
+    /// There is a folder of that name.
+    #[error("{path} is a folder; name the file in it", path = .0.display())]
+    Folder(PathBuf),
     /// The file is larger than [`FILE_BYTES_MAX`].
     #[error("{path} is larger than {FILE_BYTES_MAX} bytes; is it the right file?", path = .0.display())]
     TooLarge(PathBuf),
@@ -99,6 +102,9 @@ pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File
     let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(ConfigError::Folder(path.to_owned()));
+    }
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(ConfigError::TooLarge(path.to_owned()));
@@ -129,7 +135,7 @@ pub fn read_on(
     process::check_environment(&told, surroundings);
     let parsed = Document::parse(text).map_err(|error| {
         let at = error.span().map_or(text.len(), |span| span.start);
-        told.say(at, format!("this is not TOML: {}", error.message()));
+        told.say(at, format!("this is not TOML: {}", not_toml(text, at).unwrap_or(error.message())));
     });
     let mut notes = Vec::new();
     let read = parsed.ok().and_then(|document| {
@@ -150,6 +156,22 @@ pub fn read_on(
         notes.push("accepted, not used yet: [telemetry] otlp_endpoint".to_owned());
     }
     Ok(File { mapping, alerts, process, notes, text: text.to_owned() })
+}
+
+/// Why a text is no TOML at a byte, where the reader's own words would not help.
+fn not_toml(text: &str, at: usize) -> Option<&'static str> {
+    let rest = text.get(at..).unwrap_or_default();
+    let line = text.get(..at).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+    if text.contains('\0') {
+        return Some("it holds NUL bytes; it was not written to its end, or is no text: put a good copy back");
+    }
+    if rest.starts_with(['“', '”', '„', '‘', '’', '«']) {
+        return Some("these are quotes of a word processor; write plain ones, \"…\"");
+    }
+    ["<<<<<<<", "=======", ">>>>>>>"]
+        .iter()
+        .any(|mark| line.starts_with(mark))
+        .then_some("it holds the marks of a merge that was not finished; decide for one side, and remove the marks")
 }
 
 fn mapping(
@@ -191,8 +213,8 @@ fn mapping(
         services,
         imports,
         markups,
-        price_jump: price_jump?,
         margin_floor: margin_floor?,
+        price_jump: price_jump?,
         limits,
     })
 }

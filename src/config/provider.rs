@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use http::Uri;
 
-use crate::config::complaint::shown;
+use crate::config::complaint::{foreign, shown};
 use crate::config::exchange::Currencies;
 use crate::config::reader::Section;
 use crate::domain::id::ProviderId;
@@ -177,7 +177,8 @@ fn id(section: &mut Section<'_>) -> Option<ProviderId> {
     section.require("id", "\"smosale\"");
     let found = section.text("id")?;
     if !is_id(found.value) {
-        let what = format!("is {}, must be 1 to {ID_BYTES_MAX} of a-z, 0-9, _ and -", shown(found.value));
+        let (id, strange) = (shown(found.value), foreign(found.value));
+        let what = format!("is {id}, must be 1 to {ID_BYTES_MAX} of a-z, 0-9, _ and -{strange}");
         section.complain("id", found.at, &what);
         return None;
     }

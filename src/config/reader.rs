@@ -28,13 +28,6 @@ pub(super) struct Found<T> {
     pub at: usize,
 }
 
-/// What a key that has no work behind it yet must be left at.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Later {
-    Text(&'static str),
-    Absent,
-}
-
 impl<'t> Section<'t> {
     /// The whole file.
     pub fn top(told: &'t Told<'t>, table: &'t dyn TableLike) -> Self {
@@ -179,7 +172,7 @@ impl<'t> Section<'t> {
         match words.iter().find(|(word, _)| *word == found.value) {
             Some((_, Some(meaning))) => return Some(*meaning),
             Some((word, None)) => {
-                let what = format!("\"{word}\" is not available yet; {}", way_back(&Later::Text(words[0].0)));
+                let what = format!("\"{word}\" is not available yet; remove it or leave it at \"{}\"", words[0].0);
                 self.complain(key, found.at, &what);
             }
             None => {
@@ -207,18 +200,6 @@ impl<'t> Section<'t> {
         };
         let texts: Vec<_> = list.value.iter().map(text).collect();
         texts.into_iter().collect()
-    }
-
-    /// A key that has no work behind it yet: complains when it is anything but its default.
-    pub fn later(&mut self, key: &'static str, default: Later) {
-        let Some(item) = self.item(key) else { return };
-        let at_default = match default {
-            Later::Text(text) => item.as_str() == Some(text),
-            Later::Absent => false,
-        };
-        if !at_default {
-            self.complain(key, self.key_at(key), &format!("not available yet; {}", way_back(&default)));
-        }
     }
 
     /// A table of the file, such as `[gateway]`.
@@ -305,13 +286,6 @@ impl<'t> Section<'t> {
     /// Tables that only a longer header implies have no place of their own: theirs is that of what holds them.
     fn start(&self, span: Option<std::ops::Range<usize>>) -> usize {
         span.map_or(self.at, |span| span.start)
-    }
-}
-
-fn way_back(default: &Later) -> String {
-    match default {
-        Later::Text(text) => format!("remove it or leave it at \"{text}\""),
-        Later::Absent => "remove it".to_owned(),
     }
 }
 

@@ -47,6 +47,9 @@ pub enum MoneyError {
     /// More than [`SCALE`] decimals that are not zero.
     #[error("has more than {SCALE} decimals")]
     TooPrecise,
+    /// An exchange rate with more than [`EXCHANGE_SCALE`] decimals.
+    #[error("has more than {EXCHANGE_SCALE} decimals")]
+    TooPreciseExchange,
     /// Larger than the books can hold.
     #[error("is too large")]
     TooLarge,
@@ -239,6 +242,13 @@ impl Rate {
         Ok(Self(up(price.max(Decimal::ZERO))))
     }
 
+    /// Whether going from this rate to another moves it by more than so many percent, up or down.
+    pub fn moves_more_than(self, percent: Percent, to: Rate) -> bool {
+        let moved = to.0.checked_sub(self.0).and_then(|moved| moved.abs().checked_mul(Decimal::ONE_HUNDRED));
+        let allowed = self.0.checked_mul(percent.0);
+        !matches!((moved, allowed), (Some(moved), Some(allowed)) if moved <= allowed)
+    }
+
     /// The next multiple of `step` at or above this rate; a step of zero changes nothing.
     pub fn rounded_up_to(self, step: Rate) -> Result<Self, MoneyError> {
         if step.0.is_zero() {
@@ -259,6 +269,11 @@ impl Rate {
 }
 
 impl Percent {
+    /// Whether it is below zero.
+    pub fn is_negative(self) -> bool {
+        self.0.is_sign_negative() && !self.0.is_zero()
+    }
+
     /// Reads a percentage; negative ones are valid.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         exact(text).map(Self)
@@ -280,6 +295,28 @@ impl Percent {
     }
 }
 
+impl Rate {
+    /// By how many percent going to another rate moves this one, cut to two decimals: shown, never decided by. A rate of
+    /// zero moves by no percentage.
+    pub fn moved_to(self, to: Rate) -> Option<Percent> {
+        let moved = to.0.checked_sub(self.0)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(self.0)?;
+        Some(Percent(moved.round_dp_with_strategy(2, RoundingStrategy::ToZero)))
+    }
+}
+
+impl Percent {
+    /// The difference.
+    pub fn minus(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+
+    /// The same without its sign.
+    #[must_use]
+    pub fn size(self) -> Self {
+        Self(self.0.abs())
+    }
+}
+
 impl ExchangeRate {
     /// The rate as the database takes it; of the gateway's own currency, one.
     pub fn decimal_or_one(rate: Option<Self>) -> Decimal {
@@ -297,7 +334,7 @@ impl ExchangeRate {
             return Err(MoneyError::TooLarge);
         }
         if fraction.len() > EXCHANGE_SCALE {
-            return Err(MoneyError::TooPrecise);
+            return Err(MoneyError::TooPreciseExchange);
         }
         let value = Decimal::from_str(text).map_err(|_| MoneyError::Unreadable)?;
         if value.is_zero() { Err(MoneyError::Unreadable) } else { Ok(Self(value)) }
@@ -408,6 +445,25 @@ mod tests {
         assert_eq!(price.to_string(), "1.082");
         assert_eq!(price.rounded_up_to(Rate::parse("0.05").unwrap()).unwrap().to_string(), "1.10");
         assert_eq!(price.rounded_up_to(Rate::default()), Ok(price));
+    }
+
+    #[test]
+    fn a_move_is_compared_exactly_and_shown_in_percent() {
+        let (rate, percent) = (|text| Rate::parse(text).unwrap(), |text| Percent::parse(text).unwrap());
+        for (from, to, jumps, shown) in [
+            ("1", "1.3", false, "30"),
+            ("1", "1.30000001", true, "30"),
+            ("1", "0.7", false, "-30"),
+            ("1", "0.69999999", true, "-30"),
+            ("0.00000003", "0.00000004", true, "33.33"),
+            ("999999999999999999", "999999999999999999", false, "0"),
+        ] {
+            assert_eq!(rate(from).moves_more_than(percent("30"), rate(to)), jumps, "{from} {to}");
+            assert_eq!(rate(from).moved_to(rate(to)).map(|moved| moved.to_string()).as_deref(), Some(shown));
+        }
+        assert!(rate("1").moves_more_than(percent("0"), rate("1.00000001")));
+        assert_eq!(rate("0").moved_to(rate("1")), None);
+        assert_eq!(rate("0.90").margin_over(rate("1")), Some(percent("-11.12")), "never better than it is");
     }
 
     proptest! {

@@ -23,6 +23,13 @@ pub struct Listed {
     pub held: bool,
 }
 
+impl From<PanelService> for Listed {
+    /// A row that is listed now, and of which nothing came yet.
+    fn from(row: PanelService) -> Self {
+        Self { row, gone: false, imported: None, held: false }
+    }
+}
+
 /// A service as a panel shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {

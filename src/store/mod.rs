@@ -18,6 +18,7 @@ pub mod legs;
 pub mod limits;
 pub mod load;
 pub mod moves;
+pub mod open_orders;
 pub mod orders;
 pub mod parked;
 pub mod providers;

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 mod broken;
+mod odd;
 
 /// The file at the root of the repository.
 const SHIPPED: &str = include_str!("../../providers.toml");

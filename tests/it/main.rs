@@ -42,6 +42,7 @@ mod model;
 mod moves;
 mod moving_in;
 mod placing;
+mod plan;
 mod prices;
 mod probe;
 mod receiver;

@@ -31,6 +31,11 @@ const LOG_BYTES_MAX: u64 = 1024 * 1024;
 /// How much of the log's end is quoted when the server does not start.
 const LAST_WORDS_BYTES_MAX: u64 = 2048;
 
+/// Whether a cluster lies in a data folder.
+pub(super) fn is_made(data: &Path) -> bool {
+    data.join("postgres").is_dir()
+}
+
 /// The data folder of one gateway.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {

@@ -74,6 +74,11 @@ impl Embedded {
         Ok(embedded)
     }
 
+    /// Whether the data folder has a database that [`Embedded::open`] would not have to make first.
+    pub fn is_made(data: &Path) -> bool {
+        folder::is_made(data)
+    }
+
     /// How to connect: unix socket, the database `panelgate`, which exists.
     pub fn connect_options(&self) -> PgConnectOptions {
         // Everything that the environment could say (PGHOST, PGPORT, PGUSER, …) is said here instead.

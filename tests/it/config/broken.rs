@@ -67,6 +67,7 @@ const SLIPS: &[Slip] = &[
     Gateway("price_jump_percent = 30"),
     Gateway("price_jump_percent = \"-1\""),
     Gateway("price_jump_percent = \"1000.1\""),
+    Gateway("price_jump_percent = \"1000.01\""),
     Gateway("\"\" = 1"),
     // [exchange], [[import]], [alerts], [limits], [[tier]]
     More("[exchange]\nUZS = { rate = 0.0000787, dated = \"2026-11-01\" }"),

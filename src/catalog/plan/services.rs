@@ -1,0 +1,324 @@
+//! Services before and after an edit: added, gone and why, changed in which ways.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::catalog::{Snapshot, Sold};
+use crate::domain::id::ServiceId;
+use crate::domain::money::{Percent, Rate};
+use crate::domain::service::{PackageBilling, Route};
+use crate::store::open_orders::OpenOrders;
+
+/// A service that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceChange {
+    /// Our id of it.
+    pub id: ServiceId,
+    /// Its name after the edit, or before where it goes; empty where no panel told one.
+    pub name: String,
+    /// Its orders that are not over.
+    pub open_orders: u64,
+    /// How it differs.
+    pub change: Change,
+}
+
+impl ServiceChange {
+    /// Whether it is sold before and not after.
+    pub fn is_gone(&self) -> bool {
+        match &self.change {
+            Change::Gone { .. } => true,
+            Change::Added(_) | Change::Changed(_) | Change::NotSold { .. } | Change::Dropped => false,
+        }
+    }
+}
+
+/// How a service differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Sold from then on.
+    Added(Offer),
+    /// Sold no more.
+    Gone {
+        /// What it was sold as.
+        was: Offer,
+        /// Why.
+        why: Why,
+    },
+    /// Sold before and after.
+    Changed(Box<Difference>),
+    /// Written and not sold, before neither, or not for this reason.
+    NotSold {
+        /// Why not.
+        why: String,
+    },
+    /// Written no more; it was not sold.
+    Dropped,
+}
+
+/// Why a service is sold no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The file no longer names it.
+    Removed,
+    /// It cannot be sold as it is written now.
+    Unsold(String),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Removed => f.write_str("the file no longer names it"),
+            Self::Unsold(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Who pays a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody who has no price of their own.
+    Everybody,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everybody => f.write_str("everybody"),
+        }
+    }
+}
+
+/// What a service is sold for, and what it costs us, per 1,000 units or per package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The printed price.
+    pub price: Rate,
+    /// What the route costs that the price is made for.
+    pub cost: Rate,
+}
+
+impl Offer {
+    /// What a sale leaves, in percent of the price, rounded down to two decimals.
+    pub fn margin(self) -> Option<Percent> {
+        self.price.margin_over(self.cost)
+    }
+}
+
+/// In which ways a service differs that is sold before and after; never in none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// What customers see of it, and what its routes cost.
+    pub fields: Vec<FieldChange>,
+    /// What it is sold for.
+    pub prices: Vec<Repriced>,
+    /// Who may deliver it.
+    pub routes: Option<RouteChange>,
+}
+
+impl Difference {
+    fn is_none(&self) -> bool {
+        self.fields.is_empty() && self.prices.is_empty() && self.routes.is_none()
+    }
+}
+
+/// Something of a service that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChange {
+    /// What, as the file calls it.
+    pub what: String,
+    /// Before.
+    pub old: String,
+    /// After.
+    pub new: String,
+}
+
+/// A price or its cost that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repriced {
+    /// Who pays it.
+    pub who: Who,
+    /// Before.
+    pub old: Offer,
+    /// After.
+    pub new: Offer,
+}
+
+impl Repriced {
+    /// By how many percent the price moves, cut to two decimals.
+    pub fn moved(&self) -> Option<Percent> {
+        self.old.price.moved_to(self.new.price)
+    }
+
+    /// By how many points of a percent the margin shrinks; negative where it grows.
+    pub fn margin_lost(&self) -> Option<Percent> {
+        self.old.margin()?.minus(self.new.margin()?)
+    }
+}
+
+/// Routes that differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteChange {
+    /// Only after.
+    pub added: Vec<Route>,
+    /// Only before.
+    pub lost: Vec<Route>,
+    /// Whether those that stay are asked in another order.
+    pub reordered: bool,
+}
+
+/// A side's word about a service.
+#[derive(Clone, Copy)]
+enum Stand<'a> {
+    Unwritten,
+    Unsold(&'a str),
+    Sold(&'a Sold),
+}
+
+/// Every service that differs, by id.
+pub(super) fn between(old: &Snapshot, new: &Snapshot, open: &OpenOrders) -> Vec<ServiceChange> {
+    let (olds, news) = (unsold(old), unsold(new));
+    let sold = old.sold.keys().chain(new.sold.keys()).copied();
+    let ids: BTreeSet<ServiceId> = sold.chain(olds.keys().chain(news.keys()).copied()).collect();
+    let differs = |id: ServiceId| {
+        let (before, after) = (stand(old, &olds, id), stand(new, &news, id));
+        let change = change(before, after)?;
+        let name = match (before, after) {
+            (_, Stand::Sold(sold)) | (Stand::Sold(sold), Stand::Unwritten | Stand::Unsold(_)) => sold.name.clone(),
+            (Stand::Unwritten | Stand::Unsold(_), Stand::Unwritten | Stand::Unsold(_)) => String::new(),
+        };
+        Some(ServiceChange { id, name, open_orders: open.of_service(id), change })
+    };
+    ids.into_iter().filter_map(differs).collect()
+}
+
+fn unsold(snapshot: &Snapshot) -> BTreeMap<ServiceId, &str> {
+    snapshot.unsold.iter().map(|unsold| (unsold.id, unsold.why)).collect()
+}
+
+fn stand<'a>(snapshot: &'a Snapshot, unsold: &BTreeMap<ServiceId, &'a str>, id: ServiceId) -> Stand<'a> {
+    match (snapshot.sold.get(&id), unsold.get(&id)) {
+        (Some(sold), _) => Stand::Sold(sold),
+        (None, Some(why)) => Stand::Unsold(why),
+        (None, None) => Stand::Unwritten,
+    }
+}
+
+fn change(before: Stand<'_>, after: Stand<'_>) -> Option<Change> {
+    match (before, after) {
+        (Stand::Unwritten | Stand::Unsold(_), Stand::Sold(sold)) => Some(Change::Added(everybodys(sold))),
+        (Stand::Sold(was), Stand::Unwritten) => Some(Change::Gone { was: everybodys(was), why: Why::Removed }),
+        (Stand::Sold(was), Stand::Unsold(why)) => {
+            Some(Change::Gone { was: everybodys(was), why: Why::Unsold(why.to_owned()) })
+        }
+        (Stand::Sold(was), Stand::Sold(is)) => {
+            Some(difference(was, is)).filter(|difference| !difference.is_none()).map(Box::new).map(Change::Changed)
+        }
+        (Stand::Unsold(was), Stand::Unsold(is)) if was == is => None,
+        (Stand::Unwritten | Stand::Unsold(_), Stand::Unsold(why)) => Some(Change::NotSold { why: why.to_owned() }),
+        (Stand::Unsold(_), Stand::Unwritten) => Some(Change::Dropped),
+        (Stand::Unwritten, Stand::Unwritten) => None,
+    }
+}
+
+fn difference(was: &Sold, is: &Sold) -> Difference {
+    let routes = routes(was, is);
+    Difference { fields: fields(was, is), prices: repriced(&offers(was), &offers(is)), routes }
+}
+
+/// Everybody's price and cost.
+pub(super) fn everybodys(sold: &Sold) -> Offer {
+    Offer { price: sold.price.rate, cost: sold.price.cost_rate }
+}
+
+/// What everybody pays, who is named first, and what others pay.
+pub(super) fn offers(sold: &Sold) -> Vec<(Who, Offer)> {
+    vec![(Who::Everybody, everybodys(sold))]
+}
+
+/// What each who pays after the edit paid before; whoever has no price of their own pays everybody's.
+pub(super) fn pairs(old: &[(Who, Offer)], new: &[(Who, Offer)]) -> Vec<(Who, Offer, Offer)> {
+    let of = |side: &[(Who, Offer)], who: Who| {
+        let own = side.iter().find(|(whose, _)| *whose == who);
+        own.or(side.first()).map(|(_, offer)| *offer)
+    };
+    let only_before = old.iter().filter(|(who, _)| !new.iter().any(|(whose, _)| whose == who));
+    let everyone = new.iter().chain(only_before).map(|(who, _)| *who);
+    everyone.filter_map(|who| Some((who, of(old, who)?, of(new, who)?))).collect()
+}
+
+fn repriced(old: &[(Who, Offer)], new: &[(Who, Offer)]) -> Vec<Repriced> {
+    let moved = pairs(old, new).into_iter().filter(|(_, old, new)| old != new);
+    moved.map(|(who, old, new)| Repriced { who, old, new }).collect()
+}
+
+fn fields(was: &Sold, is: &Sold) -> Vec<FieldChange> {
+    let yes = |flag: bool| flag.to_string();
+    let same_rate = was.price.rate == is.price.rate;
+    let billing = |sold: &Sold| match sold.package_billing {
+        PackageBilling::Rate => "rate".to_owned(),
+        PackageBilling::Min => "min".to_owned(),
+    };
+    let pairs = [
+        ("name", was.name.clone(), is.name.clone()),
+        ("type", was.kind.name().to_owned(), is.kind.name().to_owned()),
+        ("category", was.category.clone(), is.category.clone()),
+        ("min", was.min.to_string(), is.min.to_string()),
+        ("max", was.max.to_string(), is.max.to_string()),
+        ("refill", yes(was.refill), yes(is.refill)),
+        ("cancel", yes(was.cancel), yes(is.cancel)),
+        ("package_billing", billing(was), billing(is)),
+        ("strategy", was.routing.strategy.word().to_owned(), is.routing.strategy.word().to_owned()),
+        // Where the price differs, its old and new rule would say the same once more.
+        ("priced by", was.price.rule.clone(), if same_rate { is.price.rule.clone() } else { was.price.rule.clone() }),
+    ];
+    let told = |(what, old, new): (&str, String, String)| FieldChange { what: what.to_owned(), old, new };
+    let mut fields: Vec<FieldChange> = pairs.into_iter().filter(|(_, old, new)| old != new).map(told).collect();
+    fields.extend(costs(was, is));
+    fields.extend(weights(was, is));
+    fields
+}
+
+/// Routes of both sides that weigh something else.
+fn weights(was: &Sold, is: &Sold) -> Vec<FieldChange> {
+    let stay =
+        is.routes.iter().map(|(route, _)| route).filter(|route| was.routes.iter().any(|(other, _)| same(other, route)));
+    let weighed =
+        stay.map(|route| (route, was.routing.weight(route).to_string(), is.routing.weight(route).to_string()));
+    let moved = weighed.filter(|(_, old, new)| old != new);
+    moved.map(|(route, old, new)| FieldChange { what: format!("weight of {}", place(route)), old, new }).collect()
+}
+
+/// Routes of both sides that cost something else, as they do after an edit of `[exchange]`.
+fn costs(was: &Sold, is: &Sold) -> Vec<FieldChange> {
+    let shown = |rate: Option<Rate>| rate.map_or_else(|| "unknown".to_owned(), |rate| rate.to_string());
+    let moved = is.routes.iter().filter_map(|(route, cost)| {
+        let (_, before) = was.routes.iter().find(|(other, _)| same(other, route))?;
+        let what = format!("cost at {}", place(route));
+        (before != cost).then(|| FieldChange { what, old: shown(*before), new: shown(*cost) })
+    });
+    moved.collect()
+}
+
+fn routes(was: &Sold, is: &Sold) -> Option<RouteChange> {
+    let (olds, news): (Vec<&Route>, Vec<&Route>) =
+        (was.routes.iter().map(|(route, _)| route).collect(), is.routes.iter().map(|(route, _)| route).collect());
+    let on = |side: &[&Route], route: &Route| side.iter().any(|other| same(other, route));
+    let stay = |one: &[&Route], other: &[&Route]| -> Vec<String> {
+        one.iter().filter(|route| on(other, route)).map(|route| place(route)).collect()
+    };
+    let change = RouteChange {
+        added: news.iter().filter(|route| !on(&olds, route)).map(|route| (*route).clone()).collect(),
+        lost: olds.iter().filter(|route| !on(&news, route)).map(|route| (*route).clone()).collect(),
+        reordered: stay(&olds, &news) != stay(&news, &olds),
+    };
+    (change != RouteChange::default()).then_some(change)
+}
+
+fn same(one: &Route, other: &Route) -> bool {
+    one.provider == other.provider && one.service == other.service
+}
+
+/// A route as people write it.
+pub(super) fn place(route: &Route) -> String {
+    format!("{}:{}", route.provider, route.service)
+}

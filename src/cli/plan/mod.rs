@@ -1,0 +1,84 @@
+//! `plan`: what the configuration file would do to the version in force. Nothing is changed and no panel is asked.
+
+mod document;
+mod groups;
+mod text;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::catalog::Snapshot;
+use crate::catalog::mapping::Mapping;
+use crate::catalog::plan::{Plan, SettingChange, revalued};
+use crate::cli::answer::Answer;
+use crate::cli::session::Session;
+use crate::cli::{Globals, check, in_force, serve};
+use crate::config::{self, AlertSettings, File};
+use crate::domain::id::ProviderId;
+use crate::store::catalogue::Listed;
+use crate::store::embedded::{Embedded, default_data_dir};
+use crate::store::{Store, catalogue, open_orders};
+
+/// A plan, and what must be known to read it.
+struct Planned {
+    plan: Plan,
+    /// Panels of the file whose catalogue nobody has read yet.
+    unread: Vec<ProviderId>,
+}
+
+pub async fn run(mut globals: Globals) -> anyhow::Result<Answer> {
+    let path = check::file(&globals);
+    let file = config::load(&path, &config::surroundings())?;
+    crate::telemetry::quiet();
+    globals.data = globals.data.or_else(|| file.process.server.data.clone());
+    globals.database_url = globals.database_url.or_else(|| serve::database_url(&file));
+    let planned = if has_database(&globals) {
+        let session = Session::open(globals).await?;
+        let planned = over_database(&session.store, &file, path.parent().unwrap_or(Path::new(""))).await;
+        session.close().await;
+        planned?
+    } else {
+        first(&file.mapping, 0, vec![])
+    };
+    let name = path.display().to_string();
+    Ok(Answer::new(text::of(&planned.plan, &planned.unread, &name), document::of(&planned.plan, &planned.unread)))
+}
+
+/// Planning makes no database: without one, no gateway was ever started.
+fn has_database(globals: &Globals) -> bool {
+    let given = globals.database_url.as_deref().is_some_and(|url| !url.is_empty());
+    given || Embedded::is_made(&globals.data.clone().unwrap_or_else(default_data_dir))
+}
+
+async fn over_database(store: &Store, file: &File, folder: &Path) -> anyhow::Result<Planned> {
+    let (version, rows) = (catalogue::version(store).await?, catalogue::load(store).await?);
+    let Some(before) = in_force::file(store, folder).await? else {
+        return Ok(first(&file.mapping, version, rows));
+    };
+    let open = open_orders::count(store).await?;
+    let unread = unread(&file.mapping, &rows);
+    let old = Snapshot::resolve(&before.mapping, version, rows.clone());
+    let new = Snapshot::resolve(&file.mapping, version, revalued(rows, &before.mapping, &file.mapping));
+    let mut plan = Plan::between(&old, &new, &before.mapping, &file.mapping, &open)?;
+    plan.settings.extend(alerts(&before.alerts, &file.alerts));
+    Ok(Planned { plan, unread })
+}
+
+fn first(mapping: &Mapping, version: i64, rows: Vec<(ProviderId, Listed)>) -> Planned {
+    let unread = unread(mapping, &rows);
+    Planned { plan: Plan::first(&Snapshot::resolve(mapping, version, rows), mapping), unread }
+}
+
+fn unread(mapping: &Mapping, rows: &[(ProviderId, Listed)]) -> Vec<ProviderId> {
+    let read: BTreeSet<&ProviderId> = rows.iter().map(|(provider, _)| provider).collect();
+    let ids = mapping.providers.iter().map(|provider| &provider.id);
+    ids.filter(|id| !read.contains(id)).cloned().collect()
+}
+
+/// The names of variables, which are no secrets.
+fn alerts(old: &AlertSettings, new: &AlertSettings) -> Vec<SettingChange> {
+    let pairs =
+        [("[alerts] url_env", &old.url_env, &new.url_env), ("[alerts] secret_env", &old.secret_env, &new.secret_env)];
+    let differ = pairs.into_iter().filter(|(_, old, new)| old != new);
+    differ.map(|(what, old, new)| SettingChange { what: what.into(), old: old.clone(), new: new.clone() }).collect()
+}

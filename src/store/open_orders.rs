@@ -1,0 +1,69 @@
+//! What is not over: how many orders of which service, and how many of their legs at which panel.
+
+use std::collections::BTreeMap;
+
+use crate::domain::id::{ProviderId, ServiceId};
+use crate::store::{Store, StoreError, unsigned};
+
+/// How much is open at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenOrders {
+    /// Orders by our service.
+    pub orders: BTreeMap<ServiceId, u64>,
+    /// Legs by panel and the panel's service.
+    pub legs: BTreeMap<(ProviderId, String), u64>,
+}
+
+impl OpenOrders {
+    /// Open orders of a service.
+    pub fn of_service(&self, service: ServiceId) -> u64 {
+        self.orders.get(&service).copied().unwrap_or_default()
+    }
+
+    /// Open legs at a panel, whatever they deliver.
+    pub fn at_panel(&self, provider: &ProviderId) -> u64 {
+        let from = (provider.clone(), String::new());
+        self.legs.range(from..).take_while(|((at, _), _)| at == provider).map(|(_, legs)| legs).sum()
+    }
+}
+
+/// Counts what is open. An open order always has an open leg, and those are found by indexes and in `watch`, so this
+/// costs what is open and not what was ever sold.
+pub async fn count(store: &Store) -> Result<OpenOrders, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        with open as materialized (
+            select order_id, provider, service from leg where state in ('ready', 'leased', 'parked')
+            union all
+            select order_id, provider, service from leg where state in ('sending', 'in_doubt')
+            union all
+            select l.order_id, l.provider, l.service
+            from watch w
+            join leg l on l.id = w.leg_id
+            where w.ended_at is null and l.state = 'accepted'
+        )
+        select o.service_id, null as "provider?", null as "service?", count(*) as "open!"
+        from orders o
+        where o.ended_at is null and o.id in (select order_id from open)
+        group by o.service_id
+        union all
+        select null, provider, service, count(*)
+        from open
+        group by provider, service
+        "#
+    );
+    let mut open = OpenOrders::default();
+    for row in rows.fetch_all(&store.workers).await? {
+        let count = unsigned(row.open);
+        match (row.service_id, row.provider, row.service) {
+            (Some(service), _, _) => {
+                open.orders.insert(ServiceId(service), count);
+            }
+            (None, Some(provider), Some(service)) => {
+                open.legs.insert((ProviderId(provider), service), count);
+            }
+            (None, _, _) => return Err(StoreError::Unexpected("a count of what is open without a name")),
+        }
+    }
+    Ok(open)
+}
