@@ -24,7 +24,7 @@ impl Alerts {
         if !alerts::only_one(&mut tx).await? {
             return Ok(Turns::default());
         }
-        let conditions = alerts::conditions(&mut tx, &self.watched, now).await?;
+        let conditions = alerts::conditions(&mut tx, &self.heard.load().watched, now).await?;
         let over = alerts::keep(&mut tx, &conditions, now).await?;
         let mut raised = Vec::new();
         for kind in Kind::ALL {

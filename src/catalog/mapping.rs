@@ -29,4 +29,30 @@ pub struct Mapping {
     pub margin_floor: Percent,
     /// How many requests of a minute are answered.
     pub limits: LimitSettings,
+    /// How edits of the file come into force.
+    pub edits: EditSettings,
+}
+
+/// How edits of the file come into force; those of the version in force decide about the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EditSettings {
+    /// What a changed file sets off.
+    pub reload: Reload,
+    /// By how much a price may move without a person's word.
+    pub price_jump: Percent,
+}
+
+/// What a changed file sets off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It is judged, and comes into force unless it is dangerous.
+    Watch,
+    /// It waits for `apply` or SIGHUP.
+    Apply,
+}
+
+impl Default for EditSettings {
+    fn default() -> Self {
+        Self { reload: Reload::Watch, price_jump: Percent::parse("30").expect("a plain number") }
+    }
 }

@@ -160,6 +160,7 @@ fn cost(panel: Option<&PanelService>, kind: ServiceType) -> Option<Rate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::mapping::EditSettings;
     use crate::domain::customer::Dialect;
     use crate::domain::limit::LimitSettings;
 
@@ -204,6 +205,7 @@ mod tests {
             markups: vec![],
             margin_floor: Percent::default(),
             limits: LimitSettings::default(),
+            edits: EditSettings::default(),
         }
     }
 

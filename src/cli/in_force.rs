@@ -12,7 +12,7 @@ use crate::cli::session::Session;
 use crate::config;
 use crate::domain::clock::SystemClock;
 use crate::orders::Delivery;
-use crate::store::catalogue;
+use crate::store::versions;
 
 async fn mapping(session: &Session) -> anyhow::Result<Mapping> {
     let Some(mapping) = published(session).await? else {
@@ -22,8 +22,8 @@ async fn mapping(session: &Session) -> anyhow::Result<Mapping> {
 }
 
 async fn published(session: &Session) -> anyhow::Result<Option<Mapping>> {
-    let Some(text) = catalogue::in_force(&session.store).await? else { return Ok(None) };
-    Ok(Some(config::read(&text, Path::new("."), &BTreeMap::new())?.mapping))
+    let Some(version) = versions::in_force(&session.store).await? else { return Ok(None) };
+    Ok(Some(config::read(&version.body, Path::new("."), &BTreeMap::new())?.mapping))
 }
 
 /// The tiers that it knows; `None` before any gateway was started.
@@ -33,7 +33,7 @@ pub async fn tiers(session: &Session) -> anyhow::Result<Option<Vec<String>>> {
 
 /// What is sold by it over the stored catalogues.
 pub async fn snapshot(session: &Session) -> anyhow::Result<Snapshot> {
-    Ok(catalog::read(&session.store, &mapping(session).await?).await?)
+    Ok(catalog::read(&session.store, mapping(session).await?).await?)
 }
 
 /// What is done with orders by it; this process holds no panel's lease.

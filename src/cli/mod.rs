@@ -2,10 +2,12 @@
 
 mod alert;
 mod answer;
+mod apply;
 mod backup;
 mod balance;
 mod catalog;
 mod check;
+mod config;
 mod customer;
 mod demo;
 mod dispatch;
@@ -15,6 +17,7 @@ mod ledger;
 mod order;
 mod panel_sim;
 mod provider;
+mod rollback;
 mod serve;
 mod session;
 mod traffic;
@@ -69,6 +72,13 @@ enum Command {
     Serve(serve::Options),
     /// Validate the configuration file: everything that is wrong, with line and column
     Check,
+    /// Make running gateways use the configuration file, dangerous edits included
+    Apply,
+    /// Make running gateways go back to an earlier configuration, and write it to the file
+    Rollback(rollback::Options),
+    /// What was in force, what was refused, and what waits
+    #[command(subcommand)]
+    Config(config::Command),
     /// Bring the database's schema up to date
     Migrate,
     /// Open, list, suspend and trust customers
@@ -139,6 +149,9 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         Command::Check => return check::run(&globals),
         Command::PanelSim(options) => return panel_sim::run(options).await,
         Command::Migrate
+        | Command::Apply
+        | Command::Rollback(_)
+        | Command::Config(_)
         | Command::Customer(_)
         | Command::Key(_)
         | Command::Balance(_)
@@ -162,6 +175,9 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
 async fn with_database(session: &Session, command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::Migrate => Ok(Answer::done("the schema is up to date")),
+        Command::Apply => apply::run(session).await,
+        Command::Rollback(options) => rollback::run(session, options).await,
+        Command::Config(command) => config::run(session, command).await,
         Command::Customer(command) => customer::run(session, command).await,
         Command::Key(command) => key::run(session, command).await,
         Command::Balance(command) => balance::run(session, command).await,

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use crate::catalog::mapping::{EditSettings, Reload};
 use crate::config::complaint::shown;
 use crate::config::reader::Section;
 use crate::domain::customer::Dialect;
 use crate::domain::limit::LimitSettings;
 use crate::domain::money::Percent;
 
-/// What `price_jump_percent` is left at until something compares prices.
-const PRICE_JUMP_PERCENT: &str = "30";
 /// What `refills_per_order_max` is when nothing is said.
 const REFILLS_PER_ORDER_MAX: u32 = 3;
 /// The most refills of one order that can be allowed.
@@ -25,6 +24,7 @@ pub(super) struct Gateway {
     pub currency: Option<String>,
     pub default_dialect: Dialect,
     pub refills_max: u32,
+    pub edits: EditSettings,
 }
 
 /// `[gateway]`; `None` without the table.
@@ -46,16 +46,23 @@ pub(super) fn gateway(top: &mut Section<'_>) -> Option<Gateway> {
     }
     let dialects = Dialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));
     let dialect = section.word("default_dialect", &dialects).unwrap_or(Dialect::Classic);
-    section.word("reload", &[("watch", Some(())), ("apply", None)]);
-    if let Some(jump) = section.amount("price_jump_percent", Percent::parse)
-        && Percent::parse(PRICE_JUMP_PERCENT).is_ok_and(|usual| jump.value != usual)
-    {
-        let what = format!("not available yet; remove it or leave it at \"{PRICE_JUMP_PERCENT}\"");
-        section.complain("price_jump_percent", jump.at, &what);
-    }
+    let edits = edits(&mut section);
     let refills_max = section.whole("refills_per_order_max", 0..=REFILLS_MAX).unwrap_or(REFILLS_PER_ORDER_MAX);
     section.finish();
-    Some(Gateway { currency: right, default_dialect: dialect, refills_max })
+    Some(Gateway { currency: right, default_dialect: dialect, refills_max, edits })
+}
+
+fn edits(section: &mut Section<'_>) -> EditSettings {
+    let usual = EditSettings::default();
+    let reload = section.word("reload", &[("watch", Some(Reload::Watch)), ("apply", Some(Reload::Apply))]);
+    let jump = section.amount("price_jump_percent", Percent::parse);
+    if let Some(jump) = jump.filter(|jump| jump.value.is_negative()) {
+        section.complain("price_jump_percent", jump.at, "is below zero; \"0\" has every change of a price wait");
+    }
+    EditSettings {
+        reload: reload.unwrap_or(usual.reload),
+        price_jump: jump.map_or(usual.price_jump, |jump| jump.value),
+    }
 }
 
 /// Refused as a whole.

@@ -5,6 +5,7 @@ mod complaint;
 mod exchange;
 mod gateway;
 mod markup;
+mod masked;
 mod process;
 mod provider;
 mod reader;
@@ -28,6 +29,7 @@ use crate::domain::id::ConfigHash;
 
 pub use alerts::{AlertSettings, AlertsError, webhook};
 pub use complaint::{Complaint, Complaints};
+pub use masked::masked;
 pub use secret::{SecretError, secret};
 pub use settings::{DatabaseSettings, LogFormat, ProcessSettings, Role, ServerSettings, TelemetrySettings};
 
@@ -95,10 +97,24 @@ pub fn surroundings() -> BTreeMap<String, String> {
 
 /// Reads the file at `path`.
 pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File, ConfigError> {
-    let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
+    let bytes = bytes(path).map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
+    parse(path, bytes, surroundings, SystemClock.now().date_naive())
+}
+
+/// The bytes of the file at `path`, at most one more than a file may have.
+pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads the bytes of the file at `path` as they are judged on a day, from which on exchange rates may be too old.
+pub fn parse(
+    path: &Path,
+    bytes: Vec<u8>,
+    surroundings: &BTreeMap<String, String>,
+    today: NaiveDate,
+) -> Result<File, ConfigError> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(ConfigError::TooLarge(path.to_owned()));
     }
@@ -107,7 +123,6 @@ pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File
         ConfigError::NotUtf8(path.to_owned(), good.split(|byte| *byte == b'\n').count())
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let today = SystemClock.now().date_naive();
     Ok(read_on(&text, folder, surroundings, Some(today))
         .map_err(|complaints| complaints.about(path.display().to_string()))?)
 }
@@ -159,7 +174,6 @@ fn mapping(
     notes: &mut Vec<String>,
 ) -> Option<Mapping> {
     let gateway = gateway::gateway(top);
-    notes.push("the file is read at start; restart to apply a change".to_owned());
     let currency = gateway.as_ref().and_then(|gateway| gateway.currency.as_deref());
     let exchange = exchange::read(top, currency, today, notes);
     let currencies = Currencies { gateways: currency, rates: &exchange };
@@ -178,9 +192,9 @@ fn mapping(
         let (id, dialect) = (&provider.id, provider.dialect.word());
         format!("provider \"{id}\": dialect \"{dialect}\" has no refills; services that only it delivers offer none")
     }));
-    let gateway::Gateway { currency, default_dialect, refills_max } = gateway?;
+    let gateway::Gateway { currency, default_dialect, refills_max, edits } = gateway?;
     Some(Mapping {
-        hash: hash(text),
+        hash: hash(text.as_bytes()),
         currency: currency?,
         default_dialect,
         refills_max,
@@ -189,11 +203,13 @@ fn mapping(
         markups,
         margin_floor: margin_floor?,
         limits,
+        edits,
     })
 }
 
-fn hash(text: &str) -> ConfigHash {
-    let digest = Sha256::digest(text.as_bytes());
+/// The hash under which a text is known: of its bytes, whatever they are.
+pub fn hash(bytes: &[u8]) -> ConfigHash {
+    let digest = Sha256::digest(bytes);
     ConfigHash(digest.iter().take(HASH_BYTES).fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -221,6 +221,13 @@ impl Rate {
         Ok(Self(up(price.max(Decimal::ZERO))))
     }
 
+    /// Whether going from this rate to another moves it by more than so many percent, up or down.
+    pub fn moves_more_than(self, percent: Percent, to: Rate) -> bool {
+        let moved = to.0.checked_sub(self.0).and_then(|moved| moved.abs().checked_mul(Decimal::ONE_HUNDRED));
+        let allowed = self.0.checked_mul(percent.0);
+        !matches!((moved, allowed), (Some(moved), Some(allowed)) if moved <= allowed)
+    }
+
     /// The next multiple of `step` at or above this rate; a step of zero changes nothing.
     pub fn rounded_up_to(self, step: Rate) -> Result<Self, MoneyError> {
         if step.0.is_zero() {
@@ -232,6 +239,11 @@ impl Rate {
 }
 
 impl Percent {
+    /// Whether it is below zero.
+    pub fn is_negative(self) -> bool {
+        self.0.is_sign_negative() && !self.0.is_zero()
+    }
+
     /// Reads a percentage; negative ones are valid.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         exact(text).map(Self)

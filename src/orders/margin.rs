@@ -51,7 +51,7 @@ impl Delivery {
     }
 
     /// The routes that the order was tried on, the present one included.
-    async fn tried(&self, leg: &LeasedLeg) -> Result<Vec<Route>, StoreError> {
+    pub(super) async fn tried(&self, leg: &LeasedLeg) -> Result<Vec<Route>, StoreError> {
         let mut tx = self.store.begin().await?;
         let tried = legs::tried(&mut tx, leg.order).await?;
         tx.rollback().await?;

@@ -6,7 +6,7 @@ use crate::domain::alert::Kind;
 use crate::domain::clock::Instant;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx, nodes};
 
 /// The most alerts that one list shows.
 pub const ALERTS_MAX: i64 = 500;
@@ -179,8 +179,8 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         AUDITS_UNFINISHED_MAX
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    rows.map(|row| Ok(Condition { kind: kind(&row.kind, &row.object)?, object: row.object, count: row.count }))
-        .collect()
+    let told = rows.map(|row| (row.kind, row.object, row.count)).chain(nodes::troubles(tx, now).await?);
+    told.map(|(word, object, count)| Ok(Condition { kind: kind(&word, &object)?, object, count })).collect()
 }
 
 /// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an end for what is no

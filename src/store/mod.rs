@@ -14,6 +14,7 @@ pub mod leases;
 pub mod legs;
 pub mod limits;
 pub mod load;
+pub mod nodes;
 pub mod orders;
 pub mod parked;
 pub mod providers;
@@ -21,6 +22,7 @@ pub mod refills;
 pub mod rounds;
 pub mod show;
 pub mod transfers;
+pub mod versions;
 pub mod watches;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,6 +5,7 @@
 
 pub mod driver;
 pub mod panel;
+pub mod roster;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +20,9 @@ use crate::customers::pace::Pace;
 use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
 use crate::store::{Store, StoreError, catalogue};
-use crate::upstream::Panel;
+use crate::upstream::Roll;
 use crate::workers::driver::{Driver, Pulse};
+use crate::workers::roster::Roster;
 
 /// How often the database is asked whether it is there; everybody at the door believes the answer.
 const HEARTBEAT_EVERY: Duration = Duration::from_millis(250);
@@ -56,7 +58,7 @@ pub struct Means {
     /// Who tells what needs a person.
     pub alerts: Alerts,
     /// The panels.
-    pub panels: Vec<Arc<Panel>>,
+    pub roll: Roll,
     /// The time.
     pub clock: SharedClock,
     /// Rung when something was bought.
@@ -114,13 +116,22 @@ impl Workers {
         });
     }
 
-    /// Starts what deals with panels.
-    pub fn deliver(&self, means: &Means) {
-        for panel in &means.panels {
-            panel::start(&self.driver, means, panel);
-        }
+    /// Starts what deals with panels: those on the roll now; the roster follows when it changes.
+    pub async fn deliver(&self, means: &Means) -> Roster {
+        let roster = Roster::new(self.driver.clone(), means.clone());
+        roster.follow().await;
         let means = means.clone();
         self.driver.every("refresh", CATALOGUE_EVERY, move || refresh_if_asked(means.clone()));
+        roster
+    }
+
+    /// Runs a round that somebody above brought.
+    pub fn every<Round, Work>(&self, name: &str, period: Duration, round: Round)
+    where
+        Round: FnMut() -> Work + Send + 'static,
+        Work: Future<Output = Result<(), StoreError>> + Send,
+    {
+        self.driver.every(name, period, round);
     }
 
     /// Starts what tells a person.
@@ -161,7 +172,7 @@ impl Workers {
 /// Somebody asked for the catalogues to be read now.
 async fn refresh_if_asked(means: Means) -> Result<(), StoreError> {
     let Some(id) = catalogue::asked_refresh(&means.store).await? else { return Ok(()) };
-    let outcome = refresh::all(&means.store, &means.panels, &means.clock).await?;
+    let outcome = refresh::all(&means.store, &means.roll.sold_from(), &means.clock).await?;
     means.catalog.adopt().await?;
     catalogue::answer_refresh(&means.store, id, &outcome, means.clock.now()).await
 }

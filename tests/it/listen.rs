@@ -46,7 +46,6 @@ async fn open(limits: Limits) -> Door {
         trusted_proxies: vec![],
         catalog: behind.catalog,
         orders: behind.orders,
-        default_dialect: Dialect::Classic,
         health: health(true),
     };
     Door::open(([127, 0, 0, 1], 0).into(), house, limits).await.expect("a free port")

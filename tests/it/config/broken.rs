@@ -63,9 +63,9 @@ const SLIPS: &[Slip] = &[
     Swap("currency = \"USD\"", "curency = \"USD\""),
     Swap("currency = \"USD\"", "currency = \"dollars\""),
     Gateway("default_dialect = \"clasic\""),
-    Gateway("reload = \"apply\""),
+    Gateway("reload = \"aply\""),
     Gateway("price_jump_percent = 30"),
-    Gateway("price_jump_percent = \"40\""),
+    Gateway("price_jump_percent = \"-1\""),
     Gateway("\"\" = 1"),
     // [exchange], [[import]], [alerts], [limits], [[tier]]
     More("[exchange]\nUZS = { rate = 0.0000787, dated = \"2026-11-01\" }"),
