@@ -160,7 +160,7 @@ impl House {
 
     /// After the last request: what it left in memory is written down, and the limits are left to the others.
     async fn leave(&self) {
-        for done in [self.customers.write_uses().await, self.pace.leave().await, self.reload.leave().await] {
+        for done in [self.customers.write_uses().await, self.pace.leave().await] {
             if let Err(error) = done {
                 tracing::warn!(%error, "the last uses of keys or the limits' share could not be given up");
             }
@@ -298,6 +298,10 @@ impl Gateway {
         self.house.leave().await;
         self.house.orders.close().await;
         self.workers.stop(self.drain).await;
+        // After the adopter, which would say that this process runs.
+        if let Err(error) = self.house.reload.leave().await {
+            tracing::warn!(%error, "the other nodes will think for some seconds that this one runs");
+        }
         self.house.store.close().await;
     }
 }

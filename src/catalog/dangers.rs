@@ -8,6 +8,9 @@ use crate::domain::money::Percent;
 pub fn dangers(old: &Snapshot, new: &Snapshot, jump: Percent) -> Vec<String> {
     let gone = old.sold.values().filter(|sold| !new.sold.contains_key(&sold.id));
     let mut dangers: Vec<String> = gone.map(|sold| format!("service {} is sold no more", sold.id)).collect();
+    if old.currency != new.currency {
+        dangers.push(format!("wallets and books in {} are called {}", old.currency, new.currency));
+    }
     for sold in new.sold.values() {
         let before = old.sold.get(&sold.id);
         if at_a_loss(sold) && !before.is_some_and(|before| before.price == sold.price) {

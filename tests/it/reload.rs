@@ -7,7 +7,7 @@ mod start;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use panelgate::app::House;
 use panelgate::config;
@@ -151,8 +151,4 @@ async fn history(house: &House) -> Vec<String> {
 
 fn hash(text: &str) -> String {
     config::hash(text.as_bytes()).0
-}
-
-fn exists(path: &Path) -> bool {
-    path.exists()
 }
