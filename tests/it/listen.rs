@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use panelgate::domain::clock::SystemClock;
-use panelgate::domain::customer::Dialect;
 use panelgate::downstream::{Door, Health, HealthProbe, House, Limits};
 use panelgate::store::Store;
 use panelgate::{app, config};

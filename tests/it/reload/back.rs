@@ -22,7 +22,8 @@ async fn serves(url: &str, text: &str) {
     let health = url.replace("/api/v2", "/healthz");
     let serving = async {
         loop {
-            let told: Value = reqwest::get(&health).await.unwrap().json().await.unwrap();
+            let told = reqwest::get(&health).await.unwrap().text().await.unwrap();
+            let told: Value = serde_json::from_str(&told).unwrap();
             if told["config_hash"] == Value::from(hash(text)) {
                 return;
             }

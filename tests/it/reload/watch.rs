@@ -20,7 +20,7 @@ async fn an_edit_that_stood_still_is_adopted_by_every_node() {
     world.turn(STILL_S);
     assert_eq!(one.look().await, Seen::Published);
     assert_eq!(one.look().await, Seen::Nothing);
-    assert!(two.adopt().await && world.house.reload.adopt().await);
+    assert!(two.adopt().await && world.house.reload.adopt().await.unwrap());
     assert_eq!((one.hash(), two.hash()), (hash(&text), hash(&text)));
     assert!(!two.adopt().await, "once");
     let order = world.buy("1", "100").await;
