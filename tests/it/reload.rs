@@ -136,11 +136,15 @@ fn without_a(world: &World) -> String {
     format!("{head}[[provider]]{from_b}")
 }
 
-/// The alerts that are open, by kind and object.
+/// The alerts that are open, by kind and object; the world's own house, which has no environment, apart.
 async fn open_alerts(house: &House) -> Vec<(String, String)> {
     house.alerts.look().await.unwrap();
     let rows = alerts::list(&house.store).await.unwrap();
-    rows.into_iter().filter(|row| row.over_at.is_none()).map(|row| (row.kind, row.object)).collect()
+    let ours = |object: &str| !object.ends_with("on this process");
+    rows.into_iter()
+        .filter(|row| row.over_at.is_none() && ours(&row.object))
+        .map(|row| (row.kind, row.object))
+        .collect()
 }
 
 /// The history as `state hash by`, newest first.

@@ -24,11 +24,8 @@ async fn an_edit_that_stood_still_is_adopted_by_every_node() {
     assert_eq!((one.hash(), two.hash()), (hash(&text), hash(&text)));
     assert!(!two.adopt().await, "once");
     let order = world.buy("1", "100").await;
-    let sold = read(
-        &world.database,
-        &format!("select config_hash || ' ' || trim_scale(charge) from orders where id = {order}"),
-    );
-    assert_eq!(sold.await, format!("{} 0.25", hash(&text)));
+    let sold = format!("select config_hash || ' ' || trim_scale(charge) from orders where id = {order}");
+    assert_eq!(read(&world.database, &sold).await, format!("{} 0.25", hash(&text)));
     assert!(world.ask(&[("action", "services")]).await.contains(r#""rate":"2.50""#));
     // The other one's file merely differs: it is told of, and never published.
     assert_eq!(two.watch(&world).await, Seen::Nothing);
@@ -101,11 +98,11 @@ async fn a_file_that_vanishes_is_told_and_judged_when_it_is_back() {
 async fn a_dangerous_edit_waits_and_says_why() {
     let world = two_panels().await;
     let node = start(&world, "one").await;
-    let none = world.file.text.split("[[service]]").next().unwrap().to_owned();
+    let nothing = world.file.text.split("[[service]]").next().unwrap().to_owned();
     for (text, says) in [
         (priced(&world, "3"), "moves from 2.00 to 3.00, more than 30 %"),
         (priced(&world, "0.1"), "is sold at a loss"),
-        (none, "service 1 is sold no more"),
+        (nothing, "service 1 is sold no more"),
     ] {
         let seen = node.edit(&world, &text).await;
         assert!(matches!(&seen, Seen::Waits(said) if said.iter().any(|said| said.contains(says))), "{seen:?}");
