@@ -24,7 +24,7 @@ async fn serves(url: &str, text: &str) {
         loop {
             let told = reqwest::get(&health).await.unwrap().text().await.unwrap();
             let told: Value = serde_json::from_str(&told).unwrap();
-            if told["config_hash"] == Value::from(hash(text)) {
+            if told["config_hash"] == hash(text) {
                 return;
             }
             looks.tick().await;
