@@ -7,25 +7,33 @@ use std::time::Duration;
 use anyhow::Context;
 use uuid::Uuid;
 
-use crate::alerts::Alerts;
+use crate::alerts::{Alerts, WEBHOOK_TIMEOUT};
 use crate::catalog::mapping::Mapping;
-use crate::catalog::{self, Catalog, imports, refresh};
+use crate::catalog::{self, Catalog, refresh};
+use crate::config::{self, File};
 use crate::customers::Customers;
 use crate::customers::pace::Pace;
 use crate::domain::clock::SharedClock;
 use crate::domain::network::Network;
 use crate::downstream::{Door, Health, HealthProbe, House as DoorHouse, Limits};
 use crate::orders::{Delivery, Orders};
+use crate::reload::{self, Ground, Parts, Reload, Started};
 use crate::store::embedded::{Condition, Embedded};
-use crate::store::{Store, catalogue, customers, gates, providers, transfers};
+use crate::store::{Store, customers, gates};
 use crate::treasury::Treasury;
-use crate::upstream::Panel;
+use crate::upstream::{Panel, Roll};
 use crate::webhooks::Webhook;
 use crate::workers::driver::Pulse;
 use crate::workers::{Means, Workers};
 
 /// How long the first reading of the catalogues may hold up the start; a dead panel never blocks it.
 const FIRST_CATALOGUE: Duration = Duration::from_secs(5);
+/// How often it is looked whether another configuration is in force.
+const ADOPT_EVERY: Duration = Duration::from_millis(200);
+/// How often the configuration file is looked at.
+const LOOK_AT_FILE_EVERY: Duration = Duration::from_millis(200);
+/// How often it is looked whether panels that the file names no more have anything left.
+const RETIRE_EVERY: Duration = Duration::from_secs(5);
 /// Behind by more than this, the workers are told as not ready.
 const LAG_S_MAX: u64 = 30;
 
@@ -50,14 +58,32 @@ pub struct House {
     pub alerts: Alerts,
     /// Who compares what panels hold of ours with what they should.
     pub treasury: Treasury,
-    /// The panels.
+    /// The panels that it was built with.
     pub panels: Vec<Arc<Panel>>,
+    /// The panels as they are now.
+    pub roll: Roll,
+    /// What changes all of that while it runs.
+    pub reload: Reload,
     /// The time.
     pub clock: SharedClock,
 }
 
 impl House {
-    /// Builds the house: the panels are made known and the configuration is published as the one in force.
+    /// Builds the house of a process with this file: what it serves is in force in the database, which the file need
+    /// not be.
+    pub async fn start(store: Store, file: File, ground: Ground, clock: SharedClock) -> Result<Self, anyhow::Error> {
+        let (served, started) = reload::start(&store, &clock, file, &ground).await?;
+        let (listed, keyless) = reload::panels(&served.mapping, &[], &ground.surroundings, &[], &clock);
+        let panels = listed.into_iter().map(|listed| listed.panel).collect();
+        let webhook = config::webhook(&served.alerts, &ground.surroundings, WEBHOOK_TIMEOUT).unwrap_or_else(|error| {
+            tracing::error!("{error}; alerts are told to the log only");
+            None
+        });
+        let house = Self::over(store, served.mapping, panels, (ground, started.without(keyless)), clock).await?;
+        Ok(house.telling(webhook))
+    }
+
+    /// Builds the house of a configuration that comes into force with it, whatever was before; its process has no file.
     pub async fn build(
         store: Store,
         mapping: Mapping,
@@ -65,23 +91,34 @@ impl House {
         panels: Vec<Panel>,
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
+        let ground = Ground::bare("this process");
+        reload::put_in_force(&store, &clock, (&mapping, text), ("start", "")).await?;
+        let panels = panels.into_iter().map(|panel| Arc::new(panel.timed_by(clock.clone()))).collect();
+        Self::over(store, mapping, panels, (ground, Started::with(text)), clock).await
+    }
+
+    async fn over(
+        store: Store,
+        mapping: Mapping,
+        panels: Vec<Arc<Panel>>,
+        (ground, started): (Ground, Started),
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
         let mapping = Arc::new(mapping);
-        let mut tx = store.begin().await?;
-        for provider in &mapping.providers {
-            providers::know(&mut tx, &provider.id).await?;
-            providers::keep_exchange(&mut tx, &provider.id, provider.exchange).await?;
-            transfers::open_provider_accounts(&mut tx, &provider.id).await?;
-        }
-        imports::publish(&mut tx, &mapping, clock.now()).await?;
-        catalogue::publish(&mut tx, &mapping.hash, text, "start", clock.now()).await?;
-        tx.commit().await?;
-        tell_of_lost_panels(&store, &mapping).await?;
         tell_of_lost_tiers(&store, &mapping).await?;
         tell_of_nobodys_markups(&store, &mapping).await?;
         let alerts = Alerts::new(store.clone(), &mapping, clock.clone());
         tell_of_freeze(&store).await?;
         let catalog = Catalog::open(store.clone(), mapping).await?;
         catalog.look_at_panels(clock.now()).await?;
+        let roll = Roll::of(panels.iter().cloned());
+        let parts = Parts {
+            store: store.clone(),
+            catalog: catalog.clone(),
+            alerts: alerts.clone(),
+            roll: roll.clone(),
+            clock: clock.clone(),
+        };
         Ok(Self {
             customers: Customers::new(store.clone(), clock.clone()),
             pace: Pace::new(store.clone(), clock.clone()),
@@ -90,7 +127,9 @@ impl House {
             delivery: Delivery::new(store.clone(), catalog.clone(), clock.clone(), Uuid::now_v7()),
             alerts,
             treasury: Treasury::new(store.clone(), clock.clone()),
-            panels: panels.into_iter().map(|panel| Arc::new(panel.timed_by(clock.clone()))).collect(),
+            panels,
+            roll,
+            reload: Reload::new(parts, ground, started),
             store,
             catalog,
             clock,
@@ -105,7 +144,7 @@ impl House {
 
     /// Reads all panels' catalogues, and sells by them.
     pub async fn refresh(&self) -> anyhow::Result<()> {
-        refresh::all(&self.catalog, &self.panels, &self.clock).await?;
+        refresh::all(&self.catalog, &self.roll.sold_from(), &self.clock).await?;
         self.catalog.adopt().await?;
         Ok(())
     }
@@ -120,7 +159,7 @@ impl House {
             delivery: self.delivery.clone(),
             alerts: self.alerts.clone(),
             treasury: self.treasury.clone(),
-            panels: self.panels.clone(),
+            roll: self.roll.clone(),
             clock: self.clock.clone(),
             bought: self.orders.bought(),
         }
@@ -143,23 +182,11 @@ impl House {
             trusted_proxies: self.trusted_proxies.clone(),
             catalog: self.catalog.clone(),
             orders: self.orders.clone(),
-            default_dialect: self.catalog.mapping().default_dialect,
             health,
         };
         let door = Door::open(listen, house, Limits::default()).await;
         door.with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))
     }
-}
-
-/// Open orders stay with their panel: one that the file no longer names is asked by nobody, and somebody must know.
-async fn tell_of_lost_panels(store: &Store, mapping: &Mapping) -> anyhow::Result<()> {
-    for panel in providers::list(store).await? {
-        let open = panel.open_legs + panel.in_doubt + panel.parked;
-        if open > 0 && !mapping.providers.iter().any(|provider| provider.id == panel.id) {
-            tracing::error!(provider = %panel.id, open, "the file names no panel for open orders; put its block back");
-        }
-    }
-    Ok(())
 }
 
 /// Customers whose tier the file does not name count as standard, which nobody may have meant.
@@ -227,6 +254,8 @@ impl Gateway {
     pub async fn open(house: House, roles: Roles, embedded: Option<&Embedded>) -> anyhow::Result<Self> {
         let means = house.means();
         let workers = Workers::heartbeat(&means);
+        house.reload.adopt().await?;
+        house.reload.retire().await?;
         if roles.workers {
             let first = tokio::time::timeout(FIRST_CATALOGUE, house.refresh()).await;
             match first {
@@ -235,9 +264,12 @@ impl Gateway {
                 Ok(Ok(())) => {}
             }
             house.catalog.adopt().await?;
-            workers.deliver(&means);
+            house.reload.lead(workers.deliver(&means).await);
+            // What changed between the two.
+            house.reload.retire().await?;
             workers.watch(&means);
         }
+        reload_with(&workers, &house.reload);
         let health = health(&house, workers.pulse(), embedded);
         let api = match roles.api {
             Some(listen) => {
@@ -281,7 +313,32 @@ impl Gateway {
         self.house.leave().await;
         self.house.orders.close().await;
         self.workers.stop(self.drain).await;
+        // After the adopter, which would say that this process runs.
+        if let Err(error) = self.house.reload.leave().await {
+            tracing::warn!(%error, "the other nodes will think for some seconds that this one runs");
+        }
         self.house.store.close().await;
+    }
+}
+
+/// Starts what every process needs to follow the configuration.
+fn reload_with(workers: &Workers, reload: &Reload) {
+    let adopter = reload.clone();
+    workers.every("adopter", ADOPT_EVERY, move || {
+        let adopter = adopter.clone();
+        async move { adopter.adopt().await.map(|_| ()) }
+    });
+    let retirer = reload.clone();
+    workers.every("retirer", RETIRE_EVERY, move || {
+        let retirer = retirer.clone();
+        async move { retirer.retire().await.map(|_| ()) }
+    });
+    if reload.has_file() {
+        let watch = reload.clone();
+        workers.every("file watch", LOOK_AT_FILE_EVERY, move || {
+            let watch = watch.clone();
+            async move { watch.look().await.map(|_| ()) }
+        });
     }
 }
 

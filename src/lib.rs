@@ -13,6 +13,7 @@ pub mod downstream;
 pub mod ledger;
 pub mod orders;
 pub mod pricing;
+pub mod reload;
 pub mod routing;
 pub mod simulator;
 pub mod store;

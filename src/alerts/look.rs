@@ -24,8 +24,9 @@ impl Alerts {
         if !alerts::only_one(&mut tx).await? {
             return Ok(Turns::default());
         }
-        let mut conditions = alerts::conditions(&mut tx, &self.watched, now).await?;
-        conditions.extend(alerts::price_jumps(&mut tx, &self.watched).await?);
+        let heard = self.heard.load();
+        let mut conditions = alerts::conditions(&mut tx, &heard.watched, now).await?;
+        conditions.extend(alerts::price_jumps(&mut tx, &heard.watched).await?);
         let over = alerts::keep(&mut tx, &conditions, now).await?;
         let mut raised = Vec::new();
         for kind in Kind::ALL {

@@ -16,7 +16,10 @@ mod look;
 mod prove;
 mod tell;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use crate::catalog::mapping::Mapping;
 use crate::domain::clock::SharedClock;
@@ -34,23 +37,42 @@ pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Alerts {
     store: Store,
     clock: SharedClock,
+    heard: Arc<ArcSwap<Heard>>,
+}
+
+/// What the configuration in force says: what is watched, and who is told.
+#[derive(Debug)]
+struct Heard {
     watched: Vec<Watched>,
     webhook: Option<Webhook>,
+}
+
+impl Heard {
+    fn of(mapping: &Mapping, webhook: Option<Webhook>) -> Self {
+        let watched = mapping
+            .providers
+            .iter()
+            .map(|provider| Watched { provider: provider.id.clone(), balance_low: provider.balance_low });
+        Self { watched: watched.collect(), webhook }
+    }
 }
 
 impl Alerts {
     /// Alerts about the panels of a configuration, told to the log only.
     pub fn new(store: Store, mapping: &Mapping, clock: SharedClock) -> Self {
-        let watched = mapping
-            .providers
-            .iter()
-            .map(|provider| Watched { provider: provider.id.clone(), balance_low: provider.balance_low });
-        Self { store, clock, watched: watched.collect(), webhook: None }
+        Self { store, clock, heard: Arc::new(ArcSwap::from_pointee(Heard::of(mapping, None))) }
     }
 
     /// The same, told to this webhook too.
     #[must_use]
     pub fn telling(self, webhook: Option<Webhook>) -> Self {
-        Self { webhook, ..self }
+        let watched = self.heard.load().watched.clone();
+        self.heard.store(Arc::new(Heard { watched, webhook }));
+        self
+    }
+
+    /// Watches what another configuration says, and tells whom it names, from the next round on.
+    pub fn follow(&self, mapping: &Mapping, webhook: Option<Webhook>) {
+        self.heard.store(Arc::new(Heard::of(mapping, webhook)));
     }
 }

@@ -24,7 +24,8 @@ impl Alerts {
     /// Tells what is due. A message that is not taken ends the round: the others would fare no better. How many were
     /// taken.
     pub async fn tell(&self) -> Result<usize, StoreError> {
-        let Some(webhook) = &self.webhook else { return Ok(0) };
+        let heard = self.heard.load_full();
+        let Some(webhook) = &heard.webhook else { return Ok(0) };
         for told in 0..MESSAGES_MAX {
             let now = self.clock.now();
             let (until, over_min) = (now + TimeDelta::seconds(CLAIM_S), now - TimeDelta::hours(OLD_AFTER_H));

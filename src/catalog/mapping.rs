@@ -35,4 +35,25 @@ pub struct Mapping {
     pub margin_floor: Percent,
     /// How many requests of a minute are answered.
     pub limits: LimitSettings,
+    /// What an edit of the file sets off; that of the version in force decides about the next one.
+    pub reload: Reload,
+}
+
+/// What a changed file sets off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It is judged, and comes into force unless it is dangerous.
+    Watch,
+    /// It waits for `apply` or SIGHUP.
+    Apply,
+}
+
+impl Reload {
+    /// The word that the file uses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Watch => "watch",
+            Self::Apply => "apply",
+        }
+    }
 }

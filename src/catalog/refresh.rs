@@ -22,7 +22,7 @@ pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Resul
             let (mapping, now) = (catalog.mapping(), clock.now());
             let mut tx = store.begin().await?;
             let moved = catalogue::import(&mut tx, provider, &services, mapping.price_jump, now).await?;
-            imports::after_reading(&mut tx, mapping, provider, now).await?;
+            imports::after_reading(&mut tx, &mapping, provider, now).await?;
             tx.commit().await?;
             tracing::info!(%provider, services = services.len(), moved, "a panel's catalogue was read");
             Ok((provider.0.clone(), Ok(services.len())))

@@ -265,6 +265,7 @@ fn cost(panel: Option<&PanelService>, kind: ServiceType) -> Option<Rate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::mapping::Reload;
     use crate::domain::customer::Dialect;
     use crate::domain::limit::LimitSettings;
 
@@ -313,6 +314,7 @@ mod tests {
             price_jump: Percent::parse("30").unwrap(),
             margin_floor: Percent::default(),
             limits: LimitSettings::default(),
+            reload: Reload::Watch,
         }
     }
 

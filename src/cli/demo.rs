@@ -15,18 +15,19 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::app::{self, Gateway, House, Roles};
+use crate::app::{self, Gateway, Roles};
 use crate::cli::answer::Answer;
 use crate::cli::session::Session;
 use crate::cli::traffic::Traffic;
 use crate::cli::{Addresses, Globals, key, serve};
 use crate::config;
 use crate::customers::keys::{NewKey, digest};
-use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::clock::{Clock, SharedClock, SystemClock};
 use crate::domain::customer::Dialect;
 use crate::domain::money::Money;
 use crate::domain::provider::PanelDialect;
 use crate::ledger;
+use crate::reload;
 use crate::simulator::{self, Simulator};
 use crate::store::embedded::default_data_dir;
 use crate::store::{CUSTOMERS_MAX, WORKERS_MAX, customers};
@@ -78,18 +79,18 @@ async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> 
     let panel_key = NewKey::draw()?.reveal().to_owned();
     let panels = simulators(&panel_key).await?;
     let text = generated(&panels) + &limits_for(per_second);
-    let file = configuration(data, session.globals.config.as_deref(), &text, &panel_key)?;
-    let upstream = serve::panels(&file, &config::surroundings())?;
-    let webhook = serve::webhook(&file, &config::surroundings())?;
-    let clock = Arc::new(SystemClock);
-    let house = House::build(session.store.clone(), file.mapping, &file.text, upstream, clock).await?;
-    let gateway = Gateway::open(house.telling(webhook), roles, session.embedded()).await?;
+    let (path, file) = configuration(data, session.globals.config.as_deref(), &text, &panel_key)?;
+    // The panels are others at each start: what was written for them is meant.
+    let clock: SharedClock = Arc::new(SystemClock);
+    reload::put_in_force(&session.store, &clock, (&file.mapping, &file.text), ("demo", "generated")).await?;
+    let house = serve::start(session.store.clone(), file, serve::ground(path, config::surroundings())).await?;
+    let gateway = Gateway::open(house, roles, session.embedded()).await?;
     let facts = Facts::of(&gateway, keys, &panels);
     facts.write(data)?;
     facts.print(data)?;
     serve::announce(&gateway)?;
     let traffic = Traffic::start(&facts.url, facts.key(Dialect::Classic), per_second);
-    serve::told_to_end().await?;
+    serve::told_to_end(Some(&gateway)).await?;
     traffic.stop().await;
     gateway.close().await;
     for panel in panels {
@@ -184,11 +185,13 @@ fn earlier_key(data: &Path, dialect: Dialect) -> Option<String> {
 }
 
 /// Writes the demo's `providers.toml` (or reads the one that was asked for) and the panel's key beside it.
-fn configuration(data: &Path, asked: Option<&Path>, text: &str, key: &str) -> anyhow::Result<config::File> {
+fn configuration(data: &Path, asked: Option<&Path>, text: &str, key: &str) -> anyhow::Result<(PathBuf, config::File)> {
     write_whole(&data.join("panel.key"), key)?;
     let file = data.join("providers.toml");
     write_whole(&file, text)?;
-    Ok(config::load(asked.unwrap_or(&file), &config::surroundings())?)
+    let path = asked.map_or(file, Path::to_owned);
+    let file = config::load(&path, &config::surroundings())?;
+    Ok((path, file))
 }
 
 fn generated(panels: &[Pretended]) -> String {

@@ -14,7 +14,7 @@ use crate::config;
 use crate::domain::clock::SystemClock;
 use crate::orders::Delivery;
 use crate::pricing::markup::Who;
-use crate::store::{Store, catalogue};
+use crate::store::{Store, versions};
 
 async fn mapping(session: &Session) -> anyhow::Result<Mapping> {
     let Some(mapping) = published(session).await? else {
@@ -24,14 +24,14 @@ async fn mapping(session: &Session) -> anyhow::Result<Mapping> {
 }
 
 async fn published(session: &Session) -> anyhow::Result<Option<Mapping>> {
-    let Some(text) = catalogue::in_force(&session.store).await? else { return Ok(None) };
-    Ok(Some(config::read(&text, Path::new("."), &BTreeMap::new())?.mapping))
+    let Some(version) = versions::in_force(&session.store).await? else { return Ok(None) };
+    Ok(Some(config::read(&version.body, Path::new("."), &BTreeMap::new())?.mapping))
 }
 
 /// The whole of it, with relative key files at `folder`; `None` before any gateway was started.
 pub async fn file(store: &Store, folder: &Path) -> anyhow::Result<Option<config::File>> {
-    let Some(text) = catalogue::in_force(store).await? else { return Ok(None) };
-    Ok(Some(config::read(&text, folder, &BTreeMap::new()).context("the version in force cannot be read")?))
+    let Some(version) = versions::in_force(store).await? else { return Ok(None) };
+    Ok(Some(config::read(&version.body, folder, &BTreeMap::new()).context("the version in force cannot be read")?))
 }
 
 /// The tiers that it knows; `None` before any gateway was started.
@@ -42,8 +42,8 @@ pub async fn tiers(session: &Session) -> anyhow::Result<Option<Vec<String>>> {
 /// What is sold by it over the stored catalogues, and for which customers it has rules who do not exist.
 pub async fn snapshot(session: &Session) -> anyhow::Result<(Snapshot, Vec<Who>)> {
     let mapping = mapping(session).await?;
-    let snapshot = catalog::read(&session.store, &mapping).await?;
-    Ok((snapshot, catalog::strangers(&session.store, &mapping).await?))
+    let strangers = catalog::strangers(&session.store, &mapping).await?;
+    Ok((catalog::read(&session.store, mapping).await?, strangers))
 }
 
 /// What is done with orders by it; this process holds no panel's lease.

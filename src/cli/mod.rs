@@ -2,10 +2,12 @@
 
 mod alert;
 mod answer;
+mod apply;
 mod backup;
 mod balance;
 mod catalog;
 mod check;
+mod config;
 mod customer;
 mod demo;
 mod dispatch;
@@ -19,6 +21,7 @@ mod panel_sim;
 mod plan;
 mod provider;
 mod provider_probe;
+mod rollback;
 mod serve;
 mod session;
 mod traffic;
@@ -76,6 +79,13 @@ enum Command {
     Check,
     /// Show what the configuration file would change: services, prices, margins, panels, open orders, and its dangers
     Plan,
+    /// Make running gateways use the configuration file, dangerous edits included
+    Apply,
+    /// Make running gateways go back to an earlier configuration, and write it to the file
+    Rollback(rollback::Options),
+    /// What was in force, what was refused, and what waits
+    #[command(subcommand)]
+    Config(config::Command),
     /// Bring the database's schema up to date
     Migrate,
     /// Open, list, suspend and trust customers
@@ -154,6 +164,9 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         Command::PanelSim(options) => return panel_sim::run(options).await,
         Command::Provider(provider::Command::Probe(options)) => return provider_probe::run(options).await,
         Command::Migrate
+        | Command::Apply
+        | Command::Rollback(_)
+        | Command::Config(_)
         | Command::Customer(_)
         | Command::Key(_)
         | Command::Balance(_)
@@ -179,6 +192,9 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
 async fn with_database(session: &Session, command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::Migrate => Ok(Answer::done("the schema is up to date")),
+        Command::Apply => apply::run(session).await,
+        Command::Rollback(options) => rollback::run(session, options).await,
+        Command::Config(command) => config::run(session, command).await,
         Command::Customer(command) => customer::run(session, command).await,
         Command::Key(command) => key::run(session, command).await,
         Command::Balance(command) => balance::run(session, command).await,

@@ -64,7 +64,7 @@ pub async fn run(options: Options) -> anyhow::Result<Answer> {
     };
     let simulator = Simulator::start(settings, Arc::new(SystemClock)).await?;
     writeln!(std::io::stdout(), "ready {}", simulator.url())?;
-    told_to_end().await?;
+    told_to_end(None).await?;
     simulator.stop().await;
     Ok(Answer::silent())
 }

@@ -3,22 +3,21 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::alerts::WEBHOOK_TIMEOUT;
 use crate::app::{self, Gateway, House, Roles};
 use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::session::open_database;
 use crate::cli::{Addresses, Globals, check};
 use crate::config::{self, File, LogFormat, Role};
 use crate::domain::clock::SystemClock;
+use crate::reload::{self, Ground, StartError};
 use crate::store::Store;
 use crate::telemetry::{self, Lines};
-use crate::upstream::Panel;
-use crate::webhooks::Webhook;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -41,14 +40,13 @@ pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answe
     for note in &file.notes {
         tracing::info!(%note, "the configuration");
     }
-    let panels = panels(&file, &surroundings)?;
-    let webhook = webhook(&file, &surroundings)?;
     app::can_listen([roles.api, roles.console])?;
     let (settings, database) = (&file.process.server, &file.process.database);
     globals.data = globals.data.or_else(|| settings.data.clone());
     globals.database_url = globals.database_url.or_else(|| database_url(&file));
     let (store, embedded) = open_database(&globals, database.customers_max, database.workers_max).await?;
-    let served = serve(store, embedded.as_ref(), file, (panels, webhook), roles).await;
+    let ground = ground(check::file(&globals), surroundings);
+    let served = serve(store, embedded.as_ref(), file, ground, roles).await;
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
@@ -59,14 +57,14 @@ async fn serve(
     store: Store,
     embedded: Option<&crate::store::embedded::Embedded>,
     file: File,
-    (panels, webhook): (Vec<Panel>, Option<Webhook>),
+    ground: Ground,
     roles: Roles,
 ) -> anyhow::Result<()> {
-    let mut house = House::build(store, file.mapping, &file.text, panels, Arc::new(SystemClock)).await?;
-    house.trusted_proxies = file.process.server.trusted_proxies;
-    let gateway = Gateway::open(house.telling(webhook), roles, embedded).await?;
+    let trusted_proxies = file.process.server.trusted_proxies.clone();
+    let house = start(store, file, ground).await?;
+    let gateway = Gateway::open(House { trusted_proxies, ..house }, roles, embedded).await?;
     announce(&gateway)?;
-    told_to_end().await?;
+    told_to_end(Some(&gateway)).await?;
     tracing::info!("told to end; what is under way is finished first");
     gateway.close().await;
     Ok(())
@@ -82,8 +80,29 @@ pub fn announce(gateway: &Gateway) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Waits for SIGTERM or Ctrl-C. SIGHUP is answered in the log, for the file is read at start.
-pub async fn told_to_end() -> std::io::Result<()> {
+async fn read_at_once(gateway: &Gateway) {
+    match gateway.house().reload.look_at_once().await {
+        Ok(seen) => tracing::info!(?seen, "SIGHUP: the file was read"),
+        Err(error) => tracing::error!(%error, "SIGHUP: the file could not be judged; send it again"),
+    }
+}
+
+/// Builds the house over the file; what keeps it from being served is wrong use.
+pub async fn start(store: Store, file: File, ground: Ground) -> anyhow::Result<House> {
+    let started = House::start(store, file, ground, Arc::new(SystemClock)).await;
+    started.map_err(|error| match error.downcast_ref::<StartError>() {
+        Some(StartError::Refused(why)) => WrongUse::because(why.clone()),
+        Some(StartError::Store(_)) | None => error,
+    })
+}
+
+/// Where a gateway with this file finds its configuration.
+pub fn ground(file: PathBuf, surroundings: BTreeMap<String, String>) -> Ground {
+    Ground { file: Some(file), surroundings, node: reload::our_name() }
+}
+
+/// Waits for SIGTERM or Ctrl-C; SIGHUP has a gateway's file read at once.
+pub async fn told_to_end(gateway: Option<&Gateway>) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -91,27 +110,9 @@ pub async fn told_to_end() -> std::io::Result<()> {
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hang_up.recv() => tracing::warn!("SIGHUP: the file is read at start; restart to apply a change"),
+            _ = hang_up.recv() => if let Some(gateway) = gateway { read_at_once(gateway).await },
         }
     }
-}
-
-/// The panels of a file, with their keys.
-pub fn panels(file: &File, surroundings: &BTreeMap<String, String>) -> anyhow::Result<Vec<Panel>> {
-    let mut panels = Vec::new();
-    let mut missing = Vec::new();
-    for provider in &file.mapping.providers {
-        match config::secret(provider, surroundings) {
-            Ok(key) => panels.push(Panel::new(provider.clone(), key)?),
-            Err(error) => missing.push(error.to_string()),
-        }
-    }
-    if missing.is_empty() { Ok(panels) } else { Err(WrongUse::because(missing.join("\n"))) }
-}
-
-/// The webhook of a file, with its address and secret.
-pub fn webhook(file: &File, surroundings: &BTreeMap<String, String>) -> anyhow::Result<Option<Webhook>> {
-    config::webhook(&file.alerts, surroundings, WEBHOOK_TIMEOUT).map_err(|error| WrongUse::because(error.to_string()))
 }
 
 /// The server that a file names, unless a flag does.

@@ -62,10 +62,14 @@ impl Session {
         &self.globals.reason
     }
 
+    /// Who changes something.
+    pub fn by(&self) -> String {
+        self.globals.by.clone().unwrap_or_else(system_user)
+    }
+
     /// Writes down who changes what, in the change's own transaction.
     pub async fn note(&self, tx: &mut Tx, verb: &str, object: &str) -> Result<(), StoreError> {
-        let who = self.globals.by.clone().unwrap_or_else(system_user);
-        customers::note_deed(tx, &who, verb, object, &self.globals.reason, self.now()).await
+        customers::note_deed(tx, &self.by(), verb, object, &self.globals.reason, self.now()).await
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use crate::catalog::mapping::Reload;
 use crate::config::complaint::{foreign, shown};
 use crate::config::reader::Section;
 use crate::domain::customer::Dialect;
@@ -28,6 +29,7 @@ pub(super) struct Gateway {
     pub default_dialect: Dialect,
     pub refills_max: u32,
     pub price_jump: Option<Percent>,
+    pub reload: Reload,
 }
 
 /// `[gateway]`; `None` without the table.
@@ -50,11 +52,12 @@ pub(super) fn gateway(top: &mut Section<'_>) -> Option<Gateway> {
     }
     let dialects = Dialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));
     let dialect = section.word("default_dialect", &dialects).unwrap_or(Dialect::Classic);
-    section.word("reload", &[("watch", Some(())), ("apply", None)]);
+    let reload = section.word("reload", &[("watch", Some(Reload::Watch)), ("apply", Some(Reload::Apply))]);
     let price_jump = price_jump(&mut section);
     let refills_max = section.whole("refills_per_order_max", 0..=REFILLS_MAX).unwrap_or(REFILLS_PER_ORDER_MAX);
     section.finish();
-    Some(Gateway { currency: right, default_dialect: dialect, refills_max, price_jump })
+    let reload = reload.unwrap_or(Reload::Watch);
+    Some(Gateway { currency: right, default_dialect: dialect, refills_max, price_jump, reload })
 }
 
 /// How far a rate may move before a person is asked; `None` after a complaint.

@@ -6,6 +6,7 @@ mod exchange;
 mod gateway;
 mod import;
 mod markup;
+mod masked;
 mod process;
 mod provider;
 mod reader;
@@ -29,6 +30,7 @@ use crate::domain::id::ConfigHash;
 
 pub use alerts::{AlertSettings, AlertsError, webhook};
 pub use complaint::{Complaint, Complaints, did_you_mean, shown};
+pub use masked::masked;
 pub use secret::{SecretError, secret};
 pub use settings::{DatabaseSettings, LogFormat, ProcessSettings, Role, ServerSettings, TelemetrySettings};
 
@@ -99,13 +101,27 @@ pub fn surroundings() -> BTreeMap<String, String> {
 
 /// Reads the file at `path`.
 pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File, ConfigError> {
-    let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
+    let bytes = bytes(path).map_err(|error| match error.kind() {
+        io::ErrorKind::IsADirectory => ConfigError::Folder(path.to_owned()),
+        _ => ConfigError::Unreadable(path.to_owned(), error),
+    })?;
+    parse(path, bytes, surroundings, SystemClock.now().date_naive())
+}
+
+/// The bytes of the file at `path`, at most one more than a file may have.
+pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.is_dir() {
-        return Err(ConfigError::Folder(path.to_owned()));
-    }
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads the bytes of the file at `path` as they are judged on a day, from which on exchange rates may be too old.
+pub fn parse(
+    path: &Path,
+    bytes: Vec<u8>,
+    surroundings: &BTreeMap<String, String>,
+    today: NaiveDate,
+) -> Result<File, ConfigError> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(ConfigError::TooLarge(path.to_owned()));
     }
@@ -114,7 +130,6 @@ pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File
         ConfigError::NotUtf8(path.to_owned(), good.split(|byte| *byte == b'\n').count())
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let today = SystemClock.now().date_naive();
     Ok(read_on(&text, folder, surroundings, Some(today))
         .map_err(|complaints| complaints.about(path.display().to_string()))?)
 }
@@ -182,7 +197,6 @@ fn mapping(
     notes: &mut Vec<String>,
 ) -> Option<Mapping> {
     let gateway = gateway::gateway(top);
-    notes.push("the file is read at start; restart to apply a change".to_owned());
     let currency = gateway.as_ref().and_then(|gateway| gateway.currency.as_deref());
     let exchange = exchange::read(top, currency, today, notes);
     let currencies = Currencies { gateways: currency, rates: &exchange };
@@ -203,9 +217,9 @@ fn mapping(
         let (id, dialect) = (&provider.id, provider.dialect.word());
         format!("provider \"{id}\": dialect \"{dialect}\" has no refills; services that only it delivers offer none")
     }));
-    let gateway::Gateway { currency, default_dialect, refills_max, price_jump } = gateway?;
+    let gateway::Gateway { currency, default_dialect, refills_max, price_jump, reload } = gateway?;
     Some(Mapping {
-        hash: hash(text),
+        hash: hash(text.as_bytes()),
         currency: currency?,
         default_dialect,
         refills_max,
@@ -216,11 +230,13 @@ fn mapping(
         margin_floor: margin_floor?,
         price_jump: price_jump?,
         limits,
+        reload,
     })
 }
 
-fn hash(text: &str) -> ConfigHash {
-    let digest = Sha256::digest(text.as_bytes());
+/// The hash under which a text is known: of its bytes, whatever they are.
+pub fn hash(bytes: &[u8]) -> ConfigHash {
+    let digest = Sha256::digest(bytes);
     ConfigHash(digest.iter().take(HASH_BYTES).fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::config::complaint::shown;
@@ -19,6 +19,24 @@ pub struct ProcessSettings {
     pub database: DatabaseSettings,
     /// What is told to the operator's tools.
     pub telemetry: TelemetrySettings,
+}
+
+impl ProcessSettings {
+    /// The tables in which another file says otherwise; only a restart changes what they say.
+    pub fn differing(&self, other: &Self) -> Vec<&'static str> {
+        let shown = |url: &Option<SecretString>| url.as_ref().map(|url| url.expose_secret().to_owned());
+        let (ours, theirs) = (&self.server, &other.server);
+        let server = (ours.listen, ours.console, &ours.data, &ours.roles, &ours.trusted_proxies, ours.drain_s)
+            != (theirs.listen, theirs.console, &theirs.data, &theirs.roles, &theirs.trusted_proxies, theirs.drain_s);
+        let (ours, theirs) = (&self.database, &other.database);
+        let database = (shown(&ours.url), ours.customers_max, ours.workers_max, ours.console_max)
+            != (shown(&theirs.url), theirs.customers_max, theirs.workers_max, theirs.console_max);
+        let (ours, theirs) = (&self.telemetry, &other.telemetry);
+        let telemetry =
+            (ours.format, &ours.level, &ours.otlp_endpoint) != (theirs.format, &theirs.level, &theirs.otlp_endpoint);
+        let tables = [(server, "[server]"), (database, "[database]"), (telemetry, "[telemetry]")];
+        tables.into_iter().filter(|(differs, _)| *differs).map(|(_, table)| table).collect()
+    }
 }
 
 /// `[server]`

@@ -6,6 +6,8 @@ use crate::domain::float::RUNWAY_SHORT_H;
 
 /// How long nobody may deal with a panel before it is worth a person's time: every restart has such a moment.
 const UNSERVED_PATIENCE: Duration = Duration::from_mins(1);
+/// How long a node's file may be another one: files reach nodes one after the other, and a roll-back its file last.
+const DIFFERS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What can need a person. Its object is a panel's id unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,16 @@ pub enum Kind {
     Audit,
     /// The books could not be proved for too long; no object.
     AuditOverdue,
+    /// A node's file is wrong, and the version in force serves; the object is the node.
+    ConfigRefused,
+    /// A node's file is dangerous, or is not watched, and waits for a person's word; the object is the node.
+    ConfigWaiting,
+    /// A node's file is not the one in force; the object is the node with both hashes.
+    ConfigDiffers,
+    /// A node cannot adopt the configuration in force; the object is the node.
+    ConfigBehind,
+    /// A node cannot read a panel's key; the object is the panel and the node.
+    KeyMissing,
 }
 
 /// How loudly the log is told.
@@ -51,7 +63,7 @@ pub enum Weight {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::OrdersInDoubt,
         Self::OrdersForReview,
         Self::TakenLate,
@@ -66,6 +78,11 @@ impl Kind {
         Self::PriceJump,
         Self::Audit,
         Self::AuditOverdue,
+        Self::ConfigRefused,
+        Self::ConfigWaiting,
+        Self::ConfigDiffers,
+        Self::ConfigBehind,
+        Self::KeyMissing,
     ];
 
     /// The word that logs, messages and the database use.
@@ -85,6 +102,11 @@ impl Kind {
             Self::PriceJump => "price_jump",
             Self::Audit => "audit",
             Self::AuditOverdue => "audit_overdue",
+            Self::ConfigRefused => "config_refused",
+            Self::ConfigWaiting => "config_waiting",
+            Self::ConfigDiffers => "config_differs",
+            Self::ConfigBehind => "config_behind",
+            Self::KeyMissing => "key_missing",
         }
     }
 
@@ -101,7 +123,9 @@ impl Kind {
             | Self::PanelUnserved
             | Self::BalanceDrift
             | Self::Audit
-            | Self::AuditOverdue => Weight::Error,
+            | Self::AuditOverdue
+            | Self::ConfigBehind
+            | Self::KeyMissing => Weight::Error,
             Self::OrdersForReview
             | Self::OrdersParked
             | Self::BreakerOpen
@@ -109,7 +133,10 @@ impl Kind {
             | Self::CatalogueUnreadable
             | Self::BalanceLow
             | Self::RunwayShort
-            | Self::PriceJump => Weight::Warning,
+            | Self::PriceJump
+            | Self::ConfigRefused
+            | Self::ConfigWaiting
+            | Self::ConfigDiffers => Weight::Warning,
         }
     }
 
@@ -117,6 +144,7 @@ impl Kind {
     pub fn patience(self) -> Duration {
         match self {
             Self::PanelUnserved => UNSERVED_PATIENCE,
+            Self::ConfigDiffers => DIFFERS_PATIENCE,
             Self::OrdersInDoubt
             | Self::OrdersForReview
             | Self::TakenLate
@@ -129,7 +157,11 @@ impl Kind {
             | Self::RunwayShort
             | Self::PriceJump
             | Self::Audit
-            | Self::AuditOverdue => Duration::ZERO,
+            | Self::AuditOverdue
+            | Self::ConfigRefused
+            | Self::ConfigWaiting
+            | Self::ConfigBehind
+            | Self::KeyMissing => Duration::ZERO,
         }
     }
 
@@ -186,6 +218,26 @@ impl Kind {
             Self::Audit => format!(
                 "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, and find out who \
                  wrote to the database before money is paid out"
+            ),
+            Self::ConfigRefused => format!(
+                "the configuration file of node {object} is wrong and the version in force goes on: its log and \
+                 `panelgate config list` tell what is wrong; mend the file"
+            ),
+            Self::ConfigWaiting => format!(
+                "the configuration file of node {object} waits for a person: see why with `panelgate config list`, \
+                 then run `panelgate apply` there, or take the edit back"
+            ),
+            Self::ConfigDiffers => format!(
+                "the configuration file of node {object} is not the one in force: bring the file that is in force \
+                 there, or run `panelgate apply` with the one that is meant"
+            ),
+            Self::ConfigBehind => format!(
+                "node {object} cannot adopt the configuration in force and goes on with an older one: its log tells \
+                 why; run the same program on all nodes"
+            ),
+            Self::KeyMissing => format!(
+                "the key of panel {object} cannot be read there, and that node does not deal with the panel: set its \
+                 variable and restart the node, or name a key_file"
             ),
             Self::AuditOverdue => {
                 "the books could not be proved for half an hour: the log tells why; run `panelgate ledger audit`"

@@ -16,7 +16,7 @@ use crate::domain::refusal::Refusal;
 use crate::downstream::body::{self, BodyError};
 use crate::downstream::health::{self, HealthProbe};
 use crate::downstream::lengths::BothLengths;
-use crate::downstream::{Limits, reply};
+use crate::downstream::{Limits, Tongue, reply};
 
 /// Whatever serves requests whose bodies are here.
 pub type Api = BoxCloneSyncService<Request<Bytes>, Response<Full<Bytes>>, BoxError>;
@@ -29,7 +29,7 @@ pub struct Front {
     /// Asked at `/healthz`, past the limit of requests in flight: a busy process is not a sick one.
     pub health: HealthProbe,
     /// The tongue of refusals that come before any key.
-    pub dialect: Dialect,
+    pub tongue: Tongue,
     /// How much is read, and for how long.
     pub limits: Limits,
 }
@@ -61,7 +61,7 @@ impl Front {
     {
         match (request.uri().path(), self.api) {
             ("/healthz", _) => Ok(health::answer(&(self.health)())),
-            ("/api/v2" | "/api/v2/", Some(api)) => match whole(request, self.dialect, &self.limits).await {
+            ("/api/v2" | "/api/v2/", Some(api)) => match whole(request, self.tongue.now(), &self.limits).await {
                 Ok(request) => api.oneshot(request).await,
                 Err(refused) => Ok(refused),
             },

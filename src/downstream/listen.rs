@@ -20,7 +20,7 @@ use crate::downstream::connections::{Connections, Place};
 use crate::downstream::lengths::{BothLengths, Watched};
 use crate::downstream::stack::{self, Stack};
 use crate::downstream::stalls::Stalls;
-use crate::downstream::{HealthProbe, House, Limits, Room, tell};
+use crate::downstream::{HealthProbe, House, Limits, Room, Tongue, tell};
 
 /// The wait after the system could not give us a connection: most often we have too many files open, and only time
 /// closes some.
@@ -50,24 +50,25 @@ struct Stop {
 impl Door {
     /// Opens the customers' door at `addr`; port 0 takes a free one.
     pub async fn open(addr: SocketAddr, house: House, limits: Limits) -> io::Result<Self> {
-        let dialect = house.default_dialect;
+        let tongue = Tongue::InForce(house.catalog.clone());
         let stack = stack::api(Room::new(house, limits.clone()));
-        Self::listen(addr, stack, dialect, limits).await
+        Self::listen(addr, stack, tongue, limits).await
     }
 
     /// Opens a door that answers nothing but `/healthz`.
     pub async fn open_health(addr: SocketAddr, health: HealthProbe, limits: Limits) -> io::Result<Self> {
-        let stack = stack::health(health, Dialect::Classic, limits.clone());
-        Self::listen(addr, stack, Dialect::Classic, limits).await
+        let tongue = Tongue::Always(Dialect::Classic);
+        let stack = stack::health(health, tongue.clone(), limits.clone());
+        Self::listen(addr, stack, tongue, limits).await
     }
 
-    async fn listen(addr: SocketAddr, stack: Stack<Incoming>, dialect: Dialect, limits: Limits) -> io::Result<Self> {
+    async fn listen(addr: SocketAddr, stack: Stack<Incoming>, tongue: Tongue, limits: Limits) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let (tasks, stop) = (TaskTracker::new(), Stop::default());
         let connections = Connections::new(&limits);
         let (http, answer_stall) = (http(&limits), limits.answer_stall);
-        let hall = Hall { stack, dialect, http, answer_stall, stop: stop.clone(), tasks: tasks.clone() };
+        let hall = Hall { stack, tongue, http, answer_stall, stop: stop.clone(), tasks: tasks.clone() };
         tasks.spawn(accept(listener, Arc::new(hall), connections));
         Ok(Self { addr, tasks, stop })
     }
@@ -99,7 +100,7 @@ impl Drop for Door {
 /// What every connection needs.
 struct Hall {
     stack: Stack<Incoming>,
-    dialect: Dialect,
+    tongue: Tongue,
     http: http1::Builder,
     answer_stall: Duration,
     stop: Stop,
@@ -155,7 +156,7 @@ async fn converse(stream: TcpStream, peer: Peer, hall: Arc<Hall>, _place: Place)
     let service = service_fn(|mut request| {
         request.extensions_mut().insert(both.clone());
         request.extensions_mut().insert(peer);
-        tell::told(hall.stack.clone(), hall.dialect, request)
+        tell::told(hall.stack.clone(), hall.tongue.now(), request)
     });
     let mut connection = pin!(hall.http.serve_connection(io, service));
     let ended = tokio::select! {

@@ -53,10 +53,26 @@ pub struct House {
     pub catalog: Catalog,
     /// Places orders and looks at them.
     pub orders: Orders,
-    /// The tongue in which whoever shows no valid key is answered.
-    pub default_dialect: Dialect,
     /// How the whole process is doing.
     pub health: HealthProbe,
+}
+
+/// The tongue in which whoever shows no valid key is answered, as it is at each moment.
+#[derive(Clone)]
+pub(crate) enum Tongue {
+    /// This one, for ever.
+    Always(Dialect),
+    /// What the configuration in force says.
+    InForce(Catalog),
+}
+
+impl Tongue {
+    fn now(&self) -> Dialect {
+        match self {
+            Self::Always(dialect) => *dialect,
+            Self::InForce(catalog) => catalog.in_force().mapping.default_dialect,
+        }
+    }
 }
 
 /// The house as one request after another sees it: with what was prepared for all of them.

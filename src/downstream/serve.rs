@@ -27,12 +27,14 @@ pub struct Acted(pub &'static str);
 
 /// Answers one request, whose body is here.
 pub async fn serve(room: Arc<Room>, request: Request<Bytes>) -> Response<Full<Bytes>> {
-    let (house, default) = (&room.house, room.house.default_dialect);
+    let house = &room.house;
+    let in_force = house.catalog.in_force();
+    let default = in_force.mapping.default_dialect;
     let form = match form(&request, &room.limits) {
         Ok(form) => form,
         Err(refusal) => return reply::refused(default, &refusal),
     };
-    let limits = &house.catalog.mapping().limits;
+    let limits = &in_force.mapping.limits;
     let origin = room.proxies.origin(&request);
     let standing = match house.pace.address(origin, limits).await {
         Ok(standing) => standing,

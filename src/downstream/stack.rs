@@ -18,7 +18,7 @@ use crate::domain::customer::Dialect;
 use crate::domain::refusal::Refusal;
 use crate::downstream::front::{Api, Front};
 use crate::downstream::health::HealthProbe;
-use crate::downstream::{Limits, Room, reply, serve};
+use crate::downstream::{Limits, Room, Tongue, reply, serve};
 
 /// An answer on its way out.
 pub type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -31,21 +31,21 @@ pub fn api<B>(room: Arc<Room>) -> Stack<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    let (limits, dialect) = (room.limits.clone(), room.house.default_dialect);
+    let (limits, tongue) = (room.limits.clone(), Tongue::InForce(room.house.catalog.clone()));
     let health = Arc::clone(&room.house.health);
     let served = tower::service_fn(move |request| {
         let room = Arc::clone(&room);
         async move { Ok::<_, Infallible>(serve::serve(room, request).await) }
     });
-    outer(Front { api: Some(inner(served, &limits)), health, dialect, limits })
+    outer(Front { api: Some(inner(served, &limits)), health, tongue, limits })
 }
 
 /// The stack of a listener that only tells of health.
-pub fn health<B>(health: HealthProbe, dialect: Dialect, limits: Limits) -> Stack<B>
+pub fn health<B>(health: HealthProbe, tongue: Tongue, limits: Limits) -> Stack<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    outer(Front { api: None, health, dialect, limits })
+    outer(Front { api: None, health, tongue, limits })
 }
 
 /// The layers that a request passes before its body is read.
@@ -53,13 +53,13 @@ fn outer<B>(front: Front) -> Stack<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    let (dialect, request_max) = (front.dialect, front.limits.request);
+    let (tongue, request_max) = (front.tongue.clone(), front.limits.request);
     let stack = ServiceBuilder::new()
         // Outermost, so that a panic of any layer below is one customer's 500 and not a connection gone silent.
         .layer(CatchPanicLayer::custom(move |_: Box<dyn Any + Send>| {
             // Without the panic's own words, which may quote a request; the panic hook has told them to the operator.
             tracing::error!("a request panicked");
-            reply::refused(dialect, &Refusal::Broken)
+            reply::refused(tongue.now(), &Refusal::Broken)
         }))
         // Over the whole of a request, its body included, so that no client and no wait of ours holds it longer.
         .timeout(request_max)
@@ -113,7 +113,7 @@ mod tests {
             database: "running".into(),
             workers_lag_s: None,
         };
-        Front { api, health: Arc::new(health), dialect: DIALECT, limits }
+        Front { api, health: Arc::new(health), tongue: Tongue::Always(DIALECT), limits }
     }
 
     fn asked(path: &str) -> Request<Full<Bytes>> {

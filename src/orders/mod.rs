@@ -19,6 +19,7 @@ pub mod refill;
 pub mod reroute;
 pub mod resolve;
 pub mod restored;
+pub mod retire;
 pub mod settle;
 pub mod submit;
 pub mod track;

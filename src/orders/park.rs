@@ -9,7 +9,7 @@ use crate::store::{StoreError, parked, providers, treasury};
 use crate::upstream::{Panel, PanelBalance};
 
 /// Parked legs looked at in one round.
-const LEGS_MAX: i64 = 500;
+pub(super) const LEGS_MAX: i64 = 500;
 
 impl Delivery {
     /// Reads our balance at a panel and keeps it: a free question, which also shows that the panel answers. The

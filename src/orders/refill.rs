@@ -32,7 +32,7 @@ impl Orders {
     }
 
     async fn ask_for_refill(&self, caller: &Caller, name: OrderName) -> Result<RefillNames, Refusal> {
-        let catalogue = self.catalog.now();
+        let in_force = self.catalog.in_force();
         let broken = |error: StoreError| refused(&error);
         let (order, ..) = self.find(caller, name).await?;
         let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
@@ -42,17 +42,17 @@ impl Orders {
             return Err(Refusal::NotDelivered);
         }
         let grounds = refills::grounds(&mut tx, order.id).await.map_err(broken)?.ok_or(Refusal::NotDelivered)?;
-        let service_can = catalogue.sold.get(&order.service).is_some_and(|sold| sold.refill);
-        let mapping = self.catalog.mapping();
-        let provider = mapping.providers.iter().find(|provider| provider.id == grounds.provider);
-        if !service_can || !grounds.panel_can || !provider.is_some_and(|provider| provider.asking.refill) {
+        let service_can = in_force.snapshot.sold.get(&order.service).is_some_and(|sold| sold.refill);
+        let panel = in_force.panel(&grounds.provider);
+        if !service_can || !grounds.panel_can || !panel.is_some_and(|panel| panel.asking.refill) {
             return Err(Refusal::NoRefill);
         }
         if grounds.under_way {
             return Err(Refusal::RefillUnderWay);
         }
-        if grounds.had >= i64::from(mapping.refills_max) {
-            return Err(Refusal::RefillsUsedUp { refills_max: mapping.refills_max });
+        let refills_max = in_force.mapping.refills_max;
+        if grounds.had >= i64::from(refills_max) {
+            return Err(Refusal::RefillsUsedUp { refills_max });
         }
         let public = PublicId(Uuid::now_v7());
         let names = refills::ask(&mut tx, order.id, &grounds, public, self.clock.now()).await.map_err(broken)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::LegId;
+use crate::domain::id::{LegId, ProviderId};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::conclude::Speaker;
@@ -20,7 +20,7 @@ use crate::upstream::Panel;
 /// How long a panel's lease is held without being renewed; a dead process blocks its panels no longer.
 pub const HOLD_S: i64 = 10;
 /// How long a leg may wait between being taken and being marked; nothing of it was sent meanwhile.
-const LEG_LEASE_S: i64 = 60;
+pub(super) const LEG_LEASE_S: i64 = 60;
 /// Over the panel's timeout, before a leg without an answer is in doubt.
 const GRACE_S: i64 = 15;
 /// Times that an answer is brought to a database that is away; about a minute.
@@ -47,6 +47,11 @@ impl Delivery {
     /// Gives all leases of this process up.
     pub async fn let_go(&self) -> Result<(), StoreError> {
         providers::let_go(&self.store, self.node).await
+    }
+
+    /// Gives the lease on one panel up.
+    pub async fn let_one_go(&self, provider: &ProviderId) -> Result<(), StoreError> {
+        providers::let_one_go(&self.store, provider, self.node).await
     }
 
     /// Takes up to so many legs that are due at a panel, as many as its gate lets through. None before the panel answered

@@ -8,7 +8,7 @@ use crate::domain::clock::Instant;
 use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
-use crate::store::{Store, StoreError, Tx, moves};
+use crate::store::{Store, StoreError, Tx, moves, nodes};
 
 /// The most alerts that one list shows.
 pub const ALERTS_MAX: i64 = 500;
@@ -186,6 +186,9 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
     );
     let mut conditions = taken_late(tx, now).await?;
     conditions.extend(of_treasury(tx, &providers).await?);
+    for (word, object, count) in nodes::troubles(tx, now).await? {
+        conditions.push(condition(&word, object, count)?);
+    }
     for row in rows.fetch_all(&mut **tx).await? {
         conditions.push(condition(&row.kind, row.object, row.count)?);
     }

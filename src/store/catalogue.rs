@@ -1,11 +1,11 @@
-//! The panels' catalogues as they were last read, the configuration in force, and requests to read again.
+//! The panels' catalogues as they were last read, and requests to read again.
 
 use std::collections::HashSet;
 
 use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
+use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::PanelService;
 use crate::store::{Store, StoreError, Tx, moves, signed, unsigned};
@@ -259,29 +259,6 @@ pub async fn version(store: &Store) -> Result<i64, StoreError> {
     let version =
         sqlx::query_scalar!(r#"select coalesce(sum(catalogue_version), 0)::bigint as "version!" from provider"#);
     Ok(version.fetch_one(&store.workers).await?)
-}
-
-/// Publishes the configuration that is in force from now on; the same text again changes nothing.
-pub async fn publish(tx: &mut Tx, hash: &ConfigHash, body: &str, by: &str, now: Instant) -> Result<(), StoreError> {
-    let published = sqlx::query!(
-        r#"
-        insert into config_version (hash, body, published_at, published_by)
-        select $1, $2, $3, $4
-        where $1 is distinct from (select hash from config_version order by id desc limit 1)
-        "#,
-        hash.0,
-        body,
-        now,
-        by
-    );
-    published.execute(&mut **tx).await?;
-    Ok(())
-}
-
-/// The text of the configuration in force.
-pub async fn in_force(store: &Store) -> Result<Option<String>, StoreError> {
-    let body = sqlx::query_scalar!("select body from config_version order by id desc limit 1");
-    Ok(body.fetch_optional(&store.workers).await?)
 }
 
 /// Asks the running gateway to read all catalogues now.

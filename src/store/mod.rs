@@ -18,6 +18,7 @@ pub mod legs;
 pub mod limits;
 pub mod load;
 pub mod moves;
+pub mod nodes;
 pub mod open_orders;
 pub mod orders;
 pub mod parked;
@@ -28,6 +29,7 @@ pub mod show;
 pub mod standing;
 pub mod transfers;
 pub mod treasury;
+pub mod versions;
 pub mod watches;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -115,6 +115,17 @@ pub async fn let_go(store: &Store, holder: Uuid) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Gives the lease on one panel up.
+pub async fn let_one_go(store: &Store, provider: &ProviderId, holder: Uuid) -> Result<(), StoreError> {
+    let let_go = sqlx::query!(
+        "update provider set holder = null, held_until = null where id = $1 and holder = $2",
+        provider.0,
+        holder
+    );
+    let_go.execute(&store.workers).await?;
+    Ok(())
+}
+
 /// Takes every panel from whoever holds it; what they still write is refused. How many panels there are.
 pub async fn take_from_all(tx: &mut Tx) -> Result<u64, StoreError> {
     let taken = sqlx::query!("update provider set holder = null, held_until = null, epoch = epoch + 1");

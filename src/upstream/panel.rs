@@ -72,6 +72,32 @@ pub struct Panel {
 impl Panel {
     /// Makes ready to ask; nothing is sent yet.
     pub fn new(settings: ProviderSettings, key: SecretString) -> Result<Self, PanelError> {
+        Self::build(settings, key, Stack::new)
+    }
+
+    /// The same panel under another block or key. Its places and its pace go on, so that what is out counts for the new
+    /// limits; it must answer anew before anything is placed, when it is another address, account or tongue that is
+    /// asked.
+    pub fn under(&self, settings: ProviderSettings, key: SecretString) -> Result<Self, PanelError> {
+        let next = Self::build(settings, key, |places, pace| self.stack.under(places, pace))?;
+        let asking = |block: &ProviderSettings| {
+            (block.url.clone(), block.method, block.dialect, block.allow_http, block.ca_file.clone())
+        };
+        let asked_alike = asking(&next.settings) == asking(&self.settings);
+        next.answered.store(asked_alike && self.has_key(&next.key) && self.has_answered(), Ordering::Relaxed);
+        Ok(next)
+    }
+
+    /// Whether it is asked with this key.
+    pub fn has_key(&self, key: &SecretString) -> bool {
+        self.key.expose_secret() == key.expose_secret()
+    }
+
+    fn build(
+        settings: ProviderSettings,
+        key: SecretString,
+        stack: impl FnOnce(NonZeroU32, NonZeroU32) -> Stack,
+    ) -> Result<Self, PanelError> {
         if key.expose_secret().is_empty() {
             return Err(PanelError::NoKey);
         }
@@ -84,7 +110,7 @@ impl Panel {
         Ok(Self {
             tongue: Tongue::new(settings.dialect, settings.words.clone()),
             redaction: Redaction::of(&key),
-            stack: Stack::new(concurrent_max, requests_per_second),
+            stack: stack(concurrent_max, requests_per_second),
             settings,
             key,
             wire,

@@ -4,6 +4,7 @@
 //! committed between the waiting and the call: so the places are given out as slots.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,35 +18,77 @@ use crate::upstream::rest::Rest;
 /// fast panel's calls need not be spaced more finely than timers can.
 const BURST_PARTS_PER_SECOND: u32 = 10;
 
-/// One panel's places and pace.
+/// One panel's places and pace. They outlive a change of the panel's block, so that the limits hold through it.
 #[derive(Debug)]
 pub(super) struct Stack {
     /// Few calls in flight: panels run on small hosts, and every call in flight may become a doubt.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+    concurrent_max: NonZeroU32,
     /// Panels block those who ask too often, by key or by address; calls of every kind count.
-    pace: DefaultDirectRateLimiter,
+    pace: Arc<DefaultDirectRateLimiter>,
+    requests_per_second: NonZeroU32,
     /// The panel's own word counts more than what was configured, and holds for calls of every kind too.
-    rest: Mutex<Rest>,
+    rest: Arc<Mutex<Rest>>,
+}
+
+/// The places, and how many of those that are taken are not given back, because the limit was lowered meanwhile.
+#[derive(Debug)]
+struct Places {
+    free: Arc<Semaphore>,
+    too_many: AtomicUsize,
+}
+
+impl Places {
+    fn add(&self, places: usize) {
+        let kept =
+            self.too_many.fetch_update(Ordering::AcqRel, Ordering::Acquire, |many| Some(many.saturating_sub(places)));
+        self.free.add_permits(places - places.min(kept.unwrap_or(0)));
+    }
+
+    fn remove(&self, places: usize) {
+        let taken = places - self.free.forget_permits(places);
+        self.too_many.fetch_add(taken, Ordering::AcqRel);
+    }
 }
 
 /// A place among the calls in flight and a moment at which one may leave; given back when dropped.
 #[derive(Debug)]
 #[must_use = "a slot that is dropped gives its place back"]
 pub struct Slot {
-    _place: OwnedSemaphorePermit,
+    place: Option<OwnedSemaphorePermit>,
+    places: Arc<Places>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let one_less = |many: usize| many.checked_sub(1);
+        let too_many = self.places.too_many.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok();
+        if let Some(place) = self.place.take().filter(|_| too_many) {
+            place.forget();
+        }
+    }
 }
 
 impl Stack {
     pub(super) fn new(concurrent_max: NonZeroU32, requests_per_second: NonZeroU32) -> Self {
-        let places = usize::try_from(concurrent_max.get()).unwrap_or(Semaphore::MAX_PERMITS);
-        let together = requests_per_second.get() / BURST_PARTS_PER_SECOND;
-        let quota =
-            Quota::per_second(requests_per_second).allow_burst(NonZeroU32::new(together).unwrap_or(NonZeroU32::MIN));
-        Self {
-            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
-            pace: RateLimiter::direct(quota),
-            rest: Mutex::default(),
+        let free = Arc::new(Semaphore::new(as_places(concurrent_max)));
+        let places = Arc::new(Places { free, too_many: AtomicUsize::new(0) });
+        let (pace, rest) = (pace(requests_per_second), Arc::default());
+        Self { places, concurrent_max, pace, requests_per_second, rest }
+    }
+
+    /// The same places, pace and rest under these limits: what is out counts on, and a lower limit is reached as calls end.
+    pub(super) fn under(&self, concurrent_max: NonZeroU32, requests_per_second: NonZeroU32) -> Self {
+        let (before, after) = (as_places(self.concurrent_max), as_places(concurrent_max));
+        if after > before {
+            self.places.add(after - before);
+        } else {
+            self.places.remove(before - after);
         }
+        let paced = self.requests_per_second == requests_per_second;
+        let pace = if paced { Arc::clone(&self.pace) } else { pace(requests_per_second) };
+        let (places, rest) = (Arc::clone(&self.places), Arc::clone(&self.rest));
+        Self { places, concurrent_max, pace, requests_per_second, rest }
     }
 
     /// Until when the panel is left alone, if it is.
@@ -76,10 +119,21 @@ impl Stack {
     /// Waits for a place, then for the pace: in this order at most as many wait for the pace as there are places, and
     /// the places are given out first come, first served.
     pub(super) async fn slot(&self) -> Slot {
-        let place = Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed");
+        let place = Arc::clone(&self.places.free).acquire_owned().await.expect("the places are never closed");
+        let slot = Slot { place: Some(place), places: Arc::clone(&self.places) };
         self.pace.until_ready().await;
-        Slot { _place: place }
+        slot
     }
+}
+
+fn as_places(concurrent_max: NonZeroU32) -> usize {
+    usize::try_from(concurrent_max.get()).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS)
+}
+
+fn pace(requests_per_second: NonZeroU32) -> Arc<DefaultDirectRateLimiter> {
+    let together = requests_per_second.get() / BURST_PARTS_PER_SECOND;
+    let burst = NonZeroU32::new(together).unwrap_or(NonZeroU32::MIN);
+    Arc::new(RateLimiter::direct(Quota::per_second(requests_per_second).allow_burst(burst)))
 }
 
 #[cfg(test)]
@@ -107,6 +161,43 @@ mod tests {
         let stack = stack(8, 1);
         assert!(stack.slot().now_or_never().is_some());
         assert!(stack.slot().now_or_never().is_none());
-        assert_eq!(stack.places.available_permits(), 8, "who stopped waiting holds nothing");
+        assert_eq!(stack.places.free.available_permits(), 8, "who stopped waiting holds nothing");
+    }
+
+    #[test]
+    fn limits_hold_through_a_change() {
+        let limit = |limit| NonZeroU32::new(limit).unwrap();
+        let free = |stack: &Stack| std::iter::from_fn(|| stack.slot().now_or_never()).take(10).collect::<Vec<_>>();
+        let before = stack(4, 1_000);
+        let mut out = free(&before);
+        assert_eq!(out.len(), 4);
+        let lower = before.under(limit(2), limit(1_000));
+        out.truncate(3);
+        assert!(free(&lower).is_empty(), "three are out where two may be");
+        out.truncate(1);
+        assert_eq!(free(&lower).len(), 1);
+        let higher = lower.under(limit(3), limit(1_000));
+        assert_eq!(free(&higher).len(), 2);
+        drop(out);
+        assert_eq!(free(&higher).len(), 3);
+    }
+
+    #[test]
+    fn raised_while_more_are_out_than_may_be_no_place_too_many_appears() {
+        let limit = |limit| NonZeroU32::new(limit).unwrap();
+        let before = stack(4, 1_000);
+        let out: Vec<_> = (0..4).map(|_| before.slot().now_or_never().expect("a free place")).collect();
+        let raised = before.under(limit(1), limit(1_000)).under(limit(3), limit(1_000));
+        assert!(raised.slot().now_or_never().is_none());
+        drop(out);
+        assert_eq!(raised.places.free.available_permits(), 3);
+    }
+
+    #[test]
+    fn an_unchanged_pace_goes_on() {
+        let before = stack(8, 1);
+        assert!(before.slot().now_or_never().is_some());
+        let limit = |limit| NonZeroU32::new(limit).unwrap();
+        assert!(before.under(limit(9), limit(1)).slot().now_or_never().is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! The one driver: runs rounds until it is told to stop, tells of what fails, and waits for all of them at the end.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use crate::store::StoreError;
 /// After a failed round, before the next: quick enough to go on by itself, slow enough not to hammer.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
-/// When each worker's next round should have begun.
+/// When each worker's next round should have begun, by crew and name.
 #[derive(Clone, Debug)]
 pub struct Pulse {
-    due: Arc<Mutex<BTreeMap<String, Instant>>>,
+    due: Arc<Mutex<BTreeMap<(u64, String), Instant>>>,
     clock: SharedClock,
 }
 
@@ -29,25 +30,68 @@ impl Pulse {
         Some(u64::try_from((now - *latest).num_seconds()).unwrap_or(0))
     }
 
-    fn beat(&self, name: &str, period: Duration) {
+    fn beat(&self, crew: u64, name: &str, period: Duration) {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        due.insert(name.to_owned(), self.clock.now() + period);
+        due.insert((crew, name.to_owned()), self.clock.now() + period);
+    }
+
+    /// Who was let go is not late.
+    fn forget(&self, crew: u64) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        due.retain(|(of, _), _| *of != crew);
     }
 }
 
-/// Runs workers.
-#[derive(Debug)]
+/// Runs workers. Clones run the same ones.
+#[derive(Clone, Debug)]
 pub struct Driver {
     tasks: TaskTracker,
     stop: CancellationToken,
     pulse: Pulse,
+    crew: u64,
+    crews: Arc<AtomicU64>,
 }
 
 impl Driver {
     /// A driver that runs nothing yet.
     pub fn new(clock: SharedClock) -> Self {
         let pulse = Pulse { due: Arc::default(), clock };
-        Self { tasks: TaskTracker::new(), stop: CancellationToken::new(), pulse }
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        Self { tasks, stop, pulse, crew: 0, crews: Arc::default() }
+    }
+
+    /// Workers that can be told to end apart from all others, and end with them at the latest.
+    #[must_use]
+    pub fn crew(&self) -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            stop: self.stop.child_token(),
+            pulse: self.pulse.clone(),
+            crew: self.crews.fetch_add(1, Ordering::Relaxed) + 1,
+            crews: self.crews.clone(),
+        }
+    }
+
+    /// Tells these workers to take up nothing new.
+    pub fn dismiss(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+    }
+
+    /// Waits until these workers are told to end.
+    pub async fn dismissed(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Waits for the last of these workers, who were dismissed.
+    pub async fn ended(&self) {
+        self.tasks.wait().await;
+        self.pulse.forget(self.crew);
+    }
+
+    /// Whether a worker is still at it.
+    pub fn is_busy(&self) -> bool {
+        !self.tasks.is_empty()
     }
 
     /// What the rounds looked like lately.
@@ -66,8 +110,12 @@ impl Driver {
         Round: FnMut() -> Work + Send + 'static,
         Work: Future<Output = Result<(), StoreError>> + Send,
     {
-        let pulse = self.pulse.clone();
-        self.drive(name.into(), period, round, move |name| pulse.beat(name, period));
+        let (pulse, crew, stop) = (self.pulse.clone(), self.crew, self.stop.clone());
+        self.drive(name.into(), period, round, move |name| {
+            if !stop.is_cancelled() {
+                pulse.beat(crew, name, period);
+            }
+        });
     }
 
     /// The same for a round that may take its time: no customer waits for it, so the pulse is not felt there.

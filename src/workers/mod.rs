@@ -5,6 +5,7 @@
 
 pub mod driver;
 pub mod panel;
+pub mod roster;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +21,9 @@ use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
 use crate::store::{Store, StoreError, catalogue};
 use crate::treasury::Treasury;
-use crate::upstream::Panel;
+use crate::upstream::Roll;
 use crate::workers::driver::{Driver, Pulse};
+use crate::workers::roster::Roster;
 
 /// How often the database is asked whether it is there; everybody at the door believes the answer.
 const HEARTBEAT_EVERY: Duration = Duration::from_millis(250);
@@ -59,7 +61,7 @@ pub struct Means {
     /// Who compares what panels hold of ours with what they should.
     pub treasury: Treasury,
     /// The panels.
-    pub panels: Vec<Arc<Panel>>,
+    pub roll: Roll,
     /// The time.
     pub clock: SharedClock,
     /// Rung when something was bought.
@@ -120,13 +122,22 @@ impl Workers {
         });
     }
 
-    /// Starts what deals with panels.
-    pub fn deliver(&self, means: &Means) {
-        for panel in &means.panels {
-            panel::start(&self.driver, means, panel);
-        }
+    /// Starts what deals with panels: those on the roll now; the roster follows when it changes.
+    pub async fn deliver(&self, means: &Means) -> Roster {
+        let roster = Roster::new(self.driver.clone(), means.clone());
+        roster.follow().await;
         let means = means.clone();
         self.driver.every("refresh", CATALOGUE_EVERY, move || refresh_if_asked(means.clone()));
+        roster
+    }
+
+    /// Runs a round that somebody above brought.
+    pub fn every<Round, Work>(&self, name: &str, period: Duration, round: Round)
+    where
+        Round: FnMut() -> Work + Send + 'static,
+        Work: Future<Output = Result<(), StoreError>> + Send,
+    {
+        self.driver.every(name, period, round);
     }
 
     /// Starts what tells a person.
@@ -167,7 +178,7 @@ impl Workers {
 /// Somebody asked for the catalogues to be read now.
 async fn refresh_if_asked(means: Means) -> Result<(), StoreError> {
     let Some(id) = catalogue::asked_refresh(&means.store).await? else { return Ok(()) };
-    let outcome = refresh::all(&means.catalog, &means.panels, &means.clock).await?;
+    let outcome = refresh::all(&means.catalog, &means.roll.sold_from(), &means.clock).await?;
     means.catalog.adopt().await?;
     catalogue::answer_refresh(&means.store, id, &outcome, means.clock.now()).await
 }

@@ -10,7 +10,8 @@
 //!           ├──────▶ greeter      asks until the panel answers for the first time
 //!           ├──────▶ asker        refills and cancels out, refills' states in
 //!           ├──────▶ doubter      looks into doubts
-//!           └──────▶ prober       minds the panel's health, and tries one that gets no orders with free calls
+//!           ├──────▶ prober       minds the panel's health, and tries one that gets no orders with free calls
+//!           └──────▶ passer       of a retired panel only: what waits for it goes by another route
 //! ```
 //! Without an epoch the others do nothing; with an old one the database refuses what they write.
 
@@ -27,7 +28,7 @@ use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
 use crate::store::StoreError;
 use crate::treasury::Treasury;
-use crate::upstream::Panel;
+use crate::upstream::{Listed, Panel};
 use crate::workers::Means;
 use crate::workers::driver::{Driver, tell};
 
@@ -52,31 +53,39 @@ const PROBE_EVERY: Duration = Duration::from_secs(3);
 /// Batches asked in a row before the tracker looks up.
 const BATCHES_MAX: u32 = 100;
 
-/// Starts a panel's workers.
-pub fn start(driver: &Driver, means: &Means, panel: &Arc<Panel>) {
+/// Starts a panel's workers, its keeper apart from the others. `before` are those who dealt with it under another block.
+///
+/// A retired panel gets nothing new: what waits for it is passed on, and what it has is followed.
+pub fn start(keeping: &Driver, driver: &Driver, means: &Means, listed: &Listed, before: Option<Driver>) {
+    let panel = &listed.panel;
     let desk = Arc::new(Desk {
         delivery: means.delivery.clone(),
         panel: panel.clone(),
         epoch: AtomicI64::new(0),
         greeted: AtomicBool::new(false),
+        before,
     });
     let bought = &means.bought;
     let name = |worker: &str| format!("{worker} {}", panel.settings().id);
     let keeper = desk.clone();
     let kept = bought.clone();
-    driver.every(name("keeper"), HOLD_EVERY, move || keeper.clone().keep(kept.clone()));
-    let (greeter, catalog, clock) = (desk.clone(), means.catalog.clone(), means.clock.clone());
-    driver.every(name("greeter"), HOLD_EVERY, move || greeter.clone().greet(catalog.clone(), clock.clone()));
+    keeping.every(name("keeper"), HOLD_EVERY, move || keeper.clone().keep(kept.clone()));
     let tracker = desk.clone();
     driver.every(name("tracker"), TRACK_EVERY, move || tracker.clone().track());
-    let (reader, catalog, clock) = (desk.clone(), means.catalog.clone(), means.clock.clone());
-    driver.at_leisure(name("reader"), CATALOGUE_EVERY, move || reader.clone().read(catalog.clone(), clock.clone()));
     let asker = desk.clone();
     driver.every(name("asker"), ASK_EVERY, move || asker.clone().ask());
     let doubter = desk.clone();
     driver.every(name("doubter"), DOUBT_EVERY, move || doubter.clone().doubt());
     let prober = desk.clone();
     driver.every(name("prober"), PROBE_EVERY, move || prober.clone().probe());
+    if listed.retired {
+        driver.every(name("passer"), DISPATCH_EVERY, move || desk.clone().pass_on());
+        return;
+    }
+    let (greeter, catalog, clock) = (desk.clone(), means.catalog.clone(), means.clock.clone());
+    driver.every(name("greeter"), HOLD_EVERY, move || greeter.clone().greet(catalog.clone(), clock.clone()));
+    let (reader, catalog, clock) = (desk.clone(), means.catalog.clone(), means.clock.clone());
+    driver.at_leisure(name("reader"), CATALOGUE_EVERY, move || reader.clone().read(catalog.clone(), clock.clone()));
     let unparker = desk.clone();
     let unpark_every = Duration::from_secs(u64::from(panel.settings().status_every_s).max(1));
     driver.every(name("unparker"), unpark_every, move || unparker.clone().unpark());
@@ -93,6 +102,7 @@ struct Desk {
     panel: Arc<Panel>,
     epoch: AtomicI64,
     greeted: AtomicBool,
+    before: Option<Driver>,
 }
 
 impl Desk {
@@ -104,7 +114,9 @@ impl Desk {
     async fn keep(self: Arc<Self>, bought: Arc<Notify>) -> Result<(), StoreError> {
         let held = self.delivery.hold(&self.panel).await;
         let epoch = held.as_ref().ok().copied().flatten();
-        if let Some(epoch) = epoch {
+        // Calls of those who went before are out under a timeout that this block may not know.
+        let alone = !self.before.as_ref().is_some_and(Driver::is_busy);
+        if let Some(epoch) = epoch.filter(|_| alone) {
             self.delivery.sweep(self.panel.settings(), epoch).await?;
         }
         let before = self.epoch.swap(epoch.unwrap_or(0), Ordering::AcqRel);
@@ -166,6 +178,11 @@ impl Desk {
             self.delivery.probe(&self.panel).await?;
         }
         Ok(())
+    }
+
+    async fn pass_on(self: Arc<Self>) -> Result<(), StoreError> {
+        let Some(epoch) = self.epoch() else { return Ok(()) };
+        self.delivery.pass_on(&self.panel, epoch).await.map(|_| ())
     }
 
     async fn unpark(self: Arc<Self>) -> Result<(), StoreError> {

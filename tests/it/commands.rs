@@ -12,23 +12,23 @@ use tokio::process::{Child, Command};
 use crate::server;
 
 /// How long anything that must happen may take, on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How often something that happens by itself is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-fn panelgate(data: &Path) -> Command {
+pub fn panelgate(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_panelgate"));
     command.arg("--data").arg(data).env_remove("DATABASE_URL").stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 
-async fn run(data: &Path, words: &[&str]) -> Output {
+pub async fn run(data: &Path, words: &[&str]) -> Output {
     let run = panelgate(data).args(words).output();
     tokio::time::timeout(PATIENCE, run).await.expect("the command ends").unwrap()
 }
 
 /// What a command that must succeed prints with `--json`.
-async fn json(data: &Path, words: &[&str]) -> Value {
+pub async fn json(data: &Path, words: &[&str]) -> Value {
     let output = run(data, &[&["--json"], words].concat()).await;
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{words:?}: {errors}");
@@ -36,13 +36,13 @@ async fn json(data: &Path, words: &[&str]) -> Value {
 }
 
 /// A process that said that it is ready.
-struct Running {
+pub struct Running {
     child: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Running {
-    async fn start(command: &mut Command) -> Self {
+    pub async fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = async {
@@ -67,7 +67,7 @@ impl Running {
     }
 
     /// Tells it to end; the code that it ends with.
-    async fn end(mut self) -> Option<i32> {
+    pub async fn end(mut self) -> Option<i32> {
         nix::sys::signal::kill(self.pid(), nix::sys::signal::Signal::SIGTERM).unwrap();
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap().code()
     }
@@ -121,7 +121,7 @@ async fn alert_list(data: &Path) -> Value {
     tokio::time::timeout(PATIENCE, looked).await.expect("something needs a person")
 }
 
-fn folder() -> (TempDir, std::path::PathBuf) {
+pub fn folder() -> (TempDir, std::path::PathBuf) {
     let folder = server::passable_folder();
     let data = folder.path().join("data");
     (folder, data)

@@ -288,7 +288,8 @@ async fn without_the_database_a_process_keeps_to_its_share() {
     let (_house, _door) = second(&world).await;
     crate::keys::let_in(&world, false).await;
     assert!(!world.house.store.beat().await);
-    let (address, settings) = (IpAddr::from([192, 0, 2, 1]), &world.house.catalog.mapping().limits);
+    let in_force = world.house.catalog.in_force();
+    let (address, settings) = (IpAddr::from([192, 0, 2, 1]), &in_force.mapping.limits);
     let counted = tokio::time::timeout(Duration::from_secs(10), async {
         let mut served = 0;
         while let Ok(standing) = world.house.pace.address(address, settings).await {

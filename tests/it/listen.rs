@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use panelgate::domain::clock::SystemClock;
-use panelgate::domain::customer::Dialect;
 use panelgate::downstream::{Door, Health, HealthProbe, House, Limits};
 use panelgate::store::Store;
 use panelgate::{app, config};
@@ -46,7 +45,6 @@ async fn open(limits: Limits) -> Door {
         trusted_proxies: vec![],
         catalog: behind.catalog,
         orders: behind.orders,
-        default_dialect: Dialect::Classic,
         health: health(true),
     };
     Door::open(([127, 0, 0, 1], 0).into(), house, limits).await.expect("a free port")

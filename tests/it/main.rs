@@ -49,6 +49,7 @@ mod receiver;
 mod refill_races;
 mod refusals;
 mod refused;
+mod reload;
 mod repeats;
 mod resolve;
 mod routes;

@@ -54,6 +54,19 @@ pub struct OtherCurrency {
 }
 
 impl Plan {
+    /// What going from one file to the other would do over the catalogues as they are stored.
+    pub fn over(
+        version: i64,
+        rows: Vec<(ProviderId, Listed)>,
+        old: &Mapping,
+        new: &Mapping,
+        open: &OpenOrders,
+    ) -> Result<Self, OtherCurrency> {
+        let before = Snapshot::resolve(old, version, rows.clone());
+        let after = Snapshot::resolve(new, version, revalued(rows, old, new));
+        Self::between(&before, &after, old, new, open)
+    }
+
     /// What going from one file to the other would do; both are laid over the same catalogues.
     pub fn between(
         old: &Snapshot,

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::catalog::Snapshot;
 use crate::catalog::mapping::Mapping;
-use crate::catalog::plan::{Plan, SettingChange, revalued};
+use crate::catalog::plan::{Plan, SettingChange};
 use crate::cli::answer::Answer;
 use crate::cli::session::Session;
 use crate::cli::{Globals, check, in_force, serve};
@@ -57,9 +57,7 @@ async fn over_database(store: &Store, file: &File, folder: &Path) -> anyhow::Res
     };
     let open = open_orders::count(store).await?;
     let unread = unread(&file.mapping, &rows);
-    let old = Snapshot::resolve(&before.mapping, version, rows.clone());
-    let new = Snapshot::resolve(&file.mapping, version, revalued(rows, &before.mapping, &file.mapping));
-    let mut plan = Plan::between(&old, &new, &before.mapping, &file.mapping, &open)?;
+    let mut plan = Plan::over(version, rows, &before.mapping, &file.mapping, &open)?;
     plan.settings.extend(alerts(&before.alerts, &file.alerts));
     Ok(Planned { plan, unread })
 }

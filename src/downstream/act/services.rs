@@ -29,7 +29,15 @@ pub struct Menus {
 
 struct Menu {
     version: i64,
+    hash: ConfigHash,
     bytes: Bytes,
+}
+
+impl Menu {
+    /// Prices come from the panels' catalogues and from the operator's file: either changes without the other.
+    fn is_of(&self, snapshot: &Snapshot) -> bool {
+        self.version == snapshot.version && self.hash == snapshot.hash
+    }
 }
 
 /// What a menu with somebody's own prices depends on. Buyers of whom the same rules speak share one.
@@ -78,12 +86,12 @@ pub async fn services(menus: &Menus, caller: &Caller, snapshot: &Snapshot) -> Re
 
 fn everybodys(menus: &Menus, dialect: Dialect, snapshot: &Snapshot) -> Bytes {
     let kept = menus.of(dialect);
-    if let Some(menu) = kept.load().as_deref().filter(|menu| menu.version == snapshot.version) {
+    if let Some(menu) = kept.load().as_deref().filter(|menu| menu.is_of(snapshot)) {
         return menu.bytes.clone();
     }
     // Two requests that come first at the same time both write it: wasted work once, where a lock would stall all.
     let bytes = dialect::services(dialect, &snapshot.prices());
-    kept.store(Some(Arc::new(Menu { version: snapshot.version, bytes: bytes.clone() })));
+    kept.store(Some(Arc::new(Menu { version: snapshot.version, hash: snapshot.hash.clone(), bytes: bytes.clone() })));
     bytes
 }
 
@@ -126,6 +134,13 @@ mod tests {
             assert_eq!(&first[..], b"[]");
             assert_eq!(bytes(&menus, 2, tier, &snapshot(1)).await.as_ptr(), first.as_ptr(), "whoever pays the same");
             assert_ne!(bytes(&menus, 1, tier, &snapshot(2)).await.as_ptr(), first.as_ptr());
+            let edited = Snapshot { hash: ConfigHash("another".into()), ..snapshot(2) };
+            let anew = bytes(&menus, 1, tier, &edited).await;
+            assert_ne!(
+                bytes(&menus, 1, tier, &snapshot(2)).await.as_ptr(),
+                anew.as_ptr(),
+                "another file, other prices"
+            );
         }
     }
 
@@ -135,7 +150,5 @@ mod tests {
         let everybodys = bytes(&menus, 1, "standard", &snapshot(1)).await;
         let own = bytes(&menus, 1, "gold", &snapshot(1)).await;
         assert_ne!(own.as_ptr(), everybodys.as_ptr());
-        let other = Snapshot { hash: ConfigHash("another".into()), ..snapshot(1) };
-        assert_ne!(bytes(&menus, 1, "gold", &other).await.as_ptr(), own.as_ptr(), "another file, other prices");
     }
 }

@@ -63,7 +63,7 @@ const SLIPS: &[Slip] = &[
     Swap("currency = \"USD\"", "curency = \"USD\""),
     Swap("currency = \"USD\"", "currency = \"dollars\""),
     Gateway("default_dialect = \"clasic\""),
-    Gateway("reload = \"apply\""),
+    Gateway("reload = \"aply\""),
     Gateway("price_jump_percent = 30"),
     Gateway("price_jump_percent = \"-1\""),
     Gateway("price_jump_percent = \"1000.1\""),

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use panelgate::domain::id::{ProviderId, ServiceId};
-use panelgate::store::{catalogue, open_orders};
+use panelgate::reload;
+use panelgate::store::{catalogue, open_orders, versions};
 use serde_json::Value;
 use sqlx::ConnectOptions;
 
@@ -92,7 +93,8 @@ async fn an_edit_is_shown_before_it_is_made_with_the_orders_that_are_open() {
     );
 
     // Nothing was done.
-    assert_eq!(catalogue::in_force(&world.house.store).await.unwrap().as_deref(), Some(world.file.text.as_str()));
+    let present = versions::in_force(&world.house.store).await.unwrap().unwrap();
+    assert_eq!(present.body, world.file.text);
     world.pass(3, 20).await;
     world.audit().await;
 }
@@ -162,9 +164,9 @@ async fn a_plan_of_five_thousand_services_can_still_be_read() {
         panelgate::store::providers::know(&mut tx, provider).await.unwrap();
         catalogue::import(&mut tx, provider, rows, jump, now).await.unwrap();
     }
-    let hash = super::mapping(&before).hash;
-    catalogue::publish(&mut tx, &hash, &before, "test", now).await.unwrap();
     tx.commit().await.unwrap();
+    let in_force = (&super::mapping(&before), before.as_str());
+    reload::put_in_force(store, &world.house.clock, in_force, ("test", "")).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let database = url(&world);
     let text = said(&typed(folder.path(), &after, &["--database-url", database.as_str()]).await);

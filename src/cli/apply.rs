@@ -1,0 +1,146 @@
+//! `apply`: the configuration file comes into force, dangers included: a person said so.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::check;
+use crate::cli::session::Session;
+use crate::config::{self, File};
+use crate::domain::clock::{SharedClock, SystemClock};
+use crate::domain::id::ConfigHash;
+use crate::reload::{self, Consent, Outcome};
+use crate::store::nodes::{self, Running};
+use crate::store::versions::{self, Version};
+
+/// How often it is looked which nodes have adopted it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long they are waited for: within a second they have it, or something keeps them.
+const LOOKS_MAX: u32 = 25;
+
+pub async fn run(session: &Session) -> anyhow::Result<Answer> {
+    let path = check::file(&session.globals);
+    let file = config::load(&path, &config::surroundings())?;
+    let published = publish(session, &file, "config apply").await?;
+    Ok(published.answer())
+}
+
+/// What publishing a text came to.
+pub struct Published {
+    hash: ConfigHash,
+    before: Option<ConfigHash>,
+    changed: bool,
+    dangers: Vec<String>,
+    restart: Vec<&'static str>,
+    nodes: Vec<Running>,
+}
+
+/// Publishes a file that was found right, and waits for the nodes that run.
+pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Result<Published> {
+    let surroundings = config::surroundings();
+    let path = check::file(&session.globals);
+    let folder = path.parent().map(std::path::Path::to_owned).unwrap_or_default();
+    let present = versions::in_force(&session.store).await?;
+    let known = present.as_ref().and_then(read);
+    let no_mapping = known.as_ref().map(|known| &known.mapping);
+    let unreadable = match no_mapping {
+        Some(known) => reload::unreadable_keys(file, &surroundings, Some(known)),
+        None => Vec::new(),
+    };
+    if !unreadable.is_empty() {
+        return Err(WrongUse::because(unreadable.join("\n")));
+    }
+    let restart = known.as_ref().map(|known| known.process.differing(&file.process)).unwrap_or_default();
+    let clock: SharedClock = Arc::new(SystemClock);
+    let said = (session.by(), session.reason());
+    let consent = (said.0.as_str(), said.1, Consent::Person);
+    let outcome = reload::publish(&session.store, &clock, file, (&folder, &surroundings), consent).await?;
+    let (changed, before, dangers) = match outcome {
+        Outcome::Same => (false, present.map(|present| present.hash), Vec::new()),
+        Outcome::Published { before, dangers } => (true, before, dangers),
+        Outcome::Refused(why) => return Err(WrongUse::because(why.join("\n"))),
+        Outcome::Waits(_) | Outcome::Crowded => {
+            anyhow::bail!("other nodes published all the time; look at `panelgate config list` and try again")
+        }
+    };
+    let hash = file.mapping.hash.clone();
+    if changed {
+        let mut tx = session.store.begin().await?;
+        session.note(&mut tx, verb, &format!("configuration {hash}")).await?;
+        tx.commit().await?;
+    }
+    let nodes = adopted(session, &hash).await?;
+    Ok(Published { hash, before, changed, dangers, restart, nodes })
+}
+
+/// What this program makes of the version in force; nothing of its environment is asked.
+fn read(version: &Version) -> Option<File> {
+    config::read(&version.body, std::path::Path::new("."), &std::collections::BTreeMap::new()).ok()
+}
+
+/// The nodes that run, once all of them serve it, or when the time is over.
+async fn adopted(session: &Session, hash: &ConfigHash) -> anyhow::Result<Vec<Running>> {
+    let mut nodes = nodes::running(&session.store, session.now()).await?;
+    for _ in 0..LOOKS_MAX {
+        if nodes.iter().all(|node| node.hash == *hash) {
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        nodes = nodes::running(&session.store, session.now()).await?;
+    }
+    Ok(nodes)
+}
+
+impl Published {
+    /// The answer for people and for scripts.
+    pub fn answer(&self) -> Answer {
+        Answer::new(self.text(), self.document())
+    }
+
+    pub fn text(&self) -> String {
+        let hash = &self.hash;
+        let mut text = match (&self.before, self.changed) {
+            (_, false) => format!("{hash} is in force already\n"),
+            (Some(before), true) => format!("{hash} is in force; before: {before}\n"),
+            (None, true) => format!("{hash} is in force, the first one\n"),
+        };
+        for danger in &self.dangers {
+            let _ = writeln!(text, "dangerous, and done: {danger}");
+        }
+        for table in &self.restart {
+            let _ = writeln!(text, "{table} says something else: restart the gateway to apply that");
+        }
+        let serving = self.nodes.iter().filter(|node| node.hash == self.hash).count();
+        match self.nodes.len() {
+            0 => text.push_str("no gateway runs on this database; the next one begins with it\n"),
+            running => {
+                let _ = writeln!(text, "nodes that serve it: {serving} of {running}");
+            }
+        }
+        for node in &self.nodes {
+            if node.hash != self.hash {
+                let _ = writeln!(text, "{} still serves {}; its log tells why", node.name, node.hash);
+            }
+            for provider in &node.keyless {
+                let _ = writeln!(text, "{} cannot read the key of {provider} and does not deal with it", node.name);
+            }
+        }
+        text
+    }
+
+    pub fn document(&self) -> Value {
+        let serving = self.nodes.iter().filter(|node| node.hash == self.hash).count();
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| json!({ "name": node.name, "config_hash": node.hash.0, "keyless": node.keyless }));
+        json!({
+            "config_hash": self.hash.0, "before": self.before.as_ref().map(|before| &before.0),
+            "changed": self.changed, "dangers": self.dangers, "restart": self.restart,
+            "running": self.nodes.len(), "serving": serving, "nodes": nodes.collect::<Value>(),
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! Adopting: the newest version becomes what this process does, all of it at once.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::alerts::WEBHOOK_TIMEOUT;
+use crate::catalog::aside;
+use crate::catalog::mapping::Mapping;
+use crate::config::{self, AlertSettings, ProcessSettings};
+use crate::domain::provider::ProviderSettings;
+use crate::reload::{Reload, roll};
+use crate::store::StoreError;
+use crate::store::versions;
+
+impl Reload {
+    /// One look at which version is in force. Whether this process does something else since.
+    pub async fn adopt(&self) -> Result<bool, StoreError> {
+        let _turn = self.0.turn.lock().await;
+        let served = self.0.parts.catalog.mapping().hash.clone();
+        let adopted = match versions::newest(&self.0.parts.store).await? {
+            Some((_, hash)) if hash != served => self.change().await?,
+            Some(_) | None => false,
+        };
+        self.tell().await?;
+        Ok(adopted)
+    }
+
+    /// Reads the keys of the version in force anew: a key file may hold another one by now.
+    pub async fn read_keys(&self) -> Result<(), StoreError> {
+        let _turn = self.0.turn.lock().await;
+        let in_force = self.0.parts.catalog.in_force();
+        self.deal_with(&in_force.mapping, (*in_force.retired).clone()).await;
+        self.tell().await
+    }
+
+    /// One look at the panels that the file names no more: those of which nothing is open are let go, those of which
+    /// something is are followed. Whether anything changed.
+    pub async fn retire(&self) -> Result<bool, StoreError> {
+        let _turn = self.0.turn.lock().await;
+        let in_force = self.0.parts.catalog.in_force();
+        let retired = self.left_behind(&in_force.mapping).await?;
+        if retired == *in_force.retired {
+            return Ok(false);
+        }
+        self.0.parts.catalog.retire(retired.clone()).await;
+        self.deal_with(&in_force.mapping, retired).await;
+        self.tell().await?;
+        Ok(true)
+    }
+
+    /// What cannot be read stays away: this process goes on with what it has, and says so.
+    async fn change(&self) -> Result<bool, StoreError> {
+        let Some(version) = versions::in_force(&self.0.parts.store).await? else { return Ok(false) };
+        let (folder, surroundings) = (self.0.ground.folder().to_owned(), self.0.ground.surroundings.clone());
+        let hash = version.hash.clone();
+        let read = aside(move || config::read(&version.body, &folder, &surroundings)).await;
+        let file = match read {
+            Ok(file) => file,
+            Err(complaints) => {
+                if !self.standing(|standing| std::mem::replace(&mut standing.behind, true)) {
+                    tracing::error!(%hash, "the configuration in force cannot be adopted: {complaints}");
+                }
+                return Ok(false);
+            }
+        };
+        let mapping = Arc::new(file.mapping);
+        let retired = self.left_behind(&mapping).await?;
+        self.0.parts.catalog.change(mapping.clone(), retired.clone()).await?;
+        self.hear(&mapping, &file.alerts);
+        self.deal_with(&mapping, retired).await;
+        self.standing(|standing| {
+            standing.behind = false;
+            // What waited, and was applied, waits no more.
+            if standing.file.as_ref() == Some(&mapping.hash) {
+                standing.judged = None;
+            }
+        });
+        self.tell_of_restart(file.process);
+        tracing::info!(%hash, "another configuration is in force");
+        Ok(true)
+    }
+
+    async fn left_behind(&self, mapping: &Mapping) -> Result<Vec<ProviderSettings>, StoreError> {
+        let ground = &self.0.ground;
+        roll::left_behind(&self.0.parts.store, mapping, ground.folder(), &ground.surroundings).await
+    }
+
+    fn hear(&self, mapping: &Mapping, alerts: &AlertSettings) {
+        let webhook = config::webhook(alerts, &self.0.ground.surroundings, WEBHOOK_TIMEOUT).unwrap_or_else(|error| {
+            tracing::error!("{error}; alerts are told to the log only");
+            None
+        });
+        self.0.parts.alerts.follow(mapping, webhook);
+    }
+
+    /// The roll changes whole, and the workers follow it.
+    async fn deal_with(&self, mapping: &Arc<Mapping>, retired: Vec<ProviderSettings>) {
+        let (mapping, surroundings) = (mapping.clone(), self.0.ground.surroundings.clone());
+        let old = self.0.parts.roll.now();
+        let clock = self.0.parts.clock.clone();
+        let panels = move || roll::panels(&mapping, &retired, &surroundings, &old, &clock);
+        let (listed, keyless) = aside(panels).await;
+        self.0.parts.roll.change(listed);
+        self.standing(|standing| standing.keyless = keyless);
+        if let Some(roster) = self.0.roster.get() {
+            roster.follow().await;
+        }
+    }
+
+    fn tell_of_restart(&self, process: ProcessSettings) {
+        let mut before = self.0.process.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = &*before {
+            for table in before.differing(&process) {
+                tracing::warn!(table, "another value is in force in the file; restart this process to apply it");
+            }
+        }
+        *before = Some(process);
+    }
+}

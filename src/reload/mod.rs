@@ -1,0 +1,124 @@
+//! Live configuration: an edit is judged, published as a version in the database, and adopted whole by every process.
+//!
+//! ```text
+//!  file ─watch─▶ judged ─┬─▶ refused   told; the version in force goes on
+//!  SIGHUP, apply ───▶    ├─▶ waiting   dangerous: a person says `apply`
+//!                        └─▶ published ─▶ adopted by each process: file and catalogue, alerts, panels, workers
+//! ```
+//! A publication names the version that it was planned against; when another was quicker, it is planned again. A process
+//! publishes only an edit that it saw happen to its own file: one that merely has another file raises an alarm. What is
+//! adopted is the text that the database holds, so every process serves the same, and what a request began with it ends
+//! with.
+
+mod adopt;
+mod node;
+mod publish;
+mod roll;
+mod start;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use uuid::Uuid;
+
+use crate::alerts::Alerts;
+use crate::catalog::Catalog;
+use crate::config::ProcessSettings;
+use crate::domain::clock::SharedClock;
+use crate::store::Store;
+use crate::upstream::Roll;
+use crate::workers::roster::Roster;
+
+pub use node::our_name;
+pub use publish::{Consent, Outcome, publish, put_in_force, unreadable_keys};
+pub use roll::panels;
+pub use start::{StartError, Started, start};
+pub use watch::Seen;
+
+use node::Standing;
+use watch::Watch;
+
+/// Where a process finds its configuration, and how a person knows the process.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// The file; `None`: it has none, and adopts what others publish.
+    pub file: Option<PathBuf>,
+    /// The environment, where keys are found.
+    pub surroundings: BTreeMap<String, String>,
+    /// The process as alerts and the history call it.
+    pub node: String,
+}
+
+impl Ground {
+    /// Without a file and an environment.
+    pub fn bare(node: &str) -> Self {
+        Self { file: None, surroundings: BTreeMap::new(), node: node.to_owned() }
+    }
+
+    /// Where relative key files start.
+    pub fn folder(&self) -> &Path {
+        self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+}
+
+/// What changes when another configuration comes into force.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// What is sold.
+    pub catalog: Catalog,
+    /// Who tells what needs a person.
+    pub alerts: Alerts,
+    /// The panels.
+    pub roll: Roll,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+/// The live configuration of one process; clones are the same.
+#[derive(Clone, Debug)]
+pub struct Reload(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    ground: Ground,
+    node: Uuid,
+    standing: Mutex<Standing>,
+    /// The process settings of the version served last; changes of them are told.
+    process: Mutex<Option<ProcessSettings>>,
+    roster: OnceLock<Roster>,
+    watch: tokio::sync::Mutex<Watch>,
+    /// Who adopts does so alone.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Reload {
+    /// The live configuration of a process that began as `started` says.
+    pub fn new(parts: Parts, ground: Ground, started: Started) -> Self {
+        let watch = Watch::after(&started, parts.clock.now());
+        Self(Arc::new(Inner {
+            parts,
+            ground,
+            node: Uuid::now_v7(),
+            standing: Mutex::new(started.standing),
+            process: Mutex::new(started.process),
+            roster: OnceLock::new(),
+            watch: tokio::sync::Mutex::new(watch),
+            turn: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// The roster follows from now on.
+    pub fn lead(&self, roster: Roster) {
+        let _ = self.0.roster.set(roster);
+    }
+
+    /// Whether there is a file to watch.
+    pub fn has_file(&self) -> bool {
+        self.0.ground.file.is_some()
+    }
+}

@@ -1,0 +1,71 @@
+//! What this process tells the others of itself: what it serves, and how its own file stands.
+
+use std::sync::PoisonError;
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::domain::id::{ConfigHash, ProviderId};
+use crate::reload::Reload;
+use crate::store::nodes::{self, NodeRow};
+use crate::store::{StoreError, versions::EditState};
+
+/// How often it is said that this process still runs; well within the time after which it counts as gone.
+const TELL_EVERY: TimeDelta = TimeDelta::seconds(3);
+
+/// How this process stands.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Its file; `None`: it cannot be read.
+    pub file: Option<ConfigHash>,
+    /// What came of that file, unless it is in force or merely another one.
+    pub judged: Option<EditState>,
+    /// Panels whose key it cannot read.
+    pub keyless: Vec<ProviderId>,
+    /// Whether it could not adopt the version in force.
+    pub behind: bool,
+    /// What was told of it last, and when.
+    pub(super) told: Option<(NodeRow, Instant)>,
+}
+
+/// The machine and the process.
+pub fn our_name() -> String {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    format!("{}:{}", host.unwrap_or_else(|| "localhost".to_owned()), std::process::id())
+}
+
+impl Reload {
+    /// How this process stands now.
+    pub(super) fn standing<T>(&self, with: impl FnOnce(&mut Standing) -> T) -> T {
+        with(&mut self.0.standing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells the others, when there is news or it is time.
+    pub(super) async fn tell(&self) -> Result<(), StoreError> {
+        let (now, served) = (self.0.parts.clock.now(), self.0.parts.catalog.mapping());
+        let row = self.standing(|standing| NodeRow {
+            node: self.0.node,
+            name: self.0.ground.node.clone(),
+            // A process without a file of its own has none that could differ.
+            file_hash: if self.has_file() { standing.file.clone() } else { Some(served.hash.clone()) },
+            hash: served.hash.clone(),
+            judged: standing.judged.map_or("", EditState::word),
+            keyless: standing.keyless.clone(),
+            behind: standing.behind,
+        });
+        let known = |standing: &mut Standing| {
+            standing.told.as_ref().is_some_and(|(told, at)| *told == row && now - *at < TELL_EVERY && *at <= now)
+        };
+        if self.standing(known) {
+            return Ok(());
+        }
+        nodes::tell(&self.0.parts.store, &row, now).await?;
+        self.standing(|standing| standing.told = Some((row, now)));
+        Ok(())
+    }
+
+    /// Tells the others that this process ends.
+    pub async fn leave(&self) -> Result<(), StoreError> {
+        nodes::leave(&self.0.parts.store, self.0.node).await
+    }
+}

@@ -1,0 +1,174 @@
+//! Publishing: a text becomes the version in force, in one guarded transaction, or it waits.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::catalog;
+use crate::catalog::imports::{self, Refused};
+use crate::catalog::mapping::{Mapping, Reload as Mode};
+use crate::catalog::plan::{OtherCurrency, Plan};
+use crate::config::{self, AlertsError, File};
+use crate::domain::clock::SharedClock;
+use crate::domain::id::{ConfigHash, ProviderId};
+use crate::domain::provider::ProviderSettings;
+use crate::store::versions::{self, Publication, Version};
+use crate::store::{Store, StoreError, open_orders, providers, transfers};
+
+/// Times that a publication is planned: each time another one was quicker.
+const PLANS_MAX: usize = 8;
+
+/// Who stands behind a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// Nobody but the file itself: `reload = "apply"` and dangers have it wait.
+    Edit,
+    /// A signal: dangers have it wait.
+    Signal,
+    /// A person who said `apply`.
+    Person,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The text is in force already.
+    Same,
+    /// It is in force now.
+    Published {
+        /// What was in force before.
+        before: Option<ConfigHash>,
+        /// What is dangerous about it, all the same.
+        dangers: Vec<String>,
+    },
+    /// It needs a person's word, for these reasons.
+    Waits(Vec<String>),
+    /// Nobody can allow it, for these reasons.
+    Refused(Vec<String>),
+    /// Others published all the time.
+    Crowded,
+}
+
+/// Publishes a text that was found right.
+pub async fn publish(
+    store: &Store,
+    clock: &SharedClock,
+    file: &File,
+    (folder, surroundings): (&Path, &BTreeMap<String, String>),
+    (by, reason, consent): (&str, &str, Consent),
+) -> Result<Outcome, StoreError> {
+    for _ in 0..PLANS_MAX {
+        let present = versions::in_force(store).await?;
+        if present.as_ref().is_some_and(|present| present.hash == file.mapping.hash) {
+            return Ok(Outcome::Same);
+        }
+        let before = match &present {
+            Some(present) => mapping_of(present, folder, surroundings).await,
+            None => None,
+        };
+        let dangers = match before {
+            Some(before) => {
+                if consent == Consent::Edit && before.reload == Mode::Apply {
+                    return Ok(Outcome::Waits(vec!["reload = \"apply\": every edit waits for `apply`".to_owned()]));
+                }
+                match dangers_of(store, before, &file.mapping).await? {
+                    Ok(dangers) => dangers,
+                    Err(other) => return Ok(Outcome::Refused(vec![other.to_string()])),
+                }
+            }
+            None => Vec::new(),
+        };
+        if !dangers.is_empty() && consent != Consent::Person {
+            return Ok(Outcome::Waits(dangers));
+        }
+        let planned_against = present.as_ref().map(|present| present.id);
+        match guarded(store, clock, (&file.mapping, &file.text), planned_against, (by, reason)).await {
+            Ok(true) => return Ok(Outcome::Published { before: present.map(|present| present.hash), dangers }),
+            Ok(false) => {}
+            Err(Refused::Taken(taken)) => {
+                return Ok(Outcome::Refused(taken.iter().map(ToString::to_string).collect()));
+            }
+            Err(Refused::Store(error)) => return Err(error),
+        }
+    }
+    Ok(Outcome::Crowded)
+}
+
+/// Puts a configuration in force, whatever is there; the same text again changes nothing.
+pub async fn put_in_force(
+    store: &Store,
+    clock: &SharedClock,
+    (mapping, text): (&Mapping, &str),
+    said: (&str, &str),
+) -> Result<(), Refused> {
+    for _ in 0..PLANS_MAX {
+        let present = versions::newest(store).await?;
+        if present.as_ref().is_some_and(|(_, hash)| *hash == mapping.hash) {
+            return Ok(());
+        }
+        if guarded(store, clock, (mapping, text), present.map(|(id, _)| id), said).await? {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Unexpected("other configurations are published all the time").into())
+}
+
+/// `false`: another version is in force than the one that this was planned against.
+async fn guarded(
+    store: &Store,
+    clock: &SharedClock,
+    (mapping, text): (&Mapping, &str),
+    planned_against: Option<i64>,
+    (by, reason): (&str, &str),
+) -> Result<bool, Refused> {
+    let named: Vec<ProviderId> = mapping.providers.iter().map(|provider| provider.id.clone()).collect();
+    let mut tx = store.begin().await?;
+    for provider in &mapping.providers {
+        providers::know(&mut tx, &provider.id).await?;
+        providers::keep_exchange(&mut tx, &provider.id, provider.exchange).await?;
+        transfers::open_provider_accounts(&mut tx, &provider.id).await?;
+    }
+    imports::publish(&mut tx, mapping, clock.now()).await?;
+    let publication = Publication { hash: &mapping.hash, body: text, providers: &named, by, reason };
+    if versions::publish(&mut tx, planned_against, publication, clock.now()).await?.is_none() {
+        tx.rollback().await.map_err(StoreError::from)?;
+        return Ok(false);
+    }
+    tx.commit().await.map_err(StoreError::from)?;
+    Ok(true)
+}
+
+/// `None`: this program cannot read it, so nothing can be compared.
+async fn mapping_of(version: &Version, folder: &Path, surroundings: &BTreeMap<String, String>) -> Option<Mapping> {
+    let (body, folder, surroundings) = (version.body.clone(), folder.to_owned(), surroundings.clone());
+    let read = catalog::aside(move || config::read(&body, &folder, &surroundings)).await;
+    read.ok().map(|file| file.mapping)
+}
+
+async fn dangers_of(
+    store: &Store,
+    before: Mapping,
+    after: &Mapping,
+) -> Result<Result<Vec<String>, OtherCurrency>, StoreError> {
+    let (version, rows) = catalog::stored(store).await?;
+    let open = open_orders::count(store).await?;
+    let after = after.clone();
+    let plan = catalog::aside(move || Plan::over(version, rows, &before, &after, &open)).await;
+    Ok(plan.map(|plan| plan.dangers.iter().map(ToString::to_string).collect()))
+}
+
+/// What of a file's keys and addresses cannot be read in these surroundings. Those of panels that the version in force
+/// finds in the same place are not looked for where `known` is given: a command has another environment than the gateway.
+pub fn unreadable_keys(file: &File, surroundings: &BTreeMap<String, String>, known: Option<&Mapping>) -> Vec<String> {
+    let is_known = |provider: &ProviderSettings| {
+        let known = known.and_then(|known| known.providers.iter().find(|other| other.id == provider.id));
+        known.is_some_and(|known| known.key == provider.key)
+    };
+    let unknown = file.mapping.providers.iter().filter(|provider| !is_known(provider));
+    let keys = unknown.filter_map(|provider| config::secret(provider, surroundings).err());
+    let mut complaints: Vec<String> = keys.map(|error| error.to_string()).collect();
+    if known.is_none() {
+        let webhook = config::webhook(&file.alerts, surroundings, crate::alerts::WEBHOOK_TIMEOUT);
+        complaints.extend(webhook.err().as_ref().map(AlertsError::to_string));
+    }
+    complaints
+}

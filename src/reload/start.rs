@@ -1,0 +1,145 @@
+//! The start: what this process serves first, which need not be what its own file says.
+
+use crate::catalog::aside;
+use crate::config::{self, File, ProcessSettings};
+use crate::domain::clock::SharedClock;
+use crate::domain::id::ProviderId;
+use crate::reload::node::Standing;
+use crate::reload::{Consent, Ground, Outcome, publish, unreadable_keys};
+use crate::store::versions::{self, Edit, EditState, Version};
+use crate::store::{Store, StoreError};
+
+/// How a process began.
+#[derive(Clone, Debug, Default)]
+pub struct Started {
+    /// The bytes of its file.
+    pub(super) bytes: Vec<u8>,
+    /// How that file stands.
+    pub(super) standing: Standing,
+    /// The process settings of what it serves.
+    pub(super) process: Option<ProcessSettings>,
+}
+
+impl Started {
+    /// The panels whose key it could not read.
+    #[must_use]
+    pub fn without(self, keyless: Vec<ProviderId>) -> Self {
+        Self { standing: Standing { keyless, ..self.standing }, ..self }
+    }
+
+    /// A process that serves this file as it stands, without looking at the database.
+    pub fn with(file: &str) -> Self {
+        let standing = Standing { file: Some(config::hash(file.as_bytes())), ..Standing::default() };
+        Self { bytes: file.as_bytes().to_owned(), standing, process: None }
+    }
+}
+
+/// Why a process cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is nothing else to serve than the file, and it cannot be.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Decides what a process with this file serves first, and publishes the file where that is right.
+///
+/// A file that was in force earlier is not published: a node that comes back late must not take everybody back with it.
+/// Any other is judged like an edit.
+pub async fn start(
+    store: &Store,
+    clock: &SharedClock,
+    file: File,
+    ground: &Ground,
+) -> Result<(File, Started), StartError> {
+    let started = |served: &File, judged: Option<EditState>| Started {
+        bytes: file.text.clone().into_bytes(),
+        standing: Standing { file: Some(file.mapping.hash.clone()), judged, ..Standing::default() },
+        process: Some(served.process.clone()),
+    };
+    let Some(present) = versions::in_force(store).await? else {
+        must_publish(store, clock, &file, ground, "the first configuration").await?;
+        let started = started(&file, None);
+        return Ok((file, started));
+    };
+    if present.hash == file.mapping.hash {
+        let started = started(&file, None);
+        return Ok((file, started));
+    }
+    let served = match read(&present, ground).await {
+        Ok(served) => served,
+        Err(complaints) => {
+            tracing::error!(hash = %present.hash, "the version in force cannot be read by this program, and its own file \
+                                                   is published instead: {complaints}");
+            must_publish(store, clock, &file, ground, "the version before cannot be read by this program").await?;
+            let started = started(&file, None);
+            return Ok((file, started));
+        }
+    };
+    if versions::find(store, &file.mapping.hash.0).await?.is_some() {
+        tracing::error!(
+            file = %file.mapping.hash, in_force = %present.hash,
+            "the file was in force earlier and is not any more: the version in force is served; bring its text here, or \
+             go back with `panelgate apply`"
+        );
+        let started = started(&served, None);
+        return Ok((served, started));
+    }
+    let unreadable = unreadable_keys(&file, &ground.surroundings, None);
+    let by = format!("start of {}", ground.node);
+    let (state, said) = if unreadable.is_empty() {
+        let place = (ground.folder(), &ground.surroundings);
+        match publish(store, clock, &file, place, (&by, "", Consent::Edit)).await? {
+            Outcome::Waits(dangers) => (EditState::Waiting, dangers),
+            Outcome::Refused(why) => (EditState::Refused, why),
+            Outcome::Same | Outcome::Published { .. } => {
+                let started = started(&file, None);
+                return Ok((file, started));
+            }
+            Outcome::Crowded => {
+                let started = started(&served, None);
+                return Ok((served, started));
+            }
+        }
+    } else {
+        (EditState::Refused, unreadable)
+    };
+    for said in &said {
+        tracing::error!(file = %file.mapping.hash, state = state.word(), "the version in force is served: {said}");
+    }
+    let edit = Edit { hash: &file.mapping.hash, body: Some(&file.text), state, said: &said, by: &by };
+    versions::keep_edit(store, edit, clock.now()).await?;
+    let started = started(&served, Some(state));
+    Ok((served, started))
+}
+
+async fn read(version: &Version, ground: &Ground) -> Result<File, config::Complaints> {
+    let (body, ground) = (version.body.clone(), ground.clone());
+    aside(move || config::read(&body, ground.folder(), &ground.surroundings)).await
+}
+
+/// Nothing else can be served: what keeps the file from being published keeps the process from beginning.
+async fn must_publish(
+    store: &Store,
+    clock: &SharedClock,
+    file: &File,
+    ground: &Ground,
+    reason: &str,
+) -> Result<(), StartError> {
+    let unreadable = unreadable_keys(file, &ground.surroundings, None);
+    if !unreadable.is_empty() {
+        return Err(StartError::Refused(unreadable.join("\n")));
+    }
+    let by = format!("start of {}", ground.node);
+    let place = (ground.folder(), &ground.surroundings);
+    match publish(store, clock, file, place, (&by, reason, Consent::Person)).await? {
+        Outcome::Same | Outcome::Published { .. } => Ok(()),
+        Outcome::Refused(why) => Err(StartError::Refused(why.join("\n"))),
+        Outcome::Waits(_) | Outcome::Crowded => {
+            Err(StartError::Refused("other nodes publish all the time; start again when they are done".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The file watch: sees the operator's edits, and has each judged once.
+//!
+//! It looks at the file's whole content a few times a second instead of being told by the system: that sees saves by
+//! renaming, editors of every kind, network folders and bind mounts alike, and a file of some hundred kilobytes costs
+//! nothing to compare.
+
+use std::io;
+
+use chrono::TimeDelta;
+
+use crate::catalog::aside;
+use crate::config::{self, ConfigError, File};
+use crate::domain::clock::Instant;
+use crate::domain::id::ConfigHash;
+use crate::reload::{Consent, Outcome, Reload, Started, publish, unreadable_keys};
+use crate::store::StoreError;
+use crate::store::versions::{self, Edit, EditState};
+
+/// For so long the file must have stood still: nobody saves for longer than that, and an edit seen half written is none.
+pub const STOOD_STILL: TimeDelta = TimeDelta::milliseconds(400);
+
+/// What the watch knows of the file.
+#[derive(Debug)]
+pub struct Watch {
+    seen: Content,
+    since: Instant,
+    /// The text that was judged last.
+    judged: ConfigHash,
+    /// Whether it was told that the file is gone since.
+    gone: bool,
+    /// Whether the file changed since this process began to watch it.
+    edited: bool,
+}
+
+/// The file at one look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Content {
+    Bytes(Vec<u8>, ConfigHash),
+    Gone(String),
+}
+
+/// What a look came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing new.
+    Nothing,
+    /// Something new that may be half written.
+    Moving,
+    /// The file cannot be read; the version in force goes on.
+    Gone,
+    /// It is wrong.
+    Refused(Vec<String>),
+    /// It waits for a person's word.
+    Waits(Vec<String>),
+    /// It is in force already.
+    Same,
+    /// It was in force earlier, and did not change: `apply` would go back to it.
+    Late,
+    /// It is in force now.
+    Published,
+    /// Others published all the time; it is judged again at the next look.
+    Crowded,
+}
+
+impl Watch {
+    /// The watch of a process that has read its file already.
+    pub fn after(started: &Started, now: Instant) -> Self {
+        let hash = config::hash(&started.bytes);
+        let seen = Content::Bytes(started.bytes.clone(), hash.clone());
+        Self { seen, since: now, judged: hash, gone: false, edited: false }
+    }
+}
+
+impl Reload {
+    /// One look at the file.
+    pub async fn look(&self) -> Result<Seen, StoreError> {
+        self.look_with(Consent::Edit).await
+    }
+
+    /// Reads the file at once, and has it judged whether it changed or not: somebody sent a signal. Keys are read anew.
+    pub async fn look_at_once(&self) -> Result<Seen, StoreError> {
+        self.read_keys().await?;
+        self.look_with(Consent::Signal).await
+    }
+
+    async fn look_with(&self, consent: Consent) -> Result<Seen, StoreError> {
+        let Some(path) = self.0.ground.file.clone() else { return Ok(Seen::Nothing) };
+        let mut watch = self.0.watch.lock().await;
+        let (read, now) = (aside(move || config::bytes(&path)).await, self.0.parts.clock.now());
+        watch.take_in(read, now);
+        let signal = consent == Consent::Signal;
+        match &watch.seen {
+            Content::Gone(_) if watch.gone && !signal => return Ok(Seen::Nothing),
+            Content::Bytes(_, hash) if !watch.gone && watch.judged == *hash && !signal => return Ok(Seen::Nothing),
+            Content::Gone(_) | Content::Bytes(..) if now - watch.since < STOOD_STILL && !signal => {
+                return Ok(Seen::Moving);
+            }
+            Content::Gone(_) | Content::Bytes(..) => {}
+        }
+        let seen = match watch.seen.clone() {
+            Content::Gone(why) => {
+                tracing::error!("the configuration file is gone, the version in force goes on: {why}");
+                self.standing(|standing| (standing.file, standing.judged) = (None, None));
+                watch.gone = true;
+                Seen::Gone
+            }
+            Content::Bytes(bytes, hash) => {
+                watch.edited |= watch.judged != hash;
+                let seen = self.judge(bytes, &hash, watch.edited, consent).await?;
+                if seen != Seen::Crowded {
+                    (watch.judged, watch.gone) = (hash, false);
+                }
+                if matches!(seen, Seen::Published | Seen::Same) {
+                    watch.edited = false;
+                }
+                seen
+            }
+        };
+        self.adopt().await?;
+        Ok(seen)
+    }
+
+    /// Whether a text comes into force, and if not, why.
+    async fn judge(
+        &self,
+        bytes: Vec<u8>,
+        hash: &ConfigHash,
+        edited: bool,
+        consent: Consent,
+    ) -> Result<Seen, StoreError> {
+        self.standing(|standing| (standing.file, standing.judged) = (Some(hash.clone()), None));
+        let body = String::from_utf8(bytes.clone()).ok().filter(|_| bytes.len() as u64 <= config::FILE_BYTES_MAX);
+        let body = body.as_deref();
+        let file = match self.read(bytes).await {
+            Ok(file) => file,
+            Err(complaints) => return self.put_aside(hash, body, EditState::Refused, complaints).await,
+        };
+        let parts = &self.0.parts;
+        if !edited {
+            let present = versions::newest(&parts.store).await?;
+            let in_force = present.is_some_and(|(_, present)| present == *hash);
+            if !in_force && versions::find(&parts.store, &hash.0).await?.is_some() {
+                tracing::error!(file = %hash, "the file was in force earlier; `panelgate apply` goes back to it");
+                return Ok(Seen::Late);
+            }
+        }
+        let ground = &self.0.ground;
+        let by = self.by();
+        let place = (ground.folder(), &ground.surroundings);
+        match publish(&parts.store, &parts.clock, &file, place, (&by, "", consent)).await? {
+            Outcome::Same => Ok(Seen::Same),
+            Outcome::Published { .. } => {
+                tracing::info!(%hash, "the edit is in force");
+                Ok(Seen::Published)
+            }
+            Outcome::Waits(dangers) => self.put_aside(hash, body, EditState::Waiting, dangers).await,
+            Outcome::Refused(why) => self.put_aside(hash, body, EditState::Refused, why).await,
+            Outcome::Crowded => Ok(Seen::Crowded),
+        }
+    }
+
+    fn by(&self) -> String {
+        format!("file watch on {}", self.0.ground.node)
+    }
+
+    /// The file, or everything that is wrong with it, the keys that cannot be read here included.
+    async fn read(&self, bytes: Vec<u8>) -> Result<File, Vec<String>> {
+        let ground = self.0.ground.clone();
+        let today = self.0.parts.clock.now().date_naive();
+        aside(move || {
+            let path = ground.file.as_deref().unwrap_or(ground.folder());
+            let file = config::parse(path, bytes, &ground.surroundings, today).map_err(|error| match error {
+                ConfigError::Wrong(complaints) => complaints.to_string().lines().map(str::to_owned).collect(),
+                ConfigError::Unreadable(..)
+                | ConfigError::Folder(_)
+                | ConfigError::TooLarge(_)
+                | ConfigError::NotUtf8(..) => {
+                    vec![error.to_string()]
+                }
+            })?;
+            let unreadable = unreadable_keys(&file, &ground.surroundings, None);
+            if unreadable.is_empty() { Ok(file) } else { Err(unreadable) }
+        })
+        .await
+    }
+
+    /// Tells why a text does not come into force, and keeps it in the history.
+    async fn put_aside(
+        &self,
+        hash: &ConfigHash,
+        body: Option<&str>,
+        state: EditState,
+        said: Vec<String>,
+    ) -> Result<Seen, StoreError> {
+        for said in &said {
+            tracing::error!(file = %hash, state = state.word(), "an edit is not in force: {said}");
+        }
+        self.standing(|standing| standing.judged = Some(state));
+        let by = self.by();
+        // The database's texts hold no NUL.
+        let body = body.filter(|body| !body.contains('\0'));
+        let kept: Vec<String> = said.iter().map(|said| said.replace('\0', "\\0")).collect();
+        let edit = Edit { hash, body, state, said: &kept, by: &by };
+        versions::keep_edit(&self.0.parts.store, edit, self.0.parts.clock.now()).await?;
+        Ok(match state {
+            EditState::Refused => Seen::Refused(said),
+            EditState::Waiting => Seen::Waits(said),
+        })
+    }
+}
+
+impl Watch {
+    fn take_in(&mut self, read: io::Result<Vec<u8>>, now: Instant) {
+        let seen = match (read, &self.seen) {
+            (Ok(bytes), Content::Bytes(same, _)) if bytes == *same => return,
+            (Err(_), Content::Gone(_)) => return,
+            (Ok(bytes), Content::Bytes(..) | Content::Gone(_)) => {
+                let hash = config::hash(&bytes);
+                Content::Bytes(bytes, hash)
+            }
+            (Err(error), Content::Bytes(..)) => Content::Gone(error.to_string()),
+        };
+        (self.seen, self.since) = (seen, now);
+    }
+}

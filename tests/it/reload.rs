@@ -1,0 +1,158 @@
+//! Live configuration: nodes over one database, each with a file of its own, whose watch looks when the test says.
+
+mod back;
+mod load;
+mod panels;
+mod start;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use panelgate::app::House;
+use panelgate::config;
+use panelgate::reload::{Ground, Seen};
+use panelgate::store::{Store, alerts, versions};
+use tempfile::TempDir;
+
+use crate::world::{Plan, World, one_over, work_once};
+
+/// What every simulated panel accepts.
+const KEY: &str = "the-panels-key";
+/// Longer than a file must stand still.
+const STILL_S: i64 = 1;
+
+/// A world whose service 1 goes by panel `a`, then by `b`.
+async fn two_panels() -> World {
+    let plan = Plan { panels: vec![("a", ""), ("b", "")], services: one_over(&["a", "b"]), ..Plan::default() };
+    World::build(plan).await
+}
+
+/// The environment of every node.
+fn surroundings() -> BTreeMap<String, String> {
+    BTreeMap::from([("PANEL_KEY".to_owned(), KEY.to_owned())])
+}
+
+/// A process with a file.
+struct Node {
+    house: House,
+    path: PathBuf,
+    _folder: TempDir,
+}
+
+impl Node {
+    /// Begins with this text as its file.
+    async fn start(world: &World, name: &str, text: &str) -> anyhow::Result<Self> {
+        Self::start_in(world, name, text, surroundings()).await
+    }
+
+    async fn start_in(
+        world: &World,
+        name: &str,
+        text: &str,
+        surroundings: BTreeMap<String, String>,
+    ) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("providers.toml");
+        std::fs::write(&path, text).unwrap();
+        let file = config::load(&path, &surroundings)?;
+        let ground = Ground { file: Some(path.clone()), surroundings, node: name.to_owned() };
+        let store = Store::open(&world.database.options(), 8, 6);
+        let house = House::start(store, file, ground, world.clock.clone()).await?;
+        house.reload.adopt().await?;
+        Ok(Self { house, path, _folder: folder })
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(&self.path, text).unwrap();
+    }
+
+    async fn look(&self) -> Seen {
+        self.house.reload.look().await.unwrap()
+    }
+
+    async fn adopt(&self) -> bool {
+        self.house.reload.adopt().await.unwrap()
+    }
+
+    /// Looks twice, with the file standing still between.
+    async fn watch(&self, world: &World) -> Seen {
+        let first = self.look().await;
+        assert!(matches!(first, Seen::Moving | Seen::Nothing), "{first:?}");
+        world.turn(STILL_S);
+        self.look().await
+    }
+
+    /// Edits the file, and has the watch see it.
+    async fn edit(&self, world: &World, text: &str) -> Seen {
+        self.write(text);
+        self.watch(world).await
+    }
+
+    fn hash(&self) -> String {
+        self.house.catalog.mapping().hash.0.clone()
+    }
+
+    /// Every worker's round, for every panel on the roll, until nothing is left to do at this moment.
+    async fn work(&self) {
+        for _ in 0..50 {
+            let mut done = 0;
+            for listed in self.house.roll.now().iter() {
+                done += if listed.retired {
+                    follow_once(&self.house, &listed.panel).await
+                } else {
+                    work_once(&self.house, &listed.panel).await
+                };
+            }
+            if done == 0 {
+                return;
+            }
+        }
+        panic!("the workers never come to rest");
+    }
+}
+
+/// What is done for a panel that the file names no more.
+async fn follow_once(house: &House, panel: &panelgate::upstream::Panel) -> usize {
+    let Some(epoch) = house.delivery.hold(panel).await.unwrap() else { return 0 };
+    house.delivery.sweep(panel.settings(), epoch).await.unwrap();
+    let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
+    let canceled = house.delivery.cancel(panel, epoch).await.unwrap();
+    let refills = house.delivery.refill(panel, epoch).await.unwrap();
+    let passed_on = house.delivery.pass_on(panel, epoch).await.unwrap();
+    doubts + canceled + refills + passed_on + house.delivery.track(panel, epoch).await.unwrap()
+}
+
+/// The world's text with another price of service 1.
+fn priced(world: &World, rate: &str) -> String {
+    world.file.text.replace("rate = \"2\"", &format!("rate = \"{rate}\""))
+}
+
+/// The world's text without panel `a`.
+fn without_a(world: &World) -> String {
+    let text = world.file.text.replace("{ provider = \"a\", service = \"1\" }, ", "");
+    let (head, rest) = text.split_once("[[provider]]").unwrap();
+    let (_, from_b) = rest.split_once("[[provider]]").unwrap();
+    format!("{head}[[provider]]{from_b}")
+}
+
+/// The alerts that are open, by kind and object; the world's own house, which has no environment, apart.
+async fn open_alerts(house: &House) -> Vec<(String, String)> {
+    house.alerts.look().await.unwrap();
+    let rows = alerts::list(&house.store).await.unwrap();
+    let ours = |object: &str| !object.ends_with("on this process");
+    rows.into_iter()
+        .filter(|row| row.over_at.is_none() && ours(&row.object))
+        .map(|row| (row.kind, row.object))
+        .collect()
+}
+
+/// The history as `state hash by`, newest first.
+async fn history(house: &House) -> Vec<String> {
+    let rows = versions::history(&house.store, 100).await.unwrap();
+    rows.into_iter().map(|row| format!("{} {} by {}", row.state, row.hash, row.by)).collect()
+}
+
+fn hash(text: &str) -> String {
+    config::hash(text.as_bytes()).0
+}

@@ -1,0 +1,160 @@
+//! What becomes of panels, and of what they have, when the file changes.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use panelgate::reload::Seen;
+use panelgate::upstream::Panel;
+
+use super::{KEY, Node, two_panels, without_a};
+use crate::books::{legs, read};
+use crate::world::World;
+
+const HOUR: i64 = 3_600;
+
+async fn node(world: &World) -> Node {
+    let node = Node::start(world, "one", &world.file.text).await.unwrap();
+    node.house.refresh().await.unwrap();
+    node
+}
+
+fn panel(node: &Node, id: &str) -> Option<(Arc<Panel>, bool)> {
+    let roll = node.house.roll.now();
+    let listed = roll.iter().find(|listed| listed.panel.settings().id.0 == id)?;
+    Some((listed.panel.clone(), listed.retired))
+}
+
+#[tokio::test]
+async fn what_a_removed_panel_has_is_followed_to_its_end() {
+    let world = two_panels().await;
+    let node = node(&world).await;
+    let (delivered, doubted) = (world.buy("1", "100").await, world.buy("1", "50").await);
+    node.work().await;
+    world.panel().set_faults("drop".parse().unwrap());
+    let lost = world.buy("1", "20").await;
+    node.work().await;
+    world.panel().set_faults("".parse().unwrap());
+    let waiting = world.buy("1", "10").await;
+    assert_eq!(legs(&world.database).await, "a accepted, a accepted, a in_doubt, a ready");
+    assert!(matches!(node.edit(&world, &without_a(&world)).await, Seen::Published | Seen::Waits(_)));
+    assert!(world.house.reload.adopt().await.unwrap());
+    assert!(panel(&node, "a").is_some_and(|(_, retired)| retired));
+    // What was not sent goes by the next route; what is new never comes near.
+    world.buy("1", "10").await;
+    node.work().await;
+    assert_eq!(legs(&world.database).await, "a accepted, a accepted, a in_doubt, b accepted, b accepted");
+    // Statuses, a cancel, a refill, a doubt.
+    assert!(world.ask(&[("action", "cancel"), ("order", &doubted.to_string())]).await.contains("cancel"));
+    for _ in 0..4 {
+        world.turn(10);
+        node.work().await;
+    }
+    assert!(world.status(delivered).await.contains(r#""status":"Completed""#));
+    assert!(world.status(waiting).await.contains(r#""status":"Completed""#));
+    let refill = world.ask(&[("action", "refill"), ("order", &delivered.to_string())]).await;
+    node.work().await;
+    assert_eq!(refill, r#"{"refill":"1"}"#);
+    assert!(world.panel().requests().contains_key("refill"));
+    let id = world.panel().orders().iter().find(|order| order.quantity == 20).unwrap().id.clone();
+    let found = panelgate::orders::resolve::Finding::Accepted(panelgate::domain::id::PanelOrder(id));
+    crate::resolve::decide(&world, lost, &found).await;
+    for _ in 0..4 {
+        world.turn(10);
+        node.work().await;
+    }
+    assert!(world.status(lost).await.contains(r#""status":"Completed""#));
+    // Something is watched for three days; then nothing is left of it.
+    node.house.reload.retire().await.unwrap();
+    assert!(panel(&node, "a").is_some());
+    for _ in 0..9 {
+        world.turn(12 * HOUR);
+        node.work().await;
+    }
+    assert!(node.house.reload.retire().await.unwrap());
+    assert!(panel(&node, "a").is_none());
+    assert_eq!(read(&world.database, "select count(*)::text from watch where provider = 'a'").await, "0");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn what_waits_at_a_removed_panel_and_has_no_other_route_is_held_until_its_block_is_back() {
+    let world =
+        World::build(crate::world::Plan { services: crate::world::one_over(&["a"]), ..Default::default() }).await;
+    let node = node(&world).await;
+    let order = world.buy("1", "100").await;
+    let bare = "[gateway]\ncurrency = \"USD\"\n";
+    assert!(matches!(node.edit(&world, bare).await, Seen::Waits(_)));
+    let both = (&world.house.store, &node.house.clock);
+    let file = panelgate::config::read(bare, ".".as_ref(), &super::surroundings()).unwrap();
+    panelgate::reload::put_in_force(both.0, both.1, (&file.mapping, &file.text), ("a person", "")).await.unwrap();
+    assert!(node.adopt().await);
+    node.work().await;
+    assert_eq!(legs(&world.database).await, "a parked");
+    assert!(world.status(order).await.contains(r#""status":"Pending""#));
+    assert_eq!(node.edit(&world, &world.file.text).await, Seen::Published);
+    node.house.refresh().await.unwrap();
+    world.turn(61);
+    node.work().await;
+    assert_eq!(legs(&world.database).await, "a accepted");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_panel_that_is_asked_otherwise_must_answer_before_anything_is_placed() {
+    let world = two_panels().await;
+    let node = node(&world).await;
+    let (a, b) = (panel(&node, "a").unwrap().0, panel(&node, "b").unwrap().0);
+    assert!(a.has_answered() && b.has_answered());
+    // Another pace: the panel is another object, and what it has shown counts on.
+    let text = world.file.text.replacen("status_every_s = 10", "status_every_s = 11", 1);
+    assert_eq!(node.edit(&world, &text).await, Seen::Published);
+    let slower = panel(&node, "a").unwrap().0;
+    assert!(slower.has_answered() && !Arc::ptr_eq(&a, &slower));
+    assert!(Arc::ptr_eq(&b, &panel(&node, "b").unwrap().0), "what did not change is not touched");
+    // Another address: a free call first.
+    let moved = text.replacen("/api/v2\"", "/api/v2?\"", 1);
+    assert_eq!(node.edit(&world, &moved).await, Seen::Published);
+    let asked = panel(&node, "a").unwrap().0;
+    assert!(!asked.has_answered());
+    world.buy("1", "100").await;
+    let epoch = node.house.delivery.hold(&asked).await.unwrap().unwrap();
+    assert!(node.house.delivery.lease(&asked, epoch, 10).await.unwrap().is_empty());
+    node.work().await;
+    assert_eq!(legs(&world.database).await, "a accepted");
+}
+
+#[tokio::test]
+async fn a_key_that_changed_in_its_file_is_read_at_a_signal_and_must_be_shown_first() {
+    let world = two_panels().await;
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("a.key");
+    std::fs::write(&key, KEY).unwrap();
+    let node = node(&world).await;
+    let text = world.file.text.replacen("key_env = \"PANEL_KEY\"", &format!("key_file = \"{}\"", key.display()), 1);
+    assert_eq!(node.edit(&world, &text).await, Seen::Published);
+    assert!(panel(&node, "a").unwrap().0.has_answered(), "the same key from another place");
+    world.panel().set_key("another-key");
+    std::fs::write(&key, "another-key\n").unwrap();
+    assert_eq!(node.house.reload.look_at_once().await.unwrap(), Seen::Same);
+    assert!(!panel(&node, "a").unwrap().0.has_answered());
+    world.house.reload.adopt().await.unwrap();
+    world.buy("1", "100").await;
+    node.work().await;
+    assert_eq!(legs(&world.database).await, "a accepted");
+}
+
+#[tokio::test]
+async fn places_that_are_taken_stay_taken_through_a_change() {
+    let world = two_panels().await;
+    let node = node(&world).await;
+    let text = world.file.text.replacen("status_every_s = 10", "status_every_s = 10\nconcurrent_max = 2", 1);
+    assert_eq!(node.edit(&world, &text).await, Seen::Published);
+    let before = panel(&node, "a").unwrap().0;
+    let out = (before.slot().await, before.slot().await);
+    let text = text.replacen("status_every_s = 10", "status_every_s = 12", 1);
+    assert_eq!(node.edit(&world, &text).await, Seen::Published);
+    let after = panel(&node, "a").unwrap().0;
+    assert!(after.slot().now_or_never().is_none(), "both places are taken under the block before");
+    drop(out);
+    drop(after.slot().await);
+}
