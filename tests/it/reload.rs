@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use panelgate::app::House;
 use panelgate::config;
-use panelgate::reload::{Ground, Seen};
+use panelgate::reload::{self, Consent, Ground, Outcome, Seen};
 use panelgate::store::{Store, alerts, versions};
 use tempfile::TempDir;
 
@@ -87,6 +87,18 @@ impl Node {
     async fn edit(&self, world: &World, text: &str) -> Seen {
         self.write(text);
         self.watch(world).await
+    }
+
+    /// Edits the file, and a person applies it.
+    async fn apply(&self, text: &str) {
+        self.write(text);
+        let (store, clock) = (&self.house.store, &self.house.clock);
+        let file = config::load(&self.path, &surroundings()).unwrap();
+        let (folder, surroundings) = (self.path.parent().unwrap(), surroundings());
+        let consent = ("somebody", "", Consent::Person);
+        let came = reload::publish(store, clock, &file, (folder, &surroundings), consent).await.unwrap();
+        assert!(matches!(came, Outcome::Published { .. }), "{came:?}");
+        self.adopt().await;
     }
 
     fn hash(&self) -> String {

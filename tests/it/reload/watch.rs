@@ -99,10 +99,11 @@ async fn a_dangerous_edit_waits_and_says_why() {
     let world = two_panels().await;
     let node = start(&world, "one").await;
     let nothing = world.file.text.split("[[service]]").next().unwrap().to_owned();
+    world.buy("1", "100").await;
     for (text, says) in [
-        (priced(&world, "3"), "moves from 2.00 to 3.00, more than 30 %"),
-        (priced(&world, "0.1"), "is sold at a loss"),
-        (nothing, "service 1 is sold no more"),
+        (priced(&world, "3"), "2.00 → 3.00 (+50 %), more than price_jump_percent 30"),
+        (priced(&world, "0.1"), "sold for 0.10, costs"),
+        (nothing, "1 open; keep its block until they are over"),
     ] {
         let seen = node.edit(&world, &text).await;
         assert!(matches!(&seen, Seen::Waits(said) if said.iter().any(|said| said.contains(says))), "{seen:?}");
