@@ -13,7 +13,7 @@ use crate::backup::{json, refused};
 use crate::books::{legs, read};
 use crate::resolve::{accepted, decide};
 use crate::scripted::Scripted;
-use crate::world::{Plan, World};
+use crate::world::{ANY_MOVE, Plan, World};
 
 /// Between two readings, in seconds.
 const READING_EVERY: i64 = 300;
@@ -253,7 +253,7 @@ fn busy(exchange: &'static str, currency: &'static str) -> Plan {
     };
     let services = ["1", "6", "7", "8", "10"].map(|id| block(id, "4")).concat();
     let panels = vec![("a", "unread=0.02,drop=0.03"), ("b", "502=0.05")];
-    Plan { panels, services, exchange, currency, money: "100000", ..Plan::default() }
+    Plan { panels, services, exchange, currency, money: "100000", gateway: ANY_MOVE, ..Plan::default() }
 }
 
 /// What the panels charge, in their currency.
