@@ -3,10 +3,11 @@
 
 use panelgate::app::House;
 use panelgate::domain::float::{Cause, Drift};
+use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::{Money, Rate};
 use panelgate::orders::resolve::Finding;
 use panelgate::simulator::Faults;
-use panelgate::store::treasury;
+use panelgate::store::{catalogue, moves, treasury};
 use panelgate::upstream::Panel;
 
 use crate::backup::{json, refused};
@@ -329,6 +330,14 @@ async fn an_honest_trade(plan: Plan, times: u32, seed: u64) {
         panel.set_balance(money(&format!("{}", 100_000 * times)));
     }
     set_rates(&world, times, &mut Chance(seed));
+    world.house.refresh().await.unwrap();
+    // In another currency the first prices are far from those that the panels began with.
+    let mut tx = world.house.store.begin().await.unwrap();
+    for provider in ["a", "b"].map(|panel| ProviderId(panel.into())) {
+        moves::accept(&mut tx, &provider, None).await.unwrap();
+        catalogue::renew(&mut tx, &provider).await.unwrap();
+    }
+    tx.commit().await.unwrap();
     world.house.refresh().await.unwrap();
     look(&world).await;
     let paid_in = trade(&world, times, seed).await;
