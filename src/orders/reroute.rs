@@ -101,9 +101,14 @@ pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
         let plainly = || if leg.kind.is_package() { Units::Package } else { Units::Counted(leg.units) };
         return sold.map_or_else(plainly, |sold| sold.billed(leg.units)).at(*rate).ok();
     }
-    let sold = catalogue.sold.get(&leg.sold_as)?;
-    let rate = sold.routes.iter().find(|(route, _)| *route == leg.route).and_then(|(_, rate)| *rate)?;
-    sold.billed(leg.units).at(rate).ok()
+    // Its service may be sold no more, or no more by this route: it costs all the same what its panel lists.
+    let rate = catalogue.listed.get(&leg.route)?;
+    match catalogue.sold.get(&leg.sold_as) {
+        Some(sold) => sold.billed(leg.units).at(*rate).ok(),
+        // How its package was billed, nobody says any more.
+        None if leg.kind.is_package() => None,
+        None => Units::Counted(leg.units).at(*rate).ok(),
+    }
 }
 
 /// Services of which some route at another, running panel is offered: what waits for the rest need not be looked at.
