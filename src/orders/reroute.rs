@@ -62,11 +62,13 @@ pub fn next(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, barred: &[Passe
     routing::choose(&Question { barred, leaves, ..question(sight, sold, sale, &candidates) })
 }
 
-/// The route that follows one that cannot be reached, round and round; a panel that is stopped is no better.
-pub fn beside(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>) -> Option<Chosen> {
+/// The route that follows one that cannot be reached, round and round; a panel that is stopped is no better, and one that
+/// refused the order before is none.
+pub fn beside(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, tried: &[Passed]) -> Option<Chosen> {
     let sold = sight.catalogue.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
-    let barred = [Passed::because(leaving.from, leaving.why)];
+    let mut barred = tried.to_vec();
+    barred.push(Passed::because(leaving.from, leaving.why));
     let leaves = Some((leaving.from, leaving.why));
     let question = question(sight, sold, sale, &candidates);
     routing::choose(&Question { barred: &barred, leaves, in_turn: true, stopped_too: false, ..question }).ok()
