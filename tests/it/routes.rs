@@ -489,18 +489,3 @@ async fn legs_that_leave_while_their_panel_is_resumed_are_sent_once() {
     assert_eq!(holds(&world.database, "revenue").await, Money::parse("0.6").unwrap().decimal().to_string());
     world.audit().await;
 }
-
-#[tokio::test]
-async fn what_a_panel_refused_does_not_come_back_to_it_because_the_next_cannot_be_reached() {
-    let mut world = two().await;
-    world.panels[0].switch_service("1", false);
-    world.panels.remove(1).stop().await;
-    world.buy("1", "100").await;
-    world.work().await;
-    for wait in [1, 2, 4, 8, 16] {
-        world.pass(1, wait).await;
-    }
-    assert_eq!(legs(&world.database).await, "a refused, b ready");
-    assert_eq!(read(&world.database, "select count(*)::text from exchange where provider = 'a'").await, "1");
-    world.audit().await;
-}
