@@ -152,7 +152,8 @@ impl Panel {
     pub fn account(&self) -> String {
         let ProviderSettings { dialect, url, .. } = &self.settings;
         let spelled = format!("{} {url} {}", dialect.word(), self.key.expose_secret());
-        Sha256::digest(spelled).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let digest: [u8; 32] = Sha256::digest(spelled).into();
+        digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     /// What its latest calls were like.
