@@ -12,8 +12,7 @@ use crate::store::{Store, StoreError, Tx};
 pub const READINGS_MAX: i64 = 300;
 /// Moves looked at in one judgement. A panel that has more of them within hours is judged once it has fewer.
 pub const MOVES_MAX: i64 = 100_000;
-/// By how many percent a panel's price may have risen before its catalogue is read again; one that rises further is told
-/// as a jump.
+/// By how many percent a panel's price may stand above what its catalogue said, between two readings of it.
 const UNTOLD_PERCENT: i32 = 30;
 /// The most findings that one list shows.
 pub const DRIFTS_MAX: i64 = 500;
@@ -139,10 +138,10 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) 
         r#"
         with unknown as materialized (
             select l.id, l.order_id, l.epoch, l.state, l.doubted_at,
-                -- Whatever the panel took, it took at its price, which its catalogue may have told since, or not yet.
+                -- Whatever the panel took, it took at its price, which may have moved and never been told.
                 greatest(
                     l.cost, case when o.package then s.rate else ceil(s.rate * o.units * 100000) / 100000000 end
-                ) / p.exchange * case when p.catalogue_at > l.sending_at then 1 else 1 + $4::integer / 100.0 end as cost,
+                ) / p.exchange * (1 + $4::integer / 100.0) as cost,
                 coalesce(
                     (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
                     l.sending_at, l.doubted_at
@@ -155,14 +154,13 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) 
         ),
         open as materialized (
             select l.order_id, l.epoch, w.heard_at, greatest(l.booked, w.charge) / p.exchange as held,
-                -- The panel's own word on the price, else what its catalogue says today, or may say when it is read next.
+                -- The panel's own word on the price; else what its catalogue says today, and what it may never have told.
                 (coalesce(
                     w.charge,
                     case when o.package then s.rate else ceil(s.rate * o.units * 100000) / 100000000 end,
                     l.cost
                 ) - l.cost) / p.exchange as dearer,
-                case when w.charge is null and (p.catalogue_at > l.sending_at) is not true then l.cost else 0 end
-                    / p.exchange * $4::integer / 100 as untold,
+                case when w.charge is null then l.cost else 0 end / p.exchange * $4::integer / 100 as untold,
                 coalesce(
                     (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
                     l.sending_at, w.accepted_at
