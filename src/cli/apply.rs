@@ -19,8 +19,8 @@ use crate::store::versions::{self, Version};
 
 /// How often it is looked which nodes have adopted it.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long they are waited for: within a second they have it, or something keeps them.
-const LOOKS_MAX: u32 = 25;
+/// How long they are waited for: within a second they have it, or a busy machine or something else keeps them.
+const LOOKS_MAX: u32 = 100;
 
 pub async fn run(session: &Session) -> anyhow::Result<Answer> {
     let path = check::file(&session.globals);
@@ -63,7 +63,7 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
     let outcome = reload::publish(&session.store, &clock, file, (&folder, &surroundings), consent).await?;
     let (changed, before, dangers) = match outcome {
         Outcome::Same => (false, present.map(|present| present.hash), Vec::new()),
-        Outcome::Published { before, dangers } => (true, before, dangers),
+        Outcome::Published { before, dangers, does: _ } => (true, before, dangers),
         Outcome::Refused(why) => return Err(WrongUse::because(why.join("\n"))),
         Outcome::Waits(_) | Outcome::Crowded => {
             anyhow::bail!("other nodes published all the time; look at `panelgate config list` and try again")

@@ -103,9 +103,11 @@ pub fn surroundings() -> BTreeMap<String, String> {
 
 /// Reads the file at `path`.
 pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File, ConfigError> {
-    let bytes = bytes(path).map_err(|error| match error.kind() {
-        io::ErrorKind::IsADirectory => ConfigError::Folder(path.to_owned()),
-        _ => ConfigError::Unreadable(path.to_owned(), error),
+    let bytes = bytes(path).map_err(|error| {
+        if error.kind() == io::ErrorKind::IsADirectory {
+            return ConfigError::Folder(path.to_owned());
+        }
+        ConfigError::Unreadable(path.to_owned(), error)
     })?;
     parse(path, bytes, surroundings, SystemClock.now().date_naive())
 }

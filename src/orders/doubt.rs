@@ -217,8 +217,10 @@ impl Delivery {
         why: &str,
         now: Instant,
     ) -> Result<(), StoreError> {
-        // Who wants the order back does not want it from another panel.
-        let wanted_back = cancels::is_asked(tx, leg.order).await?;
+        // Who wants the order back, or has the money back, does not want it from another panel.
+        let order = orders::lock(tx, leg.order).await?;
+        let given_back = order.given_back.by_hand == order.bought.charge;
+        let wanted_back = given_back || cancels::is_asked(tx, leg.order).await?;
         if wanted_back || !self.by_next_route(tx, leg, why, now).await? {
             self.end_refused(tx, leg, why, now).await?;
         }

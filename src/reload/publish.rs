@@ -11,6 +11,7 @@ use crate::config::{self, AlertsError, File};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::{ConfigHash, ProviderId};
 use crate::domain::provider::ProviderSettings;
+use crate::reload::roll;
 use crate::store::versions::{self, Publication, Version};
 use crate::store::{Store, StoreError, open_orders, providers, transfers};
 
@@ -39,6 +40,8 @@ pub enum Outcome {
         before: Option<ConfigHash>,
         /// What is dangerous about it, all the same.
         dangers: Vec<String>,
+        /// What it does, in one line; nothing is said of the first version.
+        does: Option<String>,
     },
     /// It needs a person's word, for these reasons.
     Waits(Vec<String>),
@@ -65,24 +68,25 @@ pub async fn publish(
             Some(present) => mapping_of(present, folder, surroundings).await,
             None => None,
         };
-        let dangers = match before {
+        let (dangers, does): (Vec<String>, _) = match before {
             Some(before) => {
                 if consent == Consent::Edit && before.reload == Mode::Apply {
                     return Ok(Outcome::Waits(vec!["reload = \"apply\": every edit waits for `apply`".to_owned()]));
                 }
-                match dangers_of(store, before, &file.mapping).await? {
-                    Ok(dangers) => dangers,
+                let before = with_retired(store, before, &file.mapping, (folder, surroundings)).await?;
+                match plan_of(store, before, &file.mapping).await? {
+                    Ok(plan) => (plan.dangers.iter().map(ToString::to_string).collect(), Some(plan.in_a_line())),
                     Err(other) => return Ok(Outcome::Refused(vec![other.to_string()])),
                 }
             }
-            None => Vec::new(),
+            None => (Vec::new(), None),
         };
         if !dangers.is_empty() && consent != Consent::Person {
             return Ok(Outcome::Waits(dangers));
         }
         let planned_against = present.as_ref().map(|present| present.id);
         match guarded(store, clock, (&file.mapping, &file.text), planned_against, (by, reason)).await {
-            Ok(true) => return Ok(Outcome::Published { before: present.map(|present| present.hash), dangers }),
+            Ok(true) => return Ok(Outcome::Published { before: present.map(|present| present.hash), dangers, does }),
             Ok(false) => {}
             Err(Refused::Taken(taken)) => {
                 return Ok(Outcome::Refused(taken.iter().map(ToString::to_string).collect()));
@@ -122,7 +126,10 @@ async fn guarded(
 ) -> Result<bool, Refused> {
     let named: Vec<ProviderId> = mapping.providers.iter().map(|provider| provider.id.clone()).collect();
     let mut tx = store.begin().await?;
-    for provider in &mapping.providers {
+    // In one order by everyone, so that two who publish at once cannot wait for each other.
+    let mut in_order: Vec<&ProviderSettings> = mapping.providers.iter().collect();
+    in_order.sort_by(|one, other| one.id.cmp(&other.id));
+    for provider in in_order {
         providers::know(&mut tx, &provider.id).await?;
         providers::keep_exchange(&mut tx, &provider.id, provider.exchange).await?;
         transfers::open_provider_accounts(&mut tx, &provider.id).await?;
@@ -144,16 +151,24 @@ async fn mapping_of(version: &Version, folder: &Path, surroundings: &BTreeMap<St
     read.ok().map(|file| file.mapping)
 }
 
-async fn dangers_of(
+/// The mapping in force with the last blocks of panels that it does not name, that still have something open, and that
+/// come back with the edit: under one name they must be the same account.
+pub async fn with_retired(
     store: &Store,
     before: Mapping,
     after: &Mapping,
-) -> Result<Result<Vec<String>, OtherCurrency>, StoreError> {
+    (folder, surroundings): (&Path, &BTreeMap<String, String>),
+) -> Result<Mapping, StoreError> {
+    let retired = roll::left_behind(store, &before, folder, surroundings).await?.into_iter();
+    let back = retired.filter(|block| after.providers.iter().any(|named| named.id == block.id));
+    Ok(Mapping { providers: before.providers.iter().cloned().chain(back).collect(), ..before })
+}
+
+async fn plan_of(store: &Store, before: Mapping, after: &Mapping) -> Result<Result<Plan, OtherCurrency>, StoreError> {
     let (version, rows) = catalog::stored(store).await?;
     let open = open_orders::count(store).await?;
     let after = after.clone();
-    let plan = catalog::aside(move || Plan::over(version, rows, &before, &after, &open)).await;
-    Ok(plan.map(|plan| plan.dangers.iter().map(ToString::to_string).collect()))
+    Ok(catalog::aside(move || Plan::over(version, rows, &before, &after, &open)).await)
 }
 
 /// What of a file's keys and addresses cannot be read in these surroundings. Those of panels that the version in force

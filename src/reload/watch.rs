@@ -149,8 +149,8 @@ impl Reload {
         let place = (ground.folder(), &ground.surroundings);
         match publish(&parts.store, &parts.clock, &file, place, (&by, "", consent)).await? {
             Outcome::Same => Ok(Seen::Same),
-            Outcome::Published { .. } => {
-                tracing::info!(%hash, "the edit is in force");
+            Outcome::Published { does, .. } => {
+                tracing::info!(%hash, "the edit is in force: {}", does.unwrap_or_default());
                 Ok(Seen::Published)
             }
             Outcome::Waits(dangers) => self.put_aside(hash, body, EditState::Waiting, dangers).await,

@@ -12,6 +12,8 @@ pub struct OpenOrders {
     pub orders: BTreeMap<ServiceId, u64>,
     /// Legs by panel and the panel's service.
     pub legs: BTreeMap<(ProviderId, String), u64>,
+    /// Legs that are over and still asked about, by panel: what their panel says of them moves money.
+    pub looked_back_at: BTreeMap<ProviderId, u64>,
 }
 
 impl OpenOrders {
@@ -27,7 +29,7 @@ impl OpenOrders {
     }
 }
 
-/// Counts what is open. An open order always has an open leg, and those are found by indexes and in `watch`, so this
+/// Counts what is open, and what is looked back at. An open order always has an open leg, and those are found by indexes and in `watch`, so this
 /// costs what is open and not what was ever sold.
 pub async fn count(store: &Store) -> Result<OpenOrders, StoreError> {
     let rows = sqlx::query!(
@@ -50,6 +52,11 @@ pub async fn count(store: &Store) -> Result<OpenOrders, StoreError> {
         select null, provider, service, count(*)
         from open
         group by provider, service
+        union all
+        select null, provider, null, count(*)
+        from watch
+        where ended_at is not null
+        group by provider
         "#
     );
     let mut open = OpenOrders::default();
@@ -62,7 +69,10 @@ pub async fn count(store: &Store) -> Result<OpenOrders, StoreError> {
             (None, Some(provider), Some(service)) => {
                 open.legs.insert((ProviderId(provider), service), count);
             }
-            (None, _, _) => return Err(StoreError::Unexpected("a count of what is open without a name")),
+            (None, Some(provider), None) => {
+                open.looked_back_at.insert(ProviderId(provider), count);
+            }
+            (None, None, _) => return Err(StoreError::Unexpected("a count of what is open without a name")),
         }
     }
     Ok(open)

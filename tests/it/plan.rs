@@ -98,6 +98,7 @@ fn open() -> OpenOrders {
     OpenOrders {
         orders: [(ServiceId(1), 5), (ServiceId(2), 1)].into(),
         legs: [(leg("a", "1"), 4), (leg("a", "2"), 1), (leg("b", "1"), 1)].into(),
+        ..OpenOrders::default()
     }
 }
 

@@ -239,7 +239,7 @@ impl fmt::Display for Danger {
             ),
             Self::AccountChanged { provider, keys, legs } => write!(
                 f,
-                "provider \"{provider}\": {legs} open there, and another {} may not know them; write the new account as \
+                "provider \"{provider}\": {legs} open there or ended within three days, and another {} may not know them; write the new account as \
                  another [[provider]], and keep this block until they are over",
                 keys.join(", ")
             ),

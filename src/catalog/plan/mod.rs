@@ -129,6 +129,20 @@ impl Plan {
         self.services.is_empty() && self.panels.is_empty() && self.settings.is_empty() && self.dangers.is_empty()
     }
 
+    /// What it does in a line of the log: whoever deleted more than was meant shall read it at once.
+    pub fn in_a_line(&self) -> String {
+        let (before, after) = self.sold;
+        let added = self.services.iter().filter(|service| matches!(service.change, Change::Added(_))).count();
+        let gone = self.services.iter().filter(|service| service.is_gone()).count();
+        let others = self.services.len() - added - gone;
+        format!(
+            "services {before} → {after} sold, {added} added, {gone} gone, {others} changed otherwise; panels changed: {}; \
+             settings changed: {}",
+            self.panels.len(),
+            self.settings.len()
+        )
+    }
+
     /// Open orders of services that are sold no more.
     pub fn orders_touched(&self) -> u64 {
         let gone = self.services.iter().filter(|service| service.is_gone());

@@ -62,7 +62,12 @@ pub(super) fn between(old: &[ProviderSettings], new: &[ProviderSettings], open: 
             (Some(before), Some(after)) if before == after => None,
             (Some(before), Some(after)) => Some(PanelEdit::Changed(keys(before, after))),
         };
-        Some(PanelChange { id: id.clone(), edit: edit?, open_legs: open.at_panel(id) })
+        let (edit, mut open_legs) = (edit?, open.at_panel(id));
+        // Another account would be asked about them, and may know other orders by their ids.
+        if matches!(&edit, PanelEdit::Changed(keys) if keys.iter().any(KeyChange::is_of_account)) {
+            open_legs += open.looked_back_at.get(id).copied().unwrap_or_default();
+        }
+        Some(PanelChange { id: id.clone(), edit, open_legs })
     };
     ids.into_iter().filter_map(differs).collect()
 }

@@ -15,6 +15,7 @@ use crate::cli::session::Session;
 use crate::cli::{Globals, check, in_force, serve};
 use crate::config::{self, AlertSettings, File};
 use crate::domain::id::ProviderId;
+use crate::reload;
 use crate::store::catalogue::Listed;
 use crate::store::embedded::{Embedded, default_data_dir};
 use crate::store::{Store, catalogue, open_orders};
@@ -57,7 +58,9 @@ async fn over_database(store: &Store, file: &File, folder: &Path) -> anyhow::Res
     };
     let open = open_orders::count(store).await?;
     let unread = unread(&file.mapping, &rows);
-    let mut plan = Plan::over(version, rows, &before.mapping, &file.mapping, &open)?;
+    let before_mapping =
+        reload::with_retired(store, before.mapping, &file.mapping, (folder, &config::surroundings())).await?;
+    let mut plan = Plan::over(version, rows, &before_mapping, &file.mapping, &open)?;
     plan.settings.extend(alerts(&before.alerts, &file.alerts));
     Ok(Planned { plan, unread })
 }

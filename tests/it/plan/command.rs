@@ -135,7 +135,8 @@ async fn what_is_open_is_counted_until_it_is_over() {
         world.work().await;
     }
     world.pass(6, 20).await;
-    assert_eq!(counted().await, open_orders::OpenOrders::default());
+    let looked_back_at = [(a, 3), (b, 1)].into();
+    assert_eq!(counted().await, open_orders::OpenOrders { looked_back_at, ..open_orders::OpenOrders::default() });
 }
 
 #[tokio::test]

@@ -174,3 +174,23 @@ async fn what_was_taken_for_an_account_is_not_sent_there_once_another_took_its_p
     node.work().await;
     assert_eq!((legs(&world.database).await.as_str(), world.panel().orders().len()), ("a accepted", 1));
 }
+
+/// Its orders are asked about for three days after their end, and another panel may know other orders by their ids.
+#[tokio::test]
+async fn another_account_under_a_panels_name_waits_for_a_word_while_its_orders_are_looked_back_at() {
+    let world = two_panels().await;
+    let node = node(&world).await;
+    let order = world.buy("1", "100").await;
+    for _ in 0..5 {
+        node.work().await;
+        world.turn(10);
+    }
+    assert!(world.status(order).await.contains(r#""status":"Completed""#));
+    let moved = world.file.text.replacen(&world.panels[0].url(), &world.panels[1].url(), 1);
+    assert!(matches!(node.edit(&world, &moved).await, Seen::Waits(_)));
+    // Nor by the way round: taken out, and put back at another address.
+    node.apply(&without_a(&world)).await;
+    node.watch(&world).await;
+    assert!(matches!(node.edit(&world, &moved).await, Seen::Waits(_)));
+    assert_eq!(node.edit(&world, &world.file.text).await, Seen::Published, "the same account is no danger");
+}
