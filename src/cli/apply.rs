@@ -20,7 +20,7 @@ use crate::store::versions::{self, Version};
 /// How often it is looked which nodes have adopted it.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long they are waited for: within a second they have it, or a busy machine or something else keeps them.
-const LOOKS_MAX: u32 = 100;
+const LOOKS_MAX: u32 = 200;
 
 pub async fn run(session: &Session) -> anyhow::Result<Answer> {
     let path = check::file(&session.globals);
