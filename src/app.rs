@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::alerts::{Alerts, WEBHOOK_TIMEOUT};
 use crate::catalog::mapping::Mapping;
-use crate::catalog::{self, Catalog, refresh};
+use crate::catalog::{Catalog, refresh};
 use crate::config::{self, File};
 use crate::customers::Customers;
 use crate::customers::pace::Pace;
@@ -106,7 +106,7 @@ impl House {
     ) -> anyhow::Result<Self> {
         let mapping = Arc::new(mapping);
         tell_of_lost_tiers(&store, &mapping).await?;
-        tell_of_nobodys_markups(&store, &mapping).await?;
+        reload::tell_of_nobodys_markups(&store, &mapping).await?;
         let alerts = Alerts::new(store.clone(), &mapping, clock.clone());
         tell_of_freeze(&store).await?;
         let catalog = Catalog::open(store.clone(), mapping).await?;
@@ -195,14 +195,6 @@ async fn tell_of_lost_tiers(store: &Store, mapping: &Mapping) -> anyhow::Result<
         if !mapping.limits.tiers.contains_key(&tier) {
             tracing::warn!(tier, "the file has no [[tier]] with this id; its customers count as standard");
         }
-    }
-    Ok(())
-}
-
-/// A rule for a customer who does not exist speaks for nobody, until that customer is opened.
-async fn tell_of_nobodys_markups(store: &Store, mapping: &Mapping) -> anyhow::Result<()> {
-    for who in catalog::strangers(store, mapping).await? {
-        tracing::warn!(customer = %who, "a [[markup]] is for a customer who does not exist; it speaks for nobody");
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::catalog::{Snapshot, Sold};
 use crate::domain::customer::Buyer;
 use crate::domain::money::Rate;
-use crate::pricing::markup::{MarkupRule, Priced};
+use crate::pricing::markup::{MarkupRule, Priced, Who};
 use crate::pricing::{self, Price};
 
 /// The prices of one buyer. Buyers of whom the same rules speak have the same.
@@ -25,6 +25,11 @@ impl Snapshot {
     pub fn prices_for(&self, buyer: Buyer<'_>) -> Prices<'_> {
         Prices { snapshot: self, own: self.rules.of(buyer) }
     }
+
+    /// What somebody pays of whom only this is known.
+    pub fn prices_for_whom(&self, customer: Option<&Who>, tier: Option<&str>) -> Prices<'_> {
+        Prices { snapshot: self, own: self.rules.of_whom(customer, tier) }
+    }
 }
 
 impl<'a> Prices<'a> {
@@ -36,6 +41,12 @@ impl<'a> Prices<'a> {
     /// The numbers of the rules that make them other than everybody's; none: they are everybody's.
     pub fn own_rules(&self) -> &[usize] {
         &self.own
+    }
+
+    /// The rules that make them other than everybody's, in the order of the file.
+    pub fn rules(&self) -> impl Iterator<Item = &'a MarkupRule> {
+        let rules = self.snapshot.rules.particular();
+        self.own.iter().map(|number| &rules[*number])
     }
 
     /// What a service costs the buyer, and why; `None` where the buyer's own rule leaves no price that can be charged,
@@ -55,7 +66,7 @@ impl<'a> Prices<'a> {
     }
 
     /// The buyer's own rule that speaks for a service, where one does; over a fixed price none does.
-    fn rule(&self, sold: &Sold) -> Option<&'a MarkupRule> {
+    pub fn rule(&self, sold: &Sold) -> Option<&'a MarkupRule> {
         if self.own.is_empty() {
             return None;
         }

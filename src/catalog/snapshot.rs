@@ -89,6 +89,8 @@ pub struct Snapshot {
     pub held: HashMap<Route, Rate>,
     /// Services with such a route, as they would be sold if it were accepted.
     pub judged: HashMap<ServiceId, Arc<Sold>>,
+    /// What everything else that panels list costs now, whether it is sold or not: what was sold before is judged by it.
+    pub listed: HashMap<Route, Rate>,
 }
 
 type Panels = HashMap<Route, PanelService>;
@@ -106,11 +108,13 @@ impl Snapshot {
             rules: Rules::default(),
             held: HashMap::new(),
             judged: HashMap::new(),
+            listed: HashMap::new(),
         }
     }
 
     /// Lays the mapping over the panels' catalogues.
     pub fn resolve(mapping: &Mapping, version: i64, listed: Vec<(ProviderId, Listed)>) -> Self {
+        let listed = in_our_money(mapping, listed);
         let (imported, left_out) = imports::rules(mapping, &listed);
         let given = imports::given(&listed);
         let (panels, held) = offered(listed);
@@ -141,6 +145,7 @@ impl Snapshot {
             }
         }
         snapshot.unsold.extend(left_out);
+        snapshot.listed = panels.into_iter().filter_map(|(route, row)| Some((route, row.rate?))).collect();
         snapshot
     }
 
@@ -152,6 +157,18 @@ impl Snapshot {
 
 /// Why a service without another route is not sold.
 const HELD: &str = "its panel's rate moved by more than price_jump_percent: accept it with `panelgate catalog accept`";
+
+/// What panels' own rates are in our money, by what this file says that theirs is worth. The rates that were kept when the
+/// catalogues were read are of the exchange rates of that day.
+fn in_our_money(mapping: &Mapping, mut listed: Vec<(ProviderId, Listed)>) -> Vec<(ProviderId, Listed)> {
+    let exchanges: HashMap<_, _> = mapping.providers.iter().map(|panel| (&panel.id, panel.exchange)).collect();
+    for (provider, Listed { row, .. }) in &mut listed {
+        if let (Some(exchange), Some(own)) = (exchanges.get(provider), row.own_rate) {
+            row.rate = exchange.map_or(Some(own), |exchange| own.exchanged_rounding_up(exchange).ok());
+        }
+    }
+    listed
+}
 
 /// What panels offer, without the rates that are held; and those.
 fn offered(listed: Vec<(ProviderId, Listed)>) -> (Panels, HashMap<Route, Rate>) {

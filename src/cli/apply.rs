@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::catalog;
 use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::check;
 use crate::cli::session::Session;
@@ -35,6 +36,8 @@ pub struct Published {
     changed: bool,
     dangers: Vec<String>,
     restart: Vec<&'static str>,
+    /// Customers whom rules name and whom nobody opened.
+    strangers: Vec<String>,
     nodes: Vec<Running>,
 }
 
@@ -72,8 +75,10 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
         session.note(&mut tx, verb, &format!("configuration {hash}")).await?;
         tx.commit().await?;
     }
+    let strangers = catalog::strangers(&session.store, &file.mapping).await?;
+    let strangers = strangers.iter().map(ToString::to_string).collect();
     let nodes = adopted(session, &hash).await?;
-    Ok(Published { hash, before, changed, dangers, restart, nodes })
+    Ok(Published { hash, before, changed, dangers, restart, strangers, nodes })
 }
 
 /// What this program makes of the version in force; nothing of its environment is asked.
@@ -113,6 +118,9 @@ impl Published {
         for table in &self.restart {
             let _ = writeln!(text, "{table} says something else: restart the gateway to apply that");
         }
+        for who in &self.strangers {
+            let _ = writeln!(text, "note: a [[markup]] is for customer {who}, who does not exist");
+        }
         let serving = self.nodes.iter().filter(|node| node.hash == self.hash).count();
         match self.nodes.len() {
             0 => text.push_str("no gateway runs on this database; the next one begins with it\n"),
@@ -139,7 +147,7 @@ impl Published {
             .map(|node| json!({ "name": node.name, "config_hash": node.hash.0, "keyless": node.keyless }));
         json!({
             "config_hash": self.hash.0, "before": self.before.as_ref().map(|before| &before.0),
-            "changed": self.changed, "dangers": self.dangers, "restart": self.restart,
+            "changed": self.changed, "dangers": self.dangers, "restart": self.restart, "strangers": self.strangers,
             "running": self.nodes.len(), "serving": serving, "nodes": nodes.collect::<Value>(),
         })
     }

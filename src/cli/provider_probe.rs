@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::answer::{Answer, WrongUse};
 use crate::config;
 use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::money::Money;
 use crate::domain::provider::{AskMethod, ProviderSettings};
 use crate::domain::service::{PanelService, ServiceType};
 use crate::upstream::probe::{Findings, probe};
@@ -168,10 +169,7 @@ fn fitting(services: &[PanelService]) -> Option<&PanelService> {
         let plain = ServiceType::read(&row.kind) == Some(ServiceType::Default);
         let bounds = 1 <= row.min && row.min <= row.max && row.max <= UNITS_MAX;
         let readable = row.service.len() <= 64 && !row.service.chars().any(char::is_control);
-        plain
-            && bounds
-            && readable
-            && row.rate.is_some_and(|rate| rate.for_units(1_000).is_ok_and(|cost| cost.is_positive()))
+        plain && bounds && readable && row.rate.is_some_and(|rate| rate.for_units(1_000).is_ok_and(Money::is_positive))
     };
     let usual = |row: &&PanelService| row.min <= FITTING_MIN && row.max >= FITTING_MAX;
     services.iter().filter(sells).find(usual).or_else(|| services.iter().find(sells))

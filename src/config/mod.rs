@@ -1,5 +1,6 @@
 //! Settings: the operator's `providers.toml`, read strictly; everything that is wrong with it is told at once.
 
+mod added;
 mod alerts;
 mod complaint;
 mod exchange;
@@ -28,6 +29,7 @@ use crate::catalog::mapping::Mapping;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::id::ConfigHash;
 
+pub use added::{NewService, with_services};
 pub use alerts::{AlertSettings, AlertsError, webhook};
 pub use complaint::{Complaint, Complaints, did_you_mean, shown};
 pub use masked::masked;

@@ -201,10 +201,11 @@ impl Delivery {
         let at = now + TimeDelta::seconds(unsent_wait_s(leg.unsent));
         let mut by = None;
         if leg.unsent + 1 >= UNSENT_BEFORE_REROUTE {
+            let tried = legs::tried_before(tx, leg.order, leg.n).await?;
             let order = orders::lock(tx, leg.order).await?;
             let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
             let sight = Sight { catalogue: &catalogue, panels: &panels };
-            by = reroute::beside(sight, &Sale::from(&order), Leaving { from: &leg.route, why: UNREACHABLE });
+            by = reroute::beside(sight, &Sale::from(&order), Leaving { from: &leg.route, why: UNREACHABLE }, &tried);
         }
         let reason = never_sent_reason(&leg.route, by.as_ref().map(|chosen| &chosen.route));
         legs::turn(tx, leg, &Turn::Again { at, by }, &reason, now).await

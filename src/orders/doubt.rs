@@ -30,6 +30,9 @@ const DOUBTS_MAX: i64 = 20;
 /// The widest gap between two of our orders at a panel that is searched.
 const IDS_MAX: u128 = 1_000;
 
+/// What a person is told who must look for it.
+const OF_ANOTHER_ACCOUNT: &str = "it was sent under another address or key of the panel; look for it there";
+
 /// What a look at a panel showed.
 #[derive(Debug)]
 enum Found {
@@ -58,10 +61,12 @@ impl Delivery {
 
     async fn look_into(&self, panel: &Panel, sought: &Sought, epoch: i64) -> Result<(), StoreError> {
         let settings = panel.settings();
-        if self.ask_again(panel, sought, epoch).await? {
+        let asked = doubts::account_asked(&self.store, sought.leg).await?;
+        if asked.is_some_and(|account| account != panel.account()) {
+            self.is_elsewhere(sought).await?;
+        } else if self.ask_again(panel, sought, epoch).await? {
             return Ok(());
-        }
-        if settings.doubts.ids_grow && settings.doubts.account_is_ours_alone {
+        } else if settings.doubts.ids_grow && settings.doubts.account_is_ours_alone {
             let found = self.look_for(panel, sought).await?;
             tracing::info!(order = %sought.order, provider = %settings.id, ?found, "a doubt was looked into");
             if self.learned(settings, sought, &found).await? {
@@ -78,6 +83,21 @@ impl Delivery {
         }
     }
 
+    /// The panel's block names another address or account since: that one knows nothing of it, and would take what is asked
+    /// for again as new. A person looks at the other one.
+    async fn is_elsewhere(&self, sought: &Sought) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let leg = legs::lock(&mut tx, sought.leg).await?;
+        if leg.state != LegState::InDoubt {
+            return Ok(());
+        }
+        if orders::review(&mut tx, leg.order, OF_ANOTHER_ACCOUNT).await? {
+            tracing::warn!(order = %leg.order, provider = %leg.route.provider, "a doubt waits for a person: {OF_ANOTHER_ACCOUNT}");
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Asks the panel about every id that the order can have.
     async fn look_for(&self, panel: &Panel, sought: &Sought) -> Result<Found, StoreError> {
         let settings = panel.settings();
@@ -88,7 +108,7 @@ impl Delivery {
         if doubts::history_is_missing(&self.store, provider, sought.sent_at).await? {
             return Ok(Found::Unknown("a backup was restored: orders of ours that it does not know may be found"));
         }
-        let Some(gap) = self.gap(settings, sought).await? else {
+        let Some(gap) = self.gap(panel, sought).await? else {
             return Ok(Found::Unknown("no neighbours of ours are known at the panel yet"));
         };
         if gap.after - gap.before > IDS_MAX {
@@ -103,7 +123,7 @@ impl Delivery {
         let fitting: Vec<_> = orphans.iter().filter(|(_, report)| sought.fits(report)).collect();
         match (fitting.as_slice(), orphans.is_empty()) {
             ([(id, report)], _) => {
-                if self.could_be_another(settings, sought, id, report).await? {
+                if self.could_be_another(panel, sought, id, report).await? {
                     return Ok(Found::Unknown("what was found fits another doubt too"));
                 }
                 Ok(Found::Placed(id.clone()))
@@ -116,13 +136,14 @@ impl Delivery {
     }
 
     /// The ids of our neighbours at the panel; `None` while one of them is not known, or is no number.
-    async fn gap(&self, settings: &ProviderSettings, sought: &Sought) -> Result<Option<Gap>, StoreError> {
-        let provider = &settings.id;
+    async fn gap(&self, panel: &Panel, sought: &Sought) -> Result<Option<Gap>, StoreError> {
+        let (settings, account) = (panel.settings(), panel.account());
+        let asked = (&settings.id, account.as_str());
         let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
-        let before = doubts::ids_before(&self.store, provider, sought.sent_at - CLOCKS_DIFFER).await?;
+        let before = doubts::ids_before(&self.store, asked, sought.sent_at - CLOCKS_DIFFER).await?;
         // Sent so late that whatever came of the doubt was placed before it, however slow the panel was.
-        let late = doubts::ids_after(&self.store, provider, sought.sent_at.max(sought.doubted_at) + visible).await?;
-        let soon = doubts::ids_after(&self.store, provider, sought.sent_at.max(sought.doubted_at)).await?;
+        let late = doubts::ids_after(&self.store, asked, sought.sent_at.max(sought.doubted_at) + visible).await?;
+        let soon = doubts::ids_after(&self.store, asked, sought.sent_at.max(sought.doubted_at)).await?;
         let before = numbers(&before).and_then(|ids| ids.into_iter().max());
         let after = if late.is_empty() { numbers(&soon) } else { numbers(&late) };
         let after = after.and_then(|ids| ids.into_iter().min());
@@ -136,18 +157,20 @@ impl Delivery {
     /// Whether what was found may as well be another order in doubt.
     async fn could_be_another(
         &self,
-        settings: &ProviderSettings,
+        panel: &Panel,
         sought: &Sought,
         id: &PanelOrder,
         report: &Report,
     ) -> Result<bool, StoreError> {
         let Ok(id) = id.0.parse::<u128>() else { return Ok(true) };
-        let Some(others) = doubts::others(&self.store, &settings.id, sought.leg).await? else { return Ok(true) };
+        let Some(others) = doubts::others(&self.store, &panel.settings().id, sought.leg).await? else {
+            return Ok(true);
+        };
         for other in others {
             if !other.fits(report) {
                 continue;
             }
-            let outside = self.gap(settings, &other).await?.is_some_and(|gap| id <= gap.before || id >= gap.after);
+            let outside = self.gap(panel, &other).await?.is_some_and(|gap| id <= gap.before || id >= gap.after);
             if !outside {
                 return Ok(true);
             }

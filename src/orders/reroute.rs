@@ -62,11 +62,13 @@ pub fn next(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, barred: &[Passe
     routing::choose(&Question { barred, leaves, ..question(sight, sold, sale, &candidates) })
 }
 
-/// The route that follows one that cannot be reached, round and round; a panel that is stopped is no better.
-pub fn beside(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>) -> Option<Chosen> {
+/// The route that follows one that cannot be reached, round and round; a panel that is stopped is no better, and one that
+/// refused the order before is none.
+pub fn beside(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, tried: &[Passed]) -> Option<Chosen> {
     let sold = sight.catalogue.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
-    let barred = [Passed::because(leaving.from, leaving.why)];
+    let mut barred = tried.to_vec();
+    barred.push(Passed::because(leaving.from, leaving.why));
     let leaves = Some((leaving.from, leaving.why));
     let question = question(sight, sold, sale, &candidates);
     routing::choose(&Question { barred: &barred, leaves, in_turn: true, stopped_too: false, ..question }).ok()
@@ -101,9 +103,14 @@ pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
         let plainly = || if leg.kind.is_package() { Units::Package } else { Units::Counted(leg.units) };
         return sold.map_or_else(plainly, |sold| sold.billed(leg.units)).at(*rate).ok();
     }
-    let sold = catalogue.sold.get(&leg.sold_as)?;
-    let rate = sold.routes.iter().find(|(route, _)| *route == leg.route).and_then(|(_, rate)| *rate)?;
-    sold.billed(leg.units).at(rate).ok()
+    // Its service may be sold no more, or no more by this route: it costs all the same what its panel lists.
+    let rate = catalogue.listed.get(&leg.route)?;
+    match catalogue.sold.get(&leg.sold_as) {
+        Some(sold) => sold.billed(leg.units).at(*rate).ok(),
+        // How its package was billed, nobody says any more.
+        None if leg.kind.is_package() => None,
+        None => Units::Counted(leg.units).at(*rate).ok(),
+    }
 }
 
 /// Services of which some route at another, running panel is offered: what waits for the rest need not be looked at.

@@ -74,12 +74,14 @@ impl Delivery {
     /// Sends one leg and concludes from the answer.
     pub async fn send(&self, panel: &Panel, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
         let slot = panel.slot().await;
-        if Self::is_left_alone(panel) {
+        if Self::is_left_alone(panel) || panel.is_replaced() {
             return leases::release(&self.store, leg, epoch).await;
         }
         let Word::Send(cost) = self.guard(leg, epoch).await? else { return Ok(()) };
         let request_id = panel.request_id(leg);
-        match leases::mark(&self.store, leg, request_id.as_deref(), epoch, cost, self.clock.now()).await {
+        let account = panel.account();
+        let asked = (request_id.as_deref(), account.as_str());
+        match leases::mark(&self.store, leg, asked, epoch, cost, self.clock.now()).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::info!(leg = %leg.leg, "a leg was taken back, or its panel's gate closed, before it was sent");

@@ -34,7 +34,7 @@ pub struct Scope {
 }
 
 /// A customer as a rule names it: by id, or by a name, which is not all digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Who {
     /// By id.
     Id(CustomerId),

@@ -67,6 +67,23 @@ impl Rules {
         own
     }
 
+    /// The same for somebody of whom only this is known: what rules name customers and tiers by.
+    pub fn of_whom(&self, customer: Option<&Who>, tier: Option<&str>) -> Vec<usize> {
+        let tier = tier.map(|tier| if self.tiers.contains(tier) { tier } else { STANDARD_TIER });
+        let named = customer.and_then(|who| match who {
+            Who::Id(id) => self.of_id.get(id),
+            Who::Name(name) => self.of_name.get(name),
+        });
+        let found = [named, tier.and_then(|tier| self.of_tier.get(tier))];
+        let of_this_tier = |number: &usize| {
+            let scope = &self.particular[*number].scope;
+            scope.tier.is_none() || scope.tier.as_deref() == tier
+        };
+        let mut own: Vec<usize> = found.into_iter().flatten().flatten().copied().filter(of_this_tier).collect();
+        own.sort_unstable();
+        own
+    }
+
     /// Which of a buyer's own rules speaks. One that says who buys is more particular than any that does not, so where
     /// there is one, everybody's rules are silent.
     pub fn speaks(&self, own: &[usize], priced: Priced<'_>) -> Option<&MarkupRule> {

@@ -3,13 +3,21 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::alerts::WEBHOOK_TIMEOUT;
-use crate::catalog::aside;
 use crate::catalog::mapping::Mapping;
+use crate::catalog::{self, aside};
 use crate::config::{self, AlertSettings, ProcessSettings};
 use crate::domain::provider::ProviderSettings;
 use crate::reload::{Reload, roll};
-use crate::store::StoreError;
 use crate::store::versions;
+use crate::store::{Store, StoreError};
+
+/// A rule for a customer who does not exist speaks for nobody, until that customer is opened.
+pub async fn tell_of_nobodys_markups(store: &Store, mapping: &Mapping) -> Result<(), StoreError> {
+    for who in catalog::strangers(store, mapping).await? {
+        tracing::warn!(customer = %who, "a [[markup]] is for a customer who does not exist; it speaks for nobody");
+    }
+    Ok(())
+}
 
 impl Reload {
     /// One look at which version is in force. Whether this process does something else since.
@@ -75,6 +83,7 @@ impl Reload {
             }
         });
         self.tell_of_restart(file.process);
+        tell_of_nobodys_markups(&self.0.parts.store, &mapping).await?;
         tracing::info!(%hash, "another configuration is in force");
         Ok(true)
     }

@@ -31,6 +31,7 @@ use crate::store::Store;
 use crate::upstream::Roll;
 use crate::workers::roster::Roster;
 
+pub use adopt::tell_of_nobodys_markups;
 pub use node::our_name;
 pub use publish::{Consent, Outcome, publish, put_in_force, unreadable_keys};
 pub use roll::panels;

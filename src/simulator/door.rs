@@ -20,9 +20,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Shared,
-    accent::{Accented, accented},
     counter::{self, Form},
-    dialect::Tongue,
+    dialect::{Accented, Tongue, accented},
     faults::{Fault, Faults},
     habits::Habit,
     order::SimOrder,

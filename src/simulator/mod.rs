@@ -3,7 +3,6 @@
 //! Real HTTP on loopback, for the demo, for the tests and for `panel-sim`. Its services are named after their fate, so
 //! that an order's end can be chosen by choosing what to buy; faults can be turned on for every service while it runs.
 
-mod accent;
 mod catalogue;
 mod chance;
 mod counter;

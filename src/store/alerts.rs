@@ -184,15 +184,21 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         now,
         AUDITS_UNFINISHED_MAX
     );
-    let mut conditions = taken_late(tx, now).await?;
-    conditions.extend(of_treasury(tx, &providers).await?);
-    for (word, object, count) in nodes::troubles(tx, now).await? {
-        conditions.push(condition(&word, object, count)?);
-    }
+    let mut conditions = beside(tx, &providers, now).await?;
     for row in rows.fetch_all(&mut **tx).await? {
         conditions.push(condition(&row.kind, row.object, row.count)?);
     }
     with_causes(tx, conditions).await
+}
+
+/// What is asked in statements of its own.
+async fn beside(tx: &mut Tx, providers: &[String], now: Instant) -> Result<Vec<Condition>, StoreError> {
+    let mut conditions = taken_late(tx, now).await?;
+    conditions.extend(of_treasury(tx, providers).await?);
+    for (word, object, count) in nodes::troubles(tx, now).await? {
+        conditions.push(condition(&word, object, count)?);
+    }
+    Ok(conditions)
 }
 
 /// Panels that took after all what was found not placed.

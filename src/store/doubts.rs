@@ -311,37 +311,58 @@ pub async fn anything_under_way(store: &Store, provider: &ProviderId) -> Result<
     Ok(found.fetch_one(&store.workers).await?)
 }
 
-/// The panel's ids of orders of ours that were accepted last before a moment.
-pub async fn ids_before(store: &Store, provider: &ProviderId, at: Instant) -> Result<Vec<PanelOrder>, StoreError> {
+/// The account that was asked for a leg last, as [`crate::store::leases::mark`] kept it.
+pub async fn account_asked(store: &Store, leg: LegId) -> Result<Option<String>, StoreError> {
+    let account = sqlx::query_scalar!(
+        "select e.account from exchange e join leg l on l.id = e.leg_id and l.attempt = e.attempt where l.id = $1",
+        leg.0
+    );
+    Ok(account.fetch_optional(&store.workers).await?.flatten())
+}
+
+/// The ids of orders of ours that a panel's account was the last to accept before a moment.
+pub async fn ids_before(
+    store: &Store,
+    (provider, account): (&ProviderId, &str),
+    at: Instant,
+) -> Result<Vec<PanelOrder>, StoreError> {
     let ids = sqlx::query_scalar!(
         r#"
-        select panel_order
-        from watch
-        where provider = $1 and accepted_at <= $2
-        order by accepted_at desc
+        select w.panel_order
+        from watch w
+        where w.provider = $1 and w.accepted_at <= $2
+            and exists (select from exchange e where e.leg_id = w.leg_id and e.provider = $1 and e.account = $4)
+        order by w.accepted_at desc
         limit $3
         "#,
         provider.0,
         at,
-        NEIGHBOURS_MAX
+        NEIGHBOURS_MAX,
+        account
     );
     Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
 }
 
-/// The panel's ids of orders of ours that were sent after a moment, those accepted first.
-pub async fn ids_after(store: &Store, provider: &ProviderId, at: Instant) -> Result<Vec<PanelOrder>, StoreError> {
+/// The same of orders that were sent after a moment, those accepted first.
+pub async fn ids_after(
+    store: &Store,
+    (provider, account): (&ProviderId, &str),
+    at: Instant,
+) -> Result<Vec<PanelOrder>, StoreError> {
     let ids = sqlx::query_scalar!(
         r#"
         select w.panel_order
         from watch w
         join leg l on l.id = w.leg_id
         where w.provider = $1 and w.accepted_at > $2 and l.sending_at > $2
+            and exists (select from exchange e where e.leg_id = w.leg_id and e.provider = $1 and e.account = $4)
         order by w.accepted_at
         limit $3
         "#,
         provider.0,
         at,
-        NEIGHBOURS_MAX
+        NEIGHBOURS_MAX,
+        account
     );
     Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
 }

@@ -84,11 +84,11 @@ pub(super) fn kind_of(order: i32, word: &str) -> Result<ServiceType, StoreError>
 }
 
 /// Commits the intent to send, and what it is expected to cost: from here on the leg is sent by no machine again, unless
-/// under the name that the panel knows it by. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
+/// under the name that the panel knows it by. Which account was asked is kept with it. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
 pub async fn mark(
     store: &Store,
     leg: &LeasedLeg,
-    request_id: Option<&str>,
+    (request_id, account): (Option<&str>, &str),
     epoch: i64,
     cost: Money,
     now: Instant,
@@ -110,8 +110,8 @@ pub async fn mark(
                 )
             returning id, attempt, provider, service
         )
-        insert into exchange (leg_id, attempt, provider, service, sent_at, words)
-        select id, attempt, provider, service, $4, coalesce('request_id ' || $6::text || '; ', '')
+        insert into exchange (leg_id, attempt, provider, service, sent_at, words, account)
+        select id, attempt, provider, service, $4, coalesce('request_id ' || $6::text || '; ', ''), nullif($7::text, '')
         from marked
         "#,
         leg.leg.0,
@@ -119,7 +119,8 @@ pub async fn mark(
         epoch,
         now,
         cost.decimal(),
-        request_id
+        request_id,
+        account
     );
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
 }

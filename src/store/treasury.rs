@@ -12,6 +12,8 @@ use crate::store::{Store, StoreError, Tx};
 pub const READINGS_MAX: i64 = 300;
 /// Moves looked at in one judgement. A panel that has more of them within hours is judged once it has fewer.
 pub const MOVES_MAX: i64 = 100_000;
+/// By how many percent a panel's price may stand above what its catalogue said, between two readings of it.
+const UNTOLD_PERCENT: i32 = 30;
 /// The most findings that one list shows.
 pub const DRIFTS_MAX: i64 = 500;
 /// Readings forgotten at once.
@@ -135,23 +137,30 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) 
     let rows = sqlx::query!(
         r#"
         with unknown as materialized (
-            select l.id, l.order_id, l.cost / p.exchange as cost, l.epoch, l.state, l.doubted_at,
+            select l.id, l.order_id, l.epoch, l.state, l.doubted_at,
+                -- Whatever the panel took, it took at its price, which may have moved and never been told.
+                greatest(
+                    l.cost, case when o.package then s.rate else ceil(s.rate * o.units * 100000) / 100000000 end
+                ) / p.exchange * (1 + $4::integer / 100.0) as cost,
                 coalesce(
                     (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
                     l.sending_at, l.doubted_at
                 ) as sent_at
             from leg l
+            join orders o on o.id = l.order_id
             join provider p on p.id = l.provider
+            left join panel_service s on s.provider = l.provider and s.service = l.service
             where l.provider = $1 and (l.state in ('sending', 'in_doubt') or l.state = 'written_off')
         ),
         open as materialized (
             select l.order_id, l.epoch, w.heard_at, greatest(l.booked, w.charge) / p.exchange as held,
-                -- The panel's own word on the price, else what its catalogue says today.
+                -- The panel's own word on the price; else what its catalogue says today, and what it may never have told.
                 (coalesce(
                     w.charge,
                     case when o.package then s.rate else ceil(s.rate * o.units * 100000) / 100000000 end,
                     l.cost
                 ) - l.cost) / p.exchange as dearer,
+                case when w.charge is null then l.cost else 0 end / p.exchange * $4::integer / 100 as untold,
                 coalesce(
                     (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
                     l.sending_at, w.accepted_at
@@ -174,13 +183,16 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) 
             union all
             select order_id, -held, 0, coalesce(heard_at, sent_at), null, epoch from open
             union all
-            select order_id, least(dearer, 0), greatest(dearer, 0), sent_at, null, epoch from open where dearer <> 0
+            select order_id, least(dearer, 0), greatest(dearer, 0) + untold, sent_at, null, epoch
+            from open
+            where dearer <> 0 or untold > 0
         ) possible
         limit $3
         "#,
         provider.0,
         i32::try_from(visible_after_s).unwrap_or(i32::MAX),
-        MOVES_MAX
+        MOVES_MAX,
+        UNTOLD_PERCENT
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Move {
         order: OrderId(row.order_id),

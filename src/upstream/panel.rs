@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 use crate::domain::clock::{Instant, SharedClock, SystemClock};
 use crate::domain::doubt::Retold;
@@ -64,6 +65,8 @@ pub struct Panel {
     stack: Stack,
     wire: Wire,
     answered: AtomicBool,
+    /// Another address or account has taken its place.
+    replaced: AtomicBool,
     clock: SharedClock,
     /// What the latest calls were like.
     calls: Mutex<Calls>,
@@ -84,7 +87,9 @@ impl Panel {
             (block.url.clone(), block.method, block.dialect, block.allow_http, block.ca_file.clone())
         };
         let asked_alike = asking(&next.settings) == asking(&self.settings);
-        next.answered.store(asked_alike && self.has_key(&next.key) && self.has_answered(), Ordering::Relaxed);
+        let same_account = asked_alike && self.has_key(&next.key);
+        next.answered.store(same_account && self.has_answered(), Ordering::Relaxed);
+        self.replaced.store(!same_account, Ordering::Release);
         Ok(next)
     }
 
@@ -115,6 +120,7 @@ impl Panel {
             key,
             wire,
             answered: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
             clock: Arc::new(SystemClock),
             calls: Mutex::default(),
         })
@@ -134,6 +140,20 @@ impl Panel {
     /// Whether it answered a question that places nothing since it was configured: nothing is placed before.
     pub fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Whether another address, account or tongue has taken its place: what waits is not sent here any more, or nobody
+    /// would find it again.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Acquire)
+    }
+
+    /// Tells the account that is asked, and where, from any other, and nothing of the key.
+    pub fn account(&self) -> String {
+        let ProviderSettings { dialect, url, .. } = &self.settings;
+        let spelled = format!("{} {url} {}", dialect.word(), self.key.expose_secret());
+        let digest: [u8; 32] = Sha256::digest(spelled).into();
+        digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     /// What its latest calls were like.

@@ -1,9 +1,12 @@
 //! Asking again: where the panel knows adds by their names, a doubt ends by the question that left it.
 
+use std::sync::Arc;
+
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::PanelDialect;
 use panelgate::store::leases as store;
+use panelgate::upstream::Panel;
 
 use crate::books::{holds, legs, read};
 use crate::tongues::speaking;
@@ -34,7 +37,7 @@ async fn never_arrived(world: &World, named: bool) -> i32 {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     let name = panel.request_id(&leg).filter(|_| named);
-    assert!(store::mark(&house.store, &leg, name.as_deref(), epoch, leg.cost, house.clock.now()).await.unwrap());
+    assert!(store::mark(&house.store, &leg, (name.as_deref(), ""), epoch, leg.cost, house.clock.now()).await.unwrap());
     let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order
@@ -201,4 +204,19 @@ async fn panels_without_a_memory_are_asked_once() {
         world.pass(10, 3_600).await;
         assert_eq!((adds(&world), legs(&world.database).await.as_str()), (1, "a in_doubt"), "{dialect:?}");
     }
+}
+
+#[tokio::test]
+async fn a_doubt_is_not_asked_for_again_at_another_account() {
+    let mut world = world().await;
+    lost(&world).await;
+    // The block names another account of the same panel, which knows no name of the first one's orders.
+    let another = Panel::new(world.house.panels[0].settings().clone(), "another".into()).unwrap();
+    world.panel().set_key("another");
+    world.house.panels[0] = Arc::new(another.timed_by(world.clock.clone()));
+    world.pass(4, 600).await;
+    assert_eq!((adds(&world), legs(&world.database).await.as_str()), (1, "a in_doubt"));
+    let review = "it was sent under another address or key of the panel; look for it there";
+    assert_eq!(read(&world.database, "select review from orders").await, review);
+    world.audit().await;
 }

@@ -74,6 +74,8 @@ async fn a_panel_that_is_dead_for_an_hour_returns_by_itself_and_no_order_is_its_
         assert!(waited <= 36, "it returns soon");
     }
     assert_eq!((free, asked(&world.panels[0], "add")), (2, 0));
+    // Buying sees how panels stand within a second; here when it is told to look.
+    world.work().await;
     orders.push(world.buy("1", "100").await);
     world.work().await;
     let adds = asked(&world.panels[0], "add");

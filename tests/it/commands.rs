@@ -1,5 +1,7 @@
 //! The commands as they are typed: real processes, real time, the private database on disk.
 
+mod running;
+
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;

@@ -307,3 +307,25 @@ async fn where_no_route_keeps_the_margin_the_order_is_held_until_one_does() {
     assert_eq!(adds(&world), 1);
     world.audit().await;
 }
+
+#[tokio::test]
+async fn what_is_sold_no_more_is_still_judged_by_what_it_costs() {
+    let world = World::build(Plan { services: one_over(&["a"]), ..Plan::default() }).await;
+    let order = world.buy("1", "100").await;
+    // In steps that are believed.
+    for rate in ["1.1", "1.4", "1.8", "2.3"] {
+        reprice(&world, 0, rate).await;
+    }
+    let mut mapping = (*world.house.catalog.mapping()).clone();
+    mapping.services.clear();
+    world.house.catalog.change(mapping.into(), Vec::new()).await.unwrap();
+    world.work().await;
+    assert_eq!((adds(&world), legs(&world.database).await.as_str()), (0, "a parked"));
+    assert!(read(&world.database, "select reason from leg").await.starts_with("held: a costs 0.23 now"));
+    // What still pays is delivered.
+    reprice(&world, 0, "1.7").await;
+    world.pass(2, 61).await;
+    world.pass(1, 10).await;
+    assert!(world.status(order).await.contains(r#""status":"Completed""#));
+    world.audit().await;
+}

@@ -284,3 +284,17 @@ async fn a_jump_needs_a_person_until_it_is_accepted() {
     json(&world.database, &["catalog", "accept", "s"]).await;
     assert_eq!(world.house.alerts.look().await.unwrap().over[0].kind.word(), "price_jump");
 }
+
+#[tokio::test]
+async fn another_exchange_rate_is_in_force_before_any_catalogue_is_read_again() {
+    let panel = Scripted::saying(COMPLETED).await;
+    tell(&panel, &[row("1", "11436.5")]);
+    let mut world = panel.world_in("UZS", "[exchange]\nUZS = { rate = \"0.0000787\", dated = \"2026-11-01\" }\n").await;
+    let text = world.file.text.replace("0.0000787", "0.0001574");
+    world.file = config::read(&text, Path::new("."), &BTreeMap::new()).unwrap();
+    let house = world.restarted().await;
+    let price = |house: &panelgate::app::House| house.catalog.now().sold[&ServiceId(1)].price.rate.to_string();
+    assert_eq!(price(&house), "1.8001051", "sold for what it costs now, not for what it cost when it was read");
+    // A process that serves the file before still sells by that one, whole.
+    assert_eq!(price(&world.house), "0.90005255");
+}

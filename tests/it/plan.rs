@@ -290,6 +290,71 @@ fn every_danger_says_what_where_and_what_to_do() {
     insta::assert_snapshot!(all);
 }
 
+/// [`BEFORE`] with these rules after everybody's.
+fn ruled(rules: &str) -> String {
+    BEFORE.replace("percent = \"50\"\n", &format!("percent = \"50\"\n{rules}"))
+}
+
+#[test]
+fn an_edit_of_a_customers_or_a_tiers_rule_shows_whose_prices_move_and_is_judged_by_them() {
+    let rules = "[[tier]]\nid = \"gold\"\nper_minute = 9\n\
+                 [[markup]]\ntier = \"gold\"\npercent = \"40\"\n\
+                 [[markup]]\ncustomer = \"alice\"\ntier = \"gold\"\nservice = 1\npercent = \"30\"\n\
+                 [[markup]]\ncustomer = 7\npercent = \"20\"\n";
+    let before = ruled(rules);
+    let told = |old: &str, new: &str| {
+        let plan = between(&before, &before.replacen(old, new, 1), &open()).unwrap();
+        let prices: Vec<String> = plan
+            .services
+            .iter()
+            .filter_map(|service| match &service.change {
+                Change::Changed(difference) => Some((service.id, &difference.prices)),
+                Change::Added(_) | Change::Gone { .. } | Change::NotSold { .. } | Change::Dropped => None,
+            })
+            .flat_map(|(id, prices)| {
+                prices
+                    .iter()
+                    .map(move |moved| format!("{id} for {}: {} → {}", moved.who, moved.old.price, moved.new.price))
+            })
+            .collect();
+        (prices.join("; "), dangers(&plan))
+    };
+    let (prices, dangerous) = told("percent = \"40\"", "percent = \"45\"");
+    assert_eq!(prices, "1 for tier \"gold\": 1.40 → 1.45; 2 for tier \"gold\": 2.80 → 2.90");
+    assert_eq!(dangerous, "");
+    let (prices, dangerous) = told("percent = \"30\"", "percent = \"1\"");
+    assert_eq!(prices, "1 for customer \"alice\", tier \"gold\": 1.30 → 1.01");
+    assert_eq!(
+        dangerous,
+        "below_floor: service 1 \"Followers\" for customer \"alice\", tier \"gold\": sold for 1.01, costs 1.00 at a:1, \
+         leaves 0.99 %, below floor_percent 3; raise the price, route it to a cheaper panel, or lower the floor\n"
+    );
+    let (prices, dangerous) = told("percent = \"20\"", "percent = \"-20\"");
+    assert_eq!(prices, "1 for customer 7: 1.20 → 0.80; 2 for customer 7: 2.40 → 1.60");
+    let kinds: Vec<&str> = dangerous.lines().filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(kinds, ["loss", "loss", "negative_percent", "price_jump", "price_jump"]);
+    // Without a rule of their own they pay what everybody pays, or the tier does.
+    let (prices, _) = told("[[markup]]\ncustomer = 7\npercent = \"20\"\n", "");
+    assert_eq!(prices, "1 for customer 7: 1.20 → 1.50; 2 for customer 7: 2.40 → 3.00");
+    let (prices, _) = told(
+        "customer = \"alice\"\ntier = \"gold\"\nservice = 1\n",
+        "customer = \"alice\"\ntier = \"gold\"\nservice = 3\n",
+    );
+    assert_eq!(prices, "1 for customer \"alice\", tier \"gold\": 1.30 → 1.40");
+}
+
+#[test]
+fn of_many_customers_those_are_compared_first_whose_rules_differ() {
+    let rule = |n: usize, percent: &str| format!("[[markup]]\ncustomer = {}\npercent = \"{percent}\"\n", n + 1);
+    let most = panelgate::catalog::plan::BUYERS_MAX;
+    let mut rules: Vec<String> = (0..most + 5).map(|n| rule(n, "20")).collect();
+    let before = ruled(&rules.concat());
+    rules[most + 4] = rule(most + 4, "-20");
+    let plan = between(&before, &ruled(&rules.concat()), &open()).unwrap();
+    assert_eq!((plan.buyers_left_out, plan.services.len()), (5, 2));
+    assert_eq!(dangers(&plan).lines().filter(|line| line.starts_with("loss")).count(), 2);
+}
+
 #[test]
 fn the_books_currency_has_no_plan() {
     let euro = BEFORE.replace("\"USD\"", "\"EUR\"");

@@ -194,3 +194,19 @@ async fn a_link_that_stays_busy_for_a_day_ends_the_order() {
     assert_eq!(read(&world.database, said).await, "true", "every attempt is written down");
     world.audit().await;
 }
+
+#[tokio::test]
+async fn what_a_panel_refused_does_not_come_back_to_it_because_the_next_cannot_be_reached() {
+    let plan = Plan { panels: vec![("a", ""), ("b", "")], services: one_over(&["a", "b"]), ..Plan::default() };
+    let mut world = World::build(plan).await;
+    world.panels[0].switch_service("1", false);
+    world.panels.remove(1).stop().await;
+    world.buy("1", "100").await;
+    world.work().await;
+    for wait in [1, 2, 4, 8, 16] {
+        world.pass(1, wait).await;
+    }
+    assert_eq!(legs(&world.database).await, "a refused, b ready");
+    assert_eq!(read(&world.database, "select count(*)::text from exchange where provider = 'a'").await, "1");
+    world.audit().await;
+}

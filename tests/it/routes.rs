@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::books::{holds, legs, read, run};
-use crate::world::{Plan, World};
+use crate::world::{ANY_MOVE, Plan, World};
 
 /// One service of ours over some panels' services, sold at twice the cost that is marked up unless a rate is said.
 fn sold(lines: &str, routes: &[(&str, &str)]) -> String {
@@ -24,7 +24,7 @@ fn sold(lines: &str, routes: &[(&str, &str)]) -> String {
 
 async fn world_of(panels: &[&'static str], services: String) -> World {
     let panels = panels.iter().map(|name| (*name, "")).collect();
-    World::build(Plan { panels, services, ..Plan::default() }).await
+    World::build(Plan { panels, services, gateway: ANY_MOVE, ..Plan::default() }).await
 }
 
 /// Two panels behind one service, in the file's order.

@@ -3,17 +3,18 @@
 
 use panelgate::app::House;
 use panelgate::domain::float::{Cause, Drift};
+use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::{Money, Rate};
 use panelgate::orders::resolve::Finding;
 use panelgate::simulator::Faults;
-use panelgate::store::treasury;
+use panelgate::store::{catalogue, moves, treasury};
 use panelgate::upstream::Panel;
 
 use crate::backup::{json, refused};
 use crate::books::{legs, read};
 use crate::resolve::{accepted, decide};
 use crate::scripted::Scripted;
-use crate::world::{Plan, World};
+use crate::world::{ANY_MOVE, Plan, World};
 
 /// Between two readings, in seconds.
 const READING_EVERY: i64 = 300;
@@ -253,7 +254,7 @@ fn busy(exchange: &'static str, currency: &'static str) -> Plan {
     };
     let services = ["1", "6", "7", "8", "10"].map(|id| block(id, "4")).concat();
     let panels = vec![("a", "unread=0.02,drop=0.03"), ("b", "502=0.05")];
-    Plan { panels, services, exchange, currency, money: "100000", ..Plan::default() }
+    Plan { panels, services, exchange, currency, money: "100000", gateway: ANY_MOVE, ..Plan::default() }
 }
 
 /// What the panels charge, in their currency.
@@ -329,6 +330,14 @@ async fn an_honest_trade(plan: Plan, times: u32, seed: u64) {
         panel.set_balance(money(&format!("{}", 100_000 * times)));
     }
     set_rates(&world, times, &mut Chance(seed));
+    world.house.refresh().await.unwrap();
+    // In another currency the first prices are far from those that the panels began with.
+    let mut tx = world.house.store.begin().await.unwrap();
+    for provider in ["a", "b"].map(|panel| ProviderId(panel.into())) {
+        moves::accept(&mut tx, &provider, None).await.unwrap();
+        catalogue::renew(&mut tx, &provider).await.unwrap();
+    }
+    tx.commit().await.unwrap();
     world.house.refresh().await.unwrap();
     look(&world).await;
     let paid_in = trade(&world, times, seed).await;

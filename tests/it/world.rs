@@ -32,6 +32,9 @@ const ROUNDS_MAX: usize = 50;
 /// Most tests are not about how many doubts a panel may leave.
 const MANY_DOUBTS: &str = "doubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000";
 
+/// Prices may move as far as a test moves them, and nothing is held.
+pub const ANY_MOVE: &str = "price_jump_percent = \"1000\"";
+
 /// How a world is built.
 pub struct Plan {
     /// One simulated panel per name, with its faults.
@@ -54,6 +57,8 @@ pub struct Plan {
     pub timeout_ms: u32,
     /// More lines of every panel's block.
     pub provider: &'static str,
+    /// More lines of `[gateway]`.
+    pub gateway: &'static str,
     /// The tongue in which whoever shows no key is answered.
     pub default_dialect: Dialect,
 }
@@ -71,6 +76,7 @@ impl Default for Plan {
             money: "1000",
             timeout_ms: 20_000,
             provider: MANY_DOUBTS,
+            gateway: "",
             default_dialect: Dialect::Classic,
         }
     }
@@ -115,7 +121,10 @@ impl World {
         let dialect = plan.default_dialect.word();
         let currency = plan.currency;
         let own = if plan.exchange.is_empty() { currency } else { "USD" };
-        let mut text = format!("[gateway]\ncurrency = \"{own}\"\ndefault_dialect = \"{dialect}\"\n{}", plan.exchange);
+        let mut text = format!(
+            "[gateway]\ncurrency = \"{own}\"\ndefault_dialect = \"{dialect}\"\n{}\n{}",
+            plan.gateway, plan.exchange
+        );
         for (seed, (name, faults)) in (1..).zip(&plan.panels) {
             let settings = panel_settings(seed, faults, plan.services_extra);
             let settings = Settings { dialect: plan.dialect, currency, ..settings };

@@ -5,8 +5,9 @@
 use std::fmt;
 
 use crate::catalog::mapping::Mapping;
+use crate::catalog::plan::buyers::{Buyers, Who};
 use crate::catalog::plan::panels::{PanelChange, PanelEdit};
-use crate::catalog::plan::services::{Change, Offer, ServiceChange, Who, Why, offers, pairs, place};
+use crate::catalog::plan::services::{Change, Offer, ServiceChange, Why, place};
 use crate::catalog::{Snapshot, Sold};
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::{Percent, Rate};
@@ -157,6 +158,18 @@ impl Danger {
         }
     }
 
+    /// Whose price it is about.
+    pub fn who(&self) -> Option<&Who> {
+        match self {
+            Self::Loss(sale) | Self::BelowFloor(sale, _) | Self::PriceJump { sale, .. } => Some(&sale.who),
+            Self::NoRoute { .. }
+            | Self::ServiceRemoved { .. }
+            | Self::PanelRemoved { .. }
+            | Self::AccountChanged { .. }
+            | Self::NegativePercent(_) => None,
+        }
+    }
+
     /// The panel that it is about.
     pub fn provider(&self) -> Option<&ProviderId> {
         match self {
@@ -174,8 +187,9 @@ impl Danger {
 impl fmt::Display for Sale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "service {} {:?}", self.service, self.name)?;
-        match self.who {
+        match &self.who {
             Who::Everybody => Ok(()),
+            Who::Named { .. } => write!(f, " for {}", self.who),
         }
     }
 }
@@ -241,12 +255,13 @@ pub(super) fn between(
     (old, old_mapping): (&Snapshot, &Mapping),
     (new, new_mapping): (&Snapshot, &Mapping),
     (services, panels): (&[ServiceChange], &[PanelChange]),
+    buyers: &Buyers<'_>,
 ) -> Vec<Danger> {
     // By the old setting: an edit cannot wave itself through.
     let (jump, floors) = (old_mapping.price_jump, (old_mapping.margin_floor, new_mapping.margin_floor));
     let mut dangers = Vec::new();
     for sold in new.sold.values() {
-        dangers.extend(of_sale(old.sold.get(&sold.id).map(AsRef::as_ref), sold, floors, jump));
+        dangers.extend(of_sale(old.sold.get(&sold.id).map(AsRef::as_ref), sold, floors, jump, buyers));
     }
     dangers.extend(services.iter().filter_map(of_service));
     dangers.extend(panels.iter().filter_map(of_panel));
@@ -273,8 +288,13 @@ fn verdict(offer: Offer, floor: Percent) -> Verdict {
     if keeps { Verdict::Enough } else { Verdict::BelowFloor }
 }
 
-fn of_sale(before: Option<&Sold>, sold: &Sold, (was, floor): (Percent, Percent), jump: Percent) -> Vec<Danger> {
-    let after = offers(sold);
+fn of_sale(
+    before: Option<&Sold>,
+    sold: &Sold,
+    (was, floor): (Percent, Percent),
+    jump: Percent,
+    buyers: &Buyers<'_>,
+) -> Vec<Danger> {
     let sale = |who: Who, offer: Offer| {
         let priced = sold.routes.iter().find(|(_, cost)| *cost == Some(offer.cost)).or(sold.routes.first());
         let route = priced.map(|(route, _)| place(route)).unwrap_or_default();
@@ -286,12 +306,12 @@ fn of_sale(before: Option<&Sold>, sold: &Sold, (was, floor): (Percent, Percent),
         Verdict::Loss => Some(Danger::Loss(sale(who, offer))),
     };
     let Some(before) = before else {
-        return after.into_iter().filter_map(|(who, offer)| margin(who, offer)).collect();
+        return buyers.offers(sold).into_iter().filter_map(|(who, offer)| margin(who, offer)).collect();
     };
     let mut dangers = Vec::new();
-    for (who, old, new) in pairs(&offers(before), &after) {
+    for (who, old, new) in buyers.pairs(before, sold) {
         if old != new || verdict(old, was) != verdict(new, floor) {
-            dangers.extend(margin(who, new));
+            dangers.extend(margin(who.clone(), new));
         }
         if old.price.moves_more_than(jump, new.price) {
             dangers.push(Danger::PriceJump { sale: sale(who, new), from: old.price, jump });

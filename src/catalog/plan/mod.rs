@@ -3,15 +3,19 @@
 //!
 //! Nothing is asked here and nothing is written; the same two sides give the same plan.
 
+mod buyers;
 mod dangers;
 mod panels;
 mod services;
 mod settings;
 
+pub use buyers::{BUYERS_MAX, Who};
 pub use dangers::{Danger, Kind};
 pub use panels::{KeyChange, PanelChange, PanelEdit};
-pub use services::{Change, Difference, FieldChange, Offer, Repriced, RouteChange, ServiceChange, Who, Why};
+pub use services::{Change, Difference, FieldChange, Offer, Repriced, RouteChange, ServiceChange, Why};
 pub use settings::SettingChange;
+
+use buyers::Buyers;
 
 use crate::catalog::Snapshot;
 use crate::catalog::mapping::Mapping;
@@ -38,6 +42,8 @@ pub struct Plan {
     pub settings: Vec<SettingChange>,
     /// What of all this waits for a person's word.
     pub dangers: Vec<Danger>,
+    /// Customers and tiers with prices of their own whose prices were not compared: there are more than [`BUYERS_MAX`].
+    pub buyers_left_out: usize,
 }
 
 /// An edit that nobody can allow.
@@ -79,9 +85,10 @@ impl Plan {
         if books != file {
             return Err(OtherCurrency { books: books.clone(), file: file.clone() });
         }
-        let services = services::between(old, new, open);
+        let buyers = Buyers::of(old, new);
+        let services = services::between(old, new, &buyers, open);
         let panels = panels::between(&old_mapping.providers, &new_mapping.providers, open);
-        let dangers = dangers::between((old, old_mapping), (new, new_mapping), (&services, &panels));
+        let dangers = dangers::between((old, old_mapping), (new, new_mapping), (&services, &panels), &buyers);
         Ok(Self {
             from: Some(old_mapping.hash.clone()),
             to: new_mapping.hash.clone(),
@@ -91,6 +98,7 @@ impl Plan {
             panels,
             settings: settings::between(old_mapping, new_mapping),
             dangers,
+            buyers_left_out: buyers.left_out,
         })
     }
 
@@ -99,9 +107,10 @@ impl Plan {
         let nothing = Snapshot { margin_floor: mapping.margin_floor, ..Snapshot::empty(&mapping.currency) };
         let before =
             Mapping { providers: vec![], services: vec![], imports: vec![], markups: vec![], ..mapping.clone() };
-        let services = services::between(&nothing, new, &OpenOrders::default());
+        let buyers = Buyers::of(&nothing, new);
+        let services = services::between(&nothing, new, &buyers, &OpenOrders::default());
         let panels = panels::between(&[], &mapping.providers, &OpenOrders::default());
-        let dangers = dangers::between((&nothing, &before), (new, mapping), (&services, &panels));
+        let dangers = dangers::between((&nothing, &before), (new, mapping), (&services, &panels), &buyers);
         Self {
             from: None,
             to: mapping.hash.clone(),
@@ -111,6 +120,7 @@ impl Plan {
             panels,
             settings: vec![],
             dangers,
+            buyers_left_out: buyers.left_out,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::catalog::plan::buyers::{Buyers, Who};
 use crate::catalog::{Snapshot, Sold};
 use crate::domain::id::ServiceId;
 use crate::domain::money::{Percent, Rate};
@@ -69,21 +70,6 @@ impl fmt::Display for Why {
         match self {
             Self::Removed => f.write_str("the file no longer names it"),
             Self::Unsold(why) => f.write_str(why),
-        }
-    }
-}
-
-/// Who pays a price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// Everybody who has no price of their own.
-    Everybody,
-}
-
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Everybody => f.write_str("everybody"),
         }
     }
 }
@@ -175,13 +161,13 @@ enum Stand<'a> {
 }
 
 /// Every service that differs, by id.
-pub(super) fn between(old: &Snapshot, new: &Snapshot, open: &OpenOrders) -> Vec<ServiceChange> {
+pub(super) fn between(old: &Snapshot, new: &Snapshot, buyers: &Buyers<'_>, open: &OpenOrders) -> Vec<ServiceChange> {
     let (olds, news) = (unsold(old), unsold(new));
     let sold = old.sold.keys().chain(new.sold.keys()).copied();
     let ids: BTreeSet<ServiceId> = sold.chain(olds.keys().chain(news.keys()).copied()).collect();
     let differs = |id: ServiceId| {
         let (before, after) = (stand(old, &olds, id), stand(new, &news, id));
-        let change = change(before, after)?;
+        let change = change(before, after, buyers)?;
         let name = match (before, after) {
             (_, Stand::Sold(sold)) | (Stand::Sold(sold), Stand::Unwritten | Stand::Unsold(_)) => sold.name.clone(),
             (Stand::Unwritten | Stand::Unsold(_), Stand::Unwritten | Stand::Unsold(_)) => String::new(),
@@ -203,16 +189,17 @@ fn stand<'a>(snapshot: &'a Snapshot, unsold: &BTreeMap<ServiceId, &'a str>, id: 
     }
 }
 
-fn change(before: Stand<'_>, after: Stand<'_>) -> Option<Change> {
+fn change(before: Stand<'_>, after: Stand<'_>, buyers: &Buyers<'_>) -> Option<Change> {
     match (before, after) {
         (Stand::Unwritten | Stand::Unsold(_), Stand::Sold(sold)) => Some(Change::Added(everybodys(sold))),
         (Stand::Sold(was), Stand::Unwritten) => Some(Change::Gone { was: everybodys(was), why: Why::Removed }),
         (Stand::Sold(was), Stand::Unsold(why)) => {
             Some(Change::Gone { was: everybodys(was), why: Why::Unsold(why.to_owned()) })
         }
-        (Stand::Sold(was), Stand::Sold(is)) => {
-            Some(difference(was, is)).filter(|difference| !difference.is_none()).map(Box::new).map(Change::Changed)
-        }
+        (Stand::Sold(was), Stand::Sold(is)) => Some(difference(was, is, buyers))
+            .filter(|difference| !difference.is_none())
+            .map(Box::new)
+            .map(Change::Changed),
         (Stand::Unsold(was), Stand::Unsold(is)) if was == is => None,
         (Stand::Unwritten | Stand::Unsold(_), Stand::Unsold(why)) => Some(Change::NotSold { why: why.to_owned() }),
         (Stand::Unsold(_), Stand::Unwritten) => Some(Change::Dropped),
@@ -220,9 +207,9 @@ fn change(before: Stand<'_>, after: Stand<'_>) -> Option<Change> {
     }
 }
 
-fn difference(was: &Sold, is: &Sold) -> Difference {
+fn difference(was: &Sold, is: &Sold, buyers: &Buyers<'_>) -> Difference {
     let routes = routes(was, is);
-    Difference { fields: fields(was, is), prices: repriced(&offers(was), &offers(is)), routes }
+    Difference { fields: fields(was, is), prices: repriced(buyers.pairs(was, is)), routes }
 }
 
 /// Everybody's price and cost.
@@ -230,24 +217,8 @@ pub(super) fn everybodys(sold: &Sold) -> Offer {
     Offer { price: sold.price.rate, cost: sold.price.cost_rate }
 }
 
-/// What everybody pays, who is named first, and what others pay.
-pub(super) fn offers(sold: &Sold) -> Vec<(Who, Offer)> {
-    vec![(Who::Everybody, everybodys(sold))]
-}
-
-/// What each who pays after the edit paid before; whoever has no price of their own pays everybody's.
-pub(super) fn pairs(old: &[(Who, Offer)], new: &[(Who, Offer)]) -> Vec<(Who, Offer, Offer)> {
-    let of = |side: &[(Who, Offer)], who: Who| {
-        let own = side.iter().find(|(whose, _)| *whose == who);
-        own.or(side.first()).map(|(_, offer)| *offer)
-    };
-    let only_before = old.iter().filter(|(who, _)| !new.iter().any(|(whose, _)| whose == who));
-    let everyone = new.iter().chain(only_before).map(|(who, _)| *who);
-    everyone.filter_map(|who| Some((who, of(old, who)?, of(new, who)?))).collect()
-}
-
-fn repriced(old: &[(Who, Offer)], new: &[(Who, Offer)]) -> Vec<Repriced> {
-    let moved = pairs(old, new).into_iter().filter(|(_, old, new)| old != new);
+fn repriced(pairs: Vec<(Who, Offer, Offer)>) -> Vec<Repriced> {
+    let moved = pairs.into_iter().filter(|(_, old, new)| old != new);
     moved.map(|(who, old, new)| Repriced { who, old, new }).collect()
 }
 

@@ -6,11 +6,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
 use crate::cli::import::papers::OldService;
 use crate::cli::import::sheet::Wrongs;
-use crate::config;
+use crate::config::{self, NewService};
 use crate::domain::service::ServiceRule;
 
 /// What the file is called while it is written, and what the replaced one is called afterwards.
@@ -34,15 +33,14 @@ pub fn draft(path: &Path, services: &[OldService], wrongs: &mut Wrongs) -> anyho
     let file = config::load(path, &surroundings)?;
     let here: HashMap<i64, &ServiceRule> =
         file.mapping.services.iter().map(|rule| (i64::from(rule.id.0), rule)).collect();
-    let mut blocks = ArrayOfTables::new();
-    let mut before = 0;
+    let (mut blocks, mut before) = (Vec::new(), 0);
     for service in services {
-        match here.get(&service.id) {
-            None => blocks.push(block(service)),
-            Some(rule) if delivers(rule, service) => before += 1,
+        match here.get(&service.block.id) {
+            None => blocks.push(&service.block),
+            Some(rule) if delivers(rule, &service.block) => before += 1,
             Some(_) => {
-                let file = path.display();
-                wrongs.say(&service.place, &format!("{file} has a service {} already, with another route", service.id));
+                let (file, id) = (path.display(), service.block.id);
+                wrongs.say(&service.place, &format!("{file} has a service {id} already, with another route"));
             }
         }
     }
@@ -50,9 +48,7 @@ pub fn draft(path: &Path, services: &[OldService], wrongs: &mut Wrongs) -> anyho
     if added == 0 {
         return Ok(Draft { path: path.to_owned(), text: file.text, added, before });
     }
-    let mut document = DocumentMut::new();
-    document.insert("service", Item::ArrayOfTables(blocks));
-    let text = format!("{}\n\n{document}", file.text.trim_end());
+    let text = config::with_services(&file.text, &blocks);
     let folder = path.parent().unwrap_or(Path::new(""));
     if let Err(complaints) = config::read(&text, folder, &surroundings) {
         let name = format!("{} with the services of the sheet at its end", path.display());
@@ -62,31 +58,8 @@ pub fn draft(path: &Path, services: &[OldService], wrongs: &mut Wrongs) -> anyho
 }
 
 /// Whether a block sells the same service of the same panel.
-fn delivers(rule: &ServiceRule, service: &OldService) -> bool {
+fn delivers(rule: &ServiceRule, service: &NewService) -> bool {
     rule.routes.iter().any(|route| route.provider.0 == service.provider && route.service == service.service)
-}
-
-fn block(service: &OldService) -> Table {
-    let mut block = Table::new();
-    let mut set = |key: &str, item: Option<Value>| {
-        if let Some(item) = item {
-            block.insert(key, value(item));
-        }
-    };
-    set("id", Some(service.id.into()));
-    set("name", service.name.as_deref().map(Value::from));
-    set("type", service.kind.map(|kind| kind.name().into()));
-    set("category", service.category.as_deref().map(Value::from));
-    set("refill", service.refill.map(Value::from));
-    set("cancel", service.cancel.map(Value::from));
-    set("min", service.min.map(|min| i64::from(min).into()));
-    set("max", service.max.map(|max| i64::from(max).into()));
-    let mut route = InlineTable::new();
-    route.insert("provider", service.provider.as_str().into());
-    route.insert("service", service.service.as_str().into());
-    set("routes", Some(Value::Array([Value::InlineTable(route)].into_iter().collect())));
-    set("rate", service.rate.map(|rate| rate.to_string().into()));
-    block
 }
 
 impl Draft {

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use crate::cli::import::sheet::{self, Columns, Row, Wrongs};
 use crate::cli::key::{ALLOWED_MAX, DEDUPE_WINDOW_S_MAX, LABEL_BYTES_MAX, PER_MINUTE_MAX};
+use crate::config::NewService;
 use crate::domain::customer::{Dialect, NAME_BYTES_MAX, is_customer_name};
 use crate::domain::limit::STANDARD_TIER;
 use crate::domain::money::{Money, Rate};
@@ -74,28 +75,8 @@ pub struct OldKey {
 pub struct OldService {
     /// Where it stands.
     pub place: String,
-    /// The id.
-    pub id: i64,
-    /// The panel that delivers it, by its id in the configuration file.
-    pub provider: String,
-    /// That panel's id of it.
-    pub service: String,
-    /// The name.
-    pub name: Option<String>,
-    /// The type.
-    pub kind: Option<ServiceType>,
-    /// The category.
-    pub category: Option<String>,
-    /// The fixed price; without it the markups speak.
-    pub rate: Option<Rate>,
-    /// The fewest units.
-    pub min: Option<u32>,
-    /// The most units.
-    pub max: Option<u32>,
-    /// Whether it is refilled.
-    pub refill: Option<bool>,
-    /// Whether it is canceled.
-    pub cancel: Option<bool>,
+    /// What becomes of it.
+    pub block: NewService,
 }
 
 /// Reads the sheets of a folder.
@@ -215,8 +196,7 @@ fn service(row: &Row, wrongs: &mut Wrongs) -> Option<OldService> {
     let bound = |column, wrongs: &mut Wrongs| {
         row.read(column, wrongs, |text| text.parse::<u32>().map_err(|_| "is no whole number"))
     };
-    Some(OldService {
-        place: row.place.clone(),
+    let block = NewService {
         id: id?,
         provider: row.text("provider")?.to_owned(),
         service: row.text("service")?.to_owned(),
@@ -228,5 +208,6 @@ fn service(row: &Row, wrongs: &mut Wrongs) -> Option<OldService> {
         max: bound("max", wrongs),
         refill: row.flag("refill", wrongs),
         cancel: row.flag("cancel", wrongs),
-    })
+    };
+    Some(OldService { place: row.place.clone(), block })
 }

@@ -23,6 +23,7 @@ pub fn of(plan: &Plan, unread: &[ProviderId]) -> Value {
         "services": plan.services.iter().map(service).collect::<Value>(),
         "providers": plan.panels.iter().map(panel).collect::<Value>(),
         "settings": plan.settings.iter().map(setting).collect::<Value>(),
+        "buyers_left_out": plan.buyers_left_out,
         "catalogues_unread": unread.iter().map(|provider| provider.0.as_str()).collect::<Value>(),
     })
 }
@@ -31,6 +32,7 @@ fn danger(danger: &Danger) -> Value {
     json!({
         "kind": danger.kind().word(),
         "service": danger.service().map(|service| service.0),
+        "for": danger.who().map(ToString::to_string),
         "provider": danger.provider().map(|provider| &provider.0),
         "says": danger.to_string(),
     })

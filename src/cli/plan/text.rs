@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::catalog::plan::{Change, FieldChange, Offer, PanelChange, PanelEdit, Plan, Repriced, RouteChange};
+use crate::catalog::plan::{
+    BUYERS_MAX, Change, FieldChange, Offer, PanelChange, PanelEdit, Plan, Repriced, RouteChange,
+};
 use crate::catalog::plan::{ServiceChange, SettingChange};
 use crate::cli::answer::table;
 use crate::cli::plan::groups::{self, Groups};
@@ -29,6 +31,13 @@ pub fn of(plan: &Plan, unread: &[ProviderId], file: &str) -> String {
             text,
             "note: provider \"{provider}\": no catalogue was read yet, so nothing is sold by it; a gateway that knows it \
              reads it"
+        );
+    }
+    if plan.buyers_left_out > 0 {
+        let more = count(plan.buyers_left_out as u64);
+        let _ = writeln!(
+            text,
+            "note: prices of {BUYERS_MAX} customers and tiers of [[markup]] are compared, and {more} more are not"
         );
     }
     if plan.is_empty() {

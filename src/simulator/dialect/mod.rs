@@ -1,5 +1,6 @@
 //! How panels spell what they say; strict writers, one per dialect, and what each lacks.
 
+mod accent;
 mod classic;
 mod notpanel;
 mod paynow;
@@ -7,6 +8,8 @@ mod row;
 
 use chrono::TimeDelta;
 use http::StatusCode;
+
+pub(super) use accent::{Accented, accented};
 
 use super::reply::{Refused, Reply};
 use crate::domain::{

@@ -100,6 +100,23 @@ async fn an_edit_is_shown_before_it_is_made_with_the_orders_that_are_open() {
 }
 
 #[tokio::test]
+async fn what_customers_of_their_own_prices_would_pay_is_shown() {
+    let world = world(&format!("[[markup]]\ncustomer = \"buyer\"\npercent = \"20\"\n{SERVICES}")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let database = url(&world);
+    let edited = world.file.text.replace("percent = \"20\"", "percent = \"-20\"");
+    let text = said(&typed(folder.path(), &edited, &["--database-url", &database]).await);
+    assert!(text.contains("for customer \"buyer\": sold for "), "{text}");
+    let json = said(&typed(folder.path(), &edited, &["--database-url", &database, "--json"]).await);
+    let document: Value = serde_json::from_str(&json).unwrap();
+    let whose: Vec<_> =
+        document["dangers"].as_array().unwrap().iter().map(|danger| (&danger["kind"], &danger["for"])).collect();
+    assert!(whose.contains(&(&"loss".into(), &"customer \"buyer\"".into())), "{json}");
+    assert_eq!(document["services"][0]["prices"][0]["for"], "customer \"buyer\"");
+    assert_eq!(document["buyers_left_out"], 0);
+}
+
+#[tokio::test]
 async fn what_is_open_is_counted_until_it_is_over() {
     let world = world(SERVICES).await;
     let counted = async || open_orders::count(&world.house.store).await.unwrap();

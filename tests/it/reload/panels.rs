@@ -159,3 +159,18 @@ async fn places_that_are_taken_stay_taken_through_a_change() {
     drop(out);
     drop(after.slot().await);
 }
+
+#[tokio::test]
+async fn what_was_taken_for_an_account_is_not_sent_there_once_another_took_its_place() {
+    let world = two_panels().await;
+    let node = node(&world).await;
+    let before = panel(&node, "a").unwrap().0;
+    world.buy("1", "100").await;
+    let epoch = node.house.delivery.hold(&before).await.unwrap().unwrap();
+    let taken = node.house.delivery.lease(&before, epoch, 1).await.unwrap().remove(0);
+    node.apply(&world.file.text.replacen("/api/v2\"", "/api/v2?\"", 1)).await;
+    node.house.delivery.send(&before, &taken, epoch).await.unwrap();
+    assert_eq!((legs(&world.database).await.as_str(), world.panel().orders().len()), ("a ready", 0));
+    node.work().await;
+    assert_eq!((legs(&world.database).await.as_str(), world.panel().orders().len()), ("a accepted", 1));
+}
