@@ -67,7 +67,9 @@ impl Ground {
         let folder = passable_folder()?;
         let manners = Manners { fsync: true, postgres_bin: std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into) };
         let embedded = house.block_on(Embedded::open(folder.path(), manners))?;
+        let entered = house.enter();
         let store = Store::open(&embedded.connect_options(), 2, 2);
+        drop(entered);
         let keys = house.block_on(async {
             store.migrate().await?;
             open_customers(&store).await
@@ -89,7 +91,9 @@ impl Ground {
         let file = config::load(&path, &surroundings)?;
         let ground = reload::Ground { file: Some(path.clone()), surroundings, node: name.to_owned() };
         let database = &file.process.database;
+        let entered = self.house.enter();
         let store = Store::open(&self.embedded.connect_options(), database.customers_max, database.workers_max);
+        drop(entered);
         let (gateway, house) = self.house.block_on(async {
             let house = House::start(store, file, ground, Arc::new(SystemClock)).await?;
             let api = Some(([127, 0, 0, 1], 0).into());
