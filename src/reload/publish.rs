@@ -84,6 +84,7 @@ pub async fn publish(
         if !dangers.is_empty() && consent != Consent::Person {
             return Ok(Outcome::Waits(dangers));
         }
+        tracing::debug!(hash = %file.mapping.hash, "an edit is planned");
         let planned_against = present.as_ref().map(|present| present.id);
         match guarded(store, clock, (&file.mapping, &file.text), planned_against, (by, reason)).await {
             Ok(true) => return Ok(Outcome::Published { before: present.map(|present| present.hash), dangers, does }),

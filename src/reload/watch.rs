@@ -128,6 +128,7 @@ impl Reload {
         edited: bool,
         consent: Consent,
     ) -> Result<Seen, StoreError> {
+        tracing::debug!(%hash, "an edit is judged");
         self.standing(|standing| (standing.file, standing.judged) = (Some(hash.clone()), None));
         let body = String::from_utf8(bytes.clone()).ok().filter(|_| bytes.len() as u64 <= config::FILE_BYTES_MAX);
         let body = body.as_deref();
@@ -135,6 +136,7 @@ impl Reload {
             Ok(file) => file,
             Err(complaints) => return self.put_aside(hash, body, EditState::Refused, complaints).await,
         };
+        tracing::debug!(%hash, "an edit is read");
         let parts = &self.0.parts;
         if !edited {
             let present = versions::newest(&parts.store).await?;
