@@ -151,15 +151,6 @@ impl Node {
         self.gateway.url().context("the gateway has a door")
     }
 
-    /// The file as it stands.
-    pub fn text(&self) -> anyhow::Result<String> {
-        Ok(self.house_text()?)
-    }
-
-    fn house_text(&self) -> std::io::Result<String> {
-        std::fs::read_to_string(&self.path)
-    }
-
     /// Saves the file as an editor does: written beside it, and renamed.
     pub fn save(&self, text: &str) -> anyhow::Result<()> {
         let beside = self.path.with_extension("new");
@@ -223,9 +214,9 @@ async fn sold(url: &str) -> anyhow::Result<Vec<u64>> {
     let request =
         crate::load::client()?.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
     let rows: Vec<serde_json::Value> = serde_json::from_slice(&request.send().await?.bytes().await?)?;
-    let id = |row: &serde_json::Value| match &row["service"] {
-        serde_json::Value::String(text) => text.parse().ok(),
-        other => other.as_u64(),
+    let id = |row: &serde_json::Value| {
+        let id = &row["service"];
+        id.as_str().map_or_else(|| id.as_u64(), |text| text.parse().ok())
     };
     let sellable = rows.iter().filter(|row| {
         row["type"].as_str().is_some_and(|kind| panelgate::domain::service::ServiceType::read(kind).is_some())
