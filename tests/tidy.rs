@@ -286,7 +286,9 @@ fn words_not_to_say(source: &Source) -> Vec<(usize, String)> {
     for (at, _) in source.code.match_indices("#[ignore") {
         say(at, "an ignored test: make it pass, or remove it");
     }
-    let calls = |at: &usize| source.in_tests(*at) && source.code[*at..].starts_with("sleep(");
+    // A bench is about time: it has to let some pass.
+    let is_test = |at: usize| source.in_tests(at) && !source.path.starts_with("benches/");
+    let calls = |at: &usize| is_test(*at) && source.code[*at..].starts_with("sleep(");
     for at in source.uses("sleep").into_iter().filter(calls) {
         say(at, "a sleep in a test: wait for what is to happen, or turn the clock");
     }
