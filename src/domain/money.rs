@@ -47,7 +47,7 @@ pub enum MoneyError {
     /// More than [`SCALE`] decimals that are not zero.
     #[error("has more than {SCALE} decimals")]
     TooPrecise,
-    /// An exchange rate with more than [`EXCHANGE_SCALE`] decimals.
+    /// An exchange rate with more decimals than are kept of one.
     #[error("has more than {EXCHANGE_SCALE} decimals")]
     TooPreciseExchange,
     /// Larger than the books can hold.
