@@ -40,12 +40,13 @@ impl House {
         // The first panel runs out of our money halfway, so that proven refusals send orders to the second.
         for (seed, (name, balance)) in (plan.seed..).zip([("a", plan.orders / 8), ("b", 1_000_000)]) {
             let (process, url) = ground.panel(name, seed, &plan.faults(), &format!("{balance}.00")).await?;
+            // An id that the panel does not know is a person's affair once it must be visible: here soon.
             // The breaker would keep orders away from panels as bad as these; here they are to be asked all the same.
             write!(
                 file,
                 "[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{url}/api/v2\"\ncurrency = \"USD\"\n\
                  key_env = \"{PANEL_KEY_ENV}\"\nrequests_per_second = 1000\ntimeout_ms = 5_000\nstatus_every_s = 1\n\
-                 doubts_in_a_row_max = 1_000\ndoubts_per_minute_max = 10_000\n"
+                 doubts_in_a_row_max = 1_000\ndoubts_per_minute_max = 10_000\nvisible_after_s = 2\n"
             )?;
             panels.push((name, process, url));
         }
