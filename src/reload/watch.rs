@@ -24,6 +24,8 @@ pub const STOOD_STILL: TimeDelta = TimeDelta::milliseconds(400);
 pub struct Watch {
     seen: Content,
     since: Instant,
+    /// What this process served when it saw that.
+    over: Option<ConfigHash>,
     /// The text that was judged last.
     judged: ConfigHash,
     /// Whether it was told that the file is gone since.
@@ -67,7 +69,7 @@ impl Watch {
     pub fn after(started: &Started, now: Instant) -> Self {
         let hash = config::hash(&started.bytes);
         let seen = Content::Bytes(started.bytes.clone(), hash.clone());
-        Self { seen, since: now, judged: hash, gone: false, edited: false }
+        Self { seen, since: now, over: None, judged: hash, gone: false, edited: false }
     }
 }
 
@@ -87,7 +89,7 @@ impl Reload {
         let Some(path) = self.0.ground.file.clone() else { return Ok(Seen::Nothing) };
         let mut watch = self.0.watch.lock().await;
         let (read, now) = (aside(move || config::bytes(&path)).await, self.0.parts.clock.now());
-        watch.take_in(read, now);
+        watch.take_in(read, now, self.0.parts.catalog.mapping().hash.clone());
         let signal = consent == Consent::Signal;
         match &watch.seen {
             Content::Gone(_) if watch.gone && !signal => return Ok(Seen::Nothing),
@@ -106,7 +108,13 @@ impl Reload {
             }
             Content::Bytes(bytes, hash) => {
                 watch.edited |= watch.judged != hash;
-                let seen = self.judge(bytes, &hash, watch.edited, consent).await?;
+                let seen = if watch.over.as_ref() == Some(&hash) && !signal {
+                    // It was in force when it was written, by a roll-back: no edit of what a person applied since.
+                    self.standing(|standing| (standing.file, standing.judged) = (Some(hash.clone()), None));
+                    Seen::Same
+                } else {
+                    self.judge(bytes, &hash, watch.edited, consent).await?
+                };
                 if seen != Seen::Crowded {
                     (watch.judged, watch.gone) = (hash, false);
                 }
@@ -212,7 +220,7 @@ impl Reload {
 }
 
 impl Watch {
-    fn take_in(&mut self, read: io::Result<Vec<u8>>, now: Instant) {
+    fn take_in(&mut self, read: io::Result<Vec<u8>>, now: Instant, served: ConfigHash) {
         let seen = match (read, &self.seen) {
             (Ok(bytes), Content::Bytes(same, _)) if bytes == *same => return,
             (Err(_), Content::Gone(_)) => return,
@@ -222,6 +230,6 @@ impl Watch {
             }
             (Err(error), Content::Bytes(..)) => Content::Gone(error.to_string()),
         };
-        (self.seen, self.since) = (seen, now);
+        (self.seen, self.since, self.over) = (seen, now, Some(served));
     }
 }
