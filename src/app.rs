@@ -86,7 +86,7 @@ impl House {
     /// Builds the house of a configuration that comes into force with it, whatever was before; its process has no file.
     pub async fn build(
         store: Store,
-        mapping: Mapping,
+        mapping: Arc<Mapping>,
         text: &str,
         panels: Vec<Panel>,
         clock: SharedClock,
@@ -99,12 +99,11 @@ impl House {
 
     async fn over(
         store: Store,
-        mapping: Mapping,
+        mapping: Arc<Mapping>,
         panels: Vec<Arc<Panel>>,
         (ground, started): (Ground, Started),
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
-        let mapping = Arc::new(mapping);
         tell_of_lost_tiers(&store, &mapping).await?;
         reload::tell_of_nobodys_markups(&store, &mapping).await?;
         let alerts = Alerts::new(store.clone(), &mapping, clock.clone());

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use crate::catalog::listings::Listings;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::snapshot::Unsold;
 use crate::domain::clock::Instant;
@@ -147,39 +148,29 @@ async fn give(
 }
 
 /// The rules of what the imports sell, as if each were a block; and what has an id and is not sold, with the reason.
-pub fn rules(mapping: &Mapping, listed: &[(ProviderId, Listed)]) -> (Vec<ServiceRule>, Vec<Unsold>) {
+pub fn rules(mapping: &Mapping, listings: &Listings) -> (Vec<ServiceRule>, Vec<Unsold>) {
     let own = owned(mapping);
     let blocks: HashSet<ServiceId> = mapping.services.iter().map(|rule| rule.id).collect();
     let (mut rules, mut unsold) = (Vec::new(), Vec::new());
-    let mut leave = |id, route, why| unsold.push(Unsold { id, why, routes: vec![route] });
-    for (provider, row) in listed {
-        let Some(id) = row.imported else { continue };
-        let mut of_panel = mapping.imports.iter().filter(|import| import.provider == *provider).peekable();
+    for (id, route, Listed { row, gone, .. }) in listings.imported() {
+        let mut of_panel = mapping.imports.iter().filter(|import| import.provider == route.provider).peekable();
         if of_panel.peek().is_none() {
             continue;
         }
-        let route = Route { provider: provider.clone(), service: row.row.service.clone() };
+        let mut leave = |why| unsold.push(Unsold { id, why, routes: vec![route.clone()] });
         if own.contains(&(route.provider.0.as_str(), route.service.as_str())) {
             if !blocks.contains(&id) {
-                leave(id, route, "a [[service]] block sells it under an id of its own");
+                leave("a [[service]] block sells it under an id of its own");
             }
-        } else if row.gone {
-            leave(id, route, "its panel does not list it now");
-        } else if of_panel.any(|import| import.takes(&row.row.name, &row.row.category)) {
-            rules.push(ServiceRule::as_it_comes(id, route));
+        } else if *gone {
+            leave("its panel does not list it now");
+        } else if of_panel.any(|import| import.takes(&row.name, &row.category)) {
+            rules.push(ServiceRule::as_it_comes(id, route.clone()));
         } else {
-            leave(id, route, "no [[import]] takes it now");
+            leave("no [[import]] takes it now");
         }
     }
     (rules, unsold)
-}
-
-/// What every id was given to, whether it is sold now or not.
-pub fn given(listed: &[(ProviderId, Listed)]) -> HashMap<ServiceId, Route> {
-    let given = listed.iter().filter_map(|(provider, listed)| {
-        Some((listed.imported?, Route { provider: provider.clone(), service: listed.row.service.clone() }))
-    });
-    given.collect()
 }
 
 /// Why a block cannot be sold under its id, where an import gave the id to something else: to this.

@@ -1,6 +1,7 @@
 //! The catalogue: the configuration in force and the snapshot that each request reads, swapped together and whole.
 
 pub mod imports;
+pub mod listings;
 pub mod mapping;
 pub mod panels;
 pub mod plan;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
+pub use listings::Listings;
 pub use prices::Prices;
 pub use snapshot::{Snapshot, Sold, Unsold};
 
@@ -23,11 +25,7 @@ use crate::domain::clock::Instant;
 use crate::domain::id::ProviderId;
 use crate::domain::provider::ProviderSettings;
 use crate::pricing::markup::Who;
-use crate::store::catalogue::Listed;
-use crate::store::{Store, StoreError, catalogue, customers};
-
-/// The panels' catalogues as they are stored.
-pub type Rows = Vec<(ProviderId, Listed)>;
+use crate::store::{Store, StoreError, customers};
 
 /// The operator's file and what is sold by it: one belongs to the other.
 #[derive(Clone, Debug)]
@@ -60,7 +58,8 @@ pub struct Catalog {
 impl Catalog {
     /// The catalogue of a mapping over the panels' catalogues as they are stored.
     pub async fn open(store: Store, mapping: Arc<Mapping>) -> Result<Self, StoreError> {
-        let in_force = over(&store, mapping, Arc::default()).await?;
+        let snapshot = Arc::new(read(&store, &mapping).await?);
+        let in_force = InForce { mapping, retired: Arc::default(), snapshot };
         let now = Arc::new(ArcSwap::from_pointee(in_force));
         Ok(Self { store, now, panels: Arc::default(), turn: Arc::default() })
     }
@@ -101,17 +100,36 @@ impl Catalog {
     pub async fn adopt(&self) -> Result<bool, StoreError> {
         let _turn = self.turn.lock().await;
         let now = self.in_force();
-        if catalogue::version(&self.store).await? == now.snapshot.version {
+        let listings = self.listings().await?;
+        if Arc::ptr_eq(&listings, &now.snapshot.listings) {
             return Ok(false);
         }
-        self.now.store(Arc::new(over(&self.store, now.mapping.clone(), now.retired.clone()).await?));
+        let snapshot = Arc::new(resolve(&now.mapping, &listings).await);
+        self.swap(InForce { snapshot, ..(*now).clone() }).await;
         Ok(true)
     }
 
-    /// Sells by another file from now on.
-    pub async fn change(&self, mapping: Arc<Mapping>, retired: Vec<ProviderSettings>) -> Result<(), StoreError> {
+    /// What the panels list now, as it is stored.
+    pub async fn listings(&self) -> Result<Arc<Listings>, StoreError> {
+        Listings::stored(&self.store, Some(&self.now().listings)).await
+    }
+
+    /// Sells by another file from now on. `laid` is what it sells, where somebody resolved it already; over listings that
+    /// are no more it is resolved anew.
+    pub async fn change(
+        &self,
+        mapping: Arc<Mapping>,
+        retired: Vec<ProviderSettings>,
+        laid: Option<Arc<Snapshot>>,
+    ) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
-        self.now.store(Arc::new(over(&self.store, mapping, Arc::new(retired)).await?));
+        let listings = self.listings().await?;
+        let fits = |laid: &Arc<Snapshot>| laid.hash == mapping.hash && laid.listings.version == listings.version;
+        let snapshot = match laid.filter(fits) {
+            Some(laid) => laid,
+            None => Arc::new(resolve(&mapping, &listings).await),
+        };
+        self.swap(InForce { mapping, retired: Arc::new(retired), snapshot }).await;
         Ok(())
     }
 
@@ -121,33 +139,23 @@ impl Catalog {
         let now = self.in_force();
         self.now.store(Arc::new(InForce { retired: Arc::new(retired), ..(*now).clone() }));
     }
+
+    /// What was in force is given back where no request waits for it.
+    async fn swap(&self, next: InForce) {
+        let before = self.now.swap(Arc::new(next));
+        aside(move || drop(before)).await;
+    }
 }
 
-async fn over(
-    store: &Store,
-    mapping: Arc<Mapping>,
-    retired: Arc<Vec<ProviderSettings>>,
-) -> Result<InForce, StoreError> {
-    let snapshot = Arc::new(resolve(&mapping, stored(store).await?).await);
-    Ok(InForce { mapping, retired, snapshot })
-}
-
-/// The panels' catalogues as they are stored, and their version, which is read first: what changes in between is adopted
-/// the next time.
-pub async fn stored(store: &Store) -> Result<(i64, Rows), StoreError> {
-    let version = catalogue::version(store).await?;
-    Ok((version, catalogue::load(store).await?))
-}
-
-/// Lays a mapping over catalogues.
-pub async fn resolve(mapping: &Arc<Mapping>, (version, rows): (i64, Rows)) -> Snapshot {
-    let mapping = mapping.clone();
-    aside(move || Snapshot::resolve(&mapping, version, rows)).await
+/// Lays a mapping over what the panels list.
+pub async fn resolve(mapping: &Arc<Mapping>, listings: &Arc<Listings>) -> Snapshot {
+    let (mapping, listings) = (mapping.clone(), listings.clone());
+    aside(move || Snapshot::resolve(&mapping, &listings)).await
 }
 
 /// Reads what is sold.
-pub async fn read(store: &Store, mapping: Mapping) -> Result<Snapshot, StoreError> {
-    Ok(resolve(&Arc::new(mapping), stored(store).await?).await)
+pub async fn read(store: &Store, mapping: &Arc<Mapping>) -> Result<Snapshot, StoreError> {
+    Ok(resolve(mapping, &Listings::stored(store, None).await?).await)
 }
 
 /// Thinks on a thread of its own: five thousand services with five routes each take longer than requests that share the

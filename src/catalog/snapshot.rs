@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::catalog::imports;
+use crate::catalog::listings::Listings;
 use crate::catalog::mapping::Mapping;
 use crate::domain::choice::{Routing, Strategy};
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
-use crate::domain::money::{Percent, Rate};
+use crate::domain::money::{ExchangeRate, Percent, Rate};
 use crate::domain::service::{PackageBilling, PanelService, Route, ServiceRule, ServiceType, Units};
 use crate::pricing::markup::Priced;
 use crate::pricing::rules::Rules;
 use crate::pricing::{self, Price};
-use crate::store::catalogue::Listed;
 
 /// A service as it is sold now.
 #[derive(Clone, Debug)]
@@ -70,9 +70,9 @@ pub struct Unsold {
 /// Everything that is sold at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Grows with every change of a panel's catalogue.
-    pub version: i64,
-    /// Which configuration it is laid over.
+    /// What the panels list, over which the configuration is laid.
+    pub listings: Arc<Listings>,
+    /// Which configuration that is.
     pub hash: ConfigHash,
     /// The currency of every price.
     pub currency: String,
@@ -84,133 +84,151 @@ pub struct Snapshot {
     pub unsold: Vec<Unsold>,
     /// The markup rules, for whom they speak: everybody's made the prices above.
     pub rules: Rules,
-    /// Rates that moved too far to be believed before a person accepts them: what they would cost now. Nothing is priced,
-    /// sold or sent anew by them, and what was sold before is judged by them.
-    pub held: HashMap<Route, Rate>,
-    /// Services with such a route, as they would be sold if it were accepted.
+    /// Services with a route whose rate is held, as they would be sold if it were accepted.
     pub judged: HashMap<ServiceId, Arc<Sold>>,
-    /// What everything else that panels list costs now, whether it is sold or not: what was sold before is judged by it.
-    pub listed: HashMap<Route, Rate>,
+    /// By which panels' own rates are in our money.
+    pub exchanges: Exchanges,
 }
-
-type Panels = HashMap<Route, PanelService>;
 
 impl Snapshot {
     /// Nothing is sold, in this currency.
     pub fn empty(currency: &str) -> Self {
         Self {
-            version: 0,
+            listings: Arc::default(),
             hash: ConfigHash(String::new()),
             currency: currency.to_owned(),
             margin_floor: Percent::default(),
             sold: BTreeMap::new(),
             unsold: Vec::new(),
             rules: Rules::default(),
-            held: HashMap::new(),
             judged: HashMap::new(),
-            listed: HashMap::new(),
+            exchanges: Exchanges::default(),
         }
     }
 
-    /// Lays the mapping over the panels' catalogues.
-    pub fn resolve(mapping: &Mapping, version: i64, listed: Vec<(ProviderId, Listed)>) -> Self {
-        let listed = in_our_money(mapping, listed);
-        let (imported, left_out) = imports::rules(mapping, &listed);
-        let given = imports::given(&listed);
-        let (panels, held) = offered(listed);
+    /// Lays the mapping over what the panels list.
+    pub fn resolve(mapping: &Mapping, listings: &Arc<Listings>) -> Self {
+        let (imported, left_out) = imports::rules(mapping, listings);
+        let exchanges = Exchanges::of(mapping);
         let mut snapshot = Self {
-            version,
+            listings: listings.clone(),
             hash: mapping.hash.clone(),
             margin_floor: mapping.margin_floor,
             rules: Rules::new(&mapping.markups, mapping.limits.tiers.keys()),
-            held,
             ..Self::empty(&mapping.currency)
         };
         for rule in mapping.services.iter().chain(&imported) {
-            if let Some(why) = imports::refusal(rule, given.get(&rule.id)) {
+            if let Some(why) = imports::refusal(rule, listings.given(rule.id)) {
                 snapshot.unsold.push(Unsold { id: rule.id, why, routes: rule.routes.clone() });
                 continue;
             }
-            match resolve_service(mapping, rule, &panels, &snapshot.rules) {
+            let offers = exchanges.offers(rule, listings);
+            let is_held = offers.iter().flatten().any(|offer| offer.held.is_some());
+            if is_held {
+                let accepted: Vec<_> = offers.iter().map(|offer| offer.as_ref().map(Offer::accepted)).collect();
+                if let Ok(judged) = resolve_service(mapping, rule, &accepted, &snapshot.rules) {
+                    snapshot.judged.insert(rule.id, Arc::new(judged));
+                }
+            }
+            match resolve_service(mapping, rule, &offers, &snapshot.rules) {
                 Ok(sold) => {
                     snapshot.sold.insert(rule.id, Arc::new(sold));
                 }
                 Err(why) => {
-                    let why = snapshot.or_held(rule, why);
+                    // What is held comes first, for a person can end it.
+                    let why = if is_held { HELD } else { why };
                     snapshot.unsold.push(Unsold { id: rule.id, why, routes: rule.routes.clone() });
                 }
             }
-            if let Some(judged) = judged(mapping, rule, &panels, &snapshot) {
-                snapshot.judged.insert(rule.id, Arc::new(judged));
-            }
         }
         snapshot.unsold.extend(left_out);
-        snapshot.listed = panels.into_iter().filter_map(|(route, row)| Some((route, row.rate?))).collect();
-        snapshot
+        Self { exchanges, ..snapshot }
     }
 
-    /// Why a service is not sold: what is held comes first, for a person can end it.
-    fn or_held(&self, rule: &ServiceRule, why: &'static str) -> &'static str {
-        if rule.routes.iter().any(|route| self.held.contains_key(route)) { HELD } else { why }
+    /// A rate that moved too far to be believed before a person accepts it: what the route would cost now. Nothing is
+    /// priced, sold or sent anew by it, and what was sold before is judged by it.
+    pub fn held(&self, route: &Route) -> Option<Rate> {
+        self.rate(route, true)
+    }
+
+    /// What a route costs now by what its panel lists, whether it is sold or not: what was sold before is judged by it.
+    pub fn listed(&self, route: &Route) -> Option<Rate> {
+        self.rate(route, false)
+    }
+
+    fn rate(&self, route: &Route, held: bool) -> Option<Rate> {
+        let listed = self.listings.row(route).filter(|listed| !listed.gone && listed.held == held)?;
+        self.exchanges.rate(&route.provider, &listed.row)
     }
 }
 
 /// Why a service without another route is not sold.
 const HELD: &str = "its panel's rate moved by more than price_jump_percent: accept it with `panelgate catalog accept`";
 
-/// What panels' own rates are in our money, by what this file says that theirs is worth. The rates that were kept when the
-/// catalogues were read are of the exchange rates of that day.
-fn in_our_money(mapping: &Mapping, mut listed: Vec<(ProviderId, Listed)>) -> Vec<(ProviderId, Listed)> {
-    let exchanges: HashMap<_, _> = mapping.providers.iter().map(|panel| (&panel.id, panel.exchange)).collect();
-    for (provider, Listed { row, .. }) in &mut listed {
-        if let (Some(exchange), Some(own)) = (exchanges.get(provider), row.own_rate) {
-            row.rate = exchange.map_or(Some(own), |exchange| own.exchanged_rounding_up(exchange).ok());
+/// By how much each panel's own money is exchanged for ours, as the file says.
+#[derive(Clone, Debug, Default)]
+pub struct Exchanges(HashMap<ProviderId, Option<ExchangeRate>>);
+
+impl Exchanges {
+    fn of(mapping: &Mapping) -> Self {
+        Self(mapping.providers.iter().map(|panel| (panel.id.clone(), panel.exchange)).collect())
+    }
+
+    /// What a panel's own rate is in our money. The rate that was kept when its catalogue was read is of the exchange rate
+    /// of that day, and counts only where the file says nothing of the panel.
+    fn rate(&self, provider: &ProviderId, row: &PanelService) -> Option<Rate> {
+        match (self.0.get(provider), row.own_rate) {
+            (Some(Some(exchange)), Some(own)) => own.exchanged_rounding_up(*exchange).ok(),
+            (Some(None), Some(own)) => Some(own),
+            (None, _) | (_, None) => row.rate,
         }
     }
-    listed
-}
 
-/// What panels offer, without the rates that are held; and those.
-fn offered(listed: Vec<(ProviderId, Listed)>) -> (Panels, HashMap<Route, Rate>) {
-    let (mut panels, mut held) = (Panels::new(), HashMap::new());
-    for (provider, Listed { mut row, gone, held: is_held, imported: _ }) in listed {
-        if gone {
-            continue;
-        }
-        let route = Route { provider, service: row.service.clone() };
-        if let Some(rate) = row.rate.take_if(|_| is_held) {
-            held.insert(route.clone(), rate);
-        }
-        panels.insert(route, row);
+    /// What each of a service's routes offers, where its panel lists it.
+    fn offers<'a>(&self, rule: &ServiceRule, listings: &'a Listings) -> Vec<Option<Offer<'a>>> {
+        let offer = |route: &Route| {
+            let listed = listings.row(route).filter(|listed| !listed.gone)?;
+            let rate = self.rate(&route.provider, &listed.row);
+            let (rate, held) = if listed.held { (None, rate) } else { (rate, None) };
+            Some(Offer { row: &listed.row, rate, held })
+        };
+        rule.routes.iter().map(offer).collect()
     }
-    (panels, held)
 }
 
-/// A service as it would be sold if the rates that are held were accepted; `None` where none of its routes is held.
-fn judged(mapping: &Mapping, rule: &ServiceRule, panels: &Panels, snapshot: &Snapshot) -> Option<Sold> {
-    let held = &snapshot.held;
-    rule.routes.iter().find(|route| held.contains_key(route))?;
-    let rows = rule.routes.iter().filter_map(|route| {
-        let mut row = panels.get(route)?.clone();
-        row.rate = row.rate.or(held.get(route).copied());
-        Some((route.clone(), row))
-    });
-    resolve_service(mapping, rule, &rows.collect(), &snapshot.rules).ok()
+/// What a panel offers by a route.
+struct Offer<'a> {
+    row: &'a PanelService,
+    /// `None`: nobody knows, or it is held.
+    rate: Option<Rate>,
+    /// What it would cost if it were accepted.
+    held: Option<Rate>,
+}
+
+impl Offer<'_> {
+    /// The same once a person accepted the rate.
+    fn accepted(&self) -> Self {
+        Self { row: self.row, rate: self.rate.or(self.held), held: None }
+    }
+
+    /// What it costs; a panel that sells something of another type under that id sells us nothing.
+    fn cost(&self, kind: ServiceType) -> Option<Rate> {
+        self.rate.filter(|_| ServiceType::read(&self.row.kind) == Some(kind))
+    }
 }
 
 /// One service: what the operator left out is taken from the first route's panel, bounds are narrowed to what every
-/// route takes, and the price comes from what a route costs ([`marked_up`]).
+/// route takes, and the price comes from what a route costs ([`marked_up`]). `offers` are those of the rule's routes.
 fn resolve_service(
     mapping: &Mapping,
     rule: &ServiceRule,
-    panels: &Panels,
+    offers: &[Option<Offer<'_>>],
     rules: &Rules,
 ) -> Result<Sold, &'static str> {
-    let row = |route: &Route| panels.get(route);
-    let offered: Vec<&PanelService> = rule.routes.iter().filter_map(row).collect();
-    let first = *offered.first().ok_or("no route's panel lists it")?;
+    let first = offers.iter().flatten().next().ok_or("no route's panel lists it")?.row;
     let kind = rule.kind.or_else(|| ServiceType::read(&first.kind)).ok_or("its type is not sold")?;
-    let routes: Vec<_> = rule.routes.iter().map(|route| (route.clone(), cost(row(route), kind))).collect();
+    let cost = |offer: &Option<Offer<'_>>| offer.as_ref().and_then(|offer| offer.cost(kind));
+    let routes: Vec<_> = rule.routes.iter().cloned().zip(offers.iter().map(cost)).collect();
     let (provider, cost_rate) = marked_up(mapping, rule, &routes).ok_or("no route has a known price")?;
     let category = rule.category.clone().unwrap_or_else(|| first.category.clone());
     let priced = Priced { service: rule.id, category: &category, provider };
@@ -219,9 +237,9 @@ fn resolve_service(
     if price.rate == Rate::default() {
         return Err("its price is zero");
     }
-    let usable = offered.iter().filter(|panel| cost(Some(panel), kind).is_some());
+    let usable = offers.iter().zip(&routes).filter_map(|(offer, (_, cost))| offer.as_ref().filter(|_| cost.is_some()));
     let (panels_min, panels_max) =
-        usable.fold((1, u64::MAX), |(min, max), panel| (min.max(panel.min), max.min(panel.max)));
+        usable.fold((1, u64::MAX), |(min, max), offer| (min.max(offer.row.min), max.min(offer.row.max)));
     let min = rule.min.unwrap_or(panels_min).max(panels_min);
     let max = rule.max.unwrap_or(panels_max).min(panels_max);
     if min > max {
@@ -274,17 +292,13 @@ fn may_refill(mapping: &Mapping, route: &Route) -> bool {
     !mapping.providers.iter().any(|provider| provider.id == route.provider && !provider.asking.refill)
 }
 
-/// What a route costs now; a panel that sells something of another type under that id sells us nothing.
-fn cost(panel: Option<&PanelService>, kind: ServiceType) -> Option<Rate> {
-    panel.filter(|panel| ServiceType::read(&panel.kind) == Some(kind)).and_then(|panel| panel.rate)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::catalog::mapping::Reload;
     use crate::domain::customer::Dialect;
     use crate::domain::limit::LimitSettings;
+    use crate::store::catalogue::Listed;
 
     fn panel(provider: &str, rate: Option<&str>, min: u64, max: u64) -> (ProviderId, Listed) {
         let row = PanelService {
@@ -302,6 +316,10 @@ mod tests {
             dripfeed: false,
         };
         (ProviderId(provider.into()), Listed { row, gone: false, imported: None, held: false })
+    }
+
+    fn listings(panels: Vec<(ProviderId, Listed)>) -> Arc<Listings> {
+        Arc::new(Listings::new(1, panels))
     }
 
     fn mapping(providers: &[&str]) -> Mapping {
@@ -338,7 +356,7 @@ mod tests {
     #[test]
     fn bounds_are_narrowed_to_what_every_panel_takes_and_the_first_known_price_is_marked_up() {
         let panels = vec![panel("a", None, 500, 600), panel("b", Some("2"), 10, 800), panel("c", Some("1"), 50, 5_000)];
-        let snapshot = Snapshot::resolve(&mapping(&["a", "b", "c"]), 1, panels);
+        let snapshot = Snapshot::resolve(&mapping(&["a", "b", "c"]), &listings(panels));
         let sold = &snapshot.sold[&ServiceId(1)];
         assert_eq!((sold.min, sold.max, sold.price.rate.to_string()), (50, 800, "2.00".into()));
         assert!(sold.refill && sold.cancel && sold.routes[0].1.is_none());
@@ -352,7 +370,7 @@ mod tests {
             mapping.services[0].rate = fixed.map(|rate| Rate::parse(rate).unwrap());
             let panels =
                 vec![panel("a", Some("2"), 1, 900), panel("b", Some("1"), 1, 900), panel("c", Some("3"), 1, 900)];
-            Snapshot::resolve(&mapping, 1, panels).sold[&ServiceId(1)].price.cost_rate.to_string()
+            Snapshot::resolve(&mapping, &listings(panels)).sold[&ServiceId(1)].price.cost_rate.to_string()
         };
         assert_eq!(
             (cost(Strategy::Priority, None), cost(Strategy::Priority, Some("2.5"))),
@@ -367,7 +385,7 @@ mod tests {
 
     #[test]
     fn what_no_panel_offers_is_not_sold_and_says_why() {
-        let why = |panels| Snapshot::resolve(&mapping(&["a"]), 1, panels).unsold[0].why;
+        let why = |panels| Snapshot::resolve(&mapping(&["a"]), &listings(panels)).unsold[0].why;
         assert_eq!(why(vec![]), "no route's panel lists it");
         assert_eq!(why(vec![panel("a", None, 1, 9)]), "no route has a known price");
         assert_eq!(why(vec![panel("a", Some("0"), 1, 9)]), "its price is zero");

@@ -48,7 +48,7 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
     let folder = path.parent().map(std::path::Path::to_owned).unwrap_or_default();
     let present = versions::in_force(&session.store).await?;
     let known = present.as_ref().and_then(read);
-    let no_mapping = known.as_ref().map(|known| &known.mapping);
+    let no_mapping = known.as_ref().map(|known| &*known.mapping);
     let unreadable = match no_mapping {
         Some(known) => reload::unreadable_keys(file, &surroundings, Some(known)),
         None => Vec::new(),
@@ -60,7 +60,7 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
     let clock: SharedClock = Arc::new(SystemClock);
     let said = (session.by(), session.reason());
     let consent = (said.0.as_str(), said.1, Consent::Person);
-    let outcome = reload::publish(&session.store, &clock, file, (&folder, &surroundings), consent).await?;
+    let outcome = reload::publish(&session.store, &clock, file, (&folder, &surroundings), consent, None).await?;
     let (changed, before, dangers) = match outcome {
         Outcome::Same => (false, present.map(|present| present.hash), Vec::new()),
         Outcome::Published { before, dangers, does: _ } => (true, before, dangers),

@@ -132,7 +132,7 @@ fn document(snapshot: &Snapshot, sold: &Sold, price: &Price) -> Value {
         "strategy": sold.routing.strategy.word(),
         "routes": sold.routes.iter().map(|(route, rate)| json!({
             "provider": route.provider.0, "service": route.service, "cost": rate.map(|rate| rate.to_string()),
-            "weight": sold.routing.weight(route), "held": snapshot.held.get(route).map(ToString::to_string),
+            "weight": sold.routing.weight(route), "held": snapshot.held(route).map(|rate| rate.to_string()),
         })).collect::<Value>(),
     })
 }
@@ -144,7 +144,7 @@ fn margin(price: &Price) -> Option<String> {
 
 /// A panel and its service, with what it weighs where that counts, and whether its rate waits for a person.
 fn shown(snapshot: &Snapshot, sold: &Sold, route: &Route) -> String {
-    let held = if snapshot.held.contains_key(route) { " (held)" } else { "" };
+    let held = if snapshot.held(route).is_some() { " (held)" } else { "" };
     let name = format!("{}:{}{held}", route.provider, route.service);
     match sold.routing.strategy {
         Strategy::Weighted => format!("{name}*{}", sold.routing.weight(route)),

@@ -16,14 +16,14 @@ use crate::orders::Delivery;
 use crate::pricing::markup::Who;
 use crate::store::{Store, versions};
 
-async fn mapping(session: &Session) -> anyhow::Result<Mapping> {
+async fn mapping(session: &Session) -> anyhow::Result<Arc<Mapping>> {
     let Some(mapping) = published(session).await? else {
         anyhow::bail!("no gateway was ever started on this database; `panelgate serve` publishes its configuration");
     };
     Ok(mapping)
 }
 
-async fn published(session: &Session) -> anyhow::Result<Option<Mapping>> {
+async fn published(session: &Session) -> anyhow::Result<Option<Arc<Mapping>>> {
     let Some(version) = versions::in_force(&session.store).await? else { return Ok(None) };
     Ok(Some(config::read(&version.body, Path::new("."), &BTreeMap::new())?.mapping))
 }
@@ -36,19 +36,19 @@ pub async fn file(store: &Store, folder: &Path) -> anyhow::Result<Option<config:
 
 /// The tiers that it knows; `None` before any gateway was started.
 pub async fn tiers(session: &Session) -> anyhow::Result<Option<Vec<String>>> {
-    Ok(published(session).await?.map(|mapping| mapping.limits.tiers.into_keys().collect()))
+    Ok(published(session).await?.map(|mapping| mapping.limits.tiers.keys().cloned().collect()))
 }
 
 /// What is sold by it over the stored catalogues, and for which customers it has rules who do not exist.
 pub async fn snapshot(session: &Session) -> anyhow::Result<(Snapshot, Vec<Who>)> {
     let mapping = mapping(session).await?;
     let strangers = catalog::strangers(&session.store, &mapping).await?;
-    Ok((catalog::read(&session.store, mapping).await?, strangers))
+    Ok((catalog::read(&session.store, &mapping).await?, strangers))
 }
 
 /// What is done with orders by it; this process holds no panel's lease.
 pub async fn delivery(session: &Session) -> anyhow::Result<Delivery> {
-    let mapping = Arc::new(mapping(session).await?);
+    let mapping = mapping(session).await?;
     let catalog = Catalog::open(session.store.clone(), mapping).await?;
     catalog.look_at_panels(session.now()).await?;
     Ok(Delivery::new(session.store.clone(), catalog, Arc::new(SystemClock), Uuid::now_v7()))

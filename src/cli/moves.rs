@@ -123,7 +123,7 @@ impl<'a> Ours<'a> {
     /// What a sale by this route leaves of the price now, where the route has a rate, held or not.
     fn margin(&self, sold: &Sold, route: &Route) -> Option<Percent> {
         let rate = sold.routes.iter().find(|(of, _)| of == route).and_then(|(_, rate)| *rate);
-        sold.price.rate.margin_over(rate.or_else(|| self.snapshot.held.get(route).copied())?)
+        sold.price.rate.margin_over(rate.or_else(|| self.snapshot.held(route))?)
     }
 
     fn words(&self, route: &Route) -> String {

@@ -77,7 +77,7 @@ fn settings(options: &Options) -> anyhow::Result<ProviderSettings> {
         let all: Vec<String> = complaints.all().iter().map(said).collect();
         WrongUse::because(all.join("\n"))
     })?;
-    read.mapping.providers.into_iter().next().ok_or_else(|| WrongUse::because("the address cannot be used"))
+    read.mapping.providers.first().cloned().ok_or_else(|| WrongUse::because("the address cannot be used"))
 }
 
 /// Reads blocks as part of a file whose gateway bills in this currency.

@@ -36,7 +36,7 @@ pub(super) fn read(top: &mut Section<'_>, notes: &mut Vec<String>) -> AlertSetti
     let Some(mut section) = top.table("alerts") else { return AlertSettings::default() };
     let url_env = section.variable("url_env", "the address");
     let secret_env = section.variable("secret_env", "the secret");
-    match (section.peek("url_env").is_some(), section.peek("secret_env").is_some()) {
+    match (section.has("url_env"), section.has("secret_env")) {
         (false, true) => section.complain_whole("secret_env signs what nobody is told; name the address in url_env"),
         (true, false) => notes.push("[alerts] has no secret_env: the webhook is told without a signature".to_owned()),
         (true, true) | (false, false) => {}

@@ -90,8 +90,8 @@ impl<'t> Told<'t> {
     }
 
     /// The text as it was written between two bytes, shortened.
-    pub fn excerpt(&self, span: Option<std::ops::Range<usize>>) -> Option<String> {
-        let written = self.text.get(span?)?;
+    pub fn excerpt(&self, span: std::ops::Range<usize>) -> Option<String> {
+        let written = self.text.get(span)?;
         (written.chars().nth(SHOWN_CHARS_MAX).is_none() && !written.contains('\n')).then(|| written.to_owned())
     }
 

@@ -34,7 +34,7 @@ pub(super) struct Gateway {
 
 /// `[gateway]`; `None` without the table.
 pub(super) fn gateway(top: &mut Section<'_>) -> Option<Gateway> {
-    if top.peek("gateway").is_none() {
+    if !top.has("gateway") {
         top.complain("gateway", 0, "is missing; write [gateway] with for example currency = \"USD\" in it");
     }
     let mut section = top.table("gateway")?;
@@ -62,7 +62,7 @@ pub(super) fn gateway(top: &mut Section<'_>) -> Option<Gateway> {
 
 /// How far a rate may move before a person is asked; `None` after a complaint.
 fn price_jump(section: &mut Section<'_>) -> Option<Percent> {
-    let absent = section.peek("price_jump_percent").is_none();
+    let absent = !section.has("price_jump_percent");
     let found = section.amount("price_jump_percent", Percent::parse);
     let max = Percent::parse(PRICE_JUMP_PERCENT_MAX).ok()?;
     if let Some(found) = found.filter(|found| found.value < Percent::default() || found.value > max) {

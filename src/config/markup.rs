@@ -43,7 +43,7 @@ pub(super) fn margin_floor(top: &mut Section<'_>) -> Option<Percent> {
     let usual = Percent::parse(FLOOR_PERCENT).ok()?;
     let Some(mut section) = top.table("margin") else { return Some(usual) };
     let found = section.amount("floor_percent", Percent::parse);
-    let absent = section.peek("floor_percent").is_none();
+    let absent = !section.has("floor_percent");
     if let Some(found) = found.filter(|found| {
         let hundred = Percent::parse("100");
         found.value < Percent::default() || hundred.is_ok_and(|hundred| found.value >= hundred)
@@ -97,7 +97,7 @@ fn scope(section: &mut Section<'_>, known: &Known<'_>, services: &BTreeMap<i32, 
 
 /// An id, as a number or as text, or a name.
 fn customer(section: &mut Section<'_>) -> Option<Who> {
-    if section.peek("customer").is_some_and(toml_edit::Item::is_integer) {
+    if section.peek_whole("customer").is_some() {
         return section.whole("customer", 1..=i64::MAX).map(|id| Who::Id(CustomerId(id)));
     }
     let found = section.text("customer")?;

@@ -20,10 +20,11 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
-use toml_edit::Document;
+use toml::de::DeTable;
 
 use crate::catalog::mapping::Mapping;
 use crate::domain::clock::{Clock, SystemClock};
@@ -49,7 +50,7 @@ const HASH_BYTES: usize = 6;
 /// A configuration file, read and found right.
 pub struct File {
     /// What decides what is sold and who delivers it.
-    pub mapping: Mapping,
+    pub mapping: Arc<Mapping>,
     /// Who is told what needs a person.
     pub alerts: AlertSettings,
     /// How this process runs; the environment has spoken.
@@ -152,13 +153,13 @@ pub fn read_on(
 ) -> Result<File, Complaints> {
     let told = Told::about(text);
     process::check_environment(&told, surroundings);
-    let parsed = Document::parse(text).map_err(|error| {
+    let parsed = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(text.len(), |span| span.start);
         told.say(at, format!("this is not TOML: {}", not_toml(text, at).unwrap_or(error.message())));
     });
     let mut notes = Vec::new();
     let read = parsed.ok().and_then(|document| {
-        let mut top = Section::top(&told, document.as_table());
+        let mut top = Section::top(&told, document.get_ref());
         let values = process::check_file(&mut top);
         let mapping = mapping(&mut top, text, folder, today, &mut notes);
         let alerts = alerts::read(&mut top, &mut notes);
@@ -174,7 +175,7 @@ pub fn read_on(
     if process.telemetry.otlp_endpoint.is_some() {
         notes.push("accepted, not used yet: [telemetry] otlp_endpoint".to_owned());
     }
-    Ok(File { mapping, alerts, process, notes, text: text.to_owned() })
+    Ok(File { mapping: Arc::new(mapping), alerts, process, notes, text: text.to_owned() })
 }
 
 /// Why a text is no TOML at a byte, where the reader's own words would not help.

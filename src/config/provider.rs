@@ -39,7 +39,7 @@ pub(super) fn read_all<'t>(
     let mut ids = BTreeSet::new();
     let mut providers = Vec::new();
     for mut section in top.tables("provider") {
-        let id = section.peek("id").and_then(toml_edit::Item::as_str).filter(|id| is_id(id));
+        let id = section.peek_text("id").filter(|id| is_id(id));
         if let Some(id) = id {
             section = section.named(format!("provider \"{id}\""));
             if !ids.insert(id) {
@@ -224,14 +224,17 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn key(section: &mut Section<'_>, folder: &Path) -> Option<KeySource> {
-    if section.peek("key").is_some() {
+    if section.has("key") {
         section.know(&["key"]);
-        let at = section.own_keys().iter().find(|(key, _)| *key == "key").map_or(0, |(_, at)| *at);
-        section.complain("key", at, "a key never stands in the file; name its place in key_env or key_file");
+        section.complain(
+            "key",
+            section.key_at("key"),
+            "a key never stands in the file; name its place in key_env or key_file",
+        );
     }
     let variable = section.variable("key_env", "the key");
     let file = section.line("key_file", FILE_NAME_BYTES_MAX);
-    match (section.peek("key_env").is_some(), section.peek("key_file").is_some()) {
+    match (section.has("key_env"), section.has("key_file")) {
         (true, true) => section.complain_whole("key_env and key_file are both there; keep one of them"),
         (false, false) => {
             section.complain_whole("has no key; write for example key_env = \"SMOSALE_KEY\", or key_file");
@@ -281,8 +284,7 @@ fn words(section: &mut Section<'_>) -> BTreeMap<String, PanelWord> {
             table.complain(&shown(text), at, &format!("a panel's text must have 1 to {WORD_BYTES_MAX} bytes"));
             continue;
         }
-        let said = table.peek(text).and_then(toml_edit::Item::as_str);
-        let Some(word) = said.and_then(panel_word) else {
+        let Some(word) = table.peek_text(text).and_then(panel_word) else {
             let statuses = PanelStatus::ALL.map(PanelStatus::word).join(", ");
             let refusals = RefusalClass::ALL.map(RefusalClass::word).join(", ");
             let what = format!("must mean a status ({statuses}) or a refusal ({refusals})");

@@ -1,8 +1,11 @@
 //! A table of the file, read key by key: wrong kinds and bounds are told with their place, keys nobody asked for last.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
-use toml_edit::{Item, TableLike};
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::config::complaint::{Told, did_you_mean, shown};
 use crate::domain::money::{MoneyError, Percent};
@@ -10,15 +13,24 @@ use crate::domain::money::{MoneyError, Percent};
 /// The longest name of an environment variable.
 const VARIABLE_BYTES_MAX: usize = 1_024;
 
+type Value<'t> = Spanned<DeValue<'t>>;
+
 /// A table, and which of its keys were asked for.
 pub(super) struct Section<'t> {
     told: &'t Told<'t>,
-    table: &'t dyn TableLike,
-    /// What complaints call it; empty for the file itself.
-    name: String,
+    table: &'t DeTable<'t>,
+    name: Name,
     /// Its header, by byte.
     at: usize,
     known: Vec<&'static str>,
+}
+
+/// What complaints call a table. Most are never complained about, so names are put into words only where one is.
+enum Name {
+    /// Empty for the file itself.
+    Said(String),
+    /// One of a list, by its number.
+    Nth { list: Rc<str>, n: usize },
 }
 
 /// A value and the byte where it stands.
@@ -30,34 +42,63 @@ pub(super) struct Found<T> {
 
 impl<'t> Section<'t> {
     /// The whole file.
-    pub fn top(told: &'t Told<'t>, table: &'t dyn TableLike) -> Self {
-        Self { told, table, name: String::new(), at: 0, known: Vec::new() }
+    pub fn top(told: &'t Told<'t>, table: &'t DeTable<'t>) -> Self {
+        Self { told, table, name: Name::Said(String::new()), at: 0, known: Vec::new() }
     }
 
-    /// A key's value before it is read, for what a table is called; wrong kinds are told when it is read.
-    pub fn peek(&self, key: &str) -> Option<&'t Item> {
-        self.table.get(key)
+    /// Whether a key is there, whatever it holds.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// A text before it is read, for what a table is called; wrong kinds are told when it is read.
+    pub fn peek_text(&self, key: &str) -> Option<&'t str> {
+        self.peek(key)?.as_str()
+    }
+
+    /// The same of a whole number.
+    pub fn peek_whole(&self, key: &str) -> Option<i64> {
+        self.peek(key)?.as_integer().and_then(whole)
+    }
+
+    /// How many elements a list has.
+    pub fn peek_length(&self, key: &str) -> Option<usize> {
+        self.peek(key)?.as_array().map(|list| list.len())
+    }
+
+    fn peek(&self, key: &str) -> Option<&'t DeValue<'t>> {
+        self.table.get(key).map(Spanned::get_ref)
     }
 
     /// Where a key's value stands; where the table does when it is not there.
     pub fn value_at(&self, key: &str) -> usize {
-        self.start(self.table.get(key).and_then(Item::span))
+        self.table.get(key).map_or(self.at, |value| value.span().start)
+    }
+
+    /// Where a key stands; where the table does when it is not there.
+    pub fn key_at(&self, key: &str) -> usize {
+        self.table.get_key_value(key).map_or(self.at, |(key, _)| key.span().start)
     }
 
     /// Every key with where it stands, for tables whose keys the operator chooses.
     pub fn own_keys(&self) -> Vec<(&'t str, usize)> {
-        self.table.iter().map(|(key, _)| (key, self.key_at(key))).collect()
+        let mut keys: Vec<_> = self.table.keys().map(|key| (&**key.get_ref(), key.span().start)).collect();
+        keys.sort_by_key(|(_, at)| *at);
+        keys
     }
 
     /// Calls it by another name in complaints: what it calls itself, where that can be read.
     #[must_use]
     pub fn named(self, name: String) -> Self {
-        Self { name, ..self }
+        Self { name: Name::Said(name), ..self }
     }
 
     /// What complaints call it.
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn name(&self) -> Cow<'_, str> {
+        match &self.name {
+            Name::Said(name) => Cow::Borrowed(name),
+            Name::Nth { list, n } => Cow::Owned(format!("{list}{n}")),
+        }
     }
 
     /// Complains about a key's value.
@@ -67,19 +108,20 @@ impl<'t> Section<'t> {
 
     /// Complains about the table as a whole.
     pub fn complain_whole(&self, what: &str) {
-        self.told.say(self.at, format!("{}: {what}", self.name));
+        self.told.say(self.at, format!("{}: {what}", self.name()));
     }
 
     /// Complains when a key that has no default is not there.
     pub fn require(&self, key: &str, example: &str) {
-        if !self.table.contains_key(key) {
+        if !self.has(key) {
             self.complain(key, self.at, &format!("is missing; write for example {key} = {example}"));
         }
     }
 
     /// The keys of `known` and no others: complains about the rest. The last call on every table.
     pub fn finish(self) {
-        for (key, at) in self.own_keys() {
+        for key in self.table.keys() {
+            let (at, key) = (key.span().start, &**key.get_ref());
             if !self.known.contains(&key) {
                 let hint = did_you_mean(key, self.known.iter().copied());
                 let what = format!("{}unknown key {}{hint}", self.prefix(), shown(key));
@@ -95,7 +137,7 @@ impl<'t> Section<'t> {
 
     /// A text.
     pub fn text(&mut self, key: &'static str) -> Option<Found<&'t str>> {
-        self.value(key, "must be text in quotes", Item::as_str)
+        self.value(key, "must be text in quotes", DeValue::as_str)
     }
 
     /// A text for people: not empty, of one line, printable.
@@ -127,25 +169,26 @@ impl<'t> Section<'t> {
 
     /// Yes or no.
     pub fn flag(&mut self, key: &'static str) -> Option<bool> {
-        self.value(key, "must be true or false", Item::as_bool).map(|found| found.value)
+        self.value(key, "must be true or false", DeValue::as_bool).map(|found| found.value)
     }
 
     /// A whole number within bounds.
     pub fn whole<N: TryFrom<i64>>(&mut self, key: &'static str, bounds: RangeInclusive<i64>) -> Option<N> {
-        let must = format!("must be a whole number from {} to {}", bounds.start(), bounds.end());
-        let found = self.value(key, &must, Item::as_integer)?;
-        let number = Some(found.value).filter(|number| bounds.contains(number));
+        let must = || format!("must be a whole number from {} to {}", bounds.start(), bounds.end());
+        let found = self.value_or(key, DeValue::as_integer, |_, item| format!("is {}, {}", kind(item), must()))?;
+        let number = whole(found.value).filter(|number| bounds.contains(number));
         let number = number.and_then(|number| N::try_from(number).ok());
         if number.is_none() {
-            self.complain(key, found.at, &format!("is {}, {must}", found.value));
+            self.complain(key, found.at, &format!("is {}, {}", found.value, must()));
         }
         number
     }
 
     /// An amount, a rate or a percentage; in quotes, because a TOML float would be rounded before we see it.
     pub fn amount<T>(&mut self, key: &'static str, parse: fn(&str) -> Result<T, MoneyError>) -> Option<Found<T>> {
-        let found = self.value_or(key, Item::as_str, |told, item| {
-            let written = told.excerpt(item.span()).filter(|_| item.is_float() || item.is_integer());
+        let found = self.value_or(key, DeValue::as_str, |told, item| {
+            let is_number = item.get_ref().is_float() || item.get_ref().is_integer();
+            let written = told.excerpt(item.span()).filter(|_| is_number);
             match written {
                 Some(number) => format!("is a bare number, must be in quotes to stay exact: {key} = \"{number}\""),
                 None => format!("is {}, must be a number in quotes, such as \"0.90\"", kind(item)),
@@ -189,12 +232,11 @@ impl<'t> Section<'t> {
     /// A list of texts.
     pub fn texts(&mut self, key: &'static str) -> Option<Vec<Found<&'t str>>> {
         let must = "must be a list of texts in quotes";
-        let list = self.value(key, must, Item::as_array)?;
-        let text = |element: &'t toml_edit::Value| {
-            let at = element.span().map_or(list.at, |span| span.start);
-            let value = element.as_str();
+        let list = self.value(key, must, DeValue::as_array)?;
+        let text = |element: &'t Value<'t>| {
+            let (at, value) = (element.span().start, element.get_ref().as_str());
             if value.is_none() {
-                self.complain(key, at, &format!("holds {}, {must}", with_article(element.type_name())));
+                self.complain(key, at, &format!("holds {}, {must}", kind(element)));
             }
             value.map(|value| Found { value, at })
         };
@@ -204,71 +246,73 @@ impl<'t> Section<'t> {
 
     /// A table of the file, such as `[gateway]`.
     pub fn table(&mut self, key: &'static str) -> Option<Section<'t>> {
-        let found = self.value(key, "must be a table of keys and values", Item::as_table_like)?;
-        Some(self.inner(found, key.to_owned()))
+        let found = self.value(key, "must be a table of keys and values", DeValue::as_table)?;
+        Some(self.inner(found, key))
     }
 
     /// A table under a key that the operator chose.
     pub fn own_table(&mut self, key: &'t str) -> Option<Section<'t>> {
-        let at = self.key_at(key);
-        let Some(table) = self.table.get(key).and_then(Item::as_table_like) else {
-            self.complain(&shown(key), at, "must be a table of keys and values");
+        let Some(table) = self.peek(key).and_then(DeValue::as_table) else {
+            self.complain(&shown(key), self.key_at(key), "must be a table of keys and values");
             return None;
         };
-        Some(self.inner(Found { value: table, at }, key.to_owned()))
+        Some(self.inner(Found { value: table, at: self.value_at(key) }, key))
     }
 
-    /// Repeated tables such as `[[provider]]`; named by their number.
+    /// Repeated tables such as `[[provider]]`; named by their number, as in `provider #2`.
     pub fn tables(&mut self, key: &'static str) -> Vec<Section<'t>> {
+        self.tables_called(key, &[key, " #"].concat())
+    }
+
+    /// The same, where complaints call one of them something else than its key.
+    pub fn tables_called(&mut self, key: &'static str, word: &str) -> Vec<Section<'t>> {
         let Some(item) = self.item(key) else { return Vec::new() };
-        let tables: Vec<Option<Found<&'t dyn TableLike>>> = if let Some(tables) = item.as_array_of_tables() {
-            let found =
-                |table: &'t toml_edit::Table| Found { value: table as &dyn TableLike, at: self.start(table.span()) };
-            tables.iter().map(|table| Some(found(table))).collect()
-        } else if let Some(list) = item.as_array() {
-            let found = |table: &'t toml_edit::InlineTable| Found {
-                value: table as &dyn TableLike,
-                at: self.start(table.span()),
-            };
-            list.iter().map(|element| element.as_inline_table().map(found)).collect()
-        } else {
-            vec![None]
+        let called: Rc<str> = format!("{}{word}", self.prefix()).into();
+        let (own, list) = match item.get_ref().as_array() {
+            Some(list) => (None, &**list),
+            None => (Some(item), &[][..]),
         };
-        let mut sections = Vec::with_capacity(tables.len());
-        for (n, found) in tables.into_iter().enumerate() {
-            let Some(found) = found else {
+        let mut sections = Vec::with_capacity(list.len());
+        for (element, n) in own.into_iter().chain(list).zip(1..) {
+            let table = element.get_ref().as_table().filter(|_| own.is_none());
+            let Some(table) = table else {
                 let what = "must be a list of tables, each as [[name]] or { … }";
-                self.complain(key, self.start(item.span()), what);
+                self.complain(key, item.span().start, what);
                 continue;
             };
-            sections.push(self.inner(found, format!("{key} #{}", n + 1)));
+            let name = Name::Nth { list: called.clone(), n };
+            sections.push(Section { told: self.told, table, name, at: element.span().start, known: Vec::new() });
         }
         sections
     }
 
-    fn inner(&self, found: Found<&'t dyn TableLike>, name: String) -> Section<'t> {
-        let name = format!("{}{name}", self.prefix());
+    fn inner(&self, found: Found<&'t DeTable<'t>>, name: &str) -> Section<'t> {
+        let name = Name::Said(format!("{}{name}", self.prefix()));
         Section { told: self.told, table: found.value, name, at: found.at, known: Vec::new() }
     }
 
-    fn item(&mut self, key: &'static str) -> Option<&'t Item> {
+    fn item(&mut self, key: &'static str) -> Option<&'t Value<'t>> {
         self.known.push(key);
         self.table.get(key)
     }
 
-    fn value<T>(&mut self, key: &'static str, must: &str, take: impl Fn(&'t Item) -> Option<T>) -> Option<Found<T>> {
+    fn value<T>(
+        &mut self,
+        key: &'static str,
+        must: &str,
+        take: impl Fn(&'t DeValue<'t>) -> Option<T>,
+    ) -> Option<Found<T>> {
         self.value_or(key, take, |_, item| format!("is {}, {must}", kind(item)))
     }
 
     fn value_or<T>(
         &mut self,
         key: &'static str,
-        take: impl Fn(&'t Item) -> Option<T>,
-        otherwise: impl Fn(&Told<'t>, &Item) -> String,
+        take: impl Fn(&'t DeValue<'t>) -> Option<T>,
+        otherwise: impl Fn(&Told<'t>, &Value<'t>) -> String,
     ) -> Option<Found<T>> {
         let item = self.item(key)?;
-        let at = self.start(item.span());
-        let value = take(item);
+        let (at, value) = (item.span().start, take(item.get_ref()));
         if value.is_none() {
             self.complain(key, at, &otherwise(self.told, item));
         }
@@ -276,24 +320,18 @@ impl<'t> Section<'t> {
     }
 
     fn prefix(&self) -> String {
-        if self.name.is_empty() { String::new() } else { format!("{}: ", self.name) }
-    }
-
-    fn key_at(&self, key: &str) -> usize {
-        self.start(self.table.key(key).and_then(toml_edit::Key::span))
-    }
-
-    /// Tables that only a longer header implies have no place of their own: theirs is that of what holds them.
-    fn start(&self, span: Option<std::ops::Range<usize>>) -> usize {
-        span.map_or(self.at, |span| span.start)
+        let name = self.name();
+        if name.is_empty() { String::new() } else { format!("{name}: ") }
     }
 }
 
-fn kind(item: &Item) -> String {
-    with_article(item.type_name())
+/// `None`: it is larger than any number that the file may hold.
+fn whole(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-fn with_article(kind: &str) -> String {
+fn kind(item: &Value<'_>) -> String {
+    let kind = item.get_ref().type_str();
     let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
     format!("{article} {kind}")
 }

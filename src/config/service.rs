@@ -26,7 +26,7 @@ pub(super) fn read_all(top: &mut Section<'_>, providers: &BTreeSet<&str>, notes:
     let mut ids = BTreeSet::new();
     let mut services = Vec::new();
     for mut section in top.tables("service") {
-        if let Some(id) = section.peek("id").and_then(toml_edit::Item::as_integer) {
+        if let Some(id) = section.peek_whole("id") {
             section = section.named(format!("service {id}"));
             if !ids.insert(id) {
                 section.complain_whole("a second block with this id; ids are unique, renumber or remove one");
@@ -49,7 +49,7 @@ fn read(mut section: Section<'_>, providers: &BTreeSet<&str>, notes: &mut Vec<St
     let (routes, weights) = routes(&mut section, providers);
     let strategy = section.word("strategy", &Strategy::ALL.map(|strategy| (strategy.word(), Some(strategy))));
     let routing = Routing { strategy: strategy.unwrap_or_default(), weights };
-    notes.extend(unused_weights(section.name(), &routing));
+    notes.extend(unused_weights(&section.name(), &routing));
     let rate = section.amount("rate", Rate::parse).map(|found| found.value);
     section.word("remainder", &[("settle", Some(())), ("reroute", None)]);
     let package_billing = package_billing(&mut section, kind);
@@ -89,29 +89,30 @@ fn bounds(section: &mut Section<'_>) -> (Option<u64>, Option<u64>) {
 /// The routes, and what they weigh where that is not the default.
 fn routes(section: &mut Section<'_>, providers: &BTreeSet<&str>) -> (Vec<Route>, HashMap<Route, u16>) {
     section.require("routes", "[{ provider = \"smosale\", service = \"1\" }]");
-    let written = section.tables("routes");
-    if section.peek("routes").and_then(toml_edit::Item::as_array).is_some_and(toml_edit::Array::is_empty) {
+    let written = section.tables_called("routes", "route ");
+    if section.peek_length("routes") == Some(0) {
         section.complain_whole("routes is empty; name at least one panel's service");
     }
     if written.len() > ROUTES_MAX {
         section.complain_whole(&format!("has {} routes, at most {ROUTES_MAX}", written.len()));
     }
-    let mut seen: HashMap<Route, usize> = HashMap::new();
-    let mut routes = Vec::new();
+    let mut routes: Vec<(usize, Route)> = Vec::with_capacity(written.len());
     let mut weights = HashMap::new();
-    for (n, one) in written.into_iter().enumerate() {
-        let mut one = one.named(format!("{}: route {}", section.name(), n + 1));
+    for (n, mut one) in (1..).zip(written) {
         let read = route(&mut one, providers);
-        let before = read.clone().and_then(|route| seen.insert(route, n + 1));
-        if let Some(before) = before {
-            one.complain_whole(&format!("is the same as route {before}; remove one"));
-        }
         let weight = one.whole("weight", 1..=i64::from(WEIGHT_MAX)).filter(|weight| *weight != WEIGHT_DEFAULT);
+        if let Some(read) = read {
+            if let Some((before, _)) = routes.iter().take(ROUTES_MAX).find(|(_, route)| *route == read) {
+                one.complain_whole(&format!("is the same as route {before}; remove one"));
+            }
+            if let Some(weight) = weight {
+                weights.insert(read.clone(), weight);
+            }
+            routes.push((n, read));
+        }
         one.finish();
-        weights.extend(read.clone().zip(weight));
-        routes.extend(read);
     }
-    (routes, weights)
+    (routes.into_iter().map(|(_, route)| route).collect(), weights)
 }
 
 /// Weights that change nothing are allowed, so that a strategy can be tried and taken back; they are told.

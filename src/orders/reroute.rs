@@ -98,18 +98,18 @@ pub fn stay(sight: Sight<'_>, sale: &Sale, at: &Route, why: &str, mut others: Ve
 /// What a leased leg would cost by its own route now; `None` where nobody knows. It was sold before its panel's rate was
 /// held, so that rate is what it costs, whether its service is sold now or not.
 pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
-    if let Some(rate) = catalogue.held.get(&leg.route) {
+    if let Some(rate) = catalogue.held(&leg.route) {
         let sold = catalogue.judged.get(&leg.sold_as).or_else(|| catalogue.sold.get(&leg.sold_as));
         let plainly = || if leg.kind.is_package() { Units::Package } else { Units::Counted(leg.units) };
-        return sold.map_or_else(plainly, |sold| sold.billed(leg.units)).at(*rate).ok();
+        return sold.map_or_else(plainly, |sold| sold.billed(leg.units)).at(rate).ok();
     }
     // Its service may be sold no more, or no more by this route: it costs all the same what its panel lists.
-    let rate = catalogue.listed.get(&leg.route)?;
+    let rate = catalogue.listed(&leg.route)?;
     match catalogue.sold.get(&leg.sold_as) {
-        Some(sold) => sold.billed(leg.units).at(*rate).ok(),
+        Some(sold) => sold.billed(leg.units).at(rate).ok(),
         // How its package was billed, nobody says any more.
         None if leg.kind.is_package() => None,
-        None => Units::Counted(leg.units).at(*rate).ok(),
+        None => Units::Counted(leg.units).at(rate).ok(),
     }
 }
 

@@ -6,8 +6,9 @@ use crate::alerts::WEBHOOK_TIMEOUT;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::{self, aside};
 use crate::config::{self, AlertSettings, ProcessSettings};
+use crate::domain::id::ConfigHash;
 use crate::domain::provider::ProviderSettings;
-use crate::reload::{Reload, roll};
+use crate::reload::{Judged, Reload, roll};
 use crate::store::versions;
 use crate::store::{Store, StoreError};
 
@@ -25,7 +26,7 @@ impl Reload {
         let _turn = self.0.turn.lock().await;
         let served = self.0.parts.catalog.mapping().hash.clone();
         let adopted = match versions::newest(&self.0.parts.store).await? {
-            Some((_, hash)) if hash != served => self.change().await?,
+            Some((_, hash)) if hash != served => self.change(&hash).await?,
             Some(_) | None => false,
         };
         self.tell().await?;
@@ -56,23 +57,26 @@ impl Reload {
     }
 
     /// What cannot be read stays away: this process goes on with what it has, and says so.
-    async fn change(&self) -> Result<bool, StoreError> {
-        let Some(version) = versions::in_force(&self.0.parts.store).await? else { return Ok(false) };
-        let (folder, surroundings) = (self.0.ground.folder().to_owned(), self.0.ground.surroundings.clone());
-        let hash = version.hash.clone();
-        let read = aside(move || config::read(&version.body, &folder, &surroundings)).await;
-        let file = match read {
-            Ok(file) => file,
-            Err(complaints) => {
-                if !self.standing(|standing| std::mem::replace(&mut standing.behind, true)) {
-                    tracing::error!(%hash, "the configuration in force cannot be adopted: {complaints}");
+    async fn change(&self, hash: &ConfigHash) -> Result<bool, StoreError> {
+        let (file, laid) = if let Some(Judged { file, laid }) = self.take_judged(hash) {
+            (file, Some(laid))
+        } else {
+            let Some(version) = versions::in_force(&self.0.parts.store).await? else { return Ok(false) };
+            match roll::read(version.body, self.0.ground.place()).await {
+                Ok(file) => (Arc::new(file), None),
+                Err(complaints) => {
+                    if !self.standing(|standing| std::mem::replace(&mut standing.behind, true)) {
+                        tracing::error!(
+                            hash = %version.hash, "the configuration in force cannot be adopted: {complaints}"
+                        );
+                    }
+                    return Ok(false);
                 }
-                return Ok(false);
             }
         };
-        let mapping = Arc::new(file.mapping);
+        let mapping = file.mapping.clone();
         let retired = self.left_behind(&mapping).await?;
-        self.0.parts.catalog.change(mapping.clone(), retired.clone()).await?;
+        self.0.parts.catalog.change(mapping.clone(), retired.clone(), laid).await?;
         self.hear(&mapping, &file.alerts);
         self.deal_with(&mapping, retired).await;
         self.standing(|standing| {
@@ -82,15 +86,19 @@ impl Reload {
                 standing.judged = None;
             }
         });
-        self.tell_of_restart(file.process);
+        self.tell_of_restart(&file.process);
         tell_of_nobodys_markups(&self.0.parts.store, &mapping).await?;
-        tracing::info!(%hash, "another configuration is in force");
+        tracing::info!(hash = %mapping.hash, "another configuration is in force");
         Ok(true)
     }
 
     async fn left_behind(&self, mapping: &Mapping) -> Result<Vec<ProviderSettings>, StoreError> {
-        let ground = &self.0.ground;
-        roll::left_behind(&self.0.parts.store, mapping, ground.folder(), &ground.surroundings).await
+        roll::left_behind(&self.0.parts.store, mapping, self.0.ground.place()).await
+    }
+
+    fn take_judged(&self, hash: &ConfigHash) -> Option<Judged> {
+        let mut judged = self.0.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        judged.take_if(|judged| judged.file.mapping.hash == *hash)
     }
 
     fn hear(&self, mapping: &Mapping, alerts: &AlertSettings) {
@@ -115,13 +123,13 @@ impl Reload {
         }
     }
 
-    fn tell_of_restart(&self, process: ProcessSettings) {
+    fn tell_of_restart(&self, process: &ProcessSettings) {
         let mut before = self.0.process.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = &*before {
-            for table in before.differing(&process) {
+            for table in before.differing(process) {
                 tracing::warn!(table, "another value is in force in the file; restart this process to apply it");
             }
         }
-        *before = Some(process);
+        *before = Some(process.clone());
     }
 }

@@ -24,8 +24,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use uuid::Uuid;
 
 use crate::alerts::Alerts;
-use crate::catalog::Catalog;
-use crate::config::ProcessSettings;
+use crate::catalog::{Catalog, Snapshot};
+use crate::config::{File, ProcessSettings};
 use crate::domain::clock::SharedClock;
 use crate::store::Store;
 use crate::upstream::Roll;
@@ -33,7 +33,7 @@ use crate::workers::roster::Roster;
 
 pub use adopt::tell_of_nobodys_markups;
 pub use node::our_name;
-pub use publish::{Consent, Outcome, publish, put_in_force, unreadable_keys, with_retired};
+pub use publish::{AtHand, Consent, Outcome, publish, put_in_force, unreadable_keys, with_retired};
 pub use roll::panels;
 pub use start::{StartError, Started, start};
 pub use watch::Seen;
@@ -61,6 +61,11 @@ impl Ground {
     /// Where relative key files start.
     pub fn folder(&self) -> &Path {
         self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+
+    /// Where keys are found: in files from this folder on, and in the environment.
+    fn place(&self) -> (&Path, &BTreeMap<String, String>) {
+        (self.folder(), &self.surroundings)
     }
 }
 
@@ -93,8 +98,17 @@ struct Inner {
     process: Mutex<Option<ProcessSettings>>,
     roster: OnceLock<Roster>,
     watch: tokio::sync::Mutex<Watch>,
+    /// What the watch publishes, until somebody adopts it.
+    judged: Mutex<Option<Judged>>,
     /// Who adopts does so alone.
     turn: tokio::sync::Mutex<()>,
+}
+
+/// A file that this process read, and what it sells by it: whoever adopts it need not read it again.
+#[derive(Debug)]
+struct Judged {
+    file: Arc<File>,
+    laid: Arc<Snapshot>,
 }
 
 impl Reload {
@@ -109,6 +123,7 @@ impl Reload {
             process: Mutex::new(started.process),
             roster: OnceLock::new(),
             watch: tokio::sync::Mutex::new(watch),
+            judged: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }))
     }

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::catalog;
 use crate::catalog::imports::{self, Refused};
 use crate::catalog::mapping::{Mapping, Reload as Mode};
 use crate::catalog::plan::{OtherCurrency, Plan};
+use crate::catalog::{InForce, Listings, Snapshot, aside, resolve};
 use crate::config::{self, AlertsError, File};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::{ConfigHash, ProviderId};
 use crate::domain::provider::ProviderSettings;
 use crate::reload::roll;
-use crate::store::versions::{self, Publication, Version};
+use crate::store::versions::{self, Publication};
 use crate::store::{Store, StoreError, open_orders, providers, transfers};
 
 /// Times that a publication is planned: each time another one was quicker.
@@ -51,21 +52,31 @@ pub enum Outcome {
     Crowded,
 }
 
+/// What a process that sells already has at hand, and so is not read again.
+#[derive(Clone, Copy, Debug)]
+pub struct AtHand<'a> {
+    /// What it serves.
+    pub served: &'a InForce,
+    /// What it would sell by the text.
+    pub laid: &'a Arc<Snapshot>,
+}
+
 /// Publishes a text that was found right.
 pub async fn publish(
     store: &Store,
     clock: &SharedClock,
     file: &File,
-    (folder, surroundings): (&Path, &BTreeMap<String, String>),
+    place: (&Path, &BTreeMap<String, String>),
     (by, reason, consent): (&str, &str, Consent),
+    at_hand: Option<AtHand<'_>>,
 ) -> Result<Outcome, StoreError> {
     for _ in 0..PLANS_MAX {
-        let present = versions::in_force(store).await?;
-        if present.as_ref().is_some_and(|present| present.hash == file.mapping.hash) {
+        let present = versions::newest(store).await?;
+        if present.as_ref().is_some_and(|(_, present)| *present == file.mapping.hash) {
             return Ok(Outcome::Same);
         }
         let before = match &present {
-            Some(present) => mapping_of(present, folder, surroundings).await,
+            Some((_, hash)) => mapping_of(store, hash, place, at_hand).await?,
             None => None,
         };
         let (dangers, does): (Vec<String>, _) = match before {
@@ -73,8 +84,8 @@ pub async fn publish(
                 if consent == Consent::Edit && before.reload == Mode::Apply {
                     return Ok(Outcome::Waits(vec!["reload = \"apply\": every edit waits for `apply`".to_owned()]));
                 }
-                let before = with_retired(store, before, &file.mapping, (folder, surroundings)).await?;
-                match plan_of(store, before, &file.mapping).await? {
+                let before = with_retired(store, before, &file.mapping, place).await?;
+                match plan_of(store, before, &file.mapping, at_hand).await? {
                     Ok(plan) => (plan.dangers.iter().map(ToString::to_string).collect(), Some(plan.in_a_line())),
                     Err(other) => return Ok(Outcome::Refused(vec![other.to_string()])),
                 }
@@ -85,9 +96,9 @@ pub async fn publish(
             return Ok(Outcome::Waits(dangers));
         }
         tracing::debug!(hash = %file.mapping.hash, "an edit is planned");
-        let planned_against = present.as_ref().map(|present| present.id);
+        let planned_against = present.as_ref().map(|(id, _)| *id);
         match guarded(store, clock, (&file.mapping, &file.text), planned_against, (by, reason)).await {
-            Ok(true) => return Ok(Outcome::Published { before: present.map(|present| present.hash), dangers, does }),
+            Ok(true) => return Ok(Outcome::Published { before: present.map(|(_, hash)| hash), dangers, does }),
             Ok(false) => {}
             Err(Refused::Taken(taken)) => {
                 return Ok(Outcome::Refused(taken.iter().map(ToString::to_string).collect()));
@@ -145,31 +156,59 @@ async fn guarded(
     Ok(true)
 }
 
-/// `None`: this program cannot read it, so nothing can be compared.
-async fn mapping_of(version: &Version, folder: &Path, surroundings: &BTreeMap<String, String>) -> Option<Mapping> {
-    let (body, folder, surroundings) = (version.body.clone(), folder.to_owned(), surroundings.clone());
-    let read = catalog::aside(move || config::read(&body, &folder, &surroundings)).await;
-    read.ok().map(|file| file.mapping)
+/// The configuration in force. `None`: this program cannot read it, so nothing can be compared.
+async fn mapping_of(
+    store: &Store,
+    hash: &ConfigHash,
+    place: (&Path, &BTreeMap<String, String>),
+    at_hand: Option<AtHand<'_>>,
+) -> Result<Option<Arc<Mapping>>, StoreError> {
+    if let Some(AtHand { served, .. }) = at_hand.filter(|at_hand| at_hand.served.mapping.hash == *hash) {
+        return Ok(Some(served.mapping.clone()));
+    }
+    let Some(version) = versions::in_force(store).await? else { return Ok(None) };
+    Ok(roll::read(version.body, place).await.ok().map(|file| file.mapping))
 }
 
 /// The mapping in force with the last blocks of panels that it does not name, that still have something open, and that
 /// come back with the edit: under one name they must be the same account.
 pub async fn with_retired(
     store: &Store,
-    before: Mapping,
+    before: Arc<Mapping>,
     after: &Mapping,
-    (folder, surroundings): (&Path, &BTreeMap<String, String>),
-) -> Result<Mapping, StoreError> {
-    let retired = roll::left_behind(store, &before, folder, surroundings).await?.into_iter();
-    let back = retired.filter(|block| after.providers.iter().any(|named| named.id == block.id));
-    Ok(Mapping { providers: before.providers.iter().cloned().chain(back).collect(), ..before })
+    place: (&Path, &BTreeMap<String, String>),
+) -> Result<Arc<Mapping>, StoreError> {
+    let retired = roll::left_behind(store, &before, place).await?.into_iter();
+    let back: Vec<_> = retired.filter(|block| after.providers.iter().any(|named| named.id == block.id)).collect();
+    if back.is_empty() {
+        return Ok(before);
+    }
+    let mut before = Arc::unwrap_or_clone(before);
+    before.providers.extend(back);
+    Ok(Arc::new(before))
 }
 
-async fn plan_of(store: &Store, before: Mapping, after: &Mapping) -> Result<Result<Plan, OtherCurrency>, StoreError> {
-    let (version, rows) = catalog::stored(store).await?;
+async fn plan_of(
+    store: &Store,
+    before: Arc<Mapping>,
+    after: &Arc<Mapping>,
+    at_hand: Option<AtHand<'_>>,
+) -> Result<Result<Plan, OtherCurrency>, StoreError> {
+    let listings = Listings::stored(store, at_hand.map(|at_hand| &at_hand.laid.listings)).await?;
+    let was = laid(&before, &listings, at_hand.map(|at_hand| &at_hand.served.snapshot)).await;
+    let is = laid(after, &listings, at_hand.map(|at_hand| at_hand.laid)).await;
     let open = open_orders::count(store).await?;
     let after = after.clone();
-    Ok(catalog::aside(move || Plan::over(version, rows, &before, &after, &open)).await)
+    Ok(aside(move || Plan::between(&was, &is, &before, &after, &open)).await)
+}
+
+/// What a mapping sells, where that is not known yet.
+async fn laid(mapping: &Arc<Mapping>, listings: &Arc<Listings>, known: Option<&Arc<Snapshot>>) -> Arc<Snapshot> {
+    let fits = |known: &&Arc<Snapshot>| known.hash == mapping.hash && known.listings.version == listings.version;
+    match known.filter(fits) {
+        Some(known) => known.clone(),
+        None => Arc::new(resolve(mapping, listings).await),
+    }
 }
 
 /// What of a file's keys and addresses cannot be read in these surroundings. Those of panels that the version in force

@@ -6,12 +6,13 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::catalog::aside;
 use crate::catalog::mapping::Mapping;
-use crate::config;
+use crate::config::{self, Complaints, File};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ProviderId;
 use crate::domain::provider::ProviderSettings;
-use crate::store::versions::{self, Version};
+use crate::store::versions;
 use crate::store::{Store, StoreError};
 use crate::upstream::{Listed, Panel};
 
@@ -59,11 +60,10 @@ fn panel(
 pub(super) async fn left_behind(
     store: &Store,
     mapping: &Mapping,
-    folder: &Path,
-    surroundings: &BTreeMap<String, String>,
+    place: (&Path, &BTreeMap<String, String>),
 ) -> Result<Vec<ProviderSettings>, StoreError> {
     let named: Vec<ProviderId> = mapping.providers.iter().map(|provider| provider.id.clone()).collect();
-    let mut read: BTreeMap<i64, Option<Mapping>> = BTreeMap::new();
+    let mut known: BTreeMap<i64, Option<Arc<Mapping>>> = BTreeMap::new();
     let mut blocks = Vec::new();
     for (provider, version) in versions::left_behind(store, &named).await? {
         let Some(version) = version else {
@@ -71,9 +71,9 @@ pub(super) async fn left_behind(
             continue;
         };
         let (id, hash) = (version.id, version.hash.clone());
-        let mapping = match read.entry(id) {
-            Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(unread) => unread.insert(mapping_of(version, folder, surroundings).await),
+        let mapping = match known.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(read(version.body, place).await.ok().map(|file| file.mapping)),
         };
         let block = mapping.as_ref().and_then(|mapping| mapping.providers.iter().find(|block| block.id == provider));
         if let Some(block) = block {
@@ -87,8 +87,11 @@ pub(super) async fn left_behind(
     Ok(blocks)
 }
 
-async fn mapping_of(version: Version, folder: &Path, surroundings: &BTreeMap<String, String>) -> Option<Mapping> {
+/// Reads the text of a version, away from requests.
+pub(super) async fn read(
+    body: String,
+    (folder, surroundings): (&Path, &BTreeMap<String, String>),
+) -> Result<File, Complaints> {
     let (folder, surroundings) = (folder.to_owned(), surroundings.clone());
-    let read = crate::catalog::aside(move || config::read(&version.body, &folder, &surroundings)).await;
-    read.ok().map(|file| file.mapping)
+    aside(move || config::read(&body, &folder, &surroundings)).await
 }

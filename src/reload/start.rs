@@ -1,12 +1,11 @@
 //! The start: what this process serves first, which need not be what its own file says.
 
-use crate::catalog::aside;
 use crate::config::{self, File, ProcessSettings};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ProviderId;
 use crate::reload::node::Standing;
-use crate::reload::{Consent, Ground, Outcome, publish, unreadable_keys};
-use crate::store::versions::{self, Edit, EditState, Version};
+use crate::reload::{Consent, Ground, Outcome, publish, roll, unreadable_keys};
+use crate::store::versions::{self, Edit, EditState};
 use crate::store::{Store, StoreError};
 
 /// How a process began.
@@ -69,7 +68,8 @@ pub async fn start(
         let started = started(&file, None);
         return Ok((file, started));
     }
-    let served = match read(&present, ground).await {
+    let place = (ground.folder(), &ground.surroundings);
+    let served = match roll::read(present.body, place).await {
         Ok(served) => served,
         Err(complaints) => {
             tracing::error!(hash = %present.hash, "the version in force cannot be read by this program, and its own file \
@@ -91,8 +91,7 @@ pub async fn start(
     let unreadable = unreadable_keys(&file, &ground.surroundings, None);
     let by = format!("start of {}", ground.node);
     let (state, said) = if unreadable.is_empty() {
-        let place = (ground.folder(), &ground.surroundings);
-        match publish(store, clock, &file, place, (&by, "", Consent::Edit)).await? {
+        match publish(store, clock, &file, place, (&by, "", Consent::Edit), None).await? {
             Outcome::Waits(dangers) => (EditState::Waiting, dangers),
             Outcome::Refused(why) => (EditState::Refused, why),
             Outcome::Same | Outcome::Published { .. } => {
@@ -116,11 +115,6 @@ pub async fn start(
     Ok((served, started))
 }
 
-async fn read(version: &Version, ground: &Ground) -> Result<File, config::Complaints> {
-    let (body, ground) = (version.body.clone(), ground.clone());
-    aside(move || config::read(&body, ground.folder(), &ground.surroundings)).await
-}
-
 /// Nothing else can be served: what keeps the file from being published keeps the process from beginning.
 async fn must_publish(
     store: &Store,
@@ -135,7 +129,7 @@ async fn must_publish(
     }
     let by = format!("start of {}", ground.node);
     let place = (ground.folder(), &ground.surroundings);
-    match publish(store, clock, file, place, (&by, reason, Consent::Person)).await? {
+    match publish(store, clock, file, place, (&by, reason, Consent::Person), None).await? {
         Outcome::Same | Outcome::Published { .. } => Ok(()),
         Outcome::Refused(why) => Err(StartError::Refused(why.join("\n"))),
         Outcome::Waits(_) | Outcome::Crowded => {

@@ -5,14 +5,15 @@
 //! nothing to compare.
 
 use std::io;
+use std::sync::{Arc, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::catalog::aside;
+use crate::catalog::{aside, resolve};
 use crate::config::{self, ConfigError, File};
 use crate::domain::clock::Instant;
 use crate::domain::id::ConfigHash;
-use crate::reload::{Consent, Outcome, Reload, Started, publish, unreadable_keys};
+use crate::reload::{AtHand, Consent, Judged, Outcome, Parts, Reload, Started, publish, unreadable_keys};
 use crate::store::StoreError;
 use crate::store::versions::{self, Edit, EditState};
 
@@ -154,10 +155,7 @@ impl Reload {
                 return Ok(Seen::Late);
             }
         }
-        let ground = &self.0.ground;
-        let by = self.by();
-        let place = (ground.folder(), &ground.surroundings);
-        match publish(&parts.store, &parts.clock, &file, place, (&by, "", consent)).await? {
+        match self.publish(Arc::new(file), consent).await? {
             Outcome::Same => Ok(Seen::Same),
             Outcome::Published { does, .. } => {
                 tracing::info!(%hash, "the edit is in force: {}", does.unwrap_or_default());
@@ -167,6 +165,22 @@ impl Reload {
             Outcome::Refused(why) => self.put_aside(hash, body, EditState::Refused, why).await,
             Outcome::Crowded => Ok(Seen::Crowded),
         }
+    }
+
+    /// What was read and laid out for the plan is kept for whoever adopts it, which may be somebody else than the watch.
+    async fn publish(&self, file: Arc<File>, consent: Consent) -> Result<Outcome, StoreError> {
+        let Parts { store, catalog, clock, .. } = &self.0.parts;
+        let served = catalog.in_force();
+        let laid = Arc::new(resolve(&file.mapping, &catalog.listings().await?).await);
+        let keep = |judged| *self.0.judged.lock().unwrap_or_else(PoisonError::into_inner) = judged;
+        keep(Some(Judged { file: file.clone(), laid: laid.clone() }));
+        let at_hand = AtHand { served: &served, laid: &laid };
+        let said = (&*self.by(), "", consent);
+        let came = publish(store, clock, &file, self.0.ground.place(), said, Some(at_hand)).await;
+        if !matches!(came, Ok(Outcome::Published { .. })) {
+            keep(None);
+        }
+        came
     }
 
     fn by(&self) -> String {

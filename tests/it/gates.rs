@@ -318,7 +318,7 @@ async fn what_is_sold_no_more_is_still_judged_by_what_it_costs() {
     }
     let mut mapping = (*world.house.catalog.mapping()).clone();
     mapping.services.clear();
-    world.house.catalog.change(mapping.into(), Vec::new()).await.unwrap();
+    world.house.catalog.change(mapping.into(), Vec::new(), None).await.unwrap();
     world.work().await;
     assert_eq!((adds(&world), legs(&world.database).await.as_str()), (0, "a parked"));
     assert!(read(&world.database, "select reason from leg").await.starts_with("held: a costs 0.23 now"));

@@ -131,7 +131,7 @@ async fn a_configuration_gives_the_ids_that_it_needs_before_it_is_sold_by() {
     )
     .await
     .unwrap();
-    let snapshot = catalog::read(&one.store, world.file.mapping.clone()).await.unwrap();
+    let snapshot = catalog::read(&one.store, &world.file.mapping).await.unwrap();
     assert_eq!(snapshot.sold.len(), 3);
 }
 
@@ -185,7 +185,7 @@ async fn a_block_wins_over_an_import_and_never_takes_its_ids() {
     );
     tx.rollback().await.unwrap();
     // And where it was published already, it is not sold.
-    let snapshot = catalog::read(&house.store, file.mapping.clone()).await.unwrap();
+    let snapshot = catalog::read(&house.store, &file.mapping).await.unwrap();
     let kept = &snapshot.sold[&ServiceId(20001)];
     assert_eq!((kept.routes[0].0.service.as_str(), kept.price.rate.to_string().as_str()), ("3", "0.90"));
     let why = &snapshot.unsold.iter().find(|unsold| unsold.id.0 == 20001).unwrap().why;
@@ -227,7 +227,7 @@ async fn five_thousand_imported_services_are_sold_and_no_more_than_the_limit() {
     let services = "[[import]]\nprovider = \"a\"\nids_from = 20000\n".to_owned();
     let world = World::build(Plan { services_extra: 4_990, services: services.clone(), ..Plan::default() }).await;
     let begun = Instant::now();
-    let snapshot = catalog::read(&world.house.store, world.file.mapping.clone()).await.unwrap();
+    let snapshot = catalog::read(&world.house.store, &world.file.mapping).await.unwrap();
     println!("5,000 imported services are resolved in {} ms", begun.elapsed().as_millis());
     assert_eq!(snapshot.sold.len() + snapshot.unsold.len(), 5_000);
     assert!(snapshot.sold.len() > 4_000);

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
-use panelgate::catalog::Snapshot;
 use panelgate::catalog::mapping::Mapping;
-use panelgate::catalog::plan::{Change, OtherCurrency, Plan, revalued};
+use panelgate::catalog::plan::{Change, OtherCurrency, Plan};
+use panelgate::catalog::{Listings, Snapshot};
 use panelgate::config;
 use panelgate::domain::id::{ProviderId, ServiceId};
 use panelgate::domain::money::Rate;
 use panelgate::domain::service::PanelService;
-use panelgate::store::catalogue::Listed;
 use panelgate::store::open_orders::OpenOrders;
 use proptest::prelude::*;
 
@@ -66,7 +66,7 @@ rate = "1.50"
 routes = [{ provider = "uzs", service = "1" }]
 "#;
 
-fn rows() -> Vec<(ProviderId, Listed)> {
+fn listings() -> Arc<Listings> {
     let row = |(provider, service, kind, rate, min, max): (&str, &str, &str, &str, u64, u64)| {
         let rate_of = if provider == "uzs" { "1.00" } else { rate };
         let row = PanelService {
@@ -85,10 +85,10 @@ fn rows() -> Vec<(ProviderId, Listed)> {
         };
         (ProviderId(provider.into()), row.into())
     };
-    PANELS.map(row).into()
+    Arc::new(Listings::new(1, PANELS.map(row)))
 }
 
-fn mapping(text: &str) -> Mapping {
+fn mapping(text: &str) -> Arc<Mapping> {
     config::read(text, Path::new(""), &BTreeMap::new()).unwrap_or_else(|told| panic!("{told}\n{text}")).mapping
 }
 
@@ -104,8 +104,8 @@ fn open() -> OpenOrders {
 
 fn between(before: &str, after: &str, open: &OpenOrders) -> Result<Plan, OtherCurrency> {
     let (before, after) = (mapping(before), mapping(after));
-    let old = Snapshot::resolve(&before, 1, rows());
-    let new = Snapshot::resolve(&after, 1, revalued(rows(), &before, &after));
+    let old = Snapshot::resolve(&before, &listings());
+    let new = Snapshot::resolve(&after, &listings());
     Plan::between(&old, &new, &before, &after, open)
 }
 
@@ -365,7 +365,7 @@ fn the_books_currency_has_no_plan() {
 #[test]
 fn the_first_file_is_all_new() {
     let mapping = mapping(&BEFORE.replace("rate = \"1.50\"", "rate = \"0.50\""));
-    let plan = Plan::first(&Snapshot::resolve(&mapping, 1, rows()), &mapping);
+    let plan = Plan::first(&Snapshot::resolve(&mapping, &listings()), &mapping);
     assert_eq!((plan.from.as_ref(), plan.sold, plan.services.len(), plan.panels.len()), (None, (0, 3), 3, 3));
     assert!(plan.services.iter().all(|service| matches!(service.change, Change::Added(_))));
     assert_eq!(dangers(&plan).lines().count(), 1, "a loss from the first day on: {}", dangers(&plan));

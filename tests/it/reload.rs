@@ -96,7 +96,7 @@ impl Node {
         let file = config::load(&self.path, &surroundings()).unwrap();
         let (folder, surroundings) = (self.path.parent().unwrap(), surroundings());
         let consent = ("somebody", "", Consent::Person);
-        let came = reload::publish(store, clock, &file, (folder, &surroundings), consent).await.unwrap();
+        let came = reload::publish(store, clock, &file, (folder, &surroundings), consent, None).await.unwrap();
         assert!(matches!(came, Outcome::Published { .. }), "{came:?}");
         self.adopt().await;
     }

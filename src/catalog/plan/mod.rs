@@ -19,8 +19,7 @@ use buyers::Buyers;
 
 use crate::catalog::Snapshot;
 use crate::catalog::mapping::Mapping;
-use crate::domain::id::{ConfigHash, ProviderId};
-use crate::store::catalogue::Listed;
+use crate::domain::id::ConfigHash;
 use crate::store::open_orders::OpenOrders;
 
 /// What an edit would do.
@@ -60,19 +59,6 @@ pub struct OtherCurrency {
 }
 
 impl Plan {
-    /// What going from one file to the other would do over the catalogues as they are stored.
-    pub fn over(
-        version: i64,
-        rows: Vec<(ProviderId, Listed)>,
-        old: &Mapping,
-        new: &Mapping,
-        open: &OpenOrders,
-    ) -> Result<Self, OtherCurrency> {
-        let before = Snapshot::resolve(old, version, rows.clone());
-        let after = Snapshot::resolve(new, version, revalued(rows, old, new));
-        Self::between(&before, &after, old, new, open)
-    }
-
     /// What going from one file to the other would do; both are laid over the same catalogues.
     pub fn between(
         old: &Snapshot,
@@ -153,23 +139,4 @@ impl Plan {
     pub fn legs_touched(&self) -> u64 {
         self.panels.iter().map(|panel| panel.open_legs).sum()
     }
-}
-
-/// The stored catalogues as they will read once panels are billed by another exchange rate: rates are kept in the
-/// gateway's currency, so an edit of `[exchange]` moves every cost that comes through it.
-pub fn revalued(mut rows: Vec<(ProviderId, Listed)>, old: &Mapping, new: &Mapping) -> Vec<(ProviderId, Listed)> {
-    for after in &new.providers {
-        let before = old.providers.iter().find(|before| before.id == after.id);
-        if before.is_none_or(|before| before.exchange == after.exchange) {
-            continue;
-        }
-        for (_, Listed { row, .. }) in rows.iter_mut().filter(|(provider, _)| *provider == after.id) {
-            let own = row.own_rate;
-            row.rate = match after.exchange {
-                Some(exchange) => own.and_then(|own| own.exchanged_rounding_up(exchange).ok()),
-                None => own,
-            };
-        }
-    }
-    rows
 }

@@ -223,70 +223,70 @@ fn repriced(pairs: Vec<(Who, Offer, Offer)>) -> Vec<Repriced> {
 }
 
 fn fields(was: &Sold, is: &Sold) -> Vec<FieldChange> {
-    let yes = |flag: bool| flag.to_string();
-    let same_rate = was.price.rate == is.price.rate;
     let billing = |sold: &Sold| match sold.package_billing {
-        PackageBilling::Rate => "rate".to_owned(),
-        PackageBilling::Min => "min".to_owned(),
+        PackageBilling::Rate => "rate",
+        PackageBilling::Min => "min",
     };
-    let pairs = [
-        ("name", was.name.clone(), is.name.clone()),
-        ("type", was.kind.name().to_owned(), is.kind.name().to_owned()),
-        ("category", was.category.clone(), is.category.clone()),
-        ("min", was.min.to_string(), is.min.to_string()),
-        ("max", was.max.to_string(), is.max.to_string()),
-        ("refill", yes(was.refill), yes(is.refill)),
-        ("cancel", yes(was.cancel), yes(is.cancel)),
-        ("package_billing", billing(was), billing(is)),
-        ("strategy", was.routing.strategy.word().to_owned(), is.routing.strategy.word().to_owned()),
-        // Where the price differs, its old and new rule would say the same once more.
-        ("priced by", was.price.rule.clone(), if same_rate { is.price.rule.clone() } else { was.price.rule.clone() }),
+    // Where the price differs, its old and new rule would say the same once more.
+    let rule = if was.price.rate == is.price.rate { &is.price.rule } else { &was.price.rule };
+    let own = [
+        field("name", &*was.name, &*is.name),
+        field("type", was.kind.name(), is.kind.name()),
+        field("category", &*was.category, &*is.category),
+        field("min", was.min, is.min),
+        field("max", was.max, is.max),
+        field("refill", was.refill, is.refill),
+        field("cancel", was.cancel, is.cancel),
+        field("package_billing", billing(was), billing(is)),
+        field("strategy", was.routing.strategy.word(), is.routing.strategy.word()),
+        field("priced by", &*was.price.rule, &**rule),
     ];
-    let told = |(what, old, new): (&str, String, String)| FieldChange { what: what.to_owned(), old, new };
-    let mut fields: Vec<FieldChange> = pairs.into_iter().filter(|(_, old, new)| old != new).map(told).collect();
-    fields.extend(costs(was, is));
-    fields.extend(weights(was, is));
-    fields
+    own.into_iter().flatten().chain(costs(was, is)).chain(weights(was, is)).collect()
+}
+
+/// What does not differ, as nearly everything does in a large file, is not written out.
+fn field<T: PartialEq + ToString>(what: &str, old: T, new: T) -> Option<FieldChange> {
+    (old != new).then(|| FieldChange { what: what.to_owned(), old: old.to_string(), new: new.to_string() })
 }
 
 /// Routes of both sides that weigh something else.
 fn weights(was: &Sold, is: &Sold) -> Vec<FieldChange> {
     let stay =
-        is.routes.iter().map(|(route, _)| route).filter(|route| was.routes.iter().any(|(other, _)| same(other, route)));
-    let weighed =
-        stay.map(|route| (route, was.routing.weight(route).to_string(), is.routing.weight(route).to_string()));
-    let moved = weighed.filter(|(_, old, new)| old != new);
-    moved.map(|(route, old, new)| FieldChange { what: format!("weight of {}", place(route)), old, new }).collect()
+        is.routes.iter().map(|(route, _)| route).filter(|route| was.routes.iter().any(|(other, _)| other == *route));
+    let weighed = |route: &Route| {
+        let (old, new) = (was.routing.weight(route), is.routing.weight(route));
+        (old != new).then(|| FieldChange {
+            what: format!("weight of {}", place(route)),
+            old: old.to_string(),
+            new: new.to_string(),
+        })
+    };
+    stay.filter_map(weighed).collect()
 }
 
 /// Routes of both sides that cost something else, as they do after an edit of `[exchange]`.
 fn costs(was: &Sold, is: &Sold) -> Vec<FieldChange> {
     let shown = |rate: Option<Rate>| rate.map_or_else(|| "unknown".to_owned(), |rate| rate.to_string());
     let moved = is.routes.iter().filter_map(|(route, cost)| {
-        let (_, before) = was.routes.iter().find(|(other, _)| same(other, route))?;
-        let what = format!("cost at {}", place(route));
-        (before != cost).then(|| FieldChange { what, old: shown(*before), new: shown(*cost) })
+        let (_, before) = was.routes.iter().find(|(other, _)| other == route)?;
+        let told = || FieldChange { what: format!("cost at {}", place(route)), old: shown(*before), new: shown(*cost) };
+        (before != cost).then(told)
     });
     moved.collect()
 }
 
-fn routes(was: &Sold, is: &Sold) -> Option<RouteChange> {
+fn routes<'a>(was: &'a Sold, is: &'a Sold) -> Option<RouteChange> {
     let (olds, news): (Vec<&Route>, Vec<&Route>) =
         (was.routes.iter().map(|(route, _)| route).collect(), is.routes.iter().map(|(route, _)| route).collect());
-    let on = |side: &[&Route], route: &Route| side.iter().any(|other| same(other, route));
-    let stay = |one: &[&Route], other: &[&Route]| -> Vec<String> {
-        one.iter().filter(|route| on(other, route)).map(|route| place(route)).collect()
+    let stay = |one: &[&'a Route], other: &[&Route]| -> Vec<&'a Route> {
+        one.iter().copied().filter(|route| other.contains(route)).collect()
     };
     let change = RouteChange {
-        added: news.iter().filter(|route| !on(&olds, route)).map(|route| (*route).clone()).collect(),
-        lost: olds.iter().filter(|route| !on(&news, route)).map(|route| (*route).clone()).collect(),
+        added: news.iter().filter(|route| !olds.contains(route)).map(|route| (*route).clone()).collect(),
+        lost: olds.iter().filter(|route| !news.contains(route)).map(|route| (*route).clone()).collect(),
         reordered: stay(&olds, &news) != stay(&news, &olds),
     };
     (change != RouteChange::default()).then_some(change)
-}
-
-fn same(one: &Route, other: &Route) -> bool {
-    one.provider == other.provider && one.service == other.service
 }
 
 /// A route as people write it.

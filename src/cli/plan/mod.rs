@@ -4,21 +4,20 @@ mod document;
 mod groups;
 mod text;
 
-use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::catalog::Snapshot;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::plan::{Plan, SettingChange};
+use crate::catalog::{Listings, Snapshot};
 use crate::cli::answer::Answer;
 use crate::cli::session::Session;
 use crate::cli::{Globals, check, in_force, serve};
 use crate::config::{self, AlertSettings, File};
 use crate::domain::id::ProviderId;
 use crate::reload;
-use crate::store::catalogue::Listed;
 use crate::store::embedded::{Embedded, default_data_dir};
-use crate::store::{Store, catalogue, open_orders};
+use crate::store::{Store, open_orders};
 
 /// A plan, and what must be known to read it.
 struct Planned {
@@ -39,7 +38,7 @@ pub async fn run(mut globals: Globals) -> anyhow::Result<Answer> {
         session.close().await;
         planned?
     } else {
-        first(&file.mapping, 0, vec![])
+        first(&file.mapping, &Arc::default())
     };
     let name = path.display().to_string();
     Ok(Answer::new(text::of(&planned.plan, &planned.unread, &name), document::of(&planned.plan, &planned.unread)))
@@ -52,28 +51,27 @@ fn has_database(globals: &Globals) -> bool {
 }
 
 async fn over_database(store: &Store, file: &File, folder: &Path) -> anyhow::Result<Planned> {
-    let (version, rows) = (catalogue::version(store).await?, catalogue::load(store).await?);
+    let listings = Listings::stored(store, None).await?;
     let Some(before) = in_force::file(store, folder).await? else {
-        return Ok(first(&file.mapping, version, rows));
+        return Ok(first(&file.mapping, &listings));
     };
     let open = open_orders::count(store).await?;
-    let unread = unread(&file.mapping, &rows);
-    let before_mapping =
-        reload::with_retired(store, before.mapping, &file.mapping, (folder, &config::surroundings())).await?;
-    let mut plan = Plan::over(version, rows, &before_mapping, &file.mapping, &open)?;
+    let place = (folder, &config::surroundings());
+    let old = reload::with_retired(store, before.mapping, &file.mapping, place).await?;
+    let (was, is) = (Snapshot::resolve(&old, &listings), Snapshot::resolve(&file.mapping, &listings));
+    let mut plan = Plan::between(&was, &is, &old, &file.mapping, &open)?;
     plan.settings.extend(alerts(&before.alerts, &file.alerts));
-    Ok(Planned { plan, unread })
+    Ok(Planned { plan, unread: unread(&file.mapping, &listings) })
 }
 
-fn first(mapping: &Mapping, version: i64, rows: Vec<(ProviderId, Listed)>) -> Planned {
-    let unread = unread(mapping, &rows);
-    Planned { plan: Plan::first(&Snapshot::resolve(mapping, version, rows), mapping), unread }
+fn first(mapping: &Mapping, listings: &Arc<Listings>) -> Planned {
+    let plan = Plan::first(&Snapshot::resolve(mapping, listings), mapping);
+    Planned { plan, unread: unread(mapping, listings) }
 }
 
-fn unread(mapping: &Mapping, rows: &[(ProviderId, Listed)]) -> Vec<ProviderId> {
-    let read: BTreeSet<&ProviderId> = rows.iter().map(|(provider, _)| provider).collect();
+fn unread(mapping: &Mapping, listings: &Listings) -> Vec<ProviderId> {
     let ids = mapping.providers.iter().map(|provider| &provider.id);
-    ids.filter(|id| !read.contains(id)).cloned().collect()
+    ids.filter(|id| !listings.knows(id)).cloned().collect()
 }
 
 /// The names of variables, which are no secrets.

@@ -36,7 +36,7 @@ struct Menu {
 impl Menu {
     /// Prices come from the panels' catalogues and from the operator's file: either changes without the other.
     fn is_of(&self, snapshot: &Snapshot) -> bool {
-        self.version == snapshot.version && self.hash == snapshot.hash
+        self.version == snapshot.listings.version && self.hash == snapshot.hash
     }
 }
 
@@ -79,7 +79,7 @@ pub async fn services(menus: &Menus, caller: &Caller, snapshot: &Snapshot) -> Re
     if prices.own_rules().is_empty() {
         return Reply::Services(everybodys(menus, dialect, snapshot));
     }
-    let (version, config) = (snapshot.version, snapshot.hash.clone());
+    let (version, config) = (snapshot.listings.version, snapshot.hash.clone());
     let own = Own { version, config, dialect, rules: prices.own_rules().to_vec() };
     Reply::Services(menus.own.get_with(own, async { dialect::services(dialect, &prices) }).await)
 }
@@ -91,13 +91,18 @@ fn everybodys(menus: &Menus, dialect: Dialect, snapshot: &Snapshot) -> Bytes {
     }
     // Two requests that come first at the same time both write it: wasted work once, where a lock would stall all.
     let bytes = dialect::services(dialect, &snapshot.prices());
-    kept.store(Some(Arc::new(Menu { version: snapshot.version, hash: snapshot.hash.clone(), bytes: bytes.clone() })));
+    kept.store(Some(Arc::new(Menu {
+        version: snapshot.listings.version,
+        hash: snapshot.hash.clone(),
+        bytes: bytes.clone(),
+    })));
     bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Listings;
     use crate::domain::id::{CustomerId, KeyId};
     use crate::domain::money::{Percent, Rate};
     use crate::pricing::markup::{MarkupRule, Scope};
@@ -107,7 +112,8 @@ mod tests {
         let scope = Scope { tier: Some("gold".into()), ..Scope::default() };
         let rule = MarkupRule { scope, percent: Percent::default(), fixed: Rate::default(), rounding: None };
         let rules = Rules::new(&[rule], &["gold".to_owned()]);
-        Snapshot { version, rules, ..Snapshot::empty("USD") }
+        let listings = Arc::new(Listings::new(version, []));
+        Snapshot { listings, rules, ..Snapshot::empty("USD") }
     }
 
     async fn bytes(menus: &Menus, customer: i64, tier: &str, snapshot: &Snapshot) -> Bytes {

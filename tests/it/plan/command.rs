@@ -183,7 +183,7 @@ async fn a_plan_of_five_thousand_services_can_still_be_read() {
         catalogue::import(&mut tx, provider, rows, jump, now).await.unwrap();
     }
     tx.commit().await.unwrap();
-    let in_force = (&super::mapping(&before), before.as_str());
+    let in_force = (&*super::mapping(&before), before.as_str());
     reload::put_in_force(store, &world.house.clock, in_force, ("test", "")).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let database = url(&world);

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use panelgate::catalog::Snapshot;
 use panelgate::catalog::plan::Plan;
+use panelgate::catalog::{Listings, Snapshot};
 use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::Rate;
 use panelgate::domain::service::PanelService;
@@ -68,10 +69,10 @@ fn five_thousand_services_are_planned_while_somebody_waits() {
     let (old, new) = (mapping(&before), mapping(&after));
     let read = began.elapsed();
     let listed = rows.into_iter().map(|(provider, row)| (provider, Listed::from(row)));
-    let (old_rows, new_rows) = (listed.clone().collect(), listed.collect());
+    let listings = Arc::new(Listings::new(1, listed));
     let began = Instant::now();
-    let was = Snapshot::resolve(&old, 1, old_rows);
-    let is = Snapshot::resolve(&new, 1, new_rows);
+    let was = Snapshot::resolve(&old, &listings);
+    let is = Snapshot::resolve(&new, &listings);
     let resolved = began.elapsed();
     let began = Instant::now();
     let plan = Plan::between(&was, &is, &old, &new, &OpenOrders::default()).unwrap();

@@ -1,0 +1,68 @@
+//! What the panels list, as it is stored: read once after each change, laid out to be looked up, and shared by everything
+//! that is laid over it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::catalog::aside;
+use crate::domain::id::{ProviderId, ServiceId};
+use crate::domain::service::Route;
+use crate::store::catalogue::{self, Listed};
+use crate::store::{Store, StoreError};
+
+/// The panels' catalogues at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Listings {
+    /// Grows with every change of a panel's catalogue.
+    pub version: i64,
+    panels: HashMap<ProviderId, HashMap<String, Listed>>,
+    /// What every id of ours that an import ever gave was given to, whether it is sold now or not.
+    given: BTreeMap<ServiceId, Route>,
+}
+
+impl Listings {
+    /// Lays stored rows out.
+    pub fn new(version: i64, rows: impl IntoIterator<Item = (ProviderId, Listed)>) -> Self {
+        let mut listings = Self { version, ..Self::default() };
+        for (provider, listed) in rows {
+            if let Some(id) = listed.imported {
+                let route = Route { provider: provider.clone(), service: listed.row.service.clone() };
+                listings.given.insert(id, route);
+            }
+            listings.panels.entry(provider).or_default().insert(listed.row.service.clone(), listed);
+        }
+        listings
+    }
+
+    /// Those that are stored now: the known ones, where nothing changed since.
+    ///
+    /// The version is read first: what changes in between is there the next time.
+    pub async fn stored(store: &Store, known: Option<&Arc<Self>>) -> Result<Arc<Self>, StoreError> {
+        let version = catalogue::version(store).await?;
+        if let Some(known) = known.filter(|known| known.version == version) {
+            return Ok(known.clone());
+        }
+        let rows = catalogue::load(store).await?;
+        Ok(aside(move || Arc::new(Self::new(version, rows))).await)
+    }
+
+    /// What a panel says of a service, also when it lists it no more.
+    pub fn row(&self, route: &Route) -> Option<&Listed> {
+        self.panels.get(&route.provider)?.get(&route.service)
+    }
+
+    /// Whether anything of a panel was ever read.
+    pub fn knows(&self, provider: &ProviderId) -> bool {
+        self.panels.contains_key(provider)
+    }
+
+    /// What an id of ours was given to by an import.
+    pub fn given(&self, id: ServiceId) -> Option<&Route> {
+        self.given.get(&id)
+    }
+
+    /// Everything that an import ever gave an id to, by that id.
+    pub fn imported(&self) -> impl Iterator<Item = (ServiceId, &Route, &Listed)> {
+        self.given.iter().filter_map(|(id, route)| Some((*id, route, self.row(route)?)))
+    }
+}
