@@ -74,7 +74,7 @@ impl Subscriber for Ear {
             "an edit is judged" => Step::Judged,
             "an edit is read" => Step::Read,
             "an edit is planned" => Step::Planned,
-            "the edit is in force" => Step::Published,
+            told if told.starts_with("the edit is in force") => Step::Published,
             told if told.starts_with("an edit is not in force") => Step::PutAside,
             _ => return,
         };
