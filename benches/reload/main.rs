@@ -43,8 +43,6 @@ fn main() -> anyhow::Result<()> {
         alone.push(timed(&edit, &first, None, &marks)?);
         std::thread::sleep(REST);
     }
-    let answers = load.end();
-    let bought = answers.iter().filter(|answer| answer.bought).count();
     // With a file that was in force before: the second gateway serves what is in force now.
     let second = ground.open("two", &ground.first)?;
     let mut both = Vec::new();
@@ -52,10 +50,14 @@ fn main() -> anyhow::Result<()> {
         both.push(timed(edit, &first, Some(&second), &marks)?);
         std::thread::sleep(REST);
     }
+    let answers = load.end();
+    let bought = answers.iter().filter(|answer| answer.bought).count();
+    let failed = answers.iter().filter(|answer| !answer.good).count();
     let report = Report { alone, both, answers, file_bytes: ground.first.len(), about: ground.about()? };
     let parity = (ground.orders()?, bought);
     ground.close([first, second]);
     report.print(parity)?;
+    anyhow::ensure!(failed == 0, "{failed} requests failed");
     anyhow::ensure!(parity.0 == parity.1, "{} orders are kept, and {} were answered", parity.0, parity.1);
     Ok(())
 }

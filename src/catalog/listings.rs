@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::catalog::aside;
 use crate::domain::id::{ProviderId, ServiceId};
-use crate::domain::service::Route;
+use crate::domain::service::{Route, ServiceType};
 use crate::store::catalogue::{self, Listed};
 use crate::store::{Store, StoreError};
 
@@ -15,9 +15,18 @@ use crate::store::{Store, StoreError};
 pub struct Listings {
     /// Grows with every change of a panel's catalogue.
     pub version: i64,
-    panels: HashMap<ProviderId, HashMap<String, Listed>>,
+    panels: HashMap<ProviderId, HashMap<String, Row>>,
     /// What every id of ours that an import ever gave was given to, whether it is sold now or not.
     given: BTreeMap<ServiceId, Route>,
+}
+
+/// What a panel says of a service.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// In its own words, also when it lists it no more.
+    pub listed: Listed,
+    /// Its type as we know it; `None`: nothing that we sell.
+    pub kind: Option<ServiceType>,
 }
 
 impl Listings {
@@ -29,7 +38,8 @@ impl Listings {
                 let route = Route { provider: provider.clone(), service: listed.row.service.clone() };
                 listings.given.insert(id, route);
             }
-            listings.panels.entry(provider).or_default().insert(listed.row.service.clone(), listed);
+            let (service, kind) = (listed.row.service.clone(), ServiceType::read(&listed.row.kind));
+            listings.panels.entry(provider).or_default().insert(service, Row { listed, kind });
         }
         listings
     }
@@ -46,8 +56,8 @@ impl Listings {
         Ok(aside(move || Arc::new(Self::new(version, rows))).await)
     }
 
-    /// What a panel says of a service, also when it lists it no more.
-    pub fn row(&self, route: &Route) -> Option<&Listed> {
+    /// What a route's panel says of its service.
+    pub fn row(&self, route: &Route) -> Option<&Row> {
         self.panels.get(&route.provider)?.get(&route.service)
     }
 
@@ -63,6 +73,6 @@ impl Listings {
 
     /// Everything that an import ever gave an id to, by that id.
     pub fn imported(&self) -> impl Iterator<Item = (ServiceId, &Route, &Listed)> {
-        self.given.iter().filter_map(|(id, route)| Some((*id, route, self.row(route)?)))
+        self.given.iter().filter_map(|(id, route)| Some((*id, route, &self.row(route)?.listed)))
     }
 }

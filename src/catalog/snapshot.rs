@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::catalog::imports;
-use crate::catalog::listings::Listings;
+use crate::catalog::listings::{Listings, Row};
 use crate::catalog::mapping::Mapping;
 use crate::domain::choice::{Routing, Strategy};
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
@@ -157,7 +157,10 @@ impl Snapshot {
     }
 
     fn rate(&self, route: &Route, held: bool) -> Option<Rate> {
-        let listed = self.listings.row(route).filter(|listed| !listed.gone && listed.held == held)?;
+        let listed = &self.listings.row(route)?.listed;
+        if listed.gone || listed.held != held {
+            return None;
+        }
         self.exchanges.rate(&route.provider, &listed.row)
     }
 }
@@ -187,10 +190,10 @@ impl Exchanges {
     /// What each of a service's routes offers, where its panel lists it.
     fn offers<'a>(&self, rule: &ServiceRule, listings: &'a Listings) -> Vec<Option<Offer<'a>>> {
         let offer = |route: &Route| {
-            let listed = listings.row(route).filter(|listed| !listed.gone)?;
+            let Row { listed, kind } = listings.row(route).filter(|row| !row.listed.gone)?;
             let rate = self.rate(&route.provider, &listed.row);
             let (rate, held) = if listed.held { (None, rate) } else { (rate, None) };
-            Some(Offer { row: &listed.row, rate, held })
+            Some(Offer { row: &listed.row, kind: *kind, rate, held })
         };
         rule.routes.iter().map(offer).collect()
     }
@@ -199,6 +202,7 @@ impl Exchanges {
 /// What a panel offers by a route.
 struct Offer<'a> {
     row: &'a PanelService,
+    kind: Option<ServiceType>,
     /// `None`: nobody knows, or it is held.
     rate: Option<Rate>,
     /// What it would cost if it were accepted.
@@ -208,12 +212,12 @@ struct Offer<'a> {
 impl Offer<'_> {
     /// The same once a person accepted the rate.
     fn accepted(&self) -> Self {
-        Self { row: self.row, rate: self.rate.or(self.held), held: None }
+        Self { rate: self.rate.or(self.held), held: None, ..*self }
     }
 
     /// What it costs; a panel that sells something of another type under that id sells us nothing.
     fn cost(&self, kind: ServiceType) -> Option<Rate> {
-        self.rate.filter(|_| ServiceType::read(&self.row.kind) == Some(kind))
+        self.rate.filter(|_| self.kind == Some(kind))
     }
 }
 
@@ -225,8 +229,8 @@ fn resolve_service(
     offers: &[Option<Offer<'_>>],
     rules: &Rules,
 ) -> Result<Sold, &'static str> {
-    let first = offers.iter().flatten().next().ok_or("no route's panel lists it")?.row;
-    let kind = rule.kind.or_else(|| ServiceType::read(&first.kind)).ok_or("its type is not sold")?;
+    let Offer { row: first, kind, .. } = offers.iter().flatten().next().ok_or("no route's panel lists it")?;
+    let kind = rule.kind.or(*kind).ok_or("its type is not sold")?;
     let cost = |offer: &Option<Offer<'_>>| offer.as_ref().and_then(|offer| offer.cost(kind));
     let routes: Vec<_> = rule.routes.iter().cloned().zip(offers.iter().map(cost)).collect();
     let (provider, cost_rate) = marked_up(mapping, rule, &routes).ok_or("no route has a known price")?;

@@ -87,12 +87,12 @@ impl ServiceType {
 
     /// The type of that name, whatever its case and with blanks or underscores between the words.
     pub fn read(text: &str) -> Option<Self> {
-        let fold = |text: &str| -> String {
-            text.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase).collect()
-        };
-        let asked = fold(text);
-        let other = || OTHER_SPELLINGS.into_iter().find(|(spelt, _)| *spelt == asked).map(|(_, kind)| kind);
-        Self::ALL.into_iter().find(|kind| fold(kind.name()) == asked).or_else(other)
+        fn letters(text: &str) -> impl Iterator<Item = char> {
+            text.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase)
+        }
+        let is = |name: &str| letters(name).eq(letters(text));
+        let other = || OTHER_SPELLINGS.into_iter().find(|(spelt, _)| is(spelt)).map(|(_, kind)| kind);
+        Self::ALL.into_iter().find(|kind| is(kind.name())).or_else(other)
     }
 
     /// What its units are.
