@@ -106,10 +106,10 @@ impl House {
     ) -> anyhow::Result<Self> {
         tell_of_lost_tiers(&store, &mapping).await?;
         reload::tell_of_nobodys_markups(&store, &mapping).await?;
-        let alerts = Alerts::new(store.clone(), &mapping, clock.clone());
         tell_of_freeze(&store).await?;
         let catalog = Catalog::open(store.clone(), mapping).await?;
         catalog.look_at_panels(clock.now()).await?;
+        let alerts = Alerts::new(store.clone(), catalog.clone(), clock.clone());
         let roll = Roll::of(panels.iter().cloned());
         let parts = Parts {
             store: store.clone(),

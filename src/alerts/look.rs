@@ -3,9 +3,14 @@
 use chrono::TimeDelta;
 
 use crate::alerts::Alerts;
+use crate::catalog::Snapshot;
 use crate::domain::alert::{Kind, Weight};
+use crate::domain::id::{ProviderId, ServiceId};
 use crate::store::StoreError;
-use crate::store::alerts::{self, Turn};
+use crate::store::alerts::{self, Condition, Turn};
+
+/// Services that one alert names.
+const NAMED_MAX: usize = 10;
 
 /// What one look found turned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +32,7 @@ impl Alerts {
         let heard = self.heard.load();
         let mut conditions = alerts::conditions(&mut tx, &heard.watched, now).await?;
         conditions.extend(alerts::price_jumps(&mut tx, &heard.watched).await?);
+        conditions.extend(too_dear(&self.catalog.now()));
         let over = alerts::keep(&mut tx, &conditions, now).await?;
         let mut raised = Vec::new();
         for kind in Kind::ALL {
@@ -42,6 +48,20 @@ impl Alerts {
         }
         Ok(Turns { raised, over })
     }
+}
+
+/// Panels that charge more than fixed prices bear, and which services of ours, the first few.
+fn too_dear(catalogue: &Snapshot) -> Vec<Condition> {
+    let condition = |(panel, services): (&ProviderId, &Vec<ServiceId>)| {
+        let named: Vec<_> = services.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+        Condition {
+            kind: Kind::BelowFloor,
+            object: panel.0.clone(),
+            count: i64::try_from(services.len()).unwrap_or(i64::MAX),
+            more: format!("; among them are our services {}", named.join(", ")),
+        }
+    };
+    catalogue.too_dear.iter().map(condition).collect()
 }
 
 fn log_raised(turn: &Turn) {

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::catalog::Catalog;
 use crate::catalog::mapping::Mapping;
 use crate::domain::clock::SharedClock;
 use crate::store::Store;
@@ -37,6 +38,7 @@ pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Alerts {
     store: Store,
     clock: SharedClock,
+    catalog: Catalog,
     heard: Arc<ArcSwap<Heard>>,
 }
 
@@ -58,9 +60,10 @@ impl Heard {
 }
 
 impl Alerts {
-    /// Alerts about the panels of a configuration, told to the log only.
-    pub fn new(store: Store, mapping: &Mapping, clock: SharedClock) -> Self {
-        Self { store, clock, heard: Arc::new(ArcSwap::from_pointee(Heard::of(mapping, None))) }
+    /// Alerts about what is sold and about the panels of the configuration, told to the log only.
+    pub fn new(store: Store, catalog: Catalog, clock: SharedClock) -> Self {
+        let heard = Heard::of(&catalog.mapping(), None);
+        Self { store, clock, catalog, heard: Arc::new(ArcSwap::from_pointee(heard)) }
     }
 
     /// The same, told to this webhook too.

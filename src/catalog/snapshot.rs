@@ -88,6 +88,9 @@ pub struct Snapshot {
     pub judged: HashMap<ServiceId, Arc<Sold>>,
     /// By which panels' own rates are in our money.
     pub exchanges: Exchanges,
+    /// Services that are sold at a fixed price which leaves less than the floor by every route, or nothing, by the panel
+    /// whose cost counts. A panel that becomes dearer little by little is believed; somebody shall know.
+    pub too_dear: BTreeMap<ProviderId, Vec<ServiceId>>,
 }
 
 impl Snapshot {
@@ -103,6 +106,7 @@ impl Snapshot {
             rules: Rules::default(),
             judged: HashMap::new(),
             exchanges: Exchanges::default(),
+            too_dear: BTreeMap::new(),
         }
     }
 
@@ -132,6 +136,9 @@ impl Snapshot {
             }
             match resolve_service(mapping, rule, &offers, &snapshot.rules) {
                 Ok(sold) => {
+                    if let Some(panel) = too_dear(mapping, &sold) {
+                        snapshot.too_dear.entry(panel).or_default().push(rule.id);
+                    }
                     snapshot.sold.insert(rule.id, Arc::new(sold));
                 }
                 Err(why) => {
@@ -270,6 +277,9 @@ fn resolve_service(
 /// The panel and the cost that are marked up: where the file's order decides, those of the first route whose price is
 /// known; elsewhere of the dearest, because any of them may be the one that delivers. Stopped panels count: prices do not
 /// move with a pause.
+///
+/// A fixed price stays what it is: a route that is too dear for it shall not be taken as priced in, or it would be sent to
+/// at a loss. Where all are, the operator means the first of them, or the least; [`Snapshot::too_dear`] tells of it.
 fn marked_up<'a>(
     mapping: &Mapping,
     rule: &ServiceRule,
@@ -277,18 +287,26 @@ fn marked_up<'a>(
 ) -> Option<(&'a ProviderId, Rate)> {
     let mut known = routes.iter().filter_map(|(route, rate)| Some((&route.provider, (*rate)?)));
     let rate_of = |(_, rate): &(&ProviderId, Rate)| *rate;
+    let mut keeping = known.clone().filter(|(_, cost)| {
+        rule.rate.is_none_or(|fixed| fixed.for_package().keeps_margin(cost.for_package(), mapping.margin_floor))
+    });
     match (rule.routing.strategy, rule.rate) {
-        (Strategy::Priority, _) => known.next(),
+        (Strategy::Priority, _) => keeping.next().or_else(|| known.next()),
         (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, None) => known.max_by_key(rate_of),
-        // A fixed price stays what it is: routes that are too dear for it shall not be taken as priced in, or they would
-        // be sent to at a loss. Where all are, the operator means the least of them.
-        (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, Some(fixed)) => {
-            let keeps = |(_, rate): &(&ProviderId, Rate)| {
-                fixed.for_package().keeps_margin(rate.for_package(), mapping.margin_floor)
-            };
-            known.clone().filter(keeps).max_by_key(rate_of).or_else(|| known.min_by_key(rate_of))
+        (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, Some(_)) => {
+            keeping.max_by_key(rate_of).or_else(|| known.min_by_key(rate_of))
         }
     }
+}
+
+/// Where a fixed price leaves less than the floor whatever route delivers: the panel that it is sold by all the same.
+fn too_dear(mapping: &Mapping, sold: &Sold) -> Option<ProviderId> {
+    if sold.marked_up.is_some() {
+        return None;
+    }
+    let (price, cost) = (sold.price.rate.for_package(), sold.price.cost_rate);
+    let at = sold.routes.iter().find(|(_, of)| *of == Some(cost)).map(|(route, _)| &route.provider);
+    at.filter(|_| !price.keeps_margin(cost.for_package(), mapping.margin_floor)).cloned()
 }
 
 /// Whether nothing is known against asking a route's panel for refills.
@@ -379,6 +397,11 @@ mod tests {
         assert_eq!(
             (cost(Strategy::Priority, None), cost(Strategy::Priority, Some("2.5"))),
             ("2.00".into(), "2.00".into())
+        );
+        assert_eq!(
+            (cost(Strategy::Priority, Some("1.5")), cost(Strategy::Priority, Some("0.5"))),
+            ("1.00".into(), "2.00".into()),
+            "a would be bought at a loss; all would be: the first was meant"
         );
         for strategy in [Strategy::Cheapest, Strategy::Weighted, Strategy::Score] {
             assert_eq!(cost(strategy, None), "3.00");

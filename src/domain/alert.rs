@@ -36,6 +36,8 @@ pub enum Kind {
     RunwayShort,
     /// Rates of a panel moved too far to be believed at once.
     PriceJump,
+    /// What a panel charges leaves less than the floor of fixed prices, and no other route is better.
+    BelowFloor,
     /// The books do not hold; the object is the audit's check.
     Audit,
     /// The books could not be proved for too long; no object.
@@ -63,7 +65,7 @@ pub enum Weight {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::OrdersInDoubt,
         Self::OrdersForReview,
         Self::TakenLate,
@@ -76,6 +78,7 @@ impl Kind {
         Self::BalanceDrift,
         Self::RunwayShort,
         Self::PriceJump,
+        Self::BelowFloor,
         Self::Audit,
         Self::AuditOverdue,
         Self::ConfigRefused,
@@ -100,6 +103,7 @@ impl Kind {
             Self::BalanceDrift => "balance_drift",
             Self::RunwayShort => "runway_short",
             Self::PriceJump => "price_jump",
+            Self::BelowFloor => "below_floor",
             Self::Audit => "audit",
             Self::AuditOverdue => "audit_overdue",
             Self::ConfigRefused => "config_refused",
@@ -134,6 +138,7 @@ impl Kind {
             | Self::BalanceLow
             | Self::RunwayShort
             | Self::PriceJump
+            | Self::BelowFloor
             | Self::ConfigRefused
             | Self::ConfigWaiting
             | Self::ConfigDiffers => Weight::Warning,
@@ -156,6 +161,7 @@ impl Kind {
             | Self::BalanceDrift
             | Self::RunwayShort
             | Self::PriceJump
+            | Self::BelowFloor
             | Self::Audit
             | Self::AuditOverdue
             | Self::ConfigRefused
@@ -214,6 +220,11 @@ impl Kind {
                 "rates of panel {object} moved by more than price_jump_percent, and nothing new is sold by them: look with \
                  `panelgate catalog diff --provider {object} --since 1d`, and accept them with `panelgate catalog accept \
                  {object}`"
+            ),
+            Self::BelowFloor => format!(
+                "what panel {object} charges leaves less than floor_percent of fixed prices, or nothing, and they are sold \
+                 all the same: look with `panelgate catalog list --provider {object}`, and raise their rate or give them \
+                 a cheaper route"
             ),
             Self::Audit => format!(
                 "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, and find out who \

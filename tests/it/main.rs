@@ -27,6 +27,7 @@ mod doubt;
 mod embedded;
 mod exchange;
 mod faults;
+mod fixed;
 mod forms;
 mod gates;
 mod hangups;

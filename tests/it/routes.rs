@@ -16,24 +16,24 @@ use crate::books::{holds, legs, read, run};
 use crate::world::{ANY_MOVE, Plan, World};
 
 /// One service of ours over some panels' services, sold at twice the cost that is marked up unless a rate is said.
-fn sold(lines: &str, routes: &[(&str, &str)]) -> String {
+pub fn sold(lines: &str, routes: &[(&str, &str)]) -> String {
     let routes: Vec<_> =
         routes.iter().map(|(provider, rest)| format!("{{ provider = \"{provider}\", {rest} }}")).collect();
     format!("[[service]]\nid = 1\n{lines}\nroutes = [{}]\n[[markup]]\npercent = \"100\"\n", routes.join(", "))
 }
 
-async fn world_of(panels: &[&'static str], services: String) -> World {
+pub async fn world_of(panels: &[&'static str], services: String) -> World {
     let panels = panels.iter().map(|name| (*name, "")).collect();
     World::build(Plan { panels, services, gateway: ANY_MOVE, ..Plan::default() }).await
 }
 
 /// Two panels behind one service, in the file's order.
-async fn two() -> World {
+pub async fn two() -> World {
     world_of(&["a", "b"], sold("rate = \"2\"", &[("a", "service = \"1\""), ("b", "service = \"1\"")])).await
 }
 
 /// What panels' service 1 costs from now on.
-async fn reprice(world: &World, rates: [&str; 2]) {
+pub async fn reprice(world: &World, rates: [&str; 2]) {
     for (panel, rate) in world.panels.iter().zip(rates) {
         panel.set_rate("1", Rate::parse(rate).unwrap());
     }
@@ -67,7 +67,7 @@ async fn show(world: &World, order: i32, more: &[&str]) -> String {
 }
 
 /// The choices of an order's legs: `provider: why`, and of those that lost `- provider: why`.
-async fn choices(world: &World, order: i32) -> Vec<String> {
+pub async fn choices(world: &World, order: i32) -> Vec<String> {
     let shown: Value = serde_json::from_str(&show(world, order, &["--json"]).await).unwrap();
     let mut told = Vec::new();
     for leg in shown["legs"].as_array().unwrap() {
@@ -81,7 +81,7 @@ async fn choices(world: &World, order: i32) -> Vec<String> {
 }
 
 /// How many orders each panel has; none of them twice, or there were more than were bought.
-fn placed(world: &World) -> Vec<usize> {
+pub fn placed(world: &World) -> Vec<usize> {
     world.panels.iter().map(|panel| panel.orders().len()).collect()
 }
 
