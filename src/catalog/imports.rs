@@ -4,19 +4,21 @@
 //! commit: a service without a stored id is not there. What a `[[service]]` block has as its first route is that block's
 //! affair, and no import's.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
+use crate::catalog::aside;
 use crate::catalog::listings::Listings;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::snapshot::Unsold;
 use crate::domain::clock::Instant;
-use crate::domain::id::{ProviderId, ServiceId};
+use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::service::{Route, ServiceRule};
 use crate::pricing::markup::matches_glob;
 use crate::store::catalogue::{Listed, Shown};
 use crate::store::imports::{self, Given, IMPORTED_MAX};
-use crate::store::{StoreError, Tx, catalogue};
+use crate::store::{Store, StoreError, Tx, catalogue};
 
 /// One `[[import]]` block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +79,8 @@ pub struct Taken {
     pub of: Route,
 }
 
-/// What a new configuration needs before it is sold by, in the transaction that publishes it: every service that its
-/// imports take gets its id, and no block has an id that means something else.
+/// What a new configuration needs before it is sold by, in the transaction that publishes it: the ids of its blocks are
+/// theirs for ever, every service that its imports take gets its id, and no block has an id that means something else.
 pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Instant) -> Result<(), Refused> {
     let mut providers: Vec<&ProviderId> = mapping.imports.iter().map(|import| &import.provider).collect();
     providers.sort();
@@ -88,13 +90,14 @@ pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Instant) -> Result<(),
         catalogue::only_one(tx, provider).await?;
     }
     imports::only_one(tx).await?;
+    let blocks: Vec<i32> = mapping.services.iter().map(|rule| rule.id.0).collect();
+    imports::keep_blocks(tx, &blocks).await?;
     for provider in providers {
         let rows = catalogue::listed_by(tx, provider).await?;
-        if give(tx, mapping, provider, &rows, now).await? > 0 {
+        if give(tx, mapping, (provider, &rows), None, now).await? > 0 {
             catalogue::renew(tx, provider).await?;
         }
     }
-    let blocks: Vec<i32> = mapping.services.iter().map(|rule| rule.id.0).collect();
     let given: HashMap<ServiceId, Route> = imports::given(tx, &blocks).await?.into_iter().collect();
     let clash = |rule: &ServiceRule| given.get(&rule.id).filter(|of| !means(rule, of)).cloned();
     let taken: Vec<Taken> =
@@ -102,7 +105,8 @@ pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Instant) -> Result<(),
     if taken.is_empty() { Ok(()) } else { Err(Refused::Taken(taken)) }
 }
 
-/// What a panel was just stored to list gets its ids, in the same transaction.
+/// What a panel was just stored to list gets its ids, in the same transaction; unless another version came into force
+/// meanwhile, which this process has not adopted yet.
 pub async fn after_reading(
     tx: &mut Tx,
     mapping: &Mapping,
@@ -111,7 +115,7 @@ pub async fn after_reading(
 ) -> Result<(), StoreError> {
     if mapping.imports.iter().any(|import| import.provider == *provider) {
         let rows = catalogue::listed_by(tx, provider).await?;
-        give(tx, mapping, provider, &rows, now).await?;
+        give(tx, mapping, (provider, &rows), Some(&mapping.hash), now).await?;
     }
     Ok(())
 }
@@ -120,24 +124,13 @@ pub async fn after_reading(
 async fn give(
     tx: &mut Tx,
     mapping: &Mapping,
-    provider: &ProviderId,
-    rows: &[Shown],
+    (provider, rows): (&ProviderId, &[Shown]),
+    by: Option<&ConfigHash>,
     now: Instant,
 ) -> Result<u64, StoreError> {
-    let of_panel: Vec<&ImportRule> = mapping.imports.iter().filter(|import| import.provider == *provider).collect();
-    let own = owned(mapping);
-    let blocks: Vec<i32> = mapping.services.iter().map(|rule| rule.id.0).collect();
-    let mut wanted: Vec<(&str, i32)> = rows
-        .iter()
-        .filter(|row| !own.contains(&(provider.0.as_str(), row.service.as_str())))
-        .filter_map(|row| {
-            let import = of_panel.iter().find(|import| import.takes(&row.name, &row.category))?;
-            Some((row.service.as_str(), import.ids_from))
-        })
-        .collect();
-    // Numbers in their order: whoever compares our ids with the panel's finds them in step.
-    wanted.sort_by_key(|(service, _)| (service.len(), *service));
-    let Given { missing, given } = imports::give(tx, provider, &wanted, &blocks, now).await?;
+    let rows = rows.iter().map(|row| (row.service.as_str(), row.name.as_str(), row.category.as_str()));
+    let wanted = wanted(mapping, provider, rows);
+    let Given { missing, given } = imports::give(tx, provider, &wanted, by, now).await?;
     if given < missing {
         tracing::error!(
             %provider, left_out = missing - given,
@@ -145,6 +138,72 @@ async fn give(
         );
     }
     Ok(given)
+}
+
+/// Which of a panel's rows `(service, name, category)` its imports take, each with the first id that it may get.
+fn wanted<'a>(
+    mapping: &Mapping,
+    provider: &ProviderId,
+    rows: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
+) -> Vec<(&'a str, i32)> {
+    let of_panel: Vec<&ImportRule> = mapping.imports.iter().filter(|import| import.provider == *provider).collect();
+    let own = owned(mapping);
+    let foreign = rows.filter(|(service, ..)| !own.contains(&(provider.0.as_str(), *service)));
+    let taken = foreign.filter_map(|(service, name, category)| {
+        let import = of_panel.iter().find(|import| import.takes(name, category))?;
+        Some((service, import.ids_from))
+    });
+    let mut wanted: Vec<(&str, i32)> = taken.collect();
+    // Numbers in their order: whoever compares our ids with the panel's finds them in step.
+    wanted.sort_by_key(|(service, _)| (service.len(), *service));
+    wanted
+}
+
+/// The catalogues as they are once this configuration is published: what its imports take has the id that it is given
+/// then, so that a plan shows it. Nothing is written.
+pub async fn anticipated(
+    store: &Store,
+    mapping: &Arc<Mapping>,
+    listings: &Arc<Listings>,
+) -> Result<Arc<Listings>, StoreError> {
+    if mapping.imports.is_empty() {
+        return Ok(listings.clone());
+    }
+    let blocks = imports::blocks(store).await?;
+    let (mapping, listings) = (mapping.clone(), listings.clone());
+    Ok(aside(move || {
+        let ids = to_be_given(&mapping, &listings, &blocks);
+        if ids.is_empty() { listings } else { Arc::new(listings.with(ids)) }
+    })
+    .await)
+}
+
+/// What [`give`] will give, as far as nothing comes in between; `blocks` are the ids that blocks ever had.
+fn to_be_given(mapping: &Mapping, listings: &Listings, blocks: &[i32]) -> Vec<(ServiceId, Route)> {
+    let own = mapping.services.iter().map(|rule| rule.id.0);
+    let mut taken: HashSet<i32> = listings.imported().map(|(id, ..)| id.0).chain(blocks.iter().copied()).collect();
+    taken.extend(own);
+    let providers: BTreeSet<&ProviderId> = mapping.imports.iter().map(|import| &import.provider).collect();
+    let mut ids = Vec::new();
+    for provider in providers {
+        let rows = || listings.of_panel(provider).filter(|listed| !listed.gone);
+        let shown = rows().map(|Listed { row, .. }| (row.service.as_str(), row.name.as_str(), row.category.as_str()));
+        let known: HashSet<&str> =
+            rows().filter(|listed| listed.imported.is_some()).map(|listed| listed.row.service.as_str()).collect();
+        let (have, mut missing): (Vec<_>, Vec<_>) =
+            wanted(mapping, provider, shown).into_iter().partition(|(service, _)| known.contains(service));
+        missing.sort_by_key(|(_, first)| *first);
+        let room = usize::try_from(IMPORTED_MAX).unwrap_or(usize::MAX).saturating_sub(have.len());
+        let mut next = i32::MIN;
+        for (service, first) in missing.into_iter().take(room) {
+            next = next.max(first);
+            let Some(id) = (next..=i32::MAX).find(|id| !taken.contains(id)) else { break };
+            taken.insert(id);
+            next = id;
+            ids.push((ServiceId(id), Route { provider: provider.clone(), service: service.to_owned() }));
+        }
+    }
+    ids
 }
 
 /// The rules of what the imports sell, as if each were a block; and what has an id and is not sold, with the reason.

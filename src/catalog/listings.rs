@@ -61,6 +61,25 @@ impl Listings {
         self.panels.get(&route.provider)?.get(&route.service)
     }
 
+    /// Everything that a panel lists, or listed under an id of ours.
+    pub fn of_panel(&self, provider: &ProviderId) -> impl Iterator<Item = &Listed> {
+        self.panels.get(provider).into_iter().flat_map(HashMap::values).map(|row| &row.listed)
+    }
+
+    /// The same with ids for these rows, which have none.
+    #[must_use]
+    pub fn with(&self, ids: impl IntoIterator<Item = (ServiceId, Route)>) -> Self {
+        let mut listings = self.clone();
+        for (id, route) in ids {
+            let panel = listings.panels.get_mut(&route.provider);
+            if let Some(row) = panel.and_then(|panel| panel.get_mut(&route.service)) {
+                row.listed.imported = Some(id);
+                listings.given.insert(id, route);
+            }
+        }
+        listings
+    }
+
     /// Whether anything of a panel was ever read.
     pub fn knows(&self, provider: &ProviderId) -> bool {
         self.panels.contains_key(provider)

@@ -43,7 +43,8 @@ impl Orders {
         }
         let quote = price(&catalogue.prices_for(caller.buyer()), sold, units)?;
         let public = PublicId(Uuid::now_v7());
-        let sale = Sale { service: sold.id, public, units, charge: quote.charge, quoted_cost: quote.cost };
+        let (charge, quoted_cost) = (quote.charge, quote.cost);
+        let sale = Sale { service: sold.id, kind: sold.kind, public, units, charge, quoted_cost };
         let sight = Sight { catalogue: &catalogue, panels: &self.catalog.panels() };
         let chosen = reroute::first(sight, sold, &sale).ok_or(Refusal::ServiceUnknown)?;
         let order = self.intake.draw_id().await?;

@@ -9,7 +9,7 @@ use crate::domain::choice::{Choice, Passed};
 use crate::domain::id::{ProviderId, PublicId, ServiceId};
 use crate::domain::leg::LeasedLeg;
 use crate::domain::money::Money;
-use crate::domain::service::{Route, Units};
+use crate::domain::service::{Route, ServiceType, Units};
 use crate::routing::{self, Candidate, Chosen, Question, Terms};
 use crate::store::leaving::Waiting;
 use crate::store::orders::Locked;
@@ -19,6 +19,8 @@ use crate::store::orders::Locked;
 pub struct Sale {
     /// Our service.
     pub service: ServiceId,
+    /// What kind of service was bought.
+    pub kind: ServiceType,
     /// Its other name. Lots are drawn by it: it never changes and nobody chooses it, so whoever draws for this order
     /// again, after a crash or on another node, gets the same order of routes.
     pub public: PublicId,
@@ -100,12 +102,13 @@ pub fn stay(sight: Sight<'_>, sale: &Sale, at: &Route, why: &str, mut others: Ve
 pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
     if let Some(rate) = catalogue.held(&leg.route) {
         let sold = catalogue.judged.get(&leg.sold_as).or_else(|| catalogue.sold.get(&leg.sold_as));
+        let sold = sold.filter(|sold| sold.kind == leg.kind);
         let plainly = || if leg.kind.is_package() { Units::Package } else { Units::Counted(leg.units) };
         return sold.map_or_else(plainly, |sold| sold.billed(leg.units)).at(rate).ok();
     }
     // Its service may be sold no more, or no more by this route: it costs all the same what its panel lists.
     let rate = catalogue.listed(&leg.route)?;
-    match catalogue.sold.get(&leg.sold_as) {
+    match catalogue.sold.get(&leg.sold_as).filter(|sold| sold.kind == leg.kind) {
         Some(sold) => sold.billed(leg.units).at(rate).ok(),
         // How its package was billed, nobody says any more.
         None if leg.kind.is_package() => None,
@@ -122,7 +125,11 @@ pub fn offered_beside(sight: Sight<'_>, stopped: &ProviderId) -> HashSet<Service
     sold.map(|sold| sold.id).collect()
 }
 
+/// Where the id means a service of another kind by now, nothing that it is delivered by delivers what was bought.
 fn candidates(sight: Sight<'_>, sold: &Sold, sale: &Sale) -> Vec<Candidate> {
+    if sold.kind != sale.kind {
+        return Vec::new();
+    }
     let billed = sold.billed(sale.units);
     let candidate = |(route, rate): &(Route, Option<_>)| Candidate {
         route: route.clone(),
@@ -148,6 +155,7 @@ impl From<&Locked> for Sale {
     fn from(order: &Locked) -> Self {
         Self {
             service: order.service,
+            kind: order.kind,
             public: order.public,
             units: order.bought.units,
             charge: order.bought.charge,
@@ -160,6 +168,7 @@ impl From<&LeasedLeg> for Sale {
     fn from(leg: &LeasedLeg) -> Self {
         Self {
             service: leg.sold_as,
+            kind: leg.kind,
             public: leg.public,
             units: leg.units,
             charge: leg.charge,
@@ -172,6 +181,7 @@ impl From<&Waiting> for Sale {
     fn from(leg: &Waiting) -> Self {
         Self {
             service: leg.sold_as,
+            kind: leg.kind,
             public: leg.public,
             units: leg.units,
             charge: leg.charge,

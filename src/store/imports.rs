@@ -1,9 +1,9 @@
 //! Our ids of imported services: given once, kept for ever, the same on every node.
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{ProviderId, ServiceId};
+use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::service::Route;
-use crate::store::{StoreError, Tx};
+use crate::store::{Store, StoreError, Tx};
 
 /// The most services of one panel's present catalogue that imports sell; twice the largest catalogue seen in the wild.
 pub const IMPORTED_MAX: i64 = 20_000;
@@ -23,13 +23,34 @@ pub async fn only_one(tx: &mut Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Writes down that blocks have these ids: no import gives one of them from now on, whatever becomes of the blocks.
+pub async fn keep_blocks(tx: &mut Tx, ids: &[i32]) -> Result<(), StoreError> {
+    let kept = sqlx::query!(
+        r#"
+        insert into block_id (id)
+        select distinct n.id
+        from unnest($1::integer[]) as n (id)
+        where not exists (select from block_id b where b.id = n.id)
+        "#,
+        ids
+    );
+    kept.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Every id that a block ever had.
+pub async fn blocks(store: &Store) -> Result<Vec<i32>, StoreError> {
+    Ok(sqlx::query_scalar!("select id from block_id order by id").fetch_all(&store.workers).await?)
+}
+
 /// Gives each of a panel's services that has no id the next free one, in the order given: `(service, first id)`. Not free
-/// is what was ever given, and what the file's blocks have.
+/// is what was ever given, and what a block ever had. Where they are wanted `by` a configuration that is not in force any
+/// more, nothing is given: what the present one wants is another node's to say.
 pub async fn give(
     tx: &mut Tx,
     provider: &ProviderId,
     wanted: &[(&str, i32)],
-    blocks: &[i32],
+    by: Option<&ConfigHash>,
     now: Instant,
 ) -> Result<Given, StoreError> {
     let services: Vec<String> = wanted.iter().map(|(service, _)| (*service).to_owned()).collect();
@@ -37,6 +58,11 @@ pub async fn give(
         return Ok(Given { missing: 0, given: 0 });
     }
     only_one(tx).await?;
+    if let Some(hash) = by
+        && !is_in_force(tx, hash).await?
+    {
+        return Ok(Given { missing: 0, given: 0 });
+    }
     // Asked again behind the lock: another node may have given them meanwhile.
     let missing = missing(tx, provider, &services).await?;
     let mut given = 0;
@@ -46,9 +72,15 @@ pub async fn give(
     for first in firsts {
         let of_first = wanted.iter().filter(|(_, from)| *from == first);
         let of_first: Vec<String> = of_first.map(|(service, _)| (*service).to_owned()).collect();
-        given += give_from(tx, provider, (&of_first, &services), (first, blocks), now).await?;
+        given += give_from(tx, provider, (&of_first, &services), first, now).await?;
     }
     Ok(Given { missing, given })
+}
+
+/// Whether no other version was published since; asked behind the lock that whoever publishes holds until the end.
+async fn is_in_force(tx: &mut Tx, hash: &ConfigHash) -> Result<bool, StoreError> {
+    let newest = sqlx::query_scalar!("select hash from config_version order by id desc limit 1");
+    Ok(newest.fetch_optional(&mut **tx).await?.is_some_and(|newest| newest == hash.0))
 }
 
 async fn missing(tx: &mut Tx, provider: &ProviderId, services: &[String]) -> Result<u64, StoreError> {
@@ -68,7 +100,7 @@ async fn give_from(
     tx: &mut Tx,
     provider: &ProviderId,
     (services, of_panel): (&[String], &[String]),
-    (first, blocks): (i32, &[i32]),
+    first: i32,
     now: Instant,
 ) -> Result<u64, StoreError> {
     let given = sqlx::query!(
@@ -84,16 +116,16 @@ async fn give_from(
             from generate_series(
                 $4::integer,
                 $4 + (select count(*) from wanted)::integer + (select count(*) from imported where id >= $4)::integer
-                    + cardinality($5::integer[])
+                    + (select count(*) from block_id where id >= $4)::integer
             ) as f (id)
             where not exists (select from imported i where i.id = f.id)
-                and not exists (select from unnest($5) as b (id) where b.id = f.id)
+                and not exists (select from block_id b where b.id = f.id)
         )
         insert into imported (id, provider, service, given_at)
-        select f.id, $1, w.service, $6
+        select f.id, $1, w.service, $5
         from wanted w
         join free f on f.n = w.n
-        where w.n <= $7 - (
+        where w.n <= $6 - (
             select count(*)
             from unnest($3::text[]) as l (service)
             join imported i on i.provider = $1 and i.service = l.service
@@ -103,7 +135,6 @@ async fn give_from(
         services,
         of_panel,
         first,
-        blocks,
         now,
         IMPORTED_MAX
     );

@@ -6,8 +6,9 @@ use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
-use crate::domain::service::Route;
+use crate::domain::service::{Route, ServiceType};
 use crate::routing::Chosen;
+use crate::store::leases::kind_of;
 use crate::store::legs::state_of;
 use crate::store::{Store, StoreError, unsigned};
 
@@ -32,6 +33,8 @@ pub struct Waiting {
     pub route: Route,
     /// Our service.
     pub sold_as: ServiceId,
+    /// What kind of service it was when it was bought.
+    pub kind: ServiceType,
     /// How many; one for packages.
     pub units: u64,
     /// What the customer paid.
@@ -64,8 +67,8 @@ pub async fn waiting(
             order by ready_at, id
             limit $5
         )
-        select w.id, w.order_id, w.n, w.state, w.attempt, w.service, w.ready_at, o.public_id, o.service_id, o.units,
-            o.charge, o.cost as quoted_cost
+        select w.id, w.order_id, w.n, w.state, w.attempt, w.service, w.ready_at, o.public_id, o.service_id, o.kind,
+            o.units, o.charge, o.cost as quoted_cost
         from waiting w
         join orders o on o.id = w.order_id
         order by w.ready_at, w.id
@@ -88,6 +91,7 @@ pub async fn waiting(
             attempt: row.attempt,
             route: Route { provider: provider.clone(), service: row.service },
             sold_as: ServiceId(row.service_id),
+            kind: kind_of(row.order_id, &row.kind)?,
             units: unsigned(row.units),
             charge: Money::from_decimal(row.charge),
             quoted_cost: Money::from_decimal(row.quoted_cost),

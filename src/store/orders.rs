@@ -8,8 +8,10 @@ use crate::domain::clock::Instant;
 use crate::domain::id::{CustomerId, OrderId, OrderName, PublicId, ServiceId};
 use crate::domain::money::Money;
 use crate::domain::order::{Look, OrderState, Placed, Placement, Request, Standing};
+use crate::domain::service::ServiceType;
 use crate::domain::settlement::{Bought, GivenBack};
 use crate::domain::wish::Details;
+use crate::store::leases::kind_of;
 use crate::store::{Store, StoreError, Tx, signed, unsigned};
 
 /// Tries of a batch that the server undid because of a neighbour.
@@ -258,6 +260,8 @@ pub struct Locked {
     pub customer: CustomerId,
     /// Our service.
     pub service: ServiceId,
+    /// What kind of service it was when it was bought.
+    pub kind: ServiceType,
     /// What was bought.
     pub bought: Bought,
     /// What it was expected to cost when it was priced.
@@ -284,8 +288,8 @@ impl Locked {
 pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
     let row = sqlx::query!(
         r#"
-        select id, public_id, customer_id, service_id, charge, cost, units, package, state, refunded, by_hand, absorbed, remains,
-            settlements
+        select id, public_id, customer_id, service_id, kind, charge, cost, units, package, state, refunded, by_hand, absorbed,
+            remains, settlements
         from orders
         where id = $1
         for update
@@ -298,6 +302,7 @@ pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
         public: PublicId(row.public_id),
         customer: CustomerId(row.customer_id),
         service: ServiceId(row.service_id),
+        kind: kind_of(row.id, &row.kind)?,
         quoted_cost: Money::from_decimal(row.cost),
         bought: Bought { charge: Money::from_decimal(row.charge), units: unsigned(row.units), package: row.package },
         state: state(row.id, &row.state)?,

@@ -136,6 +136,55 @@ async fn a_configuration_gives_the_ids_that_it_needs_before_it_is_sold_by() {
 }
 
 #[tokio::test]
+async fn an_id_that_a_block_ever_had_is_no_imports_whether_it_was_bought_or_not() {
+    let panel = panel(plain(&["1", "2", "3"])).await;
+    let block = |id: u32, service: &str| {
+        format!("[[service]]\nid = {id}\nroutes = [{{ provider = \"s\", service = \"{service}\" }}]\n")
+    };
+    let mut world = importing(&panel, &format!("{}{}", block(20_000, "3"), block(20_002, "2"))).await;
+    world.buy("20000", "10").await;
+    // Neither in the file any more, and not even in the one before.
+    node(&mut world, &panel, "").await;
+    let house = node(&mut world, &panel, IMPORT).await;
+    assert_eq!(read(&world.database, IDS).await, "1:20001 2:20003 3:20004");
+    assert_eq!(sold(&house), [20001, 20003, 20004]);
+    // What comes later keeps off them as well.
+    panel.change(|script| script.services = plain(&["1", "2", "3", "4"]));
+    house.refresh().await.unwrap();
+    assert_eq!(sold(&house), [20001, 20003, 20004, 20005]);
+}
+
+#[tokio::test]
+async fn ids_of_blocks_that_were_in_force_before_they_were_written_down_are_known() {
+    let panel = panel(plain(&["1"])).await;
+    let blocks = "[[service]]\nid = 20_001\nroutes = [{ provider = \"s\", service = \"1\" }]\n\
+                  [[service]]\n  id=20002 # seven\nroutes = [{ provider = \"s\", service = \"7\" }]\n";
+    let world = importing(&panel, blocks).await;
+    world.buy("20001", "10").await;
+    run(&world.database, "update orders set service_id = 20005").await.unwrap();
+    // As the migration finds it.
+    let migration = include_str!("../../migrations/0025_block_ids.sql");
+    run(&world.database, "drop table block_id").await.unwrap();
+    sqlx::raw_sql(migration).execute(&world.pool().await).await.unwrap();
+    let known = "select string_agg(id::text, ' ' order by id) from block_id";
+    assert_eq!(read(&world.database, known).await, "20001 20002 20005");
+}
+
+#[tokio::test]
+async fn a_process_that_has_not_adopted_the_version_in_force_gives_no_ids() {
+    let panel = panel(plain(&["1"])).await;
+    let mut world = importing(&panel, IMPORT).await;
+    let block = "[[service]]\nid = 20001\nroutes = [{ provider = \"s\", service = \"9\" }]\n";
+    let house = node(&mut world, &panel, &format!("{IMPORT}{block}")).await;
+    panel.change(|script| script.services = plain(&["1", "2", "9"]));
+    world.house.refresh().await.unwrap();
+    assert_eq!(read(&world.database, IDS).await, "1:20000", "the block's id least of all");
+    house.refresh().await.unwrap();
+    assert_eq!(read(&world.database, IDS).await, "1:20000 2:20002");
+    assert_eq!(sold(&house), [20000, 20001, 20002]);
+}
+
+#[tokio::test]
 async fn patterns_say_what_is_taken_and_what_is_left_out() {
     let rows = [
         ("1", "Members", "Telegram"),
