@@ -47,6 +47,9 @@ pub enum Command {
         provider: String,
         /// The panel's own id of the service; left out: every service whose rate is held
         service: Option<String>,
+        /// What it costs, in the panel's currency, as you saw it: nothing is accepted where it costs something else by now
+        #[arg(long, requires = "service")]
+        rate: Option<String>,
     },
 }
 
@@ -55,7 +58,9 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
         Command::List { provider, customer } => list(session, provider.as_deref(), customer.as_deref()).await,
         Command::Refresh => refresh(session).await,
         Command::Diff(options) => moves::diff(session, &options).await,
-        Command::Accept { provider, service } => moves::accept(session, provider, service.as_deref()).await,
+        Command::Accept { provider, service, rate } => {
+            moves::accept(session, provider, service.as_deref(), rate.as_deref()).await
+        }
     }
 }
 

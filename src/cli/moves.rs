@@ -12,7 +12,7 @@ use crate::cli::in_force;
 use crate::cli::session::Session;
 use crate::domain::clock::Instant;
 use crate::domain::id::ProviderId;
-use crate::domain::money::Percent;
+use crate::domain::money::{Percent, Rate};
 use crate::domain::service::Route;
 use crate::store::catalogue;
 use crate::store::moves::{self, KINDS, Move};
@@ -65,6 +65,11 @@ pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<An
         }
         text.push('\n');
     }
+    for held in found.iter().filter(|found| found.held && found.what == "rate") {
+        if let Some(command) = to_accept(held) {
+            let _ = writeln!(text, "held: {command}");
+        }
+    }
     if found.is_empty() {
         text = match since {
             Some(since) => format!("nothing moved since {}", moment(since)),
@@ -73,6 +78,15 @@ pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<An
     }
     let moves: Value = found.iter().map(|found| document(found, &ours)).collect();
     Ok(Answer::new(text, json!({ "since": since.map(moment), "totals": totals, "moves": moves })))
+}
+
+/// What to type so that the rate is accepted that is shown, and no other; nothing where a panel's id of a service would need
+/// more than itself.
+fn to_accept(held: &Move) -> Option<String> {
+    let Route { provider, service } = &held.route;
+    let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let rate = held.became.as_deref().filter(|rate| Rate::parse(rate).is_ok())?;
+    is_plain(service).then(|| format!("panelgate catalog accept {provider} {service} --rate {rate}"))
 }
 
 /// A span before now, a day, or a moment.
@@ -170,9 +184,16 @@ fn document(found: &Move, ours: &Ours<'_>) -> Value {
     })
 }
 
-/// Lets rates pass that moved too far: all of a panel's, or one service's.
-pub async fn accept(session: &Session, provider: String, service: Option<&str>) -> anyhow::Result<Answer> {
+/// Lets rates pass that moved too far: all of a panel's, or one service's, where it is what was looked at.
+pub async fn accept(
+    session: &Session,
+    provider: String,
+    service: Option<&str>,
+    rate: Option<&str>,
+) -> anyhow::Result<Answer> {
     let provider = ProviderId(provider);
+    let wrong = |rate| WrongUse::because(format!("--rate {rate:?} is no rate; write it as `catalog diff` does"));
+    let seen = rate.map(|rate| Rate::parse(rate).map_err(|_| wrong(rate))).transpose()?;
     let mut tx = session.store.begin().await?;
     if !moves::is_known(&mut tx, &provider, None).await? {
         anyhow::bail!("no panel {:?}; `provider list` shows all", provider.0);
@@ -184,6 +205,21 @@ pub async fn accept(session: &Session, provider: String, service: Option<&str>) 
     }
     catalogue::only_one(&mut tx, &provider).await?;
     let accepted = moves::accept(&mut tx, &provider, service).await?;
+    if let Some(seen) = seen {
+        match accepted.first() {
+            Some(one) if one.became == seen => {}
+            Some(one) => anyhow::bail!(
+                "service {:?} of panel {provider} costs {} by now, and not {seen}; nothing was accepted: look at it again \
+                 with `panelgate catalog diff`",
+                one.service,
+                one.became
+            ),
+            None => anyhow::bail!(
+                "no rate of service {:?} of panel {provider} is held by now; nothing was accepted",
+                service.unwrap_or_default()
+            ),
+        }
+    }
     if !accepted.is_empty() {
         catalogue::renew(&mut tx, &provider).await?;
         let names: Vec<&str> = accepted.iter().take(ACCEPTED_NAMED_MAX).map(|one| one.service.as_str()).collect();

@@ -146,12 +146,19 @@ async fn a_rate_that_jumps_is_held_until_it_is_accepted_or_comes_back() {
     tell(&panel, &[]);
     world.house.refresh().await.unwrap();
     assert_eq!(reprice(&panel, &world, "0.5").await, HELD, "nor is it believed after it was gone");
-    let accepted = json(&world.database, &["catalog", "accept", "s", "1", "--reason", "a sale", "--as", "ada"]).await;
+    // Only what was looked at, where that is said.
+    let accept = ["catalog", "accept", "s", "1", "--rate"];
+    refused(&world.database, &[&accept[..], &["0.55"]].concat(), "costs 0.50 by now, and not 0.55").await;
+    world.house.catalog.adopt().await.unwrap();
+    assert_eq!(shown(&world), HELD);
+    let words = ["catalog", "accept", "s", "1", "--rate", "0.5", "--reason", "a sale", "--as", "ada"];
+    let accepted = json(&world.database, &words).await;
     assert_eq!(accepted["accepted"], json!([{ "service": "1", "was": "1.50", "accepted": "0.50" }]));
     world.house.catalog.adopt().await.unwrap();
     assert_eq!(shown(&world), "0.50", "sold again at once, without a refresh");
     let deed = "select who || ' ' || verb || ' ' || object || ' ' || reason from deed";
     assert_eq!(read(&world.database, deed).await, "ada catalog accept provider s services 1 a sale");
+    refused(&world.database, &[&accept[..], &["0.5"]].concat(), "is held by now; nothing was accepted").await;
     let again = json(&world.database, &["catalog", "accept", "s"]).await;
     assert_eq!(again["accepted"], json!([]));
     assert_eq!(read(&world.database, "select count(*)::text from deed").await, "1");
