@@ -114,6 +114,54 @@ pub fn speaks<'r>(rules: impl IntoIterator<Item = &'r MarkupRule>, priced: Price
     rules.into_iter().filter(|rule| rule.scope.covers(priced)).max_by_key(|rule| rule.scope.rank())
 }
 
+/// What is known of something whose panel was not read yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Unseen<'a> {
+    /// Our id of it, where it has one.
+    pub service: Option<ServiceId>,
+    /// The category that it is shown in, where the file says it.
+    pub category: Option<&'a str>,
+    /// The panels of which one's cost will be marked up.
+    pub providers: &'a [&'a ProviderId],
+}
+
+impl MarkupRule {
+    fn may_speak(&self, unseen: Unseen<'_>) -> bool {
+        let Scope { customer: _, tier: _, service, category, provider } = &self.scope;
+        service.is_none_or(|service| Some(service) == unseen.service)
+            && provider.as_ref().is_none_or(|provider| unseen.providers.contains(&provider))
+            && category.as_ref().is_none_or(|pattern| unseen.category.is_none_or(|text| matches_glob(pattern, text)))
+    }
+
+    /// Whether it speaks for everybody, whatever else comes to be known.
+    fn surely_speaks(&self, unseen: Unseen<'_>) -> bool {
+        let Scope { customer, tier, service: _, category, provider } = &self.scope;
+        self.may_speak(unseen)
+            && customer.is_none()
+            && tier.is_none()
+            && (category.is_none() || unseen.category.is_some())
+            && provider.as_ref().is_none_or(|provider| unseen.providers.iter().all(|one| *one == provider))
+    }
+
+    /// Whether its percentage alone, or none where there is no rule, leaves the floor of any cost.
+    pub fn leaves(rule: Option<&Self>, floor: Percent) -> bool {
+        let cost = Rate::parse("100").unwrap_or_default();
+        let price = cost.marked_up(rule.map(|rule| rule.percent).unwrap_or_default(), Rate::default());
+        price.is_ok_and(|price| price.for_package().keeps_margin(cost.for_package(), floor))
+    }
+}
+
+/// Of the rules that may turn out to speak for something, for whoever buys, the one with the lowest percentage; `None`
+/// where that is to have no rule.
+pub fn leaves_least<'r>(rules: &'r [MarkupRule], unseen: Unseen<'_>) -> Option<&'r MarkupRule> {
+    let may = || rules.iter().filter(|rule| rule.may_speak(unseen));
+    let sure = may().filter(|rule| rule.surely_speaks(unseen)).max_by_key(|rule| rule.scope.rank());
+    let over = may()
+        .filter(|rule| !rule.surely_speaks(unseen) && sure.is_none_or(|sure| rule.scope.rank() >= sure.scope.rank()));
+    let percent = |rule: &Option<&MarkupRule>| rule.map(|rule| rule.percent).unwrap_or_default();
+    std::iter::once(sure).chain(over.map(Some)).min_by_key(percent).flatten()
+}
+
 /// Whether `text` matches a pattern in which `*` stands for any text, the empty one included.
 pub fn matches_glob(pattern: &str, text: &str) -> bool {
     let Some((first, behind)) = pattern.split_once('*') else { return pattern == text };
@@ -129,6 +177,36 @@ pub fn matches_glob(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_what_is_not_seen_yet_the_least_is_said_that_any_rule_may_leave() {
+        let (new, other) = (ProviderId("new".into()), ProviderId("other".into()));
+        let rule = |scope: Scope, percent: &str| MarkupRule {
+            scope,
+            percent: Percent::parse(percent).unwrap(),
+            fixed: Rate::default(),
+            rounding: None,
+        };
+        let all = |percent| rule(Scope::default(), percent);
+        let of_category = |percent| rule(Scope { category: Some("X*".into()), ..Scope::default() }, percent);
+        let of_panel = |percent| rule(Scope { provider: Some(new.clone()), ..Scope::default() }, percent);
+        let of_tier = |percent| rule(Scope { tier: Some("gold".into()), ..Scope::default() }, percent);
+        let least = |rules: &[MarkupRule], category, providers: &[&ProviderId]| {
+            let unseen = Unseen { service: Some(ServiceId(1)), category, providers };
+            leaves_least(rules, unseen).map_or_else(|| "none".to_owned(), |rule| rule.percent.to_string())
+        };
+        assert_eq!(least(&[], None, &[&new]), "none");
+        assert_eq!(least(&[all("18")], None, &[&new]), "18");
+        assert_eq!(least(&[all("18"), of_category("2")], None, &[&new]), "2", "its category may be one of these");
+        assert_eq!(least(&[all("18"), of_category("2")], Some("Y"), &[&new]), "18");
+        assert_eq!(least(&[of_category("2")], None, &[&new]), "none");
+        assert_eq!(least(&[all("1"), of_panel("9")], None, &[&new]), "9", "the panel's own is more particular");
+        assert_eq!(least(&[all("1"), of_panel("9")], None, &[&new, &other]), "1");
+        assert_eq!(least(&[all("18"), of_tier("4")], Some("Y"), &[&new]), "4");
+        let floor = Percent::parse("3").unwrap();
+        let enough = |percent| MarkupRule::leaves(Some(&all(percent)), floor);
+        assert_eq!((enough("3"), enough("3.1"), MarkupRule::leaves(None, floor)), (false, true, false));
+    }
 
     #[test]
     fn stars_stand_for_any_text() {

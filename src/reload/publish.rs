@@ -196,7 +196,10 @@ async fn plan_of(
 ) -> Result<Result<Plan, OtherCurrency>, StoreError> {
     let listings = Listings::stored(store, at_hand.map(|at_hand| &at_hand.laid.listings)).await?;
     let was = laid(&before, &listings, at_hand.map(|at_hand| &at_hand.served.snapshot)).await;
-    let is = laid(after, &listings, at_hand.map(|at_hand| at_hand.laid)).await;
+    // What its imports give ids to when it is published is shown, and judged, before.
+    let to_come = imports::anticipated(store, after, &listings).await?;
+    let known = at_hand.map(|at_hand| at_hand.laid).filter(|_| Arc::ptr_eq(&to_come, &listings));
+    let is = laid(after, &to_come, known).await;
     let open = open_orders::count(store).await?;
     let after = after.clone();
     Ok(aside(move || Plan::between(&was, &is, &before, &after, &open)).await)

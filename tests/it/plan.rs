@@ -17,6 +17,7 @@ use proptest::prelude::*;
 
 mod command;
 mod large;
+mod slips;
 
 /// Two panels with a few services each, as they are stored: panel, service, type, rate, bounds.
 const PANELS: [(&str, &str, &str, &str, u64, u64); 7] = [
@@ -354,6 +355,14 @@ fn of_many_customers_those_are_compared_first_whose_rules_differ() {
     let plan = between(&before, &ruled(&rules.concat()), &open()).unwrap();
     assert_eq!((plan.buyers_left_out, plan.services.len()), (5, 2));
     assert_eq!(dangers(&plan).lines().filter(|line| line.starts_with("loss")).count(), 2);
+    assert!(!dangers(&plan).contains("buyers_left_out"), "the rules of those that are left out stay");
+    let all: Vec<String> = (0..most + 5).map(|n| rule(n, "21")).collect();
+    let plan = between(&before, &ruled(&all.concat()), &open()).unwrap();
+    assert_eq!(
+        dangers(&plan),
+        "buyers_left_out: the prices of 5 customers and tiers whose [[markup]] differs were not compared; change the \
+         rules of fewer at once\n"
+    );
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub(super) struct Buyers<'a> {
     compared: Vec<Buyer<'a>>,
     /// How many are not.
     pub left_out: usize,
+    /// How many of these are of rules that differ.
+    pub left_out_changed: usize,
 }
 
 impl<'a> Buyers<'a> {
@@ -72,9 +74,9 @@ impl<'a> Buyers<'a> {
         }
         // Stable: those whose rules differ come first, each kind in the order of the files.
         found.sort_by_key(|buyer| buyer.before.rules().eq(buyer.after.rules()));
-        let left_out = found.len().saturating_sub(BUYERS_MAX);
-        found.truncate(BUYERS_MAX);
-        Self { compared: found, left_out }
+        let behind = found.split_off(found.len().min(BUYERS_MAX));
+        let left_out_changed = behind.iter().filter(|buyer| !buyer.before.rules().eq(buyer.after.rules())).count();
+        Self { compared: found, left_out: behind.len(), left_out_changed }
     }
 
     /// What each who pays a price of their own, before or after, paid before and pays after; everybody first.

@@ -4,13 +4,15 @@
 
 use std::fmt;
 
+use crate::catalog::Snapshot;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::plan::buyers::{Buyers, Who};
+use crate::catalog::plan::judges::{Judges, charge};
 use crate::catalog::plan::panels::{PanelChange, PanelEdit};
-use crate::catalog::plan::services::{Change, Offer, ServiceChange, Why, place};
-use crate::catalog::{Snapshot, Sold};
+use crate::catalog::plan::services::{Change, Offer, ServiceChange, Why};
+use crate::catalog::plan::unseen::{self, Side};
 use crate::domain::id::{ProviderId, ServiceId};
-use crate::domain::money::{Percent, Rate};
+use crate::domain::money::{Money, Percent, Rate};
 
 /// Something dangerous that an edit would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,35 @@ pub enum Danger {
         /// What is allowed.
         jump: Percent,
     },
+    /// What one package is sold for moves further than that, because it is billed otherwise.
+    PackageJump {
+        /// The service, its buyer and the new price.
+        sale: Sale,
+        /// The charge now, and after.
+        charges: (Money, Money),
+        /// What is allowed.
+        jump: Percent,
+    },
+    /// What a route costs moves further than that by the edit alone, and no price tells of it.
+    CostJump {
+        /// The service, its buyer and the price, with the new cost and the route that it is of.
+        sale: Sale,
+        /// The cost now.
+        from: Rate,
+        /// What is allowed.
+        jump: Percent,
+    },
+    /// Something is sold as soon as it is known what it costs, and then for less than the floor, or nobody knows.
+    Unseen {
+        /// Our id of it, where it is a service.
+        service: Option<ServiceId>,
+        /// What, in words.
+        what: String,
+        /// What decides its price.
+        written: Written,
+    },
+    /// So many customers and tiers whose rules differ were not compared.
+    BuyersLeftOut(usize),
     /// A service with open orders can be sold no more, so nobody else can take them over.
     NoRoute {
         /// Our id of it.
@@ -68,6 +99,15 @@ pub enum Danger {
     NegativePercent(String),
 }
 
+/// What decides the price of something that nothing is known of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// This price, whatever it costs.
+    Rate(Rate),
+    /// This rule may, or there may be none, and less than this floor is left.
+    Markup(String, Percent),
+}
+
 /// Who buys what for how much.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sale {
@@ -92,8 +132,14 @@ pub enum Kind {
     BelowFloor,
     /// [`Danger::NegativePercent`]
     NegativePercent,
-    /// [`Danger::PriceJump`]
+    /// [`Danger::PriceJump`] and [`Danger::PackageJump`]
     PriceJump,
+    /// [`Danger::CostJump`]
+    CostJump,
+    /// [`Danger::Unseen`]
+    Unseen,
+    /// [`Danger::BuyersLeftOut`]
+    BuyersLeftOut,
     /// [`Danger::PanelRemoved`]
     PanelRemoved,
     /// [`Danger::AccountChanged`]
@@ -112,6 +158,9 @@ impl Kind {
             Self::BelowFloor => "below_floor",
             Self::NegativePercent => "negative_percent",
             Self::PriceJump => "price_jump",
+            Self::CostJump => "cost_jump",
+            Self::Unseen => "unseen",
+            Self::BuyersLeftOut => "buyers_left_out",
             Self::PanelRemoved => "panel_removed",
             Self::AccountChanged => "account_changed",
             Self::ServiceRemoved => "service_removed",
@@ -126,6 +175,9 @@ impl Kind {
             Self::BelowFloor => "sold below the margin's floor",
             Self::NegativePercent => "markups that take something off",
             Self::PriceJump => "prices that jump",
+            Self::CostJump => "costs that jump under prices that stay",
+            Self::Unseen => "sold as soon as the cost is known",
+            Self::BuyersLeftOut => "prices that were not compared",
             Self::PanelRemoved => "panels removed that have open orders",
             Self::AccountChanged => "other accounts at panels that have open orders",
             Self::ServiceRemoved => "services removed that have open orders",
@@ -140,7 +192,10 @@ impl Danger {
         match self {
             Self::Loss(_) => Kind::Loss,
             Self::BelowFloor(..) => Kind::BelowFloor,
-            Self::PriceJump { .. } => Kind::PriceJump,
+            Self::PriceJump { .. } | Self::PackageJump { .. } => Kind::PriceJump,
+            Self::CostJump { .. } => Kind::CostJump,
+            Self::Unseen { .. } => Kind::Unseen,
+            Self::BuyersLeftOut(_) => Kind::BuyersLeftOut,
             Self::NoRoute { .. } => Kind::NoRoute,
             Self::ServiceRemoved { .. } => Kind::ServiceRemoved,
             Self::PanelRemoved { .. } => Kind::PanelRemoved,
@@ -152,17 +207,31 @@ impl Danger {
     /// The service that it is about.
     pub fn service(&self) -> Option<ServiceId> {
         match self {
-            Self::Loss(sale) | Self::BelowFloor(sale, _) | Self::PriceJump { sale, .. } => Some(sale.service),
+            Self::Loss(sale)
+            | Self::BelowFloor(sale, _)
+            | Self::PriceJump { sale, .. }
+            | Self::PackageJump { sale, .. }
+            | Self::CostJump { sale, .. } => Some(sale.service),
             Self::NoRoute { service, .. } | Self::ServiceRemoved { service, .. } => Some(*service),
-            Self::PanelRemoved { .. } | Self::AccountChanged { .. } | Self::NegativePercent(_) => None,
+            Self::Unseen { service, .. } => *service,
+            Self::PanelRemoved { .. }
+            | Self::AccountChanged { .. }
+            | Self::BuyersLeftOut(_)
+            | Self::NegativePercent(_) => None,
         }
     }
 
     /// Whose price it is about.
     pub fn who(&self) -> Option<&Who> {
         match self {
-            Self::Loss(sale) | Self::BelowFloor(sale, _) | Self::PriceJump { sale, .. } => Some(&sale.who),
+            Self::Loss(sale)
+            | Self::BelowFloor(sale, _)
+            | Self::PriceJump { sale, .. }
+            | Self::PackageJump { sale, .. } => Some(&sale.who),
             Self::NoRoute { .. }
+            | Self::CostJump { .. }
+            | Self::Unseen { .. }
+            | Self::BuyersLeftOut(_)
             | Self::ServiceRemoved { .. }
             | Self::PanelRemoved { .. }
             | Self::AccountChanged { .. }
@@ -177,6 +246,10 @@ impl Danger {
             Self::Loss(_)
             | Self::BelowFloor(..)
             | Self::PriceJump { .. }
+            | Self::PackageJump { .. }
+            | Self::CostJump { .. }
+            | Self::Unseen { .. }
+            | Self::BuyersLeftOut(_)
             | Self::NoRoute { .. }
             | Self::ServiceRemoved { .. }
             | Self::NegativePercent(_) => None,
@@ -213,15 +286,39 @@ impl fmt::Display for Danger {
                      raise the price, route it to a cheaper panel, or lower the floor"
                 )
             }
-            Self::PriceJump { sale, from, jump } => {
-                let (to, moved) = (sale.offer.price, from.moved_to(sale.offer.price).unwrap_or_default());
-                let plus = if to > *from { "+" } else { "" };
-                write!(
-                    f,
-                    "{sale}: {from} → {to} ({plus}{moved} %), more than price_jump_percent {jump}; check the price and \
-                     what it is made from"
-                )
-            }
+            Self::PriceJump { sale, from, jump } => write!(
+                f,
+                "{sale}: {}, more than price_jump_percent {jump}; check the price and what it is made from",
+                step(*from, sale.offer.price)
+            ),
+            Self::PackageJump { sale, charges: (from, to), jump } => write!(
+                f,
+                "{sale}: {} for a package, more than price_jump_percent {jump}; check package_billing and min",
+                step(charge(*from), charge(*to))
+            ),
+            Self::CostJump { sale, from, jump } => write!(
+                f,
+                "{sale}: costs {} at {}, more than price_jump_percent {jump}, and is sold for {}; check [exchange] and \
+                 the panel's currency",
+                step(*from, sale.offer.cost),
+                sale.route,
+                sale.offer.price
+            ),
+            Self::Unseen { what, written: Written::Rate(rate), .. } => write!(
+                f,
+                "{what}: nobody can tell now what it costs, and it is sold for {rate} as soon as its panel says so; check \
+                 the rate, or let a [[markup]] make it"
+            ),
+            Self::Unseen { what, written: Written::Markup(rule, floor), .. } => write!(
+                f,
+                "{what}: nobody can tell now what it costs, and whatever that is, it may be sold by {rule}, which leaves \
+                 less than floor_percent {floor}; write a [[markup]] that leaves more"
+            ),
+            Self::BuyersLeftOut(count) => write!(
+                f,
+                "the prices of {count} customers and tiers whose [[markup]] differs were not compared; change the rules of \
+                 fewer at once"
+            ),
             Self::NoRoute { service, name, orders, why } => {
                 write!(
                     f,
@@ -250,18 +347,39 @@ impl fmt::Display for Danger {
     }
 }
 
-/// Everything dangerous about going from one side to the other, the gravest kind first.
+/// `0.90 → 1.80 (+100 %)`
+fn step(from: Rate, to: Rate) -> String {
+    let (moved, plus) = (from.moved_to(to).unwrap_or_default(), if to > from { "+" } else { "" });
+    format!("{from} → {to} ({plus}{moved} %)")
+}
+
+/// Everything dangerous about an edit of what is in force, the gravest kind first.
+pub(super) fn of_edit(
+    old: Side<'_>,
+    new: Side<'_>,
+    changes: (&[ServiceChange], &[PanelChange]),
+    buyers: &Buyers<'_>,
+) -> Vec<Danger> {
+    let mut dangers = between(old, new, changes, buyers);
+    dangers.extend(unseen::between(old, new, &Judges::of(old.1, new.1), buyers));
+    if buyers.left_out_changed > 0 {
+        dangers.push(Danger::BuyersLeftOut(buyers.left_out_changed));
+    }
+    dangers.sort_by_key(Danger::kind);
+    dangers
+}
+
+/// Everything dangerous about what is sold on the one side and on the other, the gravest kind first.
 pub(super) fn between(
     (old, old_mapping): (&Snapshot, &Mapping),
     (new, new_mapping): (&Snapshot, &Mapping),
     (services, panels): (&[ServiceChange], &[PanelChange]),
     buyers: &Buyers<'_>,
 ) -> Vec<Danger> {
-    // By the old setting: an edit cannot wave itself through.
-    let (jump, floors) = (old_mapping.price_jump, (old_mapping.margin_floor, new_mapping.margin_floor));
+    let judges = Judges::of(old_mapping, new_mapping);
     let mut dangers = Vec::new();
     for sold in new.sold.values() {
-        dangers.extend(of_sale(old.sold.get(&sold.id).map(AsRef::as_ref), sold, floors, jump, buyers));
+        dangers.extend(judges.of_sale(old.sold.get(&sold.id).map(AsRef::as_ref), sold, buyers));
     }
     dangers.extend(services.iter().filter_map(of_service));
     dangers.extend(panels.iter().filter_map(of_panel));
@@ -269,54 +387,6 @@ pub(super) fn between(
     let negative = negative.filter(|rule| !old_mapping.markups.contains(rule));
     dangers.extend(negative.map(|rule| Danger::NegativePercent(rule.to_string())));
     dangers.sort_by_key(Danger::kind);
-    dangers
-}
-
-/// What a sale leaves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Enough,
-    BelowFloor,
-    Loss,
-}
-
-fn verdict(offer: Offer, floor: Percent) -> Verdict {
-    if offer.price < offer.cost {
-        return Verdict::Loss;
-    }
-    let keeps = offer.price.for_package().keeps_margin(offer.cost.for_package(), floor);
-    if keeps { Verdict::Enough } else { Verdict::BelowFloor }
-}
-
-fn of_sale(
-    before: Option<&Sold>,
-    sold: &Sold,
-    (was, floor): (Percent, Percent),
-    jump: Percent,
-    buyers: &Buyers<'_>,
-) -> Vec<Danger> {
-    let sale = |who: Who, offer: Offer| {
-        let priced = sold.routes.iter().find(|(_, cost)| *cost == Some(offer.cost)).or(sold.routes.first());
-        let route = priced.map(|(route, _)| place(route)).unwrap_or_default();
-        Sale { service: sold.id, name: sold.name.clone(), who, offer, route }
-    };
-    let margin = |who: Who, offer: Offer| match verdict(offer, floor) {
-        Verdict::Enough => None,
-        Verdict::BelowFloor => Some(Danger::BelowFloor(sale(who, offer), floor)),
-        Verdict::Loss => Some(Danger::Loss(sale(who, offer))),
-    };
-    let Some(before) = before else {
-        return buyers.offers(sold).into_iter().filter_map(|(who, offer)| margin(who, offer)).collect();
-    };
-    let mut dangers = Vec::new();
-    for (who, old, new) in buyers.pairs(before, sold) {
-        if old != new || verdict(old, was) != verdict(new, floor) {
-            dangers.extend(margin(who.clone(), new));
-        }
-        if old.price.moves_more_than(jump, new.price) {
-            dangers.push(Danger::PriceJump { sale: sale(who, new), from: old.price, jump });
-        }
-    }
     dangers
 }
 

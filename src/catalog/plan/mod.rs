@@ -5,12 +5,14 @@
 
 mod buyers;
 mod dangers;
+mod judges;
 mod panels;
 mod services;
 mod settings;
+mod unseen;
 
 pub use buyers::{BUYERS_MAX, Who};
-pub use dangers::{Danger, Kind};
+pub use dangers::{Danger, Kind, Written};
 pub use panels::{KeyChange, PanelChange, PanelEdit};
 pub use services::{Change, Difference, FieldChange, Offer, Repriced, RouteChange, ServiceChange, Why};
 pub use settings::SettingChange;
@@ -74,7 +76,7 @@ impl Plan {
         let buyers = Buyers::of(old, new);
         let services = services::between(old, new, &buyers, open);
         let panels = panels::between(&old_mapping.providers, &new_mapping.providers, open);
-        let dangers = dangers::between((old, old_mapping), (new, new_mapping), (&services, &panels), &buyers);
+        let dangers = dangers::of_edit((old, old_mapping), (new, new_mapping), (&services, &panels), &buyers);
         Ok(Self {
             from: Some(old_mapping.hash.clone()),
             to: new_mapping.hash.clone(),

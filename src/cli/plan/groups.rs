@@ -91,10 +91,15 @@ fn badness(danger: &Danger) -> (Percent, Reverse<Percent>, Reverse<u64>) {
         Danger::PriceJump { sale, from, .. } => {
             (nothing, Reverse(from.moved_to(sale.offer.price).unwrap_or_default().size()), none)
         }
+        Danger::CostJump { sale, from, .. } => {
+            (nothing, Reverse(from.moved_to(sale.offer.cost).unwrap_or_default().size()), none)
+        }
         Danger::NoRoute { orders: open, .. }
         | Danger::ServiceRemoved { orders: open, .. }
         | Danger::PanelRemoved { legs: open, .. }
         | Danger::AccountChanged { legs: open, .. } => (nothing, Reverse(nothing), Reverse(*open)),
-        Danger::NegativePercent(_) => (nothing, Reverse(nothing), none),
+        Danger::PackageJump { .. } | Danger::Unseen { .. } | Danger::BuyersLeftOut(_) | Danger::NegativePercent(_) => {
+            (nothing, Reverse(nothing), none)
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::catalog::mapping::Mapping;
 use crate::catalog::plan::{Plan, SettingChange};
-use crate::catalog::{Listings, Snapshot};
+use crate::catalog::{Listings, Snapshot, imports};
 use crate::cli::answer::Answer;
 use crate::cli::session::Session;
 use crate::cli::{Globals, check, in_force, serve};
@@ -58,7 +58,8 @@ async fn over_database(store: &Store, file: &File, folder: &Path) -> anyhow::Res
     let open = open_orders::count(store).await?;
     let place = (folder, &config::surroundings());
     let old = reload::with_retired(store, before.mapping, &file.mapping, place).await?;
-    let (was, is) = (Snapshot::resolve(&old, &listings), Snapshot::resolve(&file.mapping, &listings));
+    let to_come = imports::anticipated(store, &file.mapping, &listings).await?;
+    let (was, is) = (Snapshot::resolve(&old, &listings), Snapshot::resolve(&file.mapping, &to_come));
     let mut plan = Plan::between(&was, &is, &old, &file.mapping, &open)?;
     plan.settings.extend(alerts(&before.alerts, &file.alerts));
     Ok(Planned { plan, unread: unread(&file.mapping, &listings) })

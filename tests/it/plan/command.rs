@@ -86,7 +86,7 @@ async fn an_edit_is_shown_before_it_is_made_with_the_orders_that_are_open() {
     let text = said(&typed(folder.path(), &edited, &words).await);
     insta::assert_snapshot!("a_small_plan", without_hashes(&text, &document));
     let kinds: Vec<_> = document["dangers"].as_array().unwrap().iter().map(|danger| danger["kind"].clone()).collect();
-    assert_eq!(kinds, ["loss", "price_jump", "service_removed"]);
+    assert_eq!(kinds, ["loss", "price_jump", "unseen", "service_removed"]);
     assert_eq!(
         (document["orders_touched"].as_i64(), document["catalogues_unread"][0].as_str()),
         (Some(1), Some("new"))

@@ -1,0 +1,112 @@
+//! By what an edit's sales are judged: margins by the higher of two floors, and how far prices and costs may move.
+
+use crate::catalog::Sold;
+use crate::catalog::mapping::Mapping;
+use crate::catalog::plan::buyers::{Buyers, Who};
+use crate::catalog::plan::dangers::{Danger, Sale};
+use crate::catalog::plan::services::{Offer, place};
+use crate::domain::money::{Money, Percent, Rate};
+
+/// A charge, to be compared as rates are.
+pub(super) fn charge(money: Money) -> Rate {
+    Rate::from_decimal(money.decimal())
+}
+
+/// What a sale leaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Enough,
+    BelowFloor,
+    Loss,
+}
+
+fn verdict(offer: Offer, floor: Percent) -> Verdict {
+    if offer.price < offer.cost {
+        return Verdict::Loss;
+    }
+    let keeps = offer.price.for_package().keeps_margin(offer.cost.for_package(), floor);
+    if keeps { Verdict::Enough } else { Verdict::BelowFloor }
+}
+
+/// By what sales are judged: an edit cannot wave itself through.
+pub(super) struct Judges {
+    /// How far a price may move, as the version in force says.
+    pub jump: Percent,
+    /// What sales had to leave before.
+    before: Percent,
+    /// What they have to leave: the higher of the two sides' floors.
+    floor: Percent,
+}
+
+impl Judges {
+    pub fn of(old: &Mapping, new: &Mapping) -> Self {
+        Self { jump: old.price_jump, before: old.margin_floor, floor: old.margin_floor.max(new.margin_floor) }
+    }
+
+    /// What sales had to leave before, and what they have to leave.
+    pub fn floors(&self) -> (Percent, Percent) {
+        (self.before, self.floor)
+    }
+
+    /// What is dangerous about selling this, that was sold as that.
+    pub fn of_sale(&self, before: Option<&Sold>, sold: &Sold, buyers: &Buyers<'_>) -> Vec<Danger> {
+        let Some(before) = before else {
+            let offers = buyers.offers(sold).into_iter();
+            return offers.filter_map(|(who, offer)| self.of_margin(sold, who, offer)).collect();
+        };
+        let mut dangers = Vec::new();
+        for (who, old, new) in buyers.pairs(before, sold) {
+            if old != new || verdict(old, self.before) != verdict(new, self.floor) {
+                dangers.extend(self.of_margin(sold, who.clone(), new));
+            }
+            dangers.extend(self.of_price((before, old), (sold, new), who));
+        }
+        if dangers.is_empty() {
+            dangers.extend(self.of_costs(before, sold));
+        }
+        dangers
+    }
+
+    fn of_margin(&self, sold: &Sold, who: Who, offer: Offer) -> Option<Danger> {
+        match verdict(offer, self.floor) {
+            Verdict::Enough => None,
+            Verdict::BelowFloor => Some(Danger::BelowFloor(sale(sold, who, offer), self.floor)),
+            Verdict::Loss => Some(Danger::Loss(sale(sold, who, offer))),
+        }
+    }
+
+    /// Two prices of a package are compared only where they are for the same: it may be billed by its units.
+    fn of_price(&self, (before, old): (&Sold, Offer), (sold, new): (&Sold, Offer), who: Who) -> Option<Danger> {
+        let jump = self.jump;
+        let billed = (before.billed(1), sold.billed(1));
+        if billed.0 == billed.1 {
+            let jumps = old.price.moves_more_than(jump, new.price);
+            return jumps.then(|| Danger::PriceJump { sale: sale(sold, who, new), from: old.price, jump });
+        }
+        let charges = (billed.0.at(old.price).ok()?, billed.1.at(new.price).ok()?);
+        let jumps = charge(charges.0).moves_more_than(jump, charge(charges.1));
+        jumps.then(|| Danger::PackageJump { sale: sale(sold, who, new), charges, jump })
+    }
+
+    /// The first route that both sides have and that costs something quite else.
+    fn of_costs(&self, before: &Sold, sold: &Sold) -> Option<Danger> {
+        let jump = self.jump;
+        sold.routes.iter().find_map(|(route, cost)| {
+            let cost = (*cost)?;
+            let from = before.routes.iter().find(|(other, _)| other == route)?.1?;
+            let offer = Offer { price: sold.price.rate, cost };
+            let (service, name) = (sold.id, sold.name.clone());
+            from.moves_more_than(jump, cost).then(|| Danger::CostJump {
+                sale: Sale { service, name, who: Who::Everybody, offer, route: place(route) },
+                from,
+                jump,
+            })
+        })
+    }
+}
+
+fn sale(sold: &Sold, who: Who, offer: Offer) -> Sale {
+    let priced = sold.routes.iter().find(|(_, cost)| *cost == Some(offer.cost)).or(sold.routes.first());
+    let route = priced.map(|(route, _)| place(route)).unwrap_or_default();
+    Sale { service: sold.id, name: sold.name.clone(), who, offer, route }
+}
