@@ -222,9 +222,8 @@ impl Kind {
                  {object}`"
             ),
             Self::BelowFloor => format!(
-                "what panel {object} charges leaves less than floor_percent of fixed prices, or nothing, and they are sold \
-                 all the same: look with `panelgate catalog list --provider {object}`, and raise their rate or give them \
-                 a cheaper route"
+                "what panel {object} charges leaves less than floor_percent of fixed prices that are sold all the same: \
+                 look with `panelgate catalog list --provider {object}`, and raise their rate or add a cheaper route"
             ),
             Self::Audit => format!(
                 "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, and find out who \

@@ -158,8 +158,8 @@ pub fn leaves_least<'r>(rules: &'r [MarkupRule], unseen: Unseen<'_>) -> Option<&
     let sure = may().filter(|rule| rule.surely_speaks(unseen)).max_by_key(|rule| rule.scope.rank());
     let over = may()
         .filter(|rule| !rule.surely_speaks(unseen) && sure.is_none_or(|sure| rule.scope.rank() >= sure.scope.rank()));
-    let percent = |rule: &Option<&MarkupRule>| rule.map(|rule| rule.percent).unwrap_or_default();
-    std::iter::once(sure).chain(over.map(Some)).min_by_key(percent).flatten()
+    let percent = |rule: Option<&MarkupRule>| rule.map(|rule| rule.percent).unwrap_or_default();
+    std::iter::once(sure).chain(over.map(Some)).min_by_key(|rule| percent(*rule)).flatten()
 }
 
 /// Whether `text` matches a pattern in which `*` stands for any text, the empty one included.

@@ -70,14 +70,12 @@ fn of_block(
         return None;
     }
     let is_other = before.is_none_or(|before| before.routes != rule.routes || was.is_some() != rule.rate.is_some());
-    let written = match rule.rate {
-        Some(rate) => (is_other || was.is_some_and(|was| rate < was)).then_some(Written::Rate(rate)),
-        None => {
-            let providers: Vec<&ProviderId> = rule.routes.iter().map(|route| &route.provider).collect();
-            let category = rule.category.as_deref();
-            let unseen = Unseen { service: Some(rule.id), category, providers: &providers };
-            of_markup(unseen, is_other, old, new, judges)
-        }
+    let written = if let Some(rate) = rule.rate {
+        (is_other || was.is_some_and(|was| rate < was)).then_some(Written::Rate(rate))
+    } else {
+        let providers: Vec<&ProviderId> = rule.routes.iter().map(|route| &route.provider).collect();
+        let unseen = Unseen { service: Some(rule.id), category: rule.category.as_deref(), providers: &providers };
+        of_markup(unseen, is_other, old, new, judges)
     };
     let what = format!("service {} {name:?}", rule.id);
     written.map(|written| Danger::Unseen { service: Some(rule.id), what, written })
