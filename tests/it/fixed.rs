@@ -5,6 +5,7 @@ use std::path::Path;
 
 use panelgate::config;
 use panelgate::domain::id::ServiceId;
+use panelgate::domain::money::Rate;
 use panelgate::domain::service::ServiceType;
 
 use crate::books::holds;
@@ -41,8 +42,10 @@ async fn a_first_route_that_creeps_past_a_fixed_price_is_left_and_a_person_is_to
 #[tokio::test]
 async fn what_was_bought_is_never_sent_on_as_a_service_of_another_kind() {
     let mut world = two().await;
+    world.panels[1].set_rate("5", Rate::parse("0.50").unwrap());
+    world.house.refresh().await.unwrap();
     let order = world.buy("1", "100").await;
-    // Under its id something else is sold by now, as cheap as it was.
+    // Under its id something else is sold by now, and cheaper.
     let text = world.file.text.replace("{ provider = \"b\", service = \"1\" }", "").replace(
         "routes = [{ provider = \"a\", service = \"1\" }, ]",
         "routes = [{ provider = \"b\", service = \"5\" }]",
@@ -52,7 +55,8 @@ async fn what_was_bought_is_never_sent_on_as_a_service_of_another_kind() {
     assert_eq!(world.house.catalog.now().sold[&ServiceId(1)].kind, ServiceType::Poll);
     world.panels[0].switch_service("1", false);
     world.work().await;
-    assert_eq!(placed(&world), [0, 0], "the refused order found no other route");
+    assert_eq!(world.panels[1].requests().get("add"), None, "the refused order has no other route");
+    assert_eq!(placed(&world), [0, 0]);
     assert!(world.status(order).await.contains(r#""status":"Canceled""#));
     world.audit().await;
 }
