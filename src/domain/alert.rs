@@ -221,10 +221,7 @@ impl Kind {
                  `panelgate catalog diff --provider {object} --since 1d`, and accept them with `panelgate catalog accept \
                  {object}`"
             ),
-            Self::BelowFloor => format!(
-                "what panel {object} charges leaves less than floor_percent of fixed prices that are sold all the same: \
-                 look with `panelgate catalog list --provider {object}`, and raise their rate or add a cheaper route"
-            ),
+            Self::BelowFloor => below_floor(object),
             Self::Audit => format!(
                 "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, and find out who \
                  wrote to the database before money is paid out"
@@ -255,6 +252,13 @@ impl Kind {
             }
         }
     }
+}
+
+fn below_floor(object: &str) -> String {
+    format!(
+        "what panel {object} charges leaves less than floor_percent of fixed prices that are sold all the same: look with \
+         `panelgate catalog list --provider {object}`, and raise their rate or add a cheaper route"
+    )
 }
 
 #[cfg(test)]
