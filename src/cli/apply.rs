@@ -1,6 +1,8 @@
 //! `apply`: the configuration file comes into force, dangers included: a person said so.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,9 +47,9 @@ pub struct Published {
 pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Result<Published> {
     let surroundings = config::surroundings();
     let path = check::file(&session.globals);
-    let folder = path.parent().map(std::path::Path::to_owned).unwrap_or_default();
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let present = versions::in_force(&session.store).await?;
-    let known = present.as_ref().and_then(read);
+    let known = present.as_ref().and_then(|present| read(present, &folder));
     let no_mapping = known.as_ref().map(|known| &*known.mapping);
     let unreadable = match no_mapping {
         Some(known) => reload::unreadable_keys(file, &surroundings, Some(known)),
@@ -81,9 +83,10 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
     Ok(Published { hash, before, changed, dangers, restart, strangers, nodes })
 }
 
-/// What this program makes of the version in force; nothing of its environment is asked.
-fn read(version: &Version) -> Option<File> {
-    config::read(&version.body, std::path::Path::new("."), &std::collections::BTreeMap::new()).ok()
+/// What this program makes of the version in force, its key files beside the same file; nothing of its environment is
+/// asked.
+fn read(version: &Version, folder: &Path) -> Option<File> {
+    config::read(&version.body, folder, &BTreeMap::new()).ok()
 }
 
 /// The nodes that run, once all of them serve it, or when the time is over.
