@@ -136,6 +136,16 @@ pub async fn find(store: &Store, hash: &str) -> Result<Option<Option<Version>>, 
     Ok(row.map(|row| row.body.map(|body| Version { id: row.id, hash: ConfigHash(row.hash), body })))
 }
 
+/// Whether a text of that hash came into force as this version or a later one.
+pub async fn is_since(store: &Store, hash: &ConfigHash, version: i64) -> Result<bool, StoreError> {
+    let since = sqlx::query_scalar!(
+        r#"select exists (select from config_version where hash = $1 and id >= $2) as "since!""#,
+        hash.0,
+        version
+    );
+    Ok(since.fetch_one(&store.workers).await?)
+}
+
 /// Publishes a text that was planned against a version; `None`: another one is in force by now (perhaps this very text),
 /// and nothing was done. The number of the new version.
 pub async fn publish(
