@@ -1,6 +1,7 @@
 //! Live configuration: nodes over one database, each with a file of its own, whose watch looks when the test says.
 
 mod back;
+mod file;
 mod late;
 mod load;
 mod panels;
