@@ -98,11 +98,16 @@ pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Instant) -> Result<(),
             catalogue::renew(tx, provider).await?;
         }
     }
+    let taken = taken(tx, mapping).await?;
+    if taken.is_empty() { Ok(()) } else { Err(Refused::Taken(taken)) }
+}
+
+/// The blocks of a configuration whose ids mean something else.
+pub async fn taken(tx: &mut Tx, mapping: &Mapping) -> Result<Vec<Taken>, StoreError> {
+    let blocks: Vec<i32> = mapping.services.iter().map(|rule| rule.id.0).collect();
     let given: HashMap<ServiceId, Route> = imports::given(tx, &blocks).await?.into_iter().collect();
     let clash = |rule: &ServiceRule| given.get(&rule.id).filter(|of| !means(rule, of)).cloned();
-    let taken: Vec<Taken> =
-        mapping.services.iter().filter_map(|rule| Some(Taken { id: rule.id, of: clash(rule)? })).collect();
-    if taken.is_empty() { Ok(()) } else { Err(Refused::Taken(taken)) }
+    Ok(mapping.services.iter().filter_map(|rule| Some(Taken { id: rule.id, of: clash(rule)? })).collect())
 }
 
 /// What a panel was just stored to list gets its ids, in the same transaction; unless another version came into force

@@ -1,6 +1,8 @@
 //! `apply`: the configuration file comes into force, dangers included: a person said so.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +27,8 @@ const LOOKS_MAX: u32 = 200;
 pub async fn run(session: &Session) -> anyhow::Result<Answer> {
     let path = check::file(&session.globals);
     let file = config::load(&path, &config::surroundings())?;
-    let published = publish(session, &file, "config apply").await?;
-    Ok(published.answer())
+    let published = publish(session, &file, "config apply").await?.adopted(session).await?;
+    Ok(Answer::new(published.head() + &published.text(), published.document()))
 }
 
 /// What publishing a text came to.
@@ -41,13 +43,13 @@ pub struct Published {
     nodes: Vec<Running>,
 }
 
-/// Publishes a file that was found right, and waits for the nodes that run.
+/// Publishes a file that was found right; nobody is waited for yet.
 pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Result<Published> {
     let surroundings = config::surroundings();
     let path = check::file(&session.globals);
-    let folder = path.parent().map(std::path::Path::to_owned).unwrap_or_default();
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let present = versions::in_force(&session.store).await?;
-    let known = present.as_ref().and_then(read);
+    let known = present.as_ref().and_then(|present| read(present, &folder));
     let no_mapping = known.as_ref().map(|known| &*known.mapping);
     let unreadable = match no_mapping {
         Some(known) => reload::unreadable_keys(file, &surroundings, Some(known)),
@@ -77,13 +79,13 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
     }
     let strangers = catalog::strangers(&session.store, &file.mapping).await?;
     let strangers = strangers.iter().map(ToString::to_string).collect();
-    let nodes = adopted(session, &hash).await?;
-    Ok(Published { hash, before, changed, dangers, restart, strangers, nodes })
+    Ok(Published { hash, before, changed, dangers, restart, strangers, nodes: Vec::new() })
 }
 
-/// What this program makes of the version in force; nothing of its environment is asked.
-fn read(version: &Version) -> Option<File> {
-    config::read(&version.body, std::path::Path::new("."), &std::collections::BTreeMap::new()).ok()
+/// What this program makes of the version in force, its key files beside the same file; nothing of its environment is
+/// asked.
+fn read(version: &Version, folder: &Path) -> Option<File> {
+    config::read(&version.body, folder, &BTreeMap::new()).ok()
 }
 
 /// The nodes that run, once all of them serve it, or when the time is over.
@@ -100,18 +102,30 @@ async fn adopted(session: &Session, hash: &ConfigHash) -> anyhow::Result<Vec<Run
 }
 
 impl Published {
-    /// The answer for people and for scripts.
-    pub fn answer(&self) -> Answer {
-        Answer::new(self.text(), self.document())
+    /// The same with the nodes that run, once all of them serve it, or when the time is over.
+    pub async fn adopted(self, session: &Session) -> anyhow::Result<Self> {
+        let nodes = adopted(session, &self.hash).await?;
+        Ok(Self { nodes, ..self })
     }
 
-    pub fn text(&self) -> String {
+    /// What was in force before, if that was something else.
+    pub fn from(&self) -> Option<&ConfigHash> {
+        self.before.as_ref().filter(|_| self.changed)
+    }
+
+    /// What is in force now, in a line for people.
+    pub fn head(&self) -> String {
         let hash = &self.hash;
-        let mut text = match (&self.before, self.changed) {
+        match (&self.before, self.changed) {
             (_, false) => format!("{hash} is in force already\n"),
             (Some(before), true) => format!("{hash} is in force; before: {before}\n"),
             (None, true) => format!("{hash} is in force, the first one\n"),
-        };
+        }
+    }
+
+    /// What else people are told.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
         for danger in &self.dangers {
             let _ = writeln!(text, "dangerous, and done: {danger}");
         }
@@ -139,6 +153,7 @@ impl Published {
         text
     }
 
+    /// All of it, for scripts.
     pub fn document(&self) -> Value {
         let serving = self.nodes.iter().filter(|node| node.hash == self.hash).count();
         let nodes = self

@@ -21,6 +21,7 @@ mod panel_sim;
 mod plan;
 mod provider;
 mod provider_probe;
+mod replace;
 mod rollback;
 mod serve;
 mod session;

@@ -83,7 +83,7 @@ fn settings(options: &Options) -> anyhow::Result<ProviderSettings> {
 /// Reads blocks as part of a file whose gateway bills in this currency.
 fn read(blocks: &str, currency: &str) -> Result<config::File, config::Complaints> {
     let text = format!("[gateway]\ncurrency = \"{currency}\"\n\n{blocks}");
-    config::read(&text, Path::new("."), &BTreeMap::new())
+    config::read_on(&text, Path::new("."), &BTreeMap::new(), Some(SystemClock.now().date_naive()))
 }
 
 /// The lines of a block that were given and not learnt.

@@ -1,22 +1,19 @@
 //! `rollback`: an earlier configuration comes into force again, and into the file.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
 
 use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::replace::Replacement;
 use crate::cli::session::Session;
 use crate::cli::{apply, check};
 use crate::config;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::id::ConfigHash;
-use crate::store::versions::{self, Version};
-
-/// Files kept beside the one that is written, for one hash.
-const KEPT_MAX: u32 = 1_000;
+use crate::store::versions::{self, EditState, HistoryRow, Version};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -26,33 +23,53 @@ pub struct Options {
 }
 
 pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> {
+    let path = path(&check::file(&session.globals))?;
     let version = wanted(session, options.hash.as_deref()).await?;
-    let path = check::file(&session.globals);
-    // Through a link to the file that it names, so that the link stays.
-    let path = path.canonicalize().unwrap_or(path);
     let (today, bytes) = (SystemClock.now().date_naive(), version.body.clone().into_bytes());
     let file = config::parse(&path, bytes, &config::surroundings(), today).map_err(|error| {
         WrongUse::because(format!("{} does not validate any more, and nothing was changed:\n{error}", version.hash))
     })?;
+    let passed_over = if options.hash.is_none() { newer_edit(session).await? } else { None };
     // Made ready before anything is published: what cannot be written is no roll-back.
-    let ready = Ready::beside(&path, &version)?;
-    let published = match apply::publish(session, &file, "config rollback").await {
-        Ok(published) => published,
-        Err(error) => {
-            ready.drop_it();
-            return Err(error);
-        }
+    let ready = Replacement::beside(&path, &version.body)?;
+    let published = apply::publish(session, &file, "config rollback").await?;
+    // Before any node is waited for: a file that is written late counts as an edit of what was applied meanwhile.
+    let kept = put(session, ready, &version.hash).await?;
+    let published = published.adopted(session).await?;
+    let (hash, from, file) = (&version.hash, published.from(), path.display());
+    let mut text = match from {
+        Some(from) => format!("went back from {from} to {hash}, which is in force\n"),
+        None => published.head(),
     };
-    let kept = ready.put(&path)?;
-    let (mut text, file) = (published.text(), path.display());
-    let _ = match &kept {
-        Some(kept) => writeln!(text, "{file} holds it; the file before is {}", kept.display()),
-        None => writeln!(text, "{file} holds it"),
-    };
+    if let (Some(edit), Some(from)) = (&passed_over, from) {
+        let (edit, state) = (&edit.hash, &edit.state);
+        let _ = writeln!(
+            text,
+            "{edit}, which is newer and {state}, was never in force; `panelgate rollback {from}` goes to what was before it"
+        );
+    }
+    text += &published.text();
+    let _ = writeln!(text, "{file} holds it; the file before is {}", kept.display());
     let mut document = published.document();
     document["file"] = json!(file.to_string());
-    document["kept"] = json!(kept.map(|kept| kept.display().to_string()));
+    document["kept"] = json!(kept.display().to_string());
+    document["passed_over"] = json!(passed_over.map(|edit| json!({ "config_hash": edit.hash.0, "state": edit.state })));
     Ok(Answer::new(text, document))
+}
+
+/// The file that is written; one that is not there is nobody's configuration.
+fn path(named: &Path) -> anyhow::Result<PathBuf> {
+    let there = named.canonicalize().and_then(|path| Ok((std::fs::metadata(&path)?.is_file(), path)));
+    let name = named.display();
+    match there {
+        Ok((true, path)) => Ok(path),
+        Ok((false, _)) => Err(WrongUse::because(format!(
+            "{name} is no file, and nothing was changed; name the gateway's configuration file with --config"
+        ))),
+        Err(error) => Err(WrongUse::because(format!(
+            "{name} cannot be found, and nothing was changed; name the gateway's configuration file with --config: {error}"
+        ))),
+    }
 }
 
 async fn wanted(session: &Session, hash: Option<&str>) -> anyhow::Result<Version> {
@@ -63,68 +80,34 @@ async fn wanted(session: &Session, hash: Option<&str>) -> anyhow::Result<Version
     match versions::find(&session.store, hash).await? {
         Some(Some(version)) => Ok(version),
         Some(None) => anyhow::bail!("the text of {hash} is too old to be kept; `panelgate config list` shows all"),
-        None => anyhow::bail!("{hash:?} was never in force; `panelgate config list` shows what was"),
+        None => anyhow::bail!(
+            "{hash:?} was never in force; `panelgate config list` shows what was, and what is: \"in force\""
+        ),
     }
 }
 
-/// The text, written and safe on the disk under another name.
-struct Ready {
-    half: PathBuf,
-    hash: ConfigHash,
+/// A refused or waiting text that was seen after the version in force came to be that.
+async fn newer_edit(session: &Session) -> anyhow::Result<Option<HistoryRow>> {
+    let newest = versions::history(&session.store, 1).await?.pop();
+    let is_edit =
+        |row: &HistoryRow| [EditState::Refused, EditState::Waiting].iter().any(|state| state.word() == row.state);
+    Ok(newest.filter(is_edit))
 }
 
-impl Ready {
-    fn beside(path: &Path, version: &Version) -> anyhow::Result<Self> {
-        let half = named(path, &format!("new-{}", std::process::id()));
-        let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&half)?;
-            file.write_all(version.body.as_bytes())?;
-            if let Ok(replaced) = std::fs::metadata(path) {
-                file.set_permissions(replaced.permissions())?;
-            }
-            file.sync_all()
-        };
-        write().with_context(|| format!("cannot write {}", half.display()))?;
-        Ok(Self { half, hash: version.hash.clone() })
+/// Puts the text in the file's place while it is in force; where the replaced file was kept.
+async fn put(session: &Session, ready: Replacement, hash: &ConfigHash) -> anyhow::Result<PathBuf> {
+    let path = ready.path().display().to_string();
+    let mut tx = session.store.begin().await?;
+    let newest = versions::newest_held(&mut tx).await?;
+    if let Some(newest) = newest.filter(|newest| newest != hash) {
+        anyhow::bail!(
+            "{hash} came into force, but somebody applied {newest} right after it, which is in force now; {path} was left \
+             as it is; `panelgate config list` tells who did that and why"
+        );
     }
-
-    /// Puts it in the file's place; where the replaced file was kept. It is there under its name or the other, whenever
-    /// the machine stops.
-    fn put(&self, path: &Path) -> anyhow::Result<Option<PathBuf>> {
-        let put = || -> std::io::Result<Option<PathBuf>> {
-            let kept = keep(path, &self.hash)?;
-            std::fs::rename(&self.half, path)?;
-            std::fs::File::open(path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")))?
-                .sync_all()?;
-            Ok(kept)
-        };
-        put().with_context(|| {
-            format!("{} is in force, but {} cannot be written; write it there yourself", self.hash, path.display())
-        })
-    }
-
-    fn drop_it(&self) {
-        let _ = std::fs::remove_file(&self.half);
-    }
-}
-
-/// Keeps the file that is replaced beside its place, under a name that nothing has yet.
-fn keep(path: &Path, hash: &ConfigHash) -> std::io::Result<Option<PathBuf>> {
-    for n in 1..=KEPT_MAX {
-        let name = if n == 1 { format!("before-{hash}") } else { format!("before-{hash}.{n}") };
-        let kept = named(path, &name);
-        match std::fs::hard_link(path, &kept) {
-            Ok(()) => return Ok(Some(kept)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(std::io::Error::other("too many files of former roll-backs; remove some"))
-}
-
-fn named(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{ending}"));
-    PathBuf::from(name)
+    let kept = ready
+        .put(&format!("before-{hash}"))
+        .with_context(|| format!("{hash} is in force, but {path} cannot be written; write it there yourself"))?;
+    tx.commit().await?;
+    Ok(kept)
 }

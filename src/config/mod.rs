@@ -139,12 +139,12 @@ pub fn parse(
         .map_err(|complaints| complaints.about(path.display().to_string()))?)
 }
 
-/// Reads a text as `providers.toml`; relative key files start at `folder`.
+/// Reads a text that was published as `providers.toml`, wherever that was; relative key files start at `folder`.
 pub fn read(text: &str, folder: &Path, surroundings: &BTreeMap<String, String>) -> Result<File, Complaints> {
     read_on(text, folder, surroundings, None)
 }
 
-/// The same on a day, from which on exchange rates may be too old.
+/// The same as a file of this machine on a day: exchange rates may be too old by then, and a `ca_file` must be here.
 pub fn read_on(
     text: &str,
     folder: &Path,
@@ -205,7 +205,7 @@ fn mapping(
     let currency = gateway.as_ref().and_then(|gateway| gateway.currency.as_deref());
     let exchange = exchange::read(top, currency, today, notes);
     let currencies = Currencies { gateways: currency, rates: &exchange };
-    let (providers, ids) = provider::read_all(top, currencies, folder);
+    let (providers, ids) = provider::read_all(top, currencies, provider::Place { folder, ours: today.is_some() });
     let services = service::read_all(top, &ids, notes);
     let imports = import::read_all(top, &ids);
     let limits = gateway::limits(top);

@@ -30,11 +30,21 @@ const TIMEOUT_MS_MAX: i64 = 240_000;
 /// The longest span in hours; a year.
 const HOURS_MAX: i64 = 8_760;
 
+/// Where the files lie that a text names.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'p> {
+    /// Relative names start here.
+    pub folder: &'p Path,
+    /// Whether the text is a file of this machine, whose files must be here too: a published text may come from another
+    /// machine, and is no worse a text for what lies only there.
+    pub ours: bool,
+}
+
 /// The panels that could be read, and the ids of all, so that a route to a broken block is not called unknown too.
 pub(super) fn read_all<'t>(
     top: &mut Section<'t>,
     currencies: Currencies<'_>,
-    folder: &Path,
+    place: Place<'_>,
 ) -> (Vec<ProviderSettings>, BTreeSet<&'t str>) {
     let mut ids = BTreeSet::new();
     let mut providers = Vec::new();
@@ -46,7 +56,7 @@ pub(super) fn read_all<'t>(
                 section.complain_whole("a second block with this id; ids are unique, rename or remove one");
             }
         }
-        providers.extend(read(section, currencies, folder));
+        providers.extend(read(section, currencies, place));
     }
     (providers, ids)
 }
@@ -56,14 +66,14 @@ fn is_id(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-fn read(mut section: Section<'_>, currencies: Currencies<'_>, folder: &Path) -> Option<ProviderSettings> {
+fn read(mut section: Section<'_>, currencies: Currencies<'_>, place: Place<'_>) -> Option<ProviderSettings> {
     let id = id(&mut section);
     let dialects = PanelDialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));
     let dialect = section.word("dialect", &dialects).unwrap_or(PanelDialect::Classic);
     let allow_http = section.flag("allow_http").unwrap_or(false);
     let url = url(&mut section, allow_http);
-    let ca_file = ca_file(&mut section, folder);
-    let key = key(&mut section, folder);
+    let ca_file = ca_file(&mut section, place);
+    let key = key(&mut section, place.folder);
     let money = currency(&mut section, currencies);
     // Upper bounds stop slips of the finger, not ambitions; the lower bound of the timeout lets a slow TLS handshake live.
     let requests_per_second = section.whole("requests_per_second", 1..=1_000).unwrap_or(10);
@@ -162,11 +172,14 @@ fn asking(section: &mut Section<'_>, dialect: PanelDialect) -> AskingSettings {
     }
 }
 
-/// Authorities of the panel's own, looked at already here: a bad file is told before anything is sold through it.
-fn ca_file(section: &mut Section<'_>, folder: &Path) -> Option<PathBuf> {
+/// Authorities of the panel's own, looked at already here where they must be here: a bad file is told before anything is
+/// sold through it. Elsewhere whoever builds the panel tells of it.
+fn ca_file(section: &mut Section<'_>, place: Place<'_>) -> Option<PathBuf> {
     let found = section.line("ca_file", FILE_NAME_BYTES_MAX)?;
-    let path = folder.join(found.value);
-    if let Err(error) = check_ca_file(&path) {
+    let path = place.folder.join(found.value);
+    if place.ours
+        && let Err(error) = check_ca_file(&path)
+    {
         section.complain("ca_file", found.at, &error.to_string());
         return None;
     }

@@ -25,7 +25,9 @@ impl Reload {
     pub async fn adopt(&self) -> Result<bool, StoreError> {
         let _turn = self.0.turn.lock().await;
         let served = self.0.parts.catalog.mapping().hash.clone();
-        let adopted = match versions::newest(&self.0.parts.store).await? {
+        let newest = versions::newest(&self.0.parts.store).await?;
+        self.standing(|standing| standing.newest = newest.as_ref().map(|(id, _)| *id));
+        let adopted = match newest {
             Some((_, hash)) if hash != served => self.change(&hash).await?,
             Some(_) | None => false,
         };

@@ -24,6 +24,8 @@ pub struct Standing {
     pub keyless: Vec<ProviderId>,
     /// Whether it could not adopt the version in force.
     pub behind: bool,
+    /// The newest version that it knows of.
+    pub(super) newest: Option<i64>,
     /// What was told of it last, and when.
     pub(super) told: Option<(NodeRow, Instant)>,
 }

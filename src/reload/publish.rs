@@ -22,9 +22,9 @@ const PLANS_MAX: usize = 8;
 /// Who stands behind a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consent {
-    /// Nobody but the file itself: `reload = "apply"` and dangers have it wait.
+    /// Nobody but the file itself: `reload = "apply"`, dangers, and what it cannot be compared with have it wait.
     Edit,
-    /// A signal: dangers have it wait.
+    /// A signal: dangers, and what it cannot be compared with, have it wait.
     Signal,
     /// A person who said `apply`.
     Person,
@@ -76,11 +76,11 @@ pub async fn publish(
             return Ok(Outcome::Same);
         }
         let before = match &present {
-            Some((_, hash)) => mapping_of(store, hash, place, at_hand).await?,
+            Some((_, hash)) => Some(mapping_of(store, hash, place, at_hand).await?),
             None => None,
         };
         let (dangers, does): (Vec<String>, _) = match before {
-            Some(before) => {
+            Some(Ok(before)) => {
                 if consent == Consent::Edit && before.reload == Mode::Apply {
                     return Ok(Outcome::Waits(vec!["reload = \"apply\": every edit waits for `apply`".to_owned()]));
                 }
@@ -90,6 +90,7 @@ pub async fn publish(
                     Err(other) => return Ok(Outcome::Refused(vec![other.to_string()])),
                 }
             }
+            Some(Err(why)) => (vec![why], None),
             None => (Vec::new(), None),
         };
         if !dangers.is_empty() && consent != Consent::Person {
@@ -156,18 +157,27 @@ async fn guarded(
     Ok(true)
 }
 
-/// The configuration in force. `None`: this program cannot read it, so nothing can be compared.
+/// The configuration in force, or why nothing can be compared with it: a newer program may have published it, and what
+/// cannot be compared may be anything.
 async fn mapping_of(
     store: &Store,
     hash: &ConfigHash,
     place: (&Path, &BTreeMap<String, String>),
     at_hand: Option<AtHand<'_>>,
-) -> Result<Option<Arc<Mapping>>, StoreError> {
+) -> Result<Result<Arc<Mapping>, String>, StoreError> {
     if let Some(AtHand { served, .. }) = at_hand.filter(|at_hand| at_hand.served.mapping.hash == *hash) {
-        return Ok(Some(served.mapping.clone()));
+        return Ok(Ok(served.mapping.clone()));
     }
-    let Some(version) = versions::in_force(store).await? else { return Ok(None) };
-    Ok(roll::read(version.body, place).await.ok().map(|file| file.mapping))
+    let Some(version) = versions::in_force(store).await? else {
+        return Ok(Err(format!(
+            "the text of the version in force, {hash}, is not kept, so nothing can be compared with it"
+        )));
+    };
+    let read = roll::read(version.body, place).await;
+    Ok(read.map(|file| file.mapping).map_err(|complaints| {
+        let hash = version.hash;
+        format!("the version in force, {hash}, cannot be read by this program, so nothing can be compared with it: {complaints}")
+    }))
 }
 
 /// The mapping in force with the last blocks of panels that it does not name, that still have something open, and that

@@ -46,8 +46,8 @@ pub enum StartError {
 
 /// Decides what a process with this file serves first, and publishes the file where that is right.
 ///
-/// A file that was in force earlier is not published: a node that comes back late must not take everybody back with it.
-/// Any other is judged like an edit.
+/// A file that was in force earlier is not published, whether the present version can be read here or not: a node that
+/// comes back late must not take everybody back with it. Any other is judged like an edit.
 pub async fn start(
     store: &Store,
     clock: &SharedClock,
@@ -68,9 +68,17 @@ pub async fn start(
         let started = started(&file, None);
         return Ok((file, started));
     }
+    let was_in_force = versions::find(store, &file.mapping.hash.0).await?.is_some();
     let place = (ground.folder(), &ground.surroundings);
     let served = match roll::read(present.body, place).await {
         Ok(served) => served,
+        Err(complaints) if was_in_force => {
+            let (hash, file) = (&present.hash, &file.mapping.hash);
+            return Err(StartError::Refused(format!(
+                "the version in force, {hash}, cannot be read by this program, and the file, {file}, was in force earlier; \
+                 start a newer program, or go back to the file with `panelgate apply`: {complaints}"
+            )));
+        }
         Err(complaints) => {
             tracing::error!(hash = %present.hash, "the version in force cannot be read by this program, and its own file \
                                                    is published instead: {complaints}");
@@ -79,7 +87,7 @@ pub async fn start(
             return Ok((file, started));
         }
     };
-    if versions::find(store, &file.mapping.hash.0).await?.is_some() {
+    if was_in_force {
         tracing::error!(
             file = %file.mapping.hash, in_force = %present.hash,
             "the file was in force earlier and is not any more: the version in force is served; bring its text here, or \

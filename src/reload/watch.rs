@@ -25,14 +25,15 @@ pub const STOOD_STILL: TimeDelta = TimeDelta::milliseconds(400);
 pub struct Watch {
     seen: Content,
     since: Instant,
-    /// What this process served when it saw that.
-    over: Option<ConfigHash>,
+    /// The newest version that was known when it looked for that.
+    over: Option<i64>,
     /// The text that was judged last.
     judged: ConfigHash,
     /// Whether it was told that the file is gone since.
     gone: bool,
-    /// Whether the file changed since this process began to watch it.
-    edited: bool,
+    /// The file was edited over this version, and was not found in force since. What was in force already when it was
+    /// written, or came into force since by somebody else, is no edit of what came after it.
+    edited: Option<i64>,
 }
 
 /// The file at one look.
@@ -70,7 +71,7 @@ impl Watch {
     pub fn after(started: &Started, now: Instant) -> Self {
         let hash = config::hash(&started.bytes);
         let seen = Content::Bytes(started.bytes.clone(), hash.clone());
-        Self { seen, since: now, over: None, judged: hash, gone: false, edited: false }
+        Self { seen, since: now, over: None, judged: hash, gone: false, edited: None }
     }
 }
 
@@ -89,8 +90,10 @@ impl Reload {
     async fn look_with(&self, consent: Consent) -> Result<Seen, StoreError> {
         let Some(path) = self.0.ground.file.clone() else { return Ok(Seen::Nothing) };
         let mut watch = self.0.watch.lock().await;
+        // Before the file is read: whoever publishes and then writes the file is found to have been first.
+        let known = self.standing(|standing| standing.newest);
         let (read, now) = (aside(move || config::bytes(&path)).await, self.0.parts.clock.now());
-        watch.take_in(read, now, self.0.parts.catalog.mapping().hash.clone());
+        watch.take_in(read, now, known);
         let signal = consent == Consent::Signal;
         match &watch.seen {
             Content::Gone(_) if watch.gone && !signal => return Ok(Seen::Nothing),
@@ -108,19 +111,15 @@ impl Reload {
                 Seen::Gone
             }
             Content::Bytes(bytes, hash) => {
-                watch.edited |= watch.judged != hash;
-                let seen = if watch.over.as_ref() == Some(&hash) && !signal {
-                    // It was in force when it was written, by a roll-back: no edit of what a person applied since.
-                    self.standing(|standing| (standing.file, standing.judged) = (Some(hash.clone()), None));
-                    Seen::Same
-                } else {
-                    self.judge(bytes, &hash, watch.edited, consent).await?
-                };
+                if watch.judged != hash {
+                    watch.edited = Some(watch.over.unwrap_or(0));
+                }
+                let seen = self.judge(bytes, &hash, watch.edited, consent).await?;
                 if seen != Seen::Crowded {
                     (watch.judged, watch.gone) = (hash, false);
                 }
-                if matches!(seen, Seen::Published | Seen::Same) {
-                    watch.edited = false;
+                if matches!(seen, Seen::Published | Seen::Same | Seen::Late) {
+                    watch.edited = None;
                 }
                 seen
             }
@@ -134,7 +133,7 @@ impl Reload {
         &self,
         bytes: Vec<u8>,
         hash: &ConfigHash,
-        edited: bool,
+        edited: Option<i64>,
         consent: Consent,
     ) -> Result<Seen, StoreError> {
         tracing::debug!(%hash, "an edit is judged");
@@ -147,7 +146,11 @@ impl Reload {
         };
         tracing::debug!(%hash, "an edit is read");
         let parts = &self.0.parts;
-        if !edited {
+        let in_force_since = match edited {
+            Some(over) => versions::is_since(&parts.store, hash, over).await?,
+            None => true,
+        };
+        if in_force_since {
             let present = versions::newest(&parts.store).await?;
             let in_force = present.is_some_and(|(_, present)| present == *hash);
             if !in_force && versions::find(&parts.store, &hash.0).await?.is_some() {
@@ -234,7 +237,7 @@ impl Reload {
 }
 
 impl Watch {
-    fn take_in(&mut self, read: io::Result<Vec<u8>>, now: Instant, served: ConfigHash) {
+    fn take_in(&mut self, read: io::Result<Vec<u8>>, now: Instant, known: Option<i64>) {
         let seen = match (read, &self.seen) {
             (Ok(bytes), Content::Bytes(same, _)) if bytes == *same => return,
             (Err(_), Content::Gone(_)) => return,
@@ -244,6 +247,6 @@ impl Watch {
             }
             (Err(error), Content::Bytes(..)) => Content::Gone(error.to_string()),
         };
-        (self.seen, self.since, self.over) = (seen, now, Some(served));
+        (self.seen, self.since, self.over) = (seen, now, known);
     }
 }

@@ -102,6 +102,21 @@ pub async fn newest(store: &Store) -> Result<Option<(i64, ConfigHash)>, StoreErr
     Ok(row.fetch_optional(&store.workers).await?.map(|row| (row.id, ConfigHash(row.hash))))
 }
 
+/// The hash of the newest version, which stays that until the transaction ends.
+pub async fn newest_held(tx: &mut Tx) -> Result<Option<ConfigHash>, StoreError> {
+    only_one(tx).await?;
+    let hash = sqlx::query_scalar!("select hash from config_version order by id desc limit 1");
+    Ok(hash.fetch_optional(&mut **tx).await?.map(ConfigHash))
+}
+
+/// Makes this transaction the only one that publishes.
+async fn only_one(tx: &mut Tx) -> Result<(), StoreError> {
+    sqlx::query!("select pg_advisory_xact_lock('config_version'::regclass::oid::integer, 0)")
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// The version in force.
 pub async fn in_force(store: &Store) -> Result<Option<Version>, StoreError> {
     let row = sqlx::query!(
@@ -136,6 +151,16 @@ pub async fn find(store: &Store, hash: &str) -> Result<Option<Option<Version>>, 
     Ok(row.map(|row| row.body.map(|body| Version { id: row.id, hash: ConfigHash(row.hash), body })))
 }
 
+/// Whether a text of that hash came into force as this version or a later one.
+pub async fn is_since(store: &Store, hash: &ConfigHash, version: i64) -> Result<bool, StoreError> {
+    let since = sqlx::query_scalar!(
+        r#"select exists (select from config_version where hash = $1 and id >= $2) as "since!""#,
+        hash.0,
+        version
+    );
+    Ok(since.fetch_one(&store.workers).await?)
+}
+
 /// Publishes a text that was planned against a version; `None`: another one is in force by now (perhaps this very text),
 /// and nothing was done. The number of the new version.
 pub async fn publish(
@@ -145,9 +170,7 @@ pub async fn publish(
     now: Instant,
 ) -> Result<Option<i64>, StoreError> {
     // Two that were planned against the same version come one after the other, and the second finds it gone.
-    sqlx::query!("select pg_advisory_xact_lock('config_version'::regclass::oid::integer, 0)")
-        .execute(&mut **tx)
-        .await?;
+    only_one(tx).await?;
     let Publication { hash, body, providers, by, reason } = publication;
     let id = sqlx::query_scalar!(
         r#"

@@ -97,8 +97,13 @@ fn a_file_that_is_none_is_told_with_its_place() {
         if let Some(content) = content {
             std::fs::write(&path, content).unwrap();
         }
-        let told = config::read(&file(1, "ca_file = \"ca.pem\"\n"), folder.path(), &BTreeMap::new()).unwrap_err();
-        let told = told.to_string();
+        let text = file(1, "ca_file = \"ca.pem\"\n");
+        let today = chrono::NaiveDate::from_ymd_opt(2026, 11, 1);
+        let told = config::read_on(&text, folder.path(), &BTreeMap::new(), today).unwrap_err().to_string();
         assert!(told.starts_with("providers.toml:9:11: provider \"own\": ca_file: ") && told.contains(says), "{told}");
+        // As a version, which may come from another machine, it is as good as any.
+        let version = config::read(&text, folder.path(), &BTreeMap::new()).unwrap();
+        let panel = Panel::new(version.mapping.providers[0].clone(), SecretString::from("k"));
+        assert!(panel.unwrap_err().to_string().contains(says), "the panel tells of it");
     }
 }

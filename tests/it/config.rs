@@ -41,6 +41,12 @@ fn read(text: &str) -> Result<File, Complaints> {
     config::read(text, Path::new("/etc/panelgate"), &BTreeMap::new())
 }
 
+/// As a file of this machine.
+fn read_here(text: &str) -> Result<File, Complaints> {
+    let today = chrono::NaiveDate::from_ymd_opt(2026, 11, 1);
+    config::read_on(text, Path::new("/etc/panelgate"), &BTreeMap::new(), today)
+}
+
 #[test]
 fn the_shipped_file_says_what_is_the_default() {
     let shipped = read(SHIPPED).unwrap();

@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::books::run;
+use crate::commands::PATIENCE;
 use crate::world::World;
 
+/// How often something that another process does is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A key of an earlier panel, as PerfectPanel makes them.
 const OLD_KEY: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
 
@@ -47,11 +52,15 @@ impl Removal {
     }
 
     async fn import_from(&self, folder: &Path, more: &[&str]) -> Output {
+        self.command(&["import", "csv"]).arg(folder).args(more).output().await.unwrap()
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
         let url = self.world.database.options().to_url_lossy();
         let mut command = Command::new(env!("CARGO_BIN_EXE_panelgate"));
         command.args(["--database-url", url.as_str(), "--config"]).arg(self.file());
-        command.args(["import", "csv"]).arg(folder).args(more);
-        command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap()
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
     }
 
     async fn done(&self, more: &[&str]) -> String {
@@ -61,9 +70,12 @@ impl Removal {
     }
 
     async fn refused(&self) -> String {
-        let output = self.import(&[]).await;
+        Self::refusal(&self.import(&[]).await)
+    }
+
+    fn refusal(output: &Output) -> String {
         assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
-        String::from_utf8(output.stderr).unwrap()
+        String::from_utf8(output.stderr.clone()).unwrap()
     }
 
     /// Customers, keys, transfers and deeds.
@@ -229,4 +241,92 @@ async fn a_customer_with_ten_keys_takes_no_eleventh() {
     let removal = Removal::of(&[("customers.csv", "name\nalice\n"), ("keys.csv", &keys)]).await;
     let told = removal.refused().await;
     assert!(told.contains("keys.csv:12: alice would have more than 10 keys in force"), "{told}");
+}
+
+#[tokio::test]
+async fn an_edit_that_is_saved_meanwhile_is_not_undone() {
+    let removal = Removal::of(&everything()).await;
+    let rows = removal.rows().await;
+    // Nobody's customers can be read for a while; the file is read before.
+    let pool = removal.world.pool().await;
+    let mut held = pool.begin().await.unwrap();
+    sqlx::query("lock table customer in access exclusive mode").execute(&mut *held).await.unwrap();
+    let import = removal.command(&["import", "csv"]).arg(removal.folder.path()).spawn().unwrap();
+    let waits = "select exists (select from pg_locks where relation = 'customer'::regclass and not granted \
+                 and database = (select oid from pg_database where datname = current_database()))";
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let waiting = async {
+        while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&pool).await.unwrap() {
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("the import waits for the customers");
+    let edited = format!("{}# edited\n", removal.text());
+    removal.write("providers.toml", &edited);
+    held.rollback().await.unwrap();
+    let told = Removal::refusal(&import.wait_with_output().await.unwrap());
+    assert!(told.contains("nothing was imported") && told.contains("was changed meanwhile; run it again"), "{told}");
+    assert_eq!((removal.rows().await, removal.text()), (rows, edited));
+}
+
+#[tokio::test]
+async fn what_comes_into_force_meanwhile_keeps_the_services_out_of_the_file() {
+    let removal = Removal::of(&everything()).await;
+    let text = removal.text();
+    let overtaken = "create function overtake() returns trigger language plpgsql as $$ begin \
+                     insert into config_version (hash, body, published_at, published_by, reason) \
+                     values ('feedfeedfeed', '', now(), 'ann', ''); return null; end $$; \
+                     create trigger overtake after insert on deed for each row execute function overtake()";
+    run(&removal.world.database, overtaken).await.unwrap();
+    let told = removal.refused().await;
+    assert!(told.contains("customers, keys and balances are in, but feedfeedfeed came into force meanwhile"), "{told}");
+    assert_eq!((removal.text(), removal.rows().await.0), (text, 4));
+    removal.world.audit().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_in_force_brings_nothing_else_with_it() {
+    let removal = Removal::of(&everything()).await;
+    let (rows, edited) = (removal.rows().await, format!("{}# not in force\n", removal.text()));
+    removal.write("providers.toml", &edited);
+    let told = removal.refused().await;
+    let in_force = format!("it is not the version in force, {}", removal.world.file.mapping.hash);
+    assert!(told.contains(&in_force) && told.contains("panelgate apply --config"), "{told}");
+    assert_eq!(removal.import(&["--dry-run"]).await.status.code(), Some(1));
+    assert_eq!((removal.rows().await, removal.text()), (rows, edited));
+}
+
+#[tokio::test]
+async fn a_service_under_an_id_that_an_import_gave_to_another_is_told_before_anybody_moves_in() {
+    let removal = Removal::of(&everything()).await;
+    let (rows, text) = (removal.rows().await, removal.text());
+    let given = "insert into imported (id, provider, service, given_at) values (4711, 'a', '9', now()), \
+                 (4712, 'a', '2', now())";
+    run(&removal.world.database, given).await.unwrap();
+    let told = removal.refused().await;
+    assert!(told.contains("services.csv:2: service 4711: the id was given to service \"9\" of panel \"a\""), "{told}");
+    assert!(!told.contains("4712"), "it goes on meaning the same: {told}");
+    assert_eq!((removal.rows().await, removal.text()), (rows, text));
+}
+
+#[tokio::test]
+async fn every_replaced_file_is_kept_and_its_owner_and_mode_stay() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let removal = Removal::of(&everything()).await;
+    let owner = if nix::unistd::geteuid().is_root() { 12_345 } else { nix::unistd::geteuid().as_raw() };
+    chown(removal.file(), Some(owner), None).unwrap();
+    std::fs::set_permissions(removal.file(), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let first = removal.text();
+    removal.done(&[]).await;
+    let second = removal.text();
+    let replaced = std::fs::metadata(removal.file()).unwrap();
+    assert_eq!((replaced.uid(), replaced.mode() & 0o777), (owner, 0o640));
+    let applied = removal.command(&["apply"]).output().await.unwrap();
+    assert_eq!(applied.status.code(), Some(0), "{}", String::from_utf8_lossy(&applied.stderr));
+    removal.write("services.csv", "id,provider,service\n4713,a,3\n");
+    removal.done(&[]).await;
+    assert!(removal.text().contains("4713"));
+    let kept = |name: &str| std::fs::read_to_string(removal.folder.path().join(name)).unwrap();
+    assert_eq!(kept("providers.toml.before-import"), first);
+    assert_eq!(kept("providers.toml.before-import.2"), second);
 }

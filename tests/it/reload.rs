@@ -1,7 +1,9 @@
 //! Live configuration: nodes over one database, each with a file of its own, whose watch looks when the test says.
 
 mod back;
+mod file;
 mod imports;
+mod late;
 mod load;
 mod panels;
 mod start;

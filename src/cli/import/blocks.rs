@@ -1,26 +1,31 @@
 //! Services as `[[service]]` blocks at the end of the configuration file, which stays the only truth for routing.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 
+use crate::catalog::imports;
+use crate::catalog::mapping::Mapping;
 use crate::cli::import::papers::OldService;
 use crate::cli::import::sheet::Wrongs;
+use crate::cli::replace::Replacement;
 use crate::config::{self, NewService};
 use crate::domain::service::ServiceRule;
+use crate::store::{Store, StoreError, Tx, versions};
 
-/// What the file is called while it is written, and what the replaced one is called afterwards.
-const HALF_WRITTEN: &str = ".half-written";
-const BEFORE: &str = ".before-import";
+/// What the replaced file's name ends in afterwards.
+const BEFORE: &str = "before-import";
 
 /// The configuration file with the services in it, found right and not written yet.
 #[derive(Debug)]
 pub struct Draft {
     path: PathBuf,
+    /// The file as it was read.
+    original: String,
     text: String,
+    mapping: Arc<Mapping>,
     /// Services that it did not have.
     pub added: usize,
     /// Services that it had already.
@@ -45,16 +50,18 @@ pub fn draft(path: &Path, services: &[OldService], wrongs: &mut Wrongs) -> anyho
         }
     }
     let added = blocks.len();
-    if added == 0 {
-        return Ok(Draft { path: path.to_owned(), text: file.text, added, before });
+    let (mut text, mut mapping) = (file.text.clone(), file.mapping.clone());
+    if added > 0 {
+        text = config::with_services(&text, &blocks);
+        match config::read(&text, path.parent().unwrap_or(Path::new("")), &surroundings) {
+            Ok(file) => mapping = file.mapping,
+            Err(complaints) => {
+                let name = format!("{} with the services of the sheet at its end", path.display());
+                wrongs.say("services.csv", &complaints.about(name).to_string());
+            }
+        }
     }
-    let text = config::with_services(&file.text, &blocks);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if let Err(complaints) = config::read(&text, folder, &surroundings) {
-        let name = format!("{} with the services of the sheet at its end", path.display());
-        wrongs.say("services.csv", &complaints.about(name).to_string());
-    }
-    Ok(Draft { path: path.to_owned(), text, added, before })
+    Ok(Draft { path: path.to_owned(), original: file.text, text, mapping, added, before })
 }
 
 /// Whether a block sells the same service of the same panel.
@@ -63,57 +70,73 @@ fn delivers(rule: &ServiceRule, service: &NewService) -> bool {
 }
 
 impl Draft {
-    /// Writes the text beside the file, as far as anything can be done before the books are committed.
-    pub fn prepare(self) -> anyhow::Result<Prepared> {
+    /// Complains about what would keep the file from being published, or would publish more than the services.
+    pub async fn check(&self, tx: &mut Tx, services: &[OldService], wrongs: &mut Wrongs) -> Result<(), StoreError> {
         if self.added == 0 {
-            return Ok(Prepared { file: None });
+            return Ok(());
         }
-        // What a link names is replaced, not the link.
-        let path = fs::canonicalize(&self.path).with_context(|| format!("{} cannot be found", self.path.display()))?;
-        let half_written = beside(&path, HALF_WRITTEN);
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&half_written)?;
-            file.set_permissions(fs::metadata(&path)?.permissions())?;
-            file.write_all(self.text.as_bytes())?;
-            file.sync_all()
-        };
-        write().with_context(|| format!("{} cannot be written", half_written.display()))?;
-        Ok(Prepared { file: Some((half_written, path)) })
+        let hash = config::hash(self.original.as_bytes());
+        if let Some(newest) = versions::newest_held(tx).await?.filter(|newest| *newest != hash) {
+            let file = self.path.display();
+            let what = format!(
+                "it is not the version in force, {newest}, and everything else that differs in it would come into force \
+                 with the services; apply it first (`panelgate apply --config {file}`), or have it hold what is in force \
+                 (`panelgate rollback {newest} --config {file}`)"
+            );
+            wrongs.say(&file.to_string(), &what);
+        }
+        for taken in imports::taken(tx, &self.mapping).await? {
+            let place = services.iter().find(|service| service.block.id == i64::from(taken.id.0));
+            wrongs.say(place.map_or("services.csv", |service| &service.place), &taken.to_string());
+        }
+        Ok(())
+    }
+
+    /// Writes the text beside the file, as far as anything can be done before the books are committed. `None`: there is
+    /// nothing to write.
+    pub fn prepare(self) -> anyhow::Result<Option<Prepared>> {
+        if self.added == 0 {
+            return Ok(None);
+        }
+        let ready = Replacement::beside(&self.path, &self.text)?;
+        let prepared = Prepared { ready, original: self.original };
+        if !prepared.is_unchanged()? {
+            anyhow::bail!("nothing was imported; {} was changed meanwhile; run it again", self.path.display());
+        }
+        Ok(Some(prepared))
     }
 }
 
 /// A file that waits for its last step.
 #[derive(Debug)]
 pub struct Prepared {
-    file: Option<(PathBuf, PathBuf)>,
+    ready: Replacement,
+    original: String,
 }
 
 impl Prepared {
-    /// Puts the file in its place.
-    pub fn finish(mut self) -> anyhow::Result<()> {
-        let Some((half_written, path)) = self.file.take() else { return Ok(()) };
-        // The replaced text is kept under a name of its own; then the new one takes its place in one step.
-        let put = fs::copy(&path, beside(&path, BEFORE)).and_then(|_| fs::rename(&half_written, &path));
-        put.with_context(|| {
-            let (half_written, path) = (half_written.display(), path.display());
+    /// Puts the file in its place, unless anybody changed it, or what is in force, since it was read.
+    pub async fn finish(self, store: &Store) -> anyhow::Result<()> {
+        let path = self.ready.path().display().to_string();
+        let left = |why: &str| {
             format!(
-                "customers, keys and balances are in, but {half_written} could not be renamed to {path}; do it by hand"
+                "customers, keys and balances are in, but {why}; {path} was left as it is: run the import again for its \
+                 services"
             )
-        })
-    }
-}
-
-impl Drop for Prepared {
-    fn drop(&mut self) {
-        // Nothing came of it: nobody is left wondering what it is.
-        if let Some((half_written, _)) = &self.file {
-            let _ = fs::remove_file(half_written);
+        };
+        let mut tx = store.begin().await?;
+        let newest = versions::newest_held(&mut tx).await?;
+        if let Some(newest) = newest.filter(|newest| *newest != config::hash(self.original.as_bytes())) {
+            anyhow::bail!(left(&format!("{newest} came into force meanwhile")));
         }
+        if !self.is_unchanged().with_context(|| left("the file cannot be read"))? {
+            anyhow::bail!(left("the file was changed meanwhile"));
+        }
+        self.ready.put(BEFORE).with_context(|| left("the file cannot be written"))?;
+        Ok(tx.commit().await?)
     }
-}
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
+    fn is_unchanged(&self) -> std::io::Result<bool> {
+        Ok(config::bytes(self.ready.path())? == self.original.as_bytes())
+    }
 }

@@ -52,6 +52,9 @@ async fn import(session: &Session, folder: &Path, dry_run: bool) -> anyhow::Resu
     wrongs.check()?;
     let mut tx = session.store.begin().await?;
     let brought = books::bring(&mut tx, &papers, here, &mut wrongs, session.now()).await?;
+    if let Some(draft) = &draft {
+        draft.check(&mut tx, &papers.services, &mut wrongs).await?;
+    }
     wrongs.check()?;
     let (added, before) = draft.as_ref().map_or((0, 0), |draft| (draft.added, draft.before));
     let answer = told(&brought, added, before, dry_run);
@@ -59,13 +62,13 @@ async fn import(session: &Session, folder: &Path, dry_run: bool) -> anyhow::Resu
         tx.rollback().await?;
         return Ok(answer);
     }
-    let prepared = draft.map(blocks::Draft::prepare).transpose()?;
+    let prepared = draft.and_then(|draft| draft.prepare().transpose()).transpose()?;
     let what =
         format!("{} customers, {} keys, {}, {added} services", brought.customers, brought.keys, brought.opened_with);
     session.note(&mut tx, "import csv", &what).await?;
     tx.commit().await?;
     if let Some(prepared) = prepared {
-        prepared.finish()?;
+        prepared.finish(&session.store).await?;
     }
     Ok(answer)
 }

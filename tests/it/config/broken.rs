@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{LEAST, read};
+use super::{LEAST, read, read_here};
 
 /// The least file's places where a slip is made: a line is replaced, or something is put before or behind.
 #[derive(Clone, Copy)]
@@ -217,7 +217,7 @@ const SLIPS: &[Slip] = &[
 fn each_slip_is_told_with_its_place_and_the_way_out() {
     let mut told = String::new();
     for slip in SLIPS {
-        let complaints = read(&slip.text()).expect_err(slip.shown()).to_string();
+        let complaints = read_here(&slip.text()).expect_err(slip.shown()).to_string();
         assert!(!complaints.contains("hidden") && !complaints.contains("3b7a"), "a secret is repeated: {complaints}");
         let shown = slip.shown().replace('\n', " ⏎ ");
         writeln!(told, "{shown}\n    {}", complaints.replace('\n', "\n    ")).unwrap();
