@@ -66,10 +66,8 @@ fn keep(path: &Path, ending: &str) -> io::Result<PathBuf> {
     for n in 1..=KEPT_MAX {
         let kept = named(path, &if n == 1 { ending.to_owned() } else { format!("{ending}.{n}") });
         // Not everywhere may a file have two names.
-        let linked = fs::hard_link(path, &kept).or_else(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Err(error),
-            _ => copy(path, &kept),
-        });
+        let linked = fs::hard_link(path, &kept)
+            .or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Err(error) } else { copy(path, &kept) });
         match linked {
             Ok(()) => return Ok(kept),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
