@@ -67,6 +67,11 @@ impl WrongUse {
     }
 }
 
+/// Tells something beside the answer, which stands alone on stdout.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "note: {text}");
+}
+
 /// Tells an error and gives its code.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
     let mut err = std::io::stderr().lock();

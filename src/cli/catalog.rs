@@ -69,6 +69,17 @@ type Priced<'a> = (&'a Sold, Cow<'a, Price>);
 
 async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>) -> anyhow::Result<Answer> {
     let (snapshot, strangers) = in_force::snapshot(session).await?;
+    let by = |route: &Route| provider.is_none_or(|provider| route.provider.0 == provider);
+    let delivers = |sold: &Sold| sold.routes.iter().any(|(route, _)| by(route));
+    let unsold: Vec<_> =
+        snapshot.unsold.iter().filter(|unsold| provider.is_none() || unsold.routes.iter().any(by)).collect();
+    if let Some(provider) = provider
+        && unsold.is_empty()
+        && !snapshot.sold.values().any(|sold| delivers(sold))
+    {
+        // Nothing goes by it: is it a panel at all?
+        session.panel(provider).await?;
+    }
     let customer = match customer {
         Some(who) => Some(session.customer(who).await?),
         None => None,
@@ -77,9 +88,7 @@ async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>)
         Some(row) => snapshot.prices_for(Buyer { customer: row.id, name: &row.name, tier: &row.tier }),
         None => snapshot.prices(),
     };
-    let delivers =
-        |sold: &Sold| provider.is_none_or(|provider| sold.routes.iter().any(|(route, _)| route.provider.0 == provider));
-    let mut not_sold: Vec<_> = snapshot.unsold.iter().map(|unsold| (unsold.id, unsold.why)).collect();
+    let mut not_sold: Vec<_> = unsold.iter().map(|unsold| (unsold.id, unsold.why)).collect();
     let mut sold: Vec<Priced<'_>> = Vec::new();
     for one in snapshot.sold.values().filter(|sold| delivers(sold)) {
         match prices.of(one) {

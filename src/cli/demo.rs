@@ -16,7 +16,8 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::app::{self, Gateway, Roles};
-use crate::cli::answer::Answer;
+use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::place::Place;
 use crate::cli::session::Session;
 use crate::cli::traffic::Traffic;
 use crate::cli::{Addresses, Globals, key, serve};
@@ -55,7 +56,13 @@ pub struct Options {
     traffic: u32,
 }
 
-pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answer> {
+pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
+    if globals.database_url.is_some() {
+        return Err(WrongUse::because(
+            "a demo has a private database of its own: it gives a customer money and puts its own file in force, which a \
+             database that is used must not suffer; leave out --database-url",
+        ));
+    }
     telemetry::start(Lines::Text, "warn");
     let data = globals.data.clone().unwrap_or_else(|| default_data_dir().join("demo"));
     let any = |flag: Option<SocketAddr>, port: u16| flag.unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));
@@ -66,8 +73,9 @@ pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answe
     }
     std::fs::create_dir_all(&data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let data = data.canonicalize()?;
-    globals.data = Some(data.clone());
-    let session = Session::open_for(globals, CUSTOMERS_MAX, WORKERS_MAX).await?;
+    // Whatever the environment names: that one is somebody's.
+    let place = Place::Private(data.clone());
+    let session = Session::open_for(globals, &place, CUSTOMERS_MAX, WORKERS_MAX).await?;
     let roles = Roles { api: Some(api), console: Some(console), workers: true, drain: DRAIN };
     let shown = show(&session, &data, roles, options.traffic).await;
     session.close().await;

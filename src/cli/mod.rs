@@ -18,6 +18,7 @@ mod ledger;
 mod moves;
 mod order;
 mod panel_sim;
+mod place;
 mod plan;
 mod provider;
 mod provider_probe;
@@ -29,12 +30,13 @@ mod traffic;
 mod treasury;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::place::Place;
 use crate::cli::session::Session;
 
 /// The gateway a reseller runs between v2 API customers and upstream SMM panels.
@@ -53,10 +55,10 @@ struct Globals {
     /// The data folder, with the private database
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// A PostgreSQL server to use instead of the private one
-    #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    /// A PostgreSQL server to use instead of the private one; without flags, the variable DATABASE_URL names one
+    #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
-    /// The configuration file
+    /// The configuration file [default: ./providers.toml, where a command needs it]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print one JSON document instead of a table
@@ -68,6 +70,31 @@ struct Globals {
     /// Who changes something; the system user unless said
     #[arg(long = "as", global = true, value_name = "NAME")]
     by: Option<String>,
+}
+
+impl Globals {
+    /// How another command is typed that is to speak of the same database and the same file.
+    fn again(&self) -> String {
+        let mut typed = "panelgate".to_owned();
+        if let Some(data) = &self.data {
+            typed = typed + " --data " + &quoted(data);
+        }
+        if self.database_url.is_some() {
+            // Not repeated: it may hold a password.
+            typed.push_str(" --database-url URL");
+        }
+        if let Some(file) = &self.config {
+            typed = typed + " --config " + &quoted(file);
+        }
+        typed
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,:=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 #[derive(Debug, Subcommand)]
@@ -184,7 +211,11 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         | Command::Import(_) => {}
     }
     crate::telemetry::quiet();
-    let session = Session::open(globals).await?;
+    let place = Place::of(&globals)?;
+    if !place::may_make(&command) {
+        place.must_be_made()?;
+    }
+    let session = Session::open(globals, &place).await?;
     let answer = with_database(&session, command).await;
     session.close().await;
     answer

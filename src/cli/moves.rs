@@ -43,6 +43,9 @@ pub struct DiffOptions {
 /// What moved, grouped by what it was that moved.
 pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<Answer> {
     let since = options.since.as_deref().map(|text| when(text, session.now())).transpose()?;
+    if let Some(provider) = &options.provider {
+        session.panel(provider).await?;
+    }
     let each_max = if session.globals.json { TOLD_MAX } else { SHOWN_MAX };
     let (snapshot, _) = in_force::snapshot(session).await?;
     let mut found = moves::list(&session.store, options.provider.as_deref(), since, each_max).await?;

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, Gateway, House, Roles};
 use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::place::Place;
 use crate::cli::session::open_database;
 use crate::cli::{Addresses, Globals, check};
 use crate::config::{self, File, LogFormat, Role};
@@ -28,7 +29,7 @@ pub struct Options {
     roles: Vec<String>,
 }
 
-pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answer> {
+pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
     let surroundings = config::surroundings();
     let file = config::load(&check::file(&globals), &surroundings)?;
     let roles = roles(&file, &options)?;
@@ -41,10 +42,8 @@ pub async fn run(mut globals: Globals, options: Options) -> anyhow::Result<Answe
         tracing::info!(%note, "the configuration");
     }
     app::can_listen([roles.api, roles.console])?;
-    let (settings, database) = (&file.process.server, &file.process.database);
-    globals.data = globals.data.or_else(|| settings.data.clone());
-    globals.database_url = globals.database_url.or_else(|| database_url(&file));
-    let (store, embedded) = open_database(&globals, database.customers_max, database.workers_max).await?;
+    let (place, database) = (Place::by_file(&globals, &file.process)?, &file.process.database);
+    let (store, embedded) = open_database(&place, database.customers_max, database.workers_max).await?;
     let ground = ground(check::file(&globals), surroundings);
     let served = serve(store, embedded.as_ref(), file, ground, roles).await;
     if let Some(embedded) = embedded {
@@ -113,12 +112,6 @@ pub async fn told_to_end(gateway: Option<&Gateway>) -> std::io::Result<()> {
             _ = hang_up.recv() => if let Some(gateway) = gateway { read_at_once(gateway).await },
         }
     }
-}
-
-/// The server that a file names, unless a flag does.
-pub fn database_url(file: &File) -> Option<String> {
-    use secrecy::ExposeSecret;
-    file.process.database.url.as_ref().map(|url| url.expose_secret().to_owned())
 }
 
 fn roles(file: &File, options: &Options) -> anyhow::Result<Roles> {

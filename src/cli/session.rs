@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use secrecy::ExposeSecret;
 
 use crate::cli::Globals;
 use crate::cli::answer::WrongUse;
+use crate::cli::place::Place;
 use crate::domain::clock::{Clock, Instant, SystemClock};
 use crate::store::customers::{self, CustomerRow};
-use crate::store::embedded::{Embedded, Manners, default_data_dir};
-use crate::store::{COMMAND_MAX, Store, StoreError, Tx};
+use crate::store::embedded::{Embedded, Manners};
+use crate::store::{COMMAND_MAX, Store, StoreError, Tx, providers};
 
 /// A command with its database.
 pub struct Session {
@@ -22,14 +24,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens the database that the options name, for a command that asks and ends.
-    pub async fn open(globals: Globals) -> anyhow::Result<Self> {
-        Self::open_for(globals, COMMAND_MAX, COMMAND_MAX).await
+    /// Opens the database, for a command that asks and ends.
+    pub async fn open(globals: Globals, place: &Place) -> anyhow::Result<Self> {
+        Self::open_for(globals, place, COMMAND_MAX, COMMAND_MAX).await
     }
 
-    /// Opens the database that the options name, for so many connections of customers and of workers.
-    pub async fn open_for(globals: Globals, customers_max: u32, workers_max: u32) -> anyhow::Result<Self> {
-        let (store, embedded) = open_database(&globals, customers_max, workers_max).await?;
+    /// Opens the database, for so many connections of customers and of workers.
+    pub async fn open_for(
+        globals: Globals,
+        place: &Place,
+        customers_max: u32,
+        workers_max: u32,
+    ) -> anyhow::Result<Self> {
+        let (store, embedded) = open_database(place, customers_max, workers_max).await?;
         Ok(Self { globals, store, embedded, clock: SystemClock })
     }
 
@@ -55,6 +62,13 @@ impl Session {
     pub async fn customer(&self, who: &str) -> anyhow::Result<CustomerRow> {
         let found = customers::find(&self.store, who).await?;
         found.with_context(|| format!("no customer {who:?}; `panelgate customer list` shows all"))
+    }
+
+    /// The panel of that id, which the database must know: of one that is mistyped there is nothing bad to tell.
+    pub async fn panel(&self, id: &str) -> anyhow::Result<()> {
+        let known = providers::list(&self.store).await?.iter().any(|row| row.id.0 == id);
+        anyhow::ensure!(known, "no panel {id:?}; `{} provider list` shows all", self.globals.again());
+        Ok(())
     }
 
     /// Why something is changed, as it was typed.
@@ -85,18 +99,20 @@ pub fn postgres_bin() -> Option<PathBuf> {
 
 /// The given server, or the private one of the data folder; its schema brought up to date.
 pub async fn open_database(
-    globals: &Globals,
+    place: &Place,
     customers_max: u32,
     workers_max: u32,
 ) -> anyhow::Result<(Store, Option<Embedded>)> {
-    let (options, embedded) = if let Some(url) = globals.database_url.as_deref().filter(|url| !url.is_empty()) {
-        let options = Store::options_of(url)
-            .map_err(|_| WrongUse::because("the database URL is none; it looks like postgres://user@host/name"))?;
-        (options, None)
-    } else {
-        let data = globals.data.clone().unwrap_or_else(default_data_dir);
-        let embedded = Embedded::open(&data, Manners { fsync: true, postgres_bin: postgres_bin() }).await?;
-        (embedded.connect_options(), Some(embedded))
+    let (options, embedded) = match place {
+        Place::Server(url) => {
+            let options = Store::options_of(url.expose_secret())
+                .map_err(|_| WrongUse::because("the database URL is none; it looks like postgres://user@host/name"))?;
+            (options, None)
+        }
+        Place::Private(data) => {
+            let embedded = Embedded::open(data, Manners { fsync: true, postgres_bin: postgres_bin() }).await?;
+            (embedded.connect_options(), Some(embedded))
+        }
     };
     let store = Store::open(&options, customers_max, workers_max);
     if let Err(error) = store.migrate().await {

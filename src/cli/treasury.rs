@@ -88,6 +88,9 @@ fn shown(amount: Option<Money>) -> String {
 }
 
 async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::Result<Answer> {
+    if let Some(provider) = provider {
+        session.panel(provider).await?;
+    }
     let found = treasury::list(&session.store, provider, all).await?;
     if found.is_empty() {
         return Ok(Answer::new("nothing is missing that nobody took note of", json!([])));

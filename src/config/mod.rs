@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::catalog::mapping::Mapping;
@@ -78,7 +79,7 @@ impl fmt::Debug for File {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{path} cannot be read: {1}", path = .0.display())]
+    #[error("{path} cannot be read: {1}; name the configuration file with --config FILE", path = .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
     /// There is a folder of that name.
     #[error("{path} is a folder; name the file in it", path = .0.display())]
@@ -111,6 +112,28 @@ pub fn load(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<File
         ConfigError::Unreadable(path.to_owned(), error)
     })?;
     parse(path, bytes, surroundings, SystemClock.now().date_naive())
+}
+
+/// How the process runs, from a file of which nothing else is asked: its other tables may say what they like.
+pub fn load_process(path: &Path, surroundings: &BTreeMap<String, String>) -> Result<ProcessSettings, ConfigError> {
+    let bytes = bytes(path).map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(process_of(&text, surroundings).map_err(|complaints| complaints.about(path.display().to_string()))?)
+}
+
+/// How the process runs by a text's own tables for that and what overrides them; by the latter alone when it is empty.
+pub fn process_of(text: &str, surroundings: &BTreeMap<String, String>) -> Result<ProcessSettings, Complaints> {
+    let told = Told::about(text);
+    process::check_environment(&told, surroundings);
+    let parsed = parse_toml(&told, text);
+    let values = parsed.map(|document| process::check_file(&mut Section::top(&told, document.get_ref())));
+    match (told.complaints(), values) {
+        (None, Some(values)) => {
+            process::resolve(values, surroundings).map_err(|error| Complaints::one(&error.to_string()))
+        }
+        (None, None) => Err(Complaints::one("cannot be read, and nothing in it is wrong")),
+        (Some(complaints), _) => Err(complaints),
+    }
 }
 
 /// The bytes of the file at `path`, at most one more than a file may have.
@@ -153,12 +176,8 @@ pub fn read_on(
 ) -> Result<File, Complaints> {
     let told = Told::about(text);
     process::check_environment(&told, surroundings);
-    let parsed = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(text.len(), |span| span.start);
-        told.say(at, format!("this is not TOML: {}", not_toml(text, at).unwrap_or(error.message())));
-    });
     let mut notes = Vec::new();
-    let read = parsed.ok().and_then(|document| {
+    let read = parse_toml(&told, text).and_then(|document| {
         let mut top = Section::top(&told, document.get_ref());
         let values = process::check_file(&mut top);
         let mapping = mapping(&mut top, text, folder, today, &mut notes);
@@ -176,6 +195,14 @@ pub fn read_on(
         notes.push("accepted, not used yet: [telemetry] otlp_endpoint".to_owned());
     }
     Ok(File { mapping: Arc::new(mapping), alerts, process, notes, text: text.to_owned() })
+}
+
+fn parse_toml<'t>(told: &Told<'_>, text: &'t str) -> Option<Spanned<DeTable<'t>>> {
+    let parsed = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(text.len(), |span| span.start);
+        told.say(at, format!("this is not TOML: {}", not_toml(text, at).unwrap_or(error.message())));
+    });
+    parsed.ok()
 }
 
 /// Why a text is no TOML at a byte, where the reader's own words would not help.

@@ -192,7 +192,8 @@ impl Kind {
                  waits; top up our balance there or set its key right, and they go by themselves"
             ),
             Self::BreakerOpen => format!(
-                "panel {object} gets no orders for now: see what is wrong there, and it is tried again by itself"
+                "panel {object} gets no orders for now: `panelgate provider list` tells what stopped it; it is tried \
+                 again by itself, or at once by `panelgate provider resume {object}`"
             ),
             Self::DispatchFrozen => {
                 "nothing is sent to any panel: thaw with `panelgate dispatch thaw` when orders may go out".to_owned()

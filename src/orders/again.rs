@@ -9,6 +9,7 @@ use crate::domain::leg::{Evidence, LeasedLeg, LegState};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::health::mind;
 use crate::orders::{Delivery, submit, track};
+use crate::store::legs::Witness;
 use crate::store::{StoreError, cancels, doubts, legs, orders};
 use crate::upstream::Panel;
 
@@ -55,7 +56,7 @@ impl Delivery {
             Retold::Placed(id) => {
                 legs::record(&mut tx, leg.id, leg.attempt, said, now).await?;
                 let first_ask = track::next_ask(settings, now, now);
-                if self.take_over(&mut tx, &leg, id, first_ask, now).await? {
+                if self.take_over(&mut tx, &leg, (id, Witness::Panel), first_ask, now).await? {
                     RungVerdict::Placed
                 } else {
                     doubts::still(&mut tx, &leg).await?;

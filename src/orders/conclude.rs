@@ -15,7 +15,7 @@ use crate::orders::health::mind;
 use crate::orders::reroute::{self, Leaving, Sale, Sight};
 use crate::orders::{Delivery, settle, track};
 use crate::store::cancels::{self, AskedBy};
-use crate::store::legs::{LockedLeg, Turn};
+use crate::store::legs::{LockedLeg, Turn, Witness};
 use crate::store::{StoreError, Tx, legs, orders};
 
 /// The longest wait before something that never left is tried again.
@@ -96,7 +96,7 @@ impl Delivery {
         now: Instant,
     ) -> Result<(), StoreError> {
         let first_ask = track::next_ask(settings, now, now);
-        if !self.take_over(tx, leg, panel_order, first_ask, now).await? {
+        if !self.take_over(tx, leg, (panel_order, Witness::Panel), first_ask, now).await? {
             tracing::error!(leg = %leg.id, provider = %settings.id, "a panel gave an id that another of our legs has");
             orders::review(tx, leg.order, "the panel gave an id that another of our orders has").await?;
             in_doubt(tx, leg, "the panel gave an id that another of our orders has", now).await?;
@@ -109,11 +109,11 @@ impl Delivery {
         &self,
         tx: &mut Tx,
         leg: &LockedLeg,
-        panel_order: &PanelOrder,
+        (panel_order, witness): (&PanelOrder, Witness),
         first_ask: Instant,
         now: Instant,
     ) -> Result<bool, StoreError> {
-        if !legs::accept(tx, leg, panel_order, first_ask, now).await? {
+        if !legs::accept(tx, leg, (panel_order, witness), first_ask, now).await? {
             return Ok(false);
         }
         ledger::unexpose(tx, leg, now).await?;

@@ -19,7 +19,7 @@ use crate::domain::provider::{InDoubtPolicy, ProviderSettings};
 use crate::domain::settlement::Report;
 use crate::ledger;
 use crate::orders::{Delivery, apart, settle, track};
-use crate::store::legs::{LockedLeg, Turn};
+use crate::store::legs::{LockedLeg, Turn, Witness};
 use crate::store::{StoreError, Tx, cancels, doubts, legs, orders};
 use crate::upstream::{Panel, Row};
 
@@ -115,11 +115,18 @@ impl Delivery {
             return Ok(Found::Unknown("too many ids lie between our neighbours at the panel"));
         }
         let ids: Vec<String> = (gap.before + 1..gap.after).map(|id| id.to_string()).collect();
-        let known: BTreeSet<PanelOrder> = doubts::known(&self.store, provider, &ids).await?.into_iter().collect();
-        let unknown: Vec<_> = ids.into_iter().map(PanelOrder).filter(|id| !known.contains(id)).collect();
+        let known = doubts::known(&self.store, (provider, &panel.address()), &ids).await?;
+        let (here, elsewhere): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.here);
+        let here: BTreeSet<PanelOrder> = here.into_iter().map(|known| known.id).collect();
+        let unknown: Vec<_> = ids.into_iter().map(PanelOrder).filter(|id| !here.contains(id)).collect();
         let Some(orphans) = orphans(panel, &unknown).await else {
             return Ok(Found::Unknown("the panel did not answer about every id"));
         };
+        // The panel may have moved, and then the order that it shows is that other one of ours; or the id came to mean
+        // another order at another panel.
+        if orphans.iter().any(|(id, _)| elsewhere.iter().any(|known| known.id == *id)) {
+            return Ok(Found::Unknown("an order was found under an id that one of ours had at another address"));
+        }
         let fitting: Vec<_> = orphans.iter().filter(|(_, report)| sought.fits(report)).collect();
         match (fitting.as_slice(), orphans.is_empty()) {
             ([(id, report)], _) => {
@@ -189,7 +196,7 @@ impl Delivery {
         let over = match found {
             Found::Placed(id) => {
                 let first_ask = track::next_ask(settings, now, now);
-                let taken = self.take_over(&mut tx, &leg, id, first_ask, now).await?;
+                let taken = self.take_over(&mut tx, &leg, (id, Witness::Panel), first_ask, now).await?;
                 let verdict = if taken { RungVerdict::Placed } else { RungVerdict::Unknown };
                 doubts::climbed(&mut tx, leg.id, Rung::Ids, verdict, &format!("order {id} fits"), now).await?;
                 taken

@@ -5,7 +5,7 @@ use crate::domain::leg::LegState;
 use crate::domain::money::Money;
 use crate::ledger;
 use crate::orders::{Delivery, conclude};
-use crate::store::legs::LockedLeg;
+use crate::store::legs::{LockedLeg, Witness};
 use crate::store::{StoreError, Tx, doubts, legs};
 
 /// What a person found out at the panel.
@@ -24,8 +24,8 @@ pub enum Resolved {
     Done,
     /// No leg of it is in doubt; nothing changed.
     NotInDoubt,
-    /// Another order has that id at the panel; nothing changed.
-    TakenId,
+    /// This order has that id at the panel; nothing changed.
+    TakenId(OrderId),
 }
 
 impl Delivery {
@@ -42,8 +42,11 @@ impl Delivery {
         match finding {
             // Asked about at once: the person is waiting to see it go on.
             Finding::Accepted(panel_order) => {
-                let taken = self.take_over(tx, &leg, panel_order, now, now).await?;
-                Ok(if taken { Resolved::Done } else { Resolved::TakenId })
+                if self.take_over(tx, &leg, (panel_order, Witness::Person), now, now).await? {
+                    return Ok(Resolved::Done);
+                }
+                let owner = legs::owner(tx, &leg.route.provider, panel_order).await?;
+                Ok(Resolved::TakenId(owner.ok_or(StoreError::Unexpected("an id is taken, and nobody has it"))?))
             }
             Finding::NotPlaced if leg.state == LegState::WrittenOff => {
                 conclude::never_placed(tx, &leg, now).await?;

@@ -14,6 +14,7 @@ use crate::domain::provider::ProviderSettings;
 use crate::orders::conclude::Speaker;
 use crate::orders::margin::Word;
 use crate::orders::{Delivery, apart};
+use crate::store::leases::Asked;
 use crate::store::{StoreError, doubts, gates, leases, providers};
 use crate::upstream::Panel;
 
@@ -79,8 +80,8 @@ impl Delivery {
         }
         let Word::Send(cost) = self.guard(leg, epoch).await? else { return Ok(()) };
         let request_id = panel.request_id(leg);
-        let account = panel.account();
-        let asked = (request_id.as_deref(), account.as_str());
+        let (account, address) = (panel.account(), panel.address());
+        let asked = Asked { request_id: request_id.as_deref(), account: &account, address: &address };
         match leases::mark(&self.store, leg, asked, epoch, cost, self.clock.now()).await {
             Ok(true) => {}
             Ok(false) => {

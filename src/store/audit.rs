@@ -185,11 +185,12 @@ async fn of_legs(tx: &mut Tx) -> Result<Vec<Check>, StoreError> {
         "panel_order_in_one_leg": r#"
             select count(*) as "count!"
             from (
-                select provider, panel_order
-                from leg
-                where panel_order is not null
-                group by provider, panel_order
-                having count(*) > 1
+                select l.provider, l.panel_order, p.address
+                from leg l
+                left join panel_order p on p.leg_id = l.id
+                where l.panel_order is not null
+                group by l.provider, l.panel_order, p.address
+                having count(distinct l.id) > 1
             ) twice
         "#,
         "one_send_per_leg": r#"

@@ -387,10 +387,34 @@ pub async fn history_is_missing(store: &Store, provider: &ProviderId, at: Instan
     Ok(missing.fetch_one(&store.workers).await?)
 }
 
-/// Those of a panel's ids that legs of ours have.
-pub async fn known(store: &Store, provider: &ProviderId, ids: &[String]) -> Result<Vec<PanelOrder>, StoreError> {
-    let known = sqlx::query_scalar!("select id from panel_order where provider = $1 and id = any($2)", provider.0, ids);
-    Ok(known.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
+/// A panel's id that a leg of ours has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The id.
+    pub id: PanelOrder,
+    /// Whether the leg got it at the address that is meant; else at another one, or nobody kept at which.
+    pub here: bool,
+}
+
+/// Those of a panel's ids that legs of ours have, at an address or at others that went by the same name.
+pub async fn known(
+    store: &Store,
+    (provider, address): (&ProviderId, &str),
+    ids: &[String],
+) -> Result<Vec<Known>, StoreError> {
+    let known = sqlx::query!(
+        r#"
+        select id, bool_or(address = $2 and address <> '') as "here!"
+        from panel_order
+        where provider = $1 and id = any($3)
+        group by id
+        "#,
+        provider.0,
+        address,
+        ids
+    );
+    let known = known.fetch_all(&store.workers).await?.into_iter();
+    Ok(known.map(|row| Known { id: PanelOrder(row.id), here: row.here }).collect())
 }
 
 /// Writes down what was looked at and what it showed.

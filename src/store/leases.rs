@@ -83,12 +83,23 @@ pub(super) fn kind_of(order: i32, word: &str) -> Result<ServiceType, StoreError>
     })
 }
 
+/// How and where a panel is asked for a leg; what is not known of it is empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// The name under which it is asked, where the panel knows names.
+    pub request_id: Option<&'a str>,
+    /// The account, as [`crate::upstream::Panel::account`] tells it from others.
+    pub account: &'a str,
+    /// Where the panel is: ids of its orders are one's there, and may be another's elsewhere.
+    pub address: &'a str,
+}
+
 /// Commits the intent to send, and what it is expected to cost: from here on the leg is sent by no machine again, unless
-/// under the name that the panel knows it by. Which account was asked is kept with it. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
+/// under the name that the panel knows it by. Which account was asked, and where, is kept with it. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
 pub async fn mark(
     store: &Store,
     leg: &LeasedLeg,
-    (request_id, account): (Option<&str>, &str),
+    asked: Asked<'_>,
     epoch: i64,
     cost: Money,
     now: Instant,
@@ -110,8 +121,8 @@ pub async fn mark(
                 )
             returning id, attempt, provider, service
         )
-        insert into exchange (leg_id, attempt, provider, service, sent_at, words, account)
-        select id, attempt, provider, service, $4, coalesce('request_id ' || $6::text || '; ', ''), nullif($7::text, '')
+        insert into exchange (leg_id, attempt, provider, service, sent_at, words, account, address)
+        select id, attempt, provider, service, $4, coalesce('request_id ' || $6::text || '; ', ''), nullif($7::text, ''), $8
         from marked
         "#,
         leg.leg.0,
@@ -119,8 +130,9 @@ pub async fn mark(
         epoch,
         now,
         cost.decimal(),
-        request_id,
-        account
+        asked.request_id,
+        asked.account,
+        asked.address
     );
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
 }

@@ -160,21 +160,75 @@ pub async fn taken_late(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, now: Inst
     }
 }
 
+/// Who says that a panel has a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// The panel, in its answer or by what it shows.
+    Panel,
+    /// A person who looked at the panel.
+    Person,
+}
+
+/// Makes a leg the owner of an id at the address that was asked for it. Where nobody kept that address, the id must be
+/// nobody's at any; and an owner whose own address nobody kept keeps it from the leg, but not against a person's word
+/// once nobody follows that owner any more: it may have been at another panel of the same name.
+async fn own(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, witness: Witness) -> Result<bool, StoreError> {
+    let owned = sqlx::query!(
+        r#"
+        insert into panel_order (provider, address, id, leg_id)
+        select $1, mine.address, $2, $3
+        from (
+            select coalesce((select address from exchange where leg_id = $3 and attempt = $4), '') as address
+        ) mine
+        where not exists (
+            select
+            from panel_order other
+            where other.provider = $1 and other.id = $2
+                and (
+                    mine.address = ''
+                    or (
+                        other.address = ''
+                        and (not $5 or exists (select from watch where watch.leg_id = other.leg_id))
+                    )
+                )
+        )
+        on conflict do nothing
+        "#,
+        leg.route.provider.0,
+        id.0,
+        leg.id.0,
+        leg.attempt,
+        witness == Witness::Person
+    );
+    Ok(owned.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// The order whose leg got that id at a panel last, to be told to a person.
+pub async fn owner(tx: &mut Tx, provider: &ProviderId, id: &PanelOrder) -> Result<Option<OrderId>, StoreError> {
+    let owner = sqlx::query_scalar!(
+        r#"
+        select l.order_id
+        from panel_order p
+        join leg l on l.id = p.leg_id
+        where p.provider = $1 and p.id = $2
+        order by l.id desc
+        limit 1
+        "#,
+        provider.0,
+        id.0
+    );
+    Ok(owner.fetch_optional(&mut **tx).await?.map(OrderId))
+}
+
 /// The panel has it: under its id, watched from now on. `false`: another leg owns that id.
 pub async fn accept(
     tx: &mut Tx,
     leg: &LockedLeg,
-    panel_order: &PanelOrder,
+    (panel_order, witness): (&PanelOrder, Witness),
     first_ask: Instant,
     now: Instant,
 ) -> Result<bool, StoreError> {
-    let owned = sqlx::query!(
-        "insert into panel_order (provider, id, leg_id) values ($1, $2, $3) on conflict do nothing",
-        leg.route.provider.0,
-        panel_order.0,
-        leg.id.0
-    );
-    if owned.execute(&mut **tx).await?.rows_affected() == 0 {
+    if !own(tx, leg, panel_order, witness).await? {
         return Ok(false);
     }
     let accepted = sqlx::query!(

@@ -73,16 +73,16 @@ const SESSION: [(&str, &str); 5] = [
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The connection was lost, or the server is shutting down: what was asked may or may not have been done.
-    #[error("the database is away: {0}")]
+    #[error("the database is away: {0}; see that its server runs and can be reached, and try again")]
     Away(#[source] sqlx::Error),
     /// It answered that something is wrong.
-    #[error("the database refused: {0}")]
+    #[error("the database refused: {0}; its own log tells more")]
     Broken(#[source] sqlx::Error),
     /// The schema could not be brought up to date.
-    #[error("the database could not be migrated: {0}")]
+    #[error("the database could not be migrated: {0}; {way_out}", way_out = way_out(.0))]
     Migrate(#[from] MigrateError),
     /// Nobody was there to ask: nothing was done.
-    #[error("the database is away")]
+    #[error("the database is away: no connection within {} s; see that its server runs and has room", ACQUIRE_TIMEOUT.as_secs())]
     Absent,
     /// A row says what no row may say.
     #[error("{table}.{column} of {id} contradicts itself: {value}")]
@@ -99,6 +99,14 @@ pub enum StoreError {
     /// A write found another state than it was made for and moved no row, or too many.
     #[error("{0}")]
     Unexpected(&'static str),
+}
+
+/// What is to be done about a schema that stays as it is.
+fn way_out(error: &MigrateError) -> &'static str {
+    if matches!(error, MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) {
+        return "another panelgate made its schema: use that one, or one at least as new";
+    }
+    "its user must own the schema `public`, and the database must be panelgate's alone; a step that failed changed nothing"
 }
 
 impl StoreError {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::StatusCode;
+use http::Uri;
 use http::header::RETRY_AFTER;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -154,6 +155,13 @@ impl Panel {
         let spelled = format!("{} {url} {}", dialect.word(), self.key.expose_secret());
         let digest: [u8; 32] = Sha256::digest(spelled).into();
         digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// Where it is: its host, with the port where the address names one. Ids of orders are one panel's, whichever of its
+    /// accounts is asked and by which path.
+    pub fn address(&self) -> String {
+        let authority = self.settings.url.parse::<Uri>().ok().and_then(|uri| uri.into_parts().authority);
+        authority.map(|authority| authority.as_str().to_lowercase()).unwrap_or_default()
     }
 
     /// What its latest calls were like.

@@ -37,7 +37,8 @@ async fn never_arrived(world: &World, named: bool) -> i32 {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     let name = panel.request_id(&leg).filter(|_| named);
-    assert!(store::mark(&house.store, &leg, (name.as_deref(), ""), epoch, leg.cost, house.clock.now()).await.unwrap());
+    let asked = store::Asked { request_id: name.as_deref(), ..store::Asked::default() };
+    assert!(store::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
     let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order

@@ -81,7 +81,11 @@ async fn everything_and_more() -> World {
     let taken = house.delivery.lease(panel, epoch, 100).await.unwrap();
     assert_eq!(taken.len(), 3);
     leases::release(&house.store, &taken[0], epoch).await.unwrap();
-    assert!(leases::mark(&house.store, &taken[1], (None, ""), epoch, taken[1].cost, house.clock.now()).await.unwrap());
+    assert!(
+        leases::mark(&house.store, &taken[1], leases::Asked::default(), epoch, taken[1].cost, house.clock.now())
+            .await
+            .unwrap()
+    );
     let states = "select string_agg(distinct state, ' ' order by state) from leg";
     let all = "accepted ended in_doubt leased parked ready refused sending";
     assert_eq!(read(&world.database, states).await, all);

@@ -108,7 +108,7 @@ async fn in_the_dispatchers_hands(world: &World, order: i32, marked: bool) {
         assert_eq!(cancel(world, order).await, DONE);
         return delivery.send(panel, &leg, epoch).await.unwrap();
     }
-    assert!(leases::mark(store, &leg, (None, ""), epoch, leg.cost, world.clock.now()).await.unwrap());
+    assert!(leases::mark(store, &leg, leases::Asked::default(), epoch, leg.cost, world.clock.now()).await.unwrap());
     assert_eq!(cancel(world, order).await, DONE);
     let said = panel.add(panel.slot().await, &leg).await;
     delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
@@ -395,7 +395,9 @@ async fn a_process_that_dies_with_an_order_wanted_back_leaves_it_whole() {
         let leg = delivery.lease(at, epoch, 1).await.unwrap().remove(0);
         if marked {
             assert!(
-                leases::mark(&world.house.store, &leg, (None, ""), epoch, leg.cost, world.clock.now()).await.unwrap()
+                leases::mark(&world.house.store, &leg, leases::Asked::default(), epoch, leg.cost, world.clock.now())
+                    .await
+                    .unwrap()
             );
         }
         let heir = world.restarted().await;

@@ -1,5 +1,6 @@
 //! The commands as they are typed: real processes, real time, the private database on disk.
 
+mod places;
 mod running;
 
 use std::path::Path;
@@ -341,6 +342,7 @@ async fn wrong_use_ends_with_two_and_a_refusal_with_one() {
     let untold = folder.path().join("untold.toml");
     std::fs::write(&untold, "[gateway]\ncurrency = \"USD\"\n[alerts]\nurl_env = \"NOBODY_SET_THIS\"\n").unwrap();
     let (bad, untold) = (bad.to_str().unwrap(), untold.to_str().unwrap());
+    json(&data, &["migrate"]).await;
     let cases: [(&[&str], i32, &str); 10] = [
         (&["serve", "--config", untold], 2, "environment variable NOBODY_SET_THIS is not set"),
         (&["check", "--config", bad], 2, "did you mean currency?"),

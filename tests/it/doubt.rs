@@ -33,7 +33,9 @@ async fn orphan(world: &World) -> LeasedLeg {
     let (house, panel) = (&world.house, &world.house.panels[0]);
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
-    assert!(leases::mark(&house.store, &leg, (None, ""), epoch, leg.cost, world.clock.now()).await.unwrap());
+    assert!(
+        leases::mark(&house.store, &leg, leases::Asked::default(), epoch, leg.cost, world.clock.now()).await.unwrap()
+    );
     leg
 }
 

@@ -42,7 +42,9 @@ async fn never_arrived(world: &World) -> i32 {
     let (house, panel) = (&world.house, &world.house.panels[0]);
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
-    assert!(store::mark(&house.store, &leg, (None, ""), epoch, leg.cost, house.clock.now()).await.unwrap());
+    assert!(
+        store::mark(&house.store, &leg, store::Asked::default(), epoch, leg.cost, house.clock.now()).await.unwrap()
+    );
     let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order

@@ -150,7 +150,7 @@ async fn an_answer_that_repeats_an_id_settles_nothing_on_the_others_account() {
     world.pass(2, 20).await;
     says(&world, first, &[r#""charge":"0.00""#, r#""status":"Canceled""#]).await;
     says(&world, second, &[r#""charge":"0.18""#, r#""status":"Processing""#]).await;
-    assert_eq!(decide(&world, second, &accepted(&own_of_first)).await, Resolved::TakenId);
+    assert_eq!(decide(&world, second, &accepted(&own_of_first)).await, Resolved::TakenId(OrderId(first)));
     assert_eq!(holds(&world.database, "doubt").await, "-0.18");
     world.audit().await;
 
@@ -174,7 +174,7 @@ async fn an_answer_with_nobodys_id_moves_no_money_until_a_person_finds_the_right
     says(&world, first, &[r#""charge":"0.09""#, r#""status":"Processing""#]).await;
     says(&world, second, &[r#""charge":"0.18""#, r#""status":"Completed""#]).await;
     assert_eq!(reviews(&world.database).await, "the panel names no status of it");
-    assert_eq!(decide(&world, first, &accepted(&at_panel(&world, 200))).await, Resolved::TakenId);
+    assert_eq!(decide(&world, first, &accepted(&at_panel(&world, 200))).await, Resolved::TakenId(OrderId(second)));
     assert_eq!(decide(&world, first, &accepted(&at_panel(&world, 100))).await, Resolved::Done);
     world.pass(2, 20).await;
     says(&world, first, &[r#""charge":"0.09""#, r#""status":"Completed""#]).await;

@@ -2,6 +2,7 @@
 
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::provider::PanelDialect;
+use panelgate::store::leases;
 use serde_json::Value;
 
 use crate::books::{legs, read};
@@ -124,7 +125,8 @@ async fn an_answer_that_is_lost_between_two_houses_is_heard_the_second_time() {
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     let name = panel.request_id(&leg).unwrap();
     let now = house.clock.now();
-    assert!(panelgate::store::leases::mark(&house.store, &leg, (Some(&name), ""), epoch, leg.cost, now).await.unwrap());
+    let asked = leases::Asked { request_id: Some(&name), ..leases::Asked::default() };
+    assert!(leases::mark(&house.store, &leg, asked, epoch, leg.cost, now).await.unwrap());
     let _ = panel.add(panel.slot().await, &leg).await;
     mirror.pass(20, 60).await;
     assert!(buyer.status(order).await.contains(r#""status":"Completed""#));

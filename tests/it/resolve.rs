@@ -72,7 +72,7 @@ async fn an_id_that_another_order_has_changes_nothing() {
     let second = world.buy("1", "100").await;
     world.work().await;
     assert_eq!(decide(&world, first, &accepted("77")).await, Resolved::Done);
-    assert_eq!(decide(&world, second, &accepted("77")).await, Resolved::TakenId);
+    assert_eq!(decide(&world, second, &accepted("77")).await, Resolved::TakenId(OrderId(first)));
     assert_eq!(books::holds(&world.database, "doubt").await, "-0.09");
     world.audit().await;
 }

@@ -78,7 +78,10 @@ pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow:
         Resolved::NotInDoubt => {
             bail!("order {order} is not in doubt, or does not exist; `order list --state in_doubt` shows all that are")
         }
-        Resolved::TakenId => bail!("another order has that id at the panel; nothing changed"),
+        Resolved::TakenId(owner) => bail!(
+            "order {owner} has the id {words:?} at the panel; nothing changed. Look at `panelgate order show {owner}`, and \
+             for this order's own id at the panel"
+        ),
     }
     session.note(&mut tx, "order resolve", &format!("order {order} {words}")).await?;
     tx.commit().await?;
@@ -150,6 +153,6 @@ fn stands(order: OrderId, decided: Decided) -> anyhow::Result<Money> {
         Decided::TooMany(units) => bail!("order {order} has only {units} units"),
         Decided::TooMuch(left) => bail!("only {left} of the charge of order {order} is not refunded yet"),
         Decided::DoneBefore => bail!("order {order} was decided so before; nothing changed"),
-        Decided::Unknown => bail!("there is no order {order}"),
+        Decided::Unknown => bail!("there is no order {order}; `panelgate order list` shows the newest"),
     }
 }

@@ -78,6 +78,9 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
                 Some(customer) => Some(session.customer(&customer).await?.id),
                 None => None,
             };
+            if let Some(provider) = &provider {
+                session.panel(provider).await?;
+            }
             let wanted = Wanted { state, customer, provider, link, order: None };
             list(session, &wanted).await
         }

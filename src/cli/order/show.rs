@@ -81,10 +81,10 @@ impl<'a> Timeline<'a> {
 pub async fn timeline(session: &Session, id: OrderId) -> anyhow::Result<Answer> {
     let wanted = Wanted { order: Some(id), ..Wanted::default() };
     let Some(order) = show::list(&session.store, &wanted).await?.into_iter().next() else {
-        anyhow::bail!("there is no order {id}");
+        anyhow::bail!("there is no order {id}; `{} order list` shows the newest", session.globals.again());
     };
     let timeline = Timeline::of(session, &order).await?;
-    Ok(Answer::new(page(&timeline), timeline.document()))
+    Ok(Answer::new(page(&timeline, &session.globals.again()), timeline.document()))
 }
 
 /// One order, as scripts read it.
@@ -112,7 +112,7 @@ fn transfer_document(row: &TransferRow) -> Value {
     })
 }
 
-fn page(timeline: &Timeline<'_>) -> String {
+fn page(timeline: &Timeline<'_>, panelgate: &str) -> String {
     let order = timeline.order;
     let facts = [
         ["order".to_owned(), format!("{} ({})", order.id, order.public.letters())],
@@ -166,7 +166,7 @@ fn page(timeline: &Timeline<'_>) -> String {
         looked(&timeline.rungs),
         table(["at", "transfer", "debit", "credit", "amount"], &transfer_rows),
         decided(&timeline.decisions),
-        may_decide(&timeline.allowed()),
+        may_decide(&timeline.allowed(), panelgate),
     ]
     .into_iter()
     .filter(|part| !part.is_empty())
@@ -201,12 +201,12 @@ fn looked(rungs: &[RungRow]) -> String {
     table(["at", "looked_at", "showed", "words"], &cells)
 }
 
-fn may_decide(commands: &[String]) -> String {
+fn may_decide(commands: &[String], panelgate: &str) -> String {
     if commands.is_empty() {
         return String::new();
     }
     format!(
         "may be decided by:\n{}\n",
-        commands.iter().map(|line| format!("  panelgate {line}")).collect::<Vec<_>>().join("\n")
+        commands.iter().map(|line| format!("  {panelgate} {line}")).collect::<Vec<_>>().join("\n")
     )
 }

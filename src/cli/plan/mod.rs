@@ -11,12 +11,12 @@ use crate::catalog::mapping::Mapping;
 use crate::catalog::plan::{Plan, SettingChange};
 use crate::catalog::{Listings, Snapshot, imports};
 use crate::cli::answer::Answer;
+use crate::cli::place::Place;
 use crate::cli::session::Session;
-use crate::cli::{Globals, check, in_force, serve};
+use crate::cli::{Globals, check, in_force};
 use crate::config::{self, AlertSettings, File};
 use crate::domain::id::ProviderId;
 use crate::reload;
-use crate::store::embedded::{Embedded, default_data_dir};
 use crate::store::{Store, open_orders};
 
 /// A plan, and what must be known to read it.
@@ -26,14 +26,15 @@ struct Planned {
     unread: Vec<ProviderId>,
 }
 
-pub async fn run(mut globals: Globals) -> anyhow::Result<Answer> {
+pub async fn run(globals: Globals) -> anyhow::Result<Answer> {
     let path = check::file(&globals);
     let file = config::load(&path, &config::surroundings())?;
     crate::telemetry::quiet();
-    globals.data = globals.data.or_else(|| file.process.server.data.clone());
-    globals.database_url = globals.database_url.or_else(|| serve::database_url(&file));
-    let planned = if has_database(&globals) {
-        let session = Session::open(globals).await?;
+    // Planning makes no database: without one, no gateway was ever started.
+    let place = Place::by_file(&globals, &file.process)?;
+    let panelgate = globals.again();
+    let planned = if place.is_made() {
+        let session = Session::open(globals, &place).await?;
         let planned = over_database(&session.store, &file, path.parent().unwrap_or(Path::new(""))).await;
         session.close().await;
         planned?
@@ -41,13 +42,10 @@ pub async fn run(mut globals: Globals) -> anyhow::Result<Answer> {
         first(&file.mapping, &Arc::default())
     };
     let name = path.display().to_string();
-    Ok(Answer::new(text::of(&planned.plan, &planned.unread, &name), document::of(&planned.plan, &planned.unread)))
-}
-
-/// Planning makes no database: without one, no gateway was ever started.
-fn has_database(globals: &Globals) -> bool {
-    let given = globals.database_url.as_deref().is_some_and(|url| !url.is_empty());
-    given || Embedded::is_made(&globals.data.clone().unwrap_or_else(default_data_dir))
+    Ok(Answer::new(
+        text::of(&planned.plan, &planned.unread, (&name, &panelgate)),
+        document::of(&planned.plan, &planned.unread),
+    ))
 }
 
 async fn over_database(store: &Store, file: &File, folder: &Path) -> anyhow::Result<Planned> {

@@ -18,7 +18,7 @@ const GROUP_LINES_MAX: usize = 20;
 const NAME_CHARS_MAX: usize = 40;
 
 /// The plan for the file of that name.
-pub fn of(plan: &Plan, unread: &[ProviderId], file: &str) -> String {
+pub fn of(plan: &Plan, unread: &[ProviderId], (file, panelgate): (&str, &str)) -> String {
     let mut text = match &plan.from {
         Some(from) => format!("{file} ({}) over the version in force ({from}); prices in {}\n", plan.to, plan.currency),
         None => format!(
@@ -46,7 +46,7 @@ pub fn of(plan: &Plan, unread: &[ProviderId], file: &str) -> String {
     }
     let groups = groups::of(plan);
     text.push('\n');
-    totals(&mut text, plan, &groups);
+    totals(&mut text, plan, &groups, panelgate);
     dangers(&mut text, &groups);
     services(&mut text, &groups);
     panels(&mut text, &plan.panels);
@@ -54,7 +54,7 @@ pub fn of(plan: &Plan, unread: &[ProviderId], file: &str) -> String {
     text
 }
 
-fn totals(text: &mut String, plan: &Plan, groups: &Groups<'_>) {
+fn totals(text: &mut String, plan: &Plan, groups: &Groups<'_>, panelgate: &str) {
     let (before, after) = plan.sold;
     let repriced = plan.services.iter().filter(|service| is_repriced(service)).count();
     let services = format!(
@@ -82,7 +82,7 @@ fn totals(text: &mut String, plan: &Plan, groups: &Groups<'_>) {
     );
     let dangers = match plan.dangers.len() {
         0 => "none".to_owned(),
-        dangers => format!("{}; this edit waits for `panelgate apply`", count(dangers as u64)),
+        dangers => format!("{}; this edit waits for `{panelgate} apply`", count(dangers as u64)),
     };
     let settings = format!("{} changed", plan.settings.len());
     for (what, told) in [

@@ -61,10 +61,17 @@ pub enum EmbeddedError {
         wanted: PathBuf,
     },
     /// Started by root, and there is no unprivileged user to run the server as.
-    #[error("PostgreSQL refuses to run as root, and there is neither a user `postgres` nor a user `nobody`")]
+    #[error(
+        "PostgreSQL refuses to run as root, and there is neither a user `postgres` nor a user `nobody`: \
+         make one with `useradd --system postgres`, start panelgate as an ordinary user, or give a server with DATABASE_URL"
+    )]
     NoUser,
     /// Another process holds the folder and its server does not come up.
-    #[error("another process holds {} and its server was not ready within {waited_s} s", lock.display())]
+    #[error(
+        "another process holds {} and its server was not ready within {waited_s} s: `fuser {}` tells which; wait for it \
+         or end it, and try again",
+        lock.display(), lock.display()
+    )]
     Held {
         /// The lock file that it holds.
         lock: PathBuf,
@@ -103,7 +110,7 @@ pub enum EmbeddedError {
         source: io::Error,
     },
     /// The server is up and refuses what we ask of it.
-    #[error("the private database refuses")]
+    #[error("the private database refuses what it is asked; try again, and if it stays so, restart what runs on it")]
     Database(#[from] sqlx::Error),
 }
 

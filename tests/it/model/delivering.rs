@@ -100,8 +100,9 @@ pub async fn send(life: &mut Life, pick: usize, answer: Answer, sent: &mut [usiz
 
 /// The intent to send, and then nothing that the house hears of.
 async fn mark_only(life: &mut Life, hand: &InHand, answer: Answer, marked: bool) -> Lived {
-    let store = &life.world.house.store;
-    let came = leases::mark(store, &hand.leg, (None, ""), hand.epoch, hand.leg.cost, life.world.clock.now()).await?;
+    let (store, address) = (&life.world.house.store, life.world.house.panels[hand.panel].address());
+    let asked = leases::Asked { address: &address, ..leases::Asked::default() };
+    let came = leases::mark(store, &hand.leg, asked, hand.epoch, hand.leg.cost, life.world.clock.now()).await?;
     same("whether a leg may be sent", marked, came)?;
     if !marked {
         return Ok(leases::release(store, &hand.leg, hand.epoch).await?);

@@ -95,14 +95,14 @@ impl Reference {
             || leg.state == LegState::Accepted && unknown_there
     }
 
-    /// A person says that a panel has it, under this id.
-    pub fn resolved_accepted(&mut self, order: usize, id: &str) -> bool {
+    /// A person says that a panel has it, under this id; else who has that.
+    pub fn resolved_accepted(&mut self, order: usize, id: &str) -> Result<(), i32> {
         let panel = self.orders[order].last().panel;
-        if self.owner(panel, id).is_some_and(|owner| owner != order) {
-            return false;
+        if let Some(owner) = self.owner(panel, id).filter(|owner| *owner != order) {
+            return Err(self.orders[owner].id);
         }
         self.doubted_again(order);
-        self.accepted(order, id)
+        if self.accepted(order, id) { Ok(()) } else { Err(self.orders[order].id) }
     }
 
     /// A person says that no panel has it.

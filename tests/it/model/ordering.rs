@@ -157,8 +157,10 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
     }
     let expected = match &finding {
         _ if !doubtful[order] => Resolved::NotInDoubt,
-        Finding::Accepted(id) if !life.reference.resolved_accepted(order, &id.0) => Resolved::TakenId,
-        Finding::Accepted(_) => Resolved::Done,
+        Finding::Accepted(id) => match life.reference.resolved_accepted(order, &id.0) {
+            Ok(()) => Resolved::Done,
+            Err(owner) => Resolved::TakenId(OrderId(owner)),
+        },
         Finding::NotPlaced => {
             life.reference.resolved_not_placed(order);
             Resolved::Done
@@ -167,7 +169,7 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
     life.saw(match came {
         Resolved::Done => "resolved by hand",
         Resolved::NotInDoubt => "nothing to resolve",
-        Resolved::TakenId => "resolved with a taken id",
+        Resolved::TakenId(_) => "resolved with a taken id",
     });
     same("a resolution", expected, came)
 }
