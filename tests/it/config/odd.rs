@@ -225,5 +225,6 @@ fn a_file_that_may_not_be_read_is_told_by_name_and_ends_with_two() {
     let output = command.args(["check", "--config"]).arg(&file).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert_eq!(told, format!("{} cannot be read: Permission denied (os error 13)\n", file.display()));
+    let said = "cannot be read: Permission denied (os error 13); name the configuration file with --config FILE";
+    assert_eq!(told, format!("{} {said}\n", file.display()));
 }
