@@ -43,6 +43,9 @@ fn main() -> anyhow::Result<()> {
         alone.push(timed(&edit, &first, None, &marks)?);
         std::thread::sleep(REST);
     }
+    let answers = load.end();
+    let bought = answers.iter().filter(|answer| answer.bought).count();
+    let failed = answers.iter().filter(|answer| !answer.good).count();
     // With a file that was in force before: the second gateway serves what is in force now.
     let second = ground.open("two", &ground.first)?;
     let mut both = Vec::new();
@@ -50,9 +53,6 @@ fn main() -> anyhow::Result<()> {
         both.push(timed(edit, &first, Some(&second), &marks)?);
         std::thread::sleep(REST);
     }
-    let answers = load.end();
-    let bought = answers.iter().filter(|answer| answer.bought).count();
-    let failed = answers.iter().filter(|answer| !answer.good).count();
     let report = Report { alone, both, answers, file_bytes: ground.first.len(), about: ground.about()? };
     let parity = (ground.orders()?, bought);
     ground.close([first, second]);

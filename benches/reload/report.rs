@@ -37,7 +37,7 @@ impl Timing {
 pub struct Report {
     /// Edits of one gateway under load.
     pub alone: Vec<Timing>,
-    /// Edits of one of two gateways; customers ask that one.
+    /// Edits of one of two gateways.
     pub both: Vec<Timing>,
     pub answers: Vec<Answer>,
     pub file_bytes: usize,
@@ -88,10 +88,7 @@ impl Report {
     fn requests(&self, action: &str) -> Value {
         let of = self.answers.iter().filter(|answer| action == "all" || answer.action == action);
         let meanwhile = |answer: &&Answer| {
-            self.alone.iter().chain(&self.both).any(|timing| {
-                let over = timing.second.unwrap_or(timing.end) + AFTERMATH;
-                answer.done >= timing.judged && answer.due <= over
-            })
+            self.alone.iter().any(|timing| answer.done >= timing.judged && answer.due <= timing.end + AFTERMATH)
         };
         let (during, outside): (Vec<&Answer>, Vec<&Answer>) = of.partition(meanwhile);
         let took = |answers: Vec<&Answer>| spread(answers.iter().map(|answer| answer.done - answer.due).collect());
