@@ -46,11 +46,12 @@ const FLOORS: [(&str, u8); 26] = [
 const PURE_FLOOR_MAX: u8 = 1;
 
 /// Words and the only places (beginnings of paths) where they may stand, tests apart.
-const HOMES: [(&str, &[&str], &str); 4] = [
+const HOMES: [(&str, &[&str], &str); 5] = [
     ("sqlx", &["src/store/"], "ask a function of store/"),
     ("reqwest", &["src/upstream/", "src/webhooks/deliver"], "ask a panel through upstream/"),
     ("rust_decimal", &["src/domain/money", "src/store/"], "use the types of domain/money"),
-    ("toml_edit", &["src/config"], "read settings from config"),
+    ("toml", &["src/config"], "read settings from config"),
+    ("toml_edit", &["src/config"], "write settings from config"),
 ];
 
 /// Where an HTTP client may be made or held.

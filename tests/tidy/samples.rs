@@ -38,6 +38,7 @@ use super::{FILE_LINES_MAX, FUNCTION_LINES_MAX, complaints, source::Source};
     ":2: `rust_decimal` is at home in"
 )]
 #[case::settings_away_from_home("src/cli/check.rs", "//! m\nuse toml_edit::Item;", ":2: `toml_edit` is at home in")]
+#[case::settings_read_away_from_home("src/cli/check.rs", "//! m\nuse toml::de::DeTable;", ":2: `toml` is at home in")]
 #[case::waits_on_a_pure_floor("src/routing/choose.rs", "//! m\nasync fn f() {}", ":2: `async` on a pure floor")]
 #[case::reads_a_clock("src/domain/order.rs", "//! m\nfn f() { Utc::now() }", ":2: `Utc::now` on a pure floor")]
 #[case::knows_json("src/domain/order.rs", "//! m\nuse serde_json::Value;", ":2: `serde_json` on a pure floor")]
