@@ -146,11 +146,11 @@ impl Reload {
         };
         tracing::debug!(%hash, "an edit is read");
         let parts = &self.0.parts;
-        let in_force_since = match edited {
+        let is_no_edit = match edited {
             Some(over) => versions::is_since(&parts.store, hash, over).await?,
             None => true,
         };
-        if in_force_since {
+        if is_no_edit {
             let present = versions::newest(&parts.store).await?;
             let in_force = present.is_some_and(|(_, present)| present == *hash);
             if !in_force && versions::find(&parts.store, &hash.0).await?.is_some() {
