@@ -124,11 +124,7 @@ impl Catalog {
     ) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
         let listings = self.listings().await?;
-        let fits = |laid: &Arc<Snapshot>| laid.hash == mapping.hash && laid.listings.version == listings.version;
-        let snapshot = match laid.filter(fits) {
-            Some(laid) => laid,
-            None => Arc::new(resolve(&mapping, &listings).await),
-        };
+        let snapshot = self::laid(&mapping, &listings, laid.as_ref()).await;
         self.swap(InForce { mapping, retired: Arc::new(retired), snapshot }).await;
         Ok(())
     }
@@ -151,6 +147,15 @@ impl Catalog {
 pub async fn resolve(mapping: &Arc<Mapping>, listings: &Arc<Listings>) -> Snapshot {
     let (mapping, listings) = (mapping.clone(), listings.clone());
     aside(move || Snapshot::resolve(&mapping, &listings)).await
+}
+
+/// The same, where it is not known already.
+pub async fn laid(mapping: &Arc<Mapping>, listings: &Arc<Listings>, known: Option<&Arc<Snapshot>>) -> Arc<Snapshot> {
+    let fits = |known: &&Arc<Snapshot>| known.hash == mapping.hash && known.listings.version == listings.version;
+    match known.filter(fits) {
+        Some(known) => known.clone(),
+        None => Arc::new(resolve(mapping, listings).await),
+    }
 }
 
 /// Reads what is sold.

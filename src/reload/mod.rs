@@ -33,7 +33,7 @@ use crate::workers::roster::Roster;
 
 pub use adopt::tell_of_nobodys_markups;
 pub use node::our_name;
-pub use publish::{AtHand, Consent, Outcome, publish, put_in_force, unreadable_keys, with_retired};
+pub use publish::{AtHand, Consent, Outcome, plan, publish, put_in_force, unreadable_keys};
 pub use roll::panels;
 pub use start::{StartError, Started, start};
 pub use watch::Seen;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::catalog::imports::{self, Refused};
 use crate::catalog::mapping::{Mapping, Reload as Mode};
 use crate::catalog::plan::{OtherCurrency, Plan};
-use crate::catalog::{InForce, Listings, Snapshot, aside, resolve};
+use crate::catalog::{InForce, Listings, Snapshot, aside, laid};
 use crate::config::{self, AlertsError, File};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::{ConfigHash, ProviderId};
@@ -84,8 +84,8 @@ pub async fn publish(
                 if consent == Consent::Edit && before.reload == Mode::Apply {
                     return Ok(Outcome::Waits(vec!["reload = \"apply\": every edit waits for `apply`".to_owned()]));
                 }
-                let before = with_retired(store, before, &file.mapping, place).await?;
-                match plan_of(store, before, &file.mapping, at_hand).await? {
+                let listings = Listings::stored(store, at_hand.map(|at_hand| &at_hand.laid.listings)).await?;
+                match plan(store, (before, &file.mapping), place, &listings, at_hand).await? {
                     Ok(plan) => (plan.dangers.iter().map(ToString::to_string).collect(), Some(plan.in_a_line())),
                     Err(other) => return Ok(Outcome::Refused(vec![other.to_string()])),
                 }
@@ -180,9 +180,29 @@ async fn mapping_of(
     }))
 }
 
+/// What going from the configuration in force to another would do, over these listings. What `panelgate plan` shows and
+/// what is judged when an edit is published is this and nothing else.
+pub async fn plan(
+    store: &Store,
+    (before, after): (Arc<Mapping>, &Arc<Mapping>),
+    place: (&Path, &BTreeMap<String, String>),
+    listings: &Arc<Listings>,
+    at_hand: Option<AtHand<'_>>,
+) -> Result<Result<Plan, OtherCurrency>, StoreError> {
+    let before = with_retired(store, before, after, place).await?;
+    let was = laid(&before, listings, at_hand.map(|at_hand| &at_hand.served.snapshot)).await;
+    // What its imports give ids to when it is published is shown, and judged, before.
+    let to_come = imports::anticipated(store, after, listings).await?;
+    let known = at_hand.map(|at_hand| at_hand.laid).filter(|_| Arc::ptr_eq(&to_come, listings));
+    let is = laid(after, &to_come, known).await;
+    let open = open_orders::count(store).await?;
+    let after = after.clone();
+    Ok(aside(move || Plan::between(&was, &is, &before, &after, &open)).await)
+}
+
 /// The mapping in force with the last blocks of panels that it does not name, that still have something open, and that
 /// come back with the edit: under one name they must be the same account.
-pub async fn with_retired(
+async fn with_retired(
     store: &Store,
     before: Arc<Mapping>,
     after: &Mapping,
@@ -196,32 +216,6 @@ pub async fn with_retired(
     let mut before = Arc::unwrap_or_clone(before);
     before.providers.extend(back);
     Ok(Arc::new(before))
-}
-
-async fn plan_of(
-    store: &Store,
-    before: Arc<Mapping>,
-    after: &Arc<Mapping>,
-    at_hand: Option<AtHand<'_>>,
-) -> Result<Result<Plan, OtherCurrency>, StoreError> {
-    let listings = Listings::stored(store, at_hand.map(|at_hand| &at_hand.laid.listings)).await?;
-    let was = laid(&before, &listings, at_hand.map(|at_hand| &at_hand.served.snapshot)).await;
-    // What its imports give ids to when it is published is shown, and judged, before.
-    let to_come = imports::anticipated(store, after, &listings).await?;
-    let known = at_hand.map(|at_hand| at_hand.laid).filter(|_| Arc::ptr_eq(&to_come, &listings));
-    let is = laid(after, &to_come, known).await;
-    let open = open_orders::count(store).await?;
-    let after = after.clone();
-    Ok(aside(move || Plan::between(&was, &is, &before, &after, &open)).await)
-}
-
-/// What a mapping sells, where that is not known yet.
-async fn laid(mapping: &Arc<Mapping>, listings: &Arc<Listings>, known: Option<&Arc<Snapshot>>) -> Arc<Snapshot> {
-    let fits = |known: &&Arc<Snapshot>| known.hash == mapping.hash && known.listings.version == listings.version;
-    match known.filter(fits) {
-        Some(known) => known.clone(),
-        None => Arc::new(resolve(mapping, listings).await),
-    }
 }
 
 /// What of a file's keys and addresses cannot be read in these surroundings. Those of panels that the version in force

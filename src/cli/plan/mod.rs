@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::catalog::mapping::Mapping;
 use crate::catalog::plan::{Plan, SettingChange};
-use crate::catalog::{Listings, Snapshot, imports};
+use crate::catalog::{Listings, Snapshot};
 use crate::cli::answer::Answer;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
@@ -17,7 +17,7 @@ use crate::cli::{Globals, check, in_force};
 use crate::config::{self, AlertSettings, File};
 use crate::domain::id::ProviderId;
 use crate::reload;
-use crate::store::{Store, open_orders};
+use crate::store::Store;
 
 /// A plan, and what must be known to read it.
 struct Planned {
@@ -53,12 +53,8 @@ async fn over_database(store: &Store, file: &File, folder: &Path) -> anyhow::Res
     let Some(before) = in_force::file(store, folder).await? else {
         return Ok(first(&file.mapping, &listings));
     };
-    let open = open_orders::count(store).await?;
     let place = (folder, &config::surroundings());
-    let old = reload::with_retired(store, before.mapping, &file.mapping, place).await?;
-    let to_come = imports::anticipated(store, &file.mapping, &listings).await?;
-    let (was, is) = (Snapshot::resolve(&old, &listings), Snapshot::resolve(&file.mapping, &to_come));
-    let mut plan = Plan::between(&was, &is, &old, &file.mapping, &open)?;
+    let mut plan = reload::plan(store, (before.mapping, &file.mapping), place, &listings, None).await??;
     plan.settings.extend(alerts(&before.alerts, &file.alerts));
     Ok(Planned { plan, unread: unread(&file.mapping, &listings) })
 }
