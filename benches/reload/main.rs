@@ -6,7 +6,8 @@
 //!
 //! The gateway is a real one: its door, its workers and its file watch over a private server that writes to the disc.
 //! Customers and panels share the machine with it, on a thread of their own. The clock of an edit starts when the watch
-//! finds that the file stood still and judges it; it ends when requests are sold to by it.
+//! finds that the file stood still and judges it; it ends when requests are sold to by it. The file is read before, while
+//! it must stand still: that has a column of its own, and `work` is both.
 
 mod edits;
 mod ground;
@@ -85,6 +86,7 @@ fn timed(edit: &Edit, node: &Node, second: Option<&Node>, marks: &Marks) -> anyh
         kind: edit.kind,
         saved,
         judged,
+        opened: marks.at(Step::Opened),
         read: marks.at(Step::Read),
         planned: marks.at(Step::Planned),
         published: marks.at(Step::Published),

@@ -10,10 +10,12 @@ use tracing::{Event, Level, Metadata, Subscriber, level_filters::LevelFilter, sp
 /// A step of an edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The file stood still; the clock starts.
-    Judged,
-    /// It is right.
+    /// The file begins to be read, while it must stand still.
+    Opened,
+    /// It is right, and laid over what panels list.
     Read,
+    /// It stood still; the clock starts.
+    Judged,
     /// It is compared with what is in force.
     Planned,
     /// It is in force in the database.
@@ -71,8 +73,9 @@ impl Subscriber for Ear {
         let mut message = Message::default();
         event.record(&mut message);
         let step = match message.0.as_str() {
-            "an edit is judged" => Step::Judged,
+            "an edit is opened" => Step::Opened,
             "an edit is read" => Step::Read,
+            "an edit is judged" => Step::Judged,
             "an edit is planned" => Step::Planned,
             told if told.starts_with("the edit is in force") => Step::Published,
             told if told.starts_with("an edit is not in force") => Step::PutAside,

@@ -10,7 +10,8 @@ use crate::edits::Kind;
 use crate::ground::SERVICES;
 use crate::load::Answer;
 
-/// A request counts as answered during a reload until so long after it: what was replaced is given back meanwhile.
+/// A request counts as answered during a reload from the reading of the file on until so long after its end: what was
+/// replaced is given back meanwhile.
 const AFTERMATH: Duration = Duration::from_millis(250);
 /// What is asked for, in the order of the table.
 const ACTIONS: [&str; 5] = ["all", "balance", "status", "add", "services"];
@@ -20,6 +21,7 @@ pub struct Timing {
     pub kind: Kind,
     pub saved: Instant,
     pub judged: Instant,
+    pub opened: Option<Instant>,
     pub read: Option<Instant>,
     pub planned: Option<Instant>,
     pub published: Option<Instant>,
@@ -30,6 +32,10 @@ pub struct Timing {
 impl Timing {
     fn total(&self) -> Duration {
         self.end - self.judged
+    }
+
+    fn reading(&self) -> Option<Duration> {
+        Some(self.read? - self.opened?)
     }
 }
 
@@ -78,8 +84,9 @@ impl Report {
             "edit": kind.word(),
             "count": of.len(),
             "total": spread(of.iter().map(|timing| timing.total()).collect()),
-            "read": step(|t| Some(t.judged), |t| t.read),
-            "plan": step(|t| t.read, |t| t.planned),
+            "read": spread(of.iter().filter_map(|timing| timing.reading()).collect()),
+            "work": spread(of.iter().filter_map(|timing| Some(timing.reading()? + timing.total())).collect()),
+            "plan": step(|t| Some(t.judged), |t| t.planned),
             "publish": step(|t| t.planned, |t| t.published),
             "adopt": step(|t| t.published, |t| Some(t.end)),
         })
@@ -88,7 +95,9 @@ impl Report {
     fn requests(&self, action: &str) -> Value {
         let of = self.answers.iter().filter(|answer| action == "all" || answer.action == action);
         let meanwhile = |answer: &&Answer| {
-            self.alone.iter().any(|timing| answer.done >= timing.judged && answer.due <= timing.end + AFTERMATH)
+            self.alone.iter().any(|timing| {
+                answer.done >= timing.opened.unwrap_or(timing.judged) && answer.due <= timing.end + AFTERMATH
+            })
         };
         let (during, outside): (Vec<&Answer>, Vec<&Answer>) = of.partition(meanwhile);
         let took = |answers: Vec<&Answer>| spread(answers.iter().map(|answer| answer.done - answer.due).collect());
@@ -114,22 +123,26 @@ fn table(report: &Value) -> String {
         format!("machine: {machine}"),
         format!("file:    {file}"),
         format!(
-            "\n{:<14}{:>26}{:>9}{:>9}{:>9}{:>9}",
-            "edit, ms", "total min/median/max", "read", "plan", "publish", "adopt"
+            "\n{:<14}{:>26}{:>9}{:>9}{:>9}{:>9}{:>26}",
+            "edit, ms", "total min/median/max", "plan", "publish", "adopt", "read", "work min/median/max"
         ),
     ];
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     for edit in list(&report["edits"]) {
-        let total = &edit["total"];
-        let spread = format!("{} / {} / {}", ms(&total["min_us"]), ms(&total["p50_us"]), ms(&total["max_us"]));
+        let spread = |name: &str| {
+            let took = &edit[name];
+            format!("{} / {} / {}", ms(&took["min_us"]), ms(&took["p50_us"]), ms(&took["max_us"]))
+        };
         let step = |name: &str| ms(&edit[name]["p50_us"]);
         lines.push(format!(
-            "{:<14}{spread:>26}{:>9}{:>9}{:>9}{:>9}",
+            "{:<14}{:>26}{:>9}{:>9}{:>9}{:>9}{:>26}",
             edit["edit"].as_str().unwrap_or_default(),
-            step("read"),
+            spread("total"),
             step("plan"),
             step("publish"),
             step("adopt"),
+            step("read"),
+            spread("work"),
         ));
     }
     for (name, what) in [("saved until judged", "judged_after_saved"), ("second node sells by it", "second_node")] {

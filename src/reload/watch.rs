@@ -8,9 +8,10 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 
 use chrono::TimeDelta;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::catalog::{aside, resolve};
-use crate::config::{self, ConfigError, File};
+use crate::catalog::{Snapshot, aside, laid};
+use crate::config::{self, ConfigError};
 use crate::domain::clock::Instant;
 use crate::domain::id::ConfigHash;
 use crate::reload::{AtHand, Consent, Judged, Outcome, Parts, Reload, Started, publish, unreadable_keys};
@@ -27,6 +28,9 @@ pub struct Watch {
     since: Instant,
     /// The newest version that was known when it looked for that.
     over: Option<i64>,
+    /// Reads it while it must stand still, so that nothing is left to be read once it is judged. `None` comes of what is
+    /// wrong: that is read again when it is told, for a key that it names may lie there by then.
+    ahead: Option<JoinHandle<Option<Judged>>>,
     /// The text that was judged last.
     judged: ConfigHash,
     /// Whether it was told that the file is gone since.
@@ -71,7 +75,7 @@ impl Watch {
     pub fn after(started: &Started, now: Instant) -> Self {
         let hash = config::hash(&started.bytes);
         let seen = Content::Bytes(started.bytes.clone(), hash.clone());
-        Self { seen, since: now, over: None, judged: hash, gone: false, edited: None }
+        Self { seen, since: now, over: None, ahead: None, judged: hash, gone: false, edited: None }
     }
 }
 
@@ -99,6 +103,10 @@ impl Reload {
             Content::Gone(_) if watch.gone && !signal => return Ok(Seen::Nothing),
             Content::Bytes(_, hash) if !watch.gone && watch.judged == *hash && !signal => return Ok(Seen::Nothing),
             Content::Gone(_) | Content::Bytes(..) if now - watch.since < STOOD_STILL && !signal => {
+                // Not at first sight, when it may be half written.
+                if watch.since < now && watch.ahead.is_none() {
+                    watch.ahead = self.read_ahead(&watch.seen);
+                }
                 return Ok(Seen::Moving);
             }
             Content::Gone(_) | Content::Bytes(..) => {}
@@ -114,7 +122,9 @@ impl Reload {
                 if watch.judged != hash {
                     watch.edited = Some(watch.over.unwrap_or(0));
                 }
-                let seen = self.judge(bytes, &hash, watch.edited, consent).await?;
+                // A signal says that keys are others.
+                let ahead = watch.ahead.take().filter(|_| !signal);
+                let seen = self.judge(bytes, (&hash, ahead), watch.edited, consent).await?;
                 if seen != Seen::Crowded {
                     (watch.judged, watch.gone) = (hash, false);
                 }
@@ -132,7 +142,7 @@ impl Reload {
     async fn judge(
         &self,
         bytes: Vec<u8>,
-        hash: &ConfigHash,
+        (hash, ahead): (&ConfigHash, Option<JoinHandle<Option<Judged>>>),
         edited: Option<i64>,
         consent: Consent,
     ) -> Result<Seen, StoreError> {
@@ -140,11 +150,17 @@ impl Reload {
         self.standing(|standing| (standing.file, standing.judged) = (Some(hash.clone()), None));
         let body = String::from_utf8(bytes.clone()).ok().filter(|_| bytes.len() as u64 <= config::FILE_BYTES_MAX);
         let body = body.as_deref();
-        let file = match self.read(bytes).await {
-            Ok(file) => file,
-            Err(complaints) => return self.put_aside(hash, body, EditState::Refused, complaints).await,
+        let ahead = match ahead {
+            Some(reading) => reading.await.ok().flatten(),
+            None => None,
         };
-        tracing::debug!(%hash, "an edit is read");
+        let judged = match ahead {
+            Some(judged) => judged,
+            None => match aside(self.reading(bytes)).await {
+                Ok(judged) => judged,
+                Err(complaints) => return self.put_aside(hash, body, EditState::Refused, complaints).await,
+            },
+        };
         let parts = &self.0.parts;
         let is_no_edit = match edited {
             Some(over) => versions::is_since(&parts.store, hash, over).await?,
@@ -158,7 +174,7 @@ impl Reload {
                 return Ok(Seen::Late);
             }
         }
-        match self.publish(Arc::new(file), consent).await? {
+        match self.publish(judged, consent).await? {
             Outcome::Same => Ok(Seen::Same),
             Outcome::Published { does, .. } => {
                 tracing::info!(%hash, "the edit is in force: {}", does.unwrap_or_default());
@@ -171,10 +187,11 @@ impl Reload {
     }
 
     /// What was read and laid out for the plan is kept for whoever adopts it, which may be somebody else than the watch.
-    async fn publish(&self, file: Arc<File>, consent: Consent) -> Result<Outcome, StoreError> {
+    async fn publish(&self, judged: Judged, consent: Consent) -> Result<Outcome, StoreError> {
         let Parts { store, catalog, clock, .. } = &self.0.parts;
         let served = catalog.in_force();
-        let laid = Arc::new(resolve(&file.mapping, &catalog.listings().await?).await);
+        let file = judged.file;
+        let laid = laid(&file.mapping, &catalog.listings().await?, Some(&judged.laid)).await;
         let keep = |judged| *self.0.judged.lock().unwrap_or_else(PoisonError::into_inner) = judged;
         keep(Some(Judged { file: file.clone(), laid: laid.clone() }));
         let at_hand = AtHand { served: &served, laid: &laid };
@@ -190,11 +207,19 @@ impl Reload {
         format!("file watch on {}", self.0.ground.node)
     }
 
-    /// The file, or everything that is wrong with it, the keys that cannot be read here included.
-    async fn read(&self, bytes: Vec<u8>) -> Result<File, Vec<String>> {
-        let ground = self.0.ground.clone();
+    fn read_ahead(&self, seen: &Content) -> Option<JoinHandle<Option<Judged>>> {
+        let Content::Bytes(bytes, _) = seen else { return None };
+        let reading = self.reading(bytes.clone());
+        Some(spawn_blocking(move || reading().ok()))
+    }
+
+    /// Reads a file and lays it over what panels list: that, or everything that is wrong with it, the keys that cannot be
+    /// read here included.
+    fn reading(&self, bytes: Vec<u8>) -> impl FnOnce() -> Result<Judged, Vec<String>> + Send + use<> {
+        let (ground, listings) = (self.0.ground.clone(), self.0.parts.catalog.now().listings.clone());
         let today = self.0.parts.clock.now().date_naive();
-        aside(move || {
+        move || {
+            tracing::debug!("an edit is opened");
             let path = ground.file.as_deref().unwrap_or(ground.folder());
             let file = config::parse(path, bytes, &ground.surroundings, today).map_err(|error| match error {
                 ConfigError::Wrong(complaints) => complaints.to_string().lines().map(str::to_owned).collect(),
@@ -206,9 +231,13 @@ impl Reload {
                 }
             })?;
             let unreadable = unreadable_keys(&file, &ground.surroundings, None);
-            if unreadable.is_empty() { Ok(file) } else { Err(unreadable) }
-        })
-        .await
+            if !unreadable.is_empty() {
+                return Err(unreadable);
+            }
+            let laid = Arc::new(Snapshot::resolve(&file.mapping, &listings));
+            tracing::debug!(hash = %file.mapping.hash, "an edit is read");
+            Ok(Judged { file: Arc::new(file), laid })
+        }
     }
 
     /// Tells why a text does not come into force, and keeps it in the history.
@@ -247,6 +276,6 @@ impl Watch {
             }
             (Err(error), Content::Bytes(..)) => Content::Gone(error.to_string()),
         };
-        (self.seen, self.since, self.over) = (seen, now, known);
+        (self.seen, self.since, self.over, self.ahead) = (seen, now, known, None);
     }
 }

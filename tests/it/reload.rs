@@ -12,6 +12,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
 use panelgate::app::House;
 use panelgate::config;
 use panelgate::reload::{self, Consent, Ground, Outcome, Seen};
@@ -24,6 +25,8 @@ use crate::world::{Plan, World, one_over, work_once};
 const KEY: &str = "the-panels-key";
 /// Longer than a file must stand still.
 const STILL_S: i64 = 1;
+/// The time between two looks.
+const LOOK: TimeDelta = TimeDelta::milliseconds(200);
 
 /// A world whose service 1 goes by panel `a`, then by `b`.
 async fn two_panels() -> World {
@@ -78,12 +81,20 @@ impl Node {
         self.house.reload.adopt().await.unwrap()
     }
 
-    /// Looks twice, with the file standing still between.
+    /// Looks three times, with the file standing still between.
     async fn watch(&self, world: &World) -> Seen {
-        let first = self.look().await;
-        assert!(matches!(first, Seen::Moving | Seen::Nothing), "{first:?}");
+        self.watch_begins(world).await;
         world.turn(STILL_S);
         self.look().await
+    }
+
+    /// The first two of these looks: the file did not stand still for long enough yet.
+    async fn watch_begins(&self, world: &World) {
+        for _ in 0..2 {
+            let seen = self.look().await;
+            assert!(matches!(seen, Seen::Moving | Seen::Nothing), "{seen:?}");
+            world.clock.turn(LOOK);
+        }
     }
 
     /// Edits the file, and has the watch see it.

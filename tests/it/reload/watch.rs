@@ -1,5 +1,6 @@
 //! The watch: what it takes for an edit, and what becomes of each.
 
+use panelgate::domain::id::ServiceId;
 use panelgate::reload::Seen;
 
 use super::{Node, STILL_S, hash, history, open_alerts, priced, two_panels};
@@ -40,6 +41,21 @@ async fn an_edit_that_stood_still_is_adopted_by_every_node() {
     let by = format!("in force {} by file watch on one", hash(&text));
     assert_eq!(history(&one.house).await[0], by);
     world.audit().await;
+}
+
+#[tokio::test]
+async fn what_was_read_while_it_stood_still_is_sold_by_what_panels_list_at_the_end() {
+    let world = two_panels().await;
+    let node = start(&world, "one").await;
+    node.write(&priced(&world, "2.1"));
+    node.watch_begins(&world).await;
+    world.panel().switch_service("1", false);
+    world.house.refresh().await.unwrap();
+    world.turn(STILL_S);
+    assert_eq!(node.look().await, Seen::Published);
+    let costs: Vec<bool> =
+        node.house.catalog.now().sold[&ServiceId(1)].routes.iter().map(|(_, cost)| cost.is_some()).collect();
+    assert_eq!((costs, node.hash()), (vec![false, true], hash(&priced(&world, "2.1"))));
 }
 
 #[tokio::test]
