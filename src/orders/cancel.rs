@@ -15,7 +15,7 @@ use crate::domain::provider::Reversal;
 use crate::domain::refusal::Refusal;
 use crate::ledger;
 use crate::orders::settle::{self, End};
-use crate::orders::{Delivery, Orders, apart, submit, track, withdraw};
+use crate::orders::{Delivery, ELSEWHERE, Orders, apart, submit, track, withdraw};
 use crate::store::cancels::{self, AskedBy, Cancel, Heard};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::{StoreError, Tx, legs, orders, watches};
@@ -110,9 +110,20 @@ impl Delivery {
         if taken.is_empty() {
             return Ok(0);
         }
-        let ids: Vec<_> = taken.iter().map(|cancel| cancel.panel_order.clone()).collect();
+        let asked_of = (&settings.id, &*panel.address());
+        let legs = taken.iter().map(|cancel| (cancel.leg, &cancel.panel_order));
+        let elsewhere = legs::elsewhere(&self.store, asked_of, legs).await?;
+        let (elsewhere, here): (Vec<_>, Vec<_>) = taken.iter().partition(|cancel| elsewhere.contains(&cancel.leg));
+        for cancel in elsewhere {
+            let refused = CancelRow::Refused(ELSEWHERE.to_owned());
+            apart(&cancel.order.to_string(), self.heard(panel, cancel, refused).await)?;
+        }
+        if here.is_empty() {
+            return Ok(taken.len());
+        }
+        let ids: Vec<_> = here.iter().map(|cancel| cancel.panel_order.clone()).collect();
         let answer = panel.cancel(&ids).await;
-        for cancel in &taken {
+        for cancel in here {
             let row = match &answer {
                 Ok(rows) => rows.iter().find(|(id, _)| *id == cancel.panel_order).map(|(_, row)| row.clone()),
                 Err(failure) => Some(CancelRow::of(failure)),

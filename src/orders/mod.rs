@@ -81,6 +81,10 @@ impl Delivery {
     }
 }
 
+/// Why nothing is asked of a panel about an order that it was sent.
+const ELSEWHERE: &str = "the panel gave the order's id to another one since its address changed: look for this one at the \
+     address before";
+
 /// One order's trouble is told and holds up nobody else's; a database that is away is everybody's.
 fn apart(order: &str, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
     match outcome {

@@ -13,9 +13,9 @@ use crate::domain::order::{OrderState, Standing};
 use crate::domain::provider::ProviderSettings;
 use crate::domain::refill::{RefillNames, RefillState};
 use crate::domain::refusal::Refusal;
-use crate::orders::{Delivery, Orders, submit, track};
-use crate::store::refills::{self, Refill, Turn};
-use crate::store::{StoreError, orders};
+use crate::orders::{Delivery, ELSEWHERE, Orders, submit, track};
+use crate::store::refills::{self, Due, Refill, Turn};
+use crate::store::{StoreError, legs, orders};
 use crate::upstream::{Panel, RefillAnswer, RefillRow};
 
 /// Refills sent in one round.
@@ -124,7 +124,13 @@ impl Delivery {
             let Some(refill) = refills::mark(&self.store, &panel.settings().id, epoch, now).await? else {
                 return Ok(sent);
             };
-            let answer = panel.refill(slot, &refill.panel_order).await;
+            let asked_of = (&panel.settings().id, &*panel.address());
+            let elsewhere = legs::elsewhere(&self.store, asked_of, [(refill.leg, &refill.panel_order)]).await?;
+            let answer = if elsewhere.is_empty() {
+                panel.refill(slot, &refill.panel_order).await
+            } else {
+                RefillAnswer::Refused(ELSEWHERE.to_owned())
+            };
             let now = self.clock.now();
             let (turn, words) = match answer {
                 RefillAnswer::Taken(Some(id), words) => {
@@ -160,10 +166,19 @@ impl Delivery {
         let meanwhile = now + TimeDelta::seconds(i64::from(settings.status_every_s).max(1));
         let batch = i64::from(settings.status_batch_max);
         let due = refills::take(&self.store, &settings.id, epoch, batch, meanwhile, now).await?;
-        let ids: Vec<PanelRefill> = due.iter().map(|due| due.panel_refill.clone()).collect();
-        if ids.is_empty() {
+        if due.is_empty() {
             return Ok(0);
         }
+        let legs = due.iter().map(|due| (due.leg, &due.panel_order));
+        let elsewhere = legs::elsewhere(&self.store, (&settings.id, &panel.address()), legs).await?;
+        let (elsewhere, here): (Vec<_>, Vec<_>) = due.iter().partition(|due| elsewhere.contains(&due.leg));
+        for due in elsewhere {
+            self.hear_of_refill(settings, due, None, now).await?;
+        }
+        if here.is_empty() {
+            return Ok(due.len());
+        }
+        let ids: Vec<PanelRefill> = here.iter().map(|due| due.panel_refill.clone()).collect();
         let rows = match panel.refill_status(&ids).await {
             Ok(rows) => rows,
             Err(failure) => {
@@ -171,22 +186,32 @@ impl Delivery {
                 return Ok(0);
             }
         };
-        for due in &due {
+        for due in here {
             let row = rows.iter().find(|(id, _)| *id == due.panel_refill).map(|(_, row)| row);
-            let (status, end) = match row {
-                Some(RefillRow::Said(state, text)) => {
-                    let end =
-                        Some(*state).filter(|state| matches!(state, RefillState::Completed | RefillState::Rejected));
-                    (text.as_str(), end)
-                }
-                // Nothing is known of it for so long: nothing proves that it happened.
-                Some(RefillRow::Unclear(text)) => (text.as_str(), too_old(settings, due.taken_at, now)),
-                None => ("missing", too_old(settings, due.taken_at, now)),
-            };
-            let next_at = track::next_ask(settings, due.taken_at, now);
-            refills::said(&self.store, due.id, status, end, next_at, now).await?;
+            self.hear_of_refill(settings, due, row, now).await?;
         }
         Ok(due.len())
+    }
+
+    /// What its panel says of a refill, if it can be asked and says anything.
+    async fn hear_of_refill(
+        &self,
+        settings: &ProviderSettings,
+        due: &Due,
+        row: Option<&RefillRow>,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let (status, end) = match row {
+            Some(RefillRow::Said(state, text)) => {
+                let end = Some(*state).filter(|state| matches!(state, RefillState::Completed | RefillState::Rejected));
+                (text.as_str(), end)
+            }
+            // Nothing is known of it for so long: nothing proves that it happened.
+            Some(RefillRow::Unclear(text)) => (text.as_str(), too_old(settings, due.taken_at, now)),
+            None => ("missing", too_old(settings, due.taken_at, now)),
+        };
+        let next_at = track::next_ask(settings, due.taken_at, now);
+        refills::said(&self.store, due.id, status, end, next_at, now).await
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::provider::{PanelStatus, ProviderSettings, Reversal};
 use crate::domain::settlement::{self, Bought, Outcome, Report, Rules};
 use crate::ledger;
 use crate::orders::settle::{self, Settled};
-use crate::orders::{Delivery, apart};
+use crate::orders::{Delivery, ELSEWHERE, apart};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::orders::Locked;
@@ -43,7 +43,16 @@ impl Delivery {
         if due.is_empty() {
             return Ok(0);
         }
-        let ids: Vec<_> = due.iter().map(|due| due.panel_order.clone()).collect();
+        let legs = due.iter().map(|due| (due.leg, &due.panel_order));
+        let elsewhere = legs::elsewhere(&self.store, (&settings.id, &panel.address()), legs).await?;
+        let (elsewhere, here): (Vec<_>, Vec<_>) = due.iter().partition(|due| elsewhere.contains(&due.leg));
+        for due in elsewhere {
+            apart(&format!("of leg {}", due.leg), self.pass_over(due, now).await)?;
+        }
+        if here.is_empty() {
+            return Ok(due.len());
+        }
+        let ids: Vec<_> = here.iter().map(|due| due.panel_order.clone()).collect();
         let rows = match ask(panel, &ids).await {
             Ok(rows) => rows,
             Err(failure) => {
@@ -53,7 +62,7 @@ impl Delivery {
         };
         let now = self.clock.now();
         let mut unchanged = Vec::new();
-        for due in &due {
+        for due in here {
             let row = rows.iter().find(|(id, _)| *id == due.panel_order).map(|(_, row)| row);
             let said = Said::of(row.unwrap_or(&Row::Missing));
             let next_at = next_ask(settings, due.accepted_at, now);
@@ -69,6 +78,19 @@ impl Delivery {
         }
         watches::put_off_all(&self.store, &unchanged, meanwhile).await?;
         Ok(due.len())
+    }
+
+    /// The panel there knows another order by its id: a person looks after it, and nothing is learned of it here.
+    async fn pass_over(&self, due: &Due, now: Instant) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let leg = legs::lock(&mut tx, due.leg).await?;
+        match (leg.state, due.ended_at) {
+            (LegState::Accepted, _) => ask_a_person(&mut tx, leg.order, leg.id, ELSEWHERE).await?,
+            (LegState::Ended, Some(ended_at)) => look_again(&mut tx, leg.id, afterwards(due, ended_at), now).await?,
+            (_, _) => {}
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// One order's news, in one commit: leg, then order, then wallet.
@@ -134,8 +156,7 @@ impl Delivery {
             return Ok(());
         }
         let order = orders::lock(&mut tx, leg.order).await?;
-        let next = usize::try_from(due.checks + 1).ok().and_then(|check| AFTER_THE_END.get(check));
-        let afterwards = next.map_or(Afterwards::Nothing, |wait| Afterwards::AskAt(ended_at + *wait));
+        let afterwards = afterwards(due, ended_at);
         match said.outcome(settings, due, order.bought, now)? {
             Outcome::End { state, target, delivered } => {
                 end(&mut tx, settings, &leg, &order, said, (state, target, delivered), afterwards, now).await?;
@@ -246,6 +267,12 @@ async fn puzzled(
 /// Whether the order is so old that its panel must know it.
 fn may_be_known(settings: &ProviderSettings, due: &Due, now: Instant) -> bool {
     now - due.accepted_at >= TimeDelta::seconds(i64::from(settings.doubts.visible_after_s))
+}
+
+/// What becomes of an order that is over after this look at it.
+fn afterwards(due: &Due, ended_at: Instant) -> Afterwards {
+    let next = usize::try_from(due.checks + 1).ok().and_then(|check| AFTER_THE_END.get(check));
+    next.map_or(Afterwards::Nothing, |wait| Afterwards::AskAt(ended_at + *wait))
 }
 
 /// An order that is over is looked at once more, or never again.

@@ -1,5 +1,7 @@
 //! Legs under lock: answered, moved on, ended. Every write names the state that it was made for.
 
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 
 use sqlx::types::Json;
@@ -12,7 +14,7 @@ use crate::domain::money::Money;
 use crate::domain::provider::RefusalClass;
 use crate::domain::service::Route;
 use crate::routing::Chosen;
-use crate::store::{StoreError, Tx, float_moves, watches};
+use crate::store::{Store, StoreError, Tx, float_moves, watches};
 
 /// Legs that an order may go through while its last one is locked.
 const LEGS_MAX: usize = 20;
@@ -201,6 +203,32 @@ async fn own(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, witness: Witness) ->
         witness == Witness::Person
     );
     Ok(owned.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Those of the legs whose ids are other legs' at an address. The panel there went under another address before: nothing
+/// that is asked of it now would be about them.
+pub async fn elsewhere(
+    store: &Store,
+    (provider, address): (&ProviderId, &str),
+    legs: impl IntoIterator<Item = (LegId, &PanelOrder)> + Send,
+) -> Result<HashSet<LegId>, StoreError> {
+    let (legs, ids): (Vec<i64>, Vec<String>) = legs.into_iter().map(|(leg, id)| (leg.0, id.0.clone())).unzip();
+    let found = sqlx::query_scalar!(
+        r#"
+        select asked.leg_id as "leg_id!"
+        from unnest($3::bigint[], $4::text[]) as asked (leg_id, id)
+        where exists (
+            select
+            from panel_order other
+            where other.provider = $1 and other.id = asked.id and other.address = $2 and other.leg_id <> asked.leg_id
+        )
+        "#,
+        provider.0,
+        address,
+        &legs,
+        &ids
+    );
+    Ok(found.fetch_all(&store.workers).await?.into_iter().map(LegId).collect())
 }
 
 /// The order whose leg got that id at a panel last, to be told to a person.

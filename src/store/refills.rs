@@ -156,6 +156,8 @@ fn shown(id: i32, word: &str) -> Result<RefillState, StoreError> {
 pub struct Refill {
     /// The refill.
     pub id: RefillId,
+    /// The leg that delivered the order.
+    pub leg: LegId,
     /// The panel's id of the order.
     pub panel_order: PanelOrder,
     /// Which attempt this is.
@@ -186,7 +188,7 @@ pub async fn mark(
     let row = sqlx::query!(
         r#"
         with due as materialized (
-            select r.id, l.panel_order
+            select r.id, l.id as leg_id, l.panel_order
             from refill r
             join leg l on l.id = r.leg_id
             where r.provider = $1 and r.state = 'ready' and r.next_at <= $3
@@ -199,7 +201,7 @@ pub async fn mark(
         set state = 'sending', attempt = attempt + 1, epoch = $2, sending_at = $3
         from due
         where r.id = due.id
-        returning r.id, r.attempt, due.panel_order as "panel_order!"
+        returning r.id, r.attempt, due.leg_id, due.panel_order as "panel_order!"
         "#,
         provider.0,
         epoch,
@@ -207,6 +209,7 @@ pub async fn mark(
     );
     Ok(row.fetch_optional(&store.workers).await?.map(|row| Refill {
         id: RefillId(row.id),
+        leg: LegId(row.leg_id),
         panel_order: PanelOrder(row.panel_order),
         attempt: row.attempt,
     }))
@@ -325,6 +328,10 @@ pub async fn give_up(store: &Store, provider: &ProviderId, now: Instant) -> Resu
 pub struct Due {
     /// The refill.
     pub id: RefillId,
+    /// The leg that delivered the order.
+    pub leg: LegId,
+    /// The panel's id of the order.
+    pub panel_order: PanelOrder,
     /// Its id at the panel.
     pub panel_refill: PanelRefill,
     /// Since when the panel has it.
@@ -343,19 +350,22 @@ pub async fn take(
     let rows = sqlx::query!(
         r#"
         with due as materialized (
-            select id
-            from refill
-            where provider = $1 and next_at <= $5 and ended_at is null and state = 'taken' and panel_refill is not null
+            select r.id, l.id as leg_id, l.panel_order
+            from refill r
+            join leg l on l.id = r.leg_id
+            where r.provider = $1 and r.next_at <= $5 and r.ended_at is null
+                and r.state = 'taken' and r.panel_refill is not null
                 and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $5)
-            order by next_at
+            order by r.next_at
             limit $3
-            for update skip locked
+            for update of r skip locked
         )
         update refill r
         set next_at = $4
         from due
         where r.id = due.id
-        returning r.id, r.panel_refill as "panel_refill!", coalesce(r.taken_at, r.asked_for_at) as "taken_at!"
+        returning r.id, due.leg_id, due.panel_order as "panel_order!", r.panel_refill as "panel_refill!",
+            coalesce(r.taken_at, r.asked_for_at) as "taken_at!"
         "#,
         provider.0,
         epoch,
@@ -365,6 +375,8 @@ pub async fn take(
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Due {
         id: RefillId(row.id),
+        leg: LegId(row.leg_id),
+        panel_order: PanelOrder(row.panel_order),
         panel_refill: PanelRefill(row.panel_refill),
         taken_at: row.taken_at,
     });

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use panelgate::reload::Seen;
+use panelgate::simulator::Simulator;
 use panelgate::upstream::Panel;
 
 use super::{KEY, Node, two_panels, without_a};
-use crate::books::{legs, read};
-use crate::world::World;
+use crate::books::{legs, read, reviews};
+use crate::world::{Plan, World, one_over, panel_settings};
 
 const HOUR: i64 = 3_600;
 
@@ -79,8 +80,7 @@ async fn what_a_removed_panel_has_is_followed_to_its_end() {
 
 #[tokio::test]
 async fn what_waits_at_a_removed_panel_and_has_no_other_route_is_held_until_its_block_is_back() {
-    let world =
-        World::build(crate::world::Plan { services: crate::world::one_over(&["a"]), ..Default::default() }).await;
+    let world = World::build(Plan { services: one_over(&["a"]), ..Plan::default() }).await;
     let node = node(&world).await;
     let order = world.buy("1", "100").await;
     let bare = "[gateway]\ncurrency = \"USD\"\n";
@@ -193,4 +193,57 @@ async fn another_account_under_a_panels_name_waits_for_a_word_while_its_orders_a
     node.watch(&world).await;
     assert!(matches!(node.edit(&world, &moved).await, Seen::Waits(_)));
     assert_eq!(node.edit(&world, &world.file.text).await, Seen::Published, "the same account is no danger");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_under_an_id_that_the_next_panel_of_the_name_gave_to_another_order() {
+    let plan = Plan { services: one_over(&["a"]), ..Plan::default() };
+    let world = World::build(plan).await;
+    let node = node(&world).await;
+    let delivered = world.buy("1", "100").await;
+    node.work().await;
+    world.turn(10);
+    node.work().await;
+    let open = world.buy("1", "50").await;
+    node.work().await;
+    assert_eq!(legs(&world.database).await, "a ended, a accepted");
+    // Another panel takes the name; it counts its orders as the first one did.
+    let next = Simulator::start(panel_settings(1, "", 0), world.clock.clone()).await.unwrap();
+    node.apply(&world.file.text.replace(&world.panel().url(), &next.url())).await;
+    world.house.reload.adopt().await.unwrap();
+    let (third, fourth) = (world.buy("1", "20").await, world.buy("1", "10").await);
+    node.work().await;
+    let ids = "select count(*) || ' ' || count(distinct id) from panel_order";
+    assert_eq!(read(&world.database, ids).await, "4 2");
+    let refill = world.ask(&[("action", "refill"), ("order", &delivered.to_string())]).await;
+    assert_eq!(refill, r#"{"refill":"1"}"#);
+    assert!(world.ask(&[("action", "cancel"), ("order", &open.to_string())]).await.contains("cancel"));
+    for _ in 0..4 {
+        world.turn(10);
+        node.work().await;
+    }
+    let requests = next.requests();
+    assert!(requests.contains_key("status") && !requests.contains_key("refill") && !requests.contains_key("cancel"));
+    assert!(!world.status(open).await.contains("Completed"));
+    assert!(reviews(&world.database).await.contains("since its address changed"));
+    let refill = world.ask(&[("action", "refill_status"), ("refill", "1")]).await;
+    assert_eq!(refill, r#"{"status":"Rejected"}"#);
+    for order in [third, fourth] {
+        assert!(world.status(order).await.contains("Completed"));
+    }
+    // The look back at what was delivered passes over it too, and ends.
+    for _ in 0..9 {
+        world.turn(12 * HOUR);
+        node.work().await;
+    }
+    let watched = "select string_agg(l.order_id::text, ' ') from watch w join leg l on l.id = w.leg_id";
+    assert_eq!(read(&world.database, watched).await, open.to_string());
+    // The first panel comes back under its name, and says the rest.
+    node.apply(&world.file.text).await;
+    node.work().await;
+    world.turn(HOUR);
+    node.work().await;
+    assert!(world.status(open).await.contains("Completed"));
+    assert_eq!(read(&world.database, "select count(*)::text from orders where review is not null").await, "0");
+    world.audit().await;
 }
