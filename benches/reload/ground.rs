@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use panelgate::app::{Gateway, House, Roles};
@@ -18,7 +18,7 @@ use panelgate::ledger;
 use panelgate::reload;
 use panelgate::simulator::{Habits, Settings, Simulator};
 use panelgate::store::embedded::{Embedded, Manners};
-use panelgate::store::{Store, customers};
+use panelgate::store::{Store, catalogue, customers};
 use sqlx::ConnectOptions;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -32,6 +32,9 @@ const PANELS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const LISTED: u32 = 5_300;
 /// What every panel accepts.
 const KEY: &str = "the-panels-key";
+/// How often, and how many times, it is looked whether they are read.
+const READING_LOOK_EVERY: Duration = Duration::from_millis(20);
+const READING_LOOKS_MAX: usize = 1_500;
 /// Who asks at once, each a customer of its own.
 pub const CLIENTS: usize = 8;
 
@@ -39,8 +42,10 @@ pub const CLIENTS: usize = 8;
 pub struct Ground {
     /// The gateways' threads, as many as a gateway has.
     house: Runtime,
-    /// The thread of the panels and of the customers.
+    /// The customers' thread.
     pub outside: Arc<Runtime>,
+    /// The panels' thread.
+    _panels_thread: Runtime,
     embedded: Embedded,
     _panels: Vec<Simulator>,
     /// The customers' keys.
@@ -63,7 +68,8 @@ impl Ground {
     pub fn prepare() -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let house = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let outside = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let thread = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let (outside, panels_thread) = (thread()?, thread()?);
         let folder = passable_folder()?;
         let manners = Manners { fsync: true, postgres_bin: std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into) };
         let embedded = house.block_on(Embedded::open(folder.path(), manners))?;
@@ -74,12 +80,21 @@ impl Ground {
             store.migrate().await?;
             open_customers(&store).await
         })?;
-        let panels = outside.block_on(panels())?;
+        let panels = panels_thread.block_on(panels())?;
         let urls: Vec<(String, String)> =
             PANELS.iter().zip(&panels).map(|(name, panel)| ((*name).to_owned(), panel.url())).collect();
         let services = outside.block_on(sold(&urls[0].1))?;
         let first = edits::file(&urls, &services);
-        Ok(Self { house, outside: Arc::new(outside), embedded, _panels: panels, keys, first, _folder: folder })
+        Ok(Self {
+            house,
+            outside: Arc::new(outside),
+            _panels_thread: panels_thread,
+            embedded,
+            _panels: panels,
+            keys,
+            first,
+            _folder: folder,
+        })
     }
 
     /// A gateway as `panelgate serve` runs it, with this text as its file.
@@ -112,6 +127,25 @@ impl Ground {
             sqlx::query_scalar("select count(*) from orders").fetch_one(&mut connection).await
         })?;
         Ok(usize::try_from(count)?)
+    }
+
+    /// Has a gateway read its panels' catalogues anew, as it does every ten minutes; from when to when.
+    pub fn read_catalogues(&self, node: &Node) -> anyhow::Result<(Instant, Instant)> {
+        let store = &node.house.store;
+        self.house.block_on(async {
+            let mut tx = store.begin().await?;
+            let asked = catalogue::ask_refresh(&mut tx, SystemClock.now()).await?;
+            tx.commit().await?;
+            let began = Instant::now();
+            for _ in 0..READING_LOOKS_MAX {
+                if let Some(readings) = catalogue::refreshed(store, asked).await? {
+                    anyhow::ensure!(readings.iter().all(|(_, read)| read.is_ok()), "not all were read: {readings:?}");
+                    return Ok((began, Instant::now()));
+                }
+                tokio::time::sleep(READING_LOOK_EVERY).await;
+            }
+            anyhow::bail!("the catalogues were not read")
+        })
     }
 
     /// The machine.

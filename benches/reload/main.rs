@@ -5,7 +5,7 @@
 //! `panelgate serve` does without a database of its own) and takes about a minute and a half.
 //!
 //! The gateway is a real one: its door, its workers and its file watch over a private server that writes to the disc.
-//! Customers and panels share the machine with it, on a thread of their own. The clock of an edit starts when the watch
+//! Customers and panels share the machine with it, each on a thread of their own. The clock of an edit starts when the watch
 //! finds that the file stood still and judges it; it ends when requests are sold to by it. The file is read before, while
 //! it must stand still: that has a column of its own, and `work` is both.
 
@@ -26,6 +26,8 @@ use crate::report::{Report, Timing};
 /// Edits of one gateway alone, and of one of two.
 const EDITS: usize = 24;
 const EDITS_OF_TWO: usize = 12;
+/// Times that all catalogues are read anew.
+const READINGS: usize = 4;
 /// Requests are counted as answered outside of reloads once they begin so long after one.
 const REST: Duration = Duration::from_millis(700);
 /// An edit that takes longer is lost.
@@ -44,6 +46,11 @@ fn main() -> anyhow::Result<()> {
         alone.push(timed(&edit, &first, None, &marks)?);
         std::thread::sleep(REST);
     }
+    let mut readings = Vec::new();
+    for _ in 0..READINGS {
+        readings.push(ground.read_catalogues(&first)?);
+        std::thread::sleep(REST);
+    }
     let answers = load.end();
     let bought = answers.iter().filter(|answer| answer.bought).count();
     let failed = answers.iter().filter(|answer| !answer.good).count();
@@ -54,7 +61,7 @@ fn main() -> anyhow::Result<()> {
         both.push(timed(edit, &first, Some(&second), &marks)?);
         std::thread::sleep(REST);
     }
-    let report = Report { alone, both, answers, file_bytes: ground.first.len(), about: ground.about()? };
+    let report = Report { alone, both, readings, answers, file_bytes: ground.first.len(), about: ground.about()? };
     let parity = (ground.orders()?, bought);
     ground.close([first, second]);
     report.print(parity)?;
