@@ -120,7 +120,9 @@ pub async fn after_reading(
 ) -> Result<(), StoreError> {
     if mapping.imports.iter().any(|import| import.provider == *provider) {
         let rows = catalogue::listed_by(tx, provider).await?;
-        give(tx, mapping, (provider, &rows), Some(&mapping.hash), now).await?;
+        if give(tx, mapping, (provider, &rows), Some(&mapping.hash), now).await? > 0 {
+            catalogue::renew(tx, provider).await?;
+        }
     }
     Ok(())
 }

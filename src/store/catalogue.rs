@@ -103,28 +103,33 @@ pub async fn import(
     let services: Vec<_> = services.iter().filter(|row| seen.insert(&row.service)).cloned().collect();
     let listed = Columns::of(&services);
     let moved = moves::note(tx, provider, &listed, now).await?;
+    // As a difference of sets: until the table was analysed, a join would compare every row with every other.
     let gone = sqlx::query!(
         r#"
-        update panel_service p
+        update panel_service
         set gone_at = $2
-        where p.provider = $1 and p.gone_at is null
-            and not exists (select from unnest($3::text[]) as n (service) where n.service = p.service)
+        where provider = $1
+            and service in (
+                select service from panel_service where provider = $1 and gone_at is null
+                except select unnest($3::text[])
+            )
         "#,
         provider.0,
         now,
         &listed.services
     );
-    gone.execute(&mut **tx).await?;
-    keep(tx, provider, &listed, jump, now).await?;
+    let gone = gone.execute(&mut **tx).await?.rows_affected();
+    let kept = keep(tx, provider, &listed, jump, now).await?;
     let known = sqlx::query!(
         r#"
         update provider
-        set catalogue_at = $2, catalogue_version = catalogue_version + 1, catalogue_error = null,
+        set catalogue_at = $2, catalogue_version = catalogue_version + $3, catalogue_error = null,
             catalogue_readings = catalogue_readings + 1
         where id = $1
         "#,
         provider.0,
-        now
+        now,
+        i64::from(gone + kept > 0)
     );
     match known.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(moved),
@@ -132,22 +137,23 @@ pub async fn import(
     }
 }
 
-/// Within the bound the accepted rate moves along; a rate that cannot be read is compared when it can be again.
+/// Within the bound the accepted rate moves along; a rate that cannot be read is compared when it can be again. A row that
+/// says the same again is not written. How many were.
 async fn keep(
     tx: &mut Tx,
     provider: &ProviderId,
     listed: &Columns,
     jump: Percent,
     now: Instant,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let kept = sqlx::query!(
         r#"
         insert into panel_service as old (
             provider, service, name, kind, category, rate_text, rate, own_rate, accepted_rate, min, max, refill, cancel,
-            dripfeed, seen_at
+            dripfeed
         )
         select $1, n.service, n.name, n.kind, n.category, n.rate_text, n.rate, n.own_rate, n.own_rate, n.min, n.max,
-            n.refill, n.cancel, n.dripfeed, $14
+            n.refill, n.cancel, n.dripfeed
         from unnest(
             $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::numeric[], $9::bigint[],
             $10::bigint[], $11::boolean[], $12::boolean[], $13::boolean[]
@@ -156,7 +162,7 @@ async fn keep(
         set name = excluded.name, kind = excluded.kind, category = excluded.category,
             rate_text = excluded.rate_text, rate = excluded.rate, own_rate = excluded.own_rate,
             min = excluded.min, max = excluded.max, refill = excluded.refill, cancel = excluded.cancel,
-            dripfeed = excluded.dripfeed, seen_at = excluded.seen_at, gone_at = null,
+            dripfeed = excluded.dripfeed, gone_at = null,
             accepted_rate = case
                 when excluded.own_rate is null then old.accepted_rate
                 when abs(excluded.own_rate - old.accepted_rate) * 100 > old.accepted_rate * $15 then old.accepted_rate
@@ -167,6 +173,15 @@ async fn keep(
                 when abs(excluded.own_rate - old.accepted_rate) * 100 > old.accepted_rate * $15
                     then coalesce(old.held_at, $14)
             end
+        where old.held_at is not null
+            or (
+                old.name, old.kind, old.category, old.rate_text, old.rate, old.own_rate, old.accepted_rate, old.min,
+                old.max, old.refill, old.cancel, old.dripfeed, old.gone_at
+            ) is distinct from (
+                excluded.name, excluded.kind, excluded.category, excluded.rate_text, excluded.rate, excluded.own_rate,
+                excluded.own_rate, excluded.min, excluded.max, excluded.refill, excluded.cancel, excluded.dripfeed,
+                null::timestamptz
+            )
         "#,
         provider.0,
         &listed.services,
@@ -185,10 +200,13 @@ async fn keep(
         jump.decimal()
     );
     let kept = kept.execute(&mut **tx).await?.rows_affected();
-    if kept == listed.services.len() as u64 {
-        Ok(())
-    } else {
-        Err(StoreError::Unexpected("a catalogue's rows were not all kept"))
+    let known = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from panel_service where provider = $1 and gone_at is null"#,
+        provider.0
+    );
+    match known.fetch_one(&mut **tx).await?.unsigned_abs() {
+        known if known == listed.services.len() as u64 => Ok(kept),
+        _ => Err(StoreError::Unexpected("a catalogue's rows were not all kept")),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::books::{read, run};
 use crate::world::{Plan, World};
 
 /// Services of a catalogue as large as real ones are, the built-in ones included.
@@ -40,6 +41,36 @@ async fn five_thousand_services_are_read_at_once_and_sold() {
     let fields = [("action", "add"), ("service", unsold.as_str()), ("link", "a"), ("quantity", "100")];
     assert_eq!(world.ask(&fields).await, r#"{"error":"Incorrect service ID"}"#);
     world.buy("1", "10").await;
+}
+
+#[tokio::test]
+async fn a_catalogue_that_says_the_same_again_is_read_and_not_written() {
+    let world = World::open().await;
+    let version = "select catalogue_version || ' ' || catalogue_readings from provider where id = 'a'";
+    let rows = "select count(*) || ' of ' || (select count(*) from panel_service) from panel_service p
+        where not exists (select from seen where seen.service = p.service and seen.row = p.xmin::text)";
+    run(&world.database, "create table seen as select service, xmin::text as row from panel_service").await.unwrap();
+    let before = read(&world.database, version).await;
+    assert_eq!(before, "1 1");
+    world.turn(60);
+    world.house.refresh().await.unwrap();
+    assert_eq!(
+        (read(&world.database, version).await, read(&world.database, rows).await),
+        ("1 2".into(), "0 of 10".into())
+    );
+    world.panel().switch_service("4", false);
+    world.house.refresh().await.unwrap();
+    assert_eq!(
+        (read(&world.database, version).await, read(&world.database, rows).await),
+        ("2 3".into(), "1 of 10".into())
+    );
+    world.panel().switch_service("4", true);
+    world.house.refresh().await.unwrap();
+    assert_eq!(
+        (read(&world.database, version).await, read(&world.database, rows).await),
+        ("3 4".into(), "1 of 10".into())
+    );
+    assert_eq!(listed(&world).await, (1..=10).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn a_configuration_gives_the_ids_that_it_needs_before_it_is_sold_by() {
     run(
         &world.database,
         "insert into panel_service select provider, '4', name, kind, category, rate_text, rate, min, max,
-        refill, cancel, dripfeed, seen_at from panel_service where service = '1'",
+        refill, cancel, dripfeed from panel_service where service = '1'",
     )
     .await
     .unwrap();
