@@ -28,7 +28,8 @@ pub async fn run(session: &Session) -> anyhow::Result<Answer> {
     let path = check::file(&session.globals);
     let file = config::load(&path, &config::surroundings())?;
     let published = publish(session, &file, "config apply").await?.adopted(session).await?;
-    Ok(Answer::new(published.head() + &published.text(), published.document()))
+    let answer = Answer::new(published.head() + &published.text(), published.document());
+    Ok(answer.failing_if(!published.is_followed()))
 }
 
 /// What publishing a text came to.
@@ -41,6 +42,8 @@ pub struct Published {
     /// Customers whom rules name and whom nobody opened.
     strangers: Vec<String>,
     nodes: Vec<Running>,
+    /// What came into force since, by somebody else.
+    since: Option<ConfigHash>,
 }
 
 /// Publishes a file that was found right; nobody is waited for yet.
@@ -79,7 +82,7 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
     }
     let strangers = catalog::strangers(&session.store, &file.mapping).await?;
     let strangers = strangers.iter().map(ToString::to_string).collect();
-    Ok(Published { hash, before, changed, dangers, restart, strangers, nodes: Vec::new() })
+    Ok(Published { hash, before, changed, dangers, restart, strangers, nodes: Vec::new(), since: None })
 }
 
 /// What this program makes of the version in force, its key files beside the same file; nothing of its environment is
@@ -88,24 +91,21 @@ fn read(version: &Version, folder: &Path) -> Option<File> {
     config::read(&version.body, folder, &BTreeMap::new()).ok()
 }
 
-/// The nodes that run, once all of them serve it, or when the time is over.
-async fn adopted(session: &Session, hash: &ConfigHash) -> anyhow::Result<Vec<Running>> {
-    let mut nodes = nodes::running(&session.store, session.now()).await?;
-    for _ in 0..LOOKS_MAX {
-        if nodes.iter().all(|node| node.hash == *hash) {
-            break;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-        nodes = nodes::running(&session.store, session.now()).await?;
-    }
-    Ok(nodes)
-}
-
 impl Published {
-    /// The same with the nodes that run, once all of them serve it, or when the time is over.
-    pub async fn adopted(self, session: &Session) -> anyhow::Result<Self> {
-        let nodes = adopted(session, &self.hash).await?;
-        Ok(Self { nodes, ..self })
+    /// The same with the nodes that run, once all of them serve it, or somebody replaced it, or when the time is over.
+    pub async fn adopted(mut self, session: &Session) -> anyhow::Result<Self> {
+        for look in 0..=LOOKS_MAX {
+            if look > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            let newest = versions::newest(&session.store).await?.map(|(_, newest)| newest);
+            self.since = newest.filter(|newest| *newest != self.hash);
+            self.nodes = nodes::running(&session.store, session.now()).await?;
+            if self.is_followed() {
+                break;
+            }
+        }
+        Ok(self)
     }
 
     /// What was in force before, if that was something else.
@@ -123,6 +123,11 @@ impl Published {
         }
     }
 
+    /// Whether every node that runs serves it, or need not any more.
+    pub fn is_followed(&self) -> bool {
+        self.since.is_some() || self.nodes.iter().all(|node| node.hash == self.hash)
+    }
+
     /// What else people are told.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -134,6 +139,11 @@ impl Published {
         }
         for who in &self.strangers {
             let _ = writeln!(text, "note: a [[markup]] is for customer {who}, who does not exist");
+        }
+        if let Some(since) = &self.since {
+            let _ =
+                writeln!(text, "{since} came into force since, by somebody else; `panelgate config list` shows all");
+            return text;
         }
         let serving = self.nodes.iter().filter(|node| node.hash == self.hash).count();
         match self.nodes.len() {
@@ -163,7 +173,7 @@ impl Published {
         json!({
             "config_hash": self.hash.0, "before": self.before.as_ref().map(|before| &before.0),
             "changed": self.changed, "dangers": self.dangers, "restart": self.restart, "strangers": self.strangers,
-            "running": self.nodes.len(), "serving": serving, "nodes": nodes.collect::<Value>(),
+            "since": self.since.as_ref().map(|since| &since.0), "running": self.nodes.len(), "serving": serving, "nodes": nodes.collect::<Value>(),
         })
     }
 }

@@ -54,7 +54,7 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
     document["file"] = json!(file.to_string());
     document["kept"] = json!(kept.display().to_string());
     document["passed_over"] = json!(passed_over.map(|edit| json!({ "config_hash": edit.hash.0, "state": edit.state })));
-    Ok(Answer::new(text, document))
+    Ok(Answer::new(text, document).failing_if(!published.is_followed()))
 }
 
 /// The file that is written; one that is not there is nobody's configuration.

@@ -20,6 +20,9 @@ use crate::world::World;
 /// Well before a command gives up waiting for nodes.
 const SOON: Duration = Duration::from_secs(12);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A process that runs and never adopts anything.
+const STUCK: &str = "insert into config_node (node, name, hash, file_hash, judged, keyless, behind, seen_at) \
+                     values (gen_random_uuid(), 'stuck', 'another', null, '', '{}', true, now() + interval '1 day')";
 const NEWEST: &str = "select hash from config_version order by id desc limit 1";
 
 /// A world with two versions, and a file that holds the second.
@@ -85,9 +88,7 @@ fn said(output: &Output) -> (Option<i32>, String) {
 #[tokio::test]
 async fn the_file_is_written_before_any_node_is_waited_for() {
     let past = Past::new().await;
-    let stuck = "insert into config_node (node, name, hash, file_hash, judged, keyless, behind, seen_at) \
-                 values (gen_random_uuid(), 'stuck', 'another', null, '', '{}', true, now() + interval '1 day')";
-    run(&past.world.database, stuck).await.unwrap();
+    run(&past.world.database, STUCK).await.unwrap();
     let waiting = past.command(&["--config", "my.toml"]).spawn().unwrap();
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let written = async {
@@ -99,10 +100,19 @@ async fn the_file_is_written_before_any_node_is_waited_for() {
     // What is applied while it waits stays.
     let third = priced(&past.world, "2.2");
     past.publish(&third).await;
-    run(&past.world.database, "delete from config_node").await.unwrap();
-    let (code, told) = said(&tokio::time::timeout(PATIENCE, waiting.wait_with_output()).await.unwrap().unwrap());
+    let (code, told) = said(&tokio::time::timeout(SOON, waiting.wait_with_output()).await.unwrap().unwrap());
     assert_eq!((code, past.text()), (Some(0), past.first().to_owned()), "{told}");
+    assert!(told.contains(&format!("{} came into force since", hash(&third))), "{told}");
     assert_eq!(read(&past.world.database, NEWEST).await, hash(&third));
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_follow_is_named_and_is_a_failure() {
+    let past = Past::new().await;
+    run(&past.world.database, STUCK).await.unwrap();
+    let (code, told) = said(&past.roll_back(&["--config", "my.toml"]).await);
+    assert_eq!((code, past.text()), (Some(1), past.first().to_owned()), "{told}");
+    assert!(told.contains("nodes that serve it: 0 of 1\nstuck still serves another; its log tells why"), "{told}");
 }
 
 #[tokio::test]
