@@ -184,6 +184,11 @@ impl Exchanges {
         Self(mapping.providers.iter().map(|panel| (panel.id.clone(), panel.exchange)).collect())
     }
 
+    /// What one unit of a panel's currency is worth in ours; `None`: it is ours, or nobody knows the panel.
+    pub fn of_panel(&self, provider: &ProviderId) -> Option<ExchangeRate> {
+        self.0.get(provider).copied().flatten()
+    }
+
     /// What a panel's own rate is in our money. The rate that was kept when its catalogue was read is of the exchange rate
     /// of that day, and counts only where the file says nothing of the panel.
     fn rate(&self, provider: &ProviderId, row: &PanelService) -> Option<Rate> {

@@ -2,7 +2,7 @@
 
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, PanelOrder};
-use crate::domain::money::Money;
+use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::RefusalClass;
 use crate::domain::settlement::Report;
 
@@ -18,6 +18,8 @@ pub struct Sought {
     pub order: OrderId,
     /// What the panel was expected to charge.
     pub cost: Money,
+    /// What one unit of the panel's currency was worth in ours when it was sent.
+    pub exchange: ExchangeRate,
     /// How many units; none for packages.
     pub units: Option<u64>,
     /// When the intent to send was committed.
@@ -29,7 +31,9 @@ pub struct Sought {
 impl Sought {
     /// Whether an order that the panel reports can be this one, by its charge and what remains of it.
     pub fn fits(&self, report: &Report) -> bool {
-        let Some(charge) = report.charge else { return false };
+        let Some(Ok(charge)) = report.charge.map(|charge| charge.exchanged_rounding_up(self.exchange)) else {
+            return false;
+        };
         let tolerance = self.cost.share_rounding_down(1, COST_TOLERANCE_PART).unwrap_or(Money::ZERO);
         let near = charge.minus(self.cost).is_ok_and(|difference| difference.size() <= tolerance);
         let within = match (self.units, report.remains) {
@@ -106,7 +110,9 @@ mod tests {
     fn an_order_fits_by_charge_and_remains() {
         let at = Instant::from_timestamp(1_700_000_000, 0).unwrap();
         let cost = Money::parse("1.00").unwrap();
-        let sought = Sought { leg: LegId(1), order: OrderId(1), cost, units: Some(100), sent_at: at, doubted_at: at };
+        let exchange = ExchangeRate::from_decimal(1.into());
+        let (leg, order, units) = (LegId(1), OrderId(1), Some(100));
+        let sought = Sought { leg, order, cost, exchange, units, sent_at: at, doubted_at: at };
         let said = |charge: Option<&str>, remains| Report {
             status: PanelStatus::InProgress,
             status_text: String::new(),
@@ -128,5 +134,7 @@ mod tests {
         }
         let package = Sought { units: None, ..sought };
         assert!(package.fits(&said(Some("1.00"), Some(5_000))));
+        let foreign = Sought { exchange: ExchangeRate::parse("0.5").unwrap(), ..sought };
+        assert!(foreign.fits(&said(Some("2.00"), None)) && !foreign.fits(&said(Some("1.00"), None)));
     }
 }

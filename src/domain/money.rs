@@ -323,6 +323,11 @@ impl ExchangeRate {
         rate.map_or(Decimal::ONE, |rate| rate.0)
     }
 
+    /// The rate that the database holds.
+    pub fn from_decimal(value: Decimal) -> Self {
+        Self(value)
+    }
+
     /// Reads a rate above zero.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));

@@ -1,6 +1,6 @@
 //! Settlement to a target: what of a charge is to be given back, from the panel's last word alone.
 
-use crate::domain::money::{Money, MoneyError};
+use crate::domain::money::{ExchangeRate, Money, MoneyError};
 use crate::domain::order::OrderState;
 use crate::domain::provider::{CanceledWithRemains, PanelStatus};
 
@@ -11,7 +11,7 @@ pub struct Report {
     pub status: PanelStatus,
     /// The text it was read from.
     pub status_text: String,
-    /// What the panel took, rounded up to our scale.
+    /// What the panel took, in its own currency, rounded up to our scale.
     pub charge: Option<Money>,
     /// The charge as it was sent.
     pub charge_text: Option<String>,
@@ -19,6 +19,15 @@ pub struct Report {
     pub start_count: Option<i64>,
     /// Units that are missing; may be negative, and larger than what was ordered.
     pub remains: Option<i64>,
+}
+
+impl Report {
+    /// The same with the charge in our currency, rounded up; one that is too large is none. The text of it stays.
+    #[must_use]
+    pub fn exchanged(self, rate: ExchangeRate) -> Self {
+        let charge = self.charge.and_then(|charge| charge.exchanged_rounding_up(rate).ok());
+        Self { charge, ..self }
+    }
 }
 
 /// What settlement needs to know of an order; fixed when it was bought.

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use crate::domain::choice::Passed;
 use crate::domain::id::OrderId;
 use crate::domain::leg::LeasedLeg;
-use crate::domain::money::Money;
+use crate::domain::money::{ExchangeRate, Money};
 use crate::orders::Delivery;
 use crate::orders::reroute::{self, Leaving, Sale, Sight};
 use crate::store::leases::{self, Held};
@@ -20,8 +20,8 @@ const HELD_FOR: TimeDelta = TimeDelta::minutes(1);
 /// What the guard says of a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// It may be sent; it is expected to cost this much now.
-    Send(Money),
+    /// It may be sent; it is expected to cost this much now, by this exchange of the panel's currency.
+    Send(Money, Option<ExchangeRate>),
     /// It was taken elsewhere, or is held.
     Stop,
 }
@@ -30,9 +30,10 @@ impl Delivery {
     /// Asks whether a leased leg may be sent at today's cost, and moves it where it may not.
     pub(super) async fn guard(&self, leg: &LeasedLeg, epoch: i64) -> Result<Word, StoreError> {
         let catalogue = self.catalog.now();
-        let Some(cost) = reroute::cost_now(&catalogue, leg) else { return Ok(Word::Send(leg.cost)) };
+        let exchange = catalogue.exchanges.of_panel(&leg.route.provider);
+        let Some(cost) = reroute::cost_now(&catalogue, leg) else { return Ok(Word::Send(leg.cost, exchange)) };
         if cost <= leg.quoted_cost || leg.charge.keeps_margin(cost, catalogue.margin_floor) {
-            return Ok(Word::Send(cost));
+            return Ok(Word::Send(cost, exchange));
         }
         let now = self.clock.now();
         let tried = self.tried_before(leg.order, leg.n).await?;

@@ -78,10 +78,10 @@ impl Delivery {
         if Self::is_left_alone(panel) || panel.is_replaced() {
             return leases::release(&self.store, leg, epoch).await;
         }
-        let Word::Send(cost) = self.guard(leg, epoch).await? else { return Ok(()) };
+        let Word::Send(cost, exchange) = self.guard(leg, epoch).await? else { return Ok(()) };
         let request_id = panel.request_id(leg);
         let (account, address) = (panel.account(), panel.address());
-        let asked = Asked { request_id: request_id.as_deref(), account: &account, address: &address };
+        let asked = Asked { request_id: request_id.as_deref(), account: &account, address: &address, exchange };
         match leases::mark(&self.store, leg, asked, epoch, cost, self.clock.now()).await {
             Ok(true) => {}
             Ok(false) => {

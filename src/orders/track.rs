@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::leg::LegState;
-use crate::domain::money::Money;
+use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::order::OrderState;
 use crate::domain::provider::{PanelStatus, ProviderSettings, Reversal};
 use crate::domain::settlement::{self, Bought, Outcome, Report, Rules};
@@ -64,7 +64,7 @@ impl Delivery {
         let mut unchanged = Vec::new();
         for due in here {
             let row = rows.iter().find(|(id, _)| *id == due.panel_order).map(|(_, row)| row);
-            let said = Said::of(row.unwrap_or(&Row::Missing));
+            let said = Said::of(row.unwrap_or(&Row::Missing), due.exchange);
             let next_at = next_ask(settings, due.accepted_at, now);
             if due.ended_at.is_none() && said.text == due.seen && !said.puzzles {
                 unchanged.push((due.leg, next_at));
@@ -290,7 +290,7 @@ async fn ask_a_person(tx: &mut Tx, order: OrderId, leg: LegId, why: &str) -> Res
     Ok(())
 }
 
-/// What a panel said of one order, and the text by which the same again is recognised.
+/// What a panel said of one order, its charge in our currency, and the text by which the same again is recognised.
 struct Said {
     report: Option<Report>,
     text: String,
@@ -300,7 +300,7 @@ struct Said {
 }
 
 impl Said {
-    fn of(row: &Row) -> Self {
+    fn of(row: &Row, exchange: ExchangeRate) -> Self {
         let silent = |text: &str| Self { report: None, text: text.to_owned(), puzzles: true, names_a_status: false };
         match row {
             Row::Said(report) => Self {
@@ -309,7 +309,7 @@ impl Said {
                     report.status,
                     PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Failed | PanelStatus::Expired
                 ),
-                report: Some(report.clone()),
+                report: Some(report.clone().exchanged(exchange)),
                 names_a_status: true,
             },
             Row::UnknownStatus { text } => Self { names_a_status: true, ..silent(&format!("unknown status: {text}")) },

@@ -7,7 +7,7 @@ use crate::domain::clock::Instant;
 use crate::domain::doubt::{Rung, RungVerdict, Sought};
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::{LeasedLeg, LegState};
-use crate::domain::money::Money;
+use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::service::Route;
 use crate::domain::wish::Details;
 use crate::store::leases::kind_of;
@@ -158,7 +158,7 @@ pub async fn take(
             )
         from due, orders o
         where l.id = due.id and o.id = l.order_id
-        returning l.id, l.order_id, l.cost, o.units, o.package, l.doubted_at as "doubted_at!",
+        returning l.id, l.order_id, l.cost, l.exchange, o.units, o.package, l.doubted_at as "doubted_at!",
             coalesce(l.sending_at, l.doubted_at) as "sent_at!"
         "#,
         provider.0,
@@ -172,6 +172,7 @@ pub async fn take(
         leg: LegId(row.id),
         order: OrderId(row.order_id),
         cost: Money::from_decimal(row.cost),
+        exchange: ExchangeRate::from_decimal(row.exchange),
         units: (!row.package).then_some(unsigned(row.units)),
         sent_at: row.sent_at,
         doubted_at: row.doubted_at,
@@ -269,7 +270,7 @@ pub async fn still(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
 pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result<Option<Vec<Sought>>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select l.id, l.order_id, l.cost, o.units, o.package, coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
+        select l.id, l.order_id, l.cost, l.exchange, o.units, o.package, coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
             coalesce(l.sending_at, l.doubted_at, l.ready_at) as "sent_at!"
         from leg l
         join orders o on o.id = l.order_id
@@ -294,6 +295,7 @@ pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result
         leg: LegId(row.id),
         order: OrderId(row.order_id),
         cost: Money::from_decimal(row.cost),
+        exchange: ExchangeRate::from_decimal(row.exchange),
         units: (!row.package).then_some(unsigned(row.units)),
         sent_at: row.sent_at,
         doubted_at: row.doubted_at,

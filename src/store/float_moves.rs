@@ -31,10 +31,10 @@ async fn note(tx: &mut Tx, leg: LegId, booked: Money, after_heard: bool, now: In
     let noted = sqlx::query!(
         r#"
         insert into float_move (provider, leg_id, order_id, booked, amount, slack, earliest, latest, epoch)
-        select l.provider, l.id, l.order_id, $2::numeric, round($2::numeric / p.exchange, 8),
+        select l.provider, l.id, l.order_id, $2::numeric, round($2::numeric / l.exchange, 8),
             -- Rates and amounts are rounded up to eight decimals of our currency: a rate's last decimal counts once for
             -- each thousand units, an amount's once; and what that makes in the panel's currency is rounded again.
-            round(0.00000001 * (2 + o.units / 1000.0) / p.exchange, 8) + 0.00000001,
+            round(0.00000001 * (2 + o.units / 1000.0) / l.exchange, 8) + 0.00000001,
             least($4, coalesce(
                 case when $3 and (w.ended_at is not null or w.charge = l.cost and $2::numeric < 0) then w.heard_at end,
                 (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
@@ -43,7 +43,6 @@ async fn note(tx: &mut Tx, leg: LegId, booked: Money, after_heard: bool, now: In
             )),
             $4, l.epoch
         from leg l
-        join provider p on p.id = l.provider
         join orders o on o.id = l.order_id
         left join watch w on w.leg_id = l.id
         where l.id = $1

@@ -7,7 +7,7 @@ use crate::domain::choice::Choice;
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::{LeasedLeg, LegState};
-use crate::domain::money::Money;
+use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::service::{Route, ServiceType};
 use crate::domain::wish::Details;
 use crate::routing::Chosen;
@@ -92,10 +92,13 @@ pub struct Asked<'a> {
     pub account: &'a str,
     /// Where the panel is: ids of its orders are one's there, and may be another's elsewhere.
     pub address: &'a str,
+    /// What one unit of its currency is worth in ours; `None`: it is ours.
+    pub exchange: Option<ExchangeRate>,
 }
 
 /// Commits the intent to send, and what it is expected to cost: from here on the leg is sent by no machine again, unless
-/// under the name that the panel knows it by. Which account was asked, and where, is kept with it. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
+/// under the name that the panel knows it by. Which account was asked, where, and what its money is worth now, is kept
+/// with it. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
 pub async fn mark(
     store: &Store,
     leg: &LeasedLeg,
@@ -108,7 +111,7 @@ pub async fn mark(
         r#"
         with marked as (
             update leg
-            set state = 'sending', sending_at = $4, cost = $5, reason = 'sent to the panel'
+            set state = 'sending', sending_at = $4, cost = $5, exchange = $9, reason = 'sent to the panel'
             where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
                 and exists (
                     select
@@ -132,7 +135,8 @@ pub async fn mark(
         cost.decimal(),
         asked.request_id,
         asked.account,
-        asked.address
+        asked.address,
+        ExchangeRate::decimal_or_one(asked.exchange)
     );
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
 }

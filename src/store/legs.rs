@@ -335,6 +335,11 @@ pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: 
         update leg
         set state = $3, ready_at = coalesce($4, ready_at), provider = $5, service = $6, cost = $7, unsent = $8,
             reason = $9, choice = coalesce($13, choice),
+            -- What waited in a backup may have been sent since, by what nobody kept.
+            exchange = case when $3 = 'in_doubt' and state in ('ready', 'leased', 'parked')
+                then (select p.exchange from provider p where p.id = $5)
+                else exchange
+            end,
             exposed = case when $3 = 'in_doubt' then cost else 0 end,
             booked = case when $3 = 'written_off' then cost when state = 'written_off' then 0 else booked end,
             doubted_at = case when $3 in ('in_doubt', 'written_off') then coalesce(doubted_at, $10) end,

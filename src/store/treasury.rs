@@ -140,27 +140,27 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) 
             select l.id, l.order_id, l.epoch, l.state, l.doubted_at,
                 -- Whatever the panel took, it took at its price, which may have moved and never been told.
                 greatest(
-                    l.cost, case when o.package then s.rate else ceil(s.rate * o.units * 100000) / 100000000 end
-                ) / p.exchange * (1 + $4::integer / 100.0) as cost,
+                    l.cost / l.exchange,
+                    case when o.package then s.own_rate else ceil(s.own_rate * o.units * 100000) / 100000000 end
+                ) * (1 + $4::integer / 100.0) as cost,
                 coalesce(
                     (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
                     l.sending_at, l.doubted_at
                 ) as sent_at
             from leg l
             join orders o on o.id = l.order_id
-            join provider p on p.id = l.provider
             left join panel_service s on s.provider = l.provider and s.service = l.service
             where l.provider = $1 and (l.state in ('sending', 'in_doubt') or l.state = 'written_off')
         ),
         open as materialized (
-            select l.order_id, l.epoch, w.heard_at, greatest(l.booked, w.charge) / p.exchange as held,
+            select l.order_id, l.epoch, w.heard_at, greatest(l.booked, w.charge) / l.exchange as held,
                 -- The panel's own word on the price; else what its catalogue says today, and what it may never have told.
-                (coalesce(
-                    w.charge,
-                    case when o.package then s.rate else ceil(s.rate * o.units * 100000) / 100000000 end,
-                    l.cost
-                ) - l.cost) / p.exchange as dearer,
-                case when w.charge is null then l.cost else 0 end / p.exchange * $4::integer / 100 as untold,
+                coalesce(
+                    w.charge / l.exchange,
+                    case when o.package then s.own_rate else ceil(s.own_rate * o.units * 100000) / 100000000 end,
+                    l.cost / l.exchange
+                ) - l.cost / l.exchange as dearer,
+                case when w.charge is null then l.cost else 0 end / l.exchange * $4::integer / 100 as untold,
                 coalesce(
                     (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
                     l.sending_at, w.accepted_at
@@ -168,7 +168,6 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) 
             from watch w
             join leg l on l.id = w.leg_id
             join orders o on o.id = l.order_id
-            join provider p on p.id = w.provider
             left join panel_service s on s.provider = l.provider and s.service = l.service
             where w.provider = $1 and w.ended_at is null
         )
@@ -216,10 +215,9 @@ pub async fn found_not_placed(
 ) -> Result<Vec<(OrderId, Money)>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select l.order_id, round(l.cost / p.exchange, 8) as "cost!"
+        select l.order_id, round(l.cost / l.exchange, 8) as "cost!"
         from exchange e
         join leg l on l.id = e.leg_id
-        join provider p on p.id = l.provider
         where e.provider = $1 and e.verdict = 'in_doubt' and e.answered_at >= $2 and e.sent_at <= $3
             and l.provider = $1 and l.state in ('refused', 'canceled')
         order by l.order_id

@@ -2,7 +2,7 @@
 
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, PanelOrder, ProviderId};
-use crate::domain::money::Money;
+use crate::domain::money::{ExchangeRate, Money};
 use crate::store::{Store, StoreError, Tx};
 
 /// A leg whose panel is to be asked.
@@ -12,6 +12,8 @@ pub struct Due {
     pub leg: LegId,
     /// Its id at the panel.
     pub panel_order: PanelOrder,
+    /// What one unit of the panel's currency was worth in ours when it was sent.
+    pub exchange: ExchangeRate,
     /// Since when the panel has it.
     pub accepted_at: Instant,
     /// What the panel said last.
@@ -47,9 +49,9 @@ pub async fn take(
         )
         update watch w
         set next_at = $4, asked_at = $5
-        from due
-        where w.leg_id = due.leg_id
-        returning w.leg_id, w.panel_order, w.accepted_at, w.seen, w.ended_at, w.checks, w.failing_at
+        from due, leg l
+        where w.leg_id = due.leg_id and l.id = due.leg_id
+        returning w.leg_id, w.panel_order, l.exchange, w.accepted_at, w.seen, w.ended_at, w.checks, w.failing_at
         "#,
         provider.0,
         epoch,
@@ -60,6 +62,7 @@ pub async fn take(
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Due {
         leg: LegId(row.leg_id),
         panel_order: PanelOrder(row.panel_order),
+        exchange: ExchangeRate::from_decimal(row.exchange),
         accepted_at: row.accepted_at,
         seen: row.seen,
         ended_at: row.ended_at,

@@ -19,7 +19,6 @@ use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::domain::service::PanelService;
-use crate::domain::settlement::Report;
 use crate::routing::calls::{Asked as Purpose, Calls, Told, is_slow};
 use crate::upstream::answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
 use crate::upstream::classify::{believed, retold, verdict};
@@ -467,22 +466,14 @@ impl Panel {
         *calls = calls.and(purpose, told, slow, self.clock.now());
     }
 
-    /// A panel that quotes what it was asked may quote the key; its charge is in its own currency.
+    /// A panel that quotes what it was asked may quote the key.
     fn in_our_words(&self, row: Row) -> Row {
         match row {
             Row::UnknownStatus { text } => Row::UnknownStatus { text: self.redaction.words(&text) },
             Row::NotOurs { text } => Row::NotOurs { text: self.redaction.words(&text) },
             Row::Error { text } => Row::Error { text: self.redaction.words(&text) },
-            Row::Said(report) => Row::Said(self.exchanged_report(report)),
-            Row::Missing => row,
+            Row::Said(_) | Row::Missing => row,
         }
-    }
-
-    /// The text of the charge stays as it was sent.
-    fn exchanged_report(&self, report: Report) -> Report {
-        let Some(exchange) = self.settings.exchange else { return report };
-        let charge = report.charge.and_then(|charge| charge.exchanged_rounding_up(exchange).ok());
-        Report { charge, ..report }
     }
 
     fn lost_words(&self, words: &str, part: &[u8]) -> String {

@@ -8,7 +8,7 @@ use panelgate::simulator::Simulator;
 use panelgate::upstream::Panel;
 
 use super::{KEY, Node, two_panels, without_a};
-use crate::books::{legs, read, reviews};
+use crate::books::{holds, legs, read, reviews};
 use crate::world::{Plan, World, one_over, panel_settings};
 
 const HOUR: i64 = 3_600;
@@ -193,6 +193,31 @@ async fn another_account_under_a_panels_name_waits_for_a_word_while_its_orders_a
     node.watch(&world).await;
     assert!(matches!(node.edit(&world, &moved).await, Seen::Waits(_)));
     assert_eq!(node.edit(&world, &world.file.text).await, Seen::Published, "the same account is no danger");
+}
+
+#[tokio::test]
+async fn what_was_sent_costs_what_the_panels_money_was_worth_then() {
+    let exchange = "[exchange]\nUZS = { rate = \"0.0787\", dated = \"2026-11-01\" }\n";
+    let world = World::build(Plan { currency: "UZS", exchange, services: one_over(&["a"]), ..Plan::default() }).await;
+    let node = node(&world).await;
+    world.buy("1", "1000").await;
+    node.work().await;
+    // 0.90 UZS for a thousand, as it was then and as it is since.
+    assert_eq!(holds(&world.database, "cost").await, "-0.07083");
+    node.apply(&world.file.text.replace("0.0787", "0.1")).await;
+    world.house.reload.adopt().await.unwrap();
+    world.buy("1", "1000").await;
+    node.work().await;
+    assert_eq!(holds(&world.database, "cost").await, "-0.16083");
+    for _ in 0..3 {
+        world.turn(10);
+        node.work().await;
+    }
+    assert_eq!(legs(&world.database).await, "a ended, a ended");
+    assert_eq!(holds(&world.database, "cost").await, "-0.16083", "the panel charged what was expected");
+    let moved = "select string_agg(trim_scale(amount)::text, ' ' order by id) from float_move";
+    assert_eq!(read(&world.database, moved).await, "0.9 0.9", "in the panel's money");
+    world.audit().await;
 }
 
 #[tokio::test]
