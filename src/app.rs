@@ -144,7 +144,6 @@ impl House {
     /// Reads all panels' catalogues, and sells by them.
     pub async fn refresh(&self) -> anyhow::Result<()> {
         refresh::all(&self.catalog, &self.roll.sold_from(), &self.clock).await?;
-        self.catalog.adopt().await?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 
 use crate::catalog::{Catalog, imports};
@@ -9,6 +10,54 @@ use crate::domain::clock::SharedClock;
 use crate::store::StoreError;
 use crate::store::catalogue::{self, Reading};
 use crate::upstream::Panel;
+
+/// How old a panel's catalogue becomes.
+const EVERY: TimeDelta = TimeDelta::minutes(10);
+/// After a reading that failed; what was read before is sold by meanwhile.
+const AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
+/// The same while nothing is sent to the panel before it is read.
+const AGAIN_SOON: TimeDelta = TimeDelta::seconds(2);
+
+/// Reads a panel's catalogue if it is time: it is old, it was not read under this address and account, or the panel never
+/// answered. What is stored says so, and not a timer: however often somebody edits the panel's block, it is read.
+pub async fn if_due(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Result<Option<Reading>, StoreError> {
+    let now = clock.now();
+    let stored = catalogue::standing(catalog.store(), &panel.settings().id).await?;
+    let is_its_own = stored.account.is_none_or(|account| account == panel.account());
+    if is_its_own && stored.at.is_some() && !panel.is_listed() {
+        catalog.adopt().await?;
+        panel.list();
+    }
+    let is_young = stored.at.is_some_and(|at| now - at < EVERY);
+    if is_its_own && is_young && panel.has_answered() {
+        return Ok(None);
+    }
+    let after = if panel.is_listed() && panel.has_answered() { AGAIN_AFTER } else { AGAIN_SOON };
+    if !panel.may_be_browsed(now, after) {
+        return Ok(None);
+    }
+    let reading = one(catalog, panel, clock).await?;
+    sell_by(catalog, [(panel, &reading)]).await?;
+    Ok(Some(reading))
+}
+
+/// Reads all panels' catalogues, side by side, and sells by them: a dead panel holds up nobody else's.
+pub async fn all(catalog: &Catalog, panels: &[Arc<Panel>], clock: &SharedClock) -> Result<Vec<Reading>, StoreError> {
+    let readings = join_all(panels.iter().map(|panel| one(catalog, panel, clock))).await;
+    let readings: Vec<Reading> = readings.into_iter().collect::<Result<_, _>>()?;
+    sell_by(catalog, panels.iter().map(AsRef::as_ref).zip(&readings)).await?;
+    Ok(readings)
+}
+
+/// Adopts what was read, and tells the panels.
+async fn sell_by<'a>(
+    catalog: &Catalog,
+    read: impl IntoIterator<Item = (&'a Panel, &'a Reading)>,
+) -> Result<(), StoreError> {
+    catalog.adopt().await?;
+    read.into_iter().filter(|(_, reading)| reading.1.is_ok()).for_each(|(panel, _)| panel.list());
+    Ok(())
+}
 
 /// Reads one panel's catalogue. What moved is written down, and what an import takes gets its id, in the same commit.
 pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Result<Reading, StoreError> {
@@ -21,7 +70,14 @@ pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Resul
         Ok(services) => {
             let (mapping, now) = (catalog.mapping(), clock.now());
             let mut tx = store.begin().await?;
-            let moved = catalogue::import(&mut tx, provider, &services, mapping.price_jump, now).await?;
+            catalogue::only_one(&mut tx, provider).await?;
+            if panel.is_replaced() {
+                // The one that took its place lists something else.
+                tx.rollback().await?;
+                return Ok((provider.0.clone(), Err("another address or account took the panel's place".to_owned())));
+            }
+            let asked = (provider, &*panel.account());
+            let moved = catalogue::import(&mut tx, asked, &services, mapping.price_jump, now).await?;
             imports::after_reading(&mut tx, &mapping, provider, now).await?;
             tx.commit().await?;
             tracing::info!(%provider, services = services.len(), moved, "a panel's catalogue was read");
@@ -34,9 +90,4 @@ pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Resul
             Ok((provider.0.clone(), Err(why)))
         }
     }
-}
-
-/// Reads all panels' catalogues, side by side: a dead panel holds up nobody else's.
-pub async fn all(catalog: &Catalog, panels: &[Arc<Panel>], clock: &SharedClock) -> Result<Vec<Reading>, StoreError> {
-    join_all(panels.iter().map(|panel| one(catalog, panel, clock))).await.into_iter().collect()
 }

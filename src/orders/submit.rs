@@ -57,9 +57,9 @@ impl Delivery {
 
     /// Takes up to so many legs that are due at a panel, as many as its gate lets through. None before the panel answered
     /// a harmless question under this configuration: an address that redirects or a wrong path would put every order in
-    /// doubt.
+    /// doubt. None before what it lists under this account is known: the margin guard would ask by another's costs.
     pub async fn lease(&self, panel: &Panel, epoch: i64, legs_max: usize) -> Result<Vec<LeasedLeg>, StoreError> {
-        if !panel.has_answered() || legs_max == 0 || Self::is_left_alone(panel) {
+        if !panel.has_answered() || !panel.is_listed() || legs_max == 0 || Self::is_left_alone(panel) {
             return Ok(Vec::new());
         }
         let now = self.clock.now();

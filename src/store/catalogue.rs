@@ -92,7 +92,7 @@ impl Columns {
 /// and a rate that moved by more than `jump` percent of the accepted one is held. How many things moved.
 pub async fn import(
     tx: &mut Tx,
-    provider: &ProviderId,
+    (provider, account): (&ProviderId, &str),
     services: &[PanelService],
     jump: Percent,
     now: Instant,
@@ -124,12 +124,13 @@ pub async fn import(
         r#"
         update provider
         set catalogue_at = $2, catalogue_version = catalogue_version + $3, catalogue_error = null,
-            catalogue_readings = catalogue_readings + 1
+            catalogue_readings = catalogue_readings + 1, catalogue_account = $4
         where id = $1
         "#,
         provider.0,
         now,
-        i64::from(gone + kept > 0)
+        i64::from(gone + kept > 0),
+        account
     );
     match known.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(moved),
@@ -208,6 +209,25 @@ async fn keep(
         known if known == listed.services.len() as u64 => Ok(kept),
         _ => Err(StoreError::Unexpected("a catalogue's rows were not all kept")),
     }
+}
+
+/// What is stored of a panel's catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// When it was read.
+    pub at: Option<Instant>,
+    /// The account that was asked, as [`crate::upstream::Panel::account`] tells it from others; `None`: nobody kept it.
+    pub account: Option<String>,
+}
+
+/// Since when a panel's catalogue is stored as it is, and whose it is.
+pub async fn standing(store: &Store, provider: &ProviderId) -> Result<Standing, StoreError> {
+    let row = sqlx::query_as!(
+        Standing,
+        "select catalogue_at as at, catalogue_account as account from provider where id = $1",
+        provider.0
+    );
+    Ok(row.fetch_optional(&store.workers).await?.unwrap_or(Standing { at: None, account: None }))
 }
 
 /// Has every node read a panel's catalogue from the database anew: what is sold of it changed.

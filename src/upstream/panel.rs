@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use http::HeaderMap;
 use http::StatusCode;
 use http::Uri;
@@ -65,6 +66,10 @@ pub struct Panel {
     stack: Stack,
     wire: Wire,
     answered: AtomicBool,
+    /// What it lists is sold by.
+    listed: AtomicBool,
+    /// When its catalogue was asked for last.
+    browsed: Mutex<Option<Instant>>,
     /// Another address or account has taken its place.
     replaced: AtomicBool,
     clock: SharedClock,
@@ -88,7 +93,11 @@ impl Panel {
         };
         let asked_alike = asking(&next.settings) == asking(&self.settings);
         let same_account = asked_alike && self.has_key(&next.key);
-        next.answered.store(same_account && self.has_answered(), Ordering::Relaxed);
+        if same_account {
+            next.answered.store(self.has_answered(), Ordering::Relaxed);
+            next.listed.store(self.is_listed(), Ordering::Release);
+            *next.browsed() = *self.browsed();
+        }
         self.replaced.store(!same_account, Ordering::Release);
         Ok(next)
     }
@@ -120,6 +129,8 @@ impl Panel {
             key,
             wire,
             answered: AtomicBool::new(false),
+            listed: AtomicBool::new(false),
+            browsed: Mutex::default(),
             replaced: AtomicBool::new(false),
             clock: Arc::new(SystemClock),
             calls: Mutex::default(),
@@ -140,6 +151,31 @@ impl Panel {
     /// Whether it answered a question that places nothing since it was configured: nothing is placed before.
     pub fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process sells by what this very account lists at this address: nothing is placed before, or it would
+    /// be by what another one asks for it.
+    pub fn is_listed(&self) -> bool {
+        self.listed.load(Ordering::Acquire)
+    }
+
+    /// This process sells by what it lists.
+    pub fn list(&self) {
+        self.listed.store(true, Ordering::Release);
+    }
+
+    /// Whether its catalogue may be asked for, so long after it was asked for last; it counts as asked for then.
+    pub fn may_be_browsed(&self, now: Instant, after: TimeDelta) -> bool {
+        let mut browsed = self.browsed();
+        let may = browsed.is_none_or(|at| now - at >= after || at > now);
+        if may {
+            *browsed = Some(now);
+        }
+        may
+    }
+
+    fn browsed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.browsed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether another address, account or tongue has taken its place: what waits is not sent here any more, or nobody

@@ -19,7 +19,7 @@ use crate::customers::Customers;
 use crate::customers::pace::Pace;
 use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
-use crate::store::{Store, StoreError, catalogue};
+use crate::store::{Store, StoreError, catalogue, versions};
 use crate::treasury::Treasury;
 use crate::upstream::Roll;
 use crate::workers::driver::{Driver, Pulse};
@@ -178,7 +178,11 @@ impl Workers {
 /// Somebody asked for the catalogues to be read now.
 async fn refresh_if_asked(means: Means) -> Result<(), StoreError> {
     let Some(id) = catalogue::asked_refresh(&means.store).await? else { return Ok(()) };
+    // Whoever serves another version may know the panels at other addresses.
+    let newest = versions::newest(&means.store).await?;
+    if newest.is_some_and(|(_, newest)| newest != means.catalog.mapping().hash) {
+        return Ok(());
+    }
     let outcome = refresh::all(&means.catalog, &means.roll.sold_from(), &means.clock).await?;
-    means.catalog.adopt().await?;
     catalogue::answer_refresh(&means.store, id, &outcome, means.clock.now()).await
 }

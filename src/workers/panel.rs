@@ -5,9 +5,8 @@
 //!           ├──────▶ tracker      statuses in, one batch at a time
 //!           ├──────▶ unparker     tries again what waits for money or a key
 //!           ├──────▶ mover        takes away what waits while the panel is stopped
-//!           ├──────▶ accountant   reads our balance there, and compares it with what it should be
-//!           ├──────▶ reader       reads its catalogue again: prices move
-//!           ├──────▶ greeter      asks until the panel answers for the first time
+//!           ├──────▶ accountant   reads our balance there, now and again, and compares it with what it should be
+//!           ├──────▶ reader       reads its catalogue, and again when it is old: prices move
 //!           ├──────▶ asker        refills and cancels out, refills' states in
 //!           ├──────▶ doubter      looks into doubts
 //!           ├──────▶ prober       minds the panel's health, and tries one that gets no orders with free calls
@@ -15,16 +14,17 @@
 //! ```
 //! Without an epoch the others do nothing; with an old one the database refuses what they write.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, refresh};
-use crate::domain::clock::SharedClock;
+use crate::domain::clock::{Instant, SharedClock};
 use crate::orders::Delivery;
 use crate::store::StoreError;
 use crate::treasury::Treasury;
@@ -42,10 +42,12 @@ const TRACK_EVERY: Duration = Duration::from_millis(250);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether the panel was stopped.
 const LEAVE_EVERY: Duration = Duration::from_secs(1);
-/// How often a panel's catalogue is read again.
-const CATALOGUE_EVERY: Duration = Duration::from_mins(10);
-/// How often our balance is read when nothing else asks for it.
-const BALANCE_EVERY: Duration = Duration::from_mins(5);
+/// How often it is looked whether a panel's catalogue is to be read.
+const READ_EVERY: Duration = Duration::from_secs(3);
+/// How often our balance is asked for until it was told once.
+const COUNT_EVERY: Duration = Duration::from_secs(3);
+/// How often it is read when nothing else asks for it.
+const BALANCE_EVERY: TimeDelta = TimeDelta::minutes(5);
 /// How often doubts that are due are looked for.
 const DOUBT_EVERY: Duration = Duration::from_secs(3);
 /// How often a panel's health is looked at; and so how far two free calls lie apart that let it go again.
@@ -62,7 +64,7 @@ pub fn start(keeping: &Driver, driver: &Driver, means: &Means, listed: &Listed, 
         delivery: means.delivery.clone(),
         panel: panel.clone(),
         epoch: AtomicI64::new(0),
-        greeted: AtomicBool::new(false),
+        counted: Mutex::default(),
         before,
     });
     let bought = &means.bought;
@@ -82,17 +84,16 @@ pub fn start(keeping: &Driver, driver: &Driver, means: &Means, listed: &Listed, 
         driver.every(name("passer"), DISPATCH_EVERY, move || desk.clone().pass_on());
         return;
     }
-    let (greeter, catalog, clock) = (desk.clone(), means.catalog.clone(), means.clock.clone());
-    driver.every(name("greeter"), HOLD_EVERY, move || greeter.clone().greet(catalog.clone(), clock.clone()));
     let (reader, catalog, clock) = (desk.clone(), means.catalog.clone(), means.clock.clone());
-    driver.at_leisure(name("reader"), CATALOGUE_EVERY, move || reader.clone().read(catalog.clone(), clock.clone()));
+    driver.at_leisure(name("reader"), READ_EVERY, move || reader.clone().read(catalog.clone(), clock.clone()));
     let unparker = desk.clone();
     let unpark_every = Duration::from_secs(u64::from(panel.settings().status_every_s).max(1));
     driver.every(name("unparker"), unpark_every, move || unparker.clone().unpark());
     let mover = desk.clone();
     driver.every(name("mover"), LEAVE_EVERY, move || mover.clone().leave());
-    let (accountant, treasury) = (desk.clone(), means.treasury.clone());
-    driver.at_leisure(name("accountant"), BALANCE_EVERY, move || accountant.clone().read_balance(treasury.clone()));
+    let (accountant, treasury, clock) = (desk.clone(), means.treasury.clone(), means.clock.clone());
+    driver
+        .at_leisure(name("accountant"), COUNT_EVERY, move || accountant.clone().count(treasury.clone(), clock.clone()));
     driver.run(desk.dispatch(bought.clone(), driver.stopping()));
 }
 
@@ -101,7 +102,8 @@ struct Desk {
     delivery: Delivery,
     panel: Arc<Panel>,
     epoch: AtomicI64,
-    greeted: AtomicBool,
+    /// When our balance was read last, or asked for in vain after it was told once.
+    counted: Mutex<Option<Instant>>,
     before: Option<Driver>,
 }
 
@@ -127,26 +129,12 @@ impl Desk {
         held.map(|_| ())
     }
 
-    /// Until a panel has answered, its catalogue is asked for: a panel that was dead at the start is sold from as soon
-    /// as it is back. Its balance is read then, and now and again by the accountant.
-    async fn greet(self: Arc<Self>, catalog: Catalog, clock: SharedClock) -> Result<(), StoreError> {
-        if self.greeted.load(Ordering::Acquire) || self.epoch().is_none() {
-            return Ok(());
-        }
-        if !self.panel.has_answered() {
-            // What came of it is told and kept where it is read.
-            let _ = refresh::one(&catalog, &self.panel, &clock).await?;
-        }
-        if self.delivery.ask_balance(&self.panel).await?.is_some() {
-            self.greeted.store(true, Ordering::Release);
-        }
-        Ok(())
-    }
-
-    /// Prices move; what is sold follows, and the margin guard looks at them. The first reading was somebody else's.
+    /// Prices move; what is sold follows, and the margin guard looks at them. A panel that was dead at the start is sold
+    /// from as soon as it is back.
     async fn read(self: Arc<Self>, catalog: Catalog, clock: SharedClock) -> Result<(), StoreError> {
-        if self.epoch().is_some() && self.panel.has_answered() {
-            let _ = refresh::one(&catalog, &self.panel, &clock).await?;
+        if self.epoch().is_some() {
+            // What came of it is told and kept where it is read.
+            let _ = refresh::if_due(&catalog, &self.panel, &clock).await?;
         }
         Ok(())
     }
@@ -197,13 +185,20 @@ impl Desk {
         self.delivery.leave(&self.panel, epoch).await.map(|_| ())
     }
 
-    async fn read_balance(self: Arc<Self>, treasury: Treasury) -> Result<(), StoreError> {
-        if self.epoch().is_some() {
-            self.delivery.ask_balance(&self.panel).await?;
-            treasury.judge(self.panel.settings()).await?;
-            treasury.forget().await?;
+    /// As soon as the panel answers, and so under each block that it gets: edits that come quicker than readings keep
+    /// nobody from counting.
+    async fn count(self: Arc<Self>, treasury: Treasury, clock: SharedClock) -> Result<(), StoreError> {
+        let now = clock.now();
+        let counted = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.epoch().is_none() || counted.is_some_and(|at| now - at < BALANCE_EVERY) {
+            return Ok(());
         }
-        Ok(())
+        if self.delivery.ask_balance(&self.panel).await?.is_none() && counted.is_none() {
+            return Ok(());
+        }
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        treasury.judge(self.panel.settings()).await?;
+        treasury.forget().await
     }
 
     /// Sends legs as they come, so many at once as the panel takes. Told to stop, it takes no more and waits for those

@@ -344,7 +344,11 @@ async fn wrong_use_ends_with_two_and_a_refusal_with_one() {
     let (bad, untold) = (bad.to_str().unwrap(), untold.to_str().unwrap());
     json(&data, &["migrate"]).await;
     let cases: [(&[&str], i32, &str); 10] = [
-        (&["serve", "--config", untold], 2, "environment variable NOBODY_SET_THIS is not set"),
+        (
+            &["serve", "--listen", "127.0.0.1:0", "--config", untold],
+            2,
+            "environment variable NOBODY_SET_THIS is not set",
+        ),
         (&["check", "--config", bad], 2, "did you mean currency?"),
         (&["serve", "--config", bad], 2, "did you mean currency?"),
         (&["customer", "create", "123"], 2, "not all digits"),

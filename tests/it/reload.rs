@@ -6,6 +6,7 @@ mod imports;
 mod late;
 mod load;
 mod panels;
+mod readings;
 mod start;
 mod watch;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
 use panelgate::app::House;
+use panelgate::catalog::refresh;
 use panelgate::config;
 use panelgate::customers::keys::NewKey;
 use panelgate::domain::clock::{Clock, HandClock, Instant};
@@ -256,6 +257,7 @@ impl World {
         let settings = self.house.panels[panel].settings().clone();
         let anew = Panel::new(settings, SecretString::from(PANEL_KEY)).unwrap().timed_by(self.clock.clone());
         self.house.delivery.ask_balance(&anew).await.unwrap();
+        anew.list();
         self.house.panels[panel] = Arc::new(anew);
     }
 
@@ -271,6 +273,9 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
     let swept = house.delivery.sweep(panel.settings(), epoch).await.unwrap();
     if !panel.has_answered() {
         house.delivery.ask_balance(panel).await.unwrap();
+    }
+    if !panel.is_listed() {
+        refresh::if_due(&house.catalog, panel, &house.clock).await.unwrap();
     }
     let probed = house.delivery.probe(panel).await.unwrap();
     let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();

@@ -234,10 +234,11 @@ impl Life {
         self.know_panels().await
     }
 
-    /// Nothing is sent before a panel answered something that is free.
+    /// Nothing is sent before a panel answered something that is free, and what it lists is known.
     async fn know_panels(&self) -> Lived {
         for panel in &self.world.house.panels {
             self.world.house.delivery.ask_balance(panel).await?;
+            panel.list();
         }
         Ok(())
     }

@@ -180,7 +180,7 @@ async fn a_plan_of_five_thousand_services_can_still_be_read() {
     let jump = super::mapping(&before).price_jump;
     for (provider, rows) in &panels {
         panelgate::store::providers::know(&mut tx, provider).await.unwrap();
-        catalogue::import(&mut tx, provider, rows, jump, now).await.unwrap();
+        catalogue::import(&mut tx, (provider, ""), rows, jump, now).await.unwrap();
     }
     tx.commit().await.unwrap();
     let in_force = (&*super::mapping(&before), before.as_str());
