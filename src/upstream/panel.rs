@@ -1,12 +1,12 @@
 //! One configured panel: what it can be asked, each question once.
 
-use std::collections::HashSet;
+mod browse;
+
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use http::HeaderMap;
 use http::StatusCode;
 use http::Uri;
@@ -19,11 +19,10 @@ use crate::domain::doubt::Retold;
 use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::{ProviderSettings, RefusalClass};
-use crate::domain::service::PanelService;
 use crate::routing::calls::{Asked as Purpose, Calls, Told, is_slow};
 use crate::upstream::answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
 use crate::upstream::classify::{believed, retold, verdict};
-use crate::upstream::dialect::{Ask, Asked, Catalogue, Complaint, Tongue};
+use crate::upstream::dialect::{Ask, Asked, Complaint, Tongue};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
 use crate::upstream::rest::named_wait;
@@ -34,10 +33,6 @@ use crate::upstream::wire::{Heard, Patience, Wire};
 const SHORT_ANSWER_BYTES_MAX: usize = 1 << 20;
 /// The longest answer to a status question: a hundred rows of some hundred bytes, with room.
 const STATUS_ANSWER_BYTES_MAX: usize = 4 << 20;
-/// The longest catalogue: the largest seen has two megabytes.
-const CATALOGUE_BYTES_MAX: usize = 64 << 20;
-/// The most parts of a catalogue that is told in parts: of 500 rows each, as many rows as one answer may have.
-const CATALOGUE_PARTS_MAX: usize = 100;
 
 /// What came of one call, and whether it took long.
 struct Timed {
@@ -151,31 +146,6 @@ impl Panel {
     /// Whether it answered a question that places nothing since it was configured: nothing is placed before.
     pub fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
-    }
-
-    /// Whether this process sells by what this very account lists at this address: nothing is placed before, or it would
-    /// be by what another one asks for it.
-    pub fn is_listed(&self) -> bool {
-        self.listed.load(Ordering::Acquire)
-    }
-
-    /// This process sells by what it lists.
-    pub fn list(&self) {
-        self.listed.store(true, Ordering::Release);
-    }
-
-    /// Whether its catalogue may be asked for, so long after it was asked for last; it counts as asked for then.
-    pub fn may_be_browsed(&self, now: Instant, after: TimeDelta) -> bool {
-        let mut browsed = self.browsed();
-        let may = browsed.is_none_or(|at| now - at >= after || at > now);
-        if may {
-            *browsed = Some(now);
-        }
-        may
-    }
-
-    fn browsed(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.browsed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether another address, account or tongue has taken its place: what waits is not sent here any more, or nobody
@@ -347,59 +317,6 @@ impl Panel {
             CancelRow::Unclear(text) => CancelRow::Unclear(self.redaction.words(&text)),
         };
         Ok(rows.into_iter().map(|(id, row)| (id, redacted(row))).collect())
-    }
-
-    /// Asks what is sold. Rows that cannot be read are left out and counted in the log.
-    pub async fn services(&self) -> Result<Vec<PanelService>, Failure> {
-        let first = self.services_from(0).await?;
-        if !self.settings.services_offset {
-            return Ok(self.exchanged_all(first.services));
-        }
-        Ok(self.exchanged_all(self.further_services(first).await?))
-    }
-
-    /// The rest of a catalogue that is told in parts: until a part brings nothing new.
-    async fn further_services(&self, first: Catalogue) -> Result<Vec<PanelService>, Failure> {
-        let mut from = first.rows();
-        let mut seen: HashSet<String> = first.services.iter().map(|row| row.service.clone()).collect();
-        let mut services = first.services;
-        for _ in 1..CATALOGUE_PARTS_MAX {
-            if from == 0 {
-                return Ok(services);
-            }
-            let part = self.services_from(from).await?;
-            let (rows, before) = (part.rows(), services.len());
-            services.extend(part.services.into_iter().filter(|row| seen.insert(row.service.clone())));
-            if rows == 0 || services.len() == before {
-                return Ok(services);
-            }
-            from += rows;
-        }
-        // Half a catalogue would switch the other half off.
-        let words = format!("the catalogue has more than {CATALOGUE_PARTS_MAX} parts");
-        Err(Failure { kind: FailureKind::Unreadable, words })
-    }
-
-    async fn services_from(&self, from: usize) -> Result<Catalogue, Failure> {
-        let timeout = self.settings.catalogue_timeout();
-        let said = self.question(Ask::Services { from }, timeout, CATALOGUE_BYTES_MAX).await?;
-        let catalogue = self.answer(&said, self.tongue.catalogue(&said.text))?;
-        if catalogue.skipped > 0 {
-            let read = catalogue.services.len();
-            tracing::warn!(provider = %self.settings.id, read, skipped = catalogue.skipped, "unreadable catalogue rows");
-        }
-        Ok(catalogue)
-    }
-
-    fn exchanged_all(&self, services: Vec<PanelService>) -> Vec<PanelService> {
-        services.into_iter().map(|service| self.exchanged(service)).collect()
-    }
-
-    /// A row of the catalogue with its rate in the gateway's currency; a rate that is too large is none.
-    fn exchanged(&self, service: PanelService) -> PanelService {
-        let Some(exchange) = self.settings.exchange else { return service };
-        let rate = service.rate.and_then(|rate| rate.exchanged_rounding_up(exchange).ok());
-        PanelService { rate, ..service }
     }
 
     /// Asks what is left of our money.

@@ -1,0 +1,98 @@
+//! A panel's catalogue: asked for in one part or many, and whether this process sells by it.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::domain::service::PanelService;
+use crate::upstream::dialect::{Ask, Catalogue};
+use crate::upstream::failure::{Failure, FailureKind};
+use crate::upstream::panel::Panel;
+
+/// The longest catalogue: the largest seen has two megabytes.
+const CATALOGUE_BYTES_MAX: usize = 64 << 20;
+/// The most parts of a catalogue that is told in parts: of 500 rows each, as many rows as one answer may have.
+const CATALOGUE_PARTS_MAX: usize = 100;
+
+impl Panel {
+    /// Whether this process sells by what this very account lists at this address: nothing is placed before, or it would
+    /// be by what another one asks for it.
+    pub fn is_listed(&self) -> bool {
+        self.listed.load(Ordering::Acquire)
+    }
+
+    /// This process sells by what it lists.
+    pub fn list(&self) {
+        self.listed.store(true, Ordering::Release);
+    }
+
+    /// Whether its catalogue may be asked for, so long after it was asked for last; it counts as asked for then.
+    pub fn may_be_browsed(&self, now: Instant, after: TimeDelta) -> bool {
+        let mut browsed = self.browsed();
+        let may = browsed.is_none_or(|at| now - at >= after || at > now);
+        if may {
+            *browsed = Some(now);
+        }
+        may
+    }
+
+    pub(super) fn browsed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.browsed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks what is sold. Rows that cannot be read are left out and counted in the log.
+    pub async fn services(&self) -> Result<Vec<PanelService>, Failure> {
+        let first = self.services_from(0).await?;
+        if !self.settings.services_offset {
+            return Ok(self.exchanged_all(first.services));
+        }
+        Ok(self.exchanged_all(self.further_services(first).await?))
+    }
+
+    /// The rest of a catalogue that is told in parts: until a part brings nothing new.
+    async fn further_services(&self, first: Catalogue) -> Result<Vec<PanelService>, Failure> {
+        let mut from = first.rows();
+        let mut seen: HashSet<String> = first.services.iter().map(|row| row.service.clone()).collect();
+        let mut services = first.services;
+        for _ in 1..CATALOGUE_PARTS_MAX {
+            if from == 0 {
+                return Ok(services);
+            }
+            let part = self.services_from(from).await?;
+            let (rows, before) = (part.rows(), services.len());
+            services.extend(part.services.into_iter().filter(|row| seen.insert(row.service.clone())));
+            if rows == 0 || services.len() == before {
+                return Ok(services);
+            }
+            from += rows;
+        }
+        // Half a catalogue would switch the other half off.
+        let words = format!("the catalogue has more than {CATALOGUE_PARTS_MAX} parts");
+        Err(Failure { kind: FailureKind::Unreadable, words })
+    }
+
+    async fn services_from(&self, from: usize) -> Result<Catalogue, Failure> {
+        let timeout = self.settings.catalogue_timeout();
+        let said = self.question(Ask::Services { from }, timeout, CATALOGUE_BYTES_MAX).await?;
+        let catalogue = self.answer(&said, self.tongue.catalogue(&said.text))?;
+        if catalogue.skipped > 0 {
+            let read = catalogue.services.len();
+            tracing::warn!(provider = %self.settings.id, read, skipped = catalogue.skipped, "unreadable catalogue rows");
+        }
+        Ok(catalogue)
+    }
+
+    fn exchanged_all(&self, services: Vec<PanelService>) -> Vec<PanelService> {
+        services.into_iter().map(|service| self.exchanged(service)).collect()
+    }
+
+    /// A row of the catalogue with its rate in the gateway's currency; a rate that is too large is none.
+    fn exchanged(&self, service: PanelService) -> PanelService {
+        let Some(exchange) = self.settings.exchange else { return service };
+        let rate = service.rate.and_then(|rate| rate.exchanged_rounding_up(exchange).ok());
+        PanelService { rate, ..service }
+    }
+}
