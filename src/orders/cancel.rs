@@ -23,6 +23,9 @@ use crate::upstream::{CancelRow, Panel};
 
 /// Times that a panel is asked which gives no answer; then the order goes on as if it had refused.
 const ATTEMPTS_MAX: i32 = 8;
+/// Between two looks whether the panel is back at an order's address, and how many there are: three days of them.
+const ADDRESS_WAIT: TimeDelta = TimeDelta::minutes(10);
+const ADDRESS_WAITS_MAX: i32 = 432;
 /// The first wait before it is asked again; it doubles.
 const AGAIN_S: i64 = 30;
 
@@ -115,8 +118,7 @@ impl Delivery {
         let elsewhere = legs::elsewhere(&self.store, asked_of, legs).await?;
         let (elsewhere, here): (Vec<_>, Vec<_>) = taken.iter().partition(|cancel| elsewhere.contains(&cancel.leg));
         for cancel in elsewhere {
-            let refused = CancelRow::Refused(ELSEWHERE.to_owned());
-            apart(&cancel.order.to_string(), self.heard(panel, cancel, refused).await)?;
+            apart(&cancel.order.to_string(), self.wait_for_address(cancel).await)?;
         }
         if here.is_empty() {
             return Ok(taken.len());
@@ -132,6 +134,19 @@ impl Delivery {
             apart(&cancel.order.to_string(), self.heard(panel, cancel, row).await)?;
         }
         Ok(taken.len())
+    }
+
+    /// The panel there knows another order by the id. Whoever changed the address may go back, so the cancel waits.
+    async fn wait_for_address(&self, cancel: &Cancel) -> Result<(), StoreError> {
+        let heard = if cancel.attempt < ADDRESS_WAITS_MAX {
+            Heard::AskAgain(self.clock.now() + ADDRESS_WAIT)
+        } else {
+            Heard::Refused
+        };
+        let mut tx = self.store.begin().await?;
+        cancels::heard(&mut tx, cancel, &heard, ELSEWHERE).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// What a panel made of one cancel. Its yes is a promise: the order's status is asked for soon, and ends it.

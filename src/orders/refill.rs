@@ -15,7 +15,7 @@ use crate::domain::refill::{RefillNames, RefillState};
 use crate::domain::refusal::Refusal;
 use crate::orders::{Delivery, ELSEWHERE, Orders, submit, track};
 use crate::store::refills::{self, Due, Refill, Turn};
-use crate::store::{StoreError, legs, orders};
+use crate::store::{StoreError, orders};
 use crate::upstream::{Panel, RefillAnswer, RefillRow};
 
 /// Refills sent in one round.
@@ -121,15 +121,14 @@ impl Delivery {
                 return Ok(sent);
             }
             let now = self.clock.now();
-            let Some(refill) = refills::mark(&self.store, &panel.settings().id, epoch, now).await? else {
+            let asked_of = (&panel.settings().id, &*panel.address());
+            let Some(refill) = refills::mark(&self.store, asked_of, epoch, now).await? else {
                 return Ok(sent);
             };
-            let asked_of = (&panel.settings().id, &*panel.address());
-            let elsewhere = legs::elsewhere(&self.store, asked_of, [(refill.leg, &refill.panel_order)]).await?;
-            let answer = if elsewhere.is_empty() {
-                panel.refill(slot, &refill.panel_order).await
-            } else {
+            let answer = if refill.elsewhere {
                 RefillAnswer::Refused(ELSEWHERE.to_owned())
+            } else {
+                panel.refill(slot, &refill.panel_order).await
             };
             let now = self.clock.now();
             let (turn, words) = match answer {
@@ -165,13 +164,12 @@ impl Delivery {
         let now = self.clock.now();
         let meanwhile = now + TimeDelta::seconds(i64::from(settings.status_every_s).max(1));
         let batch = i64::from(settings.status_batch_max);
-        let due = refills::take(&self.store, &settings.id, epoch, batch, meanwhile, now).await?;
+        let asked_of = (&settings.id, &*panel.address());
+        let due = refills::take(&self.store, asked_of, epoch, batch, meanwhile, now).await?;
         if due.is_empty() {
             return Ok(0);
         }
-        let legs = due.iter().map(|due| (due.leg, &due.panel_order));
-        let elsewhere = legs::elsewhere(&self.store, (&settings.id, &panel.address()), legs).await?;
-        let (elsewhere, here): (Vec<_>, Vec<_>) = due.iter().partition(|due| elsewhere.contains(&due.leg));
+        let (elsewhere, here): (Vec<_>, Vec<_>) = due.iter().partition(|due| due.elsewhere);
         for due in elsewhere {
             self.hear_of_refill(settings, due, None, now).await?;
         }

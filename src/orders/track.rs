@@ -47,7 +47,7 @@ impl Delivery {
         let elsewhere = legs::elsewhere(&self.store, (&settings.id, &panel.address()), legs).await?;
         let (elsewhere, here): (Vec<_>, Vec<_>) = due.iter().partition(|due| elsewhere.contains(&due.leg));
         for due in elsewhere {
-            apart(&format!("of leg {}", due.leg), self.pass_over(due, now).await)?;
+            apart(&format!("of leg {}", due.leg), self.pass_over(settings, due, now).await)?;
         }
         if here.is_empty() {
             return Ok(due.len());
@@ -81,12 +81,23 @@ impl Delivery {
     }
 
     /// The panel there knows another order by its id: a person looks after it, and nothing is learned of it here.
-    async fn pass_over(&self, due: &Due, now: Instant) -> Result<(), StoreError> {
+    async fn pass_over(&self, settings: &ProviderSettings, due: &Due, now: Instant) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, due.leg).await?;
         match (leg.state, due.ended_at) {
-            (LegState::Accepted, _) => ask_a_person(&mut tx, leg.order, leg.id, ELSEWHERE).await?,
-            (LegState::Ended, Some(ended_at)) => look_again(&mut tx, leg.id, afterwards(due, ended_at), now).await?,
+            // As an id that the panel does not know: a person may give it another.
+            (LegState::Accepted, _) if leg.panel_order.as_ref() == Some(&due.panel_order) => {
+                let (seen, next_at) = (format!("error: {ELSEWHERE}"), next_ask(settings, due.accepted_at, now));
+                watches::put_off(&mut tx, leg.id, &seen, None, next_at, Worth::Silent, now).await?;
+                ask_a_person(&mut tx, leg.order, leg.id, ELSEWHERE).await?;
+            }
+            (LegState::Ended, Some(ended_at)) => match afterwards(due, ended_at) {
+                Afterwards::AskAt(at) => watches::look_later(&mut tx, leg.id, at).await?,
+                Afterwards::Nothing => {
+                    tracing::warn!(order = %leg.order, provider = %settings.id, "nobody looks back any more: {ELSEWHERE}");
+                    watches::forget(&mut tx, leg.id).await?;
+                }
+            },
             (_, _) => {}
         }
         tx.commit().await?;

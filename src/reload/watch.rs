@@ -28,9 +28,9 @@ pub struct Watch {
     since: Instant,
     /// The newest version that was known when it looked for that.
     over: Option<i64>,
-    /// Reads it while it must stand still, so that nothing is left to be read once it is judged. `None` comes of what is
-    /// wrong: that is read again when it is told, for a key that it names may lie there by then.
-    ahead: Option<JoinHandle<Option<Judged>>>,
+    /// Reads this text while it must stand still, so that nothing is left to be read once it is judged. `None` comes of
+    /// what is wrong: that is read again when it is told, for a key that it names may lie there by then. One at a time.
+    ahead: Option<(ConfigHash, JoinHandle<Option<Judged>>)>,
     /// The text that was judged last.
     judged: ConfigHash,
     /// Whether it was told that the file is gone since.
@@ -123,7 +123,7 @@ impl Reload {
                     watch.edited = Some(watch.over.unwrap_or(0));
                 }
                 // A signal says that keys are others.
-                let ahead = watch.ahead.take().filter(|_| !signal);
+                let ahead = watch.ahead.take().filter(|(of, _)| *of == hash && !signal).map(|(_, reading)| reading);
                 let seen = self.judge(bytes, (&hash, ahead), watch.edited, consent).await?;
                 if seen != Seen::Crowded {
                     (watch.judged, watch.gone) = (hash, false);
@@ -207,10 +207,10 @@ impl Reload {
         format!("file watch on {}", self.0.ground.node)
     }
 
-    fn read_ahead(&self, seen: &Content) -> Option<JoinHandle<Option<Judged>>> {
-        let Content::Bytes(bytes, _) = seen else { return None };
+    fn read_ahead(&self, seen: &Content) -> Option<(ConfigHash, JoinHandle<Option<Judged>>)> {
+        let Content::Bytes(bytes, hash) = seen else { return None };
         let reading = self.reading(bytes.clone());
-        Some(spawn_blocking(move || reading().ok()))
+        Some((hash.clone(), spawn_blocking(move || reading().ok())))
     }
 
     /// Reads a file and lays it over what panels list: that, or everything that is wrong with it, the keys that cannot be
@@ -276,6 +276,8 @@ impl Watch {
             }
             (Err(error), Content::Bytes(..)) => Content::Gone(error.to_string()),
         };
-        (self.seen, self.since, self.over, self.ahead) = (seen, now, known, None);
+        (self.seen, self.since, self.over) = (seen, now, known);
+        // What reads an earlier text goes on to its end, and no other begins before.
+        self.ahead.take_if(|(_, reading)| reading.is_finished());
     }
 }

@@ -12,7 +12,7 @@ pub struct OpenOrders {
     pub orders: BTreeMap<ServiceId, u64>,
     /// Legs by panel and the panel's service.
     pub legs: BTreeMap<(ProviderId, String), u64>,
-    /// Legs that are over and still asked about, by panel: what their panel says of them moves money.
+    /// Legs that are over and still asked about, by panel: what their panel says of them moves money, or ends a refill.
     pub looked_back_at: BTreeMap<ProviderId, u64>,
 }
 
@@ -29,8 +29,8 @@ impl OpenOrders {
     }
 }
 
-/// Counts what is open, and what is looked back at. An open order always has an open leg, and those are found by indexes and in `watch`, so this
-/// costs what is open and not what was ever sold.
+/// Counts what is open, and what is looked back at. An open order always has an open leg, and those are found by indexes
+/// and in `watch`, so this costs what is open and not what was ever sold.
 pub async fn count(store: &Store) -> Result<OpenOrders, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -54,8 +54,11 @@ pub async fn count(store: &Store) -> Result<OpenOrders, StoreError> {
         group by provider, service
         union all
         select null, provider, null, count(*)
-        from watch
-        where ended_at is not null
+        from (
+            select leg_id, provider from watch where ended_at is not null
+            union
+            select leg_id, provider from refill where ended_at is null and state <> 'ready'
+        ) over
         group by provider
         "#
     );

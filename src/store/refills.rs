@@ -156,10 +156,10 @@ fn shown(id: i32, word: &str) -> Result<RefillState, StoreError> {
 pub struct Refill {
     /// The refill.
     pub id: RefillId,
-    /// The leg that delivered the order.
-    pub leg: LegId,
     /// The panel's id of the order.
     pub panel_order: PanelOrder,
+    /// Whether that is another order's at the panel's present address.
+    pub elsewhere: bool,
     /// Which attempt this is.
     pub attempt: i32,
 }
@@ -181,14 +181,20 @@ pub async fn is_due(store: &Store, provider: &ProviderId, now: Instant) -> Resul
 /// Takes one refill that is due to be sent, and commits the intent: from here on no machine sends it again.
 pub async fn mark(
     store: &Store,
-    provider: &ProviderId,
+    (provider, address): (&ProviderId, &str),
     epoch: i64,
     now: Instant,
 ) -> Result<Option<Refill>, StoreError> {
     let row = sqlx::query!(
         r#"
         with due as materialized (
-            select r.id, l.id as leg_id, l.panel_order
+            select r.id, l.panel_order,
+                exists (
+                    select
+                    from panel_order other
+                    where other.provider = $1 and other.id = l.panel_order and other.address = $4
+                        and other.leg_id <> l.id
+                ) as elsewhere
             from refill r
             join leg l on l.id = r.leg_id
             where r.provider = $1 and r.state = 'ready' and r.next_at <= $3
@@ -201,16 +207,17 @@ pub async fn mark(
         set state = 'sending', attempt = attempt + 1, epoch = $2, sending_at = $3
         from due
         where r.id = due.id
-        returning r.id, r.attempt, due.leg_id, due.panel_order as "panel_order!"
+        returning r.id, r.attempt, due.panel_order as "panel_order!", due.elsewhere as "elsewhere!"
         "#,
         provider.0,
         epoch,
-        now
+        now,
+        address
     );
     Ok(row.fetch_optional(&store.workers).await?.map(|row| Refill {
         id: RefillId(row.id),
-        leg: LegId(row.leg_id),
         panel_order: PanelOrder(row.panel_order),
+        elsewhere: row.elsewhere,
         attempt: row.attempt,
     }))
 }
@@ -328,12 +335,10 @@ pub async fn give_up(store: &Store, provider: &ProviderId, now: Instant) -> Resu
 pub struct Due {
     /// The refill.
     pub id: RefillId,
-    /// The leg that delivered the order.
-    pub leg: LegId,
-    /// The panel's id of the order.
-    pub panel_order: PanelOrder,
     /// Its id at the panel.
     pub panel_refill: PanelRefill,
+    /// Whether that is another refill's at the panel's present address.
+    pub elsewhere: bool,
     /// Since when the panel has it.
     pub taken_at: Instant,
 }
@@ -341,7 +346,7 @@ pub struct Due {
 /// Takes the refills that are due to be asked about, and puts their next asking off until `next_at`.
 pub async fn take(
     store: &Store,
-    provider: &ProviderId,
+    (provider, address): (&ProviderId, &str),
     epoch: i64,
     refills_max: i64,
     next_at: Instant,
@@ -350,34 +355,43 @@ pub async fn take(
     let rows = sqlx::query!(
         r#"
         with due as materialized (
-            select r.id, l.id as leg_id, l.panel_order
-            from refill r
-            join leg l on l.id = r.leg_id
-            where r.provider = $1 and r.next_at <= $5 and r.ended_at is null
-                and r.state = 'taken' and r.panel_refill is not null
+            select id
+            from refill
+            where provider = $1 and next_at <= $5 and ended_at is null and state = 'taken' and panel_refill is not null
                 and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $5)
-            order by r.next_at
+            order by next_at
             limit $3
-            for update of r skip locked
+            for update skip locked
         )
         update refill r
         set next_at = $4
         from due
         where r.id = due.id
-        returning r.id, due.leg_id, due.panel_order as "panel_order!", r.panel_refill as "panel_refill!",
-            coalesce(r.taken_at, r.asked_for_at) as "taken_at!"
+        returning r.id, r.panel_refill as "panel_refill!", coalesce(r.taken_at, r.asked_for_at) as "taken_at!",
+            exists (
+                select
+                from refill other
+                join leg l on l.id = other.leg_id
+                join panel_order o on o.provider = $1 and o.id = l.panel_order and o.address = $6 and o.leg_id = l.id
+                where other.provider = $1 and other.panel_refill = r.panel_refill and other.leg_id <> r.leg_id
+            ) and not exists (
+                select
+                from leg l
+                join panel_order o on o.provider = $1 and o.id = l.panel_order and o.address = $6 and o.leg_id = l.id
+                where l.id = r.leg_id
+            ) as "elsewhere!"
         "#,
         provider.0,
         epoch,
         refills_max,
         next_at,
-        now
+        now,
+        address
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Due {
         id: RefillId(row.id),
-        leg: LegId(row.leg_id),
-        panel_order: PanelOrder(row.panel_order),
         panel_refill: PanelRefill(row.panel_refill),
+        elsewhere: row.elsewhere,
         taken_at: row.taken_at,
     });
     Ok(rows.collect())

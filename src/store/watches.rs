@@ -143,6 +143,19 @@ pub async fn after_the_end(tx: &mut Tx, leg: LegId, ask_at: Instant, now: Instan
     }
 }
 
+/// An order that is over could not be looked at, and is at this moment; it counts as a look.
+pub async fn look_later(tx: &mut Tx, leg: LegId, at: Instant) -> Result<(), StoreError> {
+    let moved = sqlx::query!(
+        "update watch set next_at = $2, checks = checks + 1 where leg_id = $1 and ended_at is not null",
+        leg.0,
+        at
+    );
+    match moved.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("an ended leg was not watched")),
+    }
+}
+
 /// The panel is asked at this moment at the latest: something was asked of it.
 pub async fn ask_soon(tx: &mut Tx, leg: LegId, at: Instant) -> Result<(), StoreError> {
     sqlx::query!("update watch set next_at = least(next_at, $2) where leg_id = $1", leg.0, at)

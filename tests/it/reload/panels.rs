@@ -145,6 +145,39 @@ async fn a_key_that_changed_in_its_file_is_read_at_a_signal_and_must_be_shown_fi
 }
 
 #[tokio::test]
+async fn a_refill_is_not_followed_under_an_id_that_the_next_panel_gave_to_another() {
+    let world = World::build(Plan { services: one_over(&["a"]), ..Plan::default() }).await;
+    let node = node(&world).await;
+    let refill_of_one_more = async || {
+        let order = world.buy("1", "100").await;
+        for _ in 0..2 {
+            node.work().await;
+            world.turn(10);
+        }
+        node.work().await;
+        let refill = world.ask(&[("action", "refill"), ("order", &order.to_string())]).await;
+        node.work().await;
+        refill
+    };
+    assert_eq!(refill_of_one_more().await, r#"{"refill":"1"}"#);
+    let next = Simulator::start(panel_settings(1, "", 0), world.clock.clone()).await.unwrap();
+    let moved = world.file.text.replace(&world.panel().url(), &next.url());
+    assert!(matches!(node.edit(&world, &moved).await, Seen::Waits(_)), "something is looked back at there");
+    node.apply(&moved).await;
+    world.house.reload.adopt().await.unwrap();
+    assert_eq!(refill_of_one_more().await, r#"{"refill":"2"}"#);
+    let ids = "select count(*) || ' ' || count(distinct panel_refill) from refill where state = 'taken'";
+    assert_eq!(read(&world.database, ids).await, "2 1");
+    for _ in 0..30 {
+        world.turn(60);
+        node.work().await;
+    }
+    let states = world.ask(&[("action", "refill_status"), ("refills", "1,2")]).await;
+    let expected = r#"[{"refill":1,"status":"In progress"},{"refill":2,"status":"Completed"}]"#;
+    assert_eq!(states, expected);
+}
+
+#[tokio::test]
 async fn places_that_are_taken_stay_taken_through_a_change() {
     let world = two_panels().await;
     let node = node(&world).await;
@@ -270,5 +303,6 @@ async fn nothing_is_asked_under_an_id_that_the_next_panel_of_the_name_gave_to_an
     node.work().await;
     assert!(world.status(open).await.contains("Completed"));
     assert_eq!(read(&world.database, "select count(*)::text from orders where review is not null").await, "0");
+    assert!(world.panel().requests().contains_key("cancel"), "it waited for the address");
     world.audit().await;
 }
