@@ -37,7 +37,7 @@ pub struct Edit {
 }
 
 /// A file that sells these services of every panel, all panels under the same ids.
-pub fn file(panels: &[(String, String)], services: &[u64]) -> String {
+pub fn file(panels: &[(String, String)], services: &[&str]) -> String {
     let mut text = "[gateway]\ncurrency = \"USD\"\n[limits]\nper_address_per_minute = 10_000_000\n\
                     per_key_per_minute = 10_000_000\n[[tier]]\nid = \"standard\"\nper_minute = 10_000_000\n"
         .to_owned();
@@ -52,7 +52,7 @@ pub fn file(panels: &[(String, String)], services: &[u64]) -> String {
     for id in services {
         let route = |(name, _): &(String, String)| format!("{{ provider = \"{name}\", service = \"{id}\" }}");
         let routes: Vec<String> = panels.iter().map(route).collect();
-        let rate = if *id == 1 { "rate = \"2.00\"\n" } else { "" };
+        let rate = if *id == "1" { "rate = \"2.00\"\n" } else { "" };
         let _ = writeln!(text, "[[service]]\nid = {id}\n{rate}routes = [\n    {},\n]", routes.join(",\n    "));
     }
     text

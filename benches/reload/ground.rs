@@ -12,13 +12,13 @@ use panelgate::customers::keys::NewKey;
 use panelgate::domain::clock::{Clock, SystemClock};
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::ConfigHash;
-use panelgate::domain::money::Money;
+use panelgate::domain::money::{Money, Rate};
 use panelgate::domain::provider::PanelDialect;
 use panelgate::ledger;
 use panelgate::reload;
 use panelgate::simulator::{Habits, Settings, Simulator};
 use panelgate::store::embedded::{Embedded, Manners};
-use panelgate::store::{Store, catalogue, customers};
+use panelgate::store::{Store, customers};
 use sqlx::ConnectOptions;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -32,9 +32,8 @@ const PANELS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const LISTED: u32 = 5_300;
 /// What every panel accepts.
 const KEY: &str = "the-panels-key";
-/// How often, and how many times, it is looked whether they are read.
-const READING_LOOK_EVERY: Duration = Duration::from_millis(20);
-const READING_LOOKS_MAX: usize = 1_500;
+/// Services whose rate moves between two readings.
+const MOVED: usize = 250;
 /// Who asks at once, each a customer of its own.
 pub const CLIENTS: usize = 8;
 
@@ -47,7 +46,9 @@ pub struct Ground {
     /// The panels' thread.
     _panels_thread: Runtime,
     embedded: Embedded,
-    _panels: Vec<Simulator>,
+    panels: Vec<Simulator>,
+    /// What is sold, and for how much every panel lists it at first.
+    rates: Vec<(String, String)>,
     /// The customers' keys.
     pub keys: Vec<String>,
     /// The file that everything begins with.
@@ -83,14 +84,16 @@ impl Ground {
         let panels = panels_thread.block_on(panels())?;
         let urls: Vec<(String, String)> =
             PANELS.iter().zip(&panels).map(|(name, panel)| ((*name).to_owned(), panel.url())).collect();
-        let services = outside.block_on(sold(&urls[0].1))?;
+        let rates = outside.block_on(sold(&urls[0].1))?;
+        let services: Vec<&str> = rates.iter().map(|(service, _)| service.as_str()).collect();
         let first = edits::file(&urls, &services);
         Ok(Self {
             house,
             outside: Arc::new(outside),
             _panels_thread: panels_thread,
             embedded,
-            _panels: panels,
+            panels,
+            rates,
             keys,
             first,
             _folder: folder,
@@ -129,23 +132,17 @@ impl Ground {
         Ok(usize::try_from(count)?)
     }
 
-    /// Has a gateway read its panels' catalogues anew, as it does every ten minutes; from when to when.
-    pub fn read_catalogues(&self, node: &Node) -> anyhow::Result<(Instant, Instant)> {
-        let store = &node.house.store;
-        self.house.block_on(async {
-            let mut tx = store.begin().await?;
-            let asked = catalogue::ask_refresh(&mut tx, SystemClock.now()).await?;
-            tx.commit().await?;
-            let began = Instant::now();
-            for _ in 0..READING_LOOKS_MAX {
-                if let Some(readings) = catalogue::refreshed(store, asked).await? {
-                    anyhow::ensure!(readings.iter().all(|(_, read)| read.is_ok()), "not all were read: {readings:?}");
-                    return Ok((began, Instant::now()));
-                }
-                tokio::time::sleep(READING_LOOK_EVERY).await;
-            }
-            anyhow::bail!("the catalogues were not read")
-        })
+    /// Every panel moves some rates a little, and a gateway reads their catalogues anew, as it does every ten minutes; from
+    /// when to when, until it sells by them.
+    pub fn read_catalogues(&self, node: &Node, nth: usize) -> anyhow::Result<(Instant, Instant)> {
+        for (service, rate) in self.rates.iter().skip(nth * MOVED).take(MOVED) {
+            let dearer = Money::parse(rate)?.plus(Money::parse("0.0001")?)?;
+            let dearer = Rate::parse(&dearer.to_string())?;
+            self.panels.iter().for_each(|panel| panel.set_rate(service, dearer));
+        }
+        let began = Instant::now();
+        self.house.block_on(node.house.refresh())?;
+        Ok((began, Instant::now()))
     }
 
     /// The machine.
@@ -242,20 +239,17 @@ async fn panels() -> anyhow::Result<Vec<Simulator>> {
     Ok(panels)
 }
 
-/// The first services of a panel that can be sold.
-async fn sold(url: &str) -> anyhow::Result<Vec<u64>> {
+/// The first services of a panel that can be sold, each with its rate.
+async fn sold(url: &str) -> anyhow::Result<Vec<(String, String)>> {
     let body = serde_urlencoded::to_string([("key", KEY), ("action", "services")])?;
     let request =
         crate::load::client()?.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
     let rows: Vec<serde_json::Value> = serde_json::from_slice(&request.send().await?.bytes().await?)?;
-    let id = |row: &serde_json::Value| {
-        let id = &row["service"];
-        id.as_str().map_or_else(|| id.as_u64(), |text| text.parse().ok())
-    };
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let sellable = rows.iter().filter(|row| {
         row["type"].as_str().is_some_and(|kind| panelgate::domain::service::ServiceType::read(kind).is_some())
     });
-    let ids: Vec<u64> = sellable.filter_map(id).take(SERVICES).collect();
-    anyhow::ensure!(ids.len() == SERVICES, "the panels list {} services that can be sold", ids.len());
-    Ok(ids)
+    let rates: Vec<_> = sellable.map(|row| (text(&row["service"]), text(&row["rate"]))).take(SERVICES).collect();
+    anyhow::ensure!(rates.len() == SERVICES, "the panels list {} services that can be sold", rates.len());
+    Ok(rates)
 }

@@ -47,13 +47,10 @@ fn main() -> anyhow::Result<()> {
         std::thread::sleep(REST);
     }
     let mut readings = Vec::new();
-    for _ in 0..READINGS {
-        readings.push(ground.read_catalogues(&first)?);
+    for nth in 0..READINGS {
+        readings.push(ground.read_catalogues(&first, nth)?);
         std::thread::sleep(REST);
     }
-    let answers = load.end();
-    let bought = answers.iter().filter(|answer| answer.bought).count();
-    let failed = answers.iter().filter(|answer| !answer.good).count();
     // With a file that was in force before: the second gateway serves what is in force now.
     let second = ground.open("two", &ground.first)?;
     let mut both = Vec::new();
@@ -61,6 +58,9 @@ fn main() -> anyhow::Result<()> {
         both.push(timed(edit, &first, Some(&second), &marks)?);
         std::thread::sleep(REST);
     }
+    let answers = load.end();
+    let bought = answers.iter().filter(|answer| answer.bought).count();
+    let failed = answers.iter().filter(|answer| !answer.good).count();
     let report = Report { alone, both, readings, answers, file_bytes: ground.first.len(), about: ground.about()? };
     let parity = (ground.orders()?, bought);
     ground.close([first, second]);

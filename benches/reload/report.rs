@@ -10,8 +10,7 @@ use crate::edits::Kind;
 use crate::ground::SERVICES;
 use crate::load::Answer;
 
-/// A request counts as answered during a reload from the reading of the file on until so long after its end: what was
-/// replaced is given back meanwhile.
+/// A request counts as answered during a reload until so long after it: what was replaced is given back meanwhile.
 const AFTERMATH: Duration = Duration::from_millis(250);
 /// What is asked for, in the order of the table.
 const ACTIONS: [&str; 5] = ["all", "balance", "status", "add", "services"];
@@ -97,14 +96,13 @@ impl Report {
 
     fn requests(&self, action: &str) -> Value {
         let of = self.answers.iter().filter(|answer| action == "all" || answer.action == action);
-        let meanwhile = |answer: &&Answer| {
-            self.alone.iter().any(|timing| {
-                answer.done >= timing.opened.unwrap_or(timing.judged) && answer.due <= timing.end + AFTERMATH
-            })
-        };
-        let reading = |answer: &&Answer| {
-            self.readings.iter().any(|(began, ended)| answer.done >= *began && answer.due <= *ended + AFTERMATH)
-        };
+        let touches = |answer: &Answer, (from, to): (Instant, Instant)| answer.done >= from && answer.due <= to;
+        // While the file is read, and from then on when it is judged; what is refused is no reload.
+        let good = || self.alone.iter().chain(&self.both).filter(|timing| timing.kind != Kind::Broken);
+        let spans = |timing: &Timing| [timing.opened.zip(timing.read), Some((timing.judged, timing.end + AFTERMATH))];
+        let meanwhile = |answer: &&Answer| good().flat_map(spans).flatten().any(|span| touches(answer, span));
+        let reading =
+            |answer: &&Answer| self.readings.iter().any(|(began, ended)| touches(answer, (*began, *ended + AFTERMATH)));
         let (reading, rest): (Vec<&Answer>, Vec<&Answer>) = of.partition(reading);
         let (during, outside): (Vec<&Answer>, Vec<&Answer>) = rest.into_iter().partition(meanwhile);
         let took = |answers: Vec<&Answer>| spread(answers.iter().map(|answer| answer.done - answer.due).collect());

@@ -46,6 +46,23 @@ async fn what_is_bought_is_sent_and_a_lost_lease_is_given_up_at_the_end() {
     world.audit().await;
 }
 
+#[tokio::test]
+async fn a_catalogue_that_is_old_is_read_again() {
+    let world = World::open().await;
+    let gateway = gateway(&world).await;
+    let readings = || world.panel().requests()["services"];
+    let before = readings();
+    world.turn(601);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let read = async {
+        while readings() == before {
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, read).await.expect("its reader looks every few seconds");
+    gateway.close().await;
+}
+
 /// What went wrong: a dispatcher that met the database away with nothing under way waited for its own end.
 #[tokio::test]
 async fn a_database_that_was_away_is_worked_on_again() {
