@@ -104,8 +104,8 @@ impl Reload {
             Content::Bytes(_, hash) if !watch.gone && watch.judged == *hash && !signal => return Ok(Seen::Nothing),
             Content::Gone(_) | Content::Bytes(..) if now - watch.since < STOOD_STILL && !signal => {
                 // Not at first sight, when it may be half written.
-                if watch.since < now && watch.ahead.is_none() {
-                    watch.ahead = self.read_ahead(&watch.seen);
+                if watch.since < now {
+                    self.read_ahead(&mut watch);
                 }
                 return Ok(Seen::Moving);
             }
@@ -207,10 +207,13 @@ impl Reload {
         format!("file watch on {}", self.0.ground.node)
     }
 
-    fn read_ahead(&self, seen: &Content) -> Option<(ConfigHash, JoinHandle<Option<Judged>>)> {
-        let Content::Bytes(bytes, hash) = seen else { return None };
-        let reading = self.reading(bytes.clone());
-        Some((hash.clone(), spawn_blocking(move || reading().ok())))
+    /// Begins to read what the watch sees, once; not while an earlier text is still read.
+    fn read_ahead(&self, watch: &mut Watch) {
+        let Content::Bytes(bytes, hash) = &watch.seen else { return };
+        if watch.ahead.as_ref().is_none_or(|(of, reading)| of != hash && reading.is_finished()) {
+            let reading = self.reading(bytes.clone());
+            watch.ahead = Some((hash.clone(), spawn_blocking(move || reading().ok())));
+        }
     }
 
     /// Reads a file and lays it over what panels list: that, or everything that is wrong with it, the keys that cannot be
@@ -277,7 +280,7 @@ impl Watch {
             (Err(error), Content::Bytes(..)) => Content::Gone(error.to_string()),
         };
         (self.seen, self.since, self.over) = (seen, now, known);
-        // What reads an earlier text goes on to its end, and no other begins before.
+        // What was read of an earlier text is of no use any more.
         self.ahead.take_if(|(_, reading)| reading.is_finished());
     }
 }

@@ -104,6 +104,16 @@ impl Node {
         self.watch(world).await
     }
 
+    /// An edit after which panel `a`'s key stands in a file: this one.
+    async fn keep_key_in_file(&self, world: &World) -> PathBuf {
+        let file = self.path.with_file_name("a.key");
+        std::fs::write(&file, KEY).unwrap();
+        let place = format!("key_file = \"{}\"", file.display());
+        let edit = self.edit(world, &world.file.text.replacen("key_env = \"PANEL_KEY\"", &place, 1)).await;
+        assert_eq!(edit, Seen::Published);
+        file
+    }
+
     /// Edits the file, and a person applies it.
     async fn apply(&self, text: &str) {
         self.write(text);

@@ -7,7 +7,7 @@ use panelgate::reload::Seen;
 use panelgate::simulator::Simulator;
 use panelgate::upstream::Panel;
 
-use super::{KEY, Node, two_panels, without_a};
+use super::{Node, two_panels, without_a};
 use crate::books::{holds, legs, read, reviews};
 use crate::world::{Plan, World, one_over, panel_settings};
 
@@ -127,12 +127,8 @@ async fn a_panel_that_is_asked_otherwise_must_answer_before_anything_is_placed()
 #[tokio::test]
 async fn a_key_that_changed_in_its_file_is_read_at_a_signal_and_must_be_shown_first() {
     let world = two_panels().await;
-    let folder = tempfile::tempdir().unwrap();
-    let key = folder.path().join("a.key");
-    std::fs::write(&key, KEY).unwrap();
     let node = node(&world).await;
-    let text = world.file.text.replacen("key_env = \"PANEL_KEY\"", &format!("key_file = \"{}\"", key.display()), 1);
-    assert_eq!(node.edit(&world, &text).await, Seen::Published);
+    let key = node.keep_key_in_file(&world).await;
     assert!(panel(&node, "a").unwrap().0.has_answered(), "the same key from another place");
     world.panel().set_key("another-key");
     std::fs::write(&key, "another-key\n").unwrap();

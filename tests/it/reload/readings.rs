@@ -9,7 +9,7 @@ use panelgate::simulator::Simulator;
 use panelgate::upstream::Panel;
 use tokio::task::JoinSet;
 
-use super::{KEY, Node, two_panels};
+use super::{Node, two_panels};
 use crate::books::{legs, read};
 use crate::scripted::Scripted;
 use crate::world::{Plan, World, one_over, panel_settings};
@@ -58,12 +58,8 @@ async fn a_catalogue_is_read_when_it_is_old_however_often_the_panels_block_is_ed
 async fn nothing_is_sent_under_another_key_before_what_it_lists_is_known() {
     let plan = Plan { services: one_over(&["a"]), ..Plan::default() };
     let world = World::build(plan).await;
-    let folder = tempfile::tempdir().unwrap();
-    let key = folder.path().join("a.key");
-    std::fs::write(&key, KEY).unwrap();
     let node = node(&world).await;
-    let text = world.file.text.replacen("key_env = \"PANEL_KEY\"", &format!("key_file = \"{}\"", key.display()), 1);
-    assert_eq!(node.edit(&world, &text).await, Seen::Published);
+    let key = node.keep_key_in_file(&world).await;
     // The other account is not favoured: it pays a quarter more.
     world.panel().set_key("another-key");
     world.panel().set_rate("1", Rate::parse("1.125").unwrap());
