@@ -37,6 +37,13 @@ impl Answer {
         Self { json, ..self }
     }
 
+    /// The same with one more line for people.
+    pub fn adding(mut self, line: &str) -> Self {
+        self.text.push_str(line);
+        self.text.push('\n');
+        self
+    }
+
     /// The same, with the code of a refusal.
     pub fn failing_if(mut self, failed: bool) -> Self {
         self.failed = failed;
