@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::catalog::aside;
 use crate::domain::id::{ProviderId, ServiceId};
-use crate::domain::service::{Route, ServiceType};
+use crate::domain::service::{Route, ServiceRule, ServiceType};
 use crate::store::catalogue::{self, Listed};
 use crate::store::{Store, StoreError};
 
@@ -59,6 +59,13 @@ impl Listings {
     /// What a route's panel says of its service.
     pub fn row(&self, route: &Route) -> Option<&Row> {
         self.panels.get(&route.provider)?.get(&route.service)
+    }
+
+    /// Whether a block says a type, and every panel of its routes that lists the service has it as another.
+    pub fn is_of_another_type(&self, rule: &ServiceRule) -> bool {
+        let Some(kind) = rule.kind else { return false };
+        let mut listed = rule.routes.iter().filter_map(|route| self.row(route)).filter(|row| !row.listed.gone).peekable();
+        listed.peek().is_some() && listed.all(|row| row.kind != Some(kind))
     }
 
     /// Everything that a panel lists, or listed under an id of ours.
