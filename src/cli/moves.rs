@@ -70,7 +70,7 @@ pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<An
     }
     for held in found.iter().filter(|found| found.held && found.what == "rate") {
         if let Some(command) = to_accept(held) {
-            let _ = writeln!(text, "held: {command}");
+            let _ = writeln!(text, "held: {} {command}", session.globals.again());
         }
     }
     if found.is_empty() {
@@ -89,7 +89,7 @@ fn to_accept(held: &Move) -> Option<String> {
     let Route { provider, service } = &held.route;
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let rate = held.became.as_deref().filter(|rate| Rate::parse(rate).is_ok())?;
-    is_plain(service).then(|| format!("panelgate catalog accept {provider} {service} --rate {rate}"))
+    is_plain(service).then(|| format!("catalog accept {provider} {service} --rate {rate}"))
 }
 
 /// A span before now, a day, or a moment.
@@ -213,9 +213,10 @@ pub async fn accept(
             Some(one) if one.became == seen => {}
             Some(one) => anyhow::bail!(
                 "service {:?} of panel {provider} costs {} by now, and not {seen}; nothing was accepted: look at it again \
-                 with `panelgate catalog diff`",
+                 with `{} catalog diff`",
                 one.service,
-                one.became
+                one.became,
+                session.globals.again()
             ),
             None => anyhow::bail!(
                 "no rate of service {:?} of panel {provider} is held by now; nothing was accepted",

@@ -136,7 +136,7 @@ fn orders(row: &DriftRow) -> String {
 async fn acknowledge(session: &Session, id: i64) -> anyhow::Result<Answer> {
     let mut tx = session.store.begin().await?;
     let Some(changed) = treasury::acknowledge(&mut tx, id, session.now()).await? else {
-        anyhow::bail!("no finding {id}; `panelgate treasury drift` shows all");
+        anyhow::bail!("no finding {id}; `{} treasury drift --all` shows all", session.globals.again());
     };
     if changed {
         session.note(&mut tx, "treasury acknowledge", &format!("drift {id}")).await?;

@@ -10,7 +10,7 @@ use panelgate::domain::id::ServiceId;
 use panelgate::domain::money::Rate;
 use serde_json::{Value, json};
 
-use crate::backup::{json, refused};
+use crate::backup::{json, refused, told};
 use crate::books::{holds, legs, read};
 use crate::scripted::Scripted;
 use crate::world::{Plan, World, one_over};
@@ -137,6 +137,8 @@ async fn a_rate_that_jumps_is_held_until_it_is_accepted_or_comes_back() {
     assert_eq!(refusal, r#"{"error":"Incorrect service ID"}"#);
     let held = &diff(&world, &[]).await["moves"][0];
     assert_eq!((&held["held"], &held["ours"][0]["why"]), (&true.into(), &HELD.into()));
+    let told = told(&world.database, &["catalog", "diff"]).await;
+    assert!(told.ends_with("held: panelgate --database-url URL catalog accept s 1 --rate 1.5211\n"), "{told}");
     assert_eq!(reprice(&panel, &world, "1.5").await, "1.50", "it came back within 30 % of 1.17 by itself");
     assert_eq!(reprice(&panel, &world, "1.04").await, HELD, "down by more than 30 % is as strange");
     // Unreadable for a while: what appears is compared with what was accepted last.

@@ -300,7 +300,7 @@ async fn a_file_that_is_not_in_force_brings_nothing_else_with_it() {
     removal.write("providers.toml", &edited);
     let told = removal.refused().await;
     let in_force = format!("it is not the version in force, {}", removal.world.file.mapping.hash);
-    assert!(told.contains(&in_force) && told.contains("panelgate apply --config"), "{told}");
+    assert!(told.contains(&in_force) && told.contains("providers.toml apply`)"), "{told}");
     assert_eq!(removal.import(&["--dry-run"]).await.status.code(), Some(1));
     assert_eq!((removal.rows().await, removal.text()), (rows, edited));
 }

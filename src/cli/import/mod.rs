@@ -53,7 +53,7 @@ async fn import(session: &Session, folder: &Path, dry_run: bool) -> anyhow::Resu
     let mut tx = session.store.begin().await?;
     let brought = books::bring(&mut tx, &papers, here, &mut wrongs, session.now()).await?;
     if let Some(draft) = &draft {
-        draft.check(&mut tx, &papers.services, &mut wrongs).await?;
+        draft.check(&mut tx, &papers.services, &session.globals.again(), &mut wrongs).await?;
     }
     wrongs.check()?;
     let (added, before) = draft.as_ref().map_or((0, 0), |draft| (draft.added, draft.before));

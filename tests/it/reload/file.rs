@@ -152,7 +152,7 @@ async fn it_says_from_what_it_went_where_and_which_edit_was_never_in_force() {
     assert_eq!(code, Some(0), "{told}");
     assert!(told.starts_with(&format!("went back from {second} to {first}, which is in force\n")), "{told}");
     let passed_over =
-        format!("{bad}, which is newer and refused, was never in force; `panelgate rollback {second}` goes");
+        format!("{bad}, which is newer and refused, was never in force; `panelgate --database-url URL --config my.toml rollback {second}` goes");
     assert!(told.contains(&passed_over), "{told}");
     // By name, and then nothing is newer.
     let (_, told) = said(&past.roll_back(&[&second, "--config", "my.toml"]).await);
