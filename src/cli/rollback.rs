@@ -46,7 +46,8 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
         let (edit, state) = (&edit.hash, &edit.state);
         let _ = writeln!(
             text,
-            "{edit}, which is newer and {state}, was never in force; `{panelgate} rollback {from}` goes to what was before it"
+            "{edit}, which is newer and {state}, was never in force and was passed over; to have again what was in force a \
+             moment ago: `{panelgate} rollback {from}`"
         );
     }
     text += &published.text();
