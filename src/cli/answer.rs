@@ -22,11 +22,6 @@ impl Answer {
         Self { text: text.into(), json, failed: false }
     }
 
-    /// Done, in a sentence.
-    pub fn done(text: &str) -> Self {
-        Self::new(text, serde_json::json!({ "done": text }))
-    }
-
     /// Everything was printed already.
     pub fn silent() -> Self {
         Self::new("", Value::Null)
