@@ -92,6 +92,11 @@ impl Listings {
         self.panels.contains_key(provider)
     }
 
+    /// Whether nothing of any panel was ever read.
+    pub fn is_empty(&self) -> bool {
+        self.panels.is_empty()
+    }
+
     /// What an id of ours was given to by an import.
     pub fn given(&self, id: ServiceId) -> Option<&Route> {
         self.given.get(&id)

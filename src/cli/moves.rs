@@ -74,13 +74,22 @@ pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<An
         }
     }
     if found.is_empty() {
-        text = match since {
-            Some(since) => format!("nothing moved since {}", moment(since)),
-            None => "nothing moved at the last refresh".to_owned(),
-        };
+        text = nothing(&snapshot, options.provider.as_deref(), since);
     }
     let moves: Value = found.iter().map(|found| document(found, &ours)).collect();
     Ok(Answer::new(text, json!({ "since": since.map(moment), "totals": totals, "moves": moves })))
+}
+
+/// What is said where nothing moved: what was never read could not.
+fn nothing(snapshot: &Snapshot, provider: Option<&str>, since: Option<Instant>) -> String {
+    match (provider, since) {
+        (Some(provider), _) if !snapshot.listings.knows(&ProviderId(provider.to_owned())) => {
+            format!("no catalogue of panel {provider} was read yet")
+        }
+        (None, _) if snapshot.listings.is_empty() => "no panel's catalogue was read yet".to_owned(),
+        (_, Some(since)) => format!("nothing moved since {}", moment(since)),
+        (_, None) => "nothing moved at the last refresh".to_owned(),
+    }
 }
 
 /// What to type so that the rate is accepted that is shown, and no other; nothing where a panel's id of a service would need

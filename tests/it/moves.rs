@@ -116,6 +116,25 @@ async fn each_refresh_writes_down_what_moved() {
 }
 
 #[tokio::test]
+async fn of_a_panel_that_was_never_read_nothing_is_sold_and_nothing_could_move() {
+    let panel = Scripted::saying(COMPLETED).await;
+    panel.change(|script| script.services = "not now".to_owned());
+    let world = World::build(Plan { panels: Vec::new(), services: panel.block(), ..Plan::default() }).await;
+    world.house.alerts.look().await.unwrap();
+    let alerts = json(&world.database, &["alert", "list"]).await;
+    let words = "cannot be read, and only what was read of it before is sold, if ever anything was";
+    assert!(alerts[0]["words"].as_str().unwrap().contains(words), "{alerts}");
+    let (all, one) = (["catalog", "diff"], ["catalog", "diff", "--provider", "s"]);
+    assert_eq!(told(&world.database, &all).await, "no panel's catalogue was read yet\n");
+    assert_eq!(told(&world.database, &one).await, "no catalogue of panel s was read yet\n");
+    tell(&panel, &[row("1", "1")]);
+    world.house.refresh().await.unwrap();
+    for words in [&all[..], &one] {
+        assert_eq!(told(&world.database, words).await, "nothing moved at the last refresh\n");
+    }
+}
+
+#[tokio::test]
 async fn what_moved_long_ago_is_forgotten() {
     let (panel, world) = selling("0.90").await;
     reprice(&panel, &world, "1").await;
