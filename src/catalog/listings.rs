@@ -64,7 +64,8 @@ impl Listings {
     /// Whether a block says a type, and every panel of its routes that lists the service has it as another.
     pub fn is_of_another_type(&self, rule: &ServiceRule) -> bool {
         let Some(kind) = rule.kind else { return false };
-        let mut listed = rule.routes.iter().filter_map(|route| self.row(route)).filter(|row| !row.listed.gone).peekable();
+        let mut listed =
+            rule.routes.iter().filter_map(|route| self.row(route)).filter(|row| !row.listed.gone).peekable();
         listed.peek().is_some() && listed.all(|row| row.kind != Some(kind))
     }
 

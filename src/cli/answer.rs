@@ -102,6 +102,13 @@ pub fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
     text
 }
 
+/// A text on one line, marked where it is cut after so many characters.
+pub fn shortened(text: &str, chars_max: usize) -> String {
+    let mut chars = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let short: String = chars.by_ref().take(chars_max).collect();
+    if chars.next().is_some() { short + "…" } else { short }
+}
+
 /// A moment as tables and documents show it: UTC, to the second.
 pub fn moment(at: crate::domain::clock::Instant) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()

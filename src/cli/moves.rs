@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta};
 use serde_json::{Value, json};
 
 use crate::catalog::{Snapshot, Sold, Unsold};
-use crate::cli::answer::{Answer, WrongUse, moment, table};
+use crate::cli::answer::{Answer, WrongUse, moment, shortened, table};
 use crate::cli::in_force;
 use crate::cli::session::Session;
 use crate::domain::clock::Instant;
@@ -173,7 +173,7 @@ fn line(found: &Move, ours: &Ours<'_>) -> [String; 7] {
     [
         found.route.provider.to_string(),
         found.route.service.clone(),
-        found.name.chars().take(NAME_CHARS_MAX).collect(),
+        shortened(&found.name, NAME_CHARS_MAX),
         found.was.clone().unwrap_or_default(),
         found.became.clone().unwrap_or_default(),
         found.percent.map(|percent| format!("{percent} %")).unwrap_or_default(),

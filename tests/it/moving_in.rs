@@ -15,8 +15,7 @@ use crate::world::World;
 /// How often something that another process does is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What is said of services that came into the file.
-const WHAT_COMES: &str =
-    "the services, which are sold once it is in force: a gateway that watches it takes it within seconds, unless it may be \
+const WHAT_COMES: &str = "the services, which are sold once it is in force: a gateway that watches it takes it within seconds, unless it may be \
      a slip: then `panelgate --database-url URL --config FOLDER/providers.toml plan` says why, and it waits for \
      `panelgate --database-url URL --config FOLDER/providers.toml apply`\n";
 /// A key of an earlier panel, as PerfectPanel makes them.
