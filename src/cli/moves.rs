@@ -24,6 +24,8 @@ const TOLD_MAX: i64 = 5_000;
 const NAME_CHARS_MAX: usize = 40;
 /// Services of ours that are named beside one move.
 const OURS_MAX: usize = 3;
+/// Moves that tell of rates.
+const RATES: [&str; 4] = ["rate", "gone", "back", "added"];
 /// Services that are named where they are accepted.
 const ACCEPTED_NAMED_MAX: usize = 20;
 
@@ -97,7 +99,7 @@ fn nothing(snapshot: &Snapshot, provider: Option<&str>, since: Option<Instant>) 
 fn to_accept(held: &Move) -> Option<String> {
     let Route { provider, service } = &held.route;
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let rate = held.became.as_deref().filter(|rate| Rate::parse(rate).is_ok())?;
+    let rate = Rate::parse(held.became.as_deref()?).ok()?;
     is_plain(service).then(|| format!("catalog accept {provider} {service} --rate {rate}"))
 }
 
@@ -170,12 +172,17 @@ impl<'a> Ours<'a> {
 fn line(found: &Move, ours: &Ours<'_>) -> [String; 7] {
     let words = ours.words(&found.route);
     let held = if found.held && found.what == "rate" { "held; " } else { "" };
+    // Rates as everywhere; bounds, names and words are what they are.
+    let shown = |text: &Option<String>| {
+        let text = text.clone().unwrap_or_default();
+        if RATES.contains(&&*found.what) { Rate::parse(&text).map_or(text, |rate| rate.to_string()) } else { text }
+    };
     [
         found.route.provider.to_string(),
         found.route.service.clone(),
         shortened(&found.name, NAME_CHARS_MAX),
-        found.was.clone().unwrap_or_default(),
-        found.became.clone().unwrap_or_default(),
+        shown(&found.was),
+        shown(&found.became),
         found.percent.map(|percent| format!("{percent} %")).unwrap_or_default(),
         format!("{held}{words}").trim_end_matches("; ").to_owned(),
     ]

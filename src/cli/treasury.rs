@@ -93,7 +93,8 @@ async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::
     }
     let found = treasury::list(&session.store, provider, all).await?;
     if found.is_empty() {
-        return Ok(Answer::new("nothing is missing that nobody took note of", json!([])));
+        let nothing = if all { "no difference was ever found" } else { "nothing is missing that nobody took note of" };
+        return Ok(Answer::new(nothing, json!([])));
     }
     let rows: Vec<_> = found
         .iter()

@@ -97,6 +97,11 @@ async fn each_refresh_writes_down_what_moved() {
         "the biggest moves of rates first"
     );
     assert_eq!(document["totals"]["rate"], 3);
+    let shown = told(&world.database, &["catalog", "diff"]).await;
+    let cells = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    for says in ["Better likes 0.90 1.08 20 % ", " call us 2.00 ", " 10-1000 10-5000 "] {
+        assert!(cells.contains(says), "{shown}");
+    }
     let of_one = document["moves"].as_array().unwrap().iter().find(|one| one["was"] == "0.9").unwrap();
     assert_eq!((&of_one["percent"], &of_one["held"]), (&"20".into(), &false.into()));
     let ours = json!([{ "id": 20000, "rate": "1.296", "margin_percent": "16.66" }]);
