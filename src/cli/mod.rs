@@ -100,7 +100,7 @@ fn quoted(path: &Path) -> String {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Try it: a private database, a simulated panel, a customer with money, and the gateway
+    /// Try it: a private database, a simulated panel for each dialect, a customer with money, and the gateway
     Demo(demo::Options),
     /// Run the gateway
     Serve(serve::Options),
