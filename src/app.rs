@@ -202,7 +202,7 @@ async fn tell_of_freeze(store: &Store) -> anyhow::Result<()> {
     if let Some(since) = gates::frozen_since(store).await? {
         tracing::warn!(
             %since, "dispatch is frozen: no order goes to any panel; look at `panelgate order list --state review`, \
-             then `panelgate dispatch thaw`"
+             then `panelgate dispatch thaw`, both for the database of this gateway (--data, --database-url)"
         );
     }
     Ok(())

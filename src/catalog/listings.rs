@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::catalog::aside;
 use crate::domain::id::{ProviderId, ServiceId};
-use crate::domain::service::{Route, ServiceType};
+use crate::domain::service::{Route, ServiceRule, ServiceType};
 use crate::store::catalogue::{self, Listed};
 use crate::store::{Store, StoreError};
 
@@ -61,6 +61,14 @@ impl Listings {
         self.panels.get(&route.provider)?.get(&route.service)
     }
 
+    /// Whether a block says a type, and every panel of its routes that lists the service has it as another.
+    pub fn is_of_another_type(&self, rule: &ServiceRule) -> bool {
+        let Some(kind) = rule.kind else { return false };
+        let mut listed =
+            rule.routes.iter().filter_map(|route| self.row(route)).filter(|row| !row.listed.gone).peekable();
+        listed.peek().is_some() && listed.all(|row| row.kind != Some(kind))
+    }
+
     /// Everything that a panel lists, or listed under an id of ours.
     pub fn of_panel(&self, provider: &ProviderId) -> impl Iterator<Item = &Listed> {
         self.panels.get(provider).into_iter().flat_map(HashMap::values).map(|row| &row.listed)
@@ -83,6 +91,11 @@ impl Listings {
     /// Whether anything of a panel was ever read.
     pub fn knows(&self, provider: &ProviderId) -> bool {
         self.panels.contains_key(provider)
+    }
+
+    /// Whether nothing of any panel was ever read.
+    pub fn is_empty(&self) -> bool {
+        self.panels.is_empty()
     }
 
     /// What an id of ours was given to by an import.

@@ -142,8 +142,14 @@ impl Snapshot {
                     snapshot.sold.insert(rule.id, Arc::new(sold));
                 }
                 Err(why) => {
-                    // What is held comes first, for a person can end it.
-                    let why = if is_held { HELD } else { why };
+                    let why = if listings.is_of_another_type(rule) {
+                        OTHER_TYPE
+                    } else if is_held {
+                        // Before anything else, for a person can end it.
+                        HELD
+                    } else {
+                        why
+                    };
                     snapshot.unsold.push(Unsold { id: rule.id, why, routes: rule.routes.clone() });
                 }
             }
@@ -174,6 +180,9 @@ impl Snapshot {
 
 /// Why a service without another route is not sold.
 const HELD: &str = "its panel's rate moved by more than price_jump_percent: accept it with `panelgate catalog accept`";
+
+/// Why a service is not sold whose block says a type that none of its panels lists it as.
+const OTHER_TYPE: &str = "no route's panel lists it as the type that its block says";
 
 /// By how much each panel's own money is exchanged for ours, as the file says.
 #[derive(Clone, Debug, Default)]
@@ -422,5 +431,26 @@ mod tests {
         assert_eq!(why(vec![panel("a", None, 1, 9)]), "no route has a known price");
         assert_eq!(why(vec![panel("a", Some("0"), 1, 9)]), "its price is zero");
         assert_eq!(why(vec![panel("a", Some("1"), 901, 999)]), "its bounds and its panels' bounds do not meet");
+    }
+
+    #[test]
+    fn what_every_panel_lists_as_another_type_says_so_and_not_that_its_price_is_unknown() {
+        let other = "no route's panel lists it as the type that its block says";
+        let mut mapping = mapping(&["a", "b"]);
+        mapping.services[0].kind = Some(ServiceType::Package);
+        let why = |panels| Snapshot::resolve(&mapping, &listings(panels)).unsold.first().map(|unsold| unsold.why);
+        let of_type = |kind: &str, (id, mut listed): (ProviderId, Listed)| {
+            listed.row.kind = kind.into();
+            (id, listed)
+        };
+        let (a, b) = (|| panel("a", Some("1"), 1, 9), |rate| panel("b", rate, 1, 9));
+        assert_eq!(why(vec![a()]), Some(other));
+        assert_eq!(why(vec![a(), b(None)]), Some(other));
+        assert_eq!(why(vec![]), Some("no route's panel lists it"));
+        assert_eq!(why(vec![a(), of_type("Package", b(Some("1")))]), None, "one route is enough");
+        assert_eq!(why(vec![a(), of_type("Package", b(None))]), Some("no route has a known price"));
+        let (id, mut held) = a();
+        held.held = true;
+        assert_eq!(why(vec![(id, held)]), Some(other), "to accept its rate would not help");
     }
 }

@@ -22,11 +22,6 @@ impl Answer {
         Self { text: text.into(), json, failed: false }
     }
 
-    /// Done, in a sentence.
-    pub fn done(text: &str) -> Self {
-        Self::new(text, serde_json::json!({ "done": text }))
-    }
-
     /// Everything was printed already.
     pub fn silent() -> Self {
         Self::new("", Value::Null)
@@ -35,6 +30,13 @@ impl Answer {
     /// The same to people, another document to scripts.
     pub fn with_json(self, json: Value) -> Self {
         Self { json, ..self }
+    }
+
+    /// The same with one more line for people.
+    pub fn adding(mut self, line: &str) -> Self {
+        self.text.push_str(line);
+        self.text.push('\n');
+        self
     }
 
     /// The same, with the code of a refusal.
@@ -98,6 +100,13 @@ pub fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
         text.push_str(&line(row.each_ref().map(String::as_str)));
     }
     text
+}
+
+/// A text on one line, marked where it is cut after so many characters.
+pub fn shortened(text: &str, chars_max: usize) -> String {
+    let mut chars = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let short: String = chars.by_ref().take(chars_max).collect();
+    if chars.next().is_some() { short + "…" } else { short }
 }
 
 /// A moment as tables and documents show it: UTC, to the second.

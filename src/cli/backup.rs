@@ -45,10 +45,11 @@ pub async fn restore(session: &Session, options: &Options) -> anyhow::Result<Ans
     tx.commit().await?;
     let held = restored.contents;
     let newest = held.newest.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    let panelgate = session.globals.again();
     let text = format!(
         "customers {}, orders {}, newest order {newest}; the next order's id is {}\n\
          legs put in doubt: {}\n\
-         dispatch is frozen; look at `panelgate order list --state review`, then `panelgate dispatch thaw`",
+         dispatch is frozen; look at `{panelgate} order list --state review`, then `{panelgate} dispatch thaw`",
         held.customers, held.orders, restored.first_id, restored.doubted
     );
     let json = json!({

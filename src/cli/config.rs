@@ -44,7 +44,7 @@ fn list(history: &[HistoryRow]) -> Answer {
 
 async fn show(session: &Session, history: &[HistoryRow], hash: &str) -> anyhow::Result<Answer> {
     let Some(row) = history.iter().find(|row| row.hash.0 == hash) else {
-        anyhow::bail!("no configuration {hash:?}; `panelgate config list` shows all");
+        anyhow::bail!("no configuration {hash:?}; `{} config list` shows all", session.globals.again());
     };
     let text = versions::text(&session.store, &row.hash).await?.map(|text| masked(&text));
     let mut shown = format!("# {} {} {} by {}", row.hash, row.state, moment(row.at), row.by);

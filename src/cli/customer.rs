@@ -92,8 +92,8 @@ pub async fn check_tier(session: &Session, tier: &str) -> anyhow::Result<()> {
     let Some(tiers) = in_force::tiers(session).await? else { return Ok(()) };
     if !tiers.iter().any(|known| known == tier) {
         anyhow::bail!(
-            "there is no tier {tier:?}; the configuration in force has {}. Add a [[tier]] block and start the gateway \
-             with it first",
+            "there is no tier {tier:?}; the configuration in force has {}. Add a [[tier]] block to the gateway's file \
+             first: saved, it is in force within seconds",
             tiers.join(", ")
         );
     }

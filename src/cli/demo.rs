@@ -325,7 +325,8 @@ and from the operator's side:
   {panelgate} --data {data} order list
   {panelgate} --data {data} ledger audit
 
-The same facts for scripts: {data}/demo.json. Ctrl-C ends it; everything is there again the next time."
+The same facts for scripts: {data}/demo.json. Ctrl-C ends it. The next time everything is there
+again, but {data}/providers.toml is written anew at each start."
         )?;
         Ok(())
     }

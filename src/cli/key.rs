@@ -167,7 +167,7 @@ async fn set(session: &Session, id: KeyId, terms: Terms) -> anyhow::Result<Answe
     check_label(terms.label.as_deref().unwrap_or_default())?;
     let mut tx = session.store.begin().await?;
     if !keys::set(&mut tx, id, &terms).await? {
-        anyhow::bail!("there is no key {id} in force; `panelgate key list` shows all");
+        anyhow::bail!("there is no key {id} in force; `{} key list` shows all", session.globals.again());
     }
     let what = spelled(&terms);
     session.note(&mut tx, "key set", &format!("key {id}{what}")).await?;
@@ -256,7 +256,7 @@ async fn list(session: &Session, customer: Option<&str>) -> anyhow::Result<Answe
 async fn revoke(session: &Session, id: KeyId) -> anyhow::Result<Answer> {
     let mut tx = session.store.begin().await?;
     if !customers::revoke_key(&mut tx, id, session.now()).await? {
-        anyhow::bail!("there is no key {id} in force; `panelgate key list` shows all");
+        anyhow::bail!("there is no key {id} in force; `{} key list` shows all", session.globals.again());
     }
     session.note(&mut tx, "key revoke", &format!("key {id}")).await?;
     tx.commit().await?;

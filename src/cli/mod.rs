@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use serde_json::json;
 
 use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::place::Place;
@@ -99,7 +100,7 @@ fn quoted(path: &Path) -> String {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Try it: a private database, a simulated panel, a customer with money, and the gateway
+    /// Try it: a private database, a simulated panel for each dialect, a customer with money, and the gateway
     Demo(demo::Options),
     /// Run the gateway
     Serve(serve::Options),
@@ -215,15 +216,23 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
     if !place::may_make(&command) {
         place.must_be_made()?;
     }
+    let made = if place.is_made() { None } else { Some(place.words()) };
     let session = Session::open(globals, &place).await?;
-    let answer = with_database(&session, command).await;
+    let answer = with_database(&session, command, made).await;
     session.close().await;
     answer
 }
 
-async fn with_database(session: &Session, command: Command) -> anyhow::Result<Answer> {
+/// The schema is brought up to date wherever a database is opened; `made` is the one that was not there before.
+fn migrated(made: Option<&str>) -> Answer {
+    let up_to_date = "the schema is up to date";
+    let text = made.map_or_else(String::new, |place| format!("made {place}\n")) + up_to_date;
+    Answer::new(text, json!({ "done": up_to_date, "made": made.is_some() }))
+}
+
+async fn with_database(session: &Session, command: Command, made: Option<String>) -> anyhow::Result<Answer> {
     match command {
-        Command::Migrate => Ok(Answer::done("the schema is up to date")),
+        Command::Migrate => Ok(migrated(made.as_deref())),
         Command::Apply => apply::run(session).await,
         Command::Rollback(options) => rollback::run(session, options).await,
         Command::Config(command) => config::run(session, command).await,

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta};
 use serde_json::{Value, json};
 
 use crate::catalog::{Snapshot, Sold, Unsold};
-use crate::cli::answer::{Answer, WrongUse, moment, table};
+use crate::cli::answer::{Answer, WrongUse, moment, shortened, table};
 use crate::cli::in_force;
 use crate::cli::session::Session;
 use crate::domain::clock::Instant;
@@ -24,6 +24,8 @@ const TOLD_MAX: i64 = 5_000;
 const NAME_CHARS_MAX: usize = 40;
 /// Services of ours that are named beside one move.
 const OURS_MAX: usize = 3;
+/// Moves that tell of rates.
+const RATES: [&str; 4] = ["rate", "gone", "back", "added"];
 /// Services that are named where they are accepted.
 const ACCEPTED_NAMED_MAX: usize = 20;
 
@@ -70,17 +72,26 @@ pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<An
     }
     for held in found.iter().filter(|found| found.held && found.what == "rate") {
         if let Some(command) = to_accept(held) {
-            let _ = writeln!(text, "held: {command}");
+            let _ = writeln!(text, "held: {} {command}", session.globals.again());
         }
     }
     if found.is_empty() {
-        text = match since {
-            Some(since) => format!("nothing moved since {}", moment(since)),
-            None => "nothing moved at the last refresh".to_owned(),
-        };
+        text = nothing(&snapshot, options.provider.as_deref(), since);
     }
     let moves: Value = found.iter().map(|found| document(found, &ours)).collect();
     Ok(Answer::new(text, json!({ "since": since.map(moment), "totals": totals, "moves": moves })))
+}
+
+/// What is said where nothing moved: what was never read could not.
+fn nothing(snapshot: &Snapshot, provider: Option<&str>, since: Option<Instant>) -> String {
+    match (provider, since) {
+        (Some(provider), _) if !snapshot.listings.knows(&ProviderId(provider.to_owned())) => {
+            format!("no catalogue of panel {provider} was read yet")
+        }
+        (None, _) if snapshot.listings.is_empty() => "no panel's catalogue was read yet".to_owned(),
+        (_, Some(since)) => format!("nothing moved since {}", moment(since)),
+        (_, None) => "nothing moved at the last refresh".to_owned(),
+    }
 }
 
 /// What to type so that the rate is accepted that is shown, and no other; nothing where a panel's id of a service would need
@@ -88,8 +99,8 @@ pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<An
 fn to_accept(held: &Move) -> Option<String> {
     let Route { provider, service } = &held.route;
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let rate = held.became.as_deref().filter(|rate| Rate::parse(rate).is_ok())?;
-    is_plain(service).then(|| format!("panelgate catalog accept {provider} {service} --rate {rate}"))
+    let rate = Rate::parse(held.became.as_deref()?).ok()?;
+    is_plain(service).then(|| format!("catalog accept {provider} {service} --rate {rate}"))
 }
 
 /// A span before now, a day, or a moment.
@@ -161,12 +172,17 @@ impl<'a> Ours<'a> {
 fn line(found: &Move, ours: &Ours<'_>) -> [String; 7] {
     let words = ours.words(&found.route);
     let held = if found.held && found.what == "rate" { "held; " } else { "" };
+    // Rates as everywhere; bounds, names and words are what they are.
+    let shown = |text: &Option<String>| {
+        let text = text.clone().unwrap_or_default();
+        if RATES.contains(&&*found.what) { Rate::parse(&text).map_or(text, |rate| rate.to_string()) } else { text }
+    };
     [
         found.route.provider.to_string(),
         found.route.service.clone(),
-        found.name.chars().take(NAME_CHARS_MAX).collect(),
-        found.was.clone().unwrap_or_default(),
-        found.became.clone().unwrap_or_default(),
+        shortened(&found.name, NAME_CHARS_MAX),
+        shown(&found.was),
+        shown(&found.became),
         found.percent.map(|percent| format!("{percent} %")).unwrap_or_default(),
         format!("{held}{words}").trim_end_matches("; ").to_owned(),
     ]
@@ -213,9 +229,10 @@ pub async fn accept(
             Some(one) if one.became == seen => {}
             Some(one) => anyhow::bail!(
                 "service {:?} of panel {provider} costs {} by now, and not {seen}; nothing was accepted: look at it again \
-                 with `panelgate catalog diff`",
+                 with `{} catalog diff`",
                 one.service,
-                one.became
+                one.became,
+                session.globals.again()
             ),
             None => anyhow::bail!(
                 "no rate of service {:?} of panel {provider} is held by now; nothing was accepted",

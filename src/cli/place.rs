@@ -104,7 +104,8 @@ impl Place {
         )
     }
 
-    fn words(&self) -> String {
+    /// Which it is, for people; a server without what may be a password.
+    pub fn words(&self) -> String {
         match self {
             Self::Server(url) => match url.expose_secret().rsplit_once('@') {
                 // What stands before may be a password.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::answer::{Answer, WrongUse};
-use crate::config;
+use crate::config::{self, SecretError};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::money::Money;
 use crate::domain::provider::{AskMethod, ProviderSettings};
@@ -55,7 +55,12 @@ pub struct Options {
 pub async fn run(options: Options) -> anyhow::Result<Answer> {
     crate::telemetry::quiet();
     let settings = settings(&options)?;
-    let key = config::secret(&settings, &config::surroundings()).map_err(|why| WrongUse::because(why.to_string()))?;
+    let key = config::secret(&settings, &config::surroundings()).map_err(|why| match why {
+        SecretError::NotSet(_, name) => {
+            WrongUse::because(format!("environment variable {name} is not set; set it to the panel's key"))
+        }
+        SecretError::Unreadable(..) | SecretError::NotAKey(..) => WrongUse::because(why.to_string()),
+    })?;
     let clock = Arc::new(SystemClock);
     let patience = Duration::from_secs(options.timeout_s);
     let findings = probe(settings, key, clock.clone(), patience).await?;

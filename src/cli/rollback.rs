@@ -37,6 +37,7 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
     let kept = put(session, ready, &version.hash).await?;
     let published = published.adopted(session).await?;
     let (hash, from, file) = (&version.hash, published.from(), path.display());
+    let panelgate = session.globals.again();
     let mut text = match from {
         Some(from) => format!("went back from {from} to {hash}, which is in force\n"),
         None => published.head(),
@@ -45,7 +46,8 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
         let (edit, state) = (&edit.hash, &edit.state);
         let _ = writeln!(
             text,
-            "{edit}, which is newer and {state}, was never in force; `panelgate rollback {from}` goes to what was before it"
+            "{edit}, which is newer and {state}, was never in force and was passed over; to have again what was in force a \
+             moment ago: `{panelgate} rollback {from}`"
         );
     }
     text += &published.text();
@@ -73,15 +75,18 @@ fn path(named: &Path) -> anyhow::Result<PathBuf> {
 }
 
 async fn wanted(session: &Session, hash: Option<&str>) -> anyhow::Result<Version> {
+    let panelgate = session.globals.again();
     let Some(hash) = hash else {
         let before = versions::before(&session.store).await?;
-        return before.context("there is no version before the one in force; `panelgate config list` shows all");
+        return before.with_context(|| {
+            format!("there is no version before the one in force; `{panelgate} config list` shows all")
+        });
     };
     match versions::find(&session.store, hash).await? {
         Some(Some(version)) => Ok(version),
-        Some(None) => anyhow::bail!("the text of {hash} is too old to be kept; `panelgate config list` shows all"),
+        Some(None) => anyhow::bail!("the text of {hash} is too old to be kept; `{panelgate} config list` shows all"),
         None => anyhow::bail!(
-            "{hash:?} was never in force; `panelgate config list` shows what was, and what is: \"in force\""
+            "{hash:?} was never in force; `{panelgate} config list` shows what was, and what is: \"in force\""
         ),
     }
 }
@@ -102,7 +107,8 @@ async fn put(session: &Session, ready: Replacement, hash: &ConfigHash) -> anyhow
     if let Some(newest) = newest.filter(|newest| newest != hash) {
         anyhow::bail!(
             "{hash} came into force, but somebody applied {newest} right after it, which is in force now; {path} was left \
-             as it is; `panelgate config list` tells who did that and why"
+             as it is; `{} config list` tells who did that and why",
+            session.globals.again()
         );
     }
     let kept = ready

@@ -61,7 +61,7 @@ impl Session {
     /// The customer of that id or name.
     pub async fn customer(&self, who: &str) -> anyhow::Result<CustomerRow> {
         let found = customers::find(&self.store, who).await?;
-        found.with_context(|| format!("no customer {who:?}; `panelgate customer list` shows all"))
+        found.with_context(|| format!("no customer {who:?}; `{} customer list` shows all", self.globals.again()))
     }
 
     /// The panel of that id, which the database must know: of one that is mistyped there is nothing bad to tell.

@@ -93,7 +93,8 @@ async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::
     }
     let found = treasury::list(&session.store, provider, all).await?;
     if found.is_empty() {
-        return Ok(Answer::new("nothing is missing that nobody took note of", json!([])));
+        let nothing = if all { "no difference was ever found" } else { "nothing is missing that nobody took note of" };
+        return Ok(Answer::new(nothing, json!([])));
     }
     let rows: Vec<_> = found
         .iter()
@@ -136,7 +137,7 @@ fn orders(row: &DriftRow) -> String {
 async fn acknowledge(session: &Session, id: i64) -> anyhow::Result<Answer> {
     let mut tx = session.store.begin().await?;
     let Some(changed) = treasury::acknowledge(&mut tx, id, session.now()).await? else {
-        anyhow::bail!("no finding {id}; `panelgate treasury drift` shows all");
+        anyhow::bail!("no finding {id}; `{} treasury drift --all` shows all", session.globals.again());
     };
     if changed {
         session.note(&mut tx, "treasury acknowledge", &format!("drift {id}")).await?;

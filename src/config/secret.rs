@@ -17,7 +17,10 @@ const KEY_FILE_BYTES_MAX: u64 = 4_096;
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The variable is not there.
-    #[error("provider \"{0}\": environment variable {1} is not set; set it to the panel's key")]
+    #[error(
+        "provider \"{0}\": environment variable {1} is not set in the environment of this process; set it there to the \
+         panel's key and start it again, or name a key_file"
+    )]
     NotSet(ProviderId, String),
     /// The file cannot be read.
     #[error("provider \"{0}\": key file {path} cannot be read: {2}", path = .1.display())]

@@ -20,13 +20,24 @@ use crate::books::{self, read};
 use crate::server::{self, Database};
 use crate::world::{Plan, World, healthy};
 
-/// Runs a command on a given server: its code, and what it says on either side.
+/// Runs a command on a given server, for scripts: its code, and what it says on either side.
 async fn run(database: &Database, words: &[&str]) -> (Option<i32>, String) {
+    typed(database, &[&["--json"], words].concat()).await
+}
+
+/// What a command that must succeed prints for people.
+pub async fn told(database: &Database, words: &[&str]) -> String {
+    let (code, said) = typed(database, words).await;
+    assert_eq!(code, Some(0), "{words:?}: {said}");
+    said
+}
+
+async fn typed(database: &Database, words: &[&str]) -> (Option<i32>, String) {
     let options = database.options();
     let socket = options.get_socket().unwrap().to_str().unwrap().replace('/', "%2F");
     let url = format!("postgres://panelgate@{socket}:{}/{}", options.get_port(), options.get_database().unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_panelgate"));
-    command.args(["--json", "--database-url", &url]).args(words).stdin(Stdio::null());
+    command.args(["--database-url", &url]).args(words).stdin(Stdio::null());
     let output = command.output().await.unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
@@ -167,7 +178,10 @@ async fn a_broken_file_leaves_the_database_as_it_was() {
         let left = "select count(*) || ' ' || (select count(*) from customer) from dispatch where frozen_at is null";
         assert_eq!(read(&copy, left).await, "1 0");
     }
-    assert_eq!(json(&copy, &["restore", text(&file)]).await["customers"], 1);
+    let told = told(&copy, &["restore", text(&file)]).await;
+    let next = "look at `panelgate --database-url URL order list --state review`, then `panelgate --database-url URL \
+                dispatch thaw`";
+    assert!(told.starts_with("customers 1, orders 0") && told.contains(next), "{told}");
     assert_eq!(json(&copy, &["customer", "show", "alice"]).await["balance"], "12.34");
 }
 

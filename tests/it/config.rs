@@ -276,7 +276,11 @@ fn a_panels_key_is_found_or_missed_by_name() {
     let secret = |value: &str| config::secret(provider, &environment(&[("SMOSALE_KEY", value)]));
     assert_eq!(secret("abc123\n").unwrap().expose_secret(), "abc123");
     let missing = config::secret(provider, &BTreeMap::new()).unwrap_err().to_string();
-    assert_eq!(missing, "provider \"smosale\": environment variable SMOSALE_KEY is not set; set it to the panel's key");
+    assert_eq!(
+        missing,
+        "provider \"smosale\": environment variable SMOSALE_KEY is not set in the environment of this process; set it there \
+         to the panel's key and start it again, or name a key_file"
+    );
     let blank = secret("hidden hidden").unwrap_err().to_string();
     assert!(blank.starts_with("provider \"smosale\": environment variable SMOSALE_KEY does not hold a key"), "{blank}");
     assert!(!blank.contains("hidden"));

@@ -9,6 +9,7 @@ use panelgate::domain::provider::RefusalClass;
 use panelgate::simulator::{Settings, Simulator};
 use panelgate::store::leases;
 
+use crate::backup::told;
 use crate::books::{holds, legs as stand, read, reviews};
 use crate::scripted::Scripted;
 use crate::world::{Plan, World, one_over, panel_settings, work_once};
@@ -70,6 +71,19 @@ async fn an_answer_that_was_lost_places_one_order_and_never_another() {
         assert_eq!(holds(&world.database, "doubt").await, "-0.09");
         is_processing(&world, order).await;
         world.audit().await;
+    }
+}
+
+#[tokio::test]
+async fn words_of_a_panel_that_are_cut_are_marked() {
+    for (length, shown) in [(80, "w".repeat(80)), (81, "w".repeat(80) + "…")] {
+        let panel = Scripted::saying("{}").await;
+        panel.change(|script| script.add = Some("w".repeat(length)));
+        let world = panel.world().await;
+        let order = world.buy("1", "100").await;
+        world.work().await;
+        let told = told(&world.database, &["order", "show", &order.to_string()]).await;
+        assert!(told.contains(&format!(" {shown}\n")), "{told}");
     }
 }
 

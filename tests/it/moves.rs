@@ -10,7 +10,7 @@ use panelgate::domain::id::ServiceId;
 use panelgate::domain::money::Rate;
 use serde_json::{Value, json};
 
-use crate::backup::{json, refused};
+use crate::backup::{json, refused, told};
 use crate::books::{holds, legs, read};
 use crate::scripted::Scripted;
 use crate::world::{Plan, World, one_over};
@@ -97,6 +97,11 @@ async fn each_refresh_writes_down_what_moved() {
         "the biggest moves of rates first"
     );
     assert_eq!(document["totals"]["rate"], 3);
+    let shown = told(&world.database, &["catalog", "diff"]).await;
+    let cells = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    for says in ["Better likes 0.90 1.08 20 % ", " call us 2.00 ", " 10-1000 10-5000 "] {
+        assert!(cells.contains(says), "{shown}");
+    }
     let of_one = document["moves"].as_array().unwrap().iter().find(|one| one["was"] == "0.9").unwrap();
     assert_eq!((&of_one["percent"], &of_one["held"]), (&"20".into(), &false.into()));
     let ours = json!([{ "id": 20000, "rate": "1.296", "margin_percent": "16.66" }]);
@@ -113,6 +118,25 @@ async fn each_refresh_writes_down_what_moved() {
     assert_eq!(diff(&world, &["--since", "2023-11-14"]).await["moves"].as_array().unwrap().len(), 16);
     assert_eq!(moved(&diff(&world, &["--since", "2023-11-14T22:14:20Z"]).await).len(), 4);
     assert_eq!(diff(&world, &["--since", "7d"]).await["moves"], json!([]));
+}
+
+#[tokio::test]
+async fn of_a_panel_that_was_never_read_nothing_is_sold_and_nothing_could_move() {
+    let panel = Scripted::saying(COMPLETED).await;
+    panel.change(|script| script.services = "not now".to_owned());
+    let world = World::build(Plan { panels: Vec::new(), services: panel.block(), ..Plan::default() }).await;
+    world.house.alerts.look().await.unwrap();
+    let alerts = json(&world.database, &["alert", "list"]).await;
+    let words = "cannot be read, and only what was read of it before is sold, if ever anything was";
+    assert!(alerts[0]["words"].as_str().unwrap().contains(words), "{alerts}");
+    let (all, one) = (["catalog", "diff"], ["catalog", "diff", "--provider", "s"]);
+    assert_eq!(told(&world.database, &all).await, "no panel's catalogue was read yet\n");
+    assert_eq!(told(&world.database, &one).await, "no catalogue of panel s was read yet\n");
+    tell(&panel, &[row("1", "1")]);
+    world.house.refresh().await.unwrap();
+    for words in [&all[..], &one] {
+        assert_eq!(told(&world.database, words).await, "nothing moved at the last refresh\n");
+    }
 }
 
 #[tokio::test]
@@ -137,6 +161,8 @@ async fn a_rate_that_jumps_is_held_until_it_is_accepted_or_comes_back() {
     assert_eq!(refusal, r#"{"error":"Incorrect service ID"}"#);
     let held = &diff(&world, &[]).await["moves"][0];
     assert_eq!((&held["held"], &held["ours"][0]["why"]), (&true.into(), &HELD.into()));
+    let told = told(&world.database, &["catalog", "diff"]).await;
+    assert!(told.ends_with("held: panelgate --database-url URL catalog accept s 1 --rate 1.5211\n"), "{told}");
     assert_eq!(reprice(&panel, &world, "1.5").await, "1.50", "it came back within 30 % of 1.17 by itself");
     assert_eq!(reprice(&panel, &world, "1.04").await, HELD, "down by more than 30 % is as strange");
     // Unreadable for a while: what appears is compared with what was accepted last.

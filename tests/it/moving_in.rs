@@ -14,6 +14,10 @@ use crate::world::World;
 
 /// How often something that another process does is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What is said of services that came into the file.
+const WHAT_COMES: &str = "the services, which are sold once it is in force: a gateway that watches it takes it within seconds, unless it may be \
+     a slip: then `panelgate --database-url URL --config FOLDER/providers.toml plan` says why, and it waits for \
+     `panelgate --database-url URL --config FOLDER/providers.toml apply`\n";
 /// A key of an earlier panel, as PerfectPanel makes them.
 const OLD_KEY: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
 
@@ -66,7 +70,7 @@ impl Removal {
     async fn done(&self, more: &[&str]) -> String {
         let output = self.import(more).await;
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        String::from_utf8(output.stdout).unwrap().replace(&self.folder.path().display().to_string(), "FOLDER")
     }
 
     async fn refused(&self) -> String {
@@ -106,6 +110,8 @@ async fn everything_moves_in_and_clients_go_on_with_their_keys() {
     let removal = Removal::of(&everything()).await;
     let before = removal.text();
     let told = removal.done(&[]).await;
+    let (told, services) = told.split_once("FOLDER/").unwrap();
+    assert_eq!(services, format!("providers.toml holds {WHAT_COMES}"));
     insta::assert_snapshot!(told, @r"
     moved in
       customers: 3
@@ -145,6 +151,8 @@ async fn a_dry_run_says_the_same_and_changes_nothing() {
     let removal = Removal::of(&everything()).await;
     let (rows, text) = (removal.rows().await, removal.text());
     let told = removal.done(&["--dry-run"]).await;
+    let (told, services) = told.split_once("FOLDER/").unwrap();
+    assert_eq!(services, format!("providers.toml would hold {WHAT_COMES}"));
     insta::assert_snapshot!(told, @r"
     a dry run: nothing is changed; it would bring in
       customers: 3
@@ -291,7 +299,7 @@ async fn a_file_that_is_not_in_force_brings_nothing_else_with_it() {
     removal.write("providers.toml", &edited);
     let told = removal.refused().await;
     let in_force = format!("it is not the version in force, {}", removal.world.file.mapping.hash);
-    assert!(told.contains(&in_force) && told.contains("panelgate apply --config"), "{told}");
+    assert!(told.contains(&in_force) && told.contains("providers.toml apply`)"), "{told}");
     assert_eq!(removal.import(&["--dry-run"]).await.status.code(), Some(1));
     assert_eq!((removal.rows().await, removal.text()), (rows, edited));
 }

@@ -10,7 +10,7 @@ use panelgate::simulator::Faults;
 use panelgate::store::{catalogue, moves, treasury};
 use panelgate::upstream::Panel;
 
-use crate::backup::{json, refused};
+use crate::backup::{json, refused, told};
 use crate::books::{legs, read};
 use crate::resolve::{accepted, decide};
 use crate::scripted::Scripted;
@@ -208,6 +208,9 @@ async fn a_glitch_of_one_reading_is_no_finding() {
 async fn findings_are_shown_and_acknowledged_by_command() {
     let world = World::open().await;
     look(&world).await;
+    let drift = ["treasury", "drift", "a", "--all"];
+    assert_eq!(told(&world.database, &drift[..3]).await, "nothing is missing that nobody took note of\n");
+    assert_eq!(told(&world.database, &drift).await, "no difference was ever found\n");
     world.buy("1", "10000").await;
     world.work().await;
     world.panel().place_by_hand("1", "https://example.org/ghost", 777);

@@ -104,6 +104,8 @@ pub enum Danger {
 pub enum Written {
     /// This price, whatever it costs.
     Rate(Rate),
+    /// This price, once a panel lists it as the type that its block says.
+    OtherType(Rate),
     /// This rule may, or there may be none, and less than this floor is left.
     Markup(String, Percent),
 }
@@ -176,7 +178,7 @@ impl Kind {
             Self::NegativePercent => "markups that take something off",
             Self::PriceJump => "prices that jump",
             Self::CostJump => "costs that jump under prices that stay",
-            Self::Unseen => "sold as soon as the cost is known",
+            Self::Unseen => "prices that cannot be judged yet",
             Self::BuyersLeftOut => "prices that were not compared",
             Self::PanelRemoved => "panels removed that have open orders",
             Self::AccountChanged => "other accounts at panels that have open orders",
@@ -267,6 +269,28 @@ impl fmt::Display for Sale {
     }
 }
 
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rate(rate) => write!(
+                f,
+                "nobody can tell now what it costs, and it is sold for {rate} as soon as its panel says so; check the rate, \
+                 or let a [[markup]] make it"
+            ),
+            Self::OtherType(rate) => write!(
+                f,
+                "no route's panel lists it as the type that its block says, and it is sold for {rate} as soon as one does; \
+                 correct the type or the routes"
+            ),
+            Self::Markup(rule, floor) => write!(
+                f,
+                "nobody can tell now what it costs, and whatever that is, it may be sold by {rule}, which leaves less than \
+                 floor_percent {floor}; write a [[markup]] that leaves more"
+            ),
+        }
+    }
+}
+
 impl fmt::Display for Danger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -304,16 +328,7 @@ impl fmt::Display for Danger {
                 sale.route,
                 sale.offer.price
             ),
-            Self::Unseen { what, written: Written::Rate(rate), .. } => write!(
-                f,
-                "{what}: nobody can tell now what it costs, and it is sold for {rate} as soon as its panel says so; check \
-                 the rate, or let a [[markup]] make it"
-            ),
-            Self::Unseen { what, written: Written::Markup(rule, floor), .. } => write!(
-                f,
-                "{what}: nobody can tell now what it costs, and whatever that is, it may be sold by {rule}, which leaves \
-                 less than floor_percent {floor}; write a [[markup]] that leaves more"
-            ),
+            Self::Unseen { what, written, .. } => write!(f, "{what}: {written}"),
             Self::BuyersLeftOut(count) => write!(
                 f,
                 "the prices of {count} customers and tiers whose [[markup]] differs were not compared; change the rules of \

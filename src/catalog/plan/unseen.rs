@@ -71,7 +71,9 @@ fn of_block(
     }
     let is_other = before.is_none_or(|before| before.routes != rule.routes || was.is_some() != rule.rate.is_some());
     let written = if let Some(rate) = rule.rate {
-        (is_other || was.is_some_and(|was| rate < was)).then_some(Written::Rate(rate))
+        let is_danger = is_other || was.is_some_and(|was| rate < was);
+        let other_type = new.0.listings.is_of_another_type(rule);
+        is_danger.then_some(if other_type { Written::OtherType(rate) } else { Written::Rate(rate) })
     } else {
         let providers: Vec<&ProviderId> = rule.routes.iter().map(|route| &route.provider).collect();
         let unseen = Unseen { service: Some(rule.id), category: rule.category.as_deref(), providers: &providers };

@@ -71,19 +71,25 @@ fn delivers(rule: &ServiceRule, service: &NewService) -> bool {
 
 impl Draft {
     /// Complains about what would keep the file from being published, or would publish more than the services.
-    pub async fn check(&self, tx: &mut Tx, services: &[OldService], wrongs: &mut Wrongs) -> Result<(), StoreError> {
+    /// `panelgate` is how a command is typed that speaks of the same file.
+    pub async fn check(
+        &self,
+        tx: &mut Tx,
+        services: &[OldService],
+        panelgate: &str,
+        wrongs: &mut Wrongs,
+    ) -> Result<(), StoreError> {
         if self.added == 0 {
             return Ok(());
         }
         let hash = config::hash(self.original.as_bytes());
         if let Some(newest) = versions::newest_held(tx).await?.filter(|newest| *newest != hash) {
-            let file = self.path.display();
             let what = format!(
                 "it is not the version in force, {newest}, and everything else that differs in it would come into force \
-                 with the services; apply it first (`panelgate apply --config {file}`), or have it hold what is in force \
-                 (`panelgate rollback {newest} --config {file}`)"
+                 with the services; apply it first (`{panelgate} apply`), or have it hold what is in force (`{panelgate} \
+                 rollback {newest}`)"
             );
-            wrongs.say(&file.to_string(), &what);
+            wrongs.say(&self.path.display().to_string(), &what);
         }
         for taken in imports::taken(tx, &self.mapping).await? {
             let place = services.iter().find(|service| service.block.id == i64::from(taken.id.0));

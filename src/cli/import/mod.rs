@@ -53,11 +53,14 @@ async fn import(session: &Session, folder: &Path, dry_run: bool) -> anyhow::Resu
     let mut tx = session.store.begin().await?;
     let brought = books::bring(&mut tx, &papers, here, &mut wrongs, session.now()).await?;
     if let Some(draft) = &draft {
-        draft.check(&mut tx, &papers.services, &mut wrongs).await?;
+        draft.check(&mut tx, &papers.services, &session.globals.again(), &mut wrongs).await?;
     }
     wrongs.check()?;
     let (added, before) = draft.as_ref().map_or((0, 0), |draft| (draft.added, draft.before));
-    let answer = told(&brought, added, before, dry_run);
+    let mut answer = told(&brought, added, before, dry_run);
+    if added > 0 {
+        answer = answer.adding(&what_comes(session, dry_run));
+    }
     if dry_run {
         tx.rollback().await?;
         return Ok(answer);
@@ -86,6 +89,16 @@ async fn check_tiers(session: &Session, papers: &Papers, wrongs: &mut Wrongs) ->
         }
     }
     Ok(())
+}
+
+/// What becomes of services: the file is an edit like any other, and the gateway judges it afterwards.
+fn what_comes(session: &Session, dry_run: bool) -> String {
+    let (file, panelgate) = (check::file(&session.globals), session.globals.again());
+    let (file, holds) = (file.display(), if dry_run { "would hold" } else { "holds" });
+    format!(
+        "{file} {holds} the services, which are sold once it is in force: a gateway that watches it takes it within \
+         seconds, unless it may be a slip: then `{panelgate} plan` says why, and it waits for `{panelgate} apply`"
+    )
 }
 
 fn told(brought: &Brought, services: usize, services_before: usize, dry_run: bool) -> Answer {

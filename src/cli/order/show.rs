@@ -2,13 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, maybe_moment, moment, table};
+use crate::cli::answer::{Answer, maybe_moment, moment, shortened, table};
 use crate::cli::order::head;
 use crate::cli::session::Session;
 use crate::domain::choice::{Choice, Passed};
 use crate::domain::id::OrderId;
 use crate::orders::decide::allowed;
 use crate::store::show::{self, DecisionRow, ExchangeRow, LegRow, OrderRow, RungRow, TransferRow, Wanted};
+
+/// A panel's words that are printed for people, in characters; `--json` has all that is kept.
+const WORDS_CHARS_MAX: usize = 80;
 
 /// Everything that happened to an order.
 struct Timeline<'a> {
@@ -147,7 +150,7 @@ fn page(timeline: &Timeline<'_>, panelgate: &str) -> String {
         .iter()
         .map(|exchange| {
             let status = exchange.http_status.map(|status| status.to_string()).unwrap_or_default();
-            let words = exchange.words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
+            let words = shortened(&exchange.words, WORDS_CHARS_MAX);
             [moment(exchange.sent_at), exchange.provider.clone(), exchange.verdict.clone(), status, words]
         })
         .collect();

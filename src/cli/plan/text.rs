@@ -6,7 +6,7 @@ use crate::catalog::plan::{
     BUYERS_MAX, Change, FieldChange, Offer, PanelChange, PanelEdit, Plan, Repriced, RouteChange,
 };
 use crate::catalog::plan::{ServiceChange, SettingChange};
-use crate::cli::answer::table;
+use crate::cli::answer::{shortened, table};
 use crate::cli::plan::groups::{self, Groups};
 use crate::domain::id::ProviderId;
 use crate::domain::money::Percent;
@@ -232,16 +232,11 @@ fn routes(change: &RouteChange) -> String {
 }
 
 fn field(field: &FieldChange) -> String {
-    format!("{} {}", field.what, step(shortened(&field.old), shortened(&field.new)))
+    format!("{} {}", field.what, step(shortened(&field.old, NAME_CHARS_MAX), shortened(&field.new, NAME_CHARS_MAX)))
 }
 
 fn name(service: &ServiceChange) -> String {
-    shortened(&service.name)
-}
-
-fn shortened(text: &str) -> String {
-    let short: String = text.chars().take(NAME_CHARS_MAX).collect();
-    if short.len() < text.len() { short + "…" } else { short }
+    shortened(&service.name, NAME_CHARS_MAX)
 }
 
 /// Old and new, or the one that both are.

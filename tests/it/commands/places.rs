@@ -118,6 +118,18 @@ async fn a_database_that_was_never_made_is_not_made_by_a_look() {
 }
 
 #[tokio::test]
+async fn migrate_says_that_it_made_a_database_and_only_when_it_did() {
+    let (_folder, data) = folder();
+    let made = format!("made the private database in {}\n", data.display());
+    for head in [made.as_str(), ""] {
+        let output = ended(panelgate(&data).arg("migrate")).await;
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert_eq!((output.status.code(), &*told), (Some(0), &*format!("{head}the schema is up to date\n")));
+    }
+    assert_eq!(json(&data, &["migrate"]).await["made"], false);
+}
+
+#[tokio::test]
 async fn a_folder_that_was_typed_beats_a_server_that_was_not() {
     let (folder, data) = folder();
     let server = server::database().await;

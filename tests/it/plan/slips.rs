@@ -52,6 +52,17 @@ fn a_price_that_cannot_be_judged_now_is_judged_by_the_one_that_was_written() {
     assert!(told(&with("0.90"), &routed).contains("price_jump: service 9"), "{}", told(&with("0.90"), &routed));
 }
 
+#[test]
+fn a_price_under_another_type_than_the_panels_waits_and_says_that_the_type_is_wrong() {
+    let after = format!("{BEFORE}{}", block(9, "type = \"Package\"\nrate = \"1.25\"", "a", "1"));
+    assert_eq!(
+        told(BEFORE, &after),
+        "unseen: service 9 \"\": no route's panel lists it as the type that its block says, and it is sold for 1.25 as \
+         soon as one does; correct the type or the routes\n"
+    );
+    assert!(!told(BEFORE, &after.replace("Package", "Default")).contains("unseen"));
+}
+
 /// Panel `a` lists service 5, whose rate is held.
 fn held() -> Arc<Listings> {
     let row = PanelService {

@@ -151,8 +151,10 @@ async fn it_says_from_what_it_went_where_and_which_edit_was_never_in_force() {
     let (code, told) = said(&past.roll_back(&["--config", "my.toml"]).await);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.starts_with(&format!("went back from {second} to {first}, which is in force\n")), "{told}");
-    let passed_over =
-        format!("{bad}, which is newer and refused, was never in force; `panelgate rollback {second}` goes");
+    let passed_over = format!(
+        "{bad}, which is newer and refused, was never in force and was passed over; to have again what was in force a \
+         moment ago: `panelgate --database-url URL --config my.toml rollback {second}`\n"
+    );
     assert!(told.contains(&passed_over), "{told}");
     // By name, and then nothing is newer.
     let (_, told) = said(&past.roll_back(&[&second, "--config", "my.toml"]).await);
