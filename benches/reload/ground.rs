@@ -136,8 +136,8 @@ impl Ground {
     /// when to when, until it sells by them.
     pub fn read_catalogues(&self, node: &Node, nth: usize) -> anyhow::Result<(Instant, Instant)> {
         for (service, rate) in self.rates.iter().skip(nth * MOVED).take(MOVED) {
-            let dearer = Money::parse(rate)?.plus(Money::parse("0.0001")?)?;
-            let dearer = Rate::parse(&dearer.to_string())?;
+            let (whole, decimals) = rate.split_once('.').unwrap_or((rate, "0"));
+            let dearer = Rate::parse(&format!("{whole}.{decimals:.6}1"))?;
             self.panels.iter().for_each(|panel| panel.set_rate(service, dearer));
         }
         let began = Instant::now();
