@@ -15,7 +15,7 @@ use crate::upstream::Panel;
 const EVERY: TimeDelta = TimeDelta::minutes(10);
 /// After a reading that failed; what was read before is sold by meanwhile.
 const AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
-/// The same while nothing is sent to the panel before it is read.
+/// The same while nothing is sent to the panel before it is read; doubled each time, up to the above.
 const AGAIN_SOON: TimeDelta = TimeDelta::seconds(2);
 
 /// Reads a panel's catalogue if it is time: it is old, it was not read under this address and account, or the panel never
@@ -26,14 +26,16 @@ pub async fn if_due(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Re
     let is_its_own = stored.account.is_none_or(|account| account == panel.account());
     if is_its_own && stored.at.is_some() && !panel.is_listed() {
         catalog.adopt().await?;
-        panel.list();
+        panel.list(true);
+    } else if !is_its_own {
+        panel.list(false);
     }
     let is_young = stored.at.is_some_and(|at| now - at < EVERY);
     if is_its_own && is_young && panel.has_answered() {
         return Ok(None);
     }
-    let after = if panel.is_listed() && panel.has_answered() { AGAIN_AFTER } else { AGAIN_SOON };
-    if !panel.may_be_browsed(now, after) {
+    let least = if panel.is_listed() && panel.has_answered() { AGAIN_AFTER } else { AGAIN_SOON };
+    if !panel.may_be_browsed(now, (least, AGAIN_AFTER)) {
         return Ok(None);
     }
     let reading = one(catalog, panel, clock).await?;
@@ -55,7 +57,7 @@ async fn sell_by<'a>(
     read: impl IntoIterator<Item = (&'a Panel, &'a Reading)>,
 ) -> Result<(), StoreError> {
     catalog.adopt().await?;
-    read.into_iter().filter(|(_, reading)| reading.1.is_ok()).for_each(|(panel, _)| panel.list());
+    read.into_iter().filter(|(_, reading)| reading.1.is_ok()).for_each(|(panel, _)| panel.was_browsed());
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::catalog::mapping::Mapping;
 use crate::domain::choice::{Routing, Strategy};
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::money::{ExchangeRate, Percent, Rate};
+use crate::domain::provider::ProviderSettings;
 use crate::domain::service::{PackageBilling, PanelService, Route, ServiceRule, ServiceType, Units};
 use crate::pricing::markup::Priced;
 use crate::pricing::rules::Rules;
@@ -193,9 +194,10 @@ impl Exchanges {
         Self(mapping.providers.iter().map(|panel| (panel.id.clone(), panel.exchange)).collect())
     }
 
-    /// What one unit of a panel's currency is worth in ours; `None`: it is ours, or nobody knows the panel.
-    pub fn of_panel(&self, provider: &ProviderId) -> Option<ExchangeRate> {
-        self.0.get(provider).copied().flatten()
+    /// What one unit of a panel's currency is worth in ours; `None`: it is ours. Of a panel that the file names no more, what
+    /// its last block said.
+    pub fn of_panel(&self, last: &ProviderSettings) -> Option<ExchangeRate> {
+        self.0.get(&last.id).copied().unwrap_or(last.exchange)
     }
 
     /// What a panel's own rate is in our money. The rate that was kept when its catalogue was read is of the exchange rate

@@ -199,8 +199,8 @@ impl Kind {
                 "nothing is sent to any panel: thaw with `panelgate dispatch thaw` when orders may go out".to_owned()
             }
             Self::CatalogueUnreadable => format!(
-                "the catalogue of panel {object} cannot be read, and only what was read of it before is sold, if ever \
-                 anything was: `panelgate provider list` tells why; mend it and run `panelgate catalog refresh`"
+                "the catalogue of panel {object} cannot be read; what was read of it before is sold, if anything was, and \
+                 another account gets nothing: `panelgate provider list` tells why; then run `panelgate catalog refresh`"
             ),
             Self::PanelUnserved => format!(
                 "orders are open at panel {object} and no process deals with it: start `panelgate serve` with workers \

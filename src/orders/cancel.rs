@@ -138,8 +138,8 @@ impl Delivery {
 
     /// The panel there knows another order by the id. Whoever changed the address may go back, so the cancel waits.
     async fn wait_for_address(&self, cancel: &Cancel) -> Result<(), StoreError> {
-        let heard = if cancel.attempt < ADDRESS_WAITS_MAX {
-            Heard::AskAgain(self.clock.now() + ADDRESS_WAIT)
+        let heard = if cancel.address_waits < ADDRESS_WAITS_MAX {
+            Heard::Elsewhere(self.clock.now() + ADDRESS_WAIT)
         } else {
             Heard::Refused
         };
@@ -155,7 +155,7 @@ impl Delivery {
         let settings = panel.settings();
         let (heard, words) = match row {
             CancelRow::Taken => (Heard::Taken, String::new()),
-            CancelRow::Unclear(words) if cancel.attempt < ATTEMPTS_MAX => (Heard::AskAgain(again(cancel, now)), words),
+            CancelRow::Unclear(words) if tries(cancel) < ATTEMPTS_MAX => (Heard::AskAgain(again(cancel, now)), words),
             CancelRow::Refused(words) | CancelRow::Unclear(words) => (Heard::Refused, words),
         };
         tracing::info!(order = %cancel.order, provider = %settings.id, ?heard, "a cancel was asked for");
@@ -206,8 +206,13 @@ impl Delivery {
     }
 }
 
+/// How often its panel was asked, this time included.
+fn tries(cancel: &Cancel) -> i32 {
+    cancel.attempt - cancel.address_waits
+}
+
 /// After 30, 60, 120 … seconds.
 fn again(cancel: &Cancel, now: Instant) -> Instant {
-    let doublings = cancel.attempt.clamp(1, ATTEMPTS_MAX) - 1;
+    let doublings = tries(cancel).clamp(1, ATTEMPTS_MAX) - 1;
     now + TimeDelta::seconds(AGAIN_S << doublings)
 }

@@ -9,6 +9,7 @@ use crate::domain::choice::Passed;
 use crate::domain::id::OrderId;
 use crate::domain::leg::LeasedLeg;
 use crate::domain::money::{ExchangeRate, Money};
+use crate::domain::provider::ProviderSettings;
 use crate::orders::Delivery;
 use crate::orders::reroute::{self, Leaving, Sale, Sight};
 use crate::store::leases::{self, Held};
@@ -28,9 +29,14 @@ pub(super) enum Word {
 
 impl Delivery {
     /// Asks whether a leased leg may be sent at today's cost, and moves it where it may not.
-    pub(super) async fn guard(&self, leg: &LeasedLeg, epoch: i64) -> Result<Word, StoreError> {
+    pub(super) async fn guard(
+        &self,
+        settings: &ProviderSettings,
+        leg: &LeasedLeg,
+        epoch: i64,
+    ) -> Result<Word, StoreError> {
         let catalogue = self.catalog.now();
-        let exchange = catalogue.exchanges.of_panel(&leg.route.provider);
+        let exchange = catalogue.exchanges.of_panel(settings);
         let Some(cost) = reroute::cost_now(&catalogue, leg) else { return Ok(Word::Send(leg.cost, exchange)) };
         if cost <= leg.quoted_cost || leg.charge.keeps_margin(cost, catalogue.margin_floor) {
             return Ok(Word::Send(cost, exchange));

@@ -28,7 +28,7 @@ impl Delivery {
         }
         let until = now + TimeDelta::seconds(LEG_LEASE_S);
         let mut passed_on = 0;
-        for leg in leases::take(&self.store, id, epoch, LEGS_MAX, until, now).await? {
+        for leg in leases::take(&self.store, (id, None), epoch, LEGS_MAX, until, now).await? {
             passed_on += usize::from(self.pass_on_one(&leg, epoch).await?);
         }
         Ok(passed_on)

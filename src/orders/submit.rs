@@ -69,7 +69,7 @@ impl Delivery {
         }
         let until = now + TimeDelta::seconds(LEG_LEASE_S);
         let legs_max = i64::try_from(legs_max).unwrap_or(i64::MAX);
-        leases::take(&self.store, &panel.settings().id, epoch, legs_max, until, now).await
+        leases::take(&self.store, (&panel.settings().id, Some(&panel.account())), epoch, legs_max, until, now).await
     }
 
     /// Sends one leg and concludes from the answer.
@@ -78,7 +78,10 @@ impl Delivery {
         if Self::is_left_alone(panel) || panel.is_replaced() {
             return leases::release(&self.store, leg, epoch).await;
         }
-        let Word::Send(cost, exchange) = self.guard(leg, epoch).await? else { return Ok(()) };
+        let Word::Send(cost, exchange) = self.guard(panel.settings(), leg, epoch).await? else { return Ok(()) };
+        if panel.is_replaced() {
+            return leases::release(&self.store, leg, epoch).await;
+        }
         let request_id = panel.request_id(leg);
         let (account, address) = (panel.account(), panel.address());
         let asked = Asked { request_id: request_id.as_deref(), account: &account, address: &address, exchange };

@@ -123,7 +123,7 @@ impl Reload {
                     watch.edited = Some(watch.over.unwrap_or(0));
                 }
                 // A signal says that keys are others.
-                let ahead = watch.ahead.take().filter(|(of, _)| *of == hash && !signal).map(|(_, reading)| reading);
+                let ahead = watch.ahead.take_if(|(of, _)| *of == hash).filter(|_| !signal).map(|(_, reading)| reading);
                 let seen = self.judge(bytes, (&hash, ahead), watch.edited, consent).await?;
                 if seen != Seen::Crowded {
                     (watch.judged, watch.gone) = (hash, false);

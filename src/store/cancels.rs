@@ -83,6 +83,8 @@ pub struct Cancel {
     pub panel_order: PanelOrder,
     /// Which attempt this is.
     pub attempt: i32,
+    /// How many of them only waited for the panel's address.
+    pub address_waits: i32,
 }
 
 /// Takes cancels that are due at a panel: of orders that it has, not asked yet, or asked by somebody who ended. Asking a
@@ -112,7 +114,7 @@ pub async fn take(
         set state = 'sending', attempt = attempt + 1, epoch = $2, sending_at = $5
         from due
         where c.order_id = due.order_id
-        returning c.order_id, c.attempt, due.id, due.panel_order as "panel_order!"
+        returning c.order_id, c.attempt, c.address_waits, due.id, due.panel_order as "panel_order!"
         "#,
         provider.0,
         epoch,
@@ -125,6 +127,7 @@ pub async fn take(
         leg: LegId(row.id),
         panel_order: PanelOrder(row.panel_order),
         attempt: row.attempt,
+        address_waits: row.address_waits,
     });
     Ok(rows.collect())
 }
@@ -138,6 +141,8 @@ pub enum Heard {
     Refused,
     /// Nobody knows: asked again at this moment.
     AskAgain(Instant),
+    /// It was not asked, being at another address: looked at again at this moment.
+    Elsewhere(Instant),
 }
 
 /// Writes down what a panel made of a cancel. `false`: somebody else has it since.
@@ -145,19 +150,21 @@ pub async fn heard(tx: &mut Tx, cancel: &Cancel, heard: &Heard, words: &str) -> 
     let (state, next_at) = match heard {
         Heard::Taken => ("taken", None),
         Heard::Refused => ("refused", None),
-        Heard::AskAgain(at) => ("ready", Some(*at)),
+        Heard::AskAgain(at) | Heard::Elsewhere(at) => ("ready", Some(*at)),
     };
+    let address_waits = i32::from(matches!(heard, Heard::Elsewhere(_)));
     let kept = sqlx::query!(
         r#"
         update cancel_request
-        set state = $3, next_at = coalesce($4, next_at), words = $5
+        set state = $3, next_at = coalesce($4, next_at), words = $5, address_waits = address_waits + $6
         where order_id = $1 and state = 'sending' and attempt = $2
         "#,
         cancel.order.0,
         cancel.attempt,
         state,
         next_at,
-        words
+        words,
+        address_waits
     );
     Ok(kept.execute(&mut **tx).await?.rows_affected() == 1)
 }

@@ -18,7 +18,7 @@ use crate::store::{Store, StoreError, unsigned};
 /// the panel is checked in the same statement.
 pub async fn take(
     store: &Store,
-    provider: &ProviderId,
+    (provider, account): (&ProviderId, Option<&str>),
     epoch: i64,
     legs_max: i64,
     until: Instant,
@@ -32,7 +32,13 @@ pub async fn take(
             where provider = $1
                 and ready_at <= $5
                 and (state = 'ready' or (state = 'leased' and (leased_until < $5 or epoch < $2)))
-                and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $5)
+                -- What another account listed is no cost of this one's.
+                and exists (
+                    select
+                    from provider p
+                    where p.id = $1 and p.epoch = $2 and p.held_until > $5
+                        and ($6::text is null or p.catalogue_account is null or p.catalogue_account = $6)
+                )
             order by ready_at, id
             limit $3
             for update skip locked
@@ -49,7 +55,8 @@ pub async fn take(
         epoch,
         legs_max,
         until,
-        now
+        now,
+        account
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
         Ok(LeasedLeg {

@@ -57,7 +57,7 @@ pub async fn count(store: &Store) -> Result<OpenOrders, StoreError> {
         from (
             select leg_id, provider from watch where ended_at is not null
             union
-            select leg_id, provider from refill where ended_at is null and state <> 'ready'
+            select leg_id, provider from refill where ended_at is null
         ) over
         group by provider
         "#

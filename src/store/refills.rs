@@ -197,7 +197,7 @@ pub async fn mark(
                 ) as elsewhere
             from refill r
             join leg l on l.id = r.leg_id
-            where r.provider = $1 and r.state = 'ready' and r.next_at <= $3
+            where r.provider = $1 and r.state = 'ready' and r.ended_at is null and r.next_at <= $3
                 and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $3)
             order by r.next_at, r.id
             limit 1

@@ -29,6 +29,8 @@ use crate::upstream::rest::named_wait;
 use crate::upstream::stack::{Slot, Stack};
 use crate::upstream::wire::{Heard, Patience, Wire};
 
+use browse::Browsed;
+
 /// The longest answer to an `add` or a balance: an id or an error, with room for a web page instead.
 const SHORT_ANSWER_BYTES_MAX: usize = 1 << 20;
 /// The longest answer to a status question: a hundred rows of some hundred bytes, with room.
@@ -63,8 +65,7 @@ pub struct Panel {
     answered: AtomicBool,
     /// What it lists is sold by.
     listed: AtomicBool,
-    /// When its catalogue was asked for last.
-    browsed: Mutex<Option<Instant>>,
+    browsed: Mutex<Browsed>,
     /// Another address or account has taken its place.
     replaced: AtomicBool,
     clock: SharedClock,

@@ -127,7 +127,7 @@ async fn of_a_panel_that_was_never_read_nothing_is_sold_and_nothing_could_move()
     let world = World::build(Plan { panels: Vec::new(), services: panel.block(), ..Plan::default() }).await;
     world.house.alerts.look().await.unwrap();
     let alerts = json(&world.database, &["alert", "list"]).await;
-    let words = "cannot be read, and only what was read of it before is sold, if ever anything was";
+    let words = "cannot be read; what was read of it before is sold, if anything was";
     assert!(alerts[0]["words"].as_str().unwrap().contains(words), "{alerts}");
     let (all, one) = (["catalog", "diff"], ["catalog", "diff", "--provider", "s"]);
     assert_eq!(told(&world.database, &all).await, "no panel's catalogue was read yet\n");

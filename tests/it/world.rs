@@ -257,7 +257,7 @@ impl World {
         let settings = self.house.panels[panel].settings().clone();
         let anew = Panel::new(settings, SecretString::from(PANEL_KEY)).unwrap().timed_by(self.clock.clone());
         self.house.delivery.ask_balance(&anew).await.unwrap();
-        anew.list();
+        anew.list(true);
         self.house.panels[panel] = Arc::new(anew);
     }
 

@@ -17,6 +17,16 @@ const CATALOGUE_BYTES_MAX: usize = 64 << 20;
 /// The most parts of a catalogue that is told in parts: of 500 rows each, as many rows as one answer may have.
 const CATALOGUE_PARTS_MAX: usize = 100;
 
+/// How often the wait for another try doubles.
+const DOUBLINGS_MAX: u32 = 10;
+
+/// When its catalogue was asked for last, and how often in a row it was not read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Browsed {
+    at: Option<Instant>,
+    in_vain: u32,
+}
+
 impl Panel {
     /// Whether this process sells by what this very account lists at this address: nothing is placed before, or it would
     /// be by what another one asks for it.
@@ -24,22 +34,31 @@ impl Panel {
         self.listed.load(Ordering::Acquire)
     }
 
-    /// This process sells by what it lists.
-    pub fn list(&self) {
-        self.listed.store(true, Ordering::Release);
+    /// This process sells by what it lists, or does no more: what is stored is another account's.
+    pub fn list(&self, is_sold_by: bool) {
+        self.listed.store(is_sold_by, Ordering::Release);
     }
 
-    /// Whether its catalogue may be asked for, so long after it was asked for last; it counts as asked for then.
-    pub fn may_be_browsed(&self, now: Instant, after: TimeDelta) -> bool {
+    /// Its catalogue was read.
+    pub fn was_browsed(&self) {
+        self.browsed().in_vain = 0;
+        self.list(true);
+    }
+
+    /// Whether its catalogue may be asked for: so long after it was asked for last, twice that after each time in vain,
+    /// and never later than after `most`. It counts as asked for then, and in vain until it was read.
+    pub fn may_be_browsed(&self, now: Instant, (least, most): (TimeDelta, TimeDelta)) -> bool {
         let mut browsed = self.browsed();
-        let may = browsed.is_none_or(|at| now - at >= after || at > now);
+        let doublings = browsed.in_vain.saturating_sub(1).min(DOUBLINGS_MAX);
+        let after = most.min(least * (1 << doublings));
+        let may = browsed.at.is_none_or(|at| now - at >= after || at > now);
         if may {
-            *browsed = Some(now);
+            *browsed = Browsed { at: Some(now), in_vain: browsed.in_vain.saturating_add(1) };
         }
         may
     }
 
-    pub(super) fn browsed(&self) -> MutexGuard<'_, Option<Instant>> {
+    pub(super) fn browsed(&self) -> MutexGuard<'_, Browsed> {
         self.browsed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -238,7 +238,7 @@ impl Life {
     async fn know_panels(&self) -> Lived {
         for panel in &self.world.house.panels {
             self.world.house.delivery.ask_balance(panel).await?;
-            panel.list();
+            panel.list(true);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use panelgate::upstream::Panel;
 use tokio::task::JoinSet;
 
 use super::{Node, two_panels};
-use crate::books::{legs, read};
+use crate::books::{legs, read, run};
 use crate::scripted::Scripted;
 use crate::world::{Plan, World, one_over, panel_settings};
 
@@ -52,6 +52,17 @@ async fn a_catalogue_is_read_when_it_is_old_however_often_the_panels_block_is_ed
         world.turn(3);
     }
     assert_eq!(asked() - before, 1, "one that fails is asked again after a minute");
+    // Of another address nothing was ever read: it is asked soon, and then ever more rarely.
+    let mut moved = world.file.text.clone();
+    moved = moved.replacen("/api/v2\"", "/api/v2?\"", 1);
+    node.apply(&moved).await;
+    world.panel().set_faults("403*99".parse().unwrap());
+    let before = asked();
+    for _ in 0..100 {
+        look(&node, "a").await;
+        world.turn(3);
+    }
+    assert_eq!(asked() - before, 9, "after 3, 6, 9, 18 and 33 s, then each minute");
 }
 
 #[tokio::test]
@@ -76,6 +87,13 @@ async fn nothing_is_sent_under_another_key_before_what_it_lists_is_known() {
     node.work().await;
     let sent = "select state || ' ' || trim_scale(cost) from leg";
     assert_eq!(read(&world.database, sent).await, "accepted 0.1125");
+    // Another process with a key of its own read the catalogue meanwhile.
+    run(&world.database, "update provider set catalogue_account = 'of another'").await.unwrap();
+    world.buy("1", "100").await;
+    assert!(node.house.delivery.lease(&asked, epoch, 10).await.unwrap().is_empty());
+    world.turn(3);
+    assert!(look(&node, "a").await && asked.is_listed());
+    assert_eq!(node.house.delivery.lease(&asked, epoch, 10).await.unwrap().len(), 1);
     world.audit().await;
 }
 
