@@ -72,15 +72,14 @@ pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Resul
         Ok(services) => {
             let (mapping, now) = (catalog.mapping(), clock.now());
             let mut tx = store.begin().await?;
-            catalogue::only_one(&mut tx, provider).await?;
-            if panel.is_replaced() {
-                // The one that took its place lists something else.
-                tx.rollback().await?;
-                return Ok((provider.0.clone(), Err("another address or account took the panel's place".to_owned())));
-            }
             let asked = (provider, &*panel.account());
             let moved = catalogue::import(&mut tx, asked, &services, mapping.price_jump, now).await?;
             imports::after_reading(&mut tx, &mapping, provider, now).await?;
+            if panel.is_replaced() {
+                // The one that took its place lists something else, and may have been read already.
+                tx.rollback().await?;
+                return Ok((provider.0.clone(), Err("another address or account took the panel's place".to_owned())));
+            }
             tx.commit().await?;
             tracing::info!(%provider, services = services.len(), moved, "a panel's catalogue was read");
             Ok((provider.0.clone(), Ok(services.len())))

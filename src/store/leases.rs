@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError, unsigned};
 
 /// Takes up to `legs_max` legs that are due at a panel: ready ones, and leased ones that provably were not sent, because
 /// their lease ran out, or because they were taken under an older epoch, which can mark nothing any more. The lease on
-/// the panel is checked in the same statement.
+/// the panel is checked in the same statement, and where an account is named, that no other one listed what is stored.
 pub async fn take(
     store: &Store,
     (provider, account): (&ProviderId, Option<&str>),
