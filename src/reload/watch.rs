@@ -124,7 +124,7 @@ impl Reload {
                 }
                 // A signal says that keys are others.
                 let ahead = watch.ahead.take_if(|(of, _)| *of == hash).filter(|_| !signal).map(|(_, reading)| reading);
-                let seen = self.judge(bytes, (&hash, ahead), watch.edited, consent).await?;
+                let seen = self.judge(&bytes, (&hash, ahead), watch.edited, consent).await?;
                 if seen != Seen::Crowded {
                     (watch.judged, watch.gone) = (hash, false);
                 }
@@ -141,24 +141,22 @@ impl Reload {
     /// Whether a text comes into force, and if not, why.
     async fn judge(
         &self,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         (hash, ahead): (&ConfigHash, Option<JoinHandle<Option<Judged>>>),
         edited: Option<i64>,
         consent: Consent,
     ) -> Result<Seen, StoreError> {
         tracing::debug!(%hash, "an edit is judged");
         self.standing(|standing| (standing.file, standing.judged) = (Some(hash.clone()), None));
-        let body = String::from_utf8(bytes.clone()).ok().filter(|_| bytes.len() as u64 <= config::FILE_BYTES_MAX);
-        let body = body.as_deref();
         let ahead = match ahead {
             Some(reading) => reading.await.ok().flatten(),
             None => None,
         };
         let judged = match ahead {
             Some(judged) => judged,
-            None => match aside(self.reading(bytes)).await {
+            None => match aside(self.reading(bytes.to_vec())).await {
                 Ok(judged) => judged,
-                Err(complaints) => return self.put_aside(hash, body, EditState::Refused, complaints).await,
+                Err(complaints) => return self.put_aside(hash, bytes, EditState::Refused, complaints).await,
             },
         };
         let parts = &self.0.parts;
@@ -180,8 +178,8 @@ impl Reload {
                 tracing::info!(%hash, "the edit is in force: {}", does.unwrap_or_default());
                 Ok(Seen::Published)
             }
-            Outcome::Waits(dangers) => self.put_aside(hash, body, EditState::Waiting, dangers).await,
-            Outcome::Refused(why) => self.put_aside(hash, body, EditState::Refused, why).await,
+            Outcome::Waits(dangers) => self.put_aside(hash, bytes, EditState::Waiting, dangers).await,
+            Outcome::Refused(why) => self.put_aside(hash, bytes, EditState::Refused, why).await,
             Outcome::Crowded => Ok(Seen::Crowded),
         }
     }
@@ -247,7 +245,7 @@ impl Reload {
     async fn put_aside(
         &self,
         hash: &ConfigHash,
-        body: Option<&str>,
+        bytes: &[u8],
         state: EditState,
         said: Vec<String>,
     ) -> Result<Seen, StoreError> {
@@ -256,8 +254,9 @@ impl Reload {
         }
         self.standing(|standing| standing.judged = Some(state));
         let by = self.by();
+        let body = Some(bytes).filter(|bytes| bytes.len() as u64 <= config::FILE_BYTES_MAX);
         // The database's texts hold no NUL.
-        let body = body.filter(|body| !body.contains('\0'));
+        let body = body.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(|body| !body.contains('\0'));
         let kept: Vec<String> = said.iter().map(|said| said.replace('\0', "\\0")).collect();
         let edit = Edit { hash, body, state, said: &kept, by: &by };
         versions::keep_edit(&self.0.parts.store, edit, self.0.parts.clock.now()).await?;
