@@ -7,7 +7,7 @@ use panelgate::reload::Seen;
 use panelgate::simulator::Simulator;
 use panelgate::upstream::Panel;
 
-use super::{Node, two_panels, without_a};
+use super::{Node, surroundings, two_panels, without_a};
 use crate::books::{holds, legs, read, reviews};
 use crate::world::{Plan, World, one_over, panel_settings};
 
@@ -86,7 +86,7 @@ async fn what_waits_at_a_removed_panel_and_has_no_other_route_is_held_until_its_
     let bare = "[gateway]\ncurrency = \"USD\"\n";
     assert!(matches!(node.edit(&world, bare).await, Seen::Waits(_)));
     let both = (&world.house.store, &node.house.clock);
-    let file = panelgate::config::read(bare, ".".as_ref(), &super::surroundings()).unwrap();
+    let file = panelgate::config::read(bare, ".".as_ref(), &surroundings()).unwrap();
     panelgate::reload::put_in_force(both.0, both.1, (&file.mapping, &file.text), ("a person", "")).await.unwrap();
     assert!(node.adopt().await);
     node.work().await;
@@ -250,6 +250,28 @@ async fn what_was_sent_costs_what_the_panels_money_was_worth_then() {
 }
 
 #[tokio::test]
+async fn what_is_sent_while_its_panel_is_taken_out_of_the_file_costs_by_its_last_block() {
+    let exchange = "[exchange]\nUZS = { rate = \"0.0787\", dated = \"2026-11-01\" }\n";
+    let world = World::build(Plan { currency: "UZS", exchange, services: one_over(&["a"]), ..Plan::default() }).await;
+    let node = node(&world).await;
+    world.buy("1", "1000").await;
+    let asked = panel(&node, "a").unwrap().0;
+    node.house.delivery.ask_balance(&asked).await.unwrap();
+    let epoch = node.house.delivery.hold(&asked).await.unwrap().unwrap();
+    let taken = node.house.delivery.lease(&asked, epoch, 1).await.unwrap();
+    let file = panelgate::config::read("[gateway]\ncurrency = \"USD\"\n", ".".as_ref(), &surroundings()).unwrap();
+    let said = ("a person", "");
+    panelgate::reload::put_in_force(&world.house.store, &node.house.clock, (&file.mapping, &file.text), said)
+        .await
+        .unwrap();
+    assert!(node.adopt().await);
+    node.house.delivery.send(&asked, &taken[0], epoch).await.unwrap();
+    let sent = "select state || ' ' || trim_scale(exchange) || ' ' || trim_scale(cost) from leg";
+    assert_eq!(read(&world.database, sent).await, "accepted 0.0787 0.07083");
+    world.audit().await;
+}
+
+#[tokio::test]
 async fn nothing_is_asked_under_an_id_that_the_next_panel_of_the_name_gave_to_another_order() {
     let plan = Plan { services: one_over(&["a"]), ..Plan::default() };
     let world = World::build(plan).await;
@@ -294,7 +316,12 @@ async fn nothing_is_asked_under_an_id_that_the_next_panel_of_the_name_gave_to_an
     assert_eq!(read(&world.database, watched).await, open.to_string());
     // The first panel comes back under its name, and says the rest.
     node.apply(&world.file.text).await;
+    world.panel().set_faults("unread*99".parse().unwrap());
+    world.turn(HOUR);
     node.work().await;
+    let cancel = "select state || ' ' || (attempt > 8) from cancel_request";
+    assert_eq!(read(&world.database, cancel).await, "ready true", "waiting spent none of its tries");
+    world.panel().set_faults("".parse().unwrap());
     world.turn(HOUR);
     node.work().await;
     assert!(world.status(open).await.contains("Completed"));
