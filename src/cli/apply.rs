@@ -44,6 +44,8 @@ pub struct Published {
     nodes: Vec<Running>,
     /// What came into force since, by somebody else.
     since: Option<ConfigHash>,
+    /// How another command is typed that speaks of the same.
+    again: String,
 }
 
 /// Publishes a file that was found right; nobody is waited for yet.
@@ -71,7 +73,10 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
         Outcome::Published { before, dangers, does: _ } => (true, before, dangers),
         Outcome::Refused(why) => return Err(WrongUse::because(why.join("\n"))),
         Outcome::Waits(_) | Outcome::Crowded => {
-            anyhow::bail!("other nodes published all the time; look at `panelgate config list` and try again")
+            anyhow::bail!(
+                "other nodes published all the time; look at `{} config list` and try again",
+                session.globals.again()
+            )
         }
     };
     let hash = file.mapping.hash.clone();
@@ -82,7 +87,17 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
     }
     let strangers = catalog::strangers(&session.store, &file.mapping).await?;
     let strangers = strangers.iter().map(ToString::to_string).collect();
-    Ok(Published { hash, before, changed, dangers, restart, strangers, nodes: Vec::new(), since: None })
+    Ok(Published {
+        hash,
+        before,
+        changed,
+        dangers,
+        restart,
+        strangers,
+        nodes: Vec::new(),
+        since: None,
+        again: session.globals.again(),
+    })
 }
 
 /// What this program makes of the version in force, its key files beside the same file; nothing of its environment is
@@ -141,8 +156,8 @@ impl Published {
             let _ = writeln!(text, "note: a [[markup]] is for customer {who}, who does not exist");
         }
         if let Some(since) = &self.since {
-            let _ =
-                writeln!(text, "{since} came into force since, by somebody else; `panelgate config list` shows all");
+            let again = &self.again;
+            let _ = writeln!(text, "{since} came into force since, by somebody else; `{again} config list` shows all");
             return text;
         }
         let serving = self.nodes.iter().filter(|node| node.hash == self.hash).count();
@@ -173,7 +188,8 @@ impl Published {
         json!({
             "config_hash": self.hash.0, "before": self.before.as_ref().map(|before| &before.0),
             "changed": self.changed, "dangers": self.dangers, "restart": self.restart, "strangers": self.strangers,
-            "since": self.since.as_ref().map(|since| &since.0), "running": self.nodes.len(), "serving": serving, "nodes": nodes.collect::<Value>(),
+            "since": self.since.as_ref().map(|since| &since.0), "running": self.nodes.len(), "serving": serving,
+            "nodes": nodes.collect::<Value>(),
         })
     }
 }

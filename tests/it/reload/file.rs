@@ -103,6 +103,7 @@ async fn the_file_is_written_before_any_node_is_waited_for() {
     let (code, told) = said(&tokio::time::timeout(SOON, waiting.wait_with_output()).await.unwrap().unwrap());
     assert_eq!((code, past.text()), (Some(0), past.first().to_owned()), "{told}");
     assert!(told.contains(&format!("{} came into force since", hash(&third))), "{told}");
+    assert!(told.contains("--config my.toml config list` shows all"), "{told}");
     assert_eq!(read(&past.world.database, NEWEST).await, hash(&third));
 }
 
