@@ -66,6 +66,8 @@ pub enum Rung {
     Ids,
     /// The time that is over.
     Patience,
+    /// What a person said.
+    Person,
 }
 
 impl Rung {
@@ -75,6 +77,7 @@ impl Rung {
             Self::RequestId => "request_id",
             Self::Ids => "ids",
             Self::Patience => "patience",
+            Self::Person => "person",
         }
     }
 }

@@ -304,6 +304,34 @@ pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result
     Ok(Some(others).filter(|others| i64::try_from(others.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
 }
 
+/// Since when a leg may be at its panel and nobody knows: the later of its sending and its doubt.
+pub async fn doubted_at(tx: &mut Tx, leg: LegId) -> Result<Instant, StoreError> {
+    let at = sqlx::query_scalar!(
+        r#"
+        select greatest(sending_at, doubted_at) as "at!"
+        from leg
+        where id = $1 and doubted_at is not null
+        "#,
+        leg.0
+    );
+    Ok(at.fetch_one(&mut **tx).await?)
+}
+
+/// Keeps that a person said of a leg in doubt that it was not placed. `false`: somebody said so before.
+pub async fn say_not_placed(tx: &mut Tx, leg: LegId, now: Instant) -> Result<bool, StoreError> {
+    let said = sqlx::query!(
+        r#"
+        update leg
+        set not_placed_said_at = $2
+        where id = $1 and state = 'in_doubt'
+            and (not_placed_said_at is null or not_placed_said_at < greatest(sending_at, doubted_at))
+        "#,
+        leg.0,
+        now
+    );
+    Ok(said.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
 /// Whether anything is on its way to a panel now, from any node.
 pub async fn anything_under_way(store: &Store, provider: &ProviderId) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(

@@ -46,7 +46,7 @@ impl House {
                 file,
                 "[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{url}/api/v2\"\ncurrency = \"USD\"\n\
                  key_env = \"{PANEL_KEY_ENV}\"\nrequests_per_second = 1000\ntimeout_ms = 5_000\nstatus_every_s = 1\n\
-                 doubts_in_a_row_max = 1_000\ndoubts_per_minute_max = 10_000\nvisible_after_s = 2\n"
+                 doubts_in_a_row_max = 1_000\ndoubts_per_minute_max = 10_000\nvisible_after_s = 15\n"
             )?;
             panels.push((name, process, url));
         }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use panelgate::app::House;
 use panelgate::catalog::refresh;
 use panelgate::config;
 use panelgate::customers::keys::NewKey;
-use panelgate::domain::clock::{Clock, HandClock, Instant};
+use panelgate::domain::clock::{Clock, Deadline, HandClock, Instant};
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::{CustomerId, KeyId};
 use panelgate::domain::money::Money;
@@ -265,6 +266,11 @@ impl World {
     pub async fn restarted(&self) -> House {
         house(&self.database, &self.file, PANEL_KEY, self.clock.clone()).await
     }
+}
+
+/// A deadline that nothing here comes near.
+pub fn in_time() -> Deadline {
+    Deadline::after(Duration::from_mins(1))
 }
 
 /// A round of everything for one panel; how much was done.
