@@ -25,7 +25,7 @@ fn lost() -> Plan {
 pub async fn decide(world: &World, order: i32, finding: &Finding) -> Resolved {
     match decide_once(world, order, finding).await {
         Resolved::SaidOnce(_) => decide_once(world, order, finding).await,
-        resolved => resolved,
+        resolved @ (Resolved::Done | Resolved::NotInDoubt | Resolved::TakenId(_)) => resolved,
     }
 }
 

@@ -314,8 +314,12 @@ async fn house(database: &Database, file: &config::File, panel_key: &str, clock:
 
 /// A customer with money and a key.
 pub async fn buyer(house: &House, name: &str, money: &str) -> (CustomerId, String, KeyId) {
-    let now = house.clock.now();
-    let mut tx = house.store.begin().await.unwrap();
+    buyer_of(&house.store, house.clock.now(), name, money).await
+}
+
+/// The same, straight into a database.
+pub async fn buyer_of(store: &Store, now: Instant, name: &str, money: &str) -> (CustomerId, String, KeyId) {
+    let mut tx = store.begin().await.unwrap();
     let customer = customers::open(&mut tx, name, "standard", now).await.unwrap().unwrap();
     let (key, id) = add_key(&mut tx, customer, Dialect::Classic, now).await;
     let money = Money::parse(money).unwrap();

@@ -152,7 +152,7 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
     let delivery = &life.world.house.delivery;
     let came = match delivery.resolve(&mut tx, OrderId(it.id), &finding).await? {
         Resolved::SaidOnce(_) => delivery.resolve(&mut tx, OrderId(it.id), &finding).await?,
-        came => came,
+        came @ (Resolved::Done | Resolved::NotInDoubt | Resolved::TakenId(_)) => came,
     };
     if came == Resolved::Done {
         tx.commit().await?;
