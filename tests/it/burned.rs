@@ -5,7 +5,7 @@ use panelgate::domain::id::OrderId;
 use panelgate::store::{Store, orders};
 
 use crate::books::{read, run};
-use crate::node::{Ground, Node};
+use crate::node::{Ground, Node, url_of};
 use crate::proxy::Proxy;
 
 /// One service, at a panel that is not there: nothing is sent, and only the buying matters.
@@ -25,7 +25,7 @@ const COUNTS: &str = "select (select count(*) from orders) || ' orders, ' || (se
 async fn what_was_found_not_bought_is_not_bought_by_what_comes_late() {
     let ground = Ground::new(NOBODY).await;
     let proxy = Proxy::to(ground.database.options());
-    let node = Node::start(&mut ground.serve(&proxy.url())).await;
+    let node = Node::start(&mut ground.serve(&url_of(&proxy.options()))).await;
     run(&ground.database, CATALOG).await.unwrap();
     crate::node::until("the service is sold", async || {
         node.ask(&ground.key, &[("action", "services")]).await.1.contains("\"service\":1")

@@ -1,5 +1,7 @@
 //! A way to the database that a test can break: it passes everything on, until it hears a word. What holds that word is
-//! kept back, whoever sent it is cut off, and the database hears of it when the test says so.
+//! kept back, whoever sent it is cut off, and the database hears of it when the test says so. Or everybody is cut off.
+
+#![allow(dead_code, reason = "two programs of tests share it, each in part")]
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -32,6 +34,8 @@ pub struct State {
     released: bool,
     /// What the database answered, to nobody.
     pub answered: Option<String>,
+    /// How often everybody was cut off.
+    cuts: u64,
 }
 
 impl Proxy {
@@ -55,15 +59,26 @@ impl Proxy {
         Self { folder, options, word, state, _stop: stop.drop_guard() }
     }
 
-    /// Its address, as commands take it.
-    pub fn url(&self) -> String {
-        crate::node::url_of(&self.options.clone().socket(self.folder.path()))
+    /// How to connect by this way.
+    pub fn options(&self) -> PgConnectOptions {
+        self.options.clone().socket(self.folder.path())
+    }
+
+    /// Cuts everybody off, in the midst of whatever they do.
+    pub fn cut(&self) {
+        self.state.send_modify(|state| state.cuts += 1);
     }
 
     /// Keeps the next message back that holds this word.
     pub fn keep_back(&self, word: &str) {
-        self.state.send_replace(State::default());
+        let cuts = self.state.borrow().cuts;
+        self.state.send_replace(State { cuts, ..State::default() });
         *self.word.lock().unwrap() = Some(word.to_owned());
+    }
+
+    /// Keeps nothing back any more that has not come yet.
+    pub fn keep_nothing_back(&self) {
+        *self.word.lock().unwrap() = None;
     }
 
     /// Waits until such a message came.
@@ -80,6 +95,11 @@ impl Proxy {
     }
 }
 
+async fn is_cut(states: &mut watch::Receiver<State>, cuts: u64) {
+    // The sender outlives everybody who passes.
+    let _ = states.wait_for(|state| state.cuts > cuts).await;
+}
+
 #[derive(Clone)]
 struct Passer {
     server: PathBuf,
@@ -91,8 +111,11 @@ impl Passer {
     async fn pass(self, mut client: UnixStream) {
         let Ok(mut server) = UnixStream::connect(&self.server).await else { return };
         let (mut asked, mut said) = (vec![0; MESSAGE_BYTES_MAX], vec![0; MESSAGE_BYTES_MAX]);
+        let mut states = self.state.subscribe();
+        let cuts = states.borrow_and_update().cuts;
         loop {
             tokio::select! {
+                () = is_cut(&mut states, cuts) => return,
                 read = client.read(&mut asked) => match read {
                     Ok(bytes) if bytes > 0 => {
                         if self.is_kept_back(&asked[..bytes]) {
@@ -115,6 +138,10 @@ impl Passer {
         }
     }
 
+    async fn is_released(&self) -> bool {
+        self.state.subscribe().wait_for(|state| state.released).await.is_ok()
+    }
+
     fn is_kept_back(&self, asked: &[u8]) -> bool {
         let mut word = self.word.lock().unwrap();
         let heard = word.as_ref().is_some_and(|word| String::from_utf8_lossy(asked).contains(word.as_str()));
@@ -126,11 +153,13 @@ impl Passer {
 
     async fn hold(self, mut server: UnixStream, message: &[u8]) {
         self.state.send_modify(|state| state.kept_back = true);
-        self.state.subscribe().wait_for(|state| state.released).await.unwrap();
+        if !self.is_released().await {
+            return;
+        }
 
-        server.write_all(message).await.unwrap();
-        // To its end: the client is gone, which the database sees once it has answered.
-        server.shutdown().await.unwrap();
+        // To its end: the client is gone, which the database sees once it has answered. It may be gone itself.
+        let _ = server.write_all(message).await;
+        let _ = server.shutdown().await;
         let mut answer = Vec::new();
         let _ = server.read_to_end(&mut answer).await;
         self.state.send_modify(|state| state.answered = Some(String::from_utf8_lossy(&answer).into_owned()));
