@@ -47,12 +47,12 @@ const DOUBTS: &str = "
     order by l.sending_at desc
     limit $1";
 
-/// Orders that are not over and that nobody but a person can end count as at rest.
+/// Orders that are not over and that nobody but a person can end count as at rest; so do those that wait for our money.
 const UNREST: &str = "
     select count(*)
     from orders o
     where o.ended_at is null and o.review is null
-        and not exists (select from leg l where l.order_id = o.id and l.state = 'in_doubt')";
+        and not exists (select from leg l where l.order_id = o.id and l.state in ('in_doubt', 'parked'))";
 
 impl Database {
     /// Starts the server in the folder. Commits reach the disc here: what was acknowledged must survive the axe.
