@@ -199,7 +199,8 @@ async fn told(database: &Database) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     while began.elapsed() < TELLING_MAX {
         looks.tick().await;
-        if database.read().await.is_ok_and(|books| judge::untold(&books.orders, &books.legs, &books.alerts).is_empty()) {
+        if database.read().await.is_ok_and(|books| judge::untold(&books.orders, &books.legs, &books.alerts).is_empty())
+        {
             return;
         }
     }

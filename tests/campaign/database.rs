@@ -198,7 +198,8 @@ async fn moved(connection: &mut PgConnection) -> anyhow::Result<Vec<Moved>> {
 }
 
 async fn alerts(connection: &mut PgConnection) -> anyhow::Result<Vec<Alert>> {
-    let question = "select kind, object from alert where raised_at is not null and over_at is null order by kind, object";
+    let question =
+        "select kind, object from alert where raised_at is not null and over_at is null order by kind, object";
     let rows: Vec<(String, String)> = sqlx::query_as(question).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(kind, object)| Alert { kind, object }).collect())
 }
