@@ -65,6 +65,7 @@ mod table;
 mod tongues;
 mod treasury;
 mod types;
+mod verdicts;
 mod wire;
 mod workers;
 mod world;
