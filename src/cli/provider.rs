@@ -10,6 +10,7 @@ use crate::cli::session::Session;
 use crate::domain::clock::Instant;
 use crate::domain::float::Runway;
 use crate::domain::id::ProviderId;
+use crate::orders::track;
 use crate::store::providers::{self, ProviderRow};
 use crate::store::{gates, treasury};
 
@@ -108,6 +109,8 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
             "paused": row.paused, "breaker": row.breaker, "breaker_until": row.breaker_until.map(moment),
             "breaker_cause": (row.breaker != "shut").then_some(&row.breaker_cause),
             "rests_until": row.rests_until.filter(|until| *until > now).map(moment),
+            "statuses_failed": row.statuses_failed,
+            "status_batch_learned": batch_learned(row, now),
             "over_delivered": row.over_delivered, "reversals": row.reversals,
             "margin_held": row.margin_held, "margin_saved": row.margin_saved.to_string(), "in_doubt": row.in_doubt, "parked": row.parked, "error": row.catalogue_error,
             "currency": runway(row).and_then(|runway| runway.currency.clone()),
@@ -121,7 +124,35 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
         let (id, times, saved) = (&row.id, row.margin_held, row.margin_saved);
         let _ = writeln!(text, "{id}: the margin guard kept {times} legs from it, which would have cost {saved} more");
     }
+    for row in &providers {
+        text += &of_statuses(row, now);
+    }
     Ok(Answer::new(text, document.collect()))
+}
+
+/// How many orders it answers in one question, where that was learned within a day.
+fn batch_learned(row: &ProviderRow, now: Instant) -> Option<i32> {
+    row.status_batch_learned.filter(|(_, at)| now - *at < track::BATCH_REMEMBERED).map(|(batch, _)| batch)
+}
+
+/// How the panel answers who asks about its orders, where that is worth a line.
+fn of_statuses(row: &ProviderRow, now: Instant) -> String {
+    let mut text = String::new();
+    match batch_learned(row, now) {
+        Some(1) => {
+            let _ =
+                writeln!(text, "{}: answers no status questions about several orders; it is asked one by one", row.id);
+        }
+        Some(batch) => {
+            let _ = writeln!(text, "{}: answers status questions about {batch} orders at most", row.id);
+        }
+        None => {}
+    }
+    if row.statuses_failed > 0 {
+        let rounds = row.statuses_failed;
+        let _ = writeln!(text, "{}: told of no order in the last {rounds} rounds of status questions", row.id);
+    }
+    text
 }
 
 /// What is spent in an hour, in the panel's currency.

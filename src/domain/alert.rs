@@ -26,6 +26,12 @@ pub enum Kind {
     DispatchFrozen,
     /// A panel's catalogue cannot be read.
     CatalogueUnreadable,
+    /// A panel lists far less than before.
+    CatalogShrunk,
+    /// A panel's status rounds tell of no order, and orders are open there.
+    StatusesUnreadable,
+    /// A panel refused orders in words that nobody listed.
+    UnknownWords,
     /// Orders are open at a panel that no process deals with.
     PanelUnserved,
     /// Our balance at a panel is below its `balance_low`.
@@ -65,7 +71,7 @@ pub enum Weight {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::OrdersInDoubt,
         Self::OrdersForReview,
         Self::TakenLate,
@@ -73,6 +79,9 @@ impl Kind {
         Self::BreakerOpen,
         Self::DispatchFrozen,
         Self::CatalogueUnreadable,
+        Self::CatalogShrunk,
+        Self::StatusesUnreadable,
+        Self::UnknownWords,
         Self::PanelUnserved,
         Self::BalanceLow,
         Self::BalanceDrift,
@@ -98,6 +107,9 @@ impl Kind {
             Self::BreakerOpen => "breaker_open",
             Self::DispatchFrozen => "dispatch_frozen",
             Self::CatalogueUnreadable => "catalogue_unreadable",
+            Self::CatalogShrunk => "catalog_shrunk",
+            Self::StatusesUnreadable => "statuses_unreadable",
+            Self::UnknownWords => "unknown_words",
             Self::PanelUnserved => "panel_unserved",
             Self::BalanceLow => "balance_low",
             Self::BalanceDrift => "balance_drift",
@@ -124,6 +136,7 @@ impl Kind {
         match self {
             Self::OrdersInDoubt
             | Self::TakenLate
+            | Self::StatusesUnreadable
             | Self::PanelUnserved
             | Self::BalanceDrift
             | Self::Audit
@@ -135,6 +148,8 @@ impl Kind {
             | Self::BreakerOpen
             | Self::DispatchFrozen
             | Self::CatalogueUnreadable
+            | Self::CatalogShrunk
+            | Self::UnknownWords
             | Self::BalanceLow
             | Self::RunwayShort
             | Self::PriceJump
@@ -157,6 +172,9 @@ impl Kind {
             | Self::BreakerOpen
             | Self::DispatchFrozen
             | Self::CatalogueUnreadable
+            | Self::CatalogShrunk
+            | Self::StatusesUnreadable
+            | Self::UnknownWords
             | Self::BalanceLow
             | Self::BalanceDrift
             | Self::RunwayShort
@@ -201,6 +219,19 @@ impl Kind {
             Self::CatalogueUnreadable => format!(
                 "the catalogue of panel {object} cannot be read; what was read of it before is sold, if anything was, and \
                  another account gets nothing: `panelgate provider list` tells why; then run `panelgate catalog refresh`"
+            ),
+            Self::CatalogShrunk => format!(
+                "panel {object} lists a third less than before, or nothing at all: what is gone is sold as before until a \
+                 reading a day later says the same; see what with `panelgate catalog diff --provider {object}`, and take it \
+                 at its word at once with `panelgate catalog accept {object} --all-gone`"
+            ),
+            Self::StatusesUnreadable => format!(
+                "panel {object} does not tell where orders stand, round after round: its log and `panelgate provider list` \
+                 tell what it says; its orders are asked about again by themselves"
+            ),
+            Self::UnknownWords => format!(
+                "panel {object} refused orders in words that nobody listed, and each costs a person one look: `panelgate \
+                 provider words {object}` shows them with the lines for [provider.words]"
             ),
             Self::PanelUnserved => format!(
                 "orders are open at panel {object} and no process deals with it: start `panelgate serve` with workers \

@@ -21,6 +21,7 @@ pub mod resolve;
 pub mod restored;
 pub mod retire;
 pub mod settle;
+mod statuses;
 pub mod submit;
 pub mod track;
 pub mod withdraw;

@@ -27,6 +27,7 @@ pub mod refills;
 pub mod rounds;
 pub mod show;
 pub mod standing;
+pub mod statuses;
 pub mod transfers;
 pub mod treasury;
 pub mod versions;

@@ -14,6 +14,7 @@ mod asks;
 mod audit;
 mod authorities;
 mod backup;
+mod batches;
 mod books;
 mod breaker;
 mod cancel_races;
