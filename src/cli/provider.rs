@@ -2,15 +2,16 @@
 
 use std::fmt::Write;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::answer::{Answer, WrongUse, maybe_moment, moment, table};
-use crate::cli::provider_probe;
 use crate::cli::session::Session;
+use crate::cli::{provider_probe, provider_prove};
 use crate::domain::clock::Instant;
 use crate::domain::float::Runway;
 use crate::domain::id::ProviderId;
 use crate::orders::track;
+use crate::store::proofs::{self, ProofRow};
 use crate::store::providers::{self, ProviderRow};
 use crate::store::{gates, treasury};
 
@@ -20,6 +21,8 @@ pub enum Command {
     Probe(provider_probe::Options),
     /// Every panel: its catalogue, our balance there and how long it lasts, what is open, in doubt and parked
     List,
+    /// Buy one small order, perhaps twice, to see whether a notpanel panel answers a request_id twice with one order
+    Prove(provider_prove::Options),
     /// Stop sending orders to a panel; everything else goes on
     Pause {
         /// The panel's id
@@ -36,6 +39,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
     match command {
         Command::Probe(_) => Err(WrongUse::because("a probe needs no database")),
         Command::List => list(session).await,
+        Command::Prove(options) => provider_prove::run(session, options).await,
         Command::Pause { provider } => pause(session, provider, true).await,
         Command::Resume { provider } => pause(session, provider, false).await,
     }
@@ -101,6 +105,7 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
         "drift",
         "error",
     ];
+    let proofs = proofs::newest(&session.store).await?;
     let document = providers.iter().map(|row| {
         json!({
             "id": row.id.0, "served": row.held_until.is_some_and(|until| until > now),
@@ -109,6 +114,7 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
             "paused": row.paused, "breaker": row.breaker, "breaker_until": row.breaker_until.map(moment),
             "breaker_cause": (row.breaker != "shut").then_some(&row.breaker_cause),
             "rests_until": row.rests_until.filter(|until| *until > now).map(moment),
+            "request_id_proof": proofs.iter().find(|proof| proof.provider == row.id.0).map(of_proof),
             "statuses_failed": row.statuses_failed,
             "status_batch_learned": batch_learned(row, now),
             "over_delivered": row.over_delivered, "reversals": row.reversals,
@@ -128,6 +134,14 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
         text += &of_statuses(row, now);
     }
     Ok(Answer::new(text, document.collect()))
+}
+
+/// What came of the last proof that it knows adds by their names.
+fn of_proof(proof: &ProofRow) -> Value {
+    json!({
+        "proven": proof.outcome == "honoured", "outcome": proof.outcome, "at": moment(proof.sent_at),
+        "by": proof.asked_by, "account": proof.account, "orders": [proof.first_order, proof.second_order],
+    })
 }
 
 /// How many orders it answers in one question, where that was learned within a day.

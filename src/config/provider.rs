@@ -83,7 +83,7 @@ fn read(mut section: Section<'_>, currencies: Currencies<'_>, place: Place<'_>) 
     let status_batch_max = section.whole("status_batch_max", 1..=100).unwrap_or(100);
     let status_every_s = section.whole("status_every_s", 1..=3_600).unwrap_or(60);
     let balance_low = balance_low(&mut section);
-    let doubts = doubts(&mut section);
+    let doubts = doubts(&mut section, dialect);
     let settling = settling(&mut section);
     let asking = asking(&mut section, dialect);
     let methods = [("POST", Some(AskMethod::Post)), ("GET", Some(AskMethod::Get))];
@@ -115,7 +115,7 @@ fn read(mut section: Section<'_>, currencies: Currencies<'_>, place: Place<'_>) 
     })
 }
 
-fn doubts(section: &mut Section<'_>) -> DoubtSettings {
+fn doubts(section: &mut Section<'_>, dialect: PanelDialect) -> DoubtSettings {
     let usual = DoubtSettings::default();
     let after_h = section.whole("in_doubt_refund_after_h", 1..=HOURS_MAX);
     let policies =
@@ -127,6 +127,7 @@ fn doubts(section: &mut Section<'_>) -> DoubtSettings {
     let doubts = DoubtSettings {
         ids_grow: section.flag("ids_grow").unwrap_or(usual.ids_grow),
         account_is_ours_alone: section.flag("account_is_ours_alone").unwrap_or(usual.account_is_ours_alone),
+        honours_request_id: section.flag("honours_request_id").unwrap_or(usual.honours_request_id),
         visible_after_s: section.whole("visible_after_s", 1..=86_400).unwrap_or(usual.visible_after_s),
         policy,
         in_a_row_max: section.whole("doubts_in_a_row_max", 1..=1_000).unwrap_or(usual.in_a_row_max),
@@ -134,6 +135,12 @@ fn doubts(section: &mut Section<'_>) -> DoubtSettings {
     };
     if doubts.account_is_ours_alone && !doubts.ids_grow {
         section.complain_whole("account_is_ours_alone helps only where ids_grow = true; set both or remove it");
+    }
+    if doubts.honours_request_id && dialect != PanelDialect::Notpanel {
+        section.complain_whole(&format!(
+            "dialect \"{}\" has no request_id; remove honours_request_id = true",
+            dialect.word()
+        ));
     }
     doubts
 }

@@ -15,6 +15,7 @@ pub mod look;
 mod margin;
 pub mod park;
 pub mod place;
+pub mod prove;
 pub mod refill;
 pub mod reroute;
 pub mod resolve;

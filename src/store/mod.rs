@@ -22,6 +22,7 @@ pub mod nodes;
 pub mod open_orders;
 pub mod orders;
 pub mod parked;
+pub mod proofs;
 pub mod providers;
 pub mod refills;
 pub mod rounds;

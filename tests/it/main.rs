@@ -48,6 +48,7 @@ mod placing;
 mod plan;
 mod prices;
 mod probe;
+mod prove;
 mod receiver;
 mod refill_races;
 mod refusals;

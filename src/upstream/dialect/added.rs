@@ -35,6 +35,13 @@ pub(super) fn added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
     Added { id, refusal, complaint, failed }
 }
 
+/// The error text of an answer that is nothing but an error: no id, and no trace of one.
+pub(super) fn unknown_complaint(text: &str) -> Option<String> {
+    let fields = Fields::read(bare(text))?;
+    let names_an_order = has_trace(&fields, DEPTH_MAX);
+    refusal_text(&fields, failed::failed(&fields)).filter(|_| !names_an_order)
+}
+
 /// Whether an id of an order stands somewhere where ids are not read.
 fn has_trace(fields: &Fields<'_>, depth: u8) -> bool {
     let names = ORDER_NAMES.iter().chain(&TRACE_NAMES);

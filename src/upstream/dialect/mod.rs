@@ -96,6 +96,11 @@ impl Catalogue {
     }
 }
 
+/// The error text of an answer to an `add` that is an error and names no order.
+pub(super) fn complained_of_an_add(text: &str) -> Option<String> {
+    added::unknown_complaint(text)
+}
+
 /// Why an answer is not the one that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Complaint {
