@@ -110,7 +110,7 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
         json!({
             "id": row.id.0, "served": row.held_until.is_some_and(|until| until > now),
             "balance": row.balance.map(|balance| balance.to_string()), "balance_at": row.balance_at.map(moment),
-            "services": row.services, "catalogue_at": row.catalogue_at.map(moment), "open": row.open_legs,
+            "services": row.services, "services_missing": row.services_missing, "catalogue_at": row.catalogue_at.map(moment), "open": row.open_legs,
             "paused": row.paused, "breaker": row.breaker, "breaker_until": row.breaker_until.map(moment),
             "breaker_cause": (row.breaker != "shut").then_some(&row.breaker_cause),
             "rests_until": row.rests_until.filter(|until| *until > now).map(moment),

@@ -8,7 +8,7 @@ use crate::domain::clock::Instant;
 use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
-use crate::store::{Store, StoreError, Tx, moves, nodes, statuses};
+use crate::store::{Store, StoreError, Tx, moves, nodes, shrunk, statuses};
 
 /// The most alerts that one list shows.
 pub const ALERTS_MAX: i64 = 500;
@@ -195,7 +195,7 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
 async fn beside(tx: &mut Tx, providers: &[String], now: Instant) -> Result<Vec<Condition>, StoreError> {
     let mut conditions = taken_late(tx, now).await?;
     conditions.extend(of_treasury(tx, providers).await?);
-    conditions.extend(of_answers(tx).await?);
+    conditions.extend(of_answers(tx, providers).await?);
     for (word, object, count) in nodes::troubles(tx, now).await? {
         conditions.push(condition(&word, object, count)?);
     }
@@ -225,10 +225,17 @@ async fn with_causes(tx: &mut Tx, mut conditions: Vec<Condition>) -> Result<Vec<
 }
 
 /// What panels answer, or do not.
-async fn of_answers(tx: &mut Tx) -> Result<Vec<Condition>, StoreError> {
+async fn of_answers(tx: &mut Tx, providers: &[String]) -> Result<Vec<Condition>, StoreError> {
     let told = |kind: Kind| move |(object, count)| Condition { kind, object, count, more: String::new() };
-    let unreadable = statuses::unreadable(tx).await?.into_iter().map(told(Kind::StatusesUnreadable));
-    Ok(unreadable.collect())
+    let mut conditions: Vec<_> =
+        statuses::unreadable(tx).await?.into_iter().map(told(Kind::StatusesUnreadable)).collect();
+    conditions.extend(shrunk::waiting(tx, providers).await?.into_iter().map(|panel| Condition {
+        kind: Kind::CatalogShrunk,
+        more: format!("; {} of {} services are missing", panel.missing, panel.listed),
+        count: panel.missing,
+        object: panel.provider,
+    }));
+    Ok(conditions)
 }
 
 /// What the treasury says: money that runs out, and money that is missing.

@@ -27,6 +27,7 @@ pub mod providers;
 pub mod refills;
 pub mod rounds;
 pub mod show;
+pub mod shrunk;
 pub mod standing;
 pub mod statuses;
 pub mod transfers;

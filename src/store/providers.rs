@@ -24,6 +24,8 @@ pub struct ProviderRow {
     pub balance_at: Option<Instant>,
     /// Services in its catalogue.
     pub services: i64,
+    /// Those of them that it lists no more, and that are sold as before for now.
+    pub services_missing: i64,
     /// Legs by state: `(state, count)`, open ones only.
     pub open_legs: i64,
     /// Legs in doubt.
@@ -190,6 +192,7 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
             p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.breaker_cause, p.rests_until, p.over_delivered, p.reversals, p.margin_held,
             p.margin_saved, p.statuses_failed, p.status_batch_learned, p.status_batch_learned_at,
             (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null) as "services!",
+            (select count(*) from panel_service s where s.provider = p.id and s.missing_at is not null) as "services_missing!",
             (select count(*) from watch w where w.provider = p.id and w.ended_at is null) as "open_legs!",
             (select count(*) from leg l where l.provider = p.id and l.state = 'in_doubt') as "in_doubt!",
             (select count(*) from leg l where l.provider = p.id and l.state = 'parked') as "parked!"
@@ -205,6 +208,7 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         balance: row.balance.map(Money::from_decimal),
         balance_at: row.balance_at,
         services: row.services,
+        services_missing: row.services_missing,
         open_legs: row.open_legs,
         in_doubt: row.in_doubt,
         parked: row.parked,

@@ -62,6 +62,7 @@ mod seconds;
 mod server;
 mod settlement;
 mod shapes;
+mod shrunk;
 mod simulator;
 mod table;
 mod tongues;
