@@ -10,9 +10,11 @@ use crate::cli::{provider_probe, provider_prove};
 use crate::domain::clock::Instant;
 use crate::domain::float::Runway;
 use crate::domain::id::ProviderId;
+use crate::domain::provider::RefusalClass;
 use crate::orders::track;
 use crate::store::proofs::{self, ProofRow};
 use crate::store::providers::{self, ProviderRow};
+use crate::store::refusals::{self, UnknownText};
 use crate::store::{gates, treasury};
 
 #[derive(Debug, clap::Subcommand)]
@@ -23,12 +25,20 @@ pub enum Command {
     List,
     /// Buy one small order, perhaps twice, to see whether a notpanel panel answers a request_id twice with one order
     Prove(provider_prove::Options),
+    /// The words in which a panel refused orders and that nobody listed, with the lines for [provider.words]
+    Words {
+        /// The panel's id
+        provider: String,
+        /// They are seen to: show them no more, and end the alert
+        #[arg(long)]
+        done: bool,
+    },
     /// Stop sending orders to a panel; everything else goes on
     Pause {
         /// The panel's id
         provider: String,
     },
-    /// Send orders to a panel again, also where doubts, errors or slowness had stopped it
+    /// Send orders to a panel again, also where doubts, refusals, errors or slowness had stopped it
     Resume {
         /// The panel's id
         provider: String,
@@ -39,6 +49,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
     match command {
         Command::Probe(_) => Err(WrongUse::because("a probe needs no database")),
         Command::List => list(session).await,
+        Command::Words { provider, done } => words(session, provider, done).await,
         Command::Prove(options) => provider_prove::run(session, options).await,
         Command::Pause { provider } => pause(session, provider, true).await,
         Command::Resume { provider } => pause(session, provider, false).await,
@@ -65,6 +76,54 @@ async fn pause(session: &Session, provider: String, paused: bool) -> anyhow::Res
         (false, false) => format!("orders go to {id} already"),
     };
     Ok(Answer::new(text, json!({ "provider": id.0, "paused": paused, "changed": changed })))
+}
+
+/// What a panel wrote, escaped, and what an operator makes of it.
+async fn words(session: &Session, provider: String, done: bool) -> anyhow::Result<Answer> {
+    session.panel(&provider).await?;
+    let id = ProviderId(provider);
+    if done {
+        let mut tx = session.store.begin().await?;
+        let forgotten = refusals::forget_texts(&mut tx, &id).await?;
+        if forgotten > 0 {
+            session.note(&mut tx, "provider words", &format!("provider {id}: {forgotten} seen to")).await?;
+        }
+        tx.commit().await?;
+        return Ok(Answer::new(
+            format!("{forgotten} texts of {id} are shown no more"),
+            json!({ "provider": id.0, "forgotten": forgotten }),
+        ));
+    }
+    let texts = refusals::texts(&session.store, &id).await?;
+    let mut text = String::new();
+    if texts.is_empty() {
+        text = format!("{id} refused no order in words that nobody listed");
+    } else {
+        let row = |row: &UnknownText| {
+            [row.count.to_string(), moment(row.first_at), moment(row.last_at), format!("{:?}", row.text)]
+        };
+        text += &table(["times", "first", "last", "text"], &texts.iter().map(row).collect::<Vec<_>>());
+        let classes = RefusalClass::ALL.map(RefusalClass::word).join(", ");
+        let _ = writeln!(
+            text,
+            "\nOnly of a text that proves that nothing was placed, with its class for CLASS ({classes}):\n[provider.words]"
+        );
+        for row in &texts {
+            let _ = writeln!(text, "{}", word_line(&row.text));
+        }
+    }
+    let document = texts.iter().map(|row| {
+        json!({
+            "text": row.text, "count": row.count, "first_at": moment(row.first_at), "last_at": moment(row.last_at),
+            "line": word_line(&row.text),
+        })
+    });
+    Ok(Answer::new(text, json!({ "provider": id.0, "words": document.collect::<Value>() })))
+}
+
+/// A line of `[provider.words]`, whose text is written as JSON does, which TOML reads; its class is for a person to say.
+fn word_line(text: &str) -> String {
+    format!("{} = \"CLASS\"", Value::from(text).to_string().replace('\u{7f}', "\\u007f"))
 }
 
 async fn list(session: &Session) -> anyhow::Result<Answer> {
@@ -186,6 +245,7 @@ fn state(row: &ProviderRow, now: Instant) -> &'static str {
             "open" => match row.breaker_cause.as_str() {
                 "errors" => "stopped by errors",
                 "slowness" => "stopped by slowness",
+                "refusals" => "stopped by refusals",
                 _ => "stopped by doubts",
             },
             "probation" => "on probation",

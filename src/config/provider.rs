@@ -12,7 +12,7 @@ use crate::domain::id::ProviderId;
 use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::{
     AskMethod, AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus,
-    PanelWord, ProviderSettings, RefusalClass, Reversal, SettlingSettings,
+    PanelWord, ProviderSettings, RefusalClass, Reversal, SettlingSettings, WORD_BYTES_MAX,
 };
 use crate::upstream::check_ca_file;
 
@@ -22,8 +22,6 @@ const ID_BYTES_MAX: usize = 40;
 const URL_BYTES_MAX: usize = 2_048;
 /// The longest name of a file.
 const FILE_NAME_BYTES_MAX: usize = 1_024;
-/// The longest text of a panel that `words` can explain.
-const WORD_BYTES_MAX: usize = 200;
 
 /// The longest `timeout_ms`: an order that is being sent for five minutes is a fault that the audit looks for.
 const TIMEOUT_MS_MAX: i64 = 240_000;

@@ -216,23 +216,10 @@ impl Kind {
             Self::DispatchFrozen => {
                 "nothing is sent to any panel: thaw with `panelgate dispatch thaw` when orders may go out".to_owned()
             }
-            Self::CatalogueUnreadable => format!(
-                "the catalogue of panel {object} cannot be read; what was read of it before is sold, if anything was, and \
-                 another account gets nothing: `panelgate provider list` tells why; then run `panelgate catalog refresh`"
-            ),
-            Self::CatalogShrunk => format!(
-                "panel {object} lists a third less than before, or nothing at all: what is gone is sold as before until a \
-                 reading a day later says the same; see what with `panelgate catalog diff --provider {object}`, and take it \
-                 at its word at once with `panelgate catalog accept {object} --all-gone`"
-            ),
-            Self::StatusesUnreadable => format!(
-                "panel {object} does not tell where orders stand, round after round: its log and `panelgate provider list` \
-                 tell what it says; its orders are asked about again by themselves"
-            ),
-            Self::UnknownWords => format!(
-                "panel {object} refused orders in words that nobody listed, and each costs a person one look: `panelgate \
-                 provider words {object}` shows them with the lines for [provider.words]"
-            ),
+            Self::CatalogueUnreadable => catalogue_unreadable(object),
+            Self::CatalogShrunk => catalog_shrunk(object),
+            Self::StatusesUnreadable => statuses_unreadable(object),
+            Self::UnknownWords => unknown_words(object),
             Self::PanelUnserved => format!(
                 "orders are open at panel {object} and no process deals with it: start `panelgate serve` with workers \
                  and with the panel's block in its file"
@@ -290,6 +277,34 @@ fn below_floor(object: &str) -> String {
     format!(
         "what panel {object} charges leaves less than floor_percent of fixed prices that are sold all the same: look with \
          `panelgate catalog list --provider {object}`, and raise their rate or add a cheaper route"
+    )
+}
+
+fn catalogue_unreadable(object: &str) -> String {
+    format!(
+        "the catalogue of panel {object} cannot be read; what was read of it before is sold, if anything was, and \
+         another account gets nothing: `panelgate provider list` tells why; then run `panelgate catalog refresh`"
+    )
+}
+
+fn catalog_shrunk(object: &str) -> String {
+    format!(
+        "panel {object} lists a third less than before, or nothing at all: what is gone is sold as before until a reading a \
+         day later says the same; take the panel at its word at once with `panelgate catalog accept {object} --all-gone`"
+    )
+}
+
+fn statuses_unreadable(object: &str) -> String {
+    format!(
+        "panel {object} does not tell where orders stand, round after round: the log tells what it says instead, and \
+         `panelgate provider list` for how long; it is asked again by itself"
+    )
+}
+
+fn unknown_words(object: &str) -> String {
+    format!(
+        "panel {object} refused orders in words that nobody listed, and each costs a person one look: `panelgate provider \
+         words {object}` shows them with the lines for [provider.words], and ends this with --done"
     )
 }
 

@@ -233,6 +233,9 @@ pub enum Reversal {
     Clawback,
 }
 
+/// The longest text of a panel's that a block can list, in bytes.
+pub const WORD_BYTES_MAX: usize = 200;
+
 /// What one of a panel's texts means: a status, or a refusal's class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PanelWord {

@@ -103,7 +103,7 @@ impl Delivery {
             }
         };
         if verdict != RungVerdict::Unknown {
-            mind(&mut tx, settings, &said.verdict, now).await?;
+            mind(&mut tx, settings, leg.order, &said.verdict, now).await?;
         }
         doubts::climbed(&mut tx, leg.id, Rung::RequestId, verdict, &said.words, now).await?;
         tx.commit().await?;

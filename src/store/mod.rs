@@ -25,6 +25,7 @@ pub mod parked;
 pub mod proofs;
 pub mod providers;
 pub mod refills;
+pub mod refusals;
 pub mod rounds;
 pub mod show;
 pub mod shrunk;

@@ -68,6 +68,7 @@ mod table;
 mod tongues;
 mod treasury;
 mod types;
+mod unknown_words;
 mod verdicts;
 mod wire;
 mod workers;

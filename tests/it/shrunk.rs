@@ -45,7 +45,8 @@ async fn ten() -> (Scripted, World) {
 }
 
 async fn reads(panel: &Scripted, world: &World, catalogue: &str) {
-    panel.change(|script| script.services = catalogue.to_owned());
+    let catalogue = catalogue.to_owned();
+    panel.change(|script| script.services = catalogue);
     world.house.refresh().await.unwrap();
 }
 

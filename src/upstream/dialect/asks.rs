@@ -41,12 +41,10 @@ pub(super) fn refill(text: &str, own: &Words) -> Asked {
     let found = of_row(&fields).or_else(|| nested.as_ref().and_then(of_row));
     let (refused, failed) = (refusal(&fields, "refill"), tells_of_failure(&fields, own));
     match (found, refused) {
-        (Some(_), Some(_)) => Asked::Unclear,
-        (Some(_), None) if failed => Asked::Unclear,
-        (Some(id), None) => Asked::Taken(Some(PanelRefill(id))),
+        (Some(id), None) if !failed => Asked::Taken(Some(PanelRefill(id))),
         (None, Some(text)) => Asked::Refused(text),
         (None, None) if says_yes(&fields) && !failed => Asked::Taken(None),
-        (None, None) => Asked::Unclear,
+        (Some(_), _) | (None, None) => Asked::Unclear,
     }
 }
 

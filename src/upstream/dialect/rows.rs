@@ -49,10 +49,8 @@ fn listed(list: &[&RawValue], asked: &[PanelOrder], own: &Words) -> Result<Rows,
     if let ([raw], [order]) = (list, asked) {
         let names_one = Fields::read(raw.get()).is_some_and(|fields| fields.first(&ORDER_NAMES, id).is_some());
         if !names_one {
-            return match row(raw, own) {
-                Row::Missing => Err(Complaint::Unreadable),
-                row => Ok(vec![(order.clone(), row)]),
-            };
+            let row = row(raw, own);
+            return if row == Row::Missing { Err(Complaint::Unreadable) } else { Ok(vec![(order.clone(), row)]) };
         }
     }
     let named = list.iter().filter_map(|raw| {

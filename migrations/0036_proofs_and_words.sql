@@ -69,3 +69,7 @@ create table refusal_run (
 alter table provider
     drop constraint provider_breaker_cause,
     add constraint provider_breaker_cause check (breaker_cause in ('doubts', 'errors', 'slowness', 'refusals'));
+
+alter table exchange
+    -- The panel said no in words that nobody listed: the order is in doubt, and no answer was lost.
+    add column in_unknown_words boolean not null default false;
