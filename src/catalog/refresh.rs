@@ -73,7 +73,7 @@ pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Resul
             let (mapping, now) = (catalog.mapping(), clock.now());
             let mut tx = store.begin().await?;
             let asked = (provider, &*panel.account());
-            let moved = catalogue::import(&mut tx, asked, &services, mapping.price_jump, now).await?;
+            let imported = catalogue::import(&mut tx, asked, &services, mapping.price_jump, now).await?;
             imports::after_reading(&mut tx, &mapping, provider, now).await?;
             if panel.is_replaced() {
                 // The one that took its place lists something else, and may have been read already.
@@ -81,7 +81,15 @@ pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Resul
                 return Ok((provider.0.clone(), Err("another address or account took the panel's place".to_owned())));
             }
             tx.commit().await?;
-            tracing::info!(%provider, services = services.len(), moved, "a panel's catalogue was read");
+            if imported.missing > 0 {
+                let missing = imported.missing;
+                tracing::warn!(
+                    %provider, services = services.len(), missing,
+                    "the panel lists far less than before: what is missing is sold as before until a reading a day later \
+                     says the same, or `catalog accept {provider} --all-gone`"
+                );
+            }
+            tracing::info!(%provider, services = services.len(), moved = imported.moved, "a panel's catalogue was read");
             Ok((provider.0.clone(), Ok(services.len())))
         }
         Err(failure) => {

@@ -50,6 +50,9 @@ pub enum Command {
         /// What it costs, in the panel's currency, as you saw it: nothing is accepted where it costs something else by now
         #[arg(long, requires = "service")]
         rate: Option<String>,
+        /// Take the panel at its word where it lists far less than before: what is missing is gone
+        #[arg(long, conflicts_with_all = ["service", "rate"])]
+        all_gone: bool,
     },
 }
 
@@ -58,7 +61,8 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
         Command::List { provider, customer } => list(session, provider.as_deref(), customer.as_deref()).await,
         Command::Refresh => refresh(session).await,
         Command::Diff(options) => moves::diff(session, &options).await,
-        Command::Accept { provider, service, rate } => {
+        Command::Accept { provider, all_gone: true, .. } => moves::accept_gone(session, provider).await,
+        Command::Accept { provider, service, rate, all_gone: false } => {
             moves::accept(session, provider, service.as_deref(), rate.as_deref()).await
         }
     }

@@ -236,6 +236,10 @@ fn provider_block(panel: &Pretended) -> String {
         CURRENCY => String::new(),
         theirs => format!("   # the real one bills in {theirs}, which takes an [exchange] table"),
     };
+    let honours = match panel.dialect {
+        PanelDialect::Notpanel => "honours_request_id = true\n",
+        PanelDialect::Classic | PanelDialect::Paynow => "",
+    };
     format!(
         r#"
 [[provider]]
@@ -247,7 +251,7 @@ currency = "{CURRENCY}"{remark}
 requests_per_second = 100
 timeout_ms = 5_000
 status_every_s = 1
-"#
+{honours}"#
     )
 }
 

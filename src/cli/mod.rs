@@ -22,6 +22,7 @@ mod place;
 mod plan;
 mod provider;
 mod provider_probe;
+mod provider_prove;
 mod replace;
 mod rollback;
 mod serve;

@@ -14,8 +14,8 @@ use crate::domain::clock::Instant;
 use crate::domain::id::ProviderId;
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::Route;
-use crate::store::catalogue;
 use crate::store::moves::{self, KINDS, Move};
+use crate::store::{catalogue, shrunk};
 
 /// Moves of each kind that are printed for people, and for scripts.
 const SHOWN_MAX: i64 = 20;
@@ -261,4 +261,29 @@ pub async fn accept(
         .iter()
         .map(|one| json!({ "service": one.service, "was": one.was.to_string(), "accepted": one.became.to_string() }));
     Ok(Answer::new(text, json!({ "provider": provider.0, "accepted": document.collect::<Value>() })))
+}
+
+/// Takes a panel at its word that lists far less than before: what is missing is sold no more.
+pub async fn accept_gone(session: &Session, provider: String) -> anyhow::Result<Answer> {
+    let provider = ProviderId(provider);
+    let mut tx = session.store.begin().await?;
+    if !moves::is_known(&mut tx, &provider, None).await? {
+        anyhow::bail!("no panel {:?}; `provider list` shows all", provider.0);
+    }
+    catalogue::only_one(&mut tx, &provider).await?;
+    let gone = shrunk::accept_gone(&mut tx, &provider, session.now()).await?;
+    if !gone.is_empty() {
+        catalogue::renew(&mut tx, &provider).await?;
+        let named: Vec<&str> = gone.iter().take(ACCEPTED_NAMED_MAX).map(String::as_str).collect();
+        let more = gone.len() - named.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let object = format!("provider {provider} all gone: services {}{more}", named.join(", "));
+        session.note(&mut tx, "catalog accept", &object).await?;
+    }
+    tx.commit().await?;
+    let text = match gone.len() {
+        0 => format!("no service of panel {provider} is missing"),
+        count => format!("{count} services of panel {provider} are gone, and sold no more by it"),
+    };
+    Ok(Answer::new(text, json!({ "provider": provider.0, "gone": gone })))
 }

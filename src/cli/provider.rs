@@ -2,15 +2,19 @@
 
 use std::fmt::Write;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::answer::{Answer, WrongUse, maybe_moment, moment, table};
-use crate::cli::provider_probe;
 use crate::cli::session::Session;
+use crate::cli::{provider_probe, provider_prove};
 use crate::domain::clock::Instant;
 use crate::domain::float::Runway;
 use crate::domain::id::ProviderId;
+use crate::domain::provider::RefusalClass;
+use crate::orders::track;
+use crate::store::proofs::{self, ProofRow};
 use crate::store::providers::{self, ProviderRow};
+use crate::store::refusals::{self, UnknownText};
 use crate::store::{gates, treasury};
 
 #[derive(Debug, clap::Subcommand)]
@@ -19,12 +23,22 @@ pub enum Command {
     Probe(provider_probe::Options),
     /// Every panel: its catalogue, our balance there and how long it lasts, what is open, in doubt and parked
     List,
+    /// Buy one small order, perhaps twice, to see whether a notpanel panel answers a request_id twice with one order
+    Prove(provider_prove::Options),
+    /// The words in which a panel refused orders and that nobody listed, with the lines for [provider.words]
+    Words {
+        /// The panel's id
+        provider: String,
+        /// They are seen to: show them no more, and end the alert
+        #[arg(long)]
+        done: bool,
+    },
     /// Stop sending orders to a panel; everything else goes on
     Pause {
         /// The panel's id
         provider: String,
     },
-    /// Send orders to a panel again, also where doubts, errors or slowness had stopped it
+    /// Send orders to a panel again, also where doubts, refusals, errors or slowness had stopped it
     Resume {
         /// The panel's id
         provider: String,
@@ -35,6 +49,8 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
     match command {
         Command::Probe(_) => Err(WrongUse::because("a probe needs no database")),
         Command::List => list(session).await,
+        Command::Words { provider, done } => words(session, provider, done).await,
+        Command::Prove(options) => provider_prove::run(session, options).await,
         Command::Pause { provider } => pause(session, provider, true).await,
         Command::Resume { provider } => pause(session, provider, false).await,
     }
@@ -60,6 +76,54 @@ async fn pause(session: &Session, provider: String, paused: bool) -> anyhow::Res
         (false, false) => format!("orders go to {id} already"),
     };
     Ok(Answer::new(text, json!({ "provider": id.0, "paused": paused, "changed": changed })))
+}
+
+/// What a panel wrote, escaped, and what an operator makes of it.
+async fn words(session: &Session, provider: String, done: bool) -> anyhow::Result<Answer> {
+    session.panel(&provider).await?;
+    let id = ProviderId(provider);
+    if done {
+        let mut tx = session.store.begin().await?;
+        let forgotten = refusals::forget_texts(&mut tx, &id).await?;
+        if forgotten > 0 {
+            session.note(&mut tx, "provider words", &format!("provider {id}: {forgotten} seen to")).await?;
+        }
+        tx.commit().await?;
+        return Ok(Answer::new(
+            format!("{forgotten} texts of {id} are shown no more"),
+            json!({ "provider": id.0, "forgotten": forgotten }),
+        ));
+    }
+    let texts = refusals::texts(&session.store, &id).await?;
+    let mut text = String::new();
+    if texts.is_empty() {
+        text = format!("{id} refused no order in words that nobody listed");
+    } else {
+        let row = |row: &UnknownText| {
+            [row.count.to_string(), moment(row.first_at), moment(row.last_at), format!("{:?}", row.text)]
+        };
+        text += &table(["times", "first", "last", "text"], &texts.iter().map(row).collect::<Vec<_>>());
+        let classes = RefusalClass::ALL.map(RefusalClass::word).join(", ");
+        let _ = writeln!(
+            text,
+            "\nOnly of a text that proves that nothing was placed, with its class for CLASS ({classes}):\n[provider.words]"
+        );
+        for row in &texts {
+            let _ = writeln!(text, "{}", word_line(&row.text));
+        }
+    }
+    let document = texts.iter().map(|row| {
+        json!({
+            "text": row.text, "count": row.count, "first_at": moment(row.first_at), "last_at": moment(row.last_at),
+            "line": word_line(&row.text),
+        })
+    });
+    Ok(Answer::new(text, json!({ "provider": id.0, "words": document.collect::<Value>() })))
+}
+
+/// A line of `[provider.words]`, whose text is written as JSON does, which TOML reads; its class is for a person to say.
+fn word_line(text: &str) -> String {
+    format!("{} = \"CLASS\"", Value::from(text).to_string().replace('\u{7f}', "\\u007f"))
 }
 
 async fn list(session: &Session) -> anyhow::Result<Answer> {
@@ -100,14 +164,18 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
         "drift",
         "error",
     ];
+    let proofs = proofs::newest(&session.store).await?;
     let document = providers.iter().map(|row| {
         json!({
             "id": row.id.0, "served": row.held_until.is_some_and(|until| until > now),
             "balance": row.balance.map(|balance| balance.to_string()), "balance_at": row.balance_at.map(moment),
-            "services": row.services, "catalogue_at": row.catalogue_at.map(moment), "open": row.open_legs,
+            "services": row.services, "services_missing": row.services_missing, "catalogue_at": row.catalogue_at.map(moment), "open": row.open_legs,
             "paused": row.paused, "breaker": row.breaker, "breaker_until": row.breaker_until.map(moment),
             "breaker_cause": (row.breaker != "shut").then_some(&row.breaker_cause),
             "rests_until": row.rests_until.filter(|until| *until > now).map(moment),
+            "request_id_proof": proofs.iter().find(|proof| proof.provider == row.id.0).map(of_proof),
+            "statuses_failed": row.statuses_failed,
+            "status_batch_learned": batch_learned(row, now),
             "over_delivered": row.over_delivered, "reversals": row.reversals,
             "margin_held": row.margin_held, "margin_saved": row.margin_saved.to_string(), "in_doubt": row.in_doubt, "parked": row.parked, "error": row.catalogue_error,
             "currency": runway(row).and_then(|runway| runway.currency.clone()),
@@ -121,7 +189,43 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
         let (id, times, saved) = (&row.id, row.margin_held, row.margin_saved);
         let _ = writeln!(text, "{id}: the margin guard kept {times} legs from it, which would have cost {saved} more");
     }
+    for row in &providers {
+        text += &of_statuses(row, now);
+    }
     Ok(Answer::new(text, document.collect()))
+}
+
+/// What came of the last proof that it knows adds by their names.
+fn of_proof(proof: &ProofRow) -> Value {
+    json!({
+        "proven": proof.outcome == "honoured", "outcome": proof.outcome, "at": moment(proof.sent_at),
+        "by": proof.asked_by, "account": proof.account, "orders": [proof.first_order, proof.second_order],
+    })
+}
+
+/// How many orders it answers in one question, where that was learned within a day.
+fn batch_learned(row: &ProviderRow, now: Instant) -> Option<i32> {
+    row.status_batch_learned.filter(|(_, at)| now - *at < track::BATCH_REMEMBERED).map(|(batch, _)| batch)
+}
+
+/// How the panel answers who asks about its orders, where that is worth a line.
+fn of_statuses(row: &ProviderRow, now: Instant) -> String {
+    let mut text = String::new();
+    match batch_learned(row, now) {
+        Some(1) => {
+            let _ =
+                writeln!(text, "{}: answers no status questions about several orders; it is asked one by one", row.id);
+        }
+        Some(batch) => {
+            let _ = writeln!(text, "{}: answers status questions about {batch} orders at most", row.id);
+        }
+        None => {}
+    }
+    if row.statuses_failed > 0 {
+        let rounds = row.statuses_failed;
+        let _ = writeln!(text, "{}: told of no order in the last {rounds} rounds of status questions", row.id);
+    }
+    text
 }
 
 /// What is spent in an hour, in the panel's currency.
@@ -141,6 +245,7 @@ fn state(row: &ProviderRow, now: Instant) -> &'static str {
             "open" => match row.breaker_cause.as_str() {
                 "errors" => "stopped by errors",
                 "slowness" => "stopped by slowness",
+                "refusals" => "stopped by refusals",
                 _ => "stopped by doubts",
             },
             "probation" => "on probation",

@@ -194,7 +194,17 @@ pub fn read_on(
     if process.telemetry.otlp_endpoint.is_some() {
         notes.push("accepted, not used yet: [telemetry] otlp_endpoint".to_owned());
     }
+    notes.extend(mapping.providers.iter().filter(|provider| provider.is_asked_again_unproven()).map(unproven));
     Ok(File { mapping: Arc::new(mapping), alerts, process, notes, text: text.to_owned() })
+}
+
+/// What a person is told of a panel of which nothing says that it knows adds by their names.
+fn unproven(provider: &crate::domain::provider::ProviderSettings) -> String {
+    let id = &provider.id;
+    format!(
+        "provider \"{id}\": dialect notpanel without honours_request_id = true: its doubts go by the other checks until \
+         `panelgate provider prove {id}` shows that it answers a request_id twice with one order"
+    )
 }
 
 fn parse_toml<'t>(told: &Told<'_>, text: &'t str) -> Option<Spanned<DeTable<'t>>> {

@@ -12,7 +12,7 @@ use crate::domain::id::ProviderId;
 use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::{
     AskMethod, AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus,
-    PanelWord, ProviderSettings, RefusalClass, Reversal, SettlingSettings,
+    PanelWord, ProviderSettings, RefusalClass, Reversal, SettlingSettings, WORD_BYTES_MAX,
 };
 use crate::orders::lease::LEASE_S;
 use crate::upstream::check_ca_file;
@@ -23,8 +23,6 @@ const ID_BYTES_MAX: usize = 40;
 const URL_BYTES_MAX: usize = 2_048;
 /// The longest name of a file.
 const FILE_NAME_BYTES_MAX: usize = 1_024;
-/// The longest text of a panel that `words` can explain.
-const WORD_BYTES_MAX: usize = 200;
 
 /// The longest `timeout_ms`: an order that is being sent for five minutes is a fault that the audit looks for.
 const TIMEOUT_MS_MAX: i64 = 240_000;
@@ -84,7 +82,7 @@ fn read(mut section: Section<'_>, currencies: Currencies<'_>, place: Place<'_>) 
     let status_batch_max = section.whole("status_batch_max", 1..=100).unwrap_or(100);
     let status_every_s = section.whole("status_every_s", 1..=3_600).unwrap_or(60);
     let balance_low = balance_low(&mut section);
-    let doubts = doubts(&mut section);
+    let doubts = doubts(&mut section, dialect);
     visible_late_enough(&mut section, &doubts, timeout_ms);
     let settling = settling(&mut section);
     let asking = asking(&mut section, dialect);
@@ -117,7 +115,7 @@ fn read(mut section: Section<'_>, currencies: Currencies<'_>, place: Place<'_>) 
     })
 }
 
-fn doubts(section: &mut Section<'_>) -> DoubtSettings {
+fn doubts(section: &mut Section<'_>, dialect: PanelDialect) -> DoubtSettings {
     let usual = DoubtSettings::default();
     let after_h = section.whole("in_doubt_refund_after_h", 1..=HOURS_MAX);
     let policies =
@@ -129,6 +127,7 @@ fn doubts(section: &mut Section<'_>) -> DoubtSettings {
     let doubts = DoubtSettings {
         ids_grow: section.flag("ids_grow").unwrap_or(usual.ids_grow),
         account_is_ours_alone: section.flag("account_is_ours_alone").unwrap_or(usual.account_is_ours_alone),
+        honours_request_id: section.flag("honours_request_id").unwrap_or(usual.honours_request_id),
         visible_after_s: section.whole("visible_after_s", 1..=86_400).unwrap_or(usual.visible_after_s),
         policy,
         in_a_row_max: section.whole("doubts_in_a_row_max", 1..=1_000).unwrap_or(usual.in_a_row_max),
@@ -136,6 +135,12 @@ fn doubts(section: &mut Section<'_>) -> DoubtSettings {
     };
     if doubts.account_is_ours_alone && !doubts.ids_grow {
         section.complain_whole("account_is_ours_alone helps only where ids_grow = true; set both or remove it");
+    }
+    if doubts.honours_request_id && dialect != PanelDialect::Notpanel {
+        section.complain_whole(&format!(
+            "dialect \"{}\" has no request_id; remove honours_request_id = true",
+            dialect.word()
+        ));
     }
     doubts
 }

@@ -52,6 +52,12 @@ pub enum Kind {
     KeyMissing,
     /// The clock of a node's machine is not the database's; the object is the node.
     ClockOff,
+    /// A panel lists far less than before.
+    CatalogShrunk,
+    /// A panel's status rounds tell of no order, and orders are open there.
+    StatusesUnreadable,
+    /// A panel refused orders in words that nobody listed.
+    UnknownWords,
 }
 
 /// How loudly the log is told.
@@ -76,7 +82,7 @@ struct Row {
 }
 
 /// Every kind, in the order of [`Kind`].
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 24] = [
     Row {
         kind: Kind::OrdersInDoubt,
         word: "orders_in_doubt",
@@ -253,6 +259,33 @@ const ROWS: [Row; 21] = [
         words: "the clock of the machine of node {object} is not the database's: orders and money go \
              by the database's, but the node's log tells other times; set the clock right (NTP), \
              of whichever of the two is wrong",
+    },
+    Row {
+        kind: Kind::CatalogShrunk,
+        word: "catalog_shrunk",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "panel {object} lists a third less than before, or nothing at all: what is gone is \
+             sold as before until a reading a day later says the same; take the panel at its word \
+             at once with `panelgate catalog accept {object} --all-gone`",
+    },
+    Row {
+        kind: Kind::StatusesUnreadable,
+        word: "statuses_unreadable",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "panel {object} does not tell where orders stand, round after round: the log tells \
+             what it says instead, and `panelgate provider list` for how long; it is asked again \
+             by itself",
+    },
+    Row {
+        kind: Kind::UnknownWords,
+        word: "unknown_words",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "panel {object} refused orders in words that nobody listed, and each costs a person \
+             one look: `panelgate provider words {object}` shows them with the lines for \
+             [provider.words], and ends this with --done",
     },
 ];
 

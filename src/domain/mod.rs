@@ -12,6 +12,7 @@ pub mod limit;
 pub mod money;
 pub mod network;
 pub mod order;
+pub mod proof;
 pub mod provider;
 pub mod refill;
 pub mod refusal;

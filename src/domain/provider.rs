@@ -110,6 +110,11 @@ pub struct ProviderSettings {
 }
 
 impl ProviderSettings {
+    /// Whether its dialect has names for adds, and the operator does not say that it knows them again.
+    pub fn is_asked_again_unproven(&self) -> bool {
+        self.dialect == PanelDialect::Notpanel && !self.doubts.honours_request_id
+    }
+
     /// How long an `add` may take.
     pub fn add_timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
@@ -133,6 +138,8 @@ pub struct DoubtSettings {
     pub ids_grow: bool,
     /// Whether nobody but this gateway orders with our key there.
     pub account_is_ours_alone: bool,
+    /// Whether the operator knows that it answers a `request_id` that it was told before with the order that it has.
+    pub honours_request_id: bool,
     /// How long a young order may be unknown to its status call.
     pub visible_after_s: u32,
     /// What happens to a doubt that nothing ends.
@@ -148,6 +155,7 @@ impl Default for DoubtSettings {
         Self {
             ids_grow: false,
             account_is_ours_alone: false,
+            honours_request_id: false,
             visible_after_s: 3_600,
             policy: InDoubtPolicy::Hold,
             in_a_row_max: 3,
@@ -224,6 +232,9 @@ pub enum Reversal {
     /// What the wallet holds above its floor is taken back; the house bears the rest.
     Clawback,
 }
+
+/// The longest text of a panel's that a block can list, in bytes.
+pub const WORD_BYTES_MAX: usize = 200;
 
 /// What one of a panel's texts means: a status, or a refusal's class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,6 +69,8 @@ pub enum Reason {
     Doubt,
     /// The doubt ended.
     DoubtOver,
+    /// An order of the house's own at a panel, which proves how it answers: cost to float.
+    Proof,
 }
 
 impl Reason {
@@ -87,6 +89,7 @@ impl Reason {
             Self::CostCorrection => "cost_correction",
             Self::Doubt => "doubt",
             Self::DoubtOver => "doubt_over",
+            Self::Proof => "proof",
         }
     }
 }

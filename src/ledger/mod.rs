@@ -5,7 +5,7 @@
 pub mod audit;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{CustomerId, OrderId};
+use crate::domain::id::{CustomerId, OrderId, ProviderId};
 use crate::domain::money::Money;
 use crate::domain::transfer::{Account, Reason};
 use crate::store::legs::LockedLeg;
@@ -170,6 +170,16 @@ pub async fn expose(tx: &mut Tx, leg: &LockedLeg, at: Instant) -> Result<(), Sto
 /// The doubt, if there was one, is over; what its end costs is booked by itself.
 pub async fn unexpose(tx: &mut Tx, leg: &LockedLeg, at: Instant) -> Result<(), StoreError> {
     move_if_any(tx, leg, (float_of(leg), doubt_of(leg)), leg.exposed, Reason::DoubtOver, at).await
+}
+
+/// The house bought something at a panel for itself: what it costs leaves what the panel holds of ours. No order of a
+/// customer's is behind it.
+pub async fn own_cost(tx: &mut Tx, provider: &ProviderId, amount: Money, at: Instant) -> Result<(), StoreError> {
+    if !amount.is_positive() {
+        return Ok(());
+    }
+    let (cost, float) = (Account::Cost(provider.clone()), Account::Float(provider.clone()));
+    transfers::of_the_house(tx, &cost, &float, amount, Reason::Proof, at).await
 }
 
 fn cost_of(leg: &LockedLeg) -> Account {

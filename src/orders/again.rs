@@ -6,11 +6,12 @@
 
 use crate::domain::doubt::{Retold, Rung, RungVerdict, Sought};
 use crate::domain::leg::{Evidence, LeasedLeg, LegState};
-use crate::domain::provider::ProviderSettings;
+use crate::domain::proof::Outcome;
+use crate::domain::provider::{PanelDialect, ProviderSettings};
 use crate::orders::health::mind;
 use crate::orders::{Delivery, submit, track};
 use crate::store::legs::Witness;
-use crate::store::{StoreError, cancels, doubts, legs, orders};
+use crate::store::{StoreError, cancels, doubts, legs, orders, proofs};
 use crate::upstream::Panel;
 
 /// What a person is told who must decide.
@@ -21,6 +22,9 @@ impl Delivery {
     pub(super) async fn ask_again(&self, panel: &Panel, sought: &Sought, epoch: i64) -> Result<bool, StoreError> {
         // Whoever asked first may still be waiting for the answer.
         if sought.sent_at >= submit::overdue(panel.settings(), self.clock.now()) {
+            return Ok(false);
+        }
+        if !self.honours_request_id(panel).await? {
             return Ok(false);
         }
         let leg = doubts::as_sent(&self.store, sought.leg).await?;
@@ -36,6 +40,21 @@ impl Delivery {
         let (said, retold) = panel.add_again(slot, &leg, leave_by).await;
         tracing::info!(order = %leg.order, provider = %leg.route.provider, ?retold, "a doubt was asked for again");
         self.conclude_again(panel.settings(), &leg, &said, &retold).await
+    }
+
+    /// Whether the panel is known to answer a name that it was told before with the order that it has: by the operator's
+    /// word, or by a proof of this very account. A proof of the contrary is believed over the operator.
+    async fn honours_request_id(&self, panel: &Panel) -> Result<bool, StoreError> {
+        let settings = panel.settings();
+        if settings.dialect != PanelDialect::Notpanel {
+            return Ok(false);
+        }
+        let proof = proofs::last_of(&self.store, &settings.id, &panel.account()).await?;
+        Ok(match proof {
+            Some(Outcome::Honoured) => true,
+            Some(Outcome::NotHonoured) => false,
+            Some(Outcome::Lost | Outcome::Refused) | None => settings.doubts.honours_request_id,
+        })
     }
 
     /// Writes down what the panel told of the first asking, and draws the conclusion.
@@ -85,7 +104,7 @@ impl Delivery {
             }
         };
         if verdict != RungVerdict::Unknown {
-            mind(&mut tx, settings, &said.verdict, now).await?;
+            mind(&mut tx, settings, leg.order, &said.verdict, now).await?;
         }
         doubts::climbed(&mut tx, leg.id, Rung::RequestId, verdict, &said.words, now).await?;
         tx.commit().await?;

@@ -11,12 +11,13 @@ use crate::domain::order::OrderState;
 use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::domain::service::Route;
 use crate::ledger;
-use crate::orders::health::mind;
+use crate::orders::health::{mind, mind_unknown_words};
 use crate::orders::reroute::{self, Leaving, Sale, Sight};
 use crate::orders::{Delivery, settle, track};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{LockedLeg, Turn, Witness};
 use crate::store::{StoreError, Tx, legs, orders};
+use crate::upstream::unknown_refusal;
 
 /// The longest wait before something that never left is tried again.
 const UNSENT_WAIT_S_MAX: i64 = 60;
@@ -66,6 +67,7 @@ impl Delivery {
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "an answer came for a leg that moved on");
             return taken_after_all(tx, &leg, attempt, said, now).await;
         }
+        let unknown_words = unknown_refusal(said).filter(|_| speaker == Speaker::Panel);
         let said = Evidence { verdict: believed(&leg, &said.verdict), ..said.clone() };
         legs::record(&mut tx, leg.id, attempt, &said, now).await?;
         match &said.verdict {
@@ -80,8 +82,10 @@ impl Delivery {
             Verdict::NeverSent => self.never_sent(&mut tx, &leg, now).await?,
             Verdict::InDoubt => in_doubt(&mut tx, &leg, "the answer does not tell whether it was placed", now).await?,
         }
-        if speaker == Speaker::Panel {
-            mind(&mut tx, settings, &said.verdict, now).await?;
+        match unknown_words {
+            Some(text) => mind_unknown_words(&mut tx, settings, (&leg, attempt), &text, now).await?,
+            None if speaker == Speaker::Panel => mind(&mut tx, settings, leg.order, &said.verdict, now).await?,
+            None => {}
         }
         tx.commit().await?;
         Ok(())
@@ -143,7 +147,8 @@ impl Delivery {
             RefusalClass::Link | RefusalClass::Quantity | RefusalClass::Parameters => {
                 self.end_refused(tx, leg, why, now).await
             }
-            RefusalClass::Money | RefusalClass::Key | RefusalClass::RateLimit => {
+            // Our fault or the panel's, and never the order's: it is not ended for it.
+            RefusalClass::Money | RefusalClass::Key | RefusalClass::RateLimit | RefusalClass::Action => {
                 if self.by_next_route(tx, leg, why, now).await? {
                     return Ok(());
                 }
@@ -151,7 +156,7 @@ impl Delivery {
                 park(tx, leg, class, again, now).await
             }
             RefusalClass::Active if !waited_long => park(tx, leg, class, again, now).await,
-            RefusalClass::Active | RefusalClass::Service | RefusalClass::Action => {
+            RefusalClass::Active | RefusalClass::Service => {
                 if self.by_next_route(tx, leg, why, now).await? {
                     return Ok(());
                 }

@@ -18,7 +18,7 @@ use crate::domain::leg::LegState;
 use crate::domain::provider::{InDoubtPolicy, ProviderSettings};
 use crate::domain::settlement::Report;
 use crate::ledger;
-use crate::orders::{Delivery, apart, settle, track};
+use crate::orders::{Delivery, apart, settle, statuses, track};
 use crate::store::legs::{LockedLeg, Turn, Witness};
 use crate::store::{StoreError, Tx, cancels, doubts, legs, orders};
 use crate::upstream::{Panel, Row};
@@ -119,7 +119,8 @@ impl Delivery {
         let (here, elsewhere): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.here);
         let here: BTreeSet<PanelOrder> = here.into_iter().map(|known| known.id).collect();
         let unknown: Vec<_> = ids.into_iter().map(PanelOrder).filter(|id| !here.contains(id)).collect();
-        let Some(orphans) = orphans(panel, &unknown).await else {
+        let batch = self.status_batch(settings).await?;
+        let Some(orphans) = orphans(panel, &unknown, batch as usize).await else {
             return Ok(Found::Unknown("the panel did not answer about every id"));
         };
         // The panel may have moved, and then the order that it shows is that other one of ours; or the id came to mean
@@ -269,24 +270,24 @@ fn numbers(ids: &[PanelOrder]) -> Option<Vec<u128>> {
     numbers.filter(|numbers| !numbers.is_empty())
 }
 
-/// Those of the ids that the panel has of ours. `None`: it did not speak clearly of each.
-async fn orphans(panel: &Panel, ids: &[PanelOrder]) -> Option<Vec<(PanelOrder, Report)>> {
+/// Those of the ids that the panel has of ours. `None`: it did not speak clearly of each, in so many questions.
+async fn orphans(panel: &Panel, ids: &[PanelOrder], batch: usize) -> Option<Vec<(PanelOrder, Report)>> {
+    let round = statuses::ask(panel, ids, batch, statuses::QUESTIONS_MAX).await;
+    if let Some(failure) = &round.ended {
+        tracing::warn!(provider = %panel.settings().id, %failure, "a doubt could not be looked into");
+        return None;
+    }
+    // Whatever was not asked about any more has no row.
+    if round.rows.len() != ids.len() {
+        return None;
+    }
     let mut orphans = Vec::new();
-    for batch in ids.chunks(panel.settings().status_batch_max as usize) {
-        let rows = match panel.status(batch).await {
-            Ok(rows) => rows,
-            Err(failure) => {
-                tracing::warn!(provider = %panel.settings().id, %failure, "a doubt could not be looked into");
-                return None;
-            }
-        };
-        for (id, row) in rows {
-            match row {
-                Row::Said(report) => orphans.push((id, report)),
-                Row::NotOurs { .. } => {}
-                // A panel that is in trouble says nothing of the id, and nothing must follow from it.
-                Row::Error { .. } | Row::UnknownStatus { .. } | Row::Missing => return None,
-            }
+    for (id, row) in round.rows {
+        match row {
+            Row::Said(report) => orphans.push((id, report)),
+            Row::NotOurs { .. } => {}
+            // A panel that is in trouble says nothing of the id, and nothing must follow from it.
+            Row::Error { .. } | Row::UnknownStatus { .. } | Row::Missing => return None,
         }
     }
     Some(orphans)

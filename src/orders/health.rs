@@ -3,11 +3,13 @@
 
 use crate::catalog::refresh;
 use crate::domain::clock::Instant;
-use crate::domain::id::ProviderId;
+use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::leg::Verdict;
-use crate::domain::provider::ProviderSettings;
+use crate::domain::provider::{ProviderSettings, RefusalClass, WORD_BYTES_MAX};
 use crate::orders::Delivery;
 use crate::routing::health::{Breaker, Cause, FREE_CALLS_MIN, Health};
+use crate::store::legs::LockedLeg;
+use crate::store::refusals::{self, Run};
 use crate::store::{StoreError, Tx, gates};
 use crate::upstream::Panel;
 
@@ -62,16 +64,54 @@ impl Delivery {
 pub(super) async fn mind(
     tx: &mut Tx,
     settings: &ProviderSettings,
+    order: OrderId,
     verdict: &Verdict,
     now: Instant,
 ) -> Result<(), StoreError> {
     let turned = match verdict {
-        Verdict::Accepted(_) | Verdict::Refused(_) => gates::proved(tx, &settings.id, now).await?,
+        Verdict::Accepted(_) => {
+            refusals::forget(tx, &settings.id).await?;
+            gates::proved(tx, &settings.id, now).await?
+        }
+        // Of one customer it proves something; of several it is the panel that takes no orders of ours.
+        Verdict::Refused(RefusalClass::Key | RefusalClass::Action)
+            if refusals::count(tx, &settings.id, Run::Ours, order, now).await? =>
+        {
+            gates::refused_many(tx, &settings.id, Cause::Refusals, now).await?
+        }
+        Verdict::Refused(_) => gates::proved(tx, &settings.id, now).await?,
         Verdict::InDoubt => gates::doubted(tx, &settings.id, &settings.doubts, now).await?,
         Verdict::NeverSent => None,
     };
     if let Some((before, after)) = turned {
         tell(&settings.id, &before, &after);
+    }
+    Ok(())
+}
+
+/// The panel said no in words that nobody listed: no answer was lost, and one customer's odd links stop no panel. They are
+/// shown once; and those about several customers' links are the panel's own trouble.
+pub(super) async fn mind_unknown_words(
+    tx: &mut Tx,
+    settings: &ProviderSettings,
+    (leg, attempt): (&LockedLeg, i32),
+    text: &str,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let provider = &settings.id;
+    let folded = text.trim().to_lowercase();
+    let kept = &folded[..folded.floor_char_boundary(WORD_BYTES_MAX)];
+    if refusals::keep_text(tx, provider, (leg.id, attempt), kept, now).await? {
+        tracing::warn!(
+            %provider, order = %leg.order, unknown_words = ?kept,
+            "the panel refused an order in words that nobody listed: what they mean goes to [provider.words]; \
+             `provider words {provider}` has the lines"
+        );
+    }
+    if refusals::count(tx, provider, Run::UnknownWords, leg.order, now).await?
+        && let Some((before, after)) = gates::refused_many(tx, provider, Cause::Doubts, now).await?
+    {
+        tell(provider, &before, &after);
     }
     Ok(())
 }
@@ -83,6 +123,9 @@ fn tell(provider: &ProviderId, before: &Health, after: &Health) {
             let words = match cause {
                 Cause::Doubts => "too many doubts: no orders go to the panel for a while",
                 Cause::Errors => "the panel is not there, or answers nothing of use: no orders go to it for a while",
+                Cause::Refusals => {
+                    "the panel refuses everybody's orders, for our key or how we ask: none go to it for a while"
+                }
                 Cause::Slowness => "the panel answers too slowly: no orders go to it for a while",
             };
             tracing::error!(%provider, cause = cause.word(), %until, "{words}");

@@ -13,10 +13,10 @@ use crate::domain::order::{OrderState, Standing};
 use crate::domain::provider::ProviderSettings;
 use crate::domain::refill::{RefillNames, RefillState};
 use crate::domain::refusal::Refusal;
-use crate::orders::{Delivery, ELSEWHERE, Orders, submit, track};
+use crate::orders::{Delivery, ELSEWHERE, Orders, statuses, submit, track};
 use crate::store::refills::{self, Due, Refill, Turn};
 use crate::store::{StoreError, orders};
-use crate::upstream::{Panel, RefillAnswer, RefillRow};
+use crate::upstream::{Failure, Panel, RefillAnswer, RefillRow};
 
 /// Refills sent in one round.
 const SENT_MAX: usize = 5;
@@ -178,18 +178,15 @@ impl Delivery {
             return Ok(due.len());
         }
         let ids: Vec<PanelRefill> = here.iter().map(|due| due.panel_refill.clone()).collect();
-        let rows = match panel.refill_status(&ids).await {
-            Ok(rows) => rows,
-            Err(failure) => {
-                tracing::warn!(provider = %settings.id, refills = ids.len(), %failure, "a panel told nothing of refills");
-                return Ok(0);
-            }
-        };
-        for due in here {
-            let row = rows.iter().find(|(id, _)| *id == due.panel_refill).map(|(_, row)| row);
-            self.hear_of_refill(settings, due, row, now).await?;
+        let (rows, ended) = ask(panel, &ids).await;
+        if let Some(failure) = &ended {
+            tracing::warn!(provider = %settings.id, refills = ids.len(), told = rows.len(), %failure, "a panel told nothing more of refills");
         }
-        Ok(due.len())
+        for (id, row) in &rows {
+            let Some(due) = here.iter().find(|due| due.panel_refill == *id) else { continue };
+            self.hear_of_refill(settings, due, Some(row), now).await?;
+        }
+        Ok(if ended.is_some() { 0 } else { due.len() })
     }
 
     /// What its panel says of a refill, if it can be asked and says anything.
@@ -212,6 +209,28 @@ impl Delivery {
         let next_at = track::next_ask(settings, due.taken_at, now);
         refills::said(&self.store, due.id, status, end, next_at, now).await
     }
+}
+
+/// Asks where refills stand, in halves where a batch is not answered, each by itself; and why it ended, if it did before
+/// all were asked about: as with orders.
+async fn ask(panel: &Panel, refills: &[PanelRefill]) -> (Vec<(PanelRefill, RefillRow)>, Option<Failure>) {
+    let mut rows = Vec::with_capacity(refills.len());
+    let mut waiting = vec![refills];
+    for _ in 0..statuses::QUESTIONS_MAX {
+        let Some(asked) = waiting.pop() else { break };
+        match panel.refill_status(asked).await {
+            Ok(told) => rows.extend(told),
+            Err(failure) if statuses::may_go_on(panel, &failure) && asked.len() > 1 => {
+                let (first, second) = asked.split_at(asked.len().div_ceil(2));
+                waiting.extend([second, first]);
+            }
+            Err(failure) if statuses::may_go_on(panel, &failure) && !rows.is_empty() => {
+                rows.extend(asked.iter().map(|id| (id.clone(), RefillRow::Unclear(failure.words.clone()))));
+            }
+            Err(failure) => return (rows, Some(failure)),
+        }
+    }
+    (rows, None)
 }
 
 /// When a refill is given up of which nothing can be asked.

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{LegId, OrderId, PanelOrder};
+use crate::domain::id::{LegId, OrderId};
 use crate::domain::leg::LegState;
 use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::order::OrderState;
@@ -11,18 +11,27 @@ use crate::domain::provider::{PanelStatus, ProviderSettings, Reversal};
 use crate::domain::settlement::{self, Bought, Outcome, Report, Rules};
 use crate::ledger;
 use crate::orders::settle::{self, Settled};
+use crate::orders::statuses::{self, Round};
 use crate::orders::{Delivery, ELSEWHERE, apart};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::orders::Locked;
 use crate::store::watches::{self, Due, Worth};
-use crate::store::{StoreError, Tx, legs, orders, providers};
-use crate::upstream::{Failure, FailureKind, Panel, Row};
+use crate::store::{StoreError, Tx, legs, orders, providers, statuses as statuses_of};
+use crate::upstream::{Panel, Row};
 
 /// Answers in a row that should have settled and could not, before a person is asked.
 const PUZZLES_MAX: i32 = 3;
 /// Answers in a row that named no status of the order, before a person is asked.
 const SILENCES_MAX: i32 = 10;
+
+/// How long it is remembered that a panel answers no larger batches.
+pub const BATCH_REMEMBERED: TimeDelta = TimeDelta::hours(24);
+/// Within so long a panel must have told of another order before the silence about one is that order's.
+const NEWS_ARE_FRESH: TimeDelta = TimeDelta::hours(1);
+/// How what was said of an order begins where it was an error, and what stands there where nothing was said.
+const ERROR_SEEN: &str = "error: ";
+const MISSING_SEEN: &str = "missing";
 
 /// After an order's end, when its panel is asked whether it stands by its word.
 pub(super) const AFTER_THE_END: [TimeDelta; 4] =
@@ -52,19 +61,12 @@ impl Delivery {
         if here.is_empty() {
             return Ok(due.len());
         }
-        let ids: Vec<_> = here.iter().map(|due| due.panel_order.clone()).collect();
-        let rows = match ask(panel, &ids).await {
-            Ok(rows) => rows,
-            Err(failure) => {
-                tracing::warn!(provider = %settings.id, orders = ids.len(), %failure, "a panel gave no statuses");
-                return Ok(0);
-            }
-        };
+        let round = self.ask_where(panel, &here).await?;
         let now = self.clock.now();
         let mut unchanged = Vec::new();
-        for due in here {
-            let row = rows.iter().find(|(id, _)| *id == due.panel_order).map(|(_, row)| row);
-            let said = Said::of(row.unwrap_or(&Row::Missing), due.exchange);
+        for (order, row) in &round.rows {
+            let Some(due) = here.iter().copied().find(|due| due.panel_order == *order) else { continue };
+            let said = Said::of(row, due.exchange);
             let next_at = next_ask(settings, due.accepted_at, now);
             if due.ended_at.is_none() && said.text == due.seen && !said.puzzles {
                 unchanged.push((due.leg, next_at));
@@ -77,7 +79,49 @@ impl Delivery {
             apart(&format!("of leg {}", due.leg), outcome)?;
         }
         watches::put_off_all(&self.store, &unchanged, meanwhile).await?;
-        Ok(due.len())
+        Ok(if round.ended.is_some() { 0 } else { due.len() })
+    }
+
+    /// How many orders a panel is asked about in one question: as many as it is known to answer.
+    pub(super) async fn status_batch(&self, settings: &ProviderSettings) -> Result<u32, StoreError> {
+        let learned_min = self.clock.now() - BATCH_REMEMBERED;
+        let learned = statuses_of::batch_learned(&self.store, &settings.id, learned_min).await?;
+        Ok(learned.map_or(settings.status_batch_max, |learned| learned.min(settings.status_batch_max)))
+    }
+
+    /// One round of questions about what is due, and what it tells of the panel itself.
+    async fn ask_where(&self, panel: &Panel, due: &[&Due]) -> Result<Round, StoreError> {
+        let settings = panel.settings();
+        let batch = self.status_batch(settings).await?;
+        // Of what said nothing when it was asked last, others' news do not wait.
+        let (told, silent): (Vec<&Due>, Vec<&Due>) = due.iter().copied().partition(|due| !is_silent(&due.seen));
+        let ids: Vec<_> = told.iter().chain(&silent).map(|due| due.panel_order.clone()).collect();
+        let mut round = statuses::ask(panel, &ids, batch as usize, statuses::QUESTIONS_MAX).await;
+
+        let now = self.clock.now();
+        let wait = TimeDelta::seconds(i64::from(settings.status_every_s).max(1));
+        if let Some(batch) = round.batch_learned.and_then(|batch| u32::try_from(batch).ok()) {
+            tracing::warn!(provider = %settings.id, batch, "the panel answers no larger status questions: it is asked in such for a day");
+            statuses_of::learn_batch(&self.store, &settings.id, batch, now).await?;
+        }
+        if let Some(failure) = &round.ended {
+            tracing::warn!(provider = %settings.id, orders = ids.len(), told = round.rows.len(), %failure, "a panel gave no more statuses");
+        }
+        let again_at = round.ended.as_ref().map(|_| now + wait);
+        if round.spoke {
+            statuses_of::round_worked(&self.store, &settings.id, again_at).await?;
+        } else {
+            statuses_of::round_failed(&self.store, &settings.id, again_at.unwrap_or(now)).await?;
+        }
+        // Whoever failed first is not first again; while the panel tells of others, it is this order that is silent.
+        let failed = round.failed_alone.as_ref().and_then(|order| due.iter().find(|due| due.panel_order == *order));
+        if let (Some(failed), Some(failure)) = (failed, &round.ended) {
+            if statuses_of::speaks_of_others(&self.store, &settings.id, failed.leg, now - NEWS_ARE_FRESH).await? {
+                round.rows.push((failed.panel_order.clone(), Row::Error { text: failure.words.clone() }));
+            }
+            watches::ask_after_others(&self.store, failed.leg, now + wait * 2).await?;
+        }
+        Ok(round)
     }
 
     /// The panel there knows another order by its id: a person looks after it, and nothing is learned of it here.
@@ -87,7 +131,7 @@ impl Delivery {
         match (leg.state, due.ended_at) {
             // As an id that the panel does not know: a person may give it another.
             (LegState::Accepted, _) if leg.panel_order.as_ref() == Some(&due.panel_order) => {
-                let (seen, next_at) = (format!("error: {ELSEWHERE}"), next_ask(settings, due.accepted_at, now));
+                let (seen, next_at) = (format!("{ERROR_SEEN}{ELSEWHERE}"), next_ask(settings, due.accepted_at, now));
                 watches::put_off(&mut tx, leg.id, &seen, None, next_at, Worth::Silent, now).await?;
                 ask_a_person(&mut tx, leg.order, leg.id, ELSEWHERE).await?;
             }
@@ -234,21 +278,6 @@ async fn end(
     Ok(())
 }
 
-/// Asks about a batch; a panel that declines the batch as a whole, or knows no batches, is asked one by one: one bad
-/// id must not keep the others' news away.
-async fn ask(panel: &Panel, ids: &[PanelOrder]) -> Result<Vec<(PanelOrder, Row)>, Failure> {
-    match panel.status(ids).await {
-        Err(failure) if ids.len() > 1 && matches!(failure.kind, FailureKind::Declined | FailureKind::Unreadable) => {
-            let mut rows = Vec::with_capacity(ids.len());
-            for id in ids {
-                rows.extend(panel.status(std::slice::from_ref(id)).await?);
-            }
-            Ok(rows)
-        }
-        answer => answer,
-    }
-}
-
 /// Keeps the state and asks again; when patience is over, a person is asked too.
 #[expect(clippy::too_many_arguments, reason = "what was said, of which order, by whose rules and when")]
 async fn puzzled(
@@ -264,8 +293,15 @@ async fn puzzled(
     let times = watches::put_off(tx, due.leg, &said.text, None, next_at, said.worth(), now).await?;
     let patience_is_over = match said.worth() {
         Worth::Puzzling => times >= PUZZLES_MAX,
-        // Young orders may be unknown to their panel, which says nothing of whether they were placed.
-        Worth::Silent => times >= SILENCES_MAX && (said.names_a_status || may_be_known(settings, due, now)),
+        // Young orders may be unknown to their panel, which says nothing of whether they were placed. A panel that tells
+        // of no order tells nothing of this one.
+        Worth::Silent if times < SILENCES_MAX => false,
+        Worth::Silent if said.names_a_status => true,
+        Worth::Silent => {
+            may_be_known(settings, due, now)
+                && (said.is_of_the_order
+                    || statuses_of::speaks_of_others_in(tx, &settings.id, due.leg, now - NEWS_ARE_FRESH).await?)
+        }
         // A failure has a patience of its own, in hours.
         Worth::Failing | Worth::Clear => false,
     };
@@ -301,6 +337,11 @@ async fn ask_a_person(tx: &mut Tx, order: OrderId, leg: LegId, why: &str) -> Res
     Ok(())
 }
 
+/// Whether the last word of an order told nothing of it.
+fn is_silent(seen: &str) -> bool {
+    seen == MISSING_SEEN || seen.starts_with(ERROR_SEEN)
+}
+
 /// What a panel said of one order, its charge in our currency, and the text by which the same again is recognised.
 struct Said {
     report: Option<Report>,
@@ -308,11 +349,19 @@ struct Said {
     puzzles: bool,
     /// Whether the panel speaks of the order at all, be it with a word that nobody knows.
     names_a_status: bool,
+    /// Whether it speaks of the order, if only to say that it has no such order.
+    is_of_the_order: bool,
 }
 
 impl Said {
     fn of(row: &Row, exchange: ExchangeRate) -> Self {
-        let silent = |text: &str| Self { report: None, text: text.to_owned(), puzzles: true, names_a_status: false };
+        let silent = |text: &str| Self {
+            report: None,
+            text: text.to_owned(),
+            puzzles: true,
+            names_a_status: false,
+            is_of_the_order: false,
+        };
         match row {
             Row::Said(report) => Self {
                 text: format!("{}|{:?}|{:?}", report.status_text, report.start_count, report.remains),
@@ -322,10 +371,14 @@ impl Said {
                 ),
                 report: Some(report.clone().exchanged(exchange)),
                 names_a_status: true,
+                is_of_the_order: true,
             },
-            Row::UnknownStatus { text } => Self { names_a_status: true, ..silent(&format!("unknown status: {text}")) },
-            Row::NotOurs { text } | Row::Error { text } => silent(&format!("error: {text}")),
-            Row::Missing => silent("missing"),
+            Row::UnknownStatus { text } => {
+                Self { names_a_status: true, is_of_the_order: true, ..silent(&format!("unknown status: {text}")) }
+            }
+            Row::NotOurs { text } => Self { is_of_the_order: true, ..silent(&format!("{ERROR_SEEN}{text}")) },
+            Row::Error { text } => silent(&format!("{ERROR_SEEN}{text}")),
+            Row::Missing => silent(MISSING_SEEN),
         }
     }
 

@@ -2,17 +2,18 @@
 //! answers nothing usable, or answers too slowly.
 //!
 //! ```text
-//!                 doubts, errors or slowness: too many in a row
+//!                 doubts, refusals, errors or slowness: too many in a row
 //!        ┌──────────────────────────────────────────────────────────▶ open ◀──┐ a free call failed after the wait
 //!        │                                                            │ │ └───┘ (or was slow, where slowness opened):
 //!        │          opened by errors or slowness:                     │ │       it waits as long again
 //!      shut ◀──── the wait is over, two free calls in a row worked ───┘ │
-//!        ▲          (and were fast, where slowness opened)              │ opened by doubts: the wait is over,
+//!        ▲          (and were fast, where slowness opened)              │ opened by doubts or refusals: the wait is over,
 //!        │                                                              ▼ a free call worked
 //!        └────────── an answer that proves anything ─────────────── probation ───▶ open: a doubt, errors or slowness
 //! ```
 //! Only orders are stopped: statuses, balances and catalogues are asked for all the time, and one is asked for even if
-//! nothing is due. What doubts opened is shut by a proven answer only: free calls tell nothing of how orders are answered.
+//! nothing is due. What doubts or refusals opened is shut by a proven answer only: free calls tell nothing of how orders are
+//! answered.
 //! What errors or slowness opened is shut by free calls, so that no customer's order is the test.
 
 use chrono::TimeDelta;
@@ -40,11 +41,13 @@ pub enum Cause {
     Errors,
     /// Its answers took too long.
     Slowness,
+    /// It refused the orders of several customers for our key, or for how we ask.
+    Refusals,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 3] = [Self::Doubts, Self::Errors, Self::Slowness];
+    pub const ALL: [Self; 4] = [Self::Doubts, Self::Errors, Self::Slowness, Self::Refusals];
 
     /// The word that the database, commands and logs use.
     pub fn word(self) -> &'static str {
@@ -52,6 +55,7 @@ impl Cause {
             Self::Doubts => "doubts",
             Self::Errors => "errors",
             Self::Slowness => "slowness",
+            Self::Refusals => "refusals",
         }
     }
 
@@ -107,6 +111,16 @@ impl Health {
         }
     }
 
+    /// After refusals that concern several customers' orders alike, with no acceptance between: no further one is sent into
+    /// the same.
+    #[must_use]
+    pub fn after_refusals(self, cause: Cause, now: Instant) -> Self {
+        match self.breaker {
+            Breaker::Shut | Breaker::Probation => self.opened(cause, now),
+            Breaker::Open { .. } => self,
+        }
+    }
+
     /// After an answer to an order that proved something. What was under way when it opened does not shut it.
     #[must_use]
     pub fn after_proof(self, now: Instant) -> Self {
@@ -136,13 +150,13 @@ impl Health {
             return self;
         }
         let well = match cause {
-            Cause::Doubts | Cause::Errors => calls.free_worked(),
+            Cause::Doubts | Cause::Errors | Cause::Refusals => calls.free_worked(),
             Cause::Slowness => calls.free_fast(),
         };
         let moved = |breaker| Self { breaker, since: Some(now), ..self };
         match cause {
             _ if well == 0 => Self { breaker: Breaker::Open { until: now + self.wait(), cause }, ..self },
-            Cause::Doubts => moved(Breaker::Probation),
+            Cause::Doubts | Cause::Refusals => moved(Breaker::Probation),
             Cause::Errors | Cause::Slowness if well >= FREE_CALLS_MIN => moved(Breaker::Shut),
             Cause::Errors | Cause::Slowness => self,
         }
@@ -233,6 +247,17 @@ mod tests {
         let doubtful = Health { doubts_in_a_row: 4, ..dead }.after_doubt(1, &limits, now());
         assert_eq!((opened(doubtful), doubtful.trips), (Some((Cause::Doubts, 0)), 1));
         assert_eq!(dead.after_proof(now()), open(Cause::Errors, 1), "what was under way does not shut it");
+    }
+
+    #[test]
+    fn refusals_of_many_open_it_and_only_a_proof_shuts_it() {
+        let stopped = WELL.after_refusals(Cause::Refusals, now());
+        assert_eq!(opened(stopped), Some((Cause::Refusals, 30)));
+        assert_eq!(stopped.after_refusals(Cause::Refusals, now()), stopped, "stragglers");
+        let trying = open(Cause::Refusals, 1).after_free_call(&free(&[(Told::Works, false)]), now());
+        assert_eq!(trying.breaker, Breaker::Probation);
+        assert_eq!(opened(trying.after_refusals(Cause::Refusals, now())), Some((Cause::Refusals, 60)));
+        assert_eq!(trying.after_proof(now()).breaker, Breaker::Shut);
     }
 
     #[test]

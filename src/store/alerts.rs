@@ -8,10 +8,12 @@ use crate::domain::clock::Instant;
 use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
-use crate::store::{Store, StoreError, Tx, moves, nodes};
+use crate::store::{Store, StoreError, Tx, moves, nodes, refusals, shrunk, statuses};
 
 /// The most alerts that one list shows.
 pub const ALERTS_MAX: i64 = 500;
+/// How long words that nobody listed are news after a panel wrote them last.
+const WORDS_ARE_NEWS_FOR: TimeDelta = TimeDelta::hours(24);
 /// How long it is told that a panel took what was found not placed: nobody can say that it was seen to.
 const LATE_FOR: TimeDelta = TimeDelta::days(3);
 /// Alerts forgotten at once.
@@ -195,6 +197,7 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
 async fn beside(tx: &mut Tx, providers: &[String], now: Instant) -> Result<Vec<Condition>, StoreError> {
     let mut conditions = taken_late(tx, now).await?;
     conditions.extend(of_treasury(tx, providers).await?);
+    conditions.extend(of_answers(tx, providers, now).await?);
     for (word, object, count) in nodes::troubles(tx, now).await? {
         conditions.push(condition(&word, object, count)?);
     }
@@ -220,6 +223,22 @@ async fn with_causes(tx: &mut Tx, mut conditions: Vec<Condition>) -> Result<Vec<
             condition.more = format!("; what stopped it: {cause}");
         }
     }
+    Ok(conditions)
+}
+
+/// What panels answer, or do not.
+async fn of_answers(tx: &mut Tx, providers: &[String], now: Instant) -> Result<Vec<Condition>, StoreError> {
+    let told = |kind: Kind| move |(object, count)| Condition { kind, object, count, more: String::new() };
+    let mut conditions: Vec<_> =
+        statuses::unreadable(tx).await?.into_iter().map(told(Kind::StatusesUnreadable)).collect();
+    conditions.extend(shrunk::waiting(tx, providers).await?.into_iter().map(|panel| Condition {
+        kind: Kind::CatalogShrunk,
+        more: format!("; {} of {} services are missing", panel.missing, panel.listed),
+        count: panel.missing,
+        object: panel.provider,
+    }));
+    let wrote = refusals::wrote(tx, providers, now - WORDS_ARE_NEWS_FOR).await?;
+    conditions.extend(wrote.into_iter().map(told(Kind::UnknownWords)));
     Ok(conditions)
 }
 

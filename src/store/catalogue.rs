@@ -8,7 +8,7 @@ use crate::domain::clock::Instant;
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::PanelService;
-use crate::store::{Store, StoreError, Tx, moves, signed, unsigned};
+use crate::store::{Store, StoreError, Tx, moves, shrunk, signed, unsigned};
 
 /// A row of a stored catalogue, and what became of it with us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,37 +88,33 @@ impl Columns {
     }
 }
 
+/// What a reading of a panel's catalogue came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// How many things moved.
+    pub moved: u64,
+    /// How many services it lists no more that are sold all the same for now.
+    pub missing: u64,
+}
+
 /// Replaces a panel's catalogue: what moved is written down, what it lists no more is marked gone, what it lists is there,
-/// and a rate that moved by more than `jump` percent of the accepted one is held. How many things moved.
+/// and a rate that moved by more than `jump` percent of the accepted one is held. What is missing where far less is listed
+/// than before waits, unless another account lists it.
 pub async fn import(
     tx: &mut Tx,
     (provider, account): (&ProviderId, &str),
     services: &[PanelService],
     jump: Percent,
     now: Instant,
-) -> Result<u64, StoreError> {
+) -> Result<Imported, StoreError> {
     only_one(tx, provider).await?;
     // A panel that tells a service twice is believed the first time.
     let mut seen = HashSet::new();
     let services: Vec<_> = services.iter().filter(|row| seen.insert(&row.service)).cloned().collect();
     let listed = Columns::of(&services);
-    let moved = moves::note(tx, provider, &listed, now).await?;
-    // As a difference of sets: until the table was analysed, a join would compare every row with every other.
-    let gone = sqlx::query!(
-        r#"
-        update panel_service
-        set gone_at = $2
-        where provider = $1
-            and service in (
-                select service from panel_service where provider = $1 and gone_at is null
-                except select unnest($3::text[])
-            )
-        "#,
-        provider.0,
-        now,
-        &listed.services
-    );
-    let gone = gone.execute(&mut **tx).await?.rows_affected();
+    let absent = shrunk::absent(tx, (provider, account), &listed.services, now).await?;
+    let moved = moves::note(tx, provider, &listed, &absent.gone, now).await?;
+    let gone = shrunk::mark(tx, provider, &absent, now).await?;
     let kept = keep(tx, provider, &listed, jump, now).await?;
     let known = sqlx::query!(
         r#"
@@ -133,7 +129,7 @@ pub async fn import(
         account
     );
     match known.execute(&mut **tx).await?.rows_affected() {
-        1 => Ok(moved),
+        1 => Ok(Imported { moved, missing: absent.missing.len() as u64 }),
         _ => Err(StoreError::Unexpected("a catalogue of a panel that nobody knows")),
     }
 }
@@ -163,7 +159,7 @@ async fn keep(
         set name = excluded.name, kind = excluded.kind, category = excluded.category,
             rate_text = excluded.rate_text, rate = excluded.rate, own_rate = excluded.own_rate,
             min = excluded.min, max = excluded.max, refill = excluded.refill, cancel = excluded.cancel,
-            dripfeed = excluded.dripfeed, gone_at = null,
+            dripfeed = excluded.dripfeed, gone_at = null, missing_at = null,
             accepted_rate = case
                 when excluded.own_rate is null then old.accepted_rate
                 when abs(excluded.own_rate - old.accepted_rate) * 100 > old.accepted_rate * $15 then old.accepted_rate
@@ -177,11 +173,11 @@ async fn keep(
         where old.held_at is not null
             or (
                 old.name, old.kind, old.category, old.rate_text, old.rate, old.own_rate, old.accepted_rate, old.min,
-                old.max, old.refill, old.cancel, old.dripfeed, old.gone_at
+                old.max, old.refill, old.cancel, old.dripfeed, old.gone_at, old.missing_at
             ) is distinct from (
                 excluded.name, excluded.kind, excluded.category, excluded.rate_text, excluded.rate, excluded.own_rate,
                 excluded.own_rate, excluded.min, excluded.max, excluded.refill, excluded.cancel, excluded.dripfeed,
-                null::timestamptz
+                null::timestamptz, null::timestamptz
             )
         "#,
         provider.0,
@@ -202,7 +198,11 @@ async fn keep(
     );
     let kept = kept.execute(&mut **tx).await?.rows_affected();
     let known = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from panel_service where provider = $1 and gone_at is null"#,
+        r#"
+        select count(*) as "count!"
+        from panel_service
+        where provider = $1 and gone_at is null and missing_at is null
+        "#,
         provider.0
     );
     match known.fetch_one(&mut **tx).await?.unsigned_abs() {

@@ -8,7 +8,7 @@ use crate::domain::provider::DoubtSettings;
 use crate::routing::calls::Calls;
 use crate::routing::health::{Breaker, Cause, Health};
 use crate::routing::standing::Stopped;
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx, refusals};
 
 /// The window of `doubts_per_minute_max`.
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
@@ -114,13 +114,24 @@ pub async fn doubted(
         r#"
         select count(*) as "count!"
         from exchange
-        where provider = $1 and verdict = 'in_doubt' and answered_at > $2
+        where provider = $1 and verdict = 'in_doubt' and answered_at > $2 and not in_unknown_words
         "#,
         provider.0,
         now - MINUTE
     );
     let last_minute = u32::try_from(last_minute.fetch_one(&mut **tx).await?).unwrap_or(u32::MAX);
     turn(tx, provider, row, |health| health.after_doubt(last_minute, limits, now)).await
+}
+
+/// A panel refused the orders of several customers alike. Its health before and after, if that changed.
+pub async fn refused_many(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    cause: Cause,
+    now: Instant,
+) -> Result<Option<Turn>, StoreError> {
+    let row = lock(tx, provider).await?;
+    turn(tx, provider, row, |health| health.after_refusals(cause, now)).await
 }
 
 /// The latest calls are looked at: too much trouble in a row opens the breaker, free calls that worked take an open one
@@ -221,6 +232,9 @@ pub async fn pause(tx: &mut Tx, provider: &ProviderId, paused: bool, now: Instan
         now
     );
     moved.execute(&mut **tx).await?;
+    if !paused {
+        refusals::forget(tx, provider).await?;
+    }
     Ok(Some(before.stopped != paused))
 }
 

@@ -41,11 +41,12 @@ pub struct Move {
 }
 
 /// Compares what a panel lists with what is stored, before it is; one row for each thing that moved. The first reading
-/// is compared with nothing. How many.
+/// is compared with nothing; of what is missing only `gone` moved. How many.
 pub(super) async fn note(
     tx: &mut Tx,
     provider: &ProviderId,
     listed: &Columns,
+    gone: &[String],
     now: Instant,
 ) -> Result<u64, StoreError> {
     let noted = sqlx::query!(
@@ -80,7 +81,7 @@ pub(super) async fn note(
         -- what does not exist is no move of what it is compared with: the comparison is null then
         cross join lateral (values
             ('added', null, n.rate, o.service is null),
-            ('gone', o.rate, null, n.service is null and o.gone_at is null),
+            ('gone', o.rate, null, n.service is null and o.gone_at is null and o.service = any($14)),
             ('back', null, n.rate, n.service is not null and o.gone_at is not null),
             ('rate', o.rate, n.rate, n.rate_text <> o.rate_text and n.rate <> o.rate),
             ('bounds', o.bounds, n.bounds, n.bounds <> o.bounds),
@@ -104,7 +105,8 @@ pub(super) async fn note(
         &listed.refills,
         &listed.cancels,
         &listed.dripfeeds,
-        now
+        now,
+        gone
     );
     let noted = noted.execute(&mut **tx).await?.rows_affected();
     forget(tx, provider, now).await?;

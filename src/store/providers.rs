@@ -24,6 +24,8 @@ pub struct ProviderRow {
     pub balance_at: Option<Instant>,
     /// Services in its catalogue.
     pub services: i64,
+    /// Those of them that it lists no more, and that are sold as before for now.
+    pub services_missing: i64,
     /// Legs by state: `(state, count)`, open ones only.
     pub open_legs: i64,
     /// Legs in doubt.
@@ -40,6 +42,10 @@ pub struct ProviderRow {
     pub breaker_cause: String,
     /// Until when the panel is left alone, as it wished.
     pub rests_until: Option<Instant>,
+    /// Rounds of status questions in a row that told of no order.
+    pub statuses_failed: i32,
+    /// The most orders that it answers in one question, where that was learned, and when.
+    pub status_batch_learned: Option<(i32, Instant)>,
     /// Orders of which more was delivered than was ordered.
     pub over_delivered: i64,
     /// Words after an end that gave less back.
@@ -189,8 +195,9 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         r#"
         select p.id, p.held_until, p.catalogue_at, p.catalogue_error, p.balance, p.balance_at,
             p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.breaker_cause, p.rests_until, p.over_delivered, p.reversals, p.margin_held,
-            p.margin_saved,
+            p.margin_saved, p.statuses_failed, p.status_batch_learned, p.status_batch_learned_at,
             (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null) as "services!",
+            (select count(*) from panel_service s where s.provider = p.id and s.missing_at is not null) as "services_missing!",
             (select count(*) from watch w where w.provider = p.id and w.ended_at is null) as "open_legs!",
             (select count(*) from leg l where l.provider = p.id and l.state = 'in_doubt') as "in_doubt!",
             (select count(*) from leg l where l.provider = p.id and l.state = 'parked') as "parked!"
@@ -206,6 +213,7 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         balance: row.balance.map(Money::from_decimal),
         balance_at: row.balance_at,
         services: row.services,
+        services_missing: row.services_missing,
         open_legs: row.open_legs,
         in_doubt: row.in_doubt,
         parked: row.parked,
@@ -214,6 +222,8 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         breaker_until: row.breaker_until,
         breaker_cause: row.breaker_cause,
         rests_until: row.rests_until,
+        statuses_failed: row.statuses_failed,
+        status_batch_learned: row.status_batch_learned.zip(row.status_batch_learned_at),
         over_delivered: row.over_delivered,
         reversals: row.reversals,
         margin_held: row.margin_held,

@@ -149,6 +149,29 @@ pub async fn between_house(
     order: OrderId,
     at: Instant,
 ) -> Result<(), StoreError> {
+    between(tx, (debit, credit), amount, reason, Some(order), at).await
+}
+
+/// The same of what is no order's.
+pub async fn of_the_house(
+    tx: &mut Tx,
+    debit: &Account,
+    credit: &Account,
+    amount: Money,
+    reason: Reason,
+    at: Instant,
+) -> Result<(), StoreError> {
+    between(tx, (debit, credit), amount, reason, None, at).await
+}
+
+async fn between(
+    tx: &mut Tx,
+    (debit, credit): (&Account, &Account),
+    amount: Money,
+    reason: Reason,
+    order: Option<OrderId>,
+    at: Instant,
+) -> Result<(), StoreError> {
     let ((debit_kind, debit_provider), (credit_kind, credit_provider)) = (debit.parts(), credit.parts());
     let moved = sqlx::query!(
         r#"
@@ -165,7 +188,7 @@ pub async fn between_house(
         at,
         reason.word(),
         amount.decimal(),
-        order.0
+        order.map(|order| order.0)
     );
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),

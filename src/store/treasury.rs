@@ -10,6 +10,8 @@ use crate::store::{Store, StoreError, Tx};
 
 /// Readings measured at once; beyond that, the oldest are given up.
 pub const READINGS_MAX: i64 = 300;
+/// What stands for the order of a move that is of no customer's order: no order has this id.
+pub const NO_ORDER: OrderId = OrderId(0);
 /// Moves looked at in one judgement. A panel that has more of them within hours is judged once it has fewer.
 pub const MOVES_MAX: i64 = 100_000;
 /// By how many percent a panel's price may stand above what its catalogue said, between two readings of it.
@@ -107,15 +109,25 @@ pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Re
 pub async fn moves(tx: &mut Tx, provider: &ProviderId, since: Instant) -> Result<Vec<Move>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select order_id, amount, slack, earliest, latest, epoch
-        from float_move
-        where provider = $1 and latest >= $2
-        order by id
+        select order_id as "order_id!", amount as "amount!", slack as "slack!", earliest as "earliest!",
+            latest as "latest!", epoch
+        from (
+            select order_id, amount, slack, earliest, latest, epoch
+            from float_move
+            where provider = $1 and latest >= $2
+            union all
+            -- What a proof bought is no order's.
+            select $4::integer, amount * bought, 0.00000002, sent_at, answered_at, null
+            from request_id_proof
+            where provider = $1 and answered_at >= $2 and bought > 0 and amount > 0
+        ) moved
+        order by latest
         limit $3
         "#,
         provider.0,
         since,
-        MOVES_MAX
+        MOVES_MAX,
+        NO_ORDER.0
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Move {
         order: OrderId(row.order_id),
@@ -185,13 +197,20 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) 
             select order_id, least(dearer, 0), greatest(dearer, 0) + untold, sent_at, null, epoch
             from open
             where dearer <> 0 or untold > 0
+            union all
+            -- What a proof may have bought besides.
+            select $5::integer, 0, amount * in_doubt, sent_at,
+                coalesce(answered_at, sent_at) + $2::integer * interval '1 second', null
+            from request_id_proof
+            where provider = $1 and in_doubt > 0 and amount > 0
         ) possible
         limit $3
         "#,
         provider.0,
         i32::try_from(visible_after_s).unwrap_or(i32::MAX),
         MOVES_MAX,
-        UNTOLD_PERCENT
+        UNTOLD_PERCENT,
+        NO_ORDER.0
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Move {
         order: OrderId(row.order_id),

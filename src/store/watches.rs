@@ -27,7 +27,8 @@ pub struct Due {
 }
 
 /// Takes the legs that are due at a panel, longest waiting first, and puts their next asking off until `next_at`: what
-/// is asked is not asked by anyone else meanwhile, and is asked again should this process die.
+/// is asked is not asked by anyone else meanwhile, and is asked again should this process die. None while the panel is
+/// given time after a round that failed.
 pub async fn take(
     store: &Store,
     provider: &ProviderId,
@@ -42,7 +43,12 @@ pub async fn take(
             select leg_id
             from watch
             where provider = $1 and next_at <= $5
-                and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $5)
+                and exists (
+                    select
+                    from provider p
+                    where p.id = $1 and p.epoch = $2 and p.held_until > $5
+                        and (p.statuses_again_at is null or p.statuses_again_at <= $5)
+                )
             order by next_at
             limit $3
             for update skip locked
@@ -121,6 +127,13 @@ pub async fn put_off(
     let row = row.fetch_optional(&mut **tx).await?;
     let row = row.ok_or(StoreError::Unexpected("a leg that is not watched was asked about"))?;
     Ok(row.puzzled.max(row.silent))
+}
+
+/// Nothing was heard of a leg, which is asked about after others: not before this moment.
+pub async fn ask_after_others(store: &Store, leg: LegId, at: Instant) -> Result<(), StoreError> {
+    let moved = sqlx::query!("update watch set next_at = greatest(next_at, $2) where leg_id = $1", leg.0, at);
+    moved.execute(&store.workers).await?;
+    Ok(())
 }
 
 /// The order is over at the panel, which is asked again at this moment.

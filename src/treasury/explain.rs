@@ -6,6 +6,7 @@ use crate::domain::clock::Instant;
 use crate::domain::float::{Cause, Drift, Move, Reading};
 use crate::domain::id::OrderId;
 use crate::domain::money::{Money, MoneyError, Percent};
+use crate::store::treasury::NO_ORDER;
 use crate::treasury::expected::{Expected, last_place, perhaps_between, surely_between};
 use crate::treasury::judge::Gap;
 
@@ -100,7 +101,8 @@ fn given_back(moves: &[Move], after: &Reading, by: &Reading) -> Result<Vec<(Orde
 
 fn sums<'m>(moves: impl Iterator<Item = &'m Move>) -> Result<BTreeMap<OrderId, Money>, MoneyError> {
     let mut sums = BTreeMap::new();
-    for moved in moves {
+    // What is of no order is named by none.
+    for moved in moves.filter(|moved| moved.order != NO_ORDER) {
         let sum: &mut Money = sums.entry(moved.order).or_default();
         *sum = sum.plus(moved.least)?;
     }

@@ -7,14 +7,25 @@ use crate::upstream::dialect::Added;
 
 /// What follows from an answer's HTTP status and from what was read in it.
 ///
-/// An id is believed at any status, and beside any error: who wrongly takes an order for placed loses less than who
-/// places it twice. A server's own error proves nothing, whatever it says: something behind it may have gone through.
-/// A listed text proves that nothing was placed, where the panel itself is answering. All else is a doubt.
+/// An id beside any sign of failure is a doubt: it may be another order's. A clean id is believed at any status. A
+/// server's own error proves nothing, whatever it says: something behind it may have gone through. A listed text proves
+/// that nothing was placed, where the panel itself is answering. All else is a doubt.
 pub(super) fn verdict(http_status: u16, added: Added) -> Verdict {
     match (added.id, added.refusal) {
+        (Some(_), _) if added.failed => Verdict::InDoubt,
         (Some(id), _) => Verdict::Accepted(id),
-        (None, Some(class)) if believed(http_status) => Verdict::Refused(class),
+        (None, Some(class)) if believed(http_status) => Verdict::Refused(weighed(http_status, class)),
         (None, _) => Verdict::InDoubt,
+    }
+}
+
+/// A status proves nothing alone, and says which of two readings of a text is meant: a family writes
+/// `Incorrect request or API key`, and only the status tells which of them.
+pub(super) fn weighed(http_status: u16, class: RefusalClass) -> RefusalClass {
+    match (http_status, class) {
+        (401 | 403, RefusalClass::Action) => RefusalClass::Key,
+        (429, RefusalClass::Action) => RefusalClass::RateLimit,
+        _ => class,
     }
 }
 
@@ -77,7 +88,7 @@ mod tests {
             (200, r#"{"order":23501}"#, "23501"),
             (502, r#"{"order":23501}"#, "23501"),
             (307, r#"{"order":"ord_1"}"#, "ord_1"),
-            (400, r#"{"error":"Incorrect service ID","order":7}"#, "7"),
+            (400, r#"{"error":null,"order":7}"#, "7"),
         ] {
             assert_eq!(decide(status, text), Verdict::Accepted(PanelOrder(id.into())), "{status} {text}");
         }
@@ -93,6 +104,16 @@ mod tests {
             assert_eq!(decide(status, text), Verdict::InDoubt, "{status}");
         }
         assert_eq!(decide(200, r#"{"error":"Wallet is dry, sorry"}"#), Verdict::Refused(RefusalClass::Money));
+    }
+
+    #[test]
+    fn a_status_weighs_with_the_text_and_never_alone() {
+        let text = r#"{"error":"Incorrect request or API key"}"#;
+        assert_eq!(decide(401, text), Verdict::Refused(RefusalClass::Key));
+        assert_eq!(decide(403, text), Verdict::Refused(RefusalClass::Key));
+        assert_eq!(decide(400, text), Verdict::Refused(RefusalClass::Action));
+        assert_eq!(decide(401, r#"{"error":"Bad link"}"#), Verdict::Refused(RefusalClass::Link));
+        assert_eq!(decide(401, r#"{"error":"Access is denied"}"#), Verdict::InDoubt);
     }
 
     #[test]
@@ -159,19 +180,23 @@ mod tests {
         }
 
         #[test]
-        fn an_id_is_accepted_whatever_stands_beside_it(
+        fn an_id_is_accepted_alone_and_a_doubt_beside_any_failure(
             status in 100u16..700,
-            id in "[1-9][0-9]{0,40}|ord_[A-Z0-9]{1,26}",
+            id in "[1-9][0-9]{0,40}|ord_[A-Z0-9]{0,25}[0-9]",
             quoted: bool,
-            beside in anything::json(ANY_NAME, ANY_WORD),
-            name in NO_ID,
+            failure in "\"error\":\"[a-z ]{1,9}x\"|\"status\":\"(fail|Error|FAILED)\"|\"success\":(false|0|\"false\")",
         ) {
+            prop_assume!(!["ERROR", "FAIL", "FOUND", "NULL"].iter().any(|word| id.contains(word)));
             let written = if quoted || id.starts_with('o') { format!("\"{id}\"") } else { id.clone() };
+            let alone = format!("{{\"order\":{written}}}");
+            prop_assert_eq!(decide(status, &alone), Verdict::Accepted(PanelOrder(id)), "{}", alone);
             for text in [
-                format!("{{\"order\":{written},\"{name}\":{beside}}}"),
-                format!("{{\"{name}\":{beside},\"order\":{written}}}"),
+                format!("{{\"order\":{written},{failure}}}"),
+                format!("{{{failure},\"order\":{written}}}"),
+                format!("{{{failure},\"data\":{{\"id\":{written}}}}}"),
+                format!("{{\"order_id\":{written},\"data\":{{{failure}}}}}"),
             ] {
-                prop_assert_eq!(decide(status, &text), Verdict::Accepted(PanelOrder(id.clone())), "{}", text);
+                prop_assert_eq!(decide(status, &text), Verdict::InDoubt, "{}", text);
             }
         }
     }

@@ -25,6 +25,7 @@ mod rest;
 mod roll;
 mod scalar;
 mod stack;
+mod unlisted;
 mod wire;
 
 pub use answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
@@ -33,3 +34,4 @@ pub use failure::{Failure, FailureKind, PanelError, Whose};
 pub use panel::Panel;
 pub use roll::{Listed, Roll};
 pub use stack::Slot;
+pub use unlisted::unknown_refusal;

@@ -18,6 +18,25 @@ const EXPONENT_MAX: i32 = 30;
 /// Texts that languages write for the absence of an id.
 const NO_IDS: [&str; 5] = ["null", "false", "true", "none", "undefined"];
 
+/// What a word has in it that is no id: folded.
+const NO_ID_PARTS: [&str; 15] = [
+    "error",
+    "fail",
+    "invalid",
+    "denied",
+    "reject",
+    "refuse",
+    "found",
+    "exist",
+    "success",
+    "null",
+    "undefined",
+    "://",
+    "<",
+    ">",
+    "$",
+];
+
 /// An answer's text without what panels put round it: a byte order mark and blanks.
 pub(super) fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
@@ -41,6 +60,11 @@ impl<'a> Fields<'a> {
     /// What the first of these fields that a reader can read says.
     pub(super) fn first<T>(&self, names: &[&str], reader: impl Fn(&'a RawValue) -> Option<T>) -> Option<T> {
         names.iter().filter_map(|name| self.value(name)).find_map(reader)
+    }
+
+    /// All fields, each with its name.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
     }
 
     /// All values.
@@ -114,6 +138,18 @@ pub(super) fn id(raw: &RawValue) -> Option<String> {
         Scalar::Text(text) => Some(text).filter(|text| is_name(text)),
         Scalar::Null | Scalar::Flag(_) | Scalar::List | Scalar::Other => None,
     }
+}
+
+/// An id of something that was just placed: as [`id`], and a word only where it can be no word of a language. It has a
+/// digit, and nothing of a failure, of a page or of an amount.
+pub(super) fn placed_id(raw: &RawValue) -> Option<String> {
+    id(raw).filter(|id| {
+        let folded = id.to_lowercase();
+        let has_digit = id.bytes().any(|byte| byte.is_ascii_digit());
+        let says_no = NO_ID_PARTS.iter().any(|part| folded.contains(part));
+        let exponent = written_out(id).is_some_and(|digits| digits != *id);
+        has_digit && !says_no && !exponent
+    })
 }
 
 fn id_of_digits(text: &str) -> Option<String> {
@@ -230,6 +266,31 @@ mod tests {
             &long,
         ] {
             assert_eq!(id(&raw(json)), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_was_just_placed_has_an_id_with_a_digit() {
+        for json in ["23501", "\"ord_01HX\"", "\"3f2c-11\"", "\"FB/22=+\"", "\"a1b2c3e4\""] {
+            assert_eq!(placed_id(&raw(json)), id(&raw(json)), "{json}");
+            assert!(id(&raw(json)).is_some(), "{json}");
+        }
+        for json in [
+            "\"success\"",
+            "\"N/A\"",
+            "\"pending\"",
+            "\"ord_\"",
+            "\"error_404\"",
+            "\"404-not-found\"",
+            "\"Failed1\"",
+            "\"1.0E+25\"",
+            "\"$5\"",
+            "\"<b>55</b>\"",
+            "\"https://x/55\"",
+            "0",
+            "7.5",
+        ] {
+            assert_eq!(placed_id(&raw(json)), None, "{json}");
         }
     }
 

@@ -13,7 +13,8 @@ use crate::tongues::speaking;
 use crate::world::{Plan, World};
 
 async fn world() -> World {
-    speaking(PanelDialect::Notpanel, Plan::default()).await
+    let provider = "honours_request_id = true\ndoubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000";
+    speaking(PanelDialect::Notpanel, Plan { provider, ..Plan::default() }).await
 }
 
 fn spoil(world: &World, faults: &str) {

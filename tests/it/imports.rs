@@ -16,6 +16,7 @@ use crate::backup::{json, moved_to, place, text};
 use crate::books::{read, run};
 use crate::scripted::Scripted;
 use crate::server;
+use crate::shrunk::all_gone;
 use crate::tongues::speaking;
 use crate::world::{Plan, World};
 
@@ -79,6 +80,7 @@ async fn a_service_keeps_its_id_whatever_the_panel_lists_and_in_whatever_order()
     // Another order, one less, one more.
     panel.change(|script| script.services = plain(&["9", "30", "7"]));
     world.house.refresh().await.unwrap();
+    all_gone(&world.house, "s").await;
     assert_eq!(read(&world.database, IDS).await, "7:20000 8:20002 30:20003 9:20004");
     assert_eq!(sold(&world.house), [20000, 20003, 20004]);
     assert_eq!(unsold(&world.house), [(20001, "no route's panel lists it"), (20002, "its panel does not list it now")]);
@@ -87,6 +89,7 @@ async fn a_service_keeps_its_id_whatever_the_panel_lists_and_in_whatever_order()
     // All gone, and all back: nobody else got their ids meanwhile.
     panel.change(|script| script.services = plain(&["11"]));
     world.house.refresh().await.unwrap();
+    all_gone(&world.house, "s").await;
     assert_eq!(sold(&world.house), [20005]);
     panel.change(|script| script.services = plain(&["11", "9", "8", "7", "30"]));
     world.house.refresh().await.unwrap();
@@ -206,6 +209,7 @@ async fn patterns_say_what_is_taken_and_what_is_left_out() {
     assert_eq!(unsold(&house), [(501, "no [[import]] takes it now")]);
     panel.change(|script| script.services = telling(&[("1", "Members", "Telegram"), ("9", "Views", "Instagram")]));
     house.refresh().await.unwrap();
+    all_gone(&house, "s").await;
     assert_eq!(sold(&house), [500, 900]);
 }
 
@@ -295,12 +299,13 @@ async fn ids_survive_a_restore_and_go_on_from_there() {
     let world = importing(&panel, IMPORT).await;
     panel.change(|script| script.services = plain(&["2", "3"]));
     world.house.refresh().await.unwrap();
+    all_gone(&world.house, "s").await;
     let (_folder, file) = place();
     json(&world.database, &["backup", text(&file)]).await;
     let copy = server::database().await;
     json(&copy, &["restore", text(&file)]).await;
     let moves = "select string_agg(what || ' ' || service, ', ' order by id) from catalogue_move";
-    assert_eq!(read(&copy, moves).await, "gone 1, added 3");
+    assert_eq!(read(&copy, moves).await, "added 3, gone 1");
     let world = moved_to(world, copy).await;
     panel.change(|script| script.services = plain(&["4", "3", "2", "1"]));
     world.house.refresh().await.unwrap();

@@ -24,9 +24,14 @@ const SERVICES: &str = r#"[
 /// To what it does not know.
 const INCORRECT: &str = r#"{"error":"Incorrect request"}"#;
 
+/// An HTTP status and a body for what is asked, where it is said otherwise than by the rest of the script.
+pub type Says = Arc<dyn Fn(&BTreeMap<String, String>) -> Option<(u16, String)> + Send + Sync>;
+
 /// What the panel says.
 #[derive(Clone)]
 pub struct Script {
+    /// To anything, before the rest is looked at.
+    pub says: Option<Says>,
     /// To `services`.
     pub services: String,
     /// To `services` with an `offset`.
@@ -78,6 +83,8 @@ struct Inner {
     under_way: usize,
     at_once_max: usize,
     requests: BTreeMap<String, usize>,
+    /// The orders of each status question.
+    status_asked: Vec<String>,
     next: u32,
 }
 
@@ -94,6 +101,7 @@ impl Scripted {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let script = Script {
+            says: None,
             services: SERVICES.to_owned(),
             further: "[]".to_owned(),
             balance: r#"{"balance":"1000","currency":"USD"}"#.to_owned(),
@@ -106,8 +114,14 @@ impl Scripted {
             slow: None,
             held: None,
         };
-        let inner =
-            Arc::new(Mutex::new(Inner { script, under_way: 0, at_once_max: 0, requests: BTreeMap::new(), next: 500 }));
+        let inner = Arc::new(Mutex::new(Inner {
+            script,
+            under_way: 0,
+            at_once_max: 0,
+            requests: BTreeMap::new(),
+            status_asked: Vec::new(),
+            next: 500,
+        }));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (answering, served) = (tasks.clone(), inner.clone());
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
@@ -183,6 +197,16 @@ impl Scripted {
         self.inner.lock().unwrap().at_once_max
     }
 
+    /// Says what this makes of each question from now on, where it makes anything of it.
+    pub fn say(&self, says: impl Fn(&BTreeMap<String, String>) -> Option<(u16, String)> + Send + Sync + 'static) {
+        self.change(|script| script.says = Some(Arc::new(says)));
+    }
+
+    /// The ids in each status question since this was asked last.
+    pub fn status_asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.inner.lock().unwrap().status_asked)
+    }
+
     /// How often it was asked for an action.
     pub fn requests(&self, action: &str) -> usize {
         self.inner.lock().unwrap().requests.get(action).copied().unwrap_or(0)
@@ -195,6 +219,10 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
     let script = {
         let mut inner = inner.lock().unwrap();
         *inner.requests.entry(action.clone()).or_default() += 1;
+        if action == "status" {
+            let asked = form.get("orders").or_else(|| form.get("order")).cloned().unwrap_or_default();
+            inner.status_asked.push(asked);
+        }
         inner.under_way += 1;
         inner.at_once_max = inner.at_once_max.max(inner.under_way);
         inner.script.clone()
@@ -205,7 +233,10 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
     if let Some((clock, seconds)) = script.slow {
         clock.turn(TimeDelta::seconds(seconds));
     }
+    let said = script.says.as_ref().and_then(|says| says(&form));
+    let (http_status, said) = said.map_or((200, None), |(status, body)| (status, Some(body)));
     let body = match action.as_str() {
+        _ if said.is_some() => said.unwrap_or_default(),
         "services" if form.contains_key("offset") => script.further,
         "services" => script.services,
         "balance" => script.balance,
@@ -227,8 +258,9 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
     };
     // Before the answer leaves: whoever has it may ask again at once.
     inner.lock().unwrap().under_way -= 1;
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
-    let _ = stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await;
+    let head = "Said\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
+    let answer = format!("HTTP/1.1 {http_status} {head} {}\r\n\r\n{body}", body.len());
+    let _ = stream.write_all(answer.as_bytes()).await;
 }
 
 fn rows(form: &BTreeMap<String, String>, row: &str) -> String {

@@ -29,7 +29,7 @@ const PATIENT_MS: u64 = 20_000;
 
 /// What a panel does with each connection.
 #[derive(Clone)]
-enum Manner {
+pub enum Manner {
     /// Closes it unread.
     CloseUnread,
     /// Reads the whole request, then closes without a word.
@@ -43,7 +43,7 @@ enum Manner {
 }
 
 /// A hand-written panel on loopback; its tasks end with it.
-struct Stub {
+pub struct Stub {
     port: u16,
     connections: Arc<AtomicUsize>,
     requests: mpsc::UnboundedReceiver<String>,
@@ -115,7 +115,7 @@ fn header(head: &str, name: &str) -> Option<String> {
     lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
 }
 
-fn answer(status: &str, body: &str) -> String {
+pub fn answer(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
@@ -180,7 +180,7 @@ async fn add(panel: &Panel) -> Evidence {
 }
 
 /// Adds once at a panel of this manner; what came of it, and what the panel had read whole.
-async fn add_at(manner: Manner) -> (Evidence, Stub, Vec<String>) {
+pub async fn add_at(manner: Manner) -> (Evidence, Stub, Vec<String>) {
     let mut stub = Stub::start(manner).await;
     let evidence = add(&at(&stub)).await;
     let heard = stub.heard();

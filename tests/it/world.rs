@@ -27,7 +27,7 @@ use sqlx::PgPool;
 use crate::server::{self, Database};
 
 /// What every simulated panel of these tests accepts.
-const PANEL_KEY: &str = "the-panels-key";
+pub const PANEL_KEY: &str = "the-panels-key";
 /// Rounds before a world that never comes to rest is called broken.
 const ROUNDS_MAX: usize = 50;
 

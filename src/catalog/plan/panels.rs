@@ -132,9 +132,16 @@ fn values(provider: &ProviderSettings) -> Vec<(&'static str, String)> {
     values
 }
 
-fn doubt_values(doubts: &DoubtSettings) -> [(&'static str, String); 6] {
-    let DoubtSettings { ids_grow, account_is_ours_alone, visible_after_s, policy, in_a_row_max, per_minute_max } =
-        doubts;
+fn doubt_values(doubts: &DoubtSettings) -> [(&'static str, String); 7] {
+    let DoubtSettings {
+        ids_grow,
+        account_is_ours_alone,
+        honours_request_id,
+        visible_after_s,
+        policy,
+        in_a_row_max,
+        per_minute_max,
+    } = doubts;
     let policy = match policy {
         InDoubtPolicy::Hold => "hold".to_owned(),
         InDoubtPolicy::RefundAfterH(hours) => format!("refund after {hours} h"),
@@ -142,6 +149,7 @@ fn doubt_values(doubts: &DoubtSettings) -> [(&'static str, String); 6] {
     [
         ("ids_grow", ids_grow.to_string()),
         ("account_is_ours_alone", account_is_ours_alone.to_string()),
+        ("honours_request_id", honours_request_id.to_string()),
         ("visible_after_s", visible_after_s.to_string()),
         ("in_doubt_policy", policy),
         ("doubts_in_a_row_max", in_a_row_max.to_string()),

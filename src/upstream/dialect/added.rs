@@ -2,24 +2,62 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
+
 use crate::domain::id::PanelOrder;
 use crate::domain::provider::PanelWord;
 use crate::upstream::dialect::Added;
-use crate::upstream::dialect::complaint::error_text;
+use crate::upstream::dialect::complaint::refusal_text;
+use crate::upstream::dialect::failed::{self, tells_of_failure};
 use crate::upstream::dialect::{ORDER_NAMES, words};
-use crate::upstream::scalar::{Fields, bare, id};
+use crate::upstream::scalar::{Fields, bare, items, placed_id};
 
-/// Reads an id at the top or in `data`, and an error's class beside it.
+/// Where something that was placed may be named in a shape that is not read: enough to believe no refusal.
+const TRACE_NAMES: [&str; 4] = ["orders", "order_ids", "data", "result"];
+
+/// How deep such a trace is looked for.
+const DEPTH_MAX: u8 = 3;
+
+/// Reads an id at the top or in `data`, an error's class beside it, and whether anything says that it failed.
 pub(super) fn added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
     let Some(fields) = Fields::read(bare(text)) else {
         return Added::default();
     };
     let nested = fields.value("data").and_then(|data| Fields::read(data.get()));
-    let within = || nested.as_ref().and_then(|data| data.first(&ORDER_NAMES, id));
-    let id = fields.first(&ORDER_NAMES, id).or_else(within).map(PanelOrder);
-    let complaint = error_text(&fields);
-    let refusal = complaint.as_deref().and_then(|text| words::refusal(text, own));
-    Added { id, refusal, complaint }
+    let within = || nested.as_ref().and_then(|data| data.first(&ORDER_NAMES, placed_id));
+    let id = fields.first(&ORDER_NAMES, placed_id).or_else(within).map(PanelOrder);
+
+    let failed = tells_of_failure(&fields, own);
+    let complaint = refusal_text(&fields, failed::failed(&fields));
+    // What names an order, however oddly, does not prove that there is none.
+    let traced = id.is_none() && has_trace(&fields, DEPTH_MAX);
+    let refusal = complaint.as_deref().filter(|_| !traced).and_then(|text| words::refusal(text, own));
+    Added { id, refusal, complaint, failed }
+}
+
+/// The error text of an answer that is nothing but an error: no id, and no trace of one.
+pub(super) fn unknown_complaint(text: &str) -> Option<String> {
+    let fields = Fields::read(bare(text))?;
+    let names_an_order = has_trace(&fields, DEPTH_MAX);
+    refusal_text(&fields, failed::failed(&fields)).filter(|_| !names_an_order)
+}
+
+/// Whether an id of an order stands somewhere where ids are not read.
+fn has_trace(fields: &Fields<'_>, depth: u8) -> bool {
+    let names = ORDER_NAMES.iter().chain(&TRACE_NAMES);
+    names.filter_map(|name| fields.value(name)).any(|raw| is_trace(raw, depth))
+}
+
+fn is_trace(raw: &RawValue, depth: u8) -> bool {
+    if placed_id(raw).is_some() {
+        return true;
+    }
+    match (items(raw.get()), Fields::read(raw.get())) {
+        _ if depth == 0 => false,
+        (Some(list), _) => list.into_iter().any(|item| is_trace(item, depth - 1)),
+        (None, Some(fields)) => has_trace(&fields, depth - 1),
+        (None, None) => false,
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +89,11 @@ mod tests {
             (r#"{"data":{"order":"0","id":7}}"#, Some("7")),
             (r#"{"order":7,"id":8,"data":{"order":9}}"#, Some("7")),
             (r#"{"order":0,"order":7}"#, Some("7")),
+            (r#"{"order":"success","id":7}"#, Some("7")),
+            (r#"{"order":"success"}"#, None),
+            (r#"{"order":"N/A"}"#, None),
+            (r#"{"order":"pending"}"#, None),
+            (r#"{"order":"error_404"}"#, None),
             (r#"{"order":0}"#, None),
             (r#"{"order":7,"order":0}"#, None),
             (r#"{"order":null}"#, None),
@@ -96,5 +139,18 @@ mod tests {
         assert_eq!(read(r#"{"message":"Bad link"}"#), (None, None), "nothing says that it failed");
         assert_eq!(read(r#"{"data":{"error":"Bad link"}}"#), (None, None), "not where errors stand");
         assert_eq!(read(r#"{"error":"Something went wrong"}"#), (None, None));
+    }
+
+    #[test]
+    fn what_names_an_order_oddly_is_no_refusal() {
+        for text in [
+            r#"{"error":"Bad link","orders":[55]}"#,
+            r#"{"error":"Bad link","data":[{"order":55}]}"#,
+            r#"{"error":"Bad link","order":{"id":55}}"#,
+            r#"{"error":"Bad link","data":{"orders":["55"]}}"#,
+        ] {
+            assert_eq!(read(text), (None, None), "{text}");
+        }
+        assert_eq!(read(r#"{"error":"Bad link","data":[],"orders":[0]}"#), (None, Some(RefusalClass::Link)));
     }
 }

@@ -9,9 +9,10 @@ use crate::domain::provider::{PanelStatus, PanelWord};
 use crate::domain::refill::RefillState;
 use crate::upstream::answer::{CancelRow, RefillRow};
 use crate::upstream::dialect::complaint::{complaint, error_text};
+use crate::upstream::dialect::failed::{is_failure, tells_of_failure};
 use crate::upstream::dialect::{Asked, Complaint, ORDER_NAMES, TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable;
-use crate::upstream::scalar::{Fields, Scalar, bare, flag, id, items, scalar, text};
+use crate::upstream::scalar::{Fields, Scalar, bare, flag, id, items, placed_id, scalar, text};
 
 type Words = BTreeMap<String, PanelWord>;
 
@@ -25,8 +26,8 @@ const YES_WORDS: [&str; 2] = ["ok", "success"];
 const REFILL_WORDS: [(&str, RefillState); 2] =
     [("in progess", RefillState::InProgress), ("refilled", RefillState::Completed)];
 
-/// Reads the answer to one refill.
-pub(super) fn refill(text: &str) -> Asked {
+/// Reads the answer to one refill. An id or a yes beside any sign of failure is neither.
+pub(super) fn refill(text: &str, own: &Words) -> Asked {
     let text = bare(text);
     // Some answer one like many.
     let row = items(text).and_then(|rows| rows.first().map(|row| row.get()));
@@ -35,16 +36,15 @@ pub(super) fn refill(text: &str) -> Asked {
     let of_row = |fields: &Fields<'_>| {
         // A row's `id` may be the order's.
         let names = if row.is_some() { &REFILL_NAMES[..3] } else { &REFILL_NAMES[..] };
-        fields.first(names, id)
+        fields.first(names, placed_id)
     };
-    let found = of_row(&fields).or_else(|| nested.as_ref().and_then(of_row)).filter(|id| !is_flag(id));
-    if let Some(id) = found {
-        return Asked::Taken(Some(PanelRefill(id)));
-    }
-    match refusal(&fields, "refill") {
-        Some(text) => Asked::Refused(text),
-        None if says_yes(&fields) => Asked::Taken(None),
-        None => Asked::Unclear,
+    let found = of_row(&fields).or_else(|| nested.as_ref().and_then(of_row));
+    let (refused, failed) = (refusal(&fields, "refill"), tells_of_failure(&fields, own));
+    match (found, refused) {
+        (Some(id), None) if !failed => Asked::Taken(Some(PanelRefill(id))),
+        (None, Some(text)) => Asked::Refused(text),
+        (None, None) if says_yes(&fields) && !failed => Asked::Taken(None),
+        (Some(_), _) | (None, None) => Asked::Unclear,
     }
 }
 
@@ -161,15 +161,10 @@ fn says_yes(fields: &Fields<'_>) -> bool {
         Scalar::Number(number) => number != "0",
         Scalar::Null | Scalar::List | Scalar::Other => false,
     };
-    YES_NAMES.iter().filter_map(|name| fields.value(name)).any(told)
+    YES_NAMES.iter().filter_map(|name| fields.value(name)).any(|raw| told(raw) && !is_failure(raw))
         || fields
             .first(&["status"], text)
             .is_some_and(|said| YES_WORDS.iter().any(|yes| said.eq_ignore_ascii_case(yes)))
-}
-
-/// `true` where an id was expected.
-fn is_flag(id: &str) -> bool {
-    ["true", "false"].iter().any(|word| id.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -177,6 +172,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn read_refill(text: &str) -> Asked {
+        refill(text, &Words::new())
+    }
 
     #[test]
     fn a_refill_is_taken_with_an_id_or_without() {
@@ -194,13 +193,21 @@ mod tests {
             (r#"{"error":"Refill is disabled"}"#, Asked::Refused("Refill is disabled".into())),
             (r#"{"refill":{"error":"too early"}}"#, Asked::Refused("too early".into())),
             (r#"[{"order":5,"refill":{"error":"too early"}}]"#, Asked::Refused("too early".into())),
+            (r#"{"refill":"success"}"#, Asked::Taken(None)),
+            (r#"{"refill":7,"error":"too early"}"#, Asked::Unclear),
+            (r#"{"refill":7,"status":"fail","message":"too early"}"#, Asked::Unclear),
+            (r#"{"refill":7,"success":false}"#, Asked::Unclear),
+            (r#"{"data":{"refill_id":7},"error":"too early"}"#, Asked::Unclear),
+            (r#"[{"order":5,"refill":9,"error":"too early"}]"#, Asked::Unclear),
+            (r#"{"refill":"failed"}"#, Asked::Unclear),
+            (r#"{"success":"ok","status":"fail"}"#, Asked::Unclear),
             (r#"{"refill":0}"#, Asked::Unclear),
             (r#"{"refill":null,"success":false}"#, Asked::Unclear),
             ("<html>", Asked::Unclear),
             ("", Asked::Unclear),
             ("{}", Asked::Unclear),
         ] {
-            assert_eq!(refill(text), read, "{text}");
+            assert_eq!(read_refill(text), read, "{text}");
         }
     }
 
@@ -266,7 +273,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_without_a_panic(text in "[\\[\\]{}\":,a-z0-9 ]{0,60}") {
-            let _ = refill(&text);
+            let _ = read_refill(&text);
             let _ = refill_rows(&text, &[PanelRefill("1".into())], &Words::new());
             let _ = cancel_rows(&text, &[PanelOrder("1".into())], &Words::new());
         }

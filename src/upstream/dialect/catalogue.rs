@@ -7,9 +7,10 @@ use serde_json::value::RawValue;
 use crate::domain::money::Rate;
 use crate::domain::provider::PanelWord;
 use crate::domain::service::{PanelService, ServiceType};
-use crate::upstream::dialect::complaint::complaint;
+use crate::upstream::dialect::complaint::{MESSAGE_NAMES, complaint};
+use crate::upstream::dialect::failed::failed;
 use crate::upstream::dialect::{Catalogue, Complaint};
-use crate::upstream::scalar::{Fields, Scalar, amount, bare, count, flag, id, items, scalar, text_upto};
+use crate::upstream::scalar::{Fields, Scalar, amount, bare, count, flag, id, items, scalar, text, text_upto};
 
 /// The most services of one panel; the largest catalogue seen has 8,436.
 const SERVICES_MAX: usize = 50_000;
@@ -31,13 +32,25 @@ pub(super) fn catalogue(text: &str, own: &BTreeMap<String, PanelWord>) -> Result
     if let Some(complaint) = complaint(&fields, own) {
         return Err(complaint);
     }
+    // Nothing but an envelope of an error, or of nothing: it says nothing of what is sold.
+    if fields.is_empty() || failed(&fields) {
+        return Err(Complaint::Unreadable);
+    }
     let wrapped = fields.first(&["services", "data"], |raw| (scalar(raw) == Scalar::List).then(|| raw.get()));
     match wrapped.and_then(items) {
+        Some(list) if list.is_empty() && explains(&fields) => Err(Complaint::Unreadable),
         Some(list) => read(&list),
         None if says_empty(&fields) => Ok(Catalogue::default()),
         // An array with gaps comes as an object keyed by place.
         None => read(&fields.values().collect::<Vec<_>>()),
     }
+}
+
+/// Whether an empty list stands beside a text that says why, and nothing says that all is well.
+fn explains(fields: &Fields<'_>) -> bool {
+    let is_well = fields.first(&["status", "success"], text).is_some_and(|said| said.eq_ignore_ascii_case("success"))
+        || fields.first(&["status", "success"], |raw| flag(raw).then_some(())).is_some();
+    !is_well && fields.first(&MESSAGE_NAMES, text).is_some()
 }
 
 /// `{"status":"success","data":"Empty Data"}`: how one family writes a catalogue without services.
@@ -132,11 +145,35 @@ mod tests {
 
     #[test]
     fn an_empty_catalogue_is_one_and_nonsense_is_none() {
-        for text in ["[]", r#"{"services":[]}"#, r#"{"status":"success","data":"Empty Data"}"#] {
+        for text in [
+            "[]",
+            r#"{"services":[]}"#,
+            r#"{"data":[]}"#,
+            r#"{"status":"success","data":"Empty Data"}"#,
+            r#"{"success":true,"message":"OK","data":[]}"#,
+            r#"{"error":null,"services":[]}"#,
+        ] {
             assert_eq!(read(text), Ok(Catalogue::default()), "{text}");
         }
         for text in ["", "<html>", "7", r#"{"data":"Later"}"#, r#"["junk"]"#, r#"[{"service":1}] x"#] {
             assert_eq!(read(text), Err(Complaint::Unreadable), "{text}");
+        }
+        for text in [
+            "{}",
+            "null",
+            r#"{"data":[],"error_message":"Down"}"#,
+            r#"{"success":false,"services":[]}"#,
+            r#"{"status":"error","data":[]}"#,
+            r#"{"status":"Failed","services":[]}"#,
+            r#"{"code":500,"data":[]}"#,
+            r#"{"message":"Too busy"}"#,
+            r#"{"message":"Too busy","data":[]}"#,
+            r#"{"services":null}"#,
+            r#"{"services":{}}"#,
+            r#"[{"error":"Down"}]"#,
+            r#"["Down"]"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
         }
         assert_eq!(read(r#"{"error":"Invalid API key"}"#), Err(Complaint::Refused(RefusalClass::Key)));
         assert_eq!(read(r#"{"status":"fail","message":"Down"}"#), Err(Complaint::Declined("Down".into())));

@@ -11,10 +11,13 @@ use crate::upstream::evidence::storable;
 use crate::upstream::scalar::{Fields, Scalar, items, scalar, text};
 
 /// Where an error's text stands.
-const ERROR_NAMES: [&str; 2] = ["error", "errors"];
+const ERROR_NAMES: [&str; 3] = ["error", "errors", "error_message"];
 
 /// Where it stands beside a sign that something failed.
-const MESSAGE_NAMES: [&str; 3] = ["message", "msg", "error_message"];
+pub(super) const MESSAGE_NAMES: [&str; 5] = ["message", "msg", "detail", "description", "reason"];
+
+/// What an error says that is none, folded.
+const NO_ERRORS: [&str; 5] = ["0", "false", "null", "none", "n/a"];
 
 /// Where it stands within an error that is an object.
 const WITHIN_NAMES: [&str; 4] = ["message", "error", "text", "code"];
@@ -32,7 +35,22 @@ enum Told {
 
 /// An object's error text, where it has one.
 pub(super) fn error_text(fields: &Fields<'_>) -> Option<String> {
-    let mut failed = status_says_failed(fields);
+    text_of(fields, status_says_failed(fields))
+}
+
+/// The error text of what could not be placed, whichever sign says that it failed.
+///
+/// Of what was placed a `status` tells how it stands, so only two of its words are a sign there.
+pub(super) fn refusal_text(fields: &Fields<'_>, failed: bool) -> Option<String> {
+    text_of(fields, failed)
+}
+
+/// Whether a field that may hold an error holds one, with a text or without.
+pub(super) fn is_told(raw: &RawValue) -> bool {
+    !matches!(told(raw, DEPTH_MAX), Told::Nothing)
+}
+
+fn text_of(fields: &Fields<'_>, mut failed: bool) -> Option<String> {
     for raw in ERROR_NAMES.iter().filter_map(|name| fields.value(name)) {
         match told(raw, DEPTH_MAX) {
             Told::Text(text) => return Some(storable(&text, TEXT_BYTES_MAX)),
@@ -52,7 +70,13 @@ pub(super) fn complaint(fields: &Fields<'_>, own: &BTreeMap<String, PanelWord>) 
 
 fn status_says_failed(fields: &Fields<'_>) -> bool {
     let says = |status: String| ["error", "fail"].iter().any(|word| status.eq_ignore_ascii_case(word));
-    fields.first(&["status"], text).is_some_and(says)
+    let succeeded = fields.value("success").map(scalar);
+    let says_no = match succeeded {
+        Some(Scalar::Flag(yes)) => !yes,
+        Some(Scalar::Text(text)) => text.eq_ignore_ascii_case("false"),
+        Some(Scalar::Number(_) | Scalar::Null | Scalar::List | Scalar::Other) | None => false,
+    };
+    says_no || fields.first(&["status"], text).is_some_and(says)
 }
 
 fn told(raw: &RawValue, depth: u8) -> Told {
@@ -61,6 +85,7 @@ fn told(raw: &RawValue, depth: u8) -> Told {
         Scalar::Flag(true) => Told::Sign,
         Scalar::Number(code) => Told::Text(code.to_owned()),
         Scalar::Text(text) if text.is_empty() => Told::Nothing,
+        Scalar::Text(text) if NO_ERRORS.iter().any(|none| text.eq_ignore_ascii_case(none)) => Told::Nothing,
         Scalar::Text(text) => Told::Text(text),
         Scalar::List | Scalar::Other if depth == 0 => Told::Sign,
         Scalar::List => first_told(items(raw.get()).unwrap_or_default().into_iter(), depth),
@@ -103,6 +128,10 @@ mod tests {
             (r#"{"status":"Fail","msg":"Bad link"}"#, Some("Bad link")),
             (r#"{"status":"fail","error_message":"Bad link"}"#, Some("Bad link")),
             (r#"{"error":42}"#, Some("42")),
+            (r#"{"error_message":"Bad link"}"#, Some("Bad link")),
+            (r#"{"success":false,"message":"Bad link"}"#, Some("Bad link")),
+            (r#"{"error":"0"}"#, None),
+            (r#"{"error":"false"}"#, None),
             (r#"{"error":null}"#, None),
             (r#"{"error":false}"#, None),
             (r#"{"error":""}"#, None),

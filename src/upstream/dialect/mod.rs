@@ -9,6 +9,7 @@ mod balance;
 mod catalogue;
 mod classic;
 mod complaint;
+mod failed;
 mod notpanel;
 mod paynow;
 mod question;
@@ -64,6 +65,8 @@ pub(super) struct Added {
     pub(super) refusal: Option<RefusalClass>,
     /// Any error text.
     pub(super) complaint: Option<String>,
+    /// Whether anything says that it failed.
+    pub(super) failed: bool,
 }
 
 /// What could be read in the answer to a refill.
@@ -91,6 +94,11 @@ impl Catalogue {
     pub(super) fn rows(&self) -> usize {
         self.services.len() + self.skipped
     }
+}
+
+/// The error text of an answer to an `add` that is an error and names no order.
+pub(super) fn complained_of_an_add(text: &str) -> Option<String> {
+    added::unknown_complaint(text)
 }
 
 /// Why an answer is not the one that was asked for.
@@ -157,8 +165,8 @@ impl Tongue {
     }
 
     /// The answer to a refill.
-    pub(super) fn refill(text: &str) -> Asked {
-        asks::refill(text)
+    pub(super) fn refill(&self, text: &str) -> Asked {
+        asks::refill(text, &self.words)
     }
 
     /// The answer to the question where refills stand; one row for each, in the order of asking.

@@ -33,14 +33,26 @@ pub(super) fn rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows
         return Err(complaint);
     }
     match asked {
+        // A status of another order is nobody's news here. Beside these names, an `id` may be the panel's own.
+        [order] if fields.first(&ORDER_NAMES[..4], id).is_some_and(|named| named != order.0) => {
+            Err(Complaint::Unreadable)
+        }
         [order] => Ok(vec![(order.clone(), said(&fields, text, own))]),
         // Something else than what was asked: no order of ours is missing because of it.
         _ => Err(Complaint::Unreadable),
     }
 }
 
-/// Rows that name their orders; an empty list is how some languages write an empty object.
+/// Rows that name their orders; an empty list is how some languages write an empty object. One row that names none is
+/// the answer to a question about one order.
 fn listed(list: &[&RawValue], asked: &[PanelOrder], own: &Words) -> Result<Rows, Complaint> {
+    if let ([raw], [order]) = (list, asked) {
+        let names_one = Fields::read(raw.get()).is_some_and(|fields| fields.first(&ORDER_NAMES, id).is_some());
+        if !names_one {
+            let row = row(raw, own);
+            return if row == Row::Missing { Err(Complaint::Unreadable) } else { Ok(vec![(order.clone(), row)]) };
+        }
+    }
     let named = list.iter().filter_map(|raw| {
         let order = Fields::read(raw.get())?.first(&ORDER_NAMES, id)?;
         Some((order, *raw))
@@ -272,6 +284,35 @@ mod tests {
             assert_eq!(read(&text, &asked), Err(Complaint::Unreadable));
         }
         assert!(matches!(one(r#"{"charge":"1"}"#), Row::UnknownStatus { .. }));
+    }
+
+    #[test]
+    fn one_status_may_come_as_a_list_of_one_and_never_as_anothers() {
+        let asked = ids(["7"]);
+        for text in [
+            r#"[{"status":"Completed","remains":"0"}]"#,
+            r#"[{"order":7,"status":"Completed"}]"#,
+            r#"[{"id":"7","status":"Completed"}]"#,
+            r#"{"order":"7","status":"Completed"}"#,
+            r#"{"id":991,"status":"Completed"}"#,
+        ] {
+            assert_eq!(report(read(text, &asked).unwrap().remove(0)).status, PanelStatus::Completed, "{text}");
+        }
+        for text in [r#"[{"error":"Incorrect order ID"}]"#, r#"["Incorrect order ID"]"#] {
+            assert_eq!(read(text, &asked).unwrap(), [Row::NotOurs { text: "Incorrect order ID".into() }], "{text}");
+        }
+        for text in [
+            r#"[{"order":8,"status":"Completed"}]"#,
+            r#"[{"id":8,"status":"Completed"}]"#,
+            r#"{"order":8,"status":"Completed"}"#,
+            r#"{"order_id":"70","status":"Completed"}"#,
+            r#"[{"status":"Completed"},{"status":"Completed"}]"#,
+            "[7]",
+            "[[]]",
+        ] {
+            assert_eq!(read(text, &asked), Err(Complaint::Unreadable), "{text}");
+        }
+        assert_eq!(read(r#"[{"status":"Completed"}]"#, &ids(["7", "8"])), Err(Complaint::Unreadable));
     }
 
     proptest! {

@@ -7,9 +7,12 @@ use crate::domain::provider::{PanelDialect, RefusalClass};
 use crate::upstream::answer::{RefillRow, Row};
 use crate::upstream::dialect::{Catalogue, Complaint, signs};
 
-/// Signs that speak for notpanel and must come together: at a panel that only looks like it, asking again under the same
-/// name would buy twice.
+/// Signs that speak for notpanel and must come together, one of them a sign that nobody else has: other panels write its
+/// words for an unknown order, under its HTTP status, too.
 const NOTPANELS_SIGNS_MIN: usize = 2;
+
+/// What no probe can find out, because it would buy.
+const UNPROVEN: &str = "that it answers a request_id twice with one order is not proven: see `provider prove`";
 
 /// What an `add` is given at least: too short is dearer than too long.
 const TIMEOUT_MS_MIN: i64 = 30_000;
@@ -51,15 +54,16 @@ pub(super) fn dialect(signs: Signs) -> (PanelDialect, String) {
         (signs.header, "its rate limit headers"),
     ];
     let found: Vec<_> = notpanels.into_iter().filter(|(there, _)| *there).map(|(_, sign)| sign).collect();
-    if found.len() >= NOTPANELS_SIGNS_MIN {
-        return (PanelDialect::Notpanel, found.join(", "));
+    let has_proof = signs.both || signs.header;
+    if has_proof && found.len() >= NOTPANELS_SIGNS_MIN {
+        return (PanelDialect::Notpanel, format!("{}; {UNPROVEN}", found.join(", ")));
     }
     if !signs.refills && !signs.tells_dripfeed {
         return (PanelDialect::Paynow, "no refills, and no word of drip-feed in its catalogue".to_owned());
     }
     let because = match found.first() {
         Some(sign) => {
-            format!("a guess: only {sign} looks like notpanel's, which is not enough to ask for an order twice")
+            format!("a guess: only {sign} looks like notpanel's, and others write so too")
         }
         None => "nothing speaks for another one".to_owned(),
     };
@@ -132,7 +136,8 @@ mod tests {
             (Signs { unknown_order: true, ..family }, PanelDialect::Classic),
             (Signs { header: true, ..family }, PanelDialect::Classic),
             (Signs { under_4xx: true, header: true, ..family }, PanelDialect::Classic),
-            (Signs { unknown_order: true, under_4xx: true, ..family }, PanelDialect::Notpanel),
+            (Signs { unknown_order: true, under_4xx: true, ..family }, PanelDialect::Classic),
+            (Signs { unknown_order: true, under_4xx: true, header: true, ..family }, PanelDialect::Notpanel),
             (Signs { unknown_order: true, both: true, ..family }, PanelDialect::Notpanel),
             (Signs { both: true, header: true, ..Signs::default() }, PanelDialect::Notpanel),
             (Signs { refills: false, ..family }, PanelDialect::Classic),
@@ -141,7 +146,12 @@ mod tests {
         ] {
             assert_eq!(dialect(signs).0, read, "{signs:?}");
         }
-        assert!(dialect(Signs { unknown_order: true, ..family }).1.starts_with("a guess"));
+        for signs in [Signs { unknown_order: true, ..family }, Signs { unknown_order: true, under_4xx: true, ..family }]
+        {
+            assert!(dialect(signs).1.starts_with("a guess"), "{signs:?}");
+        }
+        let (_, because) = dialect(Signs { both: true, header: true, ..family });
+        assert!(because.contains("rate limit headers") && because.contains("is not proven"), "{because}");
     }
 
     #[test]

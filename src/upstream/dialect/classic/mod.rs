@@ -81,15 +81,15 @@ mod tests {
 
     #[test]
     fn smosale_create_refill() {
-        assert_eq!(Tongue::refill(r#"{"refill": "31"}"#), Asked::Taken(Some(PanelRefill("31".into()))));
+        assert_eq!(smosale().refill(r#"{"refill": "31"}"#), Asked::Taken(Some(PanelRefill("31".into()))));
     }
 
     #[test]
     fn smosale_create_multiple_refill() {
         let taken = r#"[{"order": 7, "refill": 31}]"#;
-        assert_eq!(Tongue::refill(taken), Asked::Taken(Some(PanelRefill("31".into()))));
+        assert_eq!(smosale().refill(taken), Asked::Taken(Some(PanelRefill("31".into()))));
         let refused = r#"[{"order": 8, "refill": {"error": "Incorrect order ID"}}]"#;
-        assert_eq!(Tongue::refill(refused), Asked::Refused("Incorrect order ID".into()));
+        assert_eq!(smosale().refill(refused), Asked::Refused("Incorrect order ID".into()));
     }
 
     #[test]

@@ -65,7 +65,10 @@ mod tests {
 
     #[test]
     fn notpanel_request_refill() {
-        assert_eq!(Tongue::refill(r#"{"refill": "ref_01K3AB"}"#), Asked::Taken(Some(PanelRefill("ref_01K3AB".into()))));
+        assert_eq!(
+            notpanel().refill(r#"{"refill": "ref_01K3AB"}"#),
+            Asked::Taken(Some(PanelRefill("ref_01K3AB".into())))
+        );
     }
 
     #[test]
@@ -77,16 +80,16 @@ mod tests {
             "A refill request is already pending for this order",
             "Refill limit reached (5 per order)",
         ] {
-            assert_eq!(Tongue::refill(&error(text)), Asked::Refused(text.into()));
+            assert_eq!(notpanel().refill(&error(text)), Asked::Refused(text.into()));
         }
     }
 
     #[test]
     fn notpanel_multi_refill_response() {
         let taken = r#"[{"order": "ord_01K3AA", "refill": "ref_01K3AB"}]"#;
-        assert_eq!(Tongue::refill(taken), Asked::Taken(Some(PanelRefill("ref_01K3AB".into()))));
+        assert_eq!(notpanel().refill(taken), Asked::Taken(Some(PanelRefill("ref_01K3AB".into()))));
         let refused = r#"[{"order": "ord_01K3AC", "error": "Service does not support refills"}]"#;
-        assert_eq!(Tongue::refill(refused), Asked::Refused("Service does not support refills".into()));
+        assert_eq!(notpanel().refill(refused), Asked::Refused("Service does not support refills".into()));
     }
 
     #[test]

@@ -1,0 +1,138 @@
+//! Proving, at the house's cost, that a panel answers a `request_id` twice with one order.
+//!
+//! One small order of our own is asked for twice under one name. The intent is committed first, as for any sending, and
+//! what may have been bought is written down with it: a process that dies in between leaves both orders in doubt there.
+//! Nothing is tried again by itself.
+
+use uuid::Uuid;
+
+use crate::domain::clock::{Deadline, SharedClock};
+use crate::domain::doubt::Retold;
+use crate::domain::id::{LegId, OrderId, PublicId, ServiceId};
+use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
+use crate::domain::money::Money;
+use crate::domain::proof::{Outcome, Proof};
+use crate::domain::service::{Route, ServiceType};
+use crate::domain::wish::Details;
+use crate::ledger;
+use crate::store::proofs::{self, Asking};
+use crate::store::{Store, StoreError, customers};
+use crate::upstream::Panel;
+
+/// What is to be bought for it, and by whom.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The panel's service: a plain one.
+    pub service: String,
+    /// Where it is delivered to.
+    pub link: String,
+    /// How many units.
+    pub units: u64,
+    /// What one such order costs, in the gateway's currency.
+    pub cost: Money,
+    /// The same in the panel's.
+    pub amount: Money,
+    /// Who asks.
+    pub asked_by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Asks a panel for one order twice under one name, and keeps what came of it. What it cost is booked as cost of goods
+/// without an order: as often as the panel took one for certain.
+pub async fn prove(store: &Store, clock: &SharedClock, panel: &Panel, wish: &Wish) -> Result<Proof, StoreError> {
+    let provider = &panel.settings().id;
+    let leg = leg(panel, wish);
+    let request_id = panel.request_id(&leg).ok_or(StoreError::Unexpected("a dialect without names for adds"))?;
+    let (account, now) = (panel.account(), clock.now());
+    let asking = Asking {
+        provider,
+        account: &account,
+        service: &wish.service,
+        link: &wish.link,
+        units: wish.units,
+        request_id: &request_id,
+        cost: wish.cost,
+        amount: wish.amount,
+        asked_by: &wish.asked_by,
+    };
+    let mut tx = store.begin().await?;
+    let id = proofs::begin(&mut tx, asking, now).await?;
+    customers::note_deed(&mut tx, &wish.asked_by, "provider prove", &format!("provider {provider}"), &wish.reason, now)
+        .await?;
+    tx.commit().await?;
+
+    // Nobody else decides it, so nothing but its own timeout bounds it; a process that was stopped asks for nothing late.
+    let leave_by = || Deadline::after(panel.settings().add_timeout());
+    let slot = panel.slot().await;
+    let first = panel.add(slot, &leg, leave_by()).await;
+    let proof = match &first.verdict {
+        Verdict::Accepted(_) => {
+            let slot = panel.slot().await;
+            let (second, retold) = panel.add_again(slot, &leg, leave_by()).await;
+            judged(&first, &second, &retold)
+        }
+        Verdict::Refused(_) | Verdict::NeverSent => nothing_bought(&first),
+        Verdict::InDoubt => lost(&first),
+    };
+
+    let now = clock.now();
+    let mut tx = store.begin().await?;
+    proofs::conclude(&mut tx, id, &proof, now).await?;
+    for _ in 0..proof.bought {
+        ledger::own_cost(&mut tx, provider, wish.cost, now).await?;
+    }
+    tx.commit().await?;
+    Ok(proof)
+}
+
+/// An order of nobody's, as it is sent.
+fn leg(panel: &Panel, wish: &Wish) -> LeasedLeg {
+    LeasedLeg {
+        leg: LegId(0),
+        order: OrderId(0),
+        public: PublicId(Uuid::now_v7()),
+        n: 1,
+        attempt: 1,
+        unsent: 0,
+        route: Route { provider: panel.settings().id.clone(), service: wish.service.clone() },
+        kind: ServiceType::Default,
+        link: wish.link.clone(),
+        units: wish.units,
+        details: Details::default(),
+        cost: wish.cost,
+        sold_as: ServiceId(0),
+        charge: Money::ZERO,
+        quoted_cost: wish.cost,
+    }
+}
+
+fn nothing_bought(first: &Evidence) -> Proof {
+    let words = first.words.clone();
+    Proof { outcome: Outcome::Refused, first: None, second: None, bought: 0, in_doubt: 0, words }
+}
+
+fn lost(first: &Evidence) -> Proof {
+    let words = first.words.clone();
+    Proof { outcome: Outcome::Lost, first: None, second: None, bought: 0, in_doubt: 1, words }
+}
+
+/// What the second answer proves, after the first gave an id.
+fn judged(first: &Evidence, second: &Evidence, retold: &Retold) -> Proof {
+    let id = |said: &Evidence| match &said.verdict {
+        Verdict::Accepted(id) => Some(id.clone()),
+        Verdict::Refused(_) | Verdict::NeverSent | Verdict::InDoubt => None,
+    };
+    let (first, again) = (id(first), id(second));
+    let (outcome, bought, in_doubt) = match &second.verdict {
+        Verdict::Accepted(_) if first == again => (Outcome::Honoured, 1, 0),
+        Verdict::Accepted(_) => (Outcome::NotHonoured, 2, 0),
+        Verdict::Refused(_) => (Outcome::NotHonoured, 1, 0),
+        Verdict::InDoubt if *retold == Retold::OfAnother => (Outcome::NotHonoured, 1, 0),
+        // Whole words of an error are an answer; what may have been bought besides is not known.
+        Verdict::InDoubt if crate::upstream::unknown_refusal(second).is_some() => (Outcome::NotHonoured, 1, 1),
+        Verdict::InDoubt => (Outcome::Lost, 1, 1),
+        Verdict::NeverSent => (Outcome::Lost, 1, 0),
+    };
+    Proof { outcome, first, second: again, bought, in_doubt, words: second.words.clone() }
+}

@@ -1,0 +1,162 @@
+//! Signs that something failed: an id that stands beside one is nobody's proof.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::domain::provider::PanelWord;
+use crate::upstream::dialect::complaint::{MESSAGE_NAMES, is_told};
+use crate::upstream::dialect::words;
+use crate::upstream::scalar::{Fields, Scalar, scalar, text};
+
+/// Fields that hold an error whenever they hold anything; so does every name that begins with `err`.
+const FAILURE_NAMES: [&str; 9] =
+    ["fail", "failed", "failure", "failures", "exception", "has_error", "has_errors", "is_error", "haserror"];
+
+/// Fields that say whether it went well: a no, a nought or a word of failure says that it did not.
+const SUCCESS_NAMES: [&str; 7] = ["status", "success", "ok", "result", "successful", "is_success", "issuccess"];
+
+/// Fields that may say the same, where a nought means nothing.
+const OUTCOME_NAMES: [&str; 8] =
+    ["state", "type", "code", "status_code", "statuscode", "order_status", "http_code", "response"];
+
+/// Objects that wrap an answer.
+const WRAPPER_NAMES: [&str; 5] = ["data", "result", "response", "payload", "order"];
+
+/// How deep wrappers are looked into.
+const DEPTH_MAX: u8 = 3;
+
+/// What a field says that tells of a failure, folded.
+const NO_WORDS: [&str; 4] = ["false", "no", "0", "-1"];
+
+/// Words of failure, folded.
+const FAILURE_WORDS: [&str; 21] = [
+    "fail",
+    "failed",
+    "failure",
+    "fails",
+    "error",
+    "errors",
+    "err",
+    "exception",
+    "rejected",
+    "reject",
+    "refused",
+    "declined",
+    "denied",
+    "invalid",
+    "unsuccessful",
+    "canceled",
+    "cancelled",
+    "nok",
+    "ko",
+    "unauthorized",
+    "forbidden",
+];
+
+/// How sentences of failure begin, folded, wherever they stand.
+const FAILURE_BEGINNINGS: [&str; 3] = ["error", "fail", "exception"];
+
+type Words = BTreeMap<String, PanelWord>;
+
+/// Whether a field of an answer is a sign of failure: at its top, or in what it wraps.
+pub(super) fn failed(fields: &Fields<'_>) -> bool {
+    any_sign(fields, &|_| false, DEPTH_MAX)
+}
+
+/// Whether anything in an answer tells of a failure, be it a sentence that stands where no error should.
+pub(super) fn tells_of_failure(fields: &Fields<'_>, own: &Words) -> bool {
+    any_sign(fields, &|raw| is_sentence_of_failure(raw, own), DEPTH_MAX)
+}
+
+fn any_sign(fields: &Fields<'_>, is_sentence: &dyn Fn(&RawValue) -> bool, depth: u8) -> bool {
+    fields.named().any(|(name, raw)| {
+        let name = name.to_lowercase();
+        let is = |names: &[&str]| names.contains(&name.as_str());
+        let within = || {
+            let wraps = is(&WRAPPER_NAMES) || is(&SUCCESS_NAMES);
+            let wrapped = (wraps && depth > 0).then(|| Fields::read(raw.get())).flatten();
+            wrapped.is_some_and(|wrapped| any_sign(&wrapped, is_sentence, depth - 1))
+        };
+
+        let holds_an_error = (name.starts_with("err") || is(&FAILURE_NAMES)) && is_told(raw);
+        let says_no = is(&SUCCESS_NAMES) && (is_no(raw) || is_failure(raw));
+        let ends_badly = is(&OUTCOME_NAMES) && is_failure(raw);
+        let speaks = is(&MESSAGE_NAMES) || is(&SUCCESS_NAMES) || is(&OUTCOME_NAMES);
+        holds_an_error || says_no || ends_badly || (speaks && is_sentence(raw)) || within()
+    })
+}
+
+/// A no, or a nought.
+fn is_no(raw: &RawValue) -> bool {
+    match scalar(raw) {
+        Scalar::Flag(yes) => !yes,
+        Scalar::Number(_) | Scalar::Text(_) => {
+            text(raw).is_some_and(|text| NO_WORDS.iter().any(|no| text.eq_ignore_ascii_case(no)))
+        }
+        Scalar::Null | Scalar::List | Scalar::Other => false,
+    }
+}
+
+/// A word of failure, or the number of an HTTP status that is one.
+pub(super) fn is_failure(raw: &RawValue) -> bool {
+    let Some(text) = text(raw) else { return false };
+    let is_word = FAILURE_WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let is_code = text.parse::<u16>().is_ok_and(|code| (400..600).contains(&code));
+    is_word || is_code || text.parse::<i64>().is_ok_and(i64::is_negative)
+}
+
+/// A listed refusal, or a sentence that begins like a failure, where no error should stand.
+fn is_sentence_of_failure(raw: &RawValue, own: &Words) -> bool {
+    let Scalar::Text(text) = scalar(raw) else { return false };
+    let folded = text.to_lowercase();
+    FAILURE_BEGINNINGS.iter().any(|begins| folded.starts_with(begins)) || words::refusal(&text, own).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_seen_wherever_it_is_said() {
+        for json in [
+            r#"{"error":"x"}"#,
+            r#"{"Error":"x"}"#,
+            r#"{"errors":["x"]}"#,
+            r#"{"error_message":"x"}"#,
+            r#"{"errorCode":7}"#,
+            r#"{"failed":true}"#,
+            r#"{"status":"Failed"}"#,
+            r#"{"status":false}"#,
+            r#"{"status":"0"}"#,
+            r#"{"status":422}"#,
+            r#"{"success":0}"#,
+            r#"{"success":"false"}"#,
+            r#"{"ok":"no"}"#,
+            r#"{"code":"403"}"#,
+            r#"{"code":-5}"#,
+            r#"{"type":"error"}"#,
+            r#"{"message":"Not enough funds"}"#,
+            r#"{"msg":"Error while saving"}"#,
+            r#"{"data":{"error":"x"}}"#,
+            r#"{"data":{"result":{"success":false}}}"#,
+            r#"{"status":{"error":"x"}}"#,
+        ] {
+            assert!(tells_of_failure(&Fields::read(json).unwrap(), &BTreeMap::new()), "{json}");
+        }
+        for json in [
+            "{}",
+            r#"{"error":null,"errors":[],"error_code":0,"err":""}"#,
+            r#"{"error":false,"Errors":{}}"#,
+            r#"{"status":"success","success":1,"ok":true,"code":0,"type":"Default"}"#,
+            r#"{"status":200,"message":"Order placed"}"#,
+            r#"{"status":"Pending","code":"200"}"#,
+            r#"{"data":{"error":null,"status":"ok"}}"#,
+            r#"{"service":{"status":"failed"}}"#,
+        ] {
+            assert!(!tells_of_failure(&Fields::read(json).unwrap(), &BTreeMap::new()), "{json}");
+        }
+        let sentence = r#"{"message":"Not enough funds"}"#;
+        assert!(!failed(&Fields::read(sentence).unwrap()), "a sentence is no field of failure");
+    }
+}

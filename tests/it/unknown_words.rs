@@ -1,0 +1,173 @@
+//! Refusals that nobody listed, and refusals of us: one customer's odd links stop no panel, what concerns everybody does,
+//! no order is ended for what is not its fault, and what a panel wrote is shown where a person looks for it only.
+
+use panelgate::store::alerts;
+use rstest::rstest;
+
+use crate::backup::{json, told};
+use crate::books::{legs, read};
+use crate::scripted::Scripted;
+use crate::world::{World, buyer};
+
+const RUNNING: &str = r#"{"charge":"0.09","status":"In progress","remains":"100"}"#;
+const ODD: &str = r#"{"error":"Private profile \"x\""}"#;
+
+async fn world() -> (Scripted, World, String) {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world().await;
+    let (_, other, _) = buyer(&world.house, "other", "100").await;
+    (panel, world, other)
+}
+
+async fn buy(world: &World, key: &str, link: &str) {
+    let fields = [("action", "add"), ("service", "1"), ("link", link), ("quantity", "100")];
+    let answer = world.ask_as(key, &fields).await;
+    assert!(answer.starts_with("{\"order\":"), "{answer}");
+    world.work().await;
+}
+
+fn answers(panel: &Scripted, status: u16, body: &'static str) {
+    panel.say(move |form| (form.get("action")? == "add").then(|| (status, body.to_owned())));
+}
+
+fn accepts(panel: &Scripted) {
+    panel.change(|script| script.says = None);
+}
+
+async fn breaker(world: &World) -> String {
+    read(&world.database, "select breaker || ' ' || doubts_in_a_row from provider where id = 's'").await
+}
+
+async fn raised(world: &World, kind: &str) -> Vec<String> {
+    world.house.alerts.look().await.unwrap();
+    let rows = alerts::list(&world.house.store).await.unwrap().into_iter();
+    rows.filter(|row| row.kind == kind && row.over_at.is_none()).map(|row| row.words).collect()
+}
+
+#[rstest]
+#[case(200, ODD)]
+#[case(400, ODD)]
+#[case(422, r#"{"status":"fail","message":"We do not like it"}"#)]
+#[case(200, r#"{"success":false,"message":"Not this one"}"#)]
+#[tokio::test]
+async fn one_customers_odd_links_stop_no_panel(#[case] status: u16, #[case] body: &'static str) {
+    let (panel, world, other) = world().await;
+    answers(&panel, status, body);
+    for link in ["a", "b", "c", "d", "e", "f"] {
+        buy(&world, &world.key, link).await;
+    }
+    assert_eq!(legs(&world.database).await, ["s in_doubt"; 6].join(", "));
+    assert_eq!(breaker(&world).await, "shut 0");
+    accepts(&panel);
+    buy(&world, &other, "g").await;
+    assert!(legs(&world.database).await.ends_with("s accepted"));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn the_same_about_three_links_of_two_customers_does_and_an_acceptance_begins_anew() {
+    let (panel, world, other) = world().await;
+    answers(&panel, 200, r#"{"error":"Maintenance"}"#);
+    buy(&world, &world.key, "a").await;
+    buy(&world, &world.key, "b").await;
+    buy(&world, &other, "b").await;
+    assert_eq!(breaker(&world).await, "shut 0", "two links");
+    accepts(&panel);
+    buy(&world, &other, "z").await;
+    answers(&panel, 200, r#"{"error":"Maintenance"}"#);
+    buy(&world, &other, "c").await;
+    assert_eq!(breaker(&world).await, "shut 0", "one link since the panel accepted one");
+    buy(&world, &world.key, "d").await;
+    buy(&world, &world.key, "e").await;
+    assert_eq!(breaker(&world).await, "open 0");
+    let sent = panel.requests("add");
+    buy(&world, &world.key, "f").await;
+    assert_eq!(panel.requests("add"), sent, "nothing more is sent into it");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_counted_as_before_and_no_refusal_with_it() {
+    let (panel, world, _) = world().await;
+    for link in ["a", "b", "c", "d"] {
+        answers(&panel, 200, ODD);
+        buy(&world, &world.key, link).await;
+    }
+    answers(&panel, 502, "");
+    buy(&world, &world.key, "e").await;
+    assert_eq!(breaker(&world).await, "shut 1", "five doubts within a minute, of which one is a lost answer");
+    buy(&world, &world.key, "f").await;
+    buy(&world, &world.key, "g").await;
+    assert_eq!(breaker(&world).await, "open 3");
+}
+
+#[tokio::test]
+async fn what_a_panel_wrote_is_shown_with_a_line_for_the_file_and_in_no_alert() {
+    let (panel, world, _) = world().await;
+    assert!(told(&world.database, &["provider", "words", "s"]).await.contains("refused no order in words"));
+    answers(&panel, 200, ODD);
+    buy(&world, &world.key, "a").await;
+    buy(&world, &world.key, "b").await;
+    let words = raised(&world, "unknown_words").await;
+    assert!(words.len() == 1 && words[0].contains("panel s") && !words[0].contains("rivate"), "{words:?}");
+    let shown = told(&world.database, &["provider", "words", "s"]).await;
+    assert!(shown.contains(r#""private profile \"x\"" = "CLASS""#), "{shown}");
+    let document = json(&world.database, &["provider", "words", "s"]).await;
+    assert_eq!((&document["words"][0]["count"], &document["words"][1]), (&2.into(), &serde_json::Value::Null));
+    let line = document["words"][0]["line"].as_str().unwrap().replace("CLASS", "link");
+
+    // With the line in the block, the text is a refusal that ends its order.
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world_with(&format!("[provider.words]\n{line}\n")).await;
+    answers(&panel, 200, ODD);
+    buy(&world, &world.key, "a").await;
+    assert_eq!(legs(&world.database).await, "s refused");
+    assert_eq!(raised(&world, "unknown_words").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_person_who_has_seen_to_them_ends_the_alert() {
+    let (panel, world, _) = world().await;
+    answers(&panel, 200, ODD);
+    buy(&world, &world.key, "a").await;
+    assert_eq!(raised(&world, "unknown_words").await.len(), 1);
+    assert!(told(&world.database, &["provider", "words", "s", "--done"]).await.contains("1 texts"));
+    assert_eq!(raised(&world, "unknown_words").await.len(), 0);
+    buy(&world, &world.key, "b").await;
+    assert_eq!(raised(&world, "unknown_words").await.len(), 1);
+    world.turn(25 * 3_600);
+    assert_eq!(raised(&world, "unknown_words").await.len(), 0, "no news any more");
+}
+
+#[rstest]
+#[case::a_wrong_key(200, r#"{"error":"Invalid API key"}"#, "key")]
+#[case::a_wrong_key_in_two_meanings(200, r#"{"error":"Incorrect request or API key"}"#, "action")]
+#[case::told_apart_by_its_status(401, r#"{"error":"Incorrect request or API key"}"#, "key")]
+#[case::an_action(400, r#"{"error":"Unknown action"}"#, "action")]
+#[tokio::test]
+async fn refusals_of_us_end_no_order_and_stop_the_panel_when_they_hit_everybody(
+    #[case] status: u16,
+    #[case] body: &'static str,
+    #[case] class: &str,
+) {
+    let (panel, world, other) = world().await;
+    answers(&panel, status, body);
+    for (key, link) in [(&world.key, "a"), (&world.key, "b"), (&other, "c"), (&other, "d")] {
+        buy(&world, key, link).await;
+    }
+    let stand = "select string_agg(state || ' ' || coalesce(parked_for, ''), ', ' order by id) from leg";
+    let parked = format!("parked {class}");
+    assert_eq!(read(&world.database, stand).await, format!("{parked}, {parked}, {parked}, ready "));
+    assert_eq!(read(&world.database, "select sum(refunded)::text from orders").await, "0.00000000");
+    let stopped = "select breaker || ' ' || breaker_cause from provider where id = 's'";
+    assert_eq!(read(&world.database, stopped).await, "open refusals");
+    assert_eq!(raised(&world, "breaker_open").await.len(), 1);
+    assert_eq!(json(&world.database, &["provider", "list"]).await[0]["breaker_cause"], "refusals");
+
+    // The key is right again: free calls and one order prove it, and everybody's order goes.
+    accepts(&panel);
+    world.pass(8, 30).await;
+    assert_eq!(read(&world.database, "select breaker from provider where id = 's'").await, "shut");
+    assert_eq!(read(&world.database, "select string_agg(distinct state, ' ') from leg").await, "accepted");
+    world.audit().await;
+}
