@@ -24,16 +24,17 @@ pub struct Gate {
     pub health: Health,
     /// Legs on their way to it now, over all nodes.
     pub under_way: u32,
+    /// Whether its catalogue cannot be read under its present account, of which nothing is stored.
+    pub unread: bool,
+    /// Until when it wants to be left alone.
+    pub rests_until: Option<Instant>,
 }
 
 impl Gate {
     /// What keeps orders from this panel and not from others.
     pub fn stopped(&self) -> Option<Stopped> {
-        match self.health.breaker {
-            _ if self.paused => Some(Stopped::Paused),
-            Breaker::Open { .. } => Some(Stopped::BreakerOpen),
-            Breaker::Shut | Breaker::Probation => None,
-        }
+        let breaker_open = matches!(self.health.breaker, Breaker::Open { .. });
+        Stopped::of(self.paused, breaker_open, self.unread)
     }
 
     /// How many legs may be taken, of so many that there is room for.
@@ -52,6 +53,7 @@ pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<
     let row = sqlx::query!(
         r#"
         select paused_at, breaker, breaker_until, breaker_cause, breaker_at, breaker_trips, doubts_in_a_row,
+            unread_since is not null as "unread!", rests_until,
             (select frozen_at from dispatch) as frozen_at,
             (
                 select count(*)
@@ -78,6 +80,8 @@ pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<
         paused: row.paused_at.is_some(),
         health: kept.health(provider)?,
         under_way: u32::try_from(row.under_way).unwrap_or(u32::MAX),
+        unread: row.unread,
+        rests_until: row.rests_until,
     })
 }
 

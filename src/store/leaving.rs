@@ -1,6 +1,7 @@
-//! Legs that wait at a stopped panel and may go by another route. Nothing of them was sent.
+//! Legs that wait at a panel and may go by another route, and moving them. Nothing of them is at the panel.
 
-use sqlx::types::Json;
+use rust_decimal::Decimal;
+use sqlx::types::{Json, Uuid};
 
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
@@ -25,7 +26,7 @@ pub struct Waiting {
     pub public: PublicId,
     /// Which of the order's legs.
     pub n: i32,
-    /// Ready, or leased by somebody who can mark nothing any more.
+    /// Ready, parked, or leased by somebody who can mark nothing any more.
     pub state: LegState,
     /// The attempt that it stands at.
     pub attempt: i32,
@@ -46,29 +47,65 @@ pub struct Waiting {
 /// A place among the legs that wait, longest first.
 pub type Place = (Instant, LegId);
 
-/// Legs behind a place that wait at a panel, longest first: ready ones, whenever they are due, and leased ones that
-/// provably were not sent, as [`crate::store::leases::take`] tells them.
+/// Why legs leave a panel; asked again in the statement that moves one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// It gets no orders.
+    Stopped,
+    /// It wants to be left alone until this moment at least.
+    Rests(Instant),
+    /// Their services name it no more.
+    RouteGone,
+}
+
+impl Because {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Rests(_) => "rests",
+            Self::RouteGone => "route_gone",
+        }
+    }
+
+    fn rests_min(self) -> Option<Instant> {
+        match self {
+            Self::Rests(until) => Some(until),
+            Self::Stopped | Self::RouteGone => None,
+        }
+    }
+}
+
+/// Legs behind a place that wait at a panel, longest first: ready ones, whenever they are due, leased ones that provably
+/// were not sent, as [`crate::store::leases::take`] tells them, and parked ones. Where the panel only rests, those that are
+/// parked wait for something else, and those that left another one for that stay.
 pub async fn waiting(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
+    because: Because,
     behind: Place,
     legs_max: i64,
     now: Instant,
 ) -> Result<Vec<Waiting>, StoreError> {
     // As many as are wanted are found first: many may wait, and each look shall cost no more than what it looks at.
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        WaitingRow,
         r#"
         with waiting as materialized (
-            select id, order_id, n, state, attempt, service, ready_at
+            select id, order_id, n, provider, state, attempt, service, ready_at
             from leg
             where provider = $1 and (ready_at, id) > ($3, $4)
-                and (state = 'ready' or (state = 'leased' and (leased_until < $6 or epoch < $2)))
+                and (
+                    state = 'ready'
+                    or (state = 'leased' and (leased_until < $6 or epoch < $2))
+                    or (state = 'parked' and $7 <> 'rests')
+                )
+                and ($7 <> 'rests' or not left_resting)
             order by ready_at, id
             limit $5
         )
-        select w.id, w.order_id, w.n, w.state, w.attempt, w.service, w.ready_at, o.public_id, o.service_id, o.kind,
-            o.units, o.charge, o.cost as quoted_cost
+        select w.id, w.order_id, w.n, w.provider, w.state, w.attempt, w.service, w.ready_at, o.public_id, o.service_id,
+            o.kind, o.units, o.charge, o.cost as quoted_cost
         from waiting w
         join orders o on o.id = w.order_id
         order by w.ready_at, w.id
@@ -78,35 +115,89 @@ pub async fn waiting(
         behind.0,
         behind.1.0,
         legs_max,
-        now
+        now,
+        because.word()
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
-        Ok(Waiting {
-            leg: LegId(row.id),
-            ready_at: row.ready_at,
-            order: OrderId(row.order_id),
-            public: PublicId(row.public_id),
-            n: row.n,
-            state: state_of(LegId(row.id), &row.state)?,
-            attempt: row.attempt,
-            route: Route { provider: provider.clone(), service: row.service },
-            sold_as: ServiceId(row.service_id),
-            kind: kind_of(row.order_id, &row.kind)?,
-            units: unsigned(row.units),
-            charge: Money::from_decimal(row.charge),
-            quoted_cost: Money::from_decimal(row.quoted_cost),
-        })
-    });
-    rows.collect()
+    rows.fetch_all(&store.workers).await?.into_iter().map(WaitingRow::read).collect()
 }
 
-/// Takes a leg away from a panel that is stopped at this very moment. `false`: the panel runs again, all sending is
-/// frozen, somebody else holds the panel, or the leg moved on. A dispatcher that took the leg under an earlier attempt,
-/// and whose lease ran out, finds it gone when it marks it.
+/// Legs behind a place that are parked at a panel, soonest due first.
+pub async fn parked(
+    store: &Store,
+    provider: &ProviderId,
+    behind: Place,
+    legs_max: i64,
+) -> Result<Vec<Waiting>, StoreError> {
+    let rows = sqlx::query_as!(
+        WaitingRow,
+        r#"
+        with waiting as materialized (
+            select id, order_id, n, provider, state, attempt, service, ready_at
+            from leg
+            where provider = $1 and (ready_at, id) > ($2, $3) and state = 'parked'
+            order by ready_at, id
+            limit $4
+        )
+        select w.id, w.order_id, w.n, w.provider, w.state, w.attempt, w.service, w.ready_at, o.public_id, o.service_id,
+            o.kind, o.units, o.charge, o.cost as quoted_cost
+        from waiting w
+        join orders o on o.id = w.order_id
+        order by w.ready_at, w.id
+        "#,
+        provider.0,
+        behind.0,
+        behind.1.0,
+        legs_max
+    );
+    rows.fetch_all(&store.workers).await?.into_iter().map(WaitingRow::read).collect()
+}
+
+/// A leg that waits, as the database keeps it.
+struct WaitingRow {
+    id: i64,
+    order_id: i32,
+    n: i32,
+    provider: String,
+    state: String,
+    attempt: i32,
+    service: String,
+    ready_at: Instant,
+    public_id: Uuid,
+    service_id: i32,
+    kind: String,
+    units: i64,
+    charge: Decimal,
+    quoted_cost: Decimal,
+}
+
+impl WaitingRow {
+    fn read(self) -> Result<Waiting, StoreError> {
+        Ok(Waiting {
+            leg: LegId(self.id),
+            ready_at: self.ready_at,
+            order: OrderId(self.order_id),
+            public: PublicId(self.public_id),
+            n: self.n,
+            state: state_of(LegId(self.id), &self.state)?,
+            attempt: self.attempt,
+            route: Route { provider: ProviderId(self.provider), service: self.service },
+            sold_as: ServiceId(self.service_id),
+            kind: kind_of(self.order_id, &self.kind)?,
+            units: unsigned(self.units),
+            charge: Money::from_decimal(self.charge),
+            quoted_cost: Money::from_decimal(self.quoted_cost),
+        })
+    }
+}
+
+/// Takes a leg away from a panel that it leaves for this reason at this very moment. `false`: the panel runs again, all
+/// sending is frozen, somebody else holds the panel, or the leg moved on: let go, taken, sent, or cancelled meanwhile. A
+/// dispatcher that took the leg under an earlier attempt, and whose lease ran out, finds it gone when it marks it.
 pub async fn leave(
     store: &Store,
     waiting: &Waiting,
     epoch: i64,
+    because: Because,
     chosen: &Chosen,
     reason: &str,
     now: Instant,
@@ -115,14 +206,20 @@ pub async fn leave(
         r#"
         update leg
         set state = 'ready', provider = $6, service = $7, cost = $8, ready_at = least(ready_at, $9), reason = $10,
-            choice = $11
+            choice = $11, left_resting = left_resting or $12 = 'rests',
+            -- What it waited for, and since when, was the other panel's affair.
+            parked_for = null, parked_at = null
         where id = $1 and provider = $2 and state = $3 and attempt = $4
-            and (state = 'ready' or leased_until < $9 or epoch < $5)
+            and (state in ('ready', 'parked') or leased_until < $9 or epoch < $5)
             and exists (
                 select
                 from provider p, dispatch d
                 where p.id = $2 and p.epoch = $5 and p.held_until > $9 and d.frozen_at is null
-                    and (p.paused_at is not null or p.breaker = 'open')
+                    and case $12
+                        when 'stopped' then p.paused_at is not null or p.breaker = 'open' or p.unread_since is not null
+                        when 'rests' then p.rests_until >= $13
+                        else true
+                    end
             )
         "#,
         waiting.leg.0,
@@ -135,7 +232,9 @@ pub async fn leave(
         chosen.cost.decimal(),
         now,
         reason,
-        Json(&chosen.choice) as _
+        Json(&chosen.choice) as _,
+        because.word(),
+        because.rests_min()
     );
     Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
 }

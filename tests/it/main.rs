@@ -35,6 +35,7 @@ mod hangups;
 mod imports;
 mod keys;
 mod ladder;
+mod leaving;
 mod letters;
 mod limits;
 mod listen;
