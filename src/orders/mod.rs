@@ -17,6 +17,7 @@ pub mod park;
 pub mod place;
 pub mod refill;
 pub mod reroute;
+pub mod reroute_by_hand;
 pub mod resolve;
 pub mod restored;
 pub mod retire;

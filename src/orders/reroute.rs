@@ -85,6 +85,35 @@ pub fn away(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, barred: &[Passe
     routing::choose(&Question { barred, leaves, worst, ..question(sight, sold, sale, &candidates) }).ok()
 }
 
+/// The route that a person wants for an order: its next one that may be used and is not stopped, or one at this panel; or
+/// why there is none.
+pub fn by_hand(
+    sight: Sight<'_>,
+    sale: &Sale,
+    leaving: Leaving<'_>,
+    barred: &[Passed],
+    to: Option<&ProviderId>,
+) -> Result<Chosen, String> {
+    let service = sale.service;
+    let sold = sight.catalogue.sold.get(&service).ok_or_else(|| format!("service {service} is not sold now"))?;
+    if sold.kind != sale.kind {
+        return Err(format!("service {service} is of another type by now"));
+    }
+    let mut candidates = candidates(sight, sold, sale);
+    if let Some(to) = to {
+        candidates.retain(|candidate| candidate.route.provider == *to);
+        if candidates.is_empty() {
+            return Err(format!("service {service} has no route to {to}"));
+        }
+    }
+    let leaves = Some((leaving.from, leaving.why));
+    let question = Question { barred, leaves, worst: Worst::Rests, ..question(sight, sold, sale, &candidates) };
+    routing::choose(&question).map_err(|passed| {
+        let why: Vec<_> = passed.iter().map(|passed| format!("{}: {}", passed.provider, passed.why)).collect();
+        why.join("; ")
+    })
+}
+
 /// That an order stays where it is although it cannot be sent there, and why it goes nowhere else.
 pub fn stay(sight: Sight<'_>, sale: &Sale, at: &Route, why: &str, mut others: Vec<Passed>) -> Choice {
     others.retain(|passed| !passed.is(at));

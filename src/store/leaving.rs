@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use sqlx::types::{Json, Uuid};
 
+use crate::domain::choice::Passed;
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::LegState;
@@ -10,8 +11,9 @@ use crate::domain::money::Money;
 use crate::domain::service::{Route, ServiceType};
 use crate::routing::Chosen;
 use crate::store::leases::kind_of;
+use crate::store::legs::LockedLeg;
 use crate::store::legs::state_of;
-use crate::store::{Store, StoreError, unsigned};
+use crate::store::{Store, StoreError, Tx, unsigned};
 
 /// A leg that waits, as it was seen; who moves it says so.
 #[derive(Clone, Debug)]
@@ -237,4 +239,70 @@ pub async fn leave(
         because.rests_min()
     );
     Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// Whether a locked leg that is leased is in nobody's hands any more, as [`crate::store::leases::take`] tells it.
+pub async fn is_let_go(tx: &mut Tx, leg: LegId, now: Instant) -> Result<bool, StoreError> {
+    let let_go = sqlx::query_scalar!(
+        r#"
+        select l.state = 'leased' and (l.leased_until < $2 or l.epoch < p.epoch) as "let_go!"
+        from leg l
+        join provider p on p.id = l.provider
+        where l.id = $1
+        "#,
+        leg.0,
+        now
+    );
+    Ok(let_go.fetch_one(&mut **tx).await?)
+}
+
+/// The routes at which an order was in doubt before, or is had after all: what is asked for there again may be bought twice.
+pub async fn doubted_before(tx: &mut Tx, order: OrderId) -> Result<Vec<Passed>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select distinct e.provider, e.service
+        from leg l
+        join exchange e on e.leg_id = l.id
+        where l.order_id = $1
+            and (
+                e.verdict in ('in_doubt', 'accepted', 'sending')
+                or exists (select from rung r where r.leg_id = l.id and r.at >= e.sent_at)
+            )
+        "#,
+        order.0
+    );
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter();
+    let why = "it was in doubt there, and may have been placed";
+    Ok(rows.map(|row| Passed { provider: row.provider, service: row.service, why: why.to_owned() }).collect())
+}
+
+/// Takes a locked leg of which nothing was sent to another panel, as a person wants it.
+pub async fn by_hand(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    chosen: &Chosen,
+    reason: &str,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let moved = sqlx::query!(
+        r#"
+        update leg
+        set state = 'ready', provider = $4, service = $5, cost = $6, ready_at = least(ready_at, $7), reason = $8, choice = $9,
+            unsent = 0, left_resting = false, parked_for = null, parked_at = null
+        where id = $1 and state = $2 and attempt = $3 and state in ('ready', 'leased', 'parked')
+        "#,
+        leg.id.0,
+        leg.state.word(),
+        leg.attempt,
+        chosen.route.provider.0,
+        chosen.route.service,
+        chosen.cost.decimal(),
+        now,
+        reason,
+        Json(&chosen.choice) as _
+    );
+    match moved.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("a leg moved under its lock")),
+    }
 }

@@ -54,6 +54,7 @@ mod refusals;
 mod refused;
 mod reload;
 mod repeats;
+mod rerouting;
 mod resolve;
 mod routes;
 mod scripted;
