@@ -119,6 +119,32 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
+    /// Whether it is so by what the operator's file says: whoever has an older file neither raises nor ends it.
+    pub fn is_by_the_file(self) -> bool {
+        match self {
+            Self::BreakerOpen
+            | Self::CatalogueUnreadable
+            | Self::BalanceLow
+            | Self::RunwayShort
+            | Self::PriceJump
+            | Self::BelowFloor => true,
+            Self::OrdersInDoubt
+            | Self::OrdersForReview
+            | Self::TakenLate
+            | Self::OrdersParked
+            | Self::DispatchFrozen
+            | Self::PanelUnserved
+            | Self::BalanceDrift
+            | Self::Audit
+            | Self::AuditOverdue
+            | Self::ConfigRefused
+            | Self::ConfigWaiting
+            | Self::ConfigDiffers
+            | Self::ConfigBehind
+            | Self::KeyMissing => false,
+        }
+    }
+
     /// How loudly the log is told.
     pub fn weight(self) -> Weight {
         match self {

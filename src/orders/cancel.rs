@@ -116,7 +116,12 @@ impl Delivery {
         let asked_of = (&settings.id, &*panel.address());
         let legs = taken.iter().map(|cancel| (cancel.leg, &cancel.panel_order));
         let elsewhere = legs::elsewhere(&self.store, asked_of, legs).await?;
-        let (elsewhere, here): (Vec<_>, Vec<_>) = taken.iter().partition(|cancel| elsewhere.contains(&cancel.leg));
+        let (mut elsewhere, mut here): (Vec<_>, Vec<_>) =
+            taken.iter().partition(|cancel| elsewhere.contains(&cancel.leg));
+        for cancel in std::mem::take(&mut here) {
+            let befalls = self.would_befall_a_doubt(panel, cancel.leg, &cancel.panel_order).await?;
+            if befalls { elsewhere.push(cancel) } else { here.push(cancel) }
+        }
         for cancel in elsewhere {
             apart(&cancel.order.to_string(), self.wait_for_address(cancel).await)?;
         }

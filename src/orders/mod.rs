@@ -13,6 +13,7 @@ pub mod intake;
 pub mod leave;
 pub mod look;
 mod margin;
+mod moved;
 pub mod park;
 pub mod place;
 pub mod refill;

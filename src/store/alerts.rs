@@ -259,8 +259,15 @@ pub async fn price_jumps(tx: &mut Tx, watched: &[Watched]) -> Result<Vec<Conditi
 }
 
 /// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an end for what is no
-/// longer so. What ended before it was raised is forgotten. Those that ended.
-pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result<Vec<Turn>, StoreError> {
+/// longer so. What ended before it was raised is forgotten; of some kinds nothing is known, and they stay as they are.
+/// Those that ended.
+pub async fn keep(
+    tx: &mut Tx,
+    conditions: &[Condition],
+    left_alone: &[Kind],
+    now: Instant,
+) -> Result<Vec<Turn>, StoreError> {
+    let left_alone: Vec<String> = left_alone.iter().map(|kind| kind.word().to_owned()).collect();
     let kinds: Vec<String> = conditions.iter().map(|condition| condition.kind.word().to_owned()).collect();
     let objects: Vec<String> = conditions.iter().map(|condition| condition.object.clone()).collect();
     let words = |condition: &Condition| condition.kind.words(&condition.object) + &condition.more;
@@ -285,14 +292,15 @@ pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result
     let forgotten = sqlx::query!(
         r#"
         delete from alert a
-        where a.raised_at is null
+        where a.raised_at is null and a.kind <> all($3)
             and not exists (
                 select from unnest($1::text[], $2::text[]) as c (kind, object)
                 where c.kind = a.kind and c.object = a.object
             )
         "#,
         &kinds,
-        &objects
+        &objects,
+        &left_alone
     );
     forgotten.execute(&mut **tx).await?;
     let over = sqlx::query!(
@@ -301,7 +309,7 @@ pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result
         set over_at = $3,
             -- Its end is news: it does not wait as long as its beginning may have been made to.
             next_at = case when told_at is null then next_at else $3 end
-        where a.over_at is null
+        where a.over_at is null and a.kind <> all($4)
             and not exists (
                 select from unnest($1::text[], $2::text[]) as c (kind, object)
                 where c.kind = a.kind and c.object = a.object
@@ -310,7 +318,8 @@ pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result
         "#,
         &kinds,
         &objects,
-        now
+        now,
+        &left_alone
     );
     let over = over.fetch_all(&mut **tx).await?.into_iter();
     over.map(|row| {

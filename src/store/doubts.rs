@@ -132,8 +132,7 @@ pub async fn take(
     patience: Option<TimeDelta>,
     now: Instant,
 ) -> Result<Vec<Sought>, StoreError> {
-    let checks_s: Vec<i64> =
-        LATER_CHECKS_S.into_iter().chain(patience.map(|patience| patience.num_seconds())).collect();
+    let patience_s = patience.map(|patience| patience.num_seconds());
     let rows = sqlx::query!(
         r#"
         with due as materialized (
@@ -154,9 +153,16 @@ pub async fn take(
                     from unnest($5::bigint[]) as s
                     where l.doubted_at + make_interval(secs => s) > $4
                 ),
+                (
+                    select given_up.at
+                    from (
+                        select greatest(l.doubted_at, d.patience_from) + make_interval(secs => $7::bigint) as at
+                    ) given_up
+                    where given_up.at > $4
+                ),
                 $6
             )
-        from due, orders o
+        from due, orders o, dispatch d
         where l.id = due.id and o.id = l.order_id
         returning l.id, l.order_id, l.cost, l.exchange, o.units, o.package, l.doubted_at as "doubted_at!",
             coalesce(l.sending_at, l.doubted_at) as "sent_at!"
@@ -165,8 +171,9 @@ pub async fn take(
         epoch,
         legs_max,
         now,
-        &checks_s,
-        now + DAILY
+        &LATER_CHECKS_S,
+        now + DAILY,
+        patience_s
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
         leg: LegId(row.id),
@@ -302,6 +309,55 @@ pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result
     });
     let others: Vec<_> = rows.collect();
     Ok(Some(others).filter(|others| i64::try_from(others.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
+}
+
+/// A doubt at an address, or what is on its way there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unnamed {
+    /// As it is looked for.
+    pub sought: Sought,
+    /// Whether its answer is still awaited.
+    pub under_way: bool,
+}
+
+/// What was sent to a panel's address and has no id yet: on its way, in doubt, or given up in doubt. `None`: they are too
+/// many to be compared.
+pub async fn unnamed(
+    store: &Store,
+    (provider, address): (&ProviderId, &str),
+    than: LegId,
+) -> Result<Option<Vec<Unnamed>>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select l.id, l.order_id, l.cost, l.exchange, o.units, o.package, l.state = 'sending' as "under_way!",
+            coalesce(l.doubted_at, l.sending_at, l.ready_at) as "doubted_at!",
+            coalesce(l.sending_at, l.doubted_at, l.ready_at) as "sent_at!"
+        from leg l
+        join orders o on o.id = l.order_id
+        join exchange e on e.leg_id = l.id and e.attempt = l.attempt
+        where l.provider = $1 and l.state in ('sending', 'in_doubt', 'written_off') and e.address in ($2, '')
+            and e.verdict in ('sending', 'in_doubt') and l.id <> $3
+        limit $4
+        "#,
+        provider.0,
+        address,
+        than.0,
+        DOUBTS_MAX + 1
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Unnamed {
+        sought: Sought {
+            leg: LegId(row.id),
+            order: OrderId(row.order_id),
+            cost: Money::from_decimal(row.cost),
+            exchange: ExchangeRate::from_decimal(row.exchange),
+            units: (!row.package).then_some(unsigned(row.units)),
+            sent_at: row.sent_at,
+            doubted_at: row.doubted_at,
+        },
+        under_way: row.under_way,
+    });
+    let unnamed: Vec<_> = rows.collect();
+    Ok(Some(unnamed).filter(|unnamed| i64::try_from(unnamed.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
 }
 
 /// Whether anything is on its way to a panel now, from any node.

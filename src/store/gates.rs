@@ -231,11 +231,41 @@ pub async fn pause(tx: &mut Tx, provider: &ProviderId, paused: bool, now: Instan
 /// A person stops all sending, or lets it go on. `false`: it stood so already.
 pub async fn freeze(tx: &mut Tx, frozen: bool, now: Instant) -> Result<bool, StoreError> {
     let moved = sqlx::query!(
-        "update dispatch set frozen_at = case when $1 then $2::timestamptz end where (frozen_at is null) = $1",
+        r#"
+        update dispatch
+        set frozen_at = case when $1 then $2::timestamptz end,
+            restored_at = case when $1 then restored_at end,
+            patience_from = case when $1 or restored_at is null then patience_from else $2 end
+        where (frozen_at is null) = $1
+        "#,
         frozen,
         now
     );
     Ok(moved.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Stops all sending because a backup was put in place: until a person thaws it, nothing may be given up here either.
+pub async fn freeze_restored(tx: &mut Tx, now: Instant) -> Result<(), StoreError> {
+    let frozen = sqlx::query!("update dispatch set frozen_at = coalesce(frozen_at, $1), restored_at = $1", now);
+    match frozen.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("there is not one row that says whether orders go out")),
+    }
+}
+
+/// How long doubts are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// For ever: a backup was put in place, and whoever went on with the original may know better.
+    Endless,
+    /// As the operator says, from a doubt's beginning or from this moment, whichever is later.
+    From(Option<Instant>),
+}
+
+/// How long doubts are waited for now.
+pub async fn patience(store: &Store) -> Result<Patience, StoreError> {
+    let row = sqlx::query!("select restored_at, patience_from from dispatch").fetch_one(&store.workers).await?;
+    Ok(if row.restored_at.is_some() { Patience::Endless } else { Patience::From(row.patience_from) })
 }
 
 /// Since when all sending is stopped, if it is.
