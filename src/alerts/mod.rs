@@ -53,10 +53,11 @@ struct Heard {
 
 impl Heard {
     fn of(mapping: &Mapping, webhook: Option<Webhook>) -> Self {
-        let watched = mapping
-            .providers
-            .iter()
-            .map(|provider| Watched { provider: provider.id.clone(), balance_low: provider.balance_low });
+        let watched = mapping.providers.iter().map(|provider| Watched {
+            provider: provider.id.clone(),
+            balance_low: provider.balance_low,
+            refill_expires_after_h: provider.asking.refill_expires_after_h,
+        });
         Self { hash: mapping.hash.clone(), watched: watched.collect(), webhook }
     }
 }

@@ -20,6 +20,14 @@ pub enum Kind {
     TakenLate,
     /// Orders wait for a reason of ours at a panel.
     OrdersParked,
+    /// Orders that could be sent are not sent to a panel for a while.
+    OrdersWaiting,
+    /// Orders at a panel did not move for as long as the operator allows.
+    OrdersStuck,
+    /// A panel does not take refills, or does not end them.
+    RefillsWaiting,
+    /// A panel does not answer cancels.
+    CancelsWaiting,
     /// A panel's breaker keeps orders away from it.
     BreakerOpen,
     /// Nothing is sent to any panel; no object.
@@ -52,6 +60,10 @@ pub enum Kind {
     ConfigBehind,
     /// A node cannot read a panel's key; the object is the panel and the node.
     KeyMissing,
+    /// The webhook takes no messages; no object.
+    AlertsUntold,
+    /// Nobody could look for what is stuck; no object.
+    LookOverdue,
 }
 
 /// How loudly the log is told.
@@ -65,11 +77,15 @@ pub enum Weight {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 26] = [
         Self::OrdersInDoubt,
         Self::OrdersForReview,
         Self::TakenLate,
         Self::OrdersParked,
+        Self::OrdersWaiting,
+        Self::OrdersStuck,
+        Self::RefillsWaiting,
+        Self::CancelsWaiting,
         Self::BreakerOpen,
         Self::DispatchFrozen,
         Self::CatalogueUnreadable,
@@ -86,6 +102,8 @@ impl Kind {
         Self::ConfigDiffers,
         Self::ConfigBehind,
         Self::KeyMissing,
+        Self::AlertsUntold,
+        Self::LookOverdue,
     ];
 
     /// The word that logs, messages and the database use.
@@ -95,6 +113,10 @@ impl Kind {
             Self::OrdersForReview => "orders_for_review",
             Self::TakenLate => "taken_late",
             Self::OrdersParked => "orders_parked",
+            Self::OrdersWaiting => "orders_waiting",
+            Self::OrdersStuck => "orders_stuck",
+            Self::RefillsWaiting => "refills_waiting",
+            Self::CancelsWaiting => "cancels_waiting",
             Self::BreakerOpen => "breaker_open",
             Self::DispatchFrozen => "dispatch_frozen",
             Self::CatalogueUnreadable => "catalogue_unreadable",
@@ -111,6 +133,8 @@ impl Kind {
             Self::ConfigDiffers => "config_differs",
             Self::ConfigBehind => "config_behind",
             Self::KeyMissing => "key_missing",
+            Self::AlertsUntold => "alerts_untold",
+            Self::LookOverdue => "look_overdue",
         }
     }
 
@@ -127,11 +151,15 @@ impl Kind {
             | Self::BalanceLow
             | Self::RunwayShort
             | Self::PriceJump
-            | Self::BelowFloor => true,
+            | Self::BelowFloor
+            | Self::RefillsWaiting => true,
             Self::OrdersInDoubt
             | Self::OrdersForReview
             | Self::TakenLate
             | Self::OrdersParked
+            | Self::OrdersWaiting
+            | Self::OrdersStuck
+            | Self::CancelsWaiting
             | Self::DispatchFrozen
             | Self::PanelUnserved
             | Self::BalanceDrift
@@ -141,7 +169,9 @@ impl Kind {
             | Self::ConfigWaiting
             | Self::ConfigDiffers
             | Self::ConfigBehind
-            | Self::KeyMissing => false,
+            | Self::KeyMissing
+            | Self::AlertsUntold
+            | Self::LookOverdue => false,
         }
     }
 
@@ -155,9 +185,15 @@ impl Kind {
             | Self::Audit
             | Self::AuditOverdue
             | Self::ConfigBehind
-            | Self::KeyMissing => Weight::Error,
+            | Self::KeyMissing
+            | Self::AlertsUntold
+            | Self::LookOverdue => Weight::Error,
             Self::OrdersForReview
             | Self::OrdersParked
+            | Self::OrdersWaiting
+            | Self::OrdersStuck
+            | Self::RefillsWaiting
+            | Self::CancelsWaiting
             | Self::BreakerOpen
             | Self::DispatchFrozen
             | Self::CatalogueUnreadable
@@ -180,6 +216,10 @@ impl Kind {
             | Self::OrdersForReview
             | Self::TakenLate
             | Self::OrdersParked
+            | Self::OrdersWaiting
+            | Self::OrdersStuck
+            | Self::RefillsWaiting
+            | Self::CancelsWaiting
             | Self::BreakerOpen
             | Self::DispatchFrozen
             | Self::CatalogueUnreadable
@@ -193,7 +233,9 @@ impl Kind {
             | Self::ConfigRefused
             | Self::ConfigWaiting
             | Self::ConfigBehind
-            | Self::KeyMissing => Duration::ZERO,
+            | Self::KeyMissing
+            | Self::AlertsUntold
+            | Self::LookOverdue => Duration::ZERO,
         }
     }
 
@@ -229,7 +271,7 @@ impl Kind {
                  another account gets nothing: `panelgate provider list` tells why; then run `panelgate catalog refresh`"
             ),
             Self::PanelUnserved => format!(
-                "orders are open at panel {object} and no process deals with it: start `panelgate serve` with workers \
+                "orders or refills are open at panel {object} and no process deals with it: start `panelgate serve` with workers \
                  and with the panel's block in its file"
             ),
             Self::BalanceLow => {
@@ -243,11 +285,7 @@ impl Kind {
                 "our balance at panel {object} lasts for less than {RUNWAY_SHORT_H} hours at what is spent there: top it \
                  up; `panelgate treasury list` shows how long each lasts"
             ),
-            Self::PriceJump => format!(
-                "rates of panel {object} moved by more than price_jump_percent, and nothing new is sold by them: look with \
-                 `panelgate catalog diff --provider {object} --since 1d`, and accept them with `panelgate catalog accept \
-                 {object}`"
-            ),
+            Self::PriceJump => price_jump(object),
             Self::BelowFloor => below_floor(object),
             Self::Audit => format!(
                 "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, and find out who \
@@ -273,12 +311,60 @@ impl Kind {
                 "the key of panel {object} cannot be read there, and that node does not deal with the panel: set its \
                  variable and restart the node, or name a key_file"
             ),
+            Self::OrdersWaiting => orders_waiting(object),
+            Self::OrdersStuck => orders_stuck(object),
+            Self::RefillsWaiting => refills_waiting(object),
+            Self::CancelsWaiting => cancels_waiting(object),
+            Self::AlertsUntold => ALERTS_UNTOLD.to_owned(),
+            Self::LookOverdue => LOOK_OVERDUE.to_owned(),
             Self::AuditOverdue => {
                 "the books could not be proved for half an hour: the log tells why; run `panelgate ledger audit`"
                     .to_owned()
             }
         }
     }
+}
+
+/// What is said where nobody can be told otherwise.
+const ALERTS_UNTOLD: &str = "the alert webhook takes no messages: the log and `panelgate alert list` tell what nobody was \
+     told; look after its receiver";
+/// What is said where nobody looks.
+const LOOK_OVERDUE: &str = "nobody could look for orders that do not move for a quarter of an hour: the log tells why";
+
+fn orders_waiting(object: &str) -> String {
+    format!(
+        "orders wait at panel {object} and are not sent: `panelgate provider list` tells why and `panelgate order list \
+         --state waiting --provider {object}` which; let the panel go on, or move them with `panelgate order reroute \
+         --provider {object}`"
+    )
+}
+
+fn orders_stuck(object: &str) -> String {
+    format!(
+        "orders at panel {object} have not moved for longer than stuck_after_h: `panelgate order list --state stuck \
+         --provider {object}` shows them; ask the panel, and settle, cancel or reroute them"
+    )
+}
+
+fn refills_waiting(object: &str) -> String {
+    format!(
+        "panel {object} does not take refills, or does not end them: `panelgate provider list` tells how many; ask the \
+         panel about them"
+    )
+}
+
+fn cancels_waiting(object: &str) -> String {
+    format!(
+        "panel {object} does not answer cancels of orders that are still open: `panelgate order list --state canceling \
+         --provider {object}` shows them; ask the panel to cancel them"
+    )
+}
+
+fn price_jump(object: &str) -> String {
+    format!(
+        "rates of panel {object} moved by more than price_jump_percent, and nothing new is sold by them: look with \
+         `panelgate catalog diff --provider {object} --since 1d`, and accept them with `panelgate catalog accept {object}`"
+    )
 }
 
 fn below_floor(object: &str) -> String {
@@ -299,7 +385,14 @@ mod tests {
             assert!(Kind::ALL[..n].iter().all(|other| other.word() != kind.word()));
             let words = kind.words("somewhere");
             assert!(!words.contains("  ") && !words.contains('\n') && !words.ends_with('.'), "{words}");
-            let whole_house = matches!(kind, Kind::OrdersForReview | Kind::DispatchFrozen | Kind::AuditOverdue);
+            let whole_house = matches!(
+                kind,
+                Kind::OrdersForReview
+                    | Kind::DispatchFrozen
+                    | Kind::AuditOverdue
+                    | Kind::AlertsUntold
+                    | Kind::LookOverdue
+            );
             assert_eq!(words.contains("somewhere"), !whole_house, "{words}");
         }
         assert_eq!(Kind::from_word("weather"), None);

@@ -146,7 +146,7 @@ impl Delivery {
         let heard = if cancel.address_waits < ADDRESS_WAITS_MAX {
             Heard::Elsewhere(self.clock.now() + ADDRESS_WAIT)
         } else {
-            Heard::Refused
+            Heard::GivenUp(self.clock.now())
         };
         let mut tx = self.store.begin().await?;
         cancels::heard(&mut tx, cancel, &heard, ELSEWHERE).await?;
@@ -161,7 +161,8 @@ impl Delivery {
         let (heard, words) = match row {
             CancelRow::Taken => (Heard::Taken, String::new()),
             CancelRow::Unclear(words) if tries(cancel) < ATTEMPTS_MAX => (Heard::AskAgain(again(cancel, now)), words),
-            CancelRow::Refused(words) | CancelRow::Unclear(words) => (Heard::Refused, words),
+            CancelRow::Refused(words) => (Heard::Refused, words),
+            CancelRow::Unclear(words) => (Heard::GivenUp(now), words),
         };
         tracing::info!(order = %cancel.order, provider = %settings.id, ?heard, "a cancel was asked for");
         let mut tx = self.store.begin().await?;

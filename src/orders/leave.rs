@@ -72,8 +72,8 @@ impl Delivery {
         let (mut left, mut behind) = (0, (Instant::UNIX_EPOCH, LegId(0)));
         for _ in 0..BATCHES_MAX {
             let batch = leaving::parked(&self.store, provider, behind, LEGS_MAX).await?;
-            let lost = |waiting: &&Waiting| reroute::is_gone(sight, &Sale::from(*waiting), &waiting.route);
-            for waiting in batch.iter().filter(lost) {
+            let is_stranded = |waiting: &&Waiting| reroute::is_gone(sight, &Sale::from(*waiting), &waiting.route);
+            for waiting in batch.iter().filter(is_stranded) {
                 left += self.take_away(sight, waiting, epoch, &reason).await?;
             }
             let Some(last) = full(&batch) else { break };

@@ -23,6 +23,7 @@ pub mod resolve;
 pub mod restored;
 pub mod retire;
 pub mod settle;
+pub mod stuck;
 pub mod submit;
 pub mod track;
 pub mod withdraw;

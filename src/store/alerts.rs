@@ -8,7 +8,7 @@ use crate::domain::clock::Instant;
 use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
-use crate::store::{Store, StoreError, Tx, moves, nodes};
+use crate::store::{Store, StoreError, Tx, moves, nodes, waiting};
 
 /// The most alerts that one list shows.
 pub const ALERTS_MAX: i64 = 500;
@@ -26,6 +26,8 @@ pub struct Watched {
     pub provider: ProviderId,
     /// `None`: nobody wants to be told.
     pub balance_low: Option<Money>,
+    /// In how many hours a refill there must end.
+    pub refill_expires_after_h: u32,
 }
 
 /// Something that is so now and needs a person.
@@ -154,21 +156,6 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         select 'balance_low', id, 1
         from watched
         where balance < balance_low
-        union all
-        select 'panel_unserved', p.id, o.open
-        from provider p
-        cross join lateral (
-            select (
-                    select count(*)
-                    from leg l
-                    where l.provider = p.id and l.state in ('ready', 'leased', 'parked')
-                ) + (
-                    select count(*) from leg l where l.provider = p.id and l.state in ('sending', 'in_doubt')
-                ) + (
-                    select count(*) from watch w where w.provider = p.id and w.ended_at is null
-                ) as open
-        ) o
-        where (p.held_until is null or p.held_until <= $3) and o.open > 0
         -- books
         union all
         select 'audit', name, violations
@@ -177,14 +164,14 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         union all
         select 'audit_overdue', '', unfinished
         from round
-        where name = 'audit' and unfinished > $4
+        where name = 'audit' and unfinished > $3
         "#,
         &providers,
         &lows as &[Option<_>],
-        now,
         AUDITS_UNFINISHED_MAX
     );
     let mut conditions = beside(tx, &providers, now).await?;
+    conditions.extend(waiting::conditions(tx, watched, now).await?);
     for row in rows.fetch_all(&mut **tx).await? {
         conditions.push(condition(&row.kind, row.object, row.count)?);
     }

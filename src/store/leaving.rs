@@ -13,7 +13,7 @@ use crate::routing::Chosen;
 use crate::store::leases::kind_of;
 use crate::store::legs::LockedLeg;
 use crate::store::legs::state_of;
-use crate::store::{Store, StoreError, Tx, unsigned};
+use crate::store::{Store, StoreError, Tx, stuck, unsigned};
 
 /// A leg that waits, as it was seen; who moves it says so.
 #[derive(Clone, Debug)]
@@ -288,7 +288,7 @@ pub async fn by_hand(
         r#"
         update leg
         set state = 'ready', provider = $4, service = $5, cost = $6, ready_at = least(ready_at, $7), reason = $8, choice = $9,
-            unsent = 0, left_resting = false, parked_for = null, parked_at = null
+            unsent = 0, left_resting = false, parked_for = null, parked_at = null, began_at = $7
         where id = $1 and state = $2 and attempt = $3 and state in ('ready', 'leased', 'parked')
         "#,
         leg.id.0,
@@ -302,7 +302,7 @@ pub async fn by_hand(
         Json(&chosen.choice) as _
     );
     match moved.execute(&mut **tx).await?.rows_affected() {
-        1 => Ok(()),
+        1 => stuck::moved(tx, leg.id, leg.order).await,
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
     }
 }

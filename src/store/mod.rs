@@ -27,9 +27,11 @@ pub mod refills;
 pub mod rounds;
 pub mod show;
 pub mod standing;
+pub mod stuck;
 pub mod transfers;
 pub mod treasury;
 pub mod versions;
+pub mod waiting;
 pub mod watches;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -40,6 +40,8 @@ pub struct ProviderRow {
     pub breaker_cause: String,
     /// Until when the panel is left alone, as it wished.
     pub rests_until: Option<Instant>,
+    /// Whether its catalogue cannot be read under its present account, of which nothing is stored.
+    pub unread: bool,
     /// Orders of which more was delivered than was ordered.
     pub over_delivered: i64,
     /// Words after an end that gave less back.
@@ -178,13 +180,19 @@ pub async fn count_held(store: &Store, provider: &ProviderId, saved: Money) -> R
     Ok(())
 }
 
+/// The ids of all panels that were ever configured.
+pub async fn ids(store: &Store) -> Result<Vec<ProviderId>, StoreError> {
+    let ids = sqlx::query_scalar!("select id from provider order by id");
+    Ok(ids.fetch_all(&store.workers).await?.into_iter().map(ProviderId).collect())
+}
+
 /// All panels that were ever configured, by name.
 pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id, p.held_until, p.catalogue_at, p.catalogue_error, p.balance, p.balance_at,
             p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.breaker_cause, p.rests_until, p.over_delivered, p.reversals, p.margin_held,
-            p.margin_saved,
+            p.margin_saved, p.unread_since is not null as "unread!",
             (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null) as "services!",
             (select count(*) from watch w where w.provider = p.id and w.ended_at is null) as "open_legs!",
             (select count(*) from leg l where l.provider = p.id and l.state = 'in_doubt') as "in_doubt!",
@@ -209,6 +217,7 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         breaker_until: row.breaker_until,
         breaker_cause: row.breaker_cause,
         rests_until: row.rests_until,
+        unread: row.unread,
         over_delivered: row.over_delivered,
         reversals: row.reversals,
         margin_held: row.margin_held,

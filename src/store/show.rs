@@ -17,7 +17,8 @@ pub const ORDERS_MAX: i64 = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// A state's word, or `review` for those that a person may end (in doubt, or settled by no machine), `waiting` for
-    /// those of which nothing is sent, or a leg's `parked` or `in_doubt`.
+    /// those of which nothing is sent, `stuck` for those that do not move, `canceling` for those whose panel did not answer
+    /// a cancel, or a leg's `parked` or `in_doubt`.
     pub state: Option<String>,
     /// Whose.
     pub customer: Option<CustomerId>,
@@ -101,6 +102,14 @@ pub async fn list(store: &Store, wanted: &Wanted) -> Result<Vec<OrderRow>, Store
                 ))
                 or ($1 = 'waiting' and o.id in (
                     select l.order_id from leg l where l.state in ('ready', 'leased', 'parked')
+                ))
+                or ($1 = 'stuck' and o.ended_at is null and o.id in (
+                    select l.order_id from leg l where l.stuck_at is not null
+                ))
+                or ($1 = 'canceling' and o.ended_at is null and o.id in (
+                    select c.order_id
+                    from cancel_request c
+                    where c.state in ('ready', 'sending') or c.given_up_at is not null
                 ))
                 or ($1 in ('parked', 'in_doubt') and exists (
                     select from leg l where l.order_id = o.id and l.state = $1

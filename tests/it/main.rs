@@ -56,6 +56,7 @@ mod reload;
 mod repeats;
 mod rerouting;
 mod resolve;
+mod resting;
 mod routes;
 mod scripted;
 mod seconds;

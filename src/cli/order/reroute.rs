@@ -1,5 +1,7 @@
 //! `order reroute`: by a person's word, what was provably not placed goes by another route; many at once, each for itself.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 use crate::cli::answer::{Answer, WrongUse, table};
@@ -113,7 +115,7 @@ fn told(rows: &[Row], dry_run: bool) -> Answer {
     };
     if rows.len() > 1 {
         let verb = if dry_run { "would go" } else { "went" };
-        text += &format!("{moved} {verb} by another route, {stay} stay where they are\n");
+        let _ = writeln!(text, "{moved} {verb} by another route, {stay} stay where they are");
     }
     if i64::try_from(rows.len()).is_ok_and(|rows| rows == ORDERS_MAX) {
         text += "there may be more; say it again for the next\n";

@@ -11,12 +11,13 @@ use crate::domain::order::OrderState;
 use crate::store::show::{ORDERS_MAX, Wanted};
 
 /// Words that `--state` takes beside the orders' own states.
-const MORE_STATES: [&str; 4] = ["review", "waiting", "parked", "in_doubt"];
+const MORE_STATES: [&str; 6] = ["review", "waiting", "stuck", "canceling", "parked", "in_doubt"];
 
 /// What narrows.
 #[derive(Debug, Default, clap::Args)]
 pub struct Filters {
-    /// pending, processing, in_progress, completed, partial, canceled; or review, waiting, parked, in_doubt
+    /// pending, processing, in_progress, completed, partial, canceled; or review, waiting, stuck, canceling, parked,
+    /// in_doubt
     #[arg(long)]
     state: Option<String>,
     /// The id or the name of the customer
