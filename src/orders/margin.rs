@@ -13,7 +13,7 @@ use crate::domain::provider::ProviderSettings;
 use crate::orders::Delivery;
 use crate::orders::leave::ROUTE_GONE;
 use crate::orders::reroute::{self, Leaving, Sale, Sight};
-use crate::routing::Worst;
+use crate::routing::standing::Worst;
 use crate::store::leases::{self, Held};
 use crate::store::{StoreError, legs, providers};
 

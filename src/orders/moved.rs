@@ -9,7 +9,7 @@ use crate::domain::provider::PanelStatus;
 use crate::domain::settlement::Report;
 use crate::orders::Delivery;
 use crate::store::doubts::{self, Unnamed};
-use crate::store::{StoreError, legs};
+use crate::store::{StoreError, addresses};
 use crate::upstream::Panel;
 
 /// Why an end that a panel shows is not believed.
@@ -57,7 +57,7 @@ impl Delivery {
     }
 
     async fn is_of_former_address(&self, panel: &Panel, leg: LegId, id: &PanelOrder) -> Result<bool, StoreError> {
-        legs::is_of_former_address(&self.store, (&panel.settings().id, &panel.address()), leg, id).await
+        addresses::is_of_former_address(&self.store, (&panel.settings().id, &panel.address()), leg, id).await
     }
 
     async fn whose(
@@ -69,7 +69,7 @@ impl Delivery {
     ) -> Result<Whose, StoreError> {
         let (settings, address) = (panel.settings(), panel.address());
         let there = (&settings.id, address.as_str());
-        if legs::is_late_id(&self.store, there, leg, id).await? {
+        if addresses::is_late_id(&self.store, there, leg, id).await? {
             return Ok(Whose::ADoubts);
         }
 

@@ -10,7 +10,8 @@ use crate::domain::id::{ProviderId, PublicId, ServiceId};
 use crate::domain::leg::LeasedLeg;
 use crate::domain::money::Money;
 use crate::domain::service::{Route, ServiceType, Units};
-use crate::routing::{self, Candidate, Chosen, Question, Terms, Worst};
+use crate::routing::standing::Worst;
+use crate::routing::{self, Candidate, Chosen, Question, Terms};
 use crate::store::leaving::Waiting;
 use crate::store::orders::Locked;
 

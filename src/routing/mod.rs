@@ -13,7 +13,7 @@ pub mod standing;
 use crate::domain::choice::{Choice, Passed, Strategy};
 use crate::domain::money::{Money, Percent};
 use crate::domain::service::Route;
-use crate::routing::standing::Standing;
+use crate::routing::standing::{Standing, Worst};
 
 /// A route as it stands now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,17 +58,6 @@ pub struct Question<'a> {
     pub in_turn: bool,
     /// The worst that its panel may be like.
     pub worst: Worst,
-}
-
-/// How badly a panel may stand that is still better than none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Worst {
-    /// It must be sent to at once.
-    Free,
-    /// It may want to be left alone for a while.
-    Rests,
-    /// It may be stopped.
-    Stopped,
 }
 
 /// The route that was chosen.
@@ -127,11 +116,7 @@ impl<'a> Entry<'a> {
     }
 
     fn stands(&self) -> Worst {
-        match self.candidate.standing {
-            Standing { stopped: Some(_), .. } => Worst::Stopped,
-            Standing { rests: true, .. } => Worst::Rests,
-            Standing { .. } => Worst::Free,
-        }
+        self.candidate.standing.how_badly()
     }
 }
 

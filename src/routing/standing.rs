@@ -83,3 +83,25 @@ pub struct Standing {
     /// What it delivered lately of what was ordered there.
     pub delivered: Share,
 }
+
+impl Standing {
+    /// The same as far as it decides between panels.
+    pub fn how_badly(self) -> Worst {
+        match self {
+            Self { stopped: Some(_), .. } => Worst::Stopped,
+            Self { rests: true, .. } => Worst::Rests,
+            Self { .. } => Worst::Free,
+        }
+    }
+}
+
+/// How badly a panel may stand that is still better than none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Worst {
+    /// It must be sent to at once.
+    Free,
+    /// It may want to be left alone for a while.
+    Rests,
+    /// It may be stopped.
+    Stopped,
+}

@@ -1,5 +1,6 @@
 //! All SQL of the house, one file per noun; nothing outside this folder knows that there is a database.
 
+pub mod addresses;
 pub mod alerts;
 pub mod audit;
 pub mod cancels;

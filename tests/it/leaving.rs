@@ -152,7 +152,7 @@ async fn a_parked_leg_that_moved_meanwhile_is_left_alone(#[case] meanwhile: &str
     use panelgate::domain::clock::{Clock, Instant};
     use panelgate::domain::id::{LegId, ProviderId};
     use panelgate::orders::reroute::{self, Leaving, Sale, Sight};
-    use panelgate::routing::Worst;
+    use panelgate::routing::standing::Worst;
     use panelgate::store::leaving::{self, Because};
 
     let world = parked_for("money").await;

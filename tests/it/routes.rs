@@ -7,7 +7,7 @@ use panelgate::domain::clock::{Clock, Instant};
 use panelgate::domain::id::{LegId, ProviderId};
 use panelgate::domain::money::{Money, Rate};
 use panelgate::orders::reroute::{self, Leaving, Sale, Sight};
-use panelgate::routing::Worst;
+use panelgate::routing::standing::Worst;
 use panelgate::simulator::Ending;
 use panelgate::store::gates;
 use panelgate::store::leaving::{self, Because};
