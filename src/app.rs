@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::alerts::{Alerts, WEBHOOK_TIMEOUT};
@@ -34,6 +35,8 @@ const ADOPT_EVERY: Duration = Duration::from_millis(200);
 const LOOK_AT_FILE_EVERY: Duration = Duration::from_millis(200);
 /// How often it is looked whether panels that the file names no more have anything left.
 const RETIRE_EVERY: Duration = Duration::from_secs(5);
+/// A machine whose clock is so far from the database's is not started.
+const CLOCK_OFF_MAX: TimeDelta = TimeDelta::seconds(30);
 /// Behind by more than this, the workers are told as not ready.
 const LAG_S_MAX: u64 = 30;
 
@@ -195,6 +198,30 @@ async fn tell_of_lost_tiers(store: &Store, mapping: &Mapping) -> anyhow::Result<
         }
     }
     Ok(())
+}
+
+/// Refuses a machine whose clock is far from the database's, and tells of one that is not quite right. Orders and money go
+/// by the database's clock; logs, certificates and files go by the machine's, and one of the two is wrong.
+pub fn check_clock(store: &Store) -> anyhow::Result<()> {
+    let ahead = store.clock().machine_is_ahead();
+    let (seconds, way) = (rounded_s(ahead.abs()), if ahead < TimeDelta::zero() { "behind" } else { "ahead of" });
+    anyhow::ensure!(
+        ahead.abs() < CLOCK_OFF_MAX,
+        "this machine's clock is {seconds} s {way} the database's; one of the two is wrong: set it right (NTP), then \
+         start again"
+    );
+
+    if ahead.abs() >= reload::CLOCK_OFF_MIN {
+        tracing::warn!(
+            seconds,
+            "this machine's clock is {way} the database's, by which everything goes: set it right (NTP)"
+        );
+    }
+    Ok(())
+}
+
+fn rounded_s(span: TimeDelta) -> i64 {
+    (span + TimeDelta::milliseconds(500)).num_seconds()
 }
 
 /// A freeze outlives the process that saw it begin, and a restored backup begins with one.

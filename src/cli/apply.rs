@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::check;
 use crate::cli::session::Session;
 use crate::config::{self, File};
-use crate::domain::clock::{SharedClock, SystemClock};
+use crate::domain::clock::SharedClock;
 use crate::domain::id::ConfigHash;
 use crate::reload::{self, Consent, Outcome};
 use crate::store::nodes::{self, Running};
@@ -64,7 +63,7 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
         return Err(WrongUse::because(unreadable.join("\n")));
     }
     let restart = known.as_ref().map(|known| known.process.differing(&file.process)).unwrap_or_default();
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock: SharedClock = session.store.clock();
     let said = (session.by(), session.reason());
     let consent = (said.0.as_str(), said.1, Consent::Person);
     let outcome = reload::publish(&session.store, &clock, file, (&folder, &surroundings), consent, None).await?;

@@ -89,7 +89,7 @@ async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> 
     let text = generated(&panels) + &limits_for(per_second);
     let (path, file) = configuration(data, session.globals.config.as_deref(), &text, &panel_key)?;
     // The panels are others at each start: what was written for them is meant.
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock: SharedClock = session.store.clock();
     reload::put_in_force(&session.store, &clock, (&file.mapping, &file.text), ("demo", "generated")).await?;
     let house = serve::start(session.store.clone(), file, serve::ground(path, config::surroundings())).await?;
     let gateway = Gateway::open(house, roles, session.embedded()).await?;

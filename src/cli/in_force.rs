@@ -11,7 +11,6 @@ use crate::catalog::mapping::Mapping;
 use crate::catalog::{self, Catalog, Snapshot};
 use crate::cli::session::Session;
 use crate::config;
-use crate::domain::clock::SystemClock;
 use crate::orders::Delivery;
 use crate::pricing::markup::Who;
 use crate::store::{Store, versions};
@@ -51,5 +50,5 @@ pub async fn delivery(session: &Session) -> anyhow::Result<Delivery> {
     let mapping = mapping(session).await?;
     let catalog = Catalog::open(session.store.clone(), mapping).await?;
     catalog.look_at_panels(session.now()).await?;
-    Ok(Delivery::new(session.store.clone(), catalog, Arc::new(SystemClock), Uuid::now_v7()))
+    Ok(Delivery::new(session.store.clone(), catalog, session.store.clock(), Uuid::now_v7()))
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +14,6 @@ use crate::cli::place::Place;
 use crate::cli::session::open_database;
 use crate::cli::{Addresses, Globals, check};
 use crate::config::{self, File, LogFormat, Role};
-use crate::domain::clock::SystemClock;
 use crate::reload::{self, Ground, StartError};
 use crate::store::Store;
 use crate::telemetry::{self, Lines};
@@ -88,7 +86,9 @@ async fn read_at_once(gateway: &Gateway) {
 
 /// Builds the house over the file; what keeps it from being served is wrong use.
 pub async fn start(store: Store, file: File, ground: Ground) -> anyhow::Result<House> {
-    let started = House::start(store, file, ground, Arc::new(SystemClock)).await;
+    app::check_clock(&store)?;
+    let clock = store.clock();
+    let started = House::start(store, file, ground, clock).await;
     started.map_err(|error| match error.downcast_ref::<StartError>() {
         Some(StartError::Refused(why)) => WrongUse::because(why.clone()),
         Some(StartError::Store(_)) | None => error,

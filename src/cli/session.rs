@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use crate::cli::Globals;
 use crate::cli::answer::WrongUse;
 use crate::cli::place::Place;
-use crate::domain::clock::{Clock, Instant, SystemClock};
+use crate::domain::clock::{Clock, Instant};
 use crate::store::customers::{self, CustomerRow};
 use crate::store::embedded::{Embedded, Manners};
 use crate::store::{COMMAND_MAX, Store, StoreError, Tx, providers};
@@ -20,7 +20,6 @@ pub struct Session {
     /// The database.
     pub store: Store,
     embedded: Option<Embedded>,
-    clock: SystemClock,
 }
 
 impl Session {
@@ -37,7 +36,7 @@ impl Session {
         workers_max: u32,
     ) -> anyhow::Result<Self> {
         let (store, embedded) = open_database(place, customers_max, workers_max).await?;
-        Ok(Self { globals, store, embedded, clock: SystemClock })
+        Ok(Self { globals, store, embedded })
     }
 
     /// Lets the database go; a private one that was started for this command is stopped.
@@ -53,9 +52,9 @@ impl Session {
         self.embedded.as_ref()
     }
 
-    /// The present moment.
+    /// The present moment, by the database's clock.
     pub fn now(&self) -> Instant {
-        self.clock.now()
+        self.store.clock().now()
     }
 
     /// The customer of that id or name.
@@ -115,7 +114,7 @@ pub async fn open_database(
         }
     };
     let store = Store::open(&options, customers_max, workers_max);
-    if let Err(error) = store.migrate().await {
+    if let Err(error) = make_ready(&store).await {
         store.close().await;
         if let Some(embedded) = embedded {
             embedded.stop().await;
@@ -123,4 +122,10 @@ pub async fn open_database(
         return Err(error.into());
     }
     Ok((store, embedded))
+}
+
+/// Nothing is asked of a database before it was looked at.
+async fn make_ready(store: &Store) -> Result<(), StoreError> {
+    store.check().await?;
+    store.migrate().await
 }

@@ -14,6 +14,7 @@ use crate::domain::provider::{
     AskMethod, AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus,
     PanelWord, ProviderSettings, RefusalClass, Reversal, SettlingSettings,
 };
+use crate::orders::lease::LEASE_S;
 use crate::upstream::check_ca_file;
 
 /// The longest id; it stands in tables, logs and metrics.
@@ -84,6 +85,7 @@ fn read(mut section: Section<'_>, currencies: Currencies<'_>, place: Place<'_>) 
     let status_every_s = section.whole("status_every_s", 1..=3_600).unwrap_or(60);
     let balance_low = balance_low(&mut section);
     let doubts = doubts(&mut section);
+    visible_late_enough(&mut section, &doubts, timeout_ms);
     let settling = settling(&mut section);
     let asking = asking(&mut section, dialect);
     let methods = [("POST", Some(AskMethod::Post)), ("GET", Some(AskMethod::Get))];
@@ -136,6 +138,21 @@ fn doubts(section: &mut Section<'_>) -> DoubtSettings {
         section.complain_whole("account_is_ours_alone helps only where ids_grow = true; set both or remove it");
     }
     doubts
+}
+
+/// An order may leave until its call's timeout and the lease under which it was marked are over. A panel that was to show
+/// it sooner would be taken for one that does not have it.
+fn visible_late_enough(section: &mut Section<'_>, doubts: &DoubtSettings, timeout_ms: u64) {
+    let least_s = timeout_ms.div_ceil(1_000) + u64::from(LEASE_S);
+    if u64::from(doubts.visible_after_s) >= least_s {
+        return;
+    }
+
+    let what = format!(
+        "is {}, must be at least {least_s}: timeout_ms and {LEASE_S} s more, for until then an order may be on its way",
+        doubts.visible_after_s
+    );
+    section.complain("visible_after_s", section.key_at("visible_after_s"), &what);
 }
 
 fn settling(section: &mut Section<'_>) -> SettlingSettings {

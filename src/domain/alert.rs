@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::domain::float::RUNWAY_SHORT_H;
-
 /// How long nobody may deal with a panel before it is worth a person's time: every restart has such a moment.
 const UNSERVED_PATIENCE: Duration = Duration::from_mins(1);
 /// How long a node's file may be another one: files reach nodes one after the other, and a roll-back its file last.
@@ -20,14 +18,6 @@ pub enum Kind {
     TakenLate,
     /// Orders wait for a reason of ours at a panel.
     OrdersParked,
-    /// Orders that could be sent are not sent to a panel for a while.
-    OrdersWaiting,
-    /// Orders at a panel did not move for as long as the operator allows.
-    OrdersStuck,
-    /// A panel does not take refills, or does not end them.
-    RefillsWaiting,
-    /// A panel does not answer cancels.
-    CancelsWaiting,
     /// A panel's breaker keeps orders away from it.
     BreakerOpen,
     /// Nothing is sent to any panel; no object.
@@ -60,6 +50,16 @@ pub enum Kind {
     ConfigBehind,
     /// A node cannot read a panel's key; the object is the panel and the node.
     KeyMissing,
+    /// The clock of a node's machine is not the database's; the object is the node.
+    ClockOff,
+    /// Orders that could be sent are not sent to a panel for a while.
+    OrdersWaiting,
+    /// Orders at a panel did not move for as long as the operator allows.
+    OrdersStuck,
+    /// A panel does not take refills, or does not end them.
+    RefillsWaiting,
+    /// A panel does not answer cancels.
+    CancelsWaiting,
     /// The webhook takes no messages; no object.
     AlertsUntold,
     /// Nobody could look for what is stuck; no object.
@@ -75,67 +75,267 @@ pub enum Weight {
     Warning,
 }
 
+/// All that is to be said of a kind.
+struct Row {
+    kind: Kind,
+    /// What logs, messages and the database call it.
+    word: &'static str,
+    weight: Weight,
+    /// How long it must last before anybody is told.
+    patience: Duration,
+    /// What is wrong and what to do, in one sentence; `{object}` is where.
+    words: &'static str,
+}
+
+/// Every kind, in the order of [`Kind`].
+const ROWS: [Row; 27] = [
+    Row {
+        kind: Kind::OrdersInDoubt,
+        word: "orders_in_doubt",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "panel {object} may or may not have taken some orders: look at them with `panelgate \
+             order list --state in_doubt`, look for them at the panel, and decide each with \
+             `panelgate order resolve`",
+    },
+    Row {
+        kind: Kind::OrdersForReview,
+        word: "orders_for_review",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "some orders cannot be settled by the machine: look at them with `panelgate order \
+             list --state review` and at their panels, and decide each with `panelgate order \
+             settle`, `refund` or `resolve`",
+    },
+    Row {
+        kind: Kind::TakenLate,
+        word: "taken_late",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "panel {object} took orders after all that had been found not placed: find them with \
+             `panelgate order list --provider {object}`, `order show` tells the panel's id; \
+             cancel them there",
+    },
+    Row {
+        kind: Kind::OrdersParked,
+        word: "orders_parked",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "panel {object} takes no orders for a reason of ours: `panelgate order list --state \
+             parked` shows who waits; top up our balance there or set its key right, and they go \
+             by themselves",
+    },
+    Row {
+        kind: Kind::BreakerOpen,
+        word: "breaker_open",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "panel {object} gets no orders for now: `panelgate provider list` tells what stopped \
+             it; it is tried again by itself, or at once by `panelgate provider resume {object}`",
+    },
+    Row {
+        kind: Kind::DispatchFrozen,
+        word: "dispatch_frozen",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "nothing is sent to any panel: thaw with `panelgate dispatch thaw` when orders may go \
+             out",
+    },
+    Row {
+        kind: Kind::CatalogueUnreadable,
+        word: "catalogue_unreadable",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "the catalogue of panel {object} cannot be read; what was read of it before is sold, \
+             if anything was, and another account gets nothing: `panelgate provider list` tells \
+             why; then run `panelgate catalog refresh`",
+    },
+    Row {
+        kind: Kind::PanelUnserved,
+        word: "panel_unserved",
+        weight: Weight::Error,
+        patience: UNSERVED_PATIENCE,
+        words: "orders or refills are open at panel {object} and no process deals with it: start \
+             `panelgate serve` with workers and with the panel's block in its file",
+    },
+    Row {
+        kind: Kind::BalanceLow,
+        word: "balance_low",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "our balance at panel {object} is below its balance_low: top it up before orders have \
+             to wait",
+    },
+    Row {
+        kind: Kind::BalanceDrift,
+        word: "balance_drift",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "panel {object} holds less of our money than our orders explain: `panelgate treasury \
+             drift` shows how much and which orders; take it up with the panel, then `panelgate \
+             treasury acknowledge` it",
+    },
+    Row {
+        kind: Kind::RunwayShort,
+        word: "runway_short",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "our balance at panel {object} lasts for less than six hours at what is spent there: \
+             top it up; `panelgate treasury list` shows how long each lasts",
+    },
+    Row {
+        kind: Kind::PriceJump,
+        word: "price_jump",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "rates of panel {object} moved by more than price_jump_percent, and nothing new is \
+             sold by them: look with `panelgate catalog diff --provider {object} --since 1d`, and \
+             accept them with `panelgate catalog accept {object}`",
+    },
+    Row {
+        kind: Kind::BelowFloor,
+        word: "below_floor",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "what panel {object} charges leaves less than floor_percent of fixed prices that are \
+             sold all the same: look with `panelgate catalog list --provider {object}`, and raise \
+             their rate or add a cheaper route",
+    },
+    Row {
+        kind: Kind::Audit,
+        word: "audit",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, \
+             and find out who wrote to the database before money is paid out",
+    },
+    Row {
+        kind: Kind::AuditOverdue,
+        word: "audit_overdue",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "the books could not be proved for half an hour: the log tells why; run `panelgate \
+             ledger audit`",
+    },
+    Row {
+        kind: Kind::ConfigRefused,
+        word: "config_refused",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "the configuration file of node {object} is wrong and the version in force goes on: \
+             its log and `panelgate config list` tell what is wrong; mend the file",
+    },
+    Row {
+        kind: Kind::ConfigWaiting,
+        word: "config_waiting",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "the configuration file of node {object} waits for a person: see why with `panelgate \
+             config list`, then run `panelgate apply` there, or take the edit back",
+    },
+    Row {
+        kind: Kind::ConfigDiffers,
+        word: "config_differs",
+        weight: Weight::Warning,
+        patience: DIFFERS_PATIENCE,
+        words: "the configuration file of node {object} is not the one in force: bring the file that \
+             is in force there, or run `panelgate apply` with the one that is meant",
+    },
+    Row {
+        kind: Kind::ConfigBehind,
+        word: "config_behind",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "node {object} cannot adopt the configuration in force and goes on with an older one: \
+             its log tells why; run the same program on all nodes",
+    },
+    Row {
+        kind: Kind::KeyMissing,
+        word: "key_missing",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "the key of panel {object} cannot be read there, and that node does not deal with the \
+             panel: set its variable and restart the node, or name a key_file",
+    },
+    Row {
+        kind: Kind::ClockOff,
+        word: "clock_off",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "the clock of the machine of node {object} is not the database's: orders and money go \
+             by the database's, but the node's log tells other times; set the clock right (NTP), \
+             of whichever of the two is wrong",
+    },
+    Row {
+        kind: Kind::OrdersWaiting,
+        word: "orders_waiting",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "orders wait at panel {object} and are not sent: `panelgate provider list` tells why and \
+             `panelgate order list --state waiting --provider {object}` which; let the panel go on, \
+             or move them with `panelgate order reroute --provider {object}`",
+    },
+    Row {
+        kind: Kind::OrdersStuck,
+        word: "orders_stuck",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "orders at panel {object} have not moved for longer than stuck_after_h: `panelgate order \
+             list --state stuck --provider {object}` shows them; ask the panel, and settle, cancel \
+             or reroute them",
+    },
+    Row {
+        kind: Kind::RefillsWaiting,
+        word: "refills_waiting",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "panel {object} does not take refills, or does not end them: `panelgate provider list` \
+             tells how many; ask the panel about them",
+    },
+    Row {
+        kind: Kind::CancelsWaiting,
+        word: "cancels_waiting",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "panel {object} does not answer cancels of orders that are still open: `panelgate order \
+             list --state canceling --provider {object}` shows them; ask the panel to cancel them",
+    },
+    Row {
+        kind: Kind::AlertsUntold,
+        word: "alerts_untold",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "the alert webhook takes no messages: the log and `panelgate alert list` tell what nobody \
+             was told; look after its receiver",
+    },
+    Row {
+        kind: Kind::LookOverdue,
+        word: "look_overdue",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "nobody could look for orders that do not move for a quarter of an hour: the log tells why",
+    },
+];
+
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 26] = [
-        Self::OrdersInDoubt,
-        Self::OrdersForReview,
-        Self::TakenLate,
-        Self::OrdersParked,
-        Self::OrdersWaiting,
-        Self::OrdersStuck,
-        Self::RefillsWaiting,
-        Self::CancelsWaiting,
-        Self::BreakerOpen,
-        Self::DispatchFrozen,
-        Self::CatalogueUnreadable,
-        Self::PanelUnserved,
-        Self::BalanceLow,
-        Self::BalanceDrift,
-        Self::RunwayShort,
-        Self::PriceJump,
-        Self::BelowFloor,
-        Self::Audit,
-        Self::AuditOverdue,
-        Self::ConfigRefused,
-        Self::ConfigWaiting,
-        Self::ConfigDiffers,
-        Self::ConfigBehind,
-        Self::KeyMissing,
-        Self::AlertsUntold,
-        Self::LookOverdue,
-    ];
+    pub const ALL: [Self; ROWS.len()] = {
+        let mut all = [Self::OrdersInDoubt; ROWS.len()];
+        let mut n = 0;
+        while n < ROWS.len() {
+            all[n] = ROWS[n].kind;
+            n += 1;
+        }
+        all
+    };
+
+    fn row(self) -> &'static Row {
+        &ROWS[self as usize]
+    }
 
     /// The word that logs, messages and the database use.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::OrdersInDoubt => "orders_in_doubt",
-            Self::OrdersForReview => "orders_for_review",
-            Self::TakenLate => "taken_late",
-            Self::OrdersParked => "orders_parked",
-            Self::OrdersWaiting => "orders_waiting",
-            Self::OrdersStuck => "orders_stuck",
-            Self::RefillsWaiting => "refills_waiting",
-            Self::CancelsWaiting => "cancels_waiting",
-            Self::BreakerOpen => "breaker_open",
-            Self::DispatchFrozen => "dispatch_frozen",
-            Self::CatalogueUnreadable => "catalogue_unreadable",
-            Self::PanelUnserved => "panel_unserved",
-            Self::BalanceLow => "balance_low",
-            Self::BalanceDrift => "balance_drift",
-            Self::RunwayShort => "runway_short",
-            Self::PriceJump => "price_jump",
-            Self::BelowFloor => "below_floor",
-            Self::Audit => "audit",
-            Self::AuditOverdue => "audit_overdue",
-            Self::ConfigRefused => "config_refused",
-            Self::ConfigWaiting => "config_waiting",
-            Self::ConfigDiffers => "config_differs",
-            Self::ConfigBehind => "config_behind",
-            Self::KeyMissing => "key_missing",
-            Self::AlertsUntold => "alerts_untold",
-            Self::LookOverdue => "look_overdue",
-        }
+        self.row().word
     }
 
     /// The kind of that word.
@@ -145,237 +345,33 @@ impl Kind {
 
     /// Whether it is so by what the operator's file says: whoever has an older file neither raises nor ends it.
     pub fn is_by_the_file(self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::BreakerOpen
-            | Self::CatalogueUnreadable
-            | Self::BalanceLow
-            | Self::RunwayShort
-            | Self::PriceJump
-            | Self::BelowFloor
-            | Self::RefillsWaiting => true,
-            Self::OrdersInDoubt
-            | Self::OrdersForReview
-            | Self::TakenLate
-            | Self::OrdersParked
-            | Self::OrdersWaiting
-            | Self::OrdersStuck
-            | Self::CancelsWaiting
-            | Self::DispatchFrozen
-            | Self::PanelUnserved
-            | Self::BalanceDrift
-            | Self::Audit
-            | Self::AuditOverdue
-            | Self::ConfigRefused
-            | Self::ConfigWaiting
-            | Self::ConfigDiffers
-            | Self::ConfigBehind
-            | Self::KeyMissing
-            | Self::AlertsUntold
-            | Self::LookOverdue => false,
-        }
+                | Self::CatalogueUnreadable
+                | Self::BalanceLow
+                | Self::RunwayShort
+                | Self::PriceJump
+                | Self::BelowFloor
+                | Self::RefillsWaiting
+        )
     }
 
     /// How loudly the log is told.
     pub fn weight(self) -> Weight {
-        match self {
-            Self::OrdersInDoubt
-            | Self::TakenLate
-            | Self::PanelUnserved
-            | Self::BalanceDrift
-            | Self::Audit
-            | Self::AuditOverdue
-            | Self::ConfigBehind
-            | Self::KeyMissing
-            | Self::AlertsUntold
-            | Self::LookOverdue => Weight::Error,
-            Self::OrdersForReview
-            | Self::OrdersParked
-            | Self::OrdersWaiting
-            | Self::OrdersStuck
-            | Self::RefillsWaiting
-            | Self::CancelsWaiting
-            | Self::BreakerOpen
-            | Self::DispatchFrozen
-            | Self::CatalogueUnreadable
-            | Self::BalanceLow
-            | Self::RunwayShort
-            | Self::PriceJump
-            | Self::BelowFloor
-            | Self::ConfigRefused
-            | Self::ConfigWaiting
-            | Self::ConfigDiffers => Weight::Warning,
-        }
+        self.row().weight
     }
 
     /// How long it must last before anybody is told.
     pub fn patience(self) -> Duration {
-        match self {
-            Self::PanelUnserved => UNSERVED_PATIENCE,
-            Self::ConfigDiffers => DIFFERS_PATIENCE,
-            Self::OrdersInDoubt
-            | Self::OrdersForReview
-            | Self::TakenLate
-            | Self::OrdersParked
-            | Self::OrdersWaiting
-            | Self::OrdersStuck
-            | Self::RefillsWaiting
-            | Self::CancelsWaiting
-            | Self::BreakerOpen
-            | Self::DispatchFrozen
-            | Self::CatalogueUnreadable
-            | Self::BalanceLow
-            | Self::BalanceDrift
-            | Self::RunwayShort
-            | Self::PriceJump
-            | Self::BelowFloor
-            | Self::Audit
-            | Self::AuditOverdue
-            | Self::ConfigRefused
-            | Self::ConfigWaiting
-            | Self::ConfigBehind
-            | Self::KeyMissing
-            | Self::AlertsUntold
-            | Self::LookOverdue => Duration::ZERO,
-        }
+        self.row().patience
     }
 
     /// What is wrong and what to do, in one sentence. Made of our own words and the object's name only: nothing that a
     /// customer or a panel wrote can get into it.
     pub fn words(self, object: &str) -> String {
-        match self {
-            Self::OrdersInDoubt => format!(
-                "panel {object} may or may not have taken some orders: look at them with `panelgate order list --state \
-                 in_doubt`, look for them at the panel, and decide each with `panelgate order resolve`"
-            ),
-            Self::OrdersForReview => "some orders cannot be settled by the machine: look at them with `panelgate \
-                                      order list --state review` and at their panels, and decide each with \
-                                      `panelgate order settle`, `refund` or `resolve`"
-                .to_owned(),
-            Self::TakenLate => format!(
-                "panel {object} took orders after all that had been found not placed: find them with `panelgate order \
-                 list --provider {object}`, `order show` tells the panel's id; cancel them there"
-            ),
-            Self::OrdersParked => format!(
-                "panel {object} takes no orders for a reason of ours: `panelgate order list --state parked` shows who \
-                 waits; top up our balance there or set its key right, and they go by themselves"
-            ),
-            Self::BreakerOpen => format!(
-                "panel {object} gets no orders for now: `panelgate provider list` tells what stopped it; it is tried \
-                 again by itself, or at once by `panelgate provider resume {object}`"
-            ),
-            Self::DispatchFrozen => {
-                "nothing is sent to any panel: thaw with `panelgate dispatch thaw` when orders may go out".to_owned()
-            }
-            Self::CatalogueUnreadable => catalogue_unreadable(object),
-            Self::PanelUnserved => format!(
-                "orders or refills are open at panel {object} and no process deals with it: start `panelgate serve` with workers \
-                 and with the panel's block in its file"
-            ),
-            Self::BalanceLow => {
-                format!("our balance at panel {object} is below its balance_low: top it up before orders have to wait")
-            }
-            Self::BalanceDrift => format!(
-                "panel {object} holds less of our money than our orders explain: `panelgate treasury drift` shows how \
-                 much and which orders; take it up with the panel, then `panelgate treasury acknowledge` it"
-            ),
-            Self::RunwayShort => format!(
-                "our balance at panel {object} lasts for less than {RUNWAY_SHORT_H} hours at what is spent there: top it \
-                 up; `panelgate treasury list` shows how long each lasts"
-            ),
-            Self::PriceJump => price_jump(object),
-            Self::BelowFloor => below_floor(object),
-            Self::Audit => format!(
-                "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, and find out who \
-                 wrote to the database before money is paid out"
-            ),
-            Self::ConfigRefused => format!(
-                "the configuration file of node {object} is wrong and the version in force goes on: its log and \
-                 `panelgate config list` tell what is wrong; mend the file"
-            ),
-            Self::ConfigWaiting => format!(
-                "the configuration file of node {object} waits for a person: see why with `panelgate config list`, \
-                 then run `panelgate apply` there, or take the edit back"
-            ),
-            Self::ConfigDiffers => format!(
-                "the configuration file of node {object} is not the one in force: bring the file that is in force \
-                 there, or run `panelgate apply` with the one that is meant"
-            ),
-            Self::ConfigBehind => format!(
-                "node {object} cannot adopt the configuration in force and goes on with an older one: its log tells \
-                 why; run the same program on all nodes"
-            ),
-            Self::KeyMissing => format!(
-                "the key of panel {object} cannot be read there, and that node does not deal with the panel: set its \
-                 variable and restart the node, or name a key_file"
-            ),
-            Self::OrdersWaiting => orders_waiting(object),
-            Self::OrdersStuck => orders_stuck(object),
-            Self::RefillsWaiting => refills_waiting(object),
-            Self::CancelsWaiting => cancels_waiting(object),
-            Self::AlertsUntold => ALERTS_UNTOLD.to_owned(),
-            Self::LookOverdue => LOOK_OVERDUE.to_owned(),
-            Self::AuditOverdue => {
-                "the books could not be proved for half an hour: the log tells why; run `panelgate ledger audit`"
-                    .to_owned()
-            }
-        }
+        self.row().words.replace("{object}", object)
     }
-}
-
-/// What is said where nobody can be told otherwise.
-const ALERTS_UNTOLD: &str = "the alert webhook takes no messages: the log and `panelgate alert list` tell what nobody was \
-     told; look after its receiver";
-/// What is said where nobody looks.
-const LOOK_OVERDUE: &str = "nobody could look for orders that do not move for a quarter of an hour: the log tells why";
-
-fn catalogue_unreadable(object: &str) -> String {
-    format!(
-        "the catalogue of panel {object} cannot be read; what was read of it before is sold, if anything was, and another \
-         account gets nothing: `panelgate provider list` tells why; then run `panelgate catalog refresh`"
-    )
-}
-
-fn orders_waiting(object: &str) -> String {
-    format!(
-        "orders wait at panel {object} and are not sent: `panelgate provider list` tells why and `panelgate order list \
-         --state waiting --provider {object}` which; let the panel go on, or move them with `panelgate order reroute \
-         --provider {object}`"
-    )
-}
-
-fn orders_stuck(object: &str) -> String {
-    format!(
-        "orders at panel {object} have not moved for longer than stuck_after_h: `panelgate order list --state stuck \
-         --provider {object}` shows them; ask the panel, and settle, cancel or reroute them"
-    )
-}
-
-fn refills_waiting(object: &str) -> String {
-    format!(
-        "panel {object} does not take refills, or does not end them: `panelgate provider list` tells how many; ask the \
-         panel about them"
-    )
-}
-
-fn cancels_waiting(object: &str) -> String {
-    format!(
-        "panel {object} does not answer cancels of orders that are still open: `panelgate order list --state canceling \
-         --provider {object}` shows them; ask the panel to cancel them"
-    )
-}
-
-fn price_jump(object: &str) -> String {
-    format!(
-        "rates of panel {object} moved by more than price_jump_percent, and nothing new is sold by them: look with \
-         `panelgate catalog diff --provider {object} --since 1d`, and accept them with `panelgate catalog accept {object}`"
-    )
-}
-
-fn below_floor(object: &str) -> String {
-    format!(
-        "what panel {object} charges leaves less than floor_percent of fixed prices that are sold all the same: look with \
-         `panelgate catalog list --provider {object}`, and raise their rate or add a cheaper route"
-    )
 }
 
 #[cfg(test)]
@@ -397,6 +393,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_word_of_its_own_and_one_sentence_that_names_its_object() {
         for (n, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, n, "the rows are in the order of the kinds");
             assert_eq!(Kind::from_word(kind.word()), Some(kind));
             assert!(Kind::ALL[..n].iter().all(|other| other.word() != kind.word()));
             let words = kind.words("somewhere");

@@ -82,6 +82,8 @@ pub enum Rung {
     Ids,
     /// The time that is over.
     Patience,
+    /// What a person said.
+    Person,
 }
 
 impl Rung {
@@ -91,6 +93,7 @@ impl Rung {
             Self::RequestId => "request_id",
             Self::Ids => "ids",
             Self::Patience => "patience",
+            Self::Person => "person",
         }
     }
 }

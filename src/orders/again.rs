@@ -29,10 +29,11 @@ impl Delivery {
         if Self::is_left_alone(panel) {
             return Ok(false);
         }
+        let Some(leave_by) = self.leave_by(&panel.settings().id, epoch) else { return Ok(false) };
         if !doubts::mark_again(&self.store, &leg, &request_id, epoch, self.clock.now()).await? {
             return Ok(false);
         }
-        let (said, retold) = panel.add_again(slot, &leg).await;
+        let (said, retold) = panel.add_again(slot, &leg, leave_by).await;
         tracing::info!(order = %leg.order, provider = %leg.route.provider, ?retold, "a doubt was asked for again");
         self.conclude_again(panel.settings(), &leg, &said, &retold).await
     }

@@ -107,6 +107,7 @@ impl Delivery {
             return Ok(0);
         }
         let settings = panel.settings();
+        let Some(leave_by) = self.leave_by(&settings.id, epoch) else { return Ok(0) };
         let now = self.clock.now();
         let (batch, overdue) = (i64::from(settings.status_batch_max), submit::overdue(settings, now));
         let taken = cancels::take(&self.store, &settings.id, epoch, batch, overdue, now).await?;
@@ -129,7 +130,7 @@ impl Delivery {
             return Ok(taken.len());
         }
         let ids: Vec<_> = here.iter().map(|cancel| cancel.panel_order.clone()).collect();
-        let answer = panel.cancel(&ids).await;
+        let answer = panel.cancel(&ids, leave_by).await;
         for cancel in here {
             let row = match &answer {
                 Ok(rows) => rows.iter().find(|(id, _)| *id == cancel.panel_order).map(|(_, row)| row.clone()),

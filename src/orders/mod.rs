@@ -10,6 +10,7 @@ pub mod decide;
 pub mod doubt;
 mod health;
 pub mod intake;
+pub mod lease;
 pub mod leave;
 pub mod look;
 mod margin;
@@ -36,6 +37,7 @@ use uuid::Uuid;
 use crate::catalog::Catalog;
 use crate::domain::clock::SharedClock;
 use crate::orders::intake::Intake;
+use crate::orders::lease::Leases;
 use crate::store::{Store, StoreError};
 
 /// What can be done with orders.
@@ -75,12 +77,13 @@ pub struct Delivery {
     catalog: Catalog,
     clock: SharedClock,
     node: Uuid,
+    leases: Leases,
 }
 
 impl Delivery {
     /// The delivery of one process, which holds leases under the name of `node`.
     pub fn new(store: Store, catalog: Catalog, clock: SharedClock, node: Uuid) -> Self {
-        Self { store, catalog, clock, node }
+        Self { store, catalog, clock, node, leases: Leases::default() }
     }
 }
 

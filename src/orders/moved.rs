@@ -8,8 +8,8 @@ use crate::domain::id::{LegId, PanelOrder};
 use crate::domain::provider::PanelStatus;
 use crate::domain::settlement::Report;
 use crate::orders::Delivery;
-use crate::store::doubts::{self, Unnamed};
-use crate::store::{StoreError, addresses};
+use crate::store::StoreError;
+use crate::store::addresses::{self, Unnamed};
 use crate::upstream::Panel;
 
 /// Why an end that a panel shows is not believed.
@@ -74,7 +74,7 @@ impl Delivery {
         }
 
         // Too many to be compared: any of them may be it.
-        let Some(unnamed) = doubts::unnamed(&self.store, there, leg).await? else { return Ok(Whose::ADoubts) };
+        let Some(unnamed) = addresses::unnamed(&self.store, there, leg).await? else { return Ok(Whose::ADoubts) };
         let mut whose = Whose::Its;
         for unnamed in unnamed.iter().filter(|unnamed| may_be(unnamed)) {
             if settings.doubts.ids_grow && self.is_outside(panel, unnamed, id).await? {

@@ -120,6 +120,7 @@ impl Delivery {
             if Self::is_left_alone(panel) {
                 return Ok(sent);
             }
+            let Some(leave_by) = self.leave_by(&panel.settings().id, epoch) else { return Ok(sent) };
             let now = self.clock.now();
             let asked_of = (&panel.settings().id, &*panel.address());
             let Some(refill) = refills::mark(&self.store, asked_of, epoch, now).await? else {
@@ -128,7 +129,7 @@ impl Delivery {
             let answer = if refill.elsewhere {
                 RefillAnswer::Refused(ELSEWHERE.to_owned())
             } else {
-                panel.refill(slot, &refill.panel_order).await
+                panel.refill(slot, &refill.panel_order, leave_by).await
             };
             let now = self.clock.now();
             let (turn, words) = match answer {

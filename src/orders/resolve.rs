@@ -1,5 +1,9 @@
 //! Resolving: a person decides an order in doubt, either way; the machine never does it on its own.
 
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::domain::doubt::{Rung, RungVerdict};
 use crate::domain::id::{OrderId, PanelOrder};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
@@ -22,6 +26,9 @@ pub enum Finding {
 pub enum Resolved {
     /// The order goes on: followed at the panel, sent by its next route, or ended and refunded whole.
     Done,
+    /// The panel need not show the order before this moment: that it has nothing is said once, and only the same word
+    /// again decides.
+    SaidOnce(Instant),
     /// No leg of it is in doubt; nothing changed.
     NotInDoubt,
     /// This order has that id at the panel; nothing changed.
@@ -53,11 +60,37 @@ impl Delivery {
                 Ok(Resolved::Done)
             }
             Finding::NotPlaced => {
+                if let Some(visible_at) = self.too_young_to_say(tx, &leg, now).await? {
+                    return Ok(Resolved::SaidOnce(visible_at));
+                }
                 let why = "not placed, as a person found";
                 self.not_placed(tx, &leg, why, now).await?;
                 Ok(Resolved::Done)
             }
         }
+    }
+
+    /// Until when a panel need not show an order that it has: what is bought elsewhere before then may be there twice. The
+    /// first word of a person within that time is kept and decides nothing; `None`: it was said before, or it is late
+    /// enough.
+    async fn too_young_to_say(
+        &self,
+        tx: &mut Tx,
+        leg: &LockedLeg,
+        now: Instant,
+    ) -> Result<Option<Instant>, StoreError> {
+        let mapping = self.catalog.mapping();
+        let panel = mapping.providers.iter().find(|panel| panel.id == leg.route.provider);
+        let doubts = panel.map(|panel| panel.doubts).unwrap_or_default();
+
+        let visible_at = doubts::doubted_at(tx, leg.id).await? + TimeDelta::seconds(i64::from(doubts.visible_after_s));
+        if now >= visible_at || !doubts::say_not_placed(tx, leg.id, now).await? {
+            return Ok(None);
+        }
+
+        let words = format!("a person said that it was not placed; the panel need not show it before {visible_at}");
+        doubts::climbed(tx, leg.id, Rung::Person, RungVerdict::Unknown, &words, now).await?;
+        Ok(Some(visible_at))
     }
 
     /// The panel does not know the id that the leg is followed by, and a person was asked: a slip in an earlier decision

@@ -8,18 +8,16 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::domain::clock::Instant;
-use crate::domain::id::{LegId, ProviderId};
+use crate::domain::id::LegId;
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::conclude::Speaker;
 use crate::orders::margin::Word;
 use crate::orders::{Delivery, apart};
 use crate::store::leases::Asked;
-use crate::store::{StoreError, doubts, gates, leases, providers};
+use crate::store::{StoreError, doubts, gates, leases};
 use crate::upstream::Panel;
 
-/// How long a panel's lease is held without being renewed; a dead process blocks its panels no longer.
-pub const HOLD_S: i64 = 10;
 /// How long a leg may wait between being taken and being marked; nothing of it was sent meanwhile.
 pub(super) const LEG_LEASE_S: i64 = 60;
 /// Over the panel's timeout, before a leg without an answer is in doubt.
@@ -32,29 +30,6 @@ pub(super) const BETWEEN_CONCLUSIONS: Duration = Duration::from_millis(500);
 const ORPHANS_MAX: i64 = 500;
 
 impl Delivery {
-    /// Takes or renews the lease on a panel. The epoch to act under; `None`: another process has the panel.
-    pub async fn hold(&self, panel: &Panel) -> Result<Option<i64>, StoreError> {
-        let now = self.clock.now();
-        let until = now + TimeDelta::seconds(HOLD_S);
-        let held =
-            providers::hold(&self.store, &panel.settings().id, self.node, until, panel.rests_until(), now).await?;
-        Ok(held.map(|held| {
-            // Another holder may have been told to leave the panel alone.
-            held.rests_until.into_iter().for_each(|until| panel.rest(until));
-            held.epoch
-        }))
-    }
-
-    /// Gives all leases of this process up.
-    pub async fn let_go(&self) -> Result<(), StoreError> {
-        providers::let_go(&self.store, self.node).await
-    }
-
-    /// Gives the lease on one panel up.
-    pub async fn let_one_go(&self, provider: &ProviderId) -> Result<(), StoreError> {
-        providers::let_one_go(&self.store, provider, self.node).await
-    }
-
     /// Takes up to so many legs that are due at a panel, as many as its gate lets through. None before the panel answered
     /// a harmless question under this configuration: an address that redirects or a wrong path would put every order in
     /// doubt. None before what it lists under this account is known: the margin guard would ask by another's costs.
@@ -82,6 +57,10 @@ impl Delivery {
         if panel.is_replaced() {
             return leases::release(&self.store, leg, epoch).await;
         }
+        // A lease that ran out while this process was stopped, or is about to: whoever holds the panel then takes the leg.
+        let Some(leave_by) = self.leave_by(&panel.settings().id, epoch) else {
+            return leases::release(&self.store, leg, epoch).await;
+        };
         let request_id = panel.request_id(leg);
         let (account, address) = (panel.account(), panel.address());
         let asked = Asked { request_id: request_id.as_deref(), account: &account, address: &address, exchange };
@@ -98,7 +77,7 @@ impl Delivery {
                 return leases::release(&self.store, leg, epoch).await;
             }
         }
-        let said = panel.add(slot, leg).await;
+        let said = panel.add(slot, leg, leave_by).await;
         tracing::info!(
             order = %leg.order, leg = %leg.leg, provider = %leg.route.provider, verdict = said.verdict.word(),
             "a leg was sent"

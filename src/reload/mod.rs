@@ -32,7 +32,7 @@ use crate::upstream::Roll;
 use crate::workers::roster::Roster;
 
 pub use adopt::tell_of_nobodys_markups;
-pub use node::our_name;
+pub use node::{CLOCK_OFF_MIN, our_name};
 pub use publish::{AtHand, Consent, Outcome, plan, publish, put_in_force, unreadable_keys};
 pub use roll::panels;
 pub use start::{StartError, Started, start};

@@ -13,6 +13,9 @@ use crate::store::{StoreError, versions::EditState};
 /// How often it is said that this process still runs; well within the time after which it counts as gone.
 const TELL_EVERY: TimeDelta = TimeDelta::seconds(3);
 
+/// A machine's clock that is off by less is near enough.
+pub const CLOCK_OFF_MIN: TimeDelta = TimeDelta::seconds(2);
+
 /// How this process stands.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
@@ -54,6 +57,7 @@ impl Reload {
             judged: standing.judged.map_or("", EditState::word),
             keyless: standing.keyless.clone(),
             behind: standing.behind,
+            clock_ahead_ms: self.clock_ahead_ms(),
         });
         let known = |standing: &mut Standing| {
             standing.told.as_ref().is_some_and(|(told, at)| *told == row && now - *at < TELL_EVERY && *at <= now)
@@ -64,6 +68,13 @@ impl Reload {
         nodes::tell(&self.0.parts.store, &row, now).await?;
         self.standing(|standing| standing.told = Some((row, now)));
         Ok(())
+    }
+
+    /// By how much the machine's clock is ahead of the database's, in whole seconds, so that it is no news each time; 0
+    /// where it is near enough.
+    fn clock_ahead_ms(&self) -> i64 {
+        let ahead = self.0.parts.store.clock().machine_is_ahead();
+        if ahead.abs() < CLOCK_OFF_MIN { 0 } else { ahead.num_seconds() * 1_000 }
     }
 
     /// Tells the others that this process ends.

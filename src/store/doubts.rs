@@ -23,7 +23,7 @@ const NEIGHBOURS_MAX: i64 = 50;
 /// The deed of putting a backup in place: what was done between the backup and it, nobody here knows.
 pub const RESTORE: &str = "restore";
 /// Other doubts of a panel that are compared.
-const DOUBTS_MAX: i64 = 500;
+pub(super) const DOUBTS_MAX: i64 = 500;
 
 /// Locks the leg of an order that is in doubt, or was given up in doubt, if one is.
 pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
@@ -311,53 +311,32 @@ pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result
     Ok(Some(others).filter(|others| i64::try_from(others.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
 }
 
-/// A doubt at an address, or what is on its way there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unnamed {
-    /// As it is looked for.
-    pub sought: Sought,
-    /// Whether its answer is still awaited.
-    pub under_way: bool,
+/// Since when a leg may be at its panel and nobody knows: the later of its sending and its doubt.
+pub async fn doubted_at(tx: &mut Tx, leg: LegId) -> Result<Instant, StoreError> {
+    let at = sqlx::query_scalar!(
+        r#"
+        select greatest(sending_at, doubted_at) as "at!"
+        from leg
+        where id = $1 and doubted_at is not null
+        "#,
+        leg.0
+    );
+    Ok(at.fetch_one(&mut **tx).await?)
 }
 
-/// What was sent to a panel's address and has no id yet: on its way, in doubt, or given up in doubt. `None`: they are too
-/// many to be compared.
-pub async fn unnamed(
-    store: &Store,
-    (provider, address): (&ProviderId, &str),
-    than: LegId,
-) -> Result<Option<Vec<Unnamed>>, StoreError> {
-    let rows = sqlx::query!(
+/// Keeps that a person said of a leg in doubt that it was not placed. `false`: somebody said so before.
+pub async fn say_not_placed(tx: &mut Tx, leg: LegId, now: Instant) -> Result<bool, StoreError> {
+    let said = sqlx::query!(
         r#"
-        select l.id, l.order_id, l.cost, l.exchange, o.units, o.package, l.state = 'sending' as "under_way!",
-            coalesce(l.doubted_at, l.sending_at, l.ready_at) as "doubted_at!",
-            coalesce(l.sending_at, l.doubted_at, l.ready_at) as "sent_at!"
-        from leg l
-        join orders o on o.id = l.order_id
-        join exchange e on e.leg_id = l.id and e.attempt = l.attempt
-        where l.provider = $1 and l.state in ('sending', 'in_doubt', 'written_off') and e.address in ($2, '')
-            and e.verdict in ('sending', 'in_doubt') and l.id <> $3
-        limit $4
+        update leg
+        set not_placed_said_at = $2
+        where id = $1 and state = 'in_doubt'
+            and (not_placed_said_at is null or not_placed_said_at < greatest(sending_at, doubted_at))
         "#,
-        provider.0,
-        address,
-        than.0,
-        DOUBTS_MAX + 1
+        leg.0,
+        now
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Unnamed {
-        sought: Sought {
-            leg: LegId(row.id),
-            order: OrderId(row.order_id),
-            cost: Money::from_decimal(row.cost),
-            exchange: ExchangeRate::from_decimal(row.exchange),
-            units: (!row.package).then_some(unsigned(row.units)),
-            sent_at: row.sent_at,
-            doubted_at: row.doubted_at,
-        },
-        under_way: row.under_way,
-    });
-    let unnamed: Vec<_> = rows.collect();
-    Ok(Some(unnamed).filter(|unnamed| i64::try_from(unnamed.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
+    Ok(said.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
 /// Whether anything is on its way to a panel now, from any node.

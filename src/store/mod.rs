@@ -26,9 +26,11 @@ pub mod parked;
 pub mod providers;
 pub mod refills;
 pub mod rounds;
+mod session;
 pub mod show;
 pub mod standing;
 pub mod stuck;
+mod time;
 pub mod transfers;
 pub mod treasury;
 pub mod versions;
@@ -40,8 +42,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{PgPool, Postgres, Row};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgSslMode};
+use sqlx::{Connection, PgPool, Postgres, Row};
+
+pub use time::DatabaseClock;
 
 /// A transaction; dropped without a commit, it never happened.
 pub type Tx = sqlx::Transaction<'static, Postgres>;
@@ -60,18 +64,6 @@ pub const COMMAND_MAX: u32 = 2;
 /// The schema, step by step.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// Limits of every session, so that no statement, lock or forgotten transaction holds others up for long.
-///
-/// The last two are what money relies on, whatever the server's own settings say: an acknowledged commit survives the
-/// server, and a statement sees what others committed before it.
-const SESSION: [(&str, &str); 5] = [
-    ("statement_timeout", "15s"),
-    ("lock_timeout", "5s"),
-    ("idle_in_transaction_session_timeout", "10s"),
-    ("synchronous_commit", "on"),
-    ("default_transaction_isolation", "read committed"),
-];
-
 /// Why the database gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -84,6 +76,9 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the database could not be migrated: {0}; {way_out}", way_out = way_out(.0))]
     Migrate(#[from] MigrateError),
+    /// Its sessions are not what money relies on: nothing is done over them.
+    #[error("the database's sessions are not safe for money: {0}")]
+    Unguarded(String),
     /// Nobody was there to ask: nothing was done.
     #[error("the database is away: no connection within {} s; see that its server runs and has room", ACQUIRE_TIMEOUT.as_secs())]
     Absent,
@@ -117,7 +112,11 @@ impl StoreError {
     pub fn is_away(&self) -> bool {
         match self {
             Self::Away(_) | Self::Absent => true,
-            Self::Broken(_) | Self::Migrate(_) | Self::Contradiction { .. } | Self::Unexpected(_) => false,
+            Self::Broken(_)
+            | Self::Migrate(_)
+            | Self::Unguarded(_)
+            | Self::Contradiction { .. }
+            | Self::Unexpected(_) => false,
         }
     }
 
@@ -160,6 +159,7 @@ pub struct Store {
     heartbeat: PgPool,
     present: Arc<AtomicBool>,
     lost: Arc<Lost>,
+    clock: Arc<DatabaseClock>,
 }
 
 /// When the server was last found away; connections made before are dead, whether they know it or not.
@@ -179,7 +179,7 @@ impl Lost {
 impl Store {
     /// Opens the pools without waiting for a connection.
     pub fn open(options: &PgConnectOptions, customers_max: u32, workers_max: u32) -> Self {
-        let options = options.clone().options(SESSION).application_name(&our_name());
+        let options = options.clone().options(session::GUARDS).application_name(&our_name());
         let lost = Arc::new(Lost::default());
         Self {
             customers: pool(&options, customers_max, ACQUIRE_TIMEOUT, &lost),
@@ -187,7 +187,27 @@ impl Store {
             heartbeat: pool(&options, 1, HEARTBEAT_TIMEOUT, &lost),
             present: Arc::new(AtomicBool::new(true)),
             lost,
+            clock: Arc::default(),
         }
+    }
+
+    /// Looks whether the database is what money relies on, before anything is asked of it: its sessions have their
+    /// guards and are our own, and its time is known.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        // Not from a pool, which would try again and tell only that it waited in vain.
+        let options = self.heartbeat.connect_options();
+        let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await;
+        let mut connection = connected.map_err(|_| StoreError::Absent)?.map_err(unguarded)?;
+        session::check_guards(&mut connection).await?;
+        connection.close().await?;
+
+        session::check_apart(&self.workers, &self.heartbeat).await?;
+        self.clock.begin(&self.heartbeat).await
+    }
+
+    /// The database's time: the one that all processes go by.
+    pub fn clock(&self) -> Arc<DatabaseClock> {
+        self.clock.clone()
     }
 
     /// The options in a `postgres://` URL. TLS is used where the server offers it.
@@ -200,9 +220,9 @@ impl Store {
         Ok(MIGRATIONS.run(&self.workers).await?)
     }
 
-    /// One beat: asks the server for nothing and remembers whether it answered.
+    /// One beat: asks the server for its time and remembers whether it answered.
     pub async fn beat(&self) -> bool {
-        let answered = sqlx::query_scalar!(r#"select 1 as "one!""#).fetch_one(&self.heartbeat).await.is_ok();
+        let answered = self.clock.measure(&self.heartbeat).await.is_ok();
         if !answered {
             self.lost.note();
         }
@@ -242,6 +262,15 @@ impl Store {
     }
 }
 
+/// Why there is no connection: a pooler that refuses the guards themselves says so in words of its own.
+fn unguarded(error: sqlx::Error) -> StoreError {
+    let said = error.as_database_error().map(|error| error.message().to_owned());
+    match said.filter(|said| said.contains("unsupported startup parameter")) {
+        Some(said) => StoreError::Unguarded(format!("{said}: {}", session::WAY_OUT)),
+        None => error.into(),
+    }
+}
+
 /// A pool that takes no connection back which is still inside a transaction.
 ///
 /// The driver's `begin()`, when its future is dropped half way, hands back a connection in an open transaction; the
@@ -259,6 +288,13 @@ fn pool(options: &PgConnectOptions, connections_max: u32, acquire_timeout: Durat
         .before_acquire(move |_, meta| {
             let survived = lost.survived(meta.age);
             Box::pin(async move { Ok(survived) })
+        })
+        // Whoever is connected later, after a failover or through another pooler, has its guards too.
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let guarded = session::check_guards(connection).await;
+                guarded.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
+            })
         })
         .after_release(|connection, _| {
             Box::pin(async move {

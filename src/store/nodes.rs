@@ -27,6 +27,8 @@ pub struct NodeRow {
     pub keyless: Vec<ProviderId>,
     /// Whether it could not adopt the version in force.
     pub behind: bool,
+    /// By how many milliseconds its machine's clock is ahead of the database's; 0 where that is not worth a word.
+    pub clock_ahead_ms: i64,
 }
 
 /// Says it, and buries those that are long gone.
@@ -38,11 +40,12 @@ pub async fn tell(store: &Store, row: &NodeRow, now: Instant) -> Result<(), Stor
             delete from config_node
             where node <> $1 and seen_at < $9
         )
-        insert into config_node (node, name, hash, file_hash, judged, keyless, behind, seen_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)
+        insert into config_node (node, name, hash, file_hash, judged, keyless, behind, seen_at, clock_ahead_ms)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $10)
         on conflict (node) do update
         set name = excluded.name, hash = excluded.hash, file_hash = excluded.file_hash, judged = excluded.judged,
-            keyless = excluded.keyless, behind = excluded.behind, seen_at = excluded.seen_at
+            keyless = excluded.keyless, behind = excluded.behind, seen_at = excluded.seen_at,
+            clock_ahead_ms = excluded.clock_ahead_ms
         "#,
         row.node,
         row.name,
@@ -52,7 +55,8 @@ pub async fn tell(store: &Store, row: &NodeRow, now: Instant) -> Result<(), Stor
         &keyless,
         row.behind,
         now,
-        now - TimeDelta::hours(1)
+        now - TimeDelta::hours(1),
+        row.clock_ahead_ms
     );
     told.execute(&store.workers).await?;
     Ok(())
@@ -105,6 +109,11 @@ pub(super) async fn troubles(tx: &mut Tx, now: Instant) -> Result<Vec<(String, S
         select 'config_behind', n.name, count(*)
         from config_node n
         where n.behind and n.seen_at > $1
+        group by n.name
+        union all
+        select 'clock_off', n.name, count(*)
+        from config_node n
+        where n.clock_ahead_ms <> 0 and n.seen_at > $1
         group by n.name
         union all
         select 'key_missing', k.provider || ' on ' || n.name, count(*)

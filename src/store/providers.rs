@@ -97,7 +97,12 @@ pub async fn hold(
         update provider
         set holder = $2, held_until = $3, rests_until = greatest(rests_until, $5),
             epoch = epoch + case when holder is not distinct from $2 then 0 else 1 end
-        where id = $1 and (holder is not distinct from $2 or held_until is null or held_until <= $4)
+        where id = $1
+            and (
+                holder is not distinct from $2 or held_until is null or held_until <= $4
+                -- By whatever clock it was given: no lease lasts so long.
+                or held_until > $3::timestamptz + interval '1 minute'
+            )
         returning epoch, rests_until
         "#,
         provider.0,

@@ -4,7 +4,8 @@
 //!  Panel ── slot ──▶ Stack (places, rate; rest: a panel that found us too fast is left alone)
 //!    │
 //!    ├─ dialect: Ask → form                                   pure
-//!    ├─ wire: one request, and proof of whether a byte left   the only client
+//!    ├─ wire: one question, and proof of whether a byte left
+//!    ├─ dispatch: one order, refill or cancel, which leaves before its deadline or never
 //!    ├─ dialect: text → what was said                         pure
 //!    └─ classify: status + what was said → verdict            pure
 //! ```
@@ -15,6 +16,7 @@ mod anything;
 mod authorities;
 mod classify;
 mod dialect;
+mod dispatch;
 mod evidence;
 mod failure;
 mod panel;

@@ -14,7 +14,7 @@ use http::header::RETRY_AFTER;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::domain::clock::{Instant, SharedClock, SystemClock};
+use crate::domain::clock::{Deadline, Instant, SharedClock, SystemClock};
 use crate::domain::doubt::Retold;
 use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
@@ -35,6 +35,31 @@ use browse::Browsed;
 const SHORT_ANSWER_BYTES_MAX: usize = 1 << 20;
 /// The longest answer to a status question: a hundred rows of some hundred bytes, with room.
 const STATUS_ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// One call to be made.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    ask: Ask<'a>,
+    patience: Patience,
+    /// Of what changes something at the panel: it leaves before this moment, or not at all.
+    leave_by: Option<Deadline>,
+}
+
+impl<'a> Call<'a> {
+    fn new(ask: Ask<'a>, timeout: Duration, answer_bytes_max: usize) -> Self {
+        Self { ask, patience: Patience { timeout, answer_bytes_max }, leave_by: None }
+    }
+
+    /// A question that is answered by a row for each thing that is asked about.
+    fn of_rows(ask: Ask<'a>, timeout: Duration) -> Self {
+        Self::new(ask, timeout, STATUS_ANSWER_BYTES_MAX)
+    }
+
+    /// What changes something at the panel.
+    fn of_change(ask: Ask<'a>, timeout: Duration, leave_by: Deadline) -> Self {
+        Self { leave_by: Some(leave_by), ..Self::new(ask, timeout, SHORT_ANSWER_BYTES_MAX) }
+    }
+}
 
 /// What came of one call, and whether it took long.
 struct Timed {
@@ -205,22 +230,22 @@ impl Panel {
         self.tongue.request_id(leg)
     }
 
-    /// Places an order: sent at most once, and every outcome is a verdict.
-    pub async fn add(&self, slot: Slot, leg: &LeasedLeg) -> Evidence {
-        self.added(slot, leg).await.0
+    /// Places an order: sent at most once, before the deadline or not at all, and every outcome is a verdict.
+    pub async fn add(&self, slot: Slot, leg: &LeasedLeg, leave_by: Deadline) -> Evidence {
+        self.added(slot, leg, leave_by).await.0
     }
 
     /// Asks for the same order again. To be called only with what was asked under a name that the panel knows again.
-    pub async fn add_again(&self, slot: Slot, leg: &LeasedLeg) -> (Evidence, Retold) {
-        let (said, of_another) = self.added(slot, leg).await;
+    pub async fn add_again(&self, slot: Slot, leg: &LeasedLeg, leave_by: Deadline) -> (Evidence, Retold) {
+        let (said, of_another) = self.added(slot, leg, leave_by).await;
         let retold = if of_another { Retold::OfAnother } else { retold(&said.verdict) };
         (said, retold)
     }
 
     /// What came of an `add`, and whether the panel knows its name from another order.
-    async fn added(&self, slot: Slot, leg: &LeasedLeg) -> (Evidence, bool) {
-        let timeout = self.settings.add_timeout();
-        let Timed { heard, slow, tried } = self.ask(&slot, Ask::Add(leg), timeout, SHORT_ANSWER_BYTES_MAX).await;
+    async fn added(&self, slot: Slot, leg: &LeasedLeg, leave_by: Deadline) -> (Evidence, bool) {
+        let call = Call::of_change(Ask::Add(leg), self.settings.add_timeout(), leave_by);
+        let Timed { heard, slow, tried } = self.call(&slot, call).await;
         let (verdict, http_status, words, of_another) = match heard {
             Heard::Answer { status, body, headers } => {
                 let text = String::from_utf8_lossy(&body);
@@ -250,7 +275,7 @@ impl Panel {
         }
         if u32::try_from(orders.len()).is_ok_and(|count| count <= self.settings.status_batch_max) {
             let timeout = self.settings.status_timeout();
-            let said = self.question(Ask::Status(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
+            let said = self.question(Call::of_rows(Ask::Status(orders), timeout)).await?;
             return match (self.tongue.rows(&said.text, orders), orders) {
                 (Err(Complaint::Declined(text)), [order]) if believed(said.status) => {
                     self.mind_pace(said.status, said.retry_after.as_deref(), None);
@@ -267,14 +292,14 @@ impl Panel {
         Err(Failure { kind: FailureKind::NeverSent, words })
     }
 
-    /// Asks for a refill: sent at most once.
-    pub async fn refill(&self, slot: Slot, order: &PanelOrder) -> RefillAnswer {
+    /// Asks for a refill: sent at most once, before the deadline or not at all.
+    pub async fn refill(&self, slot: Slot, order: &PanelOrder, leave_by: Deadline) -> RefillAnswer {
         // An order may be older than the block that says how its panel is asked today.
         if !self.settings.dialect.has_refills() {
             return RefillAnswer::Refused(format!("the dialect {} has no refills", self.settings.dialect.word()));
         }
-        let timeout = self.settings.add_timeout();
-        let Timed { heard, tried, .. } = self.ask(&slot, Ask::Refill(order), timeout, SHORT_ANSWER_BYTES_MAX).await;
+        let call = Call::of_change(Ask::Refill(order), self.settings.add_timeout(), leave_by);
+        let Timed { heard, tried, .. } = self.call(&slot, call).await;
         // How long a refill takes tells nothing of how long an order takes.
         let fails = tried && matches!(heard, Heard::NeverSent { .. });
         self.count(Purpose::Order, if fails { Told::Fails } else { Told::Nothing }, false);
@@ -298,7 +323,7 @@ impl Panel {
     /// Asks where refills stand; each gets a row, in the order of asking.
     pub async fn refill_status(&self, refills: &[PanelRefill]) -> Result<Vec<(PanelRefill, RefillRow)>, Failure> {
         let timeout = self.settings.status_timeout();
-        let said = self.question(Ask::RefillStatus(refills), timeout, STATUS_ANSWER_BYTES_MAX).await?;
+        let said = self.question(Call::of_rows(Ask::RefillStatus(refills), timeout)).await?;
         let rows = self.answer(&said, self.tongue.refill_rows(&said.text, refills))?;
         let redacted = |row| match row {
             RefillRow::Said(state, text) => RefillRow::Said(state, self.redaction.words(&text)),
@@ -307,10 +332,15 @@ impl Panel {
         Ok(rows.into_iter().map(|(id, row)| (id, redacted(row))).collect())
     }
 
-    /// Asks for cancels; each gets a row, in the order of asking. Asking twice is as good as once.
-    pub async fn cancel(&self, orders: &[PanelOrder]) -> Result<Vec<(PanelOrder, CancelRow)>, Failure> {
-        let timeout = self.settings.status_timeout();
-        let said = self.question(Ask::Cancel(orders), timeout, STATUS_ANSWER_BYTES_MAX).await?;
+    /// Asks for cancels; each gets a row, in the order of asking. Asking twice is as good as once; what does not leave
+    /// before the deadline is not asked at all.
+    pub async fn cancel(
+        &self,
+        orders: &[PanelOrder],
+        leave_by: Deadline,
+    ) -> Result<Vec<(PanelOrder, CancelRow)>, Failure> {
+        let call = Call::of_rows(Ask::Cancel(orders), self.settings.status_timeout());
+        let said = self.question(Call { leave_by: Some(leave_by), ..call }).await?;
         let rows = self.answer(&said, self.tongue.cancel_rows(&said.text, orders))?;
         let redacted = |row| match row {
             CancelRow::Taken => row,
@@ -323,7 +353,7 @@ impl Panel {
     /// Asks what is left of our money.
     pub async fn balance(&self) -> Result<PanelBalance, Failure> {
         let timeout = self.settings.status_timeout();
-        let said = self.question(Ask::Balance, timeout, SHORT_ANSWER_BYTES_MAX).await?;
+        let said = self.question(Call::new(Ask::Balance, timeout, SHORT_ANSWER_BYTES_MAX)).await?;
         let balance = self.answer(&said, self.tongue.balance(&said.text))?;
         let Some(exchange) = self.settings.exchange else { return Ok(balance) };
         match balance.amount.exchanged_rounding_down(exchange) {
@@ -335,7 +365,8 @@ impl Panel {
     }
 
     /// One call. The slot is held until its end.
-    async fn ask(&self, _slot: &Slot, ask: Ask<'_>, timeout: Duration, answer_bytes_max: usize) -> Timed {
+    async fn call(&self, _slot: &Slot, call: Call<'_>) -> Timed {
+        let Call { ask, patience, leave_by } = call;
         let Some(question) = self.tongue.form(ask) else {
             let words = format!("the dialect {} has no words for this", self.settings.dialect.word());
             return Timed { heard: Heard::NeverSent { words }, slow: false, tried: false };
@@ -344,18 +375,21 @@ impl Panel {
         form.extend(question);
         let form = serde_urlencoded::to_string(form).expect("pairs of texts can always be written");
         let begun = self.clock.now();
-        let heard = self.wire.send(form, Patience { timeout, answer_bytes_max }).await;
-        Timed { heard, slow: is_slow(self.clock.now() - begun, timeout), tried: true }
+        let heard = match leave_by {
+            Some(leave_by) => self.wire.dispatch(form, patience, leave_by).await,
+            None => self.wire.ask(form, patience).await,
+        };
+        Timed { heard, slow: is_slow(self.clock.now() - begun, patience.timeout), tried: true }
     }
 
     /// One call that places nothing: its HTTP status and its whole answer.
-    async fn question(&self, ask: Ask<'_>, timeout: Duration, bytes_max: usize) -> Result<Said, Failure> {
+    async fn question(&self, call: Call<'_>) -> Result<Said, Failure> {
         let slot = self.slot().await;
         if let Some(until) = self.rests_until() {
             let words = format!("nothing was asked: the panel wants to be left alone until {until}");
             return Err(Failure { kind: FailureKind::NeverSent, words });
         }
-        let Timed { heard, slow, tried } = self.ask(&slot, ask, timeout, bytes_max).await;
+        let Timed { heard, slow, tried } = self.call(&slot, call).await;
         match heard {
             Heard::Answer { status, body, headers } => {
                 let text = String::from_utf8_lossy(&body).into_owned();

@@ -1,26 +1,24 @@
-//! One request to a panel, and proof of whether a byte of it left: the only HTTP client of this floor.
+//! One request to a panel, and proof of whether a byte of it left: questions here, what changes something there by
+//! [`crate::upstream::dispatch`]. The only HTTP clients of this floor.
 
-use std::error::Error;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http_body::{Body, Frame, SizeHint};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 
+use crate::domain::clock::Deadline;
 use crate::domain::provider::{AskMethod, ProviderSettings};
 use crate::upstream::authorities::authorities;
+use crate::upstream::dispatch::{Dispatch, OneShot, Progress};
 use crate::upstream::failure::PanelError;
 
 /// How long the way to a panel (name, connection, TLS) may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long an unused connection is kept: panels close theirs soon, and a request on a closing one is a doubt.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,7 +26,8 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most causes of an error that are told.
 const CAUSES_MAX: usize = 8;
 
-const USER_AGENT: &str = concat!("panelgate/", env!("CARGO_PKG_VERSION"));
+/// What panels are told of who asks.
+pub(super) const OUR_NAME: &str = concat!("panelgate/", env!("CARGO_PKG_VERSION"));
 
 /// The way to one panel.
 #[derive(Debug)]
@@ -36,6 +35,7 @@ pub(super) struct Wire {
     client: Client,
     url: Url,
     method: AskMethod,
+    dispatch: Dispatch,
 }
 
 /// What came of one request.
@@ -66,6 +66,18 @@ pub(super) enum Heard {
     },
 }
 
+impl Heard {
+    /// Something may have left, and nothing came.
+    pub(super) fn lost(words: String) -> Self {
+        Self::Lost { status: None, part: Vec::new(), words }
+    }
+
+    /// What was said before our words left is no answer to them.
+    pub(super) fn answered_too_soon() -> Self {
+        Self::NeverSent { words: "an answer came before the request had left".to_owned() }
+    }
+}
+
 /// How much patience one request gets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
@@ -80,9 +92,13 @@ impl Wire {
     pub(super) fn new(settings: &ProviderSettings, idle_max: usize) -> Result<Self, PanelError> {
         let url = safe_url(&settings.url, settings.allow_http)?;
         let method = settings.method;
+        let tls = tls(settings.ca_file.as_deref())?;
+        let uri = url.as_str().parse().map_err(|_| PanelError::Url)?;
+        let dispatch = Dispatch::new(uri, method, tls.clone());
+
         let client = Client::builder()
-            .tls_backend_preconfigured(tls(settings.ca_file.as_deref())?)
-            .user_agent(USER_AGENT)
+            .tls_backend_preconfigured(tls)
+            .user_agent(OUR_NAME)
             // HTTP/2 may refuse a stream that was written already, and clients send such a one again.
             .http1_only()
             // A request is sent at most once: no second copy, not by a retry, not by a redirect that repeats the POST.
@@ -96,11 +112,16 @@ impl Wire {
             .pool_max_idle_per_host(idle_max)
             .build()
             .map_err(|error| PanelError::Unprepared(causes(error)))?;
-        Ok(Self { client, url, method })
+        Ok(Self { client, url, method, dispatch })
     }
 
-    /// Sends a form at most once and reads the answer up to the cap.
-    pub(super) async fn send(&self, form: String, patience: Patience) -> Heard {
+    /// Sends what changes something at the panel: at most once, before the deadline or not at all.
+    pub(super) async fn dispatch(&self, form: String, patience: Patience, leave_by: Deadline) -> Heard {
+        self.dispatch.send(form, patience, leave_by).await
+    }
+
+    /// Asks a question that changes nothing, at most once, and reads the answer up to the cap.
+    pub(super) async fn ask(&self, form: String, patience: Patience) -> Heard {
         match self.method {
             AskMethod::Post => self.post(form, patience).await,
             AskMethod::Get => self.get(&form, patience).await,
@@ -117,13 +138,13 @@ impl Wire {
         match request.send().await {
             Ok(response) => read(response, patience.answer_bytes_max).await,
             Err(error) if error.is_connect() => Heard::NeverSent { words: causes(error) },
-            Err(error) => Heard::Lost { status: None, part: Vec::new(), words: causes(error) },
+            Err(error) => Heard::lost(causes(error)),
         }
     }
 
     async fn post(&self, form: String, patience: Patience) -> Heard {
-        let seal = Arc::new(Seal::default());
-        let body = OneShot { content: Some(Bytes::from(form)), seal: Arc::clone(&seal) };
+        let progress = Arc::new(Progress::default());
+        let body = OneShot::new(Bytes::from(form), None, Arc::clone(&progress));
         let request = self
             .client
             .post(self.url.clone())
@@ -133,12 +154,10 @@ impl Wire {
             .body(reqwest::Body::wrap(body));
         match request.send().await {
             // Words that were said before ours left answer somebody else's.
-            Ok(_) if seal.withdraw() => {
-                Heard::NeverSent { words: "an answer came before the request had left".to_owned() }
-            }
+            Ok(_) if progress.take_back() => Heard::answered_too_soon(),
             Ok(response) => read(response, patience.answer_bytes_max).await,
-            Err(error) if seal.withdraw() => Heard::NeverSent { words: causes(error) },
-            Err(error) => Heard::Lost { status: None, part: Vec::new(), words: causes(error) },
+            Err(error) if progress.take_back() => Heard::NeverSent { words: causes(error) },
+            Err(error) => Heard::lost(causes(error)),
         }
     }
 }
@@ -193,7 +212,11 @@ fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, PanelError> {
 
 /// An error and its causes in one line, without the address.
 fn causes(error: reqwest::Error) -> String {
-    let error = error.without_url();
+    in_one_line(&error.without_url())
+}
+
+/// An error and its causes in one line.
+pub(super) fn in_one_line(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     for _ in 0..CAUSES_MAX {
@@ -203,87 +226,4 @@ fn causes(error: reqwest::Error) -> String {
         cause = deeper.source();
     }
     words
-}
-
-/// Whether a body was handed over: decided once, by whoever comes first.
-///
-/// A mere "was it polled" would not do: a connection's own task may poll the body after the request was given up.
-#[derive(Debug, Default)]
-struct Seal(AtomicU8);
-
-impl Seal {
-    const WHOLE: u8 = 0;
-    const BROKEN: u8 = 1;
-    const WITHDRAWN: u8 = 2;
-
-    /// The client asks for the body: granted unless it was withdrawn.
-    fn break_open(&self) -> bool {
-        let broken = self.0.compare_exchange(Self::WHOLE, Self::BROKEN, Ordering::AcqRel, Ordering::Acquire);
-        !matches!(broken, Err(Self::WITHDRAWN))
-    }
-
-    /// The request is given up: true means that nothing left and nothing will.
-    fn withdraw(&self) -> bool {
-        self.0.compare_exchange(Self::WHOLE, Self::WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-}
-
-/// A body that can be had once; its exact size makes the client state a length instead of sending chunks.
-struct OneShot {
-    content: Option<Bytes>,
-    seal: Arc<Seal>,
-}
-
-/// Why a body was not handed over.
-#[derive(Debug, thiserror::Error)]
-#[error("the request was given up")]
-struct Withdrawn;
-
-impl Body for OneShot {
-    type Data = Bytes;
-    type Error = Withdrawn;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Withdrawn>>> {
-        if !self.seal.break_open() {
-            return Poll::Ready(Some(Err(Withdrawn)));
-        }
-        Poll::Ready(self.content.take().map(|content| Ok(Frame::data(content))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.content.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let left = self.content.as_ref().map_or(0, Bytes::len);
-        SizeHint::with_exact(u64::try_from(left).unwrap_or(u64::MAX))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-    use http_body_util::BodyExt;
-
-    use super::*;
-
-    fn body() -> (OneShot, Arc<Seal>) {
-        let seal = Arc::new(Seal::default());
-        (OneShot { content: Some(Bytes::from_static(b"key=x")), seal: Arc::clone(&seal) }, seal)
-    }
-
-    #[test]
-    fn a_body_that_was_withdrawn_is_not_handed_over() {
-        let (body, seal) = body();
-        assert!(seal.withdraw());
-        assert!(body.collect().now_or_never().unwrap().is_err());
-    }
-
-    #[test]
-    fn a_body_that_was_handed_over_cannot_be_withdrawn() {
-        let (body, seal) = body();
-        assert_eq!(body.size_hint().exact(), Some(5));
-        assert_eq!(body.collect().now_or_never().unwrap().unwrap().to_bytes(), "key=x");
-        assert!(!seal.withdraw());
-    }
 }

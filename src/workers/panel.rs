@@ -112,8 +112,11 @@ struct Desk {
 }
 
 impl Desk {
+    /// The epoch to act under. None while another process has the panel, nor after this one was stopped for so long that
+    /// another may have it, until the keeper knows better.
     fn epoch(&self) -> Option<i64> {
-        Some(self.epoch.load(Ordering::Acquire)).filter(|epoch| *epoch > 0)
+        let epoch = Some(self.epoch.load(Ordering::Acquire)).filter(|epoch| *epoch > 0)?;
+        self.delivery.holds(&self.panel.settings().id, epoch).then_some(epoch)
     }
 
     /// Renews the lease; what an earlier holder left unanswered is in doubt before anything else is done.

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
@@ -15,12 +17,15 @@ use crate::evidence::{Answer, Evidence, PanelOrder, Shown};
 use crate::nodes::{Keepers, Nodes};
 use crate::plan::{CUSTOMERS, Plan, SOLD};
 use crate::processes::{Ground, PANEL_KEY_ENV, Process};
-use crate::{PATIENCE, until};
+use crate::relay::{self, Relay};
+use crate::{LOOK_EVERY, PATIENCE, judge, until};
 
 /// What every customer begins with.
 const OPENING: &str = "100000.00";
 /// Orders that one `status` may name.
 const IDS_MAX: usize = 100;
+/// How long it may take until somebody is told of what rests.
+const TELLING_MAX: Duration = Duration::from_secs(10);
 /// Times that gateways are told to end and turn out to have begun something new meanwhile.
 const RESTS_MAX: usize = 5;
 
@@ -28,8 +33,16 @@ const RESTS_MAX: usize = 5;
 pub struct House {
     pub ground: Ground,
     pub customers: Vec<Customer>,
-    panels: Vec<(&'static str, Process, String)>,
+    panels: Vec<Panel>,
     http: reqwest::Client,
+}
+
+/// A simulated panel and the door before it.
+struct Panel {
+    name: &'static str,
+    process: Process,
+    url: String,
+    relay: Relay,
 }
 
 impl House {
@@ -37,18 +50,22 @@ impl House {
     pub async fn build(plan: &Plan, ground: Ground) -> anyhow::Result<Self> {
         let mut panels = Vec::new();
         let mut file = "[gateway]\ncurrency = \"USD\"\n".to_owned();
+        let authority = relay::write_authority(ground.scratch.folder())?;
         // The first panel runs out of our money halfway, so that proven refusals send orders to the second.
         for (seed, (name, balance)) in (plan.seed..).zip([("a", plan.orders / 8), ("b", 1_000_000)]) {
             let (process, url) = ground.panel(name, seed, &plan.faults(), &format!("{balance}.00")).await?;
+            let relay = Relay::before(&url, seed).await?;
             // An id that the panel does not know is a person's affair once it must be visible: here soon.
             // The breaker would keep orders away from panels as bad as these; here they are to be asked all the same.
             write!(
                 file,
-                "[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{url}/api/v2\"\ncurrency = \"USD\"\n\
-                 key_env = \"{PANEL_KEY_ENV}\"\nrequests_per_second = 1000\ntimeout_ms = 5_000\nstatus_every_s = 1\n\
-                 doubts_in_a_row_max = 1_000\ndoubts_per_minute_max = 10_000\nvisible_after_s = 2\n"
+                "[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{}/api/v2\"\ncurrency = \"USD\"\n\
+                 ca_file = \"{}\"\nkey_env = \"{PANEL_KEY_ENV}\"\nrequests_per_second = 1000\ntimeout_ms = 5_000\nstatus_every_s = 1\n\
+                 doubts_in_a_row_max = 1_000\ndoubts_per_minute_max = 10_000\nvisible_after_s = 15\n",
+                relay.url(),
+                authority.display()
             )?;
-            panels.push((name, process, url));
+            panels.push(Panel { name, process, url, relay });
         }
         for sold in &SOLD {
             let route = |panel| format!("{{ provider = \"{panel}\", service = \"{}\" }}", sold.panel_service);
@@ -66,10 +83,15 @@ impl House {
     /// How many `add`s the panels have heard.
     pub async fn adds(&self) -> anyhow::Result<u64> {
         let mut adds = 0;
-        for (_, _, url) in &self.panels {
-            adds += self.sim(url, "requests").await?["add"].as_u64().unwrap_or(0);
+        for panel in &self.panels {
+            adds += self.sim(&panel.url, "requests").await?["add"].as_u64().unwrap_or(0);
         }
         Ok(adds)
+    }
+
+    /// Whether somebody is shaking hands with a panel at this moment, and so has something marked that has not left.
+    pub fn is_shaking(&self) -> bool {
+        self.panels.iter().any(|panel| panel.relay.shaking() > 0)
     }
 
     async fn sim(&self, url: &str, what: &str) -> anyhow::Result<Value> {
@@ -78,14 +100,14 @@ impl House {
     }
 
     /// What the panels have.
-    async fn panel_orders(&self) -> anyhow::Result<Vec<PanelOrder>> {
+    pub async fn panel_orders(&self) -> anyhow::Result<Vec<PanelOrder>> {
         let mut all = Vec::new();
-        for (name, _, url) in &self.panels {
-            let rows = self.sim(url, "orders").await?;
+        for panel in &self.panels {
+            let rows = self.sim(&panel.url, "orders").await?;
             for row in rows.as_array().context("a list of orders")? {
                 let text = |name: &str| row[name].as_str().map(str::to_owned).with_context(|| format!("{name}: {row}"));
                 all.push(PanelOrder {
-                    panel: (*name).to_owned(),
+                    panel: panel.name.to_owned(),
                     id: text("id")?,
                     link: text("link")?,
                     status: text("status")?,
@@ -110,9 +132,9 @@ impl House {
 
     /// Ends the panels.
     pub async fn close(self) {
-        for (_, mut process, _) in self.panels {
+        for mut panel in self.panels {
             // The undertaker has the last word on one that does not obey.
-            let _ = process.end().await;
+            let _ = panel.process.end().await;
         }
     }
 }
@@ -126,7 +148,7 @@ async fn customer(ground: &Ground, name: &str) -> anyhow::Result<Customer> {
 
 /// Waits for rest, asks the gateways everything again, ends them, and reads everybody's books.
 pub async fn evidence(
-    plan: &Plan,
+    plan: &Arc<Plan>,
     house: &House,
     database: &Database,
     running: (Nodes, Keepers),
@@ -141,6 +163,7 @@ pub async fn evidence(
         }
         let desk = Desk::at(house, &nodes).await?;
         desk.replay(plan, &mut answers).await?;
+        told(database).await;
         let ids: Vec<i32> = database.read().await?.orders.iter().map(|order| order.id).collect();
         let (shown, balances) = (desk.shown(&ids).await?, desk.balances().await?);
         nodes.end(keepers).await?;
@@ -160,13 +183,27 @@ pub async fn evidence(
                 moved: books.moved,
                 wallets: books.wallets,
                 cut_off: books.cut_off,
+                alerts: books.alerts,
             };
             evidence.sort_panel_orders();
             return Ok(evidence);
         }
-        (nodes, keepers) = Nodes::start(&house.ground, plan.nodes);
+        (nodes, keepers) = Nodes::start(&house.ground, plan);
     }
     bail!("the gateways never come to rest")
+}
+
+/// Waits until somebody was told of everything that rests; whatever is missing then is the judge's to tell.
+async fn told(database: &Database) {
+    let began = Instant::now();
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    while began.elapsed() < TELLING_MAX {
+        looks.tick().await;
+        if database.read().await.is_ok_and(|books| judge::untold(&books.orders, &books.legs, &books.alerts).is_empty())
+        {
+            return;
+        }
+    }
 }
 
 async fn at_rest(database: &Database) -> bool {

@@ -7,10 +7,11 @@ use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use panelgate::store::embedded::{Embedded, Manners};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
 use crate::amount;
-use crate::evidence::{LegRow, Moved, OrderRow, Wallet};
+use crate::evidence::{Alert, LegRow, Moved, OrderRow, Wallet};
 use crate::until;
 
 pub struct Database {
@@ -26,14 +27,32 @@ pub struct Books {
     pub wallets: Vec<Wallet>,
     /// Legs whose sender was killed between intent and answer.
     pub cut_off: i64,
+    /// What somebody was told of and is still so.
+    pub alerts: Vec<Alert>,
 }
 
-/// Orders that are not over and that nobody but a person can end count as at rest.
+/// An order in doubt that somebody may decide.
+pub struct Doubt {
+    pub order: i32,
+    pub provider: String,
+    pub link: String,
+}
+
+/// Long enough in doubt that its call is over and the lease of whoever sent it too.
+const DOUBTS: &str = "
+    select o.id, l.provider, o.link
+    from leg l
+    join orders o on o.id = l.order_id
+    where l.state = 'in_doubt' and l.sending_at < now() - interval '12 seconds'
+    order by l.sending_at desc
+    limit $1";
+
+/// Orders that are not over and that nobody but a person can end count as at rest; so do those that wait for our money.
 const UNREST: &str = "
     select count(*)
     from orders o
     where o.ended_at is null and o.review is null
-        and not exists (select from leg l where l.order_id = o.id and l.state = 'in_doubt')";
+        and not exists (select from leg l where l.order_id = o.id and l.state in ('in_doubt', 'parked'))";
 
 impl Database {
     /// Starts the server in the folder. Commits reach the disc here: what was acknowledged must survive the axe.
@@ -43,12 +62,18 @@ impl Database {
         Ok(Self { embedded, cluster: folder.canonicalize()?.join("postgres") })
     }
 
-    /// As `serve` is told of it.
-    pub fn url(&self) -> anyhow::Result<String> {
-        let options = self.embedded.connect_options();
-        let socket = options.get_socket().context("a private server has a socket")?;
-        let socket = serde_urlencoded::to_string([("host", socket.to_str().context("a readable path")?)])?;
-        Ok(format!("postgres://panelgate@localhost/panelgate?{socket}"))
+    /// How to connect to it.
+    pub fn options(&self) -> PgConnectOptions {
+        self.embedded.connect_options()
+    }
+
+    /// The youngest doubts that a person may decide.
+    pub async fn doubts(&self, doubts_max: i64) -> anyhow::Result<Vec<Doubt>> {
+        let mut connection = self.connect().await?;
+        let rows: Vec<(i32, String, String)> =
+            sqlx::query_as(DOUBTS).bind(doubts_max).fetch_all(&mut connection).await?;
+        connection.close().await?;
+        Ok(rows.into_iter().map(|(order, provider, link)| Doubt { order, provider, link }).collect())
     }
 
     /// Kills the server and every process of it at one moment, once it serves; its supervisor starts it again.
@@ -96,6 +121,7 @@ impl Database {
             legs: legs(&mut connection).await?,
             moved: moved(&mut connection).await?,
             wallets: wallets(&mut connection).await?,
+            alerts: alerts(&mut connection).await?,
             cut_off: sqlx::query_scalar("select count(*) from exchange where words like 'no answer was written down%'")
                 .fetch_one(&mut connection)
                 .await?,
@@ -108,6 +134,13 @@ impl Database {
     pub async fn close(self) {
         self.embedded.stop().await;
     }
+}
+
+/// As `serve` is told of a database.
+pub fn url(options: &PgConnectOptions) -> anyhow::Result<String> {
+    let socket = options.get_socket().context("a private server has a socket")?;
+    let socket = serde_urlencoded::to_string([("host", socket.to_str().context("a readable path")?)])?;
+    Ok(format!("postgres://panelgate@localhost/panelgate?{socket}"))
 }
 
 /// The processes that the server started.
@@ -162,6 +195,13 @@ async fn moved(connection: &mut PgConnection) -> anyhow::Result<Vec<Moved>> {
         Ok(Moved { order, reason, times, sum: amount::read(&sum)? })
     };
     rows.into_iter().map(row).collect()
+}
+
+async fn alerts(connection: &mut PgConnection) -> anyhow::Result<Vec<Alert>> {
+    let question =
+        "select kind, object from alert where raised_at is not null and over_at is null order by kind, object";
+    let rows: Vec<(String, String)> = sqlx::query_as(question).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(kind, object)| Alert { kind, object }).collect())
 }
 
 async fn wallets(connection: &mut PgConnection) -> anyhow::Result<Vec<Wallet>> {

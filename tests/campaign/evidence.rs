@@ -26,6 +26,15 @@ pub struct Evidence {
     pub balances: Vec<Amount>,
     /// Legs whose sender was killed between intent and answer.
     pub cut_off: i64,
+    /// What somebody was told of and is still so.
+    pub alerts: Vec<Alert>,
+}
+
+/// An alert that was raised and is not over.
+#[derive(Clone)]
+pub struct Alert {
+    pub kind: String,
+    pub object: String,
 }
 
 /// What a customer was told of an order.

@@ -14,7 +14,7 @@ pub struct Trial {
 
 type Forgery = fn(&mut Evidence) -> Option<()>;
 
-const FORGERIES: [(&str, Forgery); 17] = [
+const FORGERIES: [(&str, Forgery); 18] = [
     ("an order twice at its panel", twice_at_its_panel),
     ("an order at the other panel too", at_the_other_panel),
     ("an order that nobody sold", sold_by_nobody),
@@ -32,6 +32,7 @@ const FORGERIES: [(&str, Forgery); 17] = [
     ("an end that is not shown", end_not_shown),
     ("a panel's order unknown to us", unknown_to_us),
     ("a wallet off by the last decimal", wallet_off),
+    ("a doubt that nobody was told of", in_doubt_in_silence),
 ];
 
 /// Forges the evidence in every way.
@@ -154,6 +155,12 @@ fn unknown_to_us(forged: &mut Evidence) -> Option<()> {
 
 fn wallet_off(forged: &mut Evidence) -> Option<()> {
     forged.wallets.first_mut()?.balance += 1;
+    Some(())
+}
+
+fn in_doubt_in_silence(forged: &mut Evidence) -> Option<()> {
+    let alert = forged.alerts.iter().position(|alert| alert.kind == "orders_in_doubt")?;
+    forged.alerts.remove(alert);
     Some(())
 }
 

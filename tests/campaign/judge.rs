@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::amount;
-use crate::evidence::{Evidence, LegRow, Moved, OrderRow, PanelOrder, Shown};
+use crate::evidence::{Alert, Evidence, LegRow, Moved, OrderRow, PanelOrder, Shown};
 use crate::plan::Wish;
 
 /// Of so many orders one may be misled: panels lie about as often.
@@ -12,10 +12,35 @@ const MISLED_ONE_IN: usize = 50;
 
 /// Everything that is wrong, in words.
 pub fn complaints(evidence: &Evidence) -> Vec<String> {
-    [bought_twice, answers, orders, misled_too_often, money, wallets]
+    [bought_twice, answers, orders, misled_too_often, money, wallets, silent]
         .into_iter()
         .flat_map(|ask| ask(evidence))
         .collect()
+}
+
+/// Nothing rests without somebody having been told.
+fn silent(evidence: &Evidence) -> Vec<String> {
+    untold(&evidence.orders, &evidence.legs, &evidence.alerts)
+}
+
+/// Every order that is not over is in doubt, waits for money or is before a person, and an alert says so.
+pub fn untold(orders: &[OrderRow], legs: &[LegRow], alerts: &[Alert]) -> Vec<String> {
+    let is_told = |kind: &str, object: &str| alerts.iter().any(|alert| alert.kind == kind && alert.object == object);
+    let over = ["completed", "partial", "canceled"];
+    let mut told = Vec::new();
+    for order in orders.iter().filter(|order| !over.contains(&order.state.as_str())) {
+        let at = |state: &str| legs.iter().find(|leg| leg.order == order.id && leg.state == state);
+        let is_told = match (at("in_doubt"), at("parked"), &order.review) {
+            (Some(leg), _, _) => is_told("orders_in_doubt", &leg.provider),
+            (None, Some(leg), _) => is_told("orders_parked", &leg.provider),
+            (None, None, Some(_)) => is_told("orders_for_review", ""),
+            (None, None, None) => false,
+        };
+        if !is_told {
+            told.push(format!("order {} is {} and nobody was told", order.id, order.state));
+        }
+    }
+    told
 }
 
 /// No wish is two orders of ours, and none is two orders at the panels together: a leg that was sent and refused
@@ -129,6 +154,11 @@ fn end(order: &OrderRow, legs: &[&LegRow], panel: Option<&PanelOrder>) -> Result
     let in_doubt = legs.iter().any(|leg| leg.state == "in_doubt");
     if in_doubt {
         return Ok(Expected { states: &[("processing", "Processing")], refunded: 0, remains: None });
+    }
+    // It waits for our money there, after another panel was in doubt or before any was asked.
+    if legs.last().is_some_and(|leg| leg.state == "parked") && panel.is_none() {
+        let states = &[("processing", "Processing"), ("pending", "Pending")];
+        return Ok(Expected { states, refunded: 0, remains: Some(order.units) });
     }
     if order.review.is_some() {
         let states = &[("processing", "Processing"), ("in_progress", "In progress")];

@@ -2,7 +2,10 @@
 //! books of everyone are laid side by side.
 //!
 //! `cargo test` runs the short form; the long one has the same code and other numbers:
-//! `cargo test --release --test campaign -- --orders 3000 --kills 100 --nodes 2 --faults 0.25 --database-kills 20 --seed 7`
+//! `cargo test --release --test campaign -- --orders 10000 --kills 200 --freezes 40 --cuts 40 --database-kills 20`
+//!
+//! Beside kills, gateways are stopped in their tracks and let go on, ways to the database break with a purchase on them,
+//! and gateways are started on machines whose clocks are wrong.
 //!
 //! The seed decides what is bought, which `add` goes wrong how, who is killed and at which count of events; what the
 //! machine does in between differs from run to run.
@@ -18,6 +21,9 @@ mod killer;
 mod nodes;
 mod plan;
 mod processes;
+#[path = "../it/proxy.rs"]
+mod proxy;
+mod relay;
 mod scratch;
 mod table;
 
@@ -37,6 +43,7 @@ use crate::killer::Killer;
 use crate::nodes::Nodes;
 use crate::plan::{Asked, Plan};
 use crate::processes::Ground;
+use crate::proxy::Proxy;
 use crate::scratch::Scratch;
 use crate::table::Figures;
 
@@ -49,7 +56,7 @@ const COMPLAINTS_MAX: usize = 40;
 
 fn main() -> ExitCode {
     let plan = match plan::read(std::env::args().skip(1)) {
-        Ok(Asked::Run(plan)) => plan,
+        Ok(Asked::Run(plan)) => Arc::new(plan),
         Ok(Asked::Nothing(why)) => {
             table::say(&why);
             return ExitCode::SUCCESS;
@@ -75,12 +82,14 @@ fn main() -> ExitCode {
 }
 
 /// Everything, from an empty folder to the verdict; what was started is ended whichever way this returns.
-async fn run(plan: &Plan) -> anyhow::Result<Vec<String>> {
+async fn run(plan: &Arc<Plan>) -> anyhow::Result<Vec<String>> {
     let began = Instant::now();
     let scratch = Arc::new(Scratch::open(plan.keep)?);
     let database = Database::open(scratch.folder()).await?;
-    let house = House::build(plan, Ground::new(&scratch, &database.url()?)?).await?;
-    let outcome = fight(plan, &house, &database).await;
+    let way = Proxy::to(database.options());
+    let ground = Ground::new(&scratch, database::url(&database.options())?, database::url(&way.options())?)?;
+    let house = House::build(plan, ground).await?;
+    let outcome = fight(plan, &house, &database, &way).await;
     database.close().await;
     house.close().await;
     let (evidence, mut complaints, mut figures) = outcome?;
@@ -93,12 +102,17 @@ async fn run(plan: &Plan) -> anyhow::Result<Vec<String>> {
 }
 
 /// The campaign itself: customers and killer at once, then rest, then everyone's books.
-async fn fight(plan: &Plan, house: &House, database: &Database) -> anyhow::Result<(Evidence, Vec<String>, Figures)> {
-    let (nodes, mut keepers) = Nodes::start(&house.ground, plan.nodes);
+async fn fight(
+    plan: &Arc<Plan>,
+    house: &House,
+    database: &Database,
+    way: &Proxy,
+) -> anyhow::Result<(Evidence, Vec<String>, Figures)> {
+    let (nodes, mut keepers) = Nodes::start(&house.ground, plan);
     let (gate, events_done) = watch::channel(0);
     let asks = Arc::new(AtomicU64::new(0));
     let clients = Clients::start(plan, &nodes, &house.customers, asks.clone(), &events_done)?;
-    let mut killer = Killer::new(plan, house, database, asks);
+    let mut killer = Killer::new(plan, house, database, way, asks);
     let struck = tokio::select! {
         struck = killer.run(&nodes, &gate) => struck,
         ended = keepers.one_ended() => Err(ended),

@@ -9,6 +9,7 @@ use tokio::process::ChildStdout;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use crate::plan::Plan;
 use crate::processes::{Ground, Process};
 use crate::{LOOK_EVERY, PATIENCE};
 
@@ -17,6 +18,8 @@ pub type Address = Arc<Mutex<Option<String>>>;
 
 enum Word {
     Kill(oneshot::Sender<()>),
+    /// To be stopped in its tracks, or let go on.
+    Freeze(bool, oneshot::Sender<()>),
     End,
 }
 
@@ -30,15 +33,16 @@ pub struct Nodes {
 pub struct Keepers(JoinSet<anyhow::Result<()>>);
 
 impl Nodes {
-    pub fn start(ground: &Ground, nodes: u32) -> (Self, Keepers) {
+    pub fn start(ground: &Ground, plan: &Arc<Plan>) -> (Self, Keepers) {
         let mut all = Self { addresses: Vec::new(), words: Vec::new() };
         let mut keepers = JoinSet::new();
-        for n in 0..nodes {
+        for n in 0..plan.nodes as usize {
             let (tell, words) = mpsc::channel(1);
             let address = Address::default();
             all.addresses.push(address.clone());
             all.words.push(tell);
-            let keeper = Keeper { ground: ground.clone(), name: format!("node-{n}"), address, words };
+            let (ground, plan, name) = (ground.clone(), plan.clone(), format!("node-{n}"));
+            let keeper = Keeper { ground, plan, n, name, address, words, starts: 0 };
             keepers.spawn(keeper.keep());
         }
         (all, Keepers(keepers))
@@ -46,9 +50,17 @@ impl Nodes {
 
     /// Kills a gateway, which may be serving, starting, or held up by an absent database; it is started again at once.
     pub async fn kill(&self, n: usize) -> anyhow::Result<()> {
+        self.say(n, Word::Kill).await
+    }
+
+    /// Stops a gateway in its tracks, whatever it is at, or lets it go on.
+    pub async fn freeze(&self, n: usize, frozen: bool) -> anyhow::Result<()> {
+        self.say(n, |done| Word::Freeze(frozen, done)).await
+    }
+
+    async fn say(&self, n: usize, word: impl FnOnce(oneshot::Sender<()>) -> Word) -> anyhow::Result<()> {
         let (done, is_done) = oneshot::channel();
-        let word = self.words[n].send(Word::Kill(done));
-        word.await.map_err(|_| anyhow!("a gateway's keeper is gone"))?;
+        self.words[n].send(word(done)).await.map_err(|_| anyhow!("a gateway's keeper is gone"))?;
         is_done.await.context("a gateway's keeper is gone")
     }
 
@@ -86,9 +98,12 @@ enum Life {
 
 struct Keeper {
     ground: Ground,
+    plan: Arc<Plan>,
+    n: usize,
     name: String,
     address: Address,
     words: mpsc::Receiver<Word>,
+    starts: u64,
 }
 
 impl Keeper {
@@ -96,7 +111,9 @@ impl Keeper {
         let mut up = Instant::now();
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
-            let (mut process, mut lines) = self.ground.serve(&self.name)?;
+            let skew_s = self.plan.skew_s(self.n, self.starts);
+            self.starts += 1;
+            let (mut process, mut lines) = self.ground.serve(&self.name, skew_s)?;
             let life = self.live(&mut process, &mut lines).await;
             self.is_at(None);
             match life.with_context(|| self.name.clone())? {
@@ -129,6 +146,10 @@ impl Keeper {
                         // A killer that went away needs no answer.
                         let _ = done.send(());
                         return Ok(Life::Killed);
+                    }
+                    Some(Word::Freeze(frozen, done)) => {
+                        process.freeze(frozen)?;
+                        let _ = done.send(());
                     }
                     Some(Word::End) | None if ready => {
                         process.end().await?;

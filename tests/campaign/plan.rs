@@ -24,6 +24,11 @@ const FAULTS: [(&str, u32); 9] = [
 pub const CUSTOMERS: usize = 4;
 /// Of so many orders one is sent without a `request_id`, once.
 const WITHOUT_REQUEST_ID: u64 = 8;
+/// Of so many starts of a gateway one is on a machine whose clock is off by so many seconds at most.
+const SKEWED_ONE_IN: u64 = 3;
+const SKEW_S_MAX: u64 = 20;
+/// Of so many such starts one is off by an hour, and refused.
+const FAR_OFF_ONE_IN: u64 = 8;
 /// Of so many events one takes all gateways at once.
 const ALL_AT_ONCE: u64 = 6;
 /// The longest that a strike waits for customers, when none come.
@@ -65,6 +70,9 @@ pub struct Plan {
     pub orders: u32,
     pub kills: u32,
     pub database_kills: u32,
+    pub freezes: u32,
+    /// Broken ways to the database, of either kind.
+    pub cuts: u32,
     pub nodes: u32,
     /// How many `add`s of a thousand end without their answer.
     pub faults_per_mille: u32,
@@ -99,8 +107,17 @@ const HARNESS_WITH_VALUE: [&str; 7] =
 
 /// Reads the arguments: our own flags, and what a harness would understand.
 pub fn read(args: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
-    let mut plan =
-        Plan { orders: 400, kills: 10, database_kills: 2, nodes: 2, faults_per_mille: 250, seed: 7, keep: false };
+    let mut plan = Plan {
+        orders: 400,
+        kills: 10,
+        database_kills: 2,
+        freezes: 2,
+        cuts: 4,
+        nodes: 2,
+        faults_per_mille: 250,
+        seed: 7,
+        keep: false,
+    };
     let mut args = args.peekable();
     let (mut filters, mut skipped) = (Vec::new(), Vec::new());
     let (mut list, mut ignored) = (false, false);
@@ -114,6 +131,8 @@ pub fn read(args: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
             "--orders" => plan.orders = number(&flag, &take()?, 1, 100_000)?,
             "--kills" => plan.kills = number(&flag, &take()?, 0, 10_000)?,
             "--database-kills" => plan.database_kills = number(&flag, &take()?, 0, 1_000)?,
+            "--freezes" => plan.freezes = number(&flag, &take()?, 0, 1_000)?,
+            "--cuts" => plan.cuts = number(&flag, &take()?, 0, 1_000)?,
             "--nodes" => plan.nodes = number(&flag, &take()?, 1, 6)?,
             "--faults" => plan.faults_per_mille = per_mille(&take()?)?,
             "--seed" => plan.seed = take()?.parse().context("--seed wants a whole number")?,
@@ -125,7 +144,8 @@ pub fn read(args: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
             valued if HARNESS_WITH_VALUE.contains(&valued) => drop(take()?),
             filter if !filter.starts_with('-') => filters.push(filter.to_owned()),
             unknown => bail!(
-                "{unknown} is no flag; there are --orders, --kills, --database-kills, --nodes, --faults, --seed, --keep"
+                "{unknown} is no flag; there are --orders, --kills, --database-kills, --freezes, --cuts, --nodes, --faults, \
+                 --seed, --keep"
             ),
         }
     }
@@ -196,12 +216,19 @@ impl Wish {
     }
 }
 
-/// Who is struck.
+/// Who is struck, and how.
 #[derive(Clone, Copy, Debug)]
 pub enum Strike {
+    /// Killed.
     Node(usize),
     AllNodes,
     Database,
+    /// Stopped in its tracks for longer than its leases last, decided over by others, and let go on.
+    Freeze(usize),
+    /// All ways to the database are cut.
+    Cut,
+    /// A statement that buys is kept back, and whoever sent it is cut off; the database hears of it later.
+    KeepBack,
 }
 
 /// When: counted from the strike before, so that the seed and not the machine's speed decides.
@@ -244,12 +271,26 @@ impl Plan {
                 left -= 1;
             }
         }
-        for _ in 0..self.database_kills {
-            let place = index(&mut chance, strikes.len() + 1);
-            strikes.insert(place, Strike::Database);
+        let nodes = self.nodes as usize;
+        let mut others = vec![Strike::Database; self.database_kills as usize];
+        others.extend((0..self.freezes).map(|_| Strike::Freeze(index(&mut chance, nodes))));
+        others.extend((0..self.cuts).map(|n| if n % 2 == 0 { Strike::KeepBack } else { Strike::Cut }));
+        for strike in others {
+            strikes.insert(index(&mut chance, strikes.len() + 1), strike);
         }
         let many = (u64::from(self.orders) / (strikes.len() as u64).max(1) / 2).max(1);
         strikes.into_iter().map(|strike| (strike, moment(&mut chance, many))).collect()
+    }
+
+    /// By how many seconds the clock of a gateway's machine is off at one of its starts.
+    pub fn skew_s(&self, node: usize, start: u64) -> i64 {
+        let mut chance = Chance::of(self.seed, 10_000 + 1_000 * node as u64 + start);
+        if !chance.one_in(SKEWED_ONE_IN) {
+            return 0;
+        }
+        let size = if chance.one_in(FAR_OFF_ONE_IN) { 3_600 } else { 3 + chance.below(SKEW_S_MAX - 3) };
+        let size = i64::try_from(size).expect("an hour at most");
+        if chance.one_in(2) { size } else { -size }
     }
 
     /// The faults of a panel as it reads them.

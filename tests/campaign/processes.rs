@@ -24,13 +24,15 @@ pub struct Ground {
     pub scratch: Arc<Scratch>,
     pub config: PathBuf,
     database_url: String,
+    /// By which way gateways reach it.
+    gateways_url: String,
 }
 
 impl Ground {
-    pub fn new(scratch: &Arc<Scratch>, database_url: &str) -> anyhow::Result<Self> {
+    pub fn new(scratch: &Arc<Scratch>, database_url: String, gateways_url: String) -> anyhow::Result<Self> {
         std::fs::create_dir(scratch.folder().join("logs"))?;
         let config = scratch.folder().join("providers.toml");
-        Ok(Self { scratch: scratch.clone(), config, database_url: database_url.to_owned() })
+        Ok(Self { scratch: scratch.clone(), config, database_url, gateways_url })
     }
 
     /// A command on the shared database that runs and ends: its code, and what it prints with `--json`.
@@ -48,11 +50,16 @@ impl Ground {
         document.with_context(|| format!("{words:?} printed no document"))
     }
 
-    /// A gateway on the shared database, at a free port.
-    pub fn serve(&self, name: &str) -> anyhow::Result<(Process, Lines<BufReader<ChildStdout>>)> {
+    /// A gateway on the shared database, at a free port, on a machine whose clock is off by so many seconds.
+    pub fn serve(&self, name: &str, skew_s: i64) -> anyhow::Result<(Process, Lines<BufReader<ChildStdout>>)> {
         let mut command = panelgate();
         command.args(["serve", "--listen", "127.0.0.1:0", "--roles", "api,workers"]);
-        command.args(["--database-url", &self.database_url, "--config"]).arg(&self.config);
+        command.args(["--database-url", &self.gateways_url, "--config"]).arg(&self.config);
+        if skew_s != 0 {
+            command.env("LD_PRELOAD", faketime()?).env("FAKETIME", format!("{skew_s:+}"));
+            // A clock that nobody sets is not off.
+            command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
         Process::start(&self.scratch, name, command.env(PANEL_KEY_ENV, PANEL_KEY))
     }
 
@@ -66,6 +73,13 @@ impl Ground {
         let url = ready.as_deref().and_then(|line| line.strip_prefix("ready ")?.strip_suffix("/api/v2"));
         Ok((process, url.context("a panel ended without being ready")?.to_owned()))
     }
+}
+
+/// What lends a process another wall clock.
+fn faketime() -> anyhow::Result<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib")?.filter_map(Result::ok);
+    let mut libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    libraries.find(|library| library.exists()).context("Debian's faketime is missing; `.ci/tools` installs it")
 }
 
 fn panelgate() -> Command {
@@ -94,6 +108,13 @@ impl Process {
         scratch.started(pid);
         let lines = BufReader::new(child.stdout.take().context("its output")?).lines();
         Ok((Self { child, pid, scratch: scratch.clone() }, lines))
+    }
+
+    /// Stops it in its tracks, or lets it go on.
+    pub fn freeze(&self, frozen: bool) -> anyhow::Result<()> {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid)?);
+        let signal = if frozen { nix::sys::signal::Signal::SIGSTOP } else { nix::sys::signal::Signal::SIGCONT };
+        Ok(nix::sys::signal::kill(pid, signal)?)
     }
 
     /// Kills it, without a word.

@@ -21,6 +21,10 @@ impl Figures {
             ("faults of the panels", plan.faults()),
             ("gateways killed", format!("{}, all {} at once {} times", strikes.nodes, plan.nodes, strikes.at_once)),
             ("databases killed", strikes.databases.to_string()),
+            ("gateways frozen", format!("{}, {} in a handshake", strikes.freezes, strikes.in_a_handshake)),
+            ("decided meanwhile by a person", strikes.decided.to_string()),
+            ("ways to the database cut", strikes.cuts.to_string()),
+            ("purchases kept back until later", strikes.kept_back.to_string()),
             ("wishes", format!("{}, of which {} without request_id", plan.orders, counts.without_request_id)),
             ("requests", format!("{}, of which {} hung up on", counts.asks, counts.hang_ups)),
             ("left unanswered, without request_id", counts.never_answered.to_string()),
@@ -60,8 +64,8 @@ impl Figures {
 pub fn print(plan: &Plan, figures: &Figures) {
     let width = figures.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     say(&format!(
-        "kill campaign: {} orders, {} kills, {} of the database",
-        plan.orders, plan.kills, plan.database_kills
+        "campaign: {} orders, {} kills, {} of the database, {} freezes, {} broken ways",
+        plan.orders, plan.kills, plan.database_kills, plan.freezes, plan.cuts
     ));
     let rows = figures.0.iter().filter(|(_, value)| !value.is_empty());
     rows.for_each(|(name, value)| say(&format!("  {name:<width$}  {value}")));

@@ -291,7 +291,10 @@ async fn a_late_yes_for_what_was_found_not_placed_is_told_to_a_person() {
     let mut tx = world.house.store.begin().await.unwrap();
     let finding = panelgate::orders::resolve::Finding::NotPlaced;
     let order = panelgate::domain::id::OrderId(order);
-    world.house.delivery.resolve(&mut tx, order, &finding).await.unwrap();
+    // The panel need not show it yet, so it is said twice.
+    for _ in 0..2 {
+        world.house.delivery.resolve(&mut tx, order, &finding).await.unwrap();
+    }
     tx.commit().await.unwrap();
     let said = panelgate::domain::leg::Evidence {
         verdict: panelgate::domain::leg::Verdict::Accepted(panelgate::domain::id::PanelOrder("77".into())),

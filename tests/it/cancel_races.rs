@@ -13,7 +13,7 @@ use panelgate::store::{cancels, leases};
 use crate::books::{legs, read};
 use crate::resolve::{accepted, decide as resolve};
 use crate::scripted::Scripted;
-use crate::world::{Plan, World, work_once};
+use crate::world::{Plan, World, in_time, work_once};
 
 const DONE: &str = r#"{"cancel":1}"#;
 const OPEN: &str = r#"{"charge":"0.09","start_count":"5","status":"In progress","remains":"60"}"#;
@@ -110,7 +110,7 @@ async fn in_the_dispatchers_hands(world: &World, order: i32, marked: bool) {
     }
     assert!(leases::mark(store, &leg, leases::Asked::default(), epoch, leg.cost, world.clock.now()).await.unwrap());
     assert_eq!(cancel(world, order).await, DONE);
-    let said = panel.add(panel.slot().await, &leg).await;
+    let said = panel.add(panel.slot().await, &leg, in_time()).await;
     delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
 }
 

@@ -17,7 +17,7 @@ use crate::server;
 /// How long anything that must happen may take, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How often something that happens by itself is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub fn panelgate(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_panelgate"));

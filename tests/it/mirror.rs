@@ -6,7 +6,7 @@ use panelgate::store::leases;
 use serde_json::Value;
 
 use crate::books::{legs, read};
-use crate::world::{Plan, World, all_of};
+use crate::world::{Plan, World, all_of, in_time};
 
 const TONGUES: [(PanelDialect, Dialect); 2] =
     [(PanelDialect::Classic, Dialect::Classic), (PanelDialect::Notpanel, Dialect::Notpanel)];
@@ -127,7 +127,7 @@ async fn an_answer_that_is_lost_between_two_houses_is_heard_the_second_time() {
     let now = house.clock.now();
     let asked = leases::Asked { request_id: Some(&name), ..leases::Asked::default() };
     assert!(leases::mark(&house.store, &leg, asked, epoch, leg.cost, now).await.unwrap());
-    let _ = panel.add(panel.slot().await, &leg).await;
+    let _ = panel.add(panel.slot().await, &leg, in_time()).await;
     mirror.pass(20, 60).await;
     assert!(buyer.status(order).await.contains(r#""status":"Completed""#));
     assert_eq!(seller.panel().orders().len(), 1);

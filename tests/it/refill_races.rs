@@ -10,7 +10,7 @@ use panelgate::store::refills;
 
 use crate::books::read;
 use crate::scripted::Scripted;
-use crate::world::{World, healthy, work_once};
+use crate::world::{World, healthy, in_time, work_once};
 
 const COMPLETED: &str = r#"{"charge":"0.09","start_count":"5","status":"Completed","remains":"0"}"#;
 const UNDER_WAY: &str = r#"{"error":"The refill task is not completed for this order"}"#;
@@ -96,7 +96,7 @@ impl Dies {
                     .unwrap();
                 if matches!(self, Self::Answered) {
                     // What it said is lost with whoever heard it.
-                    at.refill(at.slot().await, &marked.panel_order).await;
+                    at.refill(at.slot().await, &marked.panel_order, in_time()).await;
                 }
             }
             Self::Asked => {

@@ -1,5 +1,6 @@
 //! Orders in doubt, decided by a person: either way, once, and with the books right.
 
+use panelgate::domain::clock::Clock;
 use panelgate::domain::id::{OrderId, PanelOrder};
 use panelgate::orders::resolve::{Finding, Resolved};
 
@@ -20,7 +21,15 @@ fn lost() -> Plan {
     Plan { panels: vec![("a", "drop")], services: all_of("a"), ..Plan::default() }
 }
 
+/// Decides, and says it again where it must be said twice.
 pub async fn decide(world: &World, order: i32, finding: &Finding) -> Resolved {
+    match decide_once(world, order, finding).await {
+        Resolved::SaidOnce(_) => decide_once(world, order, finding).await,
+        resolved @ (Resolved::Done | Resolved::NotInDoubt | Resolved::TakenId(_)) => resolved,
+    }
+}
+
+async fn decide_once(world: &World, order: i32, finding: &Finding) -> Resolved {
     let mut tx = world.house.store.begin().await.unwrap();
     let resolved = world.house.delivery.resolve(&mut tx, OrderId(order), finding).await.unwrap();
     tx.commit().await.unwrap();
@@ -63,6 +72,29 @@ async fn what_the_panel_does_not_have_goes_by_the_next_route() {
     world.pass(3, 10).await;
     assert!(world.status(order).await.contains("Completed"));
     assert_eq!(world.panels[1].orders().len(), 1);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn what_the_panel_need_not_show_yet_is_said_twice_before_it_is_bought_elsewhere() {
+    let panels = vec![("a", "drop"), ("b", "")];
+    let plan = || Plan { panels: panels.clone(), services: one_over(&["a", "b"]), ..Plan::default() };
+    let (world, order) = in_doubt(plan()).await;
+
+    let Resolved::SaidOnce(visible_at) = decide_once(&world, order, &Finding::NotPlaced).await else {
+        panic!("an hour is visible_after_s");
+    };
+    assert_eq!((visible_at - world.clock.now()).num_seconds(), 3_600);
+    world.work().await;
+    assert_eq!(world.panels[1].orders().len(), 0, "said once, nothing is decided");
+
+    assert_eq!(decide_once(&world, order, &Finding::NotPlaced).await, Resolved::Done);
+    world.work().await;
+    assert_eq!(world.panels[1].orders().len(), 1);
+
+    let (world, order) = in_doubt(plan()).await;
+    world.turn(3_600);
+    assert_eq!(decide_once(&world, order, &Finding::NotPlaced).await, Resolved::Done, "late enough for one word");
     world.audit().await;
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
 use panelgate::domain::clock::HandClock;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -238,7 +238,7 @@ fn rows(form: &BTreeMap<String, String>, row: &str) -> String {
 }
 
 /// The form of one request; `None` when whoever asked hung up before its end.
-pub async fn form(stream: &mut TcpStream) -> Option<BTreeMap<String, String>> {
+pub async fn form(stream: &mut (impl AsyncRead + Unpin)) -> Option<BTreeMap<String, String>> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();

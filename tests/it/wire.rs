@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use panelgate::domain::clock::Deadline;
 use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId, ServiceId};
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use panelgate::domain::money::Money;
@@ -12,11 +14,13 @@ use panelgate::domain::provider::{
 };
 use panelgate::domain::service::{Route, ServiceType};
 use panelgate::domain::wish::Details;
-use panelgate::upstream::{FailureKind, Panel, PanelError, Row};
+use panelgate::upstream::{FailureKind, Panel, PanelError, RefillAnswer, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+
+use crate::world::in_time;
 
 const KEY: &str = "s3cret/key+1";
 
@@ -170,7 +174,7 @@ fn leg() -> LeasedLeg {
 
 async fn add(panel: &Panel) -> Evidence {
     let slot = panel.slot().await;
-    let evidence = panel.add(slot, &leg()).await;
+    let evidence = panel.add(slot, &leg(), in_time()).await;
     assert!(!evidence.words.contains(KEY) && !evidence.words.contains("s3cret"), "{}", evidence.words);
     evidence
 }
@@ -292,13 +296,41 @@ async fn a_refusal_that_quotes_the_key_is_kept_without_it() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again_and_each_request_is_sent_once() {
+async fn an_order_has_a_connection_of_its_own_and_questions_share_one() {
     let mut stub = Stub::start(Manner::Keep(answer("200 OK", r#"{"order":7}"#))).await;
     let panel = at(&stub);
     for _ in 0..3 {
         assert_eq!(add(&panel).await.verdict, Verdict::Accepted(PanelOrder("7".into())));
     }
+    assert_eq!((stub.heard().len(), stub.connections.load(Ordering::SeqCst)), (3, 3));
+
+    let mut stub = Stub::start(Manner::Keep(answer("200 OK", r#"{"balance":"7","currency":"USD"}"#))).await;
+    let panel = at(&stub);
+    for _ in 0..3 {
+        panel.balance().await.unwrap();
+    }
     assert_eq!((stub.heard().len(), stub.connections.load(Ordering::SeqCst)), (3, 1));
+}
+
+#[tokio::test]
+async fn what_is_too_late_never_leaves_and_the_panel_hears_nothing() {
+    for method in [AskMethod::Post, AskMethod::Get] {
+        let mut stub = Stub::start(Manner::Keep(answer("200 OK", r#"{"order":7}"#))).await;
+        let url = format!("http://127.0.0.1:{}/api/v2", stub.port);
+        let panel = Panel::new(ProviderSettings { method, ..settings(url, PATIENT_MS) }, KEY.into()).unwrap();
+        let too_late = Deadline::after(Duration::ZERO);
+
+        let added = panel.add(panel.slot().await, &leg(), too_late).await;
+        assert_eq!(added.verdict, Verdict::NeverSent, "{method:?}: {}", added.words);
+
+        let order = PanelOrder("7".into());
+        let refilled = panel.refill(panel.slot().await, &order, too_late).await;
+        assert!(matches!(refilled, RefillAnswer::NeverSent(_)), "{method:?}: {refilled:?}");
+
+        let canceled = panel.cancel(&[order], too_late).await.unwrap_err();
+        assert_eq!(canceled.kind, FailureKind::NeverSent, "{method:?}: {canceled}");
+        assert_eq!(stub.heard(), Vec::<String>::new(), "{method:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use panelgate::app::House;
 use panelgate::catalog::refresh;
 use panelgate::config;
 use panelgate::customers::keys::NewKey;
-use panelgate::domain::clock::{Clock, HandClock, Instant};
+use panelgate::domain::clock::{Clock, Deadline, HandClock, Instant};
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::{CustomerId, KeyId};
 use panelgate::domain::money::Money;
@@ -267,6 +268,11 @@ impl World {
     }
 }
 
+/// A deadline that nothing here comes near.
+pub fn in_time() -> Deadline {
+    Deadline::after(Duration::from_mins(1))
+}
+
 /// A round of everything for one panel; how much was done.
 pub async fn work_once(house: &House, panel: &Panel) -> usize {
     let Some(epoch) = house.delivery.hold(panel).await.unwrap() else { return 0 };
@@ -309,8 +315,12 @@ async fn house(database: &Database, file: &config::File, panel_key: &str, clock:
 
 /// A customer with money and a key.
 pub async fn buyer(house: &House, name: &str, money: &str) -> (CustomerId, String, KeyId) {
-    let now = house.clock.now();
-    let mut tx = house.store.begin().await.unwrap();
+    buyer_of(&house.store, house.clock.now(), name, money).await
+}
+
+/// The same, straight into a database.
+pub async fn buyer_of(store: &Store, now: Instant, name: &str, money: &str) -> (CustomerId, String, KeyId) {
+    let mut tx = store.begin().await.unwrap();
     let customer = customers::open(&mut tx, name, "standard", now).await.unwrap().unwrap();
     let (key, id) = add_key(&mut tx, customer, Dialect::Classic, now).await;
     let money = Money::parse(money).unwrap();

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde_json::json;
 
-use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::answer::{Answer, WrongUse, moment};
 use crate::cli::in_force;
 use crate::cli::session::Session;
 use crate::domain::id::{OrderId, PanelOrder};
@@ -69,12 +69,27 @@ pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow:
             }
             (Finding::Accepted(PanelOrder(id.clone())), format!("accepted {id}"))
         }
+        Found::NotPlaced if session.reason().trim().is_empty() => {
+            return Err(WrongUse::because(
+                "--reason is missing; say where you looked: what was not placed is bought elsewhere or refunded",
+            ));
+        }
         Found::NotPlaced => (Finding::NotPlaced, "not-placed".to_owned()),
     };
     let delivery = in_force::delivery(session).await?;
     let mut tx = session.store.begin().await?;
     match delivery.resolve(&mut tx, order, &finding).await? {
         Resolved::Done => {}
+        Resolved::SaidOnce(visible_at) => {
+            session.note(&mut tx, "order resolve", &format!("order {order} {words}, said once")).await?;
+            tx.commit().await?;
+            bail!(
+                "nothing is decided yet: the panel need not show order {order} before {} (visible_after_s), and one that \
+                 is bought elsewhere meanwhile may be there twice. Look again then; or, if you are sure that the panel \
+                 does not have it, say the same once more",
+                moment(visible_at)
+            )
+        }
         Resolved::NotInDoubt => {
             bail!("order {order} is not in doubt, or does not exist; `order list --state in_doubt` shows all that are")
         }

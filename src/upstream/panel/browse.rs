@@ -10,7 +10,7 @@ use crate::domain::clock::Instant;
 use crate::domain::service::PanelService;
 use crate::upstream::dialect::{Ask, Catalogue};
 use crate::upstream::failure::{Failure, FailureKind};
-use crate::upstream::panel::Panel;
+use crate::upstream::panel::{Call, Panel};
 
 /// The longest catalogue: the largest seen has two megabytes.
 const CATALOGUE_BYTES_MAX: usize = 64 << 20;
@@ -95,7 +95,7 @@ impl Panel {
 
     async fn services_from(&self, from: usize) -> Result<Catalogue, Failure> {
         let timeout = self.settings.catalogue_timeout();
-        let said = self.question(Ask::Services { from }, timeout, CATALOGUE_BYTES_MAX).await?;
+        let said = self.question(Call::new(Ask::Services { from }, timeout, CATALOGUE_BYTES_MAX)).await?;
         let catalogue = self.answer(&said, self.tongue.catalogue(&said.text))?;
         if catalogue.skipped > 0 {
             let read = catalogue.services.len();

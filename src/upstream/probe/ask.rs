@@ -128,7 +128,7 @@ impl Asker {
         };
         let _slot = self.stack.slot().await;
         let from = self.clock.now();
-        let heard = wire.send(form, patience).await;
+        let heard = wire.ask(form, patience).await;
         let took_ms = (self.clock.now() - from).num_milliseconds().max(0);
         let (status, text) = match heard {
             Heard::Answer { status, body, headers } => {

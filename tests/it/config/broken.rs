@@ -125,6 +125,8 @@ const SLIPS: &[Slip] = &[
     Provider("ids_grow = 1"),
     Provider("account_is_ours_alone = true"),
     Provider("visible_after_s = 0"),
+    Provider("visible_after_s = 39"),
+    Provider("timeout_ms = 60000\nvisible_after_s = 69"),
     Provider("in_doubt_policy = \"refnd\""),
     Provider("in_doubt_refund_after_h = 24"),
     Provider("in_doubt_policy = \"refund\"\nin_doubt_refund_after_h = 0"),

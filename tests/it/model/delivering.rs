@@ -41,7 +41,9 @@ pub async fn lease(life: &mut Life, panel: usize, legs_max: usize) -> Lived {
     legs.sort_unstable_by_key(|leg| leg.order.0);
     let ids: Vec<_> = expected.iter().map(|order| life.reference.orders[*order].id).collect();
     same("orders that were taken", ids, legs.iter().map(|leg| leg.order.0).collect())?;
-    life.hands.extend(expected.into_iter().zip(legs).map(|(order, leg)| InHand { order, panel, leg, epoch }));
+    let delivery = &life.world.house.delivery;
+    let in_hand = |(order, leg)| InHand { order, panel, leg, epoch, delivery: delivery.clone() };
+    life.hands.extend(expected.into_iter().zip(legs).map(in_hand));
     Ok(())
 }
 
@@ -86,7 +88,7 @@ pub async fn send(life: &mut Life, pick: usize, answer: Answer, sent: &mut [usiz
     let add = add(life, &hand, answer);
     life.panels[hand.panel].memory().next = add.clone();
     let panel = &life.world.house.panels[hand.panel];
-    life.world.house.delivery.send(panel, &hand.leg, hand.epoch).await?;
+    hand.delivery.send(panel, &hand.leg, hand.epoch).await?;
     if marked {
         answered(life, &hand, answer, &add);
         sent[hand.panel] += 1;

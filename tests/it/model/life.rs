@@ -50,12 +50,14 @@ pub fn same<T: PartialEq + Debug>(what: &str, expected: T, came: T) -> Lived {
     Err(Difference(format!("{what}:\n expected {expected:?}\n     came {came:?}")))
 }
 
-/// A leg in a dispatcher's hands: which order's it is, and the epoch it was taken under.
+/// A leg in a dispatcher's hands: which order's it is, the epoch it was taken under, and the process that took it, which
+/// may have been replaced since.
 pub struct InHand {
     pub order: usize,
     pub panel: usize,
     pub leg: LeasedLeg,
     pub epoch: i64,
+    pub delivery: Delivery,
 }
 
 /// An attempt that was sent, or was to be.

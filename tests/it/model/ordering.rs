@@ -149,7 +149,11 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
         (Found::Truth | Found::Taken, None, _) => Finding::NotPlaced,
     };
     let mut tx = life.world.house.store.begin().await?;
-    let came = life.world.house.delivery.resolve(&mut tx, OrderId(it.id), &finding).await?;
+    let delivery = &life.world.house.delivery;
+    let came = match delivery.resolve(&mut tx, OrderId(it.id), &finding).await? {
+        Resolved::SaidOnce(_) => delivery.resolve(&mut tx, OrderId(it.id), &finding).await?,
+        came @ (Resolved::Done | Resolved::NotInDoubt | Resolved::TakenId(_)) => came,
+    };
     if came == Resolved::Done {
         tx.commit().await?;
     } else {
@@ -170,6 +174,7 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
         Resolved::Done => "resolved by hand",
         Resolved::NotInDoubt => "nothing to resolve",
         Resolved::TakenId(_) => "resolved with a taken id",
+        Resolved::SaidOnce(_) => "not resolved, though it was said twice",
     });
     same("a resolution", expected, came)
 }

@@ -1,0 +1,370 @@
+//! One request that changes something at a panel: it leaves before its deadline, or never.
+//!
+//! Whoever marks an order as being sent holds the panel's lease for some seconds more. A process that is stopped in
+//! between (by a signal, a debugger, a host that pauses) loses the lease without knowing it; others find the order in
+//! doubt, decide it, and may buy it elsewhere. When that process goes on, its request must have nowhere to go:
+//!
+//! ```text
+//!  body ──────────────▶ TLS ──▶ socket ──────────────▶ kernel
+//!   │ had only before            │ every write asks the  │ what is not acknowledged by the deadline is dropped
+//!   │ the deadline               │ deadline once more    │ with the connection, while the process is stopped too
+//! ```
+//! Each such request has a connection of its own. Panels close those that rest after some seconds, and a request that
+//! meets a closing connection is a doubt; and what a connection may still send is then this request's alone.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderValue, Method, Request, Uri};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use nix::sys::socket::{setsockopt, sockopt};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tower::ServiceExt;
+
+use crate::domain::clock::Deadline;
+use crate::domain::provider::AskMethod;
+use crate::upstream::wire::{CONNECT_TIMEOUT, Heard, OUR_NAME, Patience, in_one_line};
+
+/// The way by which a panel is sent what changes something there.
+#[derive(Debug)]
+pub(super) struct Dispatch {
+    url: Uri,
+    method: AskMethod,
+    connector: HttpConnector,
+    tls: Arc<ClientConfig>,
+}
+
+impl Dispatch {
+    /// The way to this address, which was found to be safe. `tls` says whom it trusts.
+    pub(super) fn new(url: Uri, method: AskMethod, mut tls: ClientConfig) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self { url, method, connector, tls: Arc::new(tls) }
+    }
+
+    /// Sends a form at most once, before the deadline or not at all, and reads the answer up to the cap.
+    pub(super) async fn send(&self, form: String, patience: Patience, leave_by: Deadline) -> Heard {
+        let progress = Arc::new(Progress::default());
+        let request = match self.request(form, leave_by, &progress) {
+            Ok(request) => request,
+            Err(error) => return Heard::NeverSent { words: error.to_string() },
+        };
+
+        let exchange = self.exchange(request, patience.answer_bytes_max, leave_by);
+        let heard = tokio::time::timeout(patience.timeout, exchange).await;
+        let heard = heard.unwrap_or_else(|_| Heard::lost(format!("timed out after {:?}", patience.timeout)));
+
+        // What is asked by GET stands in the head, which nothing can hold back once there is a connection.
+        let is_body = self.method == AskMethod::Post;
+        match heard {
+            // Words that were said before ours left answer somebody else's.
+            Heard::Answer { .. } if is_body && progress.take_back() => Heard::answered_too_soon(),
+            Heard::Lost { words, .. } if is_body && progress.take_back() => Heard::NeverSent { words },
+            Heard::Answer { .. } | Heard::Lost { .. } | Heard::NeverSent { .. } => heard,
+        }
+    }
+
+    fn request(
+        &self,
+        form: String,
+        leave_by: Deadline,
+        progress: &Arc<Progress>,
+    ) -> Result<Request<OneShot>, http::Error> {
+        let path = self.url.path_and_query().map_or("/", |path| path.as_str());
+        let host = self.url.host().unwrap_or_default();
+        let authority = self.url.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let with_form = format!("{path}{}{form}", if path.contains('?') { '&' } else { '?' });
+        let (method, target, body) = match self.method {
+            AskMethod::Post => (Method::POST, path, Bytes::from(form)),
+            AskMethod::Get => (Method::GET, with_form.as_str(), Bytes::new()),
+        };
+
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(HOST, authority)
+            .header(USER_AGENT, HeaderValue::from_static(OUR_NAME))
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .header(CONNECTION, HeaderValue::from_static("close"));
+        let request = match self.method {
+            AskMethod::Post => {
+                request.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+            }
+            AskMethod::Get => request,
+        };
+        request.body(OneShot::new(body, Some(leave_by), Arc::clone(progress)))
+    }
+
+    async fn exchange(&self, request: Request<OneShot>, answer_bytes_max: usize, leave_by: Deadline) -> Heard {
+        // A name, a connection and a handshake may each take long: together they get this much.
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT.min(leave_by.left()), self.connect(leave_by)).await;
+        let Connected { stream, answered } = match connected {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(words)) => return Heard::NeverSent { words },
+            Err(_) => return Heard::NeverSent { words: format!("no connection within {CONNECT_TIMEOUT:?}") },
+        };
+
+        let (mut sender, connection) = match http1::handshake(TokioIo::new(stream)).await {
+            Ok(both) => both,
+            Err(error) => return Heard::NeverSent { words: in_one_line(&error) },
+        };
+
+        // The connection is driven here and not in a task of its own: whoever gives up drops it with all that it holds.
+        let talk = pin!(async move {
+            let response = match sender.send_request(request).await {
+                Ok(response) => response,
+                Err(error) => return Heard::lost(in_one_line(&error)),
+            };
+            let (head, body) = response.into_parts();
+            read(head.status.as_u16(), head.headers, body, answer_bytes_max).await
+        });
+        let heard = match select(talk, pin!(connection)).await {
+            Either::Left((heard, _)) => heard,
+            // It has read all that will come; what of it was not looked at yet is still there.
+            Either::Right((_, talk)) => talk.await,
+        };
+
+        if matches!(heard, Heard::Answer { .. }) {
+            answered.store(true, Ordering::Relaxed);
+        }
+        heard
+    }
+
+    async fn connect(&self, leave_by: Deadline) -> Result<Connected, String> {
+        let connected = self.connector.clone().oneshot(self.url.clone()).await.map_err(|error| in_one_line(&error))?;
+        let socket = connected.into_inner();
+        drop_unacknowledged(&socket, leave_by).map_err(|error| error.to_string())?;
+
+        let answered = Arc::new(AtomicBool::new(false));
+        let socket = Socket { stream: socket, leave_by, answered: Arc::clone(&answered) };
+        if self.url.scheme_str() != Some("https") {
+            return Ok(Connected { stream: Box::new(socket), answered });
+        }
+
+        let host = self.url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+        let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, socket).await;
+        let tls = tls.map_err(|error| in_one_line(&error))?;
+        Ok(Connected { stream: Box::new(tls), answered })
+    }
+}
+
+/// The kernel gives a connection up whose bytes were not acknowledged by the deadline, also while this process is
+/// stopped: what it holds would be delivered whenever the way is free again.
+fn drop_unacknowledged(socket: &TcpStream, leave_by: Deadline) -> io::Result<()> {
+    let left = leave_by.left();
+    if left.is_zero() {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, TooLate));
+    }
+
+    let left_ms = u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    setsockopt(socket, sockopt::TcpUserTimeout, &left_ms)?;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (socket, left_ms);
+    Ok(())
+}
+
+async fn read(status: u16, headers: http::HeaderMap, mut body: Incoming, bytes_max: usize) -> Heard {
+    let mut whole = Vec::new();
+    loop {
+        match body.frame().await {
+            None => return Heard::Answer { status, body: whole, headers },
+            Some(Ok(frame)) => {
+                let Ok(chunk) = frame.into_data() else { continue };
+                if chunk.len() > bytes_max - whole.len() {
+                    let words = format!("the answer is longer than {bytes_max} bytes");
+                    return Heard::Lost { status: Some(status), part: whole, words };
+                }
+                whole.extend_from_slice(&chunk);
+            }
+            Some(Err(error)) => {
+                return Heard::Lost { status: Some(status), part: whole, words: in_one_line(&error) };
+            }
+        }
+    }
+}
+
+/// Why something was not sent.
+#[derive(Debug, thiserror::Error)]
+#[error("too late: the lease on the panel ran out before the request had left")]
+pub(super) struct TooLate;
+
+/// Why a body was not handed over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotHandedOver {
+    #[error("the request was given up")]
+    TakenBack,
+    #[error(transparent)]
+    TooLate(#[from] TooLate),
+}
+
+/// How far a request came: decided once, by whoever comes first.
+///
+/// A mere "was the body polled" would not do: a connection may poll it after the request was given up.
+#[derive(Debug, Default)]
+pub(super) struct Progress(AtomicU8);
+
+impl Progress {
+    const WHOLE: u8 = 0;
+    const HANDED_OVER: u8 = 1;
+    const TAKEN_BACK: u8 = 2;
+
+    /// The connection asks for the body: granted unless it was taken back.
+    fn hand_over(&self) -> bool {
+        let first = self.0.compare_exchange(Self::WHOLE, Self::HANDED_OVER, Ordering::AcqRel, Ordering::Acquire);
+        !matches!(first, Err(Self::TAKEN_BACK))
+    }
+
+    /// The request is given up: true means that nothing of its body left, and nothing will.
+    pub(super) fn take_back(&self) -> bool {
+        self.0.compare_exchange(Self::WHOLE, Self::TAKEN_BACK, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// A body that can be had once, and not after its deadline; its exact size makes the client state a length instead of
+/// sending chunks.
+pub(super) struct OneShot {
+    content: Option<Bytes>,
+    leave_by: Option<Deadline>,
+    progress: Arc<Progress>,
+}
+
+impl OneShot {
+    pub(super) fn new(content: Bytes, leave_by: Option<Deadline>, progress: Arc<Progress>) -> Self {
+        Self { content: Some(content), leave_by, progress }
+    }
+}
+
+impl Body for OneShot {
+    type Data = Bytes;
+    type Error = NotHandedOver;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, NotHandedOver>>> {
+        if self.leave_by.is_some_and(Deadline::is_over) {
+            return Poll::Ready(Some(Err(TooLate.into())));
+        }
+        if !self.progress.hand_over() {
+            return Poll::Ready(Some(Err(NotHandedOver::TakenBack)));
+        }
+        Poll::Ready(self.content.take().map(|content| Ok(Frame::data(content))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.content.as_ref().is_none_or(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let left = self.content.as_ref().map_or(0, Bytes::len);
+        SizeHint::with_exact(u64::try_from(left).unwrap_or(u64::MAX))
+    }
+}
+
+/// A way to a panel, plain or encrypted.
+trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Way for S {}
+
+/// A connection for one request.
+struct Connected {
+    stream: Box<dyn Way>,
+    /// To be set once the whole answer was read.
+    answered: Arc<AtomicBool>,
+}
+
+/// A socket that takes nothing after its deadline: asked last of all, in the very write. It is reset when it is dropped
+/// before its request was answered: what the kernel still holds of it then never arrives.
+struct Socket {
+    stream: TcpStream,
+    leave_by: Deadline,
+    answered: Arc<AtomicBool>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if !self.answered.load(Ordering::Relaxed) {
+            // A socket that is gone already sends nothing either.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.leave_by.is_over() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, TooLate)));
+        }
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn body(leave_by: Option<Deadline>) -> (OneShot, Arc<Progress>) {
+        let progress = Arc::new(Progress::default());
+        (OneShot::new(Bytes::from_static(b"key=x"), leave_by, Arc::clone(&progress)), progress)
+    }
+
+    #[test]
+    fn a_body_that_was_taken_back_is_not_handed_over() {
+        let (body, progress) = body(None);
+        assert!(progress.take_back());
+        assert!(body.collect().now_or_never().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_body_that_was_handed_over_cannot_be_taken_back() {
+        let (body, progress) = body(Some(Deadline::after(Duration::from_hours(1))));
+        assert_eq!(body.size_hint().exact(), Some(5));
+        assert_eq!(body.collect().now_or_never().unwrap().unwrap().to_bytes(), "key=x");
+        assert!(!progress.take_back());
+    }
+
+    #[test]
+    fn after_its_deadline_a_body_is_not_handed_over_and_so_never_left() {
+        let (body, progress) = body(Some(Deadline::after(Duration::ZERO)));
+        assert!(body.collect().now_or_never().unwrap().is_err());
+        assert!(progress.take_back());
+    }
+}

@@ -1,0 +1,67 @@
+//! Machines whose clocks are wrong: what guards money goes by the database's, and the wrong one is told of or refused.
+
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+use tokio::process::Command;
+use uuid::Uuid;
+
+use crate::books::{read, run};
+use crate::node::{Ground, Node, until};
+use crate::world::World;
+
+const NOTHING_SOLD: &str = "[gateway]\ncurrency = \"USD\"\n[[provider]]\nid = \"p\"\n\
+    url = \"http://127.0.0.1:9/api/v2\"\nkey_env = \"PANEL_KEY\"\ncurrency = \"USD\"\n";
+
+/// The same command on a machine whose wall clock is off by so many seconds; a clock that nobody sets runs as ever.
+fn off_by(mut command: Command, seconds: i32) -> Command {
+    let folders = std::fs::read_dir("/usr/lib").expect("a system with libraries").filter_map(Result::ok);
+    let library = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
+    let library: PathBuf = library.expect("Debian's faketime is there; `.ci/tools` installs it");
+    command.env("LD_PRELOAD", library).env("FAKETIME", format!("{seconds:+}")).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    command
+}
+
+#[tokio::test]
+async fn a_machine_whose_clock_is_far_off_is_refused_with_the_reason() {
+    let ground = Ground::new(NOTHING_SOLD).await;
+    for (seconds, says) in [(3_600, "3600 s ahead of the database's"), (-90, "90 s behind the database's")] {
+        let refused = Node::try_start(&mut off_by(ground.serve(&ground.url()), seconds)).await;
+        let errors = refused.err().expect("it does not start");
+        assert!(errors.contains(says) && errors.contains("NTP"), "{errors}");
+    }
+    assert_eq!(read(&ground.database, "select count(*)::text from provider where holder is not null").await, "0");
+}
+
+#[tokio::test]
+async fn a_node_that_is_ahead_leaves_no_lease_that_others_wait_for_and_is_told_of() {
+    let ground = Ground::new(NOTHING_SOLD).await;
+    let ahead = Node::start(&mut off_by(ground.serve(&ground.url()), 20)).await;
+
+    let held = "select coalesce(bool_and(held_until between now() and now() + interval '10 seconds'), false)::text \
+                from provider";
+    until("the panel is held by the database's clock", async || read(&ground.database, held).await == "true").await;
+    let told = "select count(*) filter (where over_at is null)::text || ' ' || count(*) filter (where over_at is not null) \
+                from alert where kind = 'clock_off' and raised_at is not null";
+    until("it is told", async || read(&ground.database, told).await == "1 0").await;
+
+    // Killed, it holds the panel for no longer than any other does; and once it is gone, its clock is nobody's trouble.
+    ahead.kill().await;
+    let right = ground.node().await;
+    until("another node deals with the panel", async || read(&ground.database, held).await == "true").await;
+    until("the alert is over", async || read(&ground.database, told).await == "0 1").await;
+    right.kill().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_no_clock_can_have_given_is_void() {
+    let world = World::open().await;
+    let given = |seconds: i64| {
+        let (holder, until) = (Uuid::now_v7(), world.house.clock.now() + TimeDelta::seconds(seconds));
+        format!("update provider set holder = '{holder}', held_until = '{until}', epoch = 7")
+    };
+    run(&world.database, &given(3_600)).await.unwrap();
+    assert_eq!(world.house.delivery.hold(&world.house.panels[0]).await.unwrap(), Some(8));
+    run(&world.database, &given(5)).await.unwrap();
+    assert_eq!(world.house.delivery.hold(&world.house.panels[0]).await.unwrap(), None, "one that may be is kept");
+}
