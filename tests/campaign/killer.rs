@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::LOOK_EVERY;
 use crate::closing::House;
 use crate::database::Database;
 use crate::nodes::Nodes;
 use crate::plan::{BUYING_MAX, Moment, Plan, SENDING_MAX, Strike};
 use crate::proxy::Proxy;
+use crate::{LOOK_EVERY, until};
 
 /// After so many strikes the books are proved, in the midst of everything.
 const AUDIT_AFTER: usize = 5;
@@ -83,7 +83,7 @@ impl<'a> Killer<'a> {
                     self.way.cut();
                     self.strikes.cuts += 1;
                 }
-                Strike::KeepBack => self.keep_back().await,
+                Strike::KeepBack => self.keep_back().await?,
             }
             gate.send_replace(done);
             if done % AUDIT_AFTER == 0 {
@@ -108,7 +108,7 @@ impl<'a> Killer<'a> {
         nodes.freeze(n, true).await?;
         self.strikes.freezes += 1;
 
-        tokio::time::sleep(FROZEN).await;
+        lasts(FROZEN).await?;
         self.decide().await?;
         nodes.freeze(n, false).await
     }
@@ -133,17 +133,18 @@ impl<'a> Killer<'a> {
     }
 
     /// Keeps the next purchase back on its way to the database, for so long that its sender has asked what became of it.
-    async fn keep_back(&mut self) {
+    async fn keep_back(&mut self) -> anyhow::Result<()> {
         self.way.keep_back(LINKS);
         if tokio::time::timeout(BUYING_MAX, self.way.has_kept_back()).await.is_err() {
             self.way.keep_nothing_back();
-            return;
+            return Ok(());
         }
 
-        tokio::time::sleep(KEPT_BACK).await;
+        lasts(KEPT_BACK).await?;
         // The database may have been killed beneath it: then nobody answers.
         let _ = tokio::time::timeout(BUYING_MAX, self.way.release()).await;
         self.strikes.kept_back += 1;
+        Ok(())
     }
 
     /// Returns when the moment has come, or when it does not come.
@@ -169,4 +170,10 @@ impl<'a> Killer<'a> {
         }
         Ok(())
     }
+}
+
+/// A strike that lasts.
+async fn lasts(span: Duration) -> anyhow::Result<()> {
+    let began = Instant::now();
+    until("time passes", async || Ok((began.elapsed() >= span).then_some(()))).await
 }

@@ -1,7 +1,7 @@
 //! A way to the database that a test can break: it passes everything on, until it hears a word. What holds that word is
 //! kept back, whoever sent it is cut off, and the database hears of it when the test says so. Or everybody is cut off.
 
-#![allow(dead_code, reason = "two programs of tests share it, each in part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "two programs of tests share it, each in part")]
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
