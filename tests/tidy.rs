@@ -94,7 +94,8 @@ fn the_house_has_its_signs() {
         assert!(root().join(sign).is_file(), "{sign} is missing: newcomers look there first");
     }
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is there");
-    let words = text.split_whitespace().count();
+    // Tables are looked up and not read.
+    let words = text.lines().filter(|line| !line.starts_with('|')).flat_map(str::split_whitespace).count();
     assert!(words < ARCHITECTURE_WORDS_MAX, "ARCHITECTURE.md has {words} words: nobody reads that many");
 }
 

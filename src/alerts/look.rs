@@ -6,8 +6,8 @@ use crate::alerts::Alerts;
 use crate::catalog::Snapshot;
 use crate::domain::alert::{Kind, Weight};
 use crate::domain::id::{ProviderId, ServiceId};
-use crate::store::StoreError;
 use crate::store::alerts::{self, Condition, Turn};
+use crate::store::{StoreError, versions};
 
 /// Services that one alert names.
 const NAMED_MAX: usize = 10;
@@ -22,7 +22,8 @@ pub struct Turns {
 }
 
 impl Alerts {
-    /// One look. Nothing turns while another process looks.
+    /// One look. Nothing turns while another process looks. A process that serves an older file than the newest published
+    /// one leaves alone what is so by the file: others know better, and it would take turns with them.
     pub async fn look(&self) -> Result<Turns, StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
@@ -30,10 +31,17 @@ impl Alerts {
             return Ok(Turns::default());
         }
         let heard = self.heard.load();
+        let catalogue = self.catalog.now();
+        let newest = versions::newest_in(&mut tx).await?;
+        let is_behind = newest.is_some_and(|newest| newest != heard.hash || newest != catalogue.hash);
+
         let mut conditions = alerts::conditions(&mut tx, &heard.watched, now).await?;
         conditions.extend(alerts::price_jumps(&mut tx, &heard.watched).await?);
-        conditions.extend(too_dear(&self.catalog.now()));
-        let over = alerts::keep(&mut tx, &conditions, now).await?;
+        conditions.extend(too_dear(&catalogue));
+        let left_alone: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| is_behind && kind.is_by_the_file()).collect();
+        conditions.retain(|condition| !left_alone.contains(&condition.kind));
+
+        let over = alerts::keep(&mut tx, &conditions, &left_alone, now).await?;
         let mut raised = Vec::new();
         for kind in Kind::ALL {
             if conditions.iter().any(|condition| condition.kind == kind) {

@@ -24,6 +24,7 @@ use arc_swap::ArcSwap;
 use crate::catalog::Catalog;
 use crate::catalog::mapping::Mapping;
 use crate::domain::clock::SharedClock;
+use crate::domain::id::ConfigHash;
 use crate::store::Store;
 use crate::store::alerts::Watched;
 use crate::webhooks::Webhook;
@@ -45,17 +46,19 @@ pub struct Alerts {
 /// What the configuration in force says: what is watched, and who is told.
 #[derive(Debug)]
 struct Heard {
+    hash: ConfigHash,
     watched: Vec<Watched>,
     webhook: Option<Webhook>,
 }
 
 impl Heard {
     fn of(mapping: &Mapping, webhook: Option<Webhook>) -> Self {
-        let watched = mapping
-            .providers
-            .iter()
-            .map(|provider| Watched { provider: provider.id.clone(), balance_low: provider.balance_low });
-        Self { watched: watched.collect(), webhook }
+        let watched = mapping.providers.iter().map(|provider| Watched {
+            provider: provider.id.clone(),
+            balance_low: provider.balance_low,
+            refill_expires_after_h: provider.asking.refill_expires_after_h,
+        });
+        Self { hash: mapping.hash.clone(), watched: watched.collect(), webhook }
     }
 }
 
@@ -69,8 +72,9 @@ impl Alerts {
     /// The same, told to this webhook too.
     #[must_use]
     pub fn telling(self, webhook: Option<Webhook>) -> Self {
-        let watched = self.heard.load().watched.clone();
-        self.heard.store(Arc::new(Heard { watched, webhook }));
+        let heard = self.heard.load();
+        let (hash, watched) = (heard.hash.clone(), heard.watched.clone());
+        self.heard.store(Arc::new(Heard { hash, watched, webhook }));
         self
     }
 

@@ -18,6 +18,9 @@ use crate::catalog::mapping::Mapping;
 const DELIVERED_WITHIN: TimeDelta = TimeDelta::hours(24);
 /// How often that is read anew: it moves slowly, and costs more than the rest.
 const DELIVERED_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// A panel that wants to be left alone for longer than this is passed over where another may be used; for less it is not
+/// worth an order's while to go elsewhere.
+pub const RESTS_LONG: TimeDelta = TimeDelta::seconds(10);
 /// With fewer ended legs than this a panel is taken to deliver everything: a few orders say little.
 pub const DELIVERED_LEGS_MIN: i64 = 20;
 
@@ -37,7 +40,7 @@ impl Panels {
 
     /// Reads how the panels stand now; what they delivered only now and then, and only where a service asks for it.
     pub(super) async fn after(&self, store: &Store, mapping: &Mapping, now: Instant) -> Result<Self, StoreError> {
-        let stopped = standing::stopped(store).await?;
+        let halted = standing::halted(store, now + RESTS_LONG).await?;
         let is_old = self.delivered_at.is_none_or(|at| now - at >= DELIVERED_EVERY || now < at);
         let (delivered, delivered_at) = if is_old && is_scored(mapping) {
             let shares = standing::delivered(store, now - DELIVERED_WITHIN, DELIVERED_LEGS_MIN).await?;
@@ -49,8 +52,9 @@ impl Panels {
         for (provider, share) in &delivered {
             standings.entry(provider.clone()).or_default().delivered = *share;
         }
-        for (provider, stopped) in stopped {
-            standings.entry(provider).or_default().stopped = Some(stopped);
+        for halted in halted {
+            let standing = standings.entry(halted.provider).or_default();
+            (standing.stopped, standing.rests) = (halted.stopped, halted.rests);
         }
         Ok(Self { standings, delivered, delivered_at })
     }

@@ -24,6 +24,9 @@ pub async fn if_due(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Re
     let now = clock.now();
     let stored = catalogue::standing(catalog.store(), &panel.settings().id).await?;
     let is_its_own = stored.account.is_none_or(|account| account == panel.account());
+    if is_its_own && stored.at.is_some() && stored.unread {
+        catalogue::is_its_own(catalog.store(), &panel.settings().id).await?;
+    }
     if is_its_own && stored.at.is_some() && !panel.is_listed() {
         catalog.adopt().await?;
         panel.list(true);
@@ -95,7 +98,7 @@ pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Resul
         Err(failure) => {
             tracing::warn!(%provider, %failure, "a panel's catalogue could not be read");
             let why = failure.to_string();
-            catalogue::failed(store, provider, &why).await?;
+            catalogue::failed(store, (provider, &panel.account()), &why, clock.now()).await?;
             Ok((provider.0.clone(), Err(why)))
         }
     }

@@ -381,6 +381,7 @@ mod tests {
                 routing: Routing::default(),
                 rate: None,
                 package_billing: PackageBilling::Rate,
+                stuck_after_h: None,
             }],
             imports: vec![],
             markups: vec![],

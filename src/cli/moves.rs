@@ -44,7 +44,7 @@ pub struct DiffOptions {
 
 /// What moved, grouped by what it was that moved.
 pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<Answer> {
-    let since = options.since.as_deref().map(|text| when(text, session.now())).transpose()?;
+    let since = options.since.as_deref().map(|text| when("--since", text, session.now())).transpose()?;
     if let Some(provider) = &options.provider {
         session.panel(provider).await?;
     }
@@ -104,8 +104,8 @@ fn to_accept(held: &Move) -> Option<String> {
 }
 
 /// A span before now, a day, or a moment.
-fn when(text: &str, now: Instant) -> anyhow::Result<Instant> {
-    let wrong = || WrongUse::because(format!("--since {text:?} is no time; write 24h, 7d, 2026-11-01 or the like"));
+pub(super) fn when(flag: &str, text: &str, now: Instant) -> anyhow::Result<Instant> {
+    let wrong = || WrongUse::because(format!("{flag} {text:?} is no time; write 24h, 7d, 2026-11-01 or the like"));
     let span = |letter: char, seconds: i64| {
         let count: i64 = text.strip_suffix(letter)?.parse().ok()?;
         now.checked_sub_signed(TimeDelta::try_seconds(count.checked_mul(seconds)?)?)

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::cli::answer::{Answer, WrongUse, maybe_moment, moment, table};
@@ -12,16 +13,18 @@ use crate::domain::float::Runway;
 use crate::domain::id::ProviderId;
 use crate::domain::provider::RefusalClass;
 use crate::orders::track;
+use crate::routing::standing::Stopped;
 use crate::store::proofs::{self, ProofRow};
 use crate::store::providers::{self, ProviderRow};
 use crate::store::refusals::{self, UnknownText};
+use crate::store::waiting::{self, Waits};
 use crate::store::{gates, treasury};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Learn how a new panel wants to be asked, by questions that buy nothing, and print its block for providers.toml
     Probe(provider_probe::Options),
-    /// Every panel: its catalogue, our balance there and how long it lasts, what is open, in doubt and parked
+    /// Every panel: its catalogue, our balance there and how long it lasts, and what waits there, why and since when
     List,
     /// Buy one small order, perhaps twice, to see whether a notpanel panel answers a request_id twice with one order
     Prove(provider_prove::Options),
@@ -130,6 +133,7 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
     let providers = providers::list(&session.store).await?;
     let now = session.now();
     let runways = treasury::runways(&session.store).await?;
+    let waits = waiting::by_reason(&session.store).await?;
     let runway = |row: &ProviderRow| runways.iter().find(|runway| runway.provider == row.id);
     let rows: Vec<_> = providers
         .iter()
@@ -182,6 +186,8 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
             "burn_per_hour": runway(row).and_then(|runway| runway.burn_per_hour).map(|burn| burn.to_string()),
             "hours_left": runway(row).and_then(|runway| runway.hours_left.clone()),
             "drift": runway(row).map(|runway| runway.drift.to_string()),
+            "unread": row.unread,
+            "waiting": waits.iter().filter(|waits| waits.provider == row.id).map(document_of).collect::<Vec<_>>(),
         })
     });
     let mut text = table(heads, &rows);
@@ -191,6 +197,19 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
     }
     for row in &providers {
         text += &of_statuses(row, now);
+        let here: Vec<_> = waits.iter().filter(|waits| waits.provider == row.id).collect();
+        for waits in &here {
+            let (id, count, words) = (&row.id, waits.count, why_in_words(&waits.why));
+            let oldest = waits.oldest_at.map_or_else(String::new, |at| format!(", the oldest for {}", age(now - at)));
+            let _ = writeln!(text, "{id}: {count} {words}{oldest}");
+        }
+        let unsent = here.iter().any(|waits| ["ready", "leased"].contains(&waits.why.as_str()));
+        if let Some(stopped) = Stopped::of(row.paused, row.breaker == "open", row.unread).filter(|_| unsent) {
+            let _ = writeln!(text, "{}: nothing is sent there: {stopped}", row.id);
+        }
+    }
+    if let Some(since) = gates::frozen_since(&session.store).await? {
+        let _ = writeln!(text, "nothing is sent to any panel since {}: `dispatch thaw` lets orders go", moment(since));
     }
     Ok(Answer::new(text, document.collect()))
 }
@@ -228,6 +247,41 @@ fn of_statuses(row: &ProviderRow, now: Instant) -> String {
     text
 }
 
+fn document_of(waits: &Waits) -> Value {
+    json!({ "why": waits.why, "count": waits.count, "oldest_at": waits.oldest_at.map(moment), "words": why_in_words(&waits.why) })
+}
+
+/// Why something waits, in plain words; what it is parked for stands as it is kept where nobody explained it.
+fn why_in_words(why: &str) -> String {
+    let words = match why {
+        "ready" => "to be sent",
+        "leased" => "about to be sent",
+        "sending" => "being sent",
+        "in_doubt" => "in doubt: the panel may have them",
+        "open" => "at the panel",
+        "stuck" => "stuck: not moved for too long",
+        "refill" => "refills under way",
+        "cancel" => "cancels to be asked for",
+        "held:margin" => "held: they cost too much now",
+        "parked:money" => "parked: our balance there is too low",
+        "parked:key" => "parked: the panel does not take our key",
+        "parked:rate" => "parked: the panel finds us too fast",
+        "parked:active" => "parked: another order runs on their link",
+        _ => why,
+    };
+    words.to_owned()
+}
+
+/// In the largest unit that fits: seconds, minutes, hours, or days from three on.
+fn age(age: TimeDelta) -> String {
+    match age.num_seconds().max(0) {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..259_200 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// What is spent in an hour, in the panel's currency.
 fn burn(runway: &Runway) -> String {
     let currency = runway.currency.as_deref().unwrap_or_default();
@@ -249,6 +303,7 @@ fn state(row: &ProviderRow, now: Instant) -> &'static str {
                 _ => "stopped by doubts",
             },
             "probation" => "on probation",
+            _ if row.unread => "catalogue unread",
             _ if row.rests_until.is_some_and(|until| until > now) => "left alone as it asked",
             _ => "served",
         }

@@ -27,7 +27,7 @@ const FILE_NAME_BYTES_MAX: usize = 1_024;
 /// The longest `timeout_ms`: an order that is being sent for five minutes is a fault that the audit looks for.
 const TIMEOUT_MS_MAX: i64 = 240_000;
 /// The longest span in hours; a year.
-const HOURS_MAX: i64 = 8_760;
+pub(super) const HOURS_MAX: i64 = 8_760;
 
 /// Where the files lie that a text names.
 #[derive(Clone, Copy)]
@@ -175,6 +175,7 @@ fn settling(section: &mut Section<'_>) -> SettlingSettings {
         failed_settles_after_h: section
             .whole("failed_settles_after_h", 1..=HOURS_MAX)
             .unwrap_or(usual.failed_settles_after_h),
+        stuck_after_h: section.whole("stuck_after_h", 1..=HOURS_MAX).unwrap_or(usual.stuck_after_h),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::config::complaint::{did_you_mean, nearest, shown};
+use crate::config::provider::HOURS_MAX;
 use crate::config::reader::Section;
 use crate::domain::choice::{Routing, Strategy, WEIGHT_DEFAULT, WEIGHT_MAX};
 use crate::domain::id::{ProviderId, ServiceId};
@@ -53,9 +54,24 @@ fn read(mut section: Section<'_>, providers: &BTreeSet<&str>, notes: &mut Vec<St
     let rate = section.amount("rate", Rate::parse).map(|found| found.value);
     section.word("remainder", &[("settle", Some(())), ("reroute", None)]);
     let package_billing = package_billing(&mut section, kind);
+    let stuck_after_h = section.whole("stuck_after_h", 1..=HOURS_MAX);
     section.finish();
     let id = ServiceId(id?);
-    Some(ServiceRule { id, name, kind, category, refill, cancel, min, max, routes, routing, rate, package_billing })
+    Some(ServiceRule {
+        id,
+        name,
+        kind,
+        category,
+        refill,
+        cancel,
+        min,
+        max,
+        routes,
+        routing,
+        rate,
+        package_billing,
+        stuck_after_h,
+    })
 }
 
 fn kind(section: &mut Section<'_>) -> Option<ServiceType> {

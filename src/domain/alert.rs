@@ -58,6 +58,18 @@ pub enum Kind {
     StatusesUnreadable,
     /// A panel refused orders in words that nobody listed.
     UnknownWords,
+    /// Orders that could be sent are not sent to a panel for a while.
+    OrdersWaiting,
+    /// Orders at a panel did not move for as long as the operator allows.
+    OrdersStuck,
+    /// A panel does not take refills, or does not end them.
+    RefillsWaiting,
+    /// A panel does not answer cancels.
+    CancelsWaiting,
+    /// The webhook takes no messages; no object.
+    AlertsUntold,
+    /// Nobody could look for what is stuck; no object.
+    LookOverdue,
 }
 
 /// How loudly the log is told.
@@ -82,7 +94,7 @@ struct Row {
 }
 
 /// Every kind, in the order of [`Kind`].
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 30] = [
     Row {
         kind: Kind::OrdersInDoubt,
         word: "orders_in_doubt",
@@ -149,8 +161,8 @@ const ROWS: [Row; 24] = [
         word: "panel_unserved",
         weight: Weight::Error,
         patience: UNSERVED_PATIENCE,
-        words: "orders are open at panel {object} and no process deals with it: start `panelgate \
-             serve` with workers and with the panel's block in its file",
+        words: "orders or refills are open at panel {object} and no process deals with it: start \
+             `panelgate serve` with workers and with the panel's block in its file",
     },
     Row {
         kind: Kind::BalanceLow,
@@ -287,6 +299,55 @@ const ROWS: [Row; 24] = [
              one look: `panelgate provider words {object}` shows them with the lines for \
              [provider.words], and ends this with --done",
     },
+    Row {
+        kind: Kind::OrdersWaiting,
+        word: "orders_waiting",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "orders wait at panel {object} and are not sent: `panelgate provider list` tells why and \
+             `panelgate order list --state waiting --provider {object}` which; let the panel go on, \
+             or move them with `panelgate order reroute --provider {object}`",
+    },
+    Row {
+        kind: Kind::OrdersStuck,
+        word: "orders_stuck",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "orders at panel {object} have not moved for longer than stuck_after_h: `panelgate order \
+             list --state stuck --provider {object}` shows them; ask the panel, and settle, cancel \
+             or reroute them",
+    },
+    Row {
+        kind: Kind::RefillsWaiting,
+        word: "refills_waiting",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "panel {object} does not take refills, or does not end them: `panelgate provider list` \
+             tells how many; ask the panel about them",
+    },
+    Row {
+        kind: Kind::CancelsWaiting,
+        word: "cancels_waiting",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "panel {object} does not answer cancels of orders that are still open: `panelgate order \
+             list --state canceling --provider {object}` shows them; ask the panel to cancel them",
+    },
+    Row {
+        kind: Kind::AlertsUntold,
+        word: "alerts_untold",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "the alert webhook takes no messages: the log and `panelgate alert list` tell what nobody \
+             was told; look after its receiver",
+    },
+    Row {
+        kind: Kind::LookOverdue,
+        word: "look_overdue",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "nobody could look for orders that do not move for a quarter of an hour: the log tells why",
+    },
 ];
 
 impl Kind {
@@ -315,6 +376,20 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
+    /// Whether it is so by what the operator's file says: whoever has an older file neither raises nor ends it.
+    pub fn is_by_the_file(self) -> bool {
+        matches!(
+            self,
+            Self::BreakerOpen
+                | Self::CatalogueUnreadable
+                | Self::BalanceLow
+                | Self::RunwayShort
+                | Self::PriceJump
+                | Self::BelowFloor
+                | Self::RefillsWaiting
+        )
+    }
+
     /// How loudly the log is told.
     pub fn weight(self) -> Weight {
         self.row().weight
@@ -337,6 +412,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_kind_has_its_row_among_the_places_where_things_can_rest() {
+        let text = include_str!("../../ARCHITECTURE.md");
+        let section = text.split("## Where things can rest").nth(1).unwrap().split("\n## ").next().unwrap();
+        let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
+        for kind in Kind::ALL {
+            let word = format!("`{}`", kind.word());
+            let named = |row: &&str| row.split('|').nth(3).is_some_and(|alerts| alerts.contains(&word));
+            assert!(rows.iter().any(named), "{word} has no row in ARCHITECTURE.md, Where things can rest");
+        }
+    }
+
+    #[test]
     fn every_kind_has_a_word_of_its_own_and_one_sentence_that_names_its_object() {
         for (n, kind) in Kind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, n, "the rows are in the order of the kinds");
@@ -344,7 +431,14 @@ mod tests {
             assert!(Kind::ALL[..n].iter().all(|other| other.word() != kind.word()));
             let words = kind.words("somewhere");
             assert!(!words.contains("  ") && !words.contains('\n') && !words.ends_with('.'), "{words}");
-            let whole_house = matches!(kind, Kind::OrdersForReview | Kind::DispatchFrozen | Kind::AuditOverdue);
+            let whole_house = matches!(
+                kind,
+                Kind::OrdersForReview
+                    | Kind::DispatchFrozen
+                    | Kind::AuditOverdue
+                    | Kind::AlertsUntold
+                    | Kind::LookOverdue
+            );
             assert_eq!(words.contains("somewhere"), !whole_house, "{words}");
         }
         assert_eq!(Kind::from_word("weather"), None);

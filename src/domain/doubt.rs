@@ -3,7 +3,7 @@
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::money::{ExchangeRate, Money};
-use crate::domain::provider::RefusalClass;
+use crate::domain::provider::{PanelStatus, RefusalClass};
 use crate::domain::settlement::Report;
 
 /// A panel's charge may differ from what was expected by this part: a price that moved a little, a rounding.
@@ -41,6 +41,22 @@ impl Sought {
             (Some(_), None) | (None, Some(_) | None) => true,
         };
         near && within
+    }
+
+    /// Whether an end that the panel reports can be this one's: unlike [`Sought::fits`], in doubt yes. What ended whole
+    /// was charged whole; what ended otherwise for no more than that; and nothing is missing that was not ordered.
+    pub fn may_have_ended_so(&self, report: &Report) -> bool {
+        let tolerance = self.cost.share_rounding_down(1, COST_TOLERANCE_PART).unwrap_or(Money::ZERO);
+        let charge = report.charge.and_then(|charge| charge.exchanged_rounding_up(self.exchange).ok());
+        let more = charge.and_then(|charge| charge.minus(self.cost).ok());
+        let charged = more.is_none_or(|more| {
+            if report.status == PanelStatus::Completed { more.size() <= tolerance } else { more <= tolerance }
+        });
+        let within = match (self.units, report.remains) {
+            (Some(units), Some(remains)) => u64::try_from(remains).is_ok_and(|remains| remains <= units) || remains < 0,
+            (Some(_), None) | (None, Some(_) | None) => true,
+        };
+        charged && within
     }
 }
 
@@ -107,7 +123,6 @@ impl RungVerdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::provider::PanelStatus;
 
     #[test]
     fn an_order_fits_by_charge_and_remains() {

@@ -199,6 +199,8 @@ pub struct SettlingSettings {
     pub reversal: Reversal,
     /// How long a reported failure may still be set right.
     pub failed_settles_after_h: u32,
+    /// How long an order may stand still there before a person is told; a service may say otherwise for its own.
+    pub stuck_after_h: u32,
 }
 
 impl Default for SettlingSettings {
@@ -207,6 +209,7 @@ impl Default for SettlingSettings {
             canceled_with_remains: CanceledWithRemains::ByCharge,
             reversal: Reversal::Absorb,
             failed_settles_after_h: 24,
+            stuck_after_h: 72,
         }
     }
 }

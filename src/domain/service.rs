@@ -216,6 +216,8 @@ pub struct ServiceRule {
     pub rate: Option<Rate>,
     /// What a package costs.
     pub package_billing: PackageBilling,
+    /// How many hours an order of it may stand still before a person is told; as its panel's block says where `None`.
+    pub stuck_after_h: Option<u32>,
 }
 
 impl ServiceRule {
@@ -234,6 +236,7 @@ impl ServiceRule {
             rate: None,
             routing: Routing::default(),
             package_billing: PackageBilling::default(),
+            stuck_after_h: None,
         }
     }
 }

@@ -117,7 +117,12 @@ impl Delivery {
         let asked_of = (&settings.id, &*panel.address());
         let legs = taken.iter().map(|cancel| (cancel.leg, &cancel.panel_order));
         let elsewhere = legs::elsewhere(&self.store, asked_of, legs).await?;
-        let (elsewhere, here): (Vec<_>, Vec<_>) = taken.iter().partition(|cancel| elsewhere.contains(&cancel.leg));
+        let (mut elsewhere, mut here): (Vec<_>, Vec<_>) =
+            taken.iter().partition(|cancel| elsewhere.contains(&cancel.leg));
+        for cancel in std::mem::take(&mut here) {
+            let befalls = self.would_befall_a_doubt(panel, cancel.leg, &cancel.panel_order).await?;
+            if befalls { elsewhere.push(cancel) } else { here.push(cancel) }
+        }
         for cancel in elsewhere {
             apart(&cancel.order.to_string(), self.wait_for_address(cancel).await)?;
         }
@@ -142,7 +147,7 @@ impl Delivery {
         let heard = if cancel.address_waits < ADDRESS_WAITS_MAX {
             Heard::Elsewhere(self.clock.now() + ADDRESS_WAIT)
         } else {
-            Heard::Refused
+            Heard::GivenUp(self.clock.now())
         };
         let mut tx = self.store.begin().await?;
         cancels::heard(&mut tx, cancel, &heard, ELSEWHERE).await?;
@@ -157,7 +162,8 @@ impl Delivery {
         let (heard, words) = match row {
             CancelRow::Taken => (Heard::Taken, String::new()),
             CancelRow::Unclear(words) if tries(cancel) < ATTEMPTS_MAX => (Heard::AskAgain(again(cancel, now)), words),
-            CancelRow::Refused(words) | CancelRow::Unclear(words) => (Heard::Refused, words),
+            CancelRow::Refused(words) => (Heard::Refused, words),
+            CancelRow::Unclear(words) => (Heard::GivenUp(now), words),
         };
         tracing::info!(order = %cancel.order, provider = %settings.id, ?heard, "a cancel was asked for");
         let mut tx = self.store.begin().await?;

@@ -58,6 +58,8 @@ pub enum Decision {
     Delivered,
     /// It was not sent and is taken back.
     Cancel,
+    /// It was not sent and goes by another route.
+    Reroute,
     /// Something more is given back.
     Refund,
 }
@@ -72,6 +74,7 @@ impl Decision {
             Self::Canceled => format!("order settle {order} --canceled"),
             Self::Delivered => format!("order settle {order} --delivered N"),
             Self::Cancel => format!("order cancel {order}"),
+            Self::Reroute => format!("order reroute {order}"),
             Self::Refund => format!("order refund {order} AMOUNT --reason TEXT"),
         }
     }
@@ -85,7 +88,7 @@ pub fn allowed(leg: LegState, unknown_there: bool, package: bool, not_refunded_w
             vec![Decision::Accepted, Decision::NotPlaced, Decision::Completed, Decision::Canceled]
         }
         LegState::Accepted | LegState::Ended => vec![Decision::Completed, Decision::Canceled],
-        LegState::Ready | LegState::Leased | LegState::Parked => vec![Decision::Cancel],
+        LegState::Ready | LegState::Leased | LegState::Parked => vec![Decision::Cancel, Decision::Reroute],
         LegState::Sending | LegState::Refused | LegState::Canceled => Vec::new(),
     };
     if matches!(leg, LegState::Accepted | LegState::Ended) && !package {

@@ -19,6 +19,7 @@ use crate::domain::provider::{InDoubtPolicy, ProviderSettings};
 use crate::domain::settlement::Report;
 use crate::ledger;
 use crate::orders::{Delivery, apart, settle, statuses, track};
+use crate::store::gates::{self, Patience};
 use crate::store::legs::{LockedLeg, Turn, Witness};
 use crate::store::{StoreError, Tx, cancels, doubts, legs, orders};
 use crate::upstream::{Panel, Row};
@@ -74,12 +75,22 @@ impl Delivery {
             }
         }
         match settings.doubts.policy {
-            InDoubtPolicy::RefundAfterH(hours)
-                if self.clock.now() - sought.doubted_at >= TimeDelta::hours(i64::from(hours)) =>
-            {
+            InDoubtPolicy::RefundAfterH(hours) if self.patience_is_over(sought, hours).await? => {
                 self.write_off(sought).await
             }
             InDoubtPolicy::RefundAfterH(_) | InDoubtPolicy::Hold => Ok(()),
+        }
+    }
+
+    /// Whether a doubt was waited for as long as the operator says. Never while a backup that was put in place is frozen:
+    /// its customers may have what they paid for, by whoever went on with the original.
+    async fn patience_is_over(&self, sought: &Sought, hours: u32) -> Result<bool, StoreError> {
+        match gates::patience(&self.store).await? {
+            Patience::Endless => Ok(false),
+            Patience::From(moment) => {
+                let since = moment.map_or(sought.doubted_at, |moment| moment.max(sought.doubted_at));
+                Ok(self.clock.now() - since >= TimeDelta::hours(i64::from(hours)))
+            }
         }
     }
 
@@ -144,7 +155,7 @@ impl Delivery {
     }
 
     /// The ids of our neighbours at the panel; `None` while one of them is not known, or is no number.
-    async fn gap(&self, panel: &Panel, sought: &Sought) -> Result<Option<Gap>, StoreError> {
+    pub(super) async fn gap(&self, panel: &Panel, sought: &Sought) -> Result<Option<Gap>, StoreError> {
         let (settings, account) = (panel.settings(), panel.account());
         let asked = (&settings.id, account.as_str());
         let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
@@ -257,9 +268,9 @@ impl Delivery {
 }
 
 /// The ids between which an order in doubt lies, if it exists.
-struct Gap {
-    before: u128,
-    after: u128,
+pub(super) struct Gap {
+    pub before: u128,
+    pub after: u128,
     /// Whether it would be visible by now.
     all_visible: bool,
 }

@@ -11,7 +11,9 @@ use crate::domain::leg::LeasedLeg;
 use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::Delivery;
+use crate::orders::leave::ROUTE_GONE;
 use crate::orders::reroute::{self, Leaving, Sale, Sight};
+use crate::routing::standing::Worst;
 use crate::store::leases::{self, Held};
 use crate::store::{StoreError, legs, providers};
 
@@ -37,6 +39,9 @@ impl Delivery {
     ) -> Result<Word, StoreError> {
         let catalogue = self.catalog.now();
         let exchange = catalogue.exchanges.of_panel(settings);
+        if self.left_lost_route(leg, epoch).await? {
+            return Ok(Word::Stop);
+        }
         let Some(cost) = reroute::cost_now(&catalogue, leg) else { return Ok(Word::Send(leg.cost, exchange)) };
         if cost <= leg.quoted_cost || leg.charge.keeps_margin(cost, catalogue.margin_floor) {
             return Ok(Word::Send(cost, exchange));
@@ -64,6 +69,30 @@ impl Delivery {
             tracing::warn!(order = %leg.order, provider = %from, %cost, %charge, "the margin guard: {words}");
         }
         Ok(Word::Stop)
+    }
+
+    /// Moves a leased leg whose service names its route no more, where another one may be used at once; where there is
+    /// none, what was bought is sent as it was sold.
+    async fn left_lost_route(&self, leg: &LeasedLeg, epoch: i64) -> Result<bool, StoreError> {
+        let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
+        let (sight, sale) = (Sight { catalogue: &catalogue, panels: &panels }, Sale::from(leg));
+        if !reroute::is_gone(sight, &sale, &leg.route) {
+            return Ok(false);
+        }
+
+        let tried = self.tried_before(leg.order, leg.n).await?;
+        let leaving = Leaving { from: &leg.route, why: ROUTE_GONE };
+        let Some(chosen) = reroute::away(sight, &sale, leaving, &tried, Worst::Rests) else { return Ok(false) };
+
+        let from = &leg.route.provider;
+        let words = format!("{from}: {ROUTE_GONE}; {} is tried", chosen.route.provider);
+        let held = Held::Elsewhere(chosen);
+        let moved = leases::hold(&self.store, leg, epoch, &held, &words, self.clock.now()).await?;
+        if moved {
+            tracing::info!(order = %leg.order, leg = %leg.leg, "a leg left its panel: {words}");
+        }
+        // Whether it moved or is not ours any more, it is not sent here.
+        Ok(true)
     }
 
     /// The routes that an order was tried on before its leg of this number, and what came of it there.

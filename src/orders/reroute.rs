@@ -10,6 +10,7 @@ use crate::domain::id::{ProviderId, PublicId, ServiceId};
 use crate::domain::leg::LeasedLeg;
 use crate::domain::money::Money;
 use crate::domain::service::{Route, ServiceType, Units};
+use crate::routing::standing::Worst;
 use crate::routing::{self, Candidate, Chosen, Question, Terms};
 use crate::store::leaving::Waiting;
 use crate::store::orders::Locked;
@@ -73,15 +74,45 @@ pub fn beside(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, tried: &[Pass
     barred.push(Passed::because(leaving.from, leaving.why));
     let leaves = Some((leaving.from, leaving.why));
     let question = question(sight, sold, sale, &candidates);
-    routing::choose(&Question { barred: &barred, leaves, in_turn: true, stopped_too: false, ..question }).ok()
+    routing::choose(&Question { barred: &barred, leaves, in_turn: true, worst: Worst::Rests, ..question }).ok()
 }
 
-/// The route for an order that waits at a stopped panel; `None` where it waits just as well.
-pub fn away(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, barred: &[Passed]) -> Option<Chosen> {
+/// The route for an order that waits at a panel which gets none, whose panel stands no worse than this; `None` where it
+/// waits just as well.
+pub fn away(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, barred: &[Passed], worst: Worst) -> Option<Chosen> {
     let sold = sight.catalogue.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
     let leaves = Some((leaving.from, leaving.why));
-    routing::choose(&Question { barred, leaves, stopped_too: false, ..question(sight, sold, sale, &candidates) }).ok()
+    routing::choose(&Question { barred, leaves, worst, ..question(sight, sold, sale, &candidates) }).ok()
+}
+
+/// The route that a person wants for an order: its next one that may be used and is not stopped, or one at this panel; or
+/// why there is none.
+pub fn by_hand(
+    sight: Sight<'_>,
+    sale: &Sale,
+    leaving: Leaving<'_>,
+    barred: &[Passed],
+    to: Option<&ProviderId>,
+) -> Result<Chosen, String> {
+    let service = sale.service;
+    let sold = sight.catalogue.sold.get(&service).ok_or_else(|| format!("service {service} is not sold now"))?;
+    if sold.kind != sale.kind {
+        return Err(format!("service {service} is of another type by now"));
+    }
+    let mut candidates = candidates(sight, sold, sale);
+    if let Some(to) = to {
+        candidates.retain(|candidate| candidate.route.provider == *to);
+        if candidates.is_empty() {
+            return Err(format!("service {service} has no route to {to}"));
+        }
+    }
+    let leaves = Some((leaving.from, leaving.why));
+    let question = Question { barred, leaves, worst: Worst::Rests, ..question(sight, sold, sale, &candidates) };
+    routing::choose(&question).map_err(|passed| {
+        let why: Vec<_> = passed.iter().map(|passed| format!("{}: {}", passed.provider, passed.why)).collect();
+        why.join("; ")
+    })
 }
 
 /// That an order stays where it is although it cannot be sent there, and why it goes nowhere else.
@@ -116,6 +147,13 @@ pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
     }
 }
 
+/// Whether an order's route is one of its service's no more, while others are. A service that is not sold, or means
+/// another type by now, takes no route from what was bought before.
+pub fn is_gone(sight: Sight<'_>, sale: &Sale, route: &Route) -> bool {
+    let sold = sight.catalogue.sold.get(&sale.service).filter(|sold| sold.kind == sale.kind);
+    sold.is_some_and(|sold| !sold.routes.iter().any(|(other, _)| other == route))
+}
+
 /// Services of which some route at another, running panel is offered: what waits for the rest need not be looked at.
 pub fn offered_beside(sight: Sight<'_>, stopped: &ProviderId) -> HashSet<ServiceId> {
     let runs = |(route, rate): &(Route, Option<_>)| {
@@ -148,7 +186,7 @@ fn question<'a>(sight: Sight<'_>, sold: &Sold, sale: &Sale, candidates: &'a [Can
         floor: sight.catalogue.margin_floor,
     };
     let strategy = sold.routing.strategy;
-    Question { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, stopped_too: true }
+    Question { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, worst: Worst::Stopped }
 }
 
 impl From<&Locked> for Sale {

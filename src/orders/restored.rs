@@ -36,7 +36,7 @@ pub struct Restored {
 
 /// Makes a copy of the past safe to go on with. In the transaction that brought the copy: nobody may see it without.
 pub async fn settle_in(tx: &mut Tx, now: Instant) -> Result<Restored, StoreError> {
-    gates::freeze(tx, true, now).await?;
+    gates::freeze_restored(tx, now).await?;
     providers::take_from_all(tx).await?;
     treasury::begin_anew(tx).await?;
     let doubted = doubt_everything_open(tx, now).await?;

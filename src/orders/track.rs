@@ -10,6 +10,7 @@ use crate::domain::order::OrderState;
 use crate::domain::provider::{PanelStatus, ProviderSettings, Reversal};
 use crate::domain::settlement::{self, Bought, Outcome, Report, Rules};
 use crate::ledger;
+use crate::orders::moved::{MAY_BE_A_DOUBTS, Whose};
 use crate::orders::settle::{self, Settled};
 use crate::orders::statuses::{self, Round};
 use crate::orders::{Delivery, ELSEWHERE, apart};
@@ -56,7 +57,7 @@ impl Delivery {
         let elsewhere = legs::elsewhere(&self.store, (&settings.id, &panel.address()), legs).await?;
         let (elsewhere, here): (Vec<_>, Vec<_>) = due.iter().partition(|due| elsewhere.contains(&due.leg));
         for due in elsewhere {
-            apart(&format!("of leg {}", due.leg), self.pass_over(settings, due, now).await)?;
+            apart(&format!("of leg {}", due.leg), self.pass_over(settings, due, ELSEWHERE, now).await)?;
         }
         if here.is_empty() {
             return Ok(due.len());
@@ -72,14 +73,25 @@ impl Delivery {
                 unchanged.push((due.leg, next_at));
                 continue;
             }
-            let outcome = match due.ended_at {
-                None => self.apply(settings, due, &said, next_at, now).await,
-                Some(ended_at) => self.look_back(settings, due, &said, ended_at, now).await,
-            };
+            let outcome = self.hear(panel, due, row, &said, now).await;
             apart(&format!("of leg {}", due.leg), outcome)?;
         }
         watches::put_off_all(&self.store, &unchanged, meanwhile).await?;
         Ok(if round.ended.is_some() { 0 } else { due.len() })
+    }
+
+    /// One order's news, whatever becomes of the others'.
+    async fn hear(&self, panel: &Panel, due: &Due, row: &Row, said: &Said, now: Instant) -> Result<(), StoreError> {
+        let settings = panel.settings();
+        match self.speaks_of(panel, due, row).await? {
+            Whose::Its => {}
+            Whose::UnderWay => return Ok(()),
+            Whose::ADoubts => return self.pass_over(settings, due, MAY_BE_A_DOUBTS, now).await,
+        }
+        match due.ended_at {
+            None => self.apply(settings, due, said, next_ask(settings, due.accepted_at, now), now).await,
+            Some(ended_at) => self.look_back(settings, due, said, ended_at, now).await,
+        }
     }
 
     /// How many orders a panel is asked about in one question: as many as it is known to answer.
@@ -124,21 +136,36 @@ impl Delivery {
         Ok(round)
     }
 
-    /// The panel there knows another order by its id: a person looks after it, and nothing is learned of it here.
-    async fn pass_over(&self, settings: &ProviderSettings, due: &Due, now: Instant) -> Result<(), StoreError> {
+    /// Whose order the panel speaks of: one in doubt may have got the id since its address changed.
+    async fn speaks_of(&self, panel: &Panel, due: &Due, row: &Row) -> Result<Whose, StoreError> {
+        match row {
+            Row::Said(report) => self.whose_end(panel, due.leg, &due.panel_order, report).await,
+            Row::UnknownStatus { .. } | Row::NotOurs { .. } | Row::Error { .. } | Row::Missing => Ok(Whose::Its),
+        }
+    }
+
+    /// The panel there knows another order by its id, or may do so: a person looks after it, and nothing is learned of it
+    /// here.
+    async fn pass_over(
+        &self,
+        settings: &ProviderSettings,
+        due: &Due,
+        why: &str,
+        now: Instant,
+    ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, due.leg).await?;
         match (leg.state, due.ended_at) {
             // As an id that the panel does not know: a person may give it another.
             (LegState::Accepted, _) if leg.panel_order.as_ref() == Some(&due.panel_order) => {
-                let (seen, next_at) = (format!("{ERROR_SEEN}{ELSEWHERE}"), next_ask(settings, due.accepted_at, now));
+                let (seen, next_at) = (format!("{ERROR_SEEN}{why}"), next_ask(settings, due.accepted_at, now));
                 watches::put_off(&mut tx, leg.id, &seen, None, next_at, Worth::Silent, now).await?;
-                ask_a_person(&mut tx, leg.order, leg.id, ELSEWHERE).await?;
+                ask_a_person(&mut tx, leg.order, leg.id, why).await?;
             }
             (LegState::Ended, Some(ended_at)) => match afterwards(due, ended_at) {
                 Afterwards::AskAt(at) => watches::look_later(&mut tx, leg.id, at).await?,
                 Afterwards::Nothing => {
-                    tracing::warn!(order = %leg.order, provider = %settings.id, "nobody looks back any more: {ELSEWHERE}");
+                    tracing::warn!(order = %leg.order, provider = %settings.id, "nobody looks back any more: {why}");
                     watches::forget(&mut tx, leg.id).await?;
                 }
             },

@@ -2,8 +2,8 @@
 //! each of the others was not taken; and which panels are well enough to be sent to.
 //!
 //! A route may be used when it is offered now, was not tried before, and costs no more than what was quoted or still
-//! leaves the margin's floor. One whose panel is stopped loses to any other that may be used; where all are stopped the
-//! first of them is taken, and waits.
+//! leaves the margin's floor. One whose panel is stopped loses to any other that may be used, and one whose panel wants to
+//! be left alone for a while to any that does not; where all are stopped the first of them is taken, and waits.
 
 pub mod calls;
 mod draw;
@@ -13,7 +13,7 @@ pub mod standing;
 use crate::domain::choice::{Choice, Passed, Strategy};
 use crate::domain::money::{Money, Percent};
 use crate::domain::service::Route;
-use crate::routing::standing::Standing;
+use crate::routing::standing::{Standing, Worst};
 
 /// A route as it stands now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +56,8 @@ pub struct Question<'a> {
     pub leaves: Option<(&'a Route, &'a str)>,
     /// Whether the route that follows the one it leaves has its turn first, and so on, round and round.
     pub in_turn: bool,
-    /// Whether a stopped panel is better than none.
-    pub stopped_too: bool,
+    /// The worst that its panel may be like.
+    pub worst: Worst,
 }
 
 /// The route that was chosen.
@@ -74,8 +74,10 @@ pub struct Chosen {
 /// The route to take; or why each of them cannot be taken.
 pub fn choose(question: &Question<'_>) -> Result<Chosen, Vec<Passed>> {
     let usable: Vec<Entry<'_>> = ranked(question).into_iter().filter_map(|entry| entry.if_usable(question)).collect();
-    let running: Vec<Entry<'_>> = usable.iter().copied().filter(Entry::is_running).collect();
-    let contest = if running.is_empty() && question.stopped_too { usable } else { running };
+    // Those whose panels stand best, and no others, are in the contest.
+    let best = usable.iter().map(Entry::stands).min().unwrap_or(Worst::Stopped);
+    let stands_best = |entry: &Entry<'_>| entry.stands() == best && best <= question.worst;
+    let contest: Vec<Entry<'_>> = usable.into_iter().filter(stands_best).collect();
     let passed = |won: Option<&Entry<'_>>| -> Vec<Passed> {
         let others =
             question.candidates.iter().enumerate().filter(|(place, _)| won.is_none_or(|won| won.place != *place));
@@ -113,8 +115,8 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn is_running(&self) -> bool {
-        self.candidate.standing.stopped.is_none()
+    fn stands(&self) -> Worst {
+        self.candidate.standing.how_badly()
     }
 }
 
@@ -173,7 +175,11 @@ fn why_won(question: &Question<'_>, won: &Entry<'_>, contest: &[Entry<'_>]) -> S
         }
         (Strategy::Score, of) => format!("best score of {of}: {}", scored(won.candidate, won.cost)),
     };
-    let waits = if won.is_running() { "" } else { "; its panel is stopped like all that may be used, and it waits" };
+    let waits = match won.stands() {
+        Worst::Free => "",
+        Worst::Rests => "; its panel wants to be left alone, like all that may be used, and it waits",
+        Worst::Stopped => "; its panel is stopped like all that may be used, and it waits",
+    };
     match question.leaves {
         Some((from, why)) => format!("after {}: {why}; {own}{waits}", from.provider),
         None => format!("{own}{waits}"),
@@ -188,6 +194,9 @@ fn lost(question: &Question<'_>, place: usize, candidate: &Candidate, won: Optio
     };
     if let Some(stopped) = candidate.standing.stopped {
         return format!("panel is stopped: {stopped}");
+    }
+    if candidate.standing.rests && won.is_none_or(|won| won.stands() < Worst::Rests) {
+        return "panel wants to be left alone for a while".to_owned();
     }
     // Whatever may be used and is not stopped wins where nothing else does.
     let Some(won) = won else { return "not taken".to_owned() };
@@ -251,7 +260,7 @@ mod tests {
     fn asked(strategy: Strategy, candidates: &[Candidate]) -> Question<'_> {
         let floor = Percent::parse("3").unwrap();
         let terms = Terms { seed: 7, charge: money("1"), quoted_cost: money("0.50"), floor };
-        Question { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, stopped_too: true }
+        Question { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, worst: Worst::Stopped }
     }
 
     /// The winner and why it won, then why each of the others lost.
@@ -345,7 +354,35 @@ mod tests {
                 "a: panel is stopped: breaker open",
             ]
         );
-        assert!(choose(&Question { stopped_too: false, ..question }).is_err());
+        assert!(choose(&Question { worst: Worst::Rests, ..question }).is_err());
+    }
+
+    #[test]
+    fn a_panel_that_wants_to_be_left_alone_is_worse_than_any_other_and_better_than_a_stopped_one() {
+        let resting = |candidate: Candidate| {
+            let standing = Standing { rests: true, ..candidate.standing };
+            Candidate { standing, ..candidate }
+        };
+        let all = [
+            resting(candidate("a", Some("0.05"))),
+            stopped(candidate("b", Some("0.05"))),
+            candidate("c", Some("0.06")),
+        ];
+        let question = asked(Strategy::Priority, &all);
+        assert_eq!(
+            told(&question),
+            [
+                "c: first in the file that may be used",
+                "a: panel wants to be left alone for a while",
+                "b: panel is stopped: breaker open",
+            ]
+        );
+        let two = Question { candidates: &all[..2], ..question };
+        assert_eq!(
+            told(&two)[0],
+            "a: first in the file; its panel wants to be left alone, like all that may be used, and it waits"
+        );
+        assert!(choose(&Question { worst: Worst::Free, ..two }).is_err());
     }
 
     #[test]
@@ -388,14 +425,16 @@ mod tests {
 
     fn any_candidate(place: usize) -> impl proptest::strategy::Strategy<Value = Candidate> {
         let cost = prop::option::weighted(0.8, 1_u32..200);
-        (cost, 1..1_000_u16, 0..4_u8, 0..=1_000_000_u32).prop_map(move |(cents, weight, stops, share)| {
+        (cost, 1..1_000_u16, 0..6_u8, 0..=1_000_000_u32).prop_map(move |(cents, weight, stops, share)| {
             let cost = cents.map(|cents| money(&format!("{}.{:02}", cents / 100, cents % 100)));
             let stopped = match stops {
                 0 => Some(Stopped::Paused),
                 1 => Some(Stopped::BreakerOpen),
+                2 => Some(Stopped::Unread),
                 _ => None,
             };
-            let standing = Standing { stopped, delivered: Share::millionths(share) };
+            let rests = stops == 0 || stops == 3;
+            let standing = Standing { stopped, rests, delivered: Share::millionths(share) };
             Candidate { weight, cost, standing, ..candidate(&format!("p{place}"), None) }
         })
     }
@@ -412,14 +451,14 @@ mod tests {
             seed in any::<u128>(),
             barred in prop::collection::vec(any::<bool>(), 8),
             turns in any::<bool>(),
-            stopped_too in any::<bool>(),
+            worst in prop::sample::select(vec![Worst::Free, Worst::Rests, Worst::Stopped]),
         ) {
             let question = asked(strategy, &candidates);
             let barred: Vec<Passed> = candidates.iter().zip(&barred).filter(|(_, barred)| **barred)
                 .map(|(candidate, _)| Passed::because(&candidate.route, "tried before")).collect();
             let leaves = candidates.first().map(|first| (&first.route, "why"));
             let terms = Terms { seed, ..question.terms };
-            let question = Question { terms, barred: &barred, leaves, in_turn: turns, stopped_too, ..question };
+            let question = Question { terms, barred: &barred, leaves, in_turn: turns, worst, ..question };
             let chosen = choose(&question);
             prop_assert_eq!(&chosen, &choose(&question));
             let mut named: Vec<String> = match &chosen {
@@ -431,17 +470,21 @@ mod tests {
             let all: Vec<String> = candidates.iter().map(|candidate| candidate.route.provider.0.clone()).collect();
             prop_assert_eq!(named, all);
             let usable = |candidate: &&Candidate| barrier(&question, candidate).is_ok();
-            let runs = |candidate: &Candidate| candidate.standing.stopped.is_none();
-            let any_runs = candidates.iter().filter(usable).any(runs);
+            let stands = |candidate: &Candidate| match (candidate.standing.stopped, candidate.standing.rests) {
+                (Some(_), _) => Worst::Stopped,
+                (None, true) => Worst::Rests,
+                (None, false) => Worst::Free,
+            };
+            let best = candidates.iter().filter(usable).map(stands).min();
             match chosen {
                 Ok(Chosen { route, cost, choice }) => {
                     let won = candidates.iter().find(|candidate| candidate.route == route).unwrap();
-                    prop_assert!(usable(&won) && won.cost == Some(cost) && runs(won) == any_runs);
+                    prop_assert!(usable(&won) && won.cost == Some(cost) && Some(stands(won)) == best && stands(won) <= worst);
                     prop_assert!(!choice.why.is_empty() && choice.others.iter().all(|passed| !passed.why.is_empty()));
-                    let is_best = |other: &Candidate| runs(other) != any_runs || other.cost >= Some(cost);
+                    let is_best = |other: &Candidate| Some(stands(other)) != best || other.cost >= Some(cost);
                     prop_assert!(strategy != Strategy::Cheapest || turns || candidates.iter().filter(usable).all(is_best));
                 }
-                Err(_) => prop_assert!(!any_runs && (!stopped_too || !candidates.iter().any(|one| usable(&one)))),
+                Err(_) => prop_assert!(best.is_none_or(|best| best > worst)),
             }
         }
     }

@@ -11,6 +11,21 @@ pub enum Stopped {
     Paused,
     /// Its breaker is open.
     BreakerOpen,
+    /// What it lists under its present account cannot be read and was never read: nobody knows what an order costs there.
+    Unread,
+}
+
+impl Stopped {
+    /// What of all that keeps orders from a panel is told of it: a person's word first.
+    pub fn of(paused: bool, breaker_open: bool, unread: bool) -> Option<Self> {
+        if paused {
+            Some(Self::Paused)
+        } else if breaker_open {
+            Some(Self::BreakerOpen)
+        } else {
+            unread.then_some(Self::Unread)
+        }
+    }
 }
 
 impl fmt::Display for Stopped {
@@ -18,6 +33,7 @@ impl fmt::Display for Stopped {
         f.write_str(match self {
             Self::Paused => "paused",
             Self::BreakerOpen => "breaker open",
+            Self::Unread => "its catalogue cannot be read under its present account",
         })
     }
 }
@@ -61,6 +77,31 @@ impl fmt::Display for Share {
 pub struct Standing {
     /// What keeps orders from it.
     pub stopped: Option<Stopped>,
+    /// Whether it found us too fast and wants to be left alone for a while yet: any other that may be used is better, and
+    /// a stopped one is worse.
+    pub rests: bool,
     /// What it delivered lately of what was ordered there.
     pub delivered: Share,
+}
+
+impl Standing {
+    /// The same as far as it decides between panels.
+    pub fn how_badly(self) -> Worst {
+        match self {
+            Self { stopped: Some(_), .. } => Worst::Stopped,
+            Self { rests: true, .. } => Worst::Rests,
+            Self { .. } => Worst::Free,
+        }
+    }
+}
+
+/// How badly a panel may stand that is still better than none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Worst {
+    /// It must be sent to at once.
+    Free,
+    /// It may want to be left alone for a while.
+    Rests,
+    /// It may be stopped.
+    Stopped,
 }

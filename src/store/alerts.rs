@@ -8,7 +8,7 @@ use crate::domain::clock::Instant;
 use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
-use crate::store::{Store, StoreError, Tx, moves, nodes, refusals, shrunk, statuses};
+use crate::store::{Store, StoreError, Tx, moves, nodes, refusals, shrunk, statuses, waiting};
 
 /// The most alerts that one list shows.
 pub const ALERTS_MAX: i64 = 500;
@@ -28,6 +28,8 @@ pub struct Watched {
     pub provider: ProviderId,
     /// `None`: nobody wants to be told.
     pub balance_low: Option<Money>,
+    /// In how many hours a refill there must end.
+    pub refill_expires_after_h: u32,
 }
 
 /// Something that is so now and needs a person.
@@ -156,21 +158,6 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         select 'balance_low', id, 1
         from watched
         where balance < balance_low
-        union all
-        select 'panel_unserved', p.id, o.open
-        from provider p
-        cross join lateral (
-            select (
-                    select count(*)
-                    from leg l
-                    where l.provider = p.id and l.state in ('ready', 'leased', 'parked')
-                ) + (
-                    select count(*) from leg l where l.provider = p.id and l.state in ('sending', 'in_doubt')
-                ) + (
-                    select count(*) from watch w where w.provider = p.id and w.ended_at is null
-                ) as open
-        ) o
-        where (p.held_until is null or p.held_until <= $3) and o.open > 0
         -- books
         union all
         select 'audit', name, violations
@@ -179,14 +166,14 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
         union all
         select 'audit_overdue', '', unfinished
         from round
-        where name = 'audit' and unfinished > $4
+        where name = 'audit' and unfinished > $3
         "#,
         &providers,
         &lows as &[Option<_>],
-        now,
         AUDITS_UNFINISHED_MAX
     );
     let mut conditions = beside(tx, &providers, now).await?;
+    conditions.extend(waiting::conditions(tx, watched, now).await?);
     for row in rows.fetch_all(&mut **tx).await? {
         conditions.push(condition(&row.kind, row.object, row.count)?);
     }
@@ -278,8 +265,15 @@ pub async fn price_jumps(tx: &mut Tx, watched: &[Watched]) -> Result<Vec<Conditi
 }
 
 /// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an end for what is no
-/// longer so. What ended before it was raised is forgotten. Those that ended.
-pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result<Vec<Turn>, StoreError> {
+/// longer so. What ended before it was raised is forgotten; of some kinds nothing is known, and they stay as they are.
+/// Those that ended.
+pub async fn keep(
+    tx: &mut Tx,
+    conditions: &[Condition],
+    left_alone: &[Kind],
+    now: Instant,
+) -> Result<Vec<Turn>, StoreError> {
+    let left_alone: Vec<String> = left_alone.iter().map(|kind| kind.word().to_owned()).collect();
     let kinds: Vec<String> = conditions.iter().map(|condition| condition.kind.word().to_owned()).collect();
     let objects: Vec<String> = conditions.iter().map(|condition| condition.object.clone()).collect();
     let words = |condition: &Condition| condition.kind.words(&condition.object) + &condition.more;
@@ -304,14 +298,15 @@ pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result
     let forgotten = sqlx::query!(
         r#"
         delete from alert a
-        where a.raised_at is null
+        where a.raised_at is null and a.kind <> all($3)
             and not exists (
                 select from unnest($1::text[], $2::text[]) as c (kind, object)
                 where c.kind = a.kind and c.object = a.object
             )
         "#,
         &kinds,
-        &objects
+        &objects,
+        &left_alone
     );
     forgotten.execute(&mut **tx).await?;
     let over = sqlx::query!(
@@ -320,7 +315,7 @@ pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result
         set over_at = $3,
             -- Its end is news: it does not wait as long as its beginning may have been made to.
             next_at = case when told_at is null then next_at else $3 end
-        where a.over_at is null
+        where a.over_at is null and a.kind <> all($4)
             and not exists (
                 select from unnest($1::text[], $2::text[]) as c (kind, object)
                 where c.kind = a.kind and c.object = a.object
@@ -329,7 +324,8 @@ pub async fn keep(tx: &mut Tx, conditions: &[Condition], now: Instant) -> Result
         "#,
         &kinds,
         &objects,
-        now
+        now,
+        &left_alone
     );
     let over = over.fetch_all(&mut **tx).await?.into_iter();
     over.map(|row| {

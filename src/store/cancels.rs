@@ -30,7 +30,8 @@ pub async fn ask(tx: &mut Tx, order: OrderId, by: AskedBy, now: Instant) -> Resu
         insert into cancel_request (order_id, asked_by, asked_at, next_at)
         values ($1, $2, $3, $3)
         on conflict (order_id) do update
-        set asked_by = excluded.asked_by, state = 'ready', attempt = cancel_request.attempt + 1, next_at = $3
+        set asked_by = excluded.asked_by, state = 'ready', attempt = cancel_request.attempt + 1, next_at = $3,
+            given_up_at = null
         where excluded.asked_by = 'house'
         "#,
         order.0,
@@ -139,6 +140,8 @@ pub enum Heard {
     Taken,
     /// It refused.
     Refused,
+    /// Nobody asks any more since this moment: it never answered, or was not back at the order's address. A person is told.
+    GivenUp(Instant),
     /// Nobody knows: asked again at this moment.
     AskAgain(Instant),
     /// It was not asked, being at another address: looked at again at this moment.
@@ -149,14 +152,19 @@ pub enum Heard {
 pub async fn heard(tx: &mut Tx, cancel: &Cancel, heard: &Heard, words: &str) -> Result<bool, StoreError> {
     let (state, next_at) = match heard {
         Heard::Taken => ("taken", None),
-        Heard::Refused => ("refused", None),
+        Heard::Refused | Heard::GivenUp(_) => ("refused", None),
         Heard::AskAgain(at) | Heard::Elsewhere(at) => ("ready", Some(*at)),
+    };
+    let given_up_at = match heard {
+        Heard::GivenUp(at) => Some(*at),
+        Heard::Taken | Heard::Refused | Heard::AskAgain(_) | Heard::Elsewhere(_) => None,
     };
     let address_waits = i32::from(matches!(heard, Heard::Elsewhere(_)));
     let kept = sqlx::query!(
         r#"
         update cancel_request
-        set state = $3, next_at = coalesce($4, next_at), words = $5, address_waits = address_waits + $6
+        set state = $3, next_at = coalesce($4, next_at), words = $5, address_waits = address_waits + $6,
+            given_up_at = $7
         where order_id = $1 and state = 'sending' and attempt = $2
         "#,
         cancel.order.0,
@@ -164,7 +172,8 @@ pub async fn heard(tx: &mut Tx, cancel: &Cancel, heard: &Heard, words: &str) -> 
         state,
         next_at,
         words,
-        address_waits
+        address_waits,
+        given_up_at
     );
     Ok(kept.execute(&mut **tx).await?.rows_affected() == 1)
 }

@@ -119,7 +119,7 @@ pub async fn import(
     let known = sqlx::query!(
         r#"
         update provider
-        set catalogue_at = $2, catalogue_version = catalogue_version + $3, catalogue_error = null,
+        set catalogue_at = $2, catalogue_version = catalogue_version + $3, catalogue_error = null, unread_since = null,
             catalogue_readings = catalogue_readings + 1, catalogue_account = $4
         where id = $1
         "#,
@@ -218,16 +218,22 @@ pub struct Standing {
     pub at: Option<Instant>,
     /// The account that was asked, as [`crate::upstream::Panel::account`] tells it from others; `None`: nobody kept it.
     pub account: Option<String>,
+    /// Whether it could not be read under another account, so that the panel gets no orders.
+    pub unread: bool,
 }
 
 /// Since when a panel's catalogue is stored as it is, and whose it is.
 pub async fn standing(store: &Store, provider: &ProviderId) -> Result<Standing, StoreError> {
     let row = sqlx::query_as!(
         Standing,
-        "select catalogue_at as at, catalogue_account as account from provider where id = $1",
+        r#"
+        select catalogue_at as at, catalogue_account as account, unread_since is not null as "unread!"
+        from provider
+        where id = $1
+        "#,
         provider.0
     );
-    Ok(row.fetch_optional(&store.workers).await?.unwrap_or(Standing { at: None, account: None }))
+    Ok(row.fetch_optional(&store.workers).await?.unwrap_or(Standing { at: None, account: None, unread: false }))
 }
 
 /// Has every node read a panel's catalogue from the database anew: what is sold of it changed.
@@ -240,9 +246,35 @@ pub async fn renew(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError>
     }
 }
 
-/// Remembers that a panel's catalogue could not be read; the one that was read before stays.
-pub async fn failed(store: &Store, provider: &ProviderId, why: &str) -> Result<(), StoreError> {
-    sqlx::query!("update provider set catalogue_error = $2 where id = $1", provider.0, why)
+/// Remembers that a panel's catalogue could not be read; the one that was read before stays. Where that is another
+/// account's, or there is none, the panel gets no orders until it is read.
+pub async fn failed(
+    store: &Store,
+    (provider, account): (&ProviderId, &str),
+    why: &str,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let failed = sqlx::query!(
+        r#"
+        update provider
+        set catalogue_error = $3,
+            unread_since = case
+                when catalogue_at is null or catalogue_account <> $2 then coalesce(unread_since, $4)
+            end
+        where id = $1
+        "#,
+        provider.0,
+        account,
+        why,
+        now
+    );
+    failed.execute(&store.workers).await?;
+    Ok(())
+}
+
+/// What is stored of a panel's catalogue is its present account's again: it gets orders.
+pub async fn is_its_own(store: &Store, provider: &ProviderId) -> Result<(), StoreError> {
+    sqlx::query!("update provider set unread_since = null where id = $1 and unread_since is not null", provider.0)
         .execute(&store.workers)
         .await?;
     Ok(())

@@ -23,7 +23,7 @@ const NEIGHBOURS_MAX: i64 = 50;
 /// The deed of putting a backup in place: what was done between the backup and it, nobody here knows.
 pub const RESTORE: &str = "restore";
 /// Other doubts of a panel that are compared.
-const DOUBTS_MAX: i64 = 500;
+pub(super) const DOUBTS_MAX: i64 = 500;
 
 /// Locks the leg of an order that is in doubt, or was given up in doubt, if one is.
 pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
@@ -132,8 +132,7 @@ pub async fn take(
     patience: Option<TimeDelta>,
     now: Instant,
 ) -> Result<Vec<Sought>, StoreError> {
-    let checks_s: Vec<i64> =
-        LATER_CHECKS_S.into_iter().chain(patience.map(|patience| patience.num_seconds())).collect();
+    let patience_s = patience.map(|patience| patience.num_seconds());
     let rows = sqlx::query!(
         r#"
         with due as materialized (
@@ -154,9 +153,16 @@ pub async fn take(
                     from unnest($5::bigint[]) as s
                     where l.doubted_at + make_interval(secs => s) > $4
                 ),
+                (
+                    select given_up.at
+                    from (
+                        select greatest(l.doubted_at, d.patience_from) + make_interval(secs => $7::bigint) as at
+                    ) given_up
+                    where given_up.at > $4
+                ),
                 $6
             )
-        from due, orders o
+        from due, orders o, dispatch d
         where l.id = due.id and o.id = l.order_id
         returning l.id, l.order_id, l.cost, l.exchange, o.units, o.package, l.doubted_at as "doubted_at!",
             coalesce(l.sending_at, l.doubted_at) as "sent_at!"
@@ -165,8 +171,9 @@ pub async fn take(
         epoch,
         legs_max,
         now,
-        &checks_s,
-        now + DAILY
+        &LATER_CHECKS_S,
+        now + DAILY,
+        patience_s
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
         leg: LegId(row.id),

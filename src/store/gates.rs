@@ -24,16 +24,17 @@ pub struct Gate {
     pub health: Health,
     /// Legs on their way to it now, over all nodes.
     pub under_way: u32,
+    /// Whether its catalogue cannot be read under its present account, of which nothing is stored.
+    pub unread: bool,
+    /// Until when it wants to be left alone.
+    pub rests_until: Option<Instant>,
 }
 
 impl Gate {
     /// What keeps orders from this panel and not from others.
     pub fn stopped(&self) -> Option<Stopped> {
-        match self.health.breaker {
-            _ if self.paused => Some(Stopped::Paused),
-            Breaker::Open { .. } => Some(Stopped::BreakerOpen),
-            Breaker::Shut | Breaker::Probation => None,
-        }
+        let breaker_open = matches!(self.health.breaker, Breaker::Open { .. });
+        Stopped::of(self.paused, breaker_open, self.unread)
     }
 
     /// How many legs may be taken, of so many that there is room for.
@@ -52,6 +53,7 @@ pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<
     let row = sqlx::query!(
         r#"
         select paused_at, breaker, breaker_until, breaker_cause, breaker_at, breaker_trips, doubts_in_a_row,
+            unread_since is not null as "unread!", rests_until,
             (select frozen_at from dispatch) as frozen_at,
             (
                 select count(*)
@@ -78,6 +80,8 @@ pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<
         paused: row.paused_at.is_some(),
         health: kept.health(provider)?,
         under_way: u32::try_from(row.under_way).unwrap_or(u32::MAX),
+        unread: row.unread,
+        rests_until: row.rests_until,
     })
 }
 
@@ -241,11 +245,41 @@ pub async fn pause(tx: &mut Tx, provider: &ProviderId, paused: bool, now: Instan
 /// A person stops all sending, or lets it go on. `false`: it stood so already.
 pub async fn freeze(tx: &mut Tx, frozen: bool, now: Instant) -> Result<bool, StoreError> {
     let moved = sqlx::query!(
-        "update dispatch set frozen_at = case when $1 then $2::timestamptz end where (frozen_at is null) = $1",
+        r#"
+        update dispatch
+        set frozen_at = case when $1 then $2::timestamptz end,
+            restored_at = case when $1 then restored_at end,
+            patience_from = case when $1 or restored_at is null then patience_from else $2 end
+        where (frozen_at is null) = $1
+        "#,
         frozen,
         now
     );
     Ok(moved.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Stops all sending because a backup was put in place: until a person thaws it, nothing may be given up here either.
+pub async fn freeze_restored(tx: &mut Tx, now: Instant) -> Result<(), StoreError> {
+    let frozen = sqlx::query!("update dispatch set frozen_at = coalesce(frozen_at, $1), restored_at = $1", now);
+    match frozen.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("there is not one row that says whether orders go out")),
+    }
+}
+
+/// How long doubts are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// For ever: a backup was put in place, and whoever went on with the original may know better.
+    Endless,
+    /// As the operator says, from a doubt's beginning or from this moment, whichever is later.
+    From(Option<Instant>),
+}
+
+/// How long doubts are waited for now.
+pub async fn patience(store: &Store) -> Result<Patience, StoreError> {
+    let row = sqlx::query!("select restored_at, patience_from from dispatch").fetch_one(&store.workers).await?;
+    Ok(if row.restored_at.is_some() { Patience::Endless } else { Patience::From(row.patience_from) })
 }
 
 /// Since when all sending is stopped, if it is.

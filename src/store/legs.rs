@@ -379,8 +379,8 @@ pub async fn follow(
 ) -> Result<(), StoreError> {
     let added = sqlx::query!(
         r#"
-        insert into leg (order_id, n, provider, service, ready_at, cost, reason, choice)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)
+        insert into leg (order_id, n, provider, service, ready_at, began_at, cost, reason, choice)
+        values ($1, $2, $3, $4, $5, $5, $6, $7, $8)
         "#,
         after.order.0,
         after.n + 1,

@@ -1,5 +1,6 @@
 //! All SQL of the house, one file per noun; nothing outside this folder knows that there is a database.
 
+pub mod addresses;
 pub mod alerts;
 pub mod audit;
 pub mod cancels;
@@ -32,10 +33,12 @@ pub mod show;
 pub mod shrunk;
 pub mod standing;
 pub mod statuses;
+pub mod stuck;
 mod time;
 pub mod transfers;
 pub mod treasury;
 pub mod versions;
+pub mod waiting;
 pub mod watches;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -12,6 +12,7 @@ use crate::domain::service::ServiceType;
 use crate::domain::settlement::{Bought, GivenBack};
 use crate::domain::wish::Details;
 use crate::store::leases::kind_of;
+use crate::store::stuck::STUCK;
 use crate::store::{Store, StoreError, Tx, signed, unsigned};
 
 /// Tries of a batch that the server undid because of a neighbour.
@@ -399,11 +400,15 @@ pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instan
     }
 }
 
-/// Nobody need look at an open order any more: its panel speaks clearly again.
+/// Nobody need look at an open order any more: its panel speaks clearly again. That it does not move is no matter of how
+/// clearly the panel says so.
 pub async fn calm(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
-    sqlx::query!("update orders set review = null where id = $1 and review is not null", order.0)
-        .execute(&mut **tx)
-        .await?;
+    let calmed = sqlx::query!(
+        "update orders set review = null where id = $1 and review is not null and not starts_with(review, $2)",
+        order.0,
+        STUCK
+    );
+    calmed.execute(&mut **tx).await?;
     Ok(())
 }
 

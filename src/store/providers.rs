@@ -46,6 +46,8 @@ pub struct ProviderRow {
     pub statuses_failed: i32,
     /// The most orders that it answers in one question, where that was learned, and when.
     pub status_batch_learned: Option<(i32, Instant)>,
+    /// Whether its catalogue cannot be read under its present account, of which nothing is stored.
+    pub unread: bool,
     /// Orders of which more was delivered than was ordered.
     pub over_delivered: i64,
     /// Words after an end that gave less back.
@@ -189,6 +191,12 @@ pub async fn count_held(store: &Store, provider: &ProviderId, saved: Money) -> R
     Ok(())
 }
 
+/// The ids of all panels that were ever configured.
+pub async fn ids(store: &Store) -> Result<Vec<ProviderId>, StoreError> {
+    let ids = sqlx::query_scalar!("select id from provider order by id");
+    Ok(ids.fetch_all(&store.workers).await?.into_iter().map(ProviderId).collect())
+}
+
 /// All panels that were ever configured, by name.
 pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
     let rows = sqlx::query!(
@@ -196,6 +204,7 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         select p.id, p.held_until, p.catalogue_at, p.catalogue_error, p.balance, p.balance_at,
             p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.breaker_cause, p.rests_until, p.over_delivered, p.reversals, p.margin_held,
             p.margin_saved, p.statuses_failed, p.status_batch_learned, p.status_batch_learned_at,
+            p.unread_since is not null as "unread!",
             (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null) as "services!",
             (select count(*) from panel_service s where s.provider = p.id and s.missing_at is not null) as "services_missing!",
             (select count(*) from watch w where w.provider = p.id and w.ended_at is null) as "open_legs!",
@@ -224,6 +233,7 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         rests_until: row.rests_until,
         statuses_failed: row.statuses_failed,
         status_batch_learned: row.status_batch_learned.zip(row.status_batch_learned_at),
+        unread: row.unread,
         over_delivered: row.over_delivered,
         reversals: row.reversals,
         margin_held: row.margin_held,

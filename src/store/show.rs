@@ -16,8 +16,9 @@ pub const ORDERS_MAX: i64 = 1_000;
 /// Which orders are wanted; what is `None` does not narrow.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// A state's word, or `review` for those that a person may end (in doubt, or settled by no machine), or a leg's
-    /// `parked` or `in_doubt`.
+    /// A state's word, or `review` for those that a person may end (in doubt, or settled by no machine), `waiting` for
+    /// those of which nothing is sent, `stuck` for those that do not move, `canceling` for those whose panel did not answer
+    /// a cancel, or a leg's `parked` or `in_doubt`.
     pub state: Option<String>,
     /// Whose.
     pub customer: Option<CustomerId>,
@@ -25,8 +26,20 @@ pub struct Wanted {
     pub provider: Option<String>,
     /// With exactly this link.
     pub link: Option<String>,
-    /// Exactly this order.
-    pub order: Option<OrderId>,
+    /// Exactly these orders.
+    pub orders: Option<Vec<OrderId>>,
+    /// Of this service of ours.
+    pub service: Option<i32>,
+    /// With a leg that has this id at its panel.
+    pub panel_order: Option<String>,
+    /// Bought at this moment or later.
+    pub placed_from: Option<Instant>,
+    /// Bought before this moment.
+    pub placed_before: Option<Instant>,
+    /// Only those of which nothing is sent; `provider` is then the panel where they wait.
+    pub unsent_only: bool,
+    /// At most so many, [`ORDERS_MAX`] where nobody says.
+    pub limit: Option<i64>,
 }
 
 /// An order as lists and the head of its timeline show it.
@@ -74,6 +87,7 @@ pub struct OrderRow {
 
 /// The newest orders that are wanted.
 pub async fn list(store: &Store, wanted: &Wanted) -> Result<Vec<OrderRow>, StoreError> {
+    let orders: Option<Vec<i32>> = wanted.orders.as_ref().map(|orders| orders.iter().map(|order| order.0).collect());
     let rows = sqlx::query!(
         r#"
         select id, public_id, customer_id, service_id, kind, link, units, package, state, charge, refunded, remains, rate,
@@ -86,13 +100,33 @@ pub async fn list(store: &Store, wanted: &Wanted) -> Result<Vec<OrderRow>, Store
                     union all
                     select l.order_id from leg l where l.state = 'in_doubt'
                 ))
+                or ($1 = 'waiting' and o.id in (
+                    select l.order_id from leg l where l.state in ('ready', 'leased', 'parked')
+                ))
+                or ($1 = 'stuck' and o.ended_at is null and o.id in (
+                    select l.order_id from leg l where l.stuck_at is not null
+                ))
+                or ($1 = 'canceling' and o.ended_at is null and o.id in (
+                    select c.order_id
+                    from cancel_request c
+                    where c.state in ('ready', 'sending') or c.given_up_at is not null
+                ))
                 or ($1 in ('parked', 'in_doubt') and exists (
                     select from leg l where l.order_id = o.id and l.state = $1
                 )))
             and ($2::bigint is null or o.customer_id = $2)
-            and ($3::text is null or exists (select from leg l where l.order_id = o.id and l.provider = $3))
+            and ($3::text is null or exists (
+                select
+                from leg l
+                where l.order_id = o.id and l.provider = $3 and (not $11 or l.state in ('ready', 'leased', 'parked'))
+            ))
             and ($4::text is null or o.link = $4)
-            and ($5::integer is null or o.id = $5)
+            and ($5::integer[] is null or o.id = any($5))
+            and ($7::integer is null or o.service_id = $7)
+            and ($8::text is null or exists (select from leg l where l.order_id = o.id and l.panel_order = $8))
+            and ($9::timestamptz is null or o.placed_at >= $9)
+            and ($10::timestamptz is null or o.placed_at < $10)
+            and (not $11 or o.id in (select l.order_id from leg l where l.state in ('ready', 'leased', 'parked')))
         order by o.id desc
         limit $6
         "#,
@@ -100,8 +134,13 @@ pub async fn list(store: &Store, wanted: &Wanted) -> Result<Vec<OrderRow>, Store
         wanted.customer.map(|customer| customer.0),
         wanted.provider,
         wanted.link,
-        wanted.order.map(|order| order.0),
-        ORDERS_MAX
+        orders.as_deref(),
+        wanted.limit.unwrap_or(ORDERS_MAX).min(ORDERS_MAX),
+        wanted.service,
+        wanted.panel_order,
+        wanted.placed_from,
+        wanted.placed_before,
+        wanted.unsent_only
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| OrderRow {
         id: OrderId(row.id),

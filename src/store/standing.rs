@@ -8,17 +8,36 @@ use crate::store::{Store, StoreError};
 /// The most ended legs of a panel that are looked at, newest first, and the most doubts.
 const LEGS_MAX: i64 = 1_000;
 
-/// The panels that get no orders now. A freeze of all sending stops none of them: there is no better panel then.
-pub async fn stopped(store: &Store) -> Result<Vec<(ProviderId, Stopped)>, StoreError> {
+/// A panel that gets no orders now, or that others are better than.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halted {
+    /// Which.
+    pub provider: ProviderId,
+    /// What keeps orders from it.
+    pub stopped: Option<Stopped>,
+    /// Whether it wants to be left alone for a while yet.
+    pub rests: bool,
+}
+
+/// The panels that get no orders now, and those that want to be left alone until `rests_min` at least. A freeze of all
+/// sending stops none of them: there is no better panel then.
+pub async fn halted(store: &Store, rests_min: Instant) -> Result<Vec<Halted>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select id, paused_at is not null as "paused!"
+        select id, paused_at is not null as "paused!", breaker = 'open' as "open!", unread_since is not null as "unread!",
+            coalesce(rests_until >= $1, false) as "rests!"
         from provider
-        where paused_at is not null or breaker = 'open'
-        "#
+        where paused_at is not null or breaker = 'open' or unread_since is not null or rests_until >= $1
+        "#,
+        rests_min
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter();
-    Ok(rows.map(|row| (ProviderId(row.id), if row.paused { Stopped::Paused } else { Stopped::BreakerOpen })).collect())
+    let halted = rows.map(|row| Halted {
+        provider: ProviderId(row.id),
+        stopped: Stopped::of(row.paused, row.open, row.unread),
+        rests: row.rests,
+    });
+    Ok(halted.collect())
 }
 
 /// What panels delivered of the orders that ended there since a moment. Each order counts the same, whatever its size; a

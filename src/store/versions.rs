@@ -102,6 +102,12 @@ pub async fn newest(store: &Store) -> Result<Option<(i64, ConfigHash)>, StoreErr
     Ok(row.fetch_optional(&store.workers).await?.map(|row| (row.id, ConfigHash(row.hash))))
 }
 
+/// The hash of the newest version, as a transaction sees it.
+pub async fn newest_in(tx: &mut Tx) -> Result<Option<ConfigHash>, StoreError> {
+    let hash = sqlx::query_scalar!("select hash from config_version order by id desc limit 1");
+    Ok(hash.fetch_optional(&mut **tx).await?.map(ConfigHash))
+}
+
 /// The hash of the newest version, which stays that until the transaction ends.
 pub async fn newest_held(tx: &mut Tx) -> Result<Option<ConfigHash>, StoreError> {
     only_one(tx).await?;

@@ -92,7 +92,8 @@ pub enum Worth {
 }
 
 /// Keeps what the panel said, the charge that it told included, and when it is asked next. How many words in a row were
-/// worth as little.
+/// worth as little. The order moved where the panel's clear word is another than the clear word before, whatever it said
+/// between.
 pub async fn put_off(
     tx: &mut Tx,
     leg: LegId,
@@ -110,7 +111,9 @@ pub async fn put_off(
             silent = case when $5 then silent + 1 else 0 end,
             failing_at = case when $6 then coalesce(failing_at, $7) when $5 then failing_at end,
             heard_at = case when $8 then asked_at else heard_at end,
-            charge = coalesce($9, charge)
+            charge = coalesce($9, charge),
+            moved_at = case when $8 and word is distinct from $3 then $7 else moved_at end,
+            word = case when $8 then $3 else word end
         where leg_id = $1
         returning puzzled, silent
         "#,

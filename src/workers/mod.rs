@@ -32,6 +32,8 @@ const CATALOGUE_EVERY: Duration = Duration::from_secs(1);
 
 /// How often it is looked for what needs a person, or does no longer.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked whether it is time to look for what is stuck.
+const STUCK_LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked for messages that are due.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether the books are to be proved again.
@@ -146,6 +148,11 @@ impl Workers {
         self.driver.every("looker", LOOK_EVERY, move || {
             let alerts = alerts.clone();
             async move { alerts.look().await.map(|_| ()) }
+        });
+        let delivery = means.delivery.clone();
+        self.driver.at_leisure("looker for what is stuck", STUCK_LOOK_EVERY, move || {
+            let delivery = delivery.clone();
+            async move { delivery.look_for_stuck().await.map(|_| ()) }
         });
         let alerts = means.alerts.clone();
         self.driver.at_leisure("teller", TELL_EVERY, move || {

@@ -4,7 +4,7 @@
 //!  keeper ──epoch──▶ dispatcher   legs out, at most so many at once
 //!           ├──────▶ tracker      statuses in, one batch at a time
 //!           ├──────▶ unparker     tries again what waits for money or a key
-//!           ├──────▶ mover        takes away what waits while the panel is stopped
+//!           ├──────▶ mover        takes away what waits while the panel is stopped, and what is parked by a lost route
 //!           ├──────▶ accountant   reads our balance there, now and again, and compares it with what it should be
 //!           ├──────▶ reader       reads its catalogue, and again when it is old: prices move
 //!           ├──────▶ asker        refills and cancels out, refills' states in
@@ -42,6 +42,8 @@ const TRACK_EVERY: Duration = Duration::from_millis(250);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether the panel was stopped.
 const LEAVE_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether services name the panel no more by which something is parked.
+const LOST_ROUTES_EVERY: Duration = Duration::from_secs(5);
 /// How often it is looked whether a panel's catalogue is to be read.
 const READ_EVERY: Duration = Duration::from_secs(3);
 /// How often our balance is asked for until it was told once.
@@ -91,6 +93,8 @@ pub fn start(keeping: &Driver, driver: &Driver, means: &Means, listed: &Listed, 
     driver.every(name("unparker"), unpark_every, move || unparker.clone().unpark());
     let mover = desk.clone();
     driver.every(name("mover"), LEAVE_EVERY, move || mover.clone().leave());
+    let mover = desk.clone();
+    driver.every(name("mover of lost routes"), LOST_ROUTES_EVERY, move || mover.clone().leave_lost_routes());
     let (accountant, treasury, clock) = (desk.clone(), means.treasury.clone(), means.clock.clone());
     driver
         .at_leisure(name("accountant"), COUNT_EVERY, move || accountant.clone().count(treasury.clone(), clock.clone()));
@@ -186,6 +190,11 @@ impl Desk {
     async fn leave(self: Arc<Self>) -> Result<(), StoreError> {
         let Some(epoch) = self.epoch() else { return Ok(()) };
         self.delivery.leave(&self.panel, epoch).await.map(|_| ())
+    }
+
+    async fn leave_lost_routes(self: Arc<Self>) -> Result<(), StoreError> {
+        let Some(epoch) = self.epoch() else { return Ok(()) };
+        self.delivery.leave_lost_routes(&self.panel, epoch).await.map(|_| ())
     }
 
     /// As soon as the panel answers, and so under each block that it gets: edits that come quicker than readings keep

@@ -84,3 +84,117 @@ async fn an_id_of_which_nobody_kept_the_panel_is_free_once_its_owner_is_over_and
     assert_eq!(legs(&world.database).await, "a ended, a ended");
     world.audit().await;
 }
+
+/// An order that got its id at the address before, and one whose answer was lost at the present one, which gave it the
+/// same id; so many units each.
+async fn id_given_twice(block: &'static str, first: &str, lost: &str) -> (World, i32, i32) {
+    let world = World::build(Plan { provider: block, ..Plan::default() }).await;
+    let old = world.buy("7", first).await;
+    world.work().await;
+    world.panel().set_faults("drop".parse().unwrap());
+    let doubt = world.buy("7", lost).await;
+    world.work().await;
+    world.panel().set_faults("".parse().unwrap());
+    let id = last_id(&world);
+    let moved = format!(
+        "update panel_order set address = 'before.example', id = '{id}';
+        update watch set panel_order = '{id}';
+        update leg set panel_order = '{id}' where state = 'accepted'"
+    );
+    run(&world.database, &moved).await.unwrap();
+    assert_eq!(legs(&world.database).await, "a accepted, a in_doubt");
+    (world, old, doubt)
+}
+
+const NOT_BELIEVED: &str = "the panel's address changed since, and this id may be an order's that is in doubt there: decide \
+                            that one first, then this one goes on by itself";
+
+#[tokio::test]
+async fn an_end_that_may_be_a_doubts_at_the_new_address_moves_no_money_before_the_doubt_is_over() {
+    let (world, old, doubt) = id_given_twice("", "100", "100").await;
+    world.pass(6, 10).await;
+    // Service 7 ends canceled: the order at the address before would be given back for what befell the other.
+    assert_eq!(legs(&world.database).await, "a accepted, a in_doubt");
+    assert_eq!(reviews(&world.database).await, NOT_BELIEVED);
+    assert!(!world.status(old).await.contains("Canceled"), "{}", world.status(old).await);
+
+    // Nor is a cancel asked for under that id.
+    world.ask(&[("action", "cancel"), ("order", &old.to_string())]).await;
+    world.pass(2, 10).await;
+    assert_eq!(world.panel().requests().get("cancel"), None);
+
+    // The doubt had that id. From here on the id is known to be another's, and the order before waits for a person.
+    assert_eq!(decide(&world, doubt, &accepted(&last_id(&world).to_string())).await, Resolved::Done);
+    world.pass(3, 60).await;
+    assert_eq!(legs(&world.database).await, "a accepted, a ended");
+    assert!(reviews(&world.database).await.starts_with("the panel gave the order's id to another one"));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn an_order_of_a_panel_that_only_moved_goes_on_by_itself_once_the_doubt_is_over() {
+    let (world, old, doubt) = id_given_twice("", "100", "100").await;
+    world.pass(6, 10).await;
+    assert_eq!(reviews(&world.database).await, NOT_BELIEVED);
+    assert_eq!(decide(&world, doubt, &panelgate::orders::resolve::Finding::NotPlaced).await, Resolved::Done);
+    world.pass(3, 300).await;
+    assert!(world.status(old).await.contains("Canceled"));
+    assert_eq!(reviews(&world.database).await, "");
+    world.audit().await;
+}
+
+/// What cannot be the doubt's is believed: a panel that merely moved its name holds nobody up.
+#[rstest::rstest]
+#[case::more_than_the_doubt_would_cost("", "300", "100")]
+#[case::no_doubt_at_all("", "100", "")]
+#[tokio::test]
+async fn an_end_that_cannot_be_a_doubts_is_believed(
+    #[case] block: &'static str,
+    #[case] first: &str,
+    #[case] lost: &str,
+) {
+    let world = World::build(Plan { provider: block, ..Plan::default() }).await;
+    world.buy("1", first).await;
+    world.work().await;
+    if !lost.is_empty() {
+        world.panel().set_faults("drop".parse().unwrap());
+        world.buy("1", lost).await;
+        world.work().await;
+        world.panel().set_faults("".parse().unwrap());
+    }
+    run(&world.database, "update panel_order set address = 'before.example'").await.unwrap();
+    world.pass(3, 10).await;
+    assert!(legs(&world.database).await.starts_with("a ended"), "{}", legs(&world.database).await);
+    assert_eq!(reviews(&world.database).await, "");
+}
+
+#[tokio::test]
+async fn where_ids_grow_an_id_outside_of_the_doubts_gap_is_believed() {
+    let world = World::build(Plan { provider: KNOWN, ..Plan::default() }).await;
+    sold(&world).await;
+    world.turn(20);
+    sold(&world).await;
+    world.panel().set_faults("drop".parse().unwrap());
+    sold(&world).await;
+    world.panel().set_faults("".parse().unwrap());
+    world.turn(1);
+    sold(&world).await;
+    // The first one's id lies before all that the new address gave.
+    run(&world.database, "update panel_order set address = 'before.example' where leg_id = (select min(id) from leg)")
+        .await
+        .unwrap();
+    world.pass(3, 10).await;
+    assert_eq!(legs(&world.database).await, "a ended, a ended, a in_doubt, a ended");
+}
+
+#[tokio::test]
+async fn an_id_under_which_another_was_taken_late_is_that_ones() {
+    let (world, old, _) = id_given_twice("", "100", "100").await;
+    let id = last_id(&world);
+    let late =
+        format!("update leg set state = 'refused', late_order = '{id}', late_at = now() where state = 'in_doubt'");
+    run(&world.database, &late).await.unwrap();
+    world.pass(6, 10).await;
+    assert_eq!(legs(&world.database).await, "a accepted, a refused");
+    assert!(reviews(&world.database).await.starts_with(NOT_BELIEVED), "{old}");
+}

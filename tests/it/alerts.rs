@@ -80,6 +80,8 @@ async fn world() -> World {
 async fn served() -> World {
     let world = world().await;
     run(&world.database, "update provider set held_until = '2100-01-01'").await.unwrap();
+    // However long a test takes, its order is no old one.
+    run(&world.database, "update leg set began_at = '2100-01-01'").await.unwrap();
     world
 }
 
@@ -433,4 +435,29 @@ async fn old_alerts_are_forgotten() {
         house.alerts.prove().await.unwrap().unwrap();
         assert_eq!(read(&world.database, count).await, left);
     }
+}
+
+/// Its thresholds and panels are those of an older file: it would take turns with the others, for ever.
+#[tokio::test]
+async fn a_node_behind_neither_raises_nor_ends_what_is_so_by_the_file() {
+    let world = served().await;
+    let node = world.restarted().await;
+    run(&world.database, "update provider set balance = 49, hours_left = 1").await.unwrap();
+    node.alerts.look().await.unwrap();
+    let open = "select string_agg(kind, ' ' order by kind) from alert where over_at is null";
+    assert_eq!(read(&world.database, open).await, "balance_low runway_short");
+
+    let newer = "insert into config_version (hash, body, published_at, published_by)
+                 values ('newer', 'x', now(), 'another node')";
+    run(&world.database, newer).await.unwrap();
+    let turned = "update provider set balance = 50, hours_left = 7, breaker = 'open', breaker_until = now();
+                  update dispatch set frozen_at = now()";
+    run(&world.database, turned).await.unwrap();
+    node.alerts.look().await.unwrap();
+    // What the database alone says is told as ever, or nobody would tell it where no node can adopt the newest.
+    assert_eq!(read(&world.database, open).await, "balance_low dispatch_frozen runway_short");
+
+    run(&world.database, "delete from config_version where hash = 'newer'").await.unwrap();
+    node.alerts.look().await.unwrap();
+    assert_eq!(read(&world.database, open).await, "breaker_open dispatch_frozen");
 }

@@ -162,7 +162,7 @@ fn only_what_can_be_decided_is_offered() {
     };
     for state in LegState::ALL {
         let expected = match state {
-            LegState::Ready | LegState::Leased | LegState::Parked => "order cancel 7",
+            LegState::Ready | LegState::Leased | LegState::Parked => "order cancel 7 | order reroute 7",
             LegState::InDoubt | LegState::WrittenOff => {
                 "order resolve 7 accepted PANEL_ORDER | order resolve 7 not-placed"
             }

@@ -285,3 +285,40 @@ async fn most_doubts_end_by_themselves_within_ten_minutes_and_none_wrongly() {
     }
     world.audit().await;
 }
+
+/// A backup was put in place of the database: its customers may have what they paid for, by whoever went on.
+#[tokio::test]
+async fn a_restored_copy_gives_nothing_up_while_it_is_frozen_and_waits_anew_from_its_thaw() {
+    use panelgate::domain::clock::Clock;
+    use panelgate::orders::restored;
+    use panelgate::store::gates;
+
+    let world = world("in_doubt_policy = \"refund\"\nin_doubt_refund_after_h = 6\n").await;
+    let order = lost(&world, "100").await;
+    world.pass(1, 3_600).await;
+    let mut tx = world.house.store.begin().await.unwrap();
+    restored::settle_in(&mut tx, world.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    world.pass(10 * 24, 3_600).await;
+    assert!(world.status(order).await.contains(r#""status":"Processing""#));
+    assert_eq!(legs(&world.database).await, "a in_doubt");
+
+    let mut tx = world.house.store.begin().await.unwrap();
+    assert!(gates::freeze(&mut tx, false, world.clock.now()).await.unwrap());
+    tx.commit().await.unwrap();
+    world.pass(20, 900).await;
+    assert_eq!(legs(&world.database).await, "a in_doubt", "five hours after the thaw");
+    // Looked into at that very moment, and not at the next day's look.
+    world.pass(80, 900).await;
+    assert_eq!(legs(&world.database).await, "a written_off");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_freeze_by_a_person_gives_doubts_up_as_ever() {
+    let world = world("in_doubt_policy = \"refund\"\nin_doubt_refund_after_h = 6\n").await;
+    lost(&world, "100").await;
+    crate::routes::freeze(&world, true).await;
+    world.pass(7, 3_600).await;
+    assert_eq!(legs(&world.database).await, "a written_off");
+}

@@ -248,6 +248,19 @@ fn every_kind_of_change_of_a_panel_or_a_setting_is_told_and_no_secret() {
 }
 
 #[test]
+fn how_long_orders_may_stand_still_is_told_and_no_danger() {
+    let plan = swapped(&[
+        ("B_KEY\"", "B_KEY\"\nstuck_after_h = 24"),
+        ("name = \"Likes\"", "name = \"Likes\"\nstuck_after_h = 9"),
+    ]);
+    let settings: Vec<_> =
+        plan.settings.iter().map(|setting| (setting.what.as_str(), setting.new.as_deref())).collect();
+    assert_eq!(settings, [("[[service]] 2 stuck_after_h", Some("9"))]);
+    assert!(changes(&plan).contains("stuck_after_h"), "{}", changes(&plan));
+    assert_eq!((plan.panels.len(), dangers(&plan).as_str()), (1, ""));
+}
+
+#[test]
 fn every_danger_says_what_where_and_what_to_do() {
     let mut all = String::new();
     for swaps in [

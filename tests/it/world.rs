@@ -287,7 +287,8 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
     let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
     let canceled = house.delivery.cancel(panel, epoch).await.unwrap();
     let refills = house.delivery.refill(panel, epoch).await.unwrap();
-    let left = house.delivery.leave(panel, epoch).await.unwrap();
+    let left = house.delivery.leave(panel, epoch).await.unwrap()
+        + house.delivery.leave_lost_routes(panel, epoch).await.unwrap();
     let unparked = house.delivery.unpark(panel).await.unwrap();
     let legs = house.delivery.lease(panel, epoch, 100).await.unwrap();
     for leg in &legs {

@@ -157,8 +157,8 @@ fn doubt_values(doubts: &DoubtSettings) -> [(&'static str, String); 7] {
     ]
 }
 
-fn settling_values(settling: SettlingSettings) -> [(&'static str, String); 3] {
-    let SettlingSettings { canceled_with_remains, reversal, failed_settles_after_h } = settling;
+fn settling_values(settling: SettlingSettings) -> [(&'static str, String); 4] {
+    let SettlingSettings { canceled_with_remains, reversal, failed_settles_after_h, stuck_after_h } = settling;
     let canceled = match canceled_with_remains {
         CanceledWithRemains::ByCharge => "by_charge",
         CanceledWithRemains::Full => "full",
@@ -173,6 +173,7 @@ fn settling_values(settling: SettlingSettings) -> [(&'static str, String); 3] {
         ("canceled_with_remains", canceled.to_owned()),
         ("reversal", reversal.to_owned()),
         ("failed_settles_after_h", failed_settles_after_h.to_string()),
+        ("stuck_after_h", stuck_after_h.to_string()),
     ]
 }
 

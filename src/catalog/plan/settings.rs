@@ -1,7 +1,11 @@
 //! Settings of the whole gateway before and after an edit.
 
+use std::collections::HashMap;
+
 use crate::catalog::mapping::Mapping;
+use crate::domain::id::ServiceId;
 use crate::domain::limit::LimitSettings;
+use crate::domain::service::ServiceRule;
 
 /// A setting that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,7 @@ pub(super) fn between(old: &Mapping, new: &Mapping) -> Vec<SettingChange> {
     changes.extend(limits_between(&old.limits, limits));
     changes.extend(imports(old, new));
     changes.extend(markups(old, new));
+    changes.extend(patience(old, new));
     changes.retain(|change| change.old != change.new);
     changes
 }
@@ -77,6 +82,17 @@ fn imports(old: &Mapping, new: &Mapping) -> Vec<SettingChange> {
         changes.push(in_another_order(what()));
     }
     changes
+}
+
+/// How long orders of services may stand still, where it differs; services of one side only are told elsewhere.
+fn patience(old: &Mapping, new: &Mapping) -> Vec<SettingChange> {
+    let said = |rule: &ServiceRule| rule.stuck_after_h.map(|hours| hours.to_string());
+    let before: HashMap<ServiceId, &ServiceRule> = old.services.iter().map(|rule| (rule.id, rule)).collect();
+    let change = |rule: &ServiceRule| {
+        let was = before.get(&rule.id)?;
+        Some(SettingChange { what: format!("[[service]] {} stuck_after_h", rule.id), old: said(was), new: said(rule) })
+    };
+    new.services.iter().filter_map(change).collect()
 }
 
 /// Rules of one side only; and their order, which decides between equally particular ones.

@@ -1,35 +1,21 @@
 //! `order`: lists, one order's whole timeline, and what a person decides.
 
 mod decide;
+mod reroute;
 mod show;
+mod wanted;
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, WrongUse, moment, table};
+use crate::cli::answer::{Answer, moment, table};
 use crate::cli::session::Session;
 use crate::domain::id::OrderId;
 use crate::store::show::{self as store, OrderRow, Wanted};
 
-/// Words that `--state` takes beside the orders' own states.
-const MORE_STATES: [&str; 3] = ["review", "parked", "in_doubt"];
-
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// The newest orders, at most 1,000
-    List {
-        /// pending, processing, in_progress, completed, partial, canceled; or review, parked, in_doubt
-        #[arg(long)]
-        state: Option<String>,
-        /// The id or the name of the customer
-        #[arg(long)]
-        customer: Option<String>,
-        /// With a leg at this panel
-        #[arg(long)]
-        provider: Option<String>,
-        /// With exactly this link
-        #[arg(long)]
-        link: Option<String>,
-    },
+    List(wanted::Listing),
     /// Decide an order in doubt, after looking at the panel: `resolve ID accepted PANEL_ORDER`, `resolve ID not-placed`
     Resolve {
         /// The order's id
@@ -56,6 +42,8 @@ pub enum Command {
         /// The order's id
         id: i32,
     },
+    /// Have orders of which provably nothing was placed go by another route: those named, or all that the filters choose
+    Reroute(reroute::Options),
     /// One order: its quote, its legs, what was said to panels, its transfers
     Show {
         /// The order's id
@@ -65,29 +53,12 @@ pub enum Command {
 
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
     match command {
-        Command::List { state, customer, provider, link } => {
-            let known =
-                |word: &&str| crate::domain::order::OrderState::from_word(word).is_some() || MORE_STATES.contains(word);
-            if let Some(word) = state.as_deref().filter(|word| !known(word)) {
-                return Err(WrongUse::because(format!(
-                    "--state {word:?} is none; there are: pending, processing, in_progress, completed, partial, canceled, review, \
-                     parked, in_doubt"
-                )));
-            }
-            let customer = match customer {
-                Some(customer) => Some(session.customer(&customer).await?.id),
-                None => None,
-            };
-            if let Some(provider) = &provider {
-                session.panel(provider).await?;
-            }
-            let wanted = Wanted { state, customer, provider, link, order: None };
-            list(session, &wanted).await
-        }
+        Command::List(listing) => list(session, &listing.wanted(session).await?).await,
         Command::Resolve { id, finding } => decide::resolve(session, OrderId(id), finding).await,
         Command::Settle { id, ended } => decide::settle(session, OrderId(id), &ended).await,
         Command::Refund { id, amount } => decide::refund(session, OrderId(id), &amount).await,
         Command::Cancel { id } => decide::cancel(session, OrderId(id)).await,
+        Command::Reroute(options) => reroute::run(session, options).await,
         Command::Show { id } => show::timeline(session, OrderId(id)).await,
     }
 }

@@ -82,7 +82,7 @@ impl<'a> Timeline<'a> {
 
 /// One order, for people and for scripts.
 pub async fn timeline(session: &Session, id: OrderId) -> anyhow::Result<Answer> {
-    let wanted = Wanted { order: Some(id), ..Wanted::default() };
+    let wanted = Wanted { orders: Some(vec![id]), ..Wanted::default() };
     let Some(order) = show::list(&session.store, &wanted).await?.into_iter().next() else {
         anyhow::bail!("there is no order {id}; `{} order list` shows the newest", session.globals.again());
     };
