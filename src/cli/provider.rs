@@ -177,6 +177,7 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
             "paused": row.paused, "breaker": row.breaker, "breaker_until": row.breaker_until.map(moment),
             "breaker_cause": (row.breaker != "shut").then_some(&row.breaker_cause),
             "rests_until": row.rests_until.filter(|until| *until > now).map(moment),
+            "request_id_proven": proofs.iter().any(|proof| proof.provider == row.id.0 && proof.outcome == "honoured"),
             "request_id_proof": proofs.iter().find(|proof| proof.provider == row.id.0).map(of_proof),
             "statuses_failed": row.statuses_failed,
             "status_batch_learned": batch_learned(row, now),

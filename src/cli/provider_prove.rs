@@ -10,7 +10,7 @@ use crate::cli::check;
 use crate::cli::session::Session;
 use crate::config;
 use crate::domain::clock::{SharedClock, SystemClock};
-use crate::domain::id::ProviderId;
+use crate::domain::id::{PanelOrder, ProviderId};
 use crate::domain::money::Money;
 use crate::domain::proof::{Outcome, Proof};
 use crate::domain::provider::{PanelDialect, ProviderSettings};
@@ -153,8 +153,7 @@ fn twice(cost: Money) -> String {
 }
 
 fn told(session: &Session, id: &ProviderId, wish: &Wish, proof: &Proof) -> String {
-    let name =
-        |order: &Option<crate::domain::id::PanelOrder>| order.as_ref().map_or("none".to_owned(), ToString::to_string);
+    let name = |order: &Option<PanelOrder>| order.as_ref().map_or("none".to_owned(), ToString::to_string);
     let (first, second, cost) = (name(&proof.first), name(&proof.second), wish.cost);
     let words = &proof.words;
     match proof.outcome {

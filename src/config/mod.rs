@@ -30,6 +30,7 @@ use toml::de::DeTable;
 use crate::catalog::mapping::Mapping;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::id::ConfigHash;
+use crate::domain::provider::ProviderSettings;
 
 pub use added::{NewService, with_services};
 pub use alerts::{AlertSettings, AlertsError, webhook};
@@ -199,7 +200,7 @@ pub fn read_on(
 }
 
 /// What a person is told of a panel of which nothing says that it knows adds by their names.
-fn unproven(provider: &crate::domain::provider::ProviderSettings) -> String {
+fn unproven(provider: &ProviderSettings) -> String {
     let id = &provider.id;
     format!(
         "provider \"{id}\": dialect notpanel without honours_request_id = true: its doubts go by the other checks until \

@@ -83,7 +83,7 @@ impl Delivery {
             Verdict::InDoubt => in_doubt(&mut tx, &leg, "the answer does not tell whether it was placed", now).await?,
         }
         match unknown_words {
-            Some(text) => mind_unknown_words(&mut tx, settings, (&leg, attempt), &text, now).await?,
+            Some(text) => mind_unknown_words(&mut tx, settings, &leg, &text, now).await?,
             None if speaker == Speaker::Panel => mind(&mut tx, settings, leg.order, &said.verdict, now).await?,
             None => {}
         }

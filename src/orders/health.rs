@@ -94,14 +94,14 @@ pub(super) async fn mind(
 pub(super) async fn mind_unknown_words(
     tx: &mut Tx,
     settings: &ProviderSettings,
-    (leg, attempt): (&LockedLeg, i32),
+    leg: &LockedLeg,
     text: &str,
     now: Instant,
 ) -> Result<(), StoreError> {
     let provider = &settings.id;
     let folded = text.trim().to_lowercase();
     let kept = &folded[..folded.floor_char_boundary(WORD_BYTES_MAX)];
-    if refusals::keep_text(tx, provider, (leg.id, attempt), kept, now).await? {
+    if refusals::keep_text(tx, provider, leg.id, leg.attempt, kept, now).await? {
         tracing::warn!(
             %provider, order = %leg.order, unknown_words = ?kept,
             "the panel refused an order in words that nobody listed: what they mean goes to [provider.words]; \

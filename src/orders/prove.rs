@@ -17,7 +17,7 @@ use crate::domain::wish::Details;
 use crate::ledger;
 use crate::store::proofs::{self, Asking};
 use crate::store::{Store, StoreError, customers};
-use crate::upstream::Panel;
+use crate::upstream::{Panel, unknown_refusal};
 
 /// What is to be bought for it, and by whom.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ fn judged(first: &Evidence, second: &Evidence, retold: &Retold) -> Proof {
         Verdict::Refused(_) => (Outcome::NotHonoured, 1, 0),
         Verdict::InDoubt if *retold == Retold::OfAnother => (Outcome::NotHonoured, 1, 0),
         // Whole words of an error are an answer; what may have been bought besides is not known.
-        Verdict::InDoubt if crate::upstream::unknown_refusal(second).is_some() => (Outcome::NotHonoured, 1, 1),
+        Verdict::InDoubt if unknown_refusal(second).is_some() => (Outcome::NotHonoured, 1, 1),
         Verdict::InDoubt => (Outcome::Lost, 1, 1),
         Verdict::NeverSent => (Outcome::Lost, 1, 0),
     };

@@ -20,6 +20,8 @@ use crate::upstream::{Failure, Panel, RefillAnswer, RefillRow};
 
 /// Refills sent in one round.
 const SENT_MAX: usize = 5;
+/// Refills that may fail alone before any other is told of: then it is the panel that fails.
+const FAILED_ALONE_MAX: usize = 3;
 /// Before what never left is sent again.
 const UNSENT_WAIT: TimeDelta = TimeDelta::seconds(30);
 
@@ -178,7 +180,7 @@ impl Delivery {
             return Ok(due.len());
         }
         let ids: Vec<PanelRefill> = here.iter().map(|due| due.panel_refill.clone()).collect();
-        let (rows, ended) = ask(panel, &ids).await;
+        let Told { rows, ended } = ask_where(panel, &ids).await;
         if let Some(failure) = &ended {
             tracing::warn!(provider = %settings.id, refills = ids.len(), told = rows.len(), %failure, "a panel told nothing more of refills");
         }
@@ -211,26 +213,46 @@ impl Delivery {
     }
 }
 
-/// Asks where refills stand, in halves where a batch is not answered, each by itself; and why it ended, if it did before
-/// all were asked about: as with orders.
-async fn ask(panel: &Panel, refills: &[PanelRefill]) -> (Vec<(PanelRefill, RefillRow)>, Option<Failure>) {
-    let mut rows = Vec::with_capacity(refills.len());
+/// What questions about refills told, and why they ended, if they did before all were asked about.
+struct Told {
+    rows: Vec<(PanelRefill, RefillRow)>,
+    ended: Option<Failure>,
+}
+
+/// Asks where refills stand, in halves where a batch is not answered, each by itself. One that fails alone tells something
+/// of itself only where the panel tells of others.
+async fn ask_where(panel: &Panel, refills: &[PanelRefill]) -> Told {
+    let mut told = Told { rows: Vec::with_capacity(refills.len()), ended: None };
+    let mut failed_alone = Vec::new();
     let mut waiting = vec![refills];
     for _ in 0..statuses::QUESTIONS_MAX {
         let Some(asked) = waiting.pop() else { break };
-        match panel.refill_status(asked).await {
-            Ok(told) => rows.extend(told),
-            Err(failure) if statuses::may_go_on(panel, &failure) && asked.len() > 1 => {
-                let (first, second) = asked.split_at(asked.len().div_ceil(2));
-                waiting.extend([second, first]);
+        let failure = match panel.refill_status(asked).await {
+            Ok(rows) => {
+                told.rows.extend(rows);
+                continue;
             }
-            Err(failure) if statuses::may_go_on(panel, &failure) && !rows.is_empty() => {
-                rows.extend(asked.iter().map(|id| (id.clone(), RefillRow::Unclear(failure.words.clone()))));
-            }
-            Err(failure) => return (rows, Some(failure)),
+            Err(failure) => failure,
+        };
+        if !statuses::may_go_on(panel, &failure) {
+            told.ended = Some(failure);
+            break;
+        }
+        if asked.len() > 1 {
+            let (first, second) = asked.split_at(asked.len().div_ceil(2));
+            waiting.extend([second, first]);
+            continue;
+        }
+        failed_alone.extend(asked.iter().map(|id| (id.clone(), RefillRow::Unclear(failure.words.clone()))));
+        if told.rows.is_empty() && failed_alone.len() >= FAILED_ALONE_MAX {
+            told.ended = Some(failure);
+            break;
         }
     }
-    (rows, None)
+    if !told.rows.is_empty() {
+        told.rows.extend(failed_alone);
+    }
+    told
 }
 
 /// When a refill is given up of which nothing can be asked.

@@ -26,6 +26,8 @@ const PUZZLES_MAX: i32 = 3;
 /// Answers in a row that named no status of the order, before a person is asked.
 const SILENCES_MAX: i32 = 10;
 
+/// How long a panel is given after a round that failed, at most.
+const NEXT_ROUND_S_MAX: i64 = 60;
 /// How long it is remembered that a panel answers no larger batches.
 pub const BATCH_REMEMBERED: TimeDelta = TimeDelta::hours(24);
 /// Within so long a panel must have told of another order before the silence about one is that order's.
@@ -111,7 +113,7 @@ impl Delivery {
         let mut round = statuses::ask(panel, &ids, batch as usize, statuses::QUESTIONS_MAX).await;
 
         let now = self.clock.now();
-        let wait = TimeDelta::seconds(i64::from(settings.status_every_s).max(1));
+        let wait = TimeDelta::seconds(i64::from(settings.status_every_s).clamp(1, NEXT_ROUND_S_MAX));
         if let Some(batch) = round.batch_learned.and_then(|batch| u32::try_from(batch).ok()) {
             tracing::warn!(provider = %settings.id, batch, "the panel answers no larger status questions: it is asked in such for a day");
             statuses_of::learn_batch(&self.store, &settings.id, batch, now).await?;

@@ -112,7 +112,7 @@ pub async fn import(
     let mut seen = HashSet::new();
     let services: Vec<_> = services.iter().filter(|row| seen.insert(&row.service)).cloned().collect();
     let listed = Columns::of(&services);
-    let absent = shrunk::absent(tx, (provider, account), &listed.services, now).await?;
+    let absent = shrunk::absent(tx, provider, account, &listed.services, now).await?;
     let moved = moves::note(tx, provider, &listed, &absent.gone, now).await?;
     let gone = shrunk::mark(tx, provider, &absent, now).await?;
     let kept = keep(tx, provider, &listed, jump, now).await?;

@@ -86,7 +86,8 @@ pub async fn forget(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError
 pub async fn keep_text(
     tx: &mut Tx,
     provider: &ProviderId,
-    (leg, attempt): (LegId, i32),
+    leg: LegId,
+    attempt: i32,
     text: &str,
     now: Instant,
 ) -> Result<bool, StoreError> {

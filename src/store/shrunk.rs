@@ -23,7 +23,8 @@ pub(super) struct Absent {
 /// Judges what a reading is without. What another account does not list is gone at once: it is another catalogue.
 pub(super) async fn absent(
     tx: &mut Tx,
-    (provider, account): (&ProviderId, &str),
+    provider: &ProviderId,
+    account: &str,
     listed: &[String],
     now: Instant,
 ) -> Result<Absent, StoreError> {

@@ -149,7 +149,7 @@ pub async fn between_house(
     order: OrderId,
     at: Instant,
 ) -> Result<(), StoreError> {
-    between(tx, (debit, credit), amount, reason, Some(order), at).await
+    between(tx, debit, credit, amount, reason, Some(order), at).await
 }
 
 /// The same of what is no order's.
@@ -161,12 +161,13 @@ pub async fn of_the_house(
     reason: Reason,
     at: Instant,
 ) -> Result<(), StoreError> {
-    between(tx, (debit, credit), amount, reason, None, at).await
+    between(tx, debit, credit, amount, reason, None, at).await
 }
 
 async fn between(
     tx: &mut Tx,
-    (debit, credit): (&Account, &Account),
+    debit: &Account,
+    credit: &Account,
     amount: Money,
     reason: Reason,
     order: Option<OrderId>,

@@ -23,9 +23,10 @@ impl Mirror {
         let panel_key = seller.key_speaking(tongue).await;
         let block = format!(
             "[[provider]]\nid = \"m\"\ndialect = \"{}\"\nurl = \"{}\"\nkey_env = \"K\"\ncurrency = \"USD\"\n\
-             requests_per_second = 1000\nstatus_every_s = 10\n[[markup]]\npercent = \"25\"\n",
+             requests_per_second = 1000\nstatus_every_s = 10\n{}[[markup]]\npercent = \"25\"\n",
             dialect.word(),
-            seller.url()
+            seller.url(),
+            if dialect == PanelDialect::Notpanel { "honours_request_id = true\n" } else { "" }
         );
         let services = block + &all_of("m");
         let buyer = World::build(Plan { panels: Vec::new(), services, panel_key, ..Plan::default() }).await;

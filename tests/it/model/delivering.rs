@@ -121,7 +121,7 @@ async fn mark_only(life: &mut Life, hand: &InHand, answer: Answer, marked: bool)
 /// What the panel does so that it comes to this.
 fn add(life: &Life, hand: &InHand, answer: Answer) -> Add {
     let (places, says) = match answer {
-        Answer::AcceptedAmid => (true, Some((502, r#"{"error":"Bad link","order":$id}"#.to_owned()))),
+        Answer::AcceptedAmid => (true, Some((502, r#"{"error":null,"order":$id}"#.to_owned()))),
         Answer::Refused(class) => (false, Some((200, format!("{{\"error\":\"{}\"}}", text(class))))),
         Answer::Garbled { placed } => (placed, Some((200, "<html>Welcome</html>".to_owned()))),
         Answer::Broken { placed } => (placed, Some((502, r#"{"error":"Bad link"}"#.to_owned()))),
@@ -248,7 +248,14 @@ pub async fn poll(life: &mut Life, panel: usize, words: &[Word]) -> Lived {
         (memory.rows, memory.asked) = (rows, Vec::new());
     }
     life.world.house.delivery.track(&life.world.house.panels[panel], epoch).await?;
-    let asked = std::mem::take(&mut life.panels[panel].memory().asked);
+    let mut asked = std::mem::take(&mut life.panels[panel].memory().asked);
+    // A panel that tells of no order at all tells nothing of any, however often it is asked.
+    let is_missing = |id: &String| {
+        life.reference.owner(panel, id).is_some_and(|order| matches!(word_for(order).said, Said::Missing))
+    };
+    if asked.iter().all(is_missing) {
+        asked.clear();
+    }
     for id in asked {
         let order = life.reference.owner(panel, &id);
         let watched = order.filter(|order| life.reference.orders[*order].legs.iter().any(|leg| leg.watch.is_some()));

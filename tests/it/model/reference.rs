@@ -287,8 +287,8 @@ impl Reference {
         let parks = match class {
             Link | Quantity | Parameters => return self.ends_unplaced(order),
             Active if !waited => true,
-            Money | Key | RateLimit => !self.goes_on(order),
-            Active | Service | Action => {
+            Money | Key | RateLimit | Action => !self.goes_on(order),
+            Active | Service => {
                 if !self.goes_on(order) {
                     self.ends_unplaced(order);
                 }

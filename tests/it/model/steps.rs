@@ -70,7 +70,7 @@ pub enum Step {
 pub enum Answer {
     /// Taken, and said so.
     Accepted,
-    /// Taken, and said so beside an error of the server.
+    /// Taken, and said so under a server's own error.
     AcceptedAmid,
     /// Refused with a text that proves it.
     Refused(RefusalClass),
