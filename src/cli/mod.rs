@@ -21,6 +21,7 @@ mod panel_sim;
 mod place;
 mod plan;
 mod provider;
+mod provider_list;
 mod provider_probe;
 mod provider_prove;
 mod replace;
