@@ -172,6 +172,8 @@ async fn an_end_that_cannot_be_a_doubts_is_believed(
 async fn where_ids_grow_an_id_outside_of_the_doubts_gap_is_believed() {
     let world = World::build(Plan { provider: KNOWN, ..Plan::default() }).await;
     sold(&world).await;
+    // Nobody asks about it before the doubt is there.
+    run(&world.database, "update watch set next_at = '2100-01-01'").await.unwrap();
     world.turn(20);
     sold(&world).await;
     world.panel().set_faults("drop".parse().unwrap());
@@ -183,6 +185,7 @@ async fn where_ids_grow_an_id_outside_of_the_doubts_gap_is_believed() {
     run(&world.database, "update panel_order set address = 'before.example' where leg_id = (select min(id) from leg)")
         .await
         .unwrap();
+    run(&world.database, "update watch set next_at = accepted_at").await.unwrap();
     world.pass(3, 10).await;
     assert_eq!(legs(&world.database).await, "a ended, a ended, a in_doubt, a ended");
 }
