@@ -21,13 +21,13 @@ create table request_id_proof (
     second_order text,
     -- Orders that the panel took for certain, and those that it may have taken besides.
     bought       integer not null default 0,
-    in_doubt     integer not null default 2,
+    in_doubt     integer not null default 3,
     constraint request_id_proof_pk primary key (id),
     constraint request_id_proof_outcome check (outcome in ('lost', 'refused', 'not_honoured', 'honoured')),
     constraint request_id_proof_proves check (
-        outcome <> 'honoured' or (first_order = second_order and bought = 1 and in_doubt = 0)
+        outcome <> 'honoured' or (first_order = second_order and bought = 2 and in_doubt = 0)
     ),
-    constraint request_id_proof_counts check (bought >= 0 and in_doubt >= 0 and bought + in_doubt <= 2)
+    constraint request_id_proof_counts check (bought >= 0 and in_doubt >= 0 and bought + in_doubt <= 3)
 );
 
 create index request_id_proof_of_account on request_id_proof (provider, account, id);

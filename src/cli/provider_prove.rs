@@ -1,7 +1,6 @@
 //! `provider prove`: one small order asked for twice under one name, at the house's cost.
 
 use std::io::{IsTerminal, Write as _};
-use std::sync::Arc;
 
 use serde_json::json;
 
@@ -9,7 +8,7 @@ use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::check;
 use crate::cli::session::Session;
 use crate::config;
-use crate::domain::clock::{SharedClock, SystemClock};
+use crate::domain::clock::SharedClock;
 use crate::domain::id::{PanelOrder, ProviderId};
 use crate::domain::money::Money;
 use crate::domain::proof::{Outcome, Proof};
@@ -64,7 +63,7 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
     }
 
     let key = config::secret(&settings, &config::surroundings()).map_err(|why| WrongUse::because(why.to_string()))?;
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock: SharedClock = session.store.clock();
     let panel = Panel::new(settings, key)?;
     // No order goes to a panel that did not answer a harmless question first.
     if let Err(failure) = panel.balance().await {
@@ -131,16 +130,18 @@ async fn wish(session: &Session, id: &ProviderId, options: &Options) -> anyhow::
 fn is_meant(settings: &ProviderSettings, wish: &Wish) -> anyhow::Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(WrongUse::because("it buys at the panel, perhaps twice, and nobody is there to ask: say --yes"));
+        return Err(WrongUse::because(
+            "it buys at the panel, perhaps three times, and nobody is there to ask: say --yes",
+        ));
     }
     let (id, cost) = (&settings.id, wish.cost);
     let mut out = std::io::stderr();
     write!(
         out,
-        "This buys {} of service {} at {id} for {cost}, and buys it twice where the panel does not know\nits request_id again: {} at most. Go on? [y/N] ",
+        "This buys {} of service {} at {id} twice, for {cost} each, and a third time where the panel does not\nknow its request_id again: {} at most. Go on? [y/N] ",
         wish.units,
         wish.service,
-        twice(cost)
+        three_times(cost)
     )?;
     out.flush()?;
     let mut answer = String::new();
@@ -148,8 +149,9 @@ fn is_meant(settings: &ProviderSettings, wish: &Wish) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-fn twice(cost: Money) -> String {
-    cost.plus(cost).map_or_else(|_| "twice that".to_owned(), |both| both.to_string())
+fn three_times(cost: Money) -> String {
+    let all = cost.plus(cost).and_then(|both| both.plus(cost));
+    all.map_or_else(|_| "three times that".to_owned(), |all| all.to_string())
 }
 
 fn told(session: &Session, id: &ProviderId, wish: &Wish, proof: &Proof) -> String {
@@ -158,21 +160,23 @@ fn told(session: &Session, id: &ProviderId, wish: &Wish, proof: &Proof) -> Strin
     let words = &proof.words;
     match proof.outcome {
         Outcome::Honoured => format!(
-            "proven: {id} answered twice with order {first}; doubts there are asked again from now on. It was bought once, \
-             for {cost}, booked as cost without an order"
+            "proven: {id} answered twice with order {first}, and another request_id with another; doubts there are asked again \
+             from now on. Two were bought, for {cost} each, booked as cost without an order"
         ),
-        Outcome::NotHonoured if proof.bought == 2 => format!(
-            "not honoured: {id} made two orders of one request_id, {first} and {second}; both were bought, for {cost} each, \
-             booked as cost without an order. Cancel one there; doubts there are never asked again"
+        Outcome::NotHonoured if proof.second.is_some() => format!(
+            "not honoured: {id} made two orders of one request_id, {first} and {second}; {} were bought in all, for {cost} \
+             each, booked as cost without an order. Doubts there are never asked again",
+            proof.bought
         ),
         Outcome::NotHonoured => format!(
-            "not honoured: {id} gave order {first}, and the second time an error instead of it: {words}\nOne was bought for \
-             {cost}{}; doubts there are never asked again",
+            "not honoured: {id} gave order {first}, and the second time an error instead of it: {words}\n{} were bought for \
+             {cost} each{}; doubts there are never asked again",
+            proof.bought,
             if proof.in_doubt > 0 { "; look there whether there is a second" } else { "" }
         ),
         Outcome::Refused => format!("not proven, and nothing was bought: {id} refused, or was not reached: {words}"),
         Outcome::Lost => format!(
-            "not proven: an answer was lost ({words}). Orders known: {first}. Look at {id} for orders of service {} with {} \
+            "not proven: {words}. Orders known: {first}. Look at {id} for orders of service {} with {} \
              units to {}: there may be {} that nobody counted; `{} treasury drift` shows what is missing. Nothing is tried \
              again by itself",
             wish.service,

@@ -3,7 +3,7 @@
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::money::{ExchangeRate, Money};
-use crate::domain::provider::{PanelStatus, RefusalClass};
+use crate::domain::provider::PanelStatus;
 use crate::domain::settlement::Report;
 
 /// A panel's charge may differ from what was expected by this part: a price that moved a little, a rounding.
@@ -22,8 +22,10 @@ pub struct Sought {
     pub exchange: ExchangeRate,
     /// How many units; none for packages.
     pub units: Option<u64>,
-    /// When the intent to send was committed.
+    /// When the intent to send was committed the first time.
     pub sent_at: Instant,
+    /// And the last time, where it was asked for again.
+    pub last_sent_at: Instant,
     /// Since when it is in doubt.
     pub doubted_at: Instant,
 }
@@ -65,8 +67,6 @@ impl Sought {
 pub enum Retold {
     /// It has the order, or has it now; there is one under this name.
     Placed(PanelOrder),
-    /// It had nothing under this name, and refuses for this.
-    NotPlaced(RefusalClass),
     /// It has something else under this name: a person must look.
     OfAnother,
     /// Nothing.
@@ -130,7 +130,7 @@ mod tests {
         let cost = Money::parse("1.00").unwrap();
         let exchange = ExchangeRate::from_decimal(1.into());
         let (leg, order, units) = (LegId(1), OrderId(1), Some(100));
-        let sought = Sought { leg, order, cost, exchange, units, sent_at: at, doubted_at: at };
+        let sought = Sought { leg, order, cost, exchange, units, sent_at: at, last_sent_at: at, doubted_at: at };
         let said = |charge: Option<&str>, remains| Report {
             status: PanelStatus::InProgress,
             status_text: String::new(),

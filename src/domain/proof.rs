@@ -5,7 +5,7 @@ use crate::domain::id::PanelOrder;
 /// What came of asking twice under one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// An answer was lost: nothing is proven.
+    /// An answer was lost, or does not tell names apart from what was asked: nothing is proven.
     Lost,
     /// The first was refused, or never left: nothing was bought, and nothing is proven.
     Refused,

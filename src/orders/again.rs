@@ -4,42 +4,71 @@
 //! The intent is committed first, as for any sending: meanwhile nobody else can decide the doubt, and a process that dies
 //! leaves a doubt again. It is asked for again only where the first asking is known to have had its name, and is over.
 
+use chrono::TimeDelta;
+
 use crate::domain::doubt::{Retold, Rung, RungVerdict, Sought};
 use crate::domain::leg::{Evidence, LeasedLeg, LegState};
 use crate::domain::proof::Outcome;
 use crate::domain::provider::{PanelDialect, ProviderSettings};
+use crate::orders::conclude::Speaker;
 use crate::orders::health::mind;
+use crate::orders::submit::Conclusions;
 use crate::orders::{Delivery, submit, track};
 use crate::store::legs::Witness;
-use crate::store::{StoreError, cancels, doubts, legs, orders, proofs};
+use crate::store::{StoreError, doubts, legs, orders, proofs};
 use crate::upstream::Panel;
+
+/// For so long after the first asking it is repeated: names that were forgotten would buy anew.
+const REPEATED_FOR: TimeDelta = TimeDelta::minutes(30);
+
+/// What became of asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Nothing was asked.
+    NotAsked,
+    /// It was, and told nothing.
+    Asked,
+    /// The doubt is over.
+    EndedTheDoubt,
+}
 
 /// What a person is told who must decide.
 const OF_ANOTHER: &str = "the panel has something else under this order's request_id";
 
 impl Delivery {
-    /// Asks for an order in doubt again, where that can place nothing twice. Whether the doubt is over.
-    pub(super) async fn ask_again(&self, panel: &Panel, sought: &Sought, epoch: i64) -> Result<bool, StoreError> {
+    /// Asks for an order in doubt again, where that can place nothing twice.
+    pub(super) async fn ask_again(&self, panel: &Panel, sought: &Sought, epoch: i64) -> Result<Repeat, StoreError> {
         // Whoever asked first may still be waiting for the answer.
         if sought.sent_at >= submit::overdue(panel.settings(), self.clock.now()) {
-            return Ok(false);
+            return Ok(Repeat::NotAsked);
         }
         if !self.honours_request_id(panel).await? {
-            return Ok(false);
+            return Ok(Repeat::NotAsked);
         }
         let leg = doubts::as_sent(&self.store, sought.leg).await?;
-        let Some(request_id) = panel.request_id(&leg) else { return Ok(false) };
+        let Some(request_id) = panel.request_id(&leg) else { return Ok(Repeat::NotAsked) };
         let slot = panel.slot().await;
         if Self::is_left_alone(panel) {
-            return Ok(false);
+            return Ok(Repeat::NotAsked);
         }
-        let Some(leave_by) = self.leave_by(&panel.settings().id, epoch) else { return Ok(false) };
-        if !doubts::mark_again(&self.store, &leg, &request_id, epoch, self.clock.now()).await? {
-            return Ok(false);
+        // A name is remembered for some time, and nobody knows for how long.
+        let sent_min = self.clock.now() - REPEATED_FOR;
+        let Some(leave_by) = self.leave_by(&panel.settings().id, epoch) else { return Ok(Repeat::NotAsked) };
+        if !doubts::mark_again(&self.store, &leg, &request_id, epoch, sent_min, self.clock.now()).await? {
+            return Ok(Repeat::NotAsked);
         }
         let (said, retold) = panel.add_again(slot, &leg, leave_by).await;
         tracing::info!(order = %leg.order, provider = %leg.route.provider, ?retold, "a doubt was asked for again");
-        self.conclude_again(panel.settings(), &leg, &said, &retold).await
+
+        let mut conclusions = Conclusions::default();
+        loop {
+            match self.conclude_again(panel.settings(), &leg, &said, &retold).await {
+                Err(error) if conclusions.may_be_tried_again(&error).await => {}
+                Err(error) => return Err(error),
+                Ok(true) => return Ok(Repeat::EndedTheDoubt),
+                Ok(false) => return Ok(Repeat::Asked),
+            }
+        }
     }
 
     /// Whether the panel is known to answer a name that it was told before with the order that it has: by the operator's
@@ -57,7 +86,7 @@ impl Delivery {
         })
     }
 
-    /// Writes down what the panel told of the first asking, and draws the conclusion.
+    /// Writes down what the panel told of the first asking, and draws the conclusion. Whether the doubt is over.
     async fn conclude_again(
         &self,
         settings: &ProviderSettings,
@@ -69,29 +98,27 @@ impl Delivery {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, asked.leg).await?;
         if leg.state != LegState::Sending || leg.attempt != asked.attempt {
+            tx.rollback().await?;
             tracing::warn!(leg = %leg.id, verdict = said.verdict.word(), "an answer came for a leg that moved on");
+            // An id is evidence, however late; what else is said of a name tells nothing.
+            if let Retold::Placed(_) = retold {
+                self.write_down(settings, leg.id, asked.attempt, said, Speaker::Panel).await?;
+            }
             return Ok(true);
         }
+
         let verdict = match retold {
             Retold::Placed(id) => {
                 legs::record(&mut tx, leg.id, leg.attempt, said, now).await?;
                 let first_ask = track::next_ask(settings, now, now);
                 if self.take_over(&mut tx, &leg, (id, Witness::Panel), first_ask, now).await? {
+                    mind(&mut tx, settings, leg.order, &said.verdict, now).await?;
                     RungVerdict::Placed
                 } else {
                     doubts::still(&mut tx, &leg).await?;
                     orders::review(&mut tx, leg.order, "the panel gave an id that another of our orders has").await?;
                     RungVerdict::Unknown
                 }
-            }
-            Retold::NotPlaced(class) => {
-                legs::record(&mut tx, leg.id, leg.attempt, said, now).await?;
-                if cancels::is_asked(&mut tx, leg.order).await? {
-                    self.end_refused(&mut tx, &leg, "canceled by its customer; nothing was placed", now).await?;
-                } else {
-                    self.refused(&mut tx, settings, &leg, *class, now).await?;
-                }
-                RungVerdict::NotPlaced
             }
             Retold::OfAnother => {
                 doubts::still(&mut tx, &leg).await?;
@@ -103,11 +130,8 @@ impl Delivery {
                 RungVerdict::Unknown
             }
         };
-        if verdict != RungVerdict::Unknown {
-            mind(&mut tx, settings, leg.order, &said.verdict, now).await?;
-        }
         doubts::climbed(&mut tx, leg.id, Rung::RequestId, verdict, &said.words, now).await?;
         tx.commit().await?;
-        Ok(verdict != RungVerdict::Unknown)
+        Ok(verdict == RungVerdict::Placed)
     }
 }

@@ -68,6 +68,10 @@ impl Delivery {
             return taken_after_all(tx, &leg, attempt, said, now).await;
         }
         let unknown_words = unknown_refusal(said).filter(|_| speaker == Speaker::Panel);
+        if is_of_an_earlier_asking(&leg, &said.verdict, speaker) {
+            tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "what came of a first asking tells nothing of the later ones");
+            return Ok(());
+        }
         let said = Evidence { verdict: believed(&leg, &said.verdict), ..said.clone() };
         legs::record(&mut tx, leg.id, attempt, &said, now).await?;
         match &said.verdict {
@@ -75,8 +79,8 @@ impl Delivery {
             Verdict::Refused(_) | Verdict::NeverSent if leg.state == LegState::WrittenOff => {
                 never_placed(&mut tx, &leg, now).await?;
             }
-            Verdict::Refused(_) | Verdict::NeverSent if cancels::is_asked(&mut tx, leg.order).await? => {
-                self.end_refused(&mut tx, &leg, "canceled by its customer; nothing was placed", now).await?;
+            Verdict::Refused(_) | Verdict::NeverSent if self.is_wanted_back(&mut tx, &leg).await? => {
+                self.end_refused(&mut tx, &leg, "wanted back by its customer; nothing was placed", now).await?;
             }
             Verdict::Refused(class) => self.refused(&mut tx, settings, &leg, *class, now).await?,
             Verdict::NeverSent => self.never_sent(&mut tx, &leg, now).await?,
@@ -227,7 +231,21 @@ async fn taken_after_all(
     now: Instant,
 ) -> Result<(), StoreError> {
     let Verdict::Accepted(id) = &said.verdict else { return Ok(()) };
-    if leg.state != LegState::Refused || leg.attempt != attempt {
+    if leg.attempt != attempt {
+        return Ok(());
+    }
+    let is_followed = matches!(leg.state, LegState::Accepted | LegState::Ended);
+    if is_followed && leg.panel_order.as_ref() != Some(id) {
+        tracing::error!(order = %leg.order, leg = %leg.id, panel_order = %id, "the panel has the order twice; cancel one of them there");
+        orders::review(
+            &mut tx,
+            leg.order,
+            "the panel took it a second time, under another id: cancel one of them there",
+        )
+        .await?;
+        return Ok(tx.commit().await?);
+    }
+    if leg.state != LegState::Refused {
         return Ok(());
     }
     legs::record(&mut tx, leg.id, attempt, said, now).await?;
@@ -235,6 +253,13 @@ async fn taken_after_all(
     tx.commit().await?;
     tracing::error!(order = %leg.order, leg = %leg.id, panel_order = %id, "the panel took an order that was found not placed; cancel it there");
     Ok(())
+}
+
+/// Whether what the panel said, or did not hear, of a first asking comes late, after the order was asked for again: only an
+/// id tells of all of them.
+fn is_of_an_earlier_asking(leg: &LockedLeg, verdict: &Verdict, speaker: Speaker) -> bool {
+    let tells_of_all = matches!(verdict, Verdict::Accepted(_));
+    leg.repeats > 0 && speaker == Speaker::Panel && !tells_of_all
 }
 
 /// After an answer that was lost, an order that is still running on the link may be this very one: that proves nothing.

@@ -18,6 +18,7 @@ use crate::domain::leg::LegState;
 use crate::domain::provider::{InDoubtPolicy, ProviderSettings};
 use crate::domain::settlement::Report;
 use crate::ledger;
+use crate::orders::again::Repeat;
 use crate::orders::{Delivery, apart, settle, statuses, track};
 use crate::store::gates::{self, Patience};
 use crate::store::legs::{LockedLeg, Turn, Witness};
@@ -63,17 +64,28 @@ impl Delivery {
     async fn look_into(&self, panel: &Panel, sought: &Sought, epoch: i64) -> Result<(), StoreError> {
         let settings = panel.settings();
         let asked = doubts::account_asked(&self.store, sought.leg).await?;
-        if asked.is_some_and(|account| account != panel.account()) {
+        let repeat = if asked.is_some_and(|account| account != panel.account()) {
             self.is_elsewhere(sought).await?;
-        } else if self.ask_again(panel, sought, epoch).await? {
+            return self.lose_patience(settings, sought).await;
+        } else {
+            self.ask_again(panel, sought, epoch).await?
+        };
+        // What was asked for again a moment ago need not be visible yet: its ids are looked at another time.
+        let looks_at_ids = settings.doubts.ids_grow && settings.doubts.account_is_ours_alone;
+        if repeat == Repeat::EndedTheDoubt {
             return Ok(());
-        } else if settings.doubts.ids_grow && settings.doubts.account_is_ours_alone {
+        } else if looks_at_ids && repeat == Repeat::NotAsked {
             let found = self.look_for(panel, sought).await?;
             tracing::info!(order = %sought.order, provider = %settings.id, ?found, "a doubt was looked into");
             if self.learned(settings, sought, &found).await? {
                 return Ok(());
             }
         }
+        self.lose_patience(settings, sought).await
+    }
+
+    /// Gives a doubt up that nothing ended for as long as the operator waits.
+    async fn lose_patience(&self, settings: &ProviderSettings, sought: &Sought) -> Result<(), StoreError> {
         match settings.doubts.policy {
             InDoubtPolicy::RefundAfterH(hours) if self.patience_is_over(sought, hours).await? => {
                 self.write_off(sought).await
@@ -161,8 +173,8 @@ impl Delivery {
         let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
         let before = doubts::ids_before(&self.store, asked, sought.sent_at - CLOCKS_DIFFER).await?;
         // Sent so late that whatever came of the doubt was placed before it, however slow the panel was.
-        let late = doubts::ids_after(&self.store, asked, sought.sent_at.max(sought.doubted_at) + visible).await?;
-        let soon = doubts::ids_after(&self.store, asked, sought.sent_at.max(sought.doubted_at)).await?;
+        let late = doubts::ids_after(&self.store, asked, sought.last_sent_at.max(sought.doubted_at) + visible).await?;
+        let soon = doubts::ids_after(&self.store, asked, sought.last_sent_at.max(sought.doubted_at)).await?;
         let before = numbers(&before).and_then(|ids| ids.into_iter().max());
         let after = if late.is_empty() { numbers(&soon) } else { numbers(&late) };
         let after = after.and_then(|ids| ids.into_iter().min());
@@ -236,14 +248,17 @@ impl Delivery {
         why: &str,
         now: Instant,
     ) -> Result<(), StoreError> {
-        // Who wants the order back, or has the money back, does not want it from another panel.
-        let order = orders::lock(tx, leg.order).await?;
-        let given_back = order.given_back.by_hand == order.bought.charge;
-        let wanted_back = given_back || cancels::is_asked(tx, leg.order).await?;
-        if wanted_back || !self.by_next_route(tx, leg, why, now).await? {
+        if self.is_wanted_back(tx, leg).await? || !self.by_next_route(tx, leg, why, now).await? {
             self.end_refused(tx, leg, why, now).await?;
         }
         Ok(())
+    }
+
+    /// Whether its customer wants the order back, or has the money back: then nobody wants it from a panel any more.
+    pub(super) async fn is_wanted_back(&self, tx: &mut Tx, leg: &LockedLeg) -> Result<bool, StoreError> {
+        let order = orders::lock(tx, leg.order).await?;
+        let given_back = order.given_back.by_hand == order.bought.charge;
+        Ok(given_back || cancels::is_asked(tx, leg.order).await?)
     }
 
     /// The customer waited long enough: the money goes back, and what the panel may have taken is booked as cost.

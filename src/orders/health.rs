@@ -73,10 +73,11 @@ pub(super) async fn mind(
             refusals::forget(tx, &settings.id).await?;
             gates::proved(tx, &settings.id, now).await?
         }
-        // Of one customer it proves something; of several it is the panel that takes no orders of ours.
-        Verdict::Refused(RefusalClass::Key | RefusalClass::Action)
-            if refusals::count(tx, &settings.id, Run::Ours, order, now).await? =>
-        {
+        // Of one customer it proves something; of several it is the panel that takes no orders of ours. How we ask may be
+        // wrong for one service and right for all others, so an action stops nothing: its orders wait, or go elsewhere.
+        Verdict::Refused(RefusalClass::Key) if refusals::count(tx, &settings.id, Run::Ours, order, now).await? => {
+            // Counted anew from here: when it is tried again, what was refused before is not held against it.
+            refusals::forget(tx, &settings.id).await?;
             gates::refused_many(tx, &settings.id, Cause::Refusals, now).await?
         }
         Verdict::Refused(_) => gates::proved(tx, &settings.id, now).await?,
@@ -108,10 +109,11 @@ pub(super) async fn mind_unknown_words(
              `provider words {provider}` has the lines"
         );
     }
-    if refusals::count(tx, provider, Run::UnknownWords, leg.order, now).await?
-        && let Some((before, after)) = gates::refused_many(tx, provider, Cause::Doubts, now).await?
-    {
-        tell(provider, &before, &after);
+    if refusals::count(tx, provider, Run::UnknownWords, leg.order, now).await? {
+        refusals::forget(tx, provider).await?;
+        if let Some((before, after)) = gates::refused_many(tx, provider, Cause::Doubts, now).await? {
+            tell(provider, &before, &after);
+        }
     }
     Ok(())
 }

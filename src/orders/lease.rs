@@ -53,10 +53,9 @@ impl Delivery {
     /// Takes or renews the lease on a panel. The epoch to act under; `None`: another process has the panel.
     pub async fn hold(&self, panel: &Panel) -> Result<Option<i64>, StoreError> {
         let provider = &panel.settings().id;
-        let now = self.clock.now();
-        // Before the question: the database counts from when it hears it, which is later.
+        // Before anything else: the database counts from a moment that is read later, however long it is until then.
         let ends = Deadline::after(Duration::from_secs(u64::from(LEASE_S)));
-
+        let now = self.clock.now();
         let until = now + TimeDelta::seconds(i64::from(LEASE_S));
         let held = providers::hold(&self.store, provider, self.node, until, panel.rests_until(), now).await?;
 

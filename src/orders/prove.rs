@@ -1,7 +1,9 @@
 //! Proving, at the house's cost, that a panel answers a `request_id` twice with one order.
 //!
-//! One small order of our own is asked for twice under one name. The intent is committed first, as for any sending, and
-//! what may have been bought is written down with it: a process that dies in between leaves both orders in doubt there.
+//! One small order of our own is asked for under a name, the same under another one, and the first again. Two orders must come
+//! of it: a panel that tells orders apart by what they are, and not by their names, would answer all three with one, and
+//! would buy the second of two alike. The intent is committed first, as for any sending, and
+//! what may have been bought is written down with it: a process that dies in between leaves all of them in doubt there.
 //! Nothing is tried again by itself.
 
 use uuid::Uuid;
@@ -68,9 +70,12 @@ pub async fn prove(store: &Store, clock: &SharedClock, panel: &Panel, wish: &Wis
     let first = panel.add(slot, &leg, leave_by()).await;
     let proof = match &first.verdict {
         Verdict::Accepted(_) => {
+            let other = LeasedLeg { public: PublicId(Uuid::now_v7()), ..leg.clone() };
             let slot = panel.slot().await;
-            let (second, retold) = panel.add_again(slot, &leg, leave_by()).await;
-            judged(&first, &second, &retold)
+            let beside = panel.add(slot, &other, leave_by()).await;
+            let slot = panel.slot().await;
+            let (again, retold) = panel.add_again(slot, &leg, leave_by()).await;
+            judged(Heard { first, beside, again, retold })
         }
         Verdict::Refused(_) | Verdict::NeverSent => nothing_bought(&first),
         Verdict::InDoubt => lost(&first),
@@ -117,22 +122,50 @@ fn lost(first: &Evidence) -> Proof {
     Proof { outcome: Outcome::Lost, first: None, second: None, bought: 0, in_doubt: 1, words }
 }
 
-/// What the second answer proves, after the first gave an id.
-fn judged(first: &Evidence, second: &Evidence, retold: &Retold) -> Proof {
+/// What came of the three askings.
+struct Heard {
+    first: Evidence,
+    /// The same order under another name.
+    beside: Evidence,
+    again: Evidence,
+    retold: Retold,
+}
+
+/// What the answers prove, after the first gave an id.
+fn judged(heard: Heard) -> Proof {
     let id = |said: &Evidence| match &said.verdict {
         Verdict::Accepted(id) => Some(id.clone()),
         Verdict::Refused(_) | Verdict::NeverSent | Verdict::InDoubt => None,
     };
-    let (first, again) = (id(first), id(second));
-    let (outcome, bought, in_doubt) = match &second.verdict {
-        Verdict::Accepted(_) if first == again => (Outcome::Honoured, 1, 0),
-        Verdict::Accepted(_) => (Outcome::NotHonoured, 2, 0),
-        Verdict::Refused(_) => (Outcome::NotHonoured, 1, 0),
-        Verdict::InDoubt if *retold == Retold::OfAnother => (Outcome::NotHonoured, 1, 0),
+    let Heard { first, beside, again, retold } = heard;
+    let (first, other, second) = (id(&first), id(&beside), id(&again));
+    let mut bought: Vec<_> = [&first, &other, &second].into_iter().flatten().collect();
+    bought.sort_unstable_by_key(|id| &id.0);
+    bought.dedup();
+    let bought = u8::try_from(bought.len()).unwrap_or(u8::MAX);
+
+    let tells_another = retold == Retold::OfAnother;
+    let is_whole_refusal = unknown_refusal(&again).is_some();
+    let outcome = match &again.verdict {
+        Verdict::Accepted(_) if first != second => Outcome::NotHonoured,
+        Verdict::Accepted(_) if other.is_some() && other != first => Outcome::Honoured,
+        Verdict::Accepted(_) => Outcome::Lost,
+        Verdict::Refused(_) => Outcome::NotHonoured,
         // Whole words of an error are an answer; what may have been bought besides is not known.
-        Verdict::InDoubt if unknown_refusal(second).is_some() => (Outcome::NotHonoured, 1, 1),
-        Verdict::InDoubt => (Outcome::Lost, 1, 1),
-        Verdict::NeverSent => (Outcome::Lost, 1, 0),
+        Verdict::InDoubt if tells_another || is_whole_refusal => Outcome::NotHonoured,
+        Verdict::InDoubt | Verdict::NeverSent => Outcome::Lost,
     };
-    Proof { outcome, first, second: again, bought, in_doubt, words: second.words.clone() }
+
+    let is_doubt = |said: &Evidence| u8::from(said.verdict == Verdict::InDoubt);
+    let in_doubt = is_doubt(&beside) + if tells_another { 0 } else { is_doubt(&again) };
+    let words = match outcome {
+        Outcome::Lost if second.is_some() && other == first => {
+            "the same order under another request_id was answered with the first: it tells orders apart by what they are, \
+             for a while at least"
+                .to_owned()
+        }
+        Outcome::Lost if second.is_some() => format!("the same order under another request_id: {}", beside.words),
+        Outcome::Lost | Outcome::Refused | Outcome::NotHonoured | Outcome::Honoured => again.words,
+    };
+    Proof { outcome, first, second, bought, in_doubt, words }
 }

@@ -35,16 +35,34 @@ pub(super) async fn ask(panel: &Panel, orders: &[PanelOrder], batch: usize, ques
     let mut waiting: Vec<&[PanelOrder]> = orders.chunks(batch.max(1)).rev().collect();
     let mut refused_min = usize::MAX;
     let mut answered_max = 0;
+    let mut silent_max = 0;
     for _ in 0..questions_max {
         let Some(asked) = waiting.pop() else { break };
         match panel.status(asked).await {
             Ok(rows) if is_answer(&rows, round.spoke) => {
                 round.spoke |= rows.iter().any(|(_, row)| tells(row));
-                answered_max = answered_max.max(asked.len());
-                round.rows.extend(rows);
+                let told = rows.iter().filter(|(_, row)| *row != Row::Missing).count();
+                if told < asked.len() && asked.len() > 1 {
+                    // It may answer so many at once and no more: those that it left out are asked about by themselves.
+                    refused_min = refused_min.min(asked.len());
+                    answered_max = answered_max.max(told);
+                    waiting.extend(left_out(asked, &rows).rev());
+                    round.rows.extend(rows.into_iter().filter(|(_, row)| *row != Row::Missing));
+                } else {
+                    answered_max = answered_max.max(asked.len());
+                    round.rows.extend(rows);
+                }
             }
             Ok(_) if asked.len() > 1 => refused_min = refused_min.min(halve(&mut waiting, asked)),
             Err(failure) if !may_go_on(panel, &failure) => {
+                // One order of these may be what the panel hangs at: the next round asks about fewer at once, and at last
+                // about that one after all others.
+                if failure.kind == FailureKind::Unanswered {
+                    match asked {
+                        [order] => round.failed_alone = Some(order.clone()),
+                        several => silent_max = several.len(),
+                    }
+                }
                 round.ended = Some(failure);
                 break;
             }
@@ -72,7 +90,20 @@ pub(super) async fn ask(panel: &Panel, orders: &[PanelOrder], batch: usize, ques
     }
     round.batch_learned =
         (answered_max > 0 && answered_max < refused_min && refused_min < usize::MAX).then_some(answered_max);
+    if silent_max > 1 {
+        round.batch_learned = Some(silent_max / 2);
+    }
     round
+}
+
+/// Those of a batch that were left out of its answer, one by one.
+fn left_out<'a>(
+    asked: &'a [PanelOrder],
+    rows: &[(PanelOrder, Row)],
+) -> impl DoubleEndedIterator<Item = &'a [PanelOrder]> {
+    let is_told = |order: &PanelOrder| rows.iter().any(|(of, row)| of == order && *row != Row::Missing);
+    let missing: Vec<_> = asked.chunks(1).filter(|one| !is_told(&one[0])).collect();
+    missing.into_iter()
 }
 
 /// Whether rows answer the question: a batch by a word of any of its orders; one order by a word of it, or by an error of

@@ -85,21 +85,19 @@ impl Delivery {
         self.conclude_surely(panel.settings(), leg, &said).await
     }
 
-    /// An answer that was heard is not lost because the database is away for a moment, or because somebody holds a lock:
-    /// without it the order would be in doubt.
     async fn conclude_surely(
         &self,
         settings: &ProviderSettings,
         leg: &LeasedLeg,
         said: &Evidence,
     ) -> Result<(), StoreError> {
-        for _ in 1..CONCLUSIONS_MAX {
+        let mut conclusions = Conclusions::default();
+        loop {
             match self.conclude(settings, leg.leg, leg.attempt, said).await {
-                Err(error) if error.is_away() || error.will_pass() => tokio::time::sleep(BETWEEN_CONCLUSIONS).await,
+                Err(error) if conclusions.may_be_tried_again(&error).await => {}
                 concluded => return concluded,
             }
         }
-        self.conclude(settings, leg.leg, leg.attempt, said).await
     }
 
     /// Legs that somebody was sending and nobody will hear of any more are in doubt from now on: those of an earlier
@@ -121,6 +119,23 @@ impl Delivery {
         };
         tracing::warn!(%leg, attempt, provider = %settings.id, "a leg without an answer is in doubt");
         self.write_down(settings, leg, attempt, &said, Speaker::Nobody).await
+    }
+}
+
+/// How often an answer was brought to the database in vain. One that was heard is not lost because the database is away for
+/// a moment, or because somebody holds a lock: without it the order would be in doubt.
+#[derive(Debug, Default)]
+pub(super) struct Conclusions(u32);
+
+impl Conclusions {
+    /// Whether it is worth another try after this; waits for it first.
+    pub(super) async fn may_be_tried_again(&mut self, error: &StoreError) -> bool {
+        self.0 += 1;
+        let passes = (error.is_away() || error.will_pass()) && self.0 < CONCLUSIONS_MAX;
+        if passes {
+            tokio::time::sleep(BETWEEN_CONCLUSIONS).await;
+        }
+        passes
     }
 }
 

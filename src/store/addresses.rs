@@ -73,7 +73,7 @@ pub async fn unnamed(
         r#"
         select l.id, l.order_id, l.cost, l.exchange, o.units, o.package, l.state = 'sending' as "under_way!",
             coalesce(l.doubted_at, l.sending_at, l.ready_at) as "doubted_at!",
-            coalesce(l.sending_at, l.doubted_at, l.ready_at) as "sent_at!"
+            e.sent_at, coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at, l.ready_at) as "last_sent_at!"
         from leg l
         join orders o on o.id = l.order_id
         join exchange e on e.leg_id = l.id and e.attempt = l.attempt
@@ -94,6 +94,7 @@ pub async fn unnamed(
             exchange: ExchangeRate::from_decimal(row.exchange),
             units: (!row.package).then_some(unsigned(row.units)),
             sent_at: row.sent_at,
+            last_sent_at: row.last_sent_at,
             doubted_at: row.doubted_at,
         },
         under_way: row.under_way,

@@ -165,7 +165,11 @@ pub async fn take(
         from due, orders o, dispatch d
         where l.id = due.id and o.id = l.order_id
         returning l.id, l.order_id, l.cost, l.exchange, o.units, o.package, l.doubted_at as "doubted_at!",
-            coalesce(l.sending_at, l.doubted_at) as "sent_at!"
+            coalesce(
+                (select e.sent_at from exchange e where e.leg_id = l.id and e.attempt = l.attempt),
+                l.sending_at, l.doubted_at
+            ) as "sent_at!",
+            coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at) as "last_sent_at!"
         "#,
         provider.0,
         epoch,
@@ -182,6 +186,7 @@ pub async fn take(
         exchange: ExchangeRate::from_decimal(row.exchange),
         units: (!row.package).then_some(unsigned(row.units)),
         sent_at: row.sent_at,
+        last_sent_at: row.last_sent_at,
         doubted_at: row.doubted_at,
     });
     Ok(rows.collect())
@@ -220,23 +225,28 @@ pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError>
 }
 
 /// Commits the intent to ask for a leg in doubt again, under the name under which it was asked for. `false`: the doubt is
-/// over, it was asked for under no such name, or nothing may be sent to its panel now.
+/// over, it was asked for under no such name, or before `sent_min`, nothing may be sent to its panel now, or a backup was
+/// put in place since: whoever went on with the original knows what became of it, and nobody here does.
 pub async fn mark_again(
     store: &Store,
     leg: &LeasedLeg,
     request_id: &str,
     epoch: i64,
+    sent_min: Instant,
     now: Instant,
 ) -> Result<bool, StoreError> {
     let marked = sqlx::query!(
         r#"
         update leg
-        set state = 'sending', sending_at = $5, epoch = $4, reason = 'asked for again'
+        set state = 'sending', sending_at = $5, epoch = $4, repeats = repeats + 1, repeated_at = $5,
+            reason = 'asked for again'
         where id = $1 and state = 'in_doubt' and attempt = $2
             and exists (
                 select
                 from exchange e
                 where e.leg_id = leg.id and e.attempt = leg.attempt and starts_with(e.words, 'request_id ' || $3 || '; ')
+                    and e.sent_at > $6
+                    and not exists (select from deed d where d.verb = $7 and d.at >= e.sent_at)
             )
             and exists (
                 select
@@ -249,7 +259,9 @@ pub async fn mark_again(
         leg.attempt,
         request_id,
         epoch,
-        now
+        now,
+        sent_min,
+        RESTORE
     );
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
 }
@@ -278,7 +290,11 @@ pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result
     let rows = sqlx::query!(
         r#"
         select l.id, l.order_id, l.cost, l.exchange, o.units, o.package, coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
-            coalesce(l.sending_at, l.doubted_at, l.ready_at) as "sent_at!"
+            coalesce(
+                (select e.sent_at from exchange e where e.leg_id = l.id and e.attempt = l.attempt),
+                l.sending_at, l.doubted_at, l.ready_at
+            ) as "sent_at!",
+            coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at, l.ready_at) as "last_sent_at!"
         from leg l
         join orders o on o.id = l.order_id
         where l.id <> $2
@@ -305,6 +321,7 @@ pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result
         exchange: ExchangeRate::from_decimal(row.exchange),
         units: (!row.package).then_some(unsigned(row.units)),
         sent_at: row.sent_at,
+        last_sent_at: row.last_sent_at,
         doubted_at: row.doubted_at,
     });
     let others: Vec<_> = rows.collect();
@@ -315,7 +332,7 @@ pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result
 pub async fn doubted_at(tx: &mut Tx, leg: LegId) -> Result<Instant, StoreError> {
     let at = sqlx::query_scalar!(
         r#"
-        select greatest(sending_at, doubted_at) as "at!"
+        select greatest(sending_at, repeated_at, doubted_at) as "at!"
         from leg
         where id = $1 and doubted_at is not null
         "#,
@@ -331,7 +348,7 @@ pub async fn say_not_placed(tx: &mut Tx, leg: LegId, now: Instant) -> Result<boo
         update leg
         set not_placed_said_at = $2
         where id = $1 and state = 'in_doubt'
-            and (not_placed_said_at is null or not_placed_said_at < greatest(sending_at, doubted_at))
+            and (not_placed_said_at is null or not_placed_said_at < greatest(sending_at, repeated_at, doubted_at))
         "#,
         leg.0,
         now
@@ -391,8 +408,13 @@ pub async fn ids_after(
         select w.panel_order
         from watch w
         join leg l on l.id = w.leg_id
-        where w.provider = $1 and w.accepted_at > $2 and l.sending_at > $2
-            and exists (select from exchange e where e.leg_id = w.leg_id and e.provider = $1 and e.account = $4)
+        where w.provider = $1 and w.accepted_at > $2
+            -- By its first asking: what was asked for again may have been placed then already.
+            and exists (
+                select
+                from exchange e
+                where e.leg_id = l.id and e.attempt = l.attempt and e.sent_at > $2 and e.provider = $1 and e.account = $4
+            )
         order by w.accepted_at
         limit $3
         "#,

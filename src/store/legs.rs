@@ -41,6 +41,8 @@ pub struct LockedLeg {
     pub attempt: i32,
     /// Attempts in a row that never left this machine.
     pub unsent: i32,
+    /// How often it was asked for again under its name, while it was in doubt.
+    pub repeats: i32,
     /// What the panel is expected to charge.
     pub cost: Money,
     /// What of it is booked as cost.
@@ -57,7 +59,7 @@ pub struct LockedLeg {
 pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
     let row = sqlx::query!(
         r#"
-        select order_id, n, provider, service, state, attempt, unsent, cost, booked, exposed, parked_at, parked_for,
+        select order_id, n, provider, service, state, attempt, unsent, repeats, cost, booked, exposed, parked_at, parked_for,
             panel_order
         from leg
         where id = $1
@@ -75,6 +77,7 @@ pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
         state,
         attempt: row.attempt,
         unsent: row.unsent,
+        repeats: row.repeats,
         cost: Money::from_decimal(row.cost),
         booked: Money::from_decimal(row.booked),
         exposed: Money::from_decimal(row.exposed),

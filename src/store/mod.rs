@@ -131,11 +131,14 @@ impl StoreError {
     }
 
     /// Whether the server undid it for a reason that passes: a lock or a statement that took too long, a server that is
-    /// out of connections or space, a neighbour.
+    /// out of connections or space, that only reads in the middle of a failover, that has trouble with its disc, a neighbour.
     pub fn will_pass(&self) -> bool {
         let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
         error.code().is_some_and(|code| {
-            matches!(&*code, "55P03" | "57014" | "25P03") || code.starts_with("40") || code.starts_with("53")
+            matches!(&*code, "55P03" | "57014" | "25P03" | "25006")
+                || code.starts_with("40")
+                || code.starts_with("53")
+                || code.starts_with("58")
         })
     }
 }

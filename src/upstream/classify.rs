@@ -32,22 +32,12 @@ pub(super) fn weighed(http_status: u16, class: RefusalClass) -> RefusalClass {
 /// What the answer to a repeated `add` tells of the first, where the panel answers a name that it knows with the order
 /// that it has.
 ///
-/// Key and limits are looked at before any name is: their refusals tell nothing of the first. An order that is running
-/// on the link may be the very one. What is refused for what was asked is not there, because what is there is answered.
+/// Only an id tells of it. A refusal tells what the panel looks at before it looks at names: the first may have taken the
+/// last of our money there, and the second be refused for want of it.
 pub(super) fn retold(verdict: &Verdict) -> Retold {
     match verdict {
         Verdict::Accepted(id) => Retold::Placed(id.clone()),
-        Verdict::Refused(class) => match class {
-            RefusalClass::Service
-            | RefusalClass::Link
-            | RefusalClass::Quantity
-            | RefusalClass::Parameters
-            | RefusalClass::Money => Retold::NotPlaced(*class),
-            RefusalClass::Key | RefusalClass::Action | RefusalClass::Active | RefusalClass::RateLimit => {
-                Retold::Nothing
-            }
-        },
-        Verdict::NeverSent | Verdict::InDoubt => Retold::Nothing,
+        Verdict::Refused(_) | Verdict::NeverSent | Verdict::InDoubt => Retold::Nothing,
     }
 }
 
@@ -127,12 +117,8 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_asked_after_the_name_was_looked_for_tells_of_the_first() {
-        use RefusalClass::{Action, Active, Key, Link, Money, Parameters, Quantity, RateLimit, Service};
-        for class in [Service, Link, Quantity, Parameters, Money] {
-            assert_eq!(retold(&Verdict::Refused(class)), Retold::NotPlaced(class));
-        }
-        for class in [Key, Action, Active, RateLimit] {
+    fn only_an_id_tells_of_the_first_asking() {
+        for class in RefusalClass::ALL {
             assert_eq!(retold(&Verdict::Refused(class)), Retold::Nothing);
         }
         assert_eq!(retold(&Verdict::Accepted(PanelOrder("ord_1".into()))), Retold::Placed(PanelOrder("ord_1".into())));

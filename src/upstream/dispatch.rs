@@ -12,6 +12,7 @@
 //! Each such request has a connection of its own. Panels close those that rest after some seconds, and a request that
 //! meets a closing connection is a doubt; and what a connection may still send is then this request's alone.
 
+use std::error::Error;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -38,7 +39,7 @@ use tower::ServiceExt;
 
 use crate::domain::clock::Deadline;
 use crate::domain::provider::AskMethod;
-use crate::upstream::wire::{CONNECT_TIMEOUT, Heard, OUR_NAME, Patience, in_one_line};
+use crate::upstream::wire::{CAUSES_MAX, CONNECT_TIMEOUT, Heard, OUR_NAME, Patience, in_one_line};
 
 /// The way by which a panel is sent what changes something there.
 #[derive(Debug)]
@@ -113,6 +114,10 @@ impl Dispatch {
     }
 
     async fn exchange(&self, request: Request<OneShot>, answer_bytes_max: usize, leave_by: Deadline) -> Heard {
+        if leave_by.is_over() {
+            return Heard::NeverSent { words: TooLate.to_string() };
+        }
+
         // A name, a connection and a handshake may each take long: together they get this much.
         let connected = tokio::time::timeout(CONNECT_TIMEOUT.min(leave_by.left()), self.connect(leave_by)).await;
         let Connected { stream, answered } = match connected {
@@ -150,8 +155,6 @@ impl Dispatch {
     async fn connect(&self, leave_by: Deadline) -> Result<Connected, String> {
         let connected = self.connector.clone().oneshot(self.url.clone()).await.map_err(|error| in_one_line(&error))?;
         let socket = connected.into_inner();
-        drop_unacknowledged(&socket, leave_by).map_err(|error| error.to_string())?;
-
         let answered = Arc::new(AtomicBool::new(false));
         let socket = Socket { stream: socket, leave_by, answered: Arc::clone(&answered) };
         if self.url.scheme_str() != Some("https") {
@@ -184,6 +187,7 @@ fn drop_unacknowledged(socket: &TcpStream, leave_by: Deadline) -> io::Result<()>
 
 async fn read(status: u16, headers: http::HeaderMap, mut body: Incoming, bytes_max: usize) -> Heard {
     let mut whole = Vec::new();
+    let ends_with_connection = !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING);
     loop {
         match body.frame().await {
             None => return Heard::Answer { status, body: whole, headers },
@@ -195,11 +199,28 @@ async fn read(status: u16, headers: http::HeaderMap, mut body: Incoming, bytes_m
                 }
                 whole.extend_from_slice(&chunk);
             }
+            // No length was told, and the connection's end is the answer's: many just close it.
+            Some(Err(error)) if ends_with_connection && is_the_end(&error) => {
+                return Heard::Answer { status, body: whole, headers };
+            }
             Some(Err(error)) => {
                 return Heard::Lost { status: Some(status), part: whole, words: in_one_line(&error) };
             }
         }
     }
+}
+
+/// Whether a connection ended, be it without the farewell that encryption asks for.
+fn is_the_end(error: &hyper::Error) -> bool {
+    let mut cause = error.source();
+    for _ in 0..CAUSES_MAX {
+        let Some(deeper) = cause else { break };
+        if deeper.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
+            return true;
+        }
+        cause = deeper.source();
+    }
+    false
 }
 
 /// Why something was not sent.
@@ -308,9 +329,8 @@ impl Drop for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.leave_by.is_over() {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, TooLate)));
-        }
+        // Anew for each write, for the kernel counts from when it is made.
+        drop_unacknowledged(&self.stream, self.leave_by)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

@@ -24,7 +24,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most causes of an error that are told.
-const CAUSES_MAX: usize = 8;
+pub(super) const CAUSES_MAX: usize = 8;
 
 /// What panels are told of who asks.
 pub(super) const OUR_NAME: &str = concat!("panelgate/", env!("CARGO_PKG_VERSION"));

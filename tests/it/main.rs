@@ -4,6 +4,7 @@
 mod addresses;
 mod after_the_end;
 mod again;
+mod again_late;
 mod alerts;
 mod answers;
 mod ask_documents;

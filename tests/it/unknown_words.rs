@@ -140,15 +140,34 @@ async fn a_person_who_has_seen_to_them_ends_the_alert() {
 }
 
 #[rstest]
-#[case::a_wrong_key(200, r#"{"error":"Invalid API key"}"#, "key")]
-#[case::a_wrong_key_in_two_meanings(200, r#"{"error":"Incorrect request or API key"}"#, "action")]
-#[case::told_apart_by_its_status(401, r#"{"error":"Incorrect request or API key"}"#, "key")]
-#[case::an_action(400, r#"{"error":"Unknown action"}"#, "action")]
+#[case::in_two_meanings(200, r#"{"error":"Incorrect request or API key"}"#)]
+#[case::unknown(400, r#"{"error":"Unknown action"}"#)]
 #[tokio::test]
-async fn refusals_of_us_end_no_order_and_stop_the_panel_when_they_hit_everybody(
+async fn an_action_ends_no_order_and_stops_no_panel(#[case] status: u16, #[case] body: &'static str) {
+    let (panel, world, other) = world().await;
+    answers(&panel, status, body);
+    for (key, link) in [(&world.key, "a"), (&world.key, "b"), (&other, "c"), (&other, "d")] {
+        buy(&world, key, link).await;
+    }
+    let stand = "select string_agg(distinct state || ' ' || parked_for, ', ') from leg";
+    assert_eq!(read(&world.database, stand).await, "parked action");
+    assert_eq!(read(&world.database, "select sum(refunded)::text from orders").await, "0.00000000");
+    assert_eq!(read(&world.database, "select breaker from provider where id = 's'").await, "shut");
+    assert_eq!(raised(&world, "orders_parked").await.len(), 1);
+
+    accepts(&panel);
+    world.pass(8, 30).await;
+    assert_eq!(read(&world.database, "select string_agg(distinct state, ' ') from leg").await, "accepted");
+    world.audit().await;
+}
+
+#[rstest]
+#[case::a_wrong_key(200, r#"{"error":"Invalid API key"}"#)]
+#[case::told_apart_by_its_status(401, r#"{"error":"Incorrect request or API key"}"#)]
+#[tokio::test]
+async fn a_wrong_key_ends_no_order_and_stops_the_panel_when_it_hits_everybody(
     #[case] status: u16,
     #[case] body: &'static str,
-    #[case] class: &str,
 ) {
     let (panel, world, other) = world().await;
     answers(&panel, status, body);
@@ -156,8 +175,7 @@ async fn refusals_of_us_end_no_order_and_stop_the_panel_when_they_hit_everybody(
         buy(&world, key, link).await;
     }
     let stand = "select string_agg(state || ' ' || coalesce(parked_for, ''), ', ' order by id) from leg";
-    let parked = format!("parked {class}");
-    assert_eq!(read(&world.database, stand).await, format!("{parked}, {parked}, {parked}, ready "));
+    assert_eq!(read(&world.database, stand).await, "parked key, parked key, parked key, ready ");
     assert_eq!(read(&world.database, "select sum(refunded)::text from orders").await, "0.00000000");
     let stopped = "select breaker || ' ' || breaker_cause from provider where id = 's'";
     assert_eq!(read(&world.database, stopped).await, "open refusals");
