@@ -2,7 +2,7 @@
 //! books of everyone are laid side by side.
 //!
 //! `cargo test` runs the short form; the long one has the same code and other numbers:
-//! `cargo test --release --test campaign -- --orders 10000 --kills 200 --freezes 40 --cuts 40 --database-kills 20`
+//! `cargo test --release --test campaign -- --orders 10000 --kills 200 --freezes 40 --cuts 20 --database-kills 20`
 //!
 //! Beside kills, gateways are stopped in their tracks and let go on, ways to the database break with a purchase on them,
 //! and gateways are started on machines whose clocks are wrong.

@@ -29,7 +29,11 @@ fn keyed(ids: &[String], row: &str) -> String {
 
 /// A world in which a panel has so many orders of ours, numbered 501 and so on.
 async fn with_orders(panel: &Scripted, orders: usize) -> World {
-    let world = panel.world().await;
+    with_orders_at(panel, "", orders).await
+}
+
+async fn with_orders_at(panel: &Scripted, block: &str, orders: usize) -> World {
+    let world = panel.world_with(block).await;
     for _ in 0..orders {
         world.buy("1", "100").await;
     }
@@ -144,6 +148,44 @@ async fn one_order_that_spoils_every_question_holds_up_no_other(
     world.pass(2, 10).await;
     let left = read(&world.database, "select string_agg(panel_order, ' ') from leg where state = 'accepted'").await;
     assert_eq!(left, poison, "only the one that cannot be asked about is open");
+}
+
+#[tokio::test]
+async fn what_a_batch_leaves_out_is_asked_about_and_the_size_that_is_answered_is_kept() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = with_orders(&panel, 12).await;
+    panel.say(|form| {
+        let (ids, several) = asked(form)?;
+        let first: Vec<_> = ids.iter().take(5).cloned().collect();
+        Some((200, if several { keyed(&first, PARTIAL) } else { PARTIAL.to_owned() }))
+    });
+    world.pass(1, 10).await;
+    assert_eq!(states(&world).await, "partial 12");
+    let questions = panel.status_asked();
+    assert_eq!(questions.len(), 8, "all of them, and seven by themselves: {questions:?}");
+    let row = providers::list(&world.house.store).await.unwrap().remove(0);
+    assert_eq!(row.status_batch_learned.map(|(batch, _)| batch), Some(5));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_hangs_is_asked_about_in_halves_round_after_round() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = with_orders_at(&panel, "timeout_ms = 400\nvisible_after_s = 60\n", 8).await;
+    panel.hold("status");
+    for asked_about in [8, 4, 2, 1] {
+        world.pass(1, 60).await;
+        let questions = panel.status_asked();
+        assert_eq!(questions.len(), 1, "it is not asked more while it hangs: {questions:?}");
+        assert_eq!(questions[0].split(',').count(), asked_about);
+    }
+    panel.hold_nothing();
+    panel.say(|form| {
+        let (ids, several) = asked(form)?;
+        Some((200, if several { keyed(&ids, PARTIAL) } else { PARTIAL.to_owned() }))
+    });
+    world.pass(1, 600).await;
+    assert_eq!(states(&world).await, "partial 8");
 }
 
 #[rstest]
