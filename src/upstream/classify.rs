@@ -14,7 +14,7 @@ pub(super) fn verdict(http_status: u16, added: Added) -> Verdict {
     match (added.id, added.refusal) {
         (Some(_), _) if added.failed => Verdict::InDoubt,
         (Some(id), _) => Verdict::Accepted(id),
-        (None, Some(class)) if believed(http_status) => Verdict::Refused(weighed(http_status, class)),
+        (None, Some(class)) if refuses(http_status) => Verdict::Refused(weighed(http_status, class)),
         (None, _) => Verdict::InDoubt,
     }
 }
@@ -39,6 +39,11 @@ pub(super) fn retold(verdict: &Verdict) -> Retold {
         Verdict::Accepted(id) => Retold::Placed(id.clone()),
         Verdict::Refused(_) | Verdict::NeverSent | Verdict::InDoubt => Retold::Nothing,
     }
+}
+
+/// Whether a listed text under this status is a refusal: `202 Accepted` says itself that something was taken in.
+pub(super) fn refuses(http_status: u16) -> bool {
+    believed(http_status) && http_status != 202
 }
 
 /// Whether an error text under this status is the panel's own word.
@@ -90,7 +95,7 @@ mod tests {
         for status in [200, 201, 400, 402, 403, 422, 429] {
             assert_eq!(decide(status, text), Verdict::Refused(RefusalClass::Money), "{status}");
         }
-        for status in [100, 301, 307, 500, 502, 503, 504, 522, 599, 600] {
+        for status in [100, 202, 301, 307, 500, 502, 503, 504, 522, 599, 600] {
             assert_eq!(decide(status, text), Verdict::InDoubt, "{status}");
         }
         assert_eq!(decide(200, r#"{"error":"Wallet is dry, sorry"}"#), Verdict::Refused(RefusalClass::Money));
@@ -168,7 +173,7 @@ mod tests {
         #[test]
         fn an_id_is_accepted_alone_and_a_doubt_beside_any_failure(
             status in 100u16..700,
-            id in "[1-9][0-9]{0,40}|ord_[A-Z0-9]{0,25}[0-9]",
+            id in "[1-9][0-9]{0,40}|ord_[0-9]{4}[A-Z0-9]{0,21}[0-9]",
             quoted: bool,
             failure in "\"error\":\"[a-z ]{1,9}x\"|\"status\":\"(fail|Error|FAILED)\"|\"success\":(false|0|\"false\")",
         ) {

@@ -1,7 +1,9 @@
 //! Tolerant readers of what panels write: numbers as texts or numbers, flags four ways, nothing through a float.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::upstream::evidence::storable;
@@ -14,6 +16,16 @@ const NUMBER_BYTES_MAX: usize = 64;
 
 /// The largest power of ten, either way, that is written out; PHP writes small amounts as `1.0e-5`.
 const EXPONENT_MAX: i32 = 30;
+
+/// The longest name of an order that was just placed.
+const NAME_BYTES_MAX: usize = 64;
+
+/// So many letters on end are a word, where so few digits stand beside them.
+const WORD_LETTERS_MIN: usize = 5;
+const WORD_DIGITS_MAX: usize = 3;
+
+/// How names of months begin, folded; a `t` would part them from a day.
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oc", "nov", "dec"];
 
 /// Texts that languages write for the absence of an id.
 const NO_IDS: [&str; 5] = ["null", "false", "true", "none", "undefined"];
@@ -44,17 +56,48 @@ pub(super) fn bare(text: &str) -> &str {
 
 /// The fields of one JSON object, their values unread: what cannot be read in one never spoils another.
 #[derive(Debug)]
-pub(super) struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+pub(super) struct Fields<'a> {
+    /// What each name says the last time.
+    last: BTreeMap<String, &'a RawValue>,
+    /// What names that stand more than once said before.
+    earlier: Vec<(String, &'a RawValue)>,
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Fields { last: BTreeMap::new(), earlier: Vec::new() };
+        while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+            if let Some(before) = fields.last.insert(name.clone(), value) {
+                fields.earlier.push((name, before));
+            }
+        }
+        Ok(fields)
+    }
+}
 
 impl<'a> Fields<'a> {
     /// The fields of a text that is one JSON object and nothing after it.
     pub(super) fn read(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok().map(Self)
+        serde_json::from_str(text).ok()
     }
 
     /// One field's value.
     pub(super) fn value(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.get(name).copied()
+        self.last.get(name).copied()
     }
 
     /// What the first of these fields that a reader can read says.
@@ -64,17 +107,22 @@ impl<'a> Fields<'a> {
 
     /// All fields, each with its name.
     pub(super) fn named(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+        self.last.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// All fields, and of a name that stands more than once each.
+    pub(super) fn every(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.named().chain(self.earlier.iter().map(|(name, value)| (name.as_str(), *value)))
     }
 
     /// All values.
     pub(super) fn values(&self) -> impl Iterator<Item = &'a RawValue> {
-        self.0.values().copied()
+        self.last.values().copied()
     }
 
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.last.is_empty()
     }
 }
 
@@ -150,6 +198,40 @@ pub(super) fn placed_id(raw: &RawValue) -> Option<String> {
         let exponent = written_out(id).is_some_and(|digits| digits != *id);
         has_digit && !says_no && !exponent
     })
+}
+
+/// An id of an order that was just placed: digits, or as [`placed_id`] and nothing that is a word with a number behind
+/// it, a version, a date or a piece of another language.
+pub(super) fn order_id(raw: &RawValue) -> Option<String> {
+    placed_id(raw).filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()) || is_order_name(id))
+}
+
+fn is_order_name(id: &str) -> bool {
+    let folded = id.to_lowercase();
+    let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let digits = id.bytes().filter(u8::is_ascii_digit).count();
+    let runs = id.split(|c: char| !c.is_ascii_alphabetic());
+    let is_word = digits <= WORD_DIGITS_MAX && runs.map(str::len).any(|letters| letters >= WORD_LETTERS_MIN);
+    let is_version = folded.strip_prefix('v').is_some_and(|rest| !rest.bytes().any(|byte| byte.is_ascii_alphabetic()));
+    let is_code = folded.starts_with("0x") || folded.starts_with("http");
+    is_plain && id.len() <= NAME_BYTES_MAX && !is_word && !is_version && !is_code && !is_date(&folded)
+}
+
+/// `2026-11-30`, `30_11_2026`, `30-nov-2026`, `20261130t101500`, with a time behind it or without.
+fn is_date(folded: &str) -> bool {
+    let parts: Vec<&str> = folded.split(['-', '_', 't']).filter(|part| !part.is_empty()).collect();
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_year = |part: &str| all_digits(part) && part.len() == 4;
+    let is_short = |part: &str| all_digits(part) && part.len() <= 2;
+    let is_month = |part: &str| is_short(part) || MONTHS.iter().any(|month| part.starts_with(month));
+    match parts.as_slice() {
+        [whole, time] if folded.contains('t') => all_digits(whole) && whole.len() == 8 && all_digits(time),
+        [year, month] => is_year(year) && is_short(month),
+        [first, month, last, ..] => {
+            is_month(month) && (is_year(first) || is_short(first)) && (is_year(last) || is_short(last))
+        }
+        _ => false,
+    }
 }
 
 fn id_of_digits(text: &str) -> Option<String> {

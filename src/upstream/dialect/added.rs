@@ -2,62 +2,48 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-
 use crate::domain::id::PanelOrder;
 use crate::domain::provider::PanelWord;
 use crate::upstream::dialect::Added;
 use crate::upstream::dialect::complaint::refusal_text;
 use crate::upstream::dialect::failed::{self, tells_of_failure};
-use crate::upstream::dialect::{ORDER_NAMES, words};
-use crate::upstream::scalar::{Fields, bare, items, placed_id};
+use crate::upstream::dialect::trace::{lone_id, names_an_order, says_under_way};
+use crate::upstream::dialect::words;
+use crate::upstream::scalar::{Fields, bare, order_id};
 
-/// Where something that was placed may be named in a shape that is not read: enough to believe no refusal.
-const TRACE_NAMES: [&str; 4] = ["orders", "order_ids", "data", "result"];
-
-/// How deep such a trace is looked for.
-const DEPTH_MAX: u8 = 3;
+/// Where an id is an order's and nothing else's, the likeliest first.
+const OWN_NAMES: [&str; 4] = ["order", "order_id", "orderId", "orderID"];
 
 /// Reads an id at the top or in `data`, an error's class beside it, and whether anything says that it failed.
 pub(super) fn added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
     let Some(fields) = Fields::read(bare(text)) else {
         return Added::default();
     };
-    let nested = fields.value("data").and_then(|data| Fields::read(data.get()));
-    let within = || nested.as_ref().and_then(|data| data.first(&ORDER_NAMES, placed_id));
-    let id = fields.first(&ORDER_NAMES, placed_id).or_else(within).map(PanelOrder);
+    let data = fields.value("data").and_then(|data| Fields::read(data.get()));
 
-    let failed = tells_of_failure(&fields, own);
-    let complaint = refusal_text(&fields, failed::failed(&fields));
-    // What names an order, however oddly, does not prove that there is none.
-    let traced = id.is_none() && has_trace(&fields, DEPTH_MAX);
-    let refusal = complaint.as_deref().filter(|_| !traced).and_then(|text| words::refusal(text, own));
+    let within = || data.as_ref().and_then(|data| data.first(&OWN_NAMES, order_id));
+    let named = fields.first(&OWN_NAMES, order_id).or_else(within);
+    let has_failed = failed::failed(&fields);
+    // Only what is named as an order outweighs an error that says that there is none.
+    let failed = tells_of_failure(&fields, own) || (named.is_none() && has_failed);
+    let id = named.or_else(|| lone_id(&fields, data.as_ref())).map(PanelOrder);
+
+    let complaint = refusal_text(&fields, has_failed);
+    let class = complaint.as_deref().and_then(|text| words::refusal(text, own));
+    let refusal = class.filter(|_| id.is_none() && proves_that_none_is_there(&fields, own));
     Added { id, refusal, complaint, failed }
 }
 
-/// The error text of an answer that is nothing but an error: no id, and no trace of one.
+/// What names an order, however oddly, does not prove that there is none; nor does what says that one is under way.
+fn proves_that_none_is_there(fields: &Fields<'_>, own: &BTreeMap<String, PanelWord>) -> bool {
+    !names_an_order(fields) && !says_under_way(fields, own)
+}
+
+/// The error text of an answer that is nothing but an error: no id, no trace of one, nothing under way.
 pub(super) fn unknown_complaint(text: &str) -> Option<String> {
     let fields = Fields::read(bare(text))?;
-    let names_an_order = has_trace(&fields, DEPTH_MAX);
-    refusal_text(&fields, failed::failed(&fields)).filter(|_| !names_an_order)
-}
-
-/// Whether an id of an order stands somewhere where ids are not read.
-fn has_trace(fields: &Fields<'_>, depth: u8) -> bool {
-    let names = ORDER_NAMES.iter().chain(&TRACE_NAMES);
-    names.filter_map(|name| fields.value(name)).any(|raw| is_trace(raw, depth))
-}
-
-fn is_trace(raw: &RawValue, depth: u8) -> bool {
-    if placed_id(raw).is_some() {
-        return true;
-    }
-    match (items(raw.get()), Fields::read(raw.get())) {
-        _ if depth == 0 => false,
-        (Some(list), _) => list.into_iter().any(|item| is_trace(item, depth - 1)),
-        (None, Some(fields)) => has_trace(&fields, depth - 1),
-        (None, None) => false,
-    }
+    let is_only_an_error = proves_that_none_is_there(&fields, &BTreeMap::new());
+    refusal_text(&fields, failed::failed(&fields)).filter(|_| is_only_an_error)
 }
 
 #[cfg(test)]
@@ -82,14 +68,14 @@ mod tests {
             (r#"{"orderID":7}"#, Some("7")),
             (r#"{"status":"success","id":7}"#, Some("7")),
             (r#"{"data":{"order":7}}"#, Some("7")),
-            (r#"{"order":null,"data":{"id":"7"}}"#, Some("7")),
+            (r#"{"order":null,"data":{"id":"7"}}"#, None),
             ("\u{feff}\n {\"order\":7} \r\n", Some("7")),
             (r#"{"order":7,"balance":1e999,"x":"\ud800","y":[[[]]],"error":null}"#, Some("7")),
             (r#"{"order":false,"order_id":"","orderId":7}"#, Some("7")),
-            (r#"{"data":{"order":"0","id":7}}"#, Some("7")),
+            (r#"{"data":{"order":"0","id":7}}"#, None),
             (r#"{"order":7,"id":8,"data":{"order":9}}"#, Some("7")),
             (r#"{"order":0,"order":7}"#, Some("7")),
-            (r#"{"order":"success","id":7}"#, Some("7")),
+            (r#"{"order":"success","id":7}"#, None),
             (r#"{"order":"success"}"#, None),
             (r#"{"order":"N/A"}"#, None),
             (r#"{"order":"pending"}"#, None),

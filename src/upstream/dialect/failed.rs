@@ -54,6 +54,12 @@ const FAILURE_WORDS: [&str; 21] = [
     "forbidden",
 ];
 
+/// What a field for an error says where there was none, folded.
+const NO_ERRORS: [&str; 8] = ["no", "none", "no error", "no errors", "ok", "success", "0", "00"];
+
+/// What a field for an error's code says besides where there was none.
+const NO_ERROR_CODE: &str = "200";
+
 /// How sentences of failure begin, folded, wherever they stand.
 const FAILURE_BEGINNINGS: [&str; 3] = ["error", "fail", "exception"];
 
@@ -61,30 +67,55 @@ type Words = BTreeMap<String, PanelWord>;
 
 /// Whether a field of an answer is a sign of failure: at its top, or in what it wraps.
 pub(super) fn failed(fields: &Fields<'_>) -> bool {
-    any_sign(fields, &|_| false, DEPTH_MAX)
+    any_sign(fields, &|_, raw| is_told(raw), &|_| false, DEPTH_MAX)
 }
 
-/// Whether anything in an answer tells of a failure, be it a sentence that stands where no error should.
+/// Whether anything in an answer tells of a failure, be it a sentence that stands where no error should. An error that
+/// says `ok` tells of none here.
 pub(super) fn tells_of_failure(fields: &Fields<'_>, own: &Words) -> bool {
-    any_sign(fields, &|raw| is_sentence_of_failure(raw, own), DEPTH_MAX)
+    let is_error = |name: &str, raw: &RawValue| is_told(raw) && !says_no_error(name, raw, DEPTH_MAX);
+    any_sign(fields, &is_error, &|raw| is_sentence_of_failure(raw, own), DEPTH_MAX)
 }
 
-fn any_sign(fields: &Fields<'_>, is_sentence: &dyn Fn(&RawValue) -> bool, depth: u8) -> bool {
-    fields.named().any(|(name, raw)| {
+fn any_sign(
+    fields: &Fields<'_>,
+    is_error: &dyn Fn(&str, &RawValue) -> bool,
+    is_sentence: &dyn Fn(&RawValue) -> bool,
+    depth: u8,
+) -> bool {
+    // A field that stands twice may say it either time.
+    fields.every().any(|(name, raw)| {
         let name = name.to_lowercase();
         let is = |names: &[&str]| names.contains(&name.as_str());
+        // An `ok` for an error is understood only beside the order: of what is wrapped any word counts.
         let within = || {
             let wraps = is(&WRAPPER_NAMES) || is(&SUCCESS_NAMES);
             let wrapped = (wraps && depth > 0).then(|| Fields::read(raw.get())).flatten();
-            wrapped.is_some_and(|wrapped| any_sign(&wrapped, is_sentence, depth - 1))
+            wrapped.is_some_and(|wrapped| any_sign(&wrapped, &|_, raw| is_told(raw), is_sentence, depth - 1))
         };
 
-        let holds_an_error = (name.starts_with("err") || is(&FAILURE_NAMES)) && is_told(raw);
+        let holds_an_error = (name.starts_with("err") || is(&FAILURE_NAMES)) && is_error(&name, raw);
         let says_no = is(&SUCCESS_NAMES) && (is_no(raw) || is_failure(raw));
         let ends_badly = is(&OUTCOME_NAMES) && is_failure(raw);
         let speaks = is(&MESSAGE_NAMES) || is(&SUCCESS_NAMES) || is(&OUTCOME_NAMES);
         holds_an_error || says_no || ends_badly || (speaks && is_sentence(raw)) || within()
     })
+}
+
+/// Whether a field for an error says that there was none. `name` is in small letters; `failed` and its like hold none.
+fn says_no_error(name: &str, raw: &RawValue, depth: u8) -> bool {
+    let may_hold_a_code = name.contains("code") || matches!(name, "err" | "errno");
+    match scalar(raw) {
+        Scalar::Number(_) | Scalar::Text(_) => text(raw).is_some_and(|text| {
+            let says_none = NO_ERRORS.iter().any(|none| text.eq_ignore_ascii_case(none));
+            (says_none && !FAILURE_NAMES.contains(&name)) || (may_hold_a_code && text == NO_ERROR_CODE)
+        }),
+        Scalar::Other if depth > 0 => Fields::read(raw.get()).is_some_and(|fields| {
+            let mut within = fields.every();
+            within.all(|(name, raw)| !is_told(raw) || says_no_error(&name.to_lowercase(), raw, depth - 1))
+        }),
+        Scalar::Null | Scalar::Flag(_) | Scalar::List | Scalar::Other => false,
+    }
 }
 
 /// A no, or a nought.

@@ -15,6 +15,7 @@ mod paynow;
 mod question;
 mod rows;
 pub(super) mod signs;
+mod trace;
 mod words;
 
 use std::collections::BTreeMap;

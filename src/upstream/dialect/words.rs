@@ -80,6 +80,24 @@ const REFUSALS: [(Is, &str, RefusalClass); 30] = [
     (Is::Begins, "too many requests", RefusalClass::RateLimit),
 ];
 
+/// What says in an error text, folded, that something was placed or is on its way all the same.
+const UNDER_WAY: [&str; 14] = [
+    "placed",
+    "created",
+    "accepted",
+    "queue",
+    "pending",
+    "be processed",
+    "processing",
+    "in process",
+    "in progress",
+    "inprogress",
+    "in_progress",
+    "submitted",
+    "scheduled",
+    "successfully",
+];
+
 /// Beginnings of error texts, folded, each seen to mean that the account has no order of that id.
 const NOT_OURS: [&str; 5] =
     ["incorrect order id", "incorrect_order_id", "invalid order id", "order not found", "order_not_found"];
@@ -109,6 +127,17 @@ pub(super) fn refusal(text: &str, words: &Words) -> Option<RefusalClass> {
         });
         listed.map(|(_, _, class)| *class)
     })
+}
+
+/// Whether a text says that something was placed or is on its way, unless an operator's own word for a refusal says so.
+pub(super) fn is_under_way(text: &str, words: &Words) -> bool {
+    let says_so = |text: &str| UNDER_WAY.iter().any(|part| text.contains(part));
+    let folded = fold_error(text);
+    let is_operators = words.iter().any(|(word, meaning)| {
+        let word = fold_error(word);
+        matches!(meaning, PanelWord::Refusal(_)) && is_own(&folded, &word) && says_so(&word)
+    });
+    says_so(&folded) && !is_operators
 }
 
 /// Whether an error text says that the account has no such order.
