@@ -399,6 +399,8 @@ impl Kind {
                 | Self::RunwayShort
                 | Self::PriceJump
                 | Self::BelowFloor
+                | Self::CatalogShrunk
+                | Self::UnknownWords
                 | Self::RefillsWaiting
                 | Self::ServicesUnsold
         )
