@@ -131,9 +131,9 @@ const ROWS: [Row; 31] = [
         word: "orders_parked",
         weight: Weight::Warning,
         patience: Duration::ZERO,
-        words: "panel {object} takes no orders for a reason of ours: `panelgate order list --state \
-             parked` shows who waits; top up our balance there or set its key right, and they go \
-             by themselves",
+        words: "orders wait at panel {object} for a reason of ours, and `panelgate order list --state parked` \
+             shows which: where it refused them, top up our balance there or set its key right; where it costs \
+             too much or left the file, give their services another route; then they go by themselves",
     },
     Row {
         kind: Kind::BreakerOpen,
