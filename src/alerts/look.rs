@@ -37,7 +37,7 @@ impl Alerts {
 
         let mut conditions = alerts::conditions(&mut tx, &heard.watched, now).await?;
         conditions.extend(alerts::price_jumps(&mut tx, &heard.watched).await?);
-        conditions.extend(too_dear(&catalogue));
+        conditions.extend(of_services(&catalogue));
         let left_alone: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| is_behind && kind.is_by_the_file()).collect();
         conditions.retain(|condition| !left_alone.contains(&condition.kind));
 
@@ -58,18 +58,21 @@ impl Alerts {
     }
 }
 
-/// Panels that charge more than fixed prices bear, and which services of ours, the first few.
-fn too_dear(catalogue: &Snapshot) -> Vec<Condition> {
-    let condition = |(panel, services): (&ProviderId, &Vec<ServiceId>)| {
+/// Panels that charge more than fixed prices bear, or by which nothing can be sold, and which services of ours, the first
+/// few.
+fn of_services(catalogue: &Snapshot) -> Vec<Condition> {
+    let condition = |kind: Kind, panel: &ProviderId, services: &[ServiceId]| {
         let named: Vec<_> = services.iter().take(NAMED_MAX).map(ToString::to_string).collect();
         Condition {
-            kind: Kind::BelowFloor,
+            kind,
             object: panel.0.clone(),
             count: i64::try_from(services.len()).unwrap_or(i64::MAX),
             more: format!("; among them are our services {}", named.join(", ")),
         }
     };
-    catalogue.too_dear.iter().map(condition).collect()
+    let dear = catalogue.too_dear.iter().map(|(panel, services)| condition(Kind::BelowFloor, panel, services));
+    let missing = catalogue.missing.iter().map(|(panel, services)| condition(Kind::ServicesUnsold, panel, services));
+    dear.chain(missing).collect()
 }
 
 fn log_raised(turn: &Turn) {

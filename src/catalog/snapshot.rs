@@ -1,6 +1,6 @@
 //! What is sold: the mapping laid over the panels' catalogues, resolved once and read by every request.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::catalog::imports;
@@ -92,6 +92,9 @@ pub struct Snapshot {
     /// Services that are sold at a fixed price which leaves less than the floor by every route, or nothing, by the panel
     /// whose cost counts. A panel that becomes dearer little by little is believed; somebody shall know.
     pub too_dear: BTreeMap<ProviderId, Vec<ServiceId>>,
+    /// Services that the file names and that are not sold, by the panel of their first route; but for those whose rate
+    /// waits for a person's word, of which somebody knows.
+    pub missing: BTreeMap<ProviderId, Vec<ServiceId>>,
 }
 
 impl Snapshot {
@@ -108,6 +111,7 @@ impl Snapshot {
             judged: HashMap::new(),
             exchanges: Exchanges::default(),
             too_dear: BTreeMap::new(),
+            missing: BTreeMap::new(),
         }
     }
 
@@ -155,6 +159,7 @@ impl Snapshot {
                 }
             }
         }
+        snapshot.missing = missing(mapping, &snapshot);
         snapshot.unsold.extend(left_out);
         Self { exchanges, ..snapshot }
     }
@@ -177,6 +182,20 @@ impl Snapshot {
         }
         self.exchanges.rate(&route.provider, &listed.row)
     }
+}
+
+/// What the file names and nobody can buy.
+fn missing(mapping: &Mapping, snapshot: &Snapshot) -> BTreeMap<ProviderId, Vec<ServiceId>> {
+    let told: HashSet<ServiceId> =
+        snapshot.unsold.iter().filter(|unsold| unsold.why == HELD).map(|unsold| unsold.id).collect();
+    let mut missing: BTreeMap<ProviderId, Vec<ServiceId>> = BTreeMap::new();
+    for rule in &mapping.services {
+        let first = rule.routes.first().filter(|_| !snapshot.sold.contains_key(&rule.id) && !told.contains(&rule.id));
+        if let Some(first) = first {
+            missing.entry(first.provider.clone()).or_default().push(rule.id);
+        }
+    }
+    missing
 }
 
 /// Why a service without another route is not sold.

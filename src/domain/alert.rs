@@ -6,6 +6,8 @@ use std::time::Duration;
 const UNSERVED_PATIENCE: Duration = Duration::from_mins(1);
 /// How long a node's file may be another one: files reach nodes one after the other, and a roll-back its file last.
 const DIFFERS_PATIENCE: Duration = Duration::from_secs(10);
+/// How long services may be unsold: a process that starts has not read its panels yet.
+const UNSOLD_PATIENCE: Duration = Duration::from_mins(2);
 
 /// What can need a person. Its object is a panel's id unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +68,8 @@ pub enum Kind {
     RefillsWaiting,
     /// A panel does not answer cancels.
     CancelsWaiting,
+    /// Services that the file names are not sold; the object is the panel of their first route.
+    ServicesUnsold,
     /// The webhook takes no messages; no object.
     AlertsUntold,
     /// Nobody could look for what is stuck; no object.
@@ -94,7 +98,7 @@ struct Row {
 }
 
 /// Every kind, in the order of [`Kind`].
-const ROWS: [Row; 30] = [
+const ROWS: [Row; 31] = [
     Row {
         kind: Kind::OrdersInDoubt,
         word: "orders_in_doubt",
@@ -127,9 +131,9 @@ const ROWS: [Row; 30] = [
         word: "orders_parked",
         weight: Weight::Warning,
         patience: Duration::ZERO,
-        words: "panel {object} takes no orders for a reason of ours: `panelgate order list --state \
-             parked` shows who waits; top up our balance there or set its key right, and they go \
-             by themselves",
+        words: "orders wait at panel {object} for a reason of ours, and `panelgate order list --state parked` \
+             shows which: where it refused them, top up our balance there or set its key right; where it costs \
+             too much or left the file, give their services another route; then they go by themselves",
     },
     Row {
         kind: Kind::BreakerOpen,
@@ -334,6 +338,15 @@ const ROWS: [Row; 30] = [
              list --state canceling --provider {object}` shows them; ask the panel to cancel them",
     },
     Row {
+        kind: Kind::ServicesUnsold,
+        word: "services_unsold",
+        weight: Weight::Warning,
+        patience: UNSOLD_PATIENCE,
+        words: "services that the file names are not sold, and panel {object} is their first route: `panelgate \
+             catalog list --provider {object}` and `catalog diff --provider {object} --since 1d` tell why; ask the \
+             panel, give them another route, or take their blocks out",
+    },
+    Row {
         kind: Kind::AlertsUntold,
         word: "alerts_untold",
         weight: Weight::Error,
@@ -386,7 +399,10 @@ impl Kind {
                 | Self::RunwayShort
                 | Self::PriceJump
                 | Self::BelowFloor
+                | Self::CatalogShrunk
+                | Self::UnknownWords
                 | Self::RefillsWaiting
+                | Self::ServicesUnsold
         )
     }
 

@@ -31,12 +31,22 @@ pub enum Rerouted {
 }
 
 impl Delivery {
-    /// Moves an order to its next route that may be used, or to this panel, in the caller's transaction.
-    pub async fn reroute(&self, tx: &mut Tx, order: OrderId, to: Option<&ProviderId>) -> Result<Rerouted, StoreError> {
+    /// Moves an order to its next route that may be used, or to this panel, in the caller's transaction. It was chosen
+    /// because it waits at `from`, where that is given: what somebody else moved meanwhile stays.
+    pub async fn reroute(
+        &self,
+        tx: &mut Tx,
+        order: OrderId,
+        from: Option<&ProviderId>,
+        to: Option<&ProviderId>,
+    ) -> Result<Rerouted, StoreError> {
         let now = self.clock.now();
         let Some(leg) = legs::lock_last(tx, order).await? else {
             return Ok(Rerouted::Stays("there is no such order".to_owned()));
         };
+        if let Some(from) = from.filter(|from| **from != leg.route.provider) {
+            return Ok(Rerouted::Stays(format!("it left {from} meanwhile, for {}", leg.route.provider)));
+        }
         if let Some(why) = not_unsent(&leg) {
             return Ok(Rerouted::Stays(why));
         }

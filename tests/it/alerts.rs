@@ -461,3 +461,32 @@ async fn a_node_behind_neither_raises_nor_ends_what_is_so_by_the_file() {
     node.alerts.look().await.unwrap();
     assert_eq!(read(&world.database, open).await, "breaker_open dispatch_frozen");
 }
+
+/// Whatever is found of the panels of a file only is not found by whoever has another file, and is no end of it.
+#[tokio::test]
+async fn each_kind_that_is_looked_for_at_the_files_panels_is_left_alone_by_a_node_behind() {
+    let world = served().await;
+    let all = "insert into unknown_word (provider, text, first_at, last_at, count) values ('a', 'x', now(), now(), 1);
+         update panel_service set missing_at = now();
+         update provider set catalogue_error = 'x', statuses_failed = 3;
+         insert into refill (id, public_id, order_id, leg_id, provider, asked_for_at, next_at)
+         select 1, gen_random_uuid(), order_id, id, 'a', '2001-01-01', now() from leg";
+    for (_, begin, _) in NEEDS {
+        run(&world.database, begin).await.unwrap();
+    }
+    run(&world.database, all).await.unwrap();
+
+    let watched = world.house.panels[0].settings();
+    let watched =
+        alerts::Watched { provider: watched.id.clone(), balance_low: watched.balance_low, refill_expires_after_h: 1 };
+    let now = world.clock.now();
+    let mut tx = world.house.store.begin().await.unwrap();
+    let mut found = alerts::conditions(&mut tx, std::slice::from_ref(&watched), now).await.unwrap();
+    found.extend(alerts::price_jumps(&mut tx, &[watched]).await.unwrap());
+    let by_all = alerts::conditions(&mut tx, &[], now).await.unwrap();
+    found.retain(|one| by_all.iter().all(|other| other.kind != one.kind));
+    assert!(found.len() >= 8, "{found:?}");
+    for condition in found {
+        assert!(condition.kind.is_by_the_file(), "{:?}", condition.kind);
+    }
+}

@@ -2,7 +2,9 @@
 
 use std::process::{Output, Stdio};
 
+use panelgate::domain::id::{OrderId, ProviderId};
 use panelgate::domain::money::Money;
+use panelgate::orders::reroute_by_hand::Rerouted;
 use rstest::rstest;
 use serde_json::Value;
 use sqlx::ConnectOptions;
@@ -181,4 +183,18 @@ async fn a_panel_that_is_stopped_is_not_what_a_person_means() {
     reprice(&world, ["0.9", "0.5"]).await;
     pause(&world, "b", false).await;
     assert_eq!(reroute(&world, &[&order.to_string(), "--to", "b"]).await.1, 0);
+}
+
+/// Two people who clear one panel at once: the second finds what the first moved, and moves nothing back.
+#[tokio::test]
+async fn what_left_the_panel_that_was_named_meanwhile_stays_where_it_is() {
+    let world = waiting().await;
+    let a = ProviderId("a".to_owned());
+    let mut tx = world.house.store.begin().await.unwrap();
+    let first = world.house.delivery.reroute(&mut tx, OrderId(1), Some(&a), None).await.unwrap();
+    assert!(matches!(first, Rerouted::Moved { .. }), "{first:?}");
+    let second = world.house.delivery.reroute(&mut tx, OrderId(1), Some(&a), Some(&a)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(second, Rerouted::Stays("it left a meanwhile, for b".to_owned()));
+    assert_eq!(legs(&world.database).await, "b ready, a ready, a ready");
 }

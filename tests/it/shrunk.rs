@@ -148,3 +148,46 @@ async fn a_person_may_take_a_panel_at_its_word() {
     let said = told(&world.database, &["catalog", "accept", "s", "--all-gone"]).await;
     assert!(said.contains("no service of panel s is missing"), "{said}");
 }
+
+/// The alerts of services that are not sold, now and when it lasted.
+async fn unsold(world: &World) -> [String; 2] {
+    let open = "select string_agg(concat_ws(' ', object, count, substring(words from 'among them.*$')), ', ')
+                from alert where kind = 'services_unsold' and over_at is null and raised_at is not null";
+    world.house.alerts.look().await.unwrap();
+    let at_once = read(&world.database, open).await;
+    world.turn(150);
+    world.house.alerts.look().await.unwrap();
+    [at_once, read(&world.database, open).await]
+}
+
+#[rstest]
+#[case::rates_renamed("\"rate\"", "\"price_of_it\"")]
+#[case::rates_unreadable("\"0.90\"", "\"ask us\"")]
+#[case::no_amount_is_taken(r#""min":"10","max":"1000""#, r#""min":"0","max":"0""#)]
+#[case::fewest_above_most(r#""min":"10""#, r#""min":"2000""#)]
+#[tokio::test]
+async fn services_that_are_sold_no_more_are_told_when_it_lasts_and_when_it_is_over(
+    #[case] is: &str,
+    #[case] becomes: &str,
+) {
+    let (panel, world) = ten().await;
+    assert_eq!(unsold(&world).await, ["", ""]);
+    let all = listing(&(1..=10).collect::<Vec<_>>(), "0.90");
+    reads(&panel, &world, &all.replace(is, becomes)).await;
+    assert_eq!(sold(&world).await, 0);
+    assert_eq!(unsold(&world).await, ["", "s 10 among them are our services 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"]);
+    reads(&panel, &world, &all).await;
+    assert_eq!(unsold(&world).await, ["", ""]);
+}
+
+#[tokio::test]
+async fn a_catalogue_that_melts_row_by_row_is_told() {
+    let (panel, world) = ten().await;
+    for left in (2..10).rev() {
+        reads(&panel, &world, &listing(&(1..=left).collect::<Vec<_>>(), "0.90")).await;
+    }
+    let gone = 10 - sold(&world).await;
+    assert!(gone > 0);
+    let [at_once, later] = unsold(&world).await;
+    assert!(at_once.is_empty() && later.starts_with(&format!("s {gone} among them are our services ")), "{later}");
+}

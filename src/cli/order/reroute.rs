@@ -37,6 +37,12 @@ pub struct Options {
     dry_run: bool,
 }
 
+/// Where the orders must be to be moved, and where they shall go, as far as that was said.
+struct Direction {
+    from: Option<ProviderId>,
+    to: Option<ProviderId>,
+}
+
 /// What came of one order.
 struct Row {
     order: OrderId,
@@ -61,10 +67,12 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
     let (placed_from, placed_before) =
         wanted::span(session, ("--placed-from", placed_from), ("--placed-to", placed_to))?;
 
+    let mut from = None;
     let orders = if narrowed {
         let orders = (!named.is_empty()).then_some(named);
         let wanted = filters.wanted(session).await?;
         let wanted = Wanted { orders, placed_from, placed_before, unsent_only: true, ..wanted };
+        from = wanted.provider.clone().map(ProviderId);
         // Whoever waits longest goes first.
         show::list(&session.store, &wanted).await?.iter().rev().map(|row| row.id).collect()
     } else {
@@ -72,10 +80,10 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
     };
 
     let delivery = in_force::delivery(session).await?;
-    let to = to.map(ProviderId);
+    let direction = Direction { from, to: to.map(ProviderId) };
     let mut rows = Vec::with_capacity(orders.len());
     for order in orders {
-        let outcome = one(session, &delivery, order, to.as_ref(), dry_run).await?;
+        let outcome = one(session, &delivery, order, &direction, dry_run).await?;
         rows.push(Row { order, outcome });
     }
     Ok(told(&rows, dry_run))
@@ -86,11 +94,11 @@ async fn one(
     session: &Session,
     delivery: &Delivery,
     order: OrderId,
-    to: Option<&ProviderId>,
+    direction: &Direction,
     dry_run: bool,
 ) -> anyhow::Result<Rerouted> {
     let mut tx = session.store.begin().await?;
-    let outcome = delivery.reroute(&mut tx, order, to).await?;
+    let outcome = delivery.reroute(&mut tx, order, direction.from.as_ref(), direction.to.as_ref()).await?;
     match &outcome {
         Rerouted::Moved { from, to, .. } if !dry_run => {
             let object = format!("order {order} from {} to {}", from.provider, to.provider);
