@@ -149,15 +149,15 @@ fn judged(heard: Heard) -> Proof {
     let outcome = match &again.verdict {
         Verdict::Accepted(_) if first != second => Outcome::NotHonoured,
         Verdict::Accepted(_) if other.is_some() && other != first => Outcome::Honoured,
-        Verdict::Accepted(_) => Outcome::Lost,
         Verdict::Refused(_) => Outcome::NotHonoured,
         // Whole words of an error are an answer; what may have been bought besides is not known.
         Verdict::InDoubt if tells_another || is_whole_refusal => Outcome::NotHonoured,
-        Verdict::InDoubt | Verdict::NeverSent => Outcome::Lost,
+        // An id that the same order was given under another `request_id` too proves nothing.
+        Verdict::Accepted(_) | Verdict::InDoubt | Verdict::NeverSent => Outcome::Lost,
     };
 
-    let is_doubt = |said: &Evidence| u8::from(said.verdict == Verdict::InDoubt);
-    let in_doubt = is_doubt(&beside) + if tells_another { 0 } else { is_doubt(&again) };
+    let unknown = |said: &Evidence| u8::from(said.verdict == Verdict::InDoubt);
+    let in_doubt = unknown(&beside) + if tells_another { 0 } else { unknown(&again) };
     let words = match outcome {
         Outcome::Lost if second.is_some() && other == first => {
             "the same order under another request_id was answered with the first: it tells orders apart by what they are, \

@@ -99,7 +99,7 @@ async fn what_never_arrived_is_placed_once() {
 async fn a_refusal_of_the_second_asking_proves_nothing_of_the_first() {
     // Money, and what is sold, may be looked at before any name is.
     for spoil in [(|panel: &Simulator| panel.set_balance(Money::ZERO)) as fn(&Simulator), |panel| {
-        panel.switch_service("1", false)
+        panel.switch_service("1", false);
     }] {
         let world = world().await;
         let order = never_arrived(&world, true).await;
