@@ -275,10 +275,18 @@ impl Reference {
         self.orders[order].doubt(now);
     }
 
+    /// Whether a person gave all of it back: it is sent nowhere else.
+    fn is_wanted_back(&self, order: usize) -> bool {
+        self.orders[order].by_hand == self.orders[order].bought.charge
+    }
+
     /// A text proves that nothing was placed.
     pub fn refused(&mut self, order: usize, class: RefusalClass) {
         use RefusalClass::{Action, Active, Key, Link, Money, Parameters, Quantity, RateLimit, Service};
         let now = self.now;
+        if self.is_wanted_back(order) {
+            return self.ends_unplaced(order);
+        }
         let leg = self.orders[order].last();
         if leg.state == LegState::InDoubt && class == Active {
             return;
@@ -308,6 +316,9 @@ impl Reference {
     /// Not a byte left: again soon, from the third time in a row by the other route.
     pub fn unsent(&mut self, order: usize) {
         let now = self.now;
+        if self.is_wanted_back(order) {
+            return self.ends_unplaced(order);
+        }
         let Order { service, bought, .. } = self.orders[order];
         let leg = self.orders[order].last();
         let unsent = leg.unsent;
@@ -329,7 +340,7 @@ impl Reference {
         if leg.state == LegState::WrittenOff {
             leg.rests(LegState::Refused);
             leg.booked = 0;
-        } else if !self.goes_on(order) {
+        } else if self.is_wanted_back(order) || !self.goes_on(order) {
             self.ends_unplaced(order);
         }
     }
