@@ -36,9 +36,6 @@ const NEWS_ARE_FRESH: TimeDelta = TimeDelta::hours(1);
 const ERROR_SEEN: &str = "error: ";
 const MISSING_SEEN: &str = "missing";
 
-/// What a person is told of an order that its panel works on again for days after its end.
-const REOPENED: &str =
-    "its panel works on it again, days after its end: nothing moves here until it ends anew; ask the panel";
 /// After an order's end, when its panel is asked whether it stands by its word.
 pub(super) const AFTER_THE_END: [TimeDelta; 4] =
     [TimeDelta::hours(1), TimeDelta::hours(6), TimeDelta::hours(24), TimeDelta::hours(72)];
@@ -253,9 +250,6 @@ impl Delivery {
                 tracing::warn!(order = %order.id, provider = %settings.id, status = %said.text, "a panel reopened an order that was over");
                 let next_at = next_ask(settings, due.accepted_at, now);
                 watches::put_off(&mut tx, leg.id, &said.text, said.charge(), next_at, Worth::Clear, now).await?;
-                if now - ended_at >= AFTER_THE_END[AFTER_THE_END.len() - 1] {
-                    ask_a_person(&mut tx, order.id, leg.id, REOPENED).await?;
-                }
             }
             Outcome::AskAgain(why) => {
                 look_again(&mut tx, leg.id, afterwards, now).await?;
