@@ -76,6 +76,19 @@ impl Reference {
         Some(self.orders[order].refunded)
     }
 
+    /// In doubt for too long.
+    pub fn written_off(&mut self, order: usize) {
+        let charge = self.orders[order].bought.charge;
+        let leg = self.orders[order].last();
+        (leg.state, leg.exposed, leg.booked) = (LegState::WrittenOff, 0, leg.cost);
+        self.settle(order, OrderState::Canceled, charge, false);
+    }
+
+    /// Whether a person gave all of it back: it is sent nowhere else.
+    pub fn is_wanted_back(&self, order: usize) -> bool {
+        self.orders[order].by_hand == self.orders[order].bought.charge
+    }
+
     /// A person gives something more back.
     pub fn given_by_hand(&mut self, order: usize, amount: i128) {
         let order = &mut self.orders[order];

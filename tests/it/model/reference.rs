@@ -275,11 +275,6 @@ impl Reference {
         self.orders[order].doubt(now);
     }
 
-    /// Whether a person gave all of it back: it is sent nowhere else.
-    fn is_wanted_back(&self, order: usize) -> bool {
-        self.orders[order].by_hand == self.orders[order].bought.charge
-    }
-
     /// A text proves that nothing was placed.
     pub fn refused(&mut self, order: usize, class: RefusalClass) {
         use RefusalClass::{Action, Active, Key, Link, Money, Parameters, Quantity, RateLimit, Service};
@@ -343,14 +338,6 @@ impl Reference {
         } else if self.is_wanted_back(order) || !self.goes_on(order) {
             self.ends_unplaced(order);
         }
-    }
-
-    /// In doubt for too long.
-    pub fn written_off(&mut self, order: usize) {
-        let charge = self.orders[order].bought.charge;
-        let leg = self.orders[order].last();
-        (leg.state, leg.exposed, leg.booked) = (LegState::WrittenOff, 0, leg.cost);
-        self.settle(order, OrderState::Canceled, charge, false);
     }
 
     /// Taken back before it was sent.
