@@ -205,10 +205,11 @@ async fn an_add_is_one_whole_request_with_a_length() {
 
 #[tokio::test]
 async fn a_refused_connection_is_proof_that_nothing_left() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    drop(listener);
-    let panel = panel(url, PATIENT_MS);
+    // Bound and never listening: the port refuses, and nobody else can be given it meanwhile.
+    let refusing = TcpSocket::new_v4().unwrap();
+    refusing.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let panel = panel(format!("http://{}/", refusing.local_addr().unwrap()), PATIENT_MS);
+
     let evidence = add(&panel).await;
     assert_eq!((evidence.verdict, evidence.http_status), (Verdict::NeverSent, None));
     assert!(!evidence.words.contains("127.0.0.1"), "no address: {}", evidence.words);
