@@ -18,9 +18,17 @@ const AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// The same while nothing is sent to the panel before it is read; doubled each time, up to the above.
 const AGAIN_SOON: TimeDelta = TimeDelta::seconds(2);
 
-/// Reads a panel's catalogue if it is time: it is old, it was not read under this address and account, or the panel never
+/// How old it may be where something that a panel took waits to be explained by its prices.
+const WANTED_EVERY: TimeDelta = TimeDelta::seconds(20);
+
+/// Reads a panel's catalogue if it is time: it is old, its prices are wanted, it was not read under this address and account, or the panel never
 /// answered. What is stored says so, and not a timer: however often somebody edits the panel's block, it is read.
-pub async fn if_due(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Result<Option<Reading>, StoreError> {
+pub async fn if_due(
+    catalog: &Catalog,
+    panel: &Panel,
+    clock: &SharedClock,
+    wanted: bool,
+) -> Result<Option<Reading>, StoreError> {
     let now = clock.now();
     let stored = catalogue::standing(catalog.store(), &panel.settings().id).await?;
     let is_its_own = stored.account.is_none_or(|account| account == panel.account());
@@ -33,7 +41,8 @@ pub async fn if_due(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Re
     } else if !is_its_own {
         panel.list(false);
     }
-    let is_young = stored.at.is_some_and(|at| now - at < EVERY);
+    let age_max = if wanted { WANTED_EVERY } else { EVERY };
+    let is_young = stored.at.is_some_and(|at| now - at < age_max);
     if is_its_own && is_young && panel.has_answered() {
         return Ok(None);
     }

@@ -72,6 +72,10 @@ async fn add(session: &Session, customer: &str, amount: &str, reference: &str) -
         Deposit::OtherAmount(before) => {
             anyhow::bail!("reference {reference:?} was booked before with {before}; nothing changed")
         }
+        Deposit::OtherCustomer(other) => anyhow::bail!(
+            "reference {reference:?} was booked before for customer {other}; nothing changed. A reference names one \
+             payment, over all customers"
+        ),
     };
     if outcome == Deposit::Done {
         session.note(&mut tx, "balance add", &format!("customer {} {money} {reference}", customer.id)).await?;

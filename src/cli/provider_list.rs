@@ -9,6 +9,7 @@ use crate::cli::answer::{Answer, maybe_moment, moment, table};
 use crate::cli::session::Session;
 use crate::domain::clock::Instant;
 use crate::domain::float::Runway;
+use crate::domain::money::Money;
 use crate::orders::track;
 use crate::routing::standing::Stopped;
 use crate::store::proofs::{self, ProofRow};
@@ -74,7 +75,8 @@ impl Told<'_> {
         [
             row.id.to_string(),
             state(row, self.now).to_owned(),
-            row.balance.map(|balance| balance.to_string()).unwrap_or_default(),
+            self.balance()
+                .map_or_else(String::new, |(amount, currency)| format!("{amount} {currency}").trim().to_owned()),
             row.services.to_string(),
             maybe_moment(row.catalogue_at),
             row.open_legs.to_string(),
@@ -92,7 +94,7 @@ impl Told<'_> {
         json!({
             "id": row.id.0,
             "served": row.held_until.is_some_and(|until| until > *now),
-            "balance": row.balance.map(|balance| balance.to_string()),
+            "balance": self.balance().map(|(amount, _)| amount.to_string()),
             "balance_at": row.balance_at.map(moment),
             "services": row.services,
             "services_missing": row.services_missing,
@@ -115,12 +117,21 @@ impl Told<'_> {
             "parked": row.parked,
             "error": row.catalogue_error,
             "currency": runway.and_then(|runway| runway.currency.clone()),
+            "balance_error": row.balance_unread.as_ref().map(|(error, _)| error),
+            "balance_unread_at": row.balance_unread.as_ref().map(|(_, since)| moment(*since)),
+            "balance_currency": row.balance_currency,
             "burn_per_hour": runway.and_then(|runway| runway.burn_per_hour).map(|burn| burn.to_string()),
             "hours_left": runway.and_then(|runway| runway.hours_left.clone()),
             "drift": runway.map(|runway| runway.drift.to_string()),
             "unread": row.unread,
             "waiting": self.waits.iter().map(|waits| document_of(waits)).collect::<Vec<_>>(),
         })
+    }
+
+    /// What the panel holds of ours in its own currency, as it named it last; in the gateway's, where that is not kept.
+    fn balance(&self) -> Option<(Money, &str)> {
+        let own = self.runway.and_then(|runway| runway.balance.zip(runway.currency.as_deref()));
+        own.or(self.row.balance.map(|balance| (balance, "")))
     }
 
     /// What needs a line of its own, below the table.
@@ -131,6 +142,12 @@ impl Told<'_> {
             let (times, saved) = (row.margin_held, row.margin_saved);
             let _ =
                 writeln!(text, "{id}: the margin guard kept {times} legs from it, which would have cost {saved} more");
+        }
+        if let Some((error, since)) = &row.balance_unread {
+            let _ = writeln!(text, "{id}: does not tell its balance since {}: {error}", moment(*since));
+        }
+        if let Some(currency) = &row.balance_currency {
+            let _ = writeln!(text, "{id}: tells its balance in {currency}, which is not its block's currency");
         }
         text += &of_statuses(row, *now);
 

@@ -6,7 +6,8 @@ use crate::cli::answer::{Answer, maybe_moment, moment, table};
 use crate::cli::session::Session;
 use crate::domain::float::Runway;
 use crate::domain::money::{Money, Percent};
-use crate::store::treasury::{self, DriftRow};
+use crate::store::differences::{self, DifferenceRow};
+use crate::store::treasury;
 
 /// Orders that a table shows of one finding; `--json` has more.
 const ORDERS_SHOWN: usize = 12;
@@ -15,7 +16,7 @@ const ORDERS_SHOWN: usize = 12;
 pub enum Command {
     /// Every panel: what it holds of ours, what was expected, what is spent in an hour, and the hours left
     List,
-    /// What is missing at panels, and which orders explain it
+    /// What is missing at panels, what they say that does not fit, and which orders explain it
     Drift {
         /// Of this panel only
         provider: Option<String>,
@@ -92,11 +93,12 @@ async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::
         session.panel(provider).await?;
     }
     let found = treasury::list(&session.store, provider, all).await?;
-    if found.is_empty() {
+    let differences = differences::list(&session.store, provider, all, treasury::DRIFTS_MAX).await?;
+    if found.is_empty() && differences.is_empty() {
         let nothing = if all { "no difference was ever found" } else { "nothing is missing that nobody took note of" };
         return Ok(Answer::new(nothing, json!([])));
     }
-    let rows: Vec<_> = found
+    let mut rows: Vec<_> = found
         .iter()
         .map(|row| {
             [
@@ -108,10 +110,11 @@ async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::
                 moment(row.by_at),
                 maybe_moment(row.acknowledged_at),
                 row.words.clone(),
-                orders(row),
+                orders(&row.orders, i64::from(row.orders_count)),
             ]
         })
         .collect();
+    rows.extend(differences.iter().map(cells_of));
     let heads = ["id", "panel", "amount", "cause", "after", "by", "acknowledged_at", "in words", "orders"];
     let document = found.iter().map(|row| {
         json!({
@@ -122,12 +125,38 @@ async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::
             "acknowledged_at": row.acknowledged_at.map(moment),
         })
     });
+    let document = document.chain(differences.iter().map(document_of));
     Ok(Answer::new(table(heads, &rows), document.collect()))
 }
 
-fn orders(row: &DriftRow) -> String {
-    let mut shown: Vec<String> = row.orders.iter().take(ORDERS_SHOWN).map(ToString::to_string).collect();
-    let more = usize::try_from(row.orders_count).unwrap_or(0).saturating_sub(shown.len());
+/// What a panel says of single orders that does not fit, beside what is missing in its balance.
+fn cells_of(row: &DifferenceRow) -> [String; 9] {
+    [
+        row.id.to_string(),
+        row.provider.clone(),
+        row.amount.to_string(),
+        row.kind.clone(),
+        moment(row.first_at),
+        moment(row.last_at),
+        maybe_moment(row.acknowledged_at),
+        row.words.clone(),
+        orders(&row.orders, row.orders_count),
+    ]
+}
+
+/// The same for scripts. Its amount is in the gateway's currency: what was stated is a charge, and no balance.
+fn document_of(row: &DifferenceRow) -> Value {
+    json!({
+        "id": row.id, "provider": row.provider, "amount": row.amount.to_string(), "currency": null,
+        "cause": row.kind, "percent": null, "after_at": moment(row.first_at), "by_at": moment(row.last_at),
+        "found_at": moment(row.last_at), "orders": row.orders, "orders_count": row.orders_count, "words": row.words,
+        "acknowledged_at": row.acknowledged_at.map(moment),
+    })
+}
+
+fn orders(orders: &[i32], count: i64) -> String {
+    let mut shown: Vec<String> = orders.iter().take(ORDERS_SHOWN).map(ToString::to_string).collect();
+    let more = usize::try_from(count).unwrap_or(0).saturating_sub(shown.len());
     if more > 0 {
         shown.push(format!("and {more} more"));
     }
@@ -136,7 +165,11 @@ fn orders(row: &DriftRow) -> String {
 
 async fn acknowledge(session: &Session, id: i64) -> anyhow::Result<Answer> {
     let mut tx = session.store.begin().await?;
-    let Some(changed) = treasury::acknowledge(&mut tx, id, session.now()).await? else {
+    let noted = match treasury::acknowledge(&mut tx, id, session.now()).await? {
+        None => differences::acknowledge(&mut tx, id, session.now()).await?,
+        noted => noted,
+    };
+    let Some(changed) = noted else {
         anyhow::bail!("no finding {id}; `{} treasury drift --all` shows all", session.globals.again());
     };
     if changed {

@@ -9,7 +9,7 @@ use crate::config::complaint::{foreign, shown};
 use crate::config::exchange::Currencies;
 use crate::config::reader::Section;
 use crate::domain::id::ProviderId;
-use crate::domain::money::{ExchangeRate, Money};
+use crate::domain::money::{ExchangeRate, Money, Percent};
 use crate::domain::provider::{
     AskMethod, AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource, PanelDialect, PanelStatus,
     PanelWord, ProviderSettings, RefusalClass, Reversal, SettlingSettings, WORD_BYTES_MAX,
@@ -160,6 +160,20 @@ fn visible_late_enough(section: &mut Section<'_>, doubts: &DoubtSettings, timeou
     section.complain("visible_after_s", section.key_at("visible_after_s"), &what);
 }
 
+/// The most that `overcharge_percent` may be.
+const OVERCHARGE_PERCENT_MAX: u64 = 1_000;
+
+/// How far above its price a panel may charge before somebody is told.
+fn overcharge(section: &mut Section<'_>) -> Option<Percent> {
+    let found = section.amount("overcharge_percent", Percent::parse)?;
+    if found.value.is_negative() || found.value > Percent::whole(OVERCHARGE_PERCENT_MAX) {
+        let what = format!("must be at least \"0\" and at most \"{OVERCHARGE_PERCENT_MAX}\"");
+        section.complain("overcharge_percent", found.at, &what);
+        return None;
+    }
+    Some(found.value)
+}
+
 fn settling(section: &mut Section<'_>) -> SettlingSettings {
     let usual = SettlingSettings::default();
     let canceled = [
@@ -176,6 +190,7 @@ fn settling(section: &mut Section<'_>) -> SettlingSettings {
             .whole("failed_settles_after_h", 1..=HOURS_MAX)
             .unwrap_or(usual.failed_settles_after_h),
         stuck_after_h: section.whole("stuck_after_h", 1..=HOURS_MAX).unwrap_or(usual.stuck_after_h),
+        overcharge_percent: overcharge(section).unwrap_or(usual.overcharge_percent),
     }
 }
 

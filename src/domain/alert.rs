@@ -1,13 +1,10 @@
 //! Alerts: what needs a person, and what that person is told to do.
 
+mod rows;
+
 use std::time::Duration;
 
-/// How long nobody may deal with a panel before it is worth a person's time: every restart has such a moment.
-const UNSERVED_PATIENCE: Duration = Duration::from_mins(1);
-/// How long a node's file may be another one: files reach nodes one after the other, and a roll-back its file last.
-const DIFFERS_PATIENCE: Duration = Duration::from_secs(10);
-/// How long services may be unsold: a process that starts has not read its panels yet.
-const UNSOLD_PATIENCE: Duration = Duration::from_mins(2);
+use crate::domain::alert::rows::{ROWS, Row};
 
 /// What can need a person. Its object is a panel's id unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +71,18 @@ pub enum Kind {
     AlertsUntold,
     /// Nobody could look for what is stuck; no object.
     LookOverdue,
+    /// What a panel says of its orders contradicts itself.
+    FiguresDiffer,
+    /// A panel takes more than its catalog says.
+    Overcharged,
+    /// A panel names another currency than its block does.
+    CurrencyDiffers,
+    /// A panel holds more of ours than our orders explain, by exactly what one of them cost.
+    PaidBack,
+    /// A panel does not tell its balance.
+    BalanceUnread,
+    /// A panel works again on orders that were over.
+    Reopened,
 }
 
 /// How loudly the log is told.
@@ -84,284 +93,6 @@ pub enum Weight {
     /// Today.
     Warning,
 }
-
-/// All that is to be said of a kind.
-struct Row {
-    kind: Kind,
-    /// What logs, messages and the database call it.
-    word: &'static str,
-    weight: Weight,
-    /// How long it must last before anybody is told.
-    patience: Duration,
-    /// What is wrong and what to do, in one sentence; `{object}` is where.
-    words: &'static str,
-}
-
-/// Every kind, in the order of [`Kind`].
-const ROWS: [Row; 31] = [
-    Row {
-        kind: Kind::OrdersInDoubt,
-        word: "orders_in_doubt",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "panel {object} may or may not have taken some orders: look at them with `panelgate \
-             order list --state in_doubt`, look for them at the panel, and decide each with \
-             `panelgate order resolve`",
-    },
-    Row {
-        kind: Kind::OrdersForReview,
-        word: "orders_for_review",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "some orders cannot be settled by the machine: look at them with `panelgate order \
-             list --state review` and at their panels, and decide each with `panelgate order \
-             settle`, `refund` or `resolve`",
-    },
-    Row {
-        kind: Kind::TakenLate,
-        word: "taken_late",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "panel {object} took orders after all that had been found not placed: find them with \
-             `panelgate order list --provider {object}`, `order show` tells the panel's id; \
-             cancel them there",
-    },
-    Row {
-        kind: Kind::OrdersParked,
-        word: "orders_parked",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "orders wait at panel {object} for a reason of ours, and `panelgate order list --state parked` \
-             shows which: where it refused them, top up our balance there or set its key right; where it costs \
-             too much or left the file, give their services another route; then they go by themselves",
-    },
-    Row {
-        kind: Kind::BreakerOpen,
-        word: "breaker_open",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "panel {object} gets no orders for now: `panelgate provider list` tells what stopped \
-             it; it is tried again by itself, or at once by `panelgate provider resume {object}`",
-    },
-    Row {
-        kind: Kind::DispatchFrozen,
-        word: "dispatch_frozen",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "nothing is sent to any panel: thaw with `panelgate dispatch thaw` when orders may go \
-             out",
-    },
-    Row {
-        kind: Kind::CatalogueUnreadable,
-        word: "catalogue_unreadable",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "the catalogue of panel {object} cannot be read; what was read of it before is sold, \
-             if anything was, and another account gets nothing: `panelgate provider list` tells \
-             why; then run `panelgate catalog refresh`",
-    },
-    Row {
-        kind: Kind::PanelUnserved,
-        word: "panel_unserved",
-        weight: Weight::Error,
-        patience: UNSERVED_PATIENCE,
-        words: "orders or refills are open at panel {object} and no process deals with it: start \
-             `panelgate serve` with workers and with the panel's block in its file",
-    },
-    Row {
-        kind: Kind::BalanceLow,
-        word: "balance_low",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "our balance at panel {object} is below its balance_low: top it up before orders have \
-             to wait",
-    },
-    Row {
-        kind: Kind::BalanceDrift,
-        word: "balance_drift",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "panel {object} holds less of our money than our orders explain: `panelgate treasury \
-             drift` shows how much and which orders; take it up with the panel, then `panelgate \
-             treasury acknowledge` it",
-    },
-    Row {
-        kind: Kind::RunwayShort,
-        word: "runway_short",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "our balance at panel {object} lasts for less than six hours at what is spent there: \
-             top it up; `panelgate treasury list` shows how long each lasts",
-    },
-    Row {
-        kind: Kind::PriceJump,
-        word: "price_jump",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "rates of panel {object} moved by more than price_jump_percent, and nothing new is \
-             sold by them: look with `panelgate catalog diff --provider {object} --since 1d`, and \
-             accept them with `panelgate catalog accept {object}`",
-    },
-    Row {
-        kind: Kind::BelowFloor,
-        word: "below_floor",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "what panel {object} charges leaves less than floor_percent of fixed prices that are \
-             sold all the same: look with `panelgate catalog list --provider {object}`, and raise \
-             their rate or add a cheaper route",
-    },
-    Row {
-        kind: Kind::Audit,
-        word: "audit",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, \
-             and find out who wrote to the database before money is paid out",
-    },
-    Row {
-        kind: Kind::AuditOverdue,
-        word: "audit_overdue",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "the books could not be proved for half an hour: the log tells why; run `panelgate \
-             ledger audit`",
-    },
-    Row {
-        kind: Kind::ConfigRefused,
-        word: "config_refused",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "the configuration file of node {object} is wrong and the version in force goes on: \
-             its log and `panelgate config list` tell what is wrong; mend the file",
-    },
-    Row {
-        kind: Kind::ConfigWaiting,
-        word: "config_waiting",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "the configuration file of node {object} waits for a person: see why with `panelgate \
-             config list`, then run `panelgate apply` there, or take the edit back",
-    },
-    Row {
-        kind: Kind::ConfigDiffers,
-        word: "config_differs",
-        weight: Weight::Warning,
-        patience: DIFFERS_PATIENCE,
-        words: "the configuration file of node {object} is not the one in force: bring the file that \
-             is in force there, or run `panelgate apply` with the one that is meant",
-    },
-    Row {
-        kind: Kind::ConfigBehind,
-        word: "config_behind",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "node {object} cannot adopt the configuration in force and goes on with an older one: \
-             its log tells why; run the same program on all nodes",
-    },
-    Row {
-        kind: Kind::KeyMissing,
-        word: "key_missing",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "the key of panel {object} cannot be read there, and that node does not deal with the \
-             panel: set its variable and restart the node, or name a key_file",
-    },
-    Row {
-        kind: Kind::ClockOff,
-        word: "clock_off",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "the clock of the machine of node {object} is not the database's: orders and money go \
-             by the database's, but the node's log tells other times; set the clock right (NTP), \
-             of whichever of the two is wrong",
-    },
-    Row {
-        kind: Kind::CatalogShrunk,
-        word: "catalog_shrunk",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "panel {object} lists a third less than before, or nothing at all: what is gone is \
-             sold as before until a reading a day later says the same; take the panel at its word \
-             at once with `panelgate catalog accept {object} --all-gone`",
-    },
-    Row {
-        kind: Kind::StatusesUnreadable,
-        word: "statuses_unreadable",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "panel {object} does not tell where orders stand, round after round: the log tells \
-             what it says instead, and `panelgate provider list` for how long; it is asked again \
-             by itself",
-    },
-    Row {
-        kind: Kind::UnknownWords,
-        word: "unknown_words",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "panel {object} refused orders in words that nobody listed, and each costs a person \
-             one look: `panelgate provider words {object}` shows them with the lines for \
-             [provider.words], and ends this with --done",
-    },
-    Row {
-        kind: Kind::OrdersWaiting,
-        word: "orders_waiting",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "orders wait at panel {object} and are not sent: `panelgate provider list` tells why and \
-             `panelgate order list --state waiting --provider {object}` which; let the panel go on, \
-             or move them with `panelgate order reroute --provider {object}`",
-    },
-    Row {
-        kind: Kind::OrdersStuck,
-        word: "orders_stuck",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "orders at panel {object} have not moved for longer than stuck_after_h: `panelgate order \
-             list --state stuck --provider {object}` shows them; ask the panel, and settle, cancel \
-             or reroute them",
-    },
-    Row {
-        kind: Kind::RefillsWaiting,
-        word: "refills_waiting",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "panel {object} does not take refills, or does not end them: `panelgate provider list` \
-             tells how many; ask the panel about them",
-    },
-    Row {
-        kind: Kind::CancelsWaiting,
-        word: "cancels_waiting",
-        weight: Weight::Warning,
-        patience: Duration::ZERO,
-        words: "panel {object} does not answer cancels of orders that are still open: `panelgate order \
-             list --state canceling --provider {object}` shows them; ask the panel to cancel them",
-    },
-    Row {
-        kind: Kind::ServicesUnsold,
-        word: "services_unsold",
-        weight: Weight::Warning,
-        patience: UNSOLD_PATIENCE,
-        words: "services that the file names are not sold, and panel {object} is their first route: `panelgate \
-             catalog list --provider {object}` and `catalog diff --provider {object} --since 1d` tell why; ask the \
-             panel, give them another route, or take their blocks out",
-    },
-    Row {
-        kind: Kind::AlertsUntold,
-        word: "alerts_untold",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "the alert webhook takes no messages: the log and `panelgate alert list` tell what nobody \
-             was told; look after its receiver",
-    },
-    Row {
-        kind: Kind::LookOverdue,
-        word: "look_overdue",
-        weight: Weight::Error,
-        patience: Duration::ZERO,
-        words: "nobody could look for orders that do not move for a quarter of an hour: the log tells why",
-    },
-];
 
 impl Kind {
     /// Every kind.
@@ -403,6 +134,15 @@ impl Kind {
                 | Self::UnknownWords
                 | Self::RefillsWaiting
                 | Self::ServicesUnsold
+                | Self::BalanceUnread
+        )
+    }
+
+    /// Whether it is told with the orders that it is about, and again on a day that has more of them.
+    pub fn is_told_with_orders(self) -> bool {
+        matches!(
+            self,
+            Self::FiguresDiffer | Self::Overcharged | Self::CurrencyDiffers | Self::PaidBack | Self::Reopened
         )
     }
 

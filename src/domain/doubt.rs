@@ -136,8 +136,10 @@ mod tests {
             status_text: String::new(),
             charge: charge.map(|charge| Money::parse(charge).unwrap()),
             charge_text: None,
+            currency: None,
             start_count: None,
             remains,
+            remains_text: None,
         };
         for (charge, remains, fits) in [
             (Some("1.00"), Some(100), true),

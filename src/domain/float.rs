@@ -42,6 +42,8 @@ pub struct Move {
     pub latest: Option<Instant>,
     /// The lease under which its leg was sent.
     pub epoch: Option<i64>,
+    /// Whether the panel said so; else a person did alone.
+    pub said: bool,
 }
 
 impl Move {
@@ -56,14 +58,22 @@ impl Move {
 pub enum Cause {
     /// More is there than can be: somebody paid in.
     TopUp,
+    /// More is there, by exactly what an order cost: the panel may have taken it back.
+    PaidBack,
     /// The panel takes so many percent more than it tells.
     Proportion,
     /// An order was given back by the panel's word, and its money did not come.
     MissingRefund,
     /// An order was found not placed after a doubt, and the panel took its cost.
     Doubt,
-    /// As much as one order cost.
+    /// A person settled an order, and the panel kept what it never said to give back.
+    ByHand,
+    /// As much as one order cost, or up to three together.
     OrderCost,
+    /// As much again as every order cost.
+    Doubled,
+    /// More than our orders can make: somebody else spends from the account.
+    Outside,
     /// Nothing of ours.
     Unexplained,
 }
@@ -73,9 +83,13 @@ impl Cause {
     pub fn word(self) -> &'static str {
         match self {
             Self::TopUp => "top_up",
+            Self::PaidBack => "paid_back",
             Self::Proportion => "proportion",
             Self::MissingRefund => "missing_refund",
             Self::Doubt => "doubt",
+            Self::ByHand => "by_hand",
+            Self::Doubled => "doubled",
+            Self::Outside => "outside",
             Self::OrderCost => "order_cost",
             Self::Unexplained => "unexplained",
         }

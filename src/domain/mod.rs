@@ -4,6 +4,7 @@ pub mod alert;
 pub mod choice;
 pub mod clock;
 pub mod customer;
+pub mod difference;
 pub mod doubt;
 pub mod float;
 pub mod id;

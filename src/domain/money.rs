@@ -177,6 +177,19 @@ impl Money {
         Self(Decimal::new(1, u32::try_from(decimals).unwrap_or(SCALE).min(SCALE)))
     }
 
+    /// So many units of the last place.
+    pub const fn of_last_places(count: u32) -> Self {
+        Self(Decimal::from_parts(count, 0, 0, false, SCALE))
+    }
+
+    /// Whether it is more than so many percent above another.
+    pub fn exceeds(self, other: Self, percent: Percent) -> bool {
+        let hundred = Decimal::ONE_HUNDRED;
+        let allowed = percent.0.checked_add(hundred).and_then(|part| other.0.checked_mul(part));
+        let stated = self.0.checked_mul(hundred);
+        !matches!((stated, allowed), (Some(stated), Some(allowed)) if stated <= allowed)
+    }
+
     /// Whether selling at this charge what costs `cost` leaves at least `floor` percent of the charge.
     pub fn keeps_margin(self, cost: Self, floor: Percent) -> bool {
         let hundred = Decimal::ONE_HUNDRED;
@@ -277,6 +290,11 @@ impl Percent {
     /// Reads a percentage; negative ones are valid.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         exact(text).map(Self)
+    }
+
+    /// So many percent.
+    pub fn whole(percent: u64) -> Self {
+        Self(Decimal::from(percent))
     }
 
     /// So many hundredths of a percent.

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::id::ProviderId;
-use crate::domain::money::ExchangeRate;
-use crate::domain::money::Money;
+use crate::domain::money::{ExchangeRate, Money, Percent};
 
 /// The tongue that a panel is asked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +200,12 @@ pub struct SettlingSettings {
     pub failed_settles_after_h: u32,
     /// How long an order may stand still there before a person is told; a service may say otherwise for its own.
     pub stuck_after_h: u32,
+    /// How far above its price a panel may charge before a person is told.
+    pub overcharge_percent: Percent,
 }
+
+/// What `overcharge_percent` is when nothing is said.
+const OVERCHARGE_PERCENT: u64 = 5;
 
 impl Default for SettlingSettings {
     fn default() -> Self {
@@ -210,6 +214,7 @@ impl Default for SettlingSettings {
             reversal: Reversal::Absorb,
             failed_settles_after_h: 24,
             stuck_after_h: 72,
+            overcharge_percent: Percent::whole(OVERCHARGE_PERCENT),
         }
     }
 }

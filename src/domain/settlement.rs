@@ -1,8 +1,14 @@
 //! Settlement to a target: what of a charge is to be given back, from the panel's last word alone.
 
-use crate::domain::money::{ExchangeRate, Money, MoneyError};
+use crate::domain::money::{ExchangeRate, Money, MoneyError, Percent};
 use crate::domain::order::OrderState;
 use crate::domain::provider::{CanceledWithRemains, PanelStatus};
+
+/// Decimals that a panel's charge is taken to be exact to at least: zeros at its end are often left out.
+const CHARGE_DECIMALS_MIN: usize = 2;
+
+/// The longest code of a currency.
+const CURRENCY_CHARS_MAX: usize = 8;
 
 /// What a panel says of one order, as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,19 +21,148 @@ pub struct Report {
     pub charge: Option<Money>,
     /// The charge as it was sent.
     pub charge_text: Option<String>,
+    /// The currency that it names beside the charge.
+    pub currency: Option<String>,
     /// The count before delivery.
     pub start_count: Option<i64>,
     /// Units that are missing; may be negative, and larger than what was ordered.
     pub remains: Option<i64>,
+    /// The remains as they were sent.
+    pub remains_text: Option<String>,
 }
 
 impl Report {
-    /// The same with the charge in our currency, rounded up; one that is too large is none. The text of it stays.
-    #[must_use]
-    pub fn exchanged(self, rate: ExchangeRate) -> Self {
-        let charge = self.charge.and_then(|charge| charge.exchanged_rounding_up(rate).ok());
-        Self { charge, ..self }
+    /// What the panel says that it took, in our currency.
+    pub fn stated(&self, exchange: ExchangeRate, currency: &str) -> Stated {
+        let Some(charge) = self.charge else {
+            let says_nothing = self.charge_text.as_deref().is_none_or(is_no_answer);
+            return if says_nothing { Stated::Nothing } else { Stated::Unreadable };
+        };
+        if self.currency.as_deref().is_some_and(|named| names_another(named, currency)) {
+            return Stated::Foreign { kept: charge.is_positive() };
+        }
+
+        let step = step_of(self.charge_text.as_deref().unwrap_or_default());
+        let ours = charge
+            .exchanged_rounding_up(exchange)
+            .and_then(|amount| Ok((amount, step.exchanged_rounding_up(exchange)?)));
+        match ours {
+            Ok((amount, _)) if amount.is_negative() => Stated::Unreadable,
+            Ok((amount, step)) => Stated::Took { amount, step },
+            Err(_) => Stated::Unreadable,
+        }
     }
+
+    /// What remains, where the panel says so in a number that counts our units.
+    fn remaining(&self, bought: Bought) -> Remaining {
+        match self.remains.map(u64::try_from) {
+            Some(Ok(missing)) if missing <= bought.units => Remaining::Units(missing),
+            None if self.remains_text.as_deref().is_none_or(is_no_answer) => Remaining::Untold,
+            Some(_) | None => Remaining::Unusable,
+        }
+    }
+}
+
+/// Whether a text stands where a panel has nothing to say.
+fn is_no_answer(text: &str) -> bool {
+    NO_ANSWERS.iter().any(|nothing| text.trim().eq_ignore_ascii_case(nothing))
+}
+
+/// What panels write where they have nothing to say.
+const NO_ANSWERS: [&str; 6] = ["", "-", "n/a", "null", "none", "unknown"];
+
+/// Whether a panel's word for a currency is one, and another than this.
+pub fn names_another(named: &str, currency: &str) -> bool {
+    let named = named.trim();
+    // Signs and words such as `$` and `dollars` name no currency for certain.
+    let is_short = named.len() == 3 && named.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_code = named.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let is_long = (4..=CURRENCY_CHARS_MAX).contains(&named.len()) && is_code && !is_no_answer(named);
+    (is_short || is_long) && !named.eq_ignore_ascii_case(currency)
+}
+
+/// One unit of the last decimal of a charge as it was sent.
+fn step_of(text: &str) -> Money {
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction.trim());
+    let is_plain = fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let decimals = if is_plain { fraction.len() } else { usize::MAX };
+    Money::last_place(decimals.max(CHARGE_DECIMALS_MIN))
+}
+
+/// What a panel says that it took for an order, as far as it can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stated {
+    /// It does not say.
+    Nothing,
+    /// It says what is no amount, or one below zero.
+    Unreadable,
+    /// So much, in our currency.
+    Took {
+        /// How much.
+        amount: Money,
+        /// How exactly: it may be anything nearer to the amount than this.
+        step: Money,
+    },
+    /// It names an amount of a currency that its block does not know.
+    Foreign {
+        /// Whether it is more than nothing.
+        kept: bool,
+    },
+}
+
+/// What a panel was expected to take for an order, and what it says that it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// For the whole order, in our currency.
+    pub expected: Money,
+    /// What the panel says.
+    pub stated: Stated,
+}
+
+impl Taken {
+    /// Whether the panel says that it took less than what was delivered costs: more should go back than by the units.
+    pub fn is_below(&self, delivered: u64, units: u64) -> Result<bool, MoneyError> {
+        let Stated::Took { amount, step } = self.stated else { return Ok(false) };
+        let net = self.expected.share_rounding_down(delivered, units)?;
+        let short = net.minus(amount)?;
+        Ok(short >= step && short > ROUNDINGS)
+    }
+
+    /// Whether it says that it took more than so many percent above what was expected.
+    pub fn is_above(&self, percent: Percent) -> bool {
+        let Stated::Took { amount, step } = self.stated else { return false };
+        let more = amount.minus(self.expected);
+        more.is_ok_and(|more| more >= step && more > ROUNDINGS && amount.exceeds(self.expected, percent))
+    }
+
+    /// Whether it says that it took the whole of what was expected, within the rounding of both.
+    fn is_whole(&self) -> bool {
+        let Stated::Took { amount, step } = self.stated else { return false };
+        amount.minus(self.expected).is_ok_and(|difference| difference.size() < step.max(ROUNDINGS))
+    }
+
+    /// Whether it keeps anything: `None` where it does not say.
+    fn keeps(&self) -> Option<bool> {
+        match self.stated {
+            Stated::Took { amount, .. } => Some(amount.is_positive()),
+            Stated::Foreign { kept } => Some(kept),
+            Stated::Nothing | Stated::Unreadable => None,
+        }
+    }
+}
+
+/// What our own roundings of rates and exchange make of an amount.
+const ROUNDINGS: Money = Money::of_last_places(2);
+
+/// What a panel's `remains` is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remaining {
+    /// It says nothing.
+    Untold,
+    /// So many of ours are missing.
+    Units(u64),
+    /// It says what cannot be: less than nothing, more than was ordered, or no number.
+    Unusable,
 }
 
 /// What settlement needs to know of an order; fixed when it was bought.
@@ -41,24 +176,32 @@ pub struct Bought {
     pub package: bool,
 }
 
+/// An order's end, by its panel's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The order's end.
+    pub state: OrderState,
+    /// How much of the charge is refunded in all, not how much more.
+    pub target: Money,
+    /// Units delivered.
+    pub delivered: u64,
+    /// What the panel's charge would have to be for so much, and is not: a person is asked whether more goes back.
+    pub doubtful: bool,
+}
+
 /// What follows from a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The order goes on, or goes on waiting, in this state.
     Open(OrderState),
-    /// The order is over; so much of the charge is given back in all.
-    End {
-        /// The order's end.
-        state: OrderState,
-        /// How much of the charge is refunded in all, not how much more.
-        target: Money,
-        /// Units delivered.
-        delivered: u64,
-    },
+    /// The order is over.
+    End(Ending),
     /// Nothing settles on this word; ask again.
     AskAgain(&'static str),
     /// Nothing settles by itself; a person decides.
     Review(&'static str),
+    /// Nothing settles by itself, for what the panel says contradicts itself; a person decides, and is told at once.
+    Contradiction(&'static str),
 }
 
 /// What the operator decided about a panel's words, and what time decided.
@@ -70,72 +213,145 @@ pub struct Rules {
     pub failed_for_good: bool,
 }
 
+/// What a person is told of a canceled order of which the panel seems to keep what it gave back.
+const KEPT: &str = "canceled, and what the panel says that it kept does not fit what remains";
+
 /// The rules, row by row. Depends on the last word only, never on the path; never passes the charge.
-pub fn outcome(bought: Bought, report: &Report, rules: Rules) -> Result<Outcome, MoneyError> {
+pub fn outcome(bought: Bought, taken: Taken, report: &Report, rules: Rules) -> Result<Outcome, MoneyError> {
+    let order = Order { bought, taken };
     match report.status {
         PanelStatus::Pending | PanelStatus::Processing => Ok(Outcome::Open(OrderState::Processing)),
         PanelStatus::InProgress => Ok(Outcome::Open(OrderState::InProgress)),
-        PanelStatus::Completed => {
-            Ok(Outcome::End { state: OrderState::Completed, target: Money::ZERO, delivered: bought.units })
-        }
-        PanelStatus::Partial => partial(bought, report.remains),
-        PanelStatus::Canceled => canceled(bought, report, rules.canceled_with_remains),
-        PanelStatus::Failed if rules.failed_for_good => failed(bought, report.remains),
+        PanelStatus::Completed => order.by_remains(0, OrderState::Completed),
+        PanelStatus::Partial => order.partial(report.remains),
+        PanelStatus::Canceled => order.canceled(report.remaining(bought), rules.canceled_with_remains),
+        PanelStatus::Failed if rules.failed_for_good => order.failed(report.remaining(bought)),
         PanelStatus::Failed => Ok(Outcome::AskAgain("the panel reports a failure, which it may yet set right")),
         PanelStatus::Expired => Ok(Outcome::Review("an ended subscription, which is not sold")),
     }
 }
 
-fn partial(bought: Bought, remains: Option<i64>) -> Result<Outcome, MoneyError> {
-    if bought.package {
-        return Ok(Outcome::Review("part of a package cannot be counted"));
-    }
-    let Some(remains) = remains else {
-        return Ok(Outcome::AskAgain("partial without a readable remains"));
-    };
-    let missing = u64::try_from(remains).unwrap_or(0);
-    if missing > bought.units {
-        return Ok(Outcome::Review("more remains than was ordered: the unit is not ours"));
-    }
-    by_remains(bought, missing, OrderState::Partial)
-}
-
-/// Whole, unless part was delivered and the panel keeps money for it: else waiting for 99 % and canceling is free.
-fn canceled(bought: Bought, report: &Report, rule: CanceledWithRemains) -> Result<Outcome, MoneyError> {
-    let whole = Outcome::End { state: OrderState::Canceled, target: bought.charge, delivered: 0 };
-    let by_remains_where = |counts: bool| match report.remains.map(u64::try_from) {
-        _ if !counts || bought.package => Ok(whole.clone()),
-        // More than was ordered was delivered.
-        Some(Err(_)) => by_remains(bought, 0, OrderState::Canceled),
-        Some(Ok(missing)) if missing > 0 && missing < bought.units => by_remains(bought, missing, OrderState::Canceled),
-        Some(Ok(_)) | None => Ok(whole.clone()),
-    };
-    match rule {
-        CanceledWithRemains::ByCharge => by_remains_where(report.charge.is_some_and(Money::is_positive)),
-        CanceledWithRemains::ByRemains => by_remains_where(true),
-        CanceledWithRemains::Review if by_remains_where(true)? != whole => {
-            Ok(Outcome::Review("canceled with a part delivered"))
+/// What is booked in the end as the order's cost: what the panel says, in our currency; where it says nothing that can
+/// be used, what was delivered of what was expected.
+///
+/// A panel that names its whole charge beside what it did not deliver does not tell what it took in the end. That it
+/// gave the rest back is expected: where it did not come, the balance shows it.
+pub fn final_cost(bought: Bought, taken: Taken, report: &Report, delivered: u64) -> Result<FinalCost, MoneyError> {
+    let net = taken.expected.share_rounding_down(delivered, bought.units)?;
+    let said = |amount: Money, rounding: Money| FinalCost { amount, rounding, said: true };
+    let gave_back = matches!(report.status, PanelStatus::Partial | PanelStatus::Canceled);
+    let nothing_done = !bought.package && report.remaining(bought) == Remaining::Units(bought.units);
+    match taken.stated {
+        Stated::Took { .. } if gave_back && taken.is_whole() => Ok(said(net, Money::ZERO)),
+        Stated::Took { .. } if report.status == PanelStatus::Canceled && nothing_done => {
+            Ok(said(Money::ZERO, Money::ZERO))
         }
-        CanceledWithRemains::Full | CanceledWithRemains::Review => Ok(whole),
+        Stated::Took { amount, step } => {
+            let rounded_off = amount.minus(net)?.size();
+            Ok(said(amount, if rounded_off < step { rounded_off } else { Money::ZERO }))
+        }
+        Stated::Nothing | Stated::Unreadable | Stated::Foreign { .. } => Ok(said(net, Money::ZERO)),
     }
 }
 
-/// A failure that nobody set right: the whole charge, less what was delivered where that can be counted.
-fn failed(bought: Bought, remains: Option<i64>) -> Result<Outcome, MoneyError> {
-    match remains.map(u64::try_from) {
-        Some(Ok(missing)) if !bought.package && missing == bought.units => {
-            by_remains(bought, missing, OrderState::Canceled)
-        }
-        Some(Ok(missing)) if !bought.package && missing > 0 && missing < bought.units => {
-            by_remains(bought, missing, OrderState::Partial)
-        }
-        Some(_) | None => Ok(Outcome::Review("the panel reports a failure, and not how much was delivered")),
-    }
+/// What an order cost in the end, in our currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinalCost {
+    /// How much.
+    pub amount: Money,
+    /// How far the panel's rounding of what it tells may have moved it.
+    pub rounding: Money,
+    /// Whether it follows from the panel's word; else a person said so, and the panel may know nothing of it.
+    pub said: bool,
 }
 
-fn by_remains(bought: Bought, missing: u64, state: OrderState) -> Result<Outcome, MoneyError> {
-    let target = bought.charge.share_rounding_down(missing, bought.units)?;
-    Ok(Outcome::End { state, target, delivered: bought.units - missing })
+/// An order and what its panel took for it.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    bought: Bought,
+    taken: Taken,
+}
+
+impl Order {
+    fn partial(self, remains: Option<i64>) -> Result<Outcome, MoneyError> {
+        if self.bought.package {
+            return Ok(Outcome::Review("part of a package cannot be counted"));
+        }
+        let Some(remains) = remains else {
+            return Ok(Outcome::AskAgain("partial without a readable remains"));
+        };
+
+        // Less than nothing remains where more was delivered than was ordered.
+        let missing = u64::try_from(remains).unwrap_or(0);
+        if missing > self.bought.units {
+            return Ok(Outcome::Review("more remains than was ordered: the unit is not ours"));
+        }
+        self.by_remains(missing, OrderState::Partial)
+    }
+
+    fn canceled(self, remaining: Remaining, rule: CanceledWithRemains) -> Result<Outcome, MoneyError> {
+        let nothing_delivered = matches!(remaining, Remaining::Untold)
+            || remaining == Remaining::Units(self.bought.units) && !self.bought.package;
+        match rule {
+            CanceledWithRemains::Full => Ok(self.whole()),
+            CanceledWithRemains::ByRemains => match remaining {
+                Remaining::Units(missing) if !self.bought.package => self.canceled_part(missing),
+                Remaining::Units(_) | Remaining::Untold | Remaining::Unusable => {
+                    Ok(Outcome::Review("canceled without a usable remains"))
+                }
+            },
+            CanceledWithRemains::Review if !nothing_delivered => Ok(Outcome::Review("canceled with a part delivered")),
+            CanceledWithRemains::ByCharge | CanceledWithRemains::Review => self.canceled_by_charge(remaining),
+        }
+    }
+
+    /// Whole where the panel keeps nothing or nothing was delivered; by what remains where part was: else waiting for
+    /// 99 % and canceling is free money. What fits neither is for a person.
+    fn canceled_by_charge(self, remaining: Remaining) -> Result<Outcome, MoneyError> {
+        let Bought { units, package, .. } = self.bought;
+        match (self.taken.keeps(), remaining) {
+            (Some(false), _) => Ok(self.whole()),
+            (_, Remaining::Units(missing)) if !package && missing > 0 && missing < units => self.canceled_part(missing),
+            (Some(true), Remaining::Units(missing)) if !package && missing == units => Ok(self.whole()),
+            (None, _) if self.taken.stated == Stated::Unreadable => Ok(Outcome::Contradiction(KEPT)),
+            (None, Remaining::Untold) => Ok(self.whole()),
+            (None, Remaining::Units(missing)) if missing == units => Ok(self.whole()),
+            (_, _) => Ok(Outcome::Contradiction(KEPT)),
+        }
+    }
+
+    /// Customers who resell give all back to theirs when they read `Canceled`, so what was delivered in part is shown so.
+    fn canceled_part(self, missing: u64) -> Result<Outcome, MoneyError> {
+        if missing == self.bought.units {
+            return Ok(self.whole());
+        }
+        self.by_remains(missing, OrderState::Partial)
+    }
+
+    /// A failure that nobody set right: the whole charge, less what was delivered where that can be counted.
+    fn failed(self, remaining: Remaining) -> Result<Outcome, MoneyError> {
+        match remaining {
+            Remaining::Units(missing) if !self.bought.package && missing == self.bought.units => Ok(self.whole()),
+            Remaining::Units(missing) if !self.bought.package && missing > 0 => {
+                self.by_remains(missing, OrderState::Partial)
+            }
+            Remaining::Units(_) | Remaining::Untold | Remaining::Unusable => {
+                Ok(Outcome::Review("the panel reports a failure, and not how much was delivered"))
+            }
+        }
+    }
+
+    fn whole(self) -> Outcome {
+        let target = self.bought.charge;
+        Outcome::End(Ending { state: OrderState::Canceled, target, delivered: 0, doubtful: false })
+    }
+
+    fn by_remains(self, missing: u64, state: OrderState) -> Result<Outcome, MoneyError> {
+        let Bought { charge, units, .. } = self.bought;
+        let (target, delivered) = (charge.share_rounding_down(missing, units)?, units - missing);
+        let doubtful = self.taken.is_below(delivered, units)?;
+        Ok(Outcome::End(Ending { state, target, delivered, doubtful }))
+    }
 }
 
 /// What was given back of an order's charge, and why it is not less.
@@ -188,11 +404,19 @@ mod tests {
         Report {
             status,
             status_text: String::new(),
-            charge: Some(Money::parse(charge).unwrap()),
-            charge_text: None,
+            charge: Money::parse(charge).ok(),
+            charge_text: Some(charge.to_owned()),
+            currency: None,
             start_count: None,
             remains,
+            remains_text: None,
         }
+    }
+
+    /// The outcome of an order that costs as much as it is sold for.
+    fn settled(bought: Bought, report: &Report, rules: Rules) -> Outcome {
+        let stated = report.stated(ExchangeRate::parse("1").unwrap(), "USD");
+        outcome(bought, Taken { expected: bought.charge, stated }, report, rules).unwrap()
     }
 
     const USUAL: Rules = Rules { canceled_with_remains: CanceledWithRemains::ByCharge, failed_for_good: false };
@@ -203,65 +427,99 @@ mod tests {
 
     fn target(outcome: Outcome) -> String {
         match outcome {
-            Outcome::End { target, .. } => target.to_string(),
-            Outcome::Open(_) | Outcome::AskAgain(_) | Outcome::Review(_) => format!("{outcome:?}"),
+            Outcome::End(Ending { state, target, doubtful, .. }) => {
+                format!("{} {target}{}", state.word(), if doubtful { " asked about" } else { "" })
+            }
+            Outcome::Open(_) | Outcome::AskAgain(_) | Outcome::Review(_) | Outcome::Contradiction(_) => {
+                format!("{outcome:?}")
+            }
         }
     }
 
     #[test]
     fn a_partial_gives_back_what_is_missing_rounded_down() {
-        let third = outcome(bought("1", 3, false), &said(PanelStatus::Partial, Some(1), "0"), USUAL).unwrap();
-        assert_eq!(target(third), "0.33333333");
-        let over = outcome(bought("1", 3, false), &said(PanelStatus::Partial, Some(-7), "0"), USUAL).unwrap();
-        assert_eq!(target(over), "0.00");
+        let third = settled(bought("1", 3, false), &said(PanelStatus::Partial, Some(1), "0"), USUAL);
+        assert_eq!(target(third), "partial 0.33333333 asked about");
+        let over = settled(bought("1", 3, false), &said(PanelStatus::Partial, Some(-7), "1"), USUAL);
+        assert_eq!(target(over), "partial 0.00");
     }
 
     #[test]
     fn what_cannot_be_counted_is_not_settled() {
-        let not_ours = outcome(bought("1", 3, false), &said(PanelStatus::Partial, Some(4), "0"), USUAL).unwrap();
+        let not_ours = settled(bought("1", 3, false), &said(PanelStatus::Partial, Some(4), "0"), USUAL);
         assert!(matches!(not_ours, Outcome::Review(_)));
-        let package = outcome(bought("1", 1, true), &said(PanelStatus::Partial, Some(1), "0"), USUAL).unwrap();
+        let package = settled(bought("1", 1, true), &said(PanelStatus::Partial, Some(1), "0"), USUAL);
         assert!(matches!(package, Outcome::Review(_)));
-        let silent = outcome(bought("1", 3, false), &said(PanelStatus::Partial, None, "0"), USUAL).unwrap();
+        let silent = settled(bought("1", 3, false), &said(PanelStatus::Partial, None, "0"), USUAL);
         assert!(matches!(silent, Outcome::AskAgain(_)));
     }
 
     #[test]
     fn a_cancel_after_part_was_delivered_and_paid_is_no_free_money() {
-        let late = outcome(bought("1", 100, false), &said(PanelStatus::Canceled, Some(1), "0.99"), USUAL).unwrap();
-        assert_eq!(target(late), "0.01");
-        let whole = outcome(bought("1", 100, false), &said(PanelStatus::Canceled, Some(1), "0"), USUAL).unwrap();
-        assert_eq!(target(whole), "1.00");
-        let over = outcome(bought("1", 100, false), &said(PanelStatus::Canceled, Some(-7), "1.07"), USUAL).unwrap();
-        assert_eq!(target(over), "0.00");
-        let untouched = outcome(bought("1", 100, false), &said(PanelStatus::Canceled, Some(100), "1"), USUAL).unwrap();
-        assert_eq!(target(untouched), "1.00");
+        for (remains, kept, stands) in [
+            (Some(1), "0.99", "partial 0.01"),
+            (Some(1), "1", "partial 0.01"),
+            (Some(1), "0.5", "partial 0.01 asked about"),
+            (Some(1), "0", "canceled 1.00"),
+            (Some(100), "1", "canceled 1.00"),
+            (Some(-7), "1.07", "Contradiction"),
+            (Some(0), "1", "Contradiction"),
+            (Some(1), "free", "partial 0.01"),
+            (None, "free", "Contradiction"),
+            (None, "unknown", "canceled 1.00"),
+        ] {
+            let stood = target(settled(bought("1", 100, false), &said(PanelStatus::Canceled, remains, kept), USUAL));
+            assert!(stood.starts_with(stands), "{remains:?} {kept}: {stood}");
+        }
     }
 
     #[test]
     fn a_canceled_part_is_settled_as_the_operator_said() {
         let part = |rule, remains, kept| {
             let rules = Rules { canceled_with_remains: rule, ..USUAL };
-            target(outcome(bought("1", 100, false), &said(PanelStatus::Canceled, remains, kept), rules).unwrap())
+            target(settled(bought("1", 100, false), &said(PanelStatus::Canceled, remains, kept), rules))
         };
-        assert_eq!(part(CanceledWithRemains::Full, Some(1), "0.99"), "1.00");
-        assert_eq!(part(CanceledWithRemains::ByRemains, Some(1), "0"), "0.01");
-        assert_eq!(part(CanceledWithRemains::ByRemains, None, "0"), "1.00");
+        assert_eq!(part(CanceledWithRemains::Full, Some(1), "0.99"), "canceled 1.00");
+        assert_eq!(part(CanceledWithRemains::ByRemains, Some(1), "1"), "partial 0.01");
+        assert_eq!(part(CanceledWithRemains::ByRemains, Some(0), "1"), "partial 0.00");
+        assert!(part(CanceledWithRemains::ByRemains, None, "0").starts_with("Review"));
         assert!(part(CanceledWithRemains::Review, Some(1), "0").starts_with("Review"));
-        assert_eq!(part(CanceledWithRemains::Review, Some(100), "1"), "1.00");
+        assert_eq!(part(CanceledWithRemains::Review, Some(100), "1"), "canceled 1.00");
     }
 
     #[test]
     fn a_failure_waits_and_then_gives_back_what_is_missing() {
         let failed = |remains, failed_for_good| {
             let rules = Rules { failed_for_good, ..USUAL };
-            target(outcome(bought("1", 100, false), &said(PanelStatus::Failed, remains, "0"), rules).unwrap())
+            target(settled(bought("1", 100, false), &said(PanelStatus::Failed, remains, "0"), rules))
         };
         assert!(failed(Some(100), false).starts_with("AskAgain"));
-        assert_eq!(failed(Some(100), true), "1.00");
-        assert_eq!(failed(Some(25), true), "0.25");
+        assert_eq!(failed(Some(100), true), "canceled 1.00");
+        assert!(failed(Some(25), true).starts_with("partial 0.25"));
         for unclear in [None, Some(0), Some(-1), Some(101)] {
             assert!(failed(unclear, true).starts_with("Review"), "{unclear:?}");
+        }
+    }
+
+    #[test]
+    fn a_charge_is_as_exact_as_it_was_written() {
+        let expected = Money::parse("0.054").unwrap();
+        let below = |charge: &str| {
+            let report = said(PanelStatus::Partial, Some(40), charge);
+            let stated = report.stated(ExchangeRate::parse("1").unwrap(), "USD");
+            Taken { expected, stated }.is_below(100, 100).unwrap()
+        };
+        assert!(!below("0.05") && !below("0.054") && !below("0.1") && !below("7"));
+        assert!(below("0.04") && below("0.053") && below("0.0539") && below("0"));
+    }
+
+    #[test]
+    fn what_is_told_in_another_currency_is_no_amount_of_ours() {
+        let dollars = ExchangeRate::parse("1").unwrap();
+        for (named, is_foreign) in [("EUR", true), (" usd ", false), ("$", false), ("", false), ("Unknown", false)] {
+            let report = Report { currency: Some(named.to_owned()), ..said(PanelStatus::Completed, Some(0), "0.05") };
+            let foreign = matches!(report.stated(dollars, "USD"), Stated::Foreign { kept: true });
+            assert_eq!(foreign, is_foreign, "{named}");
         }
     }
 
@@ -292,7 +550,7 @@ mod tests {
         let (mut stand, mut last) = (GivenBack::default(), None);
         for (status, remains, kept) in history {
             let report = said(*status, *remains, &kept.to_string());
-            if let Outcome::End { target, delivered, .. } = outcome(bought, &report, rules).unwrap() {
+            if let Outcome::End(Ending { target, delivered, .. }) = settled(bought, &report, rules) {
                 assert!(target <= bought.charge && !target.is_negative() && delivered <= bought.units);
                 let can_give = if clawback { bought.charge } else { Money::ZERO };
                 let step = moves(bought.charge, stand, target, can_give).unwrap();

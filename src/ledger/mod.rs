@@ -24,9 +24,11 @@ pub enum Deposit {
     DoneBefore,
     /// The reference was used before, for another amount: nothing changed.
     OtherAmount(Money),
+    /// The reference was used before, for another customer's money: nothing changed.
+    OtherCustomer(CustomerId),
 }
 
-/// A customer's money came in. A reference is used once.
+/// A customer's money came in. A reference is used once, over all customers: one payment is one customer's.
 pub async fn deposit(
     tx: &mut Tx,
     customer: CustomerId,
@@ -38,6 +40,9 @@ pub async fn deposit(
         Some(before) if before == amount => return Ok(Deposit::DoneBefore),
         Some(before) => return Ok(Deposit::OtherAmount(before)),
         None => {}
+    }
+    if let Some(other) = transfers::deposited_with(tx, reference).await? {
+        return Ok(Deposit::OtherCustomer(other));
     }
     let incoming = Incoming { customer, amount, reason: Reason::Deposit, order: None, reference: Some(reference) };
     transfers::to_wallet(tx, &Account::Deposits, incoming, at).await?;

@@ -13,6 +13,7 @@ use crate::domain::money::Money;
 use crate::domain::order::{Look, OrderState};
 use crate::domain::provider::Reversal;
 use crate::domain::refusal::Refusal;
+use crate::domain::settlement::FinalCost;
 use crate::ledger;
 use crate::orders::settle::{self, End};
 use crate::orders::{Delivery, ELSEWHERE, Orders, apart, submit, track, withdraw};
@@ -196,8 +197,9 @@ impl Delivery {
         let end = LegEnd {
             status: "canceled",
             charge_text: None,
-            cost: Money::ZERO,
+            cost: FinalCost { amount: Money::ZERO, rounding: Money::ZERO, said: true },
             reason: "the panel promised to cancel, which is final there",
+            is_failing: false,
             afterwards: Afterwards::AskAt(now + track::AFTER_THE_END[0]),
         };
         legs::end(tx, leg, end, now).await?;
@@ -208,6 +210,7 @@ impl Delivery {
             delivered: 0,
             start_count: None,
             remains: units,
+            is_gift: false,
         };
         settle::to_target(tx, &order, end, reversal, now).await.map(|_| ())
     }

@@ -1,14 +1,16 @@
 //! Decided by hand: a person settles an order, or gives something back; and which decisions an order allows.
 
 use crate::domain::clock::Instant;
-use crate::domain::id::OrderId;
+use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
 use crate::domain::order::OrderState;
 use crate::domain::provider::Reversal;
-use crate::domain::settlement::{Bought, GivenBack};
+use crate::domain::settlement::{Bought, FinalCost, GivenBack};
 use crate::ledger;
 use crate::orders::settle::{self, too_large};
+use crate::orders::withdraw;
+use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd};
 use crate::store::orders::SettlementRow;
 use crate::store::{StoreError, Tx, legs, orders, transfers};
@@ -25,7 +27,7 @@ pub enum Finding {
 }
 
 /// What came of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decided {
     /// The order stands as decided; so much stands given back in all.
     Done(Money),
@@ -37,8 +39,17 @@ pub enum Decided {
     TooMany(u64),
     /// More than is left of the charge; so much is.
     TooMuch(Money),
+    /// All is given back, and the panel is asked to cancel what it still works on.
+    CancelAsked {
+        /// So much stands given back in all.
+        refunded: Money,
+        /// Who is asked.
+        provider: ProviderId,
+    },
     /// The same was given back before, for the same reason: nothing changed.
     DoneBefore,
+    /// Another amount was given back before, for the same reason: nothing changed.
+    OtherAmount(Money),
     /// There is no such order.
     Unknown,
 }
@@ -65,11 +76,13 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// The command, as it is typed; what stands in capitals is to be filled in.
-    pub fn command(self, order: OrderId) -> String {
+    /// The command, as it is typed; what stands in capitals is to be filled in. A doubt's is about this panel, where it was
+    /// in doubt at others before.
+    pub fn command(self, order: OrderId, at: Option<&str>) -> String {
+        let at = at.map(|provider| format!(" --at {provider}")).unwrap_or_default();
         match self {
-            Self::Accepted => format!("order resolve {order} accepted PANEL_ORDER"),
-            Self::NotPlaced => format!("order resolve {order} not-placed"),
+            Self::Accepted => format!("order resolve {order} accepted PANEL_ORDER{at}"),
+            Self::NotPlaced => format!("order resolve {order} not-placed{at}"),
             Self::Completed => format!("order settle {order} --completed"),
             Self::Canceled => format!("order settle {order} --canceled"),
             Self::Delivered => format!("order settle {order} --delivered N"),
@@ -100,12 +113,17 @@ pub fn allowed(leg: LegState, unknown_there: bool, package: bool, not_refunded_w
     decisions
 }
 
-/// Settles an order that a panel has or had, as a person found; the panel is not asked about it any more.
+/// Settles an order that a panel has or had, as a person found. What the panel stated that it took stays booked; where it
+/// never did, what was delivered of its price is, as the person's word and not as the panel's.
+///
+/// A canceled order that the panel still works on is given back at once, and the panel is asked to cancel it and followed
+/// on: what it delivers all the same is the house's. Of any other the panel is not asked any more.
 pub async fn settle(tx: &mut Tx, order: OrderId, found: Finding, now: Instant) -> Result<Decided, StoreError> {
     let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Decided::Unknown) };
     if !matches!(leg.state, LegState::Accepted | LegState::Ended) {
         return Ok(Decided::NotAtPanel);
     }
+
     let order = orders::lock(tx, order).await?;
     let Bought { charge, units, package } = order.bought;
     let delivered = match found {
@@ -121,30 +139,49 @@ pub async fn settle(tx: &mut Tx, order: OrderId, found: Finding, now: Instant) -
         (0, _) => OrderState::Canceled,
         (_, _) => OrderState::Partial,
     };
-    let cost = leg.cost.share_rounding_down(delivered, units).map_err(too_large)?;
-    ledger::correct_cost(tx, &leg, cost, now).await?;
-    let end = LegEnd {
-        status: "settled by hand",
-        charge_text: None,
-        cost,
-        reason: "settled by hand",
-        afterwards: Afterwards::Nothing,
-    };
-    legs::end(tx, &leg, end, now).await?;
+    let goes_on = state == OrderState::Canceled && leg.state == LegState::Accepted;
     let end = settle::End {
         state,
         target: charge.share_rounding_down(missing, units).map_err(too_large)?,
         delivered,
         start_count: None,
         remains: i64::try_from(missing).unwrap_or(i64::MAX),
+        is_gift: goes_on,
     };
+
+    if goes_on {
+        settle::to_target(tx, &order, end, Reversal::Absorb, now).await?;
+        cancels::ask(tx, order.id, AskedBy::House, now).await?;
+        return Ok(Decided::CancelAsked { refunded: charge, provider: leg.route.provider });
+    }
+
+    let cost = match legs::stated_cost(tx, leg.id).await? {
+        Some(amount) => FinalCost { amount, rounding: Money::ZERO, said: true },
+        None => {
+            let amount = leg.cost.share_rounding_down(delivered, units).map_err(too_large)?;
+            FinalCost { amount, rounding: Money::ZERO, said: false }
+        }
+    };
+    ledger::correct_cost(tx, &leg, cost.amount, now).await?;
+    let leg_end = LegEnd {
+        status: "settled by hand",
+        charge_text: None,
+        cost,
+        reason: "settled by hand",
+        is_failing: false,
+        afterwards: Afterwards::Nothing,
+    };
+    legs::end(tx, &leg, leg_end, now).await?;
+
     // A person takes nothing back from a wallet by counting again.
     settle::to_target(tx, &order, end, Reversal::Absorb, now).await?;
     let stands = orders::lock(tx, order.id).await?;
     Ok(Decided::Done(stands.given_back.refunded))
 }
 
-/// Gives back so much more of an order's charge. What a person gave is never taken again; the same reason gives once.
+/// Gives back so much more of an order's charge. What a person gave is never taken again; the same reason gives once. Who
+/// gets all back wants nothing from a panel: what was not sent is taken back. A question that a person was asked is not
+/// answered by it.
 pub async fn give_back(
     tx: &mut Tx,
     order: OrderId,
@@ -152,20 +189,21 @@ pub async fn give_back(
     reason: &str,
     now: Instant,
 ) -> Result<Decided, StoreError> {
-    // The leg first, as everywhere, though nothing of it changes.
-    if legs::lock_last(tx, order).await?.is_none() {
-        return Ok(Decided::Unknown);
-    }
+    // The leg first, as everywhere.
+    let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Decided::Unknown) };
     let order = orders::lock(tx, order).await?;
     let reference = format!("order {}: {reason}", order.id);
-    if transfers::was_used(tx, order.customer, &reference).await? {
-        return Ok(Decided::DoneBefore);
+    match transfers::by_reference(tx, order.customer, &reference).await? {
+        Some(before) if before == amount => return Ok(Decided::DoneBefore),
+        Some(before) => return Ok(Decided::OtherAmount(before)),
+        None => {}
     }
     let before = order.given_back;
     let left = order.bought.charge.minus(before.refunded).map_err(too_large)?;
     if amount > left {
         return Ok(Decided::TooMuch(left));
     }
+
     let transfer = ledger::refund(tx, order.customer, order.id, amount, Some(&reference), now).await?;
     let refunded = before.refunded.plus(amount).map_err(too_large)?;
     // What the house bears already is no gift of a person's.
@@ -179,7 +217,14 @@ pub async fn give_back(
         after: GivenBack { refunded, by_hand, absorbed: before.absorbed },
         start_count: None,
         remains: order.remains,
+        answers_review: false,
     };
     orders::settle(tx, &order, &row, now).await?;
+
+    let was_unsent = matches!(leg.state, LegState::Ready | LegState::Leased | LegState::Parked);
+    if amount == left && was_unsent {
+        let order = orders::lock(tx, order.id).await?;
+        withdraw::locked(tx, &leg, &order, "given back whole by a person before it was sent", now).await?;
+    }
     Ok(Decided::Done(refunded))
 }

@@ -20,6 +20,7 @@ use crate::domain::settlement::Report;
 use crate::ledger;
 use crate::orders::again::Repeat;
 use crate::orders::{Delivery, apart, settle, statuses, track};
+use crate::store::doubts::Place;
 use crate::store::gates::{self, Patience};
 use crate::store::legs::{LockedLeg, Turn, Witness};
 use crate::store::{StoreError, Tx, cancels, doubts, legs, orders};
@@ -31,6 +32,9 @@ const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
 const DOUBTS_MAX: i64 = 20;
 /// The widest gap between two of our orders at a panel that is searched.
 const IDS_MAX: u128 = 1_000;
+
+/// How long before a doubt, or after it may be visible, an order was sent that may be what is found.
+const RIVALS_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// What a person is told who must look for it.
 const OF_ANOTHER_ACCOUNT: &str = "it was sent under another address or key of the panel; look for it there";
@@ -138,13 +142,15 @@ impl Delivery {
             return Ok(Found::Unknown("too many ids lie between our neighbours at the panel"));
         }
         let ids: Vec<String> = (gap.before + 1..gap.after).map(|id| id.to_string()).collect();
-        let known = doubts::known(&self.store, (provider, &panel.address()), &ids).await?;
+        let (address, account) = (panel.address(), panel.account());
+        let place = Place { provider, address: &address, account: &account };
+        let known = doubts::known(&self.store, place, &ids).await?;
         let (here, elsewhere): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.here);
         let here: BTreeSet<PanelOrder> = here.into_iter().map(|known| known.id).collect();
         let unknown: Vec<_> = ids.into_iter().map(PanelOrder).filter(|id| !here.contains(id)).collect();
         let batch = self.status_batch(settings).await?;
-        let Some(orphans) = orphans(panel, &unknown, batch as usize).await else {
-            return Ok(Found::Unknown("the panel did not answer about every id"));
+        let Some(orphans) = orphans(panel, &gap, &unknown, batch as usize).await else {
+            return Ok(Found::Unknown("the panel did not answer about every id, or not even about our neighbours"));
         };
         // The panel may have moved, and then the order that it shows is that other one of ours; or the id came to mean
         // another order at another panel.
@@ -194,9 +200,10 @@ impl Delivery {
         report: &Report,
     ) -> Result<bool, StoreError> {
         let Ok(id) = id.0.parse::<u128>() else { return Ok(true) };
-        let Some(others) = doubts::others(&self.store, &panel.settings().id, sought.leg).await? else {
-            return Ok(true);
-        };
+        let account = panel.account();
+        let around = RIVALS_WITHIN + TimeDelta::seconds(i64::from(panel.settings().doubts.visible_after_s));
+        let asked = (&panel.settings().id, account.as_str());
+        let Some(others) = doubts::others(&self.store, asked, sought, around).await? else { return Ok(true) };
         for other in others {
             if !other.fits(report) {
                 continue;
@@ -297,23 +304,34 @@ fn numbers(ids: &[PanelOrder]) -> Option<Vec<u128>> {
 }
 
 /// Those of the ids that the panel has of ours. `None`: it did not speak clearly of each, in so many questions.
-async fn orphans(panel: &Panel, ids: &[PanelOrder], batch: usize) -> Option<Vec<(PanelOrder, Report)>> {
-    let round = statuses::ask(panel, ids, batch, statuses::QUESTIONS_MAX).await;
-    if let Some(failure) = &round.ended {
-        tracing::warn!(provider = %panel.settings().id, %failure, "a doubt could not be looked into");
-        return None;
-    }
-    // Whatever was not asked about any more has no row.
-    if round.rows.len() != ids.len() {
-        return None;
-    }
+///
+/// Each question asks for our neighbours too, which the panel has: one that knows nothing of them at this moment (a
+/// replica, a migration) knows nothing of an order between them either, and proves nothing.
+async fn orphans(panel: &Panel, gap: &Gap, ids: &[PanelOrder], batch: usize) -> Option<Vec<(PanelOrder, Report)>> {
+    let [before, after] = [gap.before, gap.after].map(|id| PanelOrder(id.to_string()));
     let mut orphans = Vec::new();
-    for (id, row) in round.rows {
-        match row {
-            Row::Said(report) => orphans.push((id, report)),
-            Row::NotOurs { .. } => {}
-            // A panel that is in trouble says nothing of the id, and nothing must follow from it.
-            Row::Error { .. } | Row::UnknownStatus { .. } | Row::Missing => return None,
+    let chunk = batch.saturating_sub(2).max(1);
+    for ids in ids.chunks(chunk) {
+        let asked: Vec<PanelOrder> =
+            std::iter::once(&before).chain(ids).chain(std::iter::once(&after)).cloned().collect();
+        let round = statuses::ask(panel, &asked, batch, statuses::QUESTIONS_MAX).await;
+        if let Some(failure) = &round.ended {
+            tracing::warn!(provider = %panel.settings().id, %failure, "a doubt could not be looked into");
+            return None;
+        }
+        // Whatever was not asked about any more has no row.
+        if round.rows.len() != asked.len() {
+            return None;
+        }
+
+        for (id, row) in round.rows {
+            match row {
+                Row::Said(_) if id == before || id == after => {}
+                Row::Said(report) => orphans.push((id, report)),
+                Row::NotOurs { .. } if id != before && id != after => {}
+                // A panel that is in trouble says nothing of the id, and nothing must follow from it.
+                Row::NotOurs { .. } | Row::Error { .. } | Row::UnknownStatus { .. } | Row::Missing => return None,
+            }
         }
     }
     Some(orphans)

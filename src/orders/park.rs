@@ -4,7 +4,9 @@ use chrono::TimeDelta;
 
 use crate::domain::clock::Instant;
 use crate::domain::money::Money;
+use crate::domain::settlement::names_another;
 use crate::orders::{Delivery, conclude};
+use crate::store::providers::BalanceTrouble;
 use crate::store::{StoreError, parked, providers, treasury};
 use crate::upstream::{Panel, PanelBalance};
 
@@ -23,12 +25,23 @@ impl Delivery {
             Ok(balance) => {
                 let now = self.clock.now();
                 let provider = &panel.settings().id;
+                let named = balance.currency.as_deref().unwrap_or_default();
+                if names_another(named, &panel.settings().currency) {
+                    tracing::warn!(%provider, currency = named, "a panel tells its balance in another currency");
+                    let why = BalanceTrouble::In(named);
+                    providers::balance_unusable(&self.store, provider, &why, now).await?;
+                    return Ok(None);
+                }
+
                 self.keep_reading(panel, &balance, asked_at, now).await?;
                 providers::keep_balance(&self.store, provider, balance.amount, &balance.text, now).await?;
                 Ok(Some(balance.amount))
             }
             Err(failure) => {
-                tracing::warn!(provider = %panel.settings().id, %failure, "a panel did not tell its balance");
+                let (provider, why) = (&panel.settings().id, failure.to_string());
+                tracing::warn!(%provider, %failure, "a panel did not tell its balance");
+                let why = BalanceTrouble::Unread(&why);
+                providers::balance_unusable(&self.store, provider, &why, self.clock.now()).await?;
                 Ok(None)
             }
         }

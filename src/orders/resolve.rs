@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::domain::clock::Instant;
 use crate::domain::doubt::{Rung, RungVerdict};
-use crate::domain::id::{OrderId, PanelOrder};
+use crate::domain::id::{OrderId, PanelOrder, ProviderId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
 use crate::ledger;
@@ -22,13 +22,26 @@ pub enum Finding {
 }
 
 /// What came of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
     /// The order goes on: followed at the panel, sent by its next route, or ended and refunded whole.
     Done,
-    /// The panel need not show the order before this moment: that it has nothing is said once, and only the same word
-    /// again decides.
-    SaidOnce(Instant),
+    /// The panel need not show the order before a moment: that it has nothing is said once, and only the same word again
+    /// decides.
+    SaidOnce {
+        /// Where it is in doubt.
+        now_at: ProviderId,
+        /// From when on the panel must show it.
+        visible_at: Instant,
+    },
+    /// It is in doubt at one panel, and was so at others before: whoever decides says where they looked, and did not,
+    /// or looked elsewhere; nothing changed.
+    AtAnother {
+        /// Where it is in doubt.
+        now_at: ProviderId,
+        /// Where it was before.
+        before: Vec<ProviderId>,
+    },
     /// No leg of it is in doubt; nothing changed.
     NotInDoubt,
     /// This order has that id at the panel; nothing changed.
@@ -36,16 +49,34 @@ pub enum Resolved {
 }
 
 impl Delivery {
-    /// Decides an order in doubt, in the caller's transaction.
-    pub async fn resolve(&self, tx: &mut Tx, order: OrderId, finding: &Finding) -> Result<Resolved, StoreError> {
+    /// Decides an order in doubt, in the caller's transaction, by what a person found at a panel.
+    pub async fn resolve(
+        &self,
+        tx: &mut Tx,
+        order: OrderId,
+        finding: &Finding,
+        looked_at: Option<&ProviderId>,
+    ) -> Result<Resolved, StoreError> {
         let now = self.clock.now();
-        let leg = match doubts::in_doubt(tx, order).await? {
+        let in_doubt = doubts::in_doubt(tx, order).await?;
+        let is_in_doubt = in_doubt.is_some();
+        let leg = match in_doubt {
             Some(leg) => leg,
             None => match doubts::unknown_to_panel(tx, order).await? {
-                Some(leg) => self.doubt_again(tx, leg).await?,
+                Some(leg) => leg,
                 None => return Ok(Resolved::NotInDoubt),
             },
         };
+
+        // What was found at one panel decides nothing at another, where the order may have gone meanwhile.
+        let now_at = &leg.route.provider;
+        let before = doubts::doubted_before(tx, &leg).await?;
+        let is_meant = looked_at.map_or(before.is_empty(), |looked_at| looked_at == now_at);
+        if !is_meant {
+            return Ok(Resolved::AtAnother { now_at: now_at.clone(), before });
+        }
+
+        let leg = if is_in_doubt { leg } else { self.doubt_again(tx, leg).await? };
         match finding {
             // Asked about at once: the person is waiting to see it go on.
             Finding::Accepted(panel_order) => {
@@ -61,7 +92,7 @@ impl Delivery {
             }
             Finding::NotPlaced => {
                 if let Some(visible_at) = self.too_young_to_say(tx, &leg, now).await? {
-                    return Ok(Resolved::SaidOnce(visible_at));
+                    return Ok(Resolved::SaidOnce { now_at: leg.route.provider, visible_at });
                 }
                 let why = "not placed, as a person found";
                 self.not_placed(tx, &leg, why, now).await?;

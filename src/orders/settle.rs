@@ -5,7 +5,7 @@ use crate::domain::clock::Instant;
 use crate::domain::money::{Money, MoneyError};
 use crate::domain::order::OrderState;
 use crate::domain::provider::Reversal;
-use crate::domain::settlement::moves;
+use crate::domain::settlement::{GivenBack, moves};
 use crate::ledger;
 use crate::store::orders::{Locked, SettlementRow};
 use crate::store::{StoreError, Tx, cancels, orders, transfers};
@@ -23,6 +23,8 @@ pub struct End {
     pub start_count: Option<i64>,
     /// What customers are shown as missing.
     pub remains: i64,
+    /// Whether a person gives it back, whatever the panel makes of the order later.
+    pub is_gift: bool,
 }
 
 /// What a settlement changed.
@@ -44,6 +46,7 @@ pub async fn refused(tx: &mut Tx, order: &Locked, now: Instant) -> Result<(), St
         delivered: 0,
         start_count: None,
         remains: i64::try_from(order.bought.units).unwrap_or(i64::MAX),
+        is_gift: false,
     };
     to_target(tx, order, end, Reversal::Absorb, now).await.map(|_| ())
 }
@@ -58,11 +61,12 @@ pub async fn to_target(
     now: Instant,
 ) -> Result<Settled, StoreError> {
     let before = order.given_back;
+    let by_hand = if end.is_gift { before.by_hand.max(end.target) } else { before.by_hand };
     let can_give = match reversal {
         Reversal::Clawback if before.refunded > end.target => transfers::can_give(tx, order.customer).await?,
         Reversal::Clawback | Reversal::Absorb => Money::ZERO,
     };
-    let moves = moves(order.bought.charge, before, end.target, can_give).map_err(too_large)?;
+    let moves = moves(order.bought.charge, GivenBack { by_hand, ..before }, end.target, can_give).map_err(too_large)?;
     if order.state == end.state && moves.after == before && order.settlements > 0 {
         // It stands as it should, so whatever a person was asked is answered.
         orders::calm(tx, order.id).await?;
@@ -80,6 +84,7 @@ pub async fn to_target(
         after: moves.after,
         start_count: end.start_count,
         remains: end.remains,
+        answers_review: end.state.is_end(),
     };
     orders::settle(tx, order, &row, now).await?;
     if end.state.is_end() {

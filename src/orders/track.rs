@@ -5,12 +5,12 @@ use chrono::TimeDelta;
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId};
 use crate::domain::leg::LegState;
-use crate::domain::money::{ExchangeRate, Money};
-use crate::domain::order::OrderState;
 use crate::domain::provider::{PanelStatus, ProviderSettings, Reversal};
-use crate::domain::settlement::{self, Bought, Outcome, Report, Rules};
+use crate::domain::settlement::{self, Ending, Outcome};
 use crate::ledger;
+use crate::orders::differences::{MORE_MAY_GO_BACK, Told};
 use crate::orders::moved::{MAY_BE_A_DOUBTS, Whose};
+use crate::orders::said::{ERROR_SEEN, Said, is_silent};
 use crate::orders::settle::{self, Settled};
 use crate::orders::statuses::{self, Round};
 use crate::orders::{Delivery, ELSEWHERE, apart};
@@ -32,9 +32,6 @@ const NEXT_ROUND_S_MAX: i64 = 60;
 pub const BATCH_REMEMBERED: TimeDelta = TimeDelta::hours(24);
 /// Within so long a panel must have told of another order before the silence about one is that order's.
 const NEWS_ARE_FRESH: TimeDelta = TimeDelta::hours(1);
-/// How what was said of an order begins where it was an error, and what stands there where nothing was said.
-const ERROR_SEEN: &str = "error: ";
-const MISSING_SEEN: &str = "missing";
 
 /// After an order's end, when its panel is asked whether it stands by its word.
 pub(super) const AFTER_THE_END: [TimeDelta; 4] =
@@ -69,7 +66,7 @@ impl Delivery {
         let mut unchanged = Vec::new();
         for (order, row) in &round.rows {
             let Some(due) = here.iter().copied().find(|due| due.panel_order == *order) else { continue };
-            let said = Said::of(row, due.exchange);
+            let said = Said::of(row, due.exchange, &settings.currency);
             let next_at = next_ask(settings, due.accepted_at, now);
             if due.ended_at.is_none() && said.text == due.seen && !said.puzzles {
                 unchanged.push((due.leg, next_at));
@@ -157,9 +154,12 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, due.leg).await?;
+        if !watches::is_still_asked(&mut tx, due).await? {
+            return Ok(());
+        }
         match (leg.state, due.ended_at) {
             // As an id that the panel does not know: a person may give it another.
-            (LegState::Accepted, _) if leg.panel_order.as_ref() == Some(&due.panel_order) => {
+            (LegState::Accepted, _) => {
                 let (seen, next_at) = (format!("{ERROR_SEEN}{why}"), next_ask(settings, due.accepted_at, now));
                 watches::put_off(&mut tx, leg.id, &seen, None, next_at, Worth::Silent, now).await?;
                 ask_a_person(&mut tx, leg.order, leg.id, why).await?;
@@ -188,36 +188,32 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, due.leg).await?;
-        // A person may have given it another id since it was asked about.
-        if leg.state != LegState::Accepted || leg.panel_order.as_ref() != Some(&due.panel_order) {
+        // A person may have given it another id since it was asked about, or settled it.
+        if leg.state != LegState::Accepted || !watches::is_still_asked(&mut tx, due).await? {
             return Ok(());
         }
+
         let order = orders::lock(&mut tx, leg.order).await?;
-        match said.outcome(settings, due, order.bought, now)? {
+        let news = News { settings, due, leg: &leg, order: &order, said, now };
+        news.note_price(&mut tx).await?;
+        match said.outcome(settings, due, &leg, order.bought, now)? {
             Outcome::Open(state) => {
                 let (start, remains) = said.counts();
                 orders::progress(&mut tx, order.id, state, start, remains).await?;
                 orders::calm(&mut tx, order.id).await?;
                 watches::put_off(&mut tx, leg.id, &said.text, said.charge(), next_at, Worth::Clear, now).await?;
             }
-            Outcome::End { state, target, delivered } => {
-                let first_look = now + AFTER_THE_END[0];
-                end(
-                    &mut tx,
-                    settings,
-                    &leg,
-                    &order,
-                    said,
-                    (state, target, delivered),
-                    Afterwards::AskAt(first_look),
-                    now,
-                )
-                .await?;
+            Outcome::End(ending) => {
+                news.end(&mut tx, ending, Afterwards::AskAt(now + AFTER_THE_END[0])).await?;
             }
-            Outcome::AskAgain(why) => puzzled(&mut tx, settings, due, order.id, said, next_at, why, now).await?,
+            Outcome::AskAgain(why) => news.puzzled(&mut tx, next_at, why).await?,
             Outcome::Review(why) => {
                 watches::put_off(&mut tx, leg.id, &said.text, None, next_at, Worth::Puzzling, now).await?;
-                ask_a_person(&mut tx, order.id, leg.id, why).await?;
+                news.ask_a_person(&mut tx, why).await?;
+            }
+            Outcome::Contradiction(why) => {
+                watches::put_off(&mut tx, leg.id, &said.text, None, next_at, Worth::Puzzling, now).await?;
+                news.contradicts(&mut tx, why).await?;
             }
         }
         tx.commit().await?;
@@ -236,18 +232,20 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, due.leg).await?;
-        if leg.state != LegState::Ended {
+        if leg.state != LegState::Ended || !watches::is_still_asked(&mut tx, due).await? {
             return Ok(());
         }
+
         let order = orders::lock(&mut tx, leg.order).await?;
+        let news = News { settings, due, leg: &leg, order: &order, said, now };
+        news.note_price(&mut tx).await?;
         let afterwards = afterwards(due, ended_at);
-        match said.outcome(settings, due, order.bought, now)? {
-            Outcome::End { state, target, delivered } => {
-                end(&mut tx, settings, &leg, &order, said, (state, target, delivered), afterwards, now).await?;
-            }
+        match said.outcome(settings, due, &leg, order.bought, now)? {
+            Outcome::End(ending) => news.end(&mut tx, ending, afterwards).await?,
             // The panel works on it again: it is followed until it ends again, and nothing moves before.
             Outcome::Open(_) => {
                 tracing::warn!(order = %order.id, provider = %settings.id, status = %said.text, "a panel reopened an order that was over");
+                news.reopened(&mut tx).await?;
                 let next_at = next_ask(settings, due.accepted_at, now);
                 watches::put_off(&mut tx, leg.id, &said.text, said.charge(), next_at, Worth::Clear, now).await?;
             }
@@ -255,12 +253,16 @@ impl Delivery {
                 look_again(&mut tx, leg.id, afterwards, now).await?;
                 // Nobody asks any more, and its last word was that the order did not end well.
                 if afterwards == Afterwards::Nothing && matches!(said.worth(), Worth::Puzzling | Worth::Failing) {
-                    ask_a_person(&mut tx, order.id, leg.id, why).await?;
+                    news.ask_a_person(&mut tx, why).await?;
                 }
             }
             Outcome::Review(why) => {
                 look_again(&mut tx, leg.id, afterwards, now).await?;
-                ask_a_person(&mut tx, order.id, leg.id, why).await?;
+                news.ask_a_person(&mut tx, why).await?;
+            }
+            Outcome::Contradiction(why) => {
+                look_again(&mut tx, leg.id, afterwards, now).await?;
+                news.contradicts(&mut tx, why).await?;
             }
         }
         tx.commit().await?;
@@ -268,76 +270,123 @@ impl Delivery {
     }
 }
 
-/// The order is over at the panel, or over otherwise than it was: its cost and its refund are set right.
-#[expect(clippy::too_many_arguments, reason = "an end is all of these, and they come from four sides")]
-async fn end(
-    tx: &mut Tx,
-    settings: &ProviderSettings,
-    leg: &LockedLeg,
-    order: &Locked,
-    said: &Said,
-    (state, target, delivered): (OrderState, Money, u64),
-    afterwards: Afterwards,
+/// One order's news, its leg and itself under lock.
+#[derive(Clone, Copy)]
+struct News<'a> {
+    settings: &'a ProviderSettings,
+    due: &'a Due,
+    leg: &'a LockedLeg,
+    order: &'a Locked,
+    said: &'a Said,
     now: Instant,
-) -> Result<(), StoreError> {
-    let report = said.report.as_ref().ok_or(StoreError::Unexpected("an end without a report"))?;
-    let cost = final_cost(report, leg, order.bought, delivered)?;
-    ledger::correct_cost(tx, leg, cost, now).await?;
-    let leg_end = LegEnd {
-        status: &report.status_text,
-        charge_text: report.charge_text.as_deref(),
-        cost,
-        reason: "ended at the panel",
-        afterwards,
-    };
-    legs::end(tx, leg, leg_end, now).await?;
-    let remains = shown_remains(order.bought, report, delivered);
-    let end = settle::End { state, target, delivered, start_count: report.start_count, remains };
-    // A customer who was given the money back because nobody knew does not pay for it when somebody does.
-    let given_up = cancels::is_asked_by(tx, order.id, AskedBy::House).await?;
-    let reversal = if given_up { Reversal::Absorb } else { settings.settling.reversal };
-    let settled = settle::to_target(tx, order, end, reversal, now).await?;
-    let over_delivered = leg.state == LegState::Accepted && report.remains.is_some_and(i64::is_negative);
-    if settled == Settled::Reversed {
-        tracing::warn!(order = %order.id, provider = %settings.id, "a panel's later word gives back less than was given");
-    }
-    if over_delivered || settled == Settled::Reversed {
-        providers::count(tx, &settings.id, over_delivered, settled == Settled::Reversed).await?;
-    }
-    Ok(())
 }
 
-/// Keeps the state and asks again; when patience is over, a person is asked too.
-#[expect(clippy::too_many_arguments, reason = "what was said, of which order, by whose rules and when")]
-async fn puzzled(
-    tx: &mut Tx,
-    settings: &ProviderSettings,
-    due: &Due,
-    order: OrderId,
-    said: &Said,
-    next_at: Instant,
-    why: &str,
-    now: Instant,
-) -> Result<(), StoreError> {
-    let times = watches::put_off(tx, due.leg, &said.text, None, next_at, said.worth(), now).await?;
-    let patience_is_over = match said.worth() {
-        Worth::Puzzling => times >= PUZZLES_MAX,
-        // Young orders may be unknown to their panel, which says nothing of whether they were placed. A panel that tells
-        // of no order tells nothing of this one.
-        Worth::Silent if times < SILENCES_MAX => false,
-        Worth::Silent if said.names_a_status => true,
-        Worth::Silent => {
-            may_be_known(settings, due, now)
-                && (said.is_of_the_order
-                    || statuses_of::speaks_of_others_in(tx, &settings.id, due.leg, now - NEWS_ARE_FRESH).await?)
-        }
-        // A failure has a patience of its own, in hours.
-        Worth::Failing | Worth::Clear => false,
-    };
-    if patience_is_over {
-        ask_a_person(tx, order, due.leg, why).await?;
+impl News<'_> {
+    /// What the panel told of the money, where it told where the order stands.
+    fn told(&self) -> Option<Told<'_>> {
+        let report = self.said.report.as_ref()?;
+        Some(Told { settings: self.settings, leg: self.leg, report, taken: self.said.taken(self.leg.cost) })
     }
-    Ok(())
+
+    /// What the panel took is told where it is not its price, whatever becomes of the order.
+    async fn note_price(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        match self.told() {
+            Some(told) => told.note_price(tx, self.now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The order is over at the panel, or over otherwise than it was: its cost and its refund are set right.
+    async fn end(&self, tx: &mut Tx, ending: Ending, afterwards: Afterwards) -> Result<(), StoreError> {
+        let Self { settings, leg, order, now, .. } = *self;
+        let told = self.told().ok_or(StoreError::Unexpected("an end without a report"))?;
+        let cost = settlement::final_cost(order.bought, told.taken, told.report, ending.delivered);
+        let cost = cost.map_err(settle::too_large)?;
+        ledger::correct_cost(tx, leg, cost.amount, now).await?;
+        let leg_end = LegEnd {
+            status: &told.report.status_text,
+            charge_text: told.report.charge_text.as_deref(),
+            cost,
+            reason: "ended at the panel",
+            is_failing: told.report.status == PanelStatus::Failed,
+            afterwards,
+        };
+        legs::end(tx, leg, leg_end, now).await?;
+
+        let end = settle::End {
+            state: ending.state,
+            target: ending.target,
+            delivered: ending.delivered,
+            start_count: told.report.start_count,
+            remains: i64::try_from(order.bought.units - ending.delivered).unwrap_or(i64::MAX),
+            is_gift: false,
+        };
+        // A customer who was given the money back because nobody knew does not pay for it when somebody does.
+        let given_up = cancels::is_asked_by(tx, order.id, AskedBy::House).await?;
+        let reversal = if given_up { Reversal::Absorb } else { settings.settling.reversal };
+        let settled = settle::to_target(tx, order, end, reversal, now).await?;
+
+        // Settled is settled; whether more goes back is another question.
+        if ending.doubtful && told.note_figures(tx, ending.delivered, order.bought.units, now).await? {
+            self.ask_a_person(tx, MORE_MAY_GO_BACK).await?;
+        }
+        let over_delivered = leg.state == LegState::Accepted && told.report.remains.is_some_and(i64::is_negative);
+        if settled == Settled::Reversed {
+            tracing::warn!(order = %order.id, provider = %settings.id, "a panel's later word gives back less than was given");
+        }
+        if over_delivered || settled == Settled::Reversed {
+            providers::count(tx, &settings.id, over_delivered, settled == Settled::Reversed).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the state and asks again; when patience is over, a person is asked too.
+    async fn puzzled(&self, tx: &mut Tx, next_at: Instant, why: &str) -> Result<(), StoreError> {
+        let Self { settings, due, said, now, .. } = *self;
+        let times = watches::put_off(tx, due.leg, &said.text, None, next_at, said.worth(), now).await?;
+        let patience_is_over = match said.worth() {
+            Worth::Puzzling => times >= PUZZLES_MAX,
+            // Young orders may be unknown to their panel, which says nothing of whether they were placed. A panel that
+            // tells of no order tells nothing of this one.
+            Worth::Silent if times < SILENCES_MAX => false,
+            Worth::Silent if said.names_a_status => true,
+            Worth::Silent => {
+                may_be_known(settings, due, now)
+                    && (said.is_of_the_order
+                        || statuses_of::speaks_of_others_in(tx, &settings.id, due.leg, now - NEWS_ARE_FRESH).await?)
+            }
+            // A failure has a patience of its own, in hours.
+            Worth::Failing | Worth::Clear => false,
+        };
+        if patience_is_over {
+            self.ask_a_person(tx, why).await?;
+        }
+        Ok(())
+    }
+
+    /// The panel works again on what was over: its customer may have the money back already.
+    async fn reopened(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        match self.told() {
+            Some(told) => told.note_reopened(tx, self.now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the panel says contradicts itself: nothing moves, a person decides, and it is told as the panel's.
+    async fn contradicts(&self, tx: &mut Tx, why: &str) -> Result<(), StoreError> {
+        if let Some(told) = self.told() {
+            told.note_contradiction(tx, why, self.now).await?;
+        }
+        self.ask_a_person(tx, why).await
+    }
+
+    /// The order is for a person, who is shown what the panel says of it.
+    async fn ask_a_person(&self, tx: &mut Tx, why: &str) -> Result<(), StoreError> {
+        if let Some(report) = &self.said.report {
+            legs::note_said(tx, self.leg.id, &report.status_text, report.charge_text.as_deref()).await?;
+        }
+        ask_a_person(tx, self.order.id, self.leg.id, why).await
+    }
 }
 
 /// Whether the order is so old that its panel must know it.
@@ -354,7 +403,7 @@ fn afterwards(due: &Due, ended_at: Instant) -> Afterwards {
 /// An order that is over is looked at once more, or never again.
 async fn look_again(tx: &mut Tx, leg: LegId, afterwards: Afterwards, now: Instant) -> Result<(), StoreError> {
     match afterwards {
-        Afterwards::AskAt(at) => watches::after_the_end(tx, leg, at, now).await,
+        Afterwards::AskAt(at) => watches::after_the_end(tx, leg, at, false, now).await,
         Afterwards::Nothing => watches::forget(tx, leg).await,
     }
 }
@@ -364,105 +413,6 @@ async fn ask_a_person(tx: &mut Tx, order: OrderId, leg: LegId, why: &str) -> Res
         tracing::warn!(%order, %leg, why, "an order waits for a person");
     }
     Ok(())
-}
-
-/// Whether the last word of an order told nothing of it.
-fn is_silent(seen: &str) -> bool {
-    seen == MISSING_SEEN || seen.starts_with(ERROR_SEEN)
-}
-
-/// What a panel said of one order, its charge in our currency, and the text by which the same again is recognised.
-struct Said {
-    report: Option<Report>,
-    text: String,
-    puzzles: bool,
-    /// Whether the panel speaks of the order at all, be it with a word that nobody knows.
-    names_a_status: bool,
-    /// Whether it speaks of the order, if only to say that it has no such order.
-    is_of_the_order: bool,
-}
-
-impl Said {
-    fn of(row: &Row, exchange: ExchangeRate) -> Self {
-        let silent = |text: &str| Self {
-            report: None,
-            text: text.to_owned(),
-            puzzles: true,
-            names_a_status: false,
-            is_of_the_order: false,
-        };
-        match row {
-            Row::Said(report) => Self {
-                text: format!("{}|{:?}|{:?}", report.status_text, report.start_count, report.remains),
-                puzzles: matches!(
-                    report.status,
-                    PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Failed | PanelStatus::Expired
-                ),
-                report: Some(report.clone().exchanged(exchange)),
-                names_a_status: true,
-                is_of_the_order: true,
-            },
-            Row::UnknownStatus { text } => {
-                Self { names_a_status: true, is_of_the_order: true, ..silent(&format!("unknown status: {text}")) }
-            }
-            Row::NotOurs { text } => Self { is_of_the_order: true, ..silent(&format!("{ERROR_SEEN}{text}")) },
-            Row::Error { text } => silent(&format!("{ERROR_SEEN}{text}")),
-            Row::Missing => silent(MISSING_SEEN),
-        }
-    }
-
-    /// What follows from it, by the rules of settlement.
-    fn outcome(
-        &self,
-        settings: &ProviderSettings,
-        due: &Due,
-        bought: Bought,
-        now: Instant,
-    ) -> Result<Outcome, StoreError> {
-        let Some(report) = &self.report else { return Ok(Outcome::AskAgain("the panel names no status of it")) };
-        let patience = TimeDelta::hours(i64::from(settings.settling.failed_settles_after_h));
-        let rules = Rules {
-            canceled_with_remains: settings.settling.canceled_with_remains,
-            failed_for_good: due.failing_at.is_some_and(|since| now - since >= patience),
-        };
-        settlement::outcome(bought, report, rules).map_err(settle::too_large)
-    }
-
-    /// What it is worth where it settles nothing.
-    fn worth(&self) -> Worth {
-        match self.report.as_ref().map(|report| report.status) {
-            None => Worth::Silent,
-            Some(PanelStatus::Failed) => Worth::Failing,
-            Some(PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Expired) => Worth::Puzzling,
-            Some(PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress | PanelStatus::Completed) => {
-                Worth::Clear
-            }
-        }
-    }
-
-    /// What the panel took for it, as far as it tells.
-    fn charge(&self) -> Option<Money> {
-        self.report.as_ref().and_then(|report| report.charge).filter(|charge| !charge.is_negative())
-    }
-
-    /// What an open order shows of its counts; a negative remains is over-delivery, shown as nothing missing.
-    fn counts(&self) -> (Option<i64>, Option<i64>) {
-        self.report.as_ref().map_or((None, None), |report| (report.start_count, report.remains.map(|r| r.max(0))))
-    }
-}
-
-/// The panel's own final charge; where it gives none, the expected cost of what it delivered.
-fn final_cost(report: &Report, leg: &LockedLeg, bought: Bought, delivered: u64) -> Result<Money, StoreError> {
-    match report.charge {
-        Some(charge) if !charge.is_negative() => Ok(charge),
-        Some(_) | None => leg.cost.share_rounding_down(delivered, bought.units).map_err(settle::too_large),
-    }
-}
-
-/// Completed: nothing is missing. Otherwise what was not delivered.
-fn shown_remains(bought: Bought, report: &Report, delivered: u64) -> i64 {
-    let missing = if report.status == PanelStatus::Completed { 0 } else { bought.units - delivered };
-    i64::try_from(missing).unwrap_or(i64::MAX)
 }
 
 /// When an order is asked about next: often while it is young, rarely when it is old.

@@ -16,6 +16,10 @@ pub const ALERTS_MAX: i64 = 500;
 const WORDS_ARE_NEWS_FOR: TimeDelta = TimeDelta::hours(24);
 /// How long it is told that a panel took what was found not placed: nobody can say that it was seen to.
 const LATE_FOR: TimeDelta = TimeDelta::days(3);
+/// Orders that an alert's words name.
+const ORDERS_NAMED: i32 = 10;
+/// How long an alert that goes on and grows is no news again.
+const NEWS_AGAIN_AFTER: TimeDelta = TimeDelta::hours(24);
 /// Alerts forgotten at once.
 const FORGOTTEN_MAX: i64 = 1_000;
 /// Audits in a row that may come to nothing before somebody is told; the fourth is under way when the third has failed.
@@ -237,16 +241,56 @@ async fn of_treasury(tx: &mut Tx, providers: &[String]) -> Result<Vec<Condition>
         from provider
         where id = any($1) and hours_left < $2
         union all
-        select 'balance_drift', provider, count(*)
+        select case when cause = 'paid_back' then 'paid_back' else 'balance_drift' end, provider, count(*)
         from drift
         where acknowledged_at is null and cause <> 'top_up'
-        group by provider
+        group by 1, 2
+        union all
+        select 'balance_unread', id, 1
+        from provider
+        where id = any($1) and balance_unread_at is not null
         "#,
         providers,
         rust_decimal::Decimal::from(RUNWAY_SHORT_H)
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    rows.map(|row| condition(&row.kind, row.object, row.count)).collect()
+    let mut conditions = rows.map(|row| condition(&row.kind, row.object, row.count)).collect::<Result<Vec<_>, _>>()?;
+    conditions.extend(of_differences(tx, providers).await?);
+    Ok(conditions)
+}
+
+/// What panels say of single orders that does not fit, with the newest of them.
+async fn of_differences(tx: &mut Tx, providers: &[String]) -> Result<Vec<Condition>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        with open as (
+            select d.kind, d.provider, d.order_id
+            from difference d
+            join orders o on o.id = d.order_id
+            where d.confirmed_at is not null and d.acknowledged_at is null
+                and (d.kind <> 'figures_differ' or o.review is not null)
+            union all
+            select 'currency_differs', id, null
+            from provider
+            where id = any($1) and balance_currency is not null
+        )
+        select kind as "kind!", provider as "provider!", count(*) as "count!",
+            coalesce((array_agg(order_id order by order_id desc) filter (where order_id is not null))[1:$2::integer], '{}')
+                as "orders!"
+        from open
+        group by kind, provider
+        "#,
+        providers,
+        ORDERS_NAMED
+    );
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter();
+    rows.map(|row| {
+        let orders: Vec<String> = row.orders.iter().map(ToString::to_string).collect();
+        let more =
+            if orders.is_empty() { String::new() } else { format!("; among the orders are {}", orders.join(", ")) };
+        Ok(Condition { more, ..condition(&row.kind, row.provider, row.count)? })
+    })
+    .collect()
 }
 
 fn condition(word: &str, object: String, count: i64) -> Result<Condition, StoreError> {
@@ -279,6 +323,27 @@ pub async fn keep(
     let words = |condition: &Condition| condition.kind.words(&condition.object) + &condition.more;
     let words: Vec<String> = conditions.iter().map(words).collect();
     let counts: Vec<i64> = conditions.iter().map(|condition| condition.count).collect();
+
+    // What is told with its orders is raised anew, once a day, where there are more of them.
+    let with_orders: Vec<String> =
+        Kind::ALL.into_iter().filter(|kind| kind.is_told_with_orders()).map(|kind| kind.word().to_owned()).collect();
+    let anew = sqlx::query!(
+        r#"
+        update alert a
+        set raised_at = null, told_at = null, attempts = 0, next_at = $5
+        from unnest($1::text[], $2::text[], $3::bigint[]) as c (kind, object, count)
+        where a.kind = c.kind and a.object = c.object and a.over_at is null and a.kind = any($4) and c.count > a.count
+            and a.raised_at <= $6
+        "#,
+        &kinds,
+        &objects,
+        &counts,
+        &with_orders,
+        now,
+        now - NEWS_AGAIN_AFTER
+    );
+    anew.execute(&mut **tx).await?;
+
     let kept = sqlx::query!(
         r#"
         insert into alert (kind, object, words, count, since, next_at)

@@ -37,6 +37,23 @@ pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, 
     Ok(Some(leg).filter(|leg| matches!(leg.state, LegState::InDoubt | LegState::WrittenOff)))
 }
 
+/// The other panels at which an order was in doubt before it went to where a leg of it is.
+pub async fn doubted_before(tx: &mut Tx, leg: &LockedLeg) -> Result<Vec<ProviderId>, StoreError> {
+    let providers = sqlx::query_scalar!(
+        r#"
+        select distinct l.provider
+        from leg l
+        join exchange e on e.leg_id = l.id
+        where l.order_id = $1 and l.n < $2 and l.provider <> $3 and e.verdict = 'in_doubt'
+        order by l.provider
+        "#,
+        leg.order.0,
+        leg.n,
+        leg.route.provider.0
+    );
+    Ok(providers.fetch_all(&mut **tx).await?.into_iter().map(ProviderId).collect())
+}
+
 /// Locks the leg of an order that is followed by an id which its panel does not know, where a person was asked.
 pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
     let Some(leg) = find_unknown(tx, order).await? else { return Ok(None) };
@@ -68,9 +85,17 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(
         with doubted as (
             update leg
             set state = 'in_doubt', panel_order = null, accepted_at = null, booked = 0, exposed = cost,
-                doubted_at = $3, check_at = $4, reason = 'the panel does not know the id'
+                doubted_at = $3, check_at = $4, panel_status = null, panel_charge = null,
+                reason = 'the panel does not know the id'
             where id = $1 and state = 'accepted'
             returning id
+        ),
+        -- Whoever asks for it again writes its answer down here.
+        unanswered as (
+            update exchange e
+            set verdict = 'in_doubt'
+            from leg l, doubted
+            where l.id = doubted.id and e.leg_id = l.id and e.attempt = l.attempt and e.verdict = 'accepted'
         ),
         forgotten as (
             delete from panel_order using doubted where panel_order.leg_id = doubted.id
@@ -284,9 +309,15 @@ pub async fn still(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
     }
 }
 
-/// Every other doubt of a panel, to see that what is found can be one of them only: the panel may have those, too, that
-/// were given up. `None`: they are too many to be compared.
-pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result<Option<Vec<Sought>>, StoreError> {
+/// Everything else that an account of a panel may have and nobody follows, to see that what is found can be one of them
+/// only: doubts, those that were given up, and what was sent within so long of it and refused, or found not placed: a panel
+/// may have kept what it refused. `None`: they are too many to be compared.
+pub async fn others(
+    store: &Store,
+    (provider, account): (&ProviderId, &str),
+    than: &Sought,
+    within: TimeDelta,
+) -> Result<Option<Vec<Sought>>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select l.id, l.order_id, l.cost, l.exchange, o.units, o.package, coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
@@ -307,12 +338,27 @@ pub async fn others(store: &Store, provider: &ProviderId, than: LegId) -> Result
                 from exchange e
                 join leg given_up on given_up.id = e.leg_id
                 where e.provider = $1 and e.verdict = 'in_doubt' and given_up.state = 'written_off'
+                union all
+                select over.id
+                from exchange e
+                join leg over on over.id = e.leg_id
+                where (e.provider = $1 or e.account = $4) and e.sent_at between $5 and $6
+                    and e.verdict in ('refused', 'in_doubt') and over.state in ('refused', 'canceled', 'parked', 'ready', 'leased')
+                union all
+                -- The same account through another block.
+                select open.id
+                from exchange e
+                join leg open on open.id = e.leg_id
+                where e.account = $4 and e.provider <> $1 and open.state in ('in_doubt', 'sending', 'written_off')
             )
         limit $3
         "#,
         provider.0,
-        than.0,
-        DOUBTS_MAX + 1
+        than.leg.0,
+        DOUBTS_MAX + 1,
+        account,
+        than.sent_at - within,
+        than.last_sent_at.max(than.doubted_at) + within
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
         leg: LegId(row.id),
@@ -446,6 +492,17 @@ pub async fn history_is_missing(store: &Store, provider: &ProviderId, at: Instan
     Ok(missing.fetch_one(&store.workers).await?)
 }
 
+/// Where a panel is asked, and as whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The block.
+    pub provider: &'a ProviderId,
+    /// Its address.
+    pub address: &'a str,
+    /// Its account.
+    pub account: &'a str,
+}
+
 /// A panel's id that a leg of ours has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -458,19 +515,34 @@ pub struct Known {
 /// Those of a panel's ids that legs of ours have, at an address or at others that went by the same name.
 pub async fn known(
     store: &Store,
-    (provider, address): (&ProviderId, &str),
+    Place { provider, address, account }: Place<'_>,
     ids: &[String],
 ) -> Result<Vec<Known>, StoreError> {
     let known = sqlx::query!(
         r#"
-        select id, bool_or(address = $2 and address <> '') as "here!"
-        from panel_order
-        where provider = $1 and id = any($3)
+        with ours as (
+            select id, address = $2 and address <> '' as here from panel_order where provider = $1 and id = any($3)
+            union all
+            -- What came late, of a leg that was found not placed, is that leg's all the same.
+            select l.late_order, e.address = $2 and e.address <> ''
+            from leg l
+            join exchange e on e.leg_id = l.id and e.attempt = l.attempt
+            where l.provider = $1 and l.late_order = any($3)
+            union all
+            -- In one account an id is one order's, whatever block it was bought through.
+            select p.id, true
+            from panel_order p
+            join exchange e on e.leg_id = p.leg_id
+            where p.id = any($3) and p.provider <> $1 and e.account = $4
+        )
+        select id as "id!", bool_or(here) as "here!"
+        from ours
         group by id
         "#,
         provider.0,
         address,
-        ids
+        ids,
+        account
     );
     let known = known.fetch_all(&store.workers).await?.into_iter();
     Ok(known.map(|row| Known { id: PanelOrder(row.id), here: row.here }).collect())

@@ -10,9 +10,10 @@ use crate::domain::choice::Passed;
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use crate::domain::leg::{Evidence, LegState};
-use crate::domain::money::Money;
+use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::RefusalClass;
 use crate::domain::service::Route;
+use crate::domain::settlement::FinalCost;
 use crate::routing::Chosen;
 use crate::store::{Store, StoreError, Tx, float_moves, watches};
 
@@ -183,9 +184,24 @@ async fn own(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, witness: Witness) ->
         insert into panel_order (provider, address, id, leg_id)
         select $1, mine.address, $2, $3
         from (
-            select coalesce((select address from exchange where leg_id = $3 and attempt = $4), '') as address
+            select coalesce(max(address), '') as address, max(account) as account
+            from exchange
+            where leg_id = $3 and attempt = $4
         ) mine
         where not exists (
+            -- What came late, of a leg that had been found not placed, is that leg's.
+            select
+            from leg late
+            join exchange e on e.leg_id = late.id and e.attempt = late.attempt
+            where late.late_order = $2 and late.id <> $3 and late.provider = $1 and not $5 and mine.address <> ''
+                and e.address = mine.address
+        ) and not exists (
+            -- In one account an id is one order's, whatever block it was bought through.
+            select
+            from panel_order other
+            join exchange e on e.leg_id = other.leg_id
+            where other.id = $2 and other.provider <> $1 and e.account = mine.account
+        ) and not exists (
             select
             from panel_order other
             where other.provider = $1 and other.id = $2
@@ -407,6 +423,38 @@ pub async fn tried_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<Pas
     Ok(rows.map(|row| Passed { provider: row.provider, service: row.service, why: why(&row.reason) }).collect())
 }
 
+/// Keeps what a panel said of a leg that a person is to decide: the decision does not change what the panel took.
+pub async fn note_said(tx: &mut Tx, leg: LegId, status: &str, charge_text: Option<&str>) -> Result<(), StoreError> {
+    let noted = sqlx::query!(
+        "update leg set panel_status = $2, panel_charge = coalesce($3, panel_charge) where id = $1",
+        leg.0,
+        status,
+        charge_text
+    );
+    match noted.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("a leg under lock is gone")),
+    }
+}
+
+/// What a panel stated last that it took for a leg, in our currency; `None` where it never did.
+pub async fn stated_cost(tx: &mut Tx, leg: LegId) -> Result<Option<Money>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        select l.panel_charge, l.exchange, w.charge as "told_open?"
+        from leg l
+        left join watch w on w.leg_id = l.id
+        where l.id = $1
+        "#,
+        leg.0
+    );
+    let row = row.fetch_one(&mut **tx).await?;
+    let exchange = ExchangeRate::from_decimal(row.exchange);
+    let last = row.panel_charge.as_deref().and_then(|text| Money::parse_rounding_up(text).ok());
+    let last = last.and_then(|charge| charge.exchanged_rounding_up(exchange).ok());
+    Ok(last.filter(|charge| !charge.is_negative()).or(row.told_open.map(Money::from_decimal)))
+}
+
 /// What follows an accepted leg's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Afterwards {
@@ -424,9 +472,11 @@ pub struct LegEnd<'a> {
     /// The panel's charge, as it was sent.
     pub charge_text: Option<&'a str>,
     /// What its cost finally is.
-    pub cost: Money,
+    pub cost: FinalCost,
     /// Why it is over, in words.
     pub reason: &'a str,
+    /// Whether it is over because its panel reported a failure for so long, and does so still.
+    pub is_failing: bool,
     /// What follows.
     pub afterwards: Afterwards,
 }
@@ -436,14 +486,14 @@ pub async fn end(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Instant) ->
     let ended = sqlx::query!(
         r#"
         update leg
-        set state = 'ended', panel_status = $2, panel_charge = $3, booked = $4, ended_at = coalesce(ended_at, $5),
+        set state = 'ended', panel_status = $2, panel_charge = coalesce($3, panel_charge), booked = $4, ended_at = coalesce(ended_at, $5),
             reason = $6
         where id = $1 and state in ('accepted', 'ended')
         "#,
         leg.id.0,
         end.status,
         end.charge_text,
-        end.cost.decimal(),
+        end.cost.amount.decimal(),
         now,
         end.reason
     );
@@ -452,7 +502,7 @@ pub async fn end(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Instant) ->
     }
     float_moves::corrected(tx, leg, end.cost, now).await?;
     match end.afterwards {
-        Afterwards::AskAt(at) => watches::after_the_end(tx, leg.id, at, now).await,
+        Afterwards::AskAt(at) => watches::after_the_end(tx, leg.id, at, end.is_failing, now).await,
         Afterwards::Nothing => watches::forget(tx, leg.id).await,
     }
 }

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod cancels;
 pub mod catalogue;
 pub mod customers;
+pub mod differences;
 pub mod doubts;
 pub mod dump;
 pub mod embedded;

@@ -359,6 +359,8 @@ pub struct SettlementRow {
     pub start_count: Option<i64>,
     /// What customers are shown as missing.
     pub remains: i64,
+    /// Whether it answers what a person was asked.
+    pub answers_review: bool,
 }
 
 /// Settles an order that stands as it was locked, and writes the settlement down.
@@ -370,7 +372,7 @@ pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instan
             set state = $2, refunded = $12, by_hand = $13, absorbed = $14, settlements = settlements + 1, remains = $4,
                 start_count = coalesce($5, start_count),
                 ended_at = case when $15 then coalesce(ended_at, $6) end,
-                review = case when $15 then null else review end
+                review = case when $16 then null else review end
             where id = $1 and settlements = $7 and state = $8 and refunded + $3 = $12
             returning id, settlements
         )
@@ -392,7 +394,8 @@ pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instan
         row.after.refunded.decimal(),
         row.after.by_hand.decimal(),
         row.after.absorbed.decimal(),
-        row.state.is_end()
+        row.state.is_end(),
+        row.answers_review
     );
     match settled.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),

@@ -22,6 +22,10 @@ pub struct ProviderRow {
     pub balance: Option<Money>,
     /// When it said so.
     pub balance_at: Option<Instant>,
+    /// What it says instead of our balance, and since when.
+    pub balance_unread: Option<(String, Instant)>,
+    /// The currency that it names beside our balance, where that is not its block's.
+    pub balance_currency: Option<String>,
     /// Services in its catalogue.
     pub services: i64,
     /// Those of them that it lists no more, and that are sold as before for now.
@@ -145,6 +149,48 @@ pub async fn take_from_all(tx: &mut Tx) -> Result<u64, StoreError> {
     Ok(taken.execute(&mut **tx).await?.rows_affected())
 }
 
+/// Keeps that a panel did not tell its balance, in its own words, or that it told it in another currency than its block's.
+pub async fn balance_unusable(
+    store: &Store,
+    provider: &ProviderId,
+    why: &BalanceTrouble<'_>,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let (error, currency) = match why {
+        BalanceTrouble::Unread(error) => (Some(*error), None),
+        BalanceTrouble::In(currency) => (None, Some(*currency)),
+    };
+    let kept = sqlx::query!(
+        r#"
+        update provider
+        set balance_error = $2,
+            balance_unread_at = case when $2::text is not null then coalesce(balance_unread_at, $4) end,
+            balance_currency_at = case
+                when $3::text is null then balance_currency_at
+                when balance_currency = $3 then coalesce(balance_currency_at, $4)
+                else $4
+            end,
+            balance_currency = coalesce($3, balance_currency)
+        where id = $1
+        "#,
+        provider.0,
+        error,
+        currency,
+        now
+    );
+    kept.execute(&store.workers).await?;
+    Ok(())
+}
+
+/// Why what a panel said of our balance cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BalanceTrouble<'a> {
+    /// It said something else, or nothing.
+    Unread(&'a str),
+    /// It named another currency than its block does.
+    In(&'a str),
+}
+
 /// Keeps what a panel said of our balance.
 pub async fn keep_balance(
     store: &Store,
@@ -154,7 +200,12 @@ pub async fn keep_balance(
     now: Instant,
 ) -> Result<(), StoreError> {
     let kept = sqlx::query!(
-        "update provider set balance = $2, balance_text = $3, balance_at = $4 where id = $1",
+        r#"
+        update provider
+        set balance = $2, balance_text = $3, balance_at = $4, balance_error = null, balance_unread_at = null,
+            balance_currency = null, balance_currency_at = null
+        where id = $1
+        "#,
         provider.0,
         balance.decimal(),
         text,
@@ -205,6 +256,7 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
             p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.breaker_cause, p.rests_until, p.over_delivered, p.reversals, p.margin_held,
             p.margin_saved, p.statuses_failed, p.status_batch_learned, p.status_batch_learned_at,
             p.unread_since is not null as "unread!",
+            p.balance_error, p.balance_unread_at, p.balance_currency,
             (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null) as "services!",
             (select count(*) from panel_service s where s.provider = p.id and s.missing_at is not null) as "services_missing!",
             (select count(*) from watch w where w.provider = p.id and w.ended_at is null) as "open_legs!",
@@ -221,6 +273,8 @@ pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
         catalogue_error: row.catalogue_error,
         balance: row.balance.map(Money::from_decimal),
         balance_at: row.balance_at,
+        balance_unread: row.balance_error.zip(row.balance_unread_at),
+        balance_currency: row.balance_currency,
         services: row.services,
         services_missing: row.services_missing,
         open_legs: row.open_legs,

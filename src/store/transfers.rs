@@ -134,9 +134,23 @@ pub async fn can_give(tx: &mut Tx, customer: CustomerId) -> Result<Money, StoreE
     Ok(Money::from_decimal(free.fetch_one(&mut **tx).await?))
 }
 
-/// Whether a reference was used for money into a customer's wallet; the wallet is locked first.
-pub async fn was_used(tx: &mut Tx, customer: CustomerId, reference: &str) -> Result<bool, StoreError> {
-    Ok(by_reference(tx, customer, reference).await?.is_some())
+/// The customer whose money came in with a reference, if anybody's did. Two deposits with one reference wait for each
+/// other, whoever's they are.
+pub async fn deposited_with(tx: &mut Tx, reference: &str) -> Result<Option<CustomerId>, StoreError> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('deposit ' || $1, 0))", reference)
+        .fetch_one(&mut **tx)
+        .await?;
+    let customer = sqlx::query_scalar!(
+        r#"
+        select w.customer_id
+        from transfer t
+        join wallet w on w.account_id = t.credit
+        where t.reference = $1 and t.reason = 'deposit'
+        limit 1
+        "#,
+        reference
+    );
+    Ok(customer.fetch_optional(&mut **tx).await?.map(CustomerId))
 }
 
 /// Moves money between two house accounts.

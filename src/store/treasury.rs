@@ -18,6 +18,8 @@ pub const MOVES_MAX: i64 = 100_000;
 const UNTOLD_PERCENT: i32 = 30;
 /// The most findings that one list shows.
 pub const DRIFTS_MAX: i64 = 500;
+/// Orders named of those that cost as much as came in.
+const AS_DEAR_MAX: i64 = 20;
 /// Readings forgotten at once.
 const FORGOTTEN_MAX: i64 = 5_000;
 
@@ -110,14 +112,14 @@ pub async fn moves(tx: &mut Tx, provider: &ProviderId, since: Instant) -> Result
     let rows = sqlx::query!(
         r#"
         select order_id as "order_id!", amount as "amount!", slack as "slack!", earliest as "earliest!",
-            latest as "latest!", epoch
+            latest as "latest!", epoch, said as "said!"
         from (
-            select order_id, amount, slack, earliest, latest, epoch
+            select order_id, amount, slack, earliest, latest, epoch, said
             from float_move
             where provider = $1 and latest >= $2
             union all
             -- What a proof bought is no order's.
-            select $4::integer, amount * bought, 0.00000002, sent_at, answered_at, null
+            select $4::integer, amount * bought, 0.00000002, sent_at, answered_at, null, true
             from request_id_proof
             where provider = $1 and answered_at >= $2 and bought > 0 and amount > 0
         ) moved
@@ -137,6 +139,7 @@ pub async fn moves(tx: &mut Tx, provider: &ProviderId, since: Instant) -> Result
         earliest: row.earliest,
         latest: Some(row.latest),
         epoch: row.epoch,
+        said: row.said,
     });
     Ok(rows.collect())
 }
@@ -220,6 +223,7 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) 
         earliest: row.earliest,
         latest: row.latest,
         epoch: row.epoch,
+        said: true,
     });
     Ok(rows.collect())
 }
@@ -249,6 +253,61 @@ pub async fn found_not_placed(
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     Ok(rows.map(|row| (OrderId(row.order_id), Money::from_decimal(row.cost))).collect())
+}
+
+/// The reading of a panel at which everything was explained last, in this currency.
+pub async fn anchor(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Option<Reading>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        select r.id, r.asked_at, r.at, r.epoch, r.amount, r.text
+        from reading r
+        where r.provider = $1 and r.currency = $2 and r.anchored_at is not null
+        order by r.id desc
+        limit 1
+        "#,
+        provider.0,
+        currency
+    );
+    Ok(row.fetch_optional(&mut **tx).await?.map(|row| Reading {
+        id: row.id,
+        asked_at: row.asked_at,
+        at: row.at,
+        epoch: row.epoch,
+        amount: Money::from_decimal(row.amount),
+        text: row.text,
+    }))
+}
+
+/// Later readings are measured against this one too.
+pub async fn keep_anchor(tx: &mut Tx, reading: i64, now: Instant) -> Result<(), StoreError> {
+    let kept = sqlx::query!("update reading set anchored_at = $2 where id = $1 and anchored_at is null", reading, now);
+    kept.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Orders of a panel that cost exactly so much of its currency, within the tolerance, and were not given back: the
+/// newest, a few.
+pub async fn as_dear(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    amount: Money,
+    tolerance: Money,
+) -> Result<Vec<OrderId>, StoreError> {
+    let orders = sqlx::query_scalar!(
+        r#"
+        select l.order_id
+        from leg l
+        where l.provider = $1 and l.booked > 0
+            and round(l.booked / l.exchange, 8) between $2::numeric - $3::numeric and $2::numeric + $3::numeric
+        order by l.id desc
+        limit $4
+        "#,
+        provider.0,
+        amount.decimal(),
+        tolerance.decimal(),
+        AS_DEAR_MAX
+    );
+    Ok(orders.fetch_all(&mut **tx).await?.into_iter().map(OrderId).collect())
 }
 
 /// Keeps what was expected when a reading came.
@@ -397,7 +456,7 @@ pub async fn runways(store: &Store) -> Result<Vec<Runway>, StoreError> {
             (
                 select coalesce(sum(d.amount), 0)
                 from drift d
-                where d.provider = p.id and d.acknowledged_at is null and d.cause <> 'top_up'
+                where d.provider = p.id and d.acknowledged_at is null and d.cause not in ('top_up', 'paid_back')
             ) as "drift!"
         from provider p
         left join lateral (
@@ -469,8 +528,13 @@ pub async fn forget(store: &Store, at_min: Instant, rows_max: i64) -> Result<(),
             from reading r
             where (
                     r.at < $1
-                    or r.id < (
-                        select n.id from reading n where n.provider = r.provider order by n.id desc offset $2 limit 1
+                    or (
+                        r.id < (
+                            select n.id from reading n where n.provider = r.provider order by n.id desc offset $2 limit 1
+                        )
+                        and r.id <> all (
+                            select max(a.id) from reading a where a.anchored_at is not null group by a.provider
+                        )
                     )
                 )
                 and r.id < (select max(s.id) from reading s where s.provider = r.provider and s.settled_at is not null)

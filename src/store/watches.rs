@@ -18,12 +18,16 @@ pub struct Due {
     pub accepted_at: Instant,
     /// What the panel said last.
     pub seen: String,
+    /// When it was asked this time: an answer to an earlier question changes nothing.
+    pub asked_at: Instant,
     /// Since when it is over at the panel, if it is.
     pub ended_at: Option<Instant>,
     /// How often it was asked about since.
     pub checks: i32,
     /// Since when the panel reports a failure.
     pub failing_at: Option<Instant>,
+    /// What it said that it took while the order was open, in our currency.
+    pub charge: Option<Money>,
 }
 
 /// Takes the legs that are due at a panel, longest waiting first, and puts their next asking off until `next_at`: what
@@ -57,7 +61,8 @@ pub async fn take(
         set next_at = $4, asked_at = $5
         from due, leg l
         where w.leg_id = due.leg_id and l.id = due.leg_id
-        returning w.leg_id, w.panel_order, l.exchange, w.accepted_at, w.seen, w.ended_at, w.checks, w.failing_at
+        returning w.leg_id, w.panel_order, l.exchange, w.accepted_at, w.seen, w.ended_at, w.checks, w.failing_at,
+            w.charge, w.asked_at as "asked_at!"
         "#,
         provider.0,
         epoch,
@@ -71,11 +76,30 @@ pub async fn take(
         exchange: ExchangeRate::from_decimal(row.exchange),
         accepted_at: row.accepted_at,
         seen: row.seen,
+        asked_at: row.asked_at,
         ended_at: row.ended_at,
         checks: row.checks,
         failing_at: row.failing_at,
+        charge: row.charge.map(Money::from_decimal),
     });
     Ok(rows.collect())
+}
+
+/// Whether a leg under lock is still followed, and was not asked about since by anybody else: else what was heard is old
+/// news, or a person has decided meanwhile.
+pub async fn is_still_asked(tx: &mut Tx, due: &Due) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from watch where leg_id = $1 and panel_order = $2 and asked_at = $3 and ended_at is not distinct from $4
+        ) as "found!"
+        "#,
+        due.leg.0,
+        due.panel_order.0,
+        due.asked_at,
+        due.ended_at
+    );
+    Ok(found.fetch_one(&mut **tx).await?)
 }
 
 /// What a panel's word was worth.
@@ -140,18 +164,25 @@ pub async fn ask_after_others(store: &Store, leg: LegId, at: Instant) -> Result<
 }
 
 /// The order is over at the panel, which is asked again at this moment.
-pub async fn after_the_end(tx: &mut Tx, leg: LegId, ask_at: Instant, now: Instant) -> Result<(), StoreError> {
+pub async fn after_the_end(
+    tx: &mut Tx,
+    leg: LegId,
+    ask_at: Instant,
+    is_failing: bool,
+    now: Instant,
+) -> Result<(), StoreError> {
     let moved = sqlx::query!(
         r#"
         update watch
-        set next_at = $2, puzzled = 0, silent = 0, failing_at = null,
+        set next_at = $2, puzzled = 0, silent = 0, failing_at = case when $4 then failing_at end,
             checks = case when ended_at is null then 0 else checks + 1 end,
             ended_at = coalesce(ended_at, $3), heard_at = asked_at
         where leg_id = $1
         "#,
         leg.0,
         ask_at,
-        now
+        now,
+        is_failing
     );
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),

@@ -129,7 +129,7 @@ mod tests {
     fn moved(least: &str, most: &str, earliest: i64, latest: Option<i64>) -> Move {
         let [least, most] = [least, most].map(|text| Money::parse(text).unwrap());
         let (earliest, latest) = (second(earliest), latest.map(second));
-        Move { order: OrderId(1), least, most, slack: Money::ZERO, earliest, latest, epoch: Some(1) }
+        Move { order: OrderId(1), least, most, slack: Money::ZERO, earliest, latest, epoch: Some(1), said: true }
     }
 
     /// What is expected at second 200 of a balance that was 10 at second 100.

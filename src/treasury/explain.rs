@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use itertools::Itertools;
+
 use crate::domain::clock::Instant;
 use crate::domain::float::{Cause, Drift, Move, Reading};
 use crate::domain::id::OrderId;
@@ -14,59 +16,175 @@ use crate::treasury::judge::Gap;
 const ORDERS_MAX: usize = 1_000;
 /// The largest proportion that is called one, in hundredths of a percent: half of the cost.
 const PROPORTION_MAX: u64 = 5_000;
+/// Orders of which it is tried whether two or three together explain a difference: among more, some fit by chance.
+const TOGETHER_MAX: usize = 100;
 
-/// An order that was found not placed after a doubt, and what it would have cost.
-pub(super) type Doubted = (OrderId, Money);
+/// An order, and what it may explain of a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// The order.
+    pub(super) order: OrderId,
+    /// In the panel's currency.
+    pub(super) amount: Money,
+}
 
-/// What explains a gap between two readings; `newest` is the last look, at which a habit of the panel goes on.
-pub(super) fn explain(
-    gap: &Gap,
-    (after, by): (&Reading, &Reading),
-    newest: &Reading,
-    moves: &[Move],
-    doubted: &[Doubted],
-) -> Result<Drift, MoneyError> {
+/// What is known of a panel when a difference is explained.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'k> {
+    /// What moved there, or may have.
+    pub(super) moves: &'k [Move],
+    /// Orders that were found not placed after a doubt.
+    pub(super) doubted: &'k [Candidate],
+    /// Orders that cost exactly what came in.
+    pub(super) as_dear: &'k [OrderId],
+}
+
+/// Between which readings a difference arose, and the last look, at which a habit of the panel goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span<'r> {
+    /// The reading before it.
+    pub(super) after: &'r Reading,
+    /// The reading at which it was seen.
+    pub(super) by: &'r Reading,
+    /// The newest reading.
+    pub(super) newest: &'r Reading,
+}
+
+/// What explains a difference between two readings.
+pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Drift, MoneyError> {
+    let Span { after, by, newest } = span;
     let amount = gap.missing.size();
     if gap.missing.is_negative() {
-        let words = "more is there than our orders explain: money was paid in".to_owned();
-        return Ok(drift(Cause::TopUp, amount, None, Vec::new(), words));
+        return Ok(more_is_there(amount, known.as_dear));
     }
+
+    let moves = known.moves;
     let placed = placed(moves, after, by)?;
     let all: Vec<OrderId> = placed.keys().copied().collect();
     if !gap.exact {
         let words = format!("at least so much is missing; {}", meanwhile(all.len()));
         return Ok(drift(Cause::Unexplained, amount, None, all, words));
     }
-    let fits = |cost: Money| cost.minus(amount).is_ok_and(|difference| difference.size() <= gap.tolerance);
+
     let points = match proportion(gap, (after, by), newest, moves, &placed)? {
         Some(points) => Some(points),
         None => proportion(gap, (after, by), newest, moves, &repriced(moves, after, by)?)?,
     };
     let in_proportion = |points| format!("{} % of each of {} orders", shown(points), all.len());
 
-    let refunds = named(given_back(moves, after, by)?, fits);
-    if !refunds.is_empty() {
-        let words =
-            format!("the refund of {}: the panel said that it was given, and it did not come", one_of(&refunds));
-        return Ok(drift(Cause::MissingRefund, amount, None, refunds, words));
+    // By what one to three orders explain together: what is the likeliest comes first.
+    if let Some(found) = together(&given_back(moves, after, by, true)?, gap, COUNT_MAX)? {
+        let words = format!("the refund of {}: the panel said that it was given, and it did not come", found.words());
+        return Ok(drift(Cause::MissingRefund, amount, None, found.orders, words));
     }
-    let doubts = named(doubted.iter().copied(), fits);
-    if !doubts.is_empty() {
-        let words = format!("the cost of {}, found not placed after a doubt: the panel may have it", one_of(&doubts));
-        return Ok(drift(Cause::Doubt, amount, None, doubts, words));
+    if let Some(found) = together(&given_back(moves, after, by, false)?, gap, COUNT_MAX)? {
+        let words = format!(
+            "what {} did not cost, as a person settled it: the panel never said so, and kept it",
+            found.words()
+        );
+        return Ok(drift(Cause::ByHand, amount, None, found.orders, words));
     }
-    let costs = named(placed.iter().map(|(order, cost)| (*order, *cost)), fits);
-    if !costs.is_empty() {
+    if let Some(found) = together(known.doubted, gap, COUNT_MAX)? {
+        let words = format!("the cost of {}, found not placed after a doubt: the panel may have it", found.words());
+        return Ok(drift(Cause::Doubt, amount, None, found.orders, words));
+    }
+    let costs: Vec<Candidate> =
+        placed.iter().map(|(order, amount)| Candidate { order: *order, amount: *amount }).collect();
+    if let Some(found) = together(&costs, gap, 1)? {
         let also = points.map(|points| format!(", or {}", in_proportion(points))).unwrap_or_default();
-        let words = format!("as much as {} cost: it may have been charged twice{also}", one_of(&costs));
-        return Ok(drift(Cause::OrderCost, amount, None, costs, words));
+        let words = format!("as much as {} cost: it may have been charged twice{also}", found.words());
+        return Ok(drift(Cause::OrderCost, amount, None, found.orders, words));
     }
+
+    // By what the panel may do to every order.
     if let Some(points) = points {
         let words = in_proportion(points);
         return Ok(drift(Cause::Proportion, amount, Some(Percent::from_basis_points(points)), all, words));
     }
-    let words = format!("unexplained: no order of ours fits; {}", meanwhile(all.len()));
+    let total = sum_of(&costs)?;
+    if all.len() > 1 && gap.fits(total)? {
+        let words = format!("as much again as all {} orders cost: each may have been charged twice", all.len());
+        return Ok(drift(Cause::Doubled, amount, None, all, words));
+    }
+    if let Some(found) = together(&costs, gap, COUNT_MAX)? {
+        let words = format!("as much as {} cost: they may have been charged twice", found.words());
+        return Ok(drift(Cause::OrderCost, amount, None, found.orders, words));
+    }
+
+    // Not by ours: what no order of ours can make, somebody else spent.
+    if amount > total.plus(gap.tolerance)? {
+        let words = format!(
+            "more than all our orders make, were each charged twice: somebody else spends from this account, or the \
+             panel took it; {}",
+            meanwhile(all.len())
+        );
+        return Ok(drift(Cause::Outside, amount, None, all, words));
+    }
+    let words = format!(
+        "unexplained: no order of ours fits, nor up to {COUNT_MAX} together; {}, and somebody else may spend from this \
+         account",
+        meanwhile(all.len())
+    );
     Ok(drift(Cause::Unexplained, amount, None, all, words))
+}
+
+/// More is there than our orders explain.
+fn more_is_there(amount: Money, as_dear: &[OrderId]) -> Drift {
+    if as_dear.is_empty() {
+        let words = "more is there than our orders explain: money was paid in".to_owned();
+        return drift(Cause::TopUp, amount, None, Vec::new(), words);
+    }
+    let words = format!(
+        "more is there, by exactly what {} cost: the panel may have taken it back, unless it was paid in",
+        one_of(as_dear)
+    );
+    drift(Cause::PaidBack, amount, None, as_dear.to_vec(), words)
+}
+
+/// Orders that explain a difference together.
+struct Together {
+    /// How many of the orders do.
+    count: usize,
+    /// Each of these may be one of them.
+    orders: Vec<OrderId>,
+}
+
+impl Together {
+    fn words(&self) -> String {
+        match (self.count, self.orders.as_slice()) {
+            (1, orders) => one_of(orders),
+            (2, [one, two]) => format!("orders {one} and {two} together"),
+            (3, [one, two, three]) => format!("orders {one}, {two} and {three} together"),
+            (count, orders) => format!("{count} of {} orders together", orders.len()),
+        }
+    }
+}
+
+/// So many orders explain a difference together at most.
+const COUNT_MAX: usize = 3;
+
+/// The fewest of these orders that make a difference together, up to so many; all that can be among them.
+fn together(candidates: &[Candidate], gap: &Gap, count_max: usize) -> Result<Option<Together>, MoneyError> {
+    for count in 1..=count_max {
+        if count > 1 && candidates.len() > TOGETHER_MAX {
+            return Ok(None);
+        }
+        let mut found = std::collections::BTreeSet::new();
+        for chosen in candidates.iter().combinations(count) {
+            let sum = chosen.iter().try_fold(Money::ZERO, |sum, candidate| sum.plus(candidate.amount))?;
+            if gap.fits(sum)? {
+                found.extend(chosen.iter().map(|candidate| candidate.order));
+            }
+        }
+        if !found.is_empty() {
+            return Ok(Some(Together { count, orders: found.into_iter().collect() }));
+        }
+    }
+    Ok(None)
+}
+
+fn sum_of(candidates: &[Candidate]) -> Result<Money, MoneyError> {
+    candidates.iter().try_fold(Money::ZERO, |sum, candidate| sum.plus(candidate.amount))
 }
 
 fn drift(cause: Cause, amount: Money, percent: Option<Percent>, mut orders: Vec<OrderId>, words: String) -> Drift {
@@ -93,10 +211,12 @@ fn repriced(moves: &[Move], after: &Reading, by: &Reading) -> Result<BTreeMap<Or
     sums(from_the_beginning)
 }
 
-/// What came back for each order between two readings, by the panel's word.
-fn given_back(moves: &[Move], after: &Reading, by: &Reading) -> Result<Vec<(OrderId, Money)>, MoneyError> {
-    let given = moves.iter().filter(|moved| moved.least.is_negative() && surely_between(moved, after, by));
-    Ok(sums(given)?.into_iter().map(|(order, amount)| (order, amount.size())).collect())
+/// What came back for each order between two readings: by the panel's word, or by a person's alone.
+fn given_back(moves: &[Move], after: &Reading, by: &Reading, said: bool) -> Result<Vec<Candidate>, MoneyError> {
+    let given = moves
+        .iter()
+        .filter(|moved| moved.said == said && moved.least.is_negative() && surely_between(moved, after, by));
+    Ok(sums(given)?.into_iter().map(|(order, amount)| Candidate { order, amount: amount.size() }).collect())
 }
 
 fn sums<'m>(moves: impl Iterator<Item = &'m Move>) -> Result<BTreeMap<OrderId, Money>, MoneyError> {
@@ -107,10 +227,6 @@ fn sums<'m>(moves: impl Iterator<Item = &'m Move>) -> Result<BTreeMap<OrderId, M
         *sum = sum.plus(moved.least)?;
     }
     Ok(sums)
-}
-
-fn named(orders: impl IntoIterator<Item = (OrderId, Money)>, fits: impl Fn(Money) -> bool) -> Vec<OrderId> {
-    orders.into_iter().filter(|(_, amount)| fits(*amount)).map(|(order, _)| order).collect()
 }
 
 /// The hundredths of a percent that, taken from every order, make the gap, where there are several orders, a whole

@@ -21,6 +21,8 @@ pub(super) struct Judged<'r> {
     pub(super) steps: Vec<Step<'r>>,
     /// What was expected at the newest reading.
     pub(super) last: Expected,
+    /// The last reading at which everything was explained.
+    pub(super) anchor: &'r Reading,
 }
 
 /// A reading that settles.
@@ -59,30 +61,49 @@ pub(super) struct Gap {
     pub(super) tolerance: Money,
 }
 
-/// Judges the readings after the first, which is settled. The newest is never judged itself: nothing stands by one look.
-pub(super) fn judge<'r>(readings: &'r [Reading], moves: &[Move]) -> Result<Judged<'r>, MoneyError> {
+impl Gap {
+    /// Whether an amount makes it, but for roundings.
+    pub(super) fn fits(&self, amount: Money) -> Result<bool, MoneyError> {
+        Ok(amount.minus(self.missing.size())?.size() <= self.tolerance)
+    }
+}
+
+/// Judges the readings after the base, which is settled. The newest is never judged itself: nothing stands by one look.
+///
+/// Each reading that agrees is measured against the anchor as well, the last one at which everything was explained: what
+/// is less than roundings from reading to reading adds up to more than they make from there.
+pub(super) fn judge<'r>(
+    anchor: &'r Reading,
+    readings: &'r [Reading],
+    moves: &[Move],
+) -> Result<Judged<'r>, MoneyError> {
     let place = last_place(readings);
-    let mut base = &readings[0];
+    let (mut anchor, mut base) = (anchor, &readings[0]);
     let mut steps = Vec::new();
     // The newest that is as expected, though not everything around it is known.
     let mut near = None;
     for (n, by) in readings.iter().enumerate().skip(1) {
         let Some(next) = readings[n..].iter().find(|next| next.at - by.at >= STANDS_FOR) else { break };
+        let ruler = Ruler { moves, place, by, next };
         let expected = Expected::at(by, base, moves, place)?;
-        let side = expected.side(by)?;
-        let stands = side != Side::Within && Expected::at(next, base, moves, place)?.side(next)? == side;
-        if stands {
-            steps.push(Step::Differs { after: base, by, gap: gap(&expected, side, by)? });
-        } else if side == Side::Within && is_clear(by, moves, expected.tolerance)? {
-            steps.push(Step::Agrees(by));
-        } else {
-            if side == Side::Within {
-                near = Some(by);
-            }
+        let is_clear = is_clear(by, moves, expected.tolerance)?;
+        if let Some(gap) = ruler.gap_since(base)? {
+            steps.push(Step::Differs { after: base, by, gap });
+            anchor = by;
+        } else if expected.side(by)? != Side::Within {
             continue;
+        } else if !is_clear {
+            near = Some(by);
+            continue;
+        } else if let Some(gap) = ruler.gap_since(anchor)? {
+            steps.push(Step::Differs { after: anchor, by, gap });
+            anchor = by;
+        } else {
+            steps.push(Step::Agrees(by));
         }
         (base, near) = (by, None);
     }
+
     let newest = &readings[readings.len() - 1];
     if newest.at - base.at > BASE_AGE_MAX
         && let Some(near) = near
@@ -90,7 +111,29 @@ pub(super) fn judge<'r>(readings: &'r [Reading], moves: &[Move]) -> Result<Judge
         steps.push(Step::Agrees(near));
         base = near;
     }
-    Ok(Judged { last: Expected::at(newest, base, moves, place)?, steps })
+    Ok(Judged { last: Expected::at(newest, base, moves, place)?, steps, anchor })
+}
+
+/// What one reading is measured with.
+struct Ruler<'r> {
+    moves: &'r [Move],
+    place: Money,
+    by: &'r Reading,
+    /// A later look, at which a difference must still be there.
+    next: &'r Reading,
+}
+
+impl Ruler<'_> {
+    /// The difference since an earlier reading, where it stands.
+    fn gap_since(&self, since: &Reading) -> Result<Option<Gap>, MoneyError> {
+        let Self { moves, place, by, next } = *self;
+        let expected = Expected::at(by, since, moves, place)?;
+        let side = expected.side(by)?;
+        if side == Side::Within || Expected::at(next, since, moves, place)?.side(next)? != side {
+            return Ok(None);
+        }
+        gap(&expected, side, by).map(Some)
+    }
 }
 
 fn gap(expected: &Expected, side: Side, by: &Reading) -> Result<Gap, MoneyError> {

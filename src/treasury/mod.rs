@@ -26,11 +26,13 @@ use crate::domain::float::Drift;
 use crate::domain::money::MoneyError;
 use crate::domain::provider::ProviderSettings;
 use crate::store::{Store, StoreError, float_moves, treasury};
-use crate::treasury::explain::Doubted;
+use crate::treasury::explain::{Candidate, Known, Span};
 use crate::treasury::judge::Step;
 
 /// How long readings and moves are kept.
 const KEEP: TimeDelta = TimeDelta::days(7);
+/// How long readings are measured against the last one at which everything was explained: less than what is kept.
+const ANCHOR_AGE_MAX: TimeDelta = TimeDelta::days(6);
 /// Readings kept of one panel, whatever their age: one every ten seconds for half a day.
 const READINGS_MAX: i64 = 4_000;
 /// How much the clocks of two processes may differ.
@@ -72,10 +74,17 @@ impl Treasury {
         if base.id == last.id {
             return Ok(Vec::new());
         }
-        let since = base.asked_at - CLOCKS_DIFFER;
+
+        // What moved is forgotten after a while, so what nobody remembers is measured from the base.
+        let oldest = now - ANCHOR_AGE_MAX;
+        let anchor = treasury::anchor(&mut tx, provider, &settings.currency).await?;
+        let anchor = anchor.filter(|anchor| anchor.asked_at >= oldest).unwrap_or_else(|| base.clone());
+        let since = anchor.asked_at.min(base.asked_at) - CLOCKS_DIFFER;
         let mut moves = treasury::moves(&mut tx, provider, since).await?;
         moves.extend(treasury::possible(&mut tx, provider, settings.doubts.visible_after_s).await?);
-        let doubted: Vec<Doubted> = treasury::found_not_placed(&mut tx, provider, since, last.at).await?;
+        let doubted = treasury::found_not_placed(&mut tx, provider, since, last.at).await?;
+        let candidate = |(order, amount)| Candidate { order, amount };
+        let doubted: Vec<Candidate> = doubted.into_iter().map(candidate).collect();
         if moves.len() >= usize::try_from(treasury::MOVES_MAX).unwrap_or(usize::MAX) {
             // Half of the moves would be worse than none: measured anew from here.
             tracing::warn!(%provider, "too much moved at a panel to compare it with its balance; begun anew");
@@ -83,8 +92,9 @@ impl Treasury {
             tx.commit().await?;
             return Ok(Vec::new());
         }
-        let judged = judge::judge(&readings, &moves).map_err(too_large)?;
+        let judged = judge::judge(&anchor, &readings, &moves).map_err(too_large)?;
         treasury::expected(&mut tx, last.id, judged.last.low, judged.last.high).await?;
+        treasury::keep_anchor(&mut tx, judged.anchor.id, now).await?;
         let mut found = Vec::new();
         for step in judged.steps {
             let reading = step.by();
@@ -93,7 +103,13 @@ impl Treasury {
                 return Ok(Vec::new());
             }
             if let Step::Differs { after, by, gap } = step {
-                let drift = explain::explain(&gap, (after, by), last, &moves, &doubted).map_err(too_large)?;
+                let came_in = Some(gap.missing.size()).filter(|_| gap.missing.is_negative() && gap.exact);
+                let as_dear = match came_in {
+                    Some(amount) => treasury::as_dear(&mut tx, provider, amount, gap.tolerance).await?,
+                    None => Vec::new(),
+                };
+                let known = Known { moves: &moves, doubted: &doubted, as_dear: &as_dear };
+                let drift = explain::explain(&gap, Span { after, by, newest: last }, known).map_err(too_large)?;
                 treasury::find(&mut tx, provider, &settings.currency, (after, by), &drift, now).await?;
                 found.push(drift);
             }

@@ -139,11 +139,14 @@ impl Desk {
     /// Prices move; what is sold follows, and the margin guard looks at them. A panel that was dead at the start is sold
     /// from as soon as it is back.
     async fn read(self: Arc<Self>, catalog: Catalog, clock: SharedClock) -> Result<(), StoreError> {
-        if self.epoch().is_some() {
-            // What came of it is told and kept where it is read.
-            let _ = refresh::if_due(&catalog, &self.panel, &clock).await?;
+        if self.epoch().is_none() {
+            return Ok(());
         }
-        Ok(())
+        let settings = self.panel.settings();
+        let wanted = self.delivery.wants_prices(&settings.id).await?;
+        // What came of it is told and kept where it is read.
+        let _ = refresh::if_due(&catalog, &self.panel, &clock, wanted).await?;
+        self.delivery.confirm_differences(settings).await.map(|_| ())
     }
 
     async fn track(self: Arc<Self>) -> Result<(), StoreError> {

@@ -231,7 +231,7 @@ async fn the_answer_of_a_repeat_is_kept_whatever_became_of_the_doubt(#[case] dec
         assert_eq!(other.delivery.sweep(mine.settings(), epoch).await.unwrap(), 1);
         for _ in 0..if decided { 2 } else { 0 } {
             let mut tx = other.store.begin().await.unwrap();
-            other.delivery.resolve(&mut tx, OrderId(order), &Finding::NotPlaced).await.unwrap();
+            other.delivery.resolve(&mut tx, OrderId(order), &Finding::NotPlaced, None).await.unwrap();
             tx.commit().await.unwrap();
         }
         held.let_go();
@@ -335,9 +335,9 @@ async fn right_after_a_repeat_a_person_says_it_twice() {
     assert_eq!(panel.requests("add"), 3);
     world.turn(20);
     let mut tx = world.house.store.begin().await.unwrap();
-    let resolved = world.house.delivery.resolve(&mut tx, OrderId(order), &Finding::NotPlaced).await.unwrap();
+    let resolved = world.house.delivery.resolve(&mut tx, OrderId(order), &Finding::NotPlaced, None).await.unwrap();
     tx.commit().await.unwrap();
-    assert!(matches!(resolved, Resolved::SaidOnce(_)), "{resolved:?}");
+    assert!(matches!(resolved, Resolved::SaidOnce { .. }), "{resolved:?}");
     world.work().await;
     assert_eq!(next.requests("add"), 0);
 }

@@ -293,7 +293,7 @@ async fn a_late_yes_for_what_was_found_not_placed_is_told_to_a_person() {
     let order = panelgate::domain::id::OrderId(order);
     // The panel need not show it yet, so it is said twice.
     for _ in 0..2 {
-        world.house.delivery.resolve(&mut tx, order, &finding).await.unwrap();
+        world.house.delivery.resolve(&mut tx, order, &finding, None).await.unwrap();
     }
     tx.commit().await.unwrap();
     let said = panelgate::domain::leg::Evidence {

@@ -105,7 +105,7 @@ fn the_least_file_has_the_documented_defaults() {
 fn what_is_not_available_yet_may_stand_at_its_default() {
     let text = LEAST
         .replace("[[provider]]", "default_dialect = \"classic\"\nreload = \"watch\"\n[exchange]\n[alerts]\n[[provider]]")
-        .replace("[[service]]", "ids_grow = false\naccount_is_ours_alone = false\nvisible_after_s = 3600\nin_doubt_policy = \"hold\"\ndoubts_in_a_row_max = 3\ndoubts_per_minute_max = 5\ncancel_ack_is_final = false\nreversal = \"absorb\"\nrefill = true\nrefill_expires_after_h = 48\nfailed_settles_after_h = 24\nstuck_after_h = 72\nmethod = \"POST\"\nservices_offset = false\nallow_http = false\n[[service]]\nstrategy = \"priority\"\nremainder = \"settle\"");
+        .replace("[[service]]", "ids_grow = false\naccount_is_ours_alone = false\nvisible_after_s = 3600\nin_doubt_policy = \"hold\"\ndoubts_in_a_row_max = 3\ndoubts_per_minute_max = 5\ncancel_ack_is_final = false\nreversal = \"absorb\"\nrefill = true\nrefill_expires_after_h = 48\nfailed_settles_after_h = 24\nstuck_after_h = 72\novercharge_percent = \"5\"\nmethod = \"POST\"\nservices_offset = false\nallow_http = false\n[[service]]\nstrategy = \"priority\"\nremainder = \"settle\"");
     read(&text).unwrap();
 }
 

@@ -1,6 +1,6 @@
 //! Decided by hand: settled, given back, taken back; what a person gave is never taken, and nothing happens twice.
 
-use panelgate::domain::id::OrderId;
+use panelgate::domain::id::{OrderId, ProviderId};
 use panelgate::domain::leg::LegState;
 use panelgate::domain::money::Money;
 use panelgate::orders::decide::{self, Decided, Decision, Finding, allowed};
@@ -51,10 +51,9 @@ fn done(refunded: &str) -> Decided {
 async fn an_order_is_settled_as_a_person_found_it_and_its_panel_asked_no_more() {
     let panel = Scripted::saying(RUNNING).await;
     for (found, expected, cost) in [
-        (Finding::Delivered(40), "partial 0.054 0 60", "-0.036"),
-        (Finding::Delivered(0), "canceled 0.09 0 100", "0"),
+        // The panel stated 0.09, which nobody rewrites.
+        (Finding::Delivered(40), "partial 0.054 0 60", "-0.09"),
         (Finding::Delivered(100), "completed 0 0 0", "-0.09"),
-        (Finding::Canceled, "canceled 0.09 0 100", "0"),
         (Finding::Completed, "completed 0 0 0", "-0.09"),
     ] {
         let world = panel.world().await;
@@ -80,7 +79,46 @@ async fn what_no_panel_has_is_not_settled_and_a_package_not_in_part() {
     assert_eq!(settle(&world, 999, Finding::Completed).await, Decided::Unknown);
     world.work().await;
     assert_eq!(settle(&world, order, Finding::Delivered(1)).await, Decided::Package);
-    assert_eq!(settle(&world, order, Finding::Canceled).await, done("1.50"));
+    assert_eq!(settle(&world, order, Finding::Canceled).await, cancel_asked("1.50"));
+}
+
+fn cancel_asked(refunded: &str) -> Decided {
+    Decided::CancelAsked { refunded: Money::parse(refunded).unwrap(), provider: ProviderId("s".into()) }
+}
+
+#[tokio::test]
+async fn what_a_panel_still_works_on_is_given_back_asked_to_be_canceled_and_followed() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world().await;
+    let order = world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(settle(&world, order, Finding::Canceled).await, cancel_asked("0.09"));
+    assert_eq!(stands(&world).await, "canceled 0.09 0.09 100");
+
+    world.pass(2, 10).await;
+    assert_eq!(panel.requests("cancel"), 1, "it is asked to cancel");
+    world.audit().await;
+    panel.change(|script| script.row = r#"{"charge":"0.09","status":"Completed","remains":"0"}"#.to_owned());
+    world.pass(2, 10).await;
+    // The customer keeps what was given, and what the panel took is booked.
+    assert_eq!(read(&world.database, "select trim_scale(refunded)::text from orders").await, "0.09");
+    assert_eq!(holds(&world.database, "cost").await, "-0.09");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_cost_that_no_panel_stated_is_a_persons_word() {
+    let panel = Scripted::saying(r#"{"status":"In progress","remains":"100"}"#).await;
+    let world = panel.world().await;
+    let order = world.buy("1", "100").await;
+    world.work().await;
+    assert!(matches!(settle(&world, order, Finding::Delivered(40)).await, Decided::Done(_)));
+    assert_eq!(holds(&world.database, "cost").await, "-0.036");
+    assert_eq!(
+        read(&world.database, "select string_agg(said::text, ' ' order by id) from float_move").await,
+        "true false"
+    );
+    world.audit().await;
 }
 
 #[tokio::test]
@@ -89,10 +127,10 @@ async fn a_settled_order_can_be_settled_again_and_takes_nothing_from_the_custome
     let world = panel.world().await;
     let order = world.buy("1", "100").await;
     world.work().await;
-    assert_eq!(settle(&world, order, Finding::Canceled).await, done("0.09"));
-    assert_eq!(settle(&world, order, Finding::Delivered(50)).await, done("0.09"));
-    assert_eq!(holds(&world.database, "write_off").await, "-0.045");
-    assert_eq!(settle(&world, order, Finding::Canceled).await, done("0.09"));
+    assert_eq!(settle(&world, order, Finding::Delivered(1)).await, done("0.0891"));
+    assert_eq!(settle(&world, order, Finding::Delivered(50)).await, done("0.0891"));
+    assert_eq!(holds(&world.database, "write_off").await, "-0.0441");
+    assert_eq!(settle(&world, order, Finding::Delivered(1)).await, done("0.0891"));
     assert_eq!(holds(&world.database, "write_off").await, "0");
 }
 
@@ -158,7 +196,7 @@ async fn twenty_withdrawals_and_a_dispatcher_end_in_one_of_two_ways() {
 fn only_what_can_be_decided_is_offered() {
     let offered = |leg, unknown_there, package| {
         let decisions = allowed(leg, unknown_there, package, false);
-        decisions.iter().map(|decision| decision.command(OrderId(7))).collect::<Vec<_>>().join(" | ")
+        decisions.iter().map(|decision| decision.command(OrderId(7), None)).collect::<Vec<_>>().join(" | ")
     };
     for state in LegState::ALL {
         let expected = match state {

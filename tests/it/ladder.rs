@@ -219,7 +219,7 @@ async fn what_was_written_off_and_never_placed_costs_nothing() {
     let delivery = &world.house.delivery;
     let mut tx = world.house.store.begin().await.unwrap();
     let finding = panelgate::orders::resolve::Finding::NotPlaced;
-    delivery.resolve(&mut tx, panelgate::domain::id::OrderId(order), &finding).await.unwrap();
+    delivery.resolve(&mut tx, panelgate::domain::id::OrderId(order), &finding, None).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(
         (legs(&world.database).await.as_str(), holds(&world.database, "cost").await.as_str()),

@@ -39,6 +39,7 @@ mod gates;
 mod hangups;
 mod imports;
 mod keys;
+mod known_ids;
 mod ladder;
 mod leaving;
 mod letters;

@@ -1,7 +1,7 @@
 //! Orders in doubt, decided by a person: either way, once, and with the books right.
 
 use panelgate::domain::clock::Clock;
-use panelgate::domain::id::{OrderId, PanelOrder};
+use panelgate::domain::id::{OrderId, PanelOrder, ProviderId};
 use panelgate::orders::resolve::{Finding, Resolved};
 
 use crate::books;
@@ -24,14 +24,16 @@ fn lost() -> Plan {
 /// Decides, and says it again where it must be said twice.
 pub async fn decide(world: &World, order: i32, finding: &Finding) -> Resolved {
     match decide_once(world, order, finding).await {
-        Resolved::SaidOnce(_) => decide_once(world, order, finding).await,
-        resolved @ (Resolved::Done | Resolved::NotInDoubt | Resolved::TakenId(_)) => resolved,
+        Resolved::SaidOnce { .. } => decide_once(world, order, finding).await,
+        resolved => resolved,
     }
 }
 
 async fn decide_once(world: &World, order: i32, finding: &Finding) -> Resolved {
+    let there = format!("select provider from leg where order_id = {order} order by n desc limit 1");
+    let there = ProviderId(books::read(&world.database, &there).await);
     let mut tx = world.house.store.begin().await.unwrap();
-    let resolved = world.house.delivery.resolve(&mut tx, OrderId(order), finding).await.unwrap();
+    let resolved = world.house.delivery.resolve(&mut tx, OrderId(order), finding, Some(&there)).await.unwrap();
     tx.commit().await.unwrap();
     resolved
 }
@@ -81,7 +83,7 @@ async fn what_the_panel_need_not_show_yet_is_said_twice_before_it_is_bought_else
     let plan = || Plan { panels: panels.clone(), services: one_over(&["a", "b"]), ..Plan::default() };
     let (world, order) = in_doubt(plan()).await;
 
-    let Resolved::SaidOnce(visible_at) = decide_once(&world, order, &Finding::NotPlaced).await else {
+    let Resolved::SaidOnce { visible_at, .. } = decide_once(&world, order, &Finding::NotPlaced).await else {
         panic!("an hour is visible_after_s");
     };
     assert_eq!((visible_at - world.clock.now()).num_seconds(), 3_600);
@@ -114,7 +116,7 @@ async fn two_who_decide_at_once_decide_once() {
     let (world, order) = in_doubt(lost()).await;
     let id = accepted("77");
     let (one, other) = tokio::join!(decide(&world, order, &Finding::NotPlaced), decide(&world, order, &id));
-    let done = [one, other].into_iter().filter(|resolved| *resolved == Resolved::Done).count();
+    let done = [&one, &other].into_iter().filter(|resolved| **resolved == Resolved::Done).count();
     assert_eq!(done, 1, "{one:?} {other:?}");
     world.audit().await;
 }

@@ -123,8 +123,10 @@ async fn an_order_that_is_not_ours_is_unexplained_with_its_amount() {
     assert!(next_look(&world).await.is_empty());
     let found = next_look(&world).await;
     let [drift] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((drift.cause, drift.amount), (Cause::Unexplained, money("0.6993")));
-    assert_eq!(drift.words, "unexplained: no order of ours fits; 2 orders of ours were placed there meanwhile");
+    assert_eq!((drift.cause, drift.amount), (Cause::Outside, money("0.6993")));
+    let words = "more than all our orders make, were each charged twice: somebody else spends from this account, or the \
+         panel took it; 2 orders of ours were placed there meanwhile";
+    assert_eq!(drift.words, words);
     assert_eq!(drift.orders_count, 2);
     // Another, that costs as much as one of ours did.
     world.buy("1", "300").await;
@@ -442,7 +444,7 @@ async fn two_nodes_keep_one_reading_and_find_one_thing() {
     world.panel().set_balance(money("99999"));
     assert_eq!(both().await, 0);
     assert_eq!(both().await, 1);
-    assert_eq!(findings(&world).await, "unexplained 1");
+    assert_eq!(findings(&world).await, "outside 1");
     // Who asked without the panel's lease keeps nothing.
     let holder = "select (holder is not null)::text from provider";
     assert_eq!(read(&world.database, holder).await, "true");

@@ -204,9 +204,11 @@ impl World {
 
     /// Buys units of a service; the order's id.
     pub async fn buy(&self, service: &str, quantity: &str) -> i32 {
-        let answer = self
-            .ask(&[("action", "add"), ("service", service), ("link", "https://example.org/1"), ("quantity", quantity)])
-            .await;
+        self.buy_for(service, quantity, "https://example.org/1").await
+    }
+
+    pub async fn buy_for(&self, service: &str, quantity: &str, link: &str) -> i32 {
+        let answer = self.ask(&[("action", "add"), ("service", service), ("link", link), ("quantity", quantity)]).await;
         let id = answer.strip_prefix("{\"order\":").and_then(|rest| rest.strip_suffix('}'));
         id.unwrap_or_else(|| panic!("no order: {answer}")).parse().unwrap()
     }
@@ -281,8 +283,9 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
         house.delivery.ask_balance(panel).await.unwrap();
     }
     if !panel.is_listed() {
-        refresh::if_due(&house.catalog, panel, &house.clock).await.unwrap();
+        refresh::if_due(&house.catalog, panel, &house.clock, false).await.unwrap();
     }
+    house.delivery.confirm_differences(panel.settings()).await.unwrap();
     let probed = house.delivery.probe(panel).await.unwrap();
     let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
     let canceled = house.delivery.cancel(panel, epoch).await.unwrap();
@@ -325,7 +328,7 @@ pub async fn buyer_of(store: &Store, now: Instant, name: &str, money: &str) -> (
     let (key, id) = add_key(&mut tx, customer, Dialect::Classic, now).await;
     let money = Money::parse(money).unwrap();
     if money.is_positive() {
-        ledger::deposit(&mut tx, customer, money, "opening", now).await.unwrap();
+        ledger::deposit(&mut tx, customer, money, &format!("opening of {customer}"), now).await.unwrap();
     }
     tx.commit().await.unwrap();
     (customer, key, id)

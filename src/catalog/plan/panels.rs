@@ -157,8 +157,9 @@ fn doubt_values(doubts: &DoubtSettings) -> [(&'static str, String); 7] {
     ]
 }
 
-fn settling_values(settling: SettlingSettings) -> [(&'static str, String); 4] {
-    let SettlingSettings { canceled_with_remains, reversal, failed_settles_after_h, stuck_after_h } = settling;
+fn settling_values(settling: SettlingSettings) -> [(&'static str, String); 5] {
+    let SettlingSettings { canceled_with_remains, reversal, failed_settles_after_h, stuck_after_h, overcharge_percent } =
+        settling;
     let canceled = match canceled_with_remains {
         CanceledWithRemains::ByCharge => "by_charge",
         CanceledWithRemains::Full => "full",
@@ -174,6 +175,7 @@ fn settling_values(settling: SettlingSettings) -> [(&'static str, String); 4] {
         ("reversal", reversal.to_owned()),
         ("failed_settles_after_h", failed_settles_after_h.to_string()),
         ("stuck_after_h", stuck_after_h.to_string()),
+        ("overcharge_percent", overcharge_percent.to_string()),
     ]
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::answer::{Answer, WrongUse, moment};
 use crate::cli::in_force;
 use crate::cli::session::Session;
-use crate::domain::id::{OrderId, PanelOrder};
+use crate::domain::id::{OrderId, PanelOrder, ProviderId};
 use crate::domain::money::Money;
 use crate::orders::decide::{self, Decided};
 use crate::orders::resolve::{Finding, Resolved};
@@ -22,9 +22,16 @@ pub enum Found {
     Accepted {
         /// Its id at the panel
         panel_order: String,
+        /// The panel where you looked; needed once the order was tried at several
+        #[arg(long, value_name = "PROVIDER")]
+        at: Option<String>,
     },
     /// The panel has nothing of it: it goes by its next route, or ends and is refunded whole
-    NotPlaced,
+    NotPlaced {
+        /// The panel where you looked; needed once the order was tried at several
+        #[arg(long, value_name = "PROVIDER")]
+        at: Option<String>,
+    },
 }
 
 /// How an order ended, as a person found.
@@ -61,30 +68,36 @@ impl Ended {
 }
 
 pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow::Result<Answer> {
-    let (finding, words) = match found {
-        Found::Accepted { panel_order } => {
+    let (finding, words, at) = match found {
+        Found::Accepted { panel_order, at } => {
             let id = panel_order.trim().to_owned();
             if id.is_empty() || id.len() > PANEL_ORDER_BYTES_MAX || id.chars().any(char::is_control) {
                 return Err(WrongUse::because(format!("{panel_order:?} is no id of a panel's order")));
             }
-            (Finding::Accepted(PanelOrder(id.clone())), format!("accepted {id}"))
+            (Finding::Accepted(PanelOrder(id.clone())), format!("accepted {id}"), at)
         }
-        Found::NotPlaced if session.reason().trim().is_empty() => {
+        Found::NotPlaced { .. } if session.reason().trim().is_empty() => {
             return Err(WrongUse::because(
                 "--reason is missing; say where you looked: what was not placed is bought elsewhere or refunded",
             ));
         }
-        Found::NotPlaced => (Finding::NotPlaced, "not-placed".to_owned()),
+        Found::NotPlaced { at } => (Finding::NotPlaced, "not-placed".to_owned(), at),
     };
+    let looked_at = at.map(ProviderId);
     let delivery = in_force::delivery(session).await?;
     let mut tx = session.store.begin().await?;
-    match delivery.resolve(&mut tx, order, &finding).await? {
+    match delivery.resolve(&mut tx, order, &finding, looked_at.as_ref()).await? {
         Resolved::Done => {}
-        Resolved::SaidOnce(visible_at) => {
+        Resolved::AtAnother { now_at, before } => bail!(
+            "order {order} is in doubt at {now_at}, and nothing changed: it was in doubt at {} before. Look for it at \
+             {now_at}, and say the same with `--at {now_at}`",
+            before.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        ),
+        Resolved::SaidOnce { now_at, visible_at } => {
             session.note(&mut tx, "order resolve", &format!("order {order} {words}, said once")).await?;
             tx.commit().await?;
             bail!(
-                "nothing is decided yet: the panel need not show order {order} before {} (visible_after_s), and one that \
+                "nothing is decided yet: panel {now_at} need not show order {order} before {} (visible_after_s), and one that \
                  is bought elsewhere meanwhile may be there twice. Look again then; or, if you are sure that the panel \
                  does not have it, say the same once more",
                 moment(visible_at)
@@ -109,10 +122,16 @@ pub async fn settle(session: &Session, order: OrderId, ended: &Ended) -> anyhow:
     let mut tx = session.store.begin().await?;
     let decided = decide::settle(&mut tx, order, ended.finding(), session.now()).await?;
     let words = ended.words();
+    let afterwards = match &decided {
+        Decided::CancelAsked { provider, .. } => {
+            format!("; panel {provider} is asked to cancel it, and is followed: what it delivers all the same is yours")
+        }
+        _ => String::new(),
+    };
     let refunded = stands(order, decided)?;
     session.note(&mut tx, "order settle", &format!("order {order} {words}")).await?;
     tx.commit().await?;
-    let text = format!("order {order} is settled as {words}; {refunded} stands refunded");
+    let text = format!("order {order} is settled as {words}; {refunded} stands refunded{afterwards}");
     Ok(Answer::new(text, json!({ "id": order.0, "settled": words, "refunded": refunded.to_string() })))
 }
 
@@ -158,7 +177,11 @@ pub async fn cancel(session: &Session, order: OrderId) -> anyhow::Result<Answer>
 /// What stands refunded after a decision that was possible.
 fn stands(order: OrderId, decided: Decided) -> anyhow::Result<Money> {
     match decided {
-        Decided::Done(refunded) => Ok(refunded),
+        Decided::Done(refunded) | Decided::CancelAsked { refunded, .. } => Ok(refunded),
+        Decided::OtherAmount(before) => bail!(
+            "{before} of order {order} was given back for this reason before, which is another amount; nothing changed. \
+             Another gift needs a reason of its own"
+        ),
         Decided::NotAtPanel => bail!(
             "order {order} is not at a panel; `order resolve` ends a doubt, `order cancel` takes back what was not sent"
         ),

@@ -43,7 +43,10 @@ impl<'a> Timeline<'a> {
         let unknown_there = order.review.is_some() && leg.unknown_there;
         let not_whole = order.refunded < order.charge;
         let decisions = allowed(leg.state, unknown_there, order.package, not_whole);
-        decisions.iter().map(|decision| decision.command(order.id)).collect()
+        // What was found at another panel decides nothing here, so the panel is named.
+        let elsewhere = |row: &ExchangeRow| row.verdict == "in_doubt" && row.provider != leg.provider;
+        let at = self.exchanges.iter().any(elsewhere).then_some(leg.provider.as_str());
+        decisions.iter().map(|decision| decision.command(order.id, at)).collect()
     }
 
     fn document(&self) -> Value {

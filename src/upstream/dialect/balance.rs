@@ -10,7 +10,7 @@ use crate::upstream::dialect::complaint::complaint;
 use crate::upstream::scalar::{Fields, amount, bare, text_upto};
 
 /// The longest name of a currency that is kept.
-const CURRENCY_BYTES_MAX: usize = 16;
+pub(super) const CURRENCY_BYTES_MAX: usize = 16;
 
 /// Reads an amount as text or number; the currency where it is named.
 pub(super) fn balance(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<PanelBalance, Complaint> {

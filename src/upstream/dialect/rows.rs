@@ -10,6 +10,7 @@ use crate::domain::provider::PanelWord;
 use crate::domain::settlement::Report;
 use crate::upstream::answer::Row;
 use crate::upstream::dialect::Complaint;
+use crate::upstream::dialect::balance::CURRENCY_BYTES_MAX;
 use crate::upstream::dialect::complaint::{complaint, error_text};
 use crate::upstream::dialect::{ORDER_NAMES, TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable;
@@ -102,8 +103,10 @@ fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> Row {
         status_text,
         charge: charge.and_then(|charge| Money::parse_rounding_up(&charge).ok()),
         charge_text: fields.first(&["charge"], |raw| text_upto(raw, TEXT_BYTES_MAX)),
+        currency: fields.first(&["currency"], |raw| text_upto(raw, CURRENCY_BYTES_MAX)),
         start_count: fields.first(&["start_count", "start_counter"], whole),
         remains: fields.first(&["remains"], whole),
+        remains_text: fields.first(&["remains"], |raw| text_upto(raw, TEXT_BYTES_MAX)),
     })
 }
 
@@ -145,8 +148,10 @@ mod tests {
             status_text: "Partial".into(),
             charge: Some(Money::parse("0.27819001").unwrap()),
             charge_text: Some("0.27819000001".into()),
+            currency: Some("USD".into()),
             start_count: Some(3_572),
             remains: Some(157),
+            remains_text: Some("157".into()),
         };
         assert_eq!(report(full), expected);
         let numbers = report(one(r#"{"charge":2.0e-5,"start_counter":10,"status":"In progress","remains":"-3"}"#));

@@ -2,6 +2,7 @@
 
 use panelgate::domain::leg::LegState;
 use panelgate::domain::order::OrderState;
+use panelgate::domain::provider::PanelStatus;
 
 use super::reference::{CLAWS_BACK, HOUR, Reference, Watch};
 use super::rules::Follows;
@@ -18,24 +19,38 @@ impl Reference {
         let leg = self.orders[order].last();
         let (over, failing_at) = (leg.state == LegState::Ended, leg.watch.as_ref().unwrap().failing_at);
         let failed_for_good = failing_at.is_some_and(|since| now - since >= 24 * HOUR);
-        match (word.follows(bought, failed_for_good), over) {
-            (Follows::End { state, target, delivered }, _) => {
-                let cost = word.charge().unwrap_or_else(|| bought.part(leg.cost, delivered));
+        match (word.follows(bought, leg.cost, failed_for_good), over) {
+            (Follows::End { state, target, cost, asks, .. }, _) => {
+                // What it said while it was at it is its price.
+                let completed = matches!(word.said, Said::Status(PanelStatus::Completed));
+                let said_before = completed && word.charge() == leg.watch.as_ref().unwrap().told;
                 (leg.state, leg.booked) = (LegState::Ended, cost);
-                let claws_back = leg.panel == CLAWS_BACK;
+                leg.stated = word.charge().or(leg.stated);
+                let claws_back = leg.panel == CLAWS_BACK && !self.orders[order].given_up;
+                // A failure that settled is one still where it is said again.
+                let failing_at = failing_at.filter(|_| matches!(word.said, Said::Status(PanelStatus::Failed)));
                 self.looked_back(order);
+                if let Some(watch) = &mut self.orders[order].last().watch {
+                    watch.failing_at = failing_at;
+                }
                 self.settle(order, state, target, claws_back);
+                self.orders[order].review |= asks && !said_before;
             }
             // It works on it again: nothing moves before a new end.
-            (Follows::Open(_), true) => {}
+            (Follows::Open(_), true) => {
+                let watch = leg.watch.as_mut().unwrap();
+                watch.told = word.charge().or(watch.told);
+            }
             (nothing, true) => {
                 self.looked_back(order);
                 let last = self.orders[order].last().watch.is_none();
                 let ended_badly = matches!(nothing, Follows::Puzzle | Follows::Failing);
-                self.orders[order].review |= nothing == Follows::Person || last && ended_badly;
+                let asks = nothing == Follows::Person || last && ended_badly;
+                self.ask_a_person(order, word, asks);
             }
             (Follows::Open(state), false) => {
-                leg.watch = Some(Watch::default());
+                let told = word.charge().or(leg.watch.as_ref().unwrap().told);
+                leg.watch = Some(Watch { told, ..Watch::default() });
                 self.orders[order].progress(state);
                 self.orders[order].review = false;
             }
@@ -43,16 +58,26 @@ impl Reference {
                 let watch = leg.watch.as_mut().unwrap();
                 let asks = watch.puzzled(nothing, now);
                 watch.unknown_there = matches!(word.said, Said::Unknown | Said::Missing);
-                self.orders[order].review |= asks;
+                self.ask_a_person(order, word, asks);
             }
         }
+    }
+
+    /// A person is asked, and shown what the panel said.
+    fn ask_a_person(&mut self, order: usize, word: &Word, asks: bool) {
+        if asks && matches!(word.said, Said::Status(_)) {
+            let leg = self.orders[order].last();
+            leg.stated = word.charge().or(leg.stated);
+        }
+        self.orders[order].review |= asks;
     }
 
     /// One of the looks after an end is over; after the last nobody asks any more.
     fn looked_back(&mut self, order: usize) {
         let leg = self.orders[order].last();
         let looks = leg.watch.as_ref().unwrap().looks.map_or(0, |looks| looks + 1);
-        let watch = Watch { looks: Some(looks), ..Watch::default() };
+        let told = leg.watch.as_ref().unwrap().told;
+        let watch = Watch { looks: Some(looks), told, ..Watch::default() };
         leg.watch = (looks < LOOKS).then_some(watch);
     }
 
@@ -63,9 +88,16 @@ impl Reference {
         if !matches!(leg.state, LegState::Accepted | LegState::Ended) {
             return None;
         }
+        // What its panel still works on is given back, and followed on.
+        if delivered == 0 && leg.state == LegState::Accepted {
+            self.orders[order].by_hand = bought.charge;
+            self.orders[order].given_up = true;
+            self.settle(order, OrderState::Canceled, bought.charge, false);
+            return Some(bought.charge);
+        }
+        let told = leg.watch.take().and_then(|watch| watch.told);
         leg.state = LegState::Ended;
-        leg.watch = None;
-        leg.booked = bought.part(leg.cost, delivered);
+        leg.booked = leg.stated.or(told).unwrap_or_else(|| bought.part(leg.cost, delivered));
         let missing = bought.units - delivered;
         let state = match (delivered, missing) {
             (_, 0) => OrderState::Completed,
@@ -96,7 +128,12 @@ impl Reference {
         order.refunded += amount;
         // What the house bears already was not given by a person.
         order.by_hand = order.refunded - order.absorbed;
-        order.review &= !order.state.is_end();
+        let leg = order.last();
+        let unsent = matches!(leg.state, LegState::Ready | LegState::Leased | LegState::Parked);
+        if order.refunded == order.bought.charge && unsent {
+            order.last().state = LegState::Canceled;
+            (order.state, order.review) = (OrderState::Canceled, false);
+        }
     }
 
     /// Whether a person may decide where it is.
@@ -129,7 +166,7 @@ impl Reference {
         let now = self.now;
         let leg = self.orders[order].last();
         if leg.state == LegState::Accepted {
-            (leg.state, leg.id, leg.watch) = (LegState::InDoubt, None, None);
+            (leg.state, leg.id, leg.watch, leg.stated) = (LegState::InDoubt, None, None, None);
             (leg.booked, leg.exposed, leg.doubted_at) = (0, leg.cost, Some(now));
             self.orders[order].review = false;
         }
@@ -140,7 +177,7 @@ impl Watch {
     /// A word that settles nothing. Whether a person is asked.
     fn puzzled(&mut self, nothing: Follows, now: i64) -> bool {
         let (puzzles, silences, failing_at) = (self.puzzles, self.silences, self.failing_at);
-        *self = Self { looks: self.looks, ..Self::default() };
+        *self = Self { looks: self.looks, told: self.told, ..Self::default() };
         match nothing {
             Follows::Puzzle | Follows::Person => self.puzzles = puzzles + 1,
             Follows::Silence => (self.silences, self.failing_at) = (silences + 1, failing_at),

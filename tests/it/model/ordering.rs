@@ -1,7 +1,7 @@
 //! What customers and persons do, done to both houses.
 
 use panelgate::domain::clock::Clock;
-use panelgate::domain::id::{OrderId, PanelOrder};
+use panelgate::domain::id::{OrderId, PanelOrder, ProviderId};
 use panelgate::domain::leg::LegState;
 use panelgate::domain::money::Money;
 use panelgate::ledger::{self, Deposit};
@@ -13,6 +13,9 @@ use super::life::{Difference, Life, Lived, same};
 use super::reference::{Order, Request};
 use super::rules::SERVICES;
 use super::steps::Found;
+
+/// The panels' names, in their order.
+const PANEL_NAMES: [&str; 2] = ["a", "b"];
 
 const REUSED: &str = r#"{"error":"request_id was used for a different order"}"#;
 const NO_MONEY: &str = r#"{"error":"Not enough funds on balance"}"#;
@@ -103,14 +106,16 @@ pub async fn top_up(life: &mut Life, who: usize, cents: u32, reference: u8) -> L
     let came = ledger::deposit(&mut tx, life.customers[who].0, money(amount), &text, now).await?;
     tx.commit().await?;
     let before = life.reference.deposits.get(&(who, reference)).copied();
-    let expected = match before {
-        None => {
+    let others = life.reference.deposits.keys().find(|(other, of)| *of == reference && *other != who);
+    let expected = match (before, others) {
+        (None, Some((other, _))) => Deposit::OtherCustomer(life.customers[*other].0),
+        (None, None) => {
             life.reference.wallets[who] += amount;
             life.reference.deposits.insert((who, reference), amount);
             Deposit::Done
         }
-        Some(before) if before == amount => Deposit::DoneBefore,
-        Some(before) => Deposit::OtherAmount(money(before)),
+        (Some(before), _) if before == amount => Deposit::DoneBefore,
+        (Some(before), _) => Deposit::OtherAmount(money(before)),
     };
     same("a deposit", expected, came)
 }
@@ -150,9 +155,10 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
     };
     let mut tx = life.world.house.store.begin().await?;
     let delivery = &life.world.house.delivery;
-    let came = match delivery.resolve(&mut tx, OrderId(it.id), &finding).await? {
-        Resolved::SaidOnce(_) => delivery.resolve(&mut tx, OrderId(it.id), &finding).await?,
-        came @ (Resolved::Done | Resolved::NotInDoubt | Resolved::TakenId(_)) => came,
+    let there = Some(ProviderId(PANEL_NAMES[panel].to_owned()));
+    let came = match delivery.resolve(&mut tx, OrderId(it.id), &finding, there.as_ref()).await? {
+        Resolved::SaidOnce { .. } => delivery.resolve(&mut tx, OrderId(it.id), &finding, there.as_ref()).await?,
+        came => came,
     };
     if came == Resolved::Done {
         tx.commit().await?;
@@ -170,11 +176,12 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
             Resolved::Done
         }
     };
-    life.saw(match came {
+    life.saw(match &came {
         Resolved::Done => "resolved by hand",
         Resolved::NotInDoubt => "nothing to resolve",
         Resolved::TakenId(_) => "resolved with a taken id",
-        Resolved::SaidOnce(_) => "not resolved, though it was said twice",
+        Resolved::SaidOnce { .. } => "not resolved, though it was said twice",
+        Resolved::AtAnother { .. } => "not resolved, being at another panel",
     });
     same("a resolution", expected, came)
 }
@@ -196,8 +203,20 @@ pub async fn settle(life: &mut Life, pick: usize, eighths: u64) -> Lived {
         return same("a package settled in part", Decided::Package, came);
     }
     life.saw("settled by hand");
+    let was_accepted = life.reference.orders[order].last_state() == LegState::Accepted;
+    let panel = life.reference.orders[order].legs.last().unwrap().panel;
     let settled = life.reference.settled_by_hand(order, bought.units * eighths / 8);
-    same("an order settled by hand", settled.map_or(Decided::NotAtPanel, |stands| Decided::Done(money(stands))), came)
+    same(
+        "an order settled by hand",
+        match settled {
+            None => Decided::NotAtPanel,
+            Some(stands) if was_accepted && bought.units * eighths / 8 == 0 => {
+                Decided::CancelAsked { refunded: money(stands), provider: ProviderId(PANEL_NAMES[panel].to_owned()) }
+            }
+            Some(stands) => Decided::Done(money(stands)),
+        },
+        came,
+    )
 }
 
 pub async fn give_back(life: &mut Life, pick: usize, eighths: i128, reason: u8) -> Lived {
@@ -208,8 +227,8 @@ pub async fn give_back(life: &mut Life, pick: usize, eighths: i128, reason: u8) 
     let (now, text) = (life.world.clock.now(), format!("reason {reason}"));
     let came = decide::give_back(&mut tx, OrderId(id), money(amount), &text, now).await?;
     tx.commit().await?;
-    let expected = if life.reference.given.contains_key(&(order, reason)) {
-        Decided::DoneBefore
+    let expected = if let Some(before) = life.reference.given.get(&(order, reason)) {
+        if *before == amount { Decided::DoneBefore } else { Decided::OtherAmount(money(*before)) }
     } else if amount > bought.charge - refunded {
         Decided::TooMuch(money(bought.charge - refunded))
     } else {

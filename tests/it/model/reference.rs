@@ -40,6 +40,8 @@ pub struct Leg {
     pub exposed: i128,
     pub id: Option<String>,
     pub watch: Option<Watch>,
+    /// What its panel said last that it took, at an end or where a person was asked.
+    pub stated: Option<i128>,
 }
 
 /// What is remembered while a panel is asked about a leg.
@@ -51,6 +53,8 @@ pub struct Watch {
     pub unknown_there: bool,
     /// Looks since the end.
     pub looks: Option<usize>,
+    /// What the panel said that it took while the order was open.
+    pub told: Option<i128>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +69,8 @@ pub struct Order {
     pub by_hand: i128,
     pub absorbed: i128,
     pub review: bool,
+    /// Whether a person gave all back while its panel still works on it.
+    pub given_up: bool,
     pub legs: Vec<Leg>,
 }
 
@@ -132,6 +138,7 @@ impl Reference {
             by_hand: 0,
             absorbed: 0,
             review: false,
+            given_up: false,
             legs: Vec::new(),
         };
         let panels: Vec<_> = sold.routes.iter().map(|(panel, _)| *panel).collect();
@@ -438,6 +445,7 @@ impl Order {
             exposed: 0,
             id: None,
             watch: None,
+            stated: None,
         });
     }
 

@@ -51,6 +51,10 @@ pub enum Follows {
         state: OrderState,
         target: i128,
         delivered: u64,
+        /// What it costs in the end.
+        cost: i128,
+        /// Whether a person is asked if more goes back: the panel took less than what it delivered costs.
+        asks: bool,
     },
     /// Nothing, and it ought to: after a third time a person is asked.
     Puzzle,
@@ -106,37 +110,42 @@ impl Word {
         Some(format!("{{\"status\":\"{status}\"{remains}{}}}", charge.unwrap_or_default()))
     }
 
-    /// What follows from it for an order; `failed_for_good`: its panel has said so for a day.
-    pub fn follows(&self, bought: Bought, failed_for_good: bool) -> Follows {
+    /// What follows from it for an order that was to cost so much; `failed_for_good`: its panel has said so for a day.
+    pub fn follows(&self, bought: Bought, price: i128, failed_for_good: bool) -> Follows {
         let Said::Status(status) = self.said else { return Follows::Silence };
         let remains = self.remains(bought.units);
         let units = i64::try_from(bought.units).unwrap();
+        let sale = Sale { bought, price, charge: self.charge() };
         match status {
             PanelStatus::Pending | PanelStatus::Processing => Follows::Open(OrderState::Processing),
             PanelStatus::InProgress => Follows::Open(OrderState::InProgress),
-            PanelStatus::Completed => bought.ends(OrderState::Completed, 0),
+            PanelStatus::Completed => sale.ends(OrderState::Completed, 0, false),
             PanelStatus::Expired => Follows::Person,
             PanelStatus::Partial => match remains {
                 _ if bought.package => Follows::Person,
                 None => Follows::Puzzle,
                 Some(missing) if missing > units => Follows::Person,
-                Some(missing) => bought.ends(OrderState::Partial, missing.max(0)),
+                Some(missing) => sale.ends(OrderState::Partial, missing.max(0), true),
             },
             PanelStatus::Canceled => {
-                let kept = self.charge().is_some_and(|charge| charge > 0) && !bought.package;
-                match remains {
-                    Some(missing) if kept && missing < units && missing != 0 => {
-                        bought.ends(OrderState::Canceled, missing.max(0))
+                let says_nothing = matches!(self.remains, Remains::Absent);
+                match (self.charge(), remains) {
+                    (Some(0), _) => sale.ends_whole(0),
+                    (_, Some(missing)) if !bought.package && (1..units).contains(&missing) => {
+                        sale.ends(OrderState::Partial, missing, true)
                     }
-                    _ => Follows::End { state: OrderState::Canceled, target: bought.charge, delivered: 0 },
+                    (Some(_), Some(missing)) if !bought.package && missing == units => sale.ends_whole(0),
+                    (None, Some(missing)) if missing == units => sale.ends_whole(0),
+                    (None, None) if says_nothing => sale.ends_whole(0),
+                    _ => Follows::Person,
                 }
             }
             PanelStatus::Failed if !failed_for_good => Follows::Failing,
             PanelStatus::Failed => match remains {
                 Some(missing) if !bought.package && (1..units).contains(&missing) => {
-                    bought.ends(OrderState::Partial, missing)
+                    sale.ends(OrderState::Partial, missing, false)
                 }
-                Some(missing) if !bought.package && missing == units => bought.ends(OrderState::Canceled, missing),
+                Some(missing) if !bought.package && missing == units => sale.ends_whole(self.charge().unwrap_or(0)),
                 _ => Follows::Person,
             },
         }
@@ -148,9 +157,33 @@ impl Bought {
     pub fn part(&self, amount: i128, of_units: u64) -> i128 {
         amount * i128::from(of_units) / i128::from(self.units)
     }
+}
 
-    fn ends(&self, state: OrderState, missing: i64) -> Follows {
+/// An order with what it was to cost, and what its panel says that it took.
+struct Sale {
+    bought: Bought,
+    price: i128,
+    charge: Option<i128>,
+}
+
+impl Sale {
+    /// Ends with so much missing. Where a panel gives back what is missing (`gives_back`) and names its whole price all the
+    /// same, it does not tell what it took.
+    fn ends(&self, state: OrderState, missing: i64, gives_back: bool) -> Follows {
         let missing = u64::try_from(missing).unwrap();
-        Follows::End { state, target: self.part(self.charge, missing), delivered: self.units - missing }
+        let delivered = self.bought.units - missing;
+        let net = self.bought.part(self.price, delivered);
+        let whole = |charge: i128| gives_back && (charge - self.price).abs() < ROUNDINGS;
+        let cost = self.charge.filter(|charge| !whole(*charge)).unwrap_or(net);
+        let asks = self.charge.is_some_and(|charge| net - charge > ROUNDINGS);
+        Follows::End { state, target: self.bought.part(self.bought.charge, missing), delivered, cost, asks }
+    }
+
+    fn ends_whole(&self, cost: i128) -> Follows {
+        let target = self.bought.charge;
+        Follows::End { state: OrderState::Canceled, target, delivered: 0, cost, asks: false }
     }
 }
+
+/// What roundings to the last decimal may make.
+const ROUNDINGS: i128 = 2;

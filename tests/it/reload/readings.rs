@@ -27,7 +27,7 @@ fn panel(node: &Node, id: &str) -> Arc<Panel> {
 
 /// As the panel's reader does every few seconds. Whether the catalogue was read.
 async fn look(node: &Node, id: &str) -> bool {
-    let reading = refresh::if_due(&node.house.catalog, &panel(node, id), &node.house.clock).await.unwrap();
+    let reading = refresh::if_due(&node.house.catalog, &panel(node, id), &node.house.clock, false).await.unwrap();
     reading.is_some_and(|(_, read)| read.is_ok())
 }
 
@@ -106,7 +106,7 @@ async fn what_the_panel_before_lists_is_not_kept_for_the_one_that_took_its_place
     world.turn(11 * 60);
     let (catalog, clock) = (node.house.catalog.clone(), node.house.clock.clone());
     let mut readings = JoinSet::new();
-    readings.spawn(async move { refresh::if_due(&catalog, &asked, &clock).await.unwrap().unwrap() });
+    readings.spawn(async move { refresh::if_due(&catalog, &asked, &clock, false).await.unwrap().unwrap() });
     held.asked().await;
     let next = Simulator::start(panel_settings(1, "", 0), world.clock.clone()).await.unwrap();
     let url = panel(&node, "s").settings().url.clone();

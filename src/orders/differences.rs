@@ -1,0 +1,178 @@
+//! What a panel says of an order that does not fit: its charge against what remains, its price against its catalog, its
+//! currency against the block. Told with the order, once; and where more may have to go back, a person is asked.
+//!
+//! A price that moved explains a charge, and the move is seen only when the catalog is read again. So what was charged
+//! after the last reading waits for the next one, which is made soon: an honest panel is not accused.
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::domain::difference::{DifferenceKind, Figures};
+use crate::domain::id::ProviderId;
+use crate::domain::money::{Money, MoneyError};
+use crate::domain::provider::ProviderSettings;
+use crate::domain::settlement::{Report, Stated, Taken};
+use crate::orders::settle::too_large;
+use crate::orders::{Delivery, apart};
+use crate::store::differences::{self, Unconfirmed};
+use crate::store::legs::LockedLeg;
+use crate::store::{StoreError, Tx, legs, orders};
+
+/// How long a difference waits for a catalog that cannot be read.
+const PATIENCE: TimeDelta = TimeDelta::hours(1);
+/// What a person is asked of an order that was settled by what remains.
+pub(super) const MORE_MAY_GO_BACK: &str =
+    "settled by what remains, and the panel's charge is lower than that: more may have to go back";
+/// What is said of figures that contradict each other.
+const FIGURES: &str = "what the panel took does not fit what it says it delivered";
+
+/// One order's figures, as its panel told them just now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'a> {
+    /// The panel's block.
+    pub(super) settings: &'a ProviderSettings,
+    /// The leg, under lock.
+    pub(super) leg: &'a LockedLeg,
+    /// What the panel said.
+    pub(super) report: &'a Report,
+    /// What it was expected to take and what it says that it took.
+    pub(super) taken: Taken,
+}
+
+impl Told<'_> {
+    /// Notes what does not fit whatever becomes of the order: a charge above the price, another currency.
+    pub(super) async fn note_price(&self, tx: &mut Tx, now: Instant) -> Result<(), StoreError> {
+        if let Stated::Foreign { .. } = self.taken.stated {
+            let named = self.report.currency.as_deref().unwrap_or_default();
+            let words = format!("the panel names {named}, and its block says {}", self.settings.currency);
+            return self.keep(tx, DifferenceKind::CurrencyDiffers, 0, &words, true, now).await.map(|_| ());
+        }
+
+        let percent = self.settings.settling.overcharge_percent;
+        if !self.taken.is_above(percent) {
+            return Ok(());
+        }
+        let price = differences::price_now(tx, self.leg).await?;
+        if price.cost.is_some_and(|cost| !self.expecting(cost).is_above(percent)) {
+            return Ok(());
+        }
+        let words = format!("the panel took more than {percent} % above its price");
+        self.keep(tx, DifferenceKind::Overcharged, 0, &words, price.read_since, now).await.map(|_| ())
+    }
+
+    /// Notes that more may have to go back of an order that is settled by what remains. Whether a person is asked now:
+    /// not where the price explains it, nor before it is known that it does not.
+    pub(super) async fn note_figures(
+        &self,
+        tx: &mut Tx,
+        delivered: u64,
+        units: u64,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
+        let price = differences::price_now(tx, self.leg).await?;
+        let explained = |cost: Money| self.expecting(cost).is_below(delivered, units).map(|is_below| !is_below);
+        if price.cost.map(explained).transpose().map_err(too_large)? == Some(true) {
+            return Ok(false);
+        }
+        self.keep(tx, DifferenceKind::FiguresDiffer, delivered, FIGURES, price.read_since, now).await?;
+        differences::is_open(tx, self.leg.id, DifferenceKind::FiguresDiffer).await
+    }
+
+    /// Notes figures that contradict each other so much that nothing settles.
+    pub(super) async fn note_contradiction(&self, tx: &mut Tx, why: &str, now: Instant) -> Result<(), StoreError> {
+        self.keep(tx, DifferenceKind::FiguresDiffer, 0, why, true, now).await.map(|_| ())
+    }
+
+    /// Notes that the panel works again on what was over: nothing moves before it ends anew.
+    pub(super) async fn note_reopened(&self, tx: &mut Tx, now: Instant) -> Result<(), StoreError> {
+        let why = "the panel works again on an order that was over";
+        self.keep(tx, DifferenceKind::Reopened, 0, why, true, now).await.map(|_| ())
+    }
+
+    fn expecting(&self, cost: Money) -> Taken {
+        Taken { expected: cost, ..self.taken }
+    }
+
+    async fn keep(
+        &self,
+        tx: &mut Tx,
+        kind: DifferenceKind,
+        delivered: u64,
+        why: &str,
+        is_sure: bool,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
+        let (stated, step) = match self.taken.stated {
+            Stated::Took { amount, step } => (Some(amount), step),
+            Stated::Nothing | Stated::Unreadable | Stated::Foreign { .. } => (None, Money::ZERO),
+        };
+        let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+        let words = format!(
+            "{why}: status {:?}, charge {}, remains {}, expected cost {}",
+            self.report.status_text,
+            said(&self.report.charge_text),
+            said(&self.report.remains_text),
+            self.taken.expected
+        );
+        let figures = Figures { expected: self.taken.expected, stated, step, delivered, words };
+        let kept = differences::keep(tx, self.leg, kind, &figures, is_sure.then_some(now), now).await?;
+        if kept {
+            let (order, provider) = (self.leg.order, &self.settings.id);
+            tracing::warn!(%order, %provider, kind = kind.word(), "{}", figures.words);
+        }
+        Ok(kept)
+    }
+}
+
+impl Delivery {
+    /// Whether a panel's catalog should be read soon, for the sake of what was charged there.
+    pub async fn wants_prices(&self, provider: &ProviderId) -> Result<bool, StoreError> {
+        differences::wants_prices(&self.store, provider).await
+    }
+
+    /// Looks at what waited for a panel's prices: what they explain is forgotten, and the rest is told. How many were
+    /// told.
+    pub async fn confirm_differences(&self, settings: &ProviderSettings) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        let mut told = 0;
+        for found in differences::unconfirmed(&self.store, &settings.id, now - PATIENCE).await? {
+            let order = found.order.to_string();
+            let confirmed = self.confirm(settings, &found, now).await;
+            told += usize::from(matches!(confirmed, Ok(true)));
+            apart(&order, confirmed.map(|_| ()))?;
+        }
+        Ok(told)
+    }
+
+    async fn confirm(
+        &self,
+        settings: &ProviderSettings,
+        found: &Unconfirmed,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin().await?;
+        // The leg first, as everywhere.
+        let leg = legs::lock(&mut tx, found.leg).await?;
+        let is_explained = found.is_explained(settings).map_err(too_large)?;
+        if is_explained {
+            differences::explain(&mut tx, found.id).await?;
+        } else if differences::confirm(&mut tx, found.id, now).await? && found.kind == DifferenceKind::FiguresDiffer {
+            orders::review(&mut tx, leg.order, MORE_MAY_GO_BACK).await?;
+        }
+        tx.commit().await?;
+        Ok(!is_explained)
+    }
+}
+
+impl Unconfirmed {
+    /// Whether the price that the panel lists now explains what it took.
+    fn is_explained(&self, settings: &ProviderSettings) -> Result<bool, MoneyError> {
+        let (Some(expected), Some(amount)) = (self.cost_now, self.figures.stated) else { return Ok(false) };
+        let taken = Taken { expected, stated: Stated::Took { amount, step: self.figures.step } };
+        match self.kind {
+            DifferenceKind::Overcharged => Ok(!taken.is_above(settings.settling.overcharge_percent)),
+            DifferenceKind::FiguresDiffer => Ok(!taken.is_below(self.figures.delivered, self.units)?),
+            DifferenceKind::CurrencyDiffers | DifferenceKind::Reopened => Ok(false),
+        }
+    }
+}

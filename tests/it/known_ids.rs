@@ -1,0 +1,240 @@
+//! Ids that are somebody's: what a panel shows is no order of a doubt's where it may be another's, and a panel that knows
+//! nothing at all proves nothing.
+
+use panelgate::domain::id::{OrderId, PanelOrder, ProviderId};
+use panelgate::domain::leg::{Evidence, Verdict};
+use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::store::leases as store;
+
+use crate::books::{legs, read};
+use crate::scripted::Scripted;
+use crate::world::{Plan, World, one_over};
+
+/// A block of a panel whose ids grow, whose account is ours alone, and which shows orders early.
+const KNOWN: &str = "ids_grow = true\naccount_is_ours_alone = true\nvisible_after_s = 60\n\
+                     doubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000\n";
+
+const RUNNING: &str = r#"{"status":"In progress","charge":"0.09","remains":"100"}"#;
+const NOT_OURS: &str = r#"{"error":"Incorrect order ID"}"#;
+
+/// Buys one whose sending was marked and never happened, and which is in doubt.
+async fn never_arrived(world: &World, panel: usize) -> i32 {
+    let order = world.buy("1", "100").await;
+    let (house, panel) = (&world.house, &world.house.panels[panel]);
+    let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
+    let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
+    let account = panel.account();
+    let address = panel.address();
+    let asked = store::Asked { account: &account, address: &address, ..store::Asked::default() };
+    assert!(store::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
+    let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
+    house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
+    order
+}
+
+/// What the looks at doubts showed.
+async fn looks(world: &World) -> String {
+    read(&world.database, "select coalesce(string_agg(verdict || ': ' || words, ' | ' order by id), '') from rung")
+        .await
+}
+
+/// A neighbour, a doubt, and a neighbour that was sent so late that the doubt must be visible.
+async fn between_neighbours(world: &World) -> i32 {
+    world.buy("1", "100").await;
+    world.work().await;
+    world.turn(11);
+    let doubt = never_arrived(world, 0).await;
+    world.turn(80);
+    world.buy("1", "100").await;
+    world.work().await;
+    doubt
+}
+
+#[tokio::test]
+async fn a_panel_that_knows_not_even_our_neighbours_proves_nothing() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world_with(KNOWN).await;
+    // Between the two ids that it gave lies one.
+    let ids = std::sync::atomic::AtomicU32::new(500);
+    panel.say(move |form| {
+        let id = |step| ids.fetch_add(step, std::sync::atomic::Ordering::SeqCst) + step;
+        (form.get("action")? == "add").then(|| (200, format!("{{\"order\":{}}}", id(2))))
+    });
+    between_neighbours(&world).await;
+    panel.change(|script| script.row = NOT_OURS.to_owned());
+    world.pass(1, 40).await;
+    assert!(looks(&world).await.contains("not even about our neighbours"), "{}", looks(&world).await);
+    assert_eq!(legs(&world.database).await, "s accepted, s in_doubt, s accepted");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn what_a_panel_may_have_kept_of_a_refusal_is_no_doubts() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world_with(KNOWN).await;
+    let added = std::sync::atomic::AtomicU32::new(0);
+    panel.say(move |form| match form.get("action")?.as_str() {
+        "add" => Some(match added.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => (200, r#"{"order":501}"#.to_owned()),
+            // It says no, and has it as 502.
+            1 => (200, r#"{"error":"Incorrect service ID"}"#.to_owned()),
+            _ => (200, r#"{"order":503}"#.to_owned()),
+        }),
+        _ => None,
+    });
+    world.buy("1", "100").await;
+    world.work().await;
+    world.turn(11);
+    world.buy("1", "100").await;
+    world.work().await;
+    world.turn(1);
+    never_arrived(&world, 0).await;
+    world.turn(80);
+    world.buy("1", "100").await;
+    world.work().await;
+    world.pass(1, 40).await;
+    assert!(looks(&world).await.contains("fits another doubt too"), "{}", looks(&world).await);
+    assert_eq!(legs(&world.database).await, "s accepted, s refused, s in_doubt, s accepted");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn an_id_that_came_late_is_not_taken_for_another_doubts() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world_with(KNOWN).await;
+    let ids = std::sync::atomic::AtomicU32::new(500);
+    panel.say(move |form| {
+        let id = |step| ids.fetch_add(step, std::sync::atomic::Ordering::SeqCst) + step;
+        (form.get("action")? == "add").then(|| (200, format!("{{\"order\":{}}}", id(2))))
+    });
+    world.buy("1", "100").await;
+    world.work().await;
+    world.turn(11);
+    // Found not placed by a person; then its id comes after all, and lies between what we know.
+    let late = never_arrived(&world, 0).await;
+    let mut tx = world.house.store.begin().await.unwrap();
+    for _ in 0..2 {
+        world.house.delivery.resolve(&mut tx, OrderId(late), &Finding::NotPlaced, None).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let leg = read(&world.database, &format!("select id::text from leg where order_id = {late}")).await;
+    let said = Evidence {
+        verdict: Verdict::Accepted(PanelOrder("503".to_owned())),
+        http_status: Some(200),
+        words: r#"{"order":503}"#.to_owned(),
+    };
+    let settings = world.house.panels[0].settings();
+    world
+        .house
+        .delivery
+        .conclude(settings, panelgate::domain::id::LegId(leg.parse().unwrap()), 1, &said)
+        .await
+        .unwrap();
+    assert_eq!(read(&world.database, "select string_agg(late_order, ' ') from leg").await, "503");
+
+    let lost = never_arrived(&world, 0).await;
+    world.turn(80);
+    world.buy("1", "100").await;
+    world.work().await;
+    world.pass(1, 40).await;
+    assert!(!looks(&world).await.contains("fits"), "{}", looks(&world).await);
+    let taken = "select count(*)::text from panel_order where id = '503'";
+    assert_eq!(read(&world.database, taken).await, "0");
+    // Nor does a person's slip make it another's without a second thought: the late order is named.
+    let mut tx = world.house.store.begin().await.unwrap();
+    let id = Finding::Accepted(PanelOrder("503".to_owned()));
+    let resolved = world.house.delivery.resolve(&mut tx, OrderId(lost), &id, None).await;
+    assert!(resolved.is_ok(), "a person's word counts: {resolved:?}");
+    tx.rollback().await.unwrap();
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_decision_is_about_the_panel_that_was_looked_at() {
+    let plan = Plan { panels: vec![("a", "drop"), ("b", "drop")], services: one_over(&["a", "b"]), ..Plan::default() };
+    let world = World::build(plan).await;
+    let order = OrderId(world.buy("1", "100").await);
+    world.work().await;
+    let say = async |finding: &Finding, at: Option<&str>| {
+        let at = at.map(|at| ProviderId(at.to_owned()));
+        let mut tx = world.house.store.begin().await.unwrap();
+        let resolved = world.house.delivery.resolve(&mut tx, order, finding, at.as_ref()).await.unwrap();
+        tx.commit().await.unwrap();
+        resolved
+    };
+    let visible_at = match say(&Finding::NotPlaced, None).await {
+        Resolved::SaidOnce { now_at, visible_at } if now_at.0 == "a" => visible_at,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(say(&Finding::NotPlaced, None).await, Resolved::Done);
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "a refused, b in_doubt");
+
+    // Whoever else looked at the first panel says so of the second, where nobody looked.
+    let elsewhere = Resolved::AtAnother { now_at: ProviderId("b".into()), before: vec![ProviderId("a".into())] };
+    let id = Finding::Accepted(PanelOrder("1000".to_owned()));
+    for (finding, at) in [
+        (&Finding::NotPlaced, None),
+        (&Finding::NotPlaced, Some("a")),
+        (&id, None),
+        (&id, Some("a")),
+        (&id, Some("nobody")),
+    ] {
+        assert_eq!(say(finding, at).await, elsewhere, "{finding:?} {at:?}");
+    }
+    assert_eq!(legs(&world.database).await, "a refused, b in_doubt");
+    assert!(
+        matches!(say(&Finding::NotPlaced, Some("b")).await, Resolved::SaidOnce { visible_at: later, .. } if later >= visible_at)
+    );
+    assert_eq!(say(&Finding::NotPlaced, Some("b")).await, Resolved::Done);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_was_overtaken_changes_nothing() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world().await;
+    let order = world.buy("1", "100").await;
+    world.work().await;
+    panel.change(|script| script.row = r#"{"status":"Completed","charge":"0.09","remains":"0"}"#.to_owned());
+    let held = panel.hold("status");
+    world.turn(20);
+    let (house, asked) = (&world.house, &world.house.panels[0]);
+    let epoch = house.delivery.hold(asked).await.unwrap().unwrap();
+    let decide = async {
+        held.asked().await;
+        let mut tx = house.store.begin().await.unwrap();
+        let found = panelgate::orders::decide::Finding::Delivered(40);
+        panelgate::orders::decide::settle(&mut tx, OrderId(order), found, house.clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        held.let_go();
+    };
+    let (tracked, ()) = tokio::join!(house.delivery.track(asked, epoch), decide);
+    assert_eq!(tracked.unwrap(), 1);
+    let stands = "select concat_ws(' ', state, trim_scale(refunded)) from orders";
+    assert_eq!(read(&world.database, stands).await, "partial 0.054", "a person decided while the panel was asked");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn what_is_given_back_whole_is_not_sent() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world().await;
+    let order = OrderId(world.buy("1", "100").await);
+    let give = async |amount: &str, reason: &str| {
+        let amount = panelgate::domain::money::Money::parse(amount).unwrap();
+        let mut tx = world.house.store.begin().await.unwrap();
+        let now = world.house.clock.now();
+        let given = panelgate::orders::decide::give_back(&mut tx, order, amount, reason, now).await.unwrap();
+        tx.commit().await.unwrap();
+        format!("{given:?}")
+    };
+    assert!(give("0.04", "late").await.starts_with("Done"));
+    assert_eq!(legs(&world.database).await, "s ready", "a part is a goodwill");
+    assert!(give("0.04", "late").await.starts_with("DoneBefore"));
+    assert!(give("0.03", "late").await.starts_with("OtherAmount"), "another amount needs a reason of its own");
+    assert!(give("0.05", "all of it").await.starts_with("Done"));
+    world.work().await;
+    assert_eq!((legs(&world.database).await.as_str(), panel.requests("add")), ("s canceled", 0));
+    world.audit().await;
+}
