@@ -67,6 +67,10 @@ as $$
     where l.id = leg_cost_now.leg_id
 $$;
 
+alter table alert
+    -- How many there were when it was raised: more of them are news again after a while.
+    add column raised_count bigint not null default 0;
+
 -- In one account an id is one order's, whatever block it was bought through; and what came late is known.
 create index panel_order_by_id on panel_order (id);
 create index leg_late_order on leg (late_order) where late_order is not null;

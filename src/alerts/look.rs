@@ -6,7 +6,8 @@ use crate::alerts::Alerts;
 use crate::catalog::Snapshot;
 use crate::domain::alert::{Kind, Weight};
 use crate::domain::id::{ProviderId, ServiceId};
-use crate::store::alerts::{self, Condition, Turn};
+use crate::store::alerts::{self, Turn};
+use crate::store::conditions::{self, Condition};
 use crate::store::{StoreError, versions};
 
 /// Services that one alert names.
@@ -35,8 +36,8 @@ impl Alerts {
         let newest = versions::newest_in(&mut tx).await?;
         let is_behind = newest.is_some_and(|newest| newest != heard.hash || newest != catalogue.hash);
 
-        let mut conditions = alerts::conditions(&mut tx, &heard.watched, now).await?;
-        conditions.extend(alerts::price_jumps(&mut tx, &heard.watched).await?);
+        let mut conditions = conditions::conditions(&mut tx, &heard.watched, now).await?;
+        conditions.extend(conditions::price_jumps(&mut tx, &heard.watched).await?);
         conditions.extend(of_services(&catalogue));
         let left_alone: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| is_behind && kind.is_by_the_file()).collect();
         conditions.retain(|condition| !left_alone.contains(&condition.kind));

@@ -26,7 +26,7 @@ use crate::catalog::mapping::Mapping;
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ConfigHash;
 use crate::store::Store;
-use crate::store::alerts::Watched;
+use crate::store::conditions::Watched;
 use crate::webhooks::Webhook;
 
 pub use look::Turns;

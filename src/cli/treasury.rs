@@ -7,7 +7,7 @@ use crate::cli::session::Session;
 use crate::domain::float::Runway;
 use crate::domain::money::{Money, Percent};
 use crate::store::differences::{self, DifferenceRow};
-use crate::store::treasury;
+use crate::store::{drifts, treasury};
 
 /// Orders that a table shows of one finding; `--json` has more.
 const ORDERS_SHOWN: usize = 12;
@@ -92,8 +92,8 @@ async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::
     if let Some(provider) = provider {
         session.panel(provider).await?;
     }
-    let found = treasury::list(&session.store, provider, all).await?;
-    let differences = differences::list(&session.store, provider, all, treasury::DRIFTS_MAX).await?;
+    let found = drifts::list(&session.store, provider, all).await?;
+    let differences = differences::list(&session.store, provider, all, drifts::DRIFTS_MAX).await?;
     if found.is_empty() && differences.is_empty() {
         let nothing = if all { "no difference was ever found" } else { "nothing is missing that nobody took note of" };
         return Ok(Answer::new(nothing, json!([])));
@@ -165,7 +165,7 @@ fn orders(orders: &[i32], count: i64) -> String {
 
 async fn acknowledge(session: &Session, id: i64) -> anyhow::Result<Answer> {
     let mut tx = session.store.begin().await?;
-    let noted = match treasury::acknowledge(&mut tx, id, session.now()).await? {
+    let noted = match drifts::acknowledge(&mut tx, id, session.now()).await? {
         None => differences::acknowledge(&mut tx, id, session.now()).await?,
         noted => noted,
     };

@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use crate::domain::alert::rows::{ROWS, Row};
 
+/// More orders for a person are news again after this.
+const ORDERS_AGAIN_AFTER: Duration = Duration::from_hours(1);
+/// More orders whose figures do not fit are: once a day.
+const FIGURES_AGAIN_AFTER: Duration = Duration::from_hours(24);
+
 /// What can need a person. Its object is a panel's id unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -138,12 +143,26 @@ impl Kind {
         )
     }
 
-    /// Whether it is told with the orders that it is about, and again on a day that has more of them.
-    pub fn is_told_with_orders(self) -> bool {
-        matches!(
+    /// After how long more of the same are news again, where each is an order's; else once is enough.
+    pub fn news_again_after(self) -> Option<Duration> {
+        let is_of_orders = matches!(
+            self,
+            Self::OrdersInDoubt
+                | Self::OrdersForReview
+                | Self::TakenLate
+                | Self::OrdersStuck
+                | Self::UnknownWords
+                | Self::BalanceDrift
+        );
+        let is_of_figures = matches!(
             self,
             Self::FiguresDiffer | Self::Overcharged | Self::CurrencyDiffers | Self::PaidBack | Self::Reopened
-        )
+        );
+        match (is_of_orders, is_of_figures) {
+            (true, _) => Some(ORDERS_AGAIN_AFTER),
+            (false, true) => Some(FIGURES_AGAIN_AFTER),
+            (false, false) => None,
+        }
     }
 
     /// How loudly the log is told.

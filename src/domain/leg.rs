@@ -16,7 +16,7 @@
 //! in doubt by a person.
 
 use crate::domain::id::{LegId, OrderId, PanelOrder, PublicId, ServiceId};
-use crate::domain::money::Money;
+use crate::domain::money::{Money, Rate};
 use crate::domain::provider::RefusalClass;
 use crate::domain::service::{Route, ServiceType};
 use crate::domain::wish::Details;
@@ -116,6 +116,8 @@ pub struct LeasedLeg {
     pub charge: Money,
     /// What the panel was expected to charge when it was sold.
     pub quoted_cost: Money,
+    /// The rate from which that was counted.
+    pub quoted_rate: Rate,
 }
 
 /// What is known after an `add` was tried: the most expensive decision in the house.

@@ -14,7 +14,7 @@ use crate::orders::conclude::Speaker;
 use crate::orders::health::mind;
 use crate::orders::submit::Conclusions;
 use crate::orders::{Delivery, submit, track};
-use crate::store::legs::Witness;
+use crate::store::panel_orders::Witness;
 use crate::store::{StoreError, doubts, legs, orders, proofs};
 use crate::upstream::Panel;
 

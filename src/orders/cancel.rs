@@ -19,7 +19,7 @@ use crate::orders::settle::{self, End};
 use crate::orders::{Delivery, ELSEWHERE, Orders, apart, submit, track, withdraw};
 use crate::store::cancels::{self, AskedBy, Cancel, Heard};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
-use crate::store::{StoreError, Tx, legs, orders, watches};
+use crate::store::{StoreError, Tx, legs, orders, panel_orders, watches};
 use crate::upstream::{CancelRow, Panel};
 
 /// Times that a panel is asked which gives no answer; then the order goes on as if it had refused.
@@ -117,7 +117,7 @@ impl Delivery {
         }
         let asked_of = (&settings.id, &*panel.address());
         let legs = taken.iter().map(|cancel| (cancel.leg, &cancel.panel_order));
-        let elsewhere = legs::elsewhere(&self.store, asked_of, legs).await?;
+        let elsewhere = panel_orders::elsewhere(&self.store, asked_of, legs).await?;
         let (mut elsewhere, mut here): (Vec<_>, Vec<_>) =
             taken.iter().partition(|cancel| elsewhere.contains(&cancel.leg));
         for cancel in std::mem::take(&mut here) {
@@ -160,8 +160,10 @@ impl Delivery {
     async fn heard(&self, panel: &Panel, cancel: &Cancel, row: CancelRow) -> Result<(), StoreError> {
         let now = self.clock.now();
         let settings = panel.settings();
+        // One yes to many names none of them: each one's own status ends it.
+        let is_named = row == CancelRow::Taken;
         let (heard, words) = match row {
-            CancelRow::Taken => (Heard::Taken, String::new()),
+            CancelRow::Taken | CancelRow::TakenTogether => (Heard::Taken, String::new()),
             CancelRow::Unclear(words) if tries(cancel) < ATTEMPTS_MAX => (Heard::AskAgain(again(cancel, now)), words),
             CancelRow::Refused(words) => (Heard::Refused, words),
             CancelRow::Unclear(words) => (Heard::GivenUp(now), words),
@@ -174,7 +176,7 @@ impl Delivery {
             && heard == Heard::Taken
             && leg.state == LegState::Accepted
         {
-            if settings.asking.cancel_ack_is_final {
+            if settings.asking.cancel_ack_is_final && is_named {
                 self.end_canceled(&mut tx, &leg, settings.settling.reversal, now).await?;
             } else {
                 watches::ask_soon(&mut tx, leg.id, track::next_ask(settings, now, now)).await?;

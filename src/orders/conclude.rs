@@ -15,7 +15,8 @@ use crate::orders::health::{mind, mind_unknown_words};
 use crate::orders::reroute::{self, Leaving, Sale, Sight};
 use crate::orders::{Delivery, settle, track};
 use crate::store::cancels::{self, AskedBy};
-use crate::store::legs::{LockedLeg, Turn, Witness};
+use crate::store::legs::{LockedLeg, Turn};
+use crate::store::panel_orders::Witness;
 use crate::store::{StoreError, Tx, legs, orders};
 use crate::upstream::unknown_refusal;
 

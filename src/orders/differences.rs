@@ -57,7 +57,8 @@ impl Told<'_> {
             return Ok(());
         }
         let words = format!("the panel took more than {percent} % above its price");
-        self.keep(tx, DifferenceKind::Overcharged, 0, &words, price.read_since, now).await.map(|_| ())
+        let is_sure = price.read_since || self.taken.stated == Stated::TooLarge;
+        self.keep(tx, DifferenceKind::Overcharged, 0, &words, is_sure, now).await.map(|_| ())
     }
 
     /// Notes that more may have to go back of an order that is settled by what remains. Whether a person is asked now:
@@ -104,7 +105,7 @@ impl Told<'_> {
     ) -> Result<bool, StoreError> {
         let (stated, step) = match self.taken.stated {
             Stated::Took { amount, step } => (Some(amount), step),
-            Stated::Nothing | Stated::Unreadable | Stated::Foreign { .. } => (None, Money::ZERO),
+            Stated::Nothing | Stated::Unreadable | Stated::TooLarge | Stated::Foreign { .. } => (None, Money::ZERO),
         };
         let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
         let words = format!(

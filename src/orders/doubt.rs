@@ -20,9 +20,10 @@ use crate::domain::settlement::Report;
 use crate::ledger;
 use crate::orders::again::Repeat;
 use crate::orders::{Delivery, apart, settle, statuses, track};
-use crate::store::doubts::Place;
 use crate::store::gates::{self, Patience};
-use crate::store::legs::{LockedLeg, Turn, Witness};
+use crate::store::legs::{LockedLeg, Turn};
+use crate::store::neighbours::{self, Place};
+use crate::store::panel_orders::Witness;
 use crate::store::{StoreError, Tx, cancels, doubts, legs, orders};
 use crate::upstream::{Panel, Row};
 
@@ -67,7 +68,7 @@ impl Delivery {
 
     async fn look_into(&self, panel: &Panel, sought: &Sought, epoch: i64) -> Result<(), StoreError> {
         let settings = panel.settings();
-        let asked = doubts::account_asked(&self.store, sought.leg).await?;
+        let asked = neighbours::account_asked(&self.store, sought.leg).await?;
         let repeat = if asked.is_some_and(|account| account != panel.account()) {
             self.is_elsewhere(sought).await?;
             return self.lose_patience(settings, sought).await;
@@ -132,7 +133,7 @@ impl Delivery {
         if doubts::anything_under_way(&self.store, provider).await? {
             return Ok(Found::Unknown("other orders are on their way to the panel"));
         }
-        if doubts::history_is_missing(&self.store, provider, sought.sent_at).await? {
+        if neighbours::history_is_missing(&self.store, provider, sought.sent_at).await? {
             return Ok(Found::Unknown("a backup was restored: orders of ours that it does not know may be found"));
         }
         let Some(gap) = self.gap(panel, sought).await? else {
@@ -144,7 +145,7 @@ impl Delivery {
         let ids: Vec<String> = (gap.before + 1..gap.after).map(|id| id.to_string()).collect();
         let (address, account) = (panel.address(), panel.account());
         let place = Place { provider, address: &address, account: &account };
-        let known = doubts::known(&self.store, place, &ids).await?;
+        let known = neighbours::known(&self.store, place, &ids).await?;
         let (here, elsewhere): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.here);
         let here: BTreeSet<PanelOrder> = here.into_iter().map(|known| known.id).collect();
         let unknown: Vec<_> = ids.into_iter().map(PanelOrder).filter(|id| !here.contains(id)).collect();
@@ -177,10 +178,11 @@ impl Delivery {
         let (settings, account) = (panel.settings(), panel.account());
         let asked = (&settings.id, account.as_str());
         let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
-        let before = doubts::ids_before(&self.store, asked, sought.sent_at - CLOCKS_DIFFER).await?;
+        let before = neighbours::ids_before(&self.store, asked, sought.sent_at - CLOCKS_DIFFER).await?;
         // Sent so late that whatever came of the doubt was placed before it, however slow the panel was.
-        let late = doubts::ids_after(&self.store, asked, sought.last_sent_at.max(sought.doubted_at) + visible).await?;
-        let soon = doubts::ids_after(&self.store, asked, sought.last_sent_at.max(sought.doubted_at)).await?;
+        let late =
+            neighbours::ids_after(&self.store, asked, sought.last_sent_at.max(sought.doubted_at) + visible).await?;
+        let soon = neighbours::ids_after(&self.store, asked, sought.last_sent_at.max(sought.doubted_at)).await?;
         let before = numbers(&before).and_then(|ids| ids.into_iter().max());
         let after = if late.is_empty() { numbers(&soon) } else { numbers(&late) };
         let after = after.and_then(|ids| ids.into_iter().min());
@@ -203,7 +205,7 @@ impl Delivery {
         let account = panel.account();
         let around = RIVALS_WITHIN + TimeDelta::seconds(i64::from(panel.settings().doubts.visible_after_s));
         let asked = (&panel.settings().id, account.as_str());
-        let Some(others) = doubts::others(&self.store, asked, sought, around).await? else { return Ok(true) };
+        let Some(others) = neighbours::others(&self.store, asked, sought, around).await? else { return Ok(true) };
         for other in others {
             if !other.fits(report) {
                 continue;

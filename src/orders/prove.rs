@@ -12,7 +12,7 @@ use crate::domain::clock::{Deadline, SharedClock};
 use crate::domain::doubt::Retold;
 use crate::domain::id::{LegId, OrderId, PublicId, ServiceId};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
-use crate::domain::money::Money;
+use crate::domain::money::{Money, Rate};
 use crate::domain::proof::{Outcome, Proof};
 use crate::domain::service::{Route, ServiceType};
 use crate::domain::wish::Details;
@@ -109,6 +109,7 @@ fn leg(panel: &Panel, wish: &Wish) -> LeasedLeg {
         sold_as: ServiceId(0),
         charge: Money::ZERO,
         quoted_cost: wish.cost,
+        quoted_rate: Rate::default(),
     }
 }
 

@@ -141,8 +141,8 @@ pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
     let rate = catalogue.listed(&leg.route)?;
     match catalogue.sold.get(&leg.sold_as).filter(|sold| sold.kind == leg.kind) {
         Some(sold) => sold.billed(leg.units).at(rate).ok(),
-        // How its package was billed, nobody says any more.
-        None if leg.kind.is_package() => None,
+        // How its package was billed, what it was quoted at tells.
+        None if leg.kind.is_package() => leg.quoted_cost.at_another_rate(leg.quoted_rate, rate).ok(),
         None => Units::Counted(leg.units).at(rate).ok(),
     }
 }

@@ -7,10 +7,17 @@ use crate::domain::doubt::{Rung, RungVerdict};
 use crate::domain::id::{OrderId, PanelOrder, ProviderId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
+use crate::domain::order::OrderState;
+use crate::domain::provider::Reversal;
 use crate::ledger;
+use crate::orders::settle::{self, End};
 use crate::orders::{Delivery, conclude};
-use crate::store::legs::{LockedLeg, Witness};
-use crate::store::{StoreError, Tx, doubts, legs};
+use crate::store::legs::LockedLeg;
+use crate::store::panel_orders::Witness;
+use crate::store::{StoreError, Tx, doubts, legs, orders, panel_orders};
+
+/// Why a leg is over that a person found not placed.
+const PERSON_FOUND: &str = "not placed, as a person found";
 
 /// What a person found out at the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +26,8 @@ pub enum Finding {
     Accepted(PanelOrder),
     /// The panel has nothing of it.
     NotPlaced,
+    /// That it was not placed is taken back.
+    TakeBack,
 }
 
 /// What came of a decision.
@@ -42,6 +51,8 @@ pub enum Resolved {
         /// Where it was before.
         before: Vec<ProviderId>,
     },
+    /// Nobody said that it was not placed, or it was sent elsewhere since: nothing can be taken back.
+    NothingToTakeBack,
     /// No leg of it is in doubt; nothing changed.
     NotInDoubt,
     /// This order has that id at the panel; nothing changed.
@@ -58,6 +69,9 @@ impl Delivery {
         looked_at: Option<&ProviderId>,
     ) -> Result<Resolved, StoreError> {
         let now = self.clock.now();
+        if *finding == Finding::TakeBack {
+            return take_back(tx, order, now).await;
+        }
         let in_doubt = doubts::in_doubt(tx, order).await?;
         let is_in_doubt = in_doubt.is_some();
         let leg = match in_doubt {
@@ -83,9 +97,10 @@ impl Delivery {
                 if self.take_over(tx, &leg, (panel_order, Witness::Person), now, now).await? {
                     return Ok(Resolved::Done);
                 }
-                let owner = legs::owner(tx, &leg.route.provider, panel_order).await?;
+                let owner = panel_orders::owner(tx, &leg.route.provider, panel_order).await?;
                 Ok(Resolved::TakenId(owner.ok_or(StoreError::Unexpected("an id is taken, and nobody has it"))?))
             }
+            Finding::TakeBack => Ok(Resolved::NothingToTakeBack),
             Finding::NotPlaced if leg.state == LegState::WrittenOff => {
                 conclude::never_placed(tx, &leg, now).await?;
                 Ok(Resolved::Done)
@@ -94,8 +109,7 @@ impl Delivery {
                 if let Some(visible_at) = self.too_young_to_say(tx, &leg, now).await? {
                     return Ok(Resolved::SaidOnce { now_at: leg.route.provider, visible_at });
                 }
-                let why = "not placed, as a person found";
-                self.not_placed(tx, &leg, why, now).await?;
+                self.not_placed(tx, &leg, PERSON_FOUND, now).await?;
                 Ok(Resolved::Done)
             }
         }
@@ -133,4 +147,34 @@ impl Delivery {
         ledger::expose(tx, &leg, now).await?;
         legs::lock(tx, leg.id).await
     }
+}
+
+/// A person takes back that an order was not placed: it is in doubt at its panel again, as long as it was sent nowhere
+/// else. What its customer got back goes to the house again, as far as the wallet holds it.
+async fn take_back(tx: &mut Tx, order: OrderId, now: Instant) -> Result<Resolved, StoreError> {
+    let Some(last) = legs::lock_last(tx, order).await? else { return Ok(Resolved::NotInDoubt) };
+    let is_elsewhere_unsent = matches!(last.state, LegState::Ready | LegState::Leased | LegState::Parked);
+    let leg = if is_elsewhere_unsent && doubts::forget_unsent(tx, &last).await? {
+        legs::lock_last(tx, order).await?.ok_or(StoreError::Unexpected("an order lost its legs"))?
+    } else {
+        last
+    };
+    if !doubts::doubt_after_all(tx, &leg, PERSON_FOUND, now).await? {
+        return Ok(Resolved::NothingToTakeBack);
+    }
+
+    ledger::expose(tx, &leg, now).await?;
+    let order = orders::lock(tx, order).await?;
+    if order.state.is_end() {
+        let end = End {
+            state: OrderState::Processing,
+            target: Money::ZERO,
+            delivered: 0,
+            start_count: None,
+            remains: order.remains,
+            is_gift: false,
+        };
+        settle::to_target(tx, &order, end, Reversal::Clawback, now).await?;
+    }
+    Ok(Resolved::Done)
 }

@@ -121,7 +121,7 @@ impl Said {
     pub(super) fn charge(&self) -> Option<Money> {
         match self.stated {
             Stated::Took { amount, .. } => Some(amount),
-            Stated::Nothing | Stated::Unreadable | Stated::Foreign { .. } => None,
+            Stated::Nothing | Stated::Unreadable | Stated::TooLarge | Stated::Foreign { .. } => None,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::orders::Locked;
 use crate::store::watches::{self, Due, Worth};
-use crate::store::{StoreError, Tx, legs, orders, providers, statuses as statuses_of};
+use crate::store::{StoreError, Tx, legs, orders, panel_orders, providers, statuses as statuses_of};
 use crate::upstream::{Panel, Row};
 
 /// Answers in a row that should have settled and could not, before a person is asked.
@@ -53,7 +53,7 @@ impl Delivery {
             return Ok(0);
         }
         let legs = due.iter().map(|due| (due.leg, &due.panel_order));
-        let elsewhere = legs::elsewhere(&self.store, (&settings.id, &panel.address()), legs).await?;
+        let elsewhere = panel_orders::elsewhere(&self.store, (&settings.id, &panel.address()), legs).await?;
         let (elsewhere, here): (Vec<_>, Vec<_>) = due.iter().partition(|due| elsewhere.contains(&due.leg));
         for due in elsewhere {
             apart(&format!("of leg {}", due.leg), self.pass_over(settings, due, ELSEWHERE, now).await)?;

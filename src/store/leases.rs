@@ -7,7 +7,7 @@ use crate::domain::choice::Choice;
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::{LeasedLeg, LegState};
-use crate::domain::money::{ExchangeRate, Money};
+use crate::domain::money::{ExchangeRate, Money, Rate};
 use crate::domain::service::{Route, ServiceType};
 use crate::domain::wish::Details;
 use crate::routing::Chosen;
@@ -48,7 +48,7 @@ pub async fn take(
         from due, orders o
         where l.id = due.id and o.id = l.order_id
         returning l.id, l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.service, l.cost, o.kind, o.link, o.units, o.service_id,
-            o.charge, o.cost as quoted_cost,
+            o.charge, o.cost as quoted_cost, o.cost_rate,
             o.details as "details: Json<Details>"
         "#,
         provider.0,
@@ -75,6 +75,7 @@ pub async fn take(
             sold_as: ServiceId(row.service_id),
             charge: Money::from_decimal(row.charge),
             quoted_cost: Money::from_decimal(row.quoted_cost),
+            quoted_rate: Rate::from_decimal(row.cost_rate),
         })
     });
     rows.collect()

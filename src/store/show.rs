@@ -374,6 +374,29 @@ pub struct DecisionRow {
     pub reason: String,
 }
 
+/// What became of an order's cancel.
+#[derive(Clone, Debug)]
+pub struct CancelLine {
+    /// Who wants it back: `customer` or `house`.
+    pub asked_by: String,
+    /// Since when.
+    pub asked_at: Instant,
+    /// `ready`, `sending`, `taken` or `refused`.
+    pub state: String,
+    /// What the panel said, or why it was not asked; empty where there is nothing to say.
+    pub words: String,
+}
+
+/// The cancel of an order, where one was asked for.
+pub async fn cancel(store: &Store, order: OrderId) -> Result<Option<CancelLine>, StoreError> {
+    let row = sqlx::query_as!(
+        CancelLine,
+        "select asked_by, asked_at, state, words from cancel_request where order_id = $1",
+        order.0
+    );
+    Ok(row.fetch_optional(&store.workers).await?)
+}
+
 /// All decisions of an order, in order.
 pub async fn decisions(store: &Store, order: OrderId) -> Result<Vec<DecisionRow>, StoreError> {
     let rows = sqlx::query!(

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::domain::alert::Kind;
 use crate::domain::clock::Instant;
 use crate::domain::id::ProviderId;
-use crate::store::alerts::{Condition, Watched};
+use crate::store::conditions::{Condition, Watched};
 use crate::store::{Store, StoreError, Tx};
 
 /// How long an order may wait unsent before somebody is told that it does.

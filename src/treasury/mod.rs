@@ -25,7 +25,7 @@ use crate::domain::clock::SharedClock;
 use crate::domain::float::Drift;
 use crate::domain::money::MoneyError;
 use crate::domain::provider::ProviderSettings;
-use crate::store::{Store, StoreError, float_moves, treasury};
+use crate::store::{Store, StoreError, drifts, float_moves, treasury};
 use crate::treasury::explain::{Candidate, Known, Span};
 use crate::treasury::judge::Step;
 
@@ -110,7 +110,7 @@ impl Treasury {
                 };
                 let known = Known { moves: &moves, doubted: &doubted, as_dear: &as_dear };
                 let drift = explain::explain(&gap, Span { after, by, newest: last }, known).map_err(too_large)?;
-                treasury::find(&mut tx, provider, &settings.currency, (after, by), &drift, now).await?;
+                drifts::find(&mut tx, provider, &settings.currency, (after, by), &drift, now).await?;
                 found.push(drift);
             }
         }

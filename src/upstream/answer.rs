@@ -67,8 +67,10 @@ pub enum RefillRow {
 /// What a panel made of one cancel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CancelRow {
-    /// It said yes, which is a promise.
+    /// It said yes to this one, which is a promise.
     Taken,
+    /// It said one yes to all that it was asked, and named none.
+    TakenTogether,
     /// It said no.
     Refused(String),
     /// Nobody knows; asking again is safe.

@@ -343,7 +343,7 @@ impl Panel {
         let said = self.question(Call { leave_by: Some(leave_by), ..call }).await?;
         let rows = self.answer(&said, self.tongue.cancel_rows(&said.text, orders))?;
         let redacted = |row| match row {
-            CancelRow::Taken => row,
+            CancelRow::Taken | CancelRow::TakenTogether => row,
             CancelRow::Refused(text) => CancelRow::Refused(self.redaction.words(&text)),
             CancelRow::Unclear(text) => CancelRow::Unclear(self.redaction.words(&text)),
         };

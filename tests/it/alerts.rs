@@ -7,7 +7,7 @@ use std::time::Duration;
 use panelgate::app::{Gateway, House, Roles};
 use panelgate::domain::clock::{Clock, SystemClock};
 use panelgate::domain::money::Money;
-use panelgate::store::alerts;
+use panelgate::store::{alerts, conditions};
 use tracing::instrument::WithSubscriber;
 
 use crate::books::{read, run};
@@ -477,13 +477,16 @@ async fn each_kind_that_is_looked_for_at_the_files_panels_is_left_alone_by_a_nod
     run(&world.database, all).await.unwrap();
 
     let watched = world.house.panels[0].settings();
-    let watched =
-        alerts::Watched { provider: watched.id.clone(), balance_low: watched.balance_low, refill_expires_after_h: 1 };
+    let watched = conditions::Watched {
+        provider: watched.id.clone(),
+        balance_low: watched.balance_low,
+        refill_expires_after_h: 1,
+    };
     let now = world.clock.now();
     let mut tx = world.house.store.begin().await.unwrap();
-    let mut found = alerts::conditions(&mut tx, std::slice::from_ref(&watched), now).await.unwrap();
-    found.extend(alerts::price_jumps(&mut tx, &[watched]).await.unwrap());
-    let by_all = alerts::conditions(&mut tx, &[], now).await.unwrap();
+    let mut found = conditions::conditions(&mut tx, std::slice::from_ref(&watched), now).await.unwrap();
+    found.extend(conditions::price_jumps(&mut tx, &[watched]).await.unwrap());
+    let by_all = conditions::conditions(&mut tx, &[], now).await.unwrap();
     found.retain(|one| by_all.iter().all(|other| other.kind != one.kind));
     assert!(found.len() >= 8, "{found:?}");
     for condition in found {

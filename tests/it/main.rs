@@ -27,6 +27,7 @@ mod commands;
 mod config;
 mod decided;
 mod delivery;
+mod differences;
 mod documents;
 mod doubt;
 mod embedded;

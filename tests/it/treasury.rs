@@ -7,7 +7,7 @@ use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::{Money, Rate};
 use panelgate::orders::resolve::Finding;
 use panelgate::simulator::Faults;
-use panelgate::store::{catalogue, moves, treasury};
+use panelgate::store::{catalogue, drifts, moves, treasury};
 use panelgate::upstream::Panel;
 
 use crate::backup::{json, refused, told};
@@ -83,16 +83,16 @@ async fn a_panel_that_skims_is_found_within_two_readings_with_its_orders_and_the
     assert_eq!(alerts(&world).await, ["balance_drift a"]);
     assert_eq!(treasury::runways(&world.house.store).await.unwrap()[0].drift, money("0.09324"));
 
-    let id = treasury::list(&world.house.store, Some("a"), false).await.unwrap()[0].id;
+    let id = drifts::list(&world.house.store, Some("a"), false).await.unwrap()[0].id;
     for (id, noted) in [(id, Some(true)), (id, Some(false)), (id + 1, None)] {
         let mut tx = world.house.store.begin().await.unwrap();
-        assert_eq!(treasury::acknowledge(&mut tx, id, world.house.clock.now()).await.unwrap(), noted);
+        assert_eq!(drifts::acknowledge(&mut tx, id, world.house.clock.now()).await.unwrap(), noted);
         tx.commit().await.unwrap();
     }
     assert!(alerts(&world).await.is_empty(), "what a person took note of is quiet");
     assert!(next_look(&world).await.is_empty() && next_look(&world).await.is_empty(), "and is not found again");
-    assert!(treasury::list(&world.house.store, None, false).await.unwrap().is_empty());
-    assert_eq!(treasury::list(&world.house.store, None, true).await.unwrap().len(), 1);
+    assert!(drifts::list(&world.house.store, None, false).await.unwrap().is_empty());
+    assert_eq!(drifts::list(&world.house.store, None, true).await.unwrap().len(), 1);
     world.audit().await;
 }
 
@@ -191,7 +191,7 @@ async fn a_top_up_is_a_top_up() {
     let found = next_look(&world).await;
     assert_eq!((found[0].cause, found[0].amount, found.len()), (Cause::TopUp, money("250"), 1));
     assert!(alerts(&world).await.is_empty());
-    assert!(treasury::list(&world.house.store, None, false).await.unwrap().is_empty());
+    assert!(drifts::list(&world.house.store, None, false).await.unwrap().is_empty());
     assert!(next_look(&world).await.is_empty());
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use panelgate::domain::clock::Deadline;
 use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId, PublicId, ServiceId};
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
-use panelgate::domain::money::Money;
+use panelgate::domain::money::{Money, Rate};
 use panelgate::domain::provider::{
     AskMethod, AskingSettings, DoubtSettings, KeySource, PanelDialect, ProviderSettings, RefusalClass, SettlingSettings,
 };
@@ -169,6 +169,7 @@ fn leg() -> LeasedLeg {
         sold_as: ServiceId(1),
         charge: Money::ZERO,
         quoted_cost: Money::ZERO,
+        quoted_rate: Rate::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `order resolve`, `settle`, `refund` and `cancel`: what a person decides, with who and why.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::json;
 
 use crate::cli::answer::{Answer, WrongUse, moment};
@@ -11,6 +11,7 @@ use crate::domain::money::Money;
 use crate::orders::decide::{self, Decided};
 use crate::orders::resolve::{Finding, Resolved};
 use crate::orders::withdraw::{self, Withdrawn};
+use crate::store::show;
 
 /// The longest id of a panel's order.
 const PANEL_ORDER_BYTES_MAX: usize = 128;
@@ -32,6 +33,8 @@ pub enum Found {
         #[arg(long, value_name = "PROVIDER")]
         at: Option<String>,
     },
+    /// It was said too soon that it was not placed: it is in doubt again, while it was sent nowhere else
+    TakeBack,
 }
 
 /// How an order ended, as a person found.
@@ -81,6 +84,7 @@ pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow:
                 "--reason is missing; say where you looked: what was not placed is bought elsewhere or refunded",
             ));
         }
+        Found::TakeBack => (Finding::TakeBack, "take-back".to_owned(), None),
         Found::NotPlaced { at } => (Finding::NotPlaced, "not-placed".to_owned(), at),
     };
     let looked_at = at.map(ProviderId);
@@ -99,10 +103,16 @@ pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow:
             bail!(
                 "nothing is decided yet: panel {now_at} need not show order {order} before {} (visible_after_s), and one that \
                  is bought elsewhere meanwhile may be there twice. Look again then; or, if you are sure that the panel \
-                 does not have it, say the same once more",
-                moment(visible_at)
+                 does not have it, say the same once more: it is then bought by its next route, or its customer gets \
+                 {} back",
+                moment(visible_at),
+                standing(session, order).await?.2
             )
         }
+        Resolved::NothingToTakeBack => bail!(
+            "nothing of order {order} can be taken back: no person said that it was not placed, or it was sent to another \
+             panel since; `order show {order}` tells which"
+        ),
         Resolved::NotInDoubt => {
             bail!("order {order} is not in doubt, or does not exist; `order list --state in_doubt` shows all that are")
         }
@@ -113,8 +123,17 @@ pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow:
     }
     session.note(&mut tx, "order resolve", &format!("order {order} {words}")).await?;
     tx.commit().await?;
-    let text = format!("order {order} is resolved: {words}");
-    Ok(Answer::new(text, json!({ "id": order.0, "resolved": words })))
+    let (state, refunded, _) = standing(session, order).await?;
+    let text = format!("order {order} is resolved: {words}; it is {state}, and {refunded} stands refunded");
+    Ok(Answer::new(text, json!({ "id": order.0, "resolved": words, "state": state, "refunded": refunded.to_string() })))
+}
+
+/// Where an order stands, what of its charge stands refunded, and what is left of it.
+async fn standing(session: &Session, order: OrderId) -> anyhow::Result<(String, Money, Money)> {
+    let wanted = show::Wanted { orders: Some(vec![order]), ..show::Wanted::default() };
+    let row = show::list(&session.store, &wanted).await?.into_iter().next().context("the order is gone")?;
+    let left = row.charge.minus(row.refunded)?;
+    Ok((row.state, row.refunded, left))
 }
 
 /// Ends an order as a person found it at the panel.

@@ -8,7 +8,7 @@ use crate::cli::session::Session;
 use crate::domain::choice::{Choice, Passed};
 use crate::domain::id::OrderId;
 use crate::orders::decide::allowed;
-use crate::store::show::{self, DecisionRow, ExchangeRow, LegRow, OrderRow, RungRow, TransferRow, Wanted};
+use crate::store::show::{self, CancelLine, DecisionRow, ExchangeRow, LegRow, OrderRow, RungRow, TransferRow, Wanted};
 
 /// A panel's words that are printed for people, in characters; `--json` has all that is kept.
 const WORDS_CHARS_MAX: usize = 80;
@@ -20,6 +20,7 @@ struct Timeline<'a> {
     exchanges: Vec<ExchangeRow>,
     rungs: Vec<RungRow>,
     decisions: Vec<DecisionRow>,
+    cancel: Option<CancelLine>,
     transfers: Vec<TransferRow>,
 }
 
@@ -32,6 +33,7 @@ impl<'a> Timeline<'a> {
             exchanges: show::exchanges(store, order.id).await?,
             rungs: show::rungs(store, order.id).await?,
             decisions: show::decisions(store, order.id).await?,
+            cancel: show::cancel(store, order.id).await?,
             transfers: show::transfers(store, order.id).await?,
         })
     }
@@ -56,6 +58,7 @@ impl<'a> Timeline<'a> {
         document["rule"] = self.order.rule.clone().into();
         document["config_hash"] = self.order.config_hash.clone().into();
         document["legs"] = self.legs.iter().map(|leg| self.leg_document(leg)).collect();
+        document["cancel"] = self.cancel.as_ref().map(cancel_document).into();
         document["allowed"] = self.allowed().into();
         document["decisions"] = self.decisions.iter().map(decision_document).collect();
         document["transfers"] = self.transfers.iter().map(transfer_document).collect();
@@ -96,6 +99,19 @@ pub async fn timeline(session: &Session, id: OrderId) -> anyhow::Result<Answer> 
 /// One order, as scripts read it.
 pub async fn document(session: &Session, order: &OrderRow) -> anyhow::Result<Value> {
     Ok(Timeline::of(session, order).await?.document())
+}
+
+fn cancel_document(row: &CancelLine) -> Value {
+    json!({
+        "asked_by": row.asked_by, "asked_at": moment(row.asked_at), "state": row.state, "words": row.words,
+    })
+}
+
+/// What became of the cancel, in a line.
+fn canceling(row: Option<&CancelLine>) -> String {
+    let Some(row) = row else { return String::new() };
+    let words = if row.words.is_empty() { String::new() } else { format!(": {}", row.words) };
+    format!("cancel asked for by the {} at {}, {}{words}\n", row.asked_by, moment(row.asked_at), row.state)
 }
 
 fn decision_document(row: &DecisionRow) -> Value {
@@ -171,6 +187,7 @@ fn page(timeline: &Timeline<'_>, panelgate: &str) -> String {
         table(["sent_at", "provider", "verdict", "http", "words"], &exchange_rows),
         looked(&timeline.rungs),
         table(["at", "transfer", "debit", "credit", "amount"], &transfer_rows),
+        canceling(timeline.cancel.as_ref()),
         decided(&timeline.decisions),
         may_decide(&timeline.allowed(), panelgate),
     ]

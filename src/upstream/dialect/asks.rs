@@ -112,7 +112,10 @@ pub(super) fn cancel_rows(
             if let Some(complaint) = complaint(&fields, own) {
                 return Err(complaint);
             }
-            let row = cancel_row(&fields);
+            let row = match cancel_row(&fields) {
+                CancelRow::Taken if asked.len() > 1 => CancelRow::TakenTogether,
+                row => row,
+            };
             return Ok(asked.iter().map(|id| (id.clone(), row.clone())).collect());
         }
         keyed
@@ -261,7 +264,7 @@ mod tests {
             assert_eq!(rows(text), Ok(vec![CancelRow::Taken, no.clone()]), "{text}");
         }
         for text in [r#"{"success":"asked"}"#, r#"{"ok":"true"}"#, r#"{"cancel":1}"#, r#"{"status":"success"}"#] {
-            assert_eq!(rows(text), Ok(vec![CancelRow::Taken; 2]), "{text}");
+            assert_eq!(rows(text), Ok(vec![CancelRow::TakenTogether; 2]), "{text}");
         }
         assert!(matches!(rows(r#"{"error":"Incorrect request"}"#), Err(Complaint::Refused(_))));
         assert!(matches!(rows(r#"{"error":"Not today"}"#), Err(Complaint::Declined(_))));

@@ -76,7 +76,7 @@ mod tests {
     use uuid::Uuid;
 
     use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
-    use crate::domain::money::Money;
+    use crate::domain::money::{Money, Rate};
     use crate::domain::provider::PanelDialect;
     use crate::domain::service::{Route, ServiceType};
     use crate::domain::wish::{Detail, Parameter};
@@ -107,6 +107,7 @@ mod tests {
             sold_as: ServiceId(1),
             charge: Money::ZERO,
             quoted_cost: Money::ZERO,
+            quoted_rate: Rate::default(),
         }
     }
 

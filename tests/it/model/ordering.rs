@@ -171,6 +171,7 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
             Ok(()) => Resolved::Done,
             Err(owner) => Resolved::TakenId(OrderId(owner)),
         },
+        Finding::TakeBack => unreachable!("no history takes a word back"),
         Finding::NotPlaced => {
             life.reference.resolved_not_placed(order);
             Resolved::Done
@@ -181,6 +182,7 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
         Resolved::NotInDoubt => "nothing to resolve",
         Resolved::TakenId(_) => "resolved with a taken id",
         Resolved::SaidOnce { .. } => "not resolved, though it was said twice",
+        Resolved::NothingToTakeBack => "nothing to take back",
         Resolved::AtAnother { .. } => "not resolved, being at another panel",
     });
     same("a resolution", expected, came)

@@ -1,0 +1,215 @@
+//! Neighbours: the ids of ours around a doubt at its panel, which ids are known, and what else may lie among them.
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::domain::doubt::Sought;
+use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
+use crate::domain::money::{ExchangeRate, Money};
+use crate::store::doubts::{DOUBTS_MAX, RESTORE};
+use crate::store::{Store, StoreError, unsigned};
+
+/// Orders accepted last before a doubt, or first after it, among which its neighbours are looked for.
+const NEIGHBOURS_MAX: i64 = 50;
+
+/// Everything else that an account of a panel may have and nobody follows, to see that what is found can be one of them
+/// only: doubts, those that were given up, and what was sent within so long of it and refused, or found not placed: a panel
+/// may have kept what it refused. `None`: they are too many to be compared.
+pub async fn others(
+    store: &Store,
+    (provider, account): (&ProviderId, &str),
+    than: &Sought,
+    within: TimeDelta,
+) -> Result<Option<Vec<Sought>>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select l.id, l.order_id, l.cost, l.exchange, o.units, o.package, coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
+            coalesce(
+                (select e.sent_at from exchange e where e.leg_id = l.id and e.attempt = l.attempt),
+                l.sending_at, l.doubted_at, l.ready_at
+            ) as "sent_at!",
+            coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at, l.ready_at) as "last_sent_at!"
+        from leg l
+        join orders o on o.id = l.order_id
+        where l.id <> $2
+            and l.id in (
+                select open.id
+                from leg open
+                where open.provider = $1 and open.state in ('in_doubt', 'sending')
+                union all
+                select given_up.id
+                from exchange e
+                join leg given_up on given_up.id = e.leg_id
+                where e.provider = $1 and e.verdict = 'in_doubt' and given_up.state = 'written_off'
+                union all
+                select over.id
+                from exchange e
+                join leg over on over.id = e.leg_id
+                where (e.provider = $1 or e.account = $4) and e.sent_at between $5 and $6
+                    and e.verdict in ('refused', 'in_doubt') and over.state in ('refused', 'canceled', 'parked', 'ready', 'leased')
+                union all
+                -- The same account through another block.
+                select open.id
+                from exchange e
+                join leg open on open.id = e.leg_id
+                where e.account = $4 and e.provider <> $1 and open.state in ('in_doubt', 'sending', 'written_off')
+            )
+        limit $3
+        "#,
+        provider.0,
+        than.leg.0,
+        DOUBTS_MAX + 1,
+        account,
+        than.sent_at - within,
+        than.last_sent_at.max(than.doubted_at) + within
+    );
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
+        leg: LegId(row.id),
+        order: OrderId(row.order_id),
+        cost: Money::from_decimal(row.cost),
+        exchange: ExchangeRate::from_decimal(row.exchange),
+        units: (!row.package).then_some(unsigned(row.units)),
+        sent_at: row.sent_at,
+        last_sent_at: row.last_sent_at,
+        doubted_at: row.doubted_at,
+    });
+    let others: Vec<_> = rows.collect();
+    Ok(Some(others).filter(|others| i64::try_from(others.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
+}
+
+/// The account that was asked for a leg last, as [`crate::store::leases::mark`] kept it.
+pub async fn account_asked(store: &Store, leg: LegId) -> Result<Option<String>, StoreError> {
+    let account = sqlx::query_scalar!(
+        "select e.account from exchange e join leg l on l.id = e.leg_id and l.attempt = e.attempt where l.id = $1",
+        leg.0
+    );
+    Ok(account.fetch_optional(&store.workers).await?.flatten())
+}
+
+/// The ids of orders of ours that a panel's account was the last to accept before a moment.
+pub async fn ids_before(
+    store: &Store,
+    (provider, account): (&ProviderId, &str),
+    at: Instant,
+) -> Result<Vec<PanelOrder>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        r#"
+        select w.panel_order
+        from watch w
+        where w.provider = $1 and w.accepted_at <= $2
+            and exists (select from exchange e where e.leg_id = w.leg_id and e.provider = $1 and e.account = $4)
+        order by w.accepted_at desc
+        limit $3
+        "#,
+        provider.0,
+        at,
+        NEIGHBOURS_MAX,
+        account
+    );
+    Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
+}
+
+/// The same of orders that were sent after a moment, those accepted first.
+pub async fn ids_after(
+    store: &Store,
+    (provider, account): (&ProviderId, &str),
+    at: Instant,
+) -> Result<Vec<PanelOrder>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        r#"
+        select w.panel_order
+        from watch w
+        join leg l on l.id = w.leg_id
+        where w.provider = $1 and w.accepted_at > $2
+            -- By its first asking: what was asked for again may have been placed then already.
+            and exists (
+                select
+                from exchange e
+                where e.leg_id = l.id and e.attempt = l.attempt and e.sent_at > $2 and e.provider = $1 and e.account = $4
+            )
+        order by w.accepted_at
+        limit $3
+        "#,
+        provider.0,
+        at,
+        NEIGHBOURS_MAX,
+        account
+    );
+    Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
+}
+
+/// Whether orders of ours that nobody here knows may lie among those looked at for a doubt that was sent at a moment:
+/// a backup was put in place since the neighbour before it was accepted.
+pub async fn history_is_missing(store: &Store, provider: &ProviderId, at: Instant) -> Result<bool, StoreError> {
+    let missing = sqlx::query_scalar!(
+        r#"
+        select exists (
+            select
+            from deed
+            where verb = $3 and at >= coalesce(
+                (select max(accepted_at) from watch where provider = $1 and accepted_at <= $2), '-infinity'
+            )
+        ) as "missing!"
+        "#,
+        provider.0,
+        at,
+        RESTORE
+    );
+    Ok(missing.fetch_one(&store.workers).await?)
+}
+
+/// Where a panel is asked, and as whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The block.
+    pub provider: &'a ProviderId,
+    /// Its address.
+    pub address: &'a str,
+    /// Its account.
+    pub account: &'a str,
+}
+
+/// A panel's id that a leg of ours has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The id.
+    pub id: PanelOrder,
+    /// Whether the leg got it at the address that is meant; else at another one, or nobody kept at which.
+    pub here: bool,
+}
+
+/// Those of a panel's ids that legs of ours have, at an address or at others that went by the same name.
+pub async fn known(
+    store: &Store,
+    Place { provider, address, account }: Place<'_>,
+    ids: &[String],
+) -> Result<Vec<Known>, StoreError> {
+    let known = sqlx::query!(
+        r#"
+        with ours as (
+            select id, address = $2 and address <> '' as here from panel_order where provider = $1 and id = any($3)
+            union all
+            -- What came late, of a leg that was found not placed, is that leg's all the same.
+            select l.late_order, e.address = $2 and e.address <> ''
+            from leg l
+            join exchange e on e.leg_id = l.id and e.attempt = l.attempt
+            where l.provider = $1 and l.late_order = any($3)
+            union all
+            -- In one account an id is one order's, whatever block it was bought through.
+            select p.id, true
+            from panel_order p
+            join exchange e on e.leg_id = p.leg_id
+            where p.id = any($3) and p.provider <> $1 and e.account = $4
+        )
+        select id as "id!", bool_or(here) as "here!"
+        from ours
+        group by id
+        "#,
+        provider.0,
+        address,
+        ids,
+        account
+    );
+    let known = known.fetch_all(&store.workers).await?.into_iter();
+    Ok(known.map(|row| Known { id: PanelOrder(row.id), here: row.here }).collect())
+}
