@@ -41,7 +41,7 @@ impl Alerts {
 
 fn complain(findings: &Findings) {
     let failed = findings.checks.iter().filter(|check| check.violations > 0);
-    let failed = failed.map(|check| format!("{} ({}: {})", check.name, check.violations, check.examples.join(", ")));
+    let failed = failed.map(|check| format!("{} ({}): {}", check.name, check.violations, check.examples.join(", ")));
     let failed: Vec<_> = failed.collect();
-    tracing::error!(failed = %failed.join(", "), "THE BOOKS DO NOT HOLD");
+    tracing::error!(failed = %failed.join("; "), "THE BOOKS DO NOT HOLD");
 }

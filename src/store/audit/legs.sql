@@ -31,8 +31,11 @@ with judged as (
             )
         end as sending_is_on_record,
         case
-            when l.state in ('accepted', 'ended') then e.verdict not in ('accepted', 'in_doubt')
-            when l.state in ('in_doubt', 'written_off') then e.verdict not in ('in_doubt', 'accepted')
+            when l.state in ('accepted', 'ended', 'in_doubt', 'written_off')
+                -- What was open in a backup may have been sent again since, by whoever went on without it.
+                then e.verdict not in ('accepted', 'in_doubt') and not exists (
+                    select from deed d where d.verb = $5 and d.at >= e.sent_at
+                )
             when l.state = 'sending' then e.verdict not in ('sending', 'in_doubt')
             -- Whatever was said of it: a person, or the panel's ids, may have known better.
             when l.state = 'refused' then e.verdict = 'sending'

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use crate::domain::clock::Instant;
 use crate::domain::provider::RefusalClass;
 use crate::domain::service::ServiceType;
+use crate::store::doubts::RESTORE;
 use crate::store::{Store, StoreError, Tx};
 
 /// A leg that is being sent for longer is forgotten: timeouts and their grace are shorter.
@@ -266,7 +267,7 @@ async fn of_legs(tx: &mut Tx, orders: &Orders, now: Instant) -> Result<Vec<Faile
     let Orders { first, last, named } = orders;
     let mut parked_for: Vec<String> = RefusalClass::ALL.map(|class| class.word().to_owned()).to_vec();
     parked_for.push(PARKED_BY_MARGIN.to_owned());
-    let stand = sqlx::query_file_as!(Failed, "src/store/audit/legs.sql", first, last, named, &parked_for);
+    let stand = sqlx::query_file_as!(Failed, "src/store/audit/legs.sql", first, last, named, &parked_for, RESTORE);
     let mut failed = stand.fetch_all(&mut **tx).await?;
 
     let costs = sqlx::query_file_as!(Failed, "src/store/audit/costs.sql", first, last, named);
