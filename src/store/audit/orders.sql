@@ -17,22 +17,40 @@ moved as (
         and order_id is not null and (order_id between $1 and $2 or order_id = any($3))
     group by order_id
 ),
-tried as (
-    select order_id, count(*) as legs, min(n) as first, max(n) as last,
-        bool_or(panel_order is not null) as placed,
-        bool_or(state = 'accepted') as accepted,
-        bool_or(state in ('ready', 'leased', 'sending', 'in_doubt', 'parked')) as unplaced,
-        bool_or(state in ('in_doubt', 'accepted', 'ended', 'written_off')) as known_there,
-        bool_or(sending_at is not null or state not in ('ready', 'leased', 'parked')) as begun,
-        count(*) filter (
-            where state in ('ready', 'leased', 'sending', 'in_doubt', 'accepted', 'parked')
-        ) as open,
-        max(n) filter (
-            where state in ('ready', 'leased', 'sending', 'in_doubt', 'accepted', 'parked')
-        ) as open_n
+several as (
+    select distinct order_id
     from leg
-    where order_id between $1 and $2 or order_id = any($3)
-    group by order_id
+    where n <> 1 and (order_id between $1 and $2 or order_id = any($3))
+),
+tried as (
+    -- Nearly every order has one leg, which needs no counting.
+    select l.order_id, 1 as legs, 1 as first, 1 as last,
+        l.panel_order is not null as placed,
+        l.state = 'accepted' as accepted,
+        l.state in ('ready', 'leased', 'sending', 'in_doubt', 'parked') as unplaced,
+        l.state in ('in_doubt', 'accepted', 'ended', 'written_off') as known_there,
+        l.sending_at is not null or l.state not in ('ready', 'leased', 'parked') as begun,
+        (l.state in ('ready', 'leased', 'sending', 'in_doubt', 'accepted', 'parked'))::integer as open,
+        1 as open_n
+    from leg l
+    where (l.order_id between $1 and $2 or l.order_id = any($3))
+        and not exists (select from several where several.order_id = l.order_id)
+    union all
+    select l.order_id, count(*), min(l.n), max(l.n),
+        bool_or(l.panel_order is not null),
+        bool_or(l.state = 'accepted'),
+        bool_or(l.state in ('ready', 'leased', 'sending', 'in_doubt', 'parked')),
+        bool_or(l.state in ('in_doubt', 'accepted', 'ended', 'written_off')),
+        bool_or(l.sending_at is not null or l.state not in ('ready', 'leased', 'parked')),
+        count(*) filter (
+            where l.state in ('ready', 'leased', 'sending', 'in_doubt', 'accepted', 'parked')
+        ),
+        max(l.n) filter (
+            where l.state in ('ready', 'leased', 'sending', 'in_doubt', 'accepted', 'parked')
+        )
+    from leg l
+    join several on several.order_id = l.order_id
+    group by l.order_id
 ),
 judged as (
     select o.id,

@@ -1,15 +1,27 @@
 -- Settlements are numbered, each has the transfer that it names, and its target is what was not delivered; all of them
 -- together are what was given back.
-with listed as (
+with several as (
+    select distinct order_id
+    from settlement
+    where seq <> 1 and (order_id between $1 and $2 or order_id = any($3))
+),
+listed as (
+    -- Nearly every order has one, which needs no counting.
     select s.order_id, s.seq, s.at, s.state, s.delivered, s.target, s.amount, s.transfer_id,
-        row_number() over chain as place,
-        count(*) over (partition by s.order_id) as rows,
-        sum(s.amount) over chain as running,
+        1::bigint as place, 1::bigint as rows, s.amount as running,
+        case when s.state in ('completed', 'partial', 'canceled') then s.at end as ended_at
+    from settlement s
+    where (s.order_id between $1 and $2 or s.order_id = any($3))
+        and not exists (select from several where several.order_id = s.order_id)
+    union all
+    select s.order_id, s.seq, s.at, s.state, s.delivered, s.target, s.amount, s.transfer_id,
+        row_number() over chain,
+        count(*) over (partition by s.order_id),
+        sum(s.amount) over chain,
         -- When it ended first: a panel's later word changes how, and not when.
         min(case when s.state in ('completed', 'partial', 'canceled') then s.at end) over (partition by s.order_id)
-            as ended_at
     from settlement s
-    where s.order_id between $1 and $2 or s.order_id = any($3)
+    join several on several.order_id = s.order_id
     window chain as (partition by s.order_id order by s.seq rows between unbounded preceding and current row)
 ),
 judged as (
