@@ -1,5 +1,6 @@
 //! Honest books with a bit of everything that can be in them, and names for the orders of which corruptions speak.
 
+use panelgate::domain::clock::Clock;
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::{OrderId, PanelOrder, ProviderId};
 use panelgate::domain::money::Money;
@@ -79,6 +80,10 @@ pub async fn world() -> ([Scripted; 2], World) {
     ([s, c], world)
 }
 
+fn says(panel: &Scripted, row: &str) {
+    panel.change(|script| row.clone_into(&mut script.row));
+}
+
 async fn name(world: &World, name: &str, id: &str) {
     run(&world.database, &format!("insert into named values ('{name}', ({id}))")).await.unwrap();
 }
@@ -93,7 +98,7 @@ async fn sent(world: &World, called: &str, service: &str) -> i32 {
 
 /// Customers that came with a debt and with money, that were put right, and that may owe.
 async fn wallets(world: &World) {
-    let now = panelgate::domain::clock::Clock::now(&*world.clock);
+    let now = world.clock.now();
     let money = |text: &str| Money::parse(text).unwrap();
     let mut tx = world.house.store.begin().await.unwrap();
     let owes = customers::open(&mut tx, "owes", "standard", now).await.unwrap().unwrap();
@@ -116,31 +121,31 @@ async fn ends(s: &Scripted, c: &Scripted, world: &World) {
     sent(world, "package", "102").await;
     sent(world, "absorbed", "101").await;
     sent(world, "clawed back", "103").await;
-    s.change(|script| script.row = CANCELED.to_owned());
-    c.change(|script| script.row = CANCELED.to_owned());
+    says(s, CANCELED);
+    says(c, CANCELED);
     world.pass(1, 10).await;
-    s.change(|script| script.row = COMPLETED.to_owned());
-    c.change(|script| script.row = COMPLETED.to_owned());
+    says(s, COMPLETED);
+    says(c, COMPLETED);
     world.pass(1, HOUR + 1).await;
 
     sent(world, "completed", "101").await;
     world.pass(1, 10).await;
     let gift = sent(world, "gift", "103").await;
     give(world, gift, "0.02", "late").await;
-    s.change(|script| script.row = PARTIAL.to_owned());
-    c.change(|script| script.row = PARTIAL.to_owned());
+    says(s, PARTIAL);
+    says(c, PARTIAL);
     sent(world, "partial", "101").await;
     world.pass(1, 10).await;
     give(world, gift, "0.03", "goodwill").await;
-    s.change(|script| script.row = CANCELED.to_owned());
+    says(s, CANCELED);
     sent(world, "canceled", "101").await;
     world.pass(1, 10).await;
 
     s.change(|script| script.add = Some(r#"{"error":"Incorrect service ID"}"#.to_owned()));
-    c.change(|script| script.row = RUNNING.to_owned());
+    says(c, RUNNING);
     sent(world, "rerouted", "104").await;
     s.change(|script| script.add = None);
-    s.change(|script| script.row = RUNNING.to_owned());
+    says(s, RUNNING);
     let taken_back = world.buy("101", "100").await;
     name(world, "taken back", &taken_back.to_string()).await;
     let cancel = world.ask(&[("action", "cancel"), ("orders", &taken_back.to_string())]).await;
@@ -151,7 +156,7 @@ async fn ends(s: &Scripted, c: &Scripted, world: &World) {
 
 async fn give(world: &World, order: i32, amount: &str, reason: &str) {
     let mut tx = world.house.store.begin().await.unwrap();
-    let now = panelgate::domain::clock::Clock::now(&*world.clock);
+    let now = world.clock.now();
     decide::give_back(&mut tx, OrderId(order), Money::parse(amount).unwrap(), reason, now).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -188,7 +193,7 @@ async fn asks(s: &Scripted, world: &World) {
 
 /// What is no order's.
 async fn house(world: &World) {
-    let now = panelgate::domain::clock::Clock::now(&*world.clock);
+    let now = world.clock.now();
     let mut tx = world.house.store.begin().await.unwrap();
     ledger::own_cost(&mut tx, &ProviderId("s".to_owned()), Money::parse("0.009").unwrap(), now).await.unwrap();
     tx.commit().await.unwrap();
