@@ -1,8 +1,10 @@
--- What the audit needs to know from a second place: a credit that is only a wallet's floor can be edited unseen, and so
--- can a remembered request be removed, after which its customer's client would buy a second time.
+-- What the audit needs to know from a second place: a credit that is only a wallet's floor can be
+-- edited unseen, and so can a remembered request be removed, after which its customer's client
+-- would buy a second time.
 
 alter table customer
-    -- How far below zero the wallet may go, as a person decided; its floor is this with the sign turned.
+    -- How far below zero the wallet may go, as a person decided; its floor is this with the sign
+    -- turned.
     add column credit numeric(28, 8) not null default 0,
     add constraint customer_credit_no_debt check (credit >= 0);
 
@@ -12,7 +14,8 @@ from wallet w
 where w.customer_id = c.id;
 
 alter table orders
-    -- Whether its answer is remembered for as long as the order is. Of orders of earlier days nobody kept it.
+    -- Whether its answer is remembered for as long as the order is. Of orders of earlier days
+    -- nobody kept it.
     add column remembered boolean not null default false;
 
 -- Buying, as before, and one thing more: whether the order's answer is remembered.

@@ -1,8 +1,9 @@
-//! How long the audit takes over a hundred thousand finished orders: the whole of it, and what is looked at every ten
-//! minutes.
+//! How long the audit takes over a hundred thousand finished orders: the whole of it, and what is
+//! looked at every ten minutes.
 //!
-//! `cargo bench --bench audit` (`-- 1000000` for as many orders) lays the books of `books.sql` into a private PostgreSQL
-//! and prints a table. It needs PostgreSQL's programs, as `panelgate serve` does without a database of its own.
+//! `cargo bench --bench audit` (`-- 1000000` for as many orders) lays the books of `books.sql` into
+//! a private PostgreSQL and prints a table. It needs PostgreSQL's programs, as `panelgate serve`
+//! does without a database of its own.
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

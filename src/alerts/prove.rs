@@ -16,7 +16,8 @@ const KEEP_DAYS: i64 = 90;
 const ROUND: &str = "audit";
 
 impl Alerts {
-    /// Proves the books, unless that was begun lately; what fails is an alert at the next look. What was found.
+    /// Proves the books, unless that was begun lately; what fails is an alert at the next look.
+    /// What was found.
     pub async fn prove(&self) -> Result<Option<Findings>, StoreError> {
         let now = self.clock.now();
         let every = TimeDelta::from_std(PROVE_EVERY).unwrap_or(TimeDelta::zero());

@@ -32,7 +32,8 @@ pub async fn audit(store: &Store, now: Instant) -> Result<Findings, StoreError> 
     look_at(store, Extent::Whole, now).await
 }
 
-/// Asks what may have become wrong since everything was asked; once a day, and while the books do not hold, everything.
+/// Asks what may have become wrong since everything was asked; once a day, and while the books do
+/// not hold, everything.
 pub async fn audit_lately(store: &Store, now: Instant) -> Result<Findings, StoreError> {
     let mark = checks::last_whole(store, now - WHOLE_EVERY).await?;
     look_at(store, mark.map_or(Extent::Whole, Extent::Since), now).await

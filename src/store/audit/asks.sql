@@ -1,4 +1,5 @@
--- Refills and cancels: of what was delivered, one at a time, no more than may be, and where their state says.
+-- Refills and cancels: of what was delivered, one at a time, no more than may be, and where their
+-- state says.
 with broken as (
     select 'one_refill_under_way' as name, order_id as id
     from refill
@@ -6,7 +7,8 @@ with broken as (
     group by order_id
     having count(*) > 1
     union all
-    -- As many as any text of the configuration allowed that is kept; where one is forgotten, as many as any may allow.
+    -- As many as any text of the configuration allowed that is kept; where one is forgotten, as
+    -- many as any may allow.
     select 'refills_are_not_too_many', r.order_id
     from refill r
     where r.state <> 'rejected'
@@ -35,7 +37,8 @@ with broken as (
             when 'completed' then r.taken_at is null or r.panel_refill is null
             else r.panel_refill is not null and r.taken_at is null
         end
-        or r.state not in ('ready', 'in_doubt', 'rejected') and r.attempt < 1
+        or r.state not in ('ready', 'in_doubt', 'rejected')
+        and (r.attempt < 1 or r.sending_at is null)
     union all
     select 'cancel_is_as_its_state_says', c.order_id
     from cancel_request c
@@ -49,6 +52,7 @@ with broken as (
     join orders o on o.id = c.order_id
     where o.ended_at is not null and c.asked_by = 'customer' and c.state in ('ready', 'sending')
 )
-select name as "name!", count(*) as "violations!", (array_agg('order ' || id order by id))[1:5] as "examples!"
+select name as "name!", count(*) as "violations!", (array_agg('order ' || id order by id))[1:5]
+    as "examples!"
 from broken
 group by name

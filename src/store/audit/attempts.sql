@@ -8,12 +8,13 @@ broken as (
     select 'one_send_per_leg' as name, l.order_id as id
     from leg l
     join exchange e on e.leg_id = l.id
-    where e.verdict not in ('refused', 'never_sent') and (l.order_id between $1 and $2 or l.order_id = any($3))
+    where e.verdict not in ('refused', 'never_sent') and (l.order_id between $1 and $2
+        or l.order_id = any($3))
     group by l.id, l.order_id
     having count(*) > 1
     union all
-    -- Moves are forgotten oldest first, so a leg whose first is there has them all; and of what was taken lately ($4)
-    -- none is forgotten.
+    -- Moves are forgotten oldest first, so a leg whose first is there has them all; and of what was
+    -- taken lately ($4) none is forgotten.
     select 'moves_are_booked', l.order_id
     from leg l
     left join moved m on m.leg_id = l.id
@@ -32,6 +33,7 @@ broken as (
         or m.amount <> round(m.booked / l.exchange, 8)
         or m.slack <> round(0.00000001 * (2 + o.units / 1000.0) / l.exchange, 8) + 0.00000001
 )
-select name as "name!", count(*) as "violations!", (array_agg('order ' || id order by id))[1:5] as "examples!"
+select name as "name!", count(*) as "violations!", (array_agg('order ' || id order by id))[1:5]
+    as "examples!"
 from broken
 group by name

@@ -1,4 +1,5 @@
--- Orders for which something moved after a transfer, that are followed at their panels, or whose legs are not sent yet.
+-- Orders for which something moved after a transfer, that are followed at their panels, or whose
+-- legs are not sent yet.
 select coalesce(array_agg(id), '{}') as "ids!"
 from (
     select order_id as id from transfer where id > $1 and order_id is not null

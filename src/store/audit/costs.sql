@@ -1,4 +1,5 @@
--- What each panel's deliveries cost, and what doubts may have cost, is in the books of that panel, order by order.
+-- What each panel's deliveries cost, and what doubts may have cost, is in the books of that panel,
+-- order by order.
 with moved as (
     select l.order_id, a.id as account, a.kind, l.booked as amount
     from leg l
@@ -22,9 +23,11 @@ with moved as (
     where t.reason in ('cost', 'cost_correction', 'doubt', 'doubt_over')
         and t.order_id is not null and (t.order_id between $1 and $2 or t.order_id = any($3))
 )
-select v.name as "name!", count(*) as "violations!", (array_agg('order ' || v.id order by v.id))[1:5] as "examples!"
+select v.name as "name!", count(*) as "violations!", (array_agg('order '
+    || v.id order by v.id))[1:5] as "examples!"
 from (
-    select case kind when 'cost' then 'cost_is_booked' else 'exposure_is_in_doubt' end as name, order_id as id
+    select case kind when 'cost' then 'cost_is_booked' else 'exposure_is_in_doubt' end as name,
+        order_id as id
     from moved
     group by order_id, account, kind
     having sum(amount) <> 0

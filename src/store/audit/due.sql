@@ -1,5 +1,5 @@
--- Nothing is forgotten: what is being sent is young, somebody looks into every doubt, and nothing is due later than the
--- house ever puts anything off.
+-- Nothing is forgotten: what is being sent is young, somebody looks into every doubt, and nothing
+-- is due later than the house ever puts anything off.
 with broken as (
     select 'sending_is_young' as name, 'order ' || order_id as example
     from leg
@@ -16,11 +16,13 @@ with broken as (
     union all
     select 'leg_is_due_soon', 'order ' || order_id
     from leg
-    where state in ('ready', 'leased', 'parked') and (ready_at > $2 or state = 'leased' and leased_until > $3)
+    where state in ('ready', 'leased', 'parked') and (ready_at > $2 or state = 'leased'
+        and leased_until > $3)
     union all
     select 'leg_is_due_soon', 'order ' || order_id
     from leg
-    where state in ('sending', 'in_doubt') and (sending_at > $3 or state = 'in_doubt' and check_at > $4)
+    where state in ('sending', 'in_doubt') and (sending_at > $3 or state = 'in_doubt'
+        and check_at > $4)
     union all
     select 'watch_is_due_soon', 'order ' || l.order_id
     from watch w
@@ -43,6 +45,10 @@ with broken as (
     from round
     where begun_at > $3
     union all
+    select 'round_is_due_soon', 'the whole audit'
+    from audit_mark
+    where whole_at > $3 or transfer_id > (select max(id) from transfer)
+    union all
     select 'panel_rests_shortly', 'provider ' || id
     from provider
     where held_until > $3 or breaker_until > $2 or rests_until > $2 or statuses_again_at > $2
@@ -51,6 +57,7 @@ with broken as (
     from dispatch
     where patience_from > $3
 )
-select name as "name!", count(*) as "violations!", (array_agg(example order by length(example), example))[1:5] as "examples!"
+select name as "name!", count(*) as "violations!", (array_agg(example order by length(example),
+    example))[1:5] as "examples!"
 from broken
 group by name

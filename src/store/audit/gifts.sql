@@ -1,4 +1,5 @@
--- What a person gave back is what stood given back after the last gift, less what the house bore by then.
+-- What a person gave back is what stood given back after the last gift, less what the house bore by
+-- then.
 with gifts as (
     select order_id, max(id) as last
     from transfer

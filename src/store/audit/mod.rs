@@ -1,8 +1,9 @@
-//! The audit's checks: each looks for what must not exist, all read from one moment of the database.
+//! The audit's checks: each looks for what must not exist, all read from one moment of the
+//! database.
 //!
-//! The statements stand beside this file, one for each thing that is looked at; each judges many checks in one pass and
-//! answers with those that failed. What nobody could notice when it is changed by hand, because it stands in one place
-//! only, is listed in `docs/audit.md`.
+//! The statements stand beside this file, one for each thing that is looked at; each judges many
+//! checks in one pass and answers with those that failed. What nobody could notice when it is
+//! changed by hand, because it stands in one place only, is listed in `docs/audit.md`.
 
 use chrono::TimeDelta;
 
@@ -16,11 +17,13 @@ use crate::store::{Store, StoreError, Tx};
 const SENDING_MAX: TimeDelta = TimeDelta::minutes(5);
 /// How long anybody holds a leg or a panel, and by how much the clocks of two nodes may differ.
 const HELD_MAX: TimeDelta = TimeDelta::minutes(2);
-/// How long an unsent or parked leg, a message of an alert, a breaker or a panel that wants to be left alone waits.
+/// How long an unsent or parked leg, a message of an alert, a breaker or a panel that wants to be
+/// left alone waits.
 const WAIT_MAX: TimeDelta = TimeDelta::hours(1);
 /// Between two looks at a doubt: a day, and what a slow look takes.
 const DOUBT_CHECK_MAX: TimeDelta = TimeDelta::hours(25);
-/// Between two questions about an order: 120 times the longest `status_every_s`, or the last look after its end.
+/// Between two questions about an order: 120 times the longest `status_every_s`, or the last look
+/// after its end.
 const STATUS_MAX: TimeDelta = TimeDelta::hours(121);
 /// Between two tries of a cancel: the last of its doubled waits.
 const CANCEL_MAX: TimeDelta = TimeDelta::hours(3);
@@ -28,10 +31,12 @@ const CANCEL_MAX: TimeDelta = TimeDelta::hours(3);
 const REFILL_MAX: TimeDelta = TimeDelta::days(366);
 /// Moves of our balances at panels are kept for seven days; younger ones than this are all there.
 const MOVES_KEPT: TimeDelta = TimeDelta::hours(7 * 24 - 1);
-/// Refills of one order that count, where the configuration says nothing, and the most that it may say.
+/// Refills of one order that count, where the configuration says nothing, and the most that it may
+/// say.
 const REFILLS: i64 = 3;
 const REFILLS_MAX: i64 = 1_000;
-/// What is written within this time before an audit may be committed after it: it is looked at again.
+/// What is written within this time before an audit may be committed after it: it is looked at
+/// again.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 /// Orders that one statement looks at: what it needs for them fits into memory.
 const ORDERS_AT_ONCE: i32 = 1_000_000;

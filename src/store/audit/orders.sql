@@ -1,15 +1,18 @@
--- Every order was paid once, by its customer, for what it costs; what was given back is in the ledger; and its state, its
--- last settlement and its legs tell one story.
+-- Every order was paid once, by its customer, for what it costs; what was given back is in the
+-- ledger; and its state, its last settlement and its legs tell one story.
 with charged as (
     select order_id, count(*) as charges, min(amount) as amount, min(at) as at, min(debit) as wallet
     from transfer
-    where reason = 'charge' and order_id is not null and (order_id between $1 and $2 or order_id = any($3))
+    where reason = 'charge' and order_id is not null and (order_id between $1 and $2
+        or order_id = any($3))
     group by order_id
 ),
 moved as (
     select order_id,
-        sum(case reason when 'refund' then amount when 'clawback' then -amount else 0 end) as refunded,
-        sum(case reason when 'absorbed' then amount when 'absorbed_less' then -amount else 0 end) as absorbed,
+        sum(case reason when 'refund' then amount when 'clawback' then -amount else 0 end)
+            as refunded,
+        sum(case reason when 'absorbed' then amount when 'absorbed_less' then -amount else 0 end)
+            as absorbed,
         min(case reason when 'refund' then credit when 'clawback' then debit end) as wallet,
         max(case reason when 'refund' then credit when 'clawback' then debit end) as other
     from transfer
@@ -30,7 +33,8 @@ tried as (
         l.state in ('ready', 'leased', 'sending', 'in_doubt', 'parked') as unplaced,
         l.state in ('in_doubt', 'accepted', 'ended', 'written_off') as known_there,
         l.sending_at is not null or l.state not in ('ready', 'leased', 'parked') as begun,
-        (l.state in ('ready', 'leased', 'sending', 'in_doubt', 'accepted', 'parked'))::integer as open,
+        (l.state in ('ready', 'leased', 'sending', 'in_doubt', 'accepted', 'parked'))::integer
+            as open,
         1 as open_n
     from leg l
     where (l.order_id between $1 and $2 or l.order_id = any($3))
@@ -59,7 +63,8 @@ judged as (
         o.refunded < o.by_hand as given_by_hand_is_kept,
         c.charges is distinct from 1 or c.amount <> o.charge as one_charge_per_order,
         c.at <> o.placed_at as charged_when_placed,
-        w.account_id is null or c.wallet <> w.account_id or m.wallet <> w.account_id or m.other <> w.account_id
+        w.account_id is null or c.wallet <> w.account_id or m.wallet <> w.account_id
+            or m.other <> w.account_id
             as wallet_is_the_customers,
         t.legs is null as order_has_leg,
         t.first <> 1 or t.last <> t.legs as legs_are_numbered,
@@ -81,17 +86,20 @@ judged as (
                 then last.state is distinct from o.state
             else last.state in ('completed', 'partial', 'canceled')
         end as state_is_last_settlements,
-        -- A gift after a loss has what stands given back as its target; only what was given is the customer's.
+        -- A gift after a loss has what stands given back as its target; only what was given is the
+        -- customer's.
         o.refunded - o.absorbed <> least(greatest(coalesce(last.target, 0), o.by_hand), o.charge)
-            and not (last.target = o.refunded and o.refunded - o.absorbed = o.by_hand) as refunded_is_target,
-        o.ended_at is not null and o.remains <> o.units - last.delivered as remains_are_what_is_missing,
+            and not (last.target = o.refunded and o.refunded - o.absorbed = o.by_hand)
+                as refunded_is_target,
+        o.ended_at is not null and o.remains <> o.units - last.delivered
+            as remains_are_what_is_missing,
         case
             when not o.package
                 then o.charge * 100000000 <> ceil(o.rate * o.units * 100000)
                     or o.cost * 100000000 <> ceil(o.cost_rate * o.units * 100000)
             when o.rate = 0 then o.charge <> 0
-            -- The rate once, or for the service's minimum, which is not kept: any whole number of units, and of cost and
-            -- charge the same.
+            -- The rate once, or for the service's minimum, which is not kept: any whole number of
+            -- units, and of cost and charge the same.
             else o.charge * 100000000 <> ceil(o.rate * floor(o.charge * 1000 / o.rate) * 100000)
                 or o.rate >= 0.00001
                 and o.cost * 100000000 <> ceil(o.cost_rate * floor(o.charge * 1000 / o.rate) * 100000)
@@ -138,10 +146,12 @@ cross join lateral (
 ) v (name, broken)
 where (
         j.refunded_is_ledger or j.absorbed_is_ledger or j.given_by_hand_is_kept
-        or j.one_charge_per_order or j.charged_when_placed or j.wallet_is_the_customers or j.order_has_leg
+        or j.one_charge_per_order or j.charged_when_placed or j.wallet_is_the_customers
+            or j.order_has_leg
         or j.legs_are_numbered or j.only_last_leg_is_open or j.ended_unplaced_is_refunded_whole
         or j.open_order_has_open_leg or j.ended_order_sends_nothing or j.ended_order_is_over_there
-        or j.state_fits_legs or j.state_is_last_settlements or j.refunded_is_target or j.remains_are_what_is_missing
+        or j.state_fits_legs or j.state_is_last_settlements or j.refunded_is_target
+            or j.remains_are_what_is_missing
         or j.charge_is_price or j.kind_counts_units or j.key_is_the_customers
     )
     and v.broken

@@ -1,5 +1,6 @@
--- What an order was sold by: a rate that its rule makes of the cost, a configuration that was in force, and an id that was
--- given to a service. Orders that were sold by the same are judged as one.
+-- What an order was sold by: a rate that its rule makes of the cost, a configuration that was in
+-- force, and an id that was given to a service. Orders that were sold by the same are judged as
+-- one.
 with sold as (
     select rule, rate, cost_rate, config_hash, service_id, min(id) as id, min(placed_at) as at
     from orders
@@ -18,7 +19,8 @@ read as (
 ),
 priced as (
     select r.*,
-        ceil(greatest(r.cost_rate * (1 + r.percent * 0.01) + r.fixed, 0) * 100000000) * 0.00000001 as price
+        ceil(greatest(r.cost_rate * (1 + r.percent * 0.01) + r.fixed, 0) * 100000000) * 0.00000001
+            as price
     from read r
 ),
 judged as (
@@ -32,12 +34,14 @@ judged as (
         end as rate_is_the_rules,
         -- What is older than the oldest version that is kept was sold by one that is forgotten.
         not exists (select from config_version v where v.hash = p.config_hash)
-            and p.at >= (select min(v.published_at) from config_version v) as config_is_known,
+            and p.at >= (select coalesce(min(v.published_at), '-infinity') from config_version v)
+                as config_is_known,
         not exists (select from block_id b where b.id = p.service_id)
             and not exists (select from imported i where i.id = p.service_id) as service_is_known
     from priced p
 )
-select v.name as "name!", count(*) as "violations!", (array_agg('order ' || j.id order by j.id))[1:5] as "examples!"
+select v.name as "name!", count(*) as "violations!", (array_agg('order '
+    || j.id order by j.id))[1:5] as "examples!"
 from judged j
 cross join lateral (
     values

@@ -1,5 +1,5 @@
--- Settlements are numbered, each has the transfer that it names, and its target is what was not delivered; all of them
--- together are what was given back.
+-- Settlements are numbered, each has the transfer that it names, and its target is what was not
+-- delivered; all of them together are what was given back.
 with several as (
     select distinct order_id
     from settlement
@@ -19,19 +19,23 @@ listed as (
         count(*) over (partition by s.order_id),
         sum(s.amount) over chain,
         -- When it ended first: a panel's later word changes how, and not when.
-        min(case when s.state in ('completed', 'partial', 'canceled') then s.at end) over (partition by s.order_id)
+        min(case when s.state in ('completed', 'partial', 'canceled')
+            then s.at end) over (partition by s.order_id)
     from settlement s
     join several on several.order_id = s.order_id
-    window chain as (partition by s.order_id order by s.seq rows between unbounded preceding and current row)
+    window chain as (partition by s.order_id order by s.seq rows between unbounded preceding
+        and current row)
 ),
 judged as (
     select o.id,
         o.settlements <> coalesce(s.rows, 0) or s.place <> s.seq
-            or coalesce(s.seq = s.rows, true) and coalesce(s.running, 0) <> o.refunded as settlements_are_refunded,
+            or coalesce(s.seq = s.rows, true) and coalesce(s.running, 0) <> o.refunded
+                as settlements_are_refunded,
         s.ended_at is distinct from o.ended_at as ended_when_settled,
         s.transfer_id is not null and (
             t.id is null or t.order_id is distinct from o.id or t.at <> s.at
-            or s.amount is distinct from case t.reason when 'refund' then t.amount when 'clawback' then -t.amount end
+            or s.amount is distinct from case t.reason when 'refund' then t.amount when 'clawback'
+                then -t.amount end
         ) as settlement_is_its_transfer,
         case
             -- What a person gave: all that stands given back is what is to stand.

@@ -1,5 +1,5 @@
--- Each reason moves money between its own two kinds of accounts, of one panel where they are a panel's, for an order or
--- for none, and says a wallet's new state where it touches one.
+-- Each reason moves money between its own two kinds of accounts, of one panel where they are a
+-- panel's, for an order or for none, and says a wallet's new state where it touches one.
 with ways as (
     select reason, debit, credit, min(id) as id, count(*) as all,
         count(order_id) as for_orders,
@@ -23,7 +23,8 @@ judged as (
             -- A refund by hand has one.
             else w.referenced > 0 and w.reason <> 'refund'
         end as reference_fits_reason,
-        w.with_wallet <> case when 'wallet' in (d.kind, c.kind) then w.all else 0 end as wallet_state_is_kept
+        w.with_wallet <> case when 'wallet' in (d.kind, c.kind) then w.all else 0 end
+            as wallet_state_is_kept
     from ways w
     left join account d on d.id = w.debit
     left join account c on c.id = w.credit

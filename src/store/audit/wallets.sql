@@ -1,8 +1,10 @@
 -- What wallets hold is what was moved, step by step, and each is its customer's.
 with before as (
-    -- Where each wallet stood at the last transfer that need not be looked at again; nothing where all are looked at.
-    -- `between` keeps the planner on the indexes of accounts: it would rather walk back through everybody's transfers.
-    select w.account_id, coalesce(last.wallet_version, 0) as version, coalesce(last.wallet_balance, 0) as balance
+    -- Where each wallet stood at the last transfer that need not be looked at again; nothing where
+    -- all are looked at. `between` keeps the planner on the indexes of accounts: it would rather
+    -- walk back through everybody's transfers.
+    select w.account_id, coalesce(last.wallet_version, 0) as version, coalesce(last.wallet_balance,
+        0) as balance
     from wallet w
     left join lateral (
         select t.wallet_version, t.wallet_balance
@@ -28,7 +30,8 @@ with before as (
     ) last on $1 > 0
 ),
 moved as (
-    select w.account_id, t.wallet_version as version, t.wallet_balance as balance, -t.amount as amount
+    select w.account_id, t.wallet_version as version, t.wallet_balance as balance, -t.amount
+        as amount
     from transfer t
     join wallet w on w.account_id = t.debit
     where t.id > $1

@@ -161,6 +161,11 @@ pub const CORRUPTIONS: &[Corruption] = &[
         &["sending_is_on_record"],
     ),
     by(
+        "a leg sent at no time",
+        "update leg set sending_at = null where order_id = the('completed')",
+        &["sending_is_on_record"],
+    ),
+    by(
         "accepted, though it was refused",
         "update exchange set verdict = 'refused' where leg_id in (select id from leg where order_id = the('running'))",
         &["verdict_fits_leg"],
@@ -316,6 +321,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
         &["refill_is_of_a_delivery"],
     ),
     by("a refill taken at no time", "update refill set taken_at = null", &["refill_is_as_its_state_says"]),
+    by("a refill sent at no time", "update refill set sending_at = null", &["refill_is_as_its_state_says"]),
     by("a refill that is ready and has an id", "update refill set state = 'ready'", &["refill_is_as_its_state_says"]),
     by(
         "a cancel given up, and asked again",
@@ -393,6 +399,16 @@ pub const CORRUPTIONS: &[Corruption] = &[
         &["alert_is_due_soon"],
     ),
     by("an audit begun next year", "update round set begun_at = begun_at + interval '1 year'", &["round_is_due_soon"]),
+    by(
+        "everything looked at next year",
+        "update audit_mark set whole_at = whole_at + interval '1 year'",
+        &["round_is_due_soon"],
+    ),
+    by(
+        "looked at further than there is anything",
+        "update audit_mark set transfer_id = 1000000",
+        &["round_is_due_soon"],
+    ),
     by(
         "a panel in dead hands for ever",
         "update provider set held_until = 'infinity' where id = 's'",

@@ -1,4 +1,5 @@
-//! The audit can find: every check is seen to be silent over sound books, and to speak over the faults that it is for.
+//! The audit can find: every check is seen to be silent over sound books, and to speak over the
+//! faults that it is for.
 
 mod delivery;
 mod money;
@@ -38,7 +39,8 @@ const fn by(name: &'static str, sql: &'static str, seen_by: &'static [&'static s
     Corruption { name, sql, seen_by }
 }
 
-/// A bit of everything: delivered, in part, not at all, refused, parked, in doubt, running, bought just now.
+/// A bit of everything: delivered, in part, not at all, refused, parked, in doubt, running, bought
+/// just now.
 pub async fn everything() -> World {
     let world = World::build(Plan { services: all_of("a"), ..Plan::default() }).await;
     fill(&world).await;

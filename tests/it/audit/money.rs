@@ -226,6 +226,8 @@ pub const CORRUPTIONS: &[Corruption] = &[
         "update orders set config_hash = '0123456789ab' where id = the('running')",
         &["config_is_known"],
     ),
+    by("no configuration ever", "delete from config_version", &["config_is_known"]),
+    by("the text in force forgotten", "update config_version set body = null", &["version_is_its_text"]),
     by("a configuration edited", "update config_version set body = body || '# x'", &["version_is_its_text"]),
     by(
         "a service that nobody sells",

@@ -1,4 +1,5 @@
-//! Honest books with a bit of everything that can be in them, and names for the orders of which corruptions speak.
+//! Honest books with a bit of everything that can be in them, and names for the orders of which
+//! corruptions speak.
 
 use panelgate::domain::clock::Clock;
 use panelgate::domain::customer::Dialect;
@@ -21,12 +22,14 @@ const COMPLETED: &str = r#"{"charge":"0.09","start_count":"1","status":"Complete
 const PARTIAL: &str = r#"{"charge":"0.054","start_count":"1","status":"Partial","remains":"40"}"#;
 const TAKES: &str = r#"{"cancel":1}"#;
 
-/// How the panel behaves whose lost answers are given up after an hour, and the one that takes back what it gave too much.
+/// How the panel behaves whose lost answers are given up after an hour, and the one that takes back
+/// what it gave too much.
 const GIVES_UP: &str = "in_doubt_policy = \"refund\"\nin_doubt_refund_after_h = 1\ndoubts_in_a_row_max = 100\n\
                         doubts_per_minute_max = 1_000\n";
 const CLAWS_BACK: &str = "reversal = \"clawback\"\n";
 
-/// Service 101 and the package 102 of panel `s`, 103 of panel `c`, and 104 that `s` has and then `c`.
+/// Service 101 and the package 102 of panel `s`, 103 of panel `c`, and 104 that `s` has and then
+/// `c`.
 const SERVICES: &str = r#"
 [[service]]
 id = 101
