@@ -24,4 +24,10 @@ where (o.id between $1 and $2 or o.id = any($3))
         from transfer t
         where t.order_id = o.id and t.id <= g.last
     )
+    -- Whoever gives an order up that a panel still works on gives all of it, and the house wants it back.
+    and not (o.by_hand = o.charge and exists (
+        select
+        from cancel_request c
+        where c.order_id = o.id and c.asked_by = 'house'
+    ))
 having count(*) > 0
