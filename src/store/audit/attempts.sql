@@ -2,6 +2,7 @@
 with moved as (
     select m.leg_id, min(m.latest) as first, sum(m.booked) as booked
     from float_move m
+    where m.order_id between $1 and $2 or m.order_id = any($3)
     group by m.leg_id
 ),
 broken as (
@@ -29,11 +30,13 @@ broken as (
     from float_move m
     join leg l on l.id = m.leg_id
     join orders o on o.id = l.order_id
-    where m.order_id <> l.order_id or m.provider <> l.provider
-        or m.amount <> round(m.booked / l.exchange, 8)
-        -- Our own roundings at least, and no more than a panel's rounding to whole units besides.
-        or m.slack - round(0.00000001 * (2 + o.units / 1000.0) / l.exchange, 8) - 0.00000001
-            not between 0 and greatest(abs(m.amount), 1)
+    where (m.order_id between $1 and $2 or m.order_id = any($3)) and (
+        m.order_id <> l.order_id or m.provider <> l.provider
+            or m.amount <> round(m.booked / l.exchange, 8)
+            -- Our own roundings at least, and no more than a panel's rounding to whole units besides.
+            or m.slack - round(0.00000001 * (2 + o.units / 1000.0) / l.exchange, 8) - 0.00000001
+                not between 0 and greatest(abs(m.amount), 1)
+    )
 )
 select name as "name!", count(*) as "violations!", (array_agg('order ' || id order by id))[1:5]
     as "examples!"
