@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::alerts::Alerts;
-use crate::ledger::audit::{Findings, audit};
+use crate::ledger::audit::{Findings, audit_lately, keep_mark};
 use crate::store::{StoreError, alerts, rounds};
 
 /// How often the books are proved.
@@ -16,18 +16,22 @@ const KEEP_DAYS: i64 = 90;
 const ROUND: &str = "audit";
 
 impl Alerts {
-    /// Proves the books, unless that was begun lately; what fails is an alert at the next look. What was found.
+    /// Proves the books, unless that was begun lately; what fails is an alert at the next look.
+    /// What was found.
     pub async fn prove(&self) -> Result<Option<Findings>, StoreError> {
         let now = self.clock.now();
         let every = TimeDelta::from_std(PROVE_EVERY).unwrap_or(TimeDelta::zero());
         if !rounds::begin(&self.store, ROUND, now - every, now).await? {
             return Ok(None);
         }
-        let findings = audit(&self.store, now).await?;
+
+        let findings = audit_lately(&self.store, now).await?;
         let mut tx = self.store.begin().await?;
         rounds::keep_findings(&mut tx, &findings.checks, now).await?;
+        keep_mark(&mut tx, &findings, now).await?;
         rounds::end(&mut tx, ROUND, now).await?;
         tx.commit().await?;
+
         if !findings.hold() {
             complain(&findings);
         }
@@ -38,6 +42,7 @@ impl Alerts {
 
 fn complain(findings: &Findings) {
     let failed = findings.checks.iter().filter(|check| check.violations > 0);
-    let failed: Vec<_> = failed.map(|check| format!("{} ({})", check.name, check.violations)).collect();
-    tracing::error!(failed = %failed.join(", "), "THE BOOKS DO NOT HOLD");
+    let failed = failed.map(|check| format!("{} ({}): {}", check.name, check.violations, check.examples.join(", ")));
+    let failed: Vec<_> = failed.collect();
+    tracing::error!(failed = %failed.join("; "), "THE BOOKS DO NOT HOLD");
 }

@@ -136,7 +136,18 @@ pub async fn resume(tx: &mut Tx, customer: CustomerId) -> Result<bool, StoreErro
 /// Lets a wallet go below zero by so much. `false`: it is further below already.
 pub async fn give_credit(tx: &mut Tx, customer: CustomerId, credit: Money) -> Result<bool, StoreError> {
     let done = sqlx::query!(
-        "update wallet set floor = -$2::numeric where customer_id = $1 and balance >= -$2::numeric",
+        r#"
+        with lowered as (
+            update wallet
+            set floor = -$2::numeric
+            where customer_id = $1 and balance >= -$2::numeric
+            returning customer_id
+        )
+        update customer c
+        set credit = $2
+        from lowered
+        where c.id = lowered.customer_id
+        "#,
         customer.0,
         credit.decimal()
     );

@@ -69,7 +69,8 @@ async fn what_is_parked_leaves_a_panel_that_is_stopped(
         "paused" => pause(&world, "a", true).await,
         "unread" => run(&world.database, "update provider set unread_since = now() where id = 'a'").await.unwrap(),
         _ => {
-            let open = "update provider set breaker = 'open', breaker_until = '2100-01-01' where id = 'a'";
+            let open = "update provider set breaker = 'open', breaker_until = held_until + interval '30 minutes'
+                where id = 'a'";
             run(&world.database, open).await.unwrap();
         }
     }

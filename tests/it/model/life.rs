@@ -334,7 +334,7 @@ impl Life {
                 delete from rung; delete from exchange; delete from cancel_request; delete from leg;
                 delete from request; delete from orders; delete from wallet; delete from api_key;
                 delete from account where kind = 'wallet'; delete from customer;
-                delete from refusal_run; delete from unknown_word; delete from difference;
+                delete from refusal_run; delete from unknown_word; delete from difference; delete from float_move;
                 update dispatch set frozen_at = null;
                 update provider set epoch = 0, holder = null, held_until = null, paused_at = null, breaker = 'shut',
                     breaker_until = null, breaker_at = null, breaker_trips = 0, doubts_in_a_row = 0,
