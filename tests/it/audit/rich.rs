@@ -173,7 +173,7 @@ async fn doubts(s: &Scripted, world: &World) {
     world.pass(4, HOUR).await;
     let mut tx = world.house.store.begin().await.unwrap();
     let found = Finding::Accepted(PanelOrder("777".to_owned()));
-    world.house.delivery.resolve(&mut tx, OrderId(late), &found).await.unwrap();
+    world.house.delivery.resolve(&mut tx, OrderId(late), &found, None).await.unwrap();
     tx.commit().await.unwrap();
     world.pass(1, 10).await;
 }
