@@ -19,6 +19,10 @@ const NAMES: [&str; 7] = ["key", "action", "request_id", "order", "orders", "ref
 /// Those of them that are lists.
 const LISTS: [&str; 2] = ["orders", "refills"];
 
+/// Whatever ends a line for anybody: a panel that counts more lines than were paid delivers more.
+const LINE_ENDS: [char; 10] =
+    ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+
 /// The known parameters of one request; one that was sent empty is not here.
 #[derive(Debug, Default)]
 pub struct Form {
@@ -123,7 +127,8 @@ impl Form {
             self.lines(parameter.name()).map(|lines| (!lines.is_empty()).then_some(Sent::Lines(lines)))
         } else {
             let text = self.scalar(parameter.name());
-            text.map(|text| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).map(Sent::Text))
+            let text = text.map(|text| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()));
+            text.map(|text| text.map(|text| if has_line_end(&text) { Sent::Unreadable } else { Sent::Text(text) }))
         };
         sent.unwrap_or(Some(Sent::Unreadable))
     }
@@ -132,7 +137,7 @@ impl Form {
     fn lines(&self, name: &'static str) -> Result<Vec<String>, Refusal> {
         let texts = self.texts(name)?.iter();
         // The blank between `\r` and `\n` is one of the lines that are dropped.
-        let lines = texts.flat_map(|text| text.split(['\n', '\r'])).map(str::trim).filter(|line| !line.is_empty());
+        let lines = texts.flat_map(|text| text.split(LINE_ENDS)).map(str::trim).filter(|line| !line.is_empty());
         let lines: Vec<String> = lines.take(LINES_MAX + 1).map(str::to_owned).collect();
         if lines.len() > LINES_MAX { Err(Refusal::Unreadable(name)) } else { Ok(lines) }
     }
@@ -145,6 +150,11 @@ impl Form {
             Some(Values::Unreadable) => Err(Refusal::Unreadable(name)),
         }
     }
+}
+
+/// Whether a text is several lines: no link and no name is.
+fn has_line_end(text: &str) -> bool {
+    text.contains(LINE_ENDS)
 }
 
 /// The parameter of that name; lists also as PHP writes them, `name[]` and `name[0]`. Others are ignored.
@@ -214,6 +224,10 @@ mod tests {
     #[case::trimmed(b"comments=+a+b+%0A%09%0A+", &["a b"])]
     #[case::commas_stay(b"comments=a,b", &["a,b"])]
     #[case::none(b"comments=%0A", &[])]
+    #[case::every_line_end(
+        "comments=1\u{2028}2%0B3%0C4\u{85}5\u{2029}6%1C7%1D8%1E9".as_bytes(),
+        &["1", "2", "3", "4", "5", "6", "7", "8", "9"]
+    )]
     fn lines(#[case] body: &[u8], #[case] expected: &[&str]) {
         assert_eq!(read(body).lines("comments").unwrap(), expected);
     }
@@ -295,6 +309,11 @@ mod tests {
         assert_eq!(form.sent(Parameter::Quantity), Some(Sent::Unreadable));
         assert_eq!(form.sent(Parameter::Usernames), Some(Sent::Lines(vec!["a".into(), "b".into()])));
         assert_eq!((form.sent(Parameter::Hashtags), form.sent(Parameter::Media)), (None, None));
+        for link in ["a%0Ab", "a%0Db", "a%0Bb", "a%C2%85b", "a%E2%80%A8b"] {
+            let form = read(format!("link={link}").as_bytes());
+            assert_eq!(form.sent(Parameter::Link), Some(Sent::Unreadable), "{link}");
+        }
+        assert_eq!(read(b"link=%0Aa%0D%0A").sent(Parameter::Link), Some(Sent::Text("a".into())));
     }
 
     proptest! {
@@ -326,7 +345,7 @@ mod tests {
         for name in NAMES.into_iter().chain(Parameter::ALL.map(Parameter::name)) {
             let _ = form.scalar(name);
             for line in form.lines(name).unwrap_or_default() {
-                assert!(!line.is_empty() && line.trim() == line && !line.contains(['\n', '\r', '\0']));
+                assert!(!line.is_empty() && line.trim() == line && !has_line_end(&line) && !line.contains('\0'));
             }
         }
     }
