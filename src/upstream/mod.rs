@@ -19,6 +19,8 @@ mod dialect;
 mod dispatch;
 mod evidence;
 mod failure;
+mod gzip;
+mod listening;
 mod panel;
 pub mod probe;
 mod rest;

@@ -16,7 +16,7 @@ use panelgate::domain::service::{Route, ServiceType};
 use panelgate::domain::wish::Details;
 use panelgate::upstream::{FailureKind, Panel, PanelError, RefillAnswer, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -38,6 +38,10 @@ pub enum Manner {
     Hang,
     /// Reads the whole request and writes this, then closes.
     Write(String),
+    /// The same in bytes.
+    WriteBytes(Vec<u8>),
+    /// Writes this, and then reads the whole request.
+    SpeakFirst(String),
     /// Reads each whole request of a connection and writes this, and keeps the connection.
     Keep(String),
 }
@@ -78,10 +82,17 @@ async fn serve(mut stream: TcpStream, manner: Manner, heard: mpsc::UnboundedSend
     if matches!(manner, Manner::CloseUnread) {
         return;
     }
+    if let Manner::SpeakFirst(text) = &manner {
+        let _ = stream.write_all(text.as_bytes()).await;
+    }
     while let Some(request) = whole_request(&mut stream).await {
         heard.send(request).unwrap();
         match &manner {
-            Manner::CloseUnread | Manner::ReadThenDrop => return,
+            Manner::CloseUnread | Manner::ReadThenDrop | Manner::SpeakFirst(_) => return,
+            Manner::WriteBytes(bytes) => {
+                let _ = stream.write_all(bytes).await;
+                return;
+            }
             Manner::Hang => std::future::pending().await,
             Manner::Write(text) => {
                 let _ = stream.write_all(text.as_bytes()).await;
@@ -152,7 +163,7 @@ fn at(stub: &Stub) -> Panel {
     panel(format!("http://127.0.0.1:{}/api/v2", stub.port), PATIENT_MS)
 }
 
-fn leg() -> LeasedLeg {
+pub fn leg() -> LeasedLeg {
     LeasedLeg {
         leg: LegId(1),
         order: OrderId(1),
@@ -173,16 +184,25 @@ fn leg() -> LeasedLeg {
 }
 
 async fn add(panel: &Panel) -> Evidence {
+    add_leg(panel, &leg()).await
+}
+
+async fn add_leg(panel: &Panel, leg: &LeasedLeg) -> Evidence {
     let slot = panel.slot().await;
-    let evidence = panel.add(slot, &leg(), in_time()).await;
+    let evidence = panel.add(slot, leg, in_time()).await;
     assert!(!evidence.words.contains(KEY) && !evidence.words.contains("s3cret"), "{}", evidence.words);
     evidence
 }
 
 /// Adds once at a panel of this manner; what came of it, and what the panel had read whole.
 pub async fn add_at(manner: Manner) -> (Evidence, Stub, Vec<String>) {
+    add_of(&leg(), manner).await
+}
+
+/// The same for an order of one's own.
+pub async fn add_of(leg: &LeasedLeg, manner: Manner) -> (Evidence, Stub, Vec<String>) {
     let mut stub = Stub::start(manner).await;
-    let evidence = add(&at(&stub)).await;
+    let evidence = add_leg(&at(&stub), leg).await;
     let heard = stub.heard();
     (evidence, stub, heard)
 }
@@ -262,6 +282,59 @@ async fn a_broken_answer_is_a_doubt() {
         assert_eq!((evidence.verdict, evidence.http_status), (Verdict::InDoubt, status), "{text}: {}", evidence.words);
         assert_eq!((heard.len(), stub.connections.load(Ordering::SeqCst)), (1, 1), "{text}");
     }
+}
+
+#[tokio::test]
+async fn what_is_said_before_it_was_asked_is_no_answer() {
+    let refusal = answer("200 OK", r#"{"error":"Bad link"}"#);
+    let (evidence, _, heard) = add_at(Manner::SpeakFirst(refusal.clone())).await;
+    // Nothing left: nothing was bought, and nothing is refused.
+    assert_eq!((evidence.verdict, heard.len()), (Verdict::NeverSent, 0), "{}", evidence.words);
+
+    // Of what is asked by GET as well.
+    let mut stub = Stub::start(Manner::SpeakFirst(refusal)).await;
+    let evidence = add(&asking_by_get(stub.port)).await;
+    assert_eq!((evidence.verdict, stub.heard().len()), (Verdict::NeverSent, 0), "{}", evidence.words);
+}
+
+#[tokio::test]
+async fn an_answer_with_another_behind_it_is_a_doubt() {
+    for (first, second) in [
+        (r#"{"error":"Bad link"}"#, answer("200 OK", r#"{"order":7}"#)),
+        (r#"{"error":"Bad link"}"#, r#"{"order":7}"#.to_owned()),
+        (r#"{"order":7}"#, answer("200 OK", r#"{"error":"Bad link"}"#)),
+    ] {
+        let both = format!("{}{second}", answer("200 OK", first));
+        for manner in [Manner::Write(both.clone()), Manner::Keep(both)] {
+            let (evidence, _, heard) = add_at(manner).await;
+            assert_eq!((evidence.verdict, heard.len()), (Verdict::InDoubt, 1), "{first} {second}");
+        }
+    }
+    let (evidence, ..) = add_at(Manner::Write(answer("200 OK", r#"{"order":7}"#) + "\r\n")).await;
+    assert_eq!(evidence.verdict, Verdict::Accepted(PanelOrder("7".into())), "a line's end too many says nothing");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_packed_is_unpacked() {
+    use std::io::Write;
+
+    let packed = |text: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        let body = encoder.finish().unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
+        [head.into_bytes(), body].concat()
+    };
+    let (evidence, _, heard) = add_at(Manner::WriteBytes(packed(br#"{"order":7}"#))).await;
+    assert_eq!(evidence.verdict, Verdict::Accepted(PanelOrder("7".into())), "{}", evidence.words);
+    assert_eq!(header(heard[0].split_once("\r\n\r\n").unwrap().0, "accept-encoding").as_deref(), Some("identity"));
+    let (evidence, ..) = add_at(Manner::WriteBytes(packed(br#"{"error":"Bad link"}"#))).await;
+    assert_eq!(evidence.verdict, Verdict::Refused(RefusalClass::Link), "{}", evidence.words);
+
+    let huge = format!("{{\"order\":7,\"x\":\"{}\"}}", "x".repeat(64 << 20));
+    let (evidence, ..) = add_at(Manner::WriteBytes(packed(huge.as_bytes()))).await;
+    assert_eq!(evidence.verdict, Verdict::InDoubt, "{}", evidence.words);
+    assert!(evidence.words.contains("longer than"), "{}", evidence.words);
 }
 
 #[tokio::test]
