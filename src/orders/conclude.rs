@@ -17,7 +17,6 @@ use crate::orders::{Delivery, settle, track};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{LockedLeg, Turn, Witness};
 use crate::store::{StoreError, Tx, legs, orders};
-use crate::upstream::unknown_refusal;
 
 /// The longest wait before something that never left is tried again.
 const UNSENT_WAIT_S_MAX: i64 = 60;
@@ -67,7 +66,7 @@ impl Delivery {
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "an answer came for a leg that moved on");
             return taken_after_all(tx, &leg, attempt, said, now).await;
         }
-        let unknown_words = unknown_refusal(said).filter(|_| speaker == Speaker::Panel);
+        let unknown_words = said.unlisted.clone().filter(|_| speaker == Speaker::Panel);
         if is_of_an_earlier_asking(&leg, &said.verdict, speaker) {
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "what came of a first asking tells nothing of the later ones");
             return Ok(());

@@ -13,8 +13,10 @@ mod failed;
 mod notpanel;
 mod paynow;
 mod question;
+mod refused;
 mod rows;
 pub(super) mod signs;
+mod tails;
 mod trace;
 mod words;
 
@@ -100,6 +102,11 @@ impl Catalogue {
 /// The error text of an answer to an `add` that is an error and names no order.
 pub(super) fn complained_of_an_add(text: &str) -> Option<String> {
     added::unknown_complaint(text)
+}
+
+/// Whether a word, in small letters, is one that listed refusals are written in.
+pub(super) fn is_word_of_refusals(word: &str) -> bool {
+    words::is_word_of_refusals(word)
 }
 
 /// Why an answer is not the one that was asked for.
