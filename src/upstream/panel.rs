@@ -320,7 +320,7 @@ impl Panel {
                 // An error is read alike in the answer to whatever could not be placed.
                 self.mind_pace(status, retry_after(&headers), self.tongue.added(&text).refusal);
                 let words = self.redaction.words(&text);
-                match self.tongue.refill(&text) {
+                match self.tongue.refill(&text, order) {
                     Asked::Taken(id) if believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
                     Asked::Refused(text) if believed(status) => RefillAnswer::Refused(self.redaction.words(&text)),
                     Asked::Taken(_) | Asked::Refused(_) | Asked::Unclear => RefillAnswer::Unclear(words),

@@ -173,8 +173,8 @@ impl Tongue {
     }
 
     /// The answer to a refill.
-    pub(super) fn refill(&self, text: &str) -> Asked {
-        asks::refill(text, &self.words)
+    pub(super) fn refill(&self, text: &str, order: &PanelOrder) -> Asked {
+        asks::refill(text, order, &self.words)
     }
 
     /// The answer to the question where refills stand; one row for each, in the order of asking.
