@@ -27,6 +27,9 @@ const UNREACHABLE: &str = "could not be reached; nothing was sent";
 /// How long a leg waits for another order on its link to end.
 pub(super) const ACTIVE_WAIT_H_MAX: i64 = 24;
 
+/// How long it waits at most until it asks again: each asking buys, should the panel's word be wrong.
+const ACTIVE_PAUSE_MAX: TimeDelta = TimeDelta::minutes(30);
+
 /// Whose evidence it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaker {
@@ -158,7 +161,12 @@ impl Delivery {
                 tracing::warn!(order = %leg.order, provider = %settings.id, class = class.word(), "an order waits for its panel");
                 park(tx, leg, class, again, now).await
             }
-            RefusalClass::Active if !waited_long => park(tx, leg, class, again, now).await,
+            RefusalClass::Active if !waited_long => {
+                // As long again as it waited so far: about fifty askings in a day, and not fifteen hundred.
+                let waited = leg.parked.filter(|(of, _)| *of == class).map(|(_, since)| now - since);
+                let pause = waited.unwrap_or_default().min(ACTIVE_PAUSE_MAX);
+                park(tx, leg, class, again.max(now + pause), now).await
+            }
             RefusalClass::Active | RefusalClass::Service => {
                 if self.by_next_route(tx, leg, why, now).await? {
                     return Ok(());
