@@ -1,9 +1,10 @@
 //! What an order itself sent, cut out of what its panel answers.
 //!
-//! Panels quote what they were asked: in front of an error, in a query that failed, as a field beside it. Those words are
-//! the customer's, who may write anything: a link that reads like a refusal must refuse nothing. They are found however
-//! the panel spells them (escaped for a page, an address or a text, in other letters, cut short at either end), and what
-//! is cut for being like them by chance costs a doubt, never an order.
+//! Panels quote what they were asked: in front of an error, in a query that failed, as a field
+//! beside it. Those words are the customer's, who may write anything: a link that reads like a
+//! refusal must refuse nothing. They are found however the panel spells them (escaped for a page,
+//! an address or a text, in other letters, cut short at either end), and what is cut for being like
+//! them by chance costs a doubt, never an order.
 
 use std::borrow::Cow;
 use std::cell::LazyCell;
@@ -16,7 +17,8 @@ use crate::domain::wish::Detail;
 use crate::upstream::dialect::is_word_of_refusals;
 use crate::upstream::scalar::order_id;
 
-/// What stands where the order's own words stood. No listed text has it, so what is left round it joins to none.
+/// What stands where the order's own words stood. No listed text has it, so what is left round it
+/// joins to none.
 const MARK: &str = "…";
 
 /// So many letters and digits on end that the order sent too are the order's.
@@ -96,7 +98,8 @@ fn is_id(name: &str, token: &str) -> bool {
     is_number || (names_an_id && is_shaped())
 }
 
-/// What one order sent, as it is looked for: twice, the second time without what is not ASCII, for panels drop it.
+/// What one order sent, as it is looked for: twice, the second time without what is not ASCII, for
+/// panels drop it.
 struct OwnWords {
     any: Letters,
     ascii: Letters,
@@ -136,7 +139,9 @@ impl OwnWords {
                 Detail::Text(text) => own.add(text),
                 Detail::Lines(lines) => {
                     own.add(&lines.join("\n"));
-                    lines.iter().for_each(|line| own.add_line(line));
+                    for line in lines {
+                        own.add_line(line);
+                    }
                 }
             }
         }

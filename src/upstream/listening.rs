@@ -1,7 +1,9 @@
-//! A connection on which is noted whether the other side spoke before it was asked: that is no answer to us.
+//! A connection on which is noted whether the other side spoke before it was asked: that is no
+//! answer to us.
 //!
-//! HTTP hides it. Whatever stands in the socket when the request has left counts as its answer there, and a panel, or what
-//! stands in front of it, may say no to nothing and then take the order in.
+//! HTTP hides it. Whatever stands in the socket when the request has left counts as its answer
+//! there, and a panel, or what stands in front of it, may say no to nothing and then take the order
+//! in.
 
 use std::io;
 use std::pin::Pin;

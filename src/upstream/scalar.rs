@@ -238,11 +238,11 @@ fn has_shape_of_a_name(folded: &str) -> bool {
     let rest_is_number = folded[first_letters.len()..].bytes().all(|byte| !byte.is_ascii_alphabetic());
     let is_code = CODE_BEGINNINGS.contains(&first_letters) && rest_is_number;
 
-    let is_ulid = folded.len() == ULID_LENGTH && folded.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_of_letters = folded.len() == ULID_LENGTH && folded.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let plain: String = folded.split('-').collect();
     let is_uuid = plain.len() == UUID_DIGITS && plain.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_named = ORDER_BEGINNINGS.iter().any(|begins| folded.starts_with(begins));
-    is_named || is_ulid || is_uuid || (digits >= NAME_DIGITS_MIN && !is_code)
+    is_named || is_of_letters || is_uuid || (digits >= NAME_DIGITS_MIN && !is_code)
 }
 
 /// Whether two ids are one: what differs in noughts in front of a number differs in writing.

@@ -74,6 +74,7 @@ mod settlement;
 mod shapes;
 mod shrunk;
 mod simulator;
+mod spoken;
 mod table;
 mod tongues;
 mod treasury;

@@ -121,7 +121,7 @@ async fn whole_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-fn header(head: &str, name: &str) -> Option<String> {
+pub fn header(head: &str, name: &str) -> Option<String> {
     let mut lines = head.lines().filter_map(|line| line.split_once(':'));
     lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
 }
@@ -285,59 +285,6 @@ async fn a_broken_answer_is_a_doubt() {
 }
 
 #[tokio::test]
-async fn what_is_said_before_it_was_asked_is_no_answer() {
-    let refusal = answer("200 OK", r#"{"error":"Bad link"}"#);
-    let (evidence, _, heard) = add_at(Manner::SpeakFirst(refusal.clone())).await;
-    // Nothing left: nothing was bought, and nothing is refused.
-    assert_eq!((evidence.verdict, heard.len()), (Verdict::NeverSent, 0), "{}", evidence.words);
-
-    // Of what is asked by GET as well.
-    let mut stub = Stub::start(Manner::SpeakFirst(refusal)).await;
-    let evidence = add(&asking_by_get(stub.port)).await;
-    assert_eq!((evidence.verdict, stub.heard().len()), (Verdict::NeverSent, 0), "{}", evidence.words);
-}
-
-#[tokio::test]
-async fn an_answer_with_another_behind_it_is_a_doubt() {
-    for (first, second) in [
-        (r#"{"error":"Bad link"}"#, answer("200 OK", r#"{"order":7}"#)),
-        (r#"{"error":"Bad link"}"#, r#"{"order":7}"#.to_owned()),
-        (r#"{"order":7}"#, answer("200 OK", r#"{"error":"Bad link"}"#)),
-    ] {
-        let both = format!("{}{second}", answer("200 OK", first));
-        for manner in [Manner::Write(both.clone()), Manner::Keep(both)] {
-            let (evidence, _, heard) = add_at(manner).await;
-            assert_eq!((evidence.verdict, heard.len()), (Verdict::InDoubt, 1), "{first} {second}");
-        }
-    }
-    let (evidence, ..) = add_at(Manner::Write(answer("200 OK", r#"{"order":7}"#) + "\r\n")).await;
-    assert_eq!(evidence.verdict, Verdict::Accepted(PanelOrder("7".into())), "a line's end too many says nothing");
-}
-
-#[tokio::test]
-async fn an_answer_that_comes_packed_is_unpacked() {
-    use std::io::Write;
-
-    let packed = |text: &[u8]| {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(text).unwrap();
-        let body = encoder.finish().unwrap();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
-        [head.into_bytes(), body].concat()
-    };
-    let (evidence, _, heard) = add_at(Manner::WriteBytes(packed(br#"{"order":7}"#))).await;
-    assert_eq!(evidence.verdict, Verdict::Accepted(PanelOrder("7".into())), "{}", evidence.words);
-    assert_eq!(header(heard[0].split_once("\r\n\r\n").unwrap().0, "accept-encoding").as_deref(), Some("identity"));
-    let (evidence, ..) = add_at(Manner::WriteBytes(packed(br#"{"error":"Bad link"}"#))).await;
-    assert_eq!(evidence.verdict, Verdict::Refused(RefusalClass::Link), "{}", evidence.words);
-
-    let huge = format!("{{\"order\":7,\"x\":\"{}\"}}", "x".repeat(64 << 20));
-    let (evidence, ..) = add_at(Manner::WriteBytes(packed(huge.as_bytes()))).await;
-    assert_eq!(evidence.verdict, Verdict::InDoubt, "{}", evidence.words);
-    assert!(evidence.words.contains("longer than"), "{}", evidence.words);
-}
-
-#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let mut target = Stub::start(Manner::Write(answer("200 OK", r#"{"order":1}"#))).await;
     let location = format!("Temporary Redirect\r\nLocation: http://127.0.0.1:{}/", target.port);
@@ -484,6 +431,13 @@ async fn settings_that_cannot_work_are_refused() {
 fn asking_by_get(port: u16) -> Panel {
     let url = format!("http://127.0.0.1:{port}/api/v2?lang=en");
     Panel::new(ProviderSettings { method: AskMethod::Get, ..settings(url, PATIENT_MS) }, KEY.into()).unwrap()
+}
+
+/// Adds once by GET at a panel of this manner.
+pub async fn add_by_get(manner: Manner) -> (Evidence, Vec<String>) {
+    let mut stub = Stub::start(manner).await;
+    let evidence = add(&asking_by_get(stub.port)).await;
+    (evidence, stub.heard())
 }
 
 #[tokio::test]

@@ -58,9 +58,8 @@ pub(super) fn refill(text: &str, asked: &PanelOrder, own: &Words) -> Asked {
     match (found, refused) {
         (Some(id), None) if !failed => Asked::Taken(Some(PanelRefill(id))),
         (None, Some(text)) if proof.class_of(&fields, &text).is_some() => Asked::Refused(text),
-        (None, Some(_)) => Asked::Unclear,
         (None, None) if says_yes(&fields) && !failed => Asked::Taken(None),
-        (Some(_), _) | (None, None) => Asked::Unclear,
+        (Some(_), _) | (None, Some(_) | None) => Asked::Unclear,
     }
 }
 
@@ -175,8 +174,8 @@ fn cancel_row(fields: &Fields<'_>) -> CancelRow {
 
 /// Rows by the id that each names; of two that differ neither is believed.
 fn named<'a>(rows: Vec<&'a RawValue>, names: &[&str]) -> BTreeMap<String, &'a RawValue> {
-    let named = rows.into_iter().filter_map(|raw| Some((Fields::read(raw.get())?.first(names, id)?, raw)));
-    unambiguous(named)
+    let by_id = rows.into_iter().filter_map(|raw| Some((Fields::read(raw.get())?.first(names, id)?, raw)));
+    unambiguous(by_id)
 }
 
 /// Rows under keys, without those that stand twice and differ.

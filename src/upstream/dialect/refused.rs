@@ -1,7 +1,8 @@
-//! Whether an answer says no and nothing else: every text in it, every field, each time a name stands there.
+//! Whether an answer says no and nothing else: every text in it, every field, each time a name
+//! stands there.
 //!
-//! A listed text beside anything that may be an order's, or beside a text that nobody listed, proves nothing: the one may
-//! be what the panel thinks of the customer, and the other what it did.
+//! A listed text beside anything that may be an order's, or beside a text that nobody listed,
+//! proves nothing: the one may be what the panel thinks of the customer, and the other what it did.
 
 use serde_json::value::RawValue;
 
@@ -12,7 +13,8 @@ use crate::upstream::dialect::tails::{is_harmless, speaks_of_an_order};
 use crate::upstream::dialect::trace::{folded, holds_anything};
 use crate::upstream::scalar::{Fields, Scalar, amount, items, order_id, scalar};
 
-/// Fields that are no order's whatever number they hold: limits, money, what was asked, how the call went; folded.
+/// Fields that are no order's whatever number they hold: limits, money, what was asked, how the
+/// call went; folded.
 const HARMLESS_NAMES: [&str; 64] = [
     "min",
     "max",

@@ -82,8 +82,8 @@ pub(super) fn unambiguous<'a>(rows: impl Iterator<Item = (String, &'a RawValue)>
 
 /// Whether a row names another than was asked about, under any of these names.
 pub(super) fn names_another(fields: &Fields<'_>, names: &[&str], asked: &str) -> bool {
-    let named = fields.every().filter(|(name, _)| names.contains(name));
-    named.filter_map(|(_, raw)| id(raw)).any(|named| !is_same_id(&named, asked))
+    let mut ids = fields.every().filter(|(name, _)| names.contains(name)).filter_map(|(_, raw)| id(raw));
+    ids.any(|of| !is_same_id(&of, asked))
 }
 
 /// What stands under an order's id: languages that number their rows put others' there.

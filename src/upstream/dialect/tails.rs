@@ -1,7 +1,8 @@
 //! What may stand behind a listed beginning of an error text, and leave it a refusal.
 //!
-//! A list of what is harmless and not of what harms: `Insufficient balance: on hold until you top up` is as good as an
-//! order, and nobody knows all the ways to say so. A word too few here costs a doubt.
+//! A list of what is harmless and not of what harms: `Insufficient balance: on hold until you top
+//! up` is as good as an order, and nobody knows all the ways to say so. A word too few here costs a
+//! doubt.
 
 use crate::domain::provider::RefusalClass;
 
@@ -82,7 +83,8 @@ pub(super) fn speaks_of_an_order(folded: &str) -> bool {
     OF_AN_ORDER.iter().any(|part| folded.contains(part))
 }
 
-/// Whether a text has such words and numbers and nothing else. A sign in front of a number makes it a name.
+/// Whether a text has such words and numbers and nothing else. A sign in front of a number makes it
+/// a name.
 fn are_words_of(text: &str, lists: &[&str]) -> bool {
     let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let is_listed = |word: &str| lists.iter().any(|list| list.split(' ').any(|known| known == word));
