@@ -86,7 +86,7 @@ async fn what_an_order_sent_decides_nothing_however_it_is_quoted() {
 
 /// The stand-ins of the second table, with what they stand for.
 fn spelled(sent: &str) -> [(&'static str, String); 5] {
-    let escaped: String = sent.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    let escaped = sent.encode_utf16().fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}"));
     let form: String = form_urlencoded::byte_serialize(sent.as_bytes()).collect();
     let html = sent.replace('&', "&amp;").replace(' ', "&#32;").replace('/', "&#x2F;");
     let cut: String = sent.chars().take(20).collect();
