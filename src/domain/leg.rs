@@ -154,4 +154,13 @@ pub struct Evidence {
     pub http_status: Option<u16>,
     /// The answer as it came, or what failed, in words; capped, without keys.
     pub words: String,
+    /// The error text of an answer that is a whole refusal in words that nobody listed, without what the order sent.
+    pub unlisted: Option<String>,
+}
+
+impl Evidence {
+    /// What is known where no answer could be read.
+    pub fn without_answer(verdict: Verdict, words: String) -> Self {
+        Self { verdict, http_status: None, words, unlisted: None }
+    }
 }

@@ -15,6 +15,14 @@ pub const TEXT_BYTES_MAX: usize = 2_048;
 pub const REQUEST_ID_CHARS_MAX: usize = 128;
 /// The most lines in `comments` and its kin.
 pub const LINES_MAX: usize = 5_000;
+/// Whatever ends a line for anybody: a panel that counts more lines than were paid delivers more.
+pub const LINE_ENDS: [char; 10] =
+    ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+
+/// Whether a character has no place in a text of one line.
+pub fn breaks_a_line(c: char) -> bool {
+    c.is_control() || LINE_ENDS.contains(&c)
+}
 
 /// A parameter that says what is wished for, by its v2 name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -18,7 +18,6 @@ use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{LockedLeg, Turn};
 use crate::store::panel_orders::Witness;
 use crate::store::{StoreError, Tx, legs, orders};
-use crate::upstream::unknown_refusal;
 
 /// The longest wait before something that never left is tried again.
 const UNSENT_WAIT_S_MAX: i64 = 60;
@@ -28,6 +27,9 @@ const UNSENT_BEFORE_REROUTE: i32 = 3;
 const UNREACHABLE: &str = "could not be reached; nothing was sent";
 /// How long a leg waits for another order on its link to end.
 pub(super) const ACTIVE_WAIT_H_MAX: i64 = 24;
+
+/// How long it waits at most until it asks again: each asking buys, should the panel's word be wrong.
+const ACTIVE_PAUSE_MAX: TimeDelta = TimeDelta::minutes(30);
 
 /// Whose evidence it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +70,7 @@ impl Delivery {
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "an answer came for a leg that moved on");
             return taken_after_all(tx, &leg, attempt, said, now).await;
         }
-        let unknown_words = unknown_refusal(said).filter(|_| speaker == Speaker::Panel);
+        let unknown_words = said.unlisted.clone().filter(|_| speaker == Speaker::Panel);
         if is_of_an_earlier_asking(&leg, &said.verdict, speaker) {
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "what came of a first asking tells nothing of the later ones");
             return Ok(());
@@ -160,7 +162,12 @@ impl Delivery {
                 tracing::warn!(order = %leg.order, provider = %settings.id, class = class.word(), "an order waits for its panel");
                 park(tx, leg, class, again, now).await
             }
-            RefusalClass::Active if !waited_long => park(tx, leg, class, again, now).await,
+            RefusalClass::Active if !waited_long => {
+                // As long again as it waited so far: about fifty askings in a day, and not fifteen hundred.
+                let waited = leg.parked.filter(|(of, _)| *of == class).map(|(_, since)| now - since);
+                let pause = waited.unwrap_or_default().min(ACTIVE_PAUSE_MAX);
+                park(tx, leg, class, again.max(now + pause), now).await
+            }
             RefusalClass::Active | RefusalClass::Service => {
                 if self.by_next_route(tx, leg, why, now).await? {
                     return Ok(());

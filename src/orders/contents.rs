@@ -3,7 +3,7 @@
 use crate::catalog::Sold;
 use crate::domain::refusal::Refusal;
 use crate::domain::service::Counted;
-use crate::domain::wish::{Detail, Details, LINES_MAX, Parameter, TEXT_BYTES_MAX, Wish};
+use crate::domain::wish::{Detail, Details, LINES_MAX, Parameter, TEXT_BYTES_MAX, Wish, breaks_a_line};
 
 /// The most digits of a poll's answer.
 const ANSWER_DIGITS_MAX: usize = 9;
@@ -74,7 +74,7 @@ fn is_readable(parameter: Parameter, text: &str) -> bool {
         | Parameter::Keywords
         | Parameter::Country
         | Parameter::GoogleKeyword
-        | Parameter::ReferringUrl => text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control),
+        | Parameter::ReferringUrl => text.len() <= TEXT_BYTES_MAX && !text.chars().any(breaks_a_line),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::customer::Caller;
 use crate::domain::id::{OrderId, PublicId, ServiceId};
 use crate::domain::order::{Placed, Placement, Quote, Request};
 use crate::domain::refusal::Refusal;
-use crate::domain::wish::{LINK_BYTES_MAX, Parameter, REQUEST_ID_CHARS_MAX, Wish};
+use crate::domain::wish::{LINK_BYTES_MAX, Parameter, REQUEST_ID_CHARS_MAX, Wish, breaks_a_line};
 use crate::orders::reroute::{self, Sale, Sight};
 use crate::orders::{Orders, contents};
 use crate::pricing;
@@ -119,7 +119,7 @@ fn link(link: Option<&str>) -> Result<String, Refusal> {
     if link.len() > LINK_BYTES_MAX {
         return Err(Refusal::Unreadable("link"));
     }
-    if link.chars().any(char::is_control) {
+    if link.chars().any(breaks_a_line) {
         return Err(Refusal::BadLink);
     }
     Ok(link.to_owned())

@@ -19,7 +19,7 @@ use crate::domain::wish::Details;
 use crate::ledger;
 use crate::store::proofs::{self, Asking};
 use crate::store::{Store, StoreError, customers};
-use crate::upstream::{Panel, unknown_refusal};
+use crate::upstream::Panel;
 
 /// What is to be bought for it, and by whom.
 #[derive(Clone, Debug)]
@@ -146,7 +146,7 @@ fn judged(heard: Heard) -> Proof {
     let bought = u8::try_from(bought.len()).unwrap_or(u8::MAX);
 
     let tells_another = retold == Retold::OfAnother;
-    let is_whole_refusal = unknown_refusal(&again).is_some();
+    let is_whole_refusal = again.unlisted.is_some();
     let outcome = match &again.verdict {
         Verdict::Accepted(_) if first != second => Outcome::NotHonoured,
         Verdict::Accepted(_) if other.is_some() && other != first => Outcome::Honoured,

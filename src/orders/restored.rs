@@ -66,7 +66,7 @@ async fn doubt(tx: &mut Tx, leg: LegId, now: Instant) -> Result<(), StoreError> 
     let leg = legs::lock(tx, leg).await?;
     if leg.state == LegState::Sending {
         let words = "the gateway that asked went on without this copy; what it was told is not known here".to_owned();
-        let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words };
+        let said = Evidence::without_answer(Verdict::InDoubt, words);
         legs::record(tx, leg.id, leg.attempt, &said, now).await?;
     }
     conclude::in_doubt(tx, &leg, REASON, now).await

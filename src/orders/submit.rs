@@ -112,11 +112,8 @@ impl Delivery {
     }
 
     async fn doubt(&self, settings: &ProviderSettings, leg: LegId, attempt: i32) -> Result<(), StoreError> {
-        let said = Evidence {
-            verdict: Verdict::InDoubt,
-            http_status: None,
-            words: "no answer was written down: the sender ended, or waited longer than it may".to_owned(),
-        };
+        let words = "no answer was written down: the sender ended, or waited longer than it may".to_owned();
+        let said = Evidence::without_answer(Verdict::InDoubt, words);
         tracing::warn!(%leg, attempt, provider = %settings.id, "a leg without an answer is in doubt");
         self.write_down(settings, leg, attempt, &said, Speaker::Nobody).await
     }
@@ -141,7 +138,7 @@ impl Conclusions {
 
 fn unsent() -> Evidence {
     let words = "the intent to send was not acknowledged by the database, so nothing was sent".to_owned();
-    Evidence { verdict: Verdict::NeverSent, http_status: None, words }
+    Evidence::without_answer(Verdict::NeverSent, words)
 }
 
 /// Sent before this moment and still unanswered is too late.

@@ -9,6 +9,8 @@
 //!   │ had only before            │ every write asks the  │ what is not acknowledged by the deadline is dropped
 //!   │ the deadline               │ deadline once more    │ with the connection, while the process is stopped too
 //! ```
+//! Whoever speaks before the request has left, or goes on behind the answer, has not answered it: that is a doubt.
+//!
 //! Each such request has a connection of its own. Panels close those that rest after some seconds, and a request that
 //! meets a closing connection is a doubt; and what a connection may still send is then this request's alone.
 
@@ -18,15 +20,18 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT,
+};
 use http::{HeaderValue, Method, Request, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, Parts};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -39,7 +44,13 @@ use tower::ServiceExt;
 
 use crate::domain::clock::Deadline;
 use crate::domain::provider::AskMethod;
+use crate::upstream::gzip::unpacked;
+use crate::upstream::listening::{Listening, is_blank};
 use crate::upstream::wire::{CAUSES_MAX, CONNECT_TIMEOUT, Heard, OUR_NAME, Patience, in_one_line};
+
+/// How long it is listened for words that nobody asked for, before a request and behind its answer.
+const LISTEN_MIN: Duration = Duration::from_millis(1);
+const LISTEN_MAX: Duration = Duration::from_millis(50);
 
 /// The way by which a panel is sent what changes something there.
 #[derive(Debug)]
@@ -103,6 +114,7 @@ impl Dispatch {
             .header(HOST, authority)
             .header(USER_AGENT, HeaderValue::from_static(OUR_NAME))
             .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .header(CONNECTION, HeaderValue::from_static("close"));
         let request = match self.method {
             AskMethod::Post => {
@@ -119,6 +131,7 @@ impl Dispatch {
         }
 
         // A name, a connection and a handshake may each take long: together they get this much.
+        let begun = Instant::now();
         let connected = tokio::time::timeout(CONNECT_TIMEOUT.min(leave_by.left()), self.connect(leave_by)).await;
         let Connected { stream, answered } = match connected {
             Ok(Ok(connected)) => connected,
@@ -126,7 +139,15 @@ impl Dispatch {
             Err(_) => return Heard::NeverSent { words: format!("no connection within {CONNECT_TIMEOUT:?}") },
         };
 
-        let (mut sender, connection) = match http1::handshake(TokioIo::new(stream)).await {
+        // Words that are on their way already need about as long as the connection did.
+        let pause = begun.elapsed().clamp(LISTEN_MIN, LISTEN_MAX);
+        let mut stream = Listening::new(stream);
+        let spoke_first = stream.spoke_first();
+        if stream.says_something(pause).await {
+            return Heard::answered_too_soon();
+        }
+
+        let (mut sender, mut connection) = match http1::handshake(TokioIo::new(stream)).await {
             Ok(both) => both,
             Err(error) => return Heard::NeverSent { words: in_one_line(&error) },
         };
@@ -140,16 +161,28 @@ impl Dispatch {
             let (head, body) = response.into_parts();
             read(head.status.as_u16(), head.headers, body, answer_bytes_max).await
         });
-        let heard = match select(talk, pin!(connection)).await {
+        let heard = match select(talk, &mut connection).await {
             Either::Left((heard, _)) => heard,
             // It has read all that will come; what of it was not looked at yet is still there.
             Either::Right((_, talk)) => talk.await,
         };
+        let Heard::Answer { status, body, headers } = heard else { return heard };
 
-        if matches!(heard, Heard::Answer { .. }) {
+        let Parts { io, read_buf, .. } = connection.into_parts();
+        let mut stream = io.into_inner();
+        let why = if spoke_first.load(Ordering::Relaxed) {
+            "the answer began before the whole request had left"
+        } else if !is_blank(&read_buf) || stream.says_something(pause).await {
+            "more than one answer came"
+        } else {
             answered.store(true, Ordering::Relaxed);
-        }
-        heard
+            return match unpacked(&headers, body, answer_bytes_max) {
+                Ok(body) => Heard::Answer { status, body, headers },
+                Err(words) => Heard::Lost { status: Some(status), part: Vec::new(), words },
+            };
+        };
+        // Which of them is the answer to this request, nobody knows.
+        Heard::Lost { status: Some(status), part: body, words: why.to_owned() }
     }
 
     async fn connect(&self, leave_by: Deadline) -> Result<Connected, String> {

@@ -6,6 +6,7 @@
 //!    ├─ dialect: Ask → form                                   pure
 //!    ├─ wire: one question, and proof of whether a byte left
 //!    ├─ dispatch: one order, refill or cancel, which leaves before its deadline or never
+//!    ├─ echo: an answer without the words of its own order    pure
 //!    ├─ dialect: text → what was said                         pure
 //!    └─ classify: status + what was said → verdict            pure
 //! ```
@@ -17,8 +18,11 @@ mod authorities;
 mod classify;
 mod dialect;
 mod dispatch;
+mod echo;
 mod evidence;
 mod failure;
+mod gzip;
+mod listening;
 mod panel;
 pub mod probe;
 mod rest;
@@ -34,4 +38,3 @@ pub use failure::{Failure, FailureKind, PanelError, Whose};
 pub use panel::Panel;
 pub use roll::{Listed, Roll};
 pub use stack::Slot;
-pub use unlisted::unknown_refusal;

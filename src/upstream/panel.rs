@@ -23,10 +23,12 @@ use crate::routing::calls::{Asked as Purpose, Calls, Told, is_slow};
 use crate::upstream::answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
 use crate::upstream::classify::{believed, retold, verdict};
 use crate::upstream::dialect::{Ask, Asked, Complaint, Tongue};
+use crate::upstream::echo::cut_own_words;
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
 use crate::upstream::rest::named_wait;
 use crate::upstream::stack::{Slot, Stack};
+use crate::upstream::unlisted::unlisted;
 use crate::upstream::wire::{Heard, Patience, Wire};
 
 use browse::Browsed;
@@ -246,18 +248,27 @@ impl Panel {
     async fn added(&self, slot: Slot, leg: &LeasedLeg, leave_by: Deadline) -> (Evidence, bool) {
         let call = Call::of_change(Ask::Add(leg), self.settings.add_timeout(), leave_by);
         let Timed { heard, slow, tried } = self.call(&slot, call).await;
-        let (verdict, http_status, words, of_another) = match heard {
+        let mut of_another = false;
+        let evidence = match heard {
             Heard::Answer { status, body, headers } => {
                 let text = String::from_utf8_lossy(&body);
-                let added = self.tongue.added(&text);
+                // What the order itself sent is the customer's word, and decides nothing.
+                let said = cut_own_words(&text, leg);
+                let added = self.tongue.added(&said);
+
                 self.mind_pace(status, retry_after(&headers), added.refusal);
-                let of_another = added.id.is_none() && self.tongue.is_of_another(&added);
-                (verdict(status, added), Some(status), self.redaction.words(&text), of_another)
+                of_another = added.id.is_none() && self.tongue.is_of_another(&added);
+                let verdict = verdict(status, added);
+                let unlisted = unlisted(&verdict, status, &said).map(|text| self.redaction.words(&text));
+                Evidence { verdict, http_status: Some(status), words: self.redaction.words(&text), unlisted }
             }
-            Heard::NeverSent { words } => (Verdict::NeverSent, None, self.redaction.words(&words), false),
-            Heard::Lost { status, part, words } => (Verdict::InDoubt, status, self.lost_words(&words, &part), false),
+            Heard::NeverSent { words } => Evidence::without_answer(Verdict::NeverSent, self.redaction.words(&words)),
+            Heard::Lost { status, part, words } => {
+                let words = self.lost_words(&words, &part);
+                Evidence { http_status: status, ..Evidence::without_answer(Verdict::InDoubt, words) }
+            }
         };
-        let told = match verdict {
+        let told = match evidence.verdict {
             Verdict::Refused(RefusalClass::RateLimit) | Verdict::InDoubt => Told::Nothing,
             Verdict::Accepted(_) => Told::Works,
             Verdict::Refused(_) => Told::Speaks,
@@ -265,7 +276,7 @@ impl Panel {
             Verdict::NeverSent => Told::Nothing,
         };
         self.count(Purpose::Order, told, slow);
-        (Evidence { verdict, http_status, words }, of_another)
+        (evidence, of_another)
     }
 
     /// Asks where orders stand, at most `status_batch_max` of them; each gets a row, in the order of asking.
@@ -309,7 +320,7 @@ impl Panel {
                 // An error is read alike in the answer to whatever could not be placed.
                 self.mind_pace(status, retry_after(&headers), self.tongue.added(&text).refusal);
                 let words = self.redaction.words(&text);
-                match self.tongue.refill(&text) {
+                match self.tongue.refill(&text, order) {
                     Asked::Taken(id) if believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
                     Asked::Refused(text) if believed(status) => RefillAnswer::Refused(self.redaction.words(&text)),
                     Asked::Taken(_) | Asked::Refused(_) | Asked::Unclear => RefillAnswer::Unclear(words),

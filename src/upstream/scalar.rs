@@ -24,6 +24,17 @@ const NAME_BYTES_MAX: usize = 64;
 const WORD_LETTERS_MIN: usize = 5;
 const WORD_DIGITS_MAX: usize = 3;
 
+/// So many digits make a name of a word, where it is none of these: codes of errors have fewer, or begin so.
+const NAME_DIGITS_MIN: usize = 4;
+const CODE_BEGINNINGS: [&str; 9] = ["e", "err", "errno", "sql", "sqlstate", "code", "http", "php", "line"];
+
+/// How names of orders begin that may be short.
+const ORDER_BEGINNINGS: [&str; 4] = ["ord_", "ord-", "order_", "order-"];
+
+/// A ULID's letters, and a UUID's.
+const ULID_LENGTH: usize = 26;
+const UUID_DIGITS: usize = 32;
+
 /// How names of months begin, folded; a `t` would part them from a day.
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oc", "nov", "dec"];
 
@@ -201,9 +212,11 @@ pub(super) fn placed_id(raw: &RawValue) -> Option<String> {
 }
 
 /// An id of an order that was just placed: digits, or as [`placed_id`] and nothing that is a word with a number behind
-/// it, a version, a date or a piece of another language.
+/// it, a version, a date or a piece of another language. Noughts in front are no panel's: `04242` would be another order
+/// to us than `4242`, and the same to the panel.
 pub(super) fn order_id(raw: &RawValue) -> Option<String> {
-    placed_id(raw).filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()) || is_order_name(id))
+    let is_number = |id: &str| id.bytes().all(|byte| byte.is_ascii_digit());
+    placed_id(raw).filter(|id| if is_number(id) { !id.starts_with('0') } else { is_order_name(id) })
 }
 
 fn is_order_name(id: &str) -> bool {
@@ -214,7 +227,31 @@ fn is_order_name(id: &str) -> bool {
     let is_word = digits <= WORD_DIGITS_MAX && runs.map(str::len).any(|letters| letters >= WORD_LETTERS_MIN);
     let is_version = folded.strip_prefix('v').is_some_and(|rest| !rest.bytes().any(|byte| byte.is_ascii_alphabetic()));
     let is_code = folded.starts_with("0x") || folded.starts_with("http");
-    is_plain && id.len() <= NAME_BYTES_MAX && !is_word && !is_version && !is_code && !is_date(&folded)
+    let is_shaped = is_plain && id.len() <= NAME_BYTES_MAX && has_shape_of_a_name(&folded);
+    is_shaped && !is_word && !is_version && !is_code && !is_date(&folded)
+}
+
+/// Whether a word, folded, has a shape that no code of an error has.
+fn has_shape_of_a_name(folded: &str) -> bool {
+    let digits = folded.bytes().filter(u8::is_ascii_digit).count();
+    let first_letters = folded.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let rest_is_number = folded[first_letters.len()..].bytes().all(|byte| !byte.is_ascii_alphabetic());
+    let is_code = CODE_BEGINNINGS.contains(&first_letters) && rest_is_number;
+
+    let is_of_letters = folded.len() == ULID_LENGTH && folded.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let plain: String = folded.split('-').collect();
+    let is_uuid = plain.len() == UUID_DIGITS && plain.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_named = ORDER_BEGINNINGS.iter().any(|begins| folded.starts_with(begins));
+    is_named || is_of_letters || is_uuid || (digits >= NAME_DIGITS_MIN && !is_code)
+}
+
+/// Whether two ids are one: what differs in noughts in front of a number differs in writing.
+pub(super) fn is_same_id(one: &str, other: &str) -> bool {
+    let plain = |id: &str| -> String {
+        let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { id.trim_start_matches('0').to_owned() } else { id.to_owned() }
+    };
+    plain(one) == plain(other)
 }
 
 /// `2026-11-30`, `30_11_2026`, `30-nov-2026`, `20261130t101500`, with a time behind it or without.

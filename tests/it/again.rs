@@ -41,7 +41,7 @@ async fn never_arrived(world: &World, named: bool) -> i32 {
     let name = panel.request_id(&leg).filter(|_| named);
     let asked = store::Asked { request_id: name.as_deref(), ..store::Asked::default() };
     assert!(store::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
-    let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
+    let said = Evidence::without_answer(Verdict::InDoubt, "lost".to_owned());
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order
 }

@@ -70,7 +70,7 @@ async fn asked_again_and_lost(world: &World) {
 }
 
 fn evidence(verdict: Verdict) -> Evidence {
-    Evidence { verdict, http_status: None, words: "late".to_owned() }
+    Evidence::without_answer(verdict, "late".to_owned())
 }
 
 #[rstest]

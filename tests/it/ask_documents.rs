@@ -147,7 +147,7 @@ async fn seed_003_refills_one_and_many_and_where_they_stand() {
     world.work().await;
     world.pass(1, 10).await;
     told.push(ask(&[("action", "refill_status"), ("refill", "1")]).await);
-    panel.change(|script| script.refill = r#"{"error":"Too early"}"#.to_owned());
+    panel.change(|script| script.refill = r#"{"error":"Incorrect order ID"}"#.to_owned());
     assert_eq!(ask(&[("action", "refill"), ("order", "2")]).await, r#"200 {"refill":"2"}"#);
     world.work().await;
     told.push(ask(&[("action", "refill_status"), ("refills", "1,2,3")]).await);

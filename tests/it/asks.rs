@@ -230,7 +230,8 @@ async fn a_refill_whose_answer_is_lost_is_never_sent_again_and_ends_rejected() {
 #[tokio::test]
 async fn a_refill_that_the_panel_refuses_is_rejected() {
     let panel = Scripted::saying(r#"{"charge":"0.09","status":"Completed","remains":"0"}"#).await;
-    panel.change(|script| script.refill = r#"{"error":"Too early"}"#.to_owned());
+    let no = r#"{"error":"Refill only available for completed or partial orders"}"#;
+    panel.change(|script| script.refill = no.to_owned());
     let world = panel.world().await;
     let order = world.buy("1", "100").await;
     world.work().await;
@@ -238,7 +239,35 @@ async fn a_refill_that_the_panel_refuses_is_rejected() {
     refill(&world, order).await;
     world.work().await;
     assert_eq!(refill_status(&world, "1").await, r#"{"status":"Rejected"}"#);
-    assert_eq!(read(&world.database, "select words from refill").await, "Too early");
+    let words = "Refill only available for completed or partial orders";
+    assert_eq!(read(&world.database, "select words from refill").await, words);
+}
+
+#[tokio::test]
+async fn a_refill_that_is_answered_in_words_that_nobody_listed_is_asked_for_once() {
+    let panel = Scripted::saying(r#"{"charge":"0.09","status":"Completed","remains":"0"}"#).await;
+    let answers = [
+        r#"{"error":"Internal server error"}"#,
+        r#"{"error":"Order not found: the refill was queued"}"#,
+        r#"{"status":"fail","message":"Supplier timeout"}"#,
+        r#"[{"order":99999,"refill":777}]"#,
+    ];
+    for (n, answer) in (1..).zip(answers) {
+        panel.change(|script| script.refill = answer.to_owned());
+        let world = panel.world().await;
+        let order = world.buy("1", "100").await;
+        world.work().await;
+        world.pass(1, 10).await;
+        refill(&world, order).await;
+        world.pass(4, 60).await;
+        assert_eq!(refill_status(&world, "1").await, r#"{"status":"In progress"}"#, "{answer}");
+
+        let again = refill(&world, order).await;
+        assert_eq!(again, r#"{"error":"The refill task is not completed for this order"}"#, "{answer}");
+        world.pass(4, 60).await;
+        assert_eq!(panel.requests("refill"), n, "{answer}");
+        assert_eq!(read(&world.database, "select state from refill").await, "in_doubt", "{answer}");
+    }
 }
 
 #[tokio::test]

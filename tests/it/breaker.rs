@@ -300,6 +300,7 @@ async fn a_late_yes_for_what_was_found_not_placed_is_told_to_a_person() {
         verdict: panelgate::domain::leg::Verdict::Accepted(panelgate::domain::id::PanelOrder("77".into())),
         http_status: Some(200),
         words: String::new(),
+        unlisted: None,
     };
     let leg = read(&world.database, "select id::text from leg").await.parse().unwrap();
     let panel = world.house.panels[0].clone();

@@ -18,7 +18,7 @@ const UNTOUCHED: &str = r#"{"balance":"999.91","currency":"USD"}"#;
 
 fn accepted(id: &str) -> Evidence {
     let verdict = Verdict::Accepted(PanelOrder(id.to_owned()));
-    Evidence { verdict, http_status: Some(200), words: format!("{{\"order\":{id}}}") }
+    Evidence { verdict, http_status: Some(200), words: format!("{{\"order\":{id}}}"), unlisted: None }
 }
 
 /// What a customer sees of a 100-unit order that nobody knows anything about.
@@ -149,7 +149,12 @@ async fn a_late_refusal_proves_that_nothing_was_placed() {
     taken_over(&world).await;
     assert_eq!(holds(&world.database, "doubt").await, "-0.27");
     for (leg, class) in &orphans {
-        let said = Evidence { verdict: Verdict::Refused(*class), http_status: Some(200), words: String::new() };
+        let said = Evidence {
+            verdict: Verdict::Refused(*class),
+            http_status: Some(200),
+            words: String::new(),
+            unlisted: None,
+        };
         world.house.delivery.conclude(world.house.panels[0].settings(), leg.leg, leg.attempt, &said).await.unwrap();
     }
     // The order that runs on the link may be this very one: the last stays in doubt.

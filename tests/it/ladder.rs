@@ -45,7 +45,7 @@ async fn never_arrived(world: &World) -> i32 {
     assert!(
         store::mark(&house.store, &leg, store::Asked::default(), epoch, leg.cost, house.clock.now()).await.unwrap()
     );
-    let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
+    let said = Evidence::without_answer(Verdict::InDoubt, "lost".to_owned());
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order
 }
@@ -194,8 +194,12 @@ async fn a_doubt_that_nothing_ends_is_refunded_where_the_operator_says_so() {
     // The panel's answer comes after all: its order is ours, and followed; the customer keeps the money.
     let leg: i64 = read(&world.database, "select id::text from leg").await.parse().unwrap();
     let placed = world.panel().orders()[0].id.clone();
-    let said =
-        Evidence { verdict: Verdict::Accepted(PanelOrder(placed)), http_status: Some(200), words: String::new() };
+    let said = Evidence {
+        verdict: Verdict::Accepted(PanelOrder(placed)),
+        http_status: Some(200),
+        words: String::new(),
+        unlisted: None,
+    };
     let settings = world.house.panels[0].settings();
     world.house.delivery.conclude(settings, panelgate::domain::id::LegId(leg), 1, &said).await.unwrap();
     world.pass(2, 10).await;
@@ -235,7 +239,7 @@ async fn that_an_order_runs_on_the_link_proves_nothing_of_what_was_written_off()
     world.pass(3, 3_600).await;
     let leg: i64 = read(&world.database, "select id::text from leg").await.parse().unwrap();
     let verdict = Verdict::Refused(RefusalClass::Active);
-    let said = Evidence { verdict, http_status: Some(200), words: String::new() };
+    let said = Evidence { verdict, http_status: Some(200), words: String::new(), unlisted: None };
     let settings = world.house.panels[0].settings();
     world.house.delivery.conclude(settings, panelgate::domain::id::LegId(leg), 1, &said).await.unwrap();
     // It may be this very order: its cost stays ours.

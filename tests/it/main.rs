@@ -76,6 +76,7 @@ mod settlement;
 mod shapes;
 mod shrunk;
 mod simulator;
+mod spoken;
 mod table;
 mod tongues;
 mod treasury;

@@ -115,7 +115,7 @@ async fn parameters_of_add() {
         add(&world, "a service past all numbers", &[("service", "99999999999999999999")]),
         add(&world, "no link", &[("link", "")]),
         add(&world, "a blank link", &[("link", "  ")]),
-        add(&world, "a link of two lines", &[("link", "a\nb")]),
+        add(&world, "a link of two lines", &[("link", "a\u{2028}b")]),
         add(&world, "a link too long", &[("link", &long_link)]),
         raw(&world, "a link not UTF-8", "&link=%ff&quantity=10"),
         raw(&world, "a link with NUL", "&link=a%00&quantity=10"),

@@ -70,7 +70,7 @@ async fn never_arrived(world: &World) -> i32 {
     assert!(
         store::mark(&house.store, &leg, store::Asked::default(), epoch, leg.cost, house.clock.now()).await.unwrap()
     );
-    let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
+    let said = Evidence::without_answer(Verdict::InDoubt, "lost".to_owned());
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order
 }
@@ -217,7 +217,7 @@ async fn an_acceptance_that_comes_after_a_person_found_nothing_is_written_down()
     let leg: i64 = read(&world.database, "select id::text from leg").await.parse().unwrap();
     let words = r#"{"order":77}"#.to_owned();
     let id = panelgate::domain::id::PanelOrder("77".to_owned());
-    let said = Evidence { verdict: Verdict::Accepted(id), http_status: Some(200), words };
+    let said = Evidence { verdict: Verdict::Accepted(id), http_status: Some(200), words, unlisted: None };
     let settings = world.house.panels[0].settings();
     world.house.delivery.conclude(settings, panelgate::domain::id::LegId(leg), 1, &said).await.unwrap();
     assert_eq!(read(&world.database, "select verdict || ' ' || words from exchange").await, r#"accepted {"order":77}"#);

@@ -117,6 +117,12 @@ async fn an_answer_with_neither_an_id_nor_a_listed_error_is_sent_once_and_waits(
     r#"{"charge":null,"start_count":"Unknown","status":"ACTIVE","remains":"?"}"#,
     "in_progress 0 100"
 )]
+#[case::an_envelope(r#"{"status":4,"message":"Maintenance"}"#, "processing 0 100")]
+#[case::an_envelope_of_the_call(
+    r#"{"status":"canceled","message":"the request was canceled: upstream timed out"}"#,
+    "processing 0 100"
+)]
+#[case::anothers(r#"{"order":999999,"status":"Canceled","charge":"0","remains":"100"}"#, "processing 0 100")]
 #[case::a_drip_feed(r#"{"status":"Active","runs":"3","orders":["1"]}"#, "in_progress 0 100")]
 #[case::a_subscription(r#"{"status":"Expired","expiry":"01/02/2030","posts":"5","orders":[]}"#, "processing 0 100")]
 #[tokio::test]
@@ -127,6 +133,21 @@ async fn a_row_moves_no_more_than_its_sense(#[case] row: &str, #[case] end: &str
     world.work().await;
     world.pass(2, 10).await;
     assert_eq!(end_of(&world).await, end);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_row_under_an_orders_id_that_is_anothers_ends_nothing() {
+    let panel = Scripted::saying(r#"{"order":999999,"status":"Canceled","charge":"0","remains":"100"}"#).await;
+    let world = panel.world().await;
+    // Two, so that their rows are keyed by their ids.
+    for _ in 0..2 {
+        world.buy("1", "100").await;
+    }
+    world.work().await;
+    world.pass(3, 10).await;
+    let ends = "select string_agg(concat_ws(' ', state, trim_scale(refunded)), ', ') from orders";
+    assert_eq!(read(&world.database, ends).await, "processing 0, processing 0");
     world.audit().await;
 }
 

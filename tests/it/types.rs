@@ -16,7 +16,10 @@ const SERVICES: u32 = 1_000;
 pub const ORDERS: [(ServiceType, &[(&str, &str)]); 19] = [
     (ServiceType::Default, &[("quantity", "20"), ("usernames", "ignored")]),
     (ServiceType::Package, &[("quantity", "ignored")]),
-    (ServiceType::CustomComments, &[("quantity", "ignored"), ("comments", "one, two\r\n\n three \n1\n2\n3")]),
+    (
+        ServiceType::CustomComments,
+        &[("quantity", "ignored"), ("comments", "one, two\r\n\n three \u{2028}1\u{b}2\u{c}\u{85}3")],
+    ),
     (ServiceType::CustomCommentsPackage, &[("comments", "one\ntwo")]),
     (ServiceType::Mentions, &[("quantity", "21"), ("usernames", "ann\r\nbob")]),
     (ServiceType::MentionsWithHashtags, &[("quantity", "22"), ("usernames", "ann\nbob"), ("hashtags", "#a\n#b")]),

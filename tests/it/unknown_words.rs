@@ -125,6 +125,56 @@ async fn what_a_panel_wrote_is_shown_with_a_line_for_the_file_and_in_no_alert() 
     assert_eq!(raised(&world, "unknown_words").await, Vec::<String>::new());
 }
 
+/// A panel that quotes the link that it was sent, in words that nobody listed.
+fn quotes(panel: &Scripted, before: &'static str, after: &'static str) {
+    panel.say(move |form| {
+        let quoted = || serde_json::json!({ "error": format!("{before}{}{after}", form["link"]) }).to_string();
+        (form.get("action")? == "add").then(|| (200, quoted()))
+    });
+}
+
+#[tokio::test]
+async fn what_a_link_says_is_not_the_panels_word() {
+    let (panel, world, _) = world().await;
+    quotes(&panel, "Link not supported: ", "");
+    for n in 1..=4 {
+        buy(&world, &world.key, &format!("https://instagram.com/p/queue{n}")).await;
+    }
+    assert_eq!(breaker(&world).await, "shut 0", "nothing says that an order is under way");
+    let shown = told(&world.database, &["provider", "words", "s"]).await;
+    assert!(shown.contains(r#""link not supported: …" = "CLASS""#) && !shown.contains("queue"), "{shown}");
+}
+
+#[rstest]
+#[case::waits(
+    "INSERT INTO orders(id,link) VALUES (1003,'",
+    "https://instagram.com/p/abc?active order with this link",
+    "')"
+)]
+#[case::ends("", "Invalid link", ": supplier timed out")]
+#[case::goes_elsewhere("", "Not enough funds", ": supplier timed out")]
+#[case::stops_the_panel("", "Invalid API key", ": supplier timed out")]
+#[case::slows_the_panel("", "Rate limit exceeded", ": supplier timed out")]
+#[tokio::test]
+async fn a_link_that_reads_like_a_refusal_is_sent_once_and_refuses_nothing(
+    #[case] before: &'static str,
+    #[case] link: &str,
+    #[case] after: &'static str,
+) {
+    let (panel, world, _) = world().await;
+    quotes(&panel, before, after);
+    buy(&world, &world.key, link).await;
+    world.pass(5, 60).await;
+    assert_eq!(panel.requests("add"), 1);
+    assert_eq!(legs(&world.database).await, "s in_doubt");
+    assert_eq!(read(&world.database, "select sum(refunded)::text from orders").await, "0.00000000");
+
+    accepts(&panel);
+    buy(&world, &world.key, "https://instagram.com/p/other").await;
+    assert!(legs(&world.database).await.ends_with("s accepted"), "the panel goes on");
+    world.audit().await;
+}
+
 #[tokio::test]
 async fn a_person_who_has_seen_to_them_ends_the_alert() {
     let (panel, world, _) = world().await;

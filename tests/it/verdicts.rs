@@ -1,11 +1,15 @@
 //! What is believed of the answer to an `add`: a table of answers, each sent by a panel and heard by the house.
 
 use panelgate::domain::leg::Verdict;
+use panelgate::domain::wish::{Detail, Parameter};
 
-use crate::wire::{Manner, add_at, answer};
+use crate::wire::{Manner, add_at, add_of, answer, leg};
 
 /// The table; its head says how it is written.
 const ADDS: &str = include_str!("answers/adds.tsv");
+
+/// The table of answers that quote their order; its head says how it is written.
+const ECHOES: &str = include_str!("answers/echoes.tsv");
 
 /// Fewer lines than these, and somebody lost some.
 const LINES_MIN: usize = 200;
@@ -48,4 +52,43 @@ async fn an_answer_proves_what_the_table_says() {
     }
     assert!(lines >= LINES_MIN, "{lines} lines");
     assert!(wrong.is_empty(), "{} answers are believed wrongly:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn what_an_order_sent_decides_nothing_however_it_is_quoted() {
+    let mut wrong = Vec::new();
+    for line in ECHOES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let mut columns = line.splitn(3, '\t');
+        let (Some(sent), Some(expected), Some(body)) = (columns.next(), columns.next(), columns.next()) else {
+            panic!("no three columns: {line}");
+        };
+        let body = spelled(sent).iter().fold(body.to_owned(), |body, (name, spelled)| body.replace(name, spelled));
+
+        let other = || "https://example.com/other".to_owned();
+        let as_link = panelgate::domain::leg::LeasedLeg { link: sent.to_owned(), ..leg() };
+        let lines = Detail::Lines(vec!["nice".to_owned(), sent.to_owned()]);
+        let as_comment = panelgate::domain::leg::LeasedLeg {
+            link: other(),
+            details: [(Parameter::Comments, lines)].into_iter().collect(),
+            ..leg()
+        };
+        for leg in [as_link, as_comment] {
+            let said = add_of(&leg, Manner::Write(answer("200 Said", &body))).await.0;
+            let verdict = words(&said.verdict);
+            // The last piece of a link is its own; of a comment it is a piece of any.
+            if verdict != expected && (leg.link == sent || !body.contains(": queue1")) {
+                wrong.push(format!("{verdict}, not {expected}, to {}: {body}", leg.link));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} answers are believed wrongly:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The stand-ins of the second table, with what they stand for.
+fn spelled(sent: &str) -> [(&'static str, String); 5] {
+    let escaped = sent.encode_utf16().fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}"));
+    let form: String = form_urlencoded::byte_serialize(sent.as_bytes()).collect();
+    let html = sent.replace('&', "&amp;").replace(' ', "&#32;").replace('/', "&#x2F;");
+    let cut: String = sent.chars().take(20).collect();
+    [("<SENT>", sent.to_owned()), ("<ESCAPED>", escaped), ("<FORM>", form), ("<HTML>", html), ("<CUT>", cut)]
 }

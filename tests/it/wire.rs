@@ -38,6 +38,10 @@ pub enum Manner {
     Hang,
     /// Reads the whole request and writes this, then closes.
     Write(String),
+    /// The same in bytes.
+    WriteBytes(Vec<u8>),
+    /// Writes this, and then reads the whole request.
+    SpeakFirst(String),
     /// Reads each whole request of a connection and writes this, and keeps the connection.
     Keep(String),
 }
@@ -78,10 +82,17 @@ async fn serve(mut stream: TcpStream, manner: Manner, heard: mpsc::UnboundedSend
     if matches!(manner, Manner::CloseUnread) {
         return;
     }
+    if let Manner::SpeakFirst(text) = &manner {
+        let _ = stream.write_all(text.as_bytes()).await;
+    }
     while let Some(request) = whole_request(&mut stream).await {
         heard.send(request).unwrap();
         match &manner {
-            Manner::CloseUnread | Manner::ReadThenDrop => return,
+            Manner::CloseUnread | Manner::ReadThenDrop | Manner::SpeakFirst(_) => return,
+            Manner::WriteBytes(bytes) => {
+                let _ = stream.write_all(bytes).await;
+                return;
+            }
             Manner::Hang => std::future::pending().await,
             Manner::Write(text) => {
                 let _ = stream.write_all(text.as_bytes()).await;
@@ -110,7 +121,7 @@ async fn whole_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-fn header(head: &str, name: &str) -> Option<String> {
+pub fn header(head: &str, name: &str) -> Option<String> {
     let mut lines = head.lines().filter_map(|line| line.split_once(':'));
     lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
 }
@@ -152,7 +163,7 @@ fn at(stub: &Stub) -> Panel {
     panel(format!("http://127.0.0.1:{}/api/v2", stub.port), PATIENT_MS)
 }
 
-fn leg() -> LeasedLeg {
+pub fn leg() -> LeasedLeg {
     LeasedLeg {
         leg: LegId(1),
         order: OrderId(1),
@@ -174,16 +185,25 @@ fn leg() -> LeasedLeg {
 }
 
 async fn add(panel: &Panel) -> Evidence {
+    add_leg(panel, &leg()).await
+}
+
+async fn add_leg(panel: &Panel, leg: &LeasedLeg) -> Evidence {
     let slot = panel.slot().await;
-    let evidence = panel.add(slot, &leg(), in_time()).await;
+    let evidence = panel.add(slot, leg, in_time()).await;
     assert!(!evidence.words.contains(KEY) && !evidence.words.contains("s3cret"), "{}", evidence.words);
     evidence
 }
 
 /// Adds once at a panel of this manner; what came of it, and what the panel had read whole.
 pub async fn add_at(manner: Manner) -> (Evidence, Stub, Vec<String>) {
+    add_of(&leg(), manner).await
+}
+
+/// The same for an order of one's own.
+pub async fn add_of(leg: &LeasedLeg, manner: Manner) -> (Evidence, Stub, Vec<String>) {
     let mut stub = Stub::start(manner).await;
-    let evidence = add(&at(&stub)).await;
+    let evidence = add_leg(&at(&stub), leg).await;
     let heard = stub.heard();
     (evidence, stub, heard)
 }
@@ -412,6 +432,13 @@ async fn settings_that_cannot_work_are_refused() {
 fn asking_by_get(port: u16) -> Panel {
     let url = format!("http://127.0.0.1:{port}/api/v2?lang=en");
     Panel::new(ProviderSettings { method: AskMethod::Get, ..settings(url, PATIENT_MS) }, KEY.into()).unwrap()
+}
+
+/// Adds once by GET at a panel of this manner.
+pub async fn add_by_get(manner: Manner) -> (Evidence, Vec<String>) {
+    let mut stub = Stub::start(manner).await;
+    let evidence = add(&asking_by_get(stub.port)).await;
+    (evidence, stub.heard())
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ mod json;
 use std::collections::BTreeMap;
 
 use crate::domain::refusal::Refusal;
-use crate::domain::wish::{LINES_MAX, Parameter, Sent};
+use crate::domain::wish::{LINE_ENDS, LINES_MAX, Parameter, Sent};
 
 /// The most pairs of a request: one per line of the longest list, and every other parameter a few times.
 const PAIRS_MAX: usize = LINES_MAX + 100;
@@ -132,7 +132,7 @@ impl Form {
     fn lines(&self, name: &'static str) -> Result<Vec<String>, Refusal> {
         let texts = self.texts(name)?.iter();
         // The blank between `\r` and `\n` is one of the lines that are dropped.
-        let lines = texts.flat_map(|text| text.split(['\n', '\r'])).map(str::trim).filter(|line| !line.is_empty());
+        let lines = texts.flat_map(|text| text.split(LINE_ENDS)).map(str::trim).filter(|line| !line.is_empty());
         let lines: Vec<String> = lines.take(LINES_MAX + 1).map(str::to_owned).collect();
         if lines.len() > LINES_MAX { Err(Refusal::Unreadable(name)) } else { Ok(lines) }
     }
@@ -214,6 +214,10 @@ mod tests {
     #[case::trimmed(b"comments=+a+b+%0A%09%0A+", &["a b"])]
     #[case::commas_stay(b"comments=a,b", &["a,b"])]
     #[case::none(b"comments=%0A", &[])]
+    #[case::every_line_end(
+        "comments=1\u{2028}2%0B3%0C4\u{85}5\u{2029}6%1C7%1D8%1E9".as_bytes(),
+        &["1", "2", "3", "4", "5", "6", "7", "8", "9"]
+    )]
     fn lines(#[case] body: &[u8], #[case] expected: &[&str]) {
         assert_eq!(read(body).lines("comments").unwrap(), expected);
     }
@@ -295,6 +299,7 @@ mod tests {
         assert_eq!(form.sent(Parameter::Quantity), Some(Sent::Unreadable));
         assert_eq!(form.sent(Parameter::Usernames), Some(Sent::Lines(vec!["a".into(), "b".into()])));
         assert_eq!((form.sent(Parameter::Hashtags), form.sent(Parameter::Media)), (None, None));
+        assert_eq!(read(b"link=%0Aa%0D%0A").sent(Parameter::Link), Some(Sent::Text("a".into())));
     }
 
     proptest! {
@@ -326,7 +331,7 @@ mod tests {
         for name in NAMES.into_iter().chain(Parameter::ALL.map(Parameter::name)) {
             let _ = form.scalar(name);
             for line in form.lines(name).unwrap_or_default() {
-                assert!(!line.is_empty() && line.trim() == line && !line.contains(['\n', '\r', '\0']));
+                assert!(!line.is_empty() && line.trim() == line && !line.contains(LINE_ENDS) && !line.contains('\0'));
             }
         }
     }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
+
 use crate::domain::id::PanelOrder;
 use crate::domain::provider::PanelWord;
 use crate::upstream::dialect::Added;
 use crate::upstream::dialect::complaint::refusal_text;
 use crate::upstream::dialect::failed::{self, tells_of_failure};
+use crate::upstream::dialect::refused::Proof;
 use crate::upstream::dialect::trace::{lone_id, names_an_order, says_under_way};
 use crate::upstream::dialect::words;
-use crate::upstream::scalar::{Fields, bare, order_id};
+use crate::upstream::scalar::{Fields, Scalar, bare, is_same_id, order_id, scalar, text};
 
 /// Where an id is an order's and nothing else's, the likeliest first.
 const OWN_NAMES: [&str; 4] = ["order", "order_id", "orderId", "orderID"];
@@ -25,13 +28,41 @@ pub(super) fn added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
     let named = fields.first(&OWN_NAMES, order_id).or_else(within);
     let has_failed = failed::failed(&fields);
     // Only what is named as an order outweighs an error that says that there is none.
-    let failed = tells_of_failure(&fields, own) || (named.is_none() && has_failed);
+    let fails = tells_of_failure(&fields, own) || (named.is_none() && has_failed);
+    let is_clear = !names_two(&fields, data.as_ref()) && !answers_another_question(&fields);
     let id = named.or_else(|| lone_id(&fields, data.as_ref())).map(PanelOrder);
 
     let complaint = refusal_text(&fields, has_failed);
-    let class = complaint.as_deref().and_then(|text| words::refusal(text, own));
+    let proof = Proof { listed: &|text| words::proven_refusal(text, own), asked: None };
+    let class = complaint.as_deref().and_then(|text| proof.class_of(&fields, text));
     let refusal = class.filter(|_| id.is_none() && proves_that_none_is_there(&fields, own));
-    Added { id, refusal, complaint, failed }
+    Added { id, refusal, complaint, failed: fails || !is_clear }
+}
+
+/// Whether an answer names one order here and another there, or says two things under one name.
+fn names_two(fields: &Fields<'_>, data: Option<&Fields<'_>>) -> bool {
+    let ids_of = |fields: &Fields<'_>| -> Vec<Option<String>> {
+        let named = fields.every().filter(|(name, _)| OWN_NAMES.contains(name));
+        named.map(|(_, raw)| order_id(raw)).collect()
+    };
+    let both = || [Some(fields), data].into_iter().flatten();
+    let ids: Vec<String> = both().flat_map(ids_of).flatten().collect();
+    let differ = ids.iter().any(|id| !is_same_id(id, &ids[0]));
+
+    let is_contradicted = both().any(|fields| {
+        OWN_NAMES.iter().any(|name| {
+            let told = |raw: &RawValue| text(raw).unwrap_or_else(|| raw.get().to_owned());
+            let mut said = fields.every().filter(|(of, _)| of == name).map(|(_, raw)| told(raw));
+            let first = said.next();
+            said.any(|other| Some(&other) != first.as_ref())
+        })
+    });
+    differ || is_contradicted
+}
+
+/// Whether it is where orders stand that is told, or what is sold, and not what was placed.
+fn answers_another_question(fields: &Fields<'_>) -> bool {
+    fields.every().any(|(name, raw)| ["remains", "services"].contains(&name) && scalar(raw) != Scalar::Null)
 }
 
 /// What names an order, however oddly, does not prove that there is none; nor does what says that one is under way.
@@ -73,8 +104,9 @@ mod tests {
             (r#"{"order":7,"balance":1e999,"x":"\ud800","y":[[[]]],"error":null}"#, Some("7")),
             (r#"{"order":false,"order_id":"","orderId":7}"#, Some("7")),
             (r#"{"data":{"order":"0","id":7}}"#, None),
-            (r#"{"order":7,"id":8,"data":{"order":9}}"#, Some("7")),
-            (r#"{"order":0,"order":7}"#, Some("7")),
+            (r#"{"order":7,"id":8,"data":{"order":7}}"#, Some("7")),
+            (r#"{"order":7,"order":"7"}"#, Some("7")),
+            (r#"{"order":"07"}"#, None),
             (r#"{"order":"success","id":7}"#, None),
             (r#"{"order":"success"}"#, None),
             (r#"{"order":"N/A"}"#, None),

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::domain::id::{PanelOrder, PanelRefill};
-use crate::domain::provider::{PanelStatus, PanelWord};
+use crate::domain::provider::{PanelStatus, PanelWord, RefusalClass};
 use crate::domain::refill::RefillState;
 use crate::upstream::answer::{CancelRow, RefillRow};
-use crate::upstream::dialect::complaint::{complaint, error_text};
+use crate::upstream::dialect::complaint::{complaint, error_text, has_message};
 use crate::upstream::dialect::failed::{is_failure, tells_of_failure};
+use crate::upstream::dialect::refused::Proof;
+use crate::upstream::dialect::rows::{names_another, unambiguous};
 use crate::upstream::dialect::{Asked, Complaint, ORDER_NAMES, TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable;
-use crate::upstream::scalar::{Fields, Scalar, bare, flag, id, items, placed_id, scalar, text};
+use crate::upstream::scalar::{Fields, Scalar, bare, flag, id, is_same_id, items, placed_id, scalar, text};
 
 type Words = BTreeMap<String, PanelWord>;
 
@@ -26,12 +28,21 @@ const YES_WORDS: [&str; 2] = ["ok", "success"];
 const REFILL_WORDS: [(&str, RefillState); 2] =
     [("in progess", RefillState::InProgress), ("refilled", RefillState::Completed)];
 
-/// Reads the answer to one refill. An id or a yes beside any sign of failure is neither.
-pub(super) fn refill(text: &str, own: &Words) -> Asked {
+/// Reads the answer to one refill. An id or a yes beside any sign of failure is neither, and so is an error that nobody
+/// listed: a refill is asked for once, for panels that fail may have taken it.
+pub(super) fn refill(text: &str, asked: &PanelOrder, own: &Words) -> Asked {
     let text = bare(text);
     // Some answer one like many.
-    let row = items(text).and_then(|rows| rows.first().map(|row| row.get()));
+    let rows = items(text);
+    if rows.as_ref().is_some_and(|rows| rows.len() > 1) {
+        return Asked::Unclear;
+    }
+    let row = rows.and_then(|rows| rows.first().map(|row| row.get()));
     let Some(fields) = Fields::read(row.unwrap_or(text)) else { return Asked::Unclear };
+    if names_another(&fields, &ORDER_NAMES[..4], &asked.0) {
+        return Asked::Unclear;
+    }
+
     let nested = fields.value("data").and_then(|data| Fields::read(data.get()));
     let of_row = |fields: &Fields<'_>| {
         // A row's `id` may be the order's.
@@ -40,11 +51,15 @@ pub(super) fn refill(text: &str, own: &Words) -> Asked {
     };
     let found = of_row(&fields).or_else(|| nested.as_ref().and_then(of_row));
     let (refused, failed) = (refusal(&fields, "refill"), tells_of_failure(&fields, own));
+    let listed = |text: &str| {
+        words::proven_refusal(text, own).or_else(|| words::refuses_a_refill(text).then_some(RefusalClass::Service))
+    };
+    let proof = Proof { listed: &listed, asked: Some(&asked.0) };
     match (found, refused) {
         (Some(id), None) if !failed => Asked::Taken(Some(PanelRefill(id))),
-        (None, Some(text)) => Asked::Refused(text),
+        (None, Some(text)) if proof.class_of(&fields, &text).is_some() => Asked::Refused(text),
         (None, None) if says_yes(&fields) && !failed => Asked::Taken(None),
-        (Some(_), _) | (None, None) => Asked::Unclear,
+        (Some(_), _) | (None, Some(_) | None) => Asked::Unclear,
     }
 }
 
@@ -61,21 +76,24 @@ pub(super) fn refill_rows(
         let fields = Fields::read(text).ok_or(Complaint::Unreadable)?;
         let keyed: BTreeMap<_, _> = asked.iter().filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?))).collect();
         match asked {
-            _ if !keyed.is_empty() => keyed,
+            _ if !keyed.is_empty() => only_once(&fields, keyed),
             [one] if complaint(&fields, own).is_none() => {
-                return Ok(vec![(one.clone(), refill_row(&fields, own))]);
+                return Ok(vec![(one.clone(), refill_row(&fields, one, own))]);
             }
             _ => return Err(complaint(&fields, own).unwrap_or(Complaint::Unreadable)),
         }
     };
     let row = |id: &PanelRefill| match by_id.get(&id.0).and_then(|raw| Fields::read(raw.get())) {
-        Some(fields) => refill_row(&fields, own),
+        Some(fields) => refill_row(&fields, id, own),
         None => RefillRow::Unclear("missing".to_owned()),
     };
     Ok(asked.iter().map(|id| (id.clone(), row(id))).collect())
 }
 
-fn refill_row(fields: &Fields<'_>, own: &Words) -> RefillRow {
+fn refill_row(fields: &Fields<'_>, asked: &PanelRefill, own: &Words) -> RefillRow {
+    if names_another(fields, &REFILL_NAMES[..3], &asked.0) {
+        return RefillRow::Unclear("the row of another refill".to_owned());
+    }
     if let Some(text) = refusal(fields, "status") {
         return RefillRow::Unclear(text);
     }
@@ -83,6 +101,7 @@ fn refill_row(fields: &Fields<'_>, own: &Words) -> RefillRow {
     let kept = storable(&said, TEXT_BYTES_MAX);
     let folded = said.trim().to_lowercase().replace(['_', '-'], " ");
     let listed = REFILL_WORDS.iter().find(|(word, _)| *word == folded).map(|(_, state)| *state);
+    let names_it = fields.first(&REFILL_NAMES[..3], id).is_some();
     let state = listed.or_else(|| {
         words::status(&said, own).map(|status| match status {
             PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress => RefillState::InProgress,
@@ -91,6 +110,10 @@ fn refill_row(fields: &Fields<'_>, own: &Words) -> RefillRow {
                 RefillState::Rejected
             }
         })
+    });
+    // A status beside a message may be that of the answer.
+    let state = state.filter(|state| {
+        names_it || !matches!(state, RefillState::Completed | RefillState::Rejected) || !has_message(fields)
     });
     state.map_or(RefillRow::Unclear(kept.clone()), |state| RefillRow::Said(state, kept))
 }
@@ -112,16 +135,31 @@ pub(super) fn cancel_rows(
             if let Some(complaint) = complaint(&fields, own) {
                 return Err(complaint);
             }
+            let named: Vec<String> = ORDER_NAMES[..4].iter().filter_map(|name| fields.first(&[name], id)).collect();
+            if named.iter().any(|named| asked.iter().all(|order| !is_same_id(&order.0, named))) {
+                return Err(Complaint::Unreadable);
+            }
+
+            // A yes to many that names none is a promise for all, and the end of none.
             let row = match cancel_row(&fields) {
-                CancelRow::Taken if asked.len() > 1 => CancelRow::TakenTogether,
+                CancelRow::Taken if named.is_empty() && asked.len() > 1 => CancelRow::TakenTogether,
                 row => row,
             };
-            return Ok(asked.iter().map(|id| (id.clone(), row.clone())).collect());
+            let is_meant = |order: &PanelOrder| {
+                named.is_empty() || named.iter().any(|named| is_same_id(&order.0, named))
+            };
+            let of = |order: &PanelOrder| {
+                if is_meant(order) { row.clone() } else { CancelRow::Unclear("missing".to_owned()) }
+            };
+            return Ok(asked.iter().map(|order| (order.clone(), of(order))).collect());
         }
-        keyed
+        only_once(&fields, keyed)
     };
     let row = |id: &PanelOrder| match by_id.get(&id.0) {
         Some(raw) => match (Fields::read(raw.get()), scalar(raw)) {
+            (Some(fields), _) if names_another(&fields, &ORDER_NAMES[..4], &id.0) => {
+                CancelRow::Unclear("the row of another order".to_owned())
+            }
             (Some(fields), _) => cancel_row(&fields),
             (None, Scalar::Text(text)) if !text.is_empty() => CancelRow::Refused(storable(&text, TEXT_BYTES_MAX)),
             (None, _) if flag(raw) => CancelRow::Taken,
@@ -145,9 +183,16 @@ fn cancel_row(fields: &Fields<'_>) -> CancelRow {
     }
 }
 
-/// Rows by the id that each names.
+/// Rows by the id that each names; of two that differ neither is believed.
 fn named<'a>(rows: Vec<&'a RawValue>, names: &[&str]) -> BTreeMap<String, &'a RawValue> {
-    rows.into_iter().filter_map(|raw| Some((Fields::read(raw.get())?.first(names, id)?, raw))).collect()
+    let by_id = rows.into_iter().filter_map(|raw| Some((Fields::read(raw.get())?.first(names, id)?, raw)));
+    unambiguous(by_id)
+}
+
+/// Rows under keys, without those that stand twice and differ.
+fn only_once<'a>(fields: &Fields<'a>, keyed: BTreeMap<String, &'a RawValue>) -> BTreeMap<String, &'a RawValue> {
+    let every = fields.every().filter(|(name, _)| keyed.contains_key(*name));
+    unambiguous(every.map(|(name, raw)| (name.to_owned(), raw)))
 }
 
 /// An error, beside the answer or in its place.
@@ -177,7 +222,7 @@ mod tests {
     use super::*;
 
     fn read_refill(text: &str) -> Asked {
-        refill(text, &Words::new())
+        refill(text, &PanelOrder("5".into()), &Words::new())
     }
 
     #[test]
@@ -194,8 +239,24 @@ mod tests {
             (r#"{"status":"ok"}"#, Asked::Taken(None)),
             (r#"{"refill":true}"#, Asked::Taken(None)),
             (r#"{"error":"Refill is disabled"}"#, Asked::Refused("Refill is disabled".into())),
-            (r#"{"refill":{"error":"too early"}}"#, Asked::Refused("too early".into())),
-            (r#"[{"order":5,"refill":{"error":"too early"}}]"#, Asked::Refused("too early".into())),
+            (
+                r#"{"error":"Refill limit reached (3 per order)"}"#,
+                Asked::Refused("Refill limit reached (3 per order)".into()),
+            ),
+            (
+                r#"{"error":"Service does not support refills"}"#,
+                Asked::Refused("Service does not support refills".into()),
+            ),
+            (r#"{"error":"Invalid API key"}"#, Asked::Refused("Invalid API key".into())),
+            (r#"{"refill":{"error":"Order not found"}}"#, Asked::Refused("Order not found".into())),
+            (r#"[{"order":5,"refill":{"error":"Order not found"}}]"#, Asked::Refused("Order not found".into())),
+            (r#"{"error":"Internal server error"}"#, Asked::Unclear),
+            (r#"{"refill":{"error":"too early"}}"#, Asked::Unclear),
+            (r#"{"error":"Order not found, so it was queued"}"#, Asked::Unclear),
+            (r#"{"error":"Order not found","task":77777}"#, Asked::Unclear),
+            (r#"[{"order":99999,"refill":777}]"#, Asked::Unclear),
+            (r#"{"order_id":99999,"refill":777}"#, Asked::Unclear),
+            (r#"[{"order":5,"refill":7},{"order":6,"refill":8}]"#, Asked::Unclear),
             (r#"{"refill":"success"}"#, Asked::Taken(None)),
             (r#"{"refill":7,"error":"too early"}"#, Asked::Unclear),
             (r#"{"refill":7,"status":"fail","message":"too early"}"#, Asked::Unclear),

@@ -19,6 +19,10 @@ pub(super) const MESSAGE_NAMES: [&str; 5] = ["message", "msg", "detail", "descri
 /// What an error says that is none, folded.
 const NO_ERRORS: [&str; 5] = ["0", "false", "null", "none", "n/a"];
 
+/// Where a person is told something, failed or not.
+const NOTICE_NAMES: [&str; 10] =
+    ["note", "notice", "info", "warning", "warnings", "title", "text", "comment", "hint", "error_description"];
+
 /// Where it stands within an error that is an object.
 const WITHIN_NAMES: [&str; 4] = ["message", "error", "text", "code"];
 
@@ -43,6 +47,16 @@ pub(super) fn error_text(fields: &Fields<'_>) -> Option<String> {
 /// Of what was placed a `status` tells how it stands, so only two of its words are a sign there.
 pub(super) fn refusal_text(fields: &Fields<'_>, failed: bool) -> Option<String> {
     text_of(fields, failed)
+}
+
+/// Whether something is said to a person: an answer in itself, and no row of an order.
+pub(super) fn has_message(fields: &Fields<'_>) -> bool {
+    let is_notice = |name: &str| {
+        let name = name.to_lowercase();
+        let known = ERROR_NAMES.iter().chain(&MESSAGE_NAMES).chain(&NOTICE_NAMES);
+        name.starts_with("err") || known.into_iter().any(|known| *known == name)
+    };
+    fields.every().any(|(name, raw)| is_notice(name) && is_told(raw))
 }
 
 /// Whether a field that may hold an error holds one, with a text or without.

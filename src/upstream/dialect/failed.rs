@@ -6,18 +6,20 @@ use serde_json::value::RawValue;
 
 use crate::domain::provider::PanelWord;
 use crate::upstream::dialect::complaint::{MESSAGE_NAMES, is_told};
+use crate::upstream::dialect::trace::{NOT_SAID, folded};
 use crate::upstream::dialect::words;
-use crate::upstream::scalar::{Fields, Scalar, scalar, text};
+use crate::upstream::scalar::{Fields, Scalar, items, scalar, text};
 
 /// Fields that hold an error whenever they hold anything; so does every name that begins with `err`.
-const FAILURE_NAMES: [&str; 9] =
+pub(super) const FAILURE_NAMES: [&str; 9] =
     ["fail", "failed", "failure", "failures", "exception", "has_error", "has_errors", "is_error", "haserror"];
 
 /// Fields that say whether it went well: a no, a nought or a word of failure says that it did not.
-const SUCCESS_NAMES: [&str; 7] = ["status", "success", "ok", "result", "successful", "is_success", "issuccess"];
+pub(super) const SUCCESS_NAMES: [&str; 7] =
+    ["status", "success", "ok", "result", "successful", "is_success", "issuccess"];
 
 /// Fields that may say the same, where a nought means nothing.
-const OUTCOME_NAMES: [&str; 8] =
+pub(super) const OUTCOME_NAMES: [&str; 8] =
     ["state", "type", "code", "status_code", "statuscode", "order_status", "http_code", "response"];
 
 /// Objects that wrap an answer.
@@ -26,8 +28,11 @@ const WRAPPER_NAMES: [&str; 5] = ["data", "result", "response", "payload", "orde
 /// How deep wrappers are looked into.
 const DEPTH_MAX: u8 = 3;
 
+/// How deep everything else is looked into.
+const LISTS_DEPTH_MAX: u8 = 4;
+
 /// What a field says that tells of a failure, folded.
-const NO_WORDS: [&str; 4] = ["false", "no", "0", "-1"];
+pub(super) const NO_WORDS: [&str; 4] = ["false", "no", "0", "-1"];
 
 /// Words of failure, folded.
 const FAILURE_WORDS: [&str; 21] = [
@@ -74,7 +79,40 @@ pub(super) fn failed(fields: &Fields<'_>) -> bool {
 /// says `ok` tells of none here.
 pub(super) fn tells_of_failure(fields: &Fields<'_>, own: &Words) -> bool {
     let is_error = |name: &str, raw: &RawValue| is_told(raw) && !says_no_error(name, raw, DEPTH_MAX);
-    any_sign(fields, &is_error, &|raw| is_sentence_of_failure(raw, own), DEPTH_MAX)
+    any_sign(fields, &is_error, &|raw| is_sentence_of_failure(raw, own), DEPTH_MAX) || complains(fields, own)
+}
+
+/// Whether anything complains that stands in a list, or under whatever name. What the order itself is about says nothing.
+fn complains(fields: &Fields<'_>, own: &Words) -> bool {
+    said(fields).any(|(_, raw)| complains_within(raw, own, LISTS_DEPTH_MAX))
+}
+
+fn complains_within(raw: &RawValue, own: &Words, depth: u8) -> bool {
+    match scalar(raw) {
+        // `link` alone is the name of a field before it is a code.
+        Scalar::Text(text) => !text.eq_ignore_ascii_case("link") && is_sentence_of_failure(raw, own),
+        Scalar::List | Scalar::Other if depth == 0 => is_told(raw),
+        Scalar::List => {
+            items(raw.get()).is_some_and(|list| list.into_iter().any(|item| complains_within(item, own, depth - 1)))
+        }
+        Scalar::Other => Fields::read(raw.get()).is_some_and(|fields| {
+            said(&fields).any(|(name, raw)| {
+                let name = name.to_lowercase();
+                let is = |names: &[&str]| names.contains(&name.as_str());
+                let holds_an_error = (name.starts_with("err") || is(&FAILURE_NAMES)) && is_told(raw);
+                // A nought may count something here; a no is one.
+                let says_no = is(&SUCCESS_NAMES) && matches!(scalar(raw), Scalar::Flag(false));
+                let ends_badly = says_no || ((is(&SUCCESS_NAMES) || is(&OUTCOME_NAMES)) && is_failure(raw));
+                holds_an_error || ends_badly || complains_within(raw, own, depth - 1)
+            })
+        }),
+        Scalar::Null | Scalar::Flag(_) | Scalar::Number(_) => false,
+    }
+}
+
+/// The fields that are the panel's word.
+fn said<'a>(fields: &'a Fields<'a>) -> impl Iterator<Item = (&'a str, &'a RawValue)> {
+    fields.every().filter(|(name, _)| !NOT_SAID.contains(&folded(name).as_str()))
 }
 
 fn any_sign(

@@ -13,8 +13,10 @@ mod failed;
 mod notpanel;
 mod paynow;
 mod question;
+mod refused;
 mod rows;
 pub(super) mod signs;
+mod tails;
 mod trace;
 mod words;
 
@@ -102,6 +104,11 @@ pub(super) fn complained_of_an_add(text: &str) -> Option<String> {
     added::unknown_complaint(text)
 }
 
+/// Whether a word, in small letters, is one that listed refusals are written in.
+pub(super) fn is_word_of_refusals(word: &str) -> bool {
+    words::is_word_of_refusals(word)
+}
+
 /// Why an answer is not the one that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Complaint {
@@ -166,8 +173,8 @@ impl Tongue {
     }
 
     /// The answer to a refill.
-    pub(super) fn refill(&self, text: &str) -> Asked {
-        asks::refill(text, &self.words)
+    pub(super) fn refill(&self, text: &str, order: &PanelOrder) -> Asked {
+        asks::refill(text, order, &self.words)
     }
 
     /// The answer to the question where refills stand; one row for each, in the order of asking.

@@ -6,15 +6,18 @@ use serde_json::value::RawValue;
 
 use crate::domain::id::PanelOrder;
 use crate::domain::money::Money;
-use crate::domain::provider::PanelWord;
+use crate::domain::provider::{PanelStatus, PanelWord};
 use crate::domain::settlement::Report;
 use crate::upstream::answer::Row;
 use crate::upstream::dialect::Complaint;
 use crate::upstream::dialect::balance::CURRENCY_BYTES_MAX;
-use crate::upstream::dialect::complaint::{complaint, error_text};
+use crate::upstream::dialect::complaint::{complaint, error_text, has_message};
 use crate::upstream::dialect::{ORDER_NAMES, TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable;
-use crate::upstream::scalar::{Fields, Scalar, amount, bare, id, items, scalar, text, text_upto, whole};
+use crate::upstream::scalar::{Fields, Scalar, amount, bare, id, is_same_id, items, scalar, text, text_upto, whole};
+
+/// What stands in an order's row beside its status.
+const NUMBER_NAMES: [&str; 4] = ["charge", "remains", "start_count", "start_counter"];
 
 type Words = BTreeMap<String, PanelWord>;
 type Rows = Vec<(PanelOrder, Row)>;
@@ -28,16 +31,15 @@ pub(super) fn rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows
     let fields = Fields::read(text).ok_or(Complaint::Unreadable)?;
     let keyed = asked.iter().any(|order| fields.value(&order.0).is_some());
     if keyed || fields.is_empty() {
-        return Ok(each(asked, |order| fields.value(&order.0).map_or(Row::Missing, |raw| row(raw, own))));
+        let keyed = unambiguous(fields.every().map(|(name, raw)| (name.to_owned(), raw)));
+        return Ok(each(asked, |order| keyed.get(&order.0).map_or(Row::Missing, |raw| row_of(order, raw, own))));
     }
     if let Some(complaint) = complaint(&fields, own) {
         return Err(complaint);
     }
     match asked {
         // A status of another order is nobody's news here. Beside these names, an `id` may be the panel's own.
-        [order] if fields.first(&ORDER_NAMES[..4], id).is_some_and(|named| named != order.0) => {
-            Err(Complaint::Unreadable)
-        }
+        [order] if names_another(&fields, &ORDER_NAMES[..4], &order.0) => Err(Complaint::Unreadable),
         [order] => Ok(vec![(order.clone(), said(&fields, text, own))]),
         // Something else than what was asked: no order of ours is missing because of it.
         _ => Err(Complaint::Unreadable),
@@ -50,7 +52,7 @@ fn listed(list: &[&RawValue], asked: &[PanelOrder], own: &Words) -> Result<Rows,
     if let ([raw], [order]) = (list, asked) {
         let names_one = Fields::read(raw.get()).is_some_and(|fields| fields.first(&ORDER_NAMES, id).is_some());
         if !names_one {
-            let row = row(raw, own);
+            let row = row_of(order, raw, own);
             return if row == Row::Missing { Err(Complaint::Unreadable) } else { Ok(vec![(order.clone(), row)]) };
         }
     }
@@ -58,12 +60,37 @@ fn listed(list: &[&RawValue], asked: &[PanelOrder], own: &Words) -> Result<Rows,
         let order = Fields::read(raw.get())?.first(&ORDER_NAMES, id)?;
         Some((order, *raw))
     });
-    let by_order: BTreeMap<String, &RawValue> = named.collect();
-    let ours = asked.iter().any(|order| by_order.contains_key(&order.0));
+    let named: Vec<(String, &RawValue)> = named.collect();
+    let ours = asked.iter().any(|order| named.iter().any(|(named, _)| *named == order.0));
+    let by_order = unambiguous(named.into_iter());
     if !ours && !list.is_empty() {
         return Err(Complaint::Unreadable);
     }
-    Ok(each(asked, |order| by_order.get(&order.0).map_or(Row::Missing, |raw| row(raw, own))))
+    Ok(each(asked, |order| by_order.get(&order.0).map_or(Row::Missing, |raw| row_of(order, raw, own))))
+}
+
+/// Rows by their ids, without those of an id that has two which differ.
+pub(super) fn unambiguous<'a>(rows: impl Iterator<Item = (String, &'a RawValue)>) -> BTreeMap<String, &'a RawValue> {
+    let mut by_id: BTreeMap<String, Option<&RawValue>> = BTreeMap::new();
+    for (id, raw) in rows {
+        let kept = by_id.entry(id).or_insert(Some(raw));
+        if kept.is_some_and(|kept| kept.get() != raw.get()) {
+            *kept = None;
+        }
+    }
+    by_id.into_iter().filter_map(|(id, raw)| Some((id, raw?))).collect()
+}
+
+/// Whether a row names another than was asked about, under any of these names.
+pub(super) fn names_another(fields: &Fields<'_>, names: &[&str], asked: &str) -> bool {
+    let mut ids = fields.every().filter(|(name, _)| names.contains(name)).filter_map(|(_, raw)| id(raw));
+    ids.any(|of| !is_same_id(&of, asked))
+}
+
+/// What stands under an order's id: languages that number their rows put others' there.
+fn row_of(order: &PanelOrder, raw: &RawValue, own: &Words) -> Row {
+    let is_anothers = Fields::read(raw.get()).is_some_and(|fields| names_another(&fields, &ORDER_NAMES[..4], &order.0));
+    if is_anothers { Row::Missing } else { row(raw, own) }
 }
 
 fn each(asked: &[PanelOrder], row: impl Fn(&PanelOrder) -> Row) -> Rows {
@@ -97,6 +124,11 @@ fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> Row {
     let Some(status) = status else {
         return Row::UnknownStatus { text: status_text };
     };
+
+    // Such a status may be the answer's own: nothing of an order stands beside it, and a word to a person does.
+    if is_an_end(status) && fields.first(&NUMBER_NAMES, text).is_none() && has_message(fields) {
+        return Row::UnknownStatus { text: storable(raw, TEXT_BYTES_MAX) };
+    }
     let charge = fields.first(&["charge"], amount);
     Row::Said(Report {
         status,
@@ -110,12 +142,23 @@ fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> Row {
     })
 }
 
+fn is_an_end(status: PanelStatus) -> bool {
+    match status {
+        PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress => false,
+        PanelStatus::Completed
+        | PanelStatus::Partial
+        | PanelStatus::Canceled
+        | PanelStatus::Failed
+        | PanelStatus::Expired => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::provider::{PanelStatus, RefusalClass};
+    use crate::domain::provider::RefusalClass;
     use crate::upstream::anything;
 
     fn ids<const N: usize>(ids: [&str; N]) -> [PanelOrder; N] {
@@ -318,6 +361,61 @@ mod tests {
             assert_eq!(read(text, &asked), Err(Complaint::Unreadable), "{text}");
         }
         assert_eq!(read(r#"[{"status":"Completed"}]"#, &ids(["7", "8"])), Err(Complaint::Unreadable));
+    }
+
+    #[test]
+    fn a_row_that_names_another_order_or_differs_from_its_twin_is_missing() {
+        let asked = ids(["1", "10"]);
+        let good = r#"{"status":"Completed","remains":"0"}"#;
+        for bad in [
+            r#""1":{"order":999999,"status":"Canceled","charge":"0","remains":"100"}"#,
+            r#""1":{"order_id":"10","status":"Canceled"}"#,
+            r#""1":{"order":1,"orderId":10,"status":"Canceled"}"#,
+            r#""1":{"order":10,"order":1,"status":"Canceled"}"#,
+            r#""1":{"status":"Completed"},"1":{"status":"Canceled"}"#,
+        ] {
+            let rows = read(&format!(r#"{{{bad},"10":{good}}}"#), &asked).unwrap();
+            assert_eq!((&rows[0], report(rows[1].clone()).status), (&Row::Missing, PanelStatus::Completed), "{bad}");
+        }
+        for bad in [
+            r#"{"order":1,"status":"Completed"},{"order":1,"status":"Canceled"}"#,
+            r#"{"order":1,"order_id":7,"status":"Canceled"}"#,
+        ] {
+            let text = format!(r#"[{bad},{{"order":10,"status":"Completed"}}]"#);
+            assert_eq!(read(&text, &asked).unwrap()[0], Row::Missing, "{bad}");
+        }
+        for same in [
+            r#"{"1":{"order":"01","status":"Completed"},"10":0}"#,
+            r#"{"1":{"status":"Completed"},"1":{"status":"Completed"}}"#,
+        ] {
+            assert_eq!(report(read(same, &asked).unwrap().remove(0)).status, PanelStatus::Completed, "{same}");
+        }
+        let one = &asked[..1];
+        assert_eq!(read(r#"{"order":1,"order_id":9,"status":"Canceled"}"#, one), Err(Complaint::Unreadable));
+    }
+
+    #[test]
+    fn an_envelope_ends_no_order() {
+        let asked = ids(["7"]);
+        for envelope in [
+            r#"{"status":4,"message":"Maintenance"}"#,
+            r#"{"status":"canceled","message":"the request was canceled: upstream timed out"}"#,
+            r#"{"status":"Completed","notice":"ok","charge":null}"#,
+            r#"{"status":"refunded","error_description":"away"}"#,
+            r#"{"status":"Expired","msg":"Your session has expired"}"#,
+        ] {
+            for text in [envelope.to_owned(), format!(r#"{{"7":{envelope}}}"#), format!("[{envelope}]")] {
+                let row = read(&text, &asked).unwrap().remove(0);
+                assert!(matches!(row, Row::UnknownStatus { .. }), "{text}: {row:?}");
+            }
+        }
+        for row in [
+            r#"{"status":"Canceled","message":"Private","charge":"0"}"#,
+            r#"{"status":"Canceled","message":"","error":null}"#,
+            r#"{"status":"Completed","runs":"3","orders":["7"]}"#,
+        ] {
+            report(one(row));
+        }
     }
 
     proptest! {

@@ -19,7 +19,7 @@ const TRACE_NAMES: [&str; 6] = ["id", "oid", "purchase", "purchaseid", "task", "
 const WRAPPER_NAMES: [&str; 7] = ["data", "result", "results", "response", "payload", "body", "content"];
 
 /// What makes a bare `id` beside it the id of something else, folded: a call, a person, a row of a list, another answer.
-const STRANGERS: [&str; 30] = [
+const STRANGERS: [&str; 36] = [
     "jsonrpc",
     "method",
     "request",
@@ -50,6 +50,12 @@ const STRANGERS: [&str; 30] = [
     "purchase",
     "purchaseid",
     "transactionid",
+    "balance",
+    "funds",
+    "services",
+    "remains",
+    "startcount",
+    "startcounter",
 ];
 
 /// How a field's name ends, folded, that tells how an order stands and not which it is.
@@ -59,7 +65,7 @@ const STANDING: [&str; 3] = ["status", "state", "type"];
 const NOTHING: [&str; 7] = ["null", "false", "none", "n/a", "undefined", "nil", "-"];
 
 /// Fields whose texts are the customer's or the catalogue's, not the panel's word, folded.
-const NOT_SAID: [&str; 5] = ["link", "url", "comments", "service", "name"];
+pub(super) const NOT_SAID: [&str; 5] = ["link", "url", "comments", "service", "name"];
 
 /// How deep an answer is looked into; what is deeper counts as a trace where in doubt.
 const DEPTH_MAX: u8 = 4;
@@ -67,7 +73,7 @@ const DEPTH_MAX: u8 = 4;
 type Words = BTreeMap<String, PanelWord>;
 
 /// A name without its manner of writing: `Order_ID` is `orderid`.
-fn folded(name: &str) -> String {
+pub(super) fn folded(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
@@ -110,7 +116,7 @@ fn tells_how_it_stands(name: &str, raw: &RawValue) -> bool {
 }
 
 /// Whether a value is more than a null, a nought, a no or an empty one.
-fn holds_anything(raw: &RawValue, depth: u8) -> bool {
+pub(super) fn holds_anything(raw: &RawValue, depth: u8) -> bool {
     match scalar(raw) {
         Scalar::Null => false,
         Scalar::Flag(yes) => yes,
@@ -189,7 +195,7 @@ pub(super) fn says_under_way(fields: &Fields<'_>, own: &Words) -> bool {
 fn is_under_way(raw: &RawValue, own: &Words, depth: u8) -> bool {
     match scalar(raw) {
         Scalar::Text(text) => {
-            words::is_under_way(&text, own) && words::refusal(&text, own) != Some(RefusalClass::Active)
+            words::is_under_way(&text, own) && words::proven_refusal(&text, own) != Some(RefusalClass::Active)
         }
         Scalar::List | Scalar::Other if depth > 0 => {
             let in_list = |list: Vec<&RawValue>| list.into_iter().any(|item| is_under_way(item, own, depth - 1));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::provider::{PanelStatus, PanelWord, RefusalClass};
+use crate::upstream::dialect::tails::{is_harmless, is_harmless_of_a_refill, speaks_of_an_order};
 
 type Words = BTreeMap<String, PanelWord>;
 
@@ -47,7 +48,7 @@ enum Is {
 }
 
 /// Error texts, folded, each seen to mean that nothing was placed.
-const REFUSALS: [(Is, &str, RefusalClass); 30] = [
+const REFUSALS: [(Is, &str, RefusalClass); 32] = [
     (Is::Begins, "invalid api key", RefusalClass::Key),
     (Is::Begins, "incorrect api key", RefusalClass::Key),
     (Is::Begins, "account suspended", RefusalClass::Key),
@@ -59,6 +60,8 @@ const REFUSALS: [(Is, &str, RefusalClass); 30] = [
     (Is::Begins, "bad link", RefusalClass::Link),
     (Is::Begins, "invalid link", RefusalClass::Link),
     (Is::Code, "link", RefusalClass::Link),
+    (Is::Begins, "you have active order", RefusalClass::Active),
+    (Is::Begins, "you have an active order", RefusalClass::Active),
     (Is::Contains, "active order with this link", RefusalClass::Active),
     (Is::Code, "link_duplicate", RefusalClass::Active),
     (Is::Begins, "quantity less than mini", RefusalClass::Quantity),
@@ -81,12 +84,14 @@ const REFUSALS: [(Is, &str, RefusalClass); 30] = [
 ];
 
 /// What says in an error text, folded, that something was placed or is on its way all the same.
-const UNDER_WAY: [&str; 14] = [
+const UNDER_WAY: [&str; 18] = [
     "placed",
     "created",
     "accepted",
+    "received",
     "queue",
     "pending",
+    "on hold",
     "be processed",
     "processing",
     "in process",
@@ -96,6 +101,26 @@ const UNDER_WAY: [&str; 14] = [
     "submitted",
     "scheduled",
     "successfully",
+    "been saved",
+    "will start",
+];
+
+/// Beginnings of error texts, folded, that say no to a refill.
+const REFILL_REFUSALS: [&str; 14] = [
+    "incorrect order id",
+    "incorrect_order_id",
+    "invalid order id",
+    "order not found",
+    "order_not_found",
+    "refill only available for completed or partial orders",
+    "service does not support refill",
+    "a refill request is already pending for this order",
+    "refill limit reached",
+    "refill is disabled",
+    "refill is not available",
+    "refill not available",
+    "the refill task is not completed for this order",
+    "the order is not completed",
 ];
 
 /// Beginnings of error texts, folded, each seen to mean that the account has no order of that id.
@@ -119,14 +144,52 @@ pub(super) fn refusal(text: &str, words: &Words) -> Option<RefusalClass> {
         PanelWord::Refusal(class) => is_own(&folded, &fold_error(word)).then_some(*class),
         PanelWord::Status(_) => None,
     });
-    own.or_else(|| {
-        let listed = REFUSALS.iter().find(|(is, word, _)| match is {
-            Is::Code => folded == *word,
-            Is::Begins => folded.starts_with(word),
-            Is::Contains => folded.contains(word),
-        });
-        listed.map(|(_, _, class)| *class)
+    own.or_else(|| listed(&folded).map(|(_, _, class)| class))
+}
+
+fn listed(folded: &str) -> Option<(Is, &'static str, RefusalClass)> {
+    let mut refusals = REFUSALS.into_iter();
+    refusals.find(|(is, word, _)| match is {
+        Is::Code => folded == *word,
+        Is::Begins => folded.starts_with(word),
+        Is::Contains => folded.contains(word),
     })
+}
+
+/// Which refusal an error text is that says nothing else: a listed beginning may go on to say the opposite.
+pub(super) fn proven_refusal(text: &str, words: &Words) -> Option<RefusalClass> {
+    let folded = fold_error(text);
+    let own = words.iter().find_map(|(word, meaning)| match meaning {
+        PanelWord::Refusal(class) => {
+            let word = fold_error(word);
+            is_own(&folded, &word).then(|| (*class, folded[word.len()..].to_owned()))
+        }
+        PanelWord::Status(_) => None,
+    });
+    // The operator knows the panel: what follows the word may be anything that speaks of no order.
+    if let Some((class, rest)) = own {
+        return (!speaks_of_an_order(&rest)).then_some(class);
+    }
+
+    let (is, word, class) = listed(&folded)?;
+    let (before, after) = match is {
+        Is::Code => ("", ""),
+        Is::Begins => ("", &folded[word.len()..]),
+        Is::Contains => folded.split_once(word)?,
+    };
+    (is_harmless(before, class) && is_harmless(after, class)).then_some(class)
+}
+
+/// Whether an error text says no to a refill, and nothing else.
+pub(super) fn refuses_a_refill(text: &str) -> bool {
+    let folded = fold_error(text);
+    let listed = REFILL_REFUSALS.iter().find_map(|word| folded.strip_prefix(word));
+    listed.is_some_and(is_harmless_of_a_refill)
+}
+
+/// Whether a word, in small letters, is one of those that listed refusals are written in.
+pub(super) fn is_word_of_refusals(word: &str) -> bool {
+    REFUSALS.iter().any(|(_, text, _)| text.split([' ', '_']).any(|known| known == word))
 }
 
 /// Whether a text says that something was placed or is on its way, unless an operator's own word for a refusal says so.
@@ -263,6 +326,40 @@ mod tests {
         ] {
             assert_eq!(refusal(&format!("neworder.error.{code}"), &Words::new()), Some(class), "{code}");
             assert_eq!(refusal(&format!("{code} later"), &Words::new()), None, "a code is the whole text");
+        }
+    }
+
+    #[test]
+    fn a_listed_beginning_proves_nothing_where_more_is_said() {
+        let own = Words::from([("wallet is dry".to_owned(), PanelWord::Refusal(RefusalClass::Money))]);
+        for (text, class) in [
+            ("Not enough funds on balance", RefusalClass::Money),
+            ("Not enough funds to place this order.", RefusalClass::Money),
+            ("Insufficient balance: 0.01 USD, required 0.09", RefusalClass::Money),
+            ("Wallet is dry, sorry", RefusalClass::Money),
+            ("You have active order with this link. Please wait until order being completed.", RefusalClass::Active),
+            ("Rate limit exceeded. Try again in 30 seconds", RefusalClass::RateLimit),
+            ("Incorrect service ID 17", RefusalClass::Service),
+            ("Quantity less than minimum 50", RefusalClass::Quantity),
+            ("Missing required parameter: answer_number", RefusalClass::Parameters),
+        ] {
+            assert_eq!(proven_refusal(text, &own), Some(class), "{text}");
+        }
+        for text in [
+            "Not enough funds. Your order has been received and will start once you top up",
+            "Insufficient balance: the order is on hold until you top up",
+            "Insufficient balance #4711",
+            "Insufficient balance (order 4711)",
+            "Insufficient balance, we took it on credit",
+            "Bad link, fixed by us",
+            "Bad link; running",
+            "Invalid link ord_4711",
+            "INSERT (active order with this link)",
+            "Active order with this link; a second one was queued",
+            "Wallet is dry, order 55 waits",
+            "Not enough funds - заказ принят",
+        ] {
+            assert_eq!(proven_refusal(text, &own), None, "{text}");
         }
     }
 

@@ -36,6 +36,10 @@ mod tests {
         ids.map(|id| PanelOrder(id.into()))
     }
 
+    fn order(id: &str) -> PanelOrder {
+        PanelOrder(id.into())
+    }
+
     #[test]
     fn smosale_service_list() {
         let text = r#"[
@@ -81,15 +85,15 @@ mod tests {
 
     #[test]
     fn smosale_create_refill() {
-        assert_eq!(smosale().refill(r#"{"refill": "31"}"#), Asked::Taken(Some(PanelRefill("31".into()))));
+        assert_eq!(smosale().refill(r#"{"refill": "31"}"#, &order("7")), Asked::Taken(Some(PanelRefill("31".into()))));
     }
 
     #[test]
     fn smosale_create_multiple_refill() {
         let taken = r#"[{"order": 7, "refill": 31}]"#;
-        assert_eq!(smosale().refill(taken), Asked::Taken(Some(PanelRefill("31".into()))));
+        assert_eq!(smosale().refill(taken, &order("7")), Asked::Taken(Some(PanelRefill("31".into()))));
         let refused = r#"[{"order": 8, "refill": {"error": "Incorrect order ID"}}]"#;
-        assert_eq!(smosale().refill(refused), Asked::Refused("Incorrect order ID".into()));
+        assert_eq!(smosale().refill(refused, &order("8")), Asked::Refused("Incorrect order ID".into()));
     }
 
     #[test]

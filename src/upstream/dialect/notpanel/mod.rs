@@ -63,10 +63,14 @@ mod tests {
         format!(r#"{{"error":"{text}"}}"#)
     }
 
+    fn order(id: &str) -> PanelOrder {
+        PanelOrder(id.into())
+    }
+
     #[test]
     fn notpanel_request_refill() {
         assert_eq!(
-            notpanel().refill(r#"{"refill": "ref_01K3AB"}"#),
+            notpanel().refill(r#"{"refill": "ref_01K3AB"}"#, &order("ord_01K3AA")),
             Asked::Taken(Some(PanelRefill("ref_01K3AB".into())))
         );
     }
@@ -80,16 +84,22 @@ mod tests {
             "A refill request is already pending for this order",
             "Refill limit reached (5 per order)",
         ] {
-            assert_eq!(notpanel().refill(&error(text)), Asked::Refused(text.into()));
+            assert_eq!(notpanel().refill(&error(text), &order("ord_01K3AA")), Asked::Refused(text.into()));
         }
     }
 
     #[test]
     fn notpanel_multi_refill_response() {
         let taken = r#"[{"order": "ord_01K3AA", "refill": "ref_01K3AB"}]"#;
-        assert_eq!(notpanel().refill(taken), Asked::Taken(Some(PanelRefill("ref_01K3AB".into()))));
+        assert_eq!(
+            notpanel().refill(taken, &order("ord_01K3AA")),
+            Asked::Taken(Some(PanelRefill("ref_01K3AB".into())))
+        );
         let refused = r#"[{"order": "ord_01K3AC", "error": "Service does not support refills"}]"#;
-        assert_eq!(notpanel().refill(refused), Asked::Refused("Service does not support refills".into()));
+        assert_eq!(
+            notpanel().refill(refused, &order("ord_01K3AC")),
+            Asked::Refused("Service does not support refills".into())
+        );
     }
 
     #[test]

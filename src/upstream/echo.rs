@@ -1,0 +1,475 @@
+//! What an order itself sent, cut out of what its panel answers.
+//!
+//! Panels quote what they were asked: in front of an error, in a query that failed, as a field
+//! beside it. Those words are the customer's, who may write anything: a link that reads like a
+//! refusal must refuse nothing. They are found however the panel spells them (escaped for a page,
+//! an address or a text, in other letters, cut short at either end), and what is cut for being like
+//! them by chance costs a doubt, never an order.
+
+use std::borrow::Cow;
+use std::cell::LazyCell;
+use std::collections::{HashMap, HashSet};
+
+use serde_json::value::RawValue;
+
+use crate::domain::leg::LeasedLeg;
+use crate::domain::wish::Detail;
+use crate::upstream::dialect::is_word_of_refusals;
+use crate::upstream::scalar::order_id;
+
+/// What stands where the order's own words stood. No listed text has it, so what is left round it
+/// joins to none.
+const MARK: &str = "…";
+
+/// So many letters and digits on end that the order sent too are the order's.
+const RUN: usize = 8;
+
+/// The shortest text that is cut where it stands as a word of its own.
+const SHORT_MIN: usize = 3;
+
+/// How often a text may be escaped.
+const ROUNDS_MAX: usize = 8;
+
+/// The longest name of an HTML entity.
+const ENTITY_BYTES_MAX: usize = 10;
+
+/// An answer in JSON without the words of the order that it answers. Its ids stay as they are.
+pub(super) fn cut_own_words<'a>(answer: &'a str, leg: &LeasedLeg) -> Cow<'a, str> {
+    let mut cut = String::new();
+    let mut kept_from = 0;
+    let mut at = 0;
+    let mut name = String::new();
+    // Most answers are an id and no text.
+    let own = LazyCell::new(|| OwnWords::of(leg));
+
+    while let Some(token) = next_text(answer, at) {
+        at = token.end;
+        let Ok(text) = serde_json::from_str::<String>(&answer[token.start..token.end]) else { continue };
+        let is_name = answer[token.end..].trim_start().starts_with(':');
+        if is_name {
+            name.clone_from(&text);
+        }
+
+        let stays = if is_name { is_plain_name(&text) } else { is_id(&name, &answer[token.start..token.end]) };
+        let Some(shorter) = (!stays).then(|| own.cut_from(&text)).flatten() else { continue };
+        cut.push_str(&answer[kept_from..token.start]);
+        cut.push_str(&serde_json::Value::String(shorter).to_string());
+        kept_from = token.end;
+    }
+
+    if kept_from == 0 {
+        return Cow::Borrowed(answer);
+    }
+    cut.push_str(&answer[kept_from..]);
+    Cow::Owned(cut)
+}
+
+/// Where a text stands in JSON, its quotes included.
+struct Token {
+    start: usize,
+    end: usize,
+}
+
+fn next_text(json: &str, from: usize) -> Option<Token> {
+    let start = from + json[from..].find('"')?;
+    let mut is_escaped = false;
+    for (at, byte) in json.bytes().enumerate().skip(start + 1) {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => return Some(Token { start, end: at + 1 }),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A field's name as programs write them, and nobody's text.
+fn is_plain_name(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+/// A number in a text, or an id where ids stand.
+fn is_id(name: &str, token: &str) -> bool {
+    let name = name.to_lowercase();
+    let is_number = token.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'"' | b'.' | b'-'));
+    let names_an_id = name.contains("order") || name.ends_with("id");
+    let is_shaped = || RawValue::from_string(token.to_owned()).is_ok_and(|raw| order_id(&raw).is_some());
+    is_number || (names_an_id && is_shaped())
+}
+
+/// What one order sent, as it is looked for: twice, the second time without what is not ASCII, for
+/// panels drop it.
+struct OwnWords {
+    any: Letters,
+    ascii: Letters,
+}
+
+/// Texts in letters and digits alone.
+#[derive(Default)]
+struct Letters {
+    long: Vec<Vec<char>>,
+    short: HashSet<Vec<char>>,
+}
+
+impl Letters {
+    fn add(&mut self, letters: Vec<char>) {
+        match letters.len() {
+            RUN.. => self.long.push(letters),
+            SHORT_MIN.. if letters.iter().any(|c| c.is_alphabetic()) => drop(self.short.insert(letters)),
+            _ => {}
+        }
+    }
+}
+
+impl OwnWords {
+    fn of(leg: &LeasedLeg) -> Self {
+        let mut own = Self { any: Letters::default(), ascii: Letters::default() };
+        own.add(&leg.link);
+        // Panels name a page by the last piece of its address.
+        for piece in leg.link.split(|c: char| !c.is_alphanumeric()) {
+            own.add_piece(piece);
+        }
+        for piece in leg.link.split(['/', '?', '&', '=', '#', '@']) {
+            own.add_piece(piece);
+        }
+
+        for (_, detail) in leg.details.each() {
+            match detail {
+                Detail::Text(text) => own.add(text),
+                Detail::Lines(lines) => {
+                    own.add(&lines.join("\n"));
+                    for line in lines {
+                        own.add_line(line);
+                    }
+                }
+            }
+        }
+        own
+    }
+
+    fn add(&mut self, text: &str) {
+        let text = unescaped(text);
+        // Whole, and as short as it may be cut: signs count there that are no letters.
+        let beginning = text.char_indices().nth(RUN).map_or("", |(end, _)| &text[..end]);
+        for part in [&*text, beginning] {
+            self.any.add(Spelled::of(part, char::is_alphanumeric).letters);
+            self.ascii.add(Spelled::of(part, |c| c.is_ascii_alphanumeric()).letters);
+        }
+    }
+
+    /// One of a list: the runs of longer ones are in the whole.
+    fn add_line(&mut self, line: &str) {
+        let is_short = line.chars().filter(char::is_ascii_alphanumeric).count() < RUN;
+        let end = line.char_indices().nth(RUN).map_or(line.len(), |(end, _)| end);
+        self.add(if is_short { line } else { &line[..end] });
+    }
+
+    /// A piece of a link; a word that refusals are written in is as good as nobody's.
+    fn add_piece(&mut self, piece: &str) {
+        if !is_word_of_refusals(&piece.to_lowercase()) {
+            self.add(piece);
+        }
+    }
+
+    /// A text without these words; nothing where it has none of them.
+    fn cut_from(&self, text: &str) -> Option<String> {
+        let text = unescaped(text);
+        let any = Spelled::of(&text, char::is_alphanumeric);
+        let ascii = Spelled::of(&text, |c| c.is_ascii_alphanumeric());
+
+        let mut spans = any.spans_of(&self.any);
+        spans.extend(ascii.spans_of(&self.ascii));
+        spans.sort_unstable_by_key(|span| span.start);
+        if spans.is_empty() {
+            return None;
+        }
+
+        let mut cut = String::new();
+        let mut at = 0;
+        for span in spans {
+            if span.start >= at {
+                cut.push_str(&text[at..span.start]);
+                cut.push_str(MARK);
+            }
+            at = at.max(span.end);
+        }
+        cut.push_str(&text[at..]);
+        Some(cut)
+    }
+}
+
+/// Where own words stand in a text.
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+/// A text's letters and digits in small letters, each with where it stands.
+struct Spelled {
+    letters: Vec<char>,
+    starts: Vec<usize>,
+    ends: Vec<usize>,
+    /// Whether a letter stands right behind the one before it.
+    joined: Vec<bool>,
+}
+
+impl Spelled {
+    fn of(text: &str, is_letter: impl Fn(char) -> bool) -> Self {
+        let mut spelled = Self { letters: Vec::new(), starts: Vec::new(), ends: Vec::new(), joined: Vec::new() };
+        for (start, c) in text.char_indices().filter(|(_, c)| is_letter(*c)) {
+            let is_joined = spelled.ends.last() == Some(&start);
+            for small in c.to_lowercase() {
+                spelled.letters.push(small);
+                spelled.starts.push(start);
+                spelled.ends.push(start + c.len_utf8());
+                spelled.joined.push(is_joined);
+            }
+        }
+        spelled
+    }
+
+    fn spans_of(&self, own: &Letters) -> Vec<Span> {
+        let mut is_own = vec![false; self.letters.len()];
+        self.mark_runs(&own.long, &mut is_own);
+        self.mark_words(&own.short, &mut is_own);
+
+        let mut spans = Vec::new();
+        let mut from = 0;
+        for run in is_own.chunk_by(|a, b| a == b) {
+            let last = from + run.len() - 1;
+            if run[0] {
+                spans.push(Span { start: self.starts[from], end: self.ends[last] });
+            }
+            from = last + 1;
+        }
+        spans
+    }
+
+    /// Whatever stands in an own text too, be it the beginning, the end or a piece of it.
+    fn mark_runs(&self, own: &[Vec<char>], is_own: &mut [bool]) {
+        let mut places: HashMap<&[char], Vec<usize>> = HashMap::new();
+        for (at, run) in self.letters.windows(RUN).enumerate() {
+            places.entry(run).or_default().push(at);
+        }
+        for run in own.iter().flat_map(|text| text.windows(RUN)) {
+            for at in places.remove(run).unwrap_or_default() {
+                is_own[at..at + RUN].fill(true);
+            }
+        }
+    }
+
+    /// Short texts, whole, where they stand by themselves.
+    fn mark_words(&self, own: &HashSet<Vec<char>>, is_own: &mut [bool]) {
+        for at in (0..self.letters.len()).filter(|at| !self.joined[*at]) {
+            for end in at + SHORT_MIN..(at + RUN).min(self.letters.len() + 1) {
+                let ends_here = self.joined.get(end).is_none_or(|joined| !joined);
+                if ends_here && own.contains(&self.letters[at..end]) {
+                    is_own[at..end].fill(true);
+                }
+            }
+        }
+    }
+}
+
+/// A text without what it is escaped by, however often.
+fn unescaped(text: &str) -> String {
+    let mut plain = text.to_owned();
+    for _ in 0..ROUNDS_MAX {
+        let plainer = String::from_utf8_lossy(&unescaped_once(&plain)).into_owned();
+        if plainer == plain {
+            break;
+        }
+        plain = plainer;
+    }
+    plain
+}
+
+fn unescaped_once(text: &str) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let read = match first {
+            '%' => percent(rest),
+            '\\' => backslash(rest),
+            '&' => entity(rest),
+            _ => None,
+        };
+        let Escape { bytes, length } =
+            read.unwrap_or_else(|| Escape { bytes: first.to_string().into_bytes(), length: first.len_utf8() });
+        plain.extend(bytes);
+        rest = &rest[length..];
+    }
+    plain
+}
+
+/// What an escape stands for, and how long it is.
+struct Escape {
+    bytes: Vec<u8>,
+    length: usize,
+}
+
+impl Escape {
+    fn of(code: u32, length: usize) -> Self {
+        let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+        Self { bytes: c.to_string().into_bytes(), length }
+    }
+}
+
+/// `%2F`, and `%u002F` as old scripts write it.
+fn percent(rest: &str) -> Option<Escape> {
+    if let Some(code) = rest.strip_prefix("%u").and_then(|rest| hex(rest, 4)) {
+        return Some(Escape::of(code, 6));
+    }
+    let byte = u8::try_from(hex(&rest[1..], 2)?).ok()?;
+    Some(Escape { bytes: vec![byte], length: 3 })
+}
+
+/// `\/`, `\n`, `\u002f`, `\x2f`.
+fn backslash(rest: &str) -> Option<Escape> {
+    let escaped = rest[1..].chars().next()?;
+    match escaped {
+        'u' => hex(&rest[2..], 4).map(|code| Escape::of(code, 6)),
+        'x' => hex(&rest[2..], 2).map(|code| Escape::of(code, 4)),
+        'n' | 'r' | 't' | 'b' | 'f' => Some(Escape { bytes: vec![b' '], length: 2 }),
+        other => Some(Escape { bytes: other.to_string().into_bytes(), length: 1 + other.len_utf8() }),
+    }
+}
+
+/// `&amp;`, `&#47;`, `&#x2f;`; a name that is no sign's is a letter less.
+fn entity(rest: &str) -> Option<Escape> {
+    let end = rest.bytes().take(ENTITY_BYTES_MAX).position(|byte| byte == b';')?;
+    let name = &rest[1..end];
+    if let Some(number) = name.strip_prefix('#') {
+        let hexadecimal = number.strip_prefix(['x', 'X']).map(|digits| u32::from_str_radix(digits, 16));
+        let code = hexadecimal.unwrap_or_else(|| number.parse()).ok()?;
+        return Some(Escape::of(code, end + 1));
+    }
+    let sign = match name {
+        "amp" => "&",
+        "percnt" => "%",
+        "bsol" => "\\",
+        "num" => "#",
+        "semi" => ";",
+        _ if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()) => " ",
+        _ => return None,
+    };
+    Some(Escape { bytes: sign.as_bytes().to_vec(), length: end + 1 })
+}
+
+fn hex(text: &str, digits: usize) -> Option<u32> {
+    let digits = text.get(..digits).filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u32::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
+    use crate::domain::money::Money;
+    use crate::domain::service::{Route, ServiceType};
+    use crate::domain::wish::{Details, Parameter};
+
+    const LINK: &str = "https://instagram.com/p/abc?active order with this link";
+
+    fn leg(link: &str, details: &[(Parameter, Detail)]) -> LeasedLeg {
+        LeasedLeg {
+            leg: LegId(1),
+            order: OrderId(1),
+            public: PublicId(Uuid::from_u128(1)),
+            n: 1,
+            attempt: 1,
+            unsent: 0,
+            route: Route { provider: ProviderId("p".into()), service: "17".into() },
+            kind: ServiceType::Default,
+            link: link.into(),
+            units: 100,
+            details: details.iter().cloned().collect::<Details>(),
+            cost: Money::ZERO,
+            sold_as: ServiceId(1),
+            charge: Money::ZERO,
+            quoted_cost: Money::ZERO,
+        }
+    }
+
+    fn cut(link: &str, said: &str) -> String {
+        let answer = serde_json::json!({ "error": said }).to_string();
+        let cut = cut_own_words(&answer, &leg(link, &[]));
+        let cut: serde_json::Value = serde_json::from_str(&cut).unwrap();
+        cut["error"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_link_is_found_however_a_panel_spells_it() {
+        for said in [
+            LINK.to_owned(),
+            LINK.to_uppercase(),
+            LINK.replace("https://", ""),
+            LINK.replace('/', "\\/"),
+            LINK.replace('/', "\\\\/"),
+            LINK.replace(' ', "%20"),
+            LINK.replace(' ', "%2520"),
+            LINK.replace(' ', "+"),
+            LINK.replace(' ', "\\u0020"),
+            LINK.replace(' ', "&nbsp;"),
+            LINK.replace(' ', "&amp;#32;"),
+            LINK.replace('o', "\\u006f"),
+            LINK.replace('o', "%6F"),
+            LINK.replace('o', "&#x6f;"),
+            LINK.replace("e o", "e\u{200b} o"),
+            LINK[20..].to_owned(),
+            LINK[28..].to_owned(),
+            LINK[..30].to_owned(),
+            format!(" {LINK} "),
+        ] {
+            let left = cut(LINK, &format!("INSERT ('{said}')"));
+            assert!(!left.to_lowercase().contains("active") && !left.contains("tagram"), "{said}: {left}");
+            assert!(left.starts_with("INSERT ('"), "{said}: {left}");
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_link_and_short_texts_are_cut_where_they_stand_alone() {
+        assert_eq!(cut("https://instagram.com/p/queue1", "Not supported: queue1"), "Not supported: …");
+        assert_eq!(cut("https://t.me/bad link", "bad link: timed out"), "…: timed out");
+        assert_eq!(cut("queue", "In the queues: queue"), "In the queues: …");
+        assert_eq!(cut("https://example.com/link", "Bad link"), "Bad link", "a word of refusals is nobody's");
+        assert_eq!(cut("a", "A text"), "A text");
+        assert_eq!(cut("Bad link, and a long one", "Bad link: timed out"), "…: timed out");
+        assert_eq!(cut("Bad linkage", "Bad link"), "…", "cut short");
+    }
+
+    #[test]
+    fn lists_and_texts_are_cut_and_ids_stay() {
+        let comments = Detail::Lines(vec!["Bad".into(), "Not enough funds, friend".into(), "4711".into()]);
+        let username = Detail::Text("ord_4711".into());
+        let leg = leg("x", &[(Parameter::Comments, comments), (Parameter::Username, username)]);
+        let cut = |answer: &str| cut_own_words(answer, &leg).into_owned();
+        assert_eq!(cut(r#"{"error":"Not enough funds, friend? bad"}"#), r#"{"error":"…"}"#);
+        assert_eq!(cut(r#"{"order":"4711","error":["ord_4711"]}"#), r#"{"order":"4711","error":["…"]}"#);
+        for same in [r#"{"order":"ord_4711"}"#, r#"{"error":"Bad\ud800"}"#, "", "\"", r#"{"a":"\"#] {
+            assert_eq!(cut(same), same);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_cut_of_any(answer in "\\PC{0,60}|[\\[\\]{}\":,a-z%&;\\\\ ]{0,60}", link in "\\PC{0,60}") {
+            let _ = cut_own_words(&answer, &leg(&link, &[]));
+        }
+
+        #[test]
+        fn nothing_of_a_text_is_left_that_reads_like_it(
+            before in "[a-z ]{0,20}: ",
+            link in "[a-zA-Z0-9 /?&%=.é-]{20,60}",
+        ) {
+            let left = cut(&link, &format!("{before}{link}"));
+            let letters = |text: &str| Spelled::of(&unescaped(text), char::is_alphanumeric).letters;
+            let own = letters(&link);
+            prop_assert!(own.len() < RUN || !letters(&left).windows(RUN).any(|run| own.windows(RUN).any(|of| of == run)));
+        }
+    }
+}
