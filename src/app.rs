@@ -20,6 +20,7 @@ use crate::downstream::{Door, Health, HealthProbe, House as DoorHouse, Limits};
 use crate::orders::{Delivery, Orders};
 use crate::reload::{self, Ground, Parts, Reload, Started};
 use crate::store::embedded::{Condition, Embedded};
+use crate::store::history::Turned;
 use crate::store::{Store, customers, gates};
 use crate::treasury::Treasury;
 use crate::upstream::{Panel, Roll};
@@ -39,6 +40,8 @@ const RETIRE_EVERY: Duration = Duration::from_secs(5);
 const CLOCK_OFF_MAX: TimeDelta = TimeDelta::seconds(30);
 /// Behind by more than this, the workers are told as not ready.
 const LAG_S_MAX: u64 = 30;
+/// Not ready for longer than this, a process takes no orders: nobody may be there to send them.
+const NOT_READY_S_MAX: u64 = 30;
 
 /// Everything that deals with customers, orders and panels, over one database; nothing runs by itself yet.
 #[derive(Clone, Debug)]
@@ -370,14 +373,18 @@ fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthPro
             Some(Condition::Restarting { .. }) => "restarting",
             Some(Condition::Stopped) => "stopped",
             Some(Condition::Running) | None if present => "up",
+            Some(Condition::Running) | None if store.turned() == Some(Turned::Replaced) => "replaced",
             Some(Condition::Running) | None => "away",
         };
+        // A panel's own workers wait for that panel; whoever stands still there gives up its lease.
+        let common_lag_s = pulse.common_lag_s();
         Health {
             live: true,
             ready: present && lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX),
             config_hash: catalog.now().hash.to_string(),
             database: database.to_owned(),
             workers_lag_s: lag_s,
+            sells: present && common_lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX + NOT_READY_S_MAX),
         }
     })
 }

@@ -25,6 +25,7 @@ pub mod resolve;
 pub mod restored;
 pub mod retire;
 pub mod settle;
+mod sent;
 mod statuses;
 pub mod stuck;
 pub mod submit;
@@ -40,6 +41,7 @@ use crate::catalog::Catalog;
 use crate::domain::clock::SharedClock;
 use crate::orders::intake::Intake;
 use crate::orders::lease::Leases;
+use crate::orders::sent::SentLegs;
 use crate::store::{Store, StoreError};
 
 /// What can be done with orders.
@@ -80,12 +82,13 @@ pub struct Delivery {
     clock: SharedClock,
     node: Uuid,
     leases: Leases,
+    sent: SentLegs,
 }
 
 impl Delivery {
     /// The delivery of one process, which holds leases under the name of `node`.
     pub fn new(store: Store, catalog: Catalog, clock: SharedClock, node: Uuid) -> Self {
-        Self { store, catalog, clock, node, leases: Leases::default() }
+        Self { store, catalog, clock, node, leases: Leases::default(), sent: SentLegs::default() }
     }
 }
 

@@ -16,7 +16,7 @@ use panelgate::domain::service::{Route, ServiceType};
 use panelgate::domain::wish::Details;
 use panelgate::upstream::{FailureKind, Panel, PanelError, RefillAnswer, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
