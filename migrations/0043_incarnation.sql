@@ -11,3 +11,24 @@ create table incarnation (
 );
 
 insert into incarnation default values;
+
+-- Whether a leg may go to a panel under this epoch: nobody stopped it, and its breaker lets it through. Asked by the
+-- statement that marks a leg as sent, which holds the gates' lock to its end: whoever stops sending takes that lock alone
+-- and so waits for those that are being marked. A look of its own, after the lock, sees what was stopped meanwhile; the
+-- statement's own may be older.
+create function gate_lets_through(panel text, its_epoch bigint, at timestamptz) returns boolean
+language plpgsql volatile as $$
+begin
+    perform pg_advisory_xact_lock_shared(hashtext('gates'), 0);
+
+    return exists (
+        select
+        from provider p, dispatch d
+        where p.id = panel and p.epoch = its_epoch and p.held_until > at
+            and p.paused_at is null and d.frozen_at is null
+            and (p.breaker = 'shut' or (p.breaker = 'probation' and not exists (
+                select from leg other where other.provider = p.id and other.state = 'sending'
+            )))
+    );
+end
+$$;

@@ -273,6 +273,8 @@ impl Gateway {
     /// Opens everything that the roles name.
     pub async fn open(house: House, roles: Roles, embedded: Option<&Embedded>) -> anyhow::Result<Self> {
         let means = house.means();
+        // Before anything is sent: a database that goes back in time is known by what was seen of it.
+        house.store.beat().await;
         let workers = Workers::heartbeat(&means);
         house.reload.adopt().await?;
         house.reload.retire().await?;

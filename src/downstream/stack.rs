@@ -169,7 +169,10 @@ mod tests {
         let stack: Stack<Full<Bytes>> = outer(front(Some(inner(panics, &limits)), limits));
         for _ in 0..2 {
             let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2")).await.unwrap();
-            assert_eq!(shown(answer).await, (500, None, r#"{"error":"Internal error, the request may have been carried out"}"#.into()));
+            assert_eq!(
+                shown(answer).await,
+                (500, None, r#"{"error":"Internal error, the request may have been carried out"}"#.into())
+            );
         }
         let answer = tell::told(stack, DIALECT, asked("/api/v2?")).await.unwrap();
         assert_eq!(answer.status(), 404, "its place is free again");
@@ -182,6 +185,9 @@ mod tests {
         let stack: Stack<Full<Bytes>> = outer(front(Some(inner(hangs, &limits)), limits));
         let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2")).await.unwrap();
         assert!(stack.oneshot(asked("/api/v2")).await.is_err_and(|error| error.is::<tower::timeout::error::Elapsed>()));
-        assert_eq!(shown(answer).await, (500, None, r#"{"error":"Internal error, the request may have been carried out"}"#.into()));
+        assert_eq!(
+            shown(answer).await,
+            (500, None, r#"{"error":"Internal error, the request may have been carried out"}"#.into())
+        );
     }
 }

@@ -100,7 +100,8 @@ impl Delivery {
         let turned = reckoning.turned.to_string();
         history::end_reckoning(&self.store, tx, reckoning).await?;
         tracing::error!(
-            what = turned, doubted,
+            what = turned,
+            doubted,
             "dispatch is frozen, because the database is not what it was; look at `panelgate order list --state review`, \
              then `panelgate dispatch thaw`"
         );

@@ -122,10 +122,7 @@ impl History {
     }
 
     /// Looks at a connection before anything is done over it.
-    pub(super) async fn check_connection(
-        &self,
-        connection: &mut PgConnection,
-    ) -> Result<(), Error> {
+    pub(super) async fn check_connection(&self, connection: &mut PgConnection) -> Result<(), Error> {
         // Before anything is asked: what is seen meanwhile need not be in the answer.
         let Some(before) = self.seen() else { return Ok(()) };
         let refused = |why: String| Err(Error::Io(io::Error::other(why)));
@@ -180,9 +177,7 @@ impl History {
     }
 }
 
-async fn read_cluster<'e>(
-    executor: impl sqlx::Executor<'e, Database = sqlx::Postgres>,
-) -> Result<Cluster, Error> {
+async fn read_cluster<'e>(executor: impl sqlx::Executor<'e, Database = sqlx::Postgres>) -> Result<Cluster, Error> {
     // A segment's name begins with the timeline, at once after a promotion; the control file knows
     // of it only after the next checkpoint.
     let row = sqlx::query!(
@@ -260,11 +255,7 @@ pub async fn begin_reckoning(store: &Store) -> Result<Option<(Tx, Reckoning)>, S
 
 /// Commits it: from now on this process goes by what is there, and so does everybody who has seen
 /// less of it.
-pub async fn end_reckoning(
-    store: &Store,
-    mut tx: Tx,
-    reckoning: Reckoning,
-) -> Result<(), StoreError> {
+pub async fn end_reckoning(store: &Store, mut tx: Tx, reckoning: Reckoning) -> Result<(), StoreError> {
     let seen = store.history.known().map_or(0, |known| known.beats);
     let beats = reckoning.found.beats.max(seen) + BEATS_SKIPPED;
     let raised = sqlx::query!("update incarnation set beats = $1", beats);
@@ -280,10 +271,7 @@ const BEATS_SKIPPED: i64 = 1_000_000_000;
 
 /// Draws another incarnation: whoever worked on what was here before stops.
 pub async fn renew(tx: &mut Tx) -> Result<(), StoreError> {
-    let drawn = sqlx::query!(
-        "update incarnation set id = gen_random_uuid(), beats = beats + $1",
-        BEATS_SKIPPED
-    );
+    let drawn = sqlx::query!("update incarnation set id = gen_random_uuid(), beats = beats + $1", BEATS_SKIPPED);
     match drawn.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("there is not one row that says which database this is")),
@@ -295,10 +283,8 @@ mod tests {
     use super::*;
 
     fn sight(incarnation: u128, beats: i64, cluster: Option<(&str, &str)>) -> Sight {
-        let cluster = cluster.map(|(system, timeline)| Cluster {
-            system: system.to_owned(),
-            timeline: timeline.to_owned(),
-        });
+        let cluster =
+            cluster.map(|(system, timeline)| Cluster { system: system.to_owned(), timeline: timeline.to_owned() });
         Sight { incarnation: Uuid::from_u128(incarnation), beats, cluster }
     }
 

@@ -122,15 +122,7 @@ pub async fn mark(
             update leg
             set state = 'sending', sending_at = $4, cost = $5, exchange = $9, reason = 'sent to the panel'
             where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
-                and exists (
-                    select
-                    from provider p, dispatch d
-                    where p.id = leg.provider and p.epoch = $3 and p.held_until > $4
-                        and p.paused_at is null and d.frozen_at is null
-                        and (p.breaker = 'shut' or (p.breaker = 'probation' and not exists (
-                            select from leg other where other.provider = p.id and other.state = 'sending'
-                        )))
-                )
+                and gate_lets_through(leg.provider, $3, $4)
                 and (
                     $10::uuid is null
                     or exists (select from incarnation i where i.id = $10 and i.beats >= $11)

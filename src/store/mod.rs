@@ -175,26 +175,28 @@ impl From<sqlx::Error> for StoreError {
         if matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) {
             return Self::Absent;
         }
-        let away = match &error {
+        if let Some(said) = error.as_database_error() {
             // Classes 57P (shutting down, starting) and 08 (connection) speak of the server, not of the statement.
-            sqlx::Error::Database(said) => {
-                said.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
-            }
-            // It answered, and we cannot read what; or we asked for what cannot be asked.
+            let of_server = said.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"));
+            return if of_server { Self::Away(error) } else { Self::Broken(error) };
+        }
+
+        // It answered, and we cannot read what; or we asked for what cannot be asked.
+        let is_ours = matches!(
+            &error,
             sqlx::Error::RowNotFound
-            | sqlx::Error::TypeNotFound { .. }
-            | sqlx::Error::ColumnIndexOutOfBounds { .. }
-            | sqlx::Error::ColumnNotFound(_)
-            | sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::Encode(_)
-            | sqlx::Error::Decode(_)
-            | sqlx::Error::InvalidArgument(_)
-            | sqlx::Error::Configuration(_) => false,
-            // Whatever it was, it is no word of the server about the statement: a balancer that accepts and hangs up is
-            // told as a broken protocol, for one.
-            _ => true,
-        };
-        if away { Self::Away(error) } else { Self::Broken(error) }
+                | sqlx::Error::TypeNotFound { .. }
+                | sqlx::Error::ColumnIndexOutOfBounds { .. }
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Encode(_)
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::InvalidArgument(_)
+                | sqlx::Error::Configuration(_)
+        );
+        // Whatever else it was, it is no word of the server about the statement: a balancer that accepts and hangs up is
+        // told as a broken protocol, for one.
+        if is_ours { Self::Broken(error) } else { Self::Away(error) }
     }
 }
 
@@ -228,12 +230,8 @@ impl Store {
             history: Some(history.clone()),
         };
         // It looks at the database's history itself.
-        let heartbeat = Plan {
-            connections_max: 1,
-            acquire_max: HEARTBEAT_TIMEOUT,
-            statement_max: HEARTBEAT_MAX,
-            history: None,
-        };
+        let heartbeat =
+            Plan { connections_max: 1, acquire_max: HEARTBEAT_TIMEOUT, statement_max: HEARTBEAT_MAX, history: None };
 
         Self {
             customers: Pool::open(&options, customers, &lost),
@@ -379,4 +377,27 @@ fn unsigned(value: i64) -> u64 {
 /// A number as the database keeps it; larger ones do not occur, for every reader caps them.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_carries_no_word_of_the_server_is_away_and_nothing_is_certain_of_it() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        for error in [
+            sqlx::Error::Protocol("expected to read 5 bytes, got 0 bytes at EOF".to_owned()),
+            sqlx::Error::Tls("the peer hung up".into()),
+            sqlx::Error::Io(reset),
+            sqlx::Error::WorkerCrashed,
+        ] {
+            let error = StoreError::from(error);
+            assert!(error.is_away() && !error.is_certain(), "{error}");
+        }
+        let absent = StoreError::from(sqlx::Error::PoolTimedOut);
+        assert!(absent.is_away() && absent.is_certain());
+        let unread = StoreError::from(sqlx::Error::RowNotFound);
+        assert!(!unread.is_away() && !unread.is_certain());
+    }
 }

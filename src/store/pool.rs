@@ -16,8 +16,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{
-    PgConnectOptions, PgConnection, PgPoolOptions, PgQueryResult, PgRow, PgStatement,
-    PgTransactionManager, PgTypeInfo,
+    PgConnectOptions, PgConnection, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTransactionManager, PgTypeInfo,
 };
 use sqlx::{Describe, Either, Error, Execute, Executor, PgPool, Postgres, Row, SqlStr};
 use sqlx_core::transaction::TransactionManager;
@@ -139,12 +138,7 @@ impl Pool {
         }
 
         let connection = self.inner.acquire().await?;
-        Ok(Lent {
-            connection,
-            statement_max: Some(self.statement_max),
-            lost: false,
-            returning: self.returning.clone(),
-        })
+        Ok(Lent { connection, statement_max: Some(self.statement_max), lost: false, returning: self.returning.clone() })
     }
 
     pub(super) async fn begin(&self) -> Result<Tx, Error> {
@@ -319,11 +313,7 @@ impl<'c> Executor<'c> for &'c mut Lent {
         Box::pin(in_time((&mut **connection).fetch_optional(query), *statement_max, lost))
     }
 
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [PgTypeInfo],
-    ) -> BoxFuture<'e, Result<PgStatement, Error>>
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
     where
         'c: 'e,
     {
@@ -370,11 +360,7 @@ impl<'p> Executor<'p> for &'p Pool {
         })
     }
 
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [PgTypeInfo],
-    ) -> BoxFuture<'e, Result<PgStatement, Error>>
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
     where
         'p: 'e,
     {

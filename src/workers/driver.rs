@@ -215,3 +215,37 @@ pub fn tell(worker: &str, error: &StoreError) {
         tracing::error!(worker, %error, "a round failed");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::domain::clock::SystemClock;
+
+    #[tokio::test]
+    async fn who_stands_still_in_the_midst_of_a_round_is_seen_and_who_rests_is_not() {
+        let crew = Driver::new(Arc::new(SystemClock)).crew();
+        let gate = Arc::new(Semaphore::new(0));
+        let opens = gate.clone();
+        crew.every("tracker p", Duration::from_hours(1), move || {
+            let gate = gate.clone();
+            async move {
+                gate.acquire().await.expect("never closed").forget();
+                Ok(())
+            }
+        });
+
+        while crew.stuck_for(Duration::ZERO).is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(crew.stuck_for(Duration::ZERO).as_deref(), Some("tracker p"));
+        assert_eq!(crew.stuck_for(Duration::from_hours(1)), None, "not for so long");
+        opens.add_permits(1);
+        while crew.stuck_for(Duration::ZERO).is_some() {
+            tokio::task::yield_now().await;
+        }
+        crew.dismiss();
+        crew.ended().await;
+    }
+}

@@ -27,7 +27,8 @@ const TOO_LARGE: &str = r#"{"error":"Request too large"}"#;
 
 fn health(ready: bool) -> HealthProbe {
     let config_hash = "abc".to_owned();
-    let health = Health { live: true, ready, config_hash, database: "running".to_owned(), workers_lag_s: Some(3), sells: true };
+    let health =
+        Health { live: true, ready, config_hash, database: "running".to_owned(), workers_lag_s: Some(3), sells: true };
     Arc::new(move || health.clone())
 }
 

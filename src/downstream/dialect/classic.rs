@@ -9,9 +9,7 @@ use crate::domain::order::{OrderState, Standing};
 use crate::domain::refill::RefillState;
 use crate::domain::refusal::Refusal;
 use crate::downstream::dialect::shapes::{Balance, Echo, RowError, StatusRow, Statuses, compact, list};
-use crate::downstream::dialect::{
-    AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S, ORDER_UNKNOWN, UNKNOWN, notpanel,
-};
+use crate::downstream::dialect::{AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S, ORDER_UNKNOWN, UNKNOWN, notpanel};
 use crate::downstream::reply::{Reply, Spelled};
 
 /// What `cancel` answers where it was taken.
