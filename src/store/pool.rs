@@ -269,7 +269,7 @@ async fn in_time<T>(
 
 /// A statement's steps, each of which has its time.
 struct Steps<'e> {
-    steps: BoxStream<'e, Result<Step, Error>>,
+    inner: BoxStream<'e, Result<Step, Error>>,
     statement_max: Option<Duration>,
     lost: &'e mut bool,
     over: bool,
@@ -281,7 +281,7 @@ impl<'e> Steps<'e> {
             if this.over {
                 return None;
             }
-            let next = Box::pin(this.steps.try_next());
+            let next = Box::pin(this.inner.try_next());
             let next = in_time(next, this.statement_max, this.lost).await.transpose()?;
             this.over = next.is_err();
             Some((next, this))
@@ -300,7 +300,7 @@ impl<'c> Executor<'c> for &'c mut Lent {
     {
         let Lent { connection, statement_max, lost, .. } = self;
         let steps = (&mut **connection).fetch_many(query);
-        Steps { steps, statement_max: *statement_max, lost, over: false }.stream()
+        Steps { inner: steps, statement_max: *statement_max, lost, over: false }.stream()
     }
 
     fn fetch_optional<'e, 'q, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
