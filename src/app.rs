@@ -379,14 +379,14 @@ fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthPro
             Some(Condition::Running) | None => "away",
         };
         // A panel's own workers wait for that panel; whoever stands still there gives up its lease.
-        let common_lag_s = pulse.common_lag_s();
+        let node_lag_s = pulse.node_lag_s();
         Health {
             live: true,
             ready: present && lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX),
             config_hash: catalog.now().hash.to_string(),
             database: database.to_owned(),
             workers_lag_s: lag_s,
-            sells: present && common_lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX + NOT_READY_S_MAX),
+            sells: present && node_lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX + NOT_READY_S_MAX),
         }
     })
 }

@@ -32,7 +32,7 @@ impl Pulse {
     }
 
     /// The same of the workers that belong to no crew: those of the whole process.
-    pub fn common_lag_s(&self) -> Option<u64> {
+    pub fn node_lag_s(&self) -> Option<u64> {
         let now = self.clock.now();
         let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = due.iter().filter(|((crew, _), _)| *crew == 0).map(|(_, due)| due).min()?;
