@@ -20,6 +20,7 @@ use crate::downstream::{Door, Health, HealthProbe, House as DoorHouse, Limits};
 use crate::orders::{Delivery, Orders};
 use crate::reload::{self, Ground, Parts, Reload, Started};
 use crate::store::embedded::{Condition, Embedded};
+use crate::store::history::Turned;
 use crate::store::{Store, customers, gates};
 use crate::treasury::Treasury;
 use crate::upstream::{Panel, Roll};
@@ -39,6 +40,8 @@ const RETIRE_EVERY: Duration = Duration::from_secs(5);
 const CLOCK_OFF_MAX: TimeDelta = TimeDelta::seconds(30);
 /// Behind by more than this, the workers are told as not ready.
 const LAG_S_MAX: u64 = 30;
+/// Not ready for longer than this, a process takes no orders: nobody may be there to send them.
+const NOT_READY_S_MAX: u64 = 30;
 
 /// Everything that deals with customers, orders and panels, over one database; nothing runs by itself yet.
 #[derive(Clone, Debug)]
@@ -270,6 +273,8 @@ impl Gateway {
     /// Opens everything that the roles name.
     pub async fn open(house: House, roles: Roles, embedded: Option<&Embedded>) -> anyhow::Result<Self> {
         let means = house.means();
+        // Before anything is sent: a database that goes back in time is known by what was seen of it.
+        house.store.beat().await;
         let workers = Workers::heartbeat(&means);
         house.reload.adopt().await?;
         house.reload.retire().await?;
@@ -370,14 +375,18 @@ fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthPro
             Some(Condition::Restarting { .. }) => "restarting",
             Some(Condition::Stopped) => "stopped",
             Some(Condition::Running) | None if present => "up",
+            Some(Condition::Running) | None if store.turned() == Some(Turned::Replaced) => "replaced",
             Some(Condition::Running) | None => "away",
         };
+        // A panel's own workers wait for that panel; whoever stands still there gives up its lease.
+        let node_lag_s = pulse.node_lag_s();
         Health {
             live: true,
             ready: present && lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX),
             config_hash: catalog.now().hash.to_string(),
             database: database.to_owned(),
             workers_lag_s: lag_s,
+            sells: present && node_lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX + NOT_READY_S_MAX),
         }
     })
 }

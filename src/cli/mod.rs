@@ -188,8 +188,8 @@ pub fn run() -> ExitCode {
 
 async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
     match command {
-        Command::Demo(options) => return demo::run(globals, options).await,
-        Command::Serve(options) => return serve::run(globals, options).await,
+        Command::Demo(options) => return Box::pin(demo::run(globals, options)).await,
+        Command::Serve(options) => return Box::pin(serve::run(globals, options)).await,
         Command::Check => return check::run(&globals),
         Command::Plan => return plan::run(globals).await,
         Command::PanelSim(options) => return panel_sim::run(options).await,

@@ -143,6 +143,14 @@ impl Verdict {
             Self::InDoubt => "in_doubt",
         }
     }
+
+    /// The id that the panel gave, if it gave one.
+    pub fn panel_order(&self) -> Option<&str> {
+        match self {
+            Self::Accepted(id) => Some(&id.0),
+            Self::Refused(_) | Self::NeverSent | Self::InDoubt => None,
+        }
+    }
 }
 
 /// A verdict with what it was read from.

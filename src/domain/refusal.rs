@@ -103,7 +103,13 @@ pub enum Refusal {
     /// The database is away or we are full: nothing was done, ask again in a moment.
     #[error("away")]
     Away,
-    /// Our own fault, told once to the operator.
+    /// Our own fault, told once to the operator; nothing was done.
     #[error("broken")]
     Broken,
+    /// Nobody knows yet whether it was done: whoever asks for it again may have it twice.
+    #[error("it is unknown whether it was done")]
+    Unknown,
+    /// Nobody knows yet whether the order was placed: whoever orders again may have it twice.
+    #[error("it is unknown whether the order was placed")]
+    OrderUnknown,
 }

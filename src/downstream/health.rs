@@ -21,6 +21,9 @@ pub struct Health {
     pub database: String,
     /// Seconds by which the slowest worker is late; `None` where no workers run.
     pub workers_lag_s: Option<u64>,
+    /// Whether it takes orders: not while it has not been ready for too long.
+    #[serde(skip)]
+    pub sells: bool,
 }
 
 /// Asked at each `/healthz`; must answer at once.

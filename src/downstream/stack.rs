@@ -59,7 +59,7 @@ where
         .layer(CatchPanicLayer::custom(move |_: Box<dyn Any + Send>| {
             // Without the panic's own words, which may quote a request; the panic hook has told them to the operator.
             tracing::error!("a request panicked");
-            reply::refused(tongue.now(), &Refusal::Broken)
+            reply::refused(tongue.now(), &Refusal::Unknown)
         }))
         // Over the whole of a request, its body included, so that no client and no wait of ours holds it longer.
         .timeout(request_max)
@@ -88,7 +88,7 @@ pub fn failed(dialect: Dialect, error: &BoxError) -> Answer {
         Refusal::Away
     } else {
         // Time is up. What was begun may still be done, so nothing may sound like "nothing was done".
-        Refusal::Broken
+        Refusal::Unknown
     };
     reply::refused(dialect, &refusal).map(|body| UnsyncBoxBody::new(body.map_err(Into::into)))
 }
@@ -112,6 +112,7 @@ mod tests {
             config_hash: String::new(),
             database: "running".into(),
             workers_lag_s: None,
+            sells: true,
         };
         Front { api, health: Arc::new(health), tongue: Tongue::Always(DIALECT), limits }
     }
@@ -168,7 +169,10 @@ mod tests {
         let stack: Stack<Full<Bytes>> = outer(front(Some(inner(panics, &limits)), limits));
         for _ in 0..2 {
             let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2")).await.unwrap();
-            assert_eq!(shown(answer).await, (500, None, r#"{"error":"Internal error, retry later"}"#.into()));
+            assert_eq!(
+                shown(answer).await,
+                (500, None, r#"{"error":"Internal error, the request may have been carried out"}"#.into())
+            );
         }
         let answer = tell::told(stack, DIALECT, asked("/api/v2?")).await.unwrap();
         assert_eq!(answer.status(), 404, "its place is free again");
@@ -181,6 +185,9 @@ mod tests {
         let stack: Stack<Full<Bytes>> = outer(front(Some(inner(hangs, &limits)), limits));
         let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2")).await.unwrap();
         assert!(stack.oneshot(asked("/api/v2")).await.is_err_and(|error| error.is::<tower::timeout::error::Elapsed>()));
-        assert_eq!(shown(answer).await, (500, None, r#"{"error":"Internal error, retry later"}"#.into()));
+        assert_eq!(
+            shown(answer).await,
+            (500, None, r#"{"error":"Internal error, the request may have been carried out"}"#.into())
+        );
     }
 }

@@ -64,7 +64,10 @@ impl Delivery {
         loop {
             match self.conclude_again(panel.settings(), &leg, &said, &retold).await {
                 Err(error) if conclusions.may_be_tried_again(&error).await => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    submit::tell_unwritten(&leg, &said.verdict, &error);
+                    return Err(error);
+                }
                 Ok(true) => return Ok(Repeat::EndedTheDoubt),
                 Ok(false) => return Ok(Repeat::Asked),
             }
@@ -99,7 +102,8 @@ impl Delivery {
         let leg = legs::lock(&mut tx, asked.leg).await?;
         if leg.state != LegState::Sending || leg.attempt != asked.attempt {
             tx.rollback().await?;
-            tracing::warn!(leg = %leg.id, verdict = said.verdict.word(), "an answer came for a leg that moved on");
+            let panel_order = said.verdict.panel_order();
+            tracing::warn!(leg = %leg.id, verdict = said.verdict.word(), panel_order, "an answer came for a leg that moved on");
             // An id is evidence, however late; what else is said of a name tells nothing.
             if let Retold::Placed(_) = retold {
                 self.write_down(settings, leg.id, asked.attempt, said, Speaker::Panel).await?;

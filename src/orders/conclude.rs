@@ -67,7 +67,8 @@ impl Delivery {
         let leg = legs::lock(&mut tx, leg).await?;
         let awaited = matches!(leg.state, LegState::Sending | LegState::InDoubt | LegState::WrittenOff);
         if !awaited || leg.attempt != attempt {
-            tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "an answer came for a leg that moved on");
+            let panel_order = said.verdict.panel_order();
+            tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), panel_order, "an answer came for a leg that moved on");
             return taken_after_all(tx, &leg, attempt, said, now).await;
         }
         let unknown_words = said.unlisted.clone().filter(|_| speaker == Speaker::Panel);

@@ -19,9 +19,10 @@ use crate::store::{Store, StoreError, orders};
 const WAITING_MAX: usize = 512;
 /// Ids drawn at once; what a process does not use is a gap.
 const IDS_AT_ONCE: i32 = 32;
-/// Times that a lost commit is looked for before the customer is told to ask again.
-const LOOKS_MAX: u32 = 50;
-/// Between two such looks; all of them stay within the time that a request has.
+/// How long a purchase is looked for whose outcome is unknown: it fits into the request beside the time that buying may
+/// take.
+const LOOKS_MAX: Duration = Duration::from_secs(8);
+/// Between two such looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Buys one placement after another.
@@ -85,7 +86,7 @@ impl Intake {
         });
         bought.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a placement's task ended without an outcome");
-            Err(Refusal::Broken)
+            Err(Refusal::OrderUnknown)
         })
     }
 
@@ -105,7 +106,7 @@ impl Intake {
         });
         done.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a customer's work ended without an outcome");
-            Err(Refusal::Broken)
+            Err(Refusal::Unknown)
         })
     }
 
@@ -118,30 +119,50 @@ impl Intake {
 }
 
 async fn buy_one(store: &Store, placement: Placement) -> Result<Placed, Refusal> {
-    match orders::place(store, std::slice::from_ref(&placement)).await {
-        Ok(outcomes) => outcomes.into_iter().next().ok_or(Refusal::Broken),
-        Err(StoreError::Away(error)) => {
-            tracing::warn!(%error, order = %placement.order, "the answer of a commit was lost; the order is looked for");
-            look_for(store, placement).await
-        }
-        Err(error) => Err(refused(&error)),
+    let error = match orders::place(store, std::slice::from_ref(&placement)).await {
+        Ok(outcomes) => match outcomes.into_iter().next() {
+            Some(outcome) => return Ok(outcome),
+            None => StoreError::Unexpected("a purchase came back without an outcome"),
+        },
+        Err(error) => error,
+    };
+
+    if error.is_certain() {
+        return Err(certain_no(&error));
     }
+    tracing::warn!(%error, order = %placement.order, "what came of a purchase is unknown; it is looked for");
+    look_for(store, placement).await
 }
 
-/// The connection was lost somewhere around the commit: only the database can say whether it happened.
+/// The server undid it, or never heard of it.
+fn certain_no(error: &StoreError) -> Refusal {
+    if error.will_pass() {
+        tracing::warn!(%error, "nothing was bought, for a reason that passes");
+        return Refusal::Away;
+    }
+    refused(error)
+}
+
+/// The answer was lost somewhere around the commit: only the database can say whether it happened. An id that is not
+/// there is burned, so that a statement that is still under way buys nothing when it comes through.
 ///
 /// Whoever had sent a `request_id` asks again and gets either the order or a fresh try; for the others the id that was
 /// drawn before is looked for here.
 async fn look_for(store: &Store, placement: Placement) -> Result<Placed, Refusal> {
-    for _ in 0..LOOKS_MAX {
-        tokio::time::sleep(LOOK_EVERY).await;
-        match orders::exists(store, placement.order).await {
-            Ok(true) => return Ok(Placed::Bought(placement.answer)),
-            Ok(false) => return Err(Refusal::Away),
-            Err(error) => tracing::debug!(%error, order = %placement.order, "the order cannot be looked for yet"),
+    let (order, answer) = (placement.order, placement.answer);
+    let looks = async {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            match orders::exists(store, order).await {
+                Ok(true) => return Ok(Placed::Bought(answer)),
+                Ok(false) => return Err(Refusal::Away),
+                Err(error) => tracing::debug!(%error, %order, "the order cannot be looked for yet"),
+            }
         }
-    }
-    // Nobody knows: nothing may sound like nothing was done.
-    tracing::error!(order = %placement.order, "it stays unknown whether an order was bought; the books know");
-    Err(Refusal::Broken)
+    };
+
+    tokio::time::timeout(LOOKS_MAX, looks).await.unwrap_or_else(|_| {
+        tracing::error!(%order, "it stays unknown whether an order was bought; the books know");
+        Err(Refusal::OrderUnknown)
+    })
 }

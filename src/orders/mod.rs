@@ -26,6 +26,7 @@ pub mod resolve;
 pub mod restored;
 pub mod retire;
 mod said;
+mod sent;
 pub mod settle;
 mod statuses;
 pub mod stuck;
@@ -42,6 +43,7 @@ use crate::catalog::Catalog;
 use crate::domain::clock::SharedClock;
 use crate::orders::intake::Intake;
 use crate::orders::lease::Leases;
+use crate::orders::sent::SentLegs;
 use crate::store::{Store, StoreError};
 
 /// What can be done with orders.
@@ -82,12 +84,13 @@ pub struct Delivery {
     clock: SharedClock,
     node: Uuid,
     leases: Leases,
+    sent: SentLegs,
 }
 
 impl Delivery {
     /// The delivery of one process, which holds leases under the name of `node`.
     pub fn new(store: Store, catalog: Catalog, clock: SharedClock, node: Uuid) -> Self {
-        Self { store, catalog, clock, node, leases: Leases::default() }
+        Self { store, catalog, clock, node, leases: Leases::default(), sent: SentLegs::default() }
     }
 }
 

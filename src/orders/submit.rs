@@ -65,7 +65,7 @@ impl Delivery {
         let (account, address) = (panel.account(), panel.address());
         let asked = Asked { request_id: request_id.as_deref(), account: &account, address: &address, exchange };
         match leases::mark(&self.store, leg, asked, epoch, cost, self.clock.now()).await {
-            Ok(true) => {}
+            Ok(true) => self.sent.note(leg, asked, self.clock.now()),
             Ok(false) => {
                 tracing::info!(leg = %leg.leg, "a leg was taken back, or its panel's gate closed, before it was sent");
                 return leases::release(&self.store, leg, epoch).await;
@@ -80,7 +80,7 @@ impl Delivery {
         let said = panel.add(slot, leg, leave_by).await;
         tracing::info!(
             order = %leg.order, leg = %leg.leg, provider = %leg.route.provider, verdict = said.verdict.word(),
-            "a leg was sent"
+            panel_order = said.verdict.panel_order(), "a leg was sent"
         );
         self.conclude_surely(panel.settings(), leg, &said).await
     }
@@ -95,7 +95,11 @@ impl Delivery {
         loop {
             match self.conclude(settings, leg.leg, leg.attempt, said).await {
                 Err(error) if conclusions.may_be_tried_again(&error).await => {}
-                concluded => return concluded,
+                Err(error) => {
+                    tell_unwritten(leg, &said.verdict, &error);
+                    return Err(error);
+                }
+                Ok(()) => return Ok(()),
             }
         }
     }
@@ -134,6 +138,15 @@ impl Conclusions {
         }
         passes
     }
+}
+
+/// What a panel answered, and the database does not know: the log is the only place that has the panel's id.
+pub(super) fn tell_unwritten(leg: &LeasedLeg, verdict: &Verdict, error: &StoreError) {
+    tracing::error!(
+        order = %leg.order, leg = %leg.leg, attempt = leg.attempt, provider = %leg.route.provider,
+        verdict = verdict.word(), panel_order = verdict.panel_order(), %error,
+        "what a panel answered could not be written down; the order is in doubt until a person says what became of it"
+    );
 }
 
 fn unsent() -> Evidence {

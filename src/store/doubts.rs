@@ -140,6 +140,7 @@ pub async fn doubt_after_all(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: In
         r#"
         update leg
         set state = 'in_doubt', exposed = cost, doubted_at = $3, check_at = $4, not_placed_said_at = null,
+            ended_at = null, late_order = null, late_at = null,
             reason = 'a person took back that it was not placed'
         where id = $1 and state = 'refused' and reason = $2
         "#,

@@ -211,9 +211,18 @@ async fn turn(
     }
 }
 
+/// Waits for those that are being marked as sent, and lets nobody begin: what is stopped in this transaction is stopped
+/// for all that come after it.
+async fn keep_from_marking(tx: &mut Tx) -> Result<(), StoreError> {
+    let locked = sqlx::query!("select pg_advisory_xact_lock(hashtext('gates'), 0)");
+    locked.execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// A person stops sending to a panel, or lets it go on, with a breaker that starts anew. `None`: no such panel;
 /// `false`: it stood so already.
 pub async fn pause(tx: &mut Tx, provider: &ProviderId, paused: bool, now: Instant) -> Result<Option<bool>, StoreError> {
+    keep_from_marking(tx).await?;
     let before = sqlx::query!(
         r#"select paused_at is not null or (not $2 and breaker <> 'shut') as "stopped!" from provider where id = $1 for update"#,
         provider.0,
@@ -244,6 +253,7 @@ pub async fn pause(tx: &mut Tx, provider: &ProviderId, paused: bool, now: Instan
 
 /// A person stops all sending, or lets it go on. `false`: it stood so already.
 pub async fn freeze(tx: &mut Tx, frozen: bool, now: Instant) -> Result<bool, StoreError> {
+    keep_from_marking(tx).await?;
     let moved = sqlx::query!(
         r#"
         update dispatch
@@ -260,6 +270,7 @@ pub async fn freeze(tx: &mut Tx, frozen: bool, now: Instant) -> Result<bool, Sto
 
 /// Stops all sending because a backup was put in place: until a person thaws it, nothing may be given up here either.
 pub async fn freeze_restored(tx: &mut Tx, now: Instant) -> Result<(), StoreError> {
+    keep_from_marking(tx).await?;
     let frozen = sqlx::query!("update dispatch set frozen_at = coalesce(frozen_at, $1), restored_at = $1", now);
     match frozen.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),

@@ -11,7 +11,7 @@ use crate::domain::money::{ExchangeRate, Money, Rate};
 use crate::domain::service::{Route, ServiceType};
 use crate::domain::wish::Details;
 use crate::routing::Chosen;
-use crate::store::{Store, StoreError, unsigned};
+use crate::store::{Store, StoreError, Tx, unsigned};
 
 /// Takes up to `legs_max` legs that are due at a panel: ready ones, and leased ones that provably were not sent, because
 /// their lease ran out, or because they were taken under an older epoch, which can mark nothing any more. The lease on
@@ -106,7 +106,8 @@ pub struct Asked<'a> {
 
 /// Commits the intent to send, and what it is expected to cost: from here on the leg is sent by no machine again, unless
 /// under the name that the panel knows it by. Which account was asked, where, and what its money is worth now, is kept
-/// with it. `false`: it is not ours any more, or its panel's gate was closed meanwhile.
+/// with it. `false`: it is not ours any more, or its panel's gate was closed meanwhile, or the database is not the one, or
+/// not as far, as this process knows it.
 pub async fn mark(
     store: &Store,
     leg: &LeasedLeg,
@@ -115,20 +116,17 @@ pub async fn mark(
     cost: Money,
     now: Instant,
 ) -> Result<bool, StoreError> {
+    let known = store.history.known();
     let marked = sqlx::query!(
         r#"
         with marked as (
             update leg
             set state = 'sending', sending_at = $4, cost = $5, exchange = $9, reason = 'sent to the panel'
             where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
-                and exists (
-                    select
-                    from provider p, dispatch d
-                    where p.id = leg.provider and p.epoch = $3 and p.held_until > $4
-                        and p.paused_at is null and d.frozen_at is null
-                        and (p.breaker = 'shut' or (p.breaker = 'probation' and not exists (
-                            select from leg other where other.provider = p.id and other.state = 'sending'
-                        )))
+                and gate_lets_through(leg.provider, $3, $4)
+                and (
+                    $10::uuid is null
+                    or exists (select from incarnation i where i.id = $10 and i.beats >= $11)
                 )
             returning id, attempt, provider, service
         )
@@ -144,9 +142,99 @@ pub async fn mark(
         asked.request_id,
         asked.account,
         asked.address,
-        ExchangeRate::decimal_or_one(asked.exchange)
+        ExchangeRate::decimal_or_one(asked.exchange),
+        known.map(|known| known.incarnation),
+        known.map_or(0, |known| known.beats)
     );
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
+}
+
+/// A leg that this process sent, as it remembers it: the database may forget it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentLeg {
+    /// The leg.
+    pub leg: LegId,
+    /// Its order.
+    pub order: OrderId,
+    /// Which attempt it was.
+    pub attempt: i32,
+    /// Where it went.
+    pub route: Route,
+    /// The name under which it was asked for.
+    pub request_id: Option<String>,
+    /// The account that was asked.
+    pub account: String,
+    /// Where the panel was.
+    pub address: String,
+    /// When it was marked.
+    pub at: Instant,
+}
+
+/// What the database knows of a leg that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remembered {
+    /// That it was sent, or what came of it.
+    Sent,
+    /// It had forgotten, and was told again.
+    SentAgainNow,
+    /// Nothing at all: there is no such leg of this order.
+    Nothing,
+}
+
+/// Tells the database again that a leg was sent, where it waits there as if it were not.
+pub async fn remember_sent(tx: &mut Tx, sent: &SentLeg) -> Result<Remembered, StoreError> {
+    let told = sqlx::query!(
+        r#"
+        with forgotten as (
+            update leg
+            set state = 'sending', attempt = $3, sending_at = $4, provider = $5, service = $6,
+                reason = 'sent to the panel, and forgotten by the database'
+            where id = $1 and order_id = $2 and state in ('ready', 'leased', 'parked') and attempt <= $3
+                and not exists (select from exchange e where e.leg_id = $1 and e.attempt = $3)
+            returning id
+        )
+        insert into exchange (leg_id, attempt, provider, service, sent_at, words, account, address)
+        select id, $3, $5, $6, $4, coalesce('request_id ' || $7::text || '; ', ''), nullif($8::text, ''), $9
+        from forgotten
+        "#,
+        sent.leg.0,
+        sent.order.0,
+        sent.attempt,
+        sent.at,
+        sent.route.provider.0,
+        sent.route.service,
+        sent.request_id,
+        sent.account,
+        sent.address
+    );
+    if told.execute(&mut **tx).await?.rows_affected() == 1 {
+        return Ok(Remembered::SentAgainNow);
+    }
+
+    let known = sqlx::query_scalar!(
+        r#"select exists (select from leg where id = $1 and order_id = $2) as "known!""#,
+        sent.leg.0,
+        sent.order.0
+    );
+    let known = known.fetch_one(&mut **tx).await?;
+    Ok(if known { Remembered::Sent } else { Remembered::Nothing })
+}
+
+/// Leaves leg ids out: whoever went on without this copy may still hear of legs that are numbered as the next ones here.
+pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<(), StoreError> {
+    let skipped = sqlx::query_scalar!(
+        r#"
+        select setval(
+            pg_get_serial_sequence('leg', 'id'),
+            greatest(
+                nextval(pg_get_serial_sequence('leg', 'id')), (select coalesce(max(id), 0) from leg)
+            ) + $1
+        ) as "last!"
+        "#,
+        count
+    );
+    skipped.fetch_one(&mut **tx).await?;
+    Ok(())
 }
 
 /// How a leased leg is kept from a panel that became too dear.

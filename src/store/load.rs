@@ -43,6 +43,7 @@ pub async fn read(store: &Store, postgres_bin: Option<&Path>, path: &Path, now: 
 
 /// Nobody else is here, nobody can come, and nothing is lost when everything is dropped.
 async fn claim(tx: &mut Tx, now: Instant) -> Result<(), DumpError> {
+    tx.take_time();
     sqlx::query!("set local statement_timeout = 0").execute(&mut **tx).await?;
     sqlx::query!("set local idle_in_transaction_session_timeout = 0").execute(&mut **tx).await?;
     sqlx::query!("set local check_function_bodies = off").execute(&mut **tx).await?;
@@ -73,7 +74,7 @@ async fn claim(tx: &mut Tx, now: Instant) -> Result<(), DumpError> {
 
 /// Whoever starts brings the schema up to date first, under a lock: it is held to the end of this transaction.
 async fn keep_others_from_starting(tx: &mut Tx) -> Result<(), DumpError> {
-    tx.lock().await.map_err(StoreError::from)?;
+    tx.unbounded().lock().await.map_err(StoreError::from)?;
     // The migrator's is a session's lock, and its number the migrator's own affair: taken again, as a transaction's.
     let taken = sqlx::query!(
         r#"
@@ -83,7 +84,7 @@ async fn keep_others_from_starting(tx: &mut Tx) -> Result<(), DumpError> {
         "#
     );
     let taken = taken.execute(&mut **tx).await?.rows_affected();
-    tx.unlock().await.map_err(StoreError::from)?;
+    tx.unbounded().unlock().await.map_err(StoreError::from)?;
     if taken == 1 { Ok(()) } else { Err(StoreError::Unexpected("the migrator's lock cannot be held").into()) }
 }
 
@@ -204,7 +205,7 @@ async fn run(tx: &mut Tx, statements: &mut String) -> Result<(), DumpError> {
 
 /// Hands a table's rows to the server, up to the line that ends them. `false`: there was none.
 async fn copy(tx: &mut Tx, statement: &str, out: &mut (impl AsyncBufRead + Unpin)) -> Result<bool, DumpError> {
-    let mut rows = tx.copy_in_raw(statement).await?;
+    let mut rows = tx.unbounded().copy_in_raw(statement).await?;
     let mut piece = Vec::with_capacity(PIECE_BYTES);
     let mut line = Vec::new();
     while matches!(next_line(out, &mut line).await, Ok(true)) {
@@ -228,7 +229,7 @@ async fn bring_up_to_date(tx: &mut Tx, path: &Path) -> Result<(), DumpError> {
     if !ours.fetch_one(&mut **tx).await? {
         return Err(DumpError::Foreign(path.to_owned()));
     }
-    match MIGRATIONS.run_direct(None, &mut **tx, false).await {
+    match MIGRATIONS.run_direct(None, tx.unbounded(), false).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(step)) => Err(DumpError::Newer { path: path.to_owned(), step }),
         Err(error) => Err(StoreError::from(error).into()),

@@ -14,6 +14,7 @@ pub mod dump;
 pub mod embedded;
 pub mod float_moves;
 pub mod gates;
+pub mod history;
 pub mod imports;
 pub mod keys;
 pub mod leases;
@@ -28,6 +29,8 @@ pub mod open_orders;
 pub mod orders;
 pub mod panel_orders;
 pub mod parked;
+mod pool;
+pub mod progress;
 pub mod proofs;
 pub mod providers;
 pub mod refills;
@@ -46,23 +49,33 @@ pub mod versions;
 pub mod waiting;
 pub mod watches;
 
+use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgSslMode};
-use sqlx::{Connection, PgPool, Postgres, Row};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
+use crate::store::history::{History, Turned};
+use crate::store::pool::{Lost, Plan, Pool};
+pub use pool::Tx;
 pub use time::DatabaseClock;
-
-/// A transaction; dropped without a commit, it never happened.
-pub type Tx = sqlx::Transaction<'static, Postgres>;
 
 /// How long a caller waits for a connection before hearing that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the heartbeat waits; it decides for everybody, so it is quick.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long each of its answers is waited for: longer than a busy server takes for next to nothing.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
+/// How long an answer is waited for: somewhat longer than the server works on any statement.
+const STATEMENT_MAX: Duration = Duration::from_secs(18);
+/// How long an answer is waited for while a customer waits: so that there is time left within the
+/// request to find out what came of it.
+const CUSTOMER_STATEMENT_MAX: Duration = Duration::from_secs(5);
+/// How long all steps of the schema may take; each of their statements is bounded by the server.
+const MIGRATE_MAX: Duration = Duration::from_mins(10);
 /// Connections that customers share, unless the settings say otherwise.
 pub const CUSTOMERS_MAX: u32 = 16;
 /// Connections that workers share, unless the settings say otherwise.
@@ -76,7 +89,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// Why the database gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The connection was lost, or the server is shutting down: what was asked may or may not have been done.
+    /// The connection was lost or fell silent, or the server is shutting down: what was asked may or may not have been
+    /// done.
     #[error("the database is away: {0}; see that its server runs and can be reached, and try again")]
     Away(#[source] sqlx::Error),
     /// It answered that something is wrong.
@@ -129,6 +143,19 @@ impl StoreError {
         }
     }
 
+    /// Whether it is certain that nothing was done: nobody was asked, or the server itself says that it undid it.
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Self::Absent | Self::Broken(sqlx::Error::Database(_)) => true,
+            Self::Away(_)
+            | Self::Broken(_)
+            | Self::Migrate(_)
+            | Self::Unguarded(_)
+            | Self::Contradiction { .. }
+            | Self::Unexpected(_) => false,
+        }
+    }
+
     /// Whether the server undid the statement because of a neighbour, so that it may be tried again.
     pub fn is_collision(&self) -> bool {
         let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
@@ -153,52 +180,71 @@ impl From<sqlx::Error> for StoreError {
         if matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) {
             return Self::Absent;
         }
-        // Classes 57P (shutting down, starting) and 08 (connection) speak of the server, not of the statement.
-        let by_its_own_word = error
-            .as_database_error()
-            .and_then(|error| error.code().map(|code| code.starts_with("57P") || code.starts_with("08")));
-        let away = by_its_own_word
-            .unwrap_or(matches!(&error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed));
-        if away { Self::Away(error) } else { Self::Broken(error) }
+        if let Some(said) = error.as_database_error() {
+            // Classes 57P (shutting down, starting) and 08 (connection) speak of the server, not of the statement.
+            let of_server = said.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"));
+            return if of_server { Self::Away(error) } else { Self::Broken(error) };
+        }
+
+        // It answered, and we cannot read what; or we asked for what cannot be asked.
+        let is_ours = matches!(
+            &error,
+            sqlx::Error::RowNotFound
+                | sqlx::Error::TypeNotFound { .. }
+                | sqlx::Error::ColumnIndexOutOfBounds { .. }
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Encode(_)
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::InvalidArgument(_)
+                | sqlx::Error::Configuration(_)
+        );
+        // Whatever else it was, it is no word of the server about the statement: a balancer that accepts and hangs up is
+        // told as a broken protocol, for one.
+        if is_ours { Self::Broken(error) } else { Self::Away(error) }
     }
 }
 
 /// The database as the house uses it: pools that cannot starve each other, and the word of the heartbeat.
 #[derive(Clone, Debug)]
 pub struct Store {
-    customers: PgPool,
-    workers: PgPool,
-    heartbeat: PgPool,
+    customers: Pool,
+    workers: Pool,
+    heartbeat: Pool,
     present: Arc<AtomicBool>,
     lost: Arc<Lost>,
+    history: Arc<History>,
     clock: Arc<DatabaseClock>,
-}
-
-/// When the server was last found away; connections made before are dead, whether they know it or not.
-#[derive(Debug, Default)]
-struct Lost(Mutex<Option<Instant>>);
-
-impl Lost {
-    fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn survived(&self, age: Duration) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|lost| age < lost.elapsed())
-    }
 }
 
 impl Store {
     /// Opens the pools without waiting for a connection.
     pub fn open(options: &PgConnectOptions, customers_max: u32, workers_max: u32) -> Self {
         let options = options.clone().options(session::GUARDS).application_name(&our_name());
-        let lost = Arc::new(Lost::default());
+        let (lost, history) = (Arc::new(Lost::default()), Arc::new(History::default()));
+        let customers = Plan {
+            connections_max: customers_max,
+            acquire_max: ACQUIRE_TIMEOUT,
+            statement_max: CUSTOMER_STATEMENT_MAX,
+            history: Some(history.clone()),
+        };
+        let workers = Plan {
+            connections_max: workers_max,
+            acquire_max: ACQUIRE_TIMEOUT,
+            statement_max: STATEMENT_MAX,
+            history: Some(history.clone()),
+        };
+        // It looks at the database's history itself.
+        let heartbeat =
+            Plan { connections_max: 1, acquire_max: HEARTBEAT_TIMEOUT, statement_max: HEARTBEAT_MAX, history: None };
+
         Self {
-            customers: pool(&options, customers_max, ACQUIRE_TIMEOUT, &lost),
-            workers: pool(&options, workers_max, ACQUIRE_TIMEOUT, &lost),
-            heartbeat: pool(&options, 1, HEARTBEAT_TIMEOUT, &lost),
+            customers: Pool::open(&options, customers, &lost),
+            workers: Pool::open(&options, workers, &lost),
+            heartbeat: Pool::open(&options, heartbeat, &lost),
             present: Arc::new(AtomicBool::new(true)),
             lost,
+            history,
             clock: Arc::default(),
         }
     }
@@ -213,7 +259,7 @@ impl Store {
         session::check_guards(&mut connection).await?;
         connection.close().await?;
 
-        session::check_apart(&self.workers, &self.heartbeat).await?;
+        session::check_apart(self.workers.unbounded(), self.heartbeat.unbounded()).await?;
         self.clock.begin(&self.heartbeat).await
     }
 
@@ -227,14 +273,28 @@ impl Store {
         Ok(url.parse::<PgConnectOptions>()?.ssl_mode(PgSslMode::Prefer))
     }
 
-    /// Brings the schema up to date; several processes may ask at once.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        Ok(MIGRATIONS.run(&self.workers).await?)
+    /// The same database for somebody who waits no longer than this for an answer to anything.
+    #[must_use]
+    pub fn within(&self, statement_max: Duration) -> Self {
+        Self {
+            customers: self.customers.within(statement_max),
+            workers: self.workers.within(statement_max),
+            heartbeat: self.heartbeat.within(statement_max),
+            ..self.clone()
+        }
     }
 
-    /// One beat: asks the server for its time and remembers whether it answered.
+    /// Brings the schema up to date; several processes may ask at once.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let migrated = tokio::time::timeout(MIGRATE_MAX, MIGRATIONS.run(self.workers.unbounded()));
+        let silence = || sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no end in sight"));
+        Ok(migrated.await.map_err(|_| StoreError::Away(silence()))??)
+    }
+
+    /// One beat: asks the server for its time, looks whether it is the database that we know, and remembers whether it
+    /// answered.
     pub async fn beat(&self) -> bool {
-        let answered = self.clock.measure(&self.heartbeat).await.is_ok();
+        let answered = self.feel_pulse().await;
         if !answered {
             self.lost.note();
         }
@@ -242,13 +302,39 @@ impl Store {
         answered
     }
 
-    /// Whether the last beat found the database there.
-    pub fn is_present(&self) -> bool {
+    async fn feel_pulse(&self) -> bool {
+        if self.clock.measure(&self.heartbeat).await.is_err() {
+            return false;
+        }
+
+        match self.history.beat(&self.heartbeat).await {
+            Ok(()) => true,
+            Err(error) if error.is_away() => false,
+            // It answers: what it does not let us do now (a disc is full, for one) others find out for themselves.
+            Err(error) => {
+                tracing::debug!(%error, "a heartbeat was not written down");
+                true
+            }
+        }
+    }
+
+    /// Whether the last beat found the database there, whichever it is.
+    pub fn answers(&self) -> bool {
         self.present.load(Ordering::Relaxed)
     }
 
+    /// Whether the last beat found the database there, and it is the one that we know.
+    pub fn is_present(&self) -> bool {
+        self.answers() && !self.history.has_turned()
+    }
+
+    /// What happened to the database's history under this process, if it is not set right yet.
+    pub fn turned(&self) -> Option<Turned> {
+        self.history.turned()
+    }
+
     /// The pool of those who wait at the door: while the database is known to be away, refused at once.
-    fn door(&self) -> Result<&PgPool, StoreError> {
+    fn door(&self) -> Result<&Pool, StoreError> {
         if self.is_present() { Ok(&self.customers) } else { Err(StoreError::Absent) }
     }
 
@@ -283,42 +369,6 @@ fn unguarded(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// A pool that takes no connection back which is still inside a transaction.
-///
-/// The driver's `begin()`, when its future is dropped half way, hands back a connection in an open transaction; the
-/// next borrower's writes would be answered and never committed. Two clocks of the server tell: inside a transaction
-/// `now()` stands still at its beginning.
-///
-/// Nor does it hand one out that is older than the server's last absence. Asking each connection whether it lives would
-/// cost every caller a round trip; the heartbeat has asked already.
-fn pool(options: &PgConnectOptions, connections_max: u32, acquire_timeout: Duration, lost: &Arc<Lost>) -> PgPool {
-    let lost = lost.clone();
-    PgPoolOptions::new()
-        .max_connections(connections_max)
-        .acquire_timeout(acquire_timeout)
-        .test_before_acquire(false)
-        .before_acquire(move |_, meta| {
-            let survived = lost.survived(meta.age);
-            Box::pin(async move { Ok(survived) })
-        })
-        // Whoever is connected later, after a failover or through another pooler, has its guards too.
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                let guarded = session::check_guards(connection).await;
-                guarded.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
-            })
-        })
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                // In the simple protocol: the extended one moves the statement's clock between binding and executing,
-                // and would call every connection dirty.
-                let clean = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
-                clean.try_get(0)
-            })
-        })
-        .connect_lazy_with(options.clone())
-}
-
 /// What the server calls our sessions: it tells one process's from another's.
 fn our_name() -> String {
     format!("panelgate {}", std::process::id())
@@ -332,4 +382,27 @@ fn unsigned(value: i64) -> u64 {
 /// A number as the database keeps it; larger ones do not occur, for every reader caps them.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_carries_no_word_of_the_server_is_away_and_nothing_is_certain_of_it() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        for error in [
+            sqlx::Error::Protocol("expected to read 5 bytes, got 0 bytes at EOF".to_owned()),
+            sqlx::Error::Tls("the peer hung up".into()),
+            sqlx::Error::Io(reset),
+            sqlx::Error::WorkerCrashed,
+        ] {
+            let error = StoreError::from(error);
+            assert!(error.is_away() && !error.is_certain(), "{error}");
+        }
+        let absent = StoreError::from(sqlx::Error::PoolTimedOut);
+        assert!(absent.is_away() && absent.is_certain());
+        let unread = StoreError::from(sqlx::Error::RowNotFound);
+        assert!(!unread.is_away() && !unread.is_certain());
+    }
 }

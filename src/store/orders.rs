@@ -1,5 +1,7 @@
 //! Orders: bought in one call, looked at, moved from state to state.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use sqlx::types::{Json, Uuid};
 
@@ -15,6 +17,8 @@ use crate::store::leases::kind_of;
 use crate::store::stuck::STUCK;
 use crate::store::{Store, StoreError, Tx, signed, unsigned};
 
+/// How long the answer is waited for whether an order was bought, before it is asked anew over another connection.
+const LOOK_MAX: Duration = Duration::from_millis(2_500);
 /// Tries of a batch that the server undid because of a neighbour.
 const COLLISIONS_MAX: u32 = 3;
 
@@ -122,7 +126,7 @@ pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<OrderId, StoreError> {
 ///
 /// # Errors
 ///
-/// On [`StoreError::Away`] the commit may have happened: ask [`exists`] before deciding anything.
+/// Unless it [is certain](StoreError::is_certain), the commit may have happened: ask [`exists`] before deciding anything.
 pub async fn place(store: &Store, batch: &[Placement]) -> Result<Vec<Placed>, StoreError> {
     let rows: Vec<_> = batch.iter().enumerate().map(|(place, placement)| PlacementRow::of(place, placement)).collect();
     let mut tries = 0;
@@ -160,7 +164,7 @@ async fn place_once(store: &Store, batch: &[PlacementRow<'_>]) -> Result<Vec<Pla
 /// Whether the order was committed; waits for a call of [`place`] that the server is still at.
 pub async fn exists(store: &Store, order: OrderId) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(r#"select order_was_placed($1) as "found!""#, order.0);
-    Ok(found.fetch_one(&store.workers).await?)
+    Ok(found.fetch_one(&store.workers.within(LOOK_MAX)).await?)
 }
 
 /// The remembered answer of a customer's request at a moment: what it is bound to, and the bytes.

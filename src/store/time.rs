@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
-use sqlx::PgPool;
 
 use crate::domain::clock::{Clock, Instant, SystemClock, running_for};
 use crate::store::StoreError;
+use crate::store::pool::Pool;
 
 /// A first measurement that took longer than this is repeated: it would be off by up to half of that.
 const FIRST_MAX: Duration = Duration::from_millis(500);
@@ -55,7 +55,7 @@ impl DatabaseClock {
     }
 
     /// Asks the database for its time, some times if need be, for whoever starts.
-    pub(super) async fn begin(&self, pool: &PgPool) -> Result<(), StoreError> {
+    pub(super) async fn begin(&self, pool: &Pool) -> Result<(), StoreError> {
         for _ in 0..TRIES_MAX {
             if self.measure(pool).await? <= FIRST_MAX {
                 break;
@@ -65,7 +65,7 @@ impl DatabaseClock {
     }
 
     /// Asks the database for its time. How long that took.
-    pub(super) async fn measure(&self, pool: &PgPool) -> Result<Duration, StoreError> {
+    pub(super) async fn measure(&self, pool: &Pool) -> Result<Duration, StoreError> {
         let sent = running_for();
         let at = sqlx::query_scalar!(r#"select clock_timestamp() as "at!""#).fetch_one(pool).await?;
         let answered = running_for();

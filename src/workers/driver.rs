@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::clock::{Instant, SharedClock};
 use crate::store::StoreError;
+use crate::store::progress::Progress;
 
 /// After a failed round, before the next: quick enough to go on by itself, slow enough not to hammer.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
@@ -27,6 +28,14 @@ impl Pulse {
         let now = self.clock.now();
         let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = due.values().min()?;
+        Some(u64::try_from((now - *latest).num_seconds()).unwrap_or(0))
+    }
+
+    /// The same of the workers that belong to no crew: those of the whole process.
+    pub fn node_lag_s(&self) -> Option<u64> {
+        let now = self.clock.now();
+        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = due.iter().filter(|((crew, _), _)| *crew == 0).map(|(_, due)| due).min()?;
         Some(u64::try_from((now - *latest).num_seconds()).unwrap_or(0))
     }
 
@@ -50,6 +59,15 @@ pub struct Driver {
     pulse: Pulse,
     crew: u64,
     crews: Arc<AtomicU64>,
+    /// How far each worker of this crew has come.
+    progress: Arc<Mutex<Vec<Watched>>>,
+}
+
+/// A worker by its name.
+#[derive(Clone, Debug)]
+struct Watched {
+    name: String,
+    progress: Progress,
 }
 
 impl Driver {
@@ -57,7 +75,7 @@ impl Driver {
     pub fn new(clock: SharedClock) -> Self {
         let pulse = Pulse { due: Arc::default(), clock };
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { tasks, stop, pulse, crew: 0, crews: Arc::default() }
+        Self { tasks, stop, pulse, crew: 0, crews: Arc::default(), progress: Arc::default() }
     }
 
     /// Workers that can be told to end apart from all others, and end with them at the latest.
@@ -69,7 +87,23 @@ impl Driver {
             pulse: self.pulse.clone(),
             crew: self.crews.fetch_add(1, Ordering::Relaxed) + 1,
             crews: self.crews.clone(),
+            progress: Arc::default(),
         }
+    }
+
+    /// Watches how a worker of this crew comes on.
+    pub fn watch(&self, name: impl Into<String>) -> Progress {
+        let progress = Progress::default();
+        let watched = Watched { name: name.into(), progress: progress.clone() };
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+        progress
+    }
+
+    /// A worker of this crew that is in the midst of something and has not come on for longer than this.
+    pub fn stuck_for(&self, longer_than: Duration) -> Option<String> {
+        let watched = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let stuck = watched.iter().find(|worker| worker.progress.stands_still_for() > longer_than);
+        stuck.map(|worker| worker.name.clone())
     }
 
     /// Tells these workers to take up nothing new.
@@ -137,10 +171,10 @@ impl Driver {
         Round: FnMut() -> Work + Send + 'static,
         Work: Future<Output = Result<(), StoreError>> + Send,
     {
-        let stop = self.stop.clone();
+        let (stop, progress) = (self.stop.clone(), self.watch(name.clone()));
         self.tasks.spawn(async move {
             while !stop.is_cancelled() {
-                let pause = match round().await {
+                let pause = match progress.of(round()).await {
                     Ok(()) => {
                         ended_well(&name);
                         period
@@ -179,5 +213,39 @@ pub fn tell(worker: &str, error: &StoreError) {
         tracing::debug!(worker, %error, "a round found the database away");
     } else {
         tracing::error!(worker, %error, "a round failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::domain::clock::SystemClock;
+
+    #[tokio::test]
+    async fn who_stands_still_in_the_midst_of_a_round_is_seen_and_who_rests_is_not() {
+        let crew = Driver::new(Arc::new(SystemClock)).crew();
+        let gate = Arc::new(Semaphore::new(0));
+        let opens = gate.clone();
+        crew.every("tracker p", Duration::from_hours(1), move || {
+            let gate = gate.clone();
+            async move {
+                gate.acquire().await.expect("never closed").forget();
+                Ok(())
+            }
+        });
+
+        while crew.stuck_for(Duration::ZERO).is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(crew.stuck_for(Duration::ZERO).as_deref(), Some("tracker p"));
+        assert_eq!(crew.stuck_for(Duration::from_hours(1)), None, "not for so long");
+        opens.add_permits(1);
+        while crew.stuck_for(Duration::ZERO).is_some() {
+            tokio::task::yield_now().await;
+        }
+        crew.dismiss();
+        crew.ended().await;
     }
 }

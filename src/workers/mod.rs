@@ -8,6 +8,7 @@ pub mod panel;
 pub mod roster;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -19,6 +20,7 @@ use crate::customers::Customers;
 use crate::customers::pace::Pace;
 use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
+use crate::store::history::Turned;
 use crate::store::{Store, StoreError, catalogue, versions};
 use crate::treasury::Treasury;
 use crate::upstream::Roll;
@@ -70,6 +72,39 @@ pub struct Means {
     pub bought: Arc<Notify>,
 }
 
+/// The heartbeat: whether the database answers, and whether it is the one that we know.
+struct DatabasePulse {
+    store: Store,
+    delivery: Delivery,
+    /// Whether it was told that this process must be started anew.
+    told: AtomicBool,
+}
+
+impl DatabasePulse {
+    async fn feel(self: Arc<Self>) -> Result<(), StoreError> {
+        let before = self.store.answers();
+        match (before, self.store.beat().await) {
+            (true, false) => tracing::error!("the database is away"),
+            (false, true) => tracing::info!("the database is back"),
+            (true, true) | (false, false) => {}
+        }
+
+        match self.store.turned() {
+            None => Ok(()),
+            Some(Turned::Replaced) => {
+                if !self.told.swap(true, Ordering::AcqRel) {
+                    tracing::error!(
+                        "the database is another one: a backup was restored in its place; this process takes no \
+                         orders and sends none: start it anew"
+                    );
+                }
+                Ok(())
+            }
+            Some(Turned::Back { .. } | Turned::Over { .. }) => self.delivery.reckon().await,
+        }
+    }
+}
+
 /// All workers of this process.
 #[derive(Debug)]
 pub struct Workers {
@@ -81,19 +116,12 @@ impl Workers {
     /// Starts the heartbeat, which every process needs, and nothing else.
     pub fn heartbeat(means: &Means) -> Self {
         let driver = Driver::new(means.clock.clone());
-        let store = means.store.clone();
-        driver.every("heartbeat", HEARTBEAT_EVERY, move || {
-            let store = store.clone();
-            async move {
-                let before = store.is_present();
-                match (before, store.beat().await) {
-                    (true, false) => tracing::error!("the database is away"),
-                    (false, true) => tracing::info!("the database is back"),
-                    (true, true) | (false, false) => {}
-                }
-                Ok(())
-            }
+        let pulse = Arc::new(DatabasePulse {
+            store: means.store.clone(),
+            delivery: means.delivery.clone(),
+            told: AtomicBool::new(false),
         });
+        driver.every("heartbeat", HEARTBEAT_EVERY, move || pulse.clone().feel());
         let (catalog, clock) = (means.catalog.clone(), means.clock.clone());
         driver.every("catalogue", CATALOGUE_EVERY, move || {
             let (catalog, now) = (catalog.clone(), clock.now());
@@ -129,7 +157,7 @@ impl Workers {
         let roster = Roster::new(self.driver.clone(), means.clone());
         roster.follow().await;
         let means = means.clone();
-        self.driver.every("refresh", CATALOGUE_EVERY, move || refresh_if_asked(means.clone()));
+        self.driver.at_leisure("refresh", CATALOGUE_EVERY, move || refresh_if_asked(means.clone()));
         roster
     }
 

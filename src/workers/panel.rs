@@ -14,7 +14,7 @@
 //! ```
 //! Without an epoch the others do nothing; with an old one the database refuses what they write.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use crate::catalog::{Catalog, refresh};
 use crate::domain::clock::{Instant, SharedClock};
 use crate::orders::Delivery;
 use crate::store::StoreError;
+use crate::store::progress::Progress;
 use crate::treasury::Treasury;
 use crate::upstream::{Listed, Panel};
 use crate::workers::Means;
@@ -54,6 +55,11 @@ const BALANCE_EVERY: TimeDelta = TimeDelta::minutes(5);
 const DOUBT_EVERY: Duration = Duration::from_secs(3);
 /// How often a panel's health is looked at; and so how far two free calls lie apart that let it go again.
 const PROBE_EVERY: Duration = Duration::from_secs(3);
+/// How long any of the panel's workers may stand still before its lease is renewed no more, beside the time that the panel
+/// has for some answers in a row.
+const STANDS_STILL_MAX: Duration = Duration::from_mins(2);
+/// The most answers of a panel that a worker waits for between two words with the database.
+const ANSWERS_IN_A_ROW_MAX: u32 = 8;
 /// Batches asked in a row before the tracker looks up.
 const BATCHES_MAX: u32 = 100;
 
@@ -68,6 +74,8 @@ pub fn start(keeping: &Driver, driver: &Driver, means: &Means, listed: &Listed, 
         epoch: AtomicI64::new(0),
         counted: Mutex::default(),
         before,
+        hands: driver.clone(),
+        is_stuck: AtomicBool::new(false),
     });
     let bought = &means.bought;
     let name = |worker: &str| format!("{worker} {}", panel.settings().id);
@@ -98,7 +106,8 @@ pub fn start(keeping: &Driver, driver: &Driver, means: &Means, listed: &Listed, 
     let (accountant, treasury, clock) = (desk.clone(), means.treasury.clone(), means.clock.clone());
     driver
         .at_leisure(name("accountant"), COUNT_EVERY, move || accountant.clone().count(treasury.clone(), clock.clone()));
-    driver.run(desk.dispatch(bought.clone(), driver.stopping()));
+    let progress = driver.watch(name("dispatcher"));
+    driver.run(desk.dispatch(bought.clone(), progress, driver.stopping()));
 }
 
 /// One panel, and the epoch under which this process may act on it; 0 while another process has it.
@@ -109,6 +118,10 @@ struct Desk {
     /// When our balance was read last, or asked for in vain after it was told once.
     counted: Mutex<Option<Instant>>,
     before: Option<Driver>,
+    /// Its workers but for the keeper.
+    hands: Driver,
+    /// Whether one of them stood still when the keeper came round last.
+    is_stuck: AtomicBool,
 }
 
 impl Desk {
@@ -120,7 +133,14 @@ impl Desk {
     }
 
     /// Renews the lease; what an earlier holder left unanswered is in doubt before anything else is done.
+    ///
+    /// Not while one of the workers stands still: another process would do its work, and cannot while this one holds on.
     async fn keep(self: Arc<Self>, bought: Arc<Notify>) -> Result<(), StoreError> {
+        if self.is_held_up() {
+            self.epoch.store(0, Ordering::Release);
+            return Ok(());
+        }
+
         let held = self.delivery.hold(&self.panel).await;
         let epoch = held.as_ref().ok().copied().flatten();
         // Calls of those who went before are out under a timeout that this block may not know.
@@ -134,6 +154,23 @@ impl Desk {
         }
         bought.notify_waiters();
         held.map(|_| ())
+    }
+
+    /// Whether a worker stands still; told when that begins and when it ends.
+    fn is_held_up(&self) -> bool {
+        let provider = &self.panel.settings().id;
+        let answer = Duration::from_millis(self.panel.settings().timeout_ms) * ANSWERS_IN_A_ROW_MAX;
+        let stuck = self.hands.stuck_for(STANDS_STILL_MAX + answer);
+
+        match (self.is_stuck.swap(stuck.is_some(), Ordering::AcqRel), &stuck) {
+            (false, Some(worker)) => tracing::error!(
+                %provider, worker,
+                "a worker stands still; this process gives the panel up, so that another takes it: start it anew"
+            ),
+            (true, None) => tracing::warn!(%provider, "the worker that stood still goes on"),
+            (false, None) | (true, Some(_)) => {}
+        }
+        stuck.is_some()
     }
 
     /// Prices move; what is sold follows, and the margin guard looks at them. A panel that was dead at the start is sold
@@ -218,9 +255,10 @@ impl Desk {
 
     /// Sends legs as they come, so many at once as the panel takes. Told to stop, it takes no more and waits for those
     /// that are out.
-    async fn dispatch(self: Arc<Self>, bought: Arc<Notify>, stop: CancellationToken) {
+    async fn dispatch(self: Arc<Self>, bought: Arc<Notify>, progress: Progress, stop: CancellationToken) {
         let mut out = JoinSet::new();
         while !stop.is_cancelled() {
+            progress.step();
             let woken = bought.notified();
             let room = (self.panel.settings().concurrent_max as usize).saturating_sub(out.len());
             let taken = self.send_due(room, &mut out).await.unwrap_or_else(|error| {
@@ -229,6 +267,9 @@ impl Desk {
             });
             // As many as there was room for: there may be more, as soon as one is back. Otherwise there is news first.
             let full = taken == room;
+            if out.is_empty() {
+                progress.rest();
+            }
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(_) = out.join_next(), if !out.is_empty() => {}

@@ -9,16 +9,16 @@ use crate::node::{Ground, Node, url_of};
 use crate::proxy::Proxy;
 
 /// One service, at a panel that is not there: nothing is sent, and only the buying matters.
-const NOBODY: &str = "[gateway]\ncurrency = \"USD\"\n[[provider]]\nid = \"p\"\nurl = \"http://127.0.0.1:9/api/v2\"\n\
+pub const NOBODY: &str = "[gateway]\ncurrency = \"USD\"\n[[provider]]\nid = \"p\"\nurl = \"http://127.0.0.1:9/api/v2\"\n\
     key_env = \"PANEL_KEY\"\ncurrency = \"USD\"\n[[service]]\nid = 1\nname = \"F\"\ntype = \"Default\"\nmin = 1\n\
     max = 1000\nrate = \"1\"\nroutes = [{ provider = \"p\", service = \"1\" }]\n";
 
 /// A service is sold once its panel's catalog is known, and this panel tells none.
-const CATALOG: &str = "insert into panel_service (provider, service, name, kind, category, rate_text, rate, own_rate, \
+pub const CATALOG: &str = "insert into panel_service (provider, service, name, kind, category, rate_text, rate, own_rate, \
     accepted_rate, min, max, refill, cancel, dripfeed) values ('p', '1', 'F', 'Default', 'C', '0.5', 0.5, 0.5, 0.5, 1, \
     1000, false, false, false); update provider set catalogue_version = catalogue_version + 1";
 
-const COUNTS: &str = "select (select count(*) from orders) || ' orders, ' || (select count(*) from transfer \
+pub const COUNTS: &str = "select (select count(*) from orders) || ' orders, ' || (select count(*) from transfer \
     where reason = 'charge') || ' charges, ' || (select trim_scale(balance) from wallet) || ' left'";
 
 #[tokio::test]

@@ -58,7 +58,8 @@ async fn no_more_calls_are_in_flight_than_one_process_may_have_also_while_the_pa
             held.let_go();
         }
     };
-    tokio::time::timeout(PATIENCE, async { tokio::join!(close, go_on) }).await.expect("the other takes the panel over");
+    let both = Box::pin(async { tokio::join!(close, go_on) });
+    tokio::time::timeout(PATIENCE, both).await.expect("the other takes the panel over");
     has_taken(&panel, 12).await;
     assert_eq!(panel.at_once_max(), 3);
     second.close().await;

@@ -1,10 +1,13 @@
 //! Gates: too many doubts, a pause and a freeze keep orders from a panel, and nothing else.
 
+use chrono::TimeDelta;
+use panelgate::domain::clock::Clock;
 use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::Money;
-use panelgate::store::gates;
+use panelgate::store::{gates, leases, legs as stored};
 
 use crate::books::{legs, read};
+use crate::node::until;
 use crate::world::{Plan, World, one_over, work_once};
 
 /// How many `add`s the panel heard.
@@ -328,4 +331,47 @@ async fn what_is_sold_no_more_is_still_judged_by_what_it_costs() {
     world.pass(1, 10).await;
     assert!(world.status(order).await.contains(r#""status":"Completed""#));
     world.audit().await;
+}
+
+#[tokio::test]
+async fn whoever_stops_a_panel_waits_for_what_is_being_marked_as_sent() {
+    let world = World::open().await;
+    world.buy("1", "100").await;
+    let (house, panel) = (&world.house, &world.house.panels[0]);
+    let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
+    house.delivery.ask_balance(panel).await.unwrap();
+    let now = world.clock.now();
+    let leased_until = now + TimeDelta::seconds(60);
+    let taken = leases::take(&house.store, (&panel.settings().id, None), epoch, 1, leased_until, now).await.unwrap();
+
+    // Somebody holds the leg, so that whoever marks it has looked at the gates and is not done.
+    let mut somebody = house.store.begin().await.unwrap();
+    stored::lock(&mut somebody, taken[0].leg).await.unwrap();
+    let asked = leases::Asked::default();
+    let marks = leases::mark(&house.store, &taken[0], asked, epoch, taken[0].cost, now);
+    let waiting = |kind: &str| {
+        format!(
+            "select count(*)::text from pg_locks where not granted and locktype = '{kind}' and pid in (select pid \
+             from pg_stat_activity where datname = current_database())"
+        )
+    };
+    let (database, by_row, by_gate) = (&world.database, waiting("transactionid"), waiting("advisory"));
+    let stops = async {
+        until("it is being marked", async || read(database, &by_row).await != "0").await;
+        let mut tx = house.store.begin().await.unwrap();
+        let paused = async {
+            gates::pause(&mut tx, &panel.settings().id, true, now).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let waits = async {
+            until("the pause waits for it", async || read(database, &by_gate).await != "0").await;
+            somebody.rollback().await.unwrap();
+        };
+        tokio::join!(paused, waits);
+    };
+    let (marked, ()) = tokio::join!(marks, stops);
+    assert!(marked.unwrap(), "it was marked before the panel was stopped");
+
+    let again = leases::mark(&house.store, &taken[0], asked, epoch, taken[0].cost, now).await.unwrap();
+    assert!(!again);
 }

@@ -165,6 +165,14 @@ impl Node {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
+    /// What it says of its health.
+    pub async fn health(&self) -> (u16, String) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(self.url.replace("/api/v2", "/healthz")).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     /// Buys a hundred units of service 1; the order's id.
     pub async fn buy(&self, key: &str, link: &str) -> String {
         let fields = [("action", "add"), ("service", "1"), ("link", link), ("quantity", "100")];

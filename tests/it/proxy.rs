@@ -1,5 +1,6 @@
 //! A way to the database that a test can break: it passes everything on, until it hears a word. What holds that word is
-//! kept back, whoever sent it is cut off, and the database hears of it when the test says so. Or everybody is cut off.
+//! kept back, whoever sent it is cut off or hears nothing any more, and the database hears of it when the test says so. Or
+//! only the answer gets lost. Or everybody is cut off, falls silent, or is hung up on.
 
 #![allow(dead_code, clippy::unwrap_used, reason = "two programs of tests share it, each in part")]
 
@@ -20,9 +21,20 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 pub struct Proxy {
     folder: TempDir,
     options: PgConnectOptions,
-    word: Arc<Mutex<Option<String>>>,
+    word: Arc<Mutex<Option<(String, Trouble)>>>,
     state: watch::Sender<State>,
     _stop: DropGuard,
+}
+
+/// What becomes of a message that holds the word.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Trouble {
+    /// It is kept back, and its sender is cut off.
+    CutOff,
+    /// It is kept back, and its sender hears nothing any more.
+    Silence,
+    /// The database has it, and its sender hears nothing any more.
+    LostAnswer,
 }
 
 /// What became of the message that was kept back.
@@ -36,6 +48,11 @@ pub struct State {
     pub answered: Option<String>,
     /// How often everybody was cut off.
     cuts: u64,
+    /// How often everybody fell silent.
+    silences: u64,
+    /// Whether everybody who comes is hung up on, and how many were.
+    hangs_up: bool,
+    pub hung_up: u64,
 }
 
 impl Proxy {
@@ -69,11 +86,53 @@ impl Proxy {
         self.state.send_modify(|state| state.cuts += 1);
     }
 
-    /// Keeps the next message back that holds this word.
+    /// Passes nothing on any more between those who are here now, in the midst of whatever they do; who comes later is
+    /// served.
+    pub fn fall_silent(&self) {
+        self.state.send_modify(|state| state.silences += 1);
+    }
+
+    /// Takes whoever comes and hangs up on them, as a balancer does that has nobody behind it; or serves them again.
+    pub fn hang_up(&self, hangs_up: bool) {
+        self.state.send_modify(|state| state.hangs_up = hangs_up);
+        if hangs_up {
+            self.cut();
+        }
+    }
+
+    /// Waits until so many more were hung up on.
+    pub async fn has_hung_up_on(&self, more: u64) {
+        let before = self.state.borrow().hung_up;
+        self.state.subscribe().wait_for(|state| state.hung_up >= before + more).await.unwrap();
+    }
+
+    /// Keeps the next message back that holds this word, and cuts its sender off.
     pub fn keep_back(&self, word: &str) {
-        let cuts = self.state.borrow().cuts;
-        self.state.send_replace(State { cuts, ..State::default() });
-        *self.word.lock().unwrap() = Some(word.to_owned());
+        self.listen_for(word, Trouble::CutOff);
+    }
+
+    /// The same, but its sender is left to wait.
+    pub fn keep_back_in_silence(&self, word: &str) {
+        self.listen_for(word, Trouble::Silence);
+    }
+
+    /// Lets the next message through that holds this word, and loses the answer: its sender is left to wait.
+    pub fn lose_answer(&self, word: &str) {
+        self.listen_for(word, Trouble::LostAnswer);
+    }
+
+    fn listen_for(&self, word: &str, trouble: Trouble) {
+        self.state.send_modify(|state| {
+            *state = State { kept_back: false, released: false, answered: None, ..state.clone() };
+        });
+        *self.word.lock().unwrap() = Some((word.to_owned(), trouble));
+    }
+
+    /// Waits until the database answered what it was asked last in the midst of trouble; what it said.
+    pub async fn has_answered(&self) -> String {
+        let mut states = self.state.subscribe();
+        let state = states.wait_for(|state| state.answered.is_some()).await.unwrap();
+        state.answered.clone().unwrap()
     }
 
     /// Keeps nothing back any more that has not come yet.
@@ -89,10 +148,12 @@ impl Proxy {
     /// Lets the database have it; what it answers.
     pub async fn release(&self) -> String {
         self.state.send_modify(|state| state.released = true);
-        let mut states = self.state.subscribe();
-        let state = states.wait_for(|state| state.answered.is_some()).await.unwrap();
-        state.answered.clone().unwrap()
+        self.has_answered().await
     }
+}
+
+async fn is_silenced(states: &mut watch::Receiver<State>, silences: u64) {
+    let _ = states.wait_for(|state| state.silences > silences).await;
 }
 
 async fn is_cut(states: &mut watch::Receiver<State>, cuts: u64) {
@@ -103,24 +164,32 @@ async fn is_cut(states: &mut watch::Receiver<State>, cuts: u64) {
 #[derive(Clone)]
 struct Passer {
     server: PathBuf,
-    word: Arc<Mutex<Option<String>>>,
+    word: Arc<Mutex<Option<(String, Trouble)>>>,
     state: watch::Sender<State>,
 }
 
 impl Passer {
     async fn pass(self, mut client: UnixStream) {
+        if self.state.borrow().hangs_up {
+            // Once it has heard who is there, as one that looked for a server in vain.
+            let mut hello = [0; 1_024];
+            let _ = client.read(&mut hello).await;
+            drop(client);
+            return self.state.send_modify(|state| state.hung_up += 1);
+        }
+
         let Ok(mut server) = UnixStream::connect(&self.server).await else { return };
         let (mut asked, mut said) = (vec![0; MESSAGE_BYTES_MAX], vec![0; MESSAGE_BYTES_MAX]);
-        let mut states = self.state.subscribe();
-        let cuts = states.borrow_and_update().cuts;
+        let (mut states, mut silent) = (self.state.subscribe(), self.state.subscribe());
+        let (cuts, silences) = (states.borrow_and_update().cuts, silent.borrow_and_update().silences);
         loop {
             tokio::select! {
                 () = is_cut(&mut states, cuts) => return,
+                () = is_silenced(&mut silent, silences) => return is_cut(&mut states, cuts).await,
                 read = client.read(&mut asked) => match read {
                     Ok(bytes) if bytes > 0 => {
-                        if self.is_kept_back(&asked[..bytes]) {
-                            drop(client);
-                            return self.hold(server, &asked[..bytes]).await;
+                        if let Some(trouble) = self.trouble(&asked[..bytes]) {
+                            return self.stop_passing(client, server, &asked[..bytes], trouble).await;
                         }
                         if server.write_all(&asked[..bytes]).await.is_err() {
                             return;
@@ -138,17 +207,34 @@ impl Passer {
         }
     }
 
+    async fn stop_passing(self, client: UnixStream, server: UnixStream, message: &[u8], trouble: Trouble) {
+        match trouble {
+            Trouble::CutOff => {
+                drop(client);
+                self.hold(server, message).await;
+            }
+            Trouble::Silence => {
+                self.clone().hold(server, message).await;
+                drop(client);
+            }
+            Trouble::LostAnswer => {
+                self.state.send_modify(|state| state.released = true);
+                let (mut states, cuts) = (self.state.subscribe(), self.state.borrow().cuts);
+                self.hold(server, message).await;
+                is_cut(&mut states, cuts).await;
+                drop(client);
+            }
+        }
+    }
+
     async fn is_released(&self) -> bool {
         self.state.subscribe().wait_for(|state| state.released).await.is_ok()
     }
 
-    fn is_kept_back(&self, asked: &[u8]) -> bool {
+    fn trouble(&self, asked: &[u8]) -> Option<Trouble> {
         let mut word = self.word.lock().unwrap();
-        let heard = word.as_ref().is_some_and(|word| String::from_utf8_lossy(asked).contains(word.as_str()));
-        if heard {
-            *word = None;
-        }
-        heard
+        let (_, trouble) = word.take_if(|(word, _)| String::from_utf8_lossy(asked).contains(word.as_str()))?;
+        Some(trouble)
     }
 
     async fn hold(self, mut server: UnixStream, message: &[u8]) {

@@ -363,6 +363,7 @@ pub fn healthy() -> panelgate::downstream::HealthProbe {
         config_hash: "abc".to_owned(),
         database: "up".to_owned(),
         workers_lag_s: None,
+        sells: true,
     };
     Arc::new(move || health.clone())
 }

@@ -15,6 +15,11 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Answers `add`.
 pub async fn add(house: &House, caller: &Caller, form: &Form, headers: &HeaderMap) -> Result<Reply, Refusal> {
+    if !(house.health)().sells {
+        tracing::warn!("an order was refused: this process has not been ready for long");
+        return Err(Refusal::Away);
+    }
+
     let wish = wish(form, headers)?;
     house.orders.place(caller, wish, dialect::custom(caller.dialect)).await.map(Reply::Added)
 }

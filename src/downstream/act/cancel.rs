@@ -28,7 +28,7 @@ pub async fn cancel(house: &House, caller: &Caller, form: &Form) -> Result<Reply
 /// would hide what the rows before it did.
 pub(super) fn of_row<T>(outcome: Result<T, Refusal>, first: bool) -> Result<Result<T, Refusal>, Refusal> {
     match outcome {
-        Err(refusal @ (Refusal::Away | Refusal::Broken)) if first => Err(refusal),
+        Err(refusal @ (Refusal::Away | Refusal::Broken | Refusal::Unknown)) if first => Err(refusal),
         outcome => Ok(outcome),
     }
 }

@@ -22,6 +22,12 @@ const LIMITED_RETRY_AFTER_S: u32 = 5;
 /// When to come back while the database is away or we are full: a restarted server is back in about this time.
 const AWAY_RETRY_AFTER_S: u32 = 2;
 
+/// What is said, by every dialect, where nobody knows whether it was done. Nothing in it may sound
+/// like "nothing was done", nor ask for it once more.
+const UNKNOWN: &str = "Internal error, the request may have been carried out";
+/// The same of an order.
+const ORDER_UNKNOWN: &str = "Internal error, the order may have been placed";
+
 /// A reply's exact bytes.
 pub fn write(dialect: Dialect, reply: Reply) -> Bytes {
     match dialect {
@@ -110,6 +116,8 @@ mod tests {
             Refusal::TooManyRequests,
             Refusal::Away,
             Refusal::Broken,
+            Refusal::Unknown,
+            Refusal::OrderUnknown,
         ]
     }
 

@@ -9,7 +9,7 @@ use crate::domain::order::{OrderState, Standing};
 use crate::domain::refill::RefillState;
 use crate::domain::refusal::Refusal;
 use crate::downstream::dialect::shapes::{Balance, Echo, StatusRow, Statuses, compact, list};
-use crate::downstream::dialect::{AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S};
+use crate::downstream::dialect::{AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S, ORDER_UNKNOWN, UNKNOWN};
 use crate::downstream::reply::{Reply, Spelled};
 
 /// What an order's id begins with.
@@ -102,6 +102,8 @@ pub fn refuse(refusal: &Refusal) -> Spelled {
             other(StatusCode::SERVICE_UNAVAILABLE, "Internal error, retry later", Some(AWAY_RETRY_AFTER_S))
         }
         Refusal::Broken => other(StatusCode::INTERNAL_SERVER_ERROR, "Internal error, retry later", None),
+        Refusal::Unknown => other(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, None),
+        Refusal::OrderUnknown => other(StatusCode::INTERNAL_SERVER_ERROR, ORDER_UNKNOWN, None),
     }
 }
 
@@ -241,6 +243,8 @@ mod tests {
         TooManyRequests: 429 after 5 s Rate limit exceeded
         Away: 503 after 2 s Internal error, retry later
         Broken: 500 Internal error, retry later
+        Unknown: 500 Internal error, the request may have been carried out
+        OrderUnknown: 500 Internal error, the order may have been placed
         "#);
     }
 

@@ -18,11 +18,16 @@ listed as (
         row_number() over chain,
         count(*) over (partition by s.order_id),
         sum(s.amount) over chain,
-        -- When it ended first: a panel's later word changes how, and not when.
-        min(case when s.state in ('completed', 'partial', 'canceled')
+        -- When it ended first: a panel's later word changes how, and not when. A person who takes back
+        -- that it was not placed makes its end undone.
+        min(case when s.state in ('completed', 'partial', 'canceled') and s.seq > s.undone
             then s.at end) over (partition by s.order_id)
-    from settlement s
-    join several on several.order_id = s.order_id
+    from (
+        select x.*, max(case when x.state not in ('completed', 'partial', 'canceled')
+            and x.amount <= 0 then x.seq else 0 end) over (partition by x.order_id) as undone
+        from settlement x
+        join several on several.order_id = x.order_id
+    ) s
     window chain as (partition by s.order_id order by s.seq rows between unbounded preceding
         and current row)
 ),
@@ -40,6 +45,9 @@ judged as (
         case
             -- What a person gave: all that stands given back is what is to stand.
             when t.reference is not null then s.target <> s.running
+            -- What was undone stands at nothing.
+            when s.state not in ('completed', 'partial', 'canceled') and s.amount <= 0
+                then s.target <> 0
             else s.target * o.units > o.charge * (o.units - s.delivered)
                 or (s.target + 0.00000001) * o.units <= o.charge * (o.units - s.delivered)
                 or s.state not in ('completed', 'partial', 'canceled')
