@@ -15,7 +15,7 @@ pub const RATE_UNITS: u64 = 1_000;
 const WHOLE_DIGITS_MAX: usize = 18;
 
 /// What no amount of ours reaches: so many digits before the point and one more.
-const AMOUNT_END: u64 = 10_u64.pow(WHOLE_DIGITS_MAX as u32);
+const AMOUNT_END: u64 = 1_000_000_000_000_000_000;
 
 /// The longest amount text that is looked at; panels send up to 11 decimals, so this is generous.
 const AMOUNT_BYTES_MAX: usize = 64;

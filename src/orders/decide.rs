@@ -155,13 +155,9 @@ pub async fn settle(tx: &mut Tx, order: OrderId, found: Finding, now: Instant) -
         return Ok(Decided::CancelAsked { refunded: charge, provider: leg.route.provider });
     }
 
-    let cost = match legs::stated_cost(tx, leg.id).await? {
-        Some(amount) => FinalCost { amount, rounding: Money::ZERO, said: true },
-        None => {
-            let amount = leg.cost.share_rounding_down(delivered, units).map_err(too_large)?;
-            FinalCost { amount, rounding: Money::ZERO, said: false }
-        }
-    };
+    let stated = legs::stated_cost(tx, leg.id).await?;
+    let counted = leg.cost.share_rounding_down(delivered, units).map_err(too_large)?;
+    let cost = FinalCost { amount: stated.unwrap_or(counted), rounding: Money::ZERO, said: stated.is_some() };
     ledger::correct_cost(tx, &leg, cost.amount, now).await?;
     let leg_end = LegEnd {
         status: "settled by hand",

@@ -1,5 +1,7 @@
 //! Alerts: what is true now that needs a person, who was told of it, and who is to be told next.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::domain::alert::Kind;
@@ -94,30 +96,7 @@ pub async fn keep(
     let words: Vec<String> = conditions.iter().map(words).collect();
     let counts: Vec<i64> = conditions.iter().map(|condition| condition.count).collect();
 
-    // Where there are more of them by now, it is news again after a while: one old order hides no new ones.
-    let again: Vec<(String, f64)> = Kind::ALL
-        .into_iter()
-        .filter_map(|kind| Some((kind.word().to_owned(), kind.news_again_after()?.as_secs_f64())))
-        .collect();
-    let (again_kinds, again_after_s): (Vec<String>, Vec<f64>) = again.into_iter().unzip();
-    let anew = sqlx::query!(
-        r#"
-        update alert a
-        set raised_at = null, told_at = null, attempts = 0, next_at = $6
-        from unnest($1::text[], $2::text[], $3::bigint[]) as c (kind, object, count),
-            unnest($4::text[], $5::float8[]) as g (kind, after_s)
-        where a.kind = c.kind and a.object = c.object and a.kind = g.kind and a.over_at is null
-            and c.count > a.raised_count and a.raised_at <= $6::timestamptz - make_interval(secs => g.after_s)
-        "#,
-        &kinds,
-        &objects,
-        &counts,
-        &again_kinds,
-        &again_after_s,
-        now
-    );
-    anew.execute(&mut **tx).await?;
-
+    raise_anew(tx, Columns { kinds: &kinds, objects: &objects, counts: &counts }, now).await?;
     let kept = sqlx::query!(
         r#"
         insert into alert (kind, object, words, count, since, next_at)
@@ -171,6 +150,46 @@ pub async fn keep(
         Ok(Turn { kind: kind(&row.kind, &row.object)?, object: row.object, words: row.words, count: row.count })
     })
     .collect()
+}
+
+/// Conditions side by side: what, where, and how many.
+#[derive(Clone, Copy)]
+struct Columns<'a> {
+    kinds: &'a [String],
+    objects: &'a [String],
+    counts: &'a [i64],
+}
+
+/// Where there are more of them by now, it is news again after a while: one old order hides no new ones.
+async fn raise_anew(tx: &mut Tx, columns: Columns<'_>, now: Instant) -> Result<(), StoreError> {
+    let again: Vec<(String, i64)> = Kind::ALL
+        .into_iter()
+        .filter_map(|kind| Some((kind.word().to_owned(), seconds(kind.news_again_after()?))))
+        .collect();
+    let (again_kinds, again_after_s): (Vec<String>, Vec<i64>) = again.into_iter().unzip();
+    let anew = sqlx::query!(
+        r#"
+        update alert a
+        set raised_at = null, told_at = null, attempts = 0, next_at = $6
+        from unnest($1::text[], $2::text[], $3::bigint[]) as c (kind, object, count),
+            unnest($4::text[], $5::bigint[]) as g (kind, after_s)
+        where a.kind = c.kind and a.object = c.object and a.kind = g.kind and a.over_at is null
+            and c.count > a.raised_count and a.raised_at <= $6::timestamptz - make_interval(secs => g.after_s)
+        "#,
+        columns.kinds,
+        columns.objects,
+        columns.counts,
+        &again_kinds,
+        &again_after_s,
+        now
+    );
+    anew.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Whole seconds, as the database counts them.
+fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Raises what has lasted: alerts of this kind that are so since `since_max` or longer. Those that were raised.

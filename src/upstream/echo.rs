@@ -369,7 +369,7 @@ mod tests {
 
     use super::*;
     use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
-    use crate::domain::money::Money;
+    use crate::domain::money::{Money, Rate};
     use crate::domain::service::{Route, ServiceType};
     use crate::domain::wish::{Details, Parameter};
 
@@ -392,6 +392,7 @@ mod tests {
             sold_as: ServiceId(1),
             charge: Money::ZERO,
             quoted_cost: Money::ZERO,
+            quoted_rate: Rate::default(),
         }
     }
 

@@ -484,12 +484,9 @@ async fn each_kind_that_is_looked_for_at_the_files_panels_is_left_alone_by_a_nod
     }
     run(&world.database, all).await.unwrap();
 
-    let watched = world.house.panels[0].settings();
-    let watched = conditions::Watched {
-        provider: watched.id.clone(),
-        balance_low: watched.balance_low,
-        refill_expires_after_h: 1,
-    };
+    let settings = world.house.panels[0].settings();
+    let (provider, balance_low) = (settings.id.clone(), settings.balance_low);
+    let watched = conditions::Watched { provider, balance_low, refill_expires_after_h: 1 };
     let now = world.clock.now();
     let mut tx = world.house.store.begin().await.unwrap();
     let mut found = conditions::conditions(&mut tx, std::slice::from_ref(&watched), now).await.unwrap();

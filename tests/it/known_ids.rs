@@ -27,7 +27,7 @@ async fn never_arrived(world: &World, panel: usize) -> i32 {
     let address = panel.address();
     let asked = store::Asked { account: &account, address: &address, ..store::Asked::default() };
     assert!(store::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
-    let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned() };
+    let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned(), unlisted: None };
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order
 }
@@ -122,6 +122,7 @@ async fn an_id_that_came_late_is_not_taken_for_another_doubts() {
         verdict: Verdict::Accepted(PanelOrder("503".to_owned())),
         http_status: Some(200),
         words: r#"{"order":503}"#.to_owned(),
+        unlisted: None,
     };
     let settings = world.house.panels[0].settings();
     world
@@ -162,10 +163,9 @@ async fn a_decision_is_about_the_panel_that_was_looked_at() {
         tx.commit().await.unwrap();
         resolved
     };
-    let visible_at = match say(&Finding::NotPlaced, None).await {
-        Resolved::SaidOnce { now_at, visible_at } if now_at.0 == "a" => visible_at,
-        other => panic!("{other:?}"),
-    };
+    let first = say(&Finding::NotPlaced, None).await;
+    let Resolved::SaidOnce { now_at, visible_at } = first else { panic!("{first:?}") };
+    assert_eq!(now_at.0, "a");
     assert_eq!(say(&Finding::NotPlaced, None).await, Resolved::Done);
     world.work().await;
     assert_eq!(legs(&world.database).await, "a refused, b in_doubt");

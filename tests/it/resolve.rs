@@ -23,10 +23,11 @@ fn lost() -> Plan {
 
 /// Decides, and says it again where it must be said twice.
 pub async fn decide(world: &World, order: i32, finding: &Finding) -> Resolved {
-    match decide_once(world, order, finding).await {
-        Resolved::SaidOnce { .. } => decide_once(world, order, finding).await,
-        resolved => resolved,
+    let resolved = decide_once(world, order, finding).await;
+    if matches!(resolved, Resolved::SaidOnce { .. }) {
+        return decide_once(world, order, finding).await;
     }
+    resolved
 }
 
 async fn decide_once(world: &World, order: i32, finding: &Finding) -> Resolved {

@@ -82,6 +82,7 @@ fn what_is_too_long_is_complained_about() {
     "src/domain/leg.rs",
     "//! m\n#[cfg(test)]\nmod tests {\n use super::*;\n fn f() { x.unwrap() }\n}"
 )]
+#[case::unwrap_in_a_file_of_unit_tests("src/domain/money/tests.rs", "//! m\nfn f() { x.unwrap() }")]
 #[case::a_float_with_a_reason(
     "src/telemetry.rs",
     "//! m\n// float: a histogram's bounds, in seconds\nconst BOUND: f64 = 0.5;"

@@ -141,11 +141,10 @@ pub async fn settle(session: &Session, order: OrderId, ended: &Ended) -> anyhow:
     let mut tx = session.store.begin().await?;
     let decided = decide::settle(&mut tx, order, ended.finding(), session.now()).await?;
     let words = ended.words();
-    let afterwards = match &decided {
-        Decided::CancelAsked { provider, .. } => {
-            format!("; panel {provider} is asked to cancel it, and is followed: what it delivers all the same is yours")
-        }
-        _ => String::new(),
+    let afterwards = if let Decided::CancelAsked { provider, .. } = &decided {
+        format!("; panel {provider} is asked to cancel it, and is followed: what it delivers all the same is yours")
+    } else {
+        String::new()
     };
     let refunded = stands(order, decided)?;
     session.note(&mut tx, "order settle", &format!("order {order} {words}")).await?;

@@ -141,13 +141,11 @@ pub(super) fn cancel_rows(
             }
 
             // A yes to many that names none is a promise for all, and the end of none.
-            let row = match cancel_row(&fields) {
-                CancelRow::Taken if named.is_empty() && asked.len() > 1 => CancelRow::TakenTogether,
-                row => row,
-            };
-            let is_meant = |order: &PanelOrder| {
-                named.is_empty() || named.iter().any(|named| is_same_id(&order.0, named))
-            };
+            let row = cancel_row(&fields);
+            let is_together = named.is_empty() && asked.len() > 1 && row == CancelRow::Taken;
+            let row = if is_together { CancelRow::TakenTogether } else { row };
+            let is_meant =
+                |order: &PanelOrder| named.is_empty() || named.iter().any(|named| is_same_id(&order.0, named));
             let of = |order: &PanelOrder| {
                 if is_meant(order) { row.clone() } else { CancelRow::Unclear("missing".to_owned()) }
             };

@@ -156,10 +156,10 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
     let mut tx = life.world.house.store.begin().await?;
     let delivery = &life.world.house.delivery;
     let there = Some(ProviderId(PANEL_NAMES[panel].to_owned()));
-    let came = match delivery.resolve(&mut tx, OrderId(it.id), &finding, there.as_ref()).await? {
-        Resolved::SaidOnce { .. } => delivery.resolve(&mut tx, OrderId(it.id), &finding, there.as_ref()).await?,
-        came => came,
-    };
+    let mut came = delivery.resolve(&mut tx, OrderId(it.id), &finding, there.as_ref()).await?;
+    if matches!(came, Resolved::SaidOnce { .. }) {
+        came = delivery.resolve(&mut tx, OrderId(it.id), &finding, there.as_ref()).await?;
+    }
     if came == Resolved::Done {
         tx.commit().await?;
     } else {

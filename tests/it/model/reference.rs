@@ -20,11 +20,10 @@ const PARKED_S: i64 = 10;
 const ANSWER_S: i64 = 20 + 15;
 const LEG_LEASE_S: i64 = 60;
 
-/// One attempt of an order at a panel.
+/// One attempt of an order at a panel; `stated` is what the panel said last that it took, at an end or before a person.
 #[derive(Clone, Debug)]
 pub struct Leg {
-    /// How many legs there were before it, of all orders.
-    pub number: usize,
+    pub number: usize, // of legs before it, of all orders
     pub panel: usize,
     pub state: LegState,
     pub attempt: i32,
@@ -40,11 +39,10 @@ pub struct Leg {
     pub exposed: i128,
     pub id: Option<String>,
     pub watch: Option<Watch>,
-    /// What its panel said last that it took, at an end or where a person was asked.
     pub stated: Option<i128>,
 }
 
-/// What is remembered while a panel is asked about a leg.
+/// What is remembered while a panel is asked about a leg; `told` is what it said that it took while the order was open.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     pub puzzles: u32,
@@ -53,7 +51,6 @@ pub struct Watch {
     pub unknown_there: bool,
     /// Looks since the end.
     pub looks: Option<usize>,
-    /// What the panel said that it took while the order was open.
     pub told: Option<i128>,
 }
 
@@ -69,8 +66,7 @@ pub struct Order {
     pub by_hand: i128,
     pub absorbed: i128,
     pub review: bool,
-    /// Whether a person gave all back while its panel still works on it.
-    pub given_up: bool,
+    pub given_up: bool, // by a person, while its panel still works on it
     pub legs: Vec<Leg>,
 }
 
