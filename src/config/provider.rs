@@ -55,7 +55,8 @@ pub(super) fn read_all<'t>(
                 section.complain_whole("a second block with this id; ids are unique, rename or remove one");
             }
         }
-        providers.extend(read(section, currencies, place));
+        let read = read(section, currencies, place, &providers);
+        providers.extend(read);
     }
     (providers, ids)
 }
@@ -65,7 +66,12 @@ fn is_id(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-fn read(mut section: Section<'_>, currencies: Currencies<'_>, place: Place<'_>) -> Option<ProviderSettings> {
+fn read(
+    mut section: Section<'_>,
+    currencies: Currencies<'_>,
+    place: Place<'_>,
+    before: &[ProviderSettings],
+) -> Option<ProviderSettings> {
     let id = id(&mut section);
     let dialects = PanelDialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));
     let dialect = section.word("dialect", &dialects).unwrap_or(PanelDialect::Classic);
@@ -83,6 +89,19 @@ fn read(mut section: Section<'_>, currencies: Currencies<'_>, place: Place<'_>) 
     let status_every_s = section.whole("status_every_s", 1..=3_600).unwrap_or(60);
     let balance_low = balance_low(&mut section);
     let doubts = doubts(&mut section, dialect);
+    let is_same = |other: &&ProviderSettings| {
+        url.as_ref() == Some(&other.url)
+            && key.as_ref() == Some(&other.key)
+            && (doubts.account_is_ours_alone || other.doubts.account_is_ours_alone)
+    };
+    if let Some(other) = before.iter().find(is_same) {
+        // What one block buys is a stranger's order to the other, which would take it for one of its doubts.
+        section.complain_whole(&format!(
+            "has the url and key of provider \"{}\", so neither account is ours alone: set account_is_ours_alone = false \
+             in both, or use one block",
+            other.id
+        ));
+    }
     visible_late_enough(&mut section, &doubts, timeout_ms);
     let settling = settling(&mut section);
     let asking = asking(&mut section, dialect);

@@ -238,3 +238,50 @@ async fn what_is_given_back_whole_is_not_sent() {
     assert_eq!((legs(&world.database).await.as_str(), panel.requests("add")), ("s canceled", 0));
     world.audit().await;
 }
+
+#[test]
+fn an_account_of_two_blocks_is_nobodys_alone() {
+    let block = |id: &str, more: &str| {
+        format!(
+            "[[provider]]\nid = \"{id}\"\nurl = \"https://p.example/api/v2\"\nkey_env = \"K\"\ncurrency = \"USD\"\n{more}\n"
+        )
+    };
+    let read = |one: &str, two: &str| {
+        let text = format!("[gateway]\ncurrency = \"USD\"\n{}{}", block("a", one), block("b", two));
+        panelgate::config::read(&text, std::path::Path::new("."), &std::collections::BTreeMap::new())
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    let alone = "ids_grow = true\naccount_is_ours_alone = true";
+    assert_eq!(read("", ""), Ok(()));
+    for (one, two) in [(alone, ""), ("", alone), (alone, alone)] {
+        assert!(read(one, two).unwrap_err().contains("neither account is ours alone"));
+    }
+}
+
+#[tokio::test]
+async fn a_doubt_that_was_made_anew_takes_the_panels_word_again() {
+    let panel = Scripted::saying(r#"{"status":"in_progress","charge":"0.09","remains":"100"}"#).await;
+    let block = panel.block().replace("classic", "notpanel");
+    let services = format!(
+        "{block}honours_request_id = true\nvisible_after_s = 60\n[[service]]\nid = 1\nroutes = [{{ provider = \"s\", service = \"1\" }}]\n"
+    );
+    let world = World::build(Plan { panels: Vec::new(), services, ..Plan::default() }).await;
+    panel.change(|script| script.add = Some(r#"{"order":"ord_000501"}"#.to_owned()));
+    let order = OrderId(world.buy("1", "100").await);
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s accepted");
+
+    // The panel forgets it, a person is asked, and says once that it was not placed; then the panel has it again.
+    panel.change(|script| script.row = r#"{"error":"Order not found"}"#.to_owned());
+    world.pass(16, 40).await;
+    let mut tx = world.house.store.begin().await.unwrap();
+    let said = world.house.delivery.resolve(&mut tx, order, &Finding::NotPlaced, None).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(matches!(said, Resolved::SaidOnce { .. }), "{said:?}");
+    assert_eq!(legs(&world.database).await, "s in_doubt");
+    panel.change(|script| script.row = r#"{"status":"in_progress","charge":"0.09","remains":"100"}"#.to_owned());
+    world.pass(2, 130).await;
+    assert_eq!((legs(&world.database).await.as_str(), panel.requests("add")), ("s accepted", 2));
+    world.audit().await;
+}

@@ -52,9 +52,19 @@ async fn a_panel_in_trouble_does_not_show_that_nothing_was_placed() {
         world.pass(1, HOUR).await;
         assert_eq!(legs(&world.database).await, "s accepted, s in_doubt, s accepted", "{block}");
         let words = "select words from rung order by id desc limit 1";
-        assert_eq!(read(&world.database, words).await, "the panel did not answer about every id");
-        // Its own word that it has no such order is another matter.
-        panel.change(|script| script.row = r#"{"error":"Incorrect order ID"}"#.to_owned());
+        let unclear = "the panel did not answer about every id, or not even about our neighbours";
+        assert_eq!(read(&world.database, words).await, unclear);
+        // Its own word that it has no such order is another matter, from a panel that knows those beside it.
+        panel.say(|form| {
+            let none = || r#"{"error":"Incorrect order ID"}"#.to_owned();
+            let of = |id: &str| if id == "502" { none() } else { row("In progress", "0.09", "100") };
+            let ids = form.get("orders").or_else(|| form.get("order")).filter(|_| form["action"] == "status")?;
+            if form.contains_key("order") {
+                return Some((200, of(ids)));
+            }
+            let rows: Vec<_> = ids.split(',').map(|id| format!("\"{id}\":{}", of(id))).collect();
+            Some((200, format!("{{{}}}", rows.join(","))))
+        });
         world.pass(1, 6 * HOUR).await;
         assert_eq!(legs(&world.database).await, "s accepted, s refused, s accepted");
         world.audit().await;

@@ -104,7 +104,7 @@ async fn an_answer_with_neither_an_id_nor_a_listed_error_is_sent_once_and_waits(
 #[case::all_remains(r#"{"charge":"0","status":"Partial","remains":"100.00"}"#, "partial 0.09 100")]
 #[case::canceled_and_past_all_numbers(
     r#"{"charge":"0.01","status":"Cancelled","remains":"99999999999999999999"}"#,
-    "canceled 0.09 100"
+    "processing 0 100"
 )]
 #[case::canceled_without_a_word_more(r#"{"status":"Order cancelled"}"#, "canceled 0.09 100")]
 #[case::more_remains_than_numbers(
