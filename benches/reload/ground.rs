@@ -211,7 +211,7 @@ async fn open_customers(store: &Store) -> anyhow::Result<Vec<String>> {
         let customer = customer.context("the name is free")?;
         let key = NewKey::draw()?;
         customers::add_key(&mut tx, customer, &key.digest(), key.shown(), "", Dialect::Classic, now).await?;
-        ledger::deposit(&mut tx, customer, Money::parse("100000")?, "opening", now).await?;
+        ledger::deposit(&mut tx, customer, Money::parse("100000")?, &format!("opening of {customer}"), now).await?;
         keys.push(key.reveal().to_owned());
     }
     tx.commit().await?;

@@ -91,7 +91,8 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(
         -- Whoever asks for it again writes its answer down here.
         unanswered as (
             update exchange e
-            set verdict = 'in_doubt'
+            -- A panel that forgot an order forgets its name too, and would take it for a new one.
+            set verdict = 'in_doubt', words = 'had an id; ' || e.words
             from leg l, doubted
             where l.id = doubted.id and e.leg_id = l.id and e.attempt = l.attempt and e.verdict = 'accepted'
         ),

@@ -21,6 +21,10 @@ use crate::upstream::scalar::order_id;
 /// joins to none.
 const MARK: &str = "…";
 
+/// The same for a piece of them: what was cut may have been the panel's word too, and one that takes
+/// a refusal back. It reads as a text about an order, which no refusal is.
+const PIECE_MARK: &str = "[of the order]";
+
 /// So many letters and digits on end that the order sent too are the order's.
 const RUN: usize = 8;
 
@@ -103,6 +107,8 @@ fn is_id(name: &str, token: &str) -> bool {
 struct OwnWords {
     any: Letters,
     ascii: Letters,
+    /// The link's letters, with and without what stands in front of its host: refusals name it whole.
+    links: Vec<Vec<char>>,
 }
 
 /// Texts in letters and digits alone.
@@ -124,7 +130,12 @@ impl Letters {
 
 impl OwnWords {
     fn of(leg: &LeasedLeg) -> Self {
-        let mut own = Self { any: Letters::default(), ascii: Letters::default() };
+        let mut own = Self { any: Letters::default(), ascii: Letters::default(), links: Vec::new() };
+        let link = unescaped(&leg.link);
+        let host = link.split_once("://").map_or(&*link, |(_, host)| host);
+        for whole in [&*link, host, host.strip_prefix("www.").unwrap_or(host)] {
+            own.links.push(Spelled::of(whole, char::is_alphanumeric).letters);
+        }
         own.add(&leg.link);
         // Panels name a page by the last piece of its address.
         for piece in leg.link.split(|c: char| !c.is_alphanumeric()) {
@@ -172,6 +183,12 @@ impl OwnWords {
         }
     }
 
+    /// Whether what is cut is the link, written as one: the same letters with blanks between are words.
+    fn is_link(&self, cut: &str) -> bool {
+        let is_address = cut.contains('.') && !cut.contains(char::is_whitespace);
+        is_address && self.links.contains(&Spelled::of(cut, char::is_alphanumeric).letters)
+    }
+
     /// A text without these words; nothing where it has none of them.
     fn cut_from(&self, text: &str) -> Option<String> {
         let text = unescaped(text);
@@ -190,7 +207,7 @@ impl OwnWords {
         for span in spans {
             if span.start >= at {
                 cut.push_str(&text[at..span.start]);
-                cut.push_str(MARK);
+                cut.push_str(if self.is_link(&text[span.start..span.end]) { MARK } else { PIECE_MARK });
             }
             at = at.max(span.end);
         }
@@ -434,13 +451,14 @@ mod tests {
 
     #[test]
     fn pieces_of_a_link_and_short_texts_are_cut_where_they_stand_alone() {
-        assert_eq!(cut("https://instagram.com/p/queue1", "Not supported: queue1"), "Not supported: …");
-        assert_eq!(cut("https://t.me/bad link", "bad link: timed out"), "…: timed out");
-        assert_eq!(cut("queue", "In the queues: queue"), "In the queues: …");
+        assert_eq!(cut("https://instagram.com/p/queue1", "Not supported: queue1"), "Not supported: [of the order]");
+        assert_eq!(cut("https://t.me/bad link", "bad link: timed out"), "[of the order]: timed out");
+        assert_eq!(cut("queue", "In the queues: queue"), "In the queues: [of the order]");
         assert_eq!(cut("https://example.com/link", "Bad link"), "Bad link", "a word of refusals is nobody's");
         assert_eq!(cut("a", "A text"), "A text");
-        assert_eq!(cut("Bad link, and a long one", "Bad link: timed out"), "…: timed out");
-        assert_eq!(cut("Bad linkage", "Bad link"), "…", "cut short");
+        assert_eq!(cut("Bad link, and a long one", "Bad link: timed out"), "[of the order]: timed out");
+        assert_eq!(cut("Bad linkage", "Bad link"), "[of the order]", "cut short");
+        assert_eq!(cut("https://www.t.me/abcdefg/", "Bad link: t.me/abcdefg"), "Bad link: …", "a link as a whole");
     }
 
     #[test]
@@ -449,8 +467,8 @@ mod tests {
         let username = Detail::Text("ord_4711".into());
         let leg = leg("x", &[(Parameter::Comments, comments), (Parameter::Username, username)]);
         let cut = |answer: &str| cut_own_words(answer, &leg).into_owned();
-        assert_eq!(cut(r#"{"error":"Not enough funds, friend? bad"}"#), r#"{"error":"…"}"#);
-        assert_eq!(cut(r#"{"order":"4711","error":["ord_4711"]}"#), r#"{"order":"4711","error":["…"]}"#);
+        assert_eq!(cut(r#"{"error":"Not enough funds, friend? bad"}"#), r#"{"error":"[of the order]"}"#);
+        assert_eq!(cut(r#"{"order":"4711","error":["ord_4711"]}"#), r#"{"order":"4711","error":["[of the order]"]}"#);
         for same in [r#"{"order":"ord_4711"}"#, r#"{"error":"Bad\ud800"}"#, "", "\"", r#"{"a":"\"#] {
             assert_eq!(cut(same), same);
         }

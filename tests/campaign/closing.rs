@@ -141,7 +141,7 @@ impl House {
 
 async fn customer(ground: &Ground, name: &str) -> anyhow::Result<Customer> {
     let id = ground.json(&["customer", "create", name]).await?["id"].as_i64().context("a customer's id")?;
-    ground.json(&["balance", "add", name, OPENING, "--reference", "opening"]).await?;
+    ground.json(&["balance", "add", name, OPENING, "--reference", &format!("opening of {name}")]).await?;
     let key = ground.json(&["key", "create", name]).await?["key"].as_str().context("a key")?.to_owned();
     Ok(Customer { id, key })
 }

@@ -174,7 +174,7 @@ fn cancel_row(fields: &Fields<'_>) -> CancelRow {
     }
     let within = fields.value("cancel").and_then(|raw| Fields::read(raw.get()));
     let nested_yes = within.is_some_and(|within| within.value("status").is_some_and(flag) || says_yes(&within));
-    if nested_yes || fields.first(&["cancel"], id).is_some() || says_yes(fields) {
+    if nested_yes || fields.first(&["cancel"], cancel_id).is_some() || says_yes(fields) {
         CancelRow::Taken
     } else {
         CancelRow::Unclear("neither yes nor no".to_owned())
@@ -191,6 +191,11 @@ fn named<'a>(rows: Vec<&'a RawValue>, names: &[&str]) -> BTreeMap<String, &'a Ra
 fn only_once<'a>(fields: &Fields<'a>, keyed: BTreeMap<String, &'a RawValue>) -> BTreeMap<String, &'a RawValue> {
     let every = fields.every().filter(|(name, _)| keyed.contains_key(*name));
     unambiguous(every.map(|(name, raw)| (name.to_owned(), raw)))
+}
+
+/// A number, or a name with a digit in it: any other word beside `cancel` may be a no.
+fn cancel_id(raw: &RawValue) -> Option<String> {
+    placed_id(raw).or_else(|| Some("yes".to_owned()).filter(|_| flag(raw)))
 }
 
 /// An error, beside the answer or in its place.

@@ -11,7 +11,7 @@ use crate::upstream::dialect::complaint::MESSAGE_NAMES;
 use crate::upstream::dialect::failed::{FAILURE_NAMES, NO_WORDS, OUTCOME_NAMES, SUCCESS_NAMES, is_failure};
 use crate::upstream::dialect::tails::{is_harmless, speaks_of_an_order};
 use crate::upstream::dialect::trace::{folded, holds_anything};
-use crate::upstream::scalar::{Fields, Scalar, amount, items, order_id, scalar};
+use crate::upstream::scalar::{Fields, Scalar, amount, items, scalar};
 
 /// Fields that are no order's whatever number they hold: limits, money, what was asked, how the
 /// call went; folded.
@@ -92,8 +92,8 @@ const CHARGES: [&str; 6] = ["charge", "charged", "cost", "spent", "paid", "deduc
 /// What an error says that is none, or none of its own; folded, without the point behind it.
 const FRAMES: [&str; 6] = ["the given data was invalid", "null", "none", "n/a", "false", "validation failed"];
 
-/// What says that it went well, folded.
-const YES_WORDS: [&str; 6] = ["1", "true", "yes", "ok", "success", "done"];
+/// How bad it is, in a word, folded.
+const SEVERITIES: [&str; 6] = ["alert", "danger", "notice", "toast", "warn", "warning"];
 
 /// The longest code of an error.
 const CODE_BYTES_MAX: usize = 4;
@@ -121,6 +121,10 @@ impl Proof<'_> {
     /// Whether a field belongs to a refusal of this class, or says nothing.
     fn is_no(&self, class: RefusalClass, field: Field<'_>, depth: u8) -> bool {
         let Field { raw, .. } = field;
+        // Nobody here reads another language: what stands in it may be anything.
+        if !field.name.is_ascii() {
+            return false;
+        }
         match scalar(raw) {
             Scalar::Null | Scalar::Flag(false) => true,
             Scalar::Flag(true) => field.kind() == Kind::Error,
@@ -160,10 +164,14 @@ impl Proof<'_> {
             Kind::Error => {
                 is(&FRAMES) || is_failure(field.raw) || (self.listed)(text).is_some_and(|of| goes_with(class, of))
             }
-            Kind::Outcome => is_failure(field.raw) || is(&NO_WORDS) || !(is(&YES_WORDS) || tells_of_an_order()),
-            Kind::Harmless => !tells_of_an_order(),
+            Kind::Outcome => is_failure(field.raw) || is(&NO_WORDS) || is_harmless(&folded, class),
+            Kind::Harmless => text.replace('…', "").is_ascii() && !tells_of_an_order(),
             Kind::Other if text.contains(' ') => (self.listed)(text).is_some() || is_harmless(&folded, class),
-            Kind::Other => order_id(field.raw).is_none() && !is_charge(field.name, field.raw) && !tells_of_an_order(),
+            Kind::Other => {
+                let is_plain = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_digit());
+                let is_known = is_harmless(&folded, class) || is_failure(field.raw) || is(&SEVERITIES);
+                is_plain && is_known && !is_charge(field.name, field.raw)
+            }
         }
     }
 }
@@ -244,7 +252,7 @@ mod tests {
             r#"{"error":{"code":"VALIDATION","message":"Bad link","field":"link"},"request_id":"8fa31111"}"#,
             r#"{"error":true,"message":"Bad link","timestamp":1764490506,"balance":"12.50","min":50,"max":1000}"#,
             r#"{"error":"Bad link","order":0,"data":[],"link":"…","quantity":100,"service":17}"#,
-            r#"{"error":"Bad link","hint":"Please check your link","panel":"SMM-Panel"}"#,
+            r#"{"error":"Bad link","hint":"Please check your link"}"#,
             r#"{"errors":{"link":["Bad link"]},"message":"The given data was invalid."}"#,
         ] {
             assert_eq!(class(json, "Bad link"), Some(RefusalClass::Link), "{json}");

@@ -12,12 +12,19 @@ use crate::upstream::answer::Row;
 use crate::upstream::dialect::Complaint;
 use crate::upstream::dialect::balance::CURRENCY_BYTES_MAX;
 use crate::upstream::dialect::complaint::{complaint, error_text, has_message};
+use crate::upstream::dialect::trace::holds_anything;
 use crate::upstream::dialect::{ORDER_NAMES, TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable;
 use crate::upstream::scalar::{Fields, Scalar, amount, bare, id, is_same_id, items, scalar, text, text_upto, whole};
 
 /// What stands in an order's row beside its status.
 const NUMBER_NAMES: [&str; 4] = ["charge", "remains", "start_count", "start_counter"];
+
+/// What may stand beside a bare `Canceled`: all else may be the reason why the question itself was canceled.
+const LONE_NAMES: [&str; 13] = [
+    "status", "order", "order_id", "orderId", "orderID", "id", "currency", "runs", "orders", "expiry", "posts",
+    "charge", "remains",
+];
 
 type Words = BTreeMap<String, PanelWord>;
 type Rows = Vec<(PanelOrder, Row)>;
@@ -126,7 +133,11 @@ fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> Row {
     };
 
     // Such a status may be the answer's own: nothing of an order stands beside it, and a word to a person does.
-    if is_an_end(status) && fields.first(&NUMBER_NAMES, text).is_none() && has_message(fields) {
+    let is_bare = fields.first(&NUMBER_NAMES, text).is_none();
+    let gives_all_back = status == PanelStatus::Canceled && is_bare;
+    let is_lone = || fields.named().all(|(name, raw)| LONE_NAMES.contains(&name) || !holds_anything(raw, 0));
+    let is_code = status_text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_an_end(status) && is_bare && has_message(fields) || gives_all_back && (is_code || !is_lone()) {
         return Row::UnknownStatus { text: storable(raw, TEXT_BYTES_MAX) };
     }
     let charge = fields.first(&["charge"], amount);

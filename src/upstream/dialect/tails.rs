@@ -34,9 +34,11 @@ const PACE: &str = "day down hour hours many minute minutes moment ms rate retry
     wait window";
 
 /// What is said of the other order that runs on the link.
-const OTHER_ORDER: &str = "active already another before being complete completed completes current error finish \
-    finished finishes have it its order orders other pending previous progress running same \
-    still there until wait while with";
+const OTHER_ORDER: &str = "active already another before being complete completed completes error finish \
+    finished finishes have it its order orders other previous same still there until wait while with";
+
+/// What may stand before the words for that other order.
+const BEFORE_OTHER_ORDER: &str = "a already an error have is order still the there you";
 
 /// Whole ends that name an order and mean the one that is refused.
 const WHOLE_ENDS: [&str; 8] = [
@@ -71,6 +73,11 @@ pub(super) fn is_harmless(rest: &str, class: RefusalClass) -> bool {
     };
     let bare = rest.trim_matches(|c: char| !c.is_alphanumeric());
     WHOLE_ENDS.contains(&bare) || are_words_of(rest, &[HARMLESS, CURRENCIES, of_class])
+}
+
+/// Whether what stands before a listed text, folded, takes nothing of it back.
+pub(super) fn is_harmless_before(rest: &str) -> bool {
+    are_words_of(rest, &[BEFORE_OTHER_ORDER])
 }
 
 /// Whether what stands behind a no to a refill, folded, takes nothing of it back.

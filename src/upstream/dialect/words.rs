@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::provider::{PanelStatus, PanelWord, RefusalClass};
-use crate::upstream::dialect::tails::{is_harmless, is_harmless_of_a_refill, speaks_of_an_order};
+use crate::upstream::dialect::tails::{is_harmless, is_harmless_before, is_harmless_of_a_refill, speaks_of_an_order};
 
 type Words = BTreeMap<String, PanelWord>;
 
@@ -177,7 +177,7 @@ pub(super) fn proven_refusal(text: &str, words: &Words) -> Option<RefusalClass> 
         Is::Begins => ("", &folded[word.len()..]),
         Is::Contains => folded.split_once(word)?,
     };
-    (is_harmless(before, class) && is_harmless(after, class)).then_some(class)
+    (is_harmless_before(before) && is_harmless(after, class)).then_some(class)
 }
 
 /// Whether an error text says no to a refill, and nothing else.
