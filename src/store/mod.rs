@@ -68,7 +68,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the heartbeat waits; it decides for everybody, so it is quick.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long each of its answers is waited for: longer than a busy server takes for next to nothing.
-const HEARTBEAT_MAX: Duration = Duration::from_secs(8);
+const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
 /// How long an answer is waited for: somewhat longer than the server works on any statement.
 const STATEMENT_MAX: Duration = Duration::from_secs(18);
 /// How long an answer is waited for while a customer waits: so that there is time left within the

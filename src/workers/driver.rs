@@ -5,43 +5,43 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::clock::{Instant, SharedClock};
 use crate::store::StoreError;
 use crate::store::progress::Progress;
 
 /// After a failed round, before the next: quick enough to go on by itself, slow enough not to hammer.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
-/// When each worker's next round should have begun, by crew and name.
-#[derive(Clone, Debug)]
+/// When each worker's next round should have begun, by crew and name. Counted on a clock that nobody sets: a database's or
+/// a machine's time that is set forward makes no worker late.
+#[derive(Clone, Debug, Default)]
 pub struct Pulse {
     due: Arc<Mutex<BTreeMap<(u64, String), Instant>>>,
-    clock: SharedClock,
 }
 
 impl Pulse {
     /// Seconds by which the worker that is furthest behind is late for its round; `None` before anyone ended one.
     pub fn lag_s(&self) -> Option<u64> {
-        let now = self.clock.now();
-        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let latest = due.values().min()?;
-        Some(u64::try_from((now - *latest).num_seconds()).unwrap_or(0))
+        self.lag_s_of(|_| true)
     }
 
     /// The same of the workers that belong to no crew: those of the whole process.
     pub fn node_lag_s(&self) -> Option<u64> {
-        let now = self.clock.now();
+        self.lag_s_of(|crew| crew == 0)
+    }
+
+    fn lag_s_of(&self, is_meant: impl Fn(u64) -> bool) -> Option<u64> {
         let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let latest = due.iter().filter(|((crew, _), _)| *crew == 0).map(|(_, due)| due).min()?;
-        Some(u64::try_from((now - *latest).num_seconds()).unwrap_or(0))
+        let earliest = due.iter().filter(|((crew, _), _)| is_meant(*crew)).map(|(_, due)| *due).min()?;
+        Some(Instant::now().saturating_duration_since(earliest).as_secs())
     }
 
     fn beat(&self, crew: u64, name: &str, period: Duration) {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        due.insert((crew, name.to_owned()), self.clock.now() + period);
+        due.insert((crew, name.to_owned()), Instant::now() + period);
     }
 
     /// Who was let go is not late.
@@ -72,8 +72,8 @@ struct Watched {
 
 impl Driver {
     /// A driver that runs nothing yet.
-    pub fn new(clock: SharedClock) -> Self {
-        let pulse = Pulse { due: Arc::default(), clock };
+    pub fn new() -> Self {
+        let pulse = Pulse::default();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         Self { tasks, stop, pulse, crew: 0, crews: Arc::default(), progress: Arc::default() }
     }
@@ -221,11 +221,10 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::domain::clock::SystemClock;
 
     #[tokio::test]
     async fn who_stands_still_in_the_midst_of_a_round_is_seen_and_who_rests_is_not() {
-        let crew = Driver::new(Arc::new(SystemClock)).crew();
+        let crew = Driver::new().crew();
         let gate = Arc::new(Semaphore::new(0));
         let opens = gate.clone();
         crew.every("tracker p", Duration::from_hours(1), move || {

@@ -108,10 +108,7 @@ async fn a_hundred_edits_under_load_fail_no_request_and_every_order_has_the_pric
     }
     stop.store(true, Ordering::Relaxed);
     let failed: Vec<String> = clients.join_all().await.into_iter().flatten().collect();
-    // A machine that is too busy to hear its database's heartbeat takes no orders for a moment, whoever edits what: that
-    // is a certain no, of which nothing was bought.
-    let broken: Vec<_> = failed.iter().filter(|failed| !failed.starts_with("add: 503")).collect();
-    assert!(broken.is_empty(), "{broken:?}");
+    assert!(failed.is_empty(), "{failed:?}");
     assert!(slowest < AGREE_MAX, "two nodes agreed after {slowest:?}");
     let sold = sold(&world).await;
     assert_eq!(sold.len(), bought.load(Ordering::Relaxed) + 1);
