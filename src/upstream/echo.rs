@@ -163,7 +163,10 @@ impl OwnWords {
         let text = unescaped(text);
         // Whole, and as short as it may be cut: signs count there that are no letters.
         let beginning = text.char_indices().nth(RUN).map_or("", |(end, _)| &text[..end]);
-        for part in [&*text, beginning] {
+        // A beginning that is a word which harms no refusal is as good as nobody's.
+        let word = beginning.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        let is_nobodys = beginning != text && is_word_of_refusals(&word);
+        for part in [&*text, if is_nobodys { "" } else { beginning }] {
             self.any.add(Spelled::of(part, char::is_alphanumeric).letters);
             self.ascii.add(Spelled::of(part, |c| c.is_ascii_alphanumeric()).letters);
         }
@@ -455,6 +458,8 @@ mod tests {
         assert_eq!(cut("https://t.me/bad link", "bad link: timed out"), "[of the order]: timed out");
         assert_eq!(cut("queue", "In the queues: queue"), "In the queues: [of the order]");
         assert_eq!(cut("https://example.com/link", "Bad link"), "Bad link", "a word of refusals is nobody's");
+        let example = "https://example.com/p?x=1&y=2";
+        assert_eq!(cut(example, &format!("Bad link. Example: {example}")), "Bad link. Example: …");
         assert_eq!(cut("a", "A text"), "A text");
         assert_eq!(cut("Bad link, and a long one", "Bad link: timed out"), "[of the order]: timed out");
         assert_eq!(cut("Bad linkage", "Bad link"), "[of the order]", "cut short");

@@ -1,5 +1,7 @@
 //! What is kept of an answer: its beginning, without our key and without what a database cannot hold.
 
+use std::borrow::Cow;
+
 use secrecy::{ExposeSecret, SecretString};
 
 /// The most of an answer that is kept: enough for any panel's error, and for a person to recognise a web page.
@@ -11,6 +13,8 @@ const LOOKED_AT_BYTES_MAX: usize = 64 * 1_024;
 /// The shortest beginning of a key that is hidden where an answer was cut off in the middle of it.
 const KEY_BEGINNING_BYTES_MIN: usize = 4;
 
+/// The shortest key that is looked for in what a panel means.
+const KEY_CUT_BYTES_MIN: usize = 8;
 /// What stands where the key stood.
 const HIDDEN: &str = "[key]";
 
@@ -32,6 +36,17 @@ impl Redaction {
         // The longest first: a shorter spelling must not leave the rest of a longer one behind.
         spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
         Self { spellings: spellings.into_iter().map(SecretString::from).collect() }
+    }
+
+    /// A text in which our key stands nowhere: what a panel quotes of it is no word of the panel's. A key so short that it
+    /// may stand in an id or a name by chance stays.
+    pub(super) fn without_key<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let spellings = self.spellings.iter().map(ExposeSecret::expose_secret);
+        let quoted: Vec<&str> = spellings.filter(|key| key.len() >= KEY_CUT_BYTES_MIN && text.contains(*key)).collect();
+        if quoted.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(quoted.into_iter().fold(text.to_owned(), |text, key| text.replace(key, HIDDEN)))
     }
 
     /// The beginning of a text as it may be kept and shown.

@@ -253,7 +253,8 @@ impl Panel {
             Heard::Answer { status, body, headers } => {
                 let text = String::from_utf8_lossy(&body);
                 // What the order itself sent is the customer's word, and decides nothing.
-                let said = cut_own_words(&text, leg);
+                let said = self.redaction.without_key(&text);
+                let said = cut_own_words(&said, leg);
                 let added = self.tongue.added(&said);
 
                 self.mind_pace(status, retry_after(&headers), added.refusal);

@@ -308,7 +308,7 @@ async fn a_huge_answer_is_cut_off_and_only_its_beginning_kept() {
 #[tokio::test]
 async fn a_refusal_that_quotes_the_key_is_kept_without_it() {
     let body =
-        r#"{"error":"Invalid API key","key":"s3cret\/key+1","path":"key=s3cret%2Fkey%2B1","apikey":"s3cret/key+1"}"#;
+        r#"{"error":"Invalid API key","key":"s3cret\/key+1","form":"key=s3cret%2Fkey%2B1","raw":"s3cret/key+1"}"#;
     let (evidence, _, _) = add_at(Manner::Write(answer("401 Unauthorized", body))).await;
     assert_eq!((evidence.verdict, evidence.http_status), (Verdict::Refused(RefusalClass::Key), Some(401)));
     assert_eq!(evidence.words.matches("[key]").count(), 3, "{}", evidence.words);

@@ -75,6 +75,11 @@ pub(super) fn is_harmless(rest: &str, class: RefusalClass) -> bool {
     WHOLE_ENDS.contains(&bare) || are_words_of(rest, &[HARMLESS, CURRENCIES, of_class])
 }
 
+/// Whether a word, in small letters, harms no refusal, of whatever class it is.
+pub(super) fn is_harmless_word(word: &str) -> bool {
+    HARMLESS.split_ascii_whitespace().any(|known| known == word)
+}
+
 /// Whether what stands before a listed text, folded, takes nothing of it back.
 pub(super) fn is_harmless_before(rest: &str) -> bool {
     are_words_of(rest, &[BEFORE_OTHER_ORDER])

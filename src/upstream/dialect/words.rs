@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::domain::provider::{PanelStatus, PanelWord, RefusalClass};
-use crate::upstream::dialect::tails::{is_harmless, is_harmless_before, is_harmless_of_a_refill, speaks_of_an_order};
+use crate::upstream::dialect::tails::{
+    is_harmless, is_harmless_before, is_harmless_of_a_refill, is_harmless_word, speaks_of_an_order,
+};
 
 type Words = BTreeMap<String, PanelWord>;
 
@@ -187,9 +189,10 @@ pub(super) fn refuses_a_refill(text: &str) -> bool {
     listed.is_some_and(is_harmless_of_a_refill)
 }
 
-/// Whether a word, in small letters, is one of those that listed refusals are written in.
+/// Whether a word, in small letters, is one of those that listed refusals are written in, or that stand beside one and
+/// take nothing of it back.
 pub(super) fn is_word_of_refusals(word: &str) -> bool {
-    REFUSALS.iter().any(|(_, text, _)| text.split([' ', '_']).any(|known| known == word))
+    is_harmless_word(word) || REFUSALS.iter().any(|(_, text, _)| text.split([' ', '_']).any(|known| known == word))
 }
 
 /// Whether a text says that something was placed or is on its way, unless an operator's own word for a refusal says so.
