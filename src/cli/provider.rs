@@ -11,6 +11,7 @@ use crate::domain::id::ProviderId;
 use crate::domain::provider::RefusalClass;
 use crate::store::gates;
 use crate::store::refusals::{self, UnknownText};
+use crate::upstream::is_quote;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -104,7 +105,8 @@ async fn words(session: &Session, provider: String, done: bool) -> anyhow::Resul
             "\nOnly of a text that proves that nothing was placed, with its class for CLASS ({classes}):\n[provider.words]"
         );
         for row in &texts {
-            let _ = writeln!(text, "{}", word_line(&row.text));
+            let line = word_line(&row.text).unwrap_or_else(|| format!("# {OF_AN_ORDER}: {:?}", row.text));
+            let _ = writeln!(text, "{line}");
         }
     }
     let document = texts.iter().map(|row| {
@@ -117,6 +119,11 @@ async fn words(session: &Session, provider: String, done: bool) -> anyhow::Resul
 }
 
 /// A line of `[provider.words]`, whose text is written as JSON does, which TOML reads; its class is for a person to say.
-fn word_line(text: &str) -> String {
-    format!("{} = \"CLASS\"", Value::from(text).to_string().replace('\u{7f}', "\\u007f"))
+/// None of a text that begins with an order's own words: it would mean whatever customers write.
+fn word_line(text: &str) -> Option<String> {
+    let line = || format!("{} = \"CLASS\"", Value::from(text).to_string().replace('\u{7f}', "\\u007f"));
+    (!is_quote(text)).then(line)
 }
+
+/// Why there is no line for a text.
+const OF_AN_ORDER: &str = "begins with what its order sent, so it can have no class";

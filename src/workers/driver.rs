@@ -51,8 +51,8 @@ impl Pulse {
     }
 }
 
-/// Runs workers. Clones run the same ones.
-#[derive(Clone, Debug)]
+/// Runs workers; nothing yet by default. Clones run the same ones.
+#[derive(Clone, Debug, Default)]
 pub struct Driver {
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -71,13 +71,6 @@ struct Watched {
 }
 
 impl Driver {
-    /// A driver that runs nothing yet.
-    pub fn new() -> Self {
-        let pulse = Pulse::default();
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { tasks, stop, pulse, crew: 0, crews: Arc::default(), progress: Arc::default() }
-    }
-
     /// Workers that can be told to end apart from all others, and end with them at the latest.
     #[must_use]
     pub fn crew(&self) -> Self {
@@ -224,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_stands_still_in_the_midst_of_a_round_is_seen_and_who_rests_is_not() {
-        let crew = Driver::new().crew();
+        let crew = Driver::default().crew();
         let gate = Arc::new(Semaphore::new(0));
         let opens = gate.clone();
         crew.every("tracker p", Duration::from_hours(1), move || {

@@ -115,7 +115,7 @@ pub struct Workers {
 impl Workers {
     /// Starts the heartbeat, which every process needs, and nothing else.
     pub fn heartbeat(means: &Means) -> Self {
-        let driver = Driver::new();
+        let driver = Driver::default();
         let pulse = Arc::new(DatabasePulse {
             store: means.store.clone(),
             delivery: means.delivery.clone(),

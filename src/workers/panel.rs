@@ -183,7 +183,7 @@ impl Desk {
         let wanted = self.delivery.wants_prices(&settings.id).await?;
         // What came of it is told and kept where it is read.
         let _ = refresh::if_due(&catalog, &self.panel, &clock, wanted).await?;
-        self.delivery.confirm_differences(settings).await.map(|_| ())
+        self.delivery.confirm_differences(&settings.id, settings.settling).await.map(|_| ())
     }
 
     async fn track(self: Arc<Self>) -> Result<(), StoreError> {
