@@ -10,7 +10,7 @@ use crate::domain::clock::Instant;
 use crate::domain::difference::{DifferenceKind, Figures};
 use crate::domain::id::ProviderId;
 use crate::domain::money::{Money, MoneyError};
-use crate::domain::provider::ProviderSettings;
+use crate::domain::provider::{ProviderSettings, SettlingSettings};
 use crate::domain::settlement::{Report, Stated, Taken};
 use crate::orders::settle::too_large;
 use crate::orders::{Delivery, apart};
@@ -133,28 +133,27 @@ impl Delivery {
 
     /// Looks at what waited for a panel's prices: what they explain is forgotten, and the rest is told. How many were
     /// told.
-    pub async fn confirm_differences(&self, settings: &ProviderSettings) -> Result<usize, StoreError> {
+    pub async fn confirm_differences(
+        &self,
+        provider: &ProviderId,
+        settling: SettlingSettings,
+    ) -> Result<usize, StoreError> {
         let now = self.clock.now();
         let mut told = 0;
-        for found in differences::unconfirmed(&self.store, &settings.id, now - PATIENCE).await? {
+        for found in differences::unconfirmed(&self.store, provider, now - PATIENCE).await? {
             let order = found.order.to_string();
-            let confirmed = self.confirm(settings, &found, now).await;
+            let confirmed = self.confirm(settling, &found, now).await;
             told += usize::from(matches!(confirmed, Ok(true)));
             apart(&order, confirmed.map(|_| ()))?;
         }
         Ok(told)
     }
 
-    async fn confirm(
-        &self,
-        settings: &ProviderSettings,
-        found: &Unconfirmed,
-        now: Instant,
-    ) -> Result<bool, StoreError> {
+    async fn confirm(&self, settling: SettlingSettings, found: &Unconfirmed, now: Instant) -> Result<bool, StoreError> {
         let mut tx = self.store.begin().await?;
         // The leg first, as everywhere.
         let leg = legs::lock(&mut tx, found.leg).await?;
-        let is_explained = found.is_explained(settings).map_err(too_large)?;
+        let is_explained = found.is_explained(settling).map_err(too_large)?;
         if is_explained {
             differences::explain(&mut tx, found.id).await?;
         } else if differences::confirm(&mut tx, found.id, now).await? && found.kind == DifferenceKind::FiguresDiffer {
@@ -167,11 +166,11 @@ impl Delivery {
 
 impl Unconfirmed {
     /// Whether the price that the panel lists now explains what it took.
-    fn is_explained(&self, settings: &ProviderSettings) -> Result<bool, MoneyError> {
+    fn is_explained(&self, settling: SettlingSettings) -> Result<bool, MoneyError> {
         let (Some(expected), Some(amount)) = (self.cost_now, self.figures.stated) else { return Ok(false) };
         let taken = Taken { expected, stated: Stated::Took { amount, step: self.figures.step } };
         match self.kind {
-            DifferenceKind::Overcharged => Ok(!taken.is_above(settings.settling.overcharge_percent)),
+            DifferenceKind::Overcharged => Ok(!taken.is_above(settling.overcharge_percent)),
             DifferenceKind::FiguresDiffer => Ok(!taken.is_below(self.figures.delivered, self.units)?),
             DifferenceKind::CurrencyDiffers | DifferenceKind::Reopened => Ok(false),
         }

@@ -1,5 +1,7 @@
 //! Resolving: a person decides an order in doubt, either way; the machine never does it on its own.
 
+use std::slice;
+
 use chrono::TimeDelta;
 
 use crate::domain::clock::Instant;
@@ -9,15 +11,14 @@ use crate::domain::leg::LegState;
 use crate::domain::money::Money;
 use crate::domain::order::OrderState;
 use crate::domain::provider::Reversal;
+use crate::domain::service::Route;
 use crate::ledger;
 use crate::orders::settle::{self, End};
 use crate::orders::{Delivery, conclude};
+use crate::store::doubts::PERSON_FOUND;
 use crate::store::legs::LockedLeg;
 use crate::store::panel_orders::Witness;
 use crate::store::{StoreError, Tx, doubts, legs, orders, panel_orders};
-
-/// Why a leg is over that a person found not placed.
-const PERSON_FOUND: &str = "not placed, as a person found";
 
 /// What a person found out at the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +47,10 @@ pub enum Resolved {
     /// It is in doubt at one panel, and was so at others before: whoever decides says where they looked, and did not,
     /// or looked elsewhere; nothing changed.
     AtAnother {
-        /// Where it is in doubt.
-        now_at: ProviderId,
+        /// Where it is in doubt, as it is to be named.
+        now_at: String,
         /// Where it was before.
-        before: Vec<ProviderId>,
+        before: Vec<String>,
     },
     /// Nobody said that it was not placed, or it was sent elsewhere since: nothing can be taken back.
     NothingToTakeBack,
@@ -59,6 +60,12 @@ pub enum Resolved {
     TakenId(OrderId),
 }
 
+/// The name by which a person says where they looked: the panel's, and its service where it is one of others at one panel.
+pub fn named_among(route: &Route, others: &[Route]) -> String {
+    let is_one_of_two = others.iter().any(|other| other.provider == route.provider);
+    if is_one_of_two { format!("{}:{}", route.provider, route.service) } else { route.provider.to_string() }
+}
+
 impl Delivery {
     /// Decides an order in doubt, in the caller's transaction, by what a person found at a panel.
     pub async fn resolve(
@@ -66,7 +73,7 @@ impl Delivery {
         tx: &mut Tx,
         order: OrderId,
         finding: &Finding,
-        looked_at: Option<&ProviderId>,
+        looked_at: Option<&str>,
     ) -> Result<Resolved, StoreError> {
         let now = self.clock.now();
         if *finding == Finding::TakeBack {
@@ -83,11 +90,12 @@ impl Delivery {
         };
 
         // What was found at one panel decides nothing at another, where the order may have gone meanwhile.
-        let now_at = &leg.route.provider;
-        let before = doubts::doubted_before(tx, &leg).await?;
+        let before = doubts::doubted_before(tx, order, leg.n).await?;
+        let now_at = named_among(&leg.route, &before);
         let is_meant = looked_at.map_or(before.is_empty(), |looked_at| looked_at == now_at);
         if !is_meant {
-            return Ok(Resolved::AtAnother { now_at: now_at.clone(), before });
+            let before = before.iter().map(|route| named_among(route, slice::from_ref(&leg.route))).collect();
+            return Ok(Resolved::AtAnother { now_at, before });
         }
 
         let leg = if is_in_doubt { leg } else { self.doubt_again(tx, leg).await? };

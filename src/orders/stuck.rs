@@ -89,6 +89,10 @@ impl Delivery {
         let mut looked = Looked::default();
         for provider in providers::ids(&self.store).await? {
             let patience = Patience::of(&in_force, &provider);
+            // Of a panel whose block is gone nobody reads prices: what waits for them is told all the same.
+            if in_force.panel(&provider).is_none() {
+                self.confirm_differences(&provider, SettlingSettings::default()).await?;
+            }
             looked.moved += self.let_moved_go(&provider, &patience, now).await?;
             for kind in [Kind::Unsent, Kind::Doubts, Kind::Unmoved] {
                 looked.stuck += self.find_stuck(&provider, &patience, kind, now).await?;

@@ -18,6 +18,8 @@ use crate::store::{Store, StoreError, Tx, unsigned};
 const LATER_CHECKS_S: [i64; 3] = [600, 3_600, 21_600];
 /// Between two looks when those are over.
 const DAILY: TimeDelta = TimeDelta::days(1);
+/// Why a leg is over that a person found not placed.
+pub const PERSON_FOUND: &str = "not placed, as a person found";
 /// The deed of putting a backup in place: what was done between the backup and it, nobody here knows.
 pub const RESTORE: &str = "restore";
 /// Other doubts of a panel that are compared.
@@ -35,21 +37,27 @@ pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, 
     Ok(Some(leg).filter(|leg| matches!(leg.state, LegState::InDoubt | LegState::WrittenOff)))
 }
 
-/// The other panels at which an order was in doubt before it went to where a leg of it is.
-pub async fn doubted_before(tx: &mut Tx, leg: &LockedLeg) -> Result<Vec<ProviderId>, StoreError> {
-    let providers = sqlx::query_scalar!(
+/// The routes on which an order was in doubt before its leg of this number: a person may have looked there.
+pub async fn doubted_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<Route>, StoreError> {
+    let routes = sqlx::query!(
         r#"
-        select distinct l.provider
+        select l.provider, l.service
         from leg l
-        join exchange e on e.leg_id = l.id
-        where l.order_id = $1 and l.n < $2 and l.provider <> $3 and e.verdict = 'in_doubt'
-        order by l.provider
+        where l.order_id = $1 and l.n < $2
+            and (
+                exists (select from exchange e where e.leg_id = l.id and e.verdict = 'in_doubt')
+                -- What was put in doubt by a restore was asked for by nobody here.
+                or exists (select from rung r where r.leg_id = l.id)
+                or l.reason = $3
+            )
+        order by l.n
         "#,
-        leg.order.0,
-        leg.n,
-        leg.route.provider.0
+        order.0,
+        n,
+        PERSON_FOUND
     );
-    Ok(providers.fetch_all(&mut **tx).await?.into_iter().map(ProviderId).collect())
+    let routes = routes.fetch_all(&mut **tx).await?.into_iter();
+    Ok(routes.map(|row| Route { provider: ProviderId(row.provider), service: row.service }).collect())
 }
 
 /// Locks the leg of an order that is followed by an id which its panel does not know, where a person was asked.

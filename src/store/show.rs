@@ -103,8 +103,9 @@ pub async fn list(store: &Store, wanted: &Wanted) -> Result<Vec<OrderRow>, Store
                 or ($1 = 'waiting' and o.id in (
                     select l.order_id from leg l where l.state in ('ready', 'leased', 'parked')
                 ))
-                or ($1 = 'stuck' and o.ended_at is null and o.id in (
-                    select l.order_id from leg l where l.stuck_at is not null
+                or ($1 = 'stuck' and o.id in (
+                    select l.order_id from leg l
+                    where l.stuck_at is not null and (o.ended_at is null or l.state = 'accepted')
                 ))
                 or ($1 = 'canceling' and o.ended_at is null and o.id in (
                     select c.order_id

@@ -133,7 +133,8 @@ pub async fn unmoved(
         from unmoved u
         join leg l on l.id = u.leg_id
         join orders o on o.id = l.order_id
-        where l.state = 'accepted' and l.stuck_at is null and l.id > $3 and o.ended_at is null
+        -- An order that a person gave up is over for its customer, and its panel works on it at the house's cost.
+        where l.state = 'accepted' and l.stuck_at is null and l.id > $3
         order by l.id
         limit $4
         "#,
@@ -194,7 +195,7 @@ pub async fn stick(store: &Store, resting: &Resting, why: &str, now: Instant) ->
         update orders o
         set review = coalesce(o.review, $6)
         from stuck
-        where o.id = stuck.order_id and o.ended_at is null
+        where o.id = stuck.order_id
         "#,
         resting.leg.0,
         resting.state.word(),

@@ -62,7 +62,7 @@ pub async fn by_reason(store: &Store) -> Result<Vec<Waits>, StoreError> {
             from leg l
             join orders o on o.id = l.order_id
             left join watch w on w.leg_id = l.id
-            where l.stuck_at is not null and o.ended_at is null
+            where l.stuck_at is not null and (o.ended_at is null or l.state = 'accepted')
             union all
             select provider, asked_for_at, 'refill'
             from refill
@@ -141,7 +141,7 @@ async fn stuck(tx: &mut Tx) -> Result<Vec<Condition>, StoreError> {
         from leg l
         join orders o on o.id = l.order_id
         left join watch w on w.leg_id = l.id
-        where l.stuck_at is not null and o.ended_at is null
+        where l.stuck_at is not null and (o.ended_at is null or l.state = 'accepted')
             and l.state in ('ready', 'leased', 'parked', 'sending', 'in_doubt', 'accepted')
             and coalesce(w.moved_at, w.accepted_at, l.stuck_at) <= l.stuck_at
         group by l.provider

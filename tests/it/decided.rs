@@ -233,3 +233,24 @@ async fn the_list_for_a_person_holds_doubts_and_what_no_machine_settles() {
     let listed: Vec<_> = show::list(&world.house.store, &wanted).await.unwrap().iter().map(|row| row.id.0).collect();
     assert_eq!(listed, [doubtful, puzzling]);
 }
+
+#[tokio::test]
+async fn what_was_given_up_and_does_not_end_at_its_panel_is_told() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world().await;
+    let order = world.buy("1", "100").await;
+    world.work().await;
+    world.pass(1, 10).await;
+    assert_eq!(settle(&world, order, Finding::Canceled).await, cancel_asked("0.09"));
+    world.pass(2, 36 * 3_600 + 60).await;
+    let looked = world.house.delivery.look_for_stuck().await.unwrap().unwrap();
+    assert_eq!(looked.stuck, 1, "it costs the house, and nobody else would say so");
+    let review = read(&world.database, "select coalesce(review, '') from orders").await;
+    assert!(review.contains("has not moved"), "{review}");
+    world.house.alerts.look().await.unwrap();
+    let told = "select count(*)::text from alert where kind = 'orders_stuck' and over_at is null";
+    assert_eq!(read(&world.database, told).await, "1");
+    world.audit().await;
+    assert!(matches!(settle(&world, order, Finding::Completed).await, Decided::Done(_)));
+    assert_eq!(read(&world.database, "select coalesce(review, '') from orders").await, "");
+}

@@ -1,7 +1,7 @@
 //! Ids that are somebody's: what a panel shows is no order of a doubt's where it may be another's, and a panel that knows
 //! nothing at all proves nothing.
 
-use panelgate::domain::id::{OrderId, PanelOrder, ProviderId};
+use panelgate::domain::id::{OrderId, PanelOrder};
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::orders::resolve::{Finding, Resolved};
 use panelgate::store::leases as store;
@@ -157,9 +157,8 @@ async fn a_decision_is_about_the_panel_that_was_looked_at() {
     let order = OrderId(world.buy("1", "100").await);
     world.work().await;
     let say = async |finding: &Finding, at: Option<&str>| {
-        let at = at.map(|at| ProviderId(at.to_owned()));
         let mut tx = world.house.store.begin().await.unwrap();
-        let resolved = world.house.delivery.resolve(&mut tx, order, finding, at.as_ref()).await.unwrap();
+        let resolved = world.house.delivery.resolve(&mut tx, order, finding, at).await.unwrap();
         tx.commit().await.unwrap();
         resolved
     };
@@ -171,7 +170,7 @@ async fn a_decision_is_about_the_panel_that_was_looked_at() {
     assert_eq!(legs(&world.database).await, "a refused, b in_doubt");
 
     // Whoever else looked at the first panel says so of the second, where nobody looked.
-    let elsewhere = Resolved::AtAnother { now_at: ProviderId("b".into()), before: vec![ProviderId("a".into())] };
+    let elsewhere = Resolved::AtAnother { now_at: "b".into(), before: vec!["a".into()] };
     let id = Finding::Accepted(PanelOrder("1000".to_owned()));
     for (finding, at) in [
         (&Finding::NotPlaced, None),
@@ -285,4 +284,38 @@ async fn what_was_had_under_an_id_once_is_not_asked_for_again() {
     // It was had under an id once: a panel that forgets orders forgets their names, and buys anew.
     assert_eq!((legs(&world.database).await.as_str(), panel.requests("add")), ("s in_doubt", 1));
     world.audit().await;
+}
+
+#[tokio::test]
+async fn two_services_of_one_panel_are_told_apart_and_so_is_what_a_restore_put_in_doubt() {
+    let services = "[[service]]\nid = 1\nrate = \"2\"\nroutes = [{ provider = \"a\", service = \"1\" }, \
+                    { provider = \"a\", service = \"6\" }, { provider = \"b\", service = \"1\" }]\n";
+    for restored in [false, true] {
+        let plan =
+            Plan { panels: vec![("a", "drop"), ("b", "drop")], services: services.to_owned(), ..Plan::default() };
+        let world = World::build(plan).await;
+        let order = OrderId(world.buy("1", "100").await);
+        world.work().await;
+        if restored {
+            // Of what was open in a backup nobody here knows whether it was asked for.
+            crate::books::run(&world.database, "delete from exchange").await.unwrap();
+        }
+        let say = async |at: Option<&str>| {
+            let mut tx = world.house.store.begin().await.unwrap();
+            let resolved = world.house.delivery.resolve(&mut tx, order, &Finding::NotPlaced, at).await.unwrap();
+            tx.commit().await.unwrap();
+            resolved
+        };
+        assert!(matches!(say(None).await, Resolved::SaidOnce { .. }));
+        assert_eq!(say(None).await, Resolved::Done);
+        world.work().await;
+        assert_eq!(legs(&world.database).await, "a refused, a in_doubt");
+
+        let elsewhere = Resolved::AtAnother { now_at: "a:6".into(), before: vec!["a:1".into()] };
+        for at in [None, Some("a"), Some("a:1"), Some("b")] {
+            assert_eq!(say(at).await, elsewhere, "{at:?}");
+        }
+        assert!(matches!(say(Some("a:6")).await, Resolved::SaidOnce { .. }));
+        assert_eq!(say(Some("a:6")).await, Resolved::Done);
+    }
 }

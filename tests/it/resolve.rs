@@ -1,7 +1,7 @@
 //! Orders in doubt, decided by a person: either way, once, and with the books right.
 
 use panelgate::domain::clock::Clock;
-use panelgate::domain::id::{OrderId, PanelOrder, ProviderId};
+use panelgate::domain::id::{OrderId, PanelOrder};
 use panelgate::orders::resolve::{Finding, Resolved};
 
 use crate::books;
@@ -32,7 +32,7 @@ pub async fn decide(world: &World, order: i32, finding: &Finding) -> Resolved {
 
 async fn decide_once(world: &World, order: i32, finding: &Finding) -> Resolved {
     let there = format!("select provider from leg where order_id = {order} order by n desc limit 1");
-    let there = ProviderId(books::read(&world.database, &there).await);
+    let there = books::read(&world.database, &there).await;
     let mut tx = world.house.store.begin().await.unwrap();
     let resolved = world.house.delivery.resolve(&mut tx, OrderId(order), finding, Some(&there)).await.unwrap();
     tx.commit().await.unwrap();

@@ -285,7 +285,7 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
     if !panel.is_listed() {
         refresh::if_due(&house.catalog, panel, &house.clock, false).await.unwrap();
     }
-    house.delivery.confirm_differences(panel.settings()).await.unwrap();
+    house.delivery.confirm_differences(&panel.settings().id, panel.settings().settling).await.unwrap();
     let probed = house.delivery.probe(panel).await.unwrap();
     let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
     let canceled = house.delivery.cancel(panel, epoch).await.unwrap();

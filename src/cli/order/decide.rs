@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::answer::{Answer, WrongUse, moment};
 use crate::cli::in_force;
 use crate::cli::session::Session;
-use crate::domain::id::{OrderId, PanelOrder, ProviderId};
+use crate::domain::id::{OrderId, PanelOrder};
 use crate::domain::money::Money;
 use crate::orders::decide::{self, Decided};
 use crate::orders::resolve::{Finding, Resolved};
@@ -23,13 +23,13 @@ pub enum Found {
     Accepted {
         /// Its id at the panel
         panel_order: String,
-        /// The panel where you looked; needed once the order was tried at several
+        /// The panel where you looked, PROVIDER:SERVICE where it was in doubt there twice; needed once it was in doubt before
         #[arg(long, value_name = "PROVIDER")]
         at: Option<String>,
     },
     /// The panel has nothing of it: it goes by its next route, or ends and is refunded whole
     NotPlaced {
-        /// The panel where you looked; needed once the order was tried at several
+        /// The panel where you looked, PROVIDER:SERVICE where it was in doubt there twice; needed once it was in doubt before
         #[arg(long, value_name = "PROVIDER")]
         at: Option<String>,
     },
@@ -87,15 +87,14 @@ pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow:
         Found::TakeBack => (Finding::TakeBack, "take-back".to_owned(), None),
         Found::NotPlaced { at } => (Finding::NotPlaced, "not-placed".to_owned(), at),
     };
-    let looked_at = at.map(ProviderId);
     let delivery = in_force::delivery(session).await?;
     let mut tx = session.store.begin().await?;
-    match delivery.resolve(&mut tx, order, &finding, looked_at.as_ref()).await? {
+    match delivery.resolve(&mut tx, order, &finding, at.as_deref()).await? {
         Resolved::Done => {}
         Resolved::AtAnother { now_at, before } => bail!(
             "order {order} is in doubt at {now_at}, and nothing changed: it was in doubt at {} before. Look for it at \
              {now_at}, and say the same with `--at {now_at}`",
-            before.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            before.join(", ")
         ),
         Resolved::SaidOnce { now_at, visible_at } => {
             session.note(&mut tx, "order resolve", &format!("order {order} {words}, said once")).await?;

@@ -6,8 +6,11 @@ use crate::cli::answer::{Answer, maybe_moment, moment, shortened, table};
 use crate::cli::order::head;
 use crate::cli::session::Session;
 use crate::domain::choice::{Choice, Passed};
-use crate::domain::id::OrderId;
+use crate::domain::id::{OrderId, ProviderId};
+use crate::domain::service::Route;
 use crate::orders::decide::allowed;
+use crate::orders::resolve::named_among;
+use crate::store::doubts;
 use crate::store::show::{self, CancelLine, DecisionRow, ExchangeRow, LegRow, OrderRow, RungRow, TransferRow, Wanted};
 
 /// A panel's words that are printed for people, in characters; `--json` has all that is kept.
@@ -21,19 +24,27 @@ struct Timeline<'a> {
     rungs: Vec<RungRow>,
     decisions: Vec<DecisionRow>,
     cancel: Option<CancelLine>,
+    /// Where it was in doubt before its last leg.
+    doubted_before: Vec<Route>,
     transfers: Vec<TransferRow>,
 }
 
 impl<'a> Timeline<'a> {
     async fn of(session: &Session, order: &'a OrderRow) -> anyhow::Result<Self> {
         let store = &session.store;
+        let legs = show::legs(store, order.id).await?;
+        let mut tx = store.begin().await?;
+        let last = legs.last().map_or(0, |leg| leg.n);
+        let doubted_before = doubts::doubted_before(&mut tx, order.id, last).await?;
+        tx.rollback().await?;
         Ok(Self {
             order,
-            legs: show::legs(store, order.id).await?,
+            legs,
             exchanges: show::exchanges(store, order.id).await?,
             rungs: show::rungs(store, order.id).await?,
             decisions: show::decisions(store, order.id).await?,
             cancel: show::cancel(store, order.id).await?,
+            doubted_before,
             transfers: show::transfers(store, order.id).await?,
         })
     }
@@ -45,10 +56,10 @@ impl<'a> Timeline<'a> {
         let unknown_there = order.review.is_some() && leg.unknown_there;
         let not_whole = order.refunded < order.charge;
         let decisions = allowed(leg.state, unknown_there, order.package, not_whole);
-        // What was found at another panel decides nothing here, so the panel is named.
-        let elsewhere = |row: &ExchangeRow| row.verdict == "in_doubt" && row.provider != leg.provider;
-        let at = self.exchanges.iter().any(elsewhere).then_some(leg.provider.as_str());
-        decisions.iter().map(|decision| decision.command(order.id, at)).collect()
+        // What was found elsewhere decides nothing here, so it is said where it was found.
+        let route = Route { provider: ProviderId(leg.provider.clone()), service: leg.service.clone() };
+        let at = (!self.doubted_before.is_empty()).then(|| named_among(&route, &self.doubted_before));
+        decisions.iter().map(|decision| decision.command(order.id, at.as_deref())).collect()
     }
 
     fn document(&self) -> Value {

@@ -155,10 +155,10 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
     };
     let mut tx = life.world.house.store.begin().await?;
     let delivery = &life.world.house.delivery;
-    let there = Some(ProviderId(PANEL_NAMES[panel].to_owned()));
-    let mut came = delivery.resolve(&mut tx, OrderId(it.id), &finding, there.as_ref()).await?;
+    let there = Some(PANEL_NAMES[panel]);
+    let mut came = delivery.resolve(&mut tx, OrderId(it.id), &finding, there).await?;
     if matches!(came, Resolved::SaidOnce { .. }) {
-        came = delivery.resolve(&mut tx, OrderId(it.id), &finding, there.as_ref()).await?;
+        came = delivery.resolve(&mut tx, OrderId(it.id), &finding, there).await?;
     }
     if came == Resolved::Done {
         tx.commit().await?;
