@@ -32,6 +32,7 @@ mod documents;
 mod doubt;
 mod embedded;
 mod exchange;
+mod explained;
 mod faults;
 mod fixed;
 mod forms;
