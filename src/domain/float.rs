@@ -44,6 +44,8 @@ pub struct Move {
     pub epoch: Option<i64>,
     /// Whether the panel said so; else a person did alone.
     pub said: bool,
+    /// Whether it is what an order that was not delivered whole is given back; else it is a price.
+    pub gives_back: bool,
 }
 
 impl Move {

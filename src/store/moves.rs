@@ -68,13 +68,14 @@ pub(super) async fn note(
             from panel_service
             where provider = $1
         )
-        insert into catalogue_move (provider, service, reading, at, what, name, was, became, percent)
+        insert into catalogue_move (provider, service, reading, at, what, name, was, became, percent, since)
         select $1, coalesce(n.service, o.service), p.catalogue_readings + 1, $13, m.what, coalesce(n.name, o.name), m.was,
             m.became,
             -- a rate that was next to nothing moved by more than any number that anybody reads
             case when m.what = 'rate' and o.own_rate > 0
                 then least(round((n.own_rate - o.own_rate) * 100 / o.own_rate, 2), 1000000)
-            end
+            end,
+            p.catalogue_at
         from listed n
         full join old o on o.service = n.service
         join provider p on p.id = $1

@@ -105,19 +105,46 @@ pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Re
     Ok(rows.collect())
 }
 
-/// What moved at a panel since, for certain: legs that it took, and what became of their cost.
+/// What moved at a panel since: legs that it took, and what became of their cost.
+///
+/// Of an order of which it told no charge, or one in another money, only its list says what it took: whatever the list
+/// said before and after the order was sent, and anything near it while the list was not read again.
 pub async fn moves(tx: &mut Tx, provider: &ProviderId, since: Instant) -> Result<Vec<Move>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select order_id as "order_id!", amount as "amount!", slack as "slack!", earliest as "earliest!",
-            latest as "latest!", epoch, said as "said!"
+        with repriced as materialized (
+            select service, since, at, became::numeric / was::numeric - 1 as change
+            from catalogue_move
+            where provider = $1 and at >= $2 and what = 'rate'
+                and was ~ '^[0-9]+([.][0-9]+)?$' and was::numeric > 0 and became ~ '^[0-9]+([.][0-9]+)?$'
+        )
+        select order_id as "order_id!", round(least, 8) as "least!", round(most, 8) as "most!", slack as "slack!",
+            earliest as "earliest!", latest as "latest!", epoch, said as "said!", gives_back as "gives_back!"
         from (
-            select order_id, amount, slack, earliest, latest, epoch, said
-            from float_move
-            where provider = $1 and latest >= $2
+            select m.order_id, m.slack, m.earliest, m.latest, m.epoch, m.said,
+                -- What becomes of a completed order's cost is its price.
+                m.amount < 0 and o.state in ('partial', 'canceled') as gives_back,
+                least(m.amount * (1 + price.lowest), m.amount * (1 + price.highest)) as least,
+                greatest(m.amount * (1 + price.lowest), m.amount * (1 + price.highest)) as most
+            from float_move m
+            join leg l on l.id = m.leg_id
+            join orders o on o.id = m.order_id
+            join provider p on p.id = m.provider
+            left join difference foreign_money
+                on foreign_money.leg_id = l.id and foreign_money.kind = 'currency_differs'
+            cross join lateral (
+                select least(0, min(change)) as lowest, greatest(0, max(change)) as highest
+                from (
+                    select change from repriced r where r.service = l.service and l.sending_at between r.since and r.at
+                    union all
+                    select unnest(array[1, -1]) * $5::integer / 100.0 where p.catalogue_at < l.sending_at
+                ) moved
+                where l.panel_charge is null or foreign_money.id is not null
+            ) price
+            where m.provider = $1 and m.latest >= $2
             union all
             -- What a proof bought is no order's.
-            select $4::integer, amount * bought, 0.00000002, sent_at, answered_at, null, true
+            select $4::integer, 0.00000002, sent_at, answered_at, null, true, false, amount * bought, amount * bought
             from request_id_proof
             where provider = $1 and answered_at >= $2 and bought > 0 and amount > 0
         ) moved
@@ -127,17 +154,19 @@ pub async fn moves(tx: &mut Tx, provider: &ProviderId, since: Instant) -> Result
         provider.0,
         since,
         MOVES_MAX,
-        NO_ORDER.0
+        NO_ORDER.0,
+        UNTOLD_PERCENT
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Move {
         order: OrderId(row.order_id),
-        least: Money::from_decimal(row.amount),
-        most: Money::from_decimal(row.amount),
+        least: Money::from_decimal(row.least),
+        most: Money::from_decimal(row.most),
         slack: Money::from_decimal(row.slack),
         earliest: row.earliest,
         latest: Some(row.latest),
         epoch: row.epoch,
         said: row.said,
+        gives_back: row.gives_back,
     });
     Ok(rows.collect())
 }
@@ -222,6 +251,7 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) 
         latest: row.latest,
         epoch: row.epoch,
         said: true,
+        gives_back: false,
     });
     Ok(rows.collect())
 }
@@ -283,26 +313,25 @@ pub async fn keep_anchor(tx: &mut Tx, reading: i64, now: Instant) -> Result<(), 
     Ok(())
 }
 
-/// Orders of a panel that cost exactly so much of its currency, within the tolerance, and were not given back: the
-/// newest, a few.
+/// Orders of a panel that cost an amount of its currency between these, and were not given back: the newest, a few.
 pub async fn as_dear(
     tx: &mut Tx,
     provider: &ProviderId,
-    amount: Money,
-    tolerance: Money,
+    least: Money,
+    most: Money,
 ) -> Result<Vec<OrderId>, StoreError> {
     let orders = sqlx::query_scalar!(
         r#"
         select l.order_id
         from leg l
         where l.provider = $1 and l.booked > 0
-            and round(l.booked / l.exchange, 8) between $2::numeric - $3::numeric and $2::numeric + $3::numeric
+            and round(l.booked / l.exchange, 8) between $2::numeric and $3::numeric
         order by l.id desc
         limit $4
         "#,
         provider.0,
-        amount.decimal(),
-        tolerance.decimal(),
+        least.decimal(),
+        most.decimal(),
         AS_DEAR_MAX
     );
     Ok(orders.fetch_all(&mut **tx).await?.into_iter().map(OrderId).collect())

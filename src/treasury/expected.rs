@@ -47,11 +47,6 @@ impl Expected {
         }
         Ok(if at.amount > self.high.plus(self.tolerance)? { Side::Above } else { Side::Within })
     }
-
-    /// Whether it is one number, as far as roundings let it be.
-    pub(super) fn is_exact(&self) -> Result<bool, MoneyError> {
-        Ok(self.high.minus(self.low)? <= self.tolerance)
-    }
 }
 
 /// When something moved, as seen from a reading.
@@ -129,7 +124,17 @@ mod tests {
     fn moved(least: &str, most: &str, earliest: i64, latest: Option<i64>) -> Move {
         let [least, most] = [least, most].map(|text| Money::parse(text).unwrap());
         let (earliest, latest) = (second(earliest), latest.map(second));
-        Move { order: OrderId(1), least, most, slack: Money::ZERO, earliest, latest, epoch: Some(1), said: true }
+        Move {
+            order: OrderId(1),
+            least,
+            most,
+            slack: Money::ZERO,
+            earliest,
+            latest,
+            epoch: Some(1),
+            said: true,
+            gives_back: false,
+        }
     }
 
     /// What is expected at second 200 of a balance that was 10 at second 100.

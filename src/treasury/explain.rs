@@ -35,7 +35,7 @@ pub(super) struct Known<'k> {
     pub(super) moves: &'k [Move],
     /// Orders that were found not placed after a doubt.
     pub(super) doubted: &'k [Candidate],
-    /// Orders that cost exactly what came in.
+    /// Orders that cost what came in.
     pub(super) as_dear: &'k [OrderId],
 }
 
@@ -61,12 +61,13 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
     let moves = known.moves;
     let placed = placed(moves, after, by)?;
     let all: Vec<OrderId> = placed.keys().copied().collect();
-    if !gap.exact {
+    if gap.is_vague()? {
         let words = format!("at least so much is missing; {}", meanwhile(all.len()));
         return Ok(drift(Cause::Unexplained, amount, None, all, words));
     }
 
     let points = match proportion(gap, (after, by), newest, moves, &placed)? {
+        _ if !gap.is_exact() => None,
         Some(points) => Some(points),
         None => proportion(gap, (after, by), newest, moves, &repriced(moves, after, by)?)?,
     };
@@ -120,9 +121,10 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
         );
         return Ok(drift(Cause::Outside, amount, None, all, words));
     }
+    let least = if gap.is_exact() { "" } else { "at least so much is missing, and it is " };
     let words = format!(
-        "unexplained: no order of ours fits, nor up to {COUNT_MAX} together; {}, and somebody else may spend from this \
-         account",
+        "{least}unexplained: no order of ours fits, nor up to {COUNT_MAX} together; {}, and somebody else may spend from \
+         this account",
         meanwhile(all.len())
     );
     Ok(drift(Cause::Unexplained, amount, None, all, words))
@@ -135,7 +137,7 @@ fn more_is_there(amount: Money, as_dear: &[OrderId]) -> Drift {
         return drift(Cause::TopUp, amount, None, Vec::new(), words);
     }
     let words = format!(
-        "more is there, by exactly what {} cost: the panel may have taken it back, unless it was paid in",
+        "more is there, by what {} cost: the panel may have taken it back, unless it was paid in",
         one_of(as_dear)
     );
     drift(Cause::PaidBack, amount, None, as_dear.to_vec(), words)
@@ -213,9 +215,8 @@ fn repriced(moves: &[Move], after: &Reading, by: &Reading) -> Result<BTreeMap<Or
 
 /// What came back for each order between two readings: by the panel's word, or by a person's alone.
 fn given_back(moves: &[Move], after: &Reading, by: &Reading, said: bool) -> Result<Vec<Candidate>, MoneyError> {
-    let given = moves
-        .iter()
-        .filter(|moved| moved.said == said && moved.least.is_negative() && surely_between(moved, after, by));
+    let given =
+        moves.iter().filter(|moved| moved.said == said && moved.gives_back && perhaps_between(moved, after, by));
     Ok(sums(given)?.into_iter().map(|(order, amount)| Candidate { order, amount: amount.size() }).collect())
 }
 

@@ -14,6 +14,13 @@ const BASE_AGE_MAX: TimeDelta = TimeDelta::hours(6);
 /// Others read more often, and a panel may take a moment to give back what it says it gave.
 const STANDS_FOR: TimeDelta = TimeDelta::minutes(4);
 
+/// What an order explains is what it cost, to within one such part.
+const FIT_PARTS: u64 = 4;
+
+/// How long a difference waits to be known sharply, where what is not known may be more than itself: what an open order
+/// gave back is known once it is heard of again.
+const SHARPENS_WITHIN: TimeDelta = TimeDelta::hours(6);
+
 /// What follows from a panel's readings.
 #[derive(Debug)]
 pub(super) struct Judged<'r> {
@@ -55,16 +62,33 @@ impl<'r> Step<'r> {
 pub(super) struct Gap {
     /// At least so much is missing; what came in is less than nothing.
     pub(super) missing: Money,
-    /// Whether it is not more.
-    pub(super) exact: bool,
+    /// How much more it may be.
+    pub(super) blur: Money,
     /// What roundings may make of it.
     pub(super) tolerance: Money,
 }
 
 impl Gap {
-    /// Whether an amount makes it, but for roundings.
+    /// Whether it is not more.
+    pub(super) fn is_exact(&self) -> bool {
+        self.blur <= self.tolerance
+    }
+
+    /// Whether an order that costs as much would be found by chance: neither how much it is nor what roundings make of it
+    /// is known well.
+    pub(super) fn is_vague(&self) -> Result<bool, MoneyError> {
+        Ok(!self.is_exact() && self.tolerance > self.missing.size().share_rounding_down(1, 2 * FIT_PARTS)?)
+    }
+
+    /// Whether an amount makes it, but for roundings. Where these are as large as the amount itself, anything would.
     pub(super) fn fits(&self, amount: Money) -> Result<bool, MoneyError> {
-        Ok(amount.minus(self.missing.size())?.size() <= self.tolerance)
+        let by = amount.minus(self.missing.size())?.size();
+        Ok(by <= self.tolerance && by <= amount.share_rounding_down(1, FIT_PARTS)?)
+    }
+
+    /// Whether more than itself is not known yet, and may soon be.
+    fn may_sharpen(&self, by: &Reading, newest: &Reading) -> bool {
+        !self.is_exact() && self.missing.size() < self.blur && newest.at - by.at < SHARPENS_WITHIN
     }
 }
 
@@ -82,13 +106,17 @@ pub(super) fn judge<'r>(
     let mut steps = Vec::new();
     // The newest that is as expected, though not everything around it is known.
     let mut near = None;
+    let newest = &readings[readings.len() - 1];
     for (n, by) in readings.iter().enumerate().skip(1) {
         let Some(next) = readings[n..].iter().find(|next| next.at - by.at >= STANDS_FOR) else { break };
         let ruler = Ruler { moves, place, by, next };
         let expected = Expected::at(by, base, moves, place)?;
         let is_clear = is_clear(by, moves, expected.tolerance)?;
         if let Some(gap) = ruler.gap_since(base)? {
-            steps.push(Step::Differs { after: base, by, gap });
+            if gap.may_sharpen(by, newest) {
+                continue;
+            }
+            steps.push(ruler.whole_difference(anchor, Since { base, gap })?);
             anchor = by;
         } else if expected.side(by)? != Side::Within {
             continue;
@@ -104,7 +132,6 @@ pub(super) fn judge<'r>(
         (base, near) = (by, None);
     }
 
-    let newest = &readings[readings.len() - 1];
     if newest.at - base.at > BASE_AGE_MAX
         && let Some(near) = near
     {
@@ -114,16 +141,35 @@ pub(super) fn judge<'r>(
     Ok(Judged { last: Expected::at(newest, base, moves, place)?, steps, anchor })
 }
 
+/// A difference, and since which reading.
+#[derive(Clone, Copy)]
+struct Since<'r> {
+    base: &'r Reading,
+    gap: Gap,
+}
+
 /// What one reading is measured with.
-struct Ruler<'r> {
-    moves: &'r [Move],
+struct Ruler<'r, 'm> {
+    moves: &'m [Move],
     place: Money,
     by: &'r Reading,
     /// A later look, at which a difference must still be there.
     next: &'r Reading,
 }
 
-impl Ruler<'_> {
+impl<'r> Ruler<'r, '_> {
+    /// A difference that stands, with what readings swallowed before it at which not everything was known: since the
+    /// anchor, where more is known to be missing since then.
+    fn whole_difference(&self, anchor: &'r Reading, since: Since<'r>) -> Result<Step<'r>, MoneyError> {
+        let Since { base, gap } = since;
+        let whole = self.gap_since(anchor)?.filter(|whole| whole.missing > gap.missing);
+        let whole = match whole {
+            Some(whole) if whole.missing.minus(gap.missing)? > whole.tolerance => Since { base: anchor, gap: whole },
+            _ => Since { base, gap },
+        };
+        Ok(Step::Differs { after: whole.base, by: self.by, gap: whole.gap })
+    }
+
     /// The difference since an earlier reading, where it stands.
     fn gap_since(&self, since: &Reading) -> Result<Option<Gap>, MoneyError> {
         let Self { moves, place, by, next } = *self;
@@ -141,5 +187,5 @@ fn gap(expected: &Expected, side: Side, by: &Reading) -> Result<Gap, MoneyError>
         Side::Below | Side::Within => expected.low.minus(by.amount)?,
         Side::Above => expected.high.minus(by.amount)?,
     };
-    Ok(Gap { missing, exact: expected.is_exact()?, tolerance: expected.tolerance })
+    Ok(Gap { missing, blur: expected.high.minus(expected.low)?, tolerance: expected.tolerance })
 }

@@ -23,11 +23,12 @@ use chrono::TimeDelta;
 
 use crate::domain::clock::SharedClock;
 use crate::domain::float::Drift;
+use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::money::MoneyError;
 use crate::domain::provider::ProviderSettings;
-use crate::store::{Store, StoreError, drifts, float_moves, treasury};
+use crate::store::{Store, StoreError, Tx, drifts, float_moves, treasury};
 use crate::treasury::explain::{Candidate, Known, Span};
-use crate::treasury::judge::Step;
+use crate::treasury::judge::{Gap, Step};
 
 /// How long readings and moves are kept.
 const KEEP: TimeDelta = TimeDelta::days(7);
@@ -103,11 +104,7 @@ impl Treasury {
                 return Ok(Vec::new());
             }
             if let Step::Differs { after, by, gap } = step {
-                let came_in = Some(gap.missing.size()).filter(|_| gap.missing.is_negative() && gap.exact);
-                let as_dear = match came_in {
-                    Some(amount) => treasury::as_dear(&mut tx, provider, amount, gap.tolerance).await?,
-                    None => Vec::new(),
-                };
+                let as_dear = as_dear(&mut tx, provider, &gap).await?;
                 let known = Known { moves: &moves, doubted: &doubted, as_dear: &as_dear };
                 let drift = explain::explain(&gap, Span { after, by, newest: last }, known).map_err(too_large)?;
                 drifts::find(&mut tx, provider, &settings.currency, (after, by), &drift, now).await?;
@@ -127,6 +124,27 @@ impl Treasury {
         treasury::forget(&self.store, before, READINGS_MAX).await?;
         float_moves::forget(&self.store, before).await
     }
+}
+
+/// Orders that cost what came in where it is not known sharply: more than so many are none that anybody can name.
+const NAMED_MAX: usize = 5;
+
+/// Orders whose cost came in, by exactly so much or else by what it may be.
+async fn as_dear(tx: &mut Tx, provider: &ProviderId, gap: &Gap) -> Result<Vec<OrderId>, StoreError> {
+    if !gap.missing.is_negative() {
+        return Ok(Vec::new());
+    }
+    let came_in = gap.missing.size();
+    let least = came_in.minus(gap.tolerance).map_err(too_large)?;
+    let most = came_in.plus(gap.tolerance).map_err(too_large)?;
+    let exactly = treasury::as_dear(tx, provider, least, most).await?;
+    if !exactly.is_empty() || gap.is_exact() {
+        return Ok(exactly);
+    }
+
+    let most = most.plus(gap.blur).map_err(too_large)?;
+    let perhaps = treasury::as_dear(tx, provider, least, most).await?;
+    Ok(if perhaps.len() > NAMED_MAX { Vec::new() } else { perhaps })
 }
 
 /// A panel's balance and a few thousand orders always fit.

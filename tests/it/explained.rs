@@ -29,6 +29,8 @@ async fn read_balance(panel: &Scripted, world: &World, balance: &str) -> Vec<Dri
 
 /// What is found of a balance that stays so: nothing stands by one look.
 async fn found_of(panel: &Scripted, world: &World, balance: &str) -> Drift {
+    // Of an order whose charge is not told, only the list says what it cost.
+    world.house.refresh().await.unwrap();
     let mut found = Vec::new();
     for _ in 0..4 {
         world.pass(1, READING_EVERY).await;

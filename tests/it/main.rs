@@ -50,6 +50,7 @@ mod listen;
 mod lost;
 mod mirror;
 mod model;
+mod month;
 mod moves;
 mod moving_in;
 mod node;

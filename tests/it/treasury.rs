@@ -153,6 +153,7 @@ async fn a_refund_that_did_not_come_is_named_with_its_order() {
     assert!(next_look(&world).await.is_empty() && next_look(&world).await.is_empty());
     // It says that the order is canceled, names no charge, and keeps the money.
     panel.change(|script| script.row = r#"{"status":"Canceled","remains":"100"}"#.to_owned());
+    world.house.refresh().await.unwrap();
     assert!(next_look(&world).await.is_empty());
     let found = next_look(&world).await;
     let [drift] = found.as_slice() else { panic!("{found:?}") };
