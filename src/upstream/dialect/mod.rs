@@ -10,6 +10,7 @@ mod catalogue;
 mod classic;
 mod complaint;
 mod failed;
+mod listed;
 mod notpanel;
 mod paynow;
 mod question;
