@@ -23,7 +23,7 @@ use crate::routing::calls::{Asked as Purpose, Calls, Told, is_slow};
 use crate::upstream::answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
 use crate::upstream::classify::{believed, retold, verdict};
 use crate::upstream::dialect::{Ask, Asked, Complaint, Tongue};
-use crate::upstream::echo::cut_own_words;
+use crate::upstream::echo::{cut_own_words, is_of_the_order};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
 use crate::upstream::rest::named_wait;
@@ -254,8 +254,9 @@ impl Panel {
                 let text = String::from_utf8_lossy(&body);
                 // What the order itself sent is the customer's word, and decides nothing.
                 let said = self.redaction.without_key(&text);
-                let said = cut_own_words(&said, leg);
-                let added = self.tongue.added(&said);
+                let said = cut_own_words(&said, leg, &self.tongue);
+                let mut added = self.tongue.added(&said);
+                added.failed |= added.id.as_ref().is_some_and(|id| is_of_the_order(&id.0, leg));
 
                 self.mind_pace(status, retry_after(&headers), added.refusal);
                 of_another = added.id.is_none() && self.tongue.is_of_another(&added);

@@ -158,6 +158,11 @@ impl Tongue {
         }
     }
 
+    /// The listed text, in small letters, on which a refusal by this text would rest.
+    pub(super) fn listed_text(&self, text: &str) -> Option<String> {
+        words::listed_text(text, &self.words)
+    }
+
     /// The answer to an `add`.
     pub(super) fn added(&self, text: &str) -> Added {
         added::added(text, &self.words)

@@ -100,6 +100,12 @@ pub(super) fn refusal(text: &str, words: &Words) -> Option<RefusalClass> {
     own_refusal(&folded, words).map(|own| own.class).or_else(|| listed(&folded).map(|listed| listed.class))
 }
 
+/// The listed text, folded, by which an error text is a refusal.
+pub(super) fn listed_text(text: &str, words: &Words) -> Option<String> {
+    let folded = fold_error(text);
+    own_refusal(&folded, words).map(|own| own.word).or_else(|| listed(&folded).map(|listed| listed.text.to_owned()))
+}
+
 /// An operator's word for a refusal.
 struct OwnRefusal {
     class: RefusalClass,
