@@ -90,14 +90,13 @@ fn read(
     let balance_low = balance_low(&mut section);
     let doubts = doubts(&mut section, dialect);
     let is_same = |other: &&ProviderSettings| {
-        url.as_ref() == Some(&other.url)
-            && key.as_ref() == Some(&other.key)
-            && (doubts.account_is_ours_alone || other.doubts.account_is_ours_alone)
+        // One panel may have two names: the key tells the account, whatever address it is asked at.
+        key.as_ref() == Some(&other.key) && (doubts.account_is_ours_alone || other.doubts.account_is_ours_alone)
     };
     if let Some(other) = before.iter().find(is_same) {
         // What one block buys is a stranger's order to the other, which would take it for one of its doubts.
         section.complain_whole(&format!(
-            "has the url and key of provider \"{}\", so neither account is ours alone: set account_is_ours_alone = false \
+            "has the key of provider \"{}\", so neither account is ours alone: set account_is_ours_alone = false \
              in both, or use one block",
             other.id
         ));

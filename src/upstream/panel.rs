@@ -182,12 +182,13 @@ impl Panel {
         self.replaced.load(Ordering::Acquire)
     }
 
-    /// Tells the account that is asked, and where, from any other, and nothing of the key.
+    /// Tells the account that is asked, and where, from any other, and nothing of the key. What stands in front of the
+    /// dash is the key's alone: one account may be asked by two names of its panel.
     pub fn account(&self) -> String {
         let ProviderSettings { dialect, url, .. } = &self.settings;
-        let spelled = format!("{} {url} {}", dialect.word(), self.key.expose_secret());
-        let digest: [u8; 32] = Sha256::digest(spelled).into();
-        digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        let key = self.key.expose_secret();
+        let place = format!("{} {url} {key}", dialect.word());
+        format!("{}-{}", fingerprint(key), fingerprint(&place))
     }
 
     /// Where it is: its host, with the port where the address names one. Ids of orders are one panel's, whichever of its
@@ -483,6 +484,12 @@ impl Panel {
         }
         self.redaction.words(&format!("{words}; until then: {}", String::from_utf8_lossy(part)))
     }
+}
+
+/// What tells texts apart, and nothing of them.
+fn fingerprint(text: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(text).into();
+    digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What stands beside an answer about when to come back, where that can be read.
