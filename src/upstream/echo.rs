@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 use crate::domain::leg::LeasedLeg;
 use crate::domain::wish::Detail;
 use crate::upstream::dialect::{Tongue, is_word_of_refusals};
+use crate::upstream::evidence::HIDDEN;
 use crate::upstream::scalar::order_id;
 
 use alike::Alike;
@@ -44,6 +45,9 @@ const ROUNDS_MAX: usize = 8;
 
 /// The longest name of an HTML entity.
 const ENTITY_BYTES_MAX: usize = 10;
+
+/// All that stands in answers for what was cut from them: own words, and our key.
+pub const MARKS: [&str; 3] = [MARK, PIECE_MARK, HIDDEN];
 
 /// Whether a text begins with what was cut: nothing in front of it is its panel's.
 pub fn is_quote(text: &str) -> bool {
