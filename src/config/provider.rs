@@ -15,7 +15,7 @@ use crate::domain::provider::{
     PanelWord, ProviderSettings, RefusalClass, Reversal, SettlingSettings, WORD_BYTES_MAX,
 };
 use crate::orders::lease::LEASE_S;
-use crate::upstream::check_ca_file;
+use crate::upstream::{MARKS, check_ca_file};
 
 /// The longest id; it stands in tables, logs and metrics.
 const ID_BYTES_MAX: usize = 40;
@@ -28,6 +28,9 @@ const FILE_NAME_BYTES_MAX: usize = 1_024;
 const TIMEOUT_MS_MAX: i64 = 240_000;
 /// The longest span in hours; a year.
 pub(super) const HOURS_MAX: i64 = 8_760;
+
+/// The signs that panels write in front of an order's number.
+const NUMBER_SIGNS: [&str; 2] = ["#", "№"];
 
 /// Where the files lie that a text names.
 #[derive(Clone, Copy)]
@@ -90,14 +93,13 @@ fn read(
     let balance_low = balance_low(&mut section);
     let doubts = doubts(&mut section, dialect);
     let is_same = |other: &&ProviderSettings| {
-        url.as_ref() == Some(&other.url)
-            && key.as_ref() == Some(&other.key)
-            && (doubts.account_is_ours_alone || other.doubts.account_is_ours_alone)
+        // One panel may have two names: the key tells the account, whatever address it is asked at.
+        key.as_ref() == Some(&other.key) && (doubts.account_is_ours_alone || other.doubts.account_is_ours_alone)
     };
     if let Some(other) = before.iter().find(is_same) {
         // What one block buys is a stranger's order to the other, which would take it for one of its doubts.
         section.complain_whole(&format!(
-            "has the url and key of provider \"{}\", so neither account is ours alone: set account_is_ours_alone = false \
+            "has the key of provider \"{}\", so neither account is ours alone: set account_is_ours_alone = false \
              in both, or use one block",
             other.id
         ));
@@ -350,6 +352,15 @@ fn words(section: &mut Section<'_>) -> BTreeMap<String, PanelWord> {
     let mut words = BTreeMap::new();
     for (text, at) in table.own_keys() {
         let folded = text.trim().to_lowercase();
+        if let Some(mark) = mark_in_front(&folded) {
+            let what = format!(
+                "begins with {}, which marks what an order sent, our key or an order's number, and is no word of the \
+                 panel's; write what the panel itself says, from its first word on, or remove the line",
+                shown(mark)
+            );
+            table.complain(&shown(text), at, &what);
+            continue;
+        }
         if folded.is_empty() || folded.len() > WORD_BYTES_MAX {
             table.complain(&shown(text), at, &format!("a panel's text must have 1 to {WORD_BYTES_MAX} bytes"));
             continue;
@@ -366,6 +377,16 @@ fn words(section: &mut Section<'_>) -> BTreeMap<String, PanelWord> {
         }
     }
     words
+}
+
+/// What a text begins with that is no panel's word: a mark that stands in answers for what was cut
+/// from them, be it broken off, or the sign of a number. What may stand in front of codes is none of
+/// the text.
+fn mark_in_front(folded: &str) -> Option<&'static str> {
+    let code = folded.strip_prefix("neworder.error.").or_else(|| folded.strip_prefix("error."));
+    let bare = code.unwrap_or(folded).trim_start();
+    let is_in_front = |mark: &&str| bare.starts_with(*mark) || (!bare.is_empty() && mark.starts_with(bare));
+    MARKS.into_iter().chain(NUMBER_SIGNS).find(is_in_front)
 }
 
 fn panel_word(word: &str) -> Option<PanelWord> {

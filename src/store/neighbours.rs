@@ -45,14 +45,16 @@ pub async fn others(
                 select over.id
                 from exchange e
                 join leg over on over.id = e.leg_id
-                where (e.provider = $1 or e.account = $4) and e.sent_at between $5 and $6
+                where (e.provider = $1 or split_part(e.account, '-', 1) = split_part($4, '-', 1))
+                    and e.sent_at between $5 and $6
                     and e.verdict in ('refused', 'in_doubt') and over.state in ('refused', 'canceled', 'parked', 'ready', 'leased')
                 union all
-                -- The same account through another block.
+                -- The same account through another block, be it by another name of its panel: the key is one.
                 select open.id
                 from exchange e
                 join leg open on open.id = e.leg_id
-                where e.account = $4 and e.provider <> $1 and open.state in ('in_doubt', 'sending', 'written_off')
+                where split_part(e.account, '-', 1) = split_part($4, '-', 1) and e.provider <> $1
+                    and open.state in ('in_doubt', 'sending', 'written_off')
             )
         limit $3
         "#,
@@ -195,11 +197,12 @@ pub async fn known(
             join exchange e on e.leg_id = l.id and e.attempt = l.attempt
             where l.provider = $1 and l.late_order = any($3)
             union all
-            -- In one account an id is one order's, whatever block it was bought through.
-            select p.id, true
+            -- In one account an id is one order's, whatever block it was bought through. By another name of the panel it
+            -- may be another panel with the same key: then nobody can tell.
+            select p.id, e.account = $4
             from panel_order p
             join exchange e on e.leg_id = p.leg_id
-            where p.id = any($3) and p.provider <> $1 and e.account = $4
+            where p.id = any($3) and p.provider <> $1 and split_part(e.account, '-', 1) = split_part($4, '-', 1)
         )
         select id as "id!", bool_or(here) as "here!"
         from ours

@@ -6,16 +6,25 @@
 //! an address or a text, in other letters, cut short at either end), and what is cut for being like
 //! them by chance costs a doubt, never an order.
 
+mod alike;
+mod own_id;
+
 use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use serde_json::value::RawValue;
 
 use crate::domain::leg::LeasedLeg;
 use crate::domain::wish::Detail;
-use crate::upstream::dialect::is_word_of_refusals;
+use crate::upstream::dialect::{Tongue, is_word_of_refusals};
+use crate::upstream::evidence::HIDDEN;
 use crate::upstream::scalar::order_id;
+
+use alike::Alike;
+
+pub(super) use own_id::is_of_the_order;
 
 /// What stands where the order's own words stood. No listed text has it, so what is left round it
 /// joins to none.
@@ -37,13 +46,16 @@ const ROUNDS_MAX: usize = 8;
 /// The longest name of an HTML entity.
 const ENTITY_BYTES_MAX: usize = 10;
 
+/// All that stands in answers for what was cut from them: own words, and our key.
+pub const MARKS: [&str; 3] = [MARK, PIECE_MARK, HIDDEN];
+
 /// Whether a text begins with what was cut: nothing in front of it is its panel's.
 pub fn is_quote(text: &str) -> bool {
     [MARK, PIECE_MARK].iter().any(|mark| text.trim_start().starts_with(mark))
 }
 
 /// An answer in JSON without the words of the order that it answers. Its ids stay as they are.
-pub(super) fn cut_own_words<'a>(answer: &'a str, leg: &LeasedLeg) -> Cow<'a, str> {
+pub(super) fn cut_own_words<'a>(answer: &'a str, leg: &LeasedLeg, tongue: &Tongue) -> Cow<'a, str> {
     let mut cut = String::new();
     let mut kept_from = 0;
     let mut at = 0;
@@ -60,7 +72,7 @@ pub(super) fn cut_own_words<'a>(answer: &'a str, leg: &LeasedLeg) -> Cow<'a, str
         }
 
         let stays = if is_name { is_plain_name(&text) } else { is_id(&name, &answer[token.start..token.end]) };
-        let Some(shorter) = (!stays).then(|| own.cut_from(&text)).flatten() else { continue };
+        let Some(shorter) = (!stays).then(|| own.cut_from(&text, tongue)).flatten() else { continue };
         cut.push_str(&answer[kept_from..token.start]);
         cut.push_str(&serde_json::Value::String(shorter).to_string());
         kept_from = token.end;
@@ -114,6 +126,10 @@ struct OwnWords {
     ascii: Letters,
     /// The link's letters, with and without what stands in front of its host: refusals name it whole.
     links: Vec<Vec<char>>,
+    /// What own texts read like in plain letters.
+    alike: Alike,
+    /// Every word of theirs.
+    words: HashSet<String>,
 }
 
 /// Texts in letters and digits alone.
@@ -135,13 +151,19 @@ impl Letters {
 
 impl OwnWords {
     fn of(leg: &LeasedLeg) -> Self {
-        let mut own = Self { any: Letters::default(), ascii: Letters::default(), links: Vec::new() };
+        let mut own = Self {
+            any: Letters::default(),
+            ascii: Letters::default(),
+            links: Vec::new(),
+            alike: Alike::default(),
+            words: HashSet::new(),
+        };
         let link = unescaped(&leg.link);
         let host = link.split_once("://").map_or(&*link, |(_, host)| host);
         for whole in [&*link, host, host.strip_prefix("www.").unwrap_or(host)] {
             own.links.push(Spelled::of(whole, char::is_alphanumeric).letters);
         }
-        own.add(&leg.link);
+        own.add_whole(&leg.link);
         // Panels name a page by the last piece of its address.
         for piece in leg.link.split(|c: char| !c.is_alphanumeric()) {
             own.add_piece(piece);
@@ -152,9 +174,9 @@ impl OwnWords {
 
         for (_, detail) in leg.details.each() {
             match detail {
-                Detail::Text(text) => own.add(text),
+                Detail::Text(text) => own.add_whole(text),
                 Detail::Lines(lines) => {
-                    own.add(&lines.join("\n"));
+                    own.add_whole(&lines.join("\n"));
                     for line in lines {
                         own.add_line(line);
                     }
@@ -162,6 +184,14 @@ impl OwnWords {
             }
         }
         own
+    }
+
+    /// A text as a whole.
+    fn add_whole(&mut self, text: &str) {
+        self.add(text);
+        let plain = unescaped(text);
+        self.alike.add(&plain);
+        alike::add_words(&mut self.words, &plain);
     }
 
     fn add(&mut self, text: &str) {
@@ -191,6 +221,29 @@ impl OwnWords {
         }
     }
 
+    /// The listed text in a text, and whose it is; where it may be either's, as its letters say.
+    ///
+    /// It is the order's where anything that the order sent reads like it, in whatever letters. It is
+    /// the panel's where no text of the order has it whole, and not all its words are the order's:
+    /// `Bad` is a comment, and `Bad link` a refusal.
+    fn listed_text(&self, text: &str, spelled: &Spelled, tongue: &Tongue) -> Option<Whose> {
+        let listed = tongue.listed_text(text)?;
+        let letters = Spelled::of(&listed, char::is_alphanumeric).letters;
+        let at = spelled.find(&letters, false)?;
+        if self.alike.has(&listed) {
+            return Some(Whose::Orders(at));
+        }
+
+        let is_whole_in = |own: &Vec<char>| own.windows(letters.len()).any(|run| run == letters);
+        let is_sent = letters.is_empty()
+            || [&self.any, &self.ascii]
+                .iter()
+                .any(|own| own.long.iter().any(is_whole_in) || own.short.contains(&letters));
+        let mut words = listed.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let has_word_of_panels = words.any(|word| !self.words.contains(word));
+        (!is_sent && has_word_of_panels).then_some(Whose::Panels(at))
+    }
+
     /// Whether what is cut is the link, written as one: the same letters with blanks between are words.
     fn is_link(&self, cut: &str) -> bool {
         let is_address = cut.contains('.') && !cut.contains(char::is_whitespace);
@@ -198,13 +251,18 @@ impl OwnWords {
     }
 
     /// A text without these words; nothing where it has none of them.
-    fn cut_from(&self, text: &str) -> Option<String> {
+    fn cut_from(&self, text: &str, tongue: &Tongue) -> Option<String> {
         let text = unescaped(text);
         let any = Spelled::of(&text, char::is_alphanumeric);
         let ascii = Spelled::of(&text, |c| c.is_ascii_alphanumeric());
 
         let mut spans = any.spans_of(&self.any);
         spans.extend(ascii.spans_of(&self.ascii));
+        match self.listed_text(&text, &any, tongue) {
+            Some(Whose::Panels(listed)) => spans = spans.into_iter().flat_map(|span| without(span, &listed)).collect(),
+            Some(Whose::Orders(listed)) => spans.push(listed),
+            None => {}
+        }
         spans.sort_unstable_by_key(|span| span.start);
         if spans.is_empty() {
             return None;
@@ -224,10 +282,17 @@ impl OwnWords {
     }
 }
 
-/// Where own words stand in a text.
-struct Span {
-    start: usize,
-    end: usize,
+/// Whose word the listed text of an answer is, and where it stands.
+enum Whose {
+    Panels(Range<usize>),
+    Orders(Range<usize>),
+}
+
+/// What is left of a span on either side of another.
+fn without(span: Range<usize>, other: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let before = span.start..span.end.min(other.start);
+    let behind = span.start.max(other.end)..span.end;
+    [before, behind].into_iter().filter(|part| !part.is_empty())
 }
 
 /// A text's letters and digits in small letters, each with where it stands.
@@ -254,7 +319,19 @@ impl Spelled {
         spelled
     }
 
-    fn spans_of(&self, own: &Letters) -> Vec<Span> {
+    /// Where these letters stand in the text, the first time.
+    fn find(&self, sought: &[char], only_whole_words: bool) -> Option<Range<usize>> {
+        let ends_word = |end: usize| self.joined.get(end).is_none_or(|joined| !joined);
+        let is_it = |at: &usize| {
+            let is_word = !self.joined[*at] && ends_word(at + sought.len());
+            self.letters[*at..].starts_with(sought) && (is_word || !only_whole_words)
+        };
+        let last = self.letters.len().checked_sub(sought.len().max(1))?;
+        let at = (0..=last).find(is_it)?;
+        Some(self.starts[at]..self.ends[at + sought.len().max(1) - 1])
+    }
+
+    fn spans_of(&self, own: &Letters) -> Vec<Range<usize>> {
         let mut is_own = vec![false; self.letters.len()];
         self.mark_runs(&own.long, &mut is_own);
         self.mark_words(&own.short, &mut is_own);
@@ -264,7 +341,7 @@ impl Spelled {
         for run in is_own.chunk_by(|a, b| a == b) {
             let last = from + run.len() - 1;
             if run[0] {
-                spans.push(Span { start: self.starts[from], end: self.ends[last] });
+                spans.push(self.starts[from]..self.ends[last]);
             }
             from = last + 1;
         }

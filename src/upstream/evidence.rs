@@ -16,7 +16,7 @@ const KEY_BEGINNING_BYTES_MIN: usize = 4;
 /// The shortest key that is looked for in what a panel means.
 const KEY_CUT_BYTES_MIN: usize = 8;
 /// What stands where the key stood.
-const HIDDEN: &str = "[key]";
+pub(super) const HIDDEN: &str = "[key]";
 
 /// Hides one panel's key in whatever is kept.
 #[derive(Debug)]

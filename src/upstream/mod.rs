@@ -34,7 +34,7 @@ mod wire;
 
 pub use answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
 pub use authorities::{CaFileError, check_ca_file};
-pub use echo::is_quote;
+pub use echo::{MARKS, is_quote};
 pub use failure::{Failure, FailureKind, PanelError, Whose};
 pub use panel::Panel;
 pub use roll::{Listed, Roll};

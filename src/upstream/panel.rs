@@ -23,7 +23,7 @@ use crate::routing::calls::{Asked as Purpose, Calls, Told, is_slow};
 use crate::upstream::answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
 use crate::upstream::classify::{believed, retold, verdict};
 use crate::upstream::dialect::{Ask, Asked, Complaint, Tongue};
-use crate::upstream::echo::cut_own_words;
+use crate::upstream::echo::{cut_own_words, is_of_the_order};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
 use crate::upstream::rest::named_wait;
@@ -182,12 +182,13 @@ impl Panel {
         self.replaced.load(Ordering::Acquire)
     }
 
-    /// Tells the account that is asked, and where, from any other, and nothing of the key.
+    /// Tells the account that is asked, and where, from any other, and nothing of the key. What stands in front of the
+    /// dash is the key's alone: one account may be asked by two names of its panel.
     pub fn account(&self) -> String {
         let ProviderSettings { dialect, url, .. } = &self.settings;
-        let spelled = format!("{} {url} {}", dialect.word(), self.key.expose_secret());
-        let digest: [u8; 32] = Sha256::digest(spelled).into();
-        digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        let key = self.key.expose_secret();
+        let place = format!("{} {url} {key}", dialect.word());
+        format!("{}-{}", fingerprint(key), fingerprint(&place))
     }
 
     /// Where it is: its host, with the port where the address names one. Ids of orders are one panel's, whichever of its
@@ -254,8 +255,9 @@ impl Panel {
                 let text = String::from_utf8_lossy(&body);
                 // What the order itself sent is the customer's word, and decides nothing.
                 let said = self.redaction.without_key(&text);
-                let said = cut_own_words(&said, leg);
-                let added = self.tongue.added(&said);
+                let said = cut_own_words(&said, leg, &self.tongue);
+                let mut added = self.tongue.added(&said);
+                added.failed |= added.id.as_ref().is_some_and(|id| is_of_the_order(&id.0, leg));
 
                 self.mind_pace(status, retry_after(&headers), added.refusal);
                 of_another = added.id.is_none() && self.tongue.is_of_another(&added);
@@ -482,6 +484,12 @@ impl Panel {
         }
         self.redaction.words(&format!("{words}; until then: {}", String::from_utf8_lossy(part)))
     }
+}
+
+/// What tells texts apart, and nothing of them.
+fn fingerprint(text: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(text).into();
+    digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What stands beside an answer about when to come back, where that can be read.

@@ -40,7 +40,8 @@ async fn two() -> World {
 /// A scripted panel `s` that knows names, before one that does not.
 async fn scripted(block: &str) -> (Scripted, Scripted, World) {
     let (first, next) = (Scripted::saying(RUNNING).await, Scripted::saying(RUNNING).await);
-    let (own, other) = (first.block().replace("classic", "notpanel"), next.block().replace("id = \"s\"", "id = \"q\""));
+    let own = first.block().replace("classic", "notpanel");
+    let other = next.block().replace("id = \"s\"", "id = \"q\"").replace("PANEL_KEY", "OTHER_KEY");
     let services = format!("{own}{block}\n{other}\n{BOTH}");
     let world = World::build(Plan { panels: Vec::new(), services, gateway: ANY_MOVE, ..Plan::default() }).await;
     (first, next, world)

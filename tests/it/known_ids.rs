@@ -240,13 +240,15 @@ async fn what_is_given_back_whole_is_not_sent() {
 
 #[test]
 fn an_account_of_two_blocks_is_nobodys_alone() {
-    let block = |id: &str, more: &str| {
+    let block = |id: &str, host: &str, more: &str| {
         format!(
-            "[[provider]]\nid = \"{id}\"\nurl = \"https://p.example/api/v2\"\nkey_env = \"K\"\ncurrency = \"USD\"\n{more}\n"
+            "[[provider]]\nid = \"{id}\"\nurl = \"https://{host}/api/v2\"\nkey_env = \"K\"\ncurrency = \"USD\"\n{more}\n"
         )
     };
     let read = |one: &str, two: &str| {
-        let text = format!("[gateway]\ncurrency = \"USD\"\n{}{}", block("a", one), block("b", two));
+        // Two names of one panel.
+        let (one, two) = (block("a", "p.example", one), block("b", "api.p.example", two));
+        let text = format!("[gateway]\ncurrency = \"USD\"\n{one}{two}");
         panelgate::config::read(&text, std::path::Path::new("."), &std::collections::BTreeMap::new())
             .map(|_| ())
             .map_err(|error| error.to_string())
@@ -318,4 +320,33 @@ async fn two_services_of_one_panel_are_told_apart_and_so_is_what_a_restore_put_i
         assert!(matches!(say(Some("a:6")).await, Resolved::SaidOnce { .. }));
         assert_eq!(say(Some("a:6")).await, Resolved::Done);
     }
+}
+
+#[tokio::test]
+async fn one_account_by_two_names_of_its_panel_is_one() {
+    let panel = Scripted::saying(RUNNING).await;
+    // The same panel by another name; the key is the same, and stands elsewhere.
+    let block = panel.block();
+    let mirror = block.replace("\"s\"", "\"m\"").replace("127.0.0.1", "localhost").replace("PANEL_KEY", "MIRROR_KEY");
+    let of = |id: u8, provider: &str| {
+        format!("[[service]]\nid = {id}\nroutes = [{{ provider = \"{provider}\", service = \"1\" }}]\n")
+    };
+    let services = format!("{block}{KNOWN}{mirror}{}{}", of(1, "s"), of(3, "m"));
+    let world = World::build(Plan { panels: Vec::new(), services, ..Plan::default() }).await;
+    let place = world.house.panels.iter().position(|panel| panel.settings().id.0 == "s").unwrap();
+
+    // Between two neighbours of the doubt lies what was bought by the other name.
+    for service in ["1", "3", "1"] {
+        world.buy(service, "100").await;
+        world.work().await;
+        world.turn(11);
+        if service == "3" {
+            never_arrived(&world, place).await;
+            world.turn(80);
+        }
+    }
+    world.pass(1, 40).await;
+    assert!(looks(&world).await.contains("at another address"), "{}", looks(&world).await);
+    assert_eq!(legs(&world.database).await, "s accepted, m accepted, s in_doubt, s accepted");
+    world.audit().await;
 }

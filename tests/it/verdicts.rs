@@ -2,14 +2,18 @@
 
 use panelgate::domain::leg::Verdict;
 use panelgate::domain::wish::{Detail, Parameter};
+use panelgate::upstream::{CancelRow, RefillAnswer, Row};
 
-use crate::wire::{Manner, add_at, add_of, answer, leg};
+use crate::wire::{Manner, add_at, add_of, answer, cancel_at, leg, refill_at, status_at};
 
 /// The table; its head says how it is written.
 const ADDS: &str = include_str!("answers/adds.tsv");
 
 /// The table of answers that quote their order; its head says how it is written.
 const ECHOES: &str = include_str!("answers/echoes.tsv");
+
+/// The table of answers to what is asked of an order; its head says how it is written.
+const ASKS: &str = include_str!("answers/asks.tsv");
 
 /// Fewer lines than these, and somebody lost some.
 const LINES_MIN: usize = 200;
@@ -91,4 +95,59 @@ fn spelled(sent: &str) -> [(&'static str, String); 5] {
     let html = sent.replace('&', "&amp;").replace(' ', "&#32;").replace('/', "&#x2F;");
     let cut: String = sent.chars().take(20).collect();
     [("<SENT>", sent.to_owned()), ("<ESCAPED>", escaped), ("<FORM>", form), ("<HTML>", html), ("<CUT>", cut)]
+}
+
+#[tokio::test]
+async fn what_is_asked_of_an_order_is_answered_by_listed_words_alone() {
+    let mut wrong = Vec::new();
+    for line in ASKS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let mut columns = line.splitn(3, '\t');
+        let (Some(question), Some(expected), Some(body)) = (columns.next(), columns.next(), columns.next()) else {
+            panic!("no three columns: {line}");
+        };
+
+        let manner = Manner::Write(answer("200 Said", body));
+        let read = match question {
+            "refill" => read_of_refill(refill_at(manner).await),
+            "cancel" => read_of_cancel(cancel_at(manner).await),
+            "status" => read_of_status(status_at(manner).await),
+            _ => panic!("no question: {line}"),
+        };
+        if read != expected {
+            wrong.push(format!("{read}, not {expected}: {line}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} answers are read wrongly:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn read_of_refill(answer: RefillAnswer) -> String {
+    match answer {
+        RefillAnswer::Taken(Some(id), _) => format!("taken {}", id.0),
+        RefillAnswer::Taken(None, _) => "taken".to_owned(),
+        RefillAnswer::Refused(_) => "refused".to_owned(),
+        RefillAnswer::NeverSent(_) => "never sent".to_owned(),
+        RefillAnswer::Unclear(_) => "unclear".to_owned(),
+    }
+}
+
+fn read_of_cancel(row: Option<CancelRow>) -> String {
+    let read = match row {
+        Some(CancelRow::Taken) => "taken",
+        Some(CancelRow::TakenTogether) => "taken together",
+        Some(CancelRow::Refused(_)) => "refused",
+        Some(CancelRow::Unclear(_)) => "unclear",
+        None => "failure",
+    };
+    read.to_owned()
+}
+
+fn read_of_status(row: Option<Row>) -> String {
+    match row {
+        Some(Row::Said(report)) => format!("said {}", report.status.word()),
+        Some(Row::UnknownStatus { .. }) => "unknown".to_owned(),
+        Some(Row::NotOurs { .. }) => "not ours".to_owned(),
+        Some(Row::Error { .. }) => "error".to_owned(),
+        Some(Row::Missing) => "missing".to_owned(),
+        None => "failure".to_owned(),
+    }
 }

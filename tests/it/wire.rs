@@ -14,7 +14,7 @@ use panelgate::domain::provider::{
 };
 use panelgate::domain::service::{Route, ServiceType};
 use panelgate::domain::wish::Details;
-use panelgate::upstream::{FailureKind, Panel, PanelError, RefillAnswer, Row};
+use panelgate::upstream::{CancelRow, FailureKind, Panel, PanelError, RefillAnswer, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -206,6 +206,31 @@ pub async fn add_of(leg: &LeasedLeg, manner: Manner) -> (Evidence, Stub, Vec<Str
     let evidence = add_leg(&at(&stub), leg).await;
     let heard = stub.heard();
     (evidence, stub, heard)
+}
+
+/// The order that is asked about.
+fn asked() -> PanelOrder {
+    PanelOrder("7".into())
+}
+
+/// What comes of asking such a panel for a refill.
+pub async fn refill_at(manner: Manner) -> RefillAnswer {
+    let stub = Stub::start(manner).await;
+    let panel = at(&stub);
+    panel.refill(panel.slot().await, &asked(), in_time()).await
+}
+
+/// What becomes of a cancel there; nothing where the question itself failed.
+pub async fn cancel_at(manner: Manner) -> Option<CancelRow> {
+    let stub = Stub::start(manner).await;
+    let rows = at(&stub).cancel(&[asked()], in_time()).await;
+    rows.ok().map(|mut rows| rows.remove(0).1)
+}
+
+/// What it says of where the order stands; nothing where the question itself failed.
+pub async fn status_at(manner: Manner) -> Option<Row> {
+    let stub = Stub::start(manner).await;
+    at(&stub).status(&[asked()]).await.ok().map(|mut rows| rows.remove(0).1)
 }
 
 #[tokio::test]

@@ -20,8 +20,73 @@ type Words = BTreeMap<String, PanelWord>;
 
 /// Where a refill's id stands.
 const REFILL_NAMES: [&str; 4] = ["refill", "refill_id", "refillId", "id"];
-/// Where a yes stands that has no id.
-const YES_NAMES: [&str; 4] = ["success", "ok", "refill", "cancel"];
+/// Where a yes stands that has no id, be it a sentence.
+const YES_NAMES: [&str; 2] = ["success", "ok"];
+/// Where a yes stands in a word, or an id.
+const ASKED_NAMES: [&str; 2] = ["refill", "cancel"];
+/// Words that are a yes, folded. Any other may be a no.
+const YES: [&str; 16] = [
+    "ok",
+    "yes",
+    "true",
+    "1",
+    "success",
+    "successful",
+    "accepted",
+    "asked",
+    "taken",
+    "requested",
+    "sent",
+    "submitted",
+    "received",
+    "created",
+    "queued",
+    "pending",
+];
+/// What a sentence has in it that is a yes, folded.
+const PROMISES: [&str; 13] = [
+    "will be refill",
+    "will be cancel",
+    "been accepted",
+    "been received",
+    "been requested",
+    "been sent",
+    "been submitted",
+    "been created",
+    "request accepted",
+    "request received",
+    "request sent",
+    "request submitted",
+    "successfully",
+];
+/// Words that make a no of any sentence, folded.
+const NO: [&str; 22] = [
+    "no",
+    "not",
+    "none",
+    "never",
+    "cannot",
+    "can't",
+    "don't",
+    "doesn't",
+    "won't",
+    "isn't",
+    "unable",
+    "without",
+    "denied",
+    "declined",
+    "disabled",
+    "error",
+    "failed",
+    "invalid",
+    "refused",
+    "rejected",
+    "unavailable",
+    "false",
+];
+/// So many letters on end are a word, and no refill's id, where so few digits stand beside them.
+const WORD_LETTERS_MIN: usize = 5;
+const WORD_DIGITS_MAX: usize = 3;
 /// What a `status` says that is a yes.
 const YES_WORDS: [&str; 2] = ["ok", "success"];
 /// Refills' own words beside the statuses of orders; one is a slip that is common.
@@ -47,7 +112,7 @@ pub(super) fn refill(text: &str, asked: &PanelOrder, own: &Words) -> Asked {
     let of_row = |fields: &Fields<'_>| {
         // A row's `id` may be the order's.
         let names = if row.is_some() { &REFILL_NAMES[..3] } else { &REFILL_NAMES[..] };
-        fields.first(names, placed_id)
+        fields.first(names, answered_id)
     };
     let found = of_row(&fields).or_else(|| nested.as_ref().and_then(of_row));
     let (refused, failed) = (refusal(&fields, "refill"), tells_of_failure(&fields, own));
@@ -195,7 +260,7 @@ fn only_once<'a>(fields: &Fields<'a>, keyed: BTreeMap<String, &'a RawValue>) -> 
 
 /// A number, or a name with a digit in it: any other word beside `cancel` may be a no.
 fn cancel_id(raw: &RawValue) -> Option<String> {
-    placed_id(raw).or_else(|| Some("yes".to_owned()).filter(|_| flag(raw)))
+    answered_id(raw).or_else(|| Some("yes".to_owned()).filter(|_| flag(raw)))
 }
 
 /// An error, beside the answer or in its place.
@@ -204,18 +269,43 @@ fn refusal(fields: &Fields<'_>, answer: &str) -> Option<String> {
     error_text(fields).or_else(|| within.as_ref().and_then(error_text))
 }
 
-/// A yes without an id.
+/// An id of what was asked for, and no word with a number in it: `not-before-24h` is a no.
+fn answered_id(raw: &RawValue) -> Option<String> {
+    placed_id(raw).filter(|id| {
+        let digits = id.bytes().filter(u8::is_ascii_digit).count();
+        let mut runs = id.split(|c: char| !c.is_ascii_alphabetic());
+        let is_word = digits <= WORD_DIGITS_MAX && runs.any(|letters| letters.len() >= WORD_LETTERS_MIN);
+        !is_word || id.to_lowercase().starts_with("ref") || id.to_lowercase().starts_with("ord")
+    })
+}
+
+/// A yes without an id: a word that is listed, or a sentence that promises.
 fn says_yes(fields: &Fields<'_>) -> bool {
-    let told = |raw: &RawValue| match scalar(raw) {
-        Scalar::Text(text) => !text.is_empty() && !text.eq_ignore_ascii_case("false") && text != "0",
+    let is_yes = |raw: &RawValue| match scalar(raw) {
+        Scalar::Text(text) => is_word_of_yes(&text),
         Scalar::Flag(yes) => yes,
         Scalar::Number(number) => number != "0",
         Scalar::Null | Scalar::List | Scalar::Other => false,
     };
-    YES_NAMES.iter().filter_map(|name| fields.value(name)).any(|raw| told(raw) && !is_failure(raw))
+    let promises = |raw: &RawValue| matches!(scalar(raw), Scalar::Text(text) if is_promise(&text));
+    let said = |names: &'static [&str]| names.iter().filter_map(|name| fields.value(name));
+
+    said(&YES_NAMES).any(|raw| (is_yes(raw) || promises(raw)) && !is_failure(raw))
+        || said(&ASKED_NAMES).any(|raw| is_yes(raw) && !is_failure(raw))
         || fields
             .first(&["status"], text)
             .is_some_and(|said| YES_WORDS.iter().any(|yes| said.eq_ignore_ascii_case(yes)))
+}
+
+fn is_word_of_yes(text: &str) -> bool {
+    let bare = text.trim_end_matches(['.', '!']);
+    YES.iter().any(|yes| bare.eq_ignore_ascii_case(yes))
+}
+
+fn is_promise(text: &str) -> bool {
+    let folded = text.to_lowercase().replace('\u{2019}', "'");
+    let mut words = folded.split(|c: char| !c.is_alphanumeric() && c != '\'');
+    PROMISES.iter().any(|promise| folded.contains(promise)) && !words.any(|word| NO.contains(&word))
 }
 
 #[cfg(test)]
@@ -239,6 +329,7 @@ mod tests {
             (r#"{"data":{"refill_id":7}}"#, id("7")),
             (r#"[{"order":5,"refill":9}]"#, id("9")),
             (r#"{"success":"It will be refilled"}"#, Asked::Taken(None)),
+            (r#"{"success":"Your order will be refill asap. Thank you for patience"}"#, Asked::Taken(None)),
             (r#"{"status":"ok"}"#, Asked::Taken(None)),
             (r#"{"refill":true}"#, Asked::Taken(None)),
             (r#"{"error":"Refill is disabled"}"#, Asked::Refused("Refill is disabled".into())),

@@ -10,6 +10,7 @@ mod catalogue;
 mod classic;
 mod complaint;
 mod failed;
+mod listed;
 mod notpanel;
 mod paynow;
 mod question;
@@ -155,6 +156,11 @@ impl Tongue {
             PanelDialect::Classic | PanelDialect::Paynow => false,
             PanelDialect::Notpanel => added.complaint.as_deref().is_some_and(notpanel::is_of_another),
         }
+    }
+
+    /// The listed text, in small letters, on which a refusal by this text would rest.
+    pub(super) fn listed_text(&self, text: &str) -> Option<String> {
+        words::listed_text(text, &self.words)
     }
 
     /// The answer to an `add`.

@@ -9,13 +9,12 @@ use serde_json::value::RawValue;
 use crate::domain::provider::RefusalClass;
 use crate::upstream::dialect::complaint::MESSAGE_NAMES;
 use crate::upstream::dialect::failed::{FAILURE_NAMES, NO_WORDS, OUTCOME_NAMES, SUCCESS_NAMES, is_failure};
-use crate::upstream::dialect::tails::{is_harmless, speaks_of_an_order};
+use crate::upstream::dialect::tails::{Tail, is_harmless, is_long_and_whole, may_name_an_order, speaks_of_an_order};
 use crate::upstream::dialect::trace::{folded, holds_anything};
 use crate::upstream::scalar::{Fields, Scalar, amount, items, scalar};
 
-/// Fields that are no order's whatever number they hold: limits, money, what was asked, how the
-/// call went; folded.
-const HARMLESS_NAMES: [&str; 64] = [
+/// Fields that are no order's whatever number they hold: limits, money, moments; folded.
+const NUMBER_NAMES: [&str; 36] = [
     "min",
     "max",
     "minimum",
@@ -30,36 +29,14 @@ const HARMLESS_NAMES: [&str; 64] = [
     "funds",
     "required",
     "needed",
-    "currency",
     "rate",
     "price",
-    "field",
-    "param",
-    "parameter",
-    "action",
-    "key",
-    "apikey",
-    "service",
-    "serviceid",
     "quantity",
-    "link",
-    "url",
-    "comments",
-    "username",
-    "usernames",
-    "hashtag",
-    "hashtags",
-    "media",
     "retry",
     "retryafter",
     "retryin",
     "wait",
     "delay",
-    "requestid",
-    "xrequestid",
-    "traceid",
-    "correlationid",
-    "rayid",
     "timestamp",
     "time",
     "datetime",
@@ -74,6 +51,33 @@ const HARMLESS_NAMES: [&str; 64] = [
     "responsetime",
     "version",
     "apiversion",
+];
+
+/// Fields that are no order's unless a long number stands there: what was asked, how the call
+/// went; folded.
+const HARMLESS_NAMES: [&str; 28] = [
+    "currency",
+    "field",
+    "param",
+    "parameter",
+    "action",
+    "key",
+    "apikey",
+    "service",
+    "serviceid",
+    "link",
+    "url",
+    "comments",
+    "username",
+    "usernames",
+    "hashtag",
+    "hashtags",
+    "media",
+    "requestid",
+    "xrequestid",
+    "traceid",
+    "correlationid",
+    "rayid",
     "jsonrpc",
     "method",
     "path",
@@ -146,10 +150,11 @@ impl Proof<'_> {
         let name = folded(field.name);
         let is_code = number.len() <= CODE_BYTES_MAX && !name.ends_with("id");
         let is_nothing = number.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'));
-        let is_amount = number.contains('.') || number.starts_with('-');
+        let is_amount = (number.contains('.') && !is_long_and_whole(number)) || number.starts_with('-');
         match field.kind() {
             _ if is_nothing || self.asked == Some(number) => true,
-            Kind::Harmless => true,
+            Kind::Number => true,
+            Kind::Harmless => !is_long_and_whole(number),
             Kind::Error => is_code,
             Kind::Outcome => is_code && number != "1",
             Kind::Other => is_amount && !is_charge(&name, field.raw),
@@ -164,12 +169,12 @@ impl Proof<'_> {
             Kind::Error => {
                 is(&FRAMES) || is_failure(field.raw) || (self.listed)(text).is_some_and(|of| goes_with(class, of))
             }
-            Kind::Outcome => is_failure(field.raw) || is(&NO_WORDS) || is_harmless(&folded, class),
-            Kind::Harmless => text.replace('…', "").is_ascii() && !tells_of_an_order(),
-            Kind::Other if text.contains(' ') => (self.listed)(text).is_some() || is_harmless(&folded, class),
+            Kind::Outcome => is_failure(field.raw) || is(&NO_WORDS) || is_harmless_text(&folded, class),
+            Kind::Number | Kind::Harmless => text.replace('…', "").is_ascii() && !tells_of_an_order(),
+            Kind::Other if text.contains(' ') => (self.listed)(text).is_some() || is_harmless_text(&folded, class),
             Kind::Other => {
                 let is_plain = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_digit());
-                let is_known = is_harmless(&folded, class) || is_failure(field.raw) || is(&SEVERITIES);
+                let is_known = is_harmless_text(&folded, class) || is_failure(field.raw) || is(&SEVERITIES);
                 is_plain && is_known && !is_charge(field.name, field.raw)
             }
         }
@@ -192,6 +197,8 @@ enum Kind {
     Error,
     /// To say whether it went well.
     Outcome,
+    /// For a number that is no order's.
+    Number,
     /// For something that is no order.
     Harmless,
     /// Nobody knows.
@@ -208,6 +215,7 @@ impl Field<'_> {
         match () {
             () if name.starts_with("err") || is(&FAILURE_NAMES) || is(&MESSAGE_NAMES) => Kind::Error,
             () if is(&SUCCESS_NAMES) || is(&OUTCOME_NAMES) || name == "httpstatus" => Kind::Outcome,
+            () if is(&NUMBER_NAMES) => Kind::Number,
             () if is(&HARMLESS_NAMES) => Kind::Harmless,
             () => Kind::Other,
         }
@@ -218,6 +226,11 @@ impl Field<'_> {
 fn goes_with(class: RefusalClass, other: RefusalClass) -> bool {
     let is_orders = |class| matches!(class, RefusalClass::Link | RefusalClass::Quantity | RefusalClass::Parameters);
     class == other || (is_orders(class) && is_orders(other))
+}
+
+/// Whether a text takes nothing of a refusal of that class back, wherever it stands.
+fn is_harmless_text(folded: &str, class: RefusalClass) -> bool {
+    is_harmless(folded, class) && !may_name_an_order(Tail::of(folded), class)
 }
 
 fn is_number(text: &str) -> bool {

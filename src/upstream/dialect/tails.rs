@@ -8,12 +8,12 @@ use crate::domain::provider::RefusalClass;
 
 /// Words that speak of money, of what was asked and of how to ask better, and of no order.
 const HARMLESS: &str = "a account actual add admin administrator again allowed amount an and any api are at \
-    available bad balance banned be between by bytes can cannot characters check contact correct \
+    available bad balance banned be between big by bytes can cannot characters check contact correct \
     cost credentials currency current deactivated deposit digits disabled divisible does doesn \
-    due empty enough equal example exceed exceeded exceeds exist exists expired field for format \
-    found from fund funds given greater has help here higher http https in inactive incorrect \
-    insufficient integer invalid is isn key larger later least less limit limits link links \
-    longer low lower mal max maximal maximum method min minimal minimum missing money more most \
+    documentation due empty enough equal example exceed exceeded exceeds exist exists expired field for format \
+    found from fund funds given greater has help here high higher http https in inactive incorrect \
+    insufficient integer invalid is isn key large larger later least less limit limits link links \
+    longer low lower mal manual max maximal maximum method min minimal minimum missing money more most \
     multiple multiples mum must need needed no not number numbers numeric of on only or page parameter parameters \
     per please positive post price private profile provide provided public quantity range \
     recharge removed request requests required requires revoked s service services should small \
@@ -39,6 +39,18 @@ const OTHER_ORDER: &str = "active already another before being complete complete
 
 /// What may stand before the words for that other order.
 const BEFORE_OTHER_ORDER: &str = "a already an error have is order still the there you";
+
+/// So many digits on end may be an order's number.
+pub(super) const NUMBER_DIGITS_MIN: usize = 6;
+
+/// Words in front of a long number that is a bound; the listed beginnings break off within some.
+const BOUNDS: [&str; 14] = [
+    "min", "max", "minimum", "maximum", "minimal", "maximal", "mum", "mal", "than", "least", "most", "limit", "exceed",
+    "to",
+];
+
+/// What may stand between them and the number.
+const OF_BOUNDS: [&str; 6] = ["amount", "quantity", "order", "is", "of", "allowed"];
 
 /// Whole ends that name an order and mean the one that is refused.
 const WHOLE_ENDS: [&str; 8] = [
@@ -93,6 +105,82 @@ pub(super) fn is_harmless_of_a_refill(rest: &str) -> bool {
 /// Whether a text, folded, speaks of an order or of what becomes of one.
 pub(super) fn speaks_of_an_order(folded: &str) -> bool {
     OF_AN_ORDER.iter().any(|part| folded.contains(part))
+}
+
+/// What stands behind a listed text, within the whole.
+#[derive(Clone, Copy)]
+pub(super) struct Tail<'a> {
+    /// The whole text, folded.
+    pub(super) text: &'a str,
+    /// Where the listed text ends.
+    pub(super) from: usize,
+}
+
+impl<'a> Tail<'a> {
+    /// A text in which nothing is listed.
+    pub(super) fn of(text: &'a str) -> Self {
+        Self { text, from: 0 }
+    }
+
+    /// What stands behind it.
+    pub(super) fn rest(self) -> &'a str {
+        &self.text[self.from..]
+    }
+}
+
+/// Whether a number stands there that is long enough for an order's, and reads as nothing else:
+/// neither as a bound of a quantity nor as an amount of money.
+pub(super) fn may_name_an_order(tail: Tail<'_>, class: RefusalClass) -> bool {
+    let is_part = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | ',');
+    let mut at = tail.from;
+    while let Some(offset) = tail.text[at..].find(|c: char| c.is_ascii_digit()) {
+        let start = at + offset;
+        let length = tail.text[start..].find(|c: char| !is_part(c)).unwrap_or(tail.text.len() - start);
+        let number = &tail.text[start..start + length];
+        at = start + length;
+
+        let before = &tail.text[..start];
+        let is_money = is_currency(last_word(before)) || is_currency(first_word(&tail.text[at..]));
+        let is_bound = class == RefusalClass::Quantity && is_bound(before);
+        if is_long_and_whole(number) && !is_money && !is_bound {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a number is so long as an order's, without decimals and with nothing that parts its
+/// thousands.
+pub(super) fn is_long_and_whole(number: &str) -> bool {
+    let runs = number.split(['.', ',']).map(|run| run.bytes().filter(u8::is_ascii_digit).count());
+    let has_decimals =
+        number.split_once('.').is_some_and(|(_, decimals)| decimals.bytes().any(|d| matches!(d, b'1'..=b'9')));
+    !has_decimals && runs.max().is_some_and(|digits| digits >= NUMBER_DIGITS_MIN)
+}
+
+/// Whether what stands in front of a number makes a bound of it: `minimum order is`, `between 100 and`.
+fn is_bound(before: &str) -> bool {
+    let words = before.rsplit(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let mut words = words.skip_while(|word| OF_BOUNDS.contains(word));
+    match words.next() {
+        Some("and") => words.nth(1) == Some("between"),
+        Some(word) => BOUNDS.contains(&word),
+        None => false,
+    }
+}
+
+fn last_word(text: &str) -> &str {
+    let text = text.trim_end_matches(|c: char| !c.is_alphanumeric());
+    text.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
+}
+
+fn is_currency(word: &str) -> bool {
+    CURRENCIES.split_ascii_whitespace().any(|known| known == word)
+}
+
+fn first_word(text: &str) -> &str {
+    let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
+    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
 }
 
 /// Whether a text has such words and numbers and nothing else. A sign in front of a number makes it

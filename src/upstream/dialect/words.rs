@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::domain::provider::{PanelStatus, PanelWord, RefusalClass};
+use crate::upstream::dialect::listed::{Is, is_word_of_one, listed};
 use crate::upstream::dialect::tails::{
-    is_harmless, is_harmless_before, is_harmless_of_a_refill, is_harmless_word, speaks_of_an_order,
+    Tail, is_harmless, is_harmless_before, is_harmless_of_a_refill, is_harmless_word, may_name_an_order,
+    speaks_of_an_order,
 };
 
 type Words = BTreeMap<String, PanelWord>;
@@ -36,53 +38,6 @@ const STATUSES: [(&str, PanelStatus); 25] = [
     ("error", PanelStatus::Failed),
     ("rejected", PanelStatus::Failed),
     ("expired", PanelStatus::Expired),
-];
-
-/// How an error text is recognised.
-#[derive(Clone, Copy)]
-enum Is {
-    /// A code is the whole text.
-    Code,
-    /// A sentence begins with this.
-    Begins,
-    /// A sentence has this in it.
-    Contains,
-}
-
-/// Error texts, folded, each seen to mean that nothing was placed.
-const REFUSALS: [(Is, &str, RefusalClass); 32] = [
-    (Is::Begins, "invalid api key", RefusalClass::Key),
-    (Is::Begins, "incorrect api key", RefusalClass::Key),
-    (Is::Begins, "account suspended", RefusalClass::Key),
-    (Is::Begins, "incorrect request", RefusalClass::Action),
-    (Is::Begins, "unknown action", RefusalClass::Action),
-    (Is::Begins, "incorrect service id", RefusalClass::Service),
-    (Is::Begins, "service not found", RefusalClass::Service),
-    (Is::Code, "incorrect_service_id", RefusalClass::Service),
-    (Is::Begins, "bad link", RefusalClass::Link),
-    (Is::Begins, "invalid link", RefusalClass::Link),
-    (Is::Code, "link", RefusalClass::Link),
-    (Is::Begins, "you have active order", RefusalClass::Active),
-    (Is::Begins, "you have an active order", RefusalClass::Active),
-    (Is::Contains, "active order with this link", RefusalClass::Active),
-    (Is::Code, "link_duplicate", RefusalClass::Active),
-    (Is::Begins, "quantity less than mini", RefusalClass::Quantity),
-    (Is::Begins, "quantity more than maxi", RefusalClass::Quantity),
-    (Is::Begins, "quantity must", RefusalClass::Quantity),
-    (Is::Begins, "min amount", RefusalClass::Quantity),
-    (Is::Code, "min_quantity", RefusalClass::Quantity),
-    (Is::Code, "max_quantity", RefusalClass::Quantity),
-    (Is::Begins, "missing required parameter", RefusalClass::Parameters),
-    (Is::Begins, "incorrect parameter", RefusalClass::Parameters),
-    (Is::Begins, "invalid parameter", RefusalClass::Parameters),
-    (Is::Begins, "answer number is required", RefusalClass::Parameters),
-    (Is::Begins, "not enough funds", RefusalClass::Money),
-    (Is::Begins, "not enough balance", RefusalClass::Money),
-    (Is::Begins, "insufficient balance", RefusalClass::Money),
-    (Is::Begins, "insufficient funds", RefusalClass::Money),
-    (Is::Code, "not_enough_funds", RefusalClass::Money),
-    (Is::Begins, "rate limit exceeded", RefusalClass::RateLimit),
-    (Is::Begins, "too many requests", RefusalClass::RateLimit),
 ];
 
 /// What says in an error text, folded, that something was placed or is on its way all the same.
@@ -142,44 +97,52 @@ pub(super) fn status(text: &str, words: &Words) -> Option<PanelStatus> {
 /// Which refusal an error text is.
 pub(super) fn refusal(text: &str, words: &Words) -> Option<RefusalClass> {
     let folded = fold_error(text);
-    let own = words.iter().find_map(|(word, meaning)| match meaning {
-        PanelWord::Refusal(class) => is_own(&folded, &fold_error(word)).then_some(*class),
-        PanelWord::Status(_) => None,
-    });
-    own.or_else(|| listed(&folded).map(|(_, _, class)| class))
+    own_refusal(&folded, words).map(|own| own.class).or_else(|| listed(&folded).map(|listed| listed.class))
 }
 
-fn listed(folded: &str) -> Option<(Is, &'static str, RefusalClass)> {
-    let mut refusals = REFUSALS.into_iter();
-    refusals.find(|(is, word, _)| match is {
-        Is::Code => folded == *word,
-        Is::Begins => folded.starts_with(word),
-        Is::Contains => folded.contains(word),
+/// The listed text, folded, by which an error text is a refusal.
+pub(super) fn listed_text(text: &str, words: &Words) -> Option<String> {
+    let folded = fold_error(text);
+    own_refusal(&folded, words).map(|own| own.word).or_else(|| listed(&folded).map(|listed| listed.text.to_owned()))
+}
+
+/// An operator's word for a refusal.
+struct OwnRefusal {
+    class: RefusalClass,
+    /// It, folded.
+    word: String,
+}
+
+fn own_refusal(folded: &str, words: &Words) -> Option<OwnRefusal> {
+    words.iter().find_map(|(word, meaning)| match meaning {
+        PanelWord::Refusal(class) => {
+            let word = fold_error(word);
+            is_own(folded, &word).then_some(OwnRefusal { class: *class, word })
+        }
+        PanelWord::Status(_) => None,
     })
 }
 
 /// Which refusal an error text is that says nothing else: a listed beginning may go on to say the opposite.
 pub(super) fn proven_refusal(text: &str, words: &Words) -> Option<RefusalClass> {
     let folded = fold_error(text);
-    let own = words.iter().find_map(|(word, meaning)| match meaning {
-        PanelWord::Refusal(class) => {
-            let word = fold_error(word);
-            is_own(&folded, &word).then(|| (*class, folded[word.len()..].to_owned()))
-        }
-        PanelWord::Status(_) => None,
-    });
     // The operator knows the panel: what follows the word may be anything that speaks of no order.
-    if let Some((class, rest)) = own {
-        return (!speaks_of_an_order(&rest)).then_some(class);
+    if let Some(OwnRefusal { class, word }) = own_refusal(&folded, words) {
+        let tail = Tail { text: &folded, from: word.len() };
+        let is_plain = !speaks_of_an_order(tail.rest()) && !may_name_an_order(tail, class);
+        return is_plain.then_some(class);
     }
 
-    let (is, word, class) = listed(&folded)?;
-    let (before, after) = match is {
+    let listed = listed(&folded)?;
+    let (before, after) = match listed.is {
         Is::Code => ("", ""),
-        Is::Begins => ("", &folded[word.len()..]),
-        Is::Contains => folded.split_once(word)?,
+        Is::Begins => ("", &folded[listed.text.len()..]),
+        Is::Contains => folded.split_once(listed.text)?,
     };
-    (is_harmless_before(before) && is_harmless(after, class)).then_some(class)
+    let tail = Tail { text: &folded, from: folded.len() - after.len() };
+    let is_plain =
+        is_harmless_before(before) && is_harmless(after, listed.class) && !may_name_an_order(tail, listed.class);
+    is_plain.then_some(listed.class)
 }
 
 /// Whether an error text says no to a refill, and nothing else.
@@ -192,7 +155,7 @@ pub(super) fn refuses_a_refill(text: &str) -> bool {
 /// Whether a word, in small letters, is one of those that listed refusals are written in, or that stand beside one and
 /// take nothing of it back.
 pub(super) fn is_word_of_refusals(word: &str) -> bool {
-    is_harmless_word(word) || REFUSALS.iter().any(|(_, text, _)| text.split([' ', '_']).any(|known| known == word))
+    is_harmless_word(word) || is_word_of_one(word)
 }
 
 /// Whether a text says that something was placed or is on its way, unless an operator's own word for a refusal says so.

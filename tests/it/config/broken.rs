@@ -142,6 +142,10 @@ const SLIPS: &[Slip] = &[
     Provider("words = 1"),
     Provider("[provider.words]\n\"Waiting\" = \"wating\"\n\"a\" = 1\n\"\" = \"pending\""),
     Provider("[provider.words]\n\"Waiting\" = \"pending\"\n\"WAITING\" = \"failed\""),
+    Provider(
+        "[provider.words]\n\"[of the order] timed out\" = \"link\"\n\"[OF THE\" = \"link\"\n\"… is bad\" = \"link\"",
+    ),
+    Provider("[provider.words]\n\"#4711\" = \"money\"\n\"error.№ 7\" = \"money\"\n\"[key] is wrong\" = \"key\""),
     // [[service]]
     Swap("id = 1\n", ""),
     Swap("id = 1\n", "id = 0\n"),

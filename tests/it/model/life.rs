@@ -365,10 +365,11 @@ impl Life {
 fn file(a: &Panel, b: &Panel) -> String {
     let provider = |id: &str, panel: &Panel, more: &str| {
         format!(
-            "[[provider]]\nid = \"{id}\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\nkey_env = \"PANEL_KEY\"\n\
+            "[[provider]]\nid = \"{id}\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\nkey_env = \"KEY_{}\"\n\
              currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = 20000\n\
              doubts_in_a_row_max = 1000\ndoubts_per_minute_max = 10000\n{more}\n",
-            panel.addr
+            panel.addr,
+            id.to_uppercase()
         )
     };
     let refunds =
