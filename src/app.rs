@@ -22,6 +22,7 @@ use crate::reload::{self, Ground, Parts, Reload, Started};
 use crate::store::embedded::{Condition, Embedded};
 use crate::store::history::Turned;
 use crate::store::{Store, customers, gates};
+use crate::telemetry;
 use crate::treasury::Treasury;
 use crate::upstream::{Panel, Roll};
 use crate::webhooks::Webhook;
@@ -386,6 +387,7 @@ fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthPro
             config_hash: catalog.now().hash.to_string(),
             database: database.to_owned(),
             workers_lag_s: lag_s,
+            log_lines_lost: telemetry::lines_lost(),
             sells: present && node_lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX + NOT_READY_S_MAX),
         }
     })
