@@ -131,7 +131,7 @@ async fn paths_are_the_api_the_health_and_nothing_else() {
         (
             "/healthz",
             200,
-            r#"{"live":true,"ready":true,"config_hash":"abc","database":"running","workers_lag_s":3,"log_lines_lost":0}"#,
+            r#"{"live":true,"ready":true,"config_hash":"abc","database":"running","workers_lag_s":3,"workers_late":[],"worker_panics":0,"log_lines_lost":0}"#,
         ),
     ] {
         let answer = ask(&door, get(path)).await;
