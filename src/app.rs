@@ -22,10 +22,11 @@ use crate::reload::{self, Ground, Parts, Reload, Started};
 use crate::store::embedded::{Condition, Embedded};
 use crate::store::history::Turned;
 use crate::store::{Store, customers, gates};
+use crate::telemetry;
 use crate::treasury::Treasury;
 use crate::upstream::{Panel, Roll};
 use crate::webhooks::Webhook;
-use crate::workers::driver::Pulse;
+use crate::workers::pulse::Pulse;
 use crate::workers::{Means, Workers};
 
 /// How long the first reading of the catalogues may hold up the start; a dead panel never blocks it.
@@ -291,6 +292,7 @@ impl Gateway {
             house.reload.retire().await?;
             workers.watch(&means);
         }
+        house.reload.follow_workers(workers.pulse());
         reload_with(&workers, &house.reload);
         let health = health(&house, workers.pulse(), embedded);
         let api = match roles.api {
@@ -320,6 +322,11 @@ impl Gateway {
     /// Where operators are served.
     pub fn console_url(&self) -> Option<String> {
         self.console.as_ref().map(|door| format!("http://{}", door.addr()))
+    }
+
+    /// How its workers do.
+    pub fn pulse(&self) -> Pulse {
+        self.workers.pulse()
     }
 
     /// Everything behind the doors.
@@ -386,6 +393,9 @@ fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthPro
             config_hash: catalog.now().hash.to_string(),
             database: database.to_owned(),
             workers_lag_s: lag_s,
+            workers_late: pulse.late(),
+            worker_panics: pulse.panics(),
+            log_lines_lost: telemetry::lines_lost(),
             sells: present && node_lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX + NOT_READY_S_MAX),
         }
     })

@@ -29,7 +29,7 @@ async fn main() -> anyhow::Result<()> {
     let orders = said.map_or(Ok(ORDERS), |word| word.parse()).context("how many orders?")?;
     let folder = passable_folder()?;
     let postgres_bin = std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into);
-    let embedded = Embedded::open(folder.path(), Manners { fsync: false, postgres_bin }).await?;
+    let embedded = Embedded::open(folder.path(), Manners { fsync: false, ..Manners::durable(postgres_bin) }).await?;
     let store = Store::open(&embedded.connect_options(), 2, 2);
     store.migrate().await?;
 

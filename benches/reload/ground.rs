@@ -72,7 +72,7 @@ impl Ground {
         let thread = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let (outside, panels_thread) = (thread()?, thread()?);
         let folder = passable_folder()?;
-        let manners = Manners { fsync: true, postgres_bin: std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into) };
+        let manners = Manners::durable(std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into));
         let embedded = house.block_on(Embedded::open(folder.path(), manners))?;
         let entered = house.enter();
         let store = Store::open(&embedded.connect_options(), 2, 2);

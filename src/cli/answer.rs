@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::catalog::imports::Refused;
 use crate::config::ConfigError;
+use crate::telemetry;
 
 /// What a command came to.
 #[derive(Debug)]
@@ -57,6 +58,15 @@ impl Answer {
     }
 }
 
+/// Prints the line that scripts wait for. Whoever listens no more is served all the same.
+pub fn announce(url: &str) {
+    let mut out = std::io::stdout().lock();
+    let announced = writeln!(out, "ready {url}").and_then(|()| out.flush());
+    if let Err(error) = announced {
+        tracing::warn!(%error, url, "ready, and nobody reads it on stdout");
+    }
+}
+
 /// The command was used wrongly, or the configuration is invalid: code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -71,15 +81,15 @@ impl WrongUse {
 
 /// Tells something beside the answer, which stands alone on stdout.
 pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "note: {text}");
+    telemetry::say(&format!("note: {text}"));
 }
 
 /// Tells an error and gives its code.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
-    let mut err = std::io::stderr().lock();
     let taken = matches!(error.downcast_ref(), Some(Refused::Taken(_)));
     let wrong_use = error.is::<WrongUse>() || error.is::<ConfigError>() || taken;
-    let _ = if error.is::<ConfigError>() { writeln!(err, "{error}") } else { writeln!(err, "error: {error:#}") };
+    let text = if error.is::<ConfigError>() { error.to_string() } else { format!("error: {error:#}") };
+    telemetry::say(&text);
     ExitCode::from(if wrong_use { 2 } else { 1 })
 }
 

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::app::{self, Gateway, Roles};
 use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::place::Place;
+use crate::cli::serve::Signals;
 use crate::cli::session::Session;
 use crate::cli::traffic::Traffic;
 use crate::cli::{Addresses, Globals, key, serve};
@@ -63,7 +64,8 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
              database that is used must not suffer; leave out --database-url",
         ));
     }
-    telemetry::start(Lines::Text, "warn");
+    let mut signals = Signals::listen()?;
+    telemetry::start(Lines::Text, "warn")?;
     let data = globals.data.clone().unwrap_or_else(|| default_data_dir().join("demo"));
     let any = |flag: Option<SocketAddr>, port: u16| flag.unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));
     let (api, console) = (any(options.addresses.listen, 8080), any(options.addresses.console, 8081));
@@ -77,12 +79,18 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
     let place = Place::Private(data.clone());
     let session = Session::open_for(globals, &place, CUSTOMERS_MAX, WORKERS_MAX).await?;
     let roles = Roles { api: Some(api), console: Some(console), workers: true, drain: DRAIN };
-    let shown = show(&session, &data, roles, options.traffic).await;
+    let shown = show(&session, &data, roles, options.traffic, &mut signals).await;
     session.close().await;
     shown.map(|()| Answer::silent())
 }
 
-async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> anyhow::Result<()> {
+async fn show(
+    session: &Session,
+    data: &Path,
+    roles: Roles,
+    per_second: u32,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
     let keys = customer_with_money(session, data).await?;
     let panel_key = NewKey::draw()?.reveal().to_owned();
     let panels = simulators(&panel_key).await?;
@@ -96,9 +104,9 @@ async fn show(session: &Session, data: &Path, roles: Roles, per_second: u32) -> 
     let facts = Facts::of(&gateway, keys, &panels);
     facts.write(data)?;
     facts.print(data)?;
-    serve::announce(&gateway)?;
+    serve::announce(&gateway);
     let traffic = Traffic::start(&facts.url, facts.key(Dialect::Classic), per_second);
-    serve::told_to_end(Some(&gateway)).await?;
+    signals.told_to_end(Some(&gateway)).await?;
     traffic.stop().await;
     gateway.close().await;
     for panel in panels {
@@ -308,7 +316,8 @@ impl Facts {
         let panelgate = std::env::current_exe()?;
         let panelgate = panelgate.display();
         let mut out = std::io::stdout().lock();
-        writeln!(
+        // Whoever does not read it may still read demo.json.
+        let _ = writeln!(
             out,
             "\
 A customer with {OPENING} {CURRENCY}, a simulated panel for each dialect, and panelgate between them. Try, in another
@@ -331,7 +340,7 @@ and from the operator's side:
 
 The same facts for scripts: {data}/demo.json. Ctrl-C ends it. The next time everything is there
 again, but {data}/providers.toml is written anew at each start."
-        )?;
+        );
         Ok(())
     }
 }

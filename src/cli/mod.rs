@@ -180,9 +180,20 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return answer::fail(&error.into()),
     };
+    // Also when it ends by a panic.
+    let _last_lines = LastLines;
     match runtime.block_on(obey(cli.globals.clone(), cli.command)) {
         Ok(answer) => answer.print(cli.globals.json),
         Err(error) => answer::fail(&error),
+    }
+}
+
+/// Dropped, it waits a moment for the log's last lines.
+struct LastLines;
+
+impl Drop for LastLines {
+    fn drop(&mut self) {
+        crate::telemetry::finish();
     }
 }
 

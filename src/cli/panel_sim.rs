@@ -1,11 +1,10 @@
 //! `panel-sim`: a simulated panel, until it is told to end.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::cli::answer::{Answer, WrongUse};
-use crate::cli::serve::told_to_end;
+use crate::cli::answer::{self, Answer, WrongUse};
+use crate::cli::serve::Signals;
 use crate::domain::clock::SystemClock;
 use crate::domain::money::Money;
 use crate::domain::provider::PanelDialect;
@@ -63,8 +62,8 @@ pub async fn run(options: Options) -> anyhow::Result<Answer> {
         delivery_s: DELIVERY_S_DEFAULT,
     };
     let simulator = Simulator::start(settings, Arc::new(SystemClock)).await?;
-    writeln!(std::io::stdout(), "ready {}", simulator.url())?;
-    told_to_end(None).await?;
+    answer::announce(&simulator.url());
+    Signals::listen()?.told_to_end(None).await?;
     simulator.stop().await;
     Ok(Answer::silent())
 }

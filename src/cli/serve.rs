@@ -1,15 +1,14 @@
 //! `serve`: the gateway, until it is told to end.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{self, Gateway, House, Roles};
-use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::answer::{self, Answer, WrongUse};
 use crate::cli::place::Place;
 use crate::cli::session::open_database;
 use crate::cli::{Addresses, Globals, check};
@@ -28,6 +27,7 @@ pub struct Options {
 }
 
 pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
+    let mut signals = Signals::listen()?;
     let surroundings = config::surroundings();
     let file = config::load(&check::file(&globals), &surroundings)?;
     let roles = roles(&file, &options)?;
@@ -35,7 +35,7 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
         LogFormat::Text => Lines::Text,
         LogFormat::Json => Lines::Json,
     };
-    telemetry::start(lines, &file.process.telemetry.level);
+    telemetry::start(lines, &file.process.telemetry.level)?;
     for note in &file.notes {
         tracing::info!(%note, "the configuration");
     }
@@ -43,38 +43,42 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
     let (place, database) = (Place::by_file(&globals, &file.process)?, &file.process.database);
     let (store, embedded) = open_database(&place, database.customers_max, database.workers_max).await?;
     let ground = ground(check::file(&globals), surroundings);
-    let served = serve(store, embedded.as_ref(), file, ground, roles).await;
+    let gateway = open(store, embedded.as_ref(), file, ground, roles).await;
+    let served = match gateway {
+        Ok(gateway) => serve(gateway, &mut signals).await,
+        Err(error) => Err(error),
+    };
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
     served.map(|()| Answer::silent())
 }
 
-async fn serve(
+async fn open(
     store: Store,
     embedded: Option<&crate::store::embedded::Embedded>,
     file: File,
     ground: Ground,
     roles: Roles,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Gateway> {
     let trusted_proxies = file.process.server.trusted_proxies.clone();
     let house = start(store, file, ground).await?;
-    let gateway = Gateway::open(House { trusted_proxies, ..house }, roles, embedded).await?;
-    announce(&gateway)?;
-    told_to_end(Some(&gateway)).await?;
+    Gateway::open(House { trusted_proxies, ..house }, roles, embedded).await
+}
+
+async fn serve(gateway: Gateway, signals: &mut Signals) -> anyhow::Result<()> {
+    announce(&gateway);
+    signals.told_to_end(Some(&gateway)).await?;
     tracing::info!("told to end; what is under way is finished first");
     gateway.close().await;
     Ok(())
 }
 
 /// The ready line: scripts wait for it.
-pub fn announce(gateway: &Gateway) -> std::io::Result<()> {
+pub fn announce(gateway: &Gateway) {
     if let Some(url) = gateway.url().or_else(|| gateway.console_url()) {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "ready {url}")?;
-        out.flush()?;
+        answer::announce(&url);
     }
-    Ok(())
 }
 
 async fn read_at_once(gateway: &Gateway) {
@@ -100,16 +104,34 @@ pub fn ground(file: PathBuf, surroundings: BTreeMap<String, String>) -> Ground {
     Ground { file: Some(file), surroundings, node: reload::our_name() }
 }
 
-/// Waits for SIGTERM or Ctrl-C; SIGHUP has a gateway's file read at once.
-pub async fn told_to_end(gateway: Option<&Gateway>) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hang_up.recv() => if let Some(gateway) = gateway { read_at_once(gateway).await },
+/// What a process must not end by, from its first moment on.
+pub struct Signals {
+    hang_up: Signal,
+    /// Writing beyond the limit of a file's size is an error like any other, and no end.
+    _file_too_large: Signal,
+}
+
+impl Signals {
+    /// A terminal that is closed while the process starts does not end it either.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            _file_too_large: signal(SignalKind::from_raw(nix::libc::SIGXFSZ))?,
+        })
+    }
+
+    /// Waits for SIGTERM or Ctrl-C; SIGHUP has a gateway's file read at once.
+    pub async fn told_to_end(&mut self, gateway: Option<&Gateway>) -> std::io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                _ = self.hang_up.recv() => if let Some(gateway) = gateway {
+                    read_at_once(gateway).await;
+                },
+            }
         }
     }
 }

@@ -109,7 +109,7 @@ pub async fn open_database(
             (options, None)
         }
         Place::Private(data) => {
-            let embedded = Embedded::open(data, Manners { fsync: true, postgres_bin: postgres_bin() }).await?;
+            let embedded = Embedded::open(data, Manners::durable(postgres_bin())).await?;
             (embedded.connect_options(), Some(embedded))
         }
     };

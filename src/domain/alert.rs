@@ -88,6 +88,8 @@ pub enum Kind {
     BalanceUnread,
     /// A panel works again on orders that were over.
     Reopened,
+    /// A worker of a node does not do its rounds; the object is the worker and the node.
+    WorkerLate,
 }
 
 /// How loudly the log is told.

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use crate::downstream::reply;
 
 /// How the process is doing.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Health {
     /// Whether it runs; what does not answer at all is not live.
     pub live: bool,
@@ -21,6 +21,12 @@ pub struct Health {
     pub database: String,
     /// Seconds by which the slowest worker is late; `None` where no workers run.
     pub workers_lag_s: Option<u64>,
+    /// The names of workers that do not do their rounds.
+    pub workers_late: Vec<String>,
+    /// Panics of workers since the start.
+    pub worker_panics: u64,
+    /// Lines of the log that could not be written since the start.
+    pub log_lines_lost: u64,
     /// Whether it takes orders: not while it has not been ready for too long.
     #[serde(skip)]
     pub sells: bool,

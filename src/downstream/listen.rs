@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,7 +22,8 @@ use crate::downstream::connections::{Connections, Place};
 use crate::downstream::lengths::{BothLengths, Watched};
 use crate::downstream::stack::{self, Stack};
 use crate::downstream::stalls::Stalls;
-use crate::downstream::{HealthProbe, House, Limits, Room, Tongue, tell};
+use crate::downstream::tell::{self, Teller};
+use crate::downstream::{HealthProbe, House, Limits, Room, Tongue};
 
 /// The wait after the system could not give us a connection: most often we have too many files open, and only time
 /// closes some.
@@ -51,25 +54,34 @@ impl Door {
     /// Opens the customers' door at `addr`; port 0 takes a free one.
     pub async fn open(addr: SocketAddr, house: House, limits: Limits) -> io::Result<Self> {
         let tongue = Tongue::InForce(house.catalog.clone());
+        let teller = Teller::trusting(house.trusted_proxies.clone());
         let stack = stack::api(Room::new(house, limits.clone()));
-        Self::listen(addr, stack, tongue, limits).await
+        Self::listen(addr, stack, tongue, teller, limits).await
     }
 
     /// Opens a door that answers nothing but `/healthz`.
     pub async fn open_health(addr: SocketAddr, health: HealthProbe, limits: Limits) -> io::Result<Self> {
         let tongue = Tongue::Always(Dialect::Classic);
         let stack = stack::health(health, tongue.clone(), limits.clone());
-        Self::listen(addr, stack, tongue, limits).await
+        Self::listen(addr, stack, tongue, Teller::trusting(Vec::new()), limits).await
     }
 
-    async fn listen(addr: SocketAddr, stack: Stack<Incoming>, tongue: Tongue, limits: Limits) -> io::Result<Self> {
+    async fn listen(
+        addr: SocketAddr,
+        stack: Stack<Incoming>,
+        tongue: Tongue,
+        teller: Teller,
+        limits: Limits,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let (tasks, stop) = (TaskTracker::new(), Stop::default());
         let connections = Connections::new(&limits);
         let (http, answer_stall) = (http(&limits), limits.answer_stall);
-        let hall = Hall { stack, tongue, http, answer_stall, stop: stop.clone(), tasks: tasks.clone() };
-        tasks.spawn(accept(listener, Arc::new(hall), connections));
+        let hall = Hall { stack, tongue, teller, http, answer_stall, stop: stop.clone(), tasks: tasks.clone() };
+        let hall = Arc::new(hall);
+        tasks.spawn(tell_noise(hall.clone()));
+        tasks.spawn(keep_accepting(listener, hall, connections));
         Ok(Self { addr, tasks, stop })
     }
 
@@ -101,6 +113,7 @@ impl Drop for Door {
 struct Hall {
     stack: Stack<Incoming>,
     tongue: Tongue,
+    teller: Teller,
     http: http1::Builder,
     answer_stall: Duration,
     stop: Stop,
@@ -121,7 +134,16 @@ fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
-async fn accept(listener: TcpListener, hall: Arc<Hall>, connections: Arc<Connections>) {
+/// Takes connections until the drain begins, whatever panics meanwhile.
+async fn keep_accepting(listener: TcpListener, hall: Arc<Hall>, connections: Arc<Connections>) {
+    while AssertUnwindSafe(accept(&listener, &hall, &connections)).catch_unwind().await.is_err() {
+        tracing::error!("the listener panicked and begins anew");
+        tokio::time::sleep(ACCEPT_WAIT).await;
+    }
+}
+
+async fn accept(listener: &TcpListener, hall: &Arc<Hall>, connections: &Arc<Connections>) {
+    let mut failures = 0_u64;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -129,19 +151,34 @@ async fn accept(listener: TcpListener, hall: Arc<Hall>, connections: Arc<Connect
         };
         match accepted {
             Ok((stream, peer)) => {
+                if failures > 0 {
+                    tracing::warn!(failures, "connections are accepted again");
+                    failures = 0;
+                }
                 if let Some(place) = connections.enter(peer.ip()) {
-                    hall.tasks.spawn(converse(stream, Peer(peer.ip()), Arc::clone(&hall), place));
+                    hall.tasks.spawn(converse(stream, Peer(peer.ip()), Arc::clone(hall), place));
                 } else {
                     // Dropped, and so closed, without a word: a word would cost what the limit saves.
                     tracing::debug!("a connection too many");
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "no connection could be accepted");
+                // Told when it begins and when it is over, not twenty times a second.
+                if failures == 0 {
+                    tracing::error!(%error, "no connection could be accepted; it is tried again");
+                }
+                failures += 1;
                 tokio::time::sleep(ACCEPT_WAIT).await;
             }
         }
     }
+}
+
+/// What was too much for the log is told each minute, and at the end.
+async fn tell_noise(hall: Arc<Hall>) {
+    let noise = hall.teller.noise();
+    hall.stop.drain.run_until_cancelled(noise.tell_each_minute()).await;
+    noise.tell();
 }
 
 /// Serves one connection to its end. It has its place until then.
@@ -156,7 +193,7 @@ async fn converse(stream: TcpStream, peer: Peer, hall: Arc<Hall>, _place: Place)
     let service = service_fn(|mut request| {
         request.extensions_mut().insert(both.clone());
         request.extensions_mut().insert(peer);
-        tell::told(hall.stack.clone(), hall.tongue.now(), request)
+        tell::told(hall.stack.clone(), hall.tongue.now(), request, &hall.teller)
     });
     let mut connection = pin!(hall.http.serve_connection(io, service));
     let ended = tokio::select! {

@@ -30,6 +30,7 @@ mod lengths;
 mod limit;
 mod limits;
 mod listen;
+mod noise;
 mod reply;
 mod serve;
 mod stack;

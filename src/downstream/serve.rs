@@ -8,6 +8,7 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 
 use crate::domain::customer::Caller;
+use crate::domain::limit::LimitSettings;
 use crate::domain::refusal::Refusal;
 use crate::domain::wish::Parameter;
 use crate::downstream::action::Action;
@@ -21,7 +22,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// The media type of what newer clients send.
 const JSON: &str = "application/json";
 
-/// The action that was served; rides on the answer for the log's sake.
+/// The action that a customer wanted, `none` where it was not asked for that; rides on the answer for the log's sake.
 #[derive(Clone, Copy)]
 pub struct Acted(pub &'static str);
 
@@ -44,22 +45,38 @@ pub async fn serve(room: Arc<Room>, request: Request<Bytes>) -> Response<Full<By
         Ok(caller) => caller,
         Err(refusal) => return limit::tell(reply::refused(default, &refusal), &standing),
     };
+    let (mut response, acted) = serve_caller(&room, limits, &caller, &form, &request).await;
+    response.extensions_mut().insert(acted);
+    response
+}
+
+/// Answers a customer, and what was done.
+async fn serve_caller(
+    room: &Room,
+    limits: &LimitSettings,
+    caller: &Caller,
+    form: &Form,
+    request: &Request<Bytes>,
+) -> (Response<Full<Bytes>>, Acted) {
+    let pace = &room.house.pace;
     if caller.suspended_at.is_some() {
         let refused = reply::refused(caller.dialect, &Refusal::Suspended);
-        return limit::tell(refused, &house.pace.look(&caller, limits));
+        return (limit::tell(refused, &pace.look(caller, limits)), Acted("none"));
     }
-    let standing = match house.pace.caller(&caller, limits).await {
+    let standing = match pace.caller(caller, limits).await {
         Ok(standing) => standing,
-        Err(denied) => return limit::denied(caller.dialect, &denied),
+        Err(denied) => return (limit::denied(caller.dialect, &denied), Acted("none")),
     };
-    let action = match Action::read(&form) {
+    let action = match Action::read(form) {
         Ok(action) => action,
-        Err(refusal) => return limit::tell(reply::refused(caller.dialect, &refusal), &standing),
+        Err(refusal) => {
+            let refused = reply::refused(caller.dialect, &refusal);
+            return (limit::tell(refused, &standing), Acted("none"));
+        }
     };
-    let outcome = act(&room, action, &caller, &form, &request).await;
-    let mut response = limit::tell(reply::answer(caller.dialect, outcome), &standing);
-    response.extensions_mut().insert(Acted(action.word()));
-    response
+
+    let outcome = act(room, action, caller, form, request).await;
+    (limit::tell(reply::answer(caller.dialect, outcome), &standing), Acted(action.word()))
 }
 
 /// The parameters, wherever they stand. A HEAD has none: whoever asks for no answer cannot have meant to buy.

@@ -101,20 +101,19 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::downstream::{Health, tell};
+    use crate::downstream::Health;
+    use crate::downstream::tell::{self, Teller};
 
     const DIALECT: Dialect = Dialect::Classic;
 
     fn front(api: Option<Api>, limits: Limits) -> Front {
-        let health = || Health {
-            live: true,
-            ready: true,
-            config_hash: String::new(),
-            database: "running".into(),
-            workers_lag_s: None,
-            sells: true,
-        };
+        let health =
+            || Health { live: true, ready: true, database: "running".into(), sells: true, ..Health::default() };
         Front { api, health: Arc::new(health), tongue: Tongue::Always(DIALECT), limits }
+    }
+
+    fn teller() -> &'static Teller {
+        Box::leak(Box::new(Teller::trusting(Vec::new())))
     }
 
     fn asked(path: &str) -> Request<Full<Bytes>> {
@@ -142,7 +141,7 @@ mod tests {
         });
         let limits = Limits { requests_in_flight_max: 1, ..Limits::default() };
         let stack: Stack<Full<Bytes>> = outer(front(Some(inner(held, &limits)), limits));
-        let ask = |path: &'static str| tell::told(stack.clone(), DIALECT, asked(path));
+        let ask = |path: &'static str| tell::told(stack.clone(), DIALECT, asked(path), teller());
         let first = async { shown(ask("/api/v2").await.unwrap()).await };
         let second = async {
             entered.acquire().await.unwrap().forget();
@@ -168,13 +167,13 @@ mod tests {
         let limits = Limits { requests_in_flight_max: 1, ..Limits::default() };
         let stack: Stack<Full<Bytes>> = outer(front(Some(inner(panics, &limits)), limits));
         for _ in 0..2 {
-            let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2")).await.unwrap();
+            let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2"), teller()).await.unwrap();
             assert_eq!(
                 shown(answer).await,
                 (500, None, r#"{"error":"Internal error, the request may have been carried out"}"#.into())
             );
         }
-        let answer = tell::told(stack, DIALECT, asked("/api/v2?")).await.unwrap();
+        let answer = tell::told(stack, DIALECT, asked("/api/v2?"), teller()).await.unwrap();
         assert_eq!(answer.status(), 404, "its place is free again");
     }
 
@@ -183,7 +182,7 @@ mod tests {
         let hangs = tower::service_fn(|_: Request<Bytes>| std::future::pending());
         let limits = Limits { request: Duration::from_millis(20), ..Limits::default() };
         let stack: Stack<Full<Bytes>> = outer(front(Some(inner(hangs, &limits)), limits));
-        let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2")).await.unwrap();
+        let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2"), teller()).await.unwrap();
         assert!(stack.oneshot(asked("/api/v2")).await.is_err_and(|error| error.is::<tower::timeout::error::Elapsed>()));
         assert_eq!(
             shown(answer).await,

@@ -71,6 +71,7 @@ impl Intake {
             return Err(Refusal::Away);
         };
         let (store, signal, ids) = (self.store.clone(), self.bought.clone(), self.ids.clone());
+        let (order, answer) = (placement.order, placement.answer.clone());
         let bought = self.tasks.spawn(async move {
             let id = placement.order;
             let outcome = buy_one(&store, placement).await;
@@ -84,10 +85,24 @@ impl Intake {
             }
             outcome
         });
-        bought.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a placement's task ended without an outcome");
-            Err(Refusal::OrderUnknown)
-        })
+        match bought.await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                tracing::error!(%error, %order, "buying panicked; what came of it is looked for");
+                self.see_through_look(order, answer).await
+            }
+        }
+    }
+
+    /// Looks for a purchase whose task ended without an outcome, whether or not anybody still waits.
+    async fn see_through_look(&self, order: OrderId, answer: String) -> Result<Placed, Refusal> {
+        let (store, signal) = (self.store.clone(), self.bought.clone());
+        let looked = self.tasks.spawn(async move {
+            let found = look_for(&store, order, answer).await;
+            signal.notify_waiters();
+            found
+        });
+        looked.await.unwrap_or(Err(Refusal::OrderUnknown))
     }
 
     /// Sees other work of a customer through, whether or not anybody still waits for it.
@@ -131,7 +146,7 @@ async fn buy_one(store: &Store, placement: Placement) -> Result<Placed, Refusal>
         return Err(certain_no(&error));
     }
     tracing::warn!(%error, order = %placement.order, "what came of a purchase is unknown; it is looked for");
-    look_for(store, placement).await
+    look_for(store, placement.order, placement.answer).await
 }
 
 /// The server undid it, or never heard of it.
@@ -148,8 +163,7 @@ fn certain_no(error: &StoreError) -> Refusal {
 ///
 /// Whoever had sent a `request_id` asks again and gets either the order or a fresh try; for the others the id that was
 /// drawn before is looked for here.
-async fn look_for(store: &Store, placement: Placement) -> Result<Placed, Refusal> {
-    let (order, answer) = (placement.order, placement.answer);
+async fn look_for(store: &Store, order: OrderId, answer: String) -> Result<Placed, Refusal> {
     let looks = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;

@@ -29,6 +29,7 @@ use crate::config::{File, ProcessSettings};
 use crate::domain::clock::SharedClock;
 use crate::store::Store;
 use crate::upstream::Roll;
+use crate::workers::pulse::Pulse;
 use crate::workers::roster::Roster;
 
 pub use adopt::tell_of_nobodys_markups;
@@ -97,6 +98,7 @@ struct Inner {
     /// The process settings of the version served last; changes of them are told.
     process: Mutex<Option<ProcessSettings>>,
     roster: OnceLock<Roster>,
+    workers: OnceLock<Pulse>,
     watch: tokio::sync::Mutex<Watch>,
     /// What the watch publishes, until somebody adopts it.
     judged: Mutex<Option<Judged>>,
@@ -122,6 +124,7 @@ impl Reload {
             standing: Mutex::new(started.standing),
             process: Mutex::new(started.process),
             roster: OnceLock::new(),
+            workers: OnceLock::new(),
             watch: tokio::sync::Mutex::new(watch),
             judged: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -131,6 +134,11 @@ impl Reload {
     /// The roster follows from now on.
     pub fn lead(&self, roster: Roster) {
         let _ = self.0.roster.set(roster);
+    }
+
+    /// The other nodes are told of these workers from now on.
+    pub fn follow_workers(&self, pulse: Pulse) {
+        let _ = self.0.workers.set(pulse);
     }
 
     /// Whether there is a file to watch.

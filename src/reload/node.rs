@@ -9,6 +9,7 @@ use crate::domain::id::{ConfigHash, ProviderId};
 use crate::reload::Reload;
 use crate::store::nodes::{self, NodeRow};
 use crate::store::{StoreError, versions::EditState};
+use crate::workers::pulse::Pulse;
 
 /// How often it is said that this process still runs; well within the time after which it counts as gone.
 const TELL_EVERY: TimeDelta = TimeDelta::seconds(3);
@@ -58,6 +59,7 @@ impl Reload {
             keyless: standing.keyless.clone(),
             behind: standing.behind,
             clock_ahead_ms: self.clock_ahead_ms(),
+            workers_late: self.0.workers.get().map(Pulse::late).unwrap_or_default(),
         });
         let known = |standing: &mut Standing| {
             standing.told.as_ref().is_some_and(|(told, at)| *told == row && now - *at < TELL_EVERY && *at <= now)

@@ -29,6 +29,8 @@ pub struct NodeRow {
     pub behind: bool,
     /// By how many milliseconds its machine's clock is ahead of the database's; 0 where that is not worth a word.
     pub clock_ahead_ms: i64,
+    /// Its workers that do not do their rounds.
+    pub workers_late: Vec<String>,
 }
 
 /// Says it, and buries those that are long gone.
@@ -40,12 +42,14 @@ pub async fn tell(store: &Store, row: &NodeRow, now: Instant) -> Result<(), Stor
             delete from config_node
             where node <> $1 and seen_at < $9
         )
-        insert into config_node (node, name, hash, file_hash, judged, keyless, behind, seen_at, clock_ahead_ms)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $10)
+        insert into config_node (
+            node, name, hash, file_hash, judged, keyless, behind, seen_at, clock_ahead_ms, workers_late
+        )
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $10, $11)
         on conflict (node) do update
         set name = excluded.name, hash = excluded.hash, file_hash = excluded.file_hash, judged = excluded.judged,
             keyless = excluded.keyless, behind = excluded.behind, seen_at = excluded.seen_at,
-            clock_ahead_ms = excluded.clock_ahead_ms
+            clock_ahead_ms = excluded.clock_ahead_ms, workers_late = excluded.workers_late
         "#,
         row.node,
         row.name,
@@ -56,7 +60,8 @@ pub async fn tell(store: &Store, row: &NodeRow, now: Instant) -> Result<(), Stor
         row.behind,
         now,
         now - TimeDelta::hours(1),
-        row.clock_ahead_ms
+        row.clock_ahead_ms,
+        &row.workers_late
     );
     told.execute(&store.workers).await?;
     Ok(())
@@ -115,6 +120,12 @@ pub(super) async fn troubles(tx: &mut Tx, now: Instant) -> Result<Vec<(String, S
         from config_node n
         where n.clock_ahead_ms <> 0 and n.seen_at > $1
         group by n.name
+        union all
+        select 'worker_late', w.name || ' on ' || n.name, count(*)
+        from config_node n
+        cross join unnest(n.workers_late) as w (name)
+        where n.seen_at > $1
+        group by w.name, n.name
         union all
         select 'key_missing', k.provider || ' on ' || n.name, count(*)
         from config_node n

@@ -1,55 +1,18 @@
 //! The one driver: runs rounds until it is told to stop, tells of what fails, and waits for all of them at the end.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::store::StoreError;
 use crate::store::progress::Progress;
+use crate::workers::pulse::{Haste, Panicked, Pulse, Rounds};
 
 /// After a failed round, before the next: quick enough to go on by itself, slow enough not to hammer.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
-
-/// When each worker's next round should have begun, by crew and name. Counted on a clock that nobody sets: a database's or
-/// a machine's time that is set forward makes no worker late.
-#[derive(Clone, Debug, Default)]
-pub struct Pulse {
-    due: Arc<Mutex<BTreeMap<(u64, String), Instant>>>,
-}
-
-impl Pulse {
-    /// Seconds by which the worker that is furthest behind is late for its round; `None` before anyone ended one.
-    pub fn lag_s(&self) -> Option<u64> {
-        self.lag_s_of(|_| true)
-    }
-
-    /// The same of the workers that belong to no crew: those of the whole process.
-    pub fn node_lag_s(&self) -> Option<u64> {
-        self.lag_s_of(|crew| crew == 0)
-    }
-
-    fn lag_s_of(&self, is_meant: impl Fn(u64) -> bool) -> Option<u64> {
-        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let earliest = due.iter().filter(|((crew, _), _)| is_meant(*crew)).map(|(_, due)| *due).min()?;
-        Some(Instant::now().saturating_duration_since(earliest).as_secs())
-    }
-
-    fn beat(&self, crew: u64, name: &str, period: Duration) {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        due.insert((crew, name.to_owned()), Instant::now() + period);
-    }
-
-    /// Who was let go is not late.
-    fn forget(&self, crew: u64) {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        due.retain(|(of, _), _| *of != crew);
-    }
-}
 
 /// Runs workers; nothing yet by default. Clones run the same ones.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +66,7 @@ impl Driver {
     pub fn dismiss(&self) {
         self.stop.cancel();
         self.tasks.close();
+        self.pulse.forget(self.crew);
     }
 
     /// Waits until these workers are told to end.
@@ -113,7 +77,6 @@ impl Driver {
     /// Waits for the last of these workers, who were dismissed.
     pub async fn ended(&self) {
         self.tasks.wait().await;
-        self.pulse.forget(self.crew);
     }
 
     /// Whether a worker is still at it.
@@ -131,50 +94,50 @@ impl Driver {
         self.stop.clone()
     }
 
+    /// The rounds of a worker of this crew that minds the time itself.
+    pub fn rounds(&self, name: impl Into<String>, period: Duration, haste: Haste) -> Rounds {
+        Rounds::begin(self.pulse.clone(), self.crew, name.into(), period, haste)
+    }
+
     /// Runs a round, waits, and runs it again. A round is never cut off in its middle.
     pub fn every<Round, Work>(&self, name: impl Into<String>, period: Duration, round: Round)
     where
         Round: FnMut() -> Work + Send + 'static,
         Work: Future<Output = Result<(), StoreError>> + Send,
     {
-        let (pulse, crew, stop) = (self.pulse.clone(), self.crew, self.stop.clone());
-        self.drive(name.into(), period, round, move |name| {
-            if !stop.is_cancelled() {
-                pulse.beat(crew, name, period);
-            }
-        });
+        self.drive(self.rounds(name, period, Haste::Prompt), period, round);
     }
 
-    /// The same for a round that may take its time: no customer waits for it, so the pulse is not felt there.
+    /// The same for a round that may take its time, because no customer waits for it.
     pub fn at_leisure<Round, Work>(&self, name: impl Into<String>, period: Duration, round: Round)
     where
         Round: FnMut() -> Work + Send + 'static,
         Work: Future<Output = Result<(), StoreError>> + Send,
     {
-        self.drive(name.into(), period, round, |_| {});
+        self.drive(self.rounds(name, period, Haste::AtLeisure), period, round);
     }
 
-    fn drive<Round, Work>(
-        &self,
-        name: String,
-        period: Duration,
-        mut round: Round,
-        ended_well: impl Fn(&str) + Send + 'static,
-    ) where
+    fn drive<Round, Work>(&self, rounds: Rounds, period: Duration, mut round: Round)
+    where
         Round: FnMut() -> Work + Send + 'static,
         Work: Future<Output = Result<(), StoreError>> + Send,
     {
-        let (stop, progress) = (self.stop.clone(), self.watch(name.clone()));
+        let (stop, progress) = (self.stop.clone(), self.watch(rounds.name()));
         self.tasks.spawn(async move {
             while !stop.is_cancelled() {
-                let pause = match progress.of(round()).await {
-                    Ok(()) => {
-                        ended_well(&name);
+                let ended = rounds.survive(progress.of(async { round().await })).await;
+                let pause = match ended {
+                    Ok(Ok(())) => {
+                        rounds.ended_well(Duration::ZERO);
                         period
                     }
-                    Err(error) => {
-                        tell(&name, &error);
+                    Ok(Err(error)) => {
+                        tell(rounds.name(), &error);
                         AFTER_FAILURE.max(period)
+                    }
+                    Err(Panicked { restart_in }) => {
+                        progress.rest();
+                        restart_in.max(period)
                     }
                 };
                 tokio::select! {

@@ -5,6 +5,7 @@
 
 pub mod driver;
 pub mod panel;
+pub mod pulse;
 pub mod roster;
 
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use crate::store::history::Turned;
 use crate::store::{Store, StoreError, catalogue, versions};
 use crate::treasury::Treasury;
 use crate::upstream::Roll;
-use crate::workers::driver::{Driver, Pulse};
+use crate::workers::driver::Driver;
+use crate::workers::pulse::Pulse;
 use crate::workers::roster::Roster;
 
 /// How often the database is asked whether it is there; everybody at the door believes the answer.

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, refresh};
@@ -32,6 +32,7 @@ use crate::treasury::Treasury;
 use crate::upstream::{Listed, Panel};
 use crate::workers::Means;
 use crate::workers::driver::{Driver, tell};
+use crate::workers::pulse::{Haste, Panicked, Pulse, Rounds};
 
 /// How often the lease is renewed; a third of its length, so that one lost renewal loses nothing.
 const HOLD_EVERY: Duration = Duration::from_secs(3);
@@ -106,8 +107,13 @@ pub fn start(keeping: &Driver, driver: &Driver, means: &Means, listed: &Listed, 
     let (accountant, treasury, clock) = (desk.clone(), means.treasury.clone(), means.clock.clone());
     driver
         .at_leisure(name("accountant"), COUNT_EVERY, move || accountant.clone().count(treasury.clone(), clock.clone()));
-    let progress = driver.watch(name("dispatcher"));
-    driver.run(desk.dispatch(bought.clone(), progress, driver.stopping()));
+    let dispatcher = Dispatcher {
+        progress: driver.watch(name("dispatcher")),
+        rounds: driver.rounds(name("dispatcher"), DISPATCH_EVERY, Haste::Prompt),
+        pulse: driver.pulse(),
+        desk,
+    };
+    driver.run(dispatcher.dispatch(bought.clone(), driver.stopping()));
 }
 
 /// One panel, and the epoch under which this process may act on it; 0 while another process has it.
@@ -252,34 +258,86 @@ impl Desk {
         treasury.judge(self.panel.settings()).await?;
         treasury.forget().await
     }
+}
 
-    /// Sends legs as they come, so many at once as the panel takes. Told to stop, it takes no more and waits for those
-    /// that are out.
-    async fn dispatch(self: Arc<Self>, bought: Arc<Notify>, progress: Progress, stop: CancellationToken) {
+/// Who sends a panel's legs.
+struct Dispatcher {
+    desk: Arc<Desk>,
+    progress: Progress,
+    rounds: Rounds,
+    pulse: Pulse,
+}
+
+impl Dispatcher {
+    /// Sends legs as they come, so many at once as the panel takes. Told to stop, it takes no more
+    /// and waits for those that are out. Its own panic leaves those alone.
+    async fn dispatch(self, bought: Arc<Notify>, stop: CancellationToken) {
         let mut out = JoinSet::new();
         while !stop.is_cancelled() {
-            progress.step();
+            self.progress.step();
             let woken = bought.notified();
-            let room = (self.panel.settings().concurrent_max as usize).saturating_sub(out.len());
-            let taken = self.send_due(room, &mut out).await.unwrap_or_else(|error| {
-                tell("dispatcher", &error);
-                0
-            });
-            // As many as there was room for: there may be more, as soon as one is back. Otherwise there is news first.
-            let full = taken == room;
+            let room = self.concurrent_max().saturating_sub(out.len());
+            let sent = self.send_due(room, &mut out).await;
+            // As many as there was room for: there may be more, as soon as one is back. Otherwise
+            // there is news first.
+            let is_full = sent.taken == room;
             if out.is_empty() {
-                progress.rest();
+                self.progress.rest();
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                Some(_) = out.join_next(), if !out.is_empty() => {}
-                () = woken, if !full => {}
-                () = tokio::time::sleep(DISPATCH_EVERY), if !full => {}
+                Some(ended) = out.join_next(), if !out.is_empty() => self.note_end(ended),
+                () = woken, if !is_full && !sent.panicked => {}
+                () = tokio::time::sleep(sent.pause), if !is_full || sent.panicked => {}
             }
         }
-        while out.join_next().await.is_some() {}
+        while let Some(ended) = out.join_next().await {
+            self.note_end(ended);
+        }
     }
 
+    /// Takes legs that are due, and sends each in a task of its own.
+    async fn send_due(&self, room: usize, out: &mut JoinSet<()>) -> Sent {
+        let mut sent = Sent { taken: 0, pause: DISPATCH_EVERY, panicked: false };
+        match self.rounds.survive(self.desk.send_due(room, out)).await {
+            Ok(Ok(taken)) => {
+                sent.taken = taken;
+                // With no room left, the next round begins when an answer is here.
+                let answer = Duration::from_millis(self.desk.panel.settings().timeout_ms);
+                self.rounds.ended_well(answer);
+            }
+            Ok(Err(error)) => tell(self.rounds.name(), &error),
+            Err(Panicked { restart_in }) => {
+                sent.panicked = true;
+                sent.pause = restart_in;
+            }
+        }
+        sent
+    }
+
+    /// A leg whose sending panicked is `leased` or `sending`, and its lease or its timeout runs out.
+    fn note_end(&self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended {
+            self.pulse.count_panic();
+            let provider = &self.desk.panel.settings().id;
+            tracing::error!(%provider, %error, "sending an order panicked; it is looked for in time");
+        }
+    }
+
+    fn concurrent_max(&self) -> usize {
+        self.desk.panel.settings().concurrent_max as usize
+    }
+}
+
+/// What a round of sending came to.
+struct Sent {
+    taken: usize,
+    /// Before the next round, where no news comes first.
+    pause: Duration,
+    panicked: bool,
+}
+
+impl Desk {
     async fn send_due(self: &Arc<Self>, room: usize, out: &mut JoinSet<()>) -> Result<usize, StoreError> {
         let Some(epoch) = self.epoch() else { return Ok(0) };
         let legs = self.delivery.lease(&self.panel, epoch, room).await?;

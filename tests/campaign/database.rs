@@ -58,7 +58,7 @@ impl Database {
     /// Starts the server in the folder. Commits reach the disc here: what was acknowledged must survive the axe.
     pub async fn open(folder: &Path) -> anyhow::Result<Self> {
         let postgres_bin = std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into);
-        let embedded = Embedded::open(folder, Manners { fsync: true, postgres_bin }).await?;
+        let embedded = Embedded::open(folder, Manners::durable(postgres_bin)).await?;
         Ok(Self { embedded, cluster: folder.canonicalize()?.join("postgres") })
     }
 

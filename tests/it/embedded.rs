@@ -194,6 +194,35 @@ async fn keep_a_server_until_killed() {
     embedded.stop().await;
 }
 
+/// Where a thousand attempts were enough to give it up, a disc that was full for a night was the end.
+#[tokio::test]
+async fn a_server_that_cannot_be_brought_back_is_tried_for_ever() {
+    let folder = passable_folder();
+    let first = open(folder.path()).await;
+    let real = fs::read_link(format!("/proc/{}/exe", postmaster(folder.path()))).unwrap();
+    first.stop().await;
+    let named = passable_folder();
+    let binaries = named.path().join("bin");
+    let put_there = || std::os::unix::fs::symlink(real.parent().unwrap(), &binaries).unwrap();
+    put_there();
+    let restart_wait_max = Duration::from_micros(100);
+    let manners = Manners { postgres_bin: Some(binaries.clone()), restart_wait_max, ..manners() };
+    let embedded = Embedded::open(folder.path(), manners).await.unwrap();
+    commit_a_row(&embedded).await;
+
+    fs::remove_file(&binaries).unwrap();
+    kill(postmaster(folder.path()), Signal::SIGKILL).unwrap();
+    let mut condition = embedded.condition();
+    let many = |now: &Condition| matches!(now, Condition::Restarting { attempts: 1_100.. });
+    let tried = condition.wait_for(many);
+    assert!(tokio::time::timeout(PATIENCE, tried).await.expect("tried again and again").is_ok());
+
+    put_there();
+    is_back(&mut condition).await;
+    assert_eq!(committed_row(&embedded).await, 7);
+    embedded.stop().await;
+}
+
 #[tokio::test]
 async fn a_killed_gateway_leaves_no_server_and_loses_nothing() {
     let folder = passable_folder();

@@ -26,9 +26,15 @@ const INCORRECT: &str = r#"{"error":"Incorrect request"}"#;
 const TOO_LARGE: &str = r#"{"error":"Request too large"}"#;
 
 fn health(ready: bool) -> HealthProbe {
-    let config_hash = "abc".to_owned();
-    let health =
-        Health { live: true, ready, config_hash, database: "running".to_owned(), workers_lag_s: Some(3), sells: true };
+    let health = Health {
+        live: true,
+        ready,
+        config_hash: "abc".to_owned(),
+        database: "running".to_owned(),
+        workers_lag_s: Some(3),
+        sells: true,
+        ..Health::default()
+    };
     Arc::new(move || health.clone())
 }
 
@@ -122,7 +128,11 @@ async fn paths_are_the_api_the_health_and_nothing_else() {
         ("/api/v2?key=1&action=balance", 200, NOBODY),
         ("/", 404, r#"{"error":"Not found"}"#),
         ("/api/v2/x", 404, r#"{"error":"Not found"}"#),
-        ("/healthz", 200, r#"{"live":true,"ready":true,"config_hash":"abc","database":"running","workers_lag_s":3}"#),
+        (
+            "/healthz",
+            200,
+            r#"{"live":true,"ready":true,"config_hash":"abc","database":"running","workers_lag_s":3,"workers_late":[],"worker_panics":0,"log_lines_lost":0}"#,
+        ),
     ] {
         let answer = ask(&door, get(path)).await;
         assert_eq!((answer.status, answer.body.as_str()), (status, body), "{path}");

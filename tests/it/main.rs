@@ -81,6 +81,7 @@ mod silence;
 mod simulator;
 mod spoken;
 mod table;
+mod telling;
 mod tongues;
 mod treasury;
 mod types;

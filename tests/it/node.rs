@@ -52,8 +52,13 @@ impl Ground {
 
     /// A node's command on a database that is reached by this address.
     pub fn serve(&self, database_url: &str) -> Command {
+        self.serve_at(database_url, "127.0.0.1:0")
+    }
+
+    /// The same for a node that listens there.
+    pub fn serve_at(&self, database_url: &str, listen: &str) -> Command {
         let mut command = command(database_url);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--roles", "api,workers", "--config"]).arg(&self.file);
+        command.args(["serve", "--listen", listen, "--roles", "api,workers", "--config"]).arg(&self.file);
         command.env("PANEL_KEY", PANEL_KEY);
         command
     }
@@ -135,7 +140,31 @@ impl Node {
         Ok(Self { child, url, _reading: stop.drop_guard() })
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Starts it with a log that goes wherever this leads, and waits until it is ready.
+    pub async fn start_telling(command: &mut Command, log: impl Into<Stdio>) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if let Some(url) = line.strip_prefix("ready ") {
+                    return url.to_owned();
+                }
+            }
+            panic!("a node ended without being ready");
+        };
+        let url = tokio::time::timeout(PATIENCE, ready).await.expect("ready in time");
+        Self { child, url, _reading: CancellationToken::new().drop_guard() }
+    }
+
+    /// Tells it to end; the code that it ends with.
+    pub async fn end(mut self) -> Option<i32> {
+        self.signal(Signal::SIGTERM);
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait());
+        ended.await.expect("it ends").unwrap().code()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id().expect("it runs")).unwrap();
         kill(Pid::from_raw(pid), signal).unwrap();
     }

@@ -104,7 +104,7 @@ impl TestServer {
 
 /// How tests run a private server; the place of its binaries is the environment's word, as for the gateway.
 pub fn manners() -> Manners {
-    Manners { fsync: true, postgres_bin: std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into) }
+    Manners::durable(std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into))
 }
 
 /// A temporary folder that the server's user may pass when the tests are run by root.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use panelgate::app::{Gateway, Roles};
 
 use crate::keys::let_in;
+use crate::node::until;
 use crate::world::World;
 
 /// How long anything that must happen may take, on a busy machine.
@@ -83,6 +84,60 @@ async fn a_database_that_was_away_is_worked_on_again() {
     }
     world.buy("1", "10").await;
     has(&world, 2).await;
+    gateway.close().await;
+    world.audit().await;
+}
+
+/// The alerts of late workers that are told now.
+async fn late_workers(world: &World) -> Vec<String> {
+    let raised = "select object from alert \
+        where kind = 'worker_late' and raised_at is not null and over_at is null";
+    sqlx::query_scalar(raised).fetch_all(&world.pool().await).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_is_told_counted_and_begins_anew() {
+    let world = World::open().await;
+    let gateway = gateway(&world).await;
+    let pulse = gateway.pulse();
+    // Who sends, who follows, and who watches the whole process: each in turn breaks and is mended.
+    for worker in ["dispatcher a", "tracker a", "heartbeat", "reader a"] {
+        let before = pulse.panics();
+        pulse.break_worker(worker, true);
+        until(worker, async || pulse.panics() > before).await;
+        pulse.break_worker(worker, false);
+        until(worker, async || pulse.late().is_empty() && pulse.lag_s() == Some(0)).await;
+    }
+    world.buy("1", "10").await;
+    has(&world, 1).await;
+    gateway.close().await;
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_again_and_again_needs_a_person_until_it_goes_on() {
+    let world = World::open().await;
+    let gateway = gateway(&world).await;
+    let pulse = gateway.pulse();
+    pulse.break_worker("dispatcher a", true);
+    world.buy("1", "10").await;
+    until("a person is told", async || {
+        world.turn(1);
+        !late_workers(&world).await.is_empty()
+    })
+    .await;
+    let told = late_workers(&world).await;
+    assert!(told.len() == 1 && told[0].starts_with("dispatcher a on "), "{told:?}");
+    assert_eq!(pulse.late(), ["dispatcher a"]);
+    assert!(pulse.panics() >= 3 && world.panel().orders().is_empty());
+
+    pulse.break_worker("dispatcher a", false);
+    has(&world, 1).await;
+    until("it is over", async || {
+        world.turn(1);
+        late_workers(&world).await.is_empty()
+    })
+    .await;
     gateway.close().await;
     world.audit().await;
 }

@@ -362,8 +362,8 @@ pub fn healthy() -> panelgate::downstream::HealthProbe {
         ready: true,
         config_hash: "abc".to_owned(),
         database: "up".to_owned(),
-        workers_lag_s: None,
         sells: true,
+        ..Health::default()
     };
     Arc::new(move || health.clone())
 }

@@ -13,6 +13,9 @@ const UNSOLD_PATIENCE: Duration = Duration::from_mins(2);
 /// How long a balance may be unreadable: one reading may fail, two in a row are news.
 const BALANCE_PATIENCE: Duration = Duration::from_mins(10);
 
+/// How long a worker may be late: after a database that was away, all are for a moment.
+const WORKER_PATIENCE: Duration = Duration::from_secs(5);
+
 /// All that is to be said of a kind.
 pub(super) struct Row {
     pub(super) kind: Kind,
@@ -26,7 +29,7 @@ pub(super) struct Row {
 }
 
 /// Every kind, in the order of [`Kind`].
-pub(super) const ROWS: [Row; 37] = [
+pub(super) const ROWS: [Row; 38] = [
     Row {
         kind: Kind::OrdersInDoubt,
         word: "orders_in_doubt",
@@ -341,5 +344,13 @@ pub(super) const ROWS: [Row; 37] = [
         words: "panel {object} works again on orders that were over, and whose customers may have their money \
              back: `panelgate treasury drift {object}` shows them; cancel there what is not wanted, and take \
              note with `panelgate treasury acknowledge`",
+    },
+    Row {
+        kind: Kind::WorkerLate,
+        word: "worker_late",
+        weight: Weight::Error,
+        patience: WORKER_PATIENCE,
+        words: "worker {object} does not do its rounds, and what it does rests: that node's log tells why, \
+             and `/healthz` there since when; restart the node, and report a panic",
     },
 ];

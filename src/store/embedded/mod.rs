@@ -13,6 +13,7 @@ mod supervise;
 mod user;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
 use tokio::sync::{oneshot, watch};
@@ -28,6 +29,9 @@ const NAME: &str = "panelgate";
 /// SQLSTATEs of `create database` when another process created it between our look and our attempt.
 const ALREADY_CREATED: [&str; 2] = ["42P04", "23505"];
 
+/// The longest wait before a server that ended by itself is started again.
+const RESTART_WAIT_MAX: Duration = Duration::from_secs(10);
+
 /// How the private server is to be run.
 #[derive(Debug, Clone)]
 pub struct Manners {
@@ -35,6 +39,15 @@ pub struct Manners {
     pub fsync: bool,
     /// The folder of the server binaries, when the operator names one (`PANELGATE_POSTGRES_BIN`, read by the caller).
     pub postgres_bin: Option<PathBuf>,
+    /// The longest wait between two attempts to bring a server back that ended by itself.
+    pub restart_wait_max: Duration,
+}
+
+impl Manners {
+    /// How a gateway runs it: durable, and for ever brought back, since a person empties a full disc.
+    pub fn durable(postgres_bin: Option<PathBuf>) -> Self {
+        Self { fsync: true, postgres_bin, restart_wait_max: RESTART_WAIT_MAX }
+    }
 }
 
 /// How the private server is doing, for `/healthz`.
@@ -47,7 +60,7 @@ pub enum Condition {
         /// How often it was tried in vain since.
         attempts: u32,
     },
-    /// It was stopped, or could not be brought back.
+    /// It was stopped.
     Stopped,
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!            lock free                      dies                    tried again
 //!   open ───────────────▶ starting ─▶ kept ─────▶ fallen ──────────────▶ kept
-//!     │ held, and it serves                         ▲  └── too often: stopped
+//!     │ held, and it serves                         ▲  └── in vain: told, and tried again for ever
 //!     └───────────────▶ joined ─────────────────────┘
 //!                                lock free: its keeper is gone
 //! ```
@@ -13,6 +13,7 @@
 
 use std::{
     fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread,
@@ -39,11 +40,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The first wait between two attempts to bring the server back; doubled each time.
 const RESTART_WAIT_MIN: Duration = Duration::from_millis(100);
 
-/// The longest such wait: a full disc is emptied by a person.
-const RESTART_WAIT_MAX: Duration = Duration::from_secs(10);
-
-/// Attempts in a row before the server is given up: more than two hours of them.
-const RESTARTS_MAX: u32 = 1000;
+/// Doublings after which the longest wait is reached for certain.
+const RESTART_DOUBLINGS_MAX: u32 = 16;
 
 /// What the door holds of a supervisor.
 pub(super) struct Supervisor {
@@ -118,14 +116,44 @@ fn keep(
             return;
         }
     };
+    let mut panics_in_a_row = 0;
     loop {
-        life = match life {
+        let live_on = || match life {
             Life::Joined { looks_in_vain } => keeper.watch_joined(stop, looks_in_vain, condition),
             Life::Kept { lock, server } => watch_kept(stop, lock, server, condition),
             Life::Fallen { lock, attempts } => keeper.bring_back(stop, lock, attempts, condition),
-            Life::Over => return,
+            Life::Over => Life::Over,
+        };
+        life = match survive(live_on) {
+            Some(Life::Over) => return,
+            Some(life) => {
+                panics_in_a_row = 0;
+                life
+            }
+            None => {
+                panics_in_a_row += 1;
+                if stop.within(restart_wait(panics_in_a_row, keeper.manners.restart_wait_max)) {
+                    return;
+                }
+                // The lock is free again: a server that is left there is ended, and started anew.
+                Life::Joined { looks_in_vain: 0 }
+            }
         };
     }
+}
+
+/// What a step came to; `None` where it panicked.
+fn survive(step: impl FnOnce() -> Life) -> Option<Life> {
+    let ended = catch_unwind(AssertUnwindSafe(step));
+    if ended.is_err() {
+        tracing::error!("the supervisor of the database server panicked and begins anew");
+    }
+    ended.ok()
+}
+
+fn restart_wait(attempts: u32, wait_max: Duration) -> Duration {
+    let doublings = attempts.min(RESTART_DOUBLINGS_MAX);
+    RESTART_WAIT_MIN.saturating_mul(1 << doublings).min(wait_max)
 }
 
 fn watch_kept(stop: &Stop, lock: File, mut server: Server, condition: &watch::Sender<Condition>) -> Life {
@@ -210,10 +238,22 @@ impl Keeper {
                 tracing::error!(attempts, error, "the database server cannot be brought back yet");
             }
         }
-        let attempts = attempts + 1;
+        let attempts = attempts.saturating_add(1);
         condition.send_replace(Condition::Restarting { attempts });
-        // 2^16 times the first wait is far past the longest one already.
-        let wait = RESTART_WAIT_MIN.saturating_mul(1 << attempts.min(16)).min(RESTART_WAIT_MAX);
-        if attempts == RESTARTS_MAX || stop.within(wait) { Life::Over } else { Life::Fallen { lock, attempts } }
+        let wait = restart_wait(attempts, self.manners.restart_wait_max);
+        if stop.within(wait) { Life::Over } else { Life::Fallen { lock, attempts } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_survived_and_waits_grow_to_their_longest() {
+        assert!(survive(|| panic!("on purpose")).is_none());
+        assert!(matches!(survive(|| Life::Over), Some(Life::Over)));
+        let waits = [1, 2, 3, u32::MAX].map(|attempts| restart_wait(attempts, Duration::from_secs(10)));
+        assert_eq!(waits.map(|wait| wait.as_millis()), [200, 400, 800, 10_000]);
     }
 }
