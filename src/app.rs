@@ -290,8 +290,9 @@ impl Gateway {
             house.reload.lead(workers.deliver(&means).await);
             // What changed between the two.
             house.reload.retire().await?;
-            workers.watch(&means);
         }
+        // Whatever the role: where the process that delivers is gone, another one tells.
+        workers.watch(&means);
         house.reload.follow_workers(workers.pulse());
         reload_with(&workers, &house.reload);
         let health = health(&house, workers.pulse(), embedded);

@@ -32,6 +32,9 @@ const SUBJECTS_MAX: usize = 100_000;
 /// Crowds: each has the limit of one subject.
 const CROWDS: u8 = 64;
 
+/// How far ahead of the clock a window may lie: nodes' clocks differ a little, and none by minutes.
+const MINUTES_AHEAD_MAX: i64 = 1;
+
 /// Who is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
@@ -190,8 +193,10 @@ enum Step {
 
 impl Tally {
     fn step(&mut self, bound: Bound) -> Step {
-        // A clock that is set back finds the later minute here and goes on in it.
-        if self.minute < bound.minute {
+        // A clock that is set back by a moment finds the later minute here and goes on in it; a minute that lies far
+        // ahead was a wrong clock's, and counts for nothing.
+        let is_void = self.minute > bound.minute + MINUTES_AHEAD_MAX;
+        if self.minute < bound.minute || is_void {
             *self = Self { minute: bound.minute, ..Self::default() };
         }
         if self.used < self.ceiling(bound) {
@@ -291,7 +296,8 @@ mod tests {
             }
             assert_eq!(tally.step(bound(minute, 1)), Step::Over);
         }
-        assert_eq!(tally.step(bound(7, 1)), Step::Over, "a clock that is set back opens nothing");
+        assert_eq!(tally.step(bound(7, 1)), Step::Over, "a clock that is set back by a moment opens nothing");
+        assert_eq!(tally.step(bound(6, 1)), Step::Taken, "and one that was wrong locks nobody out");
     }
 
     #[test]

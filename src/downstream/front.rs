@@ -4,8 +4,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{EXPECT, TRANSFER_ENCODING};
-use http::{Request, Response, StatusCode};
+use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::Full;
 use tower::util::BoxCloneSyncService;
@@ -70,6 +71,18 @@ impl Front {
     }
 }
 
+/// Whether two readers may take different things for the request, of which one may be a proxy: which host is meant, or
+/// where the body ends.
+fn is_ambiguous(head: &Parts) -> bool {
+    let both_lengths = head.extensions.get::<BothLengths>().is_some_and(BothLengths::seen);
+    let encodings = head.headers.get_all(TRANSFER_ENCODING).iter().count();
+    let hosts = head.headers.get_all(HOST).iter().count();
+
+    // HTTP/1.0 knows no `Host`.
+    let lacks_host = head.version == Version::HTTP_11 && hosts == 0;
+    (both_lengths && encodings > 0) || encodings > 1 || hosts > 1 || lacks_host
+}
+
 /// The request with all of its body, or what to answer instead.
 async fn whole<B>(
     request: Request<B>,
@@ -80,8 +93,7 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let (head, body) = request.into_parts();
-    let both = head.extensions.get::<BothLengths>().is_some_and(BothLengths::seen);
-    if both && head.headers.contains_key(TRANSFER_ENCODING) {
+    if is_ambiguous(&head) {
         return Err(reply::unreadable(dialect, StatusCode::BAD_REQUEST));
     }
     match body::read(body, head.headers.contains_key(EXPECT), limits).await {

@@ -88,10 +88,12 @@ pub async fn account_asked(store: &Store, leg: LegId) -> Result<Option<String>, 
     Ok(account.fetch_optional(&store.workers).await?.flatten())
 }
 
-/// The ids of orders of ours that a panel's account was the last to accept before a moment.
+/// The ids of orders of ours that a panel's account was the last to accept before a moment, of legs that are older than a
+/// doubt's: a clock that is set back dates what came later before it, and the numbers of legs know no clock.
 pub async fn ids_before(
     store: &Store,
     (provider, account): (&ProviderId, &str),
+    doubt: LegId,
     at: Instant,
 ) -> Result<Vec<PanelOrder>, StoreError> {
     let ids = sqlx::query_scalar!(
@@ -99,6 +101,7 @@ pub async fn ids_before(
         select w.panel_order
         from watch w
         where w.provider = $1 and w.accepted_at <= $2
+            and w.leg_id < $5
             and exists (select from exchange e where e.leg_id = w.leg_id and e.provider = $1 and e.account = $4)
         order by w.accepted_at desc
         limit $3
@@ -106,15 +109,17 @@ pub async fn ids_before(
         provider.0,
         at,
         NEIGHBOURS_MAX,
-        account
+        account,
+        doubt.0
     );
     Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
 }
 
-/// The same of orders that were sent after a moment, those accepted first.
+/// The same of orders that were sent after a moment, of younger legs, those accepted first.
 pub async fn ids_after(
     store: &Store,
     (provider, account): (&ProviderId, &str),
+    doubt: LegId,
     at: Instant,
 ) -> Result<Vec<PanelOrder>, StoreError> {
     let ids = sqlx::query_scalar!(
@@ -122,7 +127,7 @@ pub async fn ids_after(
         select w.panel_order
         from watch w
         join leg l on l.id = w.leg_id
-        where w.provider = $1 and w.accepted_at > $2
+        where w.provider = $1 and w.accepted_at > $2 and w.leg_id > $5
             -- By its first asking: what was asked for again may have been placed then already.
             and exists (
                 select
@@ -135,7 +140,8 @@ pub async fn ids_after(
         provider.0,
         at,
         NEIGHBOURS_MAX,
-        account
+        account,
+        doubt.0
     );
     Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
 }

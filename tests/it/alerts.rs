@@ -10,6 +10,8 @@ use panelgate::domain::money::Money;
 use panelgate::store::{alerts, conditions};
 use tracing::instrument::WithSubscriber;
 
+use rstest::rstest;
+
 use crate::books::{read, run};
 use crate::receiver::{Manner, Receiver, SECRET, away, webhook};
 use crate::world::{Plan, World, all_of};
@@ -403,13 +405,16 @@ async fn an_audit_that_cannot_be_done_is_told_too() {
     assert_eq!(receiver.taken(), ["raised audit_overdue ", "over audit_overdue "]);
 }
 
-/// In real time: nothing is done by hand but what is needed.
+/// In real time: nothing is done by hand but what is needed. A process that delivers nothing tells that nobody does.
+#[rstest]
+#[case::all(true)]
+#[case::no_worker(false)]
 #[tokio::test]
-async fn a_gateway_proves_looks_and_tells_by_itself() {
+async fn a_gateway_proves_looks_and_tells_by_itself(#[case] workers: bool) {
     let world = World::open().await;
     run(&world.database, "update wallet set balance = balance + 1").await.unwrap();
     let receiver = Receiver::start(Manner::Takes).await;
-    let roles = Roles { api: None, console: None, workers: true, drain: PATIENCE };
+    let roles = Roles { api: None, console: None, workers, drain: PATIENCE };
     let gateway = Gateway::open(world.restarted().await.telling(Some(receiver.webhook())), roles, None).await.unwrap();
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let mut until = async |told: &[&str]| {

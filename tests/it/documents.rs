@@ -182,8 +182,10 @@ async fn seed_001_the_same_request_id_is_the_original_order() {
     assert_eq!(id.len(), 26);
     assert!(id.bytes().all(|letter| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&letter)), "{id}");
     assert_eq!(world.ask_as(&key, &add).await, first);
-    assert_eq!(world.balance().await, r#"{"balance":"999.91","currency":"USD"}"#, "bought once");
     let [action, service, link, quantity, _] = add;
+    let padded = [action, service, link, quantity, ("request_id", " 4f1e ")];
+    assert_eq!(world.ask_as(&key, &padded).await, first, "as kept in a column of fixed width");
+    assert_eq!(world.balance().await, r#"{"balance":"999.91","currency":"USD"}"#, "bought once");
     insta::assert_snapshot!(shown(&world, &key, &[action, service, link, quantity]).await, @r#"400 {"error":"Missing required parameter: request_id"}"#);
 }
 

@@ -69,6 +69,57 @@ async fn a_panel_that_knows_not_even_our_neighbours_proves_nothing() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_dates_nobody_before_a_doubt() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world_with(KNOWN).await;
+    // The doubt's is 502, which the panel has and never told.
+    let ids = std::sync::atomic::AtomicU32::new(501);
+    panel.say(move |form| {
+        let next = ids.fetch_add(u32::from(form.get("action")? == "add"), std::sync::atomic::Ordering::SeqCst);
+        let id = if next == 501 { 501 } else { next + 1 };
+        (form["action"] == "add").then(|| (200, format!("{{\"order\":{id}}}")))
+    });
+    world.buy("1", "100").await;
+    world.work().await;
+    world.turn(11);
+    never_arrived(&world, 0).await;
+
+    world.turn(-60);
+    for _ in 0..3 {
+        world.buy("1", "100").await;
+        world.work().await;
+    }
+    world.turn(150);
+    world.buy("1", "100").await;
+    world.work().await;
+    world.pass(1, 40).await;
+    let placed = "select string_agg(coalesce(panel_order, state), ' ' order by id) from leg";
+    assert_eq!(read(&world.database, placed).await, "501 502 503 504 505 506", "{}", looks(&world).await);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn an_order_on_the_link_that_can_be_no_other_is_the_one_that_was_asked_for() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world_with(KNOWN).await;
+    let active = r#"{"error":"You have active order with this link. Please wait until order being completed."}"#;
+    panel.change(|script| script.add = Some(active.to_owned()));
+    world.buy_for("1", "100", "https://example.org/alone").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s in_doubt");
+
+    // Of another order of ours on the link it says nothing new.
+    panel.change(|script| script.add = None);
+    world.buy_for("1", "100", "https://example.org/two").await;
+    world.work().await;
+    panel.change(|script| script.add = Some(active.to_owned()));
+    world.buy_for("1", "100", "https://example.org/two").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s in_doubt, s accepted, s parked");
+    world.audit().await;
+}
+
+#[tokio::test]
 async fn what_a_panel_may_have_kept_of_a_refusal_is_no_doubts() {
     let panel = Scripted::saying(RUNNING).await;
     let world = panel.world_with(KNOWN).await;

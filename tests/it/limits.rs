@@ -52,6 +52,22 @@ async fn answered(doors: &[&Door], key: &str, times: usize) -> usize {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_an_hour_ahead_locks_nobody_out() {
+    let world = limited("[limits]\nper_key_per_minute = 20").await;
+    let right = world.house.clock.now();
+    world.turn(3_600);
+    let last = async || ask(&world, &world.key).await.starts_with("429");
+    while !last().await {}
+    world.turn(-3_600);
+    assert_eq!(world.house.clock.now(), right);
+    assert!(ask(&world, &world.key).await.starts_with("200"));
+    // A moment back opens nothing.
+    while !last().await {}
+    world.turn(-60);
+    assert!(last().await);
+}
+
+#[tokio::test]
 async fn every_answer_tells_where_the_caller_stands() {
     let world = World::open().await;
     let mut lines = vec![ask(&world, &world.key).await, ask(&world, &world.key).await];

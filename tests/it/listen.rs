@@ -215,6 +215,24 @@ async fn a_chunked_body_is_read_and_both_lengths_are_refused_and_end_the_connect
 }
 
 #[tokio::test]
+async fn a_request_that_a_proxy_may_read_otherwise_is_refused() {
+    let door = open(Limits::default()).await;
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    for (head, status) in [
+        ("HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n".to_owned(), 200),
+        ("HTTP/1.0\r\nContent-Length: 5\r\n".to_owned(), 200),
+        ("HTTP/1.1\r\nContent-Length: 5\r\n".to_owned(), 400),
+        ("HTTP/1.1\r\nHost: x\r\nHost: y\r\nContent-Length: 5\r\n".to_owned(), 400),
+        (format!("HTTP/1.1\r\nHost: x\r\n{chunked}{chunked}"), 400),
+        (format!("HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n{chunked}"), 400),
+    ] {
+        let body = if head.contains("Transfer") { "5\r\nkey=a\r\n0\r\n\r\n" } else { "key=a" };
+        let answer = ask(&door, format!("POST /api/v2 {head}\r\n{body}")).await;
+        assert_eq!(answer.status, status, "{head}");
+    }
+}
+
+#[tokio::test]
 async fn silence_ends_a_connection_in_headers_and_is_answered_in_bodies() {
     let door = open(Limits { header_read: SOON, body_read: SOON, ..Limits::default() }).await;
     for silent in ["", "POST /api/v2 HTTP/1.1\r\nHost:"] {

@@ -25,6 +25,7 @@ mod catalogue;
 mod clocks;
 mod commands;
 mod config;
+mod day;
 mod decided;
 mod delivery;
 mod differences;

@@ -19,7 +19,7 @@ use crate::world::{ANY_MOVE, Plan, World};
 /// Between two readings, in seconds.
 const READING_EVERY: i64 = 300;
 
-fn money(text: &str) -> Money {
+pub fn money(text: &str) -> Money {
     Money::parse(text).unwrap()
 }
 
@@ -33,7 +33,7 @@ async fn read_at(house: &House, panel: &Panel) -> Vec<Drift> {
 }
 
 /// The same at every panel, a second after what was done last and a second before what is done next.
-async fn look(world: &World) -> Vec<Drift> {
+pub async fn look(world: &World) -> Vec<Drift> {
     world.turn(1);
     let mut found = Vec::new();
     for panel in &world.house.panels {
@@ -241,10 +241,14 @@ async fn findings_are_shown_and_acknowledged_by_command() {
 }
 
 /// Chance that tells the same story each time.
-struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
-    fn below(&mut self, n: u64) -> u64 {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
     }
@@ -317,7 +321,7 @@ async fn trade(world: &World, times: u32, seed: u64) -> usize {
 }
 
 /// Whatever is in doubt is decided as the panel has it.
-async fn resolve_truly(world: &World, orders: &[(i32, String)]) {
+pub async fn resolve_truly(world: &World, orders: &[(i32, String)]) {
     let doubts = "select string_agg(order_id || ' ' || provider, ',') from leg where state = 'in_doubt'";
     for doubt in read(&world.database, doubts).await.split(',').filter(|doubt| !doubt.is_empty()) {
         let (order, provider) = doubt.split_once(' ').unwrap();

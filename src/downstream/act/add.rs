@@ -31,7 +31,7 @@ fn wish(form: &Form, headers: &HeaderMap) -> Result<Wish, Refusal> {
 
 fn request_id(form: &Form, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let unreadable = || Refusal::Unreadable("request_id");
-    let mut said = form.scalar("request_id")?;
+    let mut said = form.scalar("request_id")?.map(|id| id.trim().to_owned());
     for value in headers.get_all(IDEMPOTENCY_KEY) {
         let value = std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())?;
         match &said {
