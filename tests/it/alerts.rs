@@ -407,10 +407,8 @@ async fn an_audit_that_cannot_be_done_is_told_too() {
 
 /// In real time: nothing is done by hand but what is needed. A process that delivers nothing tells that nobody does.
 #[rstest]
-#[case::all(true)]
-#[case::no_worker(false)]
 #[tokio::test]
-async fn a_gateway_proves_looks_and_tells_by_itself(#[case] workers: bool) {
+async fn a_gateway_proves_looks_and_tells_by_itself(#[values(true, false)] workers: bool) {
     let world = World::open().await;
     run(&world.database, "update wallet set balance = balance + 1").await.unwrap();
     let receiver = Receiver::start(Manner::Takes).await;
@@ -498,8 +496,5 @@ async fn each_kind_that_is_looked_for_at_the_files_panels_is_left_alone_by_a_nod
     found.extend(conditions::price_jumps(&mut tx, &[watched]).await.unwrap());
     let by_all = conditions::conditions(&mut tx, &[], now).await.unwrap();
     found.retain(|one| by_all.iter().all(|other| other.kind != one.kind));
-    assert!(found.len() >= 8, "{found:?}");
-    for condition in found {
-        assert!(condition.kind.is_by_the_file(), "{:?}", condition.kind);
-    }
+    assert!(found.len() >= 8 && found.iter().all(|condition| condition.kind.is_by_the_file()), "{found:?}");
 }
