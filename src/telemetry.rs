@@ -1,6 +1,6 @@
 //! Telling: one line per event on stderr, as text or JSON; keys, links and bodies never in clear.
 //!
-//! Telling never breaks doing. What runs for long writes through the [`outlet`], whatever becomes of
+//! Telling never breaks doing. What runs for long writes through the `outlet`, whatever becomes of
 //! stderr; a command that ends by itself writes straight, and its reader may take its time.
 
 mod outlet;

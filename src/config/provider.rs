@@ -327,8 +327,8 @@ fn currency(section: &mut Section<'_>, currencies: Currencies<'_>) -> Option<(St
     let Some(rate) = currencies.rates.get(found.value) else {
         let named = shown(found.value);
         let what = format!(
-            "is {named}, the gateway's is \"{gateways}\", and [exchange] does not say what it is worth; write for example \
-             {named} = {{ rate = \"0.0000787\", dated = \"2026-11-01\" }} there"
+            "is {named}, the gateway's is \"{gateways}\", and [exchange] does not say what it is worth; write \
+             {named} = {{ rate = \"…\", dated = \"2026-11-01\" }} there, with what one of it costs"
         );
         section.complain("currency", found.at, &what);
         return None;
