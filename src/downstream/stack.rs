@@ -97,6 +97,7 @@ pub fn failed(dialect: Dialect, error: &BoxError) -> Answer {
 mod tests {
     use std::time::Duration;
 
+    use http::header::HOST;
     use tokio::sync::Semaphore;
     use tower::ServiceExt;
 
@@ -117,7 +118,7 @@ mod tests {
     }
 
     fn asked(path: &str) -> Request<Full<Bytes>> {
-        Request::post(path).body(Full::default()).unwrap()
+        Request::post(path).header(HOST, "x").body(Full::default()).unwrap()
     }
 
     async fn shown(answer: Answer) -> (u16, Option<String>, String) {
