@@ -9,6 +9,7 @@ use crate::domain::float::{Cause, Drift, Move, Reading};
 use crate::domain::id::OrderId;
 use crate::domain::money::{Money, MoneyError, Percent};
 use crate::store::treasury::NO_ORDER;
+use crate::treasury::Span;
 use crate::treasury::expected::{Expected, last_place, perhaps_between, surely_between};
 use crate::treasury::judge::Gap;
 
@@ -39,20 +40,9 @@ pub(super) struct Known<'k> {
     pub(super) as_dear: &'k [OrderId],
 }
 
-/// Between which readings a difference arose, and the last look, at which a habit of the panel goes on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Span<'r> {
-    /// The reading before it.
-    pub(super) after: &'r Reading,
-    /// The reading at which it was seen.
-    pub(super) by: &'r Reading,
-    /// The newest reading.
-    pub(super) newest: &'r Reading,
-}
-
 /// What explains a difference between two readings.
 pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Drift, MoneyError> {
-    let Span { after, by, newest } = span;
+    let Span { after, by, .. } = span;
     let amount = gap.missing.size();
     if gap.missing.is_negative() {
         return Ok(more_is_there(amount, known.as_dear));
@@ -66,11 +56,7 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
         return Ok(drift(Cause::Unexplained, amount, None, all, words));
     }
 
-    let points = match proportion(gap, (after, by), newest, moves, &placed)? {
-        _ if !gap.is_exact() => None,
-        Some(points) => Some(points),
-        None => proportion(gap, (after, by), newest, moves, &repriced(moves, after, by)?)?,
-    };
+    let points = if gap.is_exact() { proportion_of(gap, span, moves, &placed)? } else { None };
     let in_proportion = |points| format!("{} % of each of {} orders", shown(points), all.len());
 
     // By what one to three orders explain together: what is the likeliest comes first.
@@ -228,6 +214,20 @@ fn sums<'m>(moves: impl Iterator<Item = &'m Move>) -> Result<BTreeMap<OrderId, M
         *sum = sum.plus(moved.least)?;
     }
     Ok(sums)
+}
+
+/// The proportion of what was placed, or else of what the panel told that its price was.
+fn proportion_of(
+    gap: &Gap,
+    span: Span<'_>,
+    moves: &[Move],
+    placed: &BTreeMap<OrderId, Money>,
+) -> Result<Option<u64>, MoneyError> {
+    let Span { after, by, newest } = span;
+    match proportion(gap, (after, by), newest, moves, placed)? {
+        Some(points) => Ok(Some(points)),
+        None => proportion(gap, (after, by), newest, moves, &repriced(moves, after, by)?),
+    }
 }
 
 /// The hundredths of a percent that, taken from every order, make the gap, where there are several orders, a whole

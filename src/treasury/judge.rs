@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use crate::domain::float::{Move, Reading};
 use crate::domain::money::{Money, MoneyError};
+use crate::treasury::Span;
 use crate::treasury::expected::{Expected, Side, is_clear, last_place};
 
 /// How long readings are measured against one that is settled, while none after it settles: what is always uncertain
@@ -20,6 +21,10 @@ const FIT_PARTS: u64 = 4;
 /// How long a difference waits to be known sharply, where what is not known may be more than itself: what an open order
 /// gave back is known once it is heard of again.
 const SHARPENS_WITHIN: TimeDelta = TimeDelta::hours(6);
+
+/// How old the last settled reading may become while a difference waits. Of a panel that is read often only the newest
+/// readings are measured, and all of them are young: without this a difference there would wait for ever.
+const WAITS_WITHIN: TimeDelta = TimeDelta::hours(12);
 
 /// What follows from a panel's readings.
 #[derive(Debug)]
@@ -87,8 +92,10 @@ impl Gap {
     }
 
     /// Whether more than itself is not known yet, and may soon be.
-    fn may_sharpen(&self, by: &Reading, newest: &Reading) -> bool {
-        !self.is_exact() && self.missing.size() < self.blur && newest.at - by.at < SHARPENS_WITHIN
+    fn may_sharpen(&self, span: Span<'_>) -> bool {
+        let Span { after, by, newest } = span;
+        let may_wait = newest.at - by.at < SHARPENS_WITHIN && newest.at - after.at < WAITS_WITHIN;
+        may_wait && !self.is_exact() && self.missing.size() < self.blur
     }
 }
 
@@ -113,7 +120,7 @@ pub(super) fn judge<'r>(
         let expected = Expected::at(by, base, moves, place)?;
         let is_clear = is_clear(by, moves, expected.tolerance)?;
         if let Some(gap) = ruler.gap_since(base)? {
-            if gap.may_sharpen(by, newest) {
+            if gap.may_sharpen(Span { after: base, by, newest }) {
                 continue;
             }
             steps.push(ruler.whole_difference(anchor, Since { base, gap })?);
@@ -188,4 +195,49 @@ fn gap(expected: &Expected, side: Side, by: &Reading) -> Result<Gap, MoneyError>
         Side::Above => expected.high.minus(by.amount)?,
     };
     Ok(Gap { missing, blur: expected.high.minus(expected.low)?, tolerance: expected.tolerance })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::id::OrderId;
+
+    fn reading(id: i64, second: i64, amount: &str) -> Reading {
+        let at = DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap();
+        let amount = Money::parse(amount).unwrap();
+        Reading { id, asked_at: at, at, epoch: 1, amount, text: amount.to_string() }
+    }
+
+    /// How many differences are told of a balance that lacks 1 since the base, while an open order may have given back 5.
+    /// The first reading after the base is so many seconds younger; then it is read every five minutes for an hour.
+    fn told_after(second: i64) -> usize {
+        let base = reading(1, 0, "100");
+        let begun = base.at + TimeDelta::seconds(1);
+        let (least, most) = (Money::parse("-5").unwrap(), Money::ZERO);
+        let open = Move {
+            order: OrderId(1),
+            least,
+            most,
+            slack: Money::ZERO,
+            earliest: begun,
+            latest: None,
+            epoch: Some(1),
+            said: true,
+            gives_back: false,
+        };
+        let later = (0..12).map(|n| reading(2 + n, second + 300 * n, "99"));
+        let readings: Vec<_> = std::iter::once(base).chain(later).collect();
+        let judged = judge(&readings[0], &readings, &[open]).unwrap();
+        judged.steps.iter().filter(|step| matches!(step, Step::Differs { .. })).count()
+    }
+
+    #[test]
+    fn a_difference_that_is_not_sharp_waits_and_not_for_ever() {
+        assert_eq!(told_after(300), 0);
+        assert_eq!(told_after(6 * 3_600), 0);
+        // All that is measured of a panel that is read often may be younger than the wait.
+        assert_eq!(told_after(12 * 3_600), 1);
+    }
 }

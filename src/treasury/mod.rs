@@ -9,7 +9,8 @@
 //! it did not happen, and some may not have happened at all. So what is expected is an interval, and only what lies
 //! outside of it is a difference. Knowledge grows: an order that was heard to be open after a reading was not given
 //! back before it. So earlier readings are measured again by what is known now, and one settles when everything is known
-//! to have moved before it or after it. A difference is told when it stands at two readings in a row.
+//! to have moved before it or after it. A difference is told when it stands at two readings in a row;
+//! one that is smaller than what is not known waits some hours for what open orders will tell.
 //!
 //! What is outside by no more than the roundings can make is none. Each move brings the slack of its own roundings
 //! (`float_moves`), and each of the two readings one unit of the last decimal that the panel showed lately: some round
@@ -22,12 +23,12 @@ mod judge;
 use chrono::TimeDelta;
 
 use crate::domain::clock::SharedClock;
-use crate::domain::float::Drift;
+use crate::domain::float::{Drift, Reading};
 use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::money::MoneyError;
 use crate::domain::provider::ProviderSettings;
 use crate::store::{Store, StoreError, Tx, drifts, float_moves, treasury};
-use crate::treasury::explain::{Candidate, Known, Span};
+use crate::treasury::explain::{Candidate, Known};
 use crate::treasury::judge::{Gap, Step};
 
 /// How long readings and moves are kept.
@@ -38,6 +39,20 @@ const ANCHOR_AGE_MAX: TimeDelta = TimeDelta::days(6);
 const READINGS_MAX: i64 = 4_000;
 /// How much the clocks of two processes may differ.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
+
+/// Orders that cost what came in where it is not known sharply: more than so many are none that anybody can name.
+const NAMED_MAX: usize = 5;
+
+/// Between which readings a difference arose, and the last look, at which a habit of the panel goes on.
+#[derive(Clone, Copy, Debug)]
+struct Span<'r> {
+    /// The reading before it.
+    after: &'r Reading,
+    /// The reading at which it was seen.
+    by: &'r Reading,
+    /// The newest reading.
+    newest: &'r Reading,
+}
 
 /// Who compares.
 #[derive(Clone, Debug)]
@@ -125,9 +140,6 @@ impl Treasury {
         float_moves::forget(&self.store, before).await
     }
 }
-
-/// Orders that cost what came in where it is not known sharply: more than so many are none that anybody can name.
-const NAMED_MAX: usize = 5;
 
 /// Orders whose cost came in, by exactly so much or else by what it may be.
 async fn as_dear(tx: &mut Tx, provider: &ProviderId, gap: &Gap) -> Result<Vec<OrderId>, StoreError> {
