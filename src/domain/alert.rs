@@ -82,7 +82,7 @@ pub enum Kind {
     Overcharged,
     /// A panel names another currency than its block does.
     CurrencyDiffers,
-    /// A panel holds more of ours than our orders explain, by exactly what one of them cost.
+    /// A panel holds more of ours than our orders explain, by what one of them cost.
     PaidBack,
     /// A panel does not tell its balance.
     BalanceUnread,

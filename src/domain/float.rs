@@ -60,7 +60,7 @@ impl Move {
 pub enum Cause {
     /// More is there than can be: somebody paid in.
     TopUp,
-    /// More is there, by exactly what an order cost: the panel may have taken it back.
+    /// More is there, by what an order cost: the panel may have taken it back.
     PaidBack,
     /// The panel takes so many percent more than it tells.
     Proportion,

@@ -180,11 +180,9 @@ impl Delivery {
         let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
         let before = neighbours::ids_before(&self.store, asked, sought.leg, sought.sent_at - CLOCKS_DIFFER).await?;
         // Sent so late that whatever came of the doubt was placed before it, however slow the panel was.
-        let late =
-            neighbours::ids_after(&self.store, asked, sought.leg, sought.last_sent_at.max(sought.doubted_at) + visible)
-                .await?;
-        let soon =
-            neighbours::ids_after(&self.store, asked, sought.leg, sought.last_sent_at.max(sought.doubted_at)).await?;
+        let sent_by = sought.last_sent_at.max(sought.doubted_at);
+        let late = neighbours::ids_after(&self.store, asked, sought.leg, sent_by + visible).await?;
+        let soon = neighbours::ids_after(&self.store, asked, sought.leg, sent_by).await?;
         let before = numbers(&before).and_then(|ids| ids.into_iter().max());
         let after = if late.is_empty() { numbers(&soon) } else { numbers(&late) };
         let after = after.and_then(|ids| ids.into_iter().min());

@@ -324,7 +324,7 @@ pub(super) const ROWS: [Row; 38] = [
         word: "paid_back",
         weight: Weight::Warning,
         patience: Duration::ZERO,
-        words: "panel {object} holds more of our money than before, by exactly what an order cost: \
+        words: "panel {object} holds more of our money than before, by what an order cost: \
              `panelgate treasury drift {object}` shows which it may have taken back; look there, give \
              the customer back what is due, and take note with `panelgate treasury acknowledge`",
     },
