@@ -1,4 +1,4 @@
-//! `provider prove`: one small order asked for twice under one name, at the house's cost.
+//! `provider prove`: one small order asked for again under its name, at the house's cost.
 
 use std::io::{IsTerminal, Write as _};
 
@@ -131,17 +131,17 @@ fn is_meant(settings: &ProviderSettings, wish: &Wish) -> anyhow::Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return Err(WrongUse::because(
-            "it buys at the panel, perhaps three times, and nobody is there to ask: say --yes",
+            "it buys at the panel, perhaps four times, and nobody is there to ask: say --yes",
         ));
     }
     let (id, cost) = (&settings.id, wish.cost);
     let mut out = std::io::stderr();
     write!(
         out,
-        "This buys {} of service {} at {id} twice, for {cost} each, and a third time where the panel does not\nknow its request_id again: {} at most. Go on? [y/N] ",
+        "This buys {} of service {} at {id} twice, for {cost} each, and up to twice more where the panel does not\nknow its request_id again: {} at most. Go on? [y/N] ",
         wish.units,
         wish.service,
-        three_times(cost)
+        four_times(cost)
     )?;
     out.flush()?;
     let mut answer = String::new();
@@ -149,9 +149,9 @@ fn is_meant(settings: &ProviderSettings, wish: &Wish) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-fn three_times(cost: Money) -> String {
-    let all = cost.plus(cost).and_then(|both| both.plus(cost));
-    all.map_or_else(|_| "three times that".to_owned(), |all| all.to_string())
+fn four_times(cost: Money) -> String {
+    let all = cost.plus(cost).and_then(|both| both.plus(both));
+    all.map_or_else(|_| "four times that".to_owned(), |all| all.to_string())
 }
 
 fn told(session: &Session, id: &ProviderId, wish: &Wish, proof: &Proof) -> String {
@@ -162,6 +162,11 @@ fn told(session: &Session, id: &ProviderId, wish: &Wish, proof: &Proof) -> Strin
         Outcome::Honoured => format!(
             "proven: {id} answered twice with order {first}, and another request_id with another; doubts there are asked again \
              from now on. Two were bought, for {cost} each, booked as cost without an order"
+        ),
+        Outcome::NotHonoured if proof.second.is_some() && proof.second == proof.first => format!(
+            "not honoured by {id}: {words}. {} were bought in all, for {cost} each, booked as cost without an order. Doubts \
+             there are never asked again",
+            proof.bought
         ),
         Outcome::NotHonoured if proof.second.is_some() => format!(
             "not honoured: {id} made two orders of one request_id, {first} and {second}; {} were bought in all, for {cost} \

@@ -90,6 +90,8 @@ pub enum Kind {
     Reopened,
     /// A worker of a node does not do its rounds; the object is the worker and the node.
     WorkerLate,
+    /// The database's clock was set; no object.
+    ClockSet,
 }
 
 /// How loudly the log is told.
@@ -215,6 +217,7 @@ mod tests {
                     | Kind::AuditOverdue
                     | Kind::AlertsUntold
                     | Kind::LookOverdue
+                    | Kind::ClockSet
             );
             assert_eq!(words.contains("somewhere"), !whole_house, "{words}");
         }

@@ -17,7 +17,7 @@ use crate::orders::{Delivery, settle, track};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{LockedLeg, Turn};
 use crate::store::panel_orders::Witness;
-use crate::store::{StoreError, Tx, legs, orders};
+use crate::store::{StoreError, Tx, legs, orders, parked};
 
 /// The longest wait before something that never left is tried again.
 const UNSENT_WAIT_S_MAX: i64 = 60;
@@ -76,7 +76,12 @@ impl Delivery {
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "what came of a first asking tells nothing of the later ones");
             return Ok(());
         }
-        let said = Evidence { verdict: believed(&leg, &said.verdict), ..said.clone() };
+        let mut said = Evidence { verdict: believed(&leg, &said.verdict), ..said.clone() };
+        let mut why = "the answer does not tell whether it was placed";
+        if speaks_of_this_order(&mut tx, settings, &leg, &said.verdict).await? {
+            said.verdict = Verdict::InDoubt;
+            why = "the panel has an order on this link, and no other one of ours is there";
+        }
         legs::record(&mut tx, leg.id, attempt, &said, now).await?;
         match &said.verdict {
             Verdict::Accepted(id) => self.accepted(&mut tx, settings, &leg, id, now).await?,
@@ -88,7 +93,7 @@ impl Delivery {
             }
             Verdict::Refused(class) => self.refused(&mut tx, settings, &leg, *class, now).await?,
             Verdict::NeverSent => self.never_sent(&mut tx, &leg, now).await?,
-            Verdict::InDoubt => in_doubt(&mut tx, &leg, "the answer does not tell whether it was placed", now).await?,
+            Verdict::InDoubt => in_doubt(&mut tx, &leg, why, now).await?,
         }
         match unknown_words {
             Some(text) => mind_unknown_words(&mut tx, settings, &leg, &text, now).await?,
@@ -279,6 +284,22 @@ fn believed(leg: &LockedLeg, verdict: &Verdict) -> Verdict {
         }
         Verdict::Refused(_) | Verdict::Accepted(_) | Verdict::NeverSent | Verdict::InDoubt => verdict.clone(),
     }
+}
+
+/// Whether the order that a panel says it has on the link can be this one alone: in an account of ours alone, where no
+/// other of ours is on the link. A proxy that asked twice gets such an answer of its own first asking. Only where ids grow:
+/// there the doubt ends by itself.
+async fn speaks_of_this_order(
+    tx: &mut Tx,
+    settings: &ProviderSettings,
+    leg: &LockedLeg,
+    verdict: &Verdict,
+) -> Result<bool, StoreError> {
+    let is_about_the_link = *verdict == Verdict::Refused(RefusalClass::Active);
+    if !is_about_the_link || !settings.doubts.account_is_ours_alone || !settings.doubts.ids_grow {
+        return Ok(false);
+    }
+    Ok(!parked::another_is_on_its_link(tx, leg.id).await?)
 }
 
 fn never_sent_reason(from: &Route, to: Option<&Route>) -> String {

@@ -20,6 +20,7 @@ use crate::domain::settlement::Report;
 use crate::ledger;
 use crate::orders::again::Repeat;
 use crate::orders::{Delivery, apart, settle, statuses, track};
+use crate::store::clock_watch::{self, Watched};
 use crate::store::gates::{self, Patience};
 use crate::store::legs::{LockedLeg, Turn};
 use crate::store::neighbours::{self, Place};
@@ -29,6 +30,8 @@ use crate::upstream::{Panel, Row};
 
 /// How much the clocks of two nodes may differ: what was accepted so shortly before is no neighbour.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
+/// How soon a moment that has come was seen by whoever watches the clock.
+const SEEN_WITHIN: TimeDelta = TimeDelta::seconds(5);
 /// Doubts looked into in one round.
 const DOUBTS_MAX: i64 = 20;
 /// The widest gap between two of our orders at a panel that is searched.
@@ -106,7 +109,12 @@ impl Delivery {
             Patience::Endless => Ok(false),
             Patience::From(moment) => {
                 let since = moment.map_or(sought.doubted_at, |moment| moment.max(sought.doubted_at));
-                Ok(self.clock.now() - since >= TimeDelta::hours(i64::from(hours)))
+                let watched = clock_watch::watched_for(&self.store, since, TimeDelta::hours(i64::from(hours))).await?;
+                if !watched.is_over() {
+                    // The clock ran ahead of what was seen of it: the moment comes later than it was due.
+                    doubts::look_again(&self.store, sought.leg, watched.over + SEEN_WITHIN, self.clock.now()).await?;
+                }
+                Ok(watched.is_over())
             }
         }
     }
@@ -179,10 +187,12 @@ impl Delivery {
         let asked = (&settings.id, account.as_str());
         let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
         let before = neighbours::ids_before(&self.store, asked, sought.leg, sought.sent_at - CLOCKS_DIFFER).await?;
-        // Sent so late that whatever came of the doubt was placed before it, however slow the panel was.
+        // Sent so late that whatever came of the doubt was placed before it, however slow the panel was: by time that
+        // somebody watched, for a clock that was set ahead makes nothing visible.
         let sent_by = sought.last_sent_at.max(sought.doubted_at);
-        let late = neighbours::ids_after(&self.store, asked, sought.leg, sent_by + visible).await?;
-        let soon = neighbours::ids_after(&self.store, asked, sought.leg, sent_by).await?;
+        let Watched { over, until } = clock_watch::watched_for(&self.store, sent_by, visible).await?;
+        let late = neighbours::ids_after(&self.store, asked, sought.leg, (over, until)).await?;
+        let soon = neighbours::ids_after(&self.store, asked, sought.leg, (sent_by, Instant::MAX_UTC)).await?;
         let before = numbers(&before).and_then(|ids| ids.into_iter().max());
         let after = if late.is_empty() { numbers(&soon) } else { numbers(&late) };
         let after = after.and_then(|ids| ids.into_iter().min());
@@ -205,7 +215,9 @@ impl Delivery {
         let account = panel.account();
         let around = RIVALS_WITHIN + TimeDelta::seconds(i64::from(panel.settings().doubts.visible_after_s));
         let asked = (&panel.settings().id, account.as_str());
-        let Some(others) = neighbours::others(&self.store, asked, sought, around).await? else { return Ok(true) };
+        let watched = clock_watch::watched_for(&self.store, sought.last_sent_at.max(sought.doubted_at), around).await?;
+        let span = (sought.sent_at - around, watched.over);
+        let Some(others) = neighbours::others(&self.store, asked, sought, span).await? else { return Ok(true) };
         for other in others {
             if !other.fits(report) {
                 continue;

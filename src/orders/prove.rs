@@ -1,8 +1,9 @@
 //! Proving, at the house's cost, that a panel answers a `request_id` twice with one order.
 //!
-//! One small order of our own is asked for under a name, the same under another one, and the first again. Two orders must come
-//! of it: a panel that tells orders apart by what they are, and not by their names, would answer all three with one, and
-//! would buy the second of two alike. The intent is committed first, as for any sending, and
+//! One small order of our own is asked for under a name, the same under another one twice at the same moment, and the first
+//! again. Two orders must come of it: a panel that tells orders apart by what they are, and not by their names, would answer
+//! everything with one, and would buy the second of two alike; a panel that looks for a name before it writes it down takes
+//! both of two that come together, as it would while it stalls. The intent is committed first, as for any sending, and
 //! what may have been bought is written down with it: a process that dies in between leaves all of them in doubt there.
 //! Nothing is tried again by itself.
 
@@ -72,10 +73,10 @@ pub async fn prove(store: &Store, clock: &SharedClock, panel: &Panel, wish: &Wis
         Verdict::Accepted(_) => {
             let other = LeasedLeg { public: PublicId(Uuid::now_v7()), ..leg.clone() };
             let slot = panel.slot().await;
-            let beside = panel.add(slot, &other, leave_by()).await;
+            let [beside, twin] = panel.add_at_once(slot, &other, leave_by()).await;
             let slot = panel.slot().await;
             let (again, retold) = panel.add_again(slot, &leg, leave_by()).await;
-            judged(Heard { first, beside, again, retold })
+            judged(Heard { first, beside, twin, again, retold })
         }
         Verdict::Refused(_) | Verdict::NeverSent => nothing_bought(&first),
         Verdict::InDoubt => lost(&first),
@@ -123,11 +124,13 @@ fn lost(first: &Evidence) -> Proof {
     Proof { outcome: Outcome::Lost, first: None, second: None, bought: 0, in_doubt: 1, words }
 }
 
-/// What came of the three askings.
+/// What came of the four askings.
 struct Heard {
     first: Evidence,
     /// The same order under another name.
     beside: Evidence,
+    /// That one again, at the same moment.
+    twin: Evidence,
     again: Evidence,
     retold: Retold,
 }
@@ -138,18 +141,21 @@ fn judged(heard: Heard) -> Proof {
         Verdict::Accepted(id) => Some(id.clone()),
         Verdict::Refused(_) | Verdict::NeverSent | Verdict::InDoubt => None,
     };
-    let Heard { first, beside, again, retold } = heard;
-    let (first, other, second) = (id(&first), id(&beside), id(&again));
-    let mut bought: Vec<_> = [&first, &other, &second].into_iter().flatten().collect();
+    let Heard { first, beside, twin, again, retold } = heard;
+    let (first, other, at_once, second) = (id(&first), id(&beside), id(&twin), id(&again));
+    let mut bought: Vec<_> = [&first, &other, &at_once, &second].into_iter().flatten().collect();
     bought.sort_unstable_by_key(|id| &id.0);
     bought.dedup();
     let bought = u8::try_from(bought.len()).unwrap_or(u8::MAX);
 
     let tells_another = retold == Retold::OfAnother;
     let is_whole_refusal = again.unlisted.is_some();
+    let are_two = other.is_some() && at_once.is_some() && other != at_once;
+    let is_one = other.is_some() && other == at_once;
     let outcome = match &again.verdict {
+        _ if are_two => Outcome::NotHonoured,
         Verdict::Accepted(_) if first != second => Outcome::NotHonoured,
-        Verdict::Accepted(_) if other.is_some() && other != first => Outcome::Honoured,
+        Verdict::Accepted(_) if is_one && other != first => Outcome::Honoured,
         Verdict::Refused(_) => Outcome::NotHonoured,
         // Whole words of an error are an answer; what may have been bought besides is not known.
         Verdict::InDoubt if tells_another || is_whole_refusal => Outcome::NotHonoured,
@@ -158,14 +164,22 @@ fn judged(heard: Heard) -> Proof {
     };
 
     let unknown = |said: &Evidence| u8::from(said.verdict == Verdict::InDoubt);
-    let in_doubt = unknown(&beside) + if tells_another { 0 } else { unknown(&again) };
+    let in_doubt = unknown(&beside) + unknown(&twin) + if tells_another { 0 } else { unknown(&again) };
     let words = match outcome {
+        Outcome::NotHonoured if are_two => {
+            "two that came at the same moment under one request_id became two orders: it looks for a name before it writes \
+             it down"
+                .to_owned()
+        }
         Outcome::Lost if second.is_some() && other == first => {
             "the same order under another request_id was answered with the first: it tells orders apart by what they are, \
              for a while at least"
                 .to_owned()
         }
-        Outcome::Lost if second.is_some() => format!("the same order under another request_id: {}", beside.words),
+        Outcome::Lost if second.is_some() && other.is_none() => {
+            format!("the same order under another request_id: {}", beside.words)
+        }
+        Outcome::Lost if second.is_some() => format!("the same request_id twice at one moment: {}", twin.words),
         Outcome::Lost | Outcome::Refused | Outcome::NotHonoured | Outcome::Honoured => again.words,
     };
     Proof { outcome, first, second, bought, in_doubt, words }

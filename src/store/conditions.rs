@@ -8,12 +8,14 @@ use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
 use crate::store::alerts::kind;
-use crate::store::{StoreError, Tx, moves, nodes, refusals, shrunk, statuses, waiting};
+use crate::store::{StoreError, Tx, clock_watch, moves, nodes, refusals, shrunk, statuses, waiting};
 
 /// How long words that nobody listed are news after a panel wrote them last.
 const WORDS_ARE_NEWS_FOR: TimeDelta = TimeDelta::hours(24);
 /// How long it is told that a panel took what was found not placed: nobody can say that it was seen to.
 const LATE_FOR: TimeDelta = TimeDelta::days(3);
+/// How long it is told that the database's clock was set.
+const CLOCK_IS_NEWS_FOR: TimeDelta = TimeDelta::days(1);
 /// Audits in a row that may come to nothing before somebody is told; the fourth is under way when the third has failed.
 const AUDITS_UNFINISHED_MAX: i32 = 3;
 /// Orders that an alert's words name.
@@ -117,6 +119,10 @@ async fn beside(tx: &mut Tx, providers: &[String], now: Instant) -> Result<Vec<C
     let mut conditions = taken_late(tx, now).await?;
     conditions.extend(of_treasury(tx, providers).await?);
     conditions.extend(of_answers(tx, providers, now).await?);
+    if let Some((count, by)) = clock_watch::set_since(tx, now - CLOCK_IS_NEWS_FOR).await? {
+        let more = format!("; the last time by {} s", by.num_seconds());
+        conditions.push(Condition { kind: Kind::ClockSet, object: String::new(), count, more });
+    }
     for (word, object, count) in nodes::troubles(tx, now).await? {
         conditions.push(condition(&word, object, count)?);
     }

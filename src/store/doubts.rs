@@ -185,6 +185,19 @@ pub async fn orphans(
     Ok(rows.fetch_all(&store.workers).await?.into_iter().map(|row| (LegId(row.id), row.attempt)).collect())
 }
 
+/// A doubt is looked into at a moment to come, if it would not be sooner.
+pub async fn look_again(store: &Store, leg: LegId, at: Instant, now: Instant) -> Result<(), StoreError> {
+    let put = sqlx::query!(
+        "update leg set check_at = least(check_at, $2::timestamptz) where id = $1 and state = 'in_doubt' and $2::timestamptz > $3",
+        leg.0,
+        at,
+        now
+    );
+    // Nothing moves where a person ended the doubt meanwhile.
+    put.execute(&store.workers).await?;
+    Ok(())
+}
+
 /// Takes doubts that are due to be looked into, longest waiting first; when each is looked into next is settled with it:
 /// also when the patience that an operator set is over.
 pub async fn take(

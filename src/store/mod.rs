@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod audit;
 pub mod cancels;
 pub mod catalogue;
+pub mod clock_watch;
 pub mod conditions;
 pub mod customers;
 pub mod differences;
@@ -58,6 +59,7 @@ use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
+use crate::domain::clock::{Clock as _, Instant};
 use crate::store::history::{History, Turned};
 use crate::store::pool::{Lost, Plan, Pool};
 pub use pool::Tx;
@@ -300,6 +302,12 @@ impl Store {
         }
         self.present.store(answered, Ordering::Relaxed);
         answered
+    }
+
+    /// The database's time, asked at this very moment.
+    pub async fn time(&self) -> Result<Instant, StoreError> {
+        self.clock.measure(&self.workers).await?;
+        Ok(self.clock.now())
     }
 
     async fn feel_pulse(&self) -> bool {

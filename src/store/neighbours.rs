@@ -1,7 +1,5 @@
 //! Neighbours: the ids of ours around a doubt at its panel, which ids are known, and what else may lie among them.
 
-use chrono::TimeDelta;
-
 use crate::domain::clock::Instant;
 use crate::domain::doubt::Sought;
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
@@ -13,13 +11,13 @@ use crate::store::{Store, StoreError, unsigned};
 const NEIGHBOURS_MAX: i64 = 50;
 
 /// Everything else that an account of a panel may have and nobody follows, to see that what is found can be one of them
-/// only: doubts, those that were given up, and what was sent within so long of it and refused, or found not placed: a panel
+/// only: doubts, those that were given up, and what was sent between two moments and refused, or found not placed: a panel
 /// may have kept what it refused. `None`: they are too many to be compared.
 pub async fn others(
     store: &Store,
     (provider, account): (&ProviderId, &str),
     than: &Sought,
-    within: TimeDelta,
+    (since, until): (Instant, Instant),
 ) -> Result<Option<Vec<Sought>>, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -62,8 +60,8 @@ pub async fn others(
         than.leg.0,
         DOUBTS_MAX + 1,
         account,
-        than.sent_at - within,
-        than.last_sent_at.max(than.doubted_at) + within
+        since,
+        until
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
         leg: LegId(row.id),
@@ -115,12 +113,12 @@ pub async fn ids_before(
     Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
 }
 
-/// The same of orders that were sent after a moment, of younger legs, those accepted first.
+/// The same of orders that were sent between two moments, of younger legs, those accepted first.
 pub async fn ids_after(
     store: &Store,
     (provider, account): (&ProviderId, &str),
     doubt: LegId,
-    at: Instant,
+    (at, until): (Instant, Instant),
 ) -> Result<Vec<PanelOrder>, StoreError> {
     let ids = sqlx::query_scalar!(
         r#"
@@ -132,7 +130,8 @@ pub async fn ids_after(
             and exists (
                 select
                 from exchange e
-                where e.leg_id = l.id and e.attempt = l.attempt and e.sent_at > $2 and e.provider = $1 and e.account = $4
+                where e.leg_id = l.id and e.attempt = l.attempt and e.sent_at > $2 and e.sent_at <= $6 and e.provider = $1
+                    and e.account = $4
             )
         order by w.accepted_at
         limit $3
@@ -141,7 +140,8 @@ pub async fn ids_after(
         at,
         NEIGHBOURS_MAX,
         account,
-        doubt.0
+        doubt.0,
+        until
     );
     Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
 }

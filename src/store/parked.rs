@@ -3,7 +3,7 @@
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, ProviderId};
 use crate::domain::money::Money;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// The parked legs of a panel that may be tried again, soonest first, with their expected costs. Those that wait for
 /// another order on their link wait on while an order of ours at this panel has it, unless they waited since `long_ago`.
@@ -46,6 +46,32 @@ pub async fn due(
     );
     let rows = rows.fetch_all(&store.workers).await?.into_iter();
     Ok(rows.map(|row| (LegId(row.id), Money::from_decimal(row.cost))).collect())
+}
+
+/// Whether another leg of ours was placed at the same panel on the same link, or may have been, and is open there or ended
+/// lately.
+pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId) -> Result<bool, StoreError> {
+    let is_there = sqlx::query_scalar!(
+        r#"
+        select exists (
+            select
+            from leg this
+            join orders bought on bought.id = this.order_id
+            join leg other on other.provider = this.provider and other.id <> this.id
+            join orders o on o.id = other.order_id
+            where this.id = $1 and o.link = bought.link
+                and other.id in (
+                    select id from leg where provider = this.provider and state in ('sending', 'in_doubt')
+                    union all
+                    select leg_id from watch where provider = this.provider
+                    union all
+                    select id from leg where provider = this.provider and state = 'written_off'
+                )
+        ) as "is_there!"
+        "#,
+        leg.0
+    );
+    Ok(is_there.fetch_one(&mut **tx).await?)
 }
 
 /// Parked legs become ready again. How many did.

@@ -8,10 +8,11 @@ pub mod panel;
 pub mod pulse;
 pub mod roster;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::sync::Notify;
 
 use crate::alerts::Alerts;
@@ -19,10 +20,11 @@ use crate::catalog::Catalog;
 use crate::catalog::refresh;
 use crate::customers::Customers;
 use crate::customers::pace::Pace;
-use crate::domain::clock::SharedClock;
+use crate::domain::clock::{Instant, SharedClock, running_for};
 use crate::orders::Delivery;
+use crate::store::clock_watch::Step;
 use crate::store::history::Turned;
-use crate::store::{Store, StoreError, catalogue, versions};
+use crate::store::{Store, StoreError, catalogue, clock_watch, versions};
 use crate::treasury::Treasury;
 use crate::upstream::Roll;
 use crate::workers::driver::Driver;
@@ -31,6 +33,8 @@ use crate::workers::roster::Roster;
 
 /// How often the database is asked whether it is there; everybody at the door believes the answer.
 const HEARTBEAT_EVERY: Duration = Duration::from_millis(250);
+/// How often the database's clock is looked at, so that it is known how much of its time somebody watched.
+const CLOCK_EVERY: Duration = Duration::from_secs(2);
 /// How often catalogues read by other processes, requests to read them, and panels that stopped are looked for.
 const CATALOGUE_EVERY: Duration = Duration::from_secs(1);
 
@@ -107,6 +111,48 @@ impl DatabasePulse {
     }
 }
 
+/// Watches the database's clock, beside one that nobody sets.
+#[derive(Debug)]
+struct ClockWatch {
+    store: Store,
+    /// The last look of this process: what the clock said, and how long the machine had been running.
+    last: Mutex<Option<(Instant, Duration)>>,
+}
+
+impl ClockWatch {
+    async fn look(self: Arc<Self>) -> Result<(), StoreError> {
+        let (now, running) = (self.store.time().await?, running_for());
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace((now, running));
+        let passed = |(at, since): (Instant, Duration)| {
+            (now - at) - TimeDelta::from_std(running.saturating_sub(since)).unwrap_or(TimeDelta::MAX)
+        };
+        let was_set = last.is_some_and(|last| passed(last) > clock_watch::UNWATCHED_MIN);
+
+        match clock_watch::observe(&self.store, now, was_set).await? {
+            Step::None => {}
+            Step::Ahead(by) if was_set => {
+                tracing::error!(
+                    by_s = by.num_seconds(),
+                    "the database's clock was set ahead: what is waited for takes as much longer"
+                );
+            }
+            Step::Ahead(by) => {
+                tracing::info!(
+                    by_s = by.num_seconds(),
+                    "nobody was there for so long; it does not count for what proves anything by waiting"
+                );
+            }
+            Step::Back(by) => {
+                tracing::error!(
+                    by_s = by.num_seconds(),
+                    "the database's clock was set back: what is due is due as much earlier"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
 /// All workers of this process.
 #[derive(Debug)]
 pub struct Workers {
@@ -124,6 +170,8 @@ impl Workers {
             told: AtomicBool::new(false),
         });
         driver.every("heartbeat", HEARTBEAT_EVERY, move || pulse.clone().feel());
+        let watch = Arc::new(ClockWatch { store: means.store.clone(), last: Mutex::default() });
+        driver.every("clock", CLOCK_EVERY, move || watch.clone().look());
         let (catalog, clock) = (means.catalog.clone(), means.clock.clone());
         driver.every("catalogue", CATALOGUE_EVERY, move || {
             let (catalog, now) = (catalog.clone(), clock.now());

@@ -1,14 +1,19 @@
 //! Machines whose clocks are wrong: what guards money goes by the database's, and the wrong one is told of or refused.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
+use panelgate::domain::clock::Clock as _;
+use panelgate::store::clock_watch::{self, Step};
 use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::books::{read, run};
+use crate::books::{legs, read, run};
 use crate::node::{Ground, Node, until};
-use crate::world::World;
+use crate::scripted::Scripted;
+use crate::world::{World, work_once};
 
 const NOTHING_SOLD: &str = "[gateway]\ncurrency = \"USD\"\n[[provider]]\nid = \"p\"\n\
     url = \"http://127.0.0.1:9/api/v2\"\nkey_env = \"PANEL_KEY\"\ncurrency = \"USD\"\n";
@@ -64,4 +69,81 @@ async fn a_lease_that_no_clock_can_have_given_is_void() {
     assert_eq!(world.house.delivery.hold(&world.house.panels[0]).await.unwrap(), Some(8));
     run(&world.database, &given(5)).await.unwrap();
     assert_eq!(world.house.delivery.hold(&world.house.panels[0]).await.unwrap(), None, "one that may be is kept");
+}
+
+/// A panel of which a doubt may be found not placed a minute later.
+const KNOWN: &str = "ids_grow = true\naccount_is_ours_alone = true\nvisible_after_s = 60\n";
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_makes_no_doubt_visible() {
+    let panel = Scripted::saying(r#"{"status":"In progress","charge":"0.09","remains":"100"}"#).await;
+    let world = panel.world_with(KNOWN).await;
+    // The second's answer is lost, and its panel takes it in after the third.
+    let ids = Mutex::new(vec![Some(501), None, Some(502), Some(504)].into_iter());
+    panel.say(move |form| {
+        (form.get("action")? == "add").then(|| match ids.lock().unwrap().next().flatten() {
+            Some(id) => (200, format!("{{\"order\":{id}}}")),
+            None => (502, String::new()),
+        })
+    });
+    let watch = || clock_watch::observe(&world.house.store, world.clock.now(), true);
+    world.buy("1", "100").await;
+    world.work().await;
+    world.turn(11);
+    world.buy("1", "100").await;
+    world.work().await;
+
+    // An hour by the clock, in which nothing happened: what was bought then is no later than a second.
+    world.turn(3_601);
+    let step = watch().await.unwrap();
+    assert_eq!(step, Step::Ahead(TimeDelta::seconds(3_601)));
+    world.buy("1", "100").await;
+    for panel in &world.house.panels {
+        work_once(&world.house, panel).await;
+    }
+    world.turn(1);
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s accepted, s in_doubt, s accepted");
+    world.house.alerts.look().await.unwrap();
+    let told =
+        "select count(*)::text from alert where kind = 'clock_set' and raised_at is not null and over_at is null";
+    assert_eq!(read(&world.database, told).await, "1");
+
+    // A minute that somebody watched is one.
+    world.pass(4, 20).await;
+    world.buy("1", "100").await;
+    world.pass(2, 3 * 3_600).await;
+    let placed = "select string_agg(coalesce(panel_order, state), ' ' order by id) from leg";
+    assert_eq!(read(&world.database, placed).await, "501 503 502 504");
+    world.turn(86_500);
+    world.house.alerts.look().await.unwrap();
+    assert_eq!(read(&world.database, told).await, "0", "it is news for a day");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_takes_what_is_due_with_it() {
+    let panel = Scripted::saying(r#"{"status":"In progress","charge":"0.09","remains":"100"}"#).await;
+    let world = panel.world_with("").await;
+    let broke = Arc::new(AtomicBool::new(false));
+    let refusing = broke.clone();
+    panel.say(move |form| {
+        let refused = form.get("action")? == "add" && refusing.load(Ordering::SeqCst);
+        refused.then(|| (200, r#"{"error":"Not enough funds"}"#.to_owned()))
+    });
+    world.buy("1", "100").await;
+    world.work().await;
+    broke.store(true, Ordering::SeqCst);
+    world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s accepted, s parked");
+    let asked = panel.requests("status");
+
+    world.turn(-6 * 3_600);
+    broke.store(false, Ordering::SeqCst);
+    let step = clock_watch::observe(&world.house.store, world.clock.now(), false).await.unwrap();
+    assert_eq!(step, Step::Back(TimeDelta::hours(6)));
+    world.pass(4, 30).await;
+    assert_eq!(legs(&world.database).await, "s accepted, s accepted");
+    assert!(panel.requests("status") > asked, "its status is asked for");
+    world.audit().await;
 }

@@ -99,6 +99,27 @@ async fn a_clock_that_is_set_back_dates_nobody_before_a_doubt() {
 }
 
 #[tokio::test]
+async fn an_order_on_the_link_that_can_be_no_other_is_the_one_that_was_asked_for() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world_with(KNOWN).await;
+    let active = r#"{"error":"You have active order with this link. Please wait until order being completed."}"#;
+    panel.change(|script| script.add = Some(active.to_owned()));
+    world.buy_for("1", "100", "https://example.org/alone").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s in_doubt");
+
+    // Of another order of ours on the link it says nothing new.
+    panel.change(|script| script.add = None);
+    world.buy_for("1", "100", "https://example.org/two").await;
+    world.work().await;
+    panel.change(|script| script.add = Some(active.to_owned()));
+    world.buy_for("1", "100", "https://example.org/two").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s in_doubt, s accepted, s parked");
+    world.audit().await;
+}
+
+#[tokio::test]
 async fn what_a_panel_may_have_kept_of_a_refusal_is_no_doubts() {
     let panel = Scripted::saying(RUNNING).await;
     let world = panel.world_with(KNOWN).await;

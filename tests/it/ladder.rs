@@ -168,6 +168,7 @@ async fn doubts_are_looked_into_soon_then_rarely_and_always_again() {
     for minute in (1..=15).chain(hours) {
         world.turn((minute - last) * 60);
         last = minute;
+        world.watch_clock().await;
         let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
         if house.delivery.look_into_doubts(panel, epoch).await.unwrap() > 0 {
             minutes.push(minute);

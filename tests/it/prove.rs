@@ -83,7 +83,7 @@ async fn doubt(world: &World) {
 
 #[tokio::test]
 async fn a_doubt_is_asked_again_only_at_a_panel_that_was_proven() {
-    for (proven, stands, asked) in [(false, "a in_doubt", 1), (true, "a ended", 5)] {
+    for (proven, stands, asked) in [(false, "a in_doubt", 1), (true, "a ended", 6)] {
         let world = speaking(PanelDialect::Notpanel, Plan::default()).await;
         if proven {
             let mut words = PROVE.map(str::to_owned);
@@ -107,16 +107,18 @@ async fn a_doubt_is_asked_again_only_at_a_panel_that_was_proven() {
 }
 
 #[rstest]
-#[case::another_id(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_2"}"#)], "not_honoured", 3, 0, "0.27")]
-#[case::the_same_id(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_1"}"#)], "honoured", 2, 0, "0.18")]
-#[case::alike_is_the_same_there(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_1"}"#)], "lost", 1, 0, "0.09")]
-#[case::alike_is_refused_there(&[(200, r#"{"order":"ord_1"}"#), (400, r#"{"error":"You have active order with this link"}"#), (200, r#"{"order":"ord_1"}"#)], "lost", 1, 0, "0.09")]
-#[case::alike_is_lost(&[(200, r#"{"order":"ord_1"}"#), (502, ""), (200, r#"{"order":"ord_1"}"#)], "lost", 1, 1, "0.09")]
-#[case::a_listed_error(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (400, r#"{"error":"Insufficient balance"}"#)], "not_honoured", 2, 0, "0.18")]
-#[case::another_error(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (400, r#"{"error":"Duplicate"}"#)], "not_honoured", 2, 1, "0.18")]
-#[case::of_another(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (400, r#"{"error":"request_id was used for a different order"}"#)], "not_honoured", 2, 0, "0.18")]
-#[case::an_id_beside_an_error(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_1","error":"x"}"#)], "lost", 2, 1, "0.18")]
-#[case::the_second_is_lost(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (502, "")], "lost", 2, 1, "0.18")]
+#[case::another_id(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_2"}"#)], "not_honoured", 3, 0, "0.27")]
+#[case::the_same_id(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_1"}"#)], "honoured", 2, 0, "0.18")]
+#[case::alike_is_the_same_there(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_1"}"#)], "lost", 1, 0, "0.09")]
+#[case::alike_is_refused_there(&[(200, r#"{"order":"ord_1"}"#), (400, r#"{"error":"You have active order with this link"}"#), (400, r#"{"error":"You have active order with this link"}"#), (200, r#"{"order":"ord_1"}"#)], "lost", 1, 0, "0.09")]
+#[case::alike_is_lost(&[(200, r#"{"order":"ord_1"}"#), (502, ""), (502, ""), (200, r#"{"order":"ord_1"}"#)], "lost", 1, 2, "0.09")]
+#[case::a_listed_error(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_9"}"#), (400, r#"{"error":"Insufficient balance"}"#)], "not_honoured", 2, 0, "0.18")]
+#[case::another_error(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_9"}"#), (400, r#"{"error":"Duplicate"}"#)], "not_honoured", 2, 1, "0.18")]
+#[case::of_another(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_9"}"#), (400, r#"{"error":"request_id was used for a different order"}"#)], "not_honoured", 2, 0, "0.18")]
+#[case::an_id_beside_an_error(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_1","error":"x"}"#)], "lost", 2, 1, "0.18")]
+#[case::the_second_is_lost(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_9"}"#), (502, "")], "lost", 2, 1, "0.18")]
+#[case::two_at_once_are_two(&[(200, r#"{"order":"ord_1"}"#), (200, r#"{"order":"ord_8"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_1"}"#)], "not_honoured", 3, 0, "0.27")]
+#[case::one_of_two_is_refused(&[(200, r#"{"order":"ord_1"}"#), (409, r#"{"error":"In progress"}"#), (200, r#"{"order":"ord_9"}"#), (200, r#"{"order":"ord_1"}"#)], "lost", 2, 1, "0.18")]
 #[case::the_first_is_lost(&[(502, "")], "lost", 0, 1, "0")]
 #[case::the_first_is_refused(&[(400, r#"{"error":"Insufficient balance"}"#)], "refused", 0, 0, "0")]
 #[tokio::test]

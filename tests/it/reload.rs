@@ -20,7 +20,7 @@ use panelgate::reload::{self, Consent, Ground, Outcome, Seen};
 use panelgate::store::{Store, alerts, versions};
 use tempfile::TempDir;
 
-use crate::world::{Plan, World, one_over, work_once};
+use crate::world::{Plan, World, one_over, watch_clock, work_once};
 
 /// What every simulated panel accepts.
 const KEY: &str = "the-panels-key";
@@ -132,6 +132,7 @@ impl Node {
 
     /// Every worker's round, for every panel on the roll, until nothing is left to do at this moment.
     async fn work(&self) {
+        watch_clock(&self.house.store, self.house.clock.now()).await;
         for _ in 0..50 {
             let mut done = 0;
             for listed in self.house.roll.now().iter() {

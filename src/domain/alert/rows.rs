@@ -29,7 +29,7 @@ pub(super) struct Row {
 }
 
 /// Every kind, in the order of [`Kind`].
-pub(super) const ROWS: [Row; 38] = [
+pub(super) const ROWS: [Row; 39] = [
     Row {
         kind: Kind::OrdersInDoubt,
         word: "orders_in_doubt",
@@ -352,5 +352,14 @@ pub(super) const ROWS: [Row; 38] = [
         patience: WORKER_PATIENCE,
         words: "worker {object} does not do its rounds, and what it does rests: that node's log tells why, \
              and `/healthz` there since when; restart the node, and report a panic",
+    },
+    Row {
+        kind: Kind::ClockSet,
+        word: "clock_set",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "the database's clock was set within the last day: what was put off was pulled back with it, \
+             and what is waited for takes longer; let the machine's clock be kept by NTP, \
+             which moves it slowly",
     },
 ];

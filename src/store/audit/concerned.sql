@@ -7,6 +7,7 @@ from (
     select l.order_id
     from watch w
     join leg l on l.id = w.leg_id
+    where w.ended_at is null
     union
     select order_id from leg where state in ('ready', 'leased', 'parked')
     union

@@ -132,14 +132,21 @@ fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> Row {
         return Row::UnknownStatus { text: status_text };
     };
 
-    // Such a status may be the answer's own: nothing of an order stands beside it, and a word to a person does.
+    // Such a status may be the answer's own: nothing of an order stands beside it. A failure without a figure is the
+    // question's own at panels whose status API is broken, and a word to a person tells of either.
     let is_bare = fields.first(&NUMBER_NAMES, text).is_none();
-    let gives_all_back = status == PanelStatus::Canceled && is_bare;
     let is_lone = || fields.named().all(|(name, raw)| LONE_NAMES.contains(&name) || !holds_anything(raw, 0));
     let is_code = status_text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_an_end(status) && is_bare && has_message(fields) || gives_all_back && (is_code || !is_lone()) {
+    let may_be_the_answers = match status {
+        PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress => false,
+        PanelStatus::Failed => true,
+        PanelStatus::Canceled => is_code || !is_lone(),
+        PanelStatus::Completed | PanelStatus::Partial | PanelStatus::Expired => has_message(fields),
+    };
+    if is_bare && may_be_the_answers {
         return Row::UnknownStatus { text: storable(raw, TEXT_BYTES_MAX) };
     }
+
     let charge = fields.first(&["charge"], amount);
     Row::Said(Report {
         status,
@@ -151,17 +158,6 @@ fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> Row {
         remains: fields.first(&["remains"], whole),
         remains_text: fields.first(&["remains"], |raw| text_upto(raw, TEXT_BYTES_MAX)),
     })
-}
-
-fn is_an_end(status: PanelStatus) -> bool {
-    match status {
-        PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress => false,
-        PanelStatus::Completed
-        | PanelStatus::Partial
-        | PanelStatus::Canceled
-        | PanelStatus::Failed
-        | PanelStatus::Expired => true,
-    }
 }
 
 #[cfg(test)]
@@ -307,7 +303,14 @@ mod tests {
         );
         assert_eq!(complaint(r#"{"error":"Invalid API key"}"#), Complaint::Refused(RefusalClass::Key));
         assert_eq!(complaint(r#"{"status":"fail","message":"no"}"#), Complaint::Declined("no".into()));
-        assert_eq!(report(one(r#"{"status":"fail"}"#)).status, PanelStatus::Failed);
+    }
+
+    #[test]
+    fn a_failure_without_a_figure_may_be_the_questions_own() {
+        for text in [r#"{"status":"fail"}"#, r#"{"status":"fail","data":null}"#, r#"{"7":{"status":"Error"}}"#] {
+            assert!(matches!(one(text), Row::UnknownStatus { .. }), "{text}");
+        }
+        assert_eq!(report(one(r#"{"status":"fail","charge":"0.1"}"#)).status, PanelStatus::Failed);
     }
 
     #[test]

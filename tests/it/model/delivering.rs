@@ -280,6 +280,7 @@ pub async fn look_into(life: &mut Life, panel: usize) -> Lived {
     }
     let legs = life.reference.legs_at(panel).filter(|(_, leg)| leg.state == LegState::InDoubt);
     let doubtful: Vec<_> = legs.map(|(order, _)| order).collect();
+    life.world.watch_clock().await;
     life.world.house.delivery.look_into_doubts(&life.world.house.panels[panel], epoch).await?;
     let shown = life.shown().await?;
     for order in doubtful {

@@ -7,7 +7,7 @@ use panelgate::domain::order::OrderState;
 use panelgate::domain::provider::RefusalClass;
 
 use super::rules::{Bought, SERVICES};
-use super::steps::{CUSTOMERS, PANELS};
+use super::steps::{CUSTOMERS, OURS_ALONE, PANELS};
 
 /// The panel that takes back what its later word says was given too much; the other's losses are the house's.
 pub const CLAWS_BACK: usize = 1;
@@ -281,15 +281,15 @@ impl Reference {
     /// A text proves that nothing was placed.
     pub fn refused(&mut self, order: usize, class: RefusalClass) {
         use RefusalClass::{Action, Active, Key, Link, Money, Parameters, Quantity, RateLimit, Service};
-        let now = self.now;
+        let (now, leg) = (self.now, self.orders[order].last());
+        if class == Active && (leg.state == LegState::InDoubt || leg.panel == OURS_ALONE) {
+            return self.orders[order].doubt(now);
+        }
         if self.is_wanted_back(order) {
             return self.ends_unplaced(order);
         }
-        let leg = self.orders[order].last();
-        if leg.state == LegState::InDoubt && class == Active {
-            return;
-        }
-        let waited = leg.parked.is_some_and(|(of, since)| of == class && now - since >= 24 * HOUR);
+        let waited =
+            self.orders[order].last().parked.is_some_and(|(of, since)| of == class && now - since >= 24 * HOUR);
         let parks = match class {
             Link | Quantity | Parameters => return self.ends_unplaced(order),
             Active if !waited => true,

@@ -9,6 +9,8 @@ use proptest::sample::select;
 
 /// Customers of a history.
 pub const CUSTOMERS: usize = 2;
+/// The panel of which nobody else is a customer, and on whose links no other order is.
+pub const OURS_ALONE: usize = 0;
 /// Panels of a history.
 pub const PANELS: usize = 2;
 /// Seconds that a step may let pass: moments, every wait that the house knows and a little more, days.

@@ -1,0 +1,189 @@
+//! The database's clock under watch: what waits for a span waits for time that some process saw pass.
+//!
+//! Every process looks at the clock every few seconds. Where the clock says that much more passed between two looks,
+//! it was set ahead or nobody ran: nobody knows how long it truly was, so that span counts for nothing. Where it says
+//! less than before, it was set back: what is due is pulled back with it, or it would rest for as long as the step.
+
+use chrono::TimeDelta;
+
+use crate::domain::clock::Instant;
+use crate::store::{Store, StoreError, Tx};
+
+/// Looks that lie further apart leave a span that nobody watched.
+pub const UNWATCHED_MIN: TimeDelta = TimeDelta::seconds(30);
+/// A clock that is set back by less is none: nothing rests for it.
+const BACK_MIN: TimeDelta = TimeDelta::seconds(2);
+/// Steps of this long ago are forgotten: nothing that is still waited for began before.
+const STEPS_KEPT: TimeDelta = TimeDelta::days(400);
+
+/// What a look at the clock showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It went on.
+    None,
+    /// It stands so much further than anybody watched.
+    Ahead(TimeDelta),
+    /// It was set back by so much, and what was due is due so much earlier.
+    Back(TimeDelta),
+}
+
+/// Looks at the clock. `was_set`: this process knows, by a clock that nobody sets, that it was set ahead.
+pub async fn observe(store: &Store, now: Instant, was_set: bool) -> Result<Step, StoreError> {
+    let mut tx = store.begin().await?;
+    let last = sqlx::query_scalar!("select at from clock_watch for update").fetch_one(&mut *tx).await?;
+
+    let step = match last {
+        Some(last) if now < last - BACK_MIN => Step::Back(last - now),
+        Some(last) if now > last + UNWATCHED_MIN => Step::Ahead(now - last),
+        Some(_) | None => Step::None,
+    };
+    if let (Some(last), Step::Back(_) | Step::Ahead(_)) = (last, step) {
+        let was_set = was_set || matches!(step, Step::Back(_));
+        let noted = sqlx::query!(
+            r#"
+            with forgotten as (
+                delete from clock_step
+                where greatest(from_at, to_at) < $4
+            )
+            insert into clock_step (from_at, to_at, was_set)
+            values ($1, $2, $3)
+            "#,
+            last,
+            now,
+            was_set,
+            now - STEPS_KEPT
+        );
+        noted.execute(&mut *tx).await?;
+    }
+    if let Step::Back(by) = step {
+        pull_back(&mut tx, by, now).await?;
+    }
+
+    let seen = sqlx::query!("update clock_watch set at = $1", now).execute(&mut *tx).await?;
+    match seen.rows_affected() {
+        1 => Ok(tx.commit().await.map(|()| step)?),
+        _ => Err(StoreError::Unexpected("the clock's row is missing")),
+    }
+}
+
+/// What the clock that was set back put off into the future is due as much earlier. Legs and calls that are out are no
+/// younger than this moment.
+async fn pull_back(tx: &mut Tx, by: TimeDelta, now: Instant) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        update leg
+        set ready_at = case when ready_at > $2 then ready_at - $1::interval else ready_at end,
+            leased_until = case when leased_until > $2 then leased_until - $1::interval else leased_until end,
+            check_at = case when check_at > $2 then check_at - $1::interval else check_at end,
+            sending_at = least(sending_at, $2)
+        where state in ('ready', 'leased', 'parked', 'sending', 'in_doubt')
+            and (ready_at > $2 or leased_until > $2 or check_at > $2 or sending_at > $2)
+        "#,
+        by as TimeDelta,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+
+    sqlx::query!("update watch set next_at = next_at - $1::interval where next_at > $2", by as TimeDelta, now)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query!("update watch set ended_at = $1 where ended_at > $1", now).execute(&mut **tx).await?;
+
+    sqlx::query!(
+        r#"
+        update cancel_request
+        set next_at = case when next_at > $2 then next_at - $1::interval else next_at end,
+            sending_at = least(sending_at, $2)
+        where state in ('ready', 'sending') and (next_at > $2 or sending_at > $2)
+        "#,
+        by as TimeDelta,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        r#"
+        update refill
+        set next_at = case when next_at > $2 then next_at - $1::interval else next_at end,
+            sending_at = least(sending_at, $2)
+        where ended_at is null and (next_at > $2 or sending_at > $2)
+        "#,
+        by as TimeDelta,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+
+    sqlx::query!("update alert set next_at = next_at - $1::interval where next_at > $2", by as TimeDelta, now)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query!("update round set begun_at = begun_at - $1::interval where begun_at > $2", by as TimeDelta, now)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query!("update audit_mark set whole_at = $1 where whole_at > $1", now).execute(&mut **tx).await?;
+    sqlx::query!("update dispatch set patience_from = $1 where patience_from > $1", now).execute(&mut **tx).await?;
+
+    sqlx::query!(
+        r#"
+        update provider
+        set breaker_until = case when breaker_until > $2 then breaker_until - $1::interval else breaker_until end,
+            rests_until = case when rests_until > $2 then rests_until - $1::interval else rests_until end,
+            statuses_again_at =
+                case when statuses_again_at > $2 then statuses_again_at - $1::interval else statuses_again_at end
+        where breaker_until > $2 or rests_until > $2 or statuses_again_at > $2
+        "#,
+        by as TimeDelta,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// When a span is over that is measured by time that somebody watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// It is over then, if nothing more goes unwatched.
+    pub over: Instant,
+    /// The last moment that anybody saw; none before the first look.
+    pub until: Instant,
+}
+
+impl Watched {
+    /// Whether it was seen to be over.
+    pub fn is_over(self) -> bool {
+        self.over <= self.until
+    }
+}
+
+/// When a span after a moment is over, not counting what nobody watched.
+pub async fn watched_for(store: &Store, from: Instant, span: TimeDelta) -> Result<Watched, StoreError> {
+    let until = sqlx::query_scalar!("select at from clock_watch").fetch_one(&store.workers).await?;
+    let gaps = sqlx::query!(
+        "select from_at, to_at from clock_step where to_at > from_at and to_at > $1 order by from_at, id",
+        from
+    );
+    let mut over = from + span;
+    for gap in gaps.fetch_all(&store.workers).await? {
+        if gap.from_at >= over {
+            break;
+        }
+        over += gap.to_at - gap.from_at.max(from);
+    }
+    Ok(Watched { over, until: until.unwrap_or(Instant::UNIX_EPOCH) })
+}
+
+/// How often the clock was set after a moment, and the last step.
+pub(super) async fn set_since(tx: &mut Tx, moment: Instant) -> Result<Option<(i64, TimeDelta)>, StoreError> {
+    let row = sqlx::query!(
+        r#"
+        select count(*) as "count!", (array_agg(extract(epoch from to_at - from_at)::bigint order by id desc))[1] as last_s
+        from clock_step
+        where was_set and to_at > $1
+        "#,
+        moment
+    );
+    let row = row.fetch_one(&mut **tx).await?;
+    Ok(row.last_s.map(|seconds| (row.count, TimeDelta::seconds(seconds))))
+}

@@ -1,0 +1,72 @@
+//! Placing an order at a panel, and what its answer says of it.
+
+use crate::domain::clock::Deadline;
+use crate::domain::doubt::Retold;
+use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
+use crate::domain::provider::RefusalClass;
+use crate::routing::calls::{Asked as Purpose, Told};
+use crate::upstream::classify::{retold, verdict};
+use crate::upstream::dialect::Ask;
+use crate::upstream::echo::{cut_own_words, is_of_the_order};
+use crate::upstream::panel::{Call, Panel, Timed, retry_after};
+use crate::upstream::stack::Slot;
+use crate::upstream::unlisted::unlisted;
+use crate::upstream::wire::Heard;
+
+impl Panel {
+    /// Places an order: sent at most once, before the deadline or not at all, and every outcome is a verdict.
+    pub async fn add(&self, slot: Slot, leg: &LeasedLeg, leave_by: Deadline) -> Evidence {
+        self.added(&slot, leg, leave_by).await.0
+    }
+
+    /// Asks for one order twice at the same moment, which is why both leave in one slot. To be called only where it is to
+    /// be found out what the panel makes of that.
+    pub async fn add_at_once(&self, slot: Slot, leg: &LeasedLeg, leave_by: Deadline) -> [Evidence; 2] {
+        let (one, other) = tokio::join!(self.added(&slot, leg, leave_by), self.added(&slot, leg, leave_by));
+        [one.0, other.0]
+    }
+
+    /// Asks for the same order again. To be called only with what was asked under a name that the panel knows again.
+    pub async fn add_again(&self, slot: Slot, leg: &LeasedLeg, leave_by: Deadline) -> (Evidence, Retold) {
+        let (said, of_another) = self.added(&slot, leg, leave_by).await;
+        let retold = if of_another { Retold::OfAnother } else { retold(&said.verdict) };
+        (said, retold)
+    }
+
+    /// What came of an `add`, and whether the panel knows its name from another order.
+    async fn added(&self, slot: &Slot, leg: &LeasedLeg, leave_by: Deadline) -> (Evidence, bool) {
+        let call = Call::of_change(Ask::Add(leg), self.settings.add_timeout(), leave_by);
+        let Timed { heard, slow, tried } = self.call(slot, call).await;
+        let mut of_another = false;
+        let evidence = match heard {
+            Heard::Answer { status, body, headers } => {
+                let text = String::from_utf8_lossy(&body);
+                // What the order itself sent is the customer's word, and decides nothing.
+                let said = self.redaction.without_key(&text);
+                let said = cut_own_words(&said, leg, &self.tongue);
+                let mut added = self.tongue.added(&said);
+                added.failed |= added.id.as_ref().is_some_and(|id| is_of_the_order(&id.0, leg));
+
+                self.mind_pace(status, retry_after(&headers), added.refusal);
+                of_another = added.id.is_none() && self.tongue.is_of_another(&added);
+                let verdict = verdict(status, added);
+                let unlisted = unlisted(&verdict, status, &said).map(|text| self.redaction.words(&text));
+                Evidence { verdict, http_status: Some(status), words: self.redaction.words(&text), unlisted }
+            }
+            Heard::NeverSent { words } => Evidence::without_answer(Verdict::NeverSent, self.redaction.words(&words)),
+            Heard::Lost { status, part, words } => {
+                let words = self.lost_words(&words, &part);
+                Evidence { http_status: status, ..Evidence::without_answer(Verdict::InDoubt, words) }
+            }
+        };
+        let told = match evidence.verdict {
+            Verdict::Refused(RefusalClass::RateLimit) | Verdict::InDoubt => Told::Nothing,
+            Verdict::Accepted(_) => Told::Works,
+            Verdict::Refused(_) => Told::Speaks,
+            Verdict::NeverSent if tried => Told::Fails,
+            Verdict::NeverSent => Told::Nothing,
+        };
+        self.count(Purpose::Order, told, slow);
+        (evidence, of_another)
+    }
+}
