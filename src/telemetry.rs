@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::domain::spoken::{is_unruly, written_out};
 use crate::telemetry::outlet::Outlet;
 
 /// How long the end of the process waits for its last lines to be read.
@@ -37,12 +38,12 @@ pub enum Lines {
 pub fn start(written: Lines, level: &str) -> std::io::Result<()> {
     // The database driver's own news are for its developers, unless the level names it.
     let filter = EnvFilter::try_new(format!("sqlx=warn,{level}")).unwrap_or_else(|_| EnvFilter::new("info"));
-    let outlet = open_outlet()?;
+    let (outlet, colored) = (open_outlet()?, std::io::stderr().is_terminal());
     let lines = fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(colored)
         .log_internal_errors(false)
-        .with_writer(move || OutletLine(outlet.clone()));
+        .with_writer(move || OutletLine { outlet: outlet.clone(), colored });
 
     // Whoever started telling first in this process goes on telling.
     let _ = match written {
@@ -66,7 +67,7 @@ pub fn quiet() {
 
 /// Says something on stderr as it is; where that cannot be written, nothing more can be done.
 pub fn say(text: &str) {
-    let line = format!("{text}\n");
+    let line = format!("{}\n", written_out(text, |c| c != '\n' && is_unruly(c)));
     match OUTLET.get() {
         Some(outlet) => outlet.offer(line.as_bytes()),
         None => {
@@ -100,11 +101,18 @@ fn open_outlet() -> std::io::Result<Arc<Outlet>> {
 }
 
 /// One event on its way to the outlet.
-struct OutletLine(Arc<Outlet>);
+struct OutletLine {
+    outlet: Arc<Outlet>,
+    /// Whether the line has colours, which begin with a control character of ours.
+    colored: bool,
+}
 
 impl Write for OutletLine {
+    /// An event is a line: what a panel or a customer said within it begins none of its own.
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        self.0.offer(line);
+        let said = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
+        let shown = written_out(&said, |c| is_unruly(c) && !(self.colored && c == '\u{1b}'));
+        self.outlet.offer(format!("{shown}\n").as_bytes());
         Ok(line.len())
     }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::catalog::imports::Refused;
 use crate::config::ConfigError;
+use crate::domain::spoken::{is_unruly, on_one_line, written_out};
 use crate::telemetry;
 
 /// What a command came to.
@@ -51,7 +52,9 @@ impl Answer {
         let mut out = std::io::stdout().lock();
         let _ = match (json, self.json.is_null()) {
             (true, false) => writeln!(out, "{}", self.json),
-            (false, _) if !self.text.is_empty() => writeln!(out, "{}", self.text.trim_end()),
+            (false, _) if !self.text.is_empty() => {
+                writeln!(out, "{}", written_out(self.text.trim_end(), |c| c != '\n' && is_unruly(c)))
+            }
             (true, true) | (false, _) => Ok(()),
         };
         ExitCode::from(u8::from(self.failed))
@@ -93,10 +96,11 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if wrong_use { 2 } else { 1 })
 }
 
-/// Columns for people: as wide as their widest cell.
+/// Columns for people: as wide as their widest cell, of which none breaks its line.
 pub fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
+    let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|cell| on_one_line(cell))).collect();
     let mut widths = heads.map(|head| head.chars().count());
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -106,15 +110,15 @@ pub fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
         padded.join("  ").trim_end().to_owned() + "\n"
     };
     let mut text = line(heads);
-    for row in rows {
-        text.push_str(&line(row.each_ref().map(String::as_str)));
+    for row in &rows {
+        text.push_str(&line(row.each_ref().map(AsRef::as_ref)));
     }
     text
 }
 
 /// A text on one line, marked where it is cut after so many characters.
 pub fn shortened(text: &str, chars_max: usize) -> String {
-    let mut chars = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut chars = text.chars().map(|c| if is_unruly(c) { ' ' } else { c });
     let short: String = chars.by_ref().take(chars_max).collect();
     if chars.next().is_some() { short + "…" } else { short }
 }

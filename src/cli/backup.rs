@@ -49,6 +49,8 @@ pub async fn restore(session: &Session, options: &Options) -> anyhow::Result<Ans
     let text = format!(
         "customers {}, orders {}, newest order {newest}; the next order's id is {}\n\
          legs put in doubt: {}\n\
+         what customers bought after the backup is not known here, their request_ids included: the same request sent \
+         again buys again\n\
          dispatch is frozen; look at `{panelgate} order list --state review`, then `{panelgate} dispatch thaw`",
         held.customers, held.orders, restored.first_id, restored.doubted
     );

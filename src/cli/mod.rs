@@ -34,6 +34,7 @@ mod treasury;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
@@ -182,11 +183,17 @@ pub fn run() -> ExitCode {
     };
     // Also when it ends by a panic.
     let _last_lines = LastLines;
-    match runtime.block_on(obey(cli.globals.clone(), cli.command)) {
+    let code = match runtime.block_on(obey(cli.globals.clone(), cli.command)) {
         Ok(answer) => answer.print(cli.globals.json),
         Err(error) => answer::fail(&error),
-    }
+    };
+    // Whoever waits for a file on a disk that hangs keeps nobody from ending.
+    runtime.shutdown_timeout(HUNG_WAIT_MAX);
+    code
 }
+
+/// How long the end of the process waits for reads that hang.
+const HUNG_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Dropped, it waits a moment for the log's last lines.
 struct LastLines;

@@ -10,6 +10,7 @@ use crate::cli::session::Session;
 use crate::domain::clock::Instant;
 use crate::domain::float::Runway;
 use crate::domain::money::Money;
+use crate::domain::spoken::on_one_line;
 use crate::orders::track;
 use crate::routing::standing::Stopped;
 use crate::store::proofs::{self, ProofRow};
@@ -144,7 +145,7 @@ impl Told<'_> {
                 writeln!(text, "{id}: the margin guard kept {times} legs from it, which would have cost {saved} more");
         }
         if let Some((error, since)) = &row.balance_unread {
-            let _ = writeln!(text, "{id}: does not tell its balance since {}: {error}", moment(*since));
+            let _ = writeln!(text, "{id}: does not tell its balance since {}: {}", moment(*since), on_one_line(error));
         }
         if let Some(currency) = &row.balance_currency {
             let _ = writeln!(text, "{id}: tells its balance in {currency}, which is not its block's currency");

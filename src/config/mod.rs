@@ -8,6 +8,7 @@ mod gateway;
 mod import;
 mod markup;
 mod masked;
+mod plain;
 mod process;
 mod provider;
 mod reader;
@@ -41,6 +42,7 @@ pub use settings::{DatabaseSettings, LogFormat, ProcessSettings, Role, ServerSet
 
 use complaint::Told;
 use exchange::Currencies;
+use masked::lines_with_secrets;
 use reader::Section;
 
 /// The largest file: 5,000 services with five routes each take under 2 MiB.
@@ -140,7 +142,7 @@ pub fn process_of(text: &str, surroundings: &BTreeMap<String, String>) -> Result
 /// The bytes of the file at `path`, at most one more than a file may have.
 pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    plain::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -159,8 +161,26 @@ pub fn parse(
         ConfigError::NotUtf8(path.to_owned(), good.split(|byte| *byte == b'\n').count())
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
+    if let Some(complaints) = told_secrets(&text) {
+        return Err(complaints.about(path.display().to_string()).into());
+    }
     Ok(read_on(&text, folder, surroundings, Some(today))
         .map_err(|complaints| complaints.about(path.display().to_string()))?)
+}
+
+/// The text of a file is kept in the history and in backups, so nothing secret may stand in it, not even in a comment.
+fn told_secrets(text: &str) -> Option<Complaints> {
+    let told = Told::about(text);
+    for at in lines_with_secrets(text) {
+        told.say(
+            at,
+            "holds a password or a key, and this file's text is kept in the history and in backups: take it out, \
+             here and wherever it was copied to; a key's place is named in key_env or key_file, and a database's URL \
+             with a password goes into DATABASE_URL"
+                .to_owned(),
+        );
+    }
+    told.complaints()
 }
 
 /// Reads a text that was published as `providers.toml`, wherever that was; relative key files start at `folder`.

@@ -1,12 +1,12 @@
 //! Panels' keys: found where the file says they are, when the gateway starts.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use crate::config::plain;
 use crate::domain::id::ProviderId;
 use crate::domain::provider::{KeySource, ProviderSettings};
 
@@ -52,8 +52,8 @@ pub fn secret(
     Ok(SecretString::from(key))
 }
 
-fn first_line(path: &PathBuf) -> io::Result<String> {
+fn first_line(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text)?;
+    plain::open(path)?.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

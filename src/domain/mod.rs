@@ -19,5 +19,6 @@ pub mod refill;
 pub mod refusal;
 pub mod service;
 pub mod settlement;
+pub mod spoken;
 pub mod transfer;
 pub mod wish;

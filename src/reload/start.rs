@@ -54,6 +54,8 @@ pub async fn start(
     file: File,
     ground: &Ground,
 ) -> Result<(File, Started), StartError> {
+    // What earlier programs kept of passwords, before whoever refuses them now.
+    versions::mask_kept(store, config::masked).await?;
     let started = |served: &File, judged: Option<EditState>| Started {
         bytes: file.text.clone().into_bytes(),
         standing: Standing { file: Some(file.mapping.hash.clone()), judged, ..Standing::default() },
@@ -117,7 +119,7 @@ pub async fn start(
     for said in &said {
         tracing::error!(file = %file.mapping.hash, state = state.word(), "the version in force is served: {said}");
     }
-    let edit = Edit { hash: &file.mapping.hash, body: Some(&file.text), state, said: &said, by: &by };
+    let edit = Edit { hash: &file.mapping.hash, body: Some(&config::masked(&file.text)), state, said: &said, by: &by };
     versions::keep_edit(store, edit, clock.now()).await?;
     let started = started(&served, Some(state));
     Ok((served, started))

@@ -257,8 +257,9 @@ impl Reload {
         let body = Some(bytes).filter(|bytes| bytes.len() as u64 <= config::FILE_BYTES_MAX);
         // The database's texts hold no NUL.
         let body = body.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(|body| !body.contains('\0'));
+        let body = body.map(config::masked);
         let kept: Vec<String> = said.iter().map(|said| said.replace('\0', "\\0")).collect();
-        let edit = Edit { hash, body, state, said: &kept, by: &by };
+        let edit = Edit { hash, body: body.as_deref(), state, said: &kept, by: &by };
         versions::keep_edit(&self.0.parts.store, edit, self.0.parts.clock.now()).await?;
         Ok(match state {
             EditState::Refused => Seen::Refused(said),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::TimeDelta;
 use sqlx::types::Json;
 
 use crate::domain::clock::Instant;
@@ -116,6 +117,7 @@ pub async fn import(
     let moved = moves::note(tx, provider, &listed, &absent.gone, now).await?;
     let gone = shrunk::mark(tx, provider, &absent, now).await?;
     let kept = keep(tx, provider, &listed, jump, now).await?;
+    drop_long_gone(tx, provider, now).await?;
     let known = sqlx::query!(
         r#"
         update provider
@@ -132,6 +134,24 @@ pub async fn import(
         1 => Ok(Imported { moved, missing: absent.missing.len() as u64 }),
         _ => Err(StoreError::Unexpected("a catalogue of a panel that nobody knows")),
     }
+}
+
+/// Services that a panel lists no more, and that have no id of ours, are forgotten in time: panels renumber.
+async fn drop_long_gone(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Result<(), StoreError> {
+    let dropped = sqlx::query!(
+        r#"
+        delete from panel_service p
+        where p.provider = $1 and p.gone_at < $2
+            and not exists (select from imported i where i.provider = p.provider and i.service = p.service)
+        "#,
+        provider.0,
+        now - GONE_KEPT
+    );
+    let dropped = dropped.execute(&mut **tx).await?.rows_affected();
+    if dropped > 0 {
+        tracing::info!(%provider, dropped, "services that the panel lists no more for long are forgotten");
+    }
+    Ok(())
 }
 
 /// Within the bound the accepted rate moves along; a rate that cannot be read is compared when it can be again. A row that
@@ -314,6 +334,8 @@ pub async fn load(store: &Store) -> Result<Vec<(ProviderId, Listed)>, StoreError
     Ok(rows.collect())
 }
 
+/// How long a service that a panel lists no more is remembered, which has no id of ours.
+const GONE_KEPT: TimeDelta = TimeDelta::days(90);
 /// What a panel lists, as far as imports look at it: id, name and category.
 pub async fn listed_by(tx: &mut Tx, provider: &ProviderId) -> Result<Vec<Shown>, StoreError> {
     let rows = sqlx::query_as!(

@@ -205,13 +205,10 @@ async fn fill(store: &Store, pg_dump: &Path, snapshot: &str, half: File) -> Resu
     half.sync_all().map_err(DumpError::file("sync", pg_dump))
 }
 
-/// A program of PostgreSQL that knows nothing but what it is told, and ends with us.
+/// A program of PostgreSQL that knows nothing but what it is told (our environment holds panels' keys), and ends with us.
 pub(super) fn program(path: &Path) -> Command {
     let mut command = Command::new(path);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
-        command.env_remove(name);
-    }
-    command.env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
+    command.env_clear().env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 

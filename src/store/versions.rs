@@ -227,13 +227,44 @@ async fn forget(tx: &mut Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Takes passwords and keys out of the texts that were kept before such texts were refused, each once. The version in force
+/// is what every process serves, word for word: it comes when it is in force no more.
+pub async fn mask_kept(store: &Store, mask: impl Fn(&str) -> String) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    let edits = sqlx::query!("select id, body from config_edit where not masked for update");
+    for edit in edits.fetch_all(&mut *tx).await? {
+        let body = edit.body.map(|body| mask(&body));
+        sqlx::query!("update config_edit set body = $2, masked = true where id = $1", edit.id, body)
+            .execute(&mut *tx)
+            .await?;
+    }
+
+    let versions = sqlx::query!(
+        r#"
+        select id
+        from config_version
+        where not masked and id < (select max(id) from config_version)
+        order by id
+        for update
+        "#
+    );
+    for version in versions.fetch_all(&mut *tx).await? {
+        let body = sqlx::query_scalar!("select body from config_version where id = $1", version.id);
+        let body = body.fetch_one(&mut *tx).await?.map(|body| mask(&body));
+        sqlx::query!("update config_version set body = $2, masked = true where id = $1", version.id, body)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(tx.commit().await?)
+}
+
 /// Keeps a text that is no version in the history; the newest one again, seen by the same, is kept once.
 pub async fn keep_edit(store: &Store, edit: Edit<'_>, now: Instant) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     let kept = sqlx::query!(
         r#"
-        insert into config_edit (hash, body, state, said, seen_at, seen_by)
-        select $1::text, $2, $3::text, $4::text[], $5, $6::text
+        insert into config_edit (hash, body, state, said, seen_at, seen_by, masked)
+        select $1::text, $2, $3::text, $4::text[], $5, $6::text, true
         where not exists (
             select
             from (select hash, state, said, seen_by from config_edit order by id desc limit 1) newest

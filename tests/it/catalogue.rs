@@ -94,6 +94,22 @@ async fn a_vanished_service_is_not_sold_and_one_that_comes_back_is() {
 }
 
 #[tokio::test]
+async fn a_service_that_vanished_for_a_quarter_is_forgotten() {
+    let world = World::open().await;
+    world.panel().switch_service("4", false);
+    world.house.refresh().await.unwrap();
+    let kept = "select count(*)::text from panel_service";
+    for (days, rows) in [(89, "10"), (2, "9")] {
+        world.turn(days * 86_400);
+        world.house.refresh().await.unwrap();
+        assert_eq!(read(&world.database, kept).await, rows);
+    }
+    world.panel().switch_service("4", true);
+    world.house.refresh().await.unwrap();
+    assert_eq!(listed(&world).await, (1..=10).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn another_process_adopts_what_one_has_read() {
     let world = World::open().await;
     let other = world.restarted().await;

@@ -8,6 +8,7 @@ use crate::cli::session::Session;
 use crate::domain::choice::{Choice, Passed};
 use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::service::Route;
+use crate::domain::spoken::on_one_line;
 use crate::orders::decide::allowed;
 use crate::orders::resolve::named_among;
 use crate::store::doubts;
@@ -121,7 +122,7 @@ fn cancel_document(row: &CancelLine) -> Value {
 /// What became of the cancel, in a line.
 fn canceling(row: Option<&CancelLine>) -> String {
     let Some(row) = row else { return String::new() };
-    let words = if row.words.is_empty() { String::new() } else { format!(": {}", row.words) };
+    let words = if row.words.is_empty() { String::new() } else { format!(": {}", on_one_line(&row.words)) };
     format!("cancel asked for by the {} at {}, {}{words}\n", row.asked_by, moment(row.asked_at), row.state)
 }
 

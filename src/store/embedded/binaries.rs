@@ -127,7 +127,7 @@ fn look(folder: &Path) -> Option<Binaries> {
 
 /// What a program says of its major version; none where there is no such program.
 fn version_of(program: &Path) -> Option<u32> {
-    let answer = Command::new(program).arg("--version").output().ok()?;
+    let answer = Command::new(program).arg("--version").env_clear().output().ok()?;
     major(&String::from_utf8_lossy(&answer.stdout))
 }
 

@@ -157,11 +157,11 @@ pub(super) fn end_orphan(cluster: &Path) -> Result<(), EmbeddedError> {
     postmaster::forget(cluster)
 }
 
-/// What every program of PostgreSQL needs that we start: another user, a folder it may be in, no terminal's signals, and
-/// an end when we end.
+/// What every program of PostgreSQL needs that we start: another user, a folder it may be in, no terminal's signals, an
+/// end when we end, and nothing of our environment, where panels' keys are.
 pub(super) fn leave_our_world(command: &mut Command, user: &ServerUser) {
     // In a group of its own: else Ctrl-C would stop the database before the gateway has drained.
-    command.current_dir("/").env("LC_ALL", "C").stdin(Stdio::null()).process_group(0);
+    command.current_dir("/").env_clear().env("LC_ALL", "C").stdin(Stdio::null()).process_group(0);
     user.runs(command);
     die_with_this_thread(command);
 }

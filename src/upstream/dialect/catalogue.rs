@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use crate::domain::money::Rate;
 use crate::domain::provider::PanelWord;
 use crate::domain::service::{PanelService, ServiceType};
+use crate::domain::wish::breaks_a_line;
 use crate::upstream::dialect::complaint::{MESSAGE_NAMES, complaint};
 use crate::upstream::dialect::failed::failed;
 use crate::upstream::dialect::{Catalogue, Complaint};
@@ -76,7 +77,11 @@ fn read(list: &[&RawValue]) -> Result<Catalogue, Complaint> {
 /// A row needs an id and bounds; a package's bounds may be left out. Without a readable rate nothing is bought there.
 fn service(raw: &RawValue) -> Option<PanelService> {
     let fields = Fields::read(raw.get())?;
-    let words = |name: &str, bytes_max| fields.first(&[name], |raw| text_upto(raw, bytes_max)).unwrap_or_default();
+    let words = |name: &str, bytes_max| {
+        let said = fields.first(&[name], |raw| text_upto(raw, bytes_max)).unwrap_or_default();
+        // Customers' clients show each on a line.
+        said.replace(breaks_a_line, " ").trim().to_owned()
+    };
     let kind = words("type", WORD_BYTES_MAX);
     let package = ServiceType::read(&kind).is_some_and(ServiceType::is_package);
     let bound = |name: &str| match fields.value(name) {

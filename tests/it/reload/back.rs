@@ -11,7 +11,7 @@ use crate::commands::{PATIENCE, Running, folder, json, panelgate, run};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 fn version(n: u32) -> String {
-    format!("[gateway]\ncurrency = \"USD\"\n\n[database]\n# url = \"postgres://gate:hidden{n}@host/db\"\n")
+    format!("[gateway]\ncurrency = \"USD\"\n\n[database]\n# url = \"postgres://gate@hidden{n}/db\"\n")
 }
 
 /// Waits until the gateway serves this text.
