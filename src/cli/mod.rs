@@ -34,6 +34,7 @@ mod treasury;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
@@ -162,6 +163,9 @@ enum Command {
     PanelSim(panel_sim::Options),
 }
 
+/// How long the end of the process waits for threads that nobody needs any more.
+const STRAGGLERS_MAX: Duration = Duration::from_millis(500);
+
 /// Where customers and operators are served.
 #[derive(Clone, Copy, Debug, Default, Args)]
 struct Addresses {
@@ -182,10 +186,13 @@ pub fn run() -> ExitCode {
     };
     // Also when it ends by a panic.
     let _last_lines = LastLines;
-    match runtime.block_on(obey(cli.globals.clone(), cli.command)) {
+    let ended = match runtime.block_on(obey(cli.globals.clone(), cli.command)) {
         Ok(answer) => answer.print(cli.globals.json),
         Err(error) => answer::fail(&error),
-    }
+    };
+    // A name that is looked up in vain keeps its thread for half a minute.
+    runtime.shutdown_timeout(STRAGGLERS_MAX);
+    ended
 }
 
 /// Dropped, it waits a moment for the log's last lines.
