@@ -1,24 +1,30 @@
 //! The composition root: the only file that knows everyone. It builds the house from its parts, and takes it down.
 
+mod descriptors;
+
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::TimeDelta;
+use futures_util::future::join_all;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::alerts::{Alerts, WEBHOOK_TIMEOUT};
+use crate::app::descriptors::HEALTH_DOOR_MAX;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::{Catalog, refresh};
 use crate::config::{self, File};
 use crate::customers::Customers;
 use crate::customers::pace::Pace;
+use crate::domain::alert::Kind;
 use crate::domain::clock::SharedClock;
 use crate::domain::network::Network;
-use crate::downstream::{Door, Health, HealthProbe, House as DoorHouse, Limits};
+use crate::downstream::{Connections, Door, Health, HealthProbe, House as DoorHouse, Limits};
 use crate::orders::{Delivery, Orders};
-use crate::reload::{self, Ground, Parts, Reload, Started};
+use crate::reload::{self, Ground, Parts, Reload, Started, Troubles};
 use crate::store::embedded::{Condition, Embedded};
 use crate::store::history::Turned;
 use crate::store::{Store, customers, gates};
@@ -28,6 +34,8 @@ use crate::upstream::{Panel, Roll};
 use crate::webhooks::Webhook;
 use crate::workers::pulse::Pulse;
 use crate::workers::{Means, Workers};
+
+pub use descriptors::raise as raise_descriptors;
 
 /// How long the first reading of the catalogues may hold up the start; a dead panel never blocks it.
 const FIRST_CATALOGUE: Duration = Duration::from_secs(5);
@@ -41,6 +49,12 @@ const RETIRE_EVERY: Duration = Duration::from_secs(5);
 const CLOCK_OFF_MAX: TimeDelta = TimeDelta::seconds(30);
 /// Behind by more than this, the workers are told as not ready.
 const LAG_S_MAX: u64 = 30;
+/// Lines of the log that were lost need a person for so long.
+const LOG_LOSES_FOR: Duration = Duration::from_mins(5);
+/// What an end has beside the time for the slowest panel: requests, and what is written down last.
+const DRAIN_BESIDE_CALLS: Duration = Duration::from_secs(5);
+/// How much of the drain is left for what is written down last.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
 /// Not ready for longer than this, a process takes no orders: nobody may be there to send them.
 const NOT_READY_S_MAX: u64 = 30;
 
@@ -116,7 +130,7 @@ impl House {
         tell_of_freeze(&store).await?;
         let catalog = Catalog::open(store.clone(), mapping).await?;
         catalog.look_at_panels(clock.now()).await?;
-        let alerts = Alerts::new(store.clone(), catalog.clone(), clock.clone());
+        let alerts = Alerts::new(store.clone(), catalog.clone(), clock.clone(), &ground.node);
         let roll = Roll::of(panels.iter().cloned());
         let parts = Parts {
             store: store.clone(),
@@ -189,7 +203,7 @@ impl House {
             orders: self.orders.clone(),
             health,
         };
-        let door = Door::open(listen, house, Limits::default()).await;
+        let door = Door::open(listen, house, descriptors::door_limits(self)).await;
         door.with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))
     }
 }
@@ -257,8 +271,9 @@ pub struct Roles {
     pub console: Option<SocketAddr>,
     /// Whether this process deals with panels.
     pub workers: bool,
-    /// How long what is under way may take when the process is told to end.
-    pub drain: Duration,
+    /// How long what is under way may take when the process is told to end; `None`: as long as the
+    /// slowest panel may take for an order, and somewhat more.
+    pub drain: Option<Duration>,
 }
 
 /// A house with its doors open and its workers at work.
@@ -267,7 +282,7 @@ pub struct Gateway {
     api: Option<Door>,
     console: Option<Door>,
     workers: Workers,
-    drain: Duration,
+    drain: Option<Duration>,
 }
 
 impl Gateway {
@@ -307,11 +322,13 @@ impl Gateway {
         };
         let console = match roles.console {
             Some(listen) => {
-                let door = Door::open_health(listen, health, Limits::default()).await;
+                let limits = Limits { connections_max: HEALTH_DOOR_MAX, ..Limits::default() };
+                let door = Door::open_health(listen, health, limits).await;
                 Some(door.with_context(|| format!("cannot listen on {listen}; choose another address with --console"))?)
             }
             None => None,
         };
+        house.reload.follow_troubles(troubles(api.as_ref()));
         Ok(Self { house, api, console, workers, drain: roles.drain })
     }
 
@@ -335,14 +352,41 @@ impl Gateway {
         &self.house
     }
 
+    /// How long its end may take: no order is in doubt because a panel was not waited for.
+    pub fn drain(&self) -> Duration {
+        let slowest = || {
+            let roll = self.house.roll.now();
+            let timeouts = roll.iter().map(|listed| listed.panel.settings().timeout_ms);
+            Duration::from_millis(timeouts.max().unwrap_or(0)) + DRAIN_BESIDE_CALLS
+        };
+        self.drain.unwrap_or_else(slowest)
+    }
+
     /// From the outside to the inside: nobody new comes in, what is under way ends, and the database is let go last.
+    /// Within [`Gateway::drain`], whatever becomes of the database meanwhile.
     pub async fn close(self) {
-        for door in [self.api, self.console].into_iter().flatten() {
-            door.close(self.drain).await;
+        let drain = self.drain();
+        let ends = Instant::now() + drain;
+        // What is to be written down at the very end has some time of its own.
+        let calls_end = ends - LAST_WORDS_MAX.min(drain / 4);
+        if tokio::time::timeout_at(ends, Box::pin(self.end_in_order(calls_end))).await.is_err() {
+            tracing::warn!(
+                drain_s = drain.as_secs(),
+                "the end was cut off: the database or a panel did not answer in time; what was out may be in doubt"
+            );
         }
+    }
+
+    async fn end_in_order(self, calls_end: Instant) {
+        let left = || calls_end.saturating_duration_since(Instant::now());
+        // Nothing new is sent while customers get their last answers; what they buy waits for the next process.
+        self.workers.end();
+        let doors = [self.api, self.console].into_iter().flatten();
+        join_all(doors.map(|door| door.close(left()))).await;
+
         self.house.leave().await;
         self.house.orders.close().await;
-        self.workers.stop(self.drain).await;
+        self.workers.stop(left()).await;
         // After the adopter, which would say that this process runs.
         if let Err(error) = self.house.reload.leave().await {
             tracing::warn!(%error, "the other nodes will think for some seconds that this one runs");
@@ -372,6 +416,43 @@ fn reload_with(workers: &Workers, reload: &Reload) {
     }
 }
 
+/// What needs a person at this process beside its workers.
+fn troubles(door: Option<&Door>) -> Troubles {
+    let connections = door.map(Door::connections);
+    let log = LogWatch::default();
+    Troubles::by(move || {
+        let is_so = |kind: Kind, so: bool| so.then_some(kind);
+        let of_door = |so: fn(&Connections) -> bool| connections.as_ref().is_some_and(|door| so(door));
+        let troubles = [
+            is_so(Kind::ConnectionsShort, of_door(Connections::is_short)),
+            is_so(Kind::ListenerStuck, of_door(Connections::is_stuck)),
+            is_so(Kind::LogLost, log.loses(telemetry::lines_lost())),
+        ];
+        troubles.into_iter().flatten().collect()
+    })
+}
+
+/// Whether lines of the log were lost lately.
+#[derive(Debug, Default)]
+struct LogWatch(Mutex<Losses>);
+
+#[derive(Debug, Default)]
+struct Losses {
+    lost: u64,
+    until: Option<Instant>,
+}
+
+impl LogWatch {
+    fn loses(&self, lost: u64) -> bool {
+        let mut losses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost > losses.lost {
+            losses.lost = lost;
+            losses.until = Some(Instant::now() + LOG_LOSES_FOR);
+        }
+        losses.until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
 /// What `/healthz` tells.
 fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthProbe {
     let (store, catalog) = (house.store.clone(), house.catalog.clone());
@@ -379,10 +460,12 @@ fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthPro
     Arc::new(move || {
         let lag_s = pulse.lag_s();
         let present = store.is_present();
+        // Told sooner than it is acted on.
+        let is_well = present && !store.is_silent();
         let database = match condition.as_ref().map(|condition| *condition.borrow()) {
             Some(Condition::Restarting { .. }) => "restarting",
             Some(Condition::Stopped) => "stopped",
-            Some(Condition::Running) | None if present => "up",
+            Some(Condition::Running) | None if is_well => "up",
             Some(Condition::Running) | None if store.turned() == Some(Turned::Replaced) => "replaced",
             Some(Condition::Running) | None => "away",
         };
@@ -390,7 +473,7 @@ fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthPro
         let node_lag_s = pulse.node_lag_s();
         Health {
             live: true,
-            ready: present && lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX),
+            ready: is_well && lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX),
             config_hash: catalog.now().hash.to_string(),
             database: database.to_owned(),
             workers_lag_s: lag_s,

@@ -115,7 +115,7 @@ impl Ground {
         let (gateway, house) = self.house.block_on(async {
             let house = House::start(store, file, ground, Arc::new(SystemClock)).await?;
             let api = Some(([127, 0, 0, 1], 0).into());
-            let roles = Roles { api, console: None, workers: true, drain: Duration::from_secs(5) };
+            let roles = Roles { api, console: None, workers: true, drain: Some(Duration::from_secs(5)) };
             anyhow::Ok((Gateway::open(house.clone(), roles, None).await?, house))
         })?;
         let listed = house.catalog.now().sold.len();

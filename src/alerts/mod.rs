@@ -12,6 +12,7 @@
 //! again, under the same id. An alert that is over before it was told is told as both, in order: a try that looked
 //! failed may have been heard, and a receiver that heard of a beginning shall hear of its end.
 
+mod away;
 mod look;
 mod prove;
 mod tell;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::alerts::away::Absence;
 use crate::catalog::Catalog;
 use crate::catalog::mapping::Mapping;
 use crate::domain::clock::SharedClock;
@@ -41,6 +43,9 @@ pub struct Alerts {
     clock: SharedClock,
     catalog: Catalog,
     heard: Arc<ArcSwap<Heard>>,
+    /// As alerts call this process.
+    node: String,
+    absence: Arc<Absence>,
 }
 
 /// What the configuration in force says: what is watched, and who is told.
@@ -63,10 +68,10 @@ impl Heard {
 }
 
 impl Alerts {
-    /// Alerts about what is sold and about the panels of the configuration, told to the log only.
-    pub fn new(store: Store, catalog: Catalog, clock: SharedClock) -> Self {
-        let heard = Heard::of(&catalog.mapping(), None);
-        Self { store, clock, catalog, heard: Arc::new(ArcSwap::from_pointee(heard)) }
+    /// Alerts about what is sold and about the panels of the configuration, told to the log only. `node` is this process.
+    pub fn new(store: Store, catalog: Catalog, clock: SharedClock, node: &str) -> Self {
+        let heard = Arc::new(ArcSwap::from_pointee(Heard::of(&catalog.mapping(), None)));
+        Self { store, clock, catalog, heard, node: node.to_owned(), absence: Arc::default() }
     }
 
     /// The same, told to this webhook too.

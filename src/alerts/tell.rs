@@ -57,12 +57,12 @@ impl Alerts {
 }
 
 /// The same for every try, so that a receiver knows a message that it has heard.
-fn id(message: &Message) -> String {
+pub(super) fn id(message: &Message) -> String {
     let turn = if message.over_at.is_some() { "over" } else { "raised" };
     format!("alert_{}_{turn}", message.alert)
 }
 
-fn body(message: &Message) -> String {
+pub(super) fn body(message: &Message) -> String {
     let Message { alert, kind, object, words, count, since, over_at, attempt: _ } = message;
     let document = json!({
         "type": if over_at.is_some() { "alert.over" } else { "alert.raised" },

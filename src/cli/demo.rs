@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::app::{self, Gateway, Roles};
 use crate::cli::answer::{Answer, WrongUse};
 use crate::cli::place::Place;
-use crate::cli::serve::Signals;
+use crate::cli::serve::{EndedAtOnce, Signals};
 use crate::cli::session::Session;
 use crate::cli::traffic::Traffic;
 use crate::cli::{Addresses, Globals, key, serve};
@@ -69,6 +69,7 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
     let data = globals.data.clone().unwrap_or_else(|| default_data_dir().join("demo"));
     let any = |flag: Option<SocketAddr>, port: u16| flag.unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));
     let (api, console) = (any(options.addresses.listen, 8080), any(options.addresses.console, 8081));
+    app::raise_descriptors();
     app::can_listen([Some(api), Some(console)])?;
     if options.fresh {
         empty(&data)?;
@@ -78,10 +79,15 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
     // Whatever the environment names: that one is somebody's.
     let place = Place::Private(data.clone());
     let session = Session::open_for(globals, &place, CUSTOMERS_MAX, WORKERS_MAX).await?;
-    let roles = Roles { api: Some(api), console: Some(console), workers: true, drain: DRAIN };
+    let roles = Roles { api: Some(api), console: Some(console), workers: true, drain: Some(DRAIN) };
     let shown = show(&session, &data, roles, options.traffic, &mut signals).await;
-    session.close().await;
-    shown.map(|()| Answer::silent())
+    match shown {
+        Err(error) if error.is::<EndedAtOnce>() => Err(error),
+        shown => {
+            session.close().await;
+            shown.map(|()| Answer::silent())
+        }
+    }
 }
 
 async fn show(
@@ -107,12 +113,14 @@ async fn show(
     serve::announce(&gateway);
     let traffic = Traffic::start(&facts.url, facts.key(Dialect::Classic), per_second);
     signals.told_to_end(Some(&gateway)).await?;
-    traffic.stop().await;
-    gateway.close().await;
-    for panel in panels {
-        panel.simulator.stop().await;
-    }
-    Ok(())
+    let end = async {
+        traffic.stop().await;
+        gateway.close().await;
+        for panel in panels {
+            panel.simulator.stop().await;
+        }
+    };
+    Ok(signals.unless_told_again(Box::pin(end)).await?)
 }
 
 /// A simulated panel of the demo.

@@ -163,6 +163,9 @@ enum Command {
     PanelSim(panel_sim::Options),
 }
 
+/// How long the end of the process waits for threads that nobody needs any more.
+const STRAGGLERS_MAX: Duration = Duration::from_millis(500);
+
 /// Where customers and operators are served.
 #[derive(Clone, Copy, Debug, Default, Args)]
 struct Addresses {
@@ -183,17 +186,14 @@ pub fn run() -> ExitCode {
     };
     // Also when it ends by a panic.
     let _last_lines = LastLines;
-    let code = match runtime.block_on(obey(cli.globals.clone(), cli.command)) {
+    let ended = match runtime.block_on(obey(cli.globals.clone(), cli.command)) {
         Ok(answer) => answer.print(cli.globals.json),
         Err(error) => answer::fail(&error),
     };
-    // Whoever waits for a file on a disk that hangs keeps nobody from ending.
-    runtime.shutdown_timeout(HUNG_WAIT_MAX);
-    code
+    // A name that is looked up in vain keeps its thread for half a minute, and a file on a disk that hangs for ever.
+    runtime.shutdown_timeout(STRAGGLERS_MAX);
+    ended
 }
-
-/// How long the end of the process waits for reads that hang.
-const HUNG_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Dropped, it waits a moment for the log's last lines.
 struct LastLines;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use crate::app::{self, Gateway, House, Roles};
 use crate::cli::answer::{self, Answer, WrongUse};
@@ -16,6 +17,9 @@ use crate::config::{self, File, LogFormat, Role};
 use crate::reload::{self, Ground, StartError};
 use crate::store::Store;
 use crate::telemetry::{self, Lines};
+
+/// What a private server has at least to end by itself, however long everything before it took.
+const SERVER_END_MIN: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -39,19 +43,30 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
     for note in &file.notes {
         tracing::info!(%note, "the configuration");
     }
+    app::raise_descriptors();
     app::can_listen([roles.api, roles.console])?;
     let (place, database) = (Place::by_file(&globals, &file.process)?, &file.process.database);
     let (store, embedded) = open_database(&place, database.customers_max, database.workers_max).await?;
     let ground = ground(check::file(&globals), surroundings);
     let gateway = open(store, embedded.as_ref(), file, ground, roles).await;
     let served = match gateway {
-        Ok(gateway) => serve(gateway, &mut signals).await,
+        Ok(gateway) => Box::pin(serve(gateway, &mut signals)).await,
         Err(error) => Err(error),
     };
-    if let Some(embedded) = embedded {
-        embedded.stop().await;
+    match (embedded, served) {
+        (Some(embedded), Ok(ends)) => {
+            let left = ends.saturating_duration_since(Instant::now());
+            embedded.stop_within(left.max(SERVER_END_MIN)).await;
+        }
+        // Told twice to end: the server is told by our end, and nobody waits for it.
+        (Some(_), Err(error)) if error.is::<EndedAtOnce>() => return Err(error),
+        (Some(embedded), Err(error)) => {
+            embedded.stop().await;
+            return Err(error);
+        }
+        (None, served) => drop(served?),
     }
-    served.map(|()| Answer::silent())
+    Ok(Answer::silent())
 }
 
 async fn open(
@@ -66,12 +81,18 @@ async fn open(
     Gateway::open(House { trusted_proxies, ..house }, roles, embedded).await
 }
 
-async fn serve(gateway: Gateway, signals: &mut Signals) -> anyhow::Result<()> {
+/// Serves until it is told to end; by when all of the process should have ended.
+async fn serve(gateway: Gateway, signals: &mut Signals) -> anyhow::Result<Instant> {
     announce(&gateway);
     signals.told_to_end(Some(&gateway)).await?;
-    tracing::info!("told to end; what is under way is finished first");
-    gateway.close().await;
-    Ok(())
+    let drain = gateway.drain();
+    let ends = Instant::now() + drain;
+    tracing::info!(
+        drain_s = drain.as_secs(),
+        "told to end; what is under way is finished first, and a second signal ends it at once"
+    );
+    signals.unless_told_again(gateway.close()).await?;
+    Ok(ends)
 }
 
 /// The ready line: scripts wait for it.
@@ -104,9 +125,19 @@ pub fn ground(file: PathBuf, surroundings: BTreeMap<String, String>) -> Ground {
     Ground { file: Some(file), surroundings, node: reload::our_name() }
 }
 
-/// What a process must not end by, from its first moment on.
+/// Told twice to end, a process does so at once.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "ended at once by a second signal; orders that were on their way to a panel are in doubt: `panelgate order list \
+     --state in_doubt` shows them once the gateway runs again"
+)]
+pub struct EndedAtOnce;
+
+/// What a process must not end by, from its first moment on; and what it ends by.
 pub struct Signals {
     hang_up: Signal,
+    /// Heard once it serves; before that they end it as they end any process.
+    ends: Option<[Signal; 2]>,
     /// Writing beyond the limit of a file's size is an error like any other, and no end.
     _file_too_large: Signal,
 }
@@ -116,14 +147,15 @@ impl Signals {
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self {
             hang_up: signal(SignalKind::hangup())?,
+            ends: None,
             _file_too_large: signal(SignalKind::from_raw(nix::libc::SIGXFSZ))?,
         })
     }
 
     /// Waits for SIGTERM or Ctrl-C; SIGHUP has a gateway's file read at once.
     pub async fn told_to_end(&mut self, gateway: Option<&Gateway>) -> std::io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+        let [terminate, interrupt] = self.ends.insert(ends);
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(()),
@@ -132,6 +164,19 @@ impl Signals {
                     read_at_once(gateway).await;
                 },
             }
+        }
+    }
+
+    /// Waits for the end of what was told to end, unless it is told once more.
+    pub async fn unless_told_again(&mut self, end: impl Future<Output = ()>) -> Result<(), EndedAtOnce> {
+        let Some([terminate, interrupt]) = &mut self.ends else {
+            end.await;
+            return Ok(());
+        };
+        tokio::select! {
+            () = end => Ok(()),
+            _ = terminate.recv() => Err(EndedAtOnce),
+            _ = interrupt.recv() => Err(EndedAtOnce),
         }
     }
 }
@@ -154,6 +199,6 @@ fn roles(file: &File, options: &Options) -> anyhow::Result<Roles> {
         api: on(Role::Api, options.addresses.listen, server.listen),
         console: on(Role::Console, options.addresses.console, server.console),
         workers: roles.contains(&Role::Workers),
-        drain: Duration::from_secs(server.drain_s),
+        drain: server.drain_s.map(Duration::from_secs),
     })
 }

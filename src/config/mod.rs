@@ -216,7 +216,20 @@ pub fn read_on(
         notes.push("accepted, not used yet: [telemetry] otlp_endpoint".to_owned());
     }
     notes.extend(mapping.providers.iter().filter(|provider| provider.is_asked_again_unproven()).map(unproven));
+    notes.extend(process.server.drain_s.and_then(|drain_s| drains_too_soon(drain_s, &mapping.providers)));
     Ok(File { mapping: Arc::new(mapping), alerts, process, notes, text: text.to_owned() })
+}
+
+/// What a person is told whose gateway ends before its slowest panel must have answered.
+fn drains_too_soon(drain_s: u64, providers: &[ProviderSettings]) -> Option<String> {
+    let slowest = providers.iter().max_by_key(|provider| provider.timeout_ms)?;
+    let (id, timeout_ms) = (&slowest.id, slowest.timeout_ms);
+    (drain_s.saturating_mul(1_000) <= timeout_ms).then(|| {
+        format!(
+            "[server] drain_s = {drain_s} is no longer than timeout_ms = {timeout_ms} of provider \"{id}\": an order \
+             that is on its way there when the process ends may be in doubt; leave drain_s out, or set it higher"
+        )
+    })
 }
 
 /// What a person is told of a panel of which nothing says that it knows adds by their names.

@@ -45,7 +45,7 @@ const SETTINGS: [Setting; 13] = [
     setting("server", "data", Kind::Folder, None),
     setting("server", "roles", Kind::Roles, Some("api,workers,console")),
     setting("server", "trusted_proxies", Kind::Networks, Some("")),
-    setting("server", "drain_s", Kind::Whole(0..=600), Some("10")),
+    setting("server", "drain_s", Kind::Whole(0..=600), None),
     setting("database", "url", Kind::Url(&["postgres://", "postgresql://"]), None),
     setting("database", "customers_max", CONNECTIONS, Some("16")),
     setting("database", "workers_max", CONNECTIONS, Some("8")),

@@ -54,8 +54,9 @@ pub struct ServerSettings {
     /// Whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<Network>,
-    /// How long calls may take to end after SIGTERM, in seconds.
-    pub drain_s: u64,
+    /// How long calls may take to end after SIGTERM, in seconds. `None`: as long as the slowest
+    /// panel may take for an order, and somewhat more.
+    pub drain_s: Option<u64>,
 }
 
 /// `[database]`

@@ -90,6 +90,14 @@ pub enum Kind {
     Reopened,
     /// A worker of a node does not do its rounds; the object is the worker and the node.
     WorkerLate,
+    /// A node cannot reach its database; the object is the node. Told without the database.
+    DatabaseAway,
+    /// Almost all connections that a node can have are taken; the object is the node.
+    ConnectionsShort,
+    /// A node cannot take connections; the object is the node.
+    ListenerStuck,
+    /// Lines of a node's log are lost; the object is the node.
+    LogLost,
     /// The database's clock was set; no object.
     ClockSet,
 }

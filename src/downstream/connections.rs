@@ -1,13 +1,18 @@
-//! Counts open connections, over all and by address.
+//! Counts open connections, over all and by address; tells before there are none left, and when a
+//! listener cannot take any.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 
-use crate::domain::network::counted_as;
+use crate::domain::network::{Network, counted_as};
 use crate::downstream::Limits;
+
+/// Above this share of all connections they are short, in percent; and below this no longer.
+const SHORT_FROM_PERCENT: usize = 80;
+const SHORT_UNTIL_PERCENT: usize = 60;
 
 /// The count; one entry per address with an open connection, so it is as bounded as the connections are.
 #[derive(Debug)]
@@ -16,6 +21,12 @@ pub struct Connections {
     by_address: DashMap<IpAddr, usize>,
     open_max: usize,
     per_address_max: usize,
+    /// Proxies of the operator's own: one address of many customers.
+    trusted: Vec<Network>,
+    short: AtomicBool,
+    refused: AtomicU64,
+    refused_last: Mutex<Option<IpAddr>>,
+    stuck: AtomicBool,
 }
 
 /// One open connection; gives its place back when it is dropped.
@@ -27,19 +38,34 @@ pub struct Place {
 
 impl Connections {
     /// None open.
-    pub fn new(limits: &Limits) -> Arc<Self> {
+    pub fn new(limits: &Limits, trusted: Vec<Network>) -> Arc<Self> {
         Arc::new(Self {
             open: AtomicUsize::new(0),
             by_address: DashMap::new(),
             open_max: limits.connections_max,
             per_address_max: limits.connections_per_address_max,
+            trusted,
+            short: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
+            refused_last: Mutex::new(None),
+            stuck: AtomicBool::new(false),
         })
     }
 
     /// A place for one more from `peer`, if there is one.
     pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+        let place = self.find_place(peer);
+        if place.is_none() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            *self.refused_last.lock().unwrap_or_else(PoisonError::into_inner) = Some(peer);
+        }
+        place
+    }
+
+    fn find_place(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let address = counted_as(peer);
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.open_max {
+        let open = self.open.fetch_add(1, Ordering::Relaxed);
+        if open >= self.open_max {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
@@ -50,17 +76,67 @@ impl Connections {
             *count += 1;
             *count
         };
-        (of_address <= self.per_address_max).then_some(place)
+        if open + 1 >= self.share(SHORT_FROM_PERCENT) && !self.short.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                open = open + 1,
+                open_max = self.open_max,
+                "almost all connections are taken; customers may soon find none"
+            );
+        }
+
+        let is_ours = self.trusted.iter().any(|network| network.contains(peer));
+        (is_ours || of_address <= self.per_address_max).then_some(place)
+    }
+
+    /// Whether almost all are taken, or were and not enough came free again.
+    pub fn is_short(&self) -> bool {
+        self.short.load(Ordering::Relaxed)
+    }
+
+    /// Whether the listener could take none when it tried last.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of whether the listener could take one.
+    pub fn note_stuck(&self, stuck: bool) {
+        self.stuck.store(stuck, Ordering::Relaxed);
+    }
+
+    /// Tells how many found no place since this was told last.
+    pub fn tell_refused(&self) {
+        let refused = self.refused.swap(0, Ordering::Relaxed);
+        let last = self.refused_last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(last) = last {
+            tracing::warn!(
+                refused,
+                %last,
+                per_address_max = self.per_address_max,
+                open_max = self.open_max,
+                "connections were closed at once, because their address or all together had too many"
+            );
+        }
+    }
+
+    fn leave(&self, address: IpAddr) {
+        let open = self.open.fetch_sub(1, Ordering::Relaxed) - 1;
+        self.by_address.remove_if_mut(&address, |_, count| {
+            *count -= 1;
+            *count == 0
+        });
+        if open < self.share(SHORT_UNTIL_PERCENT) && self.short.swap(false, Ordering::Relaxed) {
+            tracing::info!(open, open_max = self.open_max, "there are connections enough again");
+        }
+    }
+
+    fn share(&self, percent: usize) -> usize {
+        (self.open_max * percent / 100).max(1)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.open.fetch_sub(1, Ordering::Relaxed);
-        self.connections.by_address.remove_if_mut(&self.address, |_, count| {
-            *count -= 1;
-            *count == 0
-        });
+        self.connections.leave(self.address);
     }
 }
 
@@ -71,7 +147,7 @@ mod tests {
     #[test]
     fn places_are_given_up_to_both_limits_and_given_back() {
         let limits = Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
-        let connections = Connections::new(&limits);
+        let connections = Connections::new(&limits, vec!["198.51.100.0/24".parse().unwrap()]);
         let enter = |peer: &str| connections.enter(peer.parse().unwrap());
         let first = enter("2001:db8::1").unwrap();
         let second = enter("2001:db8::2").unwrap();
@@ -82,6 +158,12 @@ mod tests {
         let mapped = enter("::ffff:192.0.2.1").unwrap();
         assert!(enter("192.0.2.1").is_none());
         drop((second, third, mapped));
+        assert_eq!(connections.refused.swap(0, Ordering::Relaxed), 3);
+
+        let proxied: Vec<_> = (0..3).map(|_| enter("198.51.100.1").unwrap()).collect();
+        assert!(connections.is_short(), "a proxy of ours may have them all, and that is told");
+        drop(proxied);
+        assert!(!connections.is_short());
         assert!(connections.by_address.is_empty());
         assert_eq!(connections.open.load(Ordering::Relaxed), 0);
     }

@@ -32,6 +32,23 @@ pub struct Limits {
     pub requests_in_flight_max: usize,
 }
 
+/// Connections that there always are, however few files the system lets us open: below, nothing works.
+const CONNECTIONS_MIN: usize = 32;
+/// The share of all connections that one address may have at most, so that it keeps nobody out.
+const ADDRESS_SHARE: usize = 8;
+
+impl Limits {
+    /// The same, with no more connections than there are descriptors beside those that are kept for
+    /// everything else.
+    #[must_use]
+    pub fn within(self, descriptors: usize, kept: usize) -> Self {
+        let carried = descriptors.saturating_sub(kept).max(CONNECTIONS_MIN);
+        let connections_max = self.connections_max.min(carried);
+        let of_address = self.connections_per_address_max.min(connections_max / ADDRESS_SHARE);
+        Self { connections_max, connections_per_address_max: of_address, ..self }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -46,5 +63,21 @@ impl Default for Limits {
             connections_per_address_max: 1_024,
             requests_in_flight_max: 1_024,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_follow_from_the_files_that_may_be_open() {
+        let planned = |descriptors| {
+            let limits = Limits::default().within(descriptors, 120);
+            (limits.connections_max, limits.connections_per_address_max)
+        };
+        assert_eq!(planned(1_048_576), (16_384, 1_024), "what memory carries");
+        assert_eq!(planned(1_024), (904, 113));
+        assert_eq!(planned(100), (32, 4), "too few for anything; told at the start");
     }
 }

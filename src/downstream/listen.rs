@@ -17,9 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::customer::Dialect;
+use crate::domain::network::Network;
 use crate::downstream::address::Peer;
 use crate::downstream::connections::{Connections, Place};
 use crate::downstream::lengths::{BothLengths, Watched};
+use crate::downstream::noise::MINUTE;
 use crate::downstream::stack::{self, Stack};
 use crate::downstream::stalls::Stalls;
 use crate::downstream::tell::{self, Teller};
@@ -37,6 +39,7 @@ const BUFFER_BYTES_MIN: usize = 8 * 1024;
 #[derive(Debug)]
 pub struct Door {
     addr: SocketAddr,
+    connections: Arc<Connections>,
     tasks: TaskTracker,
     stop: Stop,
 }
@@ -54,40 +57,52 @@ impl Door {
     /// Opens the customers' door at `addr`; port 0 takes a free one.
     pub async fn open(addr: SocketAddr, house: House, limits: Limits) -> io::Result<Self> {
         let tongue = Tongue::InForce(house.catalog.clone());
-        let teller = Teller::trusting(house.trusted_proxies.clone());
+        let trusted = house.trusted_proxies.clone();
         let stack = stack::api(Room::new(house, limits.clone()));
-        Self::listen(addr, stack, tongue, teller, limits).await
+        Self::listen(addr, stack, tongue, trusted, limits).await
     }
 
     /// Opens a door that answers nothing but `/healthz`.
     pub async fn open_health(addr: SocketAddr, health: HealthProbe, limits: Limits) -> io::Result<Self> {
         let tongue = Tongue::Always(Dialect::Classic);
         let stack = stack::health(health, tongue.clone(), limits.clone());
-        Self::listen(addr, stack, tongue, Teller::trusting(Vec::new()), limits).await
+        Self::listen(addr, stack, tongue, Vec::new(), limits).await
     }
 
     async fn listen(
         addr: SocketAddr,
         stack: Stack<Incoming>,
         tongue: Tongue,
-        teller: Teller,
+        trusted: Vec<Network>,
         limits: Limits,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let (tasks, stop) = (TaskTracker::new(), Stop::default());
-        let connections = Connections::new(&limits);
-        let (http, answer_stall) = (http(&limits), limits.answer_stall);
-        let hall = Hall { stack, tongue, teller, http, answer_stall, stop: stop.clone(), tasks: tasks.clone() };
-        let hall = Arc::new(hall);
-        tasks.spawn(tell_noise(hall.clone()));
-        tasks.spawn(keep_accepting(listener, hall, connections));
-        Ok(Self { addr, tasks, stop })
+        let hall = Arc::new(Hall {
+            stack,
+            tongue,
+            teller: Teller::trusting(trusted.clone()),
+            http: http(&limits),
+            answer_stall: limits.answer_stall,
+            connections: Connections::new(&limits, trusted),
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+        });
+        let connections = hall.connections.clone();
+        tasks.spawn(keep_telling(hall.clone()));
+        tasks.spawn(keep_accepting(listener, hall));
+        Ok(Self { addr, connections, tasks, stop })
     }
 
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Its open connections.
+    pub fn connections(&self) -> Arc<Connections> {
+        self.connections.clone()
     }
 
     /// Takes no more connections and requests, waits for those under way at most `drain`, then ends what is left.
@@ -116,6 +131,7 @@ struct Hall {
     teller: Teller,
     http: http1::Builder,
     answer_stall: Duration,
+    connections: Arc<Connections>,
     stop: Stop,
     tasks: TaskTracker,
 }
@@ -135,14 +151,15 @@ fn http(limits: &Limits) -> http1::Builder {
 }
 
 /// Takes connections until the drain begins, whatever panics meanwhile.
-async fn keep_accepting(listener: TcpListener, hall: Arc<Hall>, connections: Arc<Connections>) {
-    while AssertUnwindSafe(accept(&listener, &hall, &connections)).catch_unwind().await.is_err() {
+async fn keep_accepting(listener: TcpListener, hall: Arc<Hall>) {
+    while AssertUnwindSafe(accept(&listener, &hall)).catch_unwind().await.is_err() {
         tracing::error!("the listener panicked and begins anew");
         tokio::time::sleep(ACCEPT_WAIT).await;
     }
 }
 
-async fn accept(listener: &TcpListener, hall: &Arc<Hall>, connections: &Arc<Connections>) {
+async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
+    let connections = &hall.connections;
     let mut failures = 0_u64;
     loop {
         let accepted = tokio::select! {
@@ -154,12 +171,13 @@ async fn accept(listener: &TcpListener, hall: &Arc<Hall>, connections: &Arc<Conn
                 if failures > 0 {
                     tracing::warn!(failures, "connections are accepted again");
                     failures = 0;
+                    connections.note_stuck(false);
                 }
                 if let Some(place) = connections.enter(peer.ip()) {
                     hall.tasks.spawn(converse(stream, Peer(peer.ip()), Arc::clone(hall), place));
                 } else {
                     // Dropped, and so closed, without a word: a word would cost what the limit saves.
-                    tracing::debug!("a connection too many");
+                    tracing::debug!(peer = %peer.ip(), "a connection too many");
                 }
             }
             Err(error) => {
@@ -168,17 +186,28 @@ async fn accept(listener: &TcpListener, hall: &Arc<Hall>, connections: &Arc<Conn
                     tracing::error!(%error, "no connection could be accepted; it is tried again");
                 }
                 failures += 1;
+                connections.note_stuck(true);
                 tokio::time::sleep(ACCEPT_WAIT).await;
             }
         }
     }
 }
 
-/// What was too much for the log is told each minute, and at the end.
-async fn tell_noise(hall: Arc<Hall>) {
-    let noise = hall.teller.noise();
-    hall.stop.drain.run_until_cancelled(noise.tell_each_minute()).await;
-    noise.tell();
+/// What was too much for the log, or for the door, is told each minute and at the end, whatever
+/// panics meanwhile.
+async fn keep_telling(hall: Arc<Hall>) {
+    while !hall.stop.drain.is_cancelled() {
+        let told = AssertUnwindSafe(tell_for_a_minute(&hall)).catch_unwind().await;
+        if told.is_err() {
+            tracing::error!("who tells of strangers' requests panicked and begins anew");
+        }
+    }
+}
+
+async fn tell_for_a_minute(hall: &Hall) {
+    hall.stop.drain.run_until_cancelled(tokio::time::sleep(MINUTE)).await;
+    hall.teller.noise().tell();
+    hall.connections.tell_refused();
 }
 
 /// Serves one connection to its end. It has its place until then.

@@ -37,6 +37,7 @@ mod stack;
 mod stalls;
 mod tell;
 
+pub use connections::Connections;
 pub use health::{Health, HealthProbe};
 pub use limits::Limits;
 pub use listen::Door;

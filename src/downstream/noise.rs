@@ -13,7 +13,7 @@ const LINES_PER_ADDRESS: u64 = 10;
 /// Addresses that are counted apart; all others of the same minute are counted as one.
 const ADDRESSES_MAX: usize = 4_096;
 /// What is counted together.
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 /// Stands for the addresses that are one too many.
 const ALL_OTHERS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -57,14 +57,6 @@ impl Noise {
         let left_out = counts.begin_anew(Instant::now());
         drop(counts);
         left_out.iter().for_each(LeftOut::tell);
-    }
-
-    /// Tells it each minute, for ever.
-    pub async fn tell_each_minute(&self) {
-        loop {
-            tokio::time::sleep(MINUTE).await;
-            self.tell();
-        }
     }
 }
 

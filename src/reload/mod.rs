@@ -33,7 +33,7 @@ use crate::workers::pulse::Pulse;
 use crate::workers::roster::Roster;
 
 pub use adopt::tell_of_nobodys_markups;
-pub use node::{CLOCK_OFF_MIN, our_name};
+pub use node::{CLOCK_OFF_MIN, Troubles, our_name};
 pub use publish::{AtHand, Consent, Outcome, plan, publish, put_in_force, unreadable_keys};
 pub use roll::panels;
 pub use start::{StartError, Started, start};
@@ -99,6 +99,8 @@ struct Inner {
     process: Mutex<Option<ProcessSettings>>,
     roster: OnceLock<Roster>,
     workers: OnceLock<Pulse>,
+    /// What else this process has trouble with.
+    troubles: OnceLock<Troubles>,
     watch: tokio::sync::Mutex<Watch>,
     /// What the watch publishes, until somebody adopts it.
     judged: Mutex<Option<Judged>>,
@@ -125,6 +127,7 @@ impl Reload {
             process: Mutex::new(started.process),
             roster: OnceLock::new(),
             workers: OnceLock::new(),
+            troubles: OnceLock::new(),
             watch: tokio::sync::Mutex::new(watch),
             judged: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -139,6 +142,11 @@ impl Reload {
     /// The other nodes are told of these workers from now on.
     pub fn follow_workers(&self, pulse: Pulse) {
         let _ = self.0.workers.set(pulse);
+    }
+
+    /// The other nodes are told of these troubles of this process from now on.
+    pub fn follow_troubles(&self, troubles: Troubles) {
+        let _ = self.0.troubles.set(troubles);
     }
 
     /// Whether there is a file to watch.

@@ -1,9 +1,11 @@
 //! What this process tells the others of itself: what it serves, and how its own file stands.
 
+use std::fmt;
 use std::sync::PoisonError;
 
 use chrono::TimeDelta;
 
+use crate::domain::alert::Kind;
 use crate::domain::clock::Instant;
 use crate::domain::id::{ConfigHash, ProviderId};
 use crate::reload::Reload;
@@ -16,6 +18,22 @@ const TELL_EVERY: TimeDelta = TimeDelta::seconds(3);
 
 /// A machine's clock that is off by less is near enough.
 pub const CLOCK_OFF_MIN: TimeDelta = TimeDelta::seconds(2);
+
+/// What else a process has trouble with, asked now and again.
+pub struct Troubles(Box<dyn Fn() -> Vec<Kind> + Send + Sync>);
+
+impl Troubles {
+    /// As this says.
+    pub fn by(ask: impl Fn() -> Vec<Kind> + Send + Sync + 'static) -> Self {
+        Self(Box::new(ask))
+    }
+}
+
+impl fmt::Debug for Troubles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Troubles")
+    }
+}
 
 /// How this process stands.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +78,7 @@ impl Reload {
             behind: standing.behind,
             clock_ahead_ms: self.clock_ahead_ms(),
             workers_late: self.0.workers.get().map(Pulse::late).unwrap_or_default(),
+            troubles: self.0.troubles.get().map(|troubles| (troubles.0)()).unwrap_or_default(),
         });
         let known = |standing: &mut Standing| {
             standing.told.as_ref().is_some_and(|(told, at)| *told == row && now - *at < TELL_EVERY && *at <= now)

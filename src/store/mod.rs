@@ -51,15 +51,15 @@ pub mod waiting;
 pub mod watches;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
-use crate::domain::clock::{Clock as _, Instant};
+use crate::domain::clock::{self, Clock as _};
 use crate::store::history::{History, Turned};
 use crate::store::pool::{Lost, Plan, Pool};
 pub use pool::Tx;
@@ -71,6 +71,12 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long each of its answers is waited for: longer than a busy server takes for next to nothing.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
+/// No heartbeat was answered for so long: a person or a balancer who asks is told. Shorter than what
+/// a heartbeat waits, for telling is cheap and refusing customers is not.
+const SILENT_AFTER: Duration = Duration::from_millis(1_500);
+/// A connection that rested for longer is asked whether it lives before it is lent: firewalls and
+/// balancers forget the ones that say nothing, each by itself and without a word.
+const RESTED_AFTER: Duration = Duration::from_secs(10);
 /// How long an answer is waited for: somewhat longer than the server works on any statement.
 const STATEMENT_MAX: Duration = Duration::from_secs(18);
 /// How long an answer is waited for while a customer waits: so that there is time left within the
@@ -214,6 +220,8 @@ pub struct Store {
     workers: Pool,
     heartbeat: Pool,
     present: Arc<AtomicBool>,
+    /// When a heartbeat was answered last.
+    heard: Arc<Mutex<Instant>>,
     lost: Arc<Lost>,
     history: Arc<History>,
     clock: Arc<DatabaseClock>,
@@ -222,29 +230,47 @@ pub struct Store {
 impl Store {
     /// Opens the pools without waiting for a connection.
     pub fn open(options: &PgConnectOptions, customers_max: u32, workers_max: u32) -> Self {
+        Self::open_asking(options, customers_max, workers_max, RESTED_AFTER)
+    }
+
+    /// The same, whose connections are asked whether they live when they rested for so long.
+    pub fn open_asking(
+        options: &PgConnectOptions,
+        customers_max: u32,
+        workers_max: u32,
+        rested_after: Duration,
+    ) -> Self {
         let options = options.clone().options(session::GUARDS).application_name(&our_name());
         let (lost, history) = (Arc::new(Lost::default()), Arc::new(History::default()));
         let customers = Plan {
             connections_max: customers_max,
             acquire_max: ACQUIRE_TIMEOUT,
             statement_max: CUSTOMER_STATEMENT_MAX,
+            rested_after,
             history: Some(history.clone()),
         };
         let workers = Plan {
             connections_max: workers_max,
             acquire_max: ACQUIRE_TIMEOUT,
             statement_max: STATEMENT_MAX,
+            rested_after,
             history: Some(history.clone()),
         };
         // It looks at the database's history itself.
-        let heartbeat =
-            Plan { connections_max: 1, acquire_max: HEARTBEAT_TIMEOUT, statement_max: HEARTBEAT_MAX, history: None };
+        let heartbeat = Plan {
+            connections_max: 1,
+            acquire_max: HEARTBEAT_TIMEOUT,
+            statement_max: HEARTBEAT_MAX,
+            rested_after,
+            history: None,
+        };
 
         Self {
             customers: Pool::open(&options, customers, &lost),
             workers: Pool::open(&options, workers, &lost),
             heartbeat: Pool::open(&options, heartbeat, &lost),
             present: Arc::new(AtomicBool::new(true)),
+            heard: Arc::new(Mutex::new(Instant::now())),
             lost,
             history,
             clock: Arc::default(),
@@ -258,8 +284,11 @@ impl Store {
         let options = self.heartbeat.connect_options();
         let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await;
         let mut connection = connected.map_err(|_| StoreError::Absent)?.map_err(unguarded)?;
-        session::check_guards(&mut connection).await?;
-        connection.close().await?;
+        let guarded = async {
+            session::check_guards(&mut connection).await?;
+            Ok::<_, StoreError>(connection.close().await?)
+        };
+        tokio::time::timeout(HEARTBEAT_MAX, guarded).await.map_err(|_| StoreError::Absent)??;
 
         session::check_apart(self.workers.unbounded(), self.heartbeat.unbounded()).await?;
         self.clock.begin(&self.heartbeat).await
@@ -297,7 +326,9 @@ impl Store {
     /// answered.
     pub async fn beat(&self) -> bool {
         let answered = self.feel_pulse().await;
-        if !answered {
+        if answered {
+            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        } else {
             self.lost.note();
         }
         self.present.store(answered, Ordering::Relaxed);
@@ -305,7 +336,7 @@ impl Store {
     }
 
     /// The database's time, asked at this very moment.
-    pub async fn time(&self) -> Result<Instant, StoreError> {
+    pub async fn time(&self) -> Result<clock::Instant, StoreError> {
         self.clock.measure(&self.workers).await?;
         Ok(self.clock.now())
     }
@@ -336,6 +367,12 @@ impl Store {
         self.answers() && !self.history.has_turned()
     }
 
+    /// Whether the heartbeat waits for an answer longer than is well: the database may be gone, and
+    /// it is not decided yet. Only where a heartbeat runs.
+    pub fn is_silent(&self) -> bool {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > SILENT_AFTER
+    }
+
     /// What happened to the database's history under this process, if it is not set right yet.
     pub fn turned(&self) -> Option<Turned> {
         self.history.turned()
@@ -358,6 +395,12 @@ impl Store {
     /// awaited in a future that a customer can drop, as above.
     pub async fn begin_for_customer(&self) -> Result<Tx, StoreError> {
         Ok(self.door()?.begin().await?)
+    }
+
+    /// The most connections that it has.
+    pub fn connections_max(&self) -> usize {
+        let pools = [&self.customers, &self.workers, &self.heartbeat];
+        pools.into_iter().map(|pool| pool.connections_max() as usize).sum()
     }
 
     /// Waits until every connection is given back, and closes them.

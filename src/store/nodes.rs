@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
+use crate::domain::alert::Kind;
 use crate::domain::clock::Instant;
 use crate::domain::id::{ConfigHash, ProviderId};
 use crate::store::{Store, StoreError, Tx};
@@ -31,11 +32,14 @@ pub struct NodeRow {
     pub clock_ahead_ms: i64,
     /// Its workers that do not do their rounds.
     pub workers_late: Vec<String>,
+    /// What else needs a person there.
+    pub troubles: Vec<Kind>,
 }
 
 /// Says it, and buries those that are long gone.
 pub async fn tell(store: &Store, row: &NodeRow, now: Instant) -> Result<(), StoreError> {
     let keyless: Vec<String> = row.keyless.iter().map(|provider| provider.0.clone()).collect();
+    let troubles: Vec<String> = row.troubles.iter().map(|kind| kind.word().to_owned()).collect();
     let told = sqlx::query!(
         r#"
         with buried as (
@@ -43,13 +47,14 @@ pub async fn tell(store: &Store, row: &NodeRow, now: Instant) -> Result<(), Stor
             where node <> $1 and seen_at < $9
         )
         insert into config_node (
-            node, name, hash, file_hash, judged, keyless, behind, seen_at, clock_ahead_ms, workers_late
+            node, name, hash, file_hash, judged, keyless, behind, seen_at, clock_ahead_ms, workers_late, troubles
         )
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $10, $11)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $10, $11, $12)
         on conflict (node) do update
         set name = excluded.name, hash = excluded.hash, file_hash = excluded.file_hash, judged = excluded.judged,
             keyless = excluded.keyless, behind = excluded.behind, seen_at = excluded.seen_at,
-            clock_ahead_ms = excluded.clock_ahead_ms, workers_late = excluded.workers_late
+            clock_ahead_ms = excluded.clock_ahead_ms, workers_late = excluded.workers_late,
+            troubles = excluded.troubles
         "#,
         row.node,
         row.name,
@@ -61,7 +66,8 @@ pub async fn tell(store: &Store, row: &NodeRow, now: Instant) -> Result<(), Stor
         now,
         now - TimeDelta::hours(1),
         row.clock_ahead_ms,
-        &row.workers_late
+        &row.workers_late,
+        &troubles
     );
     told.execute(&store.workers).await?;
     Ok(())
@@ -126,6 +132,12 @@ pub(super) async fn troubles(tx: &mut Tx, now: Instant) -> Result<Vec<(String, S
         cross join unnest(n.workers_late) as w (name)
         where n.seen_at > $1
         group by w.name, n.name
+        union all
+        select t.kind, n.name, count(*)
+        from config_node n
+        cross join unnest(n.troubles) as t (kind)
+        where n.seen_at > $1
+        group by t.kind, n.name
         union all
         select 'key_missing', k.provider || ' on ' || n.name, count(*)
         from config_node n

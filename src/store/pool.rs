@@ -18,7 +18,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{
     PgConnectOptions, PgConnection, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTransactionManager, PgTypeInfo,
 };
-use sqlx::{Describe, Either, Error, Execute, Executor, PgPool, Postgres, Row, SqlStr};
+use sqlx::{Connection, Describe, Either, Error, Execute, Executor, PgPool, Postgres, Row, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +27,10 @@ use crate::store::{progress, session};
 
 /// How long a connection that is given back may take to show that it is clean, or to be closed.
 const RETURN_MAX: Duration = Duration::from_secs(5);
+
+/// How long a connection that rested may take to show that it lives; half of what a caller waits for
+/// one.
+const SIGN_OF_LIFE_MAX: Duration = Duration::from_secs(1);
 
 /// A row, or what a statement did.
 type Step = Either<PgQueryResult, PgRow>;
@@ -45,6 +49,18 @@ impl Lost {
         let lost = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lost.is_none_or(|lost| age < lost.elapsed())
     }
+
+    /// Whether a connection that rested still leads to the server. Where one does not, the others of
+    /// its age are not asked one by one: each would cost the caller its time.
+    async fn ask_rested(&self, connection: &mut PgConnection) -> bool {
+        let asked = tokio::time::timeout(SIGN_OF_LIFE_MAX, connection.ping()).await;
+        let lives = matches!(asked, Ok(Ok(())));
+        if !lives {
+            tracing::warn!("a connection to the database died while it rested; all are made anew");
+            self.note();
+        }
+        lives
+    }
 }
 
 /// How a pool is made.
@@ -55,6 +71,8 @@ pub(super) struct Plan {
     pub acquire_max: Duration,
     /// How long a statement's next answer is waited for.
     pub statement_max: Duration,
+    /// A connection that rested for so long is asked whether it lives before it is lent.
+    pub rested_after: Duration,
     /// Whose connections are looked at before they are used: a database that went back in time, or
     /// another one in its place, is not spoken to. `None`: who looks at that itself.
     pub history: Option<Arc<History>>,
@@ -78,18 +96,24 @@ impl Pool {
     /// clocks of the server tell: inside a transaction `now()` stands still at its beginning.
     ///
     /// Nor does it lend one that is older than the server's last absence. Asking each connection
-    /// whether it lives would cost every caller a round trip; the heartbeat has asked already.
+    /// whether it lives would cost every caller a round trip; the heartbeat has asked already. Only
+    /// those that rested are asked.
     pub(super) fn open(options: &PgConnectOptions, plan: Plan, lost: &Arc<Lost>) -> Self {
-        let Plan { connections_max, acquire_max, statement_max, history } = plan;
+        let Plan { connections_max, acquire_max, statement_max, rested_after, history } = plan;
         let (lost, watched) = (lost.clone(), history.clone());
+        let is_remote = options.get_socket().is_none();
 
         let inner = PgPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(acquire_max)
             .test_before_acquire(false)
-            .before_acquire(move |_, meta| {
-                let survived = lost.survived(meta.age);
-                Box::pin(async move { Ok(survived) })
+            .before_acquire(move |connection, meta| {
+                let lost = lost.clone();
+                Box::pin(async move {
+                    let survived = lost.survived(meta.age);
+                    let has_rested = meta.idle_for >= rested_after;
+                    Ok(survived && (!has_rested || lost.ask_rested(connection).await))
+                })
             })
             // Who is connected later, after a failover or through another pooler, has its guards
             // too, and is in the present.
@@ -98,6 +122,9 @@ impl Pool {
                 Box::pin(async move {
                     let guarded = session::check_guards(connection).await;
                     guarded.map_err(|error| Error::Configuration(Box::new(error)))?;
+                    if is_remote {
+                        session::keep_alive(connection).await?;
+                    }
                     match watched {
                         Some(history) => history.check_connection(connection).await,
                         None => Ok(()),
@@ -124,6 +151,11 @@ impl Pool {
     /// The driver's own pool, whose statements have no end on our side.
     pub(super) fn unbounded(&self) -> &PgPool {
         &self.inner
+    }
+
+    /// The most connections that it has.
+    pub(super) fn connections_max(&self) -> u32 {
+        self.inner.options().get_max_connections()
     }
 
     /// How it connects.

@@ -20,8 +20,9 @@ use crate::upstream::failure::PanelError;
 /// How long the way to a panel (name, connection, TLS) may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long an unused connection is kept: panels close theirs soon, and a request on a closing one is a doubt.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an unused connection is kept: panels close theirs after five seconds and more, and a question that meets a
+/// closing one is lost.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The most causes of an error that are told.
 pub(super) const CAUSES_MAX: usize = 8;

@@ -19,6 +19,8 @@ const AFTER_FAILURE: Duration = Duration::from_millis(500);
 pub struct Driver {
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Tells those who end last.
+    last: CancellationToken,
     pulse: Pulse,
     crew: u64,
     crews: Arc<AtomicU64>,
@@ -40,11 +42,23 @@ impl Driver {
         Self {
             tasks: TaskTracker::new(),
             stop: self.stop.child_token(),
+            last: self.last.clone(),
             pulse: self.pulse.clone(),
             crew: self.crews.fetch_add(1, Ordering::Relaxed) + 1,
             crews: self.crews.clone(),
             progress: Arc::default(),
         }
+    }
+
+    /// The same crew's workers who go on while the others end, until [`Driver::end_last`].
+    #[must_use]
+    pub fn lasting(&self) -> Self {
+        Self { tasks: TaskTracker::new(), stop: self.last.child_token(), progress: Arc::default(), ..self.clone() }
+    }
+
+    /// Tells those who end last, too.
+    pub fn end_last(&self) {
+        self.last.cancel();
     }
 
     /// Watches how a worker of this crew comes on.
@@ -105,27 +119,32 @@ impl Driver {
         Round: FnMut() -> Work + Send + 'static,
         Work: Future<Output = Result<(), StoreError>> + Send,
     {
-        self.drive(self.rounds(name, period, Haste::Prompt), period, round);
+        self.drive(self.rounds(name, period, Haste::Prompt), round);
     }
 
-    /// The same for a round that may take its time, because no customer waits for it.
+    /// The same for a round that may take its time, because no customer waits for it. Nor does the
+    /// end of the process: such a round is cut off, and leaves what one that was killed leaves.
     pub fn at_leisure<Round, Work>(&self, name: impl Into<String>, period: Duration, round: Round)
     where
         Round: FnMut() -> Work + Send + 'static,
         Work: Future<Output = Result<(), StoreError>> + Send,
     {
-        self.drive(self.rounds(name, period, Haste::AtLeisure), period, round);
+        self.drive(self.rounds(name, period, Haste::AtLeisure), round);
     }
 
-    fn drive<Round, Work>(&self, rounds: Rounds, period: Duration, mut round: Round)
+    fn drive<Round, Work>(&self, rounds: Rounds, mut round: Round)
     where
         Round: FnMut() -> Work + Send + 'static,
         Work: Future<Output = Result<(), StoreError>> + Send,
     {
         let (stop, progress) = (self.stop.clone(), self.watch(rounds.name()));
+        // One that nobody waits for is not waited for at the end.
+        let cut_off = if rounds.is_at_leisure() { stop.clone() } else { CancellationToken::new() };
+        let period = rounds.period();
         self.tasks.spawn(async move {
             while !stop.is_cancelled() {
-                let ended = rounds.survive(progress.of(async { round().await })).await;
+                let work = rounds.survive(progress.of(async { round().await }));
+                let Some(ended) = cut_off.run_until_cancelled(work).await else { return };
                 let pause = match ended {
                     Ok(Ok(())) => {
                         rounds.ended_well(Duration::ZERO);
@@ -153,10 +172,15 @@ impl Driver {
         self.tasks.spawn(worker);
     }
 
-    /// Tells everyone to stop and waits for them, so long at most.
-    pub async fn stop(self, drain: Duration) {
+    /// Tells everyone to take up nothing new, but for those who end last.
+    pub fn end(&self) {
         self.stop.cancel();
         self.tasks.close();
+    }
+
+    /// Tells everyone to stop and waits for them, so long at most.
+    pub async fn stop(&self, drain: Duration) {
+        self.end();
         if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
             tracing::warn!(still_running = self.tasks.len(), "workers did not end within the drain");
         }

@@ -169,7 +169,8 @@ impl Workers {
             delivery: means.delivery.clone(),
             told: AtomicBool::new(false),
         });
-        driver.every("heartbeat", HEARTBEAT_EVERY, move || pulse.clone().feel());
+        // To the last: what is still out is written down over connections that it found alive.
+        driver.lasting().every("heartbeat", HEARTBEAT_EVERY, move || pulse.clone().feel());
         let watch = Arc::new(ClockWatch { store: means.store.clone(), last: Mutex::default() });
         driver.every("clock", CLOCK_EVERY, move || watch.clone().look());
         let (catalog, clock) = (means.catalog.clone(), means.clock.clone());
@@ -238,6 +239,14 @@ impl Workers {
             async move { alerts.tell().await.map(|_| ()) }
         });
         let alerts = means.alerts.clone();
+        self.driver.at_leisure("teller of the database", TELL_EVERY, move || {
+            let alerts = alerts.clone();
+            async move {
+                alerts.tell_of_database().await;
+                Ok(())
+            }
+        });
+        let alerts = means.alerts.clone();
         self.driver.at_leisure("prover", PROVE_LOOK_EVERY, move || {
             let alerts = alerts.clone();
             async move { alerts.prove().await.map(|_| ()) }
@@ -249,11 +258,18 @@ impl Workers {
         self.driver.pulse()
     }
 
+    /// Takes up nothing new.
+    pub fn end(&self) {
+        self.driver.end();
+    }
+
     /// Takes up nothing new, waits for what is under way, and gives the panels up.
     ///
     /// Calls that are still out after `drain` stay `sending`: the next holder of the panel finds them in doubt.
-    pub async fn stop(self, drain: Duration) {
+    pub async fn stop(&self, drain: Duration) {
         self.driver.stop(drain).await;
+        // Who still keeps a lease would take it anew.
+        self.driver.end_last();
         if let Err(error) = self.delivery.let_go().await {
             tracing::warn!(%error, "the panels' leases could not be given up and will run out by themselves");
         }

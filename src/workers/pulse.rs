@@ -170,6 +170,16 @@ impl Rounds {
         &self.worker.name
     }
 
+    /// How often one is done.
+    pub(super) fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// Whether nobody waits for them.
+    pub(super) fn is_at_leisure(&self) -> bool {
+        self.haste == Haste::AtLeisure
+    }
+
     /// Does one, and survives its panic.
     pub async fn survive<T>(&self, round: impl Future<Output = T>) -> Result<T, Panicked> {
         let round = async {

@@ -72,7 +72,9 @@ impl Roster {
     }
 
     fn begin(&self, listed: &Listed, before: Option<Driver>) -> Post {
-        let post = Post { listed: listed.clone(), hands: self.driver.crew(), keeper: self.driver.crew() };
+        // The keeper ends after the hands: a lease that ran out while a call is out would put it in doubt.
+        let keeper = self.driver.crew().lasting();
+        let post = Post { listed: listed.clone(), hands: self.driver.crew(), keeper };
         if let Some(before) = before.clone() {
             // Counted among the new ones, so that whoever comes next waits for all.
             post.hands.run(async move { before.ended().await });

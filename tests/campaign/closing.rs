@@ -16,7 +16,7 @@ use crate::database::Database;
 use crate::evidence::{Answer, Evidence, PanelOrder, Shown};
 use crate::nodes::{Keepers, Nodes};
 use crate::plan::{CUSTOMERS, Plan, SOLD};
-use crate::processes::{Ground, PANEL_KEY_ENV, Process};
+use crate::processes::{ALERT_SECRET_ENV, ALERT_URL_ENV, Ground, PANEL_KEY_ENV, Process};
 use crate::relay::{self, Relay};
 use crate::{LOOK_EVERY, PATIENCE, judge, until};
 
@@ -34,7 +34,7 @@ pub struct House {
     pub ground: Ground,
     pub customers: Vec<Customer>,
     panels: Vec<Panel>,
-    http: reqwest::Client,
+    pub http: reqwest::Client,
 }
 
 /// A simulated panel and the door before it.
@@ -72,6 +72,7 @@ impl House {
             let routes = sold.panels.map(route).join(", ");
             write!(file, "[[service]]\nid = {}\nrate = \"{}\"\nroutes = [{routes}]\n", sold.id, sold.rate)?;
         }
+        write!(file, "[alerts]\nurl_env = \"{ALERT_URL_ENV}\"\nsecret_env = \"{ALERT_SECRET_ENV}\"\n")?;
         std::fs::write(&ground.config, file)?;
         let mut customers = Vec::new();
         for n in 0..CUSTOMERS {
@@ -166,6 +167,7 @@ pub async fn evidence(
         told(database).await;
         let ids: Vec<i32> = database.read().await?.orders.iter().map(|order| order.id).collect();
         let (shown, balances) = (desk.shown(&ids).await?, desk.balances().await?);
+        all_at_work(house, &nodes).await?;
         nodes.end(keepers).await?;
         let books = database.read().await?;
         // A doubt may be resolved at any moment: then the order is followed to its end first.
@@ -191,6 +193,22 @@ pub async fn evidence(
         (nodes, keepers) = Nodes::start(&house.ground, plan);
     }
     bail!("the gateways never come to rest")
+}
+
+/// Waits until every worker of every gateway does its rounds.
+async fn all_at_work(house: &House, nodes: &Nodes) -> anyhow::Result<()> {
+    for n in 0..nodes.addresses.len() {
+        let what = format!("all workers of gateway {n} are at work");
+        until(&what, async || {
+            let Some(url) = nodes.at(n) else { return Ok(None) };
+            let Ok(answer) = house.http.get(url.replace("/api/v2", "/healthz")).send().await else { return Ok(None) };
+            let health: Value = serde_json::from_str(&answer.text().await?)?;
+            let is_well = health["ready"] == true && health["workers_late"].as_array().is_some_and(Vec::is_empty);
+            Ok(is_well.then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// Waits until somebody was told of everything that rests; whatever is missing then is the judge's to tell.

@@ -104,6 +104,14 @@ impl Database {
         Ok(self.embedded.connect_options().connect().await?)
     }
 
+    /// Under which epoch each panel is held.
+    pub async fn epochs(&self) -> anyhow::Result<Vec<(String, i64)>> {
+        let mut connection = self.connect().await?;
+        let epochs = sqlx::query_as("select id, epoch from provider").fetch_all(&mut connection).await?;
+        connection.close().await?;
+        Ok(epochs)
+    }
+
     /// Orders that machines still have to do with.
     pub async fn unrest(&self) -> anyhow::Result<i64> {
         let mut connection = self.connect().await?;

@@ -12,7 +12,8 @@ use crate::database::Database;
 use crate::nodes::Nodes;
 use crate::plan::{BUYING_MAX, Moment, Plan, SENDING_MAX, Strike};
 use crate::proxy::Proxy;
-use crate::{LOOK_EVERY, until};
+use crate::receiver::Receiver;
+use crate::{Between, LOOK_EVERY, until};
 
 /// After so many strikes the books are proved, in the midst of everything.
 const AUDIT_AFTER: usize = 5;
@@ -41,21 +42,35 @@ pub struct Strikes {
     pub decided: u32,
     pub cuts: u32,
     pub kept_back: u32,
+    pub silences: u32,
+    pub crowds: u32,
+    /// Panics of workers.
+    pub panics: u64,
+    /// Gateways that served with a log that fails.
+    pub without_log: u32,
     pub audits: u32,
 }
 
 pub struct Killer<'a> {
     plan: &'a Plan,
-    house: &'a House,
-    database: &'a Database,
-    way: &'a Proxy,
+    pub(crate) house: &'a House,
+    pub(crate) database: &'a Database,
+    pub(crate) way: &'a Proxy,
+    pub(crate) receiver: &'a Receiver,
     asks: Arc<AtomicU64>,
     pub strikes: Strikes,
 }
 
 impl<'a> Killer<'a> {
-    pub fn new(plan: &'a Plan, house: &'a House, database: &'a Database, way: &'a Proxy, asks: Arc<AtomicU64>) -> Self {
-        Self { plan, house, database, way, asks, strikes: Strikes::default() }
+    pub fn new(
+        plan: &'a Plan,
+        house: &'a House,
+        database: &'a Database,
+        between: &Between<'a>,
+        asks: Arc<AtomicU64>,
+    ) -> Self {
+        let Between { way, receiver } = *between;
+        Self { plan, house, database, way, receiver, asks, strikes: Strikes::default() }
     }
 
     /// All strikes, one after the other; each lets more customers in.
@@ -84,6 +99,9 @@ impl<'a> Killer<'a> {
                     self.strikes.cuts += 1;
                 }
                 Strike::KeepBack => self.keep_back().await?,
+                Strike::Swallow => self.swallow(nodes).await?,
+                Strike::Crowd(n) => self.crowd(nodes, n).await?,
+                Strike::Panics => Box::pin(self.panic_in_turn(nodes)).await?,
             }
             gate.send_replace(done);
             if done % AUDIT_AFTER == 0 {

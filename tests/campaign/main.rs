@@ -4,8 +4,10 @@
 //! `cargo test` runs the short form; the long one has the same code and other numbers:
 //! `cargo test --release --test campaign -- --orders 10000 --kills 200 --freezes 40 --cuts 20 --database-kills 20`
 //!
-//! Beside kills, gateways are stopped in their tracks and let go on, ways to the database break with a purchase on them,
-//! and gateways are started on machines whose clocks are wrong.
+//! Beside kills, gateways are stopped in their tracks and let go on, ways to the database break with a purchase on them or
+//! fall silent, workers panic, crowds besiege doors, and gateways are started on machines whose clocks are wrong, whose
+//! logs fail and where few files may be open. Whatever a person must hear of is heard, and all workers are at work in the
+//! end.
 //!
 //! The seed decides what is bought, which `add` goes wrong how, who is killed and at which count of events; what the
 //! machine does in between differs from run to run.
@@ -23,9 +25,12 @@ mod plan;
 mod processes;
 #[path = "../it/proxy.rs"]
 mod proxy;
+#[path = "../it/receiver.rs"]
+mod receiver;
 mod relay;
 mod scratch;
 mod table;
+mod troubles;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,6 +49,7 @@ use crate::nodes::Nodes;
 use crate::plan::{Asked, Plan};
 use crate::processes::Ground;
 use crate::proxy::Proxy;
+use crate::receiver::{Manner, Receiver};
 use crate::scratch::Scratch;
 use crate::table::Figures;
 
@@ -87,9 +93,12 @@ async fn run(plan: &Arc<Plan>) -> anyhow::Result<Vec<String>> {
     let scratch = Arc::new(Scratch::open(plan.keep)?);
     let database = Database::open(scratch.folder()).await?;
     let way = Proxy::to(database.options());
-    let ground = Ground::new(&scratch, database::url(&database.options())?, database::url(&way.options())?)?;
+    let receiver = Receiver::start(Manner::Takes).await;
+    let (direct, broken) = (database::url(&database.options())?, database::url(&way.options())?);
+    let ground = Ground::new(&scratch, direct, broken, receiver.url())?;
     let house = House::build(plan, ground).await?;
-    let outcome = fight(plan, &house, &database, &way).await;
+    let between = Between { way: &way, receiver: &receiver };
+    let outcome = Box::pin(fight(plan, &house, &database, &between)).await;
     database.close().await;
     house.close().await;
     let (evidence, mut complaints, mut figures) = outcome?;
@@ -101,18 +110,24 @@ async fn run(plan: &Arc<Plan>) -> anyhow::Result<Vec<String>> {
     Ok(complaints)
 }
 
+/// What stands between the gateways and others: their way to the database, and who hears of their alerts.
+struct Between<'a> {
+    way: &'a Proxy,
+    receiver: &'a Receiver,
+}
+
 /// The campaign itself: customers and killer at once, then rest, then everyone's books.
 async fn fight(
     plan: &Arc<Plan>,
     house: &House,
     database: &Database,
-    way: &Proxy,
+    between: &Between<'_>,
 ) -> anyhow::Result<(Evidence, Vec<String>, Figures)> {
     let (nodes, mut keepers) = Nodes::start(&house.ground, plan);
     let (gate, events_done) = watch::channel(0);
     let asks = Arc::new(AtomicU64::new(0));
     let clients = Clients::start(plan, &nodes, &house.customers, asks.clone(), &events_done)?;
-    let mut killer = Killer::new(plan, house, database, way, asks);
+    let mut killer = Killer::new(plan, house, database, between, asks);
     let struck = tokio::select! {
         struck = killer.run(&nodes, &gate) => struck,
         ended = keepers.one_ended() => Err(ended),
@@ -123,6 +138,8 @@ async fn fight(
         ended = keepers.one_ended() => return Err(ended),
     };
     let mut complaints = told.complaints;
+    killer.strikes.without_log = nodes.without_log();
+    killer.hear_of_logs().await?;
     let evidence = closing::evidence(plan, house, database, (nodes, keepers), told.answers).await?;
     complaints.extend(house.audit().await?);
     let figures = Figures::of(plan, &told.counts, &killer.strikes);

@@ -1,5 +1,6 @@
 //! The gateways: each is started, killed on demand and started again at once, and ends well when told to.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use tokio::process::ChildStdout;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::plan::Plan;
+use crate::plan::{Log, Plan};
 use crate::processes::{Ground, Process};
 use crate::{LOOK_EVERY, PATIENCE};
 
@@ -27,6 +28,8 @@ enum Word {
 pub struct Nodes {
     pub addresses: Vec<Address>,
     words: Vec<mpsc::Sender<Word>>,
+    /// Gateways that were ready and had a log that fails.
+    without_log: Arc<AtomicU32>,
 }
 
 /// The keepers at work, one per gateway.
@@ -34,7 +37,7 @@ pub struct Keepers(JoinSet<anyhow::Result<()>>);
 
 impl Nodes {
     pub fn start(ground: &Ground, plan: &Arc<Plan>) -> (Self, Keepers) {
-        let mut all = Self { addresses: Vec::new(), words: Vec::new() };
+        let mut all = Self { addresses: Vec::new(), words: Vec::new(), without_log: Arc::default() };
         let mut keepers = JoinSet::new();
         for n in 0..plan.nodes as usize {
             let (tell, words) = mpsc::channel(1);
@@ -42,10 +45,21 @@ impl Nodes {
             all.addresses.push(address.clone());
             all.words.push(tell);
             let (ground, plan, name) = (ground.clone(), plan.clone(), format!("node-{n}"));
-            let keeper = Keeper { ground, plan, n, name, address, words, starts: 0 };
+            let without_log = all.without_log.clone();
+            let keeper = Keeper { ground, plan, n, name, address, words, starts: 0, has_log: true, without_log };
             keepers.spawn(keeper.keep());
         }
         (all, Keepers(keepers))
+    }
+
+    /// Where a gateway is now, if it is up.
+    pub fn at(&self, n: usize) -> Option<String> {
+        self.addresses[n].lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many gateways served that had a log that fails.
+    pub fn without_log(&self) -> u32 {
+        self.without_log.load(Ordering::Relaxed)
     }
 
     /// Kills a gateway, which may be serving, starting, or held up by an absent database; it is started again at once.
@@ -104,6 +118,8 @@ struct Keeper {
     address: Address,
     words: mpsc::Receiver<Word>,
     starts: u64,
+    has_log: bool,
+    without_log: Arc<AtomicU32>,
 }
 
 impl Keeper {
@@ -111,9 +127,10 @@ impl Keeper {
         let mut up = Instant::now();
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
-            let skew_s = self.plan.skew_s(self.n, self.starts);
+            let start = self.plan.start(self.n, self.starts);
             self.starts += 1;
-            let (mut process, mut lines) = self.ground.serve(&self.name, skew_s)?;
+            let (mut process, mut lines) = self.ground.serve(&self.name, start)?;
+            self.has_log = start.log == Log::File;
             let life = self.live(&mut process, &mut lines).await;
             self.is_at(None);
             match life.with_context(|| self.name.clone())? {
@@ -133,6 +150,7 @@ impl Keeper {
                     Some(line) => if let Some(url) = line.strip_prefix("ready ") {
                         self.is_at(Some(url.to_owned()));
                         ready = true;
+                        self.without_log.fetch_add(u32::from(!self.has_log), Ordering::Relaxed);
                     },
                     None => match process.wait().await? {
                         code if ready => bail!("it ended by itself with {code:?}; its log tells more (--keep)"),

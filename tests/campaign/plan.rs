@@ -29,6 +29,8 @@ const SKEWED_ONE_IN: u64 = 3;
 const SKEW_S_MAX: u64 = 20;
 /// Of so many such starts one is off by an hour, and refused.
 const FAR_OFF_ONE_IN: u64 = 8;
+/// Of so many starts of a gateway one has a log that fails.
+const LOG_FAILS_ONE_IN: u64 = 2;
 /// Of so many events one takes all gateways at once.
 const ALL_AT_ONCE: u64 = 6;
 /// The longest that a strike waits for customers, when none come.
@@ -73,6 +75,12 @@ pub struct Plan {
     pub freezes: u32,
     /// Broken ways to the database, of either kind.
     pub cuts: u32,
+    /// Ways to the database that swallow everything until a person is told.
+    pub silences: u32,
+    /// Crowds of connections at a gateway's door until a person is told.
+    pub crowds: u32,
+    /// Rounds in which workers panic.
+    pub panics: u32,
     pub nodes: u32,
     /// How many `add`s of a thousand end without their answer.
     pub faults_per_mille: u32,
@@ -113,6 +121,9 @@ pub fn read(args: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
         database_kills: 2,
         freezes: 2,
         cuts: 4,
+        silences: 1,
+        crowds: 1,
+        panics: 1,
         nodes: 2,
         faults_per_mille: 250,
         seed: 7,
@@ -133,6 +144,9 @@ pub fn read(args: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
             "--database-kills" => plan.database_kills = number(&flag, &take()?, 0, 1_000)?,
             "--freezes" => plan.freezes = number(&flag, &take()?, 0, 1_000)?,
             "--cuts" => plan.cuts = number(&flag, &take()?, 0, 1_000)?,
+            "--silences" => plan.silences = number(&flag, &take()?, 0, 1_000)?,
+            "--crowds" => plan.crowds = number(&flag, &take()?, 0, 1_000)?,
+            "--panics" => plan.panics = number(&flag, &take()?, 0, 1_000)?,
             "--nodes" => plan.nodes = number(&flag, &take()?, 1, 6)?,
             "--faults" => plan.faults_per_mille = per_mille(&take()?)?,
             "--seed" => plan.seed = take()?.parse().context("--seed wants a whole number")?,
@@ -144,8 +158,8 @@ pub fn read(args: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
             valued if HARNESS_WITH_VALUE.contains(&valued) => drop(take()?),
             filter if !filter.starts_with('-') => filters.push(filter.to_owned()),
             unknown => bail!(
-                "{unknown} is no flag; there are --orders, --kills, --database-kills, --freezes, --cuts, --nodes, --faults, \
-                 --seed, --keep"
+                "{unknown} is no flag; there are --orders, --kills, --database-kills, --freezes, --cuts, --silences, \
+                 --crowds, --panics, --nodes, --faults, --seed, --keep"
             ),
         }
     }
@@ -229,6 +243,31 @@ pub enum Strike {
     Cut,
     /// A statement that buys is kept back, and whoever sent it is cut off; the database hears of it later.
     KeepBack,
+    /// All ways to the database swallow what is said, and those who come find none.
+    Swallow,
+    /// A gateway's door is besieged by connections that say nothing.
+    Crowd(usize),
+    /// Workers of a gateway panic, one kind after the other.
+    Panics,
+}
+
+/// Where a gateway's log goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// Into a file.
+    File,
+    /// Into a pipe that nobody reads any more.
+    Closed,
+    /// Onto a disk that is full.
+    Full,
+}
+
+/// What a gateway's process is given at one of its starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// By how many seconds the clock of its machine is off.
+    pub skew_s: i64,
+    pub log: Log,
 }
 
 /// When: counted from the strike before, so that the seed and not the machine's speed decides.
@@ -275,6 +314,9 @@ impl Plan {
         let mut others = vec![Strike::Database; self.database_kills as usize];
         others.extend((0..self.freezes).map(|_| Strike::Freeze(index(&mut chance, nodes))));
         others.extend((0..self.cuts).map(|n| if n % 2 == 0 { Strike::KeepBack } else { Strike::Cut }));
+        others.extend(vec![Strike::Swallow; self.silences as usize]);
+        others.extend((0..self.crowds).map(|_| Strike::Crowd(index(&mut chance, nodes))));
+        others.extend(vec![Strike::Panics; self.panics as usize]);
         for strike in others {
             strikes.insert(index(&mut chance, strikes.len() + 1), strike);
         }
@@ -282,8 +324,18 @@ impl Plan {
         strikes.into_iter().map(|strike| (strike, moment(&mut chance, many))).collect()
     }
 
-    /// By how many seconds the clock of a gateway's machine is off at one of its starts.
-    pub fn skew_s(&self, node: usize, start: u64) -> i64 {
+    /// What a gateway is given at one of its starts.
+    pub fn start(&self, node: usize, start: u64) -> Start {
+        let mut chance = Chance::of(self.seed, 20_000_000 + 1_000_000 * node as u64 + start);
+        let log = match chance.below(LOG_FAILS_ONE_IN * 2) {
+            0 => Log::Closed,
+            1 => Log::Full,
+            _ => Log::File,
+        };
+        Start { skew_s: self.skew_s(node, start), log }
+    }
+
+    fn skew_s(&self, node: usize, start: u64) -> i64 {
         let mut chance = Chance::of(self.seed, 10_000 + 1_000 * node as u64 + start);
         if !chance.one_in(SKEWED_ONE_IN) {
             return 0;

@@ -1,5 +1,6 @@
 //! The gateway's own program as the campaign runs it: commands that end, and processes that say that they are ready.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -12,11 +13,18 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::PATIENCE;
+use crate::plan::{Log, Start};
+use crate::receiver::SECRET;
 use crate::scratch::Scratch;
 
 /// What the panels accept, and where the gateways find it.
 pub const PANEL_KEY: &str = "the-panels-key";
 pub const PANEL_KEY_ENV: &str = "CAMPAIGN_PANEL_KEY";
+/// Where they find who is told.
+pub const ALERT_URL_ENV: &str = "CAMPAIGN_ALERT_URL";
+pub const ALERT_SECRET_ENV: &str = "CAMPAIGN_ALERT_SECRET";
+/// Files that a gateway may have open: a crowd is soon too much.
+const DESCRIPTORS: u32 = 512;
 
 /// What every process of the campaign stands on.
 #[derive(Clone)]
@@ -26,13 +34,20 @@ pub struct Ground {
     database_url: String,
     /// By which way gateways reach it.
     gateways_url: String,
+    /// Who is told what needs a person.
+    alerts_url: String,
 }
 
 impl Ground {
-    pub fn new(scratch: &Arc<Scratch>, database_url: String, gateways_url: String) -> anyhow::Result<Self> {
+    pub fn new(
+        scratch: &Arc<Scratch>,
+        database_url: String,
+        gateways_url: String,
+        alerts_url: String,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir(scratch.folder().join("logs"))?;
         let config = scratch.folder().join("providers.toml");
-        Ok(Self { scratch: scratch.clone(), config, database_url, gateways_url })
+        Ok(Self { scratch: scratch.clone(), config, database_url, gateways_url, alerts_url })
     }
 
     /// A command on the shared database that runs and ends: its code, and what it prints with `--json`.
@@ -50,17 +65,25 @@ impl Ground {
         document.with_context(|| format!("{words:?} printed no document"))
     }
 
-    /// A gateway on the shared database, at a free port, on a machine whose clock is off by so many seconds.
-    pub fn serve(&self, name: &str, skew_s: i64) -> anyhow::Result<(Process, Lines<BufReader<ChildStdout>>)> {
-        let mut command = panelgate();
+    /// What a gateway finds in its environment.
+    pub fn surroundings(&self) -> BTreeMap<String, String> {
+        let values = [(PANEL_KEY_ENV, PANEL_KEY), (ALERT_URL_ENV, &self.alerts_url), (ALERT_SECRET_ENV, SECRET)];
+        values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// A gateway on the shared database, at a free port, on a machine with few files whose clock may be off.
+    pub fn serve(&self, name: &str, start: Start) -> anyhow::Result<(Process, Lines<BufReader<ChildStdout>>)> {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {DESCRIPTORS}; exec \"$@\""), "sh", PROGRAM]);
         command.args(["serve", "--listen", "127.0.0.1:0", "--roles", "api,workers"]);
         command.args(["--database-url", &self.gateways_url, "--config"]).arg(&self.config);
+        let Start { skew_s, log } = start;
         if skew_s != 0 {
             command.env("LD_PRELOAD", faketime()?).env("FAKETIME", format!("{skew_s:+}"));
             // A clock that nobody sets is not off.
             command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
-        Process::start(&self.scratch, name, command.env(PANEL_KEY_ENV, PANEL_KEY))
+        Process::start_telling(&self.scratch, name, alone(&mut command).envs(self.surroundings()), log)
     }
 
     /// A simulated panel, ready: the process, and its address.
@@ -82,10 +105,17 @@ fn faketime() -> anyhow::Result<PathBuf> {
     libraries.find(|library| library.exists()).context("Debian's faketime is missing; `.ci/tools` installs it")
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_panelgate");
+
 fn panelgate() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_panelgate"));
-    command.env_remove("DATABASE_URL").stdin(Stdio::null()).kill_on_drop(true);
+    let mut command = Command::new(PROGRAM);
+    alone(&mut command);
     command
+}
+
+/// A command that nobody's database, terminal or life is bound to.
+fn alone(command: &mut Command) -> &mut Command {
+    command.env_remove("DATABASE_URL").stdin(Stdio::null()).kill_on_drop(true)
 }
 
 /// A process that we started, which the undertaker knows of until it ended.
@@ -101,8 +131,23 @@ impl Process {
         name: &str,
         command: &mut Command,
     ) -> anyhow::Result<(Self, Lines<BufReader<ChildStdout>>)> {
-        let log = scratch.folder().join("logs").join(name);
-        let log = OpenOptions::new().create(true).append(true).open(log)?;
+        Self::start_telling(scratch, name, command, Log::File)
+    }
+
+    fn start_telling(
+        scratch: &Arc<Scratch>,
+        name: &str,
+        command: &mut Command,
+        log: Log,
+    ) -> anyhow::Result<(Self, Lines<BufReader<ChildStdout>>)> {
+        let log: Stdio = match log {
+            Log::File => {
+                let log = scratch.folder().join("logs").join(name);
+                OpenOptions::new().create(true).append(true).open(log)?.into()
+            }
+            Log::Closed => std::io::pipe()?.1.into(),
+            Log::Full => OpenOptions::new().write(true).open("/dev/full")?.into(),
+        };
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().context("the gateway's program")?;
         let pid = child.id().context("a process that was just started has an id")?;
         scratch.started(pid);

@@ -25,6 +25,10 @@ impl Figures {
             ("decided meanwhile by a person", strikes.decided.to_string()),
             ("ways to the database cut", strikes.cuts.to_string()),
             ("purchases kept back until later", strikes.kept_back.to_string()),
+            ("ways that swallowed all, and were told", strikes.silences.to_string()),
+            ("crowds at a door, and were told", strikes.crowds.to_string()),
+            ("panics of workers", strikes.panics.to_string()),
+            ("gateways that served without a log", strikes.without_log.to_string()),
             ("wishes", format!("{}, of which {} without request_id", plan.orders, counts.without_request_id)),
             ("requests", format!("{}, of which {} hung up on", counts.asks, counts.hang_ups)),
             ("left unanswered, without request_id", counts.never_answered.to_string()),
@@ -64,8 +68,9 @@ impl Figures {
 pub fn print(plan: &Plan, figures: &Figures) {
     let width = figures.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     say(&format!(
-        "campaign: {} orders, {} kills, {} of the database, {} freezes, {} broken ways",
-        plan.orders, plan.kills, plan.database_kills, plan.freezes, plan.cuts
+        "campaign: {} orders, {} kills, {} of the database, {} freezes, {} broken ways, {} silent ones, {} crowds, {} \
+         rounds of panics",
+        plan.orders, plan.kills, plan.database_kills, plan.freezes, plan.cuts, plan.silences, plan.crowds, plan.panics
     ));
     let rows = figures.0.iter().filter(|(_, value)| !value.is_empty());
     rows.for_each(|(name, value)| say(&format!("  {name:<width$}  {value}")));

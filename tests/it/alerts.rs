@@ -412,7 +412,7 @@ async fn a_gateway_proves_looks_and_tells_by_itself(#[values(true, false)] worke
     let world = World::open().await;
     run(&world.database, "update wallet set balance = balance + 1").await.unwrap();
     let receiver = Receiver::start(Manner::Takes).await;
-    let roles = Roles { api: None, console: None, workers, drain: PATIENCE };
+    let roles = Roles { api: None, console: None, workers, drain: Some(PATIENCE) };
     let gateway = Gateway::open(world.restarted().await.telling(Some(receiver.webhook())), roles, None).await.unwrap();
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let mut until = async |told: &[&str]| {

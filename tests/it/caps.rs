@@ -13,7 +13,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A process on the world's database, with its own panels.
 async fn gateway(world: &World) -> Gateway {
-    let roles = Roles { api: None, console: None, workers: true, drain: PATIENCE };
+    let roles = Roles { api: None, console: None, workers: true, drain: Some(PATIENCE) };
     Gateway::open(world.restarted().await, roles, None).await.unwrap()
 }
 

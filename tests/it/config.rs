@@ -92,7 +92,7 @@ fn the_least_file_has_the_documented_defaults() {
         (server.listen.to_string(), server.console.to_string()),
         ("127.0.0.1:8080".into(), "127.0.0.1:8081".into())
     );
-    assert_eq!((server.data, server.drain_s, server.trusted_proxies.len()), (None, 10, 0));
+    assert_eq!((server.data, server.drain_s, server.trusted_proxies.len()), (None, None, 0));
     assert_eq!(server.roles, [Role::Api, Role::Workers, Role::Console]);
     assert_eq!((database.customers_max, database.workers_max, database.console_max), (16, 8, 4));
     assert!(database.url.is_none());
@@ -201,6 +201,18 @@ fn the_hash_is_of_the_bytes() {
 }
 
 #[test]
+fn an_end_that_waits_for_less_than_a_panel_may_take_is_told() {
+    let told = |drain_s: u32| {
+        let file = read(&format!("{LEAST}[server]\ndrain_s = {drain_s}\n")).unwrap();
+        file.notes.into_iter().filter(|note| note.contains("drain_s")).collect::<Vec<_>>()
+    };
+    let below = told(30);
+    assert!(below.len() == 1 && below[0].contains("timeout_ms = 30000"), "{below:?}");
+    assert_eq!(told(31), Vec::<String>::new());
+    assert!(read(LEAST).unwrap().notes.iter().all(|note| !note.contains("drain_s")));
+}
+
+#[test]
 fn the_environment_beats_the_file_which_beats_the_default() {
     let text = format!(
         "{LEAST}[server]\nlisten = \"0.0.0.0:80\"\ndrain_s = 3\nroles = [\"api\"]\ntrusted_proxies = [\"10.0.0.0/8\"]\n\
@@ -216,7 +228,7 @@ fn the_environment_beats_the_file_which_beats_the_default() {
     ]);
     let file = config::read(&text, Path::new(""), &variables).unwrap();
     let server = &file.process.server;
-    assert_eq!((server.listen.to_string().as_str(), server.drain_s), ("0.0.0.0:80", 7));
+    assert_eq!((server.listen.to_string().as_str(), server.drain_s), ("0.0.0.0:80", Some(7)));
     assert_eq!(server.roles, [Role::Workers, Role::Console]);
     assert_eq!(
         (server.trusted_proxies[0].address.to_string().as_str(), server.trusted_proxies[0].prefix_bits),

@@ -163,6 +163,18 @@ impl Node {
         ended.await.expect("it ends").unwrap().code()
     }
 
+    /// Tells nothing; the code that it ends with within this time, where it does.
+    pub async fn ends_within(&mut self, wait_max: Duration) -> Option<Option<i32>> {
+        let ended = tokio::time::timeout(wait_max, self.child.wait()).await;
+        ended.ok().map(|status| status.unwrap().code())
+    }
+
+    /// Whether somebody still listens there.
+    pub async fn listens(&self) -> bool {
+        let addr = self.url.trim_start_matches("http://").trim_end_matches("/api/v2");
+        tokio::net::TcpStream::connect(addr).await.is_ok()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id().expect("it runs")).unwrap();

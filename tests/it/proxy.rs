@@ -50,6 +50,8 @@ pub struct State {
     cuts: u64,
     /// How often everybody fell silent.
     silences: u64,
+    /// Whether nobody who comes is passed on either.
+    swallows: bool,
     /// Whether everybody who comes is hung up on, and how many were.
     hangs_up: bool,
     pub hung_up: u64,
@@ -90,6 +92,15 @@ impl Proxy {
     /// served.
     pub fn fall_silent(&self) {
         self.state.send_modify(|state| state.silences += 1);
+    }
+
+    /// Swallows all that anybody says, as a network does that is gone, or passes on again what those say who come later;
+    /// who was swallowed hears nothing any more.
+    pub fn swallow(&self, swallows: bool) {
+        self.state.send_modify(|state| {
+            state.swallows = swallows;
+            state.silences += u64::from(swallows);
+        });
     }
 
     /// Takes whoever comes and hangs up on them, as a balancer does that has nobody behind it; or serves them again.
@@ -176,6 +187,11 @@ impl Passer {
             let _ = client.read(&mut hello).await;
             drop(client);
             return self.state.send_modify(|state| state.hung_up += 1);
+        }
+
+        if self.state.borrow().swallows {
+            let (mut states, cuts) = (self.state.subscribe(), self.state.borrow().cuts);
+            return is_cut(&mut states, cuts).await;
         }
 
         let Ok(mut server) = UnixStream::connect(&self.server).await else { return };

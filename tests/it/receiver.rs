@@ -1,6 +1,8 @@
 //! An operator's receiver of alerts: takes messages, refuses them, keeps silent, or is away; and checks every signature
 //! with somebody else's implementation.
 
+#![allow(dead_code, clippy::unwrap_used, reason = "two programs of tests share it, each in part")]
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -91,6 +93,11 @@ impl Receiver {
         self.heard().iter().filter(|heard| heard.taken).map(Heard::shown).collect()
     }
 
+    /// Where it is, as an operator writes it.
+    pub fn url(&self) -> String {
+        url_of(self.addr)
+    }
+
     pub fn webhook(&self) -> Webhook {
         webhook(self.addr)
     }
@@ -101,9 +108,13 @@ pub async fn away() -> SocketAddr {
     TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap()
 }
 
+fn url_of(addr: SocketAddr) -> String {
+    format!("http://{addr}/a-path-that-only-friends-know")
+}
+
 /// The way to a receiver.
 pub fn webhook(addr: SocketAddr) -> Webhook {
-    let url = SecretString::from(format!("http://{addr}/a-path-that-only-friends-know"));
+    let url = SecretString::from(url_of(addr));
     Webhook::new(&url, Some(Secret::read(SECRET).unwrap()), TIMEOUT).unwrap()
 }
 

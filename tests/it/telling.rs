@@ -20,6 +20,7 @@ use panelgate::simulator::{Settings, Simulator};
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::books::read;
 use crate::commands::PATIENCE;
 use crate::node::{Ground, Node, PANEL_KEY, until};
 use crate::world::panel_settings;
@@ -100,6 +101,8 @@ async fn a_log_on_a_full_disk_costs_lines_and_no_order() {
     shop.sells(&node, "full").await;
     let lost = shop.lines_lost(&node).await;
     assert!(lost >= ORDERS as u64, "counted: {lost}");
+    let told = "select count(*)::text from alert where kind = 'log_lost' and raised_at is not null";
+    until("a person is told", async || read(&shop.ground.database, told).await == "1").await;
     assert_eq!(node.end().await, Some(0));
 }
 

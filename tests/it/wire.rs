@@ -155,7 +155,7 @@ fn settings(url: String, timeout_ms: u64) -> ProviderSettings {
     }
 }
 
-fn panel(url: String, timeout_ms: u64) -> Panel {
+pub fn panel(url: String, timeout_ms: u64) -> Panel {
     Panel::new(settings(url, timeout_ms), KEY.into()).unwrap()
 }
 
@@ -184,7 +184,7 @@ pub fn leg() -> LeasedLeg {
     }
 }
 
-async fn add(panel: &Panel) -> Evidence {
+pub async fn add(panel: &Panel) -> Evidence {
     add_leg(panel, &leg()).await
 }
 

@@ -26,7 +26,7 @@ async fn has(world: &World, orders: usize) {
 
 async fn gateway(world: &World) -> Gateway {
     let drain = Duration::from_secs(10);
-    let roles = Roles { api: None, console: None, workers: true, drain };
+    let roles = Roles { api: None, console: None, workers: true, drain: Some(drain) };
     Gateway::open(world.restarted().await, roles, None).await.unwrap()
 }
 

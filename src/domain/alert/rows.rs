@@ -16,6 +16,12 @@ const BALANCE_PATIENCE: Duration = Duration::from_mins(10);
 /// How long a worker may be late: after a database that was away, all are for a moment.
 const WORKER_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a database may be away: a server that is started anew needs some seconds.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a listener may fail: a crowd that comes at once is gone as soon.
+const LISTENER_PATIENCE: Duration = Duration::from_secs(10);
+
 /// All that is to be said of a kind.
 pub(super) struct Row {
     pub(super) kind: Kind,
@@ -29,7 +35,7 @@ pub(super) struct Row {
 }
 
 /// Every kind, in the order of [`Kind`].
-pub(super) const ROWS: [Row; 39] = [
+pub(super) const ROWS: [Row; 43] = [
     Row {
         kind: Kind::OrdersInDoubt,
         word: "orders_in_doubt",
@@ -352,6 +358,39 @@ pub(super) const ROWS: [Row; 39] = [
         patience: WORKER_PATIENCE,
         words: "worker {object} does not do its rounds, and what it does rests: that node's log tells why, \
              and `/healthz` there since when; restart the node, and report a panic",
+    },
+    Row {
+        kind: Kind::DatabaseAway,
+        word: "database_away",
+        weight: Weight::Error,
+        patience: DATABASE_PATIENCE,
+        words: "the database does not answer {object}: nothing is sold or sent there, and no other alert can be \
+             told; see that its server runs and can be reached; it goes on by itself",
+    },
+    Row {
+        kind: Kind::ConnectionsShort,
+        word: "connections_short",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "almost all connections that {object} can have are taken, and customers may soon find none: that \
+             node's log tells how many there are; raise its limit of open files (`LimitNOFILE`, `ulimit -n`), or \
+             keep away whoever has too many",
+    },
+    Row {
+        kind: Kind::ListenerStuck,
+        word: "listener_stuck",
+        weight: Weight::Error,
+        patience: LISTENER_PATIENCE,
+        words: "{object} cannot take connections, and customers wait in vain: that node's log tells why; with too \
+             many open files, raise its limit (`LimitNOFILE`, `ulimit -n`) and restart it",
+    },
+    Row {
+        kind: Kind::LogLost,
+        word: "log_lost",
+        weight: Weight::Warning,
+        patience: Duration::ZERO,
+        words: "lines of the log of {object} are lost, because nobody could write them: see that its disk has \
+             room and that whoever reads it does; `/healthz` there counts them",
     },
     Row {
         kind: Kind::ClockSet,

@@ -110,9 +110,14 @@ impl Embedded {
 
     /// Stops a server that this process keeps, politely first; a joined one is left alone.
     ///
-    /// Returns once the server's process is gone, after 25 s at the latest. Pools are to be closed before.
+    /// Returns once the server's process is gone, after 30 s at the latest. Pools are to be closed before.
     pub async fn stop(self) {
-        self.stop.stop();
+        self.stop_within(server::END_MAX).await;
+    }
+
+    /// The same for a server that gets so long to end by itself; then it is killed, and recovers at its next start.
+    pub async fn stop_within(self, patience: Duration) {
+        self.stop.stop(patience);
         // An error means that the supervisor is gone already, and its server with it.
         let _ = self.ended.await;
     }

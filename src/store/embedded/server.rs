@@ -29,13 +29,17 @@ const START_MAX: Duration = Duration::from_mins(10);
 /// How often a starting or ending server is looked at; an empty folder is ready within half a second.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// How a server is ended, with what it is given to obey: connections closed and everything written; connections
-/// dropped, the rest left to recovery; the axe.
-const LADDER: [(Signal, Duration); 3] = [
-    (Signal::SIGINT, Duration::from_secs(20)),
-    (Signal::SIGQUIT, Duration::from_secs(5)),
-    (Signal::SIGKILL, Duration::from_secs(5)),
-];
+/// How long a server has to end by itself, unless somebody says otherwise.
+pub(super) const END_MAX: Duration = Duration::from_secs(25);
+
+/// How long the axe takes.
+const AXE_MAX: Duration = Duration::from_secs(5);
+
+/// How a server is ended, with its share of the time that it has: connections closed and everything written;
+/// connections dropped, the rest left to recovery; the axe, which a server that was stopped in its tracks obeys too.
+fn ladder(patience: Duration) -> [(Signal, Duration); 3] {
+    [(Signal::SIGINT, patience * 4 / 5), (Signal::SIGQUIT, patience / 5), (Signal::SIGKILL, AXE_MAX)]
+}
 
 /// Settings of the server, beside where it lies. What is said here cannot be changed by a file in the cluster.
 const SETTINGS: [&str; 11] = [
@@ -90,7 +94,7 @@ impl Server {
         match server.wait_until_ready(&cluster, stop) {
             Ok(()) => Ok(server),
             Err(error) => {
-                server.end();
+                server.end(stop.patience());
                 Err(match error {
                     NotReady::Ended => EmbeddedError::Start { said: folder.last_words() },
                     NotReady::TooLong => {
@@ -115,9 +119,9 @@ impl Server {
     }
 
     /// Ends the process by the ladder; returns when it is gone.
-    pub(super) fn end(mut self) {
+    pub(super) fn end(mut self, patience: Duration) {
         let pid = pid_of(&self.child);
-        climb(pid, || self.has_ended());
+        climb(pid, patience, || self.has_ended());
     }
 
     fn wait_until_ready(&mut self, cluster: &Path, stop: &Stop) -> Result<(), NotReady> {
@@ -152,7 +156,7 @@ pub(super) fn end_orphan(cluster: &Path) -> Result<(), EmbeddedError> {
     let Some(orphan) = Postmaster::read(cluster)? else { return Ok(()) };
     if orphan.is_alive(cluster) {
         tracing::warn!(pid = orphan.pid.as_raw(), "ending a database server that nobody keeps");
-        climb(orphan.pid, || !orphan.is_alive(cluster));
+        climb(orphan.pid, END_MAX, || !orphan.is_alive(cluster));
     }
     postmaster::forget(cluster)
 }
@@ -184,8 +188,8 @@ fn die_with_this_thread(command: &mut Command) {
 #[cfg(not(target_os = "linux"))]
 fn die_with_this_thread(_: &mut Command) {}
 
-fn climb(pid: Pid, mut has_ended: impl FnMut() -> bool) {
-    for (signal, patience) in LADDER {
+fn climb(pid: Pid, patience: Duration, mut has_ended: impl FnMut() -> bool) {
+    for (signal, patience) in ladder(patience) {
         // An error means that it has just ended.
         let _ = kill(pid, signal);
         let began = Instant::now();

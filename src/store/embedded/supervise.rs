@@ -12,6 +12,7 @@
 //! from a pool of threads may end at any time.
 
 use std::{
+    cell::Cell,
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -55,22 +56,36 @@ pub(super) struct Supervisor {
 
 /// Tells the supervisor to stop, by a word or by being dropped.
 #[derive(Debug)]
-pub(super) struct StopSender(SyncSender<()>);
+pub(super) struct StopSender(SyncSender<Duration>);
 
 impl StopSender {
-    pub(super) fn stop(&self) {
+    /// The server gets so long to end by itself.
+    pub(super) fn stop(&self, patience: Duration) {
         // Full: it was told already. Disconnected: it has ended.
-        let _ = self.0.try_send(());
+        let _ = self.0.try_send(patience);
     }
 }
 
 /// The supervisor's ear.
-pub(super) struct Stop(Receiver<()>);
+pub(super) struct Stop {
+    ear: Receiver<Duration>,
+    patience: Cell<Duration>,
+}
 
 impl Stop {
     /// Waits for at most `wait`; true when told to stop meanwhile.
     pub(super) fn within(&self, wait: Duration) -> bool {
-        !matches!(self.0.recv_timeout(wait), Err(RecvTimeoutError::Timeout))
+        match self.ear.recv_timeout(wait) {
+            Ok(patience) => self.patience.set(patience),
+            Err(RecvTimeoutError::Disconnected) => {}
+            Err(RecvTimeoutError::Timeout) => return false,
+        }
+        true
+    }
+
+    /// How long the server has to end by itself.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience.get()
     }
 }
 
@@ -82,7 +97,8 @@ pub(super) fn begin(data: &Path, manners: Manners) -> Result<Supervisor, Embedde
     let (tell_condition, condition) = watch::channel(Condition::Running);
     let (tell_ended, ended) = oneshot::channel();
     let work = move || {
-        keep(&keeper, &Stop(stop_ear), tell_opened, &tell_condition);
+        let stop = Stop { ear: stop_ear, patience: Cell::new(server::END_MAX) };
+        keep(&keeper, &stop, tell_opened, &tell_condition);
         tell_condition.send_replace(Condition::Stopped);
         // Nobody waits for the end of a supervisor that was dropped.
         let _ = tell_ended.send(());
@@ -158,7 +174,7 @@ fn restart_wait(attempts: u32, wait_max: Duration) -> Duration {
 
 fn watch_kept(stop: &Stop, lock: File, mut server: Server, condition: &watch::Sender<Condition>) -> Life {
     if stop.within(LOOK_EVERY) {
-        server.end();
+        server.end(stop.patience());
         // Only now may another process start one.
         drop(lock);
         return Life::Over;

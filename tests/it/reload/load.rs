@@ -26,7 +26,7 @@ const NO_LIMITS: &str = "[limits]\nper_address_per_minute = 10_000_000\nper_key_
 
 async fn gateway(node: &Node) -> Gateway {
     let api = Some(([127, 0, 0, 1], 0).into());
-    let roles = Roles { api, console: None, workers: true, drain: Duration::from_secs(10) };
+    let roles = Roles { api, console: None, workers: true, drain: Some(Duration::from_secs(10)) };
     // The test's own looks are the only ones: a watch of the gateway's would see the edits too, at its own time.
     Gateway::open(node.house.clone(), roles, None).await.unwrap()
 }
