@@ -78,7 +78,8 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
     let data = data.canonicalize()?;
     // Whatever the environment names: that one is somebody's.
     let place = Place::Private(data.clone());
-    let session = Session::open_for(globals, &place, CUSTOMERS_MAX, WORKERS_MAX).await?;
+    let opening = Box::pin(Session::open_for(globals, &place, CUSTOMERS_MAX, WORKERS_MAX));
+    let Some(session) = signals.unless_told(opening).await.transpose()? else { return Ok(Answer::silent()) };
     let roles = Roles { api: Some(api), console: Some(console), workers: true, drain: Some(DRAIN) };
     let shown = show(&session, &data, roles, options.traffic, &mut signals).await;
     match shown {
@@ -106,13 +107,14 @@ async fn show(
     let clock: SharedClock = session.store.clock();
     reload::put_in_force(&session.store, &clock, (&file.mapping, &file.text), ("demo", "generated")).await?;
     let house = serve::start(session.store.clone(), file, serve::ground(path, config::surroundings())).await?;
-    let gateway = Gateway::open(house, roles, session.embedded()).await?;
+    let opening = Box::pin(Gateway::open(house, roles, session.embedded()));
+    let gateway = signals.unless_told_twice(opening).await??;
     let facts = Facts::of(&gateway, keys, &panels);
     facts.write(data)?;
     facts.print(data)?;
     serve::announce(&gateway);
     let traffic = Traffic::start(&facts.url, facts.key(Dialect::Classic), per_second);
-    signals.told_to_end(Some(&gateway)).await?;
+    signals.told_to_end(Some(&gateway)).await;
     let end = async {
         traffic.stop().await;
         gateway.close().await;
@@ -120,7 +122,7 @@ async fn show(
             panel.simulator.stop().await;
         }
     };
-    Ok(signals.unless_told_again(Box::pin(end)).await?)
+    Ok(signals.unless_told_twice(Box::pin(end)).await?)
 }
 
 /// A simulated panel of the demo.

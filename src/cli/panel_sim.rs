@@ -63,7 +63,7 @@ pub async fn run(options: Options) -> anyhow::Result<Answer> {
     };
     let simulator = Simulator::start(settings, Arc::new(SystemClock)).await?;
     answer::announce(&simulator.url());
-    Signals::listen()?.told_to_end(None).await?;
+    Signals::listen()?.told_to_end(None).await;
     simulator.stop().await;
     Ok(Answer::silent())
 }

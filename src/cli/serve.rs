@@ -46,9 +46,15 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
     app::raise_descriptors();
     app::can_listen([roles.api, roles.console])?;
     let (place, database) = (Place::by_file(&globals, &file.process)?, &file.process.database);
-    let (store, embedded) = open_database(&place, database.customers_max, database.workers_max).await?;
+    let opening = open_database(&place, database.customers_max, database.workers_max);
+    // Nothing is under way yet. From here on something is, and ends as it does once the gateway is ready.
+    let Some(opened) = signals.unless_told(opening).await else {
+        tracing::info!("told to end before it was ready");
+        return Ok(Answer::silent());
+    };
+    let (store, embedded) = opened?;
     let ground = ground(check::file(&globals), surroundings);
-    let gateway = open(store, embedded.as_ref(), file, ground, roles).await;
+    let gateway = signals.unless_told_twice(Box::pin(open(store, embedded.as_ref(), file, ground, roles))).await?;
     let served = match gateway {
         Ok(gateway) => Box::pin(serve(gateway, &mut signals)).await,
         Err(error) => Err(error),
@@ -84,14 +90,14 @@ async fn open(
 /// Serves until it is told to end; by when all of the process should have ended.
 async fn serve(gateway: Gateway, signals: &mut Signals) -> anyhow::Result<Instant> {
     announce(&gateway);
-    signals.told_to_end(Some(&gateway)).await?;
+    signals.told_to_end(Some(&gateway)).await;
     let drain = gateway.drain();
     let ends = Instant::now() + drain;
     tracing::info!(
         drain_s = drain.as_secs(),
         "told to end; what is under way is finished first, and a second signal ends it at once"
     );
-    signals.unless_told_again(gateway.close()).await?;
+    signals.unless_told_twice(Box::pin(gateway.close())).await?;
     Ok(ends)
 }
 
@@ -133,11 +139,13 @@ pub fn ground(file: PathBuf, surroundings: BTreeMap<String, String>) -> Ground {
 )]
 pub struct EndedAtOnce;
 
-/// What a process must not end by, from its first moment on; and what it ends by.
+/// What a process must not end by, from its first moment on; and what it ends by, at a moment of its own choice.
 pub struct Signals {
     hang_up: Signal,
-    /// Heard once it serves; before that they end it as they end any process.
-    ends: Option<[Signal; 2]>,
+    terminate: Signal,
+    interrupt: Signal,
+    /// Whether it was told to end.
+    told: bool,
     /// Writing beyond the limit of a file's size is an error like any other, and no end.
     _file_too_large: Signal,
 }
@@ -147,36 +155,60 @@ impl Signals {
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self {
             hang_up: signal(SignalKind::hangup())?,
-            ends: None,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            told: false,
             _file_too_large: signal(SignalKind::from_raw(nix::libc::SIGXFSZ))?,
         })
     }
 
-    /// Waits for SIGTERM or Ctrl-C; SIGHUP has a gateway's file read at once.
-    pub async fn told_to_end(&mut self, gateway: Option<&Gateway>) -> std::io::Result<()> {
-        let ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-        let [terminate, interrupt] = self.ends.insert(ends);
+    /// Waits for SIGTERM or Ctrl-C, which may have come already; SIGHUP has a gateway's file read at once.
+    pub async fn told_to_end(&mut self, gateway: Option<&Gateway>) {
+        if !self.told {
+            self.next(gateway).await;
+            self.told = true;
+        }
+    }
+
+    /// Waits for what comes before anything is under way, unless the process is told to end first.
+    pub async fn unless_told<T>(&mut self, begun: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            begun = begun => Some(begun),
+            () = self.told_to_end(None) => None,
+        }
+    }
+
+    /// Waits for what must come to its end though the process is told to end, unless it is told so twice.
+    pub async fn unless_told_twice<T>(&mut self, begun: impl Future<Output = T>) -> Result<T, EndedAtOnce> {
+        let mut begun = std::pin::pin!(begun);
         loop {
             tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = self.hang_up.recv() => if let Some(gateway) = gateway {
-                    read_at_once(gateway).await;
-                },
+                begun = &mut begun => return Ok(begun),
+                () = self.next(None) => {
+                    if std::mem::replace(&mut self.told, true) {
+                        return Err(EndedAtOnce);
+                    }
+                }
             }
         }
     }
 
-    /// Waits for the end of what was told to end, unless it is told once more.
-    pub async fn unless_told_again(&mut self, end: impl Future<Output = ()>) -> Result<(), EndedAtOnce> {
-        let Some([terminate, interrupt]) = &mut self.ends else {
-            end.await;
-            return Ok(());
+    /// The next signal that says to end.
+    async fn next(&mut self, gateway: Option<&Gateway>) {
+        let Self { hang_up, terminate, interrupt, .. } = self;
+        let reread = async {
+            loop {
+                hang_up.recv().await;
+                if let Some(gateway) = gateway {
+                    read_at_once(gateway).await;
+                }
+            }
         };
+        // A file on a disk that hangs keeps nobody from ending.
         tokio::select! {
-            () = end => Ok(()),
-            _ = terminate.recv() => Err(EndedAtOnce),
-            _ = interrupt.recv() => Err(EndedAtOnce),
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = reread => {}
         }
     }
 }

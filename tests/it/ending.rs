@@ -1,6 +1,7 @@
 //! The end of a process: calls that are out are waited for as long as their panel may take, and a
 //! second signal ends it at once.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -56,6 +57,28 @@ async fn told_to_end_a_process_waits_for_the_order_that_a_panel_holds_and_nobody
     other.buy(&ground.key, "https://example.org/2").await;
     until("it is sent", async || legs(&ground.database).await == "s accepted, s accepted").await;
     other.kill().await;
+}
+
+#[tokio::test]
+async fn told_to_end_before_it_is_ready_a_process_ends_as_it_does_later() {
+    let panel = Scripted::saying(r#"{"error":"Try again later"}"#).await;
+    let ground = shop(&panel).await;
+    let node = ground.node().await;
+    is_sold(&node, &ground).await;
+    node.buy(&ground.key, "https://example.org/1").await;
+    assert_eq!(node.end().await, Some(0));
+
+    // The next one sends what is left while it starts: its catalogue is not answered, so it is not ready.
+    let catalogue = panel.hold("services");
+    let mut command = ground.serve(&ground.url());
+    let mut starting = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    catalogue.asked().await;
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(starting.id().unwrap()).unwrap());
+    nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
+    catalogue.let_go();
+    panel.hold_nothing();
+    let ended = tokio::time::timeout(AT_ONCE, starting.wait()).await.expect("it ends");
+    assert_eq!(ended.unwrap().code(), Some(0));
 }
 
 #[tokio::test]
