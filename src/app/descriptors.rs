@@ -9,7 +9,7 @@ use crate::downstream::Limits;
 /// Files, the log, signals, the runtime's own, and what a command beside us needs.
 const FOR_FILES: usize = 64;
 /// Connections to receivers of alerts, and those of the door that only tells of health.
-const FOR_OTHERS: usize = 16;
+const FOR_OTHERS: usize = 48;
 /// A panel's calls in flight have a connection each; so many more rest between two questions.
 const RESTING_PER_CALL: usize = 2;
 /// The share of all descriptors that panels may keep at most, where there are many panels and few
@@ -17,11 +17,11 @@ const RESTING_PER_CALL: usize = 2;
 const PANELS_SHARE: usize = 4;
 /// What a system that names no limit, or one beyond what it grants, is asked for.
 const MODEST: rlim_t = 10_240;
-/// With fewer descriptors than this, a person is told at the start.
+/// With no more descriptors than this, a person is told at the start.
 const FEW: usize = 1_024;
 
 /// Connections of the door that only tells of health.
-pub(super) const HEALTH_DOOR_MAX: usize = FOR_OTHERS / 2;
+pub(super) const HEALTH_DOOR_MAX: usize = 32;
 
 /// Raises the number of files that may be open to the most that the system grants without asking.
 pub fn raise() {

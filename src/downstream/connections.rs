@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 
@@ -13,6 +14,12 @@ use crate::downstream::Limits;
 /// Above this share of all connections they are short, in percent; and below this no longer.
 const SHORT_FROM_PERCENT: usize = 80;
 const SHORT_UNTIL_PERCENT: usize = 60;
+
+/// A listener that can take no connection for so long is stuck: a crowd that comes at once is gone
+/// sooner.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// So long afterwards that is still so: one that takes a connection now and then is not well.
+const STUCK_FOR: Duration = Duration::from_mins(1);
 
 /// The count; one entry per address with an open connection, so it is as bounded as the connections are.
 #[derive(Debug)]
@@ -26,7 +33,15 @@ pub struct Connections {
     short: AtomicBool,
     refused: AtomicU64,
     refused_last: Mutex<Option<IpAddr>>,
-    stuck: AtomicBool,
+    listener: Mutex<Listener>,
+}
+
+/// How the listener does.
+#[derive(Debug, Default)]
+struct Listener {
+    failing_since: Option<Instant>,
+    /// When it had failed for long, last.
+    stuck_at: Option<Instant>,
 }
 
 /// One open connection; gives its place back when it is dropped.
@@ -48,7 +63,7 @@ impl Connections {
             short: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             refused_last: Mutex::new(None),
-            stuck: AtomicBool::new(false),
+            listener: Mutex::default(),
         })
     }
 
@@ -93,14 +108,18 @@ impl Connections {
         self.short.load(Ordering::Relaxed)
     }
 
-    /// Whether the listener could take none when it tried last.
+    /// Whether the listener could take none for long, now or a moment ago.
     pub fn is_stuck(&self) -> bool {
-        self.stuck.load(Ordering::Relaxed)
+        self.listener().is_stuck(Instant::now())
     }
 
     /// Takes note of whether the listener could take one.
-    pub fn note_stuck(&self, stuck: bool) {
-        self.stuck.store(stuck, Ordering::Relaxed);
+    pub(super) fn note_accepted(&self, accepted: bool) {
+        self.listener().note(accepted, Instant::now());
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Listener> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells how many found no place since this was told last.
@@ -131,6 +150,23 @@ impl Connections {
 
     fn share(&self, percent: usize) -> usize {
         (self.open_max * percent / 100).max(1)
+    }
+}
+
+impl Listener {
+    fn note(&mut self, accepted: bool, now: Instant) {
+        if accepted {
+            self.failing_since = None;
+            return;
+        }
+        let since = *self.failing_since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= STUCK_AFTER {
+            self.stuck_at = Some(now);
+        }
+    }
+
+    fn is_stuck(&self, now: Instant) -> bool {
+        self.stuck_at.is_some_and(|at| now.saturating_duration_since(at) < STUCK_FOR)
     }
 }
 
@@ -166,5 +202,23 @@ mod tests {
         assert!(!connections.is_short());
         assert!(connections.by_address.is_empty());
         assert_eq!(connections.open.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_listener_that_fails_for_long_is_stuck_until_it_is_well_for_a_while() {
+        let (mut listener, began) = (Listener::default(), Instant::now());
+        let fails_at = |listener: &mut Listener, seconds| {
+            let now = began + Duration::from_secs(seconds);
+            listener.note(false, now);
+            listener.is_stuck(now)
+        };
+        assert!(!fails_at(&mut listener, 0) && !fails_at(&mut listener, 4), "for a moment");
+        listener.note(true, began);
+        assert!(!fails_at(&mut listener, 5) && !fails_at(&mut listener, 9));
+        assert!(fails_at(&mut listener, 10));
+
+        listener.note(true, began);
+        let after = |seconds| listener.is_stuck(began + Duration::from_secs(seconds));
+        assert!(after(69) && !after(70));
     }
 }

@@ -171,7 +171,7 @@ async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
                 if failures > 0 {
                     tracing::warn!(failures, "connections are accepted again");
                     failures = 0;
-                    connections.note_stuck(false);
+                    connections.note_accepted(true);
                 }
                 if let Some(place) = connections.enter(peer.ip()) {
                     hall.tasks.spawn(converse(stream, Peer(peer.ip()), Arc::clone(hall), place));
@@ -186,7 +186,7 @@ async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
                     tracing::error!(%error, "no connection could be accepted; it is tried again");
                 }
                 failures += 1;
-                connections.note_stuck(true);
+                connections.note_accepted(false);
                 tokio::time::sleep(ACCEPT_WAIT).await;
             }
         }

@@ -13,8 +13,10 @@ use crate::books::{legs, read};
 use crate::node::{Ground, Node, PANEL_KEY, until};
 use crate::scripted::Scripted;
 
-/// Files that the node may have open.
+/// Files that the nodes may have open; and so few that a node takes more connections than it has
+/// files for.
 const DESCRIPTORS: usize = 1_024;
+const TOO_FEW: usize = 48;
 /// Connections that say nothing.
 const IDLE: usize = 1_010;
 /// Idle connections are closed after ten seconds; an answer that waits for that comes too late.
@@ -31,10 +33,10 @@ async fn shop(panel: &Scripted) -> Ground {
 }
 
 /// The same command, which may have so many files open, soft and hard.
-fn limited(command: &Command) -> Command {
+fn limited(command: &Command, descriptors: usize) -> Command {
     let command = command.as_std();
     let mut limited = Command::new("sh");
-    let shell = format!("ulimit -n {DESCRIPTORS}; exec \"$@\"");
+    let shell = format!("ulimit -n {descriptors}; exec \"$@\"");
     limited.args(["-c", &shell, "sh"]).arg(command.get_program()).args(command.get_args());
     limited.env_remove("DATABASE_URL").env("PANEL_KEY", PANEL_KEY).stdin(Stdio::null()).kill_on_drop(true);
     limited
@@ -68,7 +70,7 @@ async fn is_sold(node: &Node, ground: &Ground) {
 async fn an_address_with_a_thousand_connections_keeps_no_other_customer_out() {
     let panel = Scripted::saying(r#"{"error":"Try again later"}"#).await;
     let ground = shop(&panel).await;
-    let node = Node::start(&mut limited(&ground.serve(&ground.url()))).await;
+    let node = Node::start(&mut limited(&ground.serve(&ground.url()), DESCRIPTORS)).await;
     is_sold(&node, &ground).await;
 
     let mut idle = Vec::new();
@@ -88,7 +90,7 @@ async fn an_address_with_a_thousand_connections_keeps_no_other_customer_out() {
 async fn a_person_is_told_before_there_are_no_connections_left() {
     let panel = Scripted::saying(r#"{"error":"Try again later"}"#).await;
     let ground = shop(&panel).await;
-    let node = Node::start(&mut limited(&ground.serve(&ground.url()))).await;
+    let node = Node::start(&mut limited(&ground.serve(&ground.url()), DESCRIPTORS)).await;
     is_sold(&node, &ground).await;
     let told = async || {
         let raised = "select string_agg(kind || case when over_at is null then ' raised' else ' over' end, ', ') \
@@ -110,5 +112,24 @@ async fn a_person_is_told_before_there_are_no_connections_left() {
     drop(idle);
     until("it is over", async || told().await == "connections_short over").await;
     until("it is sent", async || legs(&ground.database).await == "s accepted").await;
+    node.kill().await;
+}
+
+#[tokio::test]
+async fn a_listener_that_can_take_no_connection_is_told() {
+    let panel = Scripted::saying(r#"{"error":"Try again later"}"#).await;
+    let ground = shop(&panel).await;
+    let node = Node::start(&mut limited(&ground.serve(&ground.url()), TOO_FEW)).await;
+    is_sold(&node, &ground).await;
+
+    // What it has left is gone with these; whoever comes then waits outside.
+    let mut idle = Vec::new();
+    for last in 1..=40 {
+        idle.push(connect(&node, IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))).await);
+    }
+    let told = "select count(*)::text from alert where kind = 'listener_stuck' and raised_at is not null";
+    until("a person is told", async || read(&ground.database, told).await == "1").await;
+    drop(idle);
+    until("it takes connections again", async || node.health().await.0 == 200).await;
     node.kill().await;
 }

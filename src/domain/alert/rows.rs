@@ -19,9 +19,6 @@ const WORKER_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a database may be away: a server that is started anew needs some seconds.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a listener may fail: a crowd that comes at once is gone as soon.
-const LISTENER_PATIENCE: Duration = Duration::from_secs(10);
-
 /// All that is to be said of a kind.
 pub(super) struct Row {
     pub(super) kind: Kind,
@@ -380,7 +377,7 @@ pub(super) const ROWS: [Row; 43] = [
         kind: Kind::ListenerStuck,
         word: "listener_stuck",
         weight: Weight::Error,
-        patience: LISTENER_PATIENCE,
+        patience: Duration::ZERO,
         words: "{object} cannot take connections, and customers wait in vain: that node's log tells why; with too \
              many open files, raise its limit (`LimitNOFILE`, `ulimit -n`) and restart it",
     },
