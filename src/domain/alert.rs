@@ -162,6 +162,10 @@ impl Kind {
             Self::OrdersInDoubt
                 | Self::OrdersForReview
                 | Self::TakenLate
+                | Self::OrdersParked
+                | Self::OrdersWaiting
+                | Self::RefillsWaiting
+                | Self::CancelsWaiting
                 | Self::OrdersStuck
                 | Self::UnknownWords
                 | Self::BalanceDrift

@@ -78,7 +78,7 @@ impl Delivery {
         }
         let mut said = Evidence { verdict: believed(&leg, &said.verdict), ..said.clone() };
         let mut why = "the answer does not tell whether it was placed";
-        if speaks_of_this_order(&mut tx, settings, &leg, &said.verdict).await? {
+        if speaks_of_this_order(&mut tx, settings, (&leg, &said.verdict), now).await? {
             said.verdict = Verdict::InDoubt;
             why = "the panel has an order on this link, and no other one of ours is there";
         }
@@ -292,14 +292,14 @@ fn believed(leg: &LockedLeg, verdict: &Verdict) -> Verdict {
 async fn speaks_of_this_order(
     tx: &mut Tx,
     settings: &ProviderSettings,
-    leg: &LockedLeg,
-    verdict: &Verdict,
+    (leg, verdict): (&LockedLeg, &Verdict),
+    now: Instant,
 ) -> Result<bool, StoreError> {
     let is_about_the_link = *verdict == Verdict::Refused(RefusalClass::Active);
     if !is_about_the_link || !settings.doubts.account_is_ours_alone || !settings.doubts.ids_grow {
         return Ok(false);
     }
-    Ok(!parked::another_is_on_its_link(tx, leg.id).await?)
+    Ok(!parked::another_is_on_its_link(tx, leg.id, now).await?)
 }
 
 fn never_sent_reason(from: &Route, to: Option<&Route>) -> String {

@@ -18,7 +18,7 @@ use crate::orders::{Delivery, conclude};
 use crate::store::doubts::PERSON_FOUND;
 use crate::store::legs::LockedLeg;
 use crate::store::panel_orders::Witness;
-use crate::store::{StoreError, Tx, doubts, legs, orders, panel_orders};
+use crate::store::{StoreError, Tx, clock_watch, doubts, legs, orders, panel_orders};
 
 /// What a person found out at the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +136,9 @@ impl Delivery {
         let panel = mapping.providers.iter().find(|panel| panel.id == leg.route.provider);
         let doubts = panel.map(|panel| panel.doubts).unwrap_or_default();
 
-        let visible_at = doubts::doubted_at(tx, leg.id).await? + TimeDelta::seconds(i64::from(doubts.visible_after_s));
+        let (doubted_at, visible) =
+            (doubts::doubted_at(tx, leg.id).await?, TimeDelta::seconds(i64::from(doubts.visible_after_s)));
+        let visible_at = clock_watch::watched_for(&self.store, doubted_at, visible).await?.over;
         if now >= visible_at || !doubts::say_not_placed(tx, leg.id, now).await? {
             return Ok(None);
         }

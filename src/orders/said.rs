@@ -25,7 +25,7 @@ pub(super) fn is_silent(seen: &str) -> bool {
 pub(super) struct Said {
     /// Where the order stands, where the panel says so.
     pub(super) report: Option<Report>,
-    /// The text by which the same again is recognised.
+    /// The text by which the same again is recognised: the status first, what remains third.
     pub(super) text: String,
     /// Whether the same again is worth a look.
     pub(super) puzzles: bool,

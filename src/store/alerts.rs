@@ -103,7 +103,9 @@ pub async fn keep(
         select kind, object, words, count, $5, $5
         from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as c (kind, object, words, count)
         on conflict (kind, object) where over_at is null do update
-        set count = excluded.count, words = excluded.words
+        set count = excluded.count, words = excluded.words,
+            -- What left makes room for what comes: else an old one hides as many new ones.
+            raised_count = least(alert.raised_count, excluded.count)
         where alert.count <> excluded.count or alert.words <> excluded.words
         "#,
         &kinds,

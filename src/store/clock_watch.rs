@@ -66,18 +66,17 @@ pub async fn observe(store: &Store, now: Instant, was_set: bool) -> Result<Step,
     }
 }
 
-/// What the clock that was set back put off into the future is due as much earlier. Legs and calls that are out are no
-/// younger than this moment.
+/// What the clock that was set back put off into the future is due as much earlier. When legs were sent stays as it was
+/// written down; calls about refills and cancels that are out are no younger than this moment.
 async fn pull_back(tx: &mut Tx, by: TimeDelta, now: Instant) -> Result<(), StoreError> {
     sqlx::query!(
         r#"
         update leg
         set ready_at = case when ready_at > $2 then ready_at - $1::interval else ready_at end,
             leased_until = case when leased_until > $2 then leased_until - $1::interval else leased_until end,
-            check_at = case when check_at > $2 then check_at - $1::interval else check_at end,
-            sending_at = least(sending_at, $2)
+            check_at = case when check_at > $2 then check_at - $1::interval else check_at end
         where state in ('ready', 'leased', 'parked', 'sending', 'in_doubt')
-            and (ready_at > $2 or leased_until > $2 or check_at > $2 or sending_at > $2)
+            and (ready_at > $2 or leased_until > $2 or check_at > $2)
         "#,
         by as TimeDelta,
         now

@@ -173,7 +173,9 @@ pub async fn orphans(
         r#"
         select id, attempt
         from leg
-        where provider = $1 and state = 'sending' and (epoch < $2 or sending_at < $3)
+        where provider = $1 and state = 'sending'
+            -- What a clock that was set back since dated is as old as anything.
+            and (epoch < $2 or sending_at < $3 or sending_at > $3::timestamptz + interval '1 hour')
         order by id
         limit $4
         "#,
@@ -302,8 +304,8 @@ pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError>
 }
 
 /// Commits the intent to ask for a leg in doubt again, under the name under which it was asked for. `false`: the doubt is
-/// over, it was asked for under no such name, or before `sent_min`, nothing may be sent to its panel now, or a backup was
-/// put in place since: whoever went on with the original knows what became of it, and nobody here does.
+/// over, it was asked for under no such name, or before `sent_min`, nothing may be sent to its panel now, the clock was set,
+/// or a backup was put in place since: whoever went on with the original knows what became of it, and nobody here does.
 pub async fn mark_again(
     store: &Store,
     leg: &LeasedLeg,
@@ -324,6 +326,10 @@ pub async fn mark_again(
                 where e.leg_id = leg.id and e.attempt = leg.attempt and starts_with(e.words, 'request_id ' || $3 || '; ')
                     and e.sent_at > $6
                     and not exists (select from deed d where d.verb = $7 and d.at >= e.sent_at)
+                    -- How long ago it was, nobody knows where the clock was set since.
+                    and not exists (
+                        select from clock_step s where s.was_set and greatest(s.from_at, s.to_at) >= e.sent_at
+                    )
             )
             and exists (
                 select

@@ -1,9 +1,14 @@
 //! Parked legs: refused for a reason that passes; nothing of them is at the panel.
 
+use chrono::TimeDelta;
+
 use crate::domain::clock::Instant;
 use crate::domain::id::{LegId, ProviderId};
 use crate::domain::money::Money;
 use crate::store::{Store, StoreError, Tx};
+
+/// An order that ended so lately may still be open for its panel, which tells of the end and of the link in two places.
+const JUST_ENDED: TimeDelta = TimeDelta::minutes(10);
 
 /// The parked legs of a panel that may be tried again, soonest first, with their expected costs. Those that wait for
 /// another order on their link wait on while an order of ours at this panel has it, unless they waited since `long_ago`.
@@ -50,7 +55,7 @@ pub async fn due(
 
 /// Whether another leg of ours was placed at the same panel on the same link, or may have been, and is open there or ended
 /// lately.
-pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId) -> Result<bool, StoreError> {
+pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId, now: Instant) -> Result<bool, StoreError> {
     let is_there = sqlx::query_scalar!(
         r#"
         select exists (
@@ -63,13 +68,14 @@ pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId) -> Result<bool, Sto
                 and other.id in (
                     select id from leg where provider = this.provider and state in ('sending', 'in_doubt')
                     union all
-                    select leg_id from watch where provider = this.provider
+                    select leg_id from watch where provider = this.provider and (ended_at is null or ended_at > $2)
                     union all
                     select id from leg where provider = this.provider and state = 'written_off'
                 )
         ) as "is_there!"
         "#,
-        leg.0
+        leg.0,
+        now - JUST_ENDED
     );
     Ok(is_there.fetch_one(&mut **tx).await?)
 }

@@ -116,8 +116,8 @@ pub enum Worth {
 }
 
 /// Keeps what the panel said, the charge that it told included, and when it is asked next. How many words in a row were
-/// worth as little. The order moved where the panel's clear word is another than the clear word before, whatever it said
-/// between.
+/// worth as little. The order moved where the panel's clear word is another status than the clear word before, or less
+/// remains than ever under it, whatever it said between.
 pub async fn put_off(
     tx: &mut Tx,
     leg: LegId,
@@ -136,8 +136,27 @@ pub async fn put_off(
             failing_at = case when $6 then coalesce(failing_at, $7) when $5 then failing_at end,
             heard_at = case when $8 then asked_at else heard_at end,
             charge = coalesce($9, charge),
-            moved_at = case when $8 and word is distinct from $3 then $7 else moved_at end,
-            word = case when $8 then $3 else word end
+            moved_at = case when $8 and word is distinct from heard.moves then $7 else moved_at end,
+            word = case when $8 then heard.moves else word end
+        from (
+            -- The status, and the least that remained under it: what goes to and fro is no movement.
+            select said.status || '|' || coalesce(
+                least(
+                    said.remains,
+                    case
+                        when split_part(w.word, '|', 1) = said.status and split_part(w.word, '|', 3) = ''
+                            then substring(split_part(w.word, '|', 2) from '-?\d+')::numeric
+                    end
+                )::text,
+                ''
+            ) as moves
+            from watch w
+            cross join lateral (
+                select split_part($3::text, '|', 1) as status,
+                    substring(split_part($3::text, '|', 3) from '-?\d+')::numeric as remains
+            ) said
+            where w.leg_id = $1
+        ) heard
         where leg_id = $1
         returning puzzled, silent
         "#,

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::books::{legs, read, run};
 use crate::node::{Ground, Node, until};
+use crate::prove::scripted;
 use crate::scripted::Scripted;
 use crate::world::{World, work_once};
 
@@ -146,4 +147,21 @@ async fn a_clock_that_is_set_back_takes_what_is_due_with_it() {
     assert_eq!(legs(&world.database).await, "s accepted, s accepted");
     assert!(panel.requests("status") > asked, "its status is asked for");
     world.audit().await;
+}
+
+#[tokio::test]
+async fn who_was_asked_under_a_name_is_not_asked_again_once_the_clock_was_set() {
+    for (set_s, asked) in [(0, 2), (-2 * 3_600, 1)] {
+        let (panel, world) = scripted("notpanel", "honours_request_id = true\n").await;
+        panel.say(|form| (form.get("action")? == "add").then(|| (502, String::new())));
+        world.buy("1", "100").await;
+        world.work().await;
+        world.turn(set_s);
+        clock_watch::observe(&world.house.store, world.clock.now(), false).await.unwrap();
+        world.pass(3, 60).await;
+        world.pass(5, 1_800).await;
+        let adds = panel.requests("add");
+        assert!(if asked == 1 { adds == 1 } else { adds >= asked }, "{set_s}: {adds}");
+        world.audit().await;
+    }
 }

@@ -116,6 +116,22 @@ async fn an_order_on_the_link_that_can_be_no_other_is_the_one_that_was_asked_for
     world.buy_for("1", "100", "https://example.org/two").await;
     world.work().await;
     assert_eq!(legs(&world.database).await, "s in_doubt, s accepted, s parked");
+
+    // Nor of one that just ended; of one that ended long ago it can say nothing.
+    panel.change(|script| script.row = r#"{"status":"Completed","charge":"0.09","remains":"0"}"#.to_owned());
+    for (later_s, stands) in [(60, "parked"), (1_200, "in_doubt")] {
+        let link = format!("https://example.org/{later_s}");
+        panel.change(|script| script.add = None);
+        world.buy_for("1", "100", &link).await;
+        world.work().await;
+        world.pass(1, 40).await;
+        panel.change(|script| script.add = Some(active.to_owned()));
+        world.turn(later_s);
+        let order = world.buy_for("1", "100", &link).await;
+        world.work().await;
+        let last = format!("select state from leg where order_id = {order}");
+        assert_eq!(read(&world.database, &last).await, stands, "{later_s}");
+    }
     world.audit().await;
 }
 

@@ -34,6 +34,9 @@ async fn a_pipe_for_a_file_is_refused_at_once() {
     fs::remove_file(&file).unwrap();
     let block = "[[provider]]\nid = \"a\"\nurl = \"http://127.0.0.1:9/\"\nkey_file = \"key\"\ncurrency = \"USD\"\n";
     fs::write(&file, format!("{NOTHING_SOLD}{block}")).unwrap();
+    let checked = run(&data, &["--config", file.to_str().unwrap(), "check"]).await;
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.code() == Some(0) && said.contains("note: here, provider \"a\": key file"), "{said}");
     let anywhere = ["--listen", "127.0.0.1:0", "--console", "127.0.0.1:0"];
     let refused = run(&data, &[&["--config", file.to_str().unwrap(), "serve"], &anywhere[..]].concat()).await;
     let said = String::from_utf8_lossy(&refused.stderr);

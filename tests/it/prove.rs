@@ -53,7 +53,7 @@ const PROVE: [&str; 12] = [
 ];
 
 /// A scripted panel of this dialect, and a world that sells what it lists.
-async fn scripted(dialect: &str, block: &str) -> (Scripted, World) {
+pub async fn scripted(dialect: &str, block: &str) -> (Scripted, World) {
     let panel = Scripted::saying(RUNNING).await;
     let services = format!(
         "{}{block}[[service]]\nid = 1\nroutes = [{{ provider = \"s\", service = \"1\" }}]\n",

@@ -431,3 +431,41 @@ async fn a_house_where_all_is_well_is_silent() {
     assert_eq!(look_for_stuck(&world).await, Looked::default());
     assert_eq!(alerts(&world).await, "");
 }
+
+#[tokio::test]
+async fn what_goes_to_and_fro_is_no_movement() {
+    let panel = Scripted::saying("").await;
+    let world = panel.world_with("stuck_after_h = 1\n").await;
+    let looks = std::sync::atomic::AtomicUsize::new(0);
+    panel.say(move |form| {
+        let rows = ["\"0.09000\",\"remains\":\"99\"", "\"0.09001\",\"remains\":\"98\""];
+        let row = rows[looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % 2];
+        (form.get("action")? == "status").then(|| (200, format!(r#"{{"status":"In progress","charge":{row}}}"#)))
+    });
+    world.buy("1", "100").await;
+    world.work().await;
+    world.pass(12, 600).await;
+    assert_eq!(look_for_stuck(&world).await.stuck, 1, "it never went further");
+}
+
+#[tokio::test]
+async fn an_old_order_that_waits_hides_no_new_one() {
+    let panel = Scripted::saying(PENDING).await;
+    panel.change(|script| script.add = Some(r#"{"error":"Not enough funds"}"#.to_owned()));
+    let world = panel.world().await;
+    let told_at = "select extract(epoch from raised_at)::bigint::text from alert where kind = 'orders_parked'";
+    world.buy("1", "100").await;
+    let goes = world.buy("1", "100").await.to_string();
+    world.work().await;
+    assert_eq!(alerts(&world).await, "orders_parked s 2");
+    let first = read(&world.database, told_at).await;
+
+    world.ask(&[("action", "cancel"), ("orders", &goes)]).await;
+    world.turn(2 * HOUR);
+    assert_eq!(alerts(&world).await, "orders_parked s 1");
+    assert_eq!(read(&world.database, told_at).await, first, "fewer are no news");
+    world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(alerts(&world).await, "orders_parked s 2");
+    assert_ne!(read(&world.database, told_at).await, first, "another one is");
+}
