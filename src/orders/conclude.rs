@@ -28,8 +28,8 @@ const UNREACHABLE: &str = "could not be reached; nothing was sent";
 /// How long a leg waits for another order on its link to end.
 pub(super) const ACTIVE_WAIT_H_MAX: i64 = 24;
 
-/// How long it waits at most until it asks again: each asking buys, should the panel's word be wrong.
-const ACTIVE_PAUSE_MAX: TimeDelta = TimeDelta::minutes(30);
+/// How long a leg waits at most until it is asked for again: each asking buys, should the panel's word be wrong.
+const AGAIN_PAUSE_MAX: TimeDelta = TimeDelta::minutes(30);
 
 /// Whose evidence it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +156,9 @@ impl Delivery {
         let again = now + TimeDelta::seconds(i64::from(settings.status_every_s));
         let waited_long =
             leg.parked.is_some_and(|(of, since)| of == class && now - since >= TimeDelta::hours(ACTIVE_WAIT_H_MAX));
+        // As long again as it waited so far: about fifty askings in a day, and not fifteen hundred.
+        let waited = leg.parked.filter(|(of, _)| *of == class).map(|(_, since)| now - since);
+        let later = again.max(now + waited.unwrap_or_default().min(AGAIN_PAUSE_MAX));
         match class {
             RefusalClass::Link | RefusalClass::Quantity | RefusalClass::Parameters => {
                 self.end_refused(tx, leg, why, now).await
@@ -166,14 +169,11 @@ impl Delivery {
                     return Ok(());
                 }
                 tracing::warn!(order = %leg.order, provider = %settings.id, class = class.word(), "an order waits for its panel");
-                park(tx, leg, class, again, now).await
+                // A key or an action is set right by a person, who waits for it.
+                let is_by_hand = matches!(class, RefusalClass::Key | RefusalClass::Action);
+                park(tx, leg, class, if is_by_hand { again } else { later }, now).await
             }
-            RefusalClass::Active if !waited_long => {
-                // As long again as it waited so far: about fifty askings in a day, and not fifteen hundred.
-                let waited = leg.parked.filter(|(of, _)| *of == class).map(|(_, since)| now - since);
-                let pause = waited.unwrap_or_default().min(ACTIVE_PAUSE_MAX);
-                park(tx, leg, class, again.max(now + pause), now).await
-            }
+            RefusalClass::Active if !waited_long => park(tx, leg, class, later, now).await,
             RefusalClass::Active | RefusalClass::Service => {
                 if self.by_next_route(tx, leg, why, now).await? {
                     return Ok(());
