@@ -147,7 +147,7 @@ async fn make_with(
     label: &str,
     terms: &Terms,
 ) -> anyhow::Result<(NewKey, KeyId)> {
-    let key = NewKey::draw()?;
+    let key = NewKey::draw_for(dialect)?;
     let mut tx = session.store.begin().await?;
     if customers::active_keys(&mut tx, customer.id).await? >= ACTIVE_MAX {
         anyhow::bail!("{} has {ACTIVE_MAX} keys in force already; revoke one first", customer.name);

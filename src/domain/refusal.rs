@@ -20,9 +20,18 @@ pub enum Refusal {
     /// A parameter that cannot be read as what it must be; its v2 name.
     #[error("unreadable parameter {0}")]
     Unreadable(&'static str),
-    /// A body that is neither a form nor JSON, or no JSON although it says so.
+    /// A method that no request has, or a body that is no JSON although it says so.
     #[error("unreadable request")]
     UnreadableRequest,
+    /// A body in parts that has no end, no border, or a part without a name.
+    #[error("broken multipart/form-data")]
+    BrokenParts,
+    /// A body of a kind that is not taken.
+    #[error("media type {got}")]
+    MediaType {
+        /// What the body said that it is, capped.
+        got: String,
+    },
     /// One id and a list of them, of the same things.
     #[error("both {one} and {many}")]
     Both {

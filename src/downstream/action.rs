@@ -65,8 +65,11 @@ mod tests {
     fn actions_are_read_in_any_case_and_others_are_unknown() {
         assert_eq!(read("action=ADD"), Ok(Action::Add));
         assert_eq!(read("action=Refill_Status"), Ok(Action::RefillStatus));
+        assert_eq!(read("action=%09add%20%0d%0a"), Ok(Action::Add));
         assert_eq!(read("action=services&action=services"), Ok(Action::Services));
-        for unknown in ["", "action=", "order=1", "action=dance&refill=1", "action=multi_status", "action=add%20"] {
+        for unknown in
+            ["", "action=", "order=1", "action=dance&refill=1", "action=multi_status", "action=ad%20d", "action=true"]
+        {
             assert_eq!(read(unknown), Err(Refusal::UnknownAction), "{unknown}");
         }
         assert_eq!(read("action=add&action=balance"), Err(Refusal::Unreadable("action")));
@@ -76,5 +79,6 @@ mod tests {
     fn a_refill_without_an_action_is_asked_about() {
         assert_eq!(read("refill=1"), Ok(Action::RefillStatus));
         assert_eq!(read("action=&refills=1,2"), Ok(Action::RefillStatus));
+        assert_eq!(read("action=undefined&refill=1"), Ok(Action::RefillStatus));
     }
 }

@@ -1,4 +1,4 @@
-//! The hall behind the door: which path, and a whole body before anyone is asked to work on it.
+//! The hall behind the door: which path, and a whole request, read, before anyone is asked to work on it.
 
 use std::task::{Context, Poll};
 
@@ -12,15 +12,17 @@ use http_body_util::Full;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
-use crate::domain::customer::Dialect;
 use crate::domain::refusal::Refusal;
+use crate::downstream::authenticate::dialect_shown;
 use crate::downstream::body::{self, BodyError};
+use crate::downstream::form::Form;
 use crate::downstream::health::{self, HealthProbe};
 use crate::downstream::lengths::BothLengths;
-use crate::downstream::{Limits, Tongue, reply};
+use crate::downstream::status_poll::StatusPoll;
+use crate::downstream::{Limits, Tongue, parameters, reply};
 
-/// Whatever serves requests whose bodies are here.
-pub type Api = BoxCloneSyncService<Request<Bytes>, Response<Full<Bytes>>, BoxError>;
+/// Whatever serves requests whose forms are read.
+pub type Api = BoxCloneSyncService<Request<Form>, Response<Full<Bytes>>, BoxError>;
 
 /// Sends `/healthz` and `/api/v2` their ways.
 #[derive(Clone)]
@@ -60,14 +62,95 @@ impl Front {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        match (request.uri().path(), self.api) {
-            ("/healthz", _) => Ok(health::answer(&(self.health)())),
-            ("/api/v2" | "/api/v2/", Some(api)) => match whole(request, self.tongue.now(), &self.limits).await {
-                Ok(request) => api.oneshot(request).await,
-                Err(refused) => Ok(refused),
-            },
-            _ => Ok(reply::not_found()),
+        match (Path::of(request.uri().path()), self.api.clone()) {
+            (Some(Path::Health), _) => Ok(health::answer(&(self.health)())),
+            (Some(Path::Api), Some(api)) => self.answer_api(request, api).await,
+            (Some(Path::Api), None) | (None, _) => Ok(reply::not_found()),
         }
+    }
+
+    async fn answer_api<B>(&self, request: Request<B>, api: Api) -> Result<Response<Full<Bytes>>, BoxError>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let (head, body) = request.into_parts();
+        let mut form = Form::default();
+        let read = self.read(&head, body, &mut form).await;
+        note(&head, &form);
+
+        let dialect = dialect_shown(&form, self.tongue.now());
+        match read {
+            Ok(()) => api.oneshot(Request::from_parts(head, form)).await,
+            Err(Unread::Refused(refusal)) => Ok(reply::refused(dialect, &refusal)),
+            Err(Unread::NoHttp(status)) => Ok(reply::unreadable(dialect, status)),
+        }
+    }
+
+    /// Reads all of a request into its form.
+    async fn read<B>(&self, head: &Parts, body: B, form: &mut Form) -> Result<(), Unread>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        if is_ambiguous(head) {
+            return Err(Unread::NoHttp(StatusCode::BAD_REQUEST));
+        }
+
+        // Noted at once: where the body never comes, this is all that is ever known of the request.
+        let outcome = parameters::read_head(form, head);
+        note(head, form);
+
+        // All the same the body is read: a client that is cut off while it sends never sees our answer.
+        let body = body::read(body, head.headers.contains_key(EXPECT), &self.limits).await?;
+        outcome?;
+        Ok(parameters::read_body(form, head, body, &self.limits).await?)
+    }
+}
+
+/// A path that is here, however many slashes are in it.
+enum Path {
+    Health,
+    Api,
+}
+
+impl Path {
+    fn of(path: &str) -> Option<Self> {
+        if path == "/healthz" {
+            return Some(Self::Health);
+        }
+        let mut steps = path.split('/').filter(|step| !step.is_empty());
+        let is_api = [steps.next(), steps.next(), steps.next()] == [Some("api"), Some("v2"), None];
+        is_api.then_some(Self::Api)
+    }
+}
+
+/// Why there is no form.
+enum Unread {
+    /// It is refused like any other request.
+    Refused(Refusal),
+    /// It is no whole request; what follows on its connection cannot be trusted either.
+    NoHttp(StatusCode),
+}
+
+impl From<Refusal> for Unread {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<BodyError> for Unread {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::Refused(Refusal::TooLarge),
+            BodyError::Late => Self::NoHttp(StatusCode::REQUEST_TIMEOUT),
+            BodyError::CutOff => Self::NoHttp(StatusCode::BAD_REQUEST),
+        }
+    }
+}
+
+/// Tells whoever answers last what is known of the request.
+fn note(head: &Parts, form: &Form) {
+    if let Some(poll) = head.extensions.get::<StatusPoll>() {
+        poll.note(form);
     }
 }
 
@@ -81,25 +164,4 @@ fn is_ambiguous(head: &Parts) -> bool {
     // HTTP/1.0 knows no `Host`.
     let lacks_host = head.version == Version::HTTP_11 && hosts == 0;
     (both_lengths && encodings > 0) || encodings > 1 || hosts > 1 || lacks_host
-}
-
-/// The request with all of its body, or what to answer instead.
-async fn whole<B>(
-    request: Request<B>,
-    dialect: Dialect,
-    limits: &Limits,
-) -> Result<Request<Bytes>, Response<Full<Bytes>>>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let (head, body) = request.into_parts();
-    if is_ambiguous(&head) {
-        return Err(reply::unreadable(dialect, StatusCode::BAD_REQUEST));
-    }
-    match body::read(body, head.headers.contains_key(EXPECT), limits).await {
-        Ok(body) => Ok(Request::from_parts(head, body)),
-        Err(BodyError::TooLarge) => Err(reply::refused(dialect, &Refusal::TooLarge)),
-        Err(BodyError::Late) => Err(reply::unreadable(dialect, StatusCode::REQUEST_TIMEOUT)),
-        Err(BodyError::CutOff) => Err(reply::unreadable(dialect, StatusCode::BAD_REQUEST)),
-    }
 }

@@ -1,10 +1,10 @@
 //! The customers' door: HTTP in, a verb of the house, HTTP out.
 //!
 //! ```text
-//! listen ─▶ tell ─▶ stack ─▶ front ─▶ serve: form ─▶ limit ─▶ authenticate ─▶ limit ─▶ action ─▶ act/… ─▶ reply ─▶ dialect
+//! listen ─▶ tell ─▶ stack ─▶ front: body ─▶ form ─▶ serve: limit ─▶ authenticate ─▶ limit ─▶ action ─▶ act/… ─▶ reply ─▶ dialect
 //! ```
-//! What every request shares (its line in the log, a panic, its time, its body) is over before `serve`, which is one
-//! straight path. A refusal met anywhere on it is spelled by the caller's dialect.
+//! What every request shares (its line in the log, a panic, its time, its body and what stands in it) is over before
+//! `serve`, which is one straight path. A refusal met anywhere on it is spelled by the caller's dialect.
 
 use std::sync::Arc;
 
@@ -31,10 +31,12 @@ mod limit;
 mod limits;
 mod listen;
 mod noise;
+mod parameters;
 mod reply;
 mod serve;
 mod stack;
 mod stalls;
+mod status_poll;
 mod tell;
 
 pub use connections::Connections;

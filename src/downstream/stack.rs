@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty, Full};
 use tower::load_shed::error::Overloaded;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceBuilder};
@@ -16,6 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::domain::customer::Dialect;
 use crate::domain::refusal::Refusal;
+use crate::downstream::form::Form;
 use crate::downstream::front::{Api, Front};
 use crate::downstream::health::HealthProbe;
 use crate::downstream::{Limits, Room, Tongue, reply, serve};
@@ -67,10 +68,10 @@ where
     BoxCloneSyncService::new(stack)
 }
 
-/// The layers that a request passes when all of it is here.
+/// The layers that a request passes when all of it is here and read.
 fn inner<S>(served: S, limits: &Limits) -> Api
 where
-    S: Service<Request<Bytes>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request<Form>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
     let stack = ServiceBuilder::new()
@@ -91,6 +92,11 @@ pub fn failed(dialect: Dialect, error: &BoxError) -> Answer {
         Refusal::Unknown
     };
     reply::refused(dialect, &refusal).map(|body| UnsyncBoxBody::new(body.map_err(Into::into)))
+}
+
+/// What is sent where a body would be misread.
+pub fn no_body() -> UnsyncBoxBody<Bytes, BoxError> {
+    UnsyncBoxBody::new(Empty::new().map_err(Into::into))
 }
 
 #[cfg(test)]
@@ -132,7 +138,7 @@ mod tests {
     async fn what_finds_no_place_is_told_to_come_back_and_places_are_given_back() {
         let (entered, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let (enters, opens) = (Arc::clone(&entered), Arc::clone(&gate));
-        let held = tower::service_fn(move |_: Request<Bytes>| {
+        let held = tower::service_fn(move |_: Request<Form>| {
             let (enters, opens) = (Arc::clone(&enters), Arc::clone(&opens));
             async move {
                 enters.add_permits(1);
@@ -161,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_one_answer() {
-        let panics = tower::service_fn(|request: Request<Bytes>| async move {
+        let panics = tower::service_fn(|request: Request<Form>| async move {
             assert!(request.uri().query().is_some(), "a panic on purpose");
             Ok(reply::not_found())
         });
@@ -180,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_takes_too_long_is_answered_as_broken_and_not_as_undone() {
-        let hangs = tower::service_fn(|_: Request<Bytes>| std::future::pending());
+        let hangs = tower::service_fn(|_: Request<Form>| std::future::pending());
         let limits = Limits { request: Duration::from_millis(20), ..Limits::default() };
         let stack: Stack<Full<Bytes>> = outer(front(Some(inner(hangs, &limits)), limits));
         let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2"), teller()).await.unwrap();
@@ -189,5 +195,39 @@ mod tests {
             shown(answer).await,
             (500, None, r#"{"error":"Internal error, the request may have been carried out"}"#.into())
         );
+    }
+
+    /// What is asked, and whether it is a poll whose asker would take an error for its order's death.
+    const ASKED: [(&str, bool); 6] = [
+        ("/api/v2?action=status&order=1", true),
+        ("/api/v2?action=refill_status&refill=1&key=pgk_x", true),
+        ("/api/v2?refills=1", true),
+        ("/api/v2?action=status&order=1&key=pgn_x", false),
+        ("/api/v2?action=refill&order=1", false),
+        ("/api/v2?action=add", false),
+    ];
+
+    async fn all_fail(stack: &Stack<Full<Bytes>>, status: u16) {
+        for (path, has_no_body) in ASKED {
+            let answer = tell::told(stack.clone(), DIALECT, asked(path), teller()).await.unwrap();
+            let (shown, _, body) = shown(answer).await;
+            assert_eq!((shown, body.is_empty()), (status, has_no_body), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poll_has_no_body_whichever_layer_fails() {
+        let limits = Limits { request: Duration::from_millis(20), ..Limits::default() };
+        let panics = tower::service_fn(|request: Request<Form>| async move {
+            assert!(request.uri().query().is_none(), "a panic on purpose");
+            Ok(reply::not_found())
+        });
+        all_fail(&outer(front(Some(inner(panics, &limits)), limits.clone())), 500).await;
+        let hangs = tower::service_fn(|_: Request<Form>| std::future::pending());
+        all_fail(&outer(front(Some(inner(hangs, &limits)), limits.clone())), 500).await;
+
+        let full = Limits { requests_in_flight_max: 0, ..limits };
+        let idle = tower::service_fn(|_: Request<Form>| async { Ok(reply::not_found()) });
+        all_fail(&outer(front(Some(inner(idle, &full)), full)), 503).await;
     }
 }

@@ -15,6 +15,7 @@ use crate::downstream::address::Proxies;
 use crate::downstream::noise::Noise;
 use crate::downstream::serve::Acted;
 use crate::downstream::stack::{self, Answer, Stack};
+use crate::downstream::status_poll::StatusPoll;
 
 /// The id of a request, for its line and for its customer. One that a client sends is ignored: it would write into our
 /// log.
@@ -61,15 +62,23 @@ struct Told {
 pub async fn told<B: Send + 'static>(
     stack: Stack<B>,
     dialect: Dialect,
-    request: Request<B>,
+    mut request: Request<B>,
     teller: &Teller,
 ) -> Result<Answer, Infallible> {
     let origin = teller.proxies.origin(&request);
     let (began, id) = (Instant::now(), Uuid::now_v7().simple().to_string());
+    let poll = StatusPoll::default();
+    request.extensions_mut().insert(poll.clone());
     let mut response = match stack.oneshot(request).await {
         Ok(response) => response,
         Err(error) => stack::failed(dialect, &error),
     };
+
+    // Here, where the answers of all layers come by, and those of none.
+    if poll.hides_body(response.status()) {
+        response = response.map(|_| stack::no_body());
+    }
+
     let acted = response.extensions().get::<Acted>().map(|acted| acted.0);
     let told = Told {
         id: id.clone(),

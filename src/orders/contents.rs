@@ -82,14 +82,17 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Refused for every type: who sends it expects parts, and must not get all at once.
+/// Refused for every type: who sends it expects parts, and must not get all at once. One run, or an interval between
+/// no runs, is a plain order.
 fn no_drip_feed(wish: &Wish) -> Result<(), Refusal> {
-    for parameter in [Parameter::Runs, Parameter::Interval] {
-        if wish.text(parameter)?.is_some_and(|value| value != "0") {
-            return Err(Refusal::DripFeed);
-        }
+    let Some(runs) = wish.text(Parameter::Runs)? else { return Ok(()) };
+    if !is_digits(runs) {
+        return Err(Refusal::Unreadable(Parameter::Runs.name()));
     }
-    Ok(())
+    match runs.trim_start_matches('0') {
+        "" | "1" => Ok(()),
+        _ => Err(Refusal::DripFeed),
+    }
 }
 
 fn within_bounds(sold: &Sold, units: u64) -> Result<(), Refusal> {

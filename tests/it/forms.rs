@@ -13,12 +13,12 @@ pub const JSON: &str = "application/json";
 
 pub type Fields<'a> = [(&'a str, &'a str)];
 
-fn encoded(fields: &Fields<'_>) -> String {
+pub fn encoded(fields: &Fields<'_>) -> String {
     serde_urlencoded::to_string(fields).unwrap()
 }
 
 /// The fields as JSON; all digits are numbers where `numbers` says so.
-fn json(fields: &Fields<'_>, numbers: bool) -> String {
+pub fn json(fields: &Fields<'_>, numbers: bool) -> String {
     let value = |text: &str| match text.parse::<u64>() {
         Ok(number) if numbers => Value::from(number),
         Ok(_) | Err(_) => Value::from(text),
@@ -277,8 +277,8 @@ async fn what_is_no_such_form_is_told_and_nothing_is_done() {
         writeln!(lines, "{shows}: {status} {body}").unwrap();
     }
     insta::assert_snapshot!(lines, @r#"
-    plain text: 200 {"error":"Incorrect request"}
-    several parts: 200 {"error":"Incorrect request"}
+    plain text: 415 {"error":"Unsupported media type text/plain: send application/x-www-form-urlencoded, multipart/form-data without files, or application/json"}
+    several parts: 200 {"error":"Incorrect request: broken multipart/form-data"}
     a list: 200 {"error":"Incorrect request"}
     half an object: 200 {"error":"Incorrect request"}
     two objects: 200 {"error":"Incorrect request"}

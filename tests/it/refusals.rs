@@ -139,7 +139,7 @@ async fn parameters_of_add() {
         add(&world, "a poll below the minimum", &[("service", "5"), ("answer_number", "1"), ("quantity", "9")]),
         add(&world, "a poll above the maximum", &[("service", "5"), ("answer_number", "1"), ("quantity", "50001")]),
         add(&world, "runs", &[("runs", "2")]),
-        add(&world, "interval", &[("interval", "5")]),
+        add(&world, "runs that are none", &[("runs", "few"), ("interval", "5")]),
         add(&world, "a request_id too long", &[("request_id", &long_id)]),
         add(&world, "two request_ids", &[("request_id", "a"), ("request_id", "b")]),
         add(&world, "two services", &[("service", "10"), ("service", "1")]),
@@ -175,7 +175,7 @@ async fn parameters_of_add() {
     a poll below the minimum: 200 {"error":"Quantity less than minimum"}
     a poll above the maximum: 200 {"error":"Quantity more than maximum"}
     runs: 200 {"error":"Drip-feed is not available for this service"}
-    interval: 200 {"error":"Drip-feed is not available for this service"}
+    runs that are none: 200 {"error":"Incorrect parameter: runs"}
     a request_id too long: 200 {"error":"Incorrect parameter: request_id"}
     two request_ids: 200 {"error":"Incorrect parameter: request_id"}
     two services: 200 {"error":"Incorrect parameter: service"}

@@ -202,6 +202,11 @@ impl World {
         self.client.request(method, format!("{}{border}{query}", self.url()))
     }
 
+    /// A request at another path of the door.
+    pub fn at(&self, path: &str) -> reqwest::RequestBuilder {
+        self.client.post(format!("http://{}{path}", self.door.addr()))
+    }
+
     /// Buys units of a service; the order's id.
     pub async fn buy(&self, service: &str, quantity: &str) -> i32 {
         self.buy_for(service, quantity, "https://example.org/1").await
@@ -348,7 +353,7 @@ pub async fn buyer_of(store: &Store, now: Instant, name: &str, money: &str) -> (
 }
 
 async fn add_key(tx: &mut Tx, customer: CustomerId, dialect: Dialect, at: Instant) -> (String, KeyId) {
-    let key = NewKey::draw().unwrap();
+    let key = NewKey::draw_for(dialect).unwrap();
     let id = customers::add_key(tx, customer, &key.digest(), key.shown(), "", dialect, at).await.unwrap();
     (key.reveal().to_owned(), id)
 }

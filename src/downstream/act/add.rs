@@ -7,7 +7,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::wish::{Parameter, REQUEST_ID_CHARS_MAX, Wish};
 use crate::downstream::House;
 use crate::downstream::dialect;
-use crate::downstream::form::Form;
+use crate::downstream::form::{self, Form};
 use crate::downstream::reply::Reply;
 
 /// The header that says the same as `request_id`.
@@ -31,11 +31,11 @@ fn wish(form: &Form, headers: &HeaderMap) -> Result<Wish, Refusal> {
 
 fn request_id(form: &Form, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let unreadable = || Refusal::Unreadable("request_id");
-    let mut said = form.scalar("request_id")?.map(|id| id.trim().to_owned());
+    let mut said = form.scalar("request_id")?;
     for value in headers.get_all(IDEMPOTENCY_KEY) {
         let value = std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())?;
         match &said {
-            _ if value.is_empty() => {}
+            _ if form::is_nothing(value) => {}
             Some(said) if said != value => return Err(unreadable()),
             Some(_) => {}
             None => said = Some(value.to_owned()),
@@ -87,6 +87,7 @@ mod tests {
         assert_eq!(id("request_id=a", &[]), Ok(Some("a".into())));
         assert_eq!(id("", &["a"]), Ok(Some("a".into())));
         assert_eq!(id("request_id=a", &["a", ""]), Ok(Some("a".into())));
+        assert_eq!(id("request_id=null", &["undefined"]), Ok(None));
         assert_eq!(id("request_id=a", &["b"]), unreadable);
         assert_eq!(id("", &["a", "b"]), unreadable);
         assert_eq!(id(&format!("request_id={}", "é".repeat(128)), &[]), Ok(Some("é".repeat(128))));

@@ -9,7 +9,10 @@ use crate::domain::order::{OrderState, Standing};
 use crate::domain::refill::RefillState;
 use crate::domain::refusal::Refusal;
 use crate::downstream::dialect::shapes::{Balance, Echo, RowError, StatusRow, Statuses, compact, list};
-use crate::downstream::dialect::{AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S, ORDER_UNKNOWN, UNKNOWN, notpanel};
+use crate::downstream::dialect::{
+    AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S, ORDER_UNKNOWN, UNKNOWN, not_taken, notpanel,
+};
+use crate::downstream::form::without_fraction;
 use crate::downstream::reply::{Reply, Spelled};
 
 /// What `cancel` answers where it was taken.
@@ -46,6 +49,7 @@ pub fn added(order: OrderId, _: PublicId) -> String {
 
 /// The number that a text of digits is; a sign or a blank inside makes it none.
 pub fn number(text: &str) -> Option<i32> {
+    let text = without_fraction(text);
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
@@ -59,6 +63,8 @@ pub fn refuse(refusal: &Refusal) -> Spelled {
         Refusal::UnknownAction | Refusal::UnreadableRequest | Refusal::Both { one: _, many: _ } => {
             ok("Incorrect request")
         }
+        Refusal::BrokenParts => ok("Incorrect request: broken multipart/form-data"),
+        Refusal::MediaType { got } => other(StatusCode::UNSUPPORTED_MEDIA_TYPE, &not_taken(got), None),
         Refusal::Missing("link") | Refusal::BadLink => ok("Bad link"),
         Refusal::Missing("answer_number") | Refusal::NoAnswer => ok("Answer number is required"),
         Refusal::Missing(name) => ok(&format!("Missing required parameter: {name}")),
@@ -216,6 +222,8 @@ mod tests {
         Unreadable("quantity"): 200 Incorrect parameter: quantity
         Unreadable("link"): 200 Incorrect parameter: link
         UnreadableRequest: 200 Incorrect request
+        BrokenParts: 200 Incorrect request: broken multipart/form-data
+        MediaType { got: "text/plain" }: 415 Unsupported media type text/plain: send application/x-www-form-urlencoded, multipart/form-data without files, or application/json
         Both { one: "order", many: "orders" }: 200 Incorrect request
         TooManyIds { ids_max: 100 }: 200 Maximum 100 orders per request
         ServiceUnknown: 200 Incorrect service ID

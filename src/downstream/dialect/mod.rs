@@ -7,6 +7,7 @@ use crate::catalog::Prices;
 use crate::domain::customer::Dialect;
 use crate::domain::id::{OrderId, OrderName, RefillId, RefillName};
 use crate::domain::refusal::Refusal;
+use crate::downstream::parameters::{FORM, JSON, PARTS};
 use crate::downstream::reply::{Reply, Spelled};
 use crate::orders::place::Custom;
 
@@ -27,6 +28,11 @@ const AWAY_RETRY_AFTER_S: u32 = 2;
 const UNKNOWN: &str = "Internal error, the request may have been carried out";
 /// The same of an order.
 const ORDER_UNKNOWN: &str = "Internal error, the order may have been placed";
+
+/// What every dialect says of a body that it does not take: what came, and what may come.
+fn not_taken(got: &str) -> String {
+    format!("Unsupported media type {got}: send {FORM}, {PARTS} without files, or {JSON}")
+}
 
 /// A reply's exact bytes.
 pub fn write(dialect: Dialect, reply: Reply) -> Bytes {
@@ -91,6 +97,8 @@ mod tests {
             Refusal::Unreadable("quantity"),
             Refusal::Unreadable("link"),
             Refusal::UnreadableRequest,
+            Refusal::BrokenParts,
+            Refusal::MediaType { got: "text/plain".to_owned() },
             Refusal::Both { one: "order", many: "orders" },
             Refusal::TooManyIds { ids_max: 100 },
             Refusal::ServiceUnknown,
@@ -127,9 +135,12 @@ mod tests {
         let public = PublicId::from_letters(letters).unwrap();
         assert_eq!(order_named("23501"), Some(OrderName::Number(OrderId(23_501))));
         assert_eq!(order_named(&format!("ord_{letters}")), Some(OrderName::Public(public)));
+        assert_eq!(order_named("23501.00"), Some(OrderName::Number(OrderId(23_501))));
         assert_eq!(refill_named("7"), Some(RefillName::Number(RefillId(7))));
         assert_eq!(refill_named(&format!("ref_{letters}")), Some(RefillName::Public(public)));
-        for none in ["", "+1", "1 2", "2147483648", letters, &format!("ref_{letters}"), "ord_"] {
+        for none in
+            ["", "+1", "1 2", "2147483648", letters, &format!("ref_{letters}"), "ord_", "1.5", "1.", ".0", "1.0.0"]
+        {
             assert_eq!(order_named(none), None, "{none}");
         }
     }

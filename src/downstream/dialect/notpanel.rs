@@ -9,7 +9,7 @@ use crate::domain::order::{OrderState, Standing};
 use crate::domain::refill::RefillState;
 use crate::domain::refusal::Refusal;
 use crate::downstream::dialect::shapes::{Balance, Echo, StatusRow, Statuses, compact, list};
-use crate::downstream::dialect::{AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S, ORDER_UNKNOWN, UNKNOWN};
+use crate::downstream::dialect::{AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S, ORDER_UNKNOWN, UNKNOWN, not_taken};
 use crate::downstream::reply::{Reply, Spelled};
 
 /// What an order's id begins with.
@@ -74,6 +74,8 @@ pub fn refuse(refusal: &Refusal) -> Spelled {
         Refusal::Suspended => other(StatusCode::FORBIDDEN, "Account suspended", None),
         Refusal::UnknownAction => wrong("Unknown action"),
         Refusal::UnreadableRequest => wrong("Invalid request: send a form or a JSON object"),
+        Refusal::BrokenParts => wrong("Invalid request: broken multipart/form-data"),
+        Refusal::MediaType { got } => other(StatusCode::UNSUPPORTED_MEDIA_TYPE, &not_taken(got), None),
         Refusal::Both { one, many } => wrong(&format!("Either {one} or {many} is required, not both")),
         Refusal::Missing("answer_number") | Refusal::NoAnswer => wrong("Answer number is required"),
         Refusal::Missing(name) => wrong(&format!("Missing required parameter: {name}")),
@@ -218,6 +220,8 @@ mod tests {
         Unreadable("quantity"): 400 Invalid parameter: quantity
         Unreadable("link"): 400 Invalid parameter: link
         UnreadableRequest: 400 Invalid request: send a form or a JSON object
+        BrokenParts: 400 Invalid request: broken multipart/form-data
+        MediaType { got: "text/plain" }: 415 Unsupported media type text/plain: send application/x-www-form-urlencoded, multipart/form-data without files, or application/json
         Both { one: "order", many: "orders" }: 400 Either order or orders is required, not both
         TooManyIds { ids_max: 100 }: 400 Maximum 100 orders per request
         ServiceUnknown: 400 Service not found

@@ -33,9 +33,10 @@ fn values(raw: &str) -> Vec<Value> {
 
 fn value(raw: &str) -> Value {
     match raw.bytes().next() {
-        Some(b'"') => serde_json::from_str(raw).map_or(Value::Unreadable, Value::of),
-        Some(b'-' | b'0'..=b'9') => Value::of(raw.to_owned()),
+        Some(b'"') => serde_json::from_str::<String>(raw).map_or(Value::Unreadable, |text| Value::of(&text)),
+        Some(b'-' | b'0'..=b'9') => Value::of(raw),
         Some(b'n') => Value::Empty,
+        Some(b'f') => Value::False,
         Some(_) | None => Value::Unreadable,
     }
 }

@@ -1,12 +1,15 @@
 //! Reads what customers send: generously in its form, strictly where a lenient reader would guess.
 //!
-//! Parameters come in the query, in a form or in JSON, or here and there. One that cannot be read spoils only itself:
+//! Parameters come in the query, in a form, in parts or in JSON, or here and there. One that cannot be read spoils only itself:
 //! who calls, and with what action, is answered first.
 
 mod encoded;
 mod json;
+mod parts;
 
 use std::collections::BTreeMap;
+
+use bytes::Bytes;
 
 use crate::domain::refusal::Refusal;
 use crate::domain::wish::{LINE_ENDS, LINES_MAX, Parameter, Sent};
@@ -18,6 +21,16 @@ const PAIRS_MAX: usize = LINES_MAX + 100;
 const NAMES: [&str; 7] = ["key", "action", "request_id", "order", "orders", "refill", "refills"];
 /// Those of them that are lists.
 const LISTS: [&str; 2] = ["orders", "refills"];
+
+/// What scripting languages write for nothing, in whatever case.
+const NOTHING: [&str; 5] = ["undefined", "null", "none", "nan", "false"];
+/// The parameters in which such a word is no value, for they may be left out. Everywhere else it may be meant: a link
+/// or a comment may be any word.
+const OPTIONAL: [&str; 9] = ["key", "action", "request_id", "order", "orders", "refill", "refills", "runs", "interval"];
+/// The parameters that are whole numbers, whatever fraction of zeros a language writes behind them. Ids are not among
+/// them, for they are told as they were asked.
+const WHOLE_NUMBERS: [&str; 7] =
+    ["service", "quantity", "answer_number", "runs", "interval", "device", "type_of_traffic"];
 
 /// The known parameters of one request; one that was sent empty is not here.
 #[derive(Debug, Default)]
@@ -39,27 +52,64 @@ enum Values {
 enum Value {
     /// As good as not sent.
     Empty,
-    /// A text, or a number as it was written.
+    /// JSON's `false`, which some write for nothing.
+    False,
+    /// A text, or a number as it was written, trimmed.
     Text(String),
     /// No text: not UTF-8, with a NUL, or a thing of JSON that no parameter is.
     Unreadable,
 }
 
 impl Value {
-    fn of(text: String) -> Self {
-        match text.as_str() {
+    fn of(text: &str) -> Self {
+        match text.trim() {
             "" => Self::Empty,
             sent if sent.contains('\0') => Self::Unreadable,
-            _ => Self::Text(text),
+            sent => Self::Text(sent.to_owned()),
         }
     }
+
+    fn of_bytes(bytes: &[u8]) -> Self {
+        std::str::from_utf8(bytes).map_or(Self::Unreadable, Self::of)
+    }
+
+    /// The same as this parameter takes it.
+    fn taken_by(self, name: &str) -> Self {
+        match self {
+            Self::False if OPTIONAL.contains(&name) => Self::Empty,
+            Self::Text(text) if OPTIONAL.contains(&name) && is_nothing(&text) => Self::Empty,
+            Self::Text(text) if WHOLE_NUMBERS.contains(&name) => Self::Text(without_fraction(&text).to_owned()),
+            Self::False | Self::Unreadable => Self::Unreadable,
+            Self::Empty => Self::Empty,
+            Self::Text(text) => Self::Text(text),
+        }
+    }
+}
+
+/// Whether a text is what scripting languages write for nothing.
+pub fn is_nothing(text: &str) -> bool {
+    text.is_empty() || NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// A whole number without the zeros that some languages write behind it: `100.0` is 100. Any other text is itself.
+pub fn without_fraction(text: &str) -> &str {
+    match text.split_once('.') {
+        Some((whole, zeros)) if is_all(whole, |byte| byte.is_ascii_digit()) && is_all(zeros, |byte| byte == b'0') => {
+            whole
+        }
+        Some(_) | None => text,
+    }
+}
+
+fn is_all(text: &str, kind: impl Fn(u8) -> bool) -> bool {
+    !text.is_empty() && text.bytes().all(kind)
 }
 
 impl Form {
     /// Takes the pairs of a query or of a form's body; only more pairs than any request has are refused as a whole.
     pub fn read_encoded(&mut self, text: &[u8]) -> Result<(), Refusal> {
         for (name, value) in encoded::pairs(text) {
-            self.take(&name, String::from_utf8(value).map_or(Value::Unreadable, Value::of))?;
+            self.take(&name, Value::of_bytes(&value))?;
         }
         Ok(())
     }
@@ -72,9 +122,18 @@ impl Form {
         Ok(())
     }
 
+    /// Takes the parts of a body that says that it is of parts.
+    pub async fn read_parts(&mut self, body: Bytes, content_type: &str) -> Result<(), Refusal> {
+        let mut parts = parts::Parts::open(body, content_type)?;
+        while let Some(part) = parts.next().await? {
+            self.take(part.name.as_bytes(), Value::of_bytes(&part.value))?;
+        }
+        Ok(())
+    }
+
     /// Takes a key that came beside the parameters.
     pub fn read_key(&mut self, key: &str) -> Result<(), Refusal> {
-        self.take(b"key", Value::of(key.to_owned()))
+        self.take(b"key", Value::of(key))
     }
 
     /// Keeps a value under its name.
@@ -84,13 +143,13 @@ impl Form {
             return Err(Refusal::TooLarge);
         }
         let Some(name) = known(name) else { return Ok(()) };
-        match (value, self.values.get_mut(name)) {
+        match (value.taken_by(name), self.values.get_mut(name)) {
             (Value::Empty, _) | (Value::Text(_), Some(Values::Unreadable)) => {}
             (Value::Text(text), Some(Values::Texts(texts))) => texts.push(text),
             (Value::Text(text), None) => {
                 self.values.insert(name, Values::Texts(vec![text]));
             }
-            (Value::Unreadable, _) => {
+            (Value::False | Value::Unreadable, _) => {
                 self.values.insert(name, Values::Unreadable);
             }
         }
@@ -122,8 +181,7 @@ impl Form {
         let sent = if parameter.is_list() {
             self.lines(parameter.name()).map(|lines| (!lines.is_empty()).then_some(Sent::Lines(lines)))
         } else {
-            let text = self.scalar(parameter.name());
-            text.map(|text| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).map(Sent::Text))
+            self.scalar(parameter.name()).map(|text| text.map(Sent::Text))
         };
         sent.unwrap_or(Some(Sent::Unreadable))
     }
@@ -198,6 +256,43 @@ mod tests {
     #[case::unreadable_stays(b"link=%ff&link=a", Err(Refusal::Unreadable("link")))]
     fn scalars(#[case] body: &[u8], #[case] expected: Result<Option<&str>, Refusal>) {
         assert_eq!(read(body).scalar("link"), expected.map(|text| text.map(str::to_owned)));
+    }
+
+    #[rstest]
+    #[case::its_word("runs=undefined")]
+    #[case::in_any_case("runs=NaN&runs=NONE")]
+    #[case::with_blanks("runs=+null%0D%0A")]
+    #[case::in_a_list("orders[]=False&orders[]=")]
+    #[case::a_key("key=null&action=None&request_id=false&order=undefined")]
+    fn a_word_for_nothing_is_nothing_where_a_parameter_may_be_left_out(#[case] body: &str) {
+        let form = read(body.as_bytes());
+        assert!(OPTIONAL.iter().all(|name| !form.has(name)), "{form:?}");
+        let form = read(b"link=null&quantity=undefined&comments=None");
+        assert!(["link", "quantity", "comments"].iter().all(|name| form.has(name)), "{form:?}");
+    }
+
+    #[test]
+    fn what_json_calls_false_is_nothing_or_unreadable() {
+        let form = read_json(r#"{"runs":false,"orders":[false,1],"link":false,"interval":true}"#);
+        assert_eq!((form.scalar("runs"), form.scalar("orders")), (Ok(None), Ok(Some("1".into()))));
+        assert_eq!(form.scalar("link"), Err(Refusal::Unreadable("link")));
+        assert_eq!(form.scalar("interval"), Err(Refusal::Unreadable("interval")));
+    }
+
+    #[rstest]
+    #[case("100.0", "100")]
+    #[case("7.000", "7")]
+    #[case("100.5", "100.5")]
+    #[case("100.", "100.")]
+    #[case(".0", ".0")]
+    #[case("1.0.0", "1.0.0")]
+    #[case("-1.0", "-1.0")]
+    #[case("1e2", "1e2")]
+    fn a_fraction_of_zeros_is_none(#[case] sent: &str, #[case] taken: &str) {
+        let form = read(format!("quantity={sent}&link={sent}&order={sent}").as_bytes());
+        assert_eq!(form.scalar("quantity"), Ok(Some(taken.to_owned())));
+        assert_eq!(form.scalar("link"), Ok(Some(sent.to_owned())), "a link may be any text");
+        assert_eq!(form.scalar("order"), Ok(Some(sent.to_owned())), "ids are told as they were asked");
     }
 
     #[test]
@@ -318,7 +413,8 @@ mod tests {
         #[test]
         fn what_is_encoded_is_read_back(value in "[^\0]{1,60}") {
             let body: String = form_urlencoded::Serializer::new(String::new()).append_pair("link", &value).finish();
-            prop_assert_eq!(read(body.as_bytes()).scalar("link"), Ok(Some(value)));
+            let sent = Some(value.trim().to_owned()).filter(|text| !text.is_empty());
+            prop_assert_eq!(read(body.as_bytes()).scalar("link"), Ok(sent));
         }
     }
 
