@@ -177,8 +177,8 @@ async fn questions_that_name_no_refill_too_many_or_both() {
       200 {"error":"Missing required parameter: refill"}
       400 {"error":"Missing required parameter: refill"}
     a blank
-      200 {"error":"Missing required parameter: order"}
-      400 {"error":"Missing required parameter: order"}
+      200 {"error":"Missing required parameter: refill"}
+      400 {"error":"Missing required parameter: refill"}
     blanks and commas
       200 {"error":"Missing required parameter: order"}
       400 {"error":"Missing required parameter: order"}

@@ -345,7 +345,7 @@ async fn wrong_use_ends_with_two_and_a_refusal_with_one() {
     json(&data, &["migrate"]).await;
     let cases: [(&[&str], i32, &str); 10] = [
         (
-            &["serve", "--listen", "127.0.0.1:0", "--config", untold],
+            &["serve", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--config", untold],
             2,
             "environment variable NOBODY_SET_THIS is not set",
         ),
