@@ -173,6 +173,13 @@ type Keys = Vec<(Dialect, String)>;
 /// The demo's customer, with the opening balance and keys; those of an earlier run where there was one.
 async fn customer_with_money(session: &Session, data: &Path) -> anyhow::Result<Keys> {
     if customers::find(&session.store, CUSTOMER).await?.is_none() {
+        if !customers::list(&session.store).await?.is_empty() {
+            return Err(WrongUse::because(format!(
+                "{} has customers, and none is the demo's: a demo would put its own file in force there; name another \
+                 folder with --data",
+                data.display()
+            )));
+        }
         let mut tx = session.store.begin().await?;
         let now = session.now();
         let id = customers::open(&mut tx, CUSTOMER, "standard", now).await?.context("the demo customer is gone")?;

@@ -30,7 +30,7 @@ static NAME: LazyLock<Regex> =
 /// The text, without what follows the scheme of a database's URL, without users and passwords in other URLs, and without
 /// what stands beside names such as `key` and `password`, or where a variable should be named.
 pub fn masked(text: &str) -> String {
-    let text: String = text.split_inclusive('\n').map(masked_line).collect();
+    let text: String = text.split_inclusive('\n').map(|line| without_bare_keys(&masked_line(line))).collect();
     let text = SECRETS.replace_all(&text, |found: &Captures<'_>| {
         let quote = if found[3].contains('=') && !found[1].starts_with(['?', '&']) { "\"" } else { "" };
         format!("{}{}{}{quote}{BLOT}{quote}", &found[1], &found[2], &found[3])
@@ -49,8 +49,38 @@ static URLS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("(?i){user}|{query}")).expect("a pattern of ours")
 });
 
-/// The fewest characters of what is taken for a key in a comment.
+/// The fewest characters of what is taken for a key beside a name that says so, and where nothing says so.
 const KEY_CHARS_MIN: usize = 12;
+const BARE_KEY_CHARS_MIN: usize = 20;
+
+/// Words that may be keys.
+static WORDS: LazyLock<Regex> = LazyLock::new(|| Regex::new("[A-Za-z0-9]+").expect("a pattern of ours"));
+
+/// A file's name that is a key itself.
+static KEY_FILES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"\bkey_file["']?[ \t]*=[ \t]*["']([A-Za-z0-9]+)["']"#).expect("a pattern of ours"));
+
+/// Whether a word that nothing calls a key looks like one: long, of letters and of digits.
+fn is_like_a_key(word: &str) -> bool {
+    let count = |kind: fn(&u8) -> bool| word.bytes().filter(kind).count();
+    word.len() >= BARE_KEY_CHARS_MIN && count(u8::is_ascii_digit) > 3 && count(u8::is_ascii_alphabetic) > 3
+}
+
+/// The text with words blotted out that look like keys, where a file's name or a comment should stand.
+fn without_bare_keys(line: &str) -> String {
+    let blotted = KEY_FILES.replace_all(line, |found: &Captures<'_>| {
+        if is_like_a_key(&found[1]) { found[0].replace(&found[1], BLOT) } else { found[0].to_owned() }
+    });
+    let Some((setting, comment)) = blotted.split_once('#') else { return blotted.into_owned() };
+    let comment =
+        WORDS.replace_all(
+            comment,
+            |found: &Captures<'_>| {
+                if is_like_a_key(&found[0]) { BLOT.to_owned() } else { found[0].to_owned() }
+            },
+        );
+    format!("{setting}#{comment}")
+}
 
 /// Where lines begin that hold a password or a key which no reader of settings complains about: within a URL, or in a
 /// comment. A text with them is not to be kept.
@@ -58,7 +88,7 @@ pub fn lines_with_secrets(text: &str) -> Vec<usize> {
     let mut begins = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        if URLS.is_match(line) || is_secret_comment(line) {
+        if URLS.is_match(line) || is_secret_comment(line) || without_bare_keys(line) != line {
             begins.push(at);
         }
         at += line.len();
@@ -121,6 +151,8 @@ mod tests {
             ("key_env = \"0f1e2d3c\"\n", "key_env = \"***\"\n"),
             ("secret_env = whsec_abc\n", "secret_env = \"***\"\n"),
             ("key_file = \"keys/one\"\nmonkey = 1\n", "key_file = \"keys/one\"\nmonkey = 1\n"),
+            ("key_file = \"f3a9c0d17e2b4c5d8e6f7a8b\"\n", "key_file = \"***\"\n"),
+            ("id = 1 # the old one: f3a9c0d17e2b4c5d8e6f\n", "id = 1 # the old one: ***\n"),
         ] {
             assert_eq!(masked(line), shown);
             assert_eq!(masked(shown), shown, "once is enough");
@@ -141,6 +173,10 @@ mod tests {
             ("# the key = what the panel shows under API", false),
             ("key_file = \"keys/0f1e2d3c4b5a6978\"", false),
             ("# url = \"postgres://…\"", false),
+            ("key_file = \"f3a9c0d17e2b4c5d8e6f7a8b9c0d1e2f\"", true),
+            ("# the old one: f3a9c0d17e2b4c5d8e6f7a8b9c0d1e2f", true),
+            ("# was 99c9f0c4b1e6, see the invoice 20261130100000000000", false),
+            ("link = \"#f3a9\"", false),
         ] {
             assert_eq!(lines_with_secrets(&format!("\n{line}\n")) == [1], holds, "{line}");
         }

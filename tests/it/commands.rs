@@ -366,4 +366,10 @@ async fn wrong_use_ends_with_two_and_a_refusal_with_one() {
         assert!(errors.contains(says), "{words:?}: {errors}");
         assert!(output.stdout.is_empty(), "{words:?}");
     }
+
+    // What somebody sells from is no place for a demo.
+    json(&data, &["customer", "create", "ann"]).await;
+    let refused = run(&data, &["demo", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0"]).await;
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && errors.contains("none is the demo's"), "{errors}");
 }

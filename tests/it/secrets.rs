@@ -27,7 +27,7 @@ const WEBHOOK: &str = "http://127.0.0.1:9/canary7f3e-hook";
 const SIGNATURE: &str = "whsec_Y2FuYXJ5N2YzZS1zaWduYXR1cmUtb2Ytb3Vycw==";
 
 /// What somebody may paste, each with the canary in it.
-const PASTED: [&str; 8] = [
+const PASTED: [&str; 10] = [
     "[[provider]]\nid = \"b\"\nkey = \"canary7f3e1\"\n",
     "[[provider]]\nid = \"b\"\nkey_env = \"canary7f3e2\"\n",
     "[[provider]]\nid = \"b\"\nurl = \"https://p.example/api/v2?key=canary7f3e3\"\n",
@@ -36,6 +36,8 @@ const PASTED: [&str; 8] = [
     "# key = \"canary7f3e6abcdef\"\n",
     "[alerts]\nsecret_env = 'whsec_canary7f3e7'\n",
     "[database]\npassword = \"canary7f3e8\n",
+    "[[provider]]\nid = \"b\"\nkey_file = \"canary7f3e9a1b2c3d4e5f6071\"\n",
+    "# the old one was canary7f3e0a1b2c3d4e5f6071\n",
 ];
 
 /// Every file below a folder.
