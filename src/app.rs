@@ -27,7 +27,7 @@ use crate::orders::{Delivery, Orders};
 use crate::reload::{self, Ground, Parts, Reload, Started, Troubles};
 use crate::store::embedded::{Condition, Embedded};
 use crate::store::history::Turned;
-use crate::store::{Store, customers, gates};
+use crate::store::{Store, customers, gates, versions};
 use crate::telemetry;
 use crate::treasury::Treasury;
 use crate::upstream::{Panel, Roll};
@@ -94,6 +94,8 @@ impl House {
     /// not be.
     pub async fn start(store: Store, file: File, ground: Ground, clock: SharedClock) -> Result<Self, anyhow::Error> {
         let (served, started) = reload::start(&store, &clock, file, &ground).await?;
+        // What earlier programs kept of passwords; what was in force until now included.
+        versions::mask_kept(&store, config::masked).await?;
         let (listed, keyless) = reload::panels(&served.mapping, &[], &ground.surroundings, &[], &clock);
         let panels = listed.into_iter().map(|listed| listed.panel).collect();
         let webhook = config::webhook(&served.alerts, &ground.surroundings, WEBHOOK_TIMEOUT).unwrap_or_else(|error| {

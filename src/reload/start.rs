@@ -54,8 +54,6 @@ pub async fn start(
     file: File,
     ground: &Ground,
 ) -> Result<(File, Started), StartError> {
-    // What earlier programs kept of passwords, before whoever refuses them now.
-    versions::mask_kept(store, config::masked).await?;
     let started = |served: &File, judged: Option<EditState>| Started {
         bytes: file.text.clone().into_bytes(),
         standing: Standing { file: Some(file.mapping.hash.clone()), judged, ..Standing::default() },

@@ -4,13 +4,15 @@
 //! it was set ahead or nobody ran: nobody knows how long it truly was, so that span counts for nothing. Where it says
 //! less than before, it was set back: what is due is pulled back with it, or it would rest for as long as the step.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::{Clock, Instant, running_for};
 use crate::store::{Store, StoreError, Tx};
 
 /// Looks that lie further apart leave a span that nobody watched.
-pub const UNWATCHED_MIN: TimeDelta = TimeDelta::seconds(30);
+const UNWATCHED_MIN: TimeDelta = TimeDelta::seconds(30);
 /// A clock that is set back by less is none: nothing rests for it.
 const BACK_MIN: TimeDelta = TimeDelta::seconds(2);
 /// Steps of this long ago are forgotten: nothing that is still waited for began before.
@@ -27,18 +29,60 @@ pub enum Step {
     Back(TimeDelta),
 }
 
-/// Looks at the clock. `was_set`: this process knows, by a clock that nobody sets, that it was set ahead.
-pub async fn observe(store: &Store, now: Instant, was_set: bool) -> Result<Step, StoreError> {
+/// A look of one process: what the clock said, and how long the machine had been running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    at: Instant,
+    running: Duration,
+}
+
+impl Seen {
+    /// At this very moment.
+    pub fn now(clock: &dyn Clock) -> Self {
+        Self { at: clock.now(), running: running_for() }
+    }
+
+    /// Whether the clock stands further at a later look than the machine ran meanwhile.
+    fn was_set_ahead(self, later: Self) -> bool {
+        let ran = TimeDelta::from_std(later.running.saturating_sub(self.running)).unwrap_or(TimeDelta::MAX);
+        later.at - self.at - ran > UNWATCHED_MIN
+    }
+}
+
+/// What came of a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// What it showed beside the last look of anybody.
+    pub step: Step,
+    /// Whether the clock was set for certain. Else nobody ran, and nobody knows.
+    pub was_set: bool,
+    /// For the next look of this process.
+    pub seen: Seen,
+}
+
+/// Looks at the clock. `before` is this process's last look: it knows, by a clock that nobody sets, whether this one was
+/// set ahead.
+pub async fn observe(store: &Store, clock: &dyn Clock, before: Option<Seen>) -> Result<Look, StoreError> {
     let mut tx = store.begin().await?;
     let last = sqlx::query_scalar!("select at from clock_watch for update").fetch_one(&mut *tx).await?;
 
+    // Asked only now that nobody else looks: a time that was read before a wait, or before the process was stopped for a
+    // while, would say that the clock was set back.
+    store.clock.measure_over(&mut tx).await?;
+    let seen = Seen::now(clock);
+    let now = seen.at;
     let step = match last {
         Some(last) if now < last - BACK_MIN => Step::Back(last - now),
         Some(last) if now > last + UNWATCHED_MIN => Step::Ahead(now - last),
         Some(_) | None => Step::None,
     };
+    let was_set = match step {
+        Step::None => false,
+        Step::Ahead(_) => before.is_some_and(|before| before.was_set_ahead(seen)),
+        Step::Back(_) => true,
+    };
+
     if let (Some(last), Step::Back(_) | Step::Ahead(_)) = (last, step) {
-        let was_set = was_set || matches!(step, Step::Back(_));
         let noted = sqlx::query!(
             r#"
             with forgotten as (
@@ -59,11 +103,12 @@ pub async fn observe(store: &Store, now: Instant, was_set: bool) -> Result<Step,
         pull_back(&mut tx, by, now).await?;
     }
 
-    let seen = sqlx::query!("update clock_watch set at = $1", now).execute(&mut *tx).await?;
-    match seen.rows_affected() {
-        1 => Ok(tx.commit().await.map(|()| step)?),
-        _ => Err(StoreError::Unexpected("the clock's row is missing")),
+    let told = sqlx::query!("update clock_watch set at = $1", now).execute(&mut *tx).await?;
+    if told.rows_affected() != 1 {
+        return Err(StoreError::Unexpected("the clock's row is missing"));
     }
+    tx.commit().await?;
+    Ok(Look { step, was_set, seen })
 }
 
 /// What the clock that was set back put off into the future is due as much earlier. When legs were sent stays as it was

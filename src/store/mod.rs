@@ -59,7 +59,6 @@ use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
-use crate::domain::clock::{self, Clock as _};
 use crate::store::history::{History, Turned};
 use crate::store::pool::{Lost, Plan, Pool};
 pub use pool::Tx;
@@ -333,12 +332,6 @@ impl Store {
         }
         self.present.store(answered, Ordering::Relaxed);
         answered
-    }
-
-    /// The database's time, asked at this very moment.
-    pub async fn time(&self) -> Result<clock::Instant, StoreError> {
-        self.clock.measure(&self.workers).await?;
-        Ok(self.clock.now())
     }
 
     async fn feel_pulse(&self) -> bool {

@@ -17,8 +17,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta};
 
 use crate::domain::clock::{Clock, Instant, SystemClock, running_for};
-use crate::store::StoreError;
 use crate::store::pool::Pool;
+use crate::store::{StoreError, Tx};
 
 /// A first measurement that took longer than this is repeated: it would be off by up to half of that.
 const FIRST_MAX: Duration = Duration::from_millis(500);
@@ -72,6 +72,14 @@ impl DatabaseClock {
 
         self.learn(at, sent, answered);
         Ok(answered.saturating_sub(sent))
+    }
+
+    /// The same over a transaction that has begun.
+    pub(super) async fn measure_over(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let sent = running_for();
+        let at = sqlx::query_scalar!(r#"select clock_timestamp() as "at!""#).fetch_one(&mut **tx).await?;
+        self.learn(at, sent, running_for());
+        Ok(())
     }
 
     fn learn(&self, at: Instant, sent: Duration, answered: Duration) {

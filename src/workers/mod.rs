@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use tokio::sync::Notify;
 
 use crate::alerts::Alerts;
@@ -20,9 +19,9 @@ use crate::catalog::Catalog;
 use crate::catalog::refresh;
 use crate::customers::Customers;
 use crate::customers::pace::Pace;
-use crate::domain::clock::{Instant, SharedClock, running_for};
+use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
-use crate::store::clock_watch::Step;
+use crate::store::clock_watch::{Look, Seen, Step};
 use crate::store::history::Turned;
 use crate::store::{Store, StoreError, catalogue, clock_watch, versions};
 use crate::treasury::Treasury;
@@ -115,20 +114,17 @@ impl DatabasePulse {
 #[derive(Debug)]
 struct ClockWatch {
     store: Store,
-    /// The last look of this process: what the clock said, and how long the machine had been running.
-    last: Mutex<Option<(Instant, Duration)>>,
+    /// The last look of this process.
+    last: Mutex<Option<Seen>>,
 }
 
 impl ClockWatch {
     async fn look(self: Arc<Self>) -> Result<(), StoreError> {
-        let (now, running) = (self.store.time().await?, running_for());
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace((now, running));
-        let passed = |(at, since): (Instant, Duration)| {
-            (now - at) - TimeDelta::from_std(running.saturating_sub(since)).unwrap_or(TimeDelta::MAX)
-        };
-        let was_set = last.is_some_and(|last| passed(last) > clock_watch::UNWATCHED_MIN);
+        let before = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let Look { step, was_set, seen } = clock_watch::observe(&self.store, &*self.store.clock(), before).await?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
 
-        match clock_watch::observe(&self.store, now, was_set).await? {
+        match step {
             Step::None => {}
             Step::Ahead(by) if was_set => {
                 tracing::error!(
@@ -172,7 +168,8 @@ impl Workers {
         // To the last: what is still out is written down over connections that it found alive.
         driver.lasting().every("heartbeat", HEARTBEAT_EVERY, move || pulse.clone().feel());
         let watch = Arc::new(ClockWatch { store: means.store.clone(), last: Mutex::default() });
-        driver.every("clock", CLOCK_EVERY, move || watch.clone().look());
+        // No customer waits for it: where it cannot write, a person is told, and orders are taken.
+        driver.at_leisure("clock", CLOCK_EVERY, move || watch.clone().look());
         let (catalog, clock) = (means.catalog.clone(), means.clock.clone());
         driver.every("catalogue", CATALOGUE_EVERY, move || {
             let (catalog, now) = (catalog.clone(), clock.now());

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
 use panelgate::domain::clock::Clock as _;
-use panelgate::store::clock_watch::{self, Step};
+use panelgate::store::clock_watch::{self, Seen, Step};
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -87,7 +87,7 @@ async fn a_clock_that_jumps_ahead_makes_no_doubt_visible() {
             None => (502, String::new()),
         })
     });
-    let watch = || clock_watch::observe(&world.house.store, world.clock.now(), true);
+    let before = Seen::now(&*world.clock);
     world.buy("1", "100").await;
     world.work().await;
     world.turn(11);
@@ -96,8 +96,8 @@ async fn a_clock_that_jumps_ahead_makes_no_doubt_visible() {
 
     // An hour by the clock, in which nothing happened: what was bought then is no later than a second.
     world.turn(3_601);
-    let step = watch().await.unwrap();
-    assert_eq!(step, Step::Ahead(TimeDelta::seconds(3_601)));
+    let look = clock_watch::observe(&world.house.store, &*world.clock, Some(before)).await.unwrap();
+    assert_eq!((look.step, look.was_set), (Step::Ahead(TimeDelta::seconds(3_601)), true));
     world.buy("1", "100").await;
     for panel in &world.house.panels {
         work_once(&world.house, panel).await;
@@ -141,8 +141,8 @@ async fn a_clock_that_is_set_back_takes_what_is_due_with_it() {
 
     world.turn(-6 * 3_600);
     broke.store(false, Ordering::SeqCst);
-    let step = clock_watch::observe(&world.house.store, world.clock.now(), false).await.unwrap();
-    assert_eq!(step, Step::Back(TimeDelta::hours(6)));
+    let look = clock_watch::observe(&world.house.store, &*world.clock, None).await.unwrap();
+    assert_eq!(look.step, Step::Back(TimeDelta::hours(6)));
     world.pass(4, 30).await;
     assert_eq!(legs(&world.database).await, "s accepted, s accepted");
     assert!(panel.requests("status") > asked, "its status is asked for");
@@ -157,11 +157,29 @@ async fn who_was_asked_under_a_name_is_not_asked_again_once_the_clock_was_set() 
         world.buy("1", "100").await;
         world.work().await;
         world.turn(set_s);
-        clock_watch::observe(&world.house.store, world.clock.now(), false).await.unwrap();
+        clock_watch::observe(&world.house.store, &*world.clock, None).await.unwrap();
         world.pass(3, 60).await;
         world.pass(5, 1_800).await;
         let adds = panel.requests("add");
         assert!(if asked == 1 { adds == 1 } else { adds >= asked }, "{set_s}: {adds}");
         world.audit().await;
     }
+}
+
+#[tokio::test]
+async fn a_look_that_waits_for_another_ones_sees_no_step_back() {
+    let world = World::open().await;
+    let mut other = world.house.store.begin().await.unwrap();
+    sqlx::query("select at from clock_watch for update").execute(&mut *other).await.unwrap();
+    let ends = async {
+        let waits = "select (count(*) > 0)::text from pg_stat_activity \
+                     where wait_event_type = 'Lock' and datname = current_database()";
+        until("the look waits", async || read(&world.database, waits).await == "true").await;
+        world.turn(10);
+        sqlx::query("update clock_watch set at = $1").bind(world.clock.now()).execute(&mut *other).await.unwrap();
+        other.commit().await.unwrap();
+    };
+    let (look, ()) = tokio::join!(clock_watch::observe(&world.house.store, &*world.clock, None), ends);
+    assert_eq!(look.unwrap().step, Step::None);
+    assert_eq!(read(&world.database, "select count(*)::text from clock_step").await, "0");
 }
