@@ -7,6 +7,7 @@ use panelgate::orders::resolve::{Finding, Resolved};
 use panelgate::store::leases as store;
 
 use crate::books::{legs, read};
+use crate::rerouting::typed;
 use crate::scripted::Scripted;
 use crate::world::{Plan, World, one_over};
 
@@ -416,4 +417,26 @@ async fn one_account_by_two_names_of_its_panel_is_one() {
     assert!(looks(&world).await.contains("at another address"), "{}", looks(&world).await);
     assert_eq!(legs(&world.database).await, "s accepted, m accepted, s in_doubt, s accepted");
     world.audit().await;
+}
+
+#[tokio::test]
+async fn who_cancels_is_told_where_the_order_was_in_doubt_before() {
+    let plan = Plan { panels: vec![("a", ""), ("b", "")], services: one_over(&["a", "b"]), ..Plan::default() };
+    let world = World::build(plan).await;
+    let canceled = async |order: i32| {
+        let output = typed(&world, &["order", "cancel", &order.to_string(), "--reason", "asked for"]).await;
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let unsent = world.buy("1", "100").await;
+    let told = canceled(unsent).await;
+    assert!(told.contains("no panel had it"), "{told}");
+
+    let doubted = never_arrived(&world, 0).await;
+    for _ in 0..2 {
+        let mut tx = world.house.store.begin().await.unwrap();
+        world.house.delivery.resolve(&mut tx, OrderId(doubted), &Finding::NotPlaced, None).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let told = canceled(doubted).await;
+    assert!(told.contains("in doubt before at a:1: look") && !told.contains("no panel had it"), "{told}");
 }

@@ -210,3 +210,17 @@ async fn what_a_panel_refused_does_not_come_back_to_it_because_the_next_cannot_b
     assert_eq!(read(&world.database, "select count(*)::text from exchange where provider = 'a'").await, "1");
     world.audit().await;
 }
+
+#[tokio::test]
+async fn a_panel_that_has_our_money_and_says_that_it_has_not_is_asked_ever_more_rarely() {
+    let panel = Scripted::saying(r#"{"charge":"0.09","status":"In progress","remains":"100"}"#).await;
+    panel.change(|script| script.add = Some(r#"{"error":"Not enough funds"}"#.to_owned()));
+    let world = panel.world().await;
+    world.buy("1", "100").await;
+    world.work().await;
+    // Each asking may have bought: in an hour of looks every ten seconds it would be 360.
+    world.pass(360, 10).await;
+    let asked = panel.requests("add");
+    assert!((5..=12).contains(&asked), "{asked} times");
+    world.audit().await;
+}

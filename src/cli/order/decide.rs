@@ -8,10 +8,11 @@ use crate::cli::in_force;
 use crate::cli::session::Session;
 use crate::domain::id::{OrderId, PanelOrder};
 use crate::domain::money::Money;
+use crate::domain::service::Route;
 use crate::orders::decide::{self, Decided};
 use crate::orders::resolve::{Finding, Resolved};
 use crate::orders::withdraw::{self, Withdrawn};
-use crate::store::show;
+use crate::store::{doubts, show};
 
 /// The longest id of a panel's order.
 const PANEL_ORDER_BYTES_MAX: usize = 128;
@@ -175,6 +176,11 @@ pub async fn refund(session: &Session, order: OrderId, amount: &str) -> anyhow::
     Ok(Answer::new(text, json!({ "id": order.0, "given_back": money.to_string(), "refunded": refunded.to_string() })))
 }
 
+fn names(routes: &[Route]) -> String {
+    let names: Vec<_> = routes.iter().map(|route| format!("{}:{}", route.provider, route.service)).collect();
+    names.join(", ")
+}
+
 /// Takes an order back of which nothing was sent.
 pub async fn cancel(session: &Session, order: OrderId) -> anyhow::Result<Answer> {
     let mut tx = session.store.begin().await?;
@@ -186,8 +192,14 @@ pub async fn cancel(session: &Session, order: OrderId) -> anyhow::Result<Answer>
         ),
     }
     session.note(&mut tx, "order cancel", &format!("order {order} canceled")).await?;
+    let before = doubts::doubted_before(&mut tx, order, i32::MAX).await?;
     tx.commit().await?;
-    let text = format!("order {order} is canceled and refunded whole; no panel had it");
+    let had = match before.as_slice() {
+        [] => "no panel had it".to_owned(),
+        // Somebody decided that it was not placed there, and may have been wrong.
+        doubted => format!("it was in doubt before at {}: look whether it is there, and cancel it", names(doubted)),
+    };
+    let text = format!("order {order} is canceled and refunded whole; {had}");
     Ok(Answer::new(text, json!({ "id": order.0, "canceled": true })))
 }
 
