@@ -30,9 +30,12 @@ async fn a_panel_writes_no_line_of_ours() {
     let panel = Scripted::saying(r#"{"status":"Odd\nword\u001b[31m","charge":"0.09","remains":"1"}"#).await;
     panel.change(|script| script.services = services());
     let refusal = format!(r#"{{"error":"No, \n{FORGED}\u001b[2J"}}"#);
+    // No JSON, so its lines are lines.
+    let page = format!("<html>\r\n{FORGED}\r\n\u{1b}[2J</html>");
     panel.say(move |form| {
         let is_odd = form.get("link").is_some_and(|link| link.ends_with("odd"));
-        is_odd.then(|| (200, refusal.clone()))
+        let is_of_balance = form.get("action")? == "balance";
+        is_odd.then(|| refusal.clone()).or_else(|| is_of_balance.then(|| page.clone())).map(|body| (200, body))
     });
     let text = format!(
         "[gateway]\ncurrency = \"USD\"\n{}[[import]]\nprovider = \"s\"\nids_from = 500\n[[markup]]\npercent = \"20\"\n",
@@ -72,7 +75,9 @@ async fn a_panel_writes_no_line_of_ours() {
         printed.push(out + &errors);
     }
     assert_eq!(node.end().await, Some(0));
-    printed.push(std::fs::read_to_string(&log).unwrap());
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains(FORGED), "what a panel said of our balance is in the log: {log}");
+    printed.push(log);
     for text in printed {
         assert!(unruly(&text).is_empty(), "{:?} in {text}", unruly(&text));
         assert!(text.lines().all(|line| !line.trim_start().starts_with(FORGED)), "{text}");
