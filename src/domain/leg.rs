@@ -164,11 +164,13 @@ pub struct Evidence {
     pub words: String,
     /// The error text of an answer that is a whole refusal in words that nobody listed, without what the order sent.
     pub unlisted: Option<String>,
+    /// What makes a doubt of an answer that is clear by itself.
+    pub against: Option<&'static str>,
 }
 
 impl Evidence {
     /// What is known where no answer could be read.
     pub fn without_answer(verdict: Verdict, words: String) -> Self {
-        Self { verdict, http_status: None, words, unlisted: None }
+        Self { verdict, http_status: None, words, unlisted: None, against: None }
     }
 }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod customer;
 pub mod difference;
 pub mod doubt;
+pub mod expected_balance;
 pub mod float;
 pub mod id;
 pub mod leg;

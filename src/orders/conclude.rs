@@ -77,7 +77,7 @@ impl Delivery {
             return Ok(());
         }
         let mut said = Evidence { verdict: believed(&leg, &said.verdict), ..said.clone() };
-        let mut why = "the answer does not tell whether it was placed";
+        let mut why = said.against.unwrap_or("the answer does not tell whether it was placed");
         if speaks_of_this_order(&mut tx, settings, (&leg, &said.verdict), now).await? {
             said.verdict = Verdict::InDoubt;
             why = "the panel has an order on this link, and no other one of ours is there";

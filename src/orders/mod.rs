@@ -20,6 +20,7 @@ pub mod park;
 pub mod place;
 pub mod prove;
 pub mod refill;
+mod refused_and_charged;
 pub mod reroute;
 pub mod reroute_by_hand;
 pub mod resolve;

@@ -7,8 +7,8 @@ use crate::domain::money::Money;
 use crate::domain::settlement::names_another;
 use crate::orders::{Delivery, conclude};
 use crate::store::providers::BalanceTrouble;
-use crate::store::{StoreError, parked, providers, treasury};
-use crate::upstream::{Panel, PanelBalance};
+use crate::store::{StoreError, parked, providers, readings};
+use crate::upstream::{Failure, Panel, PanelBalance};
 
 /// Parked legs looked at in one round.
 pub(super) const LEGS_MAX: i64 = 500;
@@ -21,7 +21,18 @@ impl Delivery {
             return Ok(None);
         }
         let asked_at = self.clock.now();
-        match panel.balance().await {
+        let told = panel.balance().await;
+        self.keep_balance(panel, asked_at, told).await
+    }
+
+    /// Keeps what a panel told of our balance, or why it told nothing of use. The balance, where it could be read.
+    pub(super) async fn keep_balance(
+        &self,
+        panel: &Panel,
+        asked_at: Instant,
+        told: Result<PanelBalance, Failure>,
+    ) -> Result<Option<Money>, StoreError> {
+        match told {
             Ok(balance) => {
                 let now = self.clock.now();
                 let provider = &panel.settings().id;
@@ -57,8 +68,8 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let settings = panel.settings();
         let Ok(amount) = Money::parse_rounding_up(&balance.text) else { return Ok(()) };
-        let said = treasury::Said { asked_at, at: now, currency: &settings.currency, amount, text: &balance.text };
-        treasury::keep(&self.store, &settings.id, self.node, said).await.map(|_| ())
+        let said = readings::Said { asked_at, at: now, currency: &settings.currency, amount, text: &balance.text };
+        readings::keep(&self.store, &settings.id, self.node, said).await.map(|_| ())
     }
 
     /// Lets parked legs go that have waited long enough, as many as the panel's balance pays for, oldest first. A

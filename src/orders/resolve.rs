@@ -44,7 +44,7 @@ pub enum Resolved {
         /// From when on the panel must show it.
         visible_at: Instant,
     },
-    /// It is in doubt at one panel, and was so at others before: whoever decides says where they looked, and did not,
+    /// It is in doubt at one panel, or waits there, and was so at others before: whoever decides says where they looked, and did not,
     /// or looked elsewhere; nothing changed.
     AtAnother {
         /// Where it is in doubt, as it is to be named.
@@ -54,7 +54,7 @@ pub enum Resolved {
     },
     /// Nobody said that it was not placed, or it was sent elsewhere since: nothing can be taken back.
     NothingToTakeBack,
-    /// No leg of it is in doubt; nothing changed.
+    /// No leg of it is in doubt, and none waits that its panel refused and has all the same; nothing changed.
     NotInDoubt,
     /// This order has that id at the panel; nothing changed.
     TakenId(OrderId),
@@ -85,29 +85,19 @@ impl Delivery {
             Some(leg) => leg,
             None => match doubts::unknown_to_panel(tx, order).await? {
                 Some(leg) => leg,
-                None => return Ok(Resolved::NotInDoubt),
+                None => return self.take_refused(tx, order, (finding, looked_at), now).await,
             },
         };
 
         // What was found at one panel decides nothing at another, where the order may have gone meanwhile.
         let before = doubts::doubted_before(tx, order, leg.n).await?;
-        let now_at = named_among(&leg.route, &before);
-        let is_meant = looked_at.map_or(before.is_empty(), |looked_at| looked_at == now_at);
-        if !is_meant {
-            let before = before.iter().map(|route| named_among(route, slice::from_ref(&leg.route))).collect();
-            return Ok(Resolved::AtAnother { now_at, before });
+        if let Some(elsewhere) = unless_meant(&leg.route, &before, looked_at) {
+            return Ok(elsewhere);
         }
 
         let leg = if is_in_doubt { leg } else { self.doubt_again(tx, leg).await? };
         match finding {
-            // Asked about at once: the person is waiting to see it go on.
-            Finding::Accepted(panel_order) => {
-                if self.take_over(tx, &leg, (panel_order, Witness::Person), now, now).await? {
-                    return Ok(Resolved::Done);
-                }
-                let owner = panel_orders::owner(tx, &leg.route.provider, panel_order).await?;
-                Ok(Resolved::TakenId(owner.ok_or(StoreError::Unexpected("an id is taken, and nobody has it"))?))
-            }
+            Finding::Accepted(panel_order) => self.taken_by_word(tx, &leg, panel_order, now).await,
             Finding::TakeBack => Ok(Resolved::NothingToTakeBack),
             Finding::NotPlaced if leg.state == LegState::WrittenOff => {
                 conclude::never_placed(tx, &leg, now).await?;
@@ -121,6 +111,47 @@ impl Delivery {
                 Ok(Resolved::Done)
             }
         }
+    }
+
+    /// A person found at its panel what that one refused, while the order waits there to be asked for again: it is not.
+    async fn take_refused(
+        &self,
+        tx: &mut Tx,
+        order: OrderId,
+        (finding, looked_at): (&Finding, Option<&str>),
+        now: Instant,
+    ) -> Result<Resolved, StoreError> {
+        let Finding::Accepted(panel_order) = finding else { return Ok(Resolved::NotInDoubt) };
+        let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Resolved::NotInDoubt) };
+        // One in a sender's hands is about to be asked for anew.
+        let waits = matches!(leg.state, LegState::Ready | LegState::Parked);
+        if !waits || !doubts::was_refused(tx, &leg).await? {
+            return Ok(Resolved::NotInDoubt);
+        }
+        // Any panel that refused it may have it just as well.
+        let before = legs::routes_before(tx, order, leg.n).await?;
+        if let Some(elsewhere) = unless_meant(&leg.route, &before, looked_at) {
+            return Ok(elsewhere);
+        }
+
+        doubts::disbelieve_refusal(tx, &leg).await?;
+
+        self.taken_by_word(tx, &leg, panel_order, now).await
+    }
+
+    /// By a person's word the panel has it under that id. Asked about at once: the person is waiting to see it go on.
+    async fn taken_by_word(
+        &self,
+        tx: &mut Tx,
+        leg: &LockedLeg,
+        panel_order: &PanelOrder,
+        now: Instant,
+    ) -> Result<Resolved, StoreError> {
+        if self.take_over(tx, leg, (panel_order, Witness::Person), now, now).await? {
+            return Ok(Resolved::Done);
+        }
+        let owner = panel_orders::owner(tx, &leg.route.provider, panel_order).await?;
+        Ok(Resolved::TakenId(owner.ok_or(StoreError::Unexpected("an id is taken, and nobody has it"))?))
     }
 
     /// Until when a panel need not show an order that it has: what is bought elsewhere before then may be there twice. The
@@ -157,6 +188,16 @@ impl Delivery {
         ledger::expose(tx, &leg, now).await?;
         legs::lock(tx, leg.id).await
     }
+}
+
+/// That a person has to say where they looked, or looked elsewhere; `None`: it is this route that they mean.
+fn unless_meant(route: &Route, before: &[Route], looked_at: Option<&str>) -> Option<Resolved> {
+    let now_at = named_among(route, before);
+    let is_meant = looked_at.map_or(before.is_empty(), |looked_at| looked_at == now_at);
+    (!is_meant).then(|| {
+        let before = before.iter().map(|before| named_among(before, slice::from_ref(route))).collect();
+        Resolved::AtAnother { now_at, before }
+    })
 }
 
 /// A person takes back that an order was not placed: it is in doubt at its panel again, as long as it was sent nowhere

@@ -12,7 +12,7 @@ use crate::orders::{Delivery, conclude};
 use crate::store::dump::{self, Contents};
 use crate::store::history::{self, Turned};
 use crate::store::leases::{self, Remembered};
-use crate::store::{StoreError, Tx, gates, legs, orders, providers, refills, treasury};
+use crate::store::{StoreError, Tx, gates, legs, orders, providers, readings, refills};
 
 /// Order ids that are left out: more than are sold between a backup and the end of what went on after it.
 const IDS_SKIPPED: i64 = 1_000_000;
@@ -48,7 +48,7 @@ pub async fn settle_in(tx: &mut Tx, now: Instant) -> Result<Restored, StoreError
 async fn settle_past(tx: &mut Tx, now: Instant) -> Result<Restored, StoreError> {
     gates::freeze_restored(tx, now).await?;
     providers::take_from_all(tx).await?;
-    treasury::begin_anew(tx).await?;
+    readings::begin_anew(tx).await?;
     let doubted = doubt_everything_open(tx, now).await?;
     refills::doubt_all(tx, now + REFILLS_GIVEN_UP_AFTER).await?;
     refills::skip_ids(tx, REFILL_IDS_SKIPPED).await?;

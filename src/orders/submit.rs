@@ -64,7 +64,8 @@ impl Delivery {
         let request_id = panel.request_id(leg);
         let (account, address) = (panel.account(), panel.address());
         let asked = Asked { request_id: request_id.as_deref(), account: &account, address: &address, exchange };
-        match leases::mark(&self.store, leg, asked, epoch, cost, self.clock.now()).await {
+        let marked_at = self.clock.now();
+        match leases::mark(&self.store, leg, asked, epoch, cost, marked_at).await {
             Ok(true) => self.sent.note(leg, asked, self.clock.now()),
             Ok(false) => {
                 tracing::info!(leg = %leg.leg, "a leg was taken back, or its panel's gate closed, before it was sent");
@@ -82,6 +83,7 @@ impl Delivery {
             order = %leg.order, leg = %leg.leg, provider = %leg.route.provider, verdict = said.verdict.word(),
             panel_order = said.verdict.panel_order(), "a leg was sent"
         );
+        let said = self.unless_charged(panel, leg, marked_at, said).await;
         self.conclude_surely(panel.settings(), leg, &said).await
     }
 

@@ -34,6 +34,7 @@ mod pool;
 pub mod progress;
 pub mod proofs;
 pub mod providers;
+pub mod readings;
 pub mod refills;
 pub mod refusals;
 pub mod rounds;

@@ -12,7 +12,7 @@ const NEIGHBOURS_MAX: i64 = 50;
 
 /// Everything else that an account of a panel may have and nobody follows, to see that what is found can be one of them
 /// only: doubts, those that were given up, and what was sent between two moments and refused, or found not placed: a panel
-/// may have kept what it refused. `None`: they are too many to be compared.
+/// may have kept what it refused, be it placed by a later asking since. `None`: they are too many to be compared.
 pub async fn others(
     store: &Store,
     (provider, account): (&ProviderId, &str),
@@ -45,7 +45,12 @@ pub async fn others(
                 join leg over on over.id = e.leg_id
                 where (e.provider = $1 or split_part(e.account, '-', 1) = split_part($4, '-', 1))
                     and e.sent_at between $5 and $6
-                    and e.verdict in ('refused', 'in_doubt') and over.state in ('refused', 'canceled', 'parked', 'ready', 'leased')
+                    and e.verdict in ('refused', 'in_doubt')
+                    and (
+                        over.state in ('refused', 'canceled', 'parked', 'ready', 'leased')
+                        -- Asked for again since, and placed then: its first asking may be there too.
+                        or (over.state in ('accepted', 'ended') and over.attempt > e.attempt)
+                    )
                 union all
                 -- The same account through another block, be it by another name of its panel: the key is one.
                 select open.id

@@ -1,63 +1,29 @@
-//! Readings of what panels hold of ours, what we know of it meanwhile, and the differences that were found.
-
-use uuid::Uuid;
+//! What moved of our money at panels as far as we know, and what explains a difference.
 
 use crate::domain::clock::Instant;
-use crate::domain::float::{Move, Reading, Runway};
+use crate::domain::float::{Move, Runway};
 use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::money::Money;
 use crate::store::{Store, StoreError, Tx};
 
-/// Readings measured at once; beyond that, the oldest are given up.
-pub const READINGS_MAX: i64 = 300;
 /// What stands for the order of a move that is of no customer's order: no order has this id.
 pub const NO_ORDER: OrderId = OrderId(0);
 /// Moves looked at in one judgement. A panel that has more of them within hours is judged once it has fewer.
 pub const MOVES_MAX: i64 = 100_000;
 /// By how many percent a panel's price may stand above what its catalogue said, between two readings of it.
-const UNTOLD_PERCENT: i32 = 30;
+pub const UNTOLD_PERCENT: i32 = 30;
 /// Orders named of those that cost as much as came in.
 const AS_DEAR_MAX: i64 = 20;
-/// Readings forgotten at once.
-const FORGOTTEN_MAX: i64 = 5_000;
+/// Refused orders of which one may explain a difference.
+const REFUSED_MAX: i64 = 1_000;
 
-/// What a panel just said of our balance.
+/// What cannot be known of a panel.
 #[derive(Clone, Copy, Debug)]
-pub struct Said<'a> {
-    /// Before it was asked.
-    pub asked_at: Instant,
-    /// When the answer was there.
-    pub at: Instant,
-    /// The panel's currency.
-    pub currency: &'a str,
-    /// In that currency.
-    pub amount: Money,
-    /// As it was sent.
-    pub text: &'a str,
-}
-
-/// Keeps a reading, of the one process that deals with the panel: two do not keep one moment twice. A panel's first, and
-/// its first in another currency, is what later ones are measured against. Whether it was kept.
-pub async fn keep(store: &Store, provider: &ProviderId, node: Uuid, said: Said<'_>) -> Result<bool, StoreError> {
-    let kept = sqlx::query!(
-        r#"
-        insert into reading (provider, asked_at, at, epoch, currency, amount, text, settled_at)
-        select p.id, $3, $4, p.epoch, $5, $6, $7,
-            case when not exists (
-                select from reading r where r.provider = p.id and r.settled_at is not null and r.currency = $5
-            ) then $4::timestamptz end
-        from provider p
-        where p.id = $1 and p.holder = $2
-        "#,
-        provider.0,
-        node,
-        said.asked_at,
-        said.at,
-        said.currency,
-        said.amount.decimal(),
-        said.text
-    );
-    Ok(kept.execute(&store.workers).await?.rows_affected() == 1)
+pub struct Unsure {
+    /// For so many seconds it may keep to itself what it has.
+    pub visible_after_s: u32,
+    /// So many percent above or below may be a price that it never told.
+    pub untold_percent: i32,
 }
 
 /// Begins a comparison, which sees one moment of the database: an order that is concluded meanwhile would else be seen
@@ -68,48 +34,18 @@ pub async fn compare(store: &Store) -> Result<Tx, StoreError> {
     Ok(tx)
 }
 
-/// The last settled reading of a panel in this currency, and those after it, oldest first.
-pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Vec<Reading>, StoreError> {
-    let rows = sqlx::query!(
-        r#"
-        with base as (
-            select max(id) as id from reading where provider = $1 and currency = $2 and settled_at is not null
-        ),
-        last as (
-            select r.*
-            from reading r, base
-            where r.provider = $1 and r.currency = $2 and r.id > base.id
-            order by r.id desc
-            limit $3
-        )
-        select r.id as "id!", asked_at as "asked_at!", at as "at!", epoch as "epoch!", amount as "amount!", text as "text!"
-        from reading r, base
-        where r.id = base.id
-        union all
-        select id, asked_at, at, epoch, amount, text
-        from last
-        order by 1
-        "#,
-        provider.0,
-        currency,
-        READINGS_MAX
-    );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Reading {
-        id: row.id,
-        asked_at: row.asked_at,
-        at: row.at,
-        epoch: row.epoch,
-        amount: Money::from_decimal(row.amount),
-        text: row.text,
-    });
-    Ok(rows.collect())
-}
-
 /// What moved at a panel since: legs that it took, and what became of their cost.
 ///
 /// Of an order of which it told no charge, or one in another money, only its list says what it took: whatever the list
 /// said before and after the order was sent, and anything near it while the list was not read again.
-pub async fn moves(tx: &mut Tx, provider: &ProviderId, since: Instant) -> Result<Vec<Move>, StoreError> {
+///
+/// A price that was never told may stand `untold_percent` above or below the one that is known.
+pub async fn moves(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    since: Instant,
+    untold_percent: i32,
+) -> Result<Vec<Move>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with repriced as materialized (
@@ -155,7 +91,7 @@ pub async fn moves(tx: &mut Tx, provider: &ProviderId, since: Instant) -> Result
         since,
         MOVES_MAX,
         NO_ORDER.0,
-        UNTOLD_PERCENT
+        untold_percent
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Move {
         order: OrderId(row.order_id),
@@ -175,7 +111,7 @@ pub async fn moves(tx: &mut Tx, provider: &ProviderId, since: Instant) -> Result
 /// panel since; what is open may have come back since it was heard of, or cost another price than we know.
 ///
 /// A doubt that was not placed after `visible_after_s` never will be.
-pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) -> Result<Vec<Move>, StoreError> {
+pub async fn possible(tx: &mut Tx, provider: &ProviderId, unsure: Unsure) -> Result<Vec<Move>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with unknown as materialized (
@@ -237,9 +173,9 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, visible_after_s: u32) 
         limit $3
         "#,
         provider.0,
-        i32::try_from(visible_after_s).unwrap_or(i32::MAX),
+        i32::try_from(unsure.visible_after_s).unwrap_or(i32::MAX),
         MOVES_MAX,
-        UNTOLD_PERCENT,
+        unsure.untold_percent,
         NO_ORDER.0
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Move {
@@ -283,34 +219,30 @@ pub async fn found_not_placed(
     Ok(rows.map(|row| (OrderId(row.order_id), Money::from_decimal(row.cost))).collect())
 }
 
-/// The reading of a panel at which everything was explained last, in this currency.
-pub async fn anchor(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Option<Reading>, StoreError> {
-    let row = sqlx::query!(
+/// Orders that a panel refused between two moments, with what each would have cost there: it may have them all the same,
+/// where somebody on the way asked twice, or its books and its answers are two things. The newest, a few.
+pub async fn refused(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    from: Instant,
+    until: Instant,
+) -> Result<Vec<(OrderId, Money)>, StoreError> {
+    let rows = sqlx::query!(
         r#"
-        select r.id, r.asked_at, r.at, r.epoch, r.amount, r.text
-        from reading r
-        where r.provider = $1 and r.currency = $2 and r.anchored_at is not null
-        order by r.id desc
-        limit 1
+        select distinct l.order_id, round(l.cost / l.exchange, 8) as "cost!"
+        from exchange e
+        join leg l on l.id = e.leg_id
+        where e.provider = $1 and e.verdict = 'refused' and e.sent_at between $2 and $3
+        order by l.order_id desc
+        limit $4
         "#,
         provider.0,
-        currency
+        from,
+        until,
+        REFUSED_MAX
     );
-    Ok(row.fetch_optional(&mut **tx).await?.map(|row| Reading {
-        id: row.id,
-        asked_at: row.asked_at,
-        at: row.at,
-        epoch: row.epoch,
-        amount: Money::from_decimal(row.amount),
-        text: row.text,
-    }))
-}
-
-/// Later readings are measured against this one too.
-pub async fn keep_anchor(tx: &mut Tx, reading: i64, now: Instant) -> Result<(), StoreError> {
-    let kept = sqlx::query!("update reading set anchored_at = $2 where id = $1 and anchored_at is null", reading, now);
-    kept.execute(&mut **tx).await?;
-    Ok(())
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter();
+    Ok(rows.map(|row| (OrderId(row.order_id), Money::from_decimal(row.cost))).collect())
 }
 
 /// Orders of a panel that cost an amount of its currency between these, and were not given back: the newest, a few.
@@ -335,26 +267,6 @@ pub async fn as_dear(
         AS_DEAR_MAX
     );
     Ok(orders.fetch_all(&mut **tx).await?.into_iter().map(OrderId).collect())
-}
-
-/// Keeps what was expected when a reading came.
-pub async fn expected(tx: &mut Tx, reading: i64, low: Money, high: Money) -> Result<(), StoreError> {
-    let kept = sqlx::query!(
-        "update reading set expected_low = $2, expected_high = $3 where id = $1",
-        reading,
-        low.decimal(),
-        high.decimal()
-    );
-    match kept.execute(&mut **tx).await?.rows_affected() {
-        1 => Ok(()),
-        _ => Err(StoreError::Unexpected("a reading that was just read is gone")),
-    }
-}
-
-/// Later readings are measured against this one. `false`: another process came first.
-pub async fn settle(tx: &mut Tx, reading: i64, now: Instant) -> Result<bool, StoreError> {
-    let settled = sqlx::query!("update reading set settled_at = $2 where id = $1 and settled_at is null", reading, now);
-    Ok(settled.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
 /// What every panel said last, and for how long it lasts.
@@ -420,43 +332,4 @@ pub async fn keep_runway(store: &Store, provider: &ProviderId, now: Instant) -> 
         now
     );
     Ok(kept.execute(&store.workers).await?.rows_affected() == 1)
-}
-
-/// A copy of the past knows nothing of what was spent since: the next reading of each panel is a first one.
-pub async fn begin_anew(tx: &mut Tx) -> Result<(), StoreError> {
-    sqlx::query!("delete from reading").execute(&mut **tx).await?;
-    Ok(())
-}
-
-/// Forgets readings before this moment, and more of a panel than so many, some each time; never those that the next one
-/// is measured against.
-pub async fn forget(store: &Store, at_min: Instant, rows_max: i64) -> Result<(), StoreError> {
-    let forgotten = sqlx::query!(
-        r#"
-        delete from reading
-        where id in (
-            select r.id
-            from reading r
-            where (
-                    r.at < $1
-                    or (
-                        r.id < (
-                            select n.id from reading n where n.provider = r.provider order by n.id desc offset $2 limit 1
-                        )
-                        and r.id <> all (
-                            select max(a.id) from reading a where a.anchored_at is not null group by a.provider
-                        )
-                    )
-                )
-                and r.id < (select max(s.id) from reading s where s.provider = r.provider and s.settled_at is not null)
-            order by r.id
-            limit $3
-        )
-        "#,
-        at_min,
-        rows_max - 1,
-        FORGOTTEN_MAX
-    );
-    forgotten.execute(&store.workers).await?;
-    Ok(())
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use itertools::Itertools;
 
 use crate::domain::clock::Instant;
+use crate::domain::expected_balance::{Expected, last_place, perhaps_between, surely_between};
 use crate::domain::float::{Cause, Drift, Move, Reading};
 use crate::domain::id::OrderId;
 use crate::domain::money::{Money, MoneyError, Percent};
 use crate::store::treasury::NO_ORDER;
 use crate::treasury::Span;
-use crate::treasury::expected::{Expected, last_place, perhaps_between, surely_between};
 use crate::treasury::judge::Gap;
 
 /// Orders that one finding names.
@@ -36,6 +36,8 @@ pub(super) struct Known<'k> {
     pub(super) moves: &'k [Move],
     /// Orders that were found not placed after a doubt.
     pub(super) doubted: &'k [Candidate],
+    /// Orders that it refused.
+    pub(super) refused: &'k [Candidate],
     /// Orders that cost what came in.
     pub(super) as_dear: &'k [OrderId],
 }
@@ -75,12 +77,17 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
         let words = format!("the cost of {}, found not placed after a doubt: the panel may have it", found.words());
         return Ok(drift(Cause::Doubt, amount, None, found.orders, words));
     }
+    let refused = together(known.refused, gap, 1)?;
     let costs: Vec<Candidate> =
         placed.iter().map(|(order, amount)| Candidate { order: *order, amount: *amount }).collect();
     if let Some(found) = together(&costs, gap, 1)? {
-        let also = points.map(|points| format!(", or {}", in_proportion(points))).unwrap_or_default();
-        let words = format!("as much as {} cost: it may have been charged twice{also}", found.words());
+        let proportion = points.map(|points| format!(", or {}", in_proportion(points)));
+        let words = charged_twice(&found, refused.as_ref(), proportion.as_deref());
         return Ok(drift(Cause::OrderCost, amount, None, found.orders, words));
+    }
+    if let Some(found) = refused {
+        let words = format!("the cost of {}, which the panel refused: it may have it all the same", found.words());
+        return Ok(drift(Cause::Doubt, amount, None, found.orders, words));
     }
 
     // By what the panel may do to every order.
@@ -114,6 +121,13 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
         meanwhile(all.len())
     );
     Ok(drift(Cause::Unexplained, amount, None, all, words))
+}
+
+/// One order's cost again, and what else would explain as much.
+fn charged_twice(found: &Together, refused: Option<&Together>, proportion: Option<&str>) -> String {
+    let refused = refused.map(|refused| format!(", or {} is there, which the panel refused", refused.words()));
+    let (refused, proportion) = (refused.unwrap_or_default(), proportion.unwrap_or_default());
+    format!("as much as {} cost: it may have been charged twice{refused}{proportion}", found.words())
 }
 
 /// More is there than our orders explain.

@@ -2,10 +2,10 @@
 
 use chrono::TimeDelta;
 
+use crate::domain::expected_balance::{Expected, Side, is_clear, last_place};
 use crate::domain::float::{Move, Reading};
 use crate::domain::money::{Money, MoneyError};
 use crate::treasury::Span;
-use crate::treasury::expected::{Expected, Side, is_clear, last_place};
 
 /// How long readings are measured against one that is settled, while none after it settles: what is always uncertain
 /// shall not hide for ever what came after.

@@ -16,18 +16,19 @@
 //! (`float_moves`), and each of the two readings one unit of the last decimal that the panel showed lately: some round
 //! what they show.
 
-mod expected;
 mod explain;
 mod judge;
 
 use chrono::TimeDelta;
 
 use crate::domain::clock::SharedClock;
+use crate::domain::expected_balance::CLOCKS_DIFFER;
 use crate::domain::float::{Drift, Reading};
 use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::money::MoneyError;
 use crate::domain::provider::ProviderSettings;
-use crate::store::{Store, StoreError, Tx, drifts, float_moves, treasury};
+use crate::store::treasury::{UNTOLD_PERCENT, Unsure};
+use crate::store::{Store, StoreError, Tx, drifts, float_moves, readings, treasury};
 use crate::treasury::explain::{Candidate, Known};
 use crate::treasury::judge::{Gap, Step};
 
@@ -37,8 +38,6 @@ const KEEP: TimeDelta = TimeDelta::days(7);
 const ANCHOR_AGE_MAX: TimeDelta = TimeDelta::days(6);
 /// Readings kept of one panel, whatever their age: one every ten seconds for half a day.
 const READINGS_MAX: i64 = 4_000;
-/// How much the clocks of two processes may differ.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
 
 /// Orders that cost what came in where it is not known sharply: more than so many are none that anybody can name.
 const NAMED_MAX: usize = 5;
@@ -85,7 +84,7 @@ impl Treasury {
             return Ok(Vec::new());
         }
         let mut tx = treasury::compare(&self.store).await?;
-        let readings = treasury::unsettled(&mut tx, provider, &settings.currency).await?;
+        let readings = readings::unsettled(&mut tx, provider, &settings.currency).await?;
         let (Some(base), Some(last)) = (readings.first(), readings.last()) else { return Ok(Vec::new()) };
         if base.id == last.id {
             return Ok(Vec::new());
@@ -93,34 +92,37 @@ impl Treasury {
 
         // What moved is forgotten after a while, so what nobody remembers is measured from the base.
         let oldest = now - ANCHOR_AGE_MAX;
-        let anchor = treasury::anchor(&mut tx, provider, &settings.currency).await?;
+        let anchor = readings::anchor(&mut tx, provider, &settings.currency).await?;
         let anchor = anchor.filter(|anchor| anchor.asked_at >= oldest).unwrap_or_else(|| base.clone());
         let since = anchor.asked_at.min(base.asked_at) - CLOCKS_DIFFER;
-        let mut moves = treasury::moves(&mut tx, provider, since).await?;
-        moves.extend(treasury::possible(&mut tx, provider, settings.doubts.visible_after_s).await?);
+        let mut moves = treasury::moves(&mut tx, provider, since, UNTOLD_PERCENT).await?;
+        let unsure = Unsure { visible_after_s: settings.doubts.visible_after_s, untold_percent: UNTOLD_PERCENT };
+        moves.extend(treasury::possible(&mut tx, provider, unsure).await?);
         let doubted = treasury::found_not_placed(&mut tx, provider, since, last.at).await?;
         let candidate = |(order, amount)| Candidate { order, amount };
         let doubted: Vec<Candidate> = doubted.into_iter().map(candidate).collect();
+        let refused = treasury::refused(&mut tx, provider, since, last.at).await?;
+        let refused: Vec<Candidate> = refused.into_iter().map(candidate).collect();
         if moves.len() >= usize::try_from(treasury::MOVES_MAX).unwrap_or(usize::MAX) {
             // Half of the moves would be worse than none: measured anew from here.
             tracing::warn!(%provider, "too much moved at a panel to compare it with its balance; begun anew");
-            treasury::settle(&mut tx, last.id, now).await?;
+            readings::settle(&mut tx, last.id, now).await?;
             tx.commit().await?;
             return Ok(Vec::new());
         }
         let judged = judge::judge(&anchor, &readings, &moves).map_err(too_large)?;
-        treasury::expected(&mut tx, last.id, judged.last.low, judged.last.high).await?;
-        treasury::keep_anchor(&mut tx, judged.anchor.id, now).await?;
+        readings::expected(&mut tx, last.id, judged.last.low, judged.last.high).await?;
+        readings::keep_anchor(&mut tx, judged.anchor.id, now).await?;
         let mut found = Vec::new();
         for step in judged.steps {
             let reading = step.by();
-            if !treasury::settle(&mut tx, reading.id, now).await? {
+            if !readings::settle(&mut tx, reading.id, now).await? {
                 // Another process measured the same; what it found stands, and this changes nothing.
                 return Ok(Vec::new());
             }
             if let Step::Differs { after, by, gap } = step {
                 let as_dear = as_dear(&mut tx, provider, &gap).await?;
-                let known = Known { moves: &moves, doubted: &doubted, as_dear: &as_dear };
+                let known = Known { moves: &moves, doubted: &doubted, refused: &refused, as_dear: &as_dear };
                 let drift = explain::explain(&gap, Span { after, by, newest: last }, known).map_err(too_large)?;
                 drifts::find(&mut tx, provider, &settings.currency, (after, by), &drift, now).await?;
                 found.push(drift);
@@ -136,7 +138,7 @@ impl Treasury {
     /// Forgets what no comparison needs any more.
     pub async fn forget(&self) -> Result<(), StoreError> {
         let before = self.clock.now() - KEEP;
-        treasury::forget(&self.store, before, READINGS_MAX).await?;
+        readings::forget(&self.store, before, READINGS_MAX).await?;
         float_moves::forget(&self.store, before).await
     }
 }

@@ -301,6 +301,7 @@ async fn a_late_yes_for_what_was_found_not_placed_is_told_to_a_person() {
         http_status: Some(200),
         words: String::new(),
         unlisted: None,
+        against: None,
     };
     let leg = read(&world.database, "select id::text from leg").await.parse().unwrap();
     let panel = world.house.panels[0].clone();

@@ -18,7 +18,7 @@ const UNTOUCHED: &str = r#"{"balance":"999.91","currency":"USD"}"#;
 
 fn accepted(id: &str) -> Evidence {
     let verdict = Verdict::Accepted(PanelOrder(id.to_owned()));
-    Evidence { verdict, http_status: Some(200), words: format!("{{\"order\":{id}}}"), unlisted: None }
+    Evidence { verdict, http_status: Some(200), words: format!("{{\"order\":{id}}}"), unlisted: None, against: None }
 }
 
 /// What a customer sees of a 100-unit order that nobody knows anything about.
@@ -154,6 +154,7 @@ async fn a_late_refusal_proves_that_nothing_was_placed() {
             http_status: Some(200),
             words: String::new(),
             unlisted: None,
+            against: None,
         };
         world.house.delivery.conclude(world.house.panels[0].settings(), leg.leg, leg.attempt, &said).await.unwrap();
     }

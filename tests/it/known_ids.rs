@@ -28,7 +28,13 @@ async fn never_arrived(world: &World, panel: usize) -> i32 {
     let address = panel.address();
     let asked = store::Asked { account: &account, address: &address, ..store::Asked::default() };
     assert!(store::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
-    let said = Evidence { verdict: Verdict::InDoubt, http_status: None, words: "lost".to_owned(), unlisted: None };
+    let said = Evidence {
+        verdict: Verdict::InDoubt,
+        http_status: None,
+        words: "lost".to_owned(),
+        unlisted: None,
+        against: None,
+    };
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order
 }
@@ -191,6 +197,7 @@ async fn an_id_that_came_late_is_not_taken_for_another_doubts() {
         http_status: Some(200),
         words: r#"{"order":503}"#.to_owned(),
         unlisted: None,
+        against: None,
     };
     let settings = world.house.panels[0].settings();
     world
@@ -439,4 +446,37 @@ async fn who_cancels_is_told_where_the_order_was_in_doubt_before() {
     }
     let told = canceled(doubted).await;
     assert!(told.contains("in doubt before at a:1: look") && !told.contains("no panel had it"), "{told}");
+}
+
+#[tokio::test]
+async fn what_a_refused_asking_left_behind_is_no_other_doubts_order() {
+    let panel = Scripted::saying(RUNNING).await;
+    let world = panel.world_with(KNOWN).await;
+    // The second asking is refused, and the panel keeps what it refused under the id in between.
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    panel.say(move |form| {
+        if form.get("action")? != "add" {
+            return None;
+        }
+        let n = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let pace = r#"{"error":"Too many requests"}"#.to_owned();
+        Some((200, if n == 1 { pace } else { format!("{{\"order\":{}}}", 501 + n) }))
+    });
+    world.buy("1", "100").await;
+    world.work().await;
+    world.turn(11);
+    let twice = world.buy("1", "100").await;
+    world.work().await;
+    world.turn(2);
+    never_arrived(&world, 0).await;
+    world.pass(2, 40).await;
+    assert_eq!(legs(&world.database).await, "s accepted, s accepted, s in_doubt", "order {twice} was asked again");
+
+    world.turn(80);
+    world.buy("1", "100").await;
+    world.work().await;
+    world.pass(1, 600).await;
+    assert!(looks(&world).await.contains("fits another"), "{}", looks(&world).await);
+    assert_eq!(legs(&world.database).await, "s accepted, s accepted, s in_doubt, s accepted");
+    world.audit().await;
 }

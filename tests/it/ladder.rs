@@ -200,6 +200,7 @@ async fn a_doubt_that_nothing_ends_is_refunded_where_the_operator_says_so() {
         http_status: Some(200),
         words: String::new(),
         unlisted: None,
+        against: None,
     };
     let settings = world.house.panels[0].settings();
     world.house.delivery.conclude(settings, panelgate::domain::id::LegId(leg), 1, &said).await.unwrap();
@@ -240,7 +241,7 @@ async fn that_an_order_runs_on_the_link_proves_nothing_of_what_was_written_off()
     world.pass(3, 3_600).await;
     let leg: i64 = read(&world.database, "select id::text from leg").await.parse().unwrap();
     let verdict = Verdict::Refused(RefusalClass::Active);
-    let said = Evidence { verdict, http_status: Some(200), words: String::new(), unlisted: None };
+    let said = Evidence { verdict, http_status: Some(200), words: String::new(), unlisted: None, against: None };
     let settings = world.house.panels[0].settings();
     world.house.delivery.conclude(settings, panelgate::domain::id::LegId(leg), 1, &said).await.unwrap();
     // It may be this very order: its cost stays ours.

@@ -22,6 +22,7 @@ mod burned;
 mod cancel_races;
 mod caps;
 mod catalogue;
+mod charged;
 mod clocks;
 mod commands;
 mod config;

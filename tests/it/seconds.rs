@@ -227,7 +227,8 @@ async fn an_acceptance_that_comes_after_a_person_found_nothing_is_written_down()
     let leg: i64 = read(&world.database, "select id::text from leg").await.parse().unwrap();
     let words = r#"{"order":77}"#.to_owned();
     let id = panelgate::domain::id::PanelOrder("77".to_owned());
-    let said = Evidence { verdict: Verdict::Accepted(id), http_status: Some(200), words, unlisted: None };
+    let said =
+        Evidence { verdict: Verdict::Accepted(id), http_status: Some(200), words, unlisted: None, against: None };
     let settings = world.house.panels[0].settings();
     world.house.delivery.conclude(settings, panelgate::domain::id::LegId(leg), 1, &said).await.unwrap();
     assert_eq!(read(&world.database, "select verdict || ' ' || words from exchange").await, r#"accepted {"order":77}"#);

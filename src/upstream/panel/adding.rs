@@ -51,7 +51,13 @@ impl Panel {
                 of_another = added.id.is_none() && self.tongue.is_of_another(&added);
                 let verdict = verdict(status, added);
                 let unlisted = unlisted(&verdict, status, &said).map(|text| self.redaction.words(&text));
-                Evidence { verdict, http_status: Some(status), words: self.redaction.words(&text), unlisted }
+                Evidence {
+                    verdict,
+                    http_status: Some(status),
+                    words: self.redaction.words(&text),
+                    unlisted,
+                    against: None,
+                }
             }
             Heard::NeverSent { words } => Evidence::without_answer(Verdict::NeverSent, self.redaction.words(&words)),
             Heard::Lost { status, part, words } => {

@@ -168,7 +168,13 @@ fn answered(life: &mut Life, hand: &InHand, answer: Answer, add: &Add) {
 async fn conclude(life: &mut Life, attempt: usize, verdict: Verdict) -> Lived {
     let Attempt { order, panel, leg, number, .. } = life.attempts[attempt].clone();
     let settings = life.world.house.panels[panel].settings();
-    let said = Evidence { verdict: verdict.clone(), http_status: Some(200), words: "late".to_owned(), unlisted: None };
+    let said = Evidence {
+        verdict: verdict.clone(),
+        http_status: Some(200),
+        words: "late".to_owned(),
+        unlisted: None,
+        against: None,
+    };
     life.world.house.delivery.conclude(settings, leg, number, &said).await?;
     if !is_awaited(life, &life.attempts[attempt]) {
         life.saw("an answer for what moved on");

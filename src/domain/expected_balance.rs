@@ -1,23 +1,27 @@
 //! What a panel's balance must be at one reading, from an earlier one and what moved meanwhile. Pure.
 
+use chrono::TimeDelta;
+
 use crate::domain::float::{Move, Reading};
 use crate::domain::money::{Money, MoneyError};
-use crate::treasury::CLOCKS_DIFFER;
+
+/// How much the clocks of two processes may differ.
+pub const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
 
 /// Between which amounts a reading is expected, and how far roundings may take it outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Expected {
+pub struct Expected {
     /// The least.
-    pub(super) low: Money,
+    pub low: Money,
     /// The most.
-    pub(super) high: Money,
+    pub high: Money,
     /// What roundings may make.
-    pub(super) tolerance: Money,
+    pub tolerance: Money,
 }
 
 /// Where a reading lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub enum Side {
     /// Where it is expected.
     Within,
     /// Money is missing.
@@ -29,7 +33,7 @@ pub(super) enum Side {
 impl Expected {
     /// What is expected at `at`, by what is known of everything since `base`. Each reading is exact to one unit in
     /// `last_place`.
-    pub(super) fn at(at: &Reading, base: &Reading, moves: &[Move], last_place: Money) -> Result<Self, MoneyError> {
+    pub fn at(at: &Reading, base: &Reading, moves: &[Move], last_place: Money) -> Result<Self, MoneyError> {
         let (mut low, mut high) = (base.amount, base.amount);
         let mut tolerance = last_place.plus(last_place)?;
         for moved in moves {
@@ -41,7 +45,7 @@ impl Expected {
     }
 
     /// Where the reading lies.
-    pub(super) fn side(&self, at: &Reading) -> Result<Side, MoneyError> {
+    pub fn side(&self, at: &Reading) -> Result<Side, MoneyError> {
         if at.amount < self.low.minus(self.tolerance)? {
             return Ok(Side::Below);
         }
@@ -59,7 +63,7 @@ enum When {
 
 fn when(moved: &Move, reading: &Reading) -> When {
     // One process reads and sends; after a change of hands two clocks are compared.
-    let slack = if moved.epoch == Some(reading.epoch) { chrono::TimeDelta::zero() } else { CLOCKS_DIFFER };
+    let slack = if moved.epoch == Some(reading.epoch) { TimeDelta::zero() } else { CLOCKS_DIFFER };
     if moved.latest.is_some_and(|latest| latest + slack < reading.asked_at) {
         When::Before
     } else if moved.earliest - slack > reading.at {
@@ -80,7 +84,7 @@ fn between(moved: &Move, base: &Reading, at: &Reading) -> Option<(Money, Money)>
 
 /// Whether everything is known to have happened before or after a reading, but for what roundings make: what is measured
 /// against it later is measured sharply.
-pub(super) fn is_clear(reading: &Reading, moves: &[Move], tolerance: Money) -> Result<bool, MoneyError> {
+pub fn is_clear(reading: &Reading, moves: &[Move], tolerance: Money) -> Result<bool, MoneyError> {
     let mut blur = Money::ZERO;
     for moved in moves.iter().filter(|moved| when(moved, reading) == When::Perhaps) {
         blur = blur.plus(moved.most.max(Money::ZERO).minus(moved.least.min(Money::ZERO))?)?;
@@ -89,24 +93,24 @@ pub(super) fn is_clear(reading: &Reading, moves: &[Move], tolerance: Money) -> R
 }
 
 /// Whether it happened between two readings, all of it and for certain.
-pub(super) fn surely_between(moved: &Move, base: &Reading, at: &Reading) -> bool {
+pub fn surely_between(moved: &Move, base: &Reading, at: &Reading) -> bool {
     moved.is_sure() && when(moved, base) == When::After && when(moved, at) == When::Before
 }
 
 /// Whether it may have happened between two readings.
-pub(super) fn perhaps_between(moved: &Move, base: &Reading, at: &Reading) -> bool {
+pub fn perhaps_between(moved: &Move, base: &Reading, at: &Reading) -> bool {
     between(moved, base, at).is_some()
 }
 
 /// One unit of the last decimal that any of these readings shows: the panel's own rounding cannot be finer.
-pub(super) fn last_place(readings: &[Reading]) -> Money {
+pub fn last_place(readings: &[Reading]) -> Money {
     let decimals = |reading: &Reading| reading.text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     Money::last_place(readings.iter().map(decimals).max().unwrap_or(0))
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, TimeDelta};
+    use chrono::DateTime;
 
     use super::*;
     use crate::domain::clock::Instant;

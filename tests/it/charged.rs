@@ -1,0 +1,209 @@
+//! Refused, and charged all the same: a proxy that asks twice shows the answer to its second asking, and some panels take the
+//! money before they refuse. What our balance shows of it is believed over the words, and nothing is bought elsewhere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use panelgate::domain::float::Cause;
+use panelgate::domain::id::{OrderId, PanelOrder};
+use panelgate::orders::resolve::{Finding, Resolved};
+use rstest::rstest;
+
+use crate::books::{legs, read};
+use crate::rerouting::typed;
+use crate::scripted::Scripted;
+use crate::world::{ANY_MOVE, Plan, World};
+
+const RUNNING: &str = r#"{"charge":"0.09","status":"In progress","remains":"100"}"#;
+const NO_MONEY: &str = r#"{"error":"Not enough funds on balance"}"#;
+const BUSY: &str = r#"{"error":"You have active order with this link. Please wait until order being completed."}"#;
+const PACE: &str = r#"{"error":"Too many requests"}"#;
+/// What the order costs there, and what it does not.
+const COST: u32 = 9;
+
+/// A panel that refuses in these words and takes so many cents of each asking, and the one that is next.
+struct Ground {
+    refusing: Scripted,
+    next: Scripted,
+    world: World,
+    /// Cents that are left at the first.
+    cents: Arc<AtomicU32>,
+}
+
+impl Ground {
+    async fn of(refusal: &'static str, takes: u32) -> Self {
+        let (refusing, next) = (Scripted::saying(RUNNING).await, Scripted::saying(RUNNING).await);
+        let cents = Arc::new(AtomicU32::new(1_000));
+        let left = cents.clone();
+        refusing.say(move |form| match form.get("action")?.as_str() {
+            "add" => {
+                left.fetch_sub(takes, Ordering::SeqCst);
+                Some((200, refusal.to_owned()))
+            }
+            "balance" => {
+                let left = left.load(Ordering::SeqCst);
+                Some((200, format!("{{\"balance\":\"{}.{:02}\",\"currency\":\"USD\"}}", left / 100, left % 100)))
+            }
+            _ => None,
+        });
+
+        let other = next.block().replace("id = \"s\"", "id = \"q\"").replace("PANEL_KEY", "OTHER_KEY");
+        let services = format!(
+            "{}\n{other}\n[[service]]\nid = 1\nrate = \"2\"\nroutes = [{{ provider = \"s\", service = \"1\" }}, \
+             {{ provider = \"q\", service = \"1\" }}]\n",
+            refusing.block()
+        );
+        let world = World::build(Plan { panels: Vec::new(), services, gateway: ANY_MOVE, ..Plan::default() }).await;
+        let ground = Self { refusing, next, world, cents };
+        ground.read_balance().await;
+        ground
+    }
+
+    async fn read_balance(&self) {
+        let panel = &self.world.house.panels[0];
+        self.world.house.delivery.hold(panel).await.unwrap();
+        self.world.house.delivery.ask_balance(panel).await.unwrap();
+        self.world.turn(1);
+    }
+}
+
+#[rstest]
+#[case::money(NO_MONEY)]
+#[case::pace(PACE)]
+#[case::active(BUSY)]
+#[tokio::test]
+async fn what_was_charged_is_not_bought_elsewhere(#[case] refusal: &'static str) {
+    let Ground { refusing, next, world, .. } = Ground::of(refusal, COST).await;
+    world.buy("1", "100").await;
+    world.work().await;
+    world.pass(6, 600).await;
+    assert_eq!((legs(&world.database).await.as_str(), refusing.requests("add")), ("s in_doubt", 1));
+    assert_eq!(next.requests("add"), 0);
+
+    // Whoever must decide reads why.
+    let shown = typed(&world, &["order", "show", "1"]).await;
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("our balance there fell by what it costs"), "{shown}");
+    world.audit().await;
+}
+
+#[rstest]
+#[case::nothing(0)]
+#[case::what_somebody_else_spent(250)]
+#[tokio::test]
+async fn what_was_not_charged_goes_by_its_next_route(#[case] takes: u32) {
+    let Ground { refusing, next, world, .. } = Ground::of(NO_MONEY, takes).await;
+    world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s refused, q accepted");
+    assert_eq!((refusing.requests("add"), next.requests("add")), (1, 1));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_balance_that_is_not_told_makes_no_doubt() {
+    let ground = Ground::of(NO_MONEY, COST).await;
+    ground.refusing.say(|form| (form.get("action")? != "services").then(|| (200, NO_MONEY.to_owned())));
+    let world = &ground.world;
+    world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s refused, q accepted");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn another_order_that_took_its_own_cost_is_not_this_one() {
+    let ground = Ground::of(NO_MONEY, 0).await;
+    let world = &ground.world;
+    let cents = ground.cents.clone();
+    // Takes the first, and refuses the second.
+    ground.refusing.say(move |form| match form.get("action")?.as_str() {
+        "add" if cents.load(Ordering::SeqCst) == 1_000 => {
+            cents.fetch_sub(COST, Ordering::SeqCst);
+            Some((200, r#"{"order":"71"}"#.to_owned()))
+        }
+        "add" => Some((200, NO_MONEY.to_owned())),
+        "balance" => Some((200, format!("{{\"balance\":\"9.{}\"}}", cents.load(Ordering::SeqCst) - 900))),
+        _ => None,
+    });
+    world.buy("1", "100").await;
+    world.work().await;
+    world.turn(1);
+    world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s accepted, s refused, q accepted");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn an_order_that_waits_at_its_panel_is_taken_by_a_persons_word() {
+    let panel = Scripted::saying(RUNNING).await;
+    panel.change(|script| script.add = Some(NO_MONEY.to_owned()));
+    let world = &panel.world().await;
+    world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s parked");
+
+    let finding = Finding::Accepted(PanelOrder("4711".to_owned()));
+    let mut tx = world.house.store.begin().await.unwrap();
+    let resolved = world.house.delivery.resolve(&mut tx, OrderId(1), &finding, None).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(resolved, Resolved::Done);
+    world.pass(3, 60).await;
+    assert_eq!((legs(&world.database).await.as_str(), panel.requests("add")), ("s accepted", 1));
+    assert_eq!(read(&world.database, "select panel_order from leg").await, "4711");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn an_order_that_never_was_asked_for_cannot_be_there() {
+    let ground = Ground::of(NO_MONEY, 0).await;
+    let world = &ground.world;
+    typed(world, &["provider", "pause", "s"]).await;
+    typed(world, &["provider", "pause", "q"]).await;
+    world.buy("1", "100").await;
+    world.work().await;
+    let resolved = typed(world, &["order", "resolve", "1", "accepted", "4711"]).await;
+    assert_eq!(resolved.status.code(), Some(1), "{resolved:?}");
+    assert_eq!(legs(&world.database).await, "s ready");
+}
+
+#[tokio::test]
+async fn what_is_missing_later_is_laid_on_what_was_refused() {
+    let ground = Ground::of(NO_MONEY, 0).await;
+    let world = &ground.world;
+    world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s refused, q accepted");
+
+    // Its books are slower than its answers.
+    ground.cents.fetch_sub(COST, Ordering::SeqCst);
+    let mut found = Vec::new();
+    for _ in 0..4 {
+        world.pass(1, 300).await;
+        ground.read_balance().await;
+        found.extend(world.house.treasury.judge(world.house.panels[0].settings()).await.unwrap());
+    }
+    let [drift] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((drift.cause, drift.orders.iter().map(|order| order.0).collect::<Vec<_>>()), (Cause::Doubt, vec![1]));
+    assert!(drift.words.contains("refused"), "{}", drift.words);
+}
+
+#[tokio::test]
+async fn whoever_says_that_one_of_two_has_it_says_which() {
+    let Ground { refusing: _refusing, next, world, .. } = Ground::of(NO_MONEY, 0).await;
+    next.change(|script| script.add = Some(NO_MONEY.to_owned()));
+    world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s refused, q parked");
+
+    let finding = Finding::Accepted(PanelOrder("4711".to_owned()));
+    for (looked_at, taken) in [(None, false), (Some("s"), false), (Some("q"), true)] {
+        let mut tx = world.house.store.begin().await.unwrap();
+        let resolved = world.house.delivery.resolve(&mut tx, OrderId(1), &finding, looked_at).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(resolved == Resolved::Done, taken, "{looked_at:?}: {resolved:?}");
+    }
+    assert_eq!(legs(&world.database).await, "s refused, q accepted");
+    world.audit().await;
+}
