@@ -175,7 +175,8 @@ pub(super) const ROWS: [Row; 43] = [
         weight: Weight::Warning,
         patience: Duration::ZERO,
         words: "the configuration file of node {object} waits for a person: see why with `panelgate \
-             config list`, then run `panelgate apply` there, or take the edit back",
+             config list`, then run `panelgate apply` there, or take the edit back; where only a key file holds another key, \
+             that node's log tells whose and what to do",
     },
     Row {
         kind: Kind::ConfigDiffers,
