@@ -26,7 +26,7 @@ use crate::store::gates::{self, Patience};
 use crate::store::legs::{LockedLeg, Turn};
 use crate::store::neighbours::{self, Place};
 use crate::store::panel_orders::Witness;
-use crate::store::{StoreError, Tx, cancels, doubts, legs, orders};
+use crate::store::{StoreError, Tx, cancels, doubts, late, legs, orders};
 use crate::upstream::{Panel, Row};
 
 /// How much the clocks of two nodes may differ: what was accepted so shortly before is no neighbour.
@@ -296,7 +296,8 @@ impl Delivery {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, sought.leg).await?;
-        if leg.state != LegState::InDoubt {
+        // What an earlier panel is known to have is not given back because nobody knows whether this one has it too.
+        if leg.state != LegState::InDoubt || late::lock_taken(&mut tx, &leg).await?.is_some() {
             return Ok(());
         }
         ledger::unexpose(&mut tx, &leg, now).await?;

@@ -10,7 +10,7 @@ use crate::ledger;
 use crate::orders::Delivery;
 use crate::store::legs::{LockedLeg, Turn};
 use crate::store::orders::TWICE;
-use crate::store::panel_orders::Witness;
+use crate::store::panel_orders::{self, Witness};
 use crate::store::{StoreError, Tx, late, legs, orders};
 
 impl Delivery {
@@ -42,8 +42,7 @@ impl Delivery {
                 if self.take_over(&mut tx, leg, (id, Witness::Panel), now, now).await? {
                     late::record(&mut tx, leg, said, now).await?;
                 } else {
-                    tracing::error!(order = %leg.order, leg = %leg.id, panel_order = %id, "a panel gave an id that another of our legs has");
-                    orders::review(&mut tx, leg.order, "the panel gave an id that another of our orders has").await?;
+                    is_anothers(&mut tx, leg, id).await?;
                 }
             }
             LegState::Leased | LegState::Sending | LegState::InDoubt | LegState::Canceled | LegState::WrittenOff => {
@@ -70,6 +69,9 @@ impl Delivery {
             last.is_some_and(|last| matches!(last.state, LegState::Ready | LegState::Leased | LegState::Parked));
         if waits && self.reinstate(tx, leg, &later, id, now).await? {
             tracing::warn!(%order, leg = %leg.id, provider = %panel, panel_order = %id, "the panel took an order that was found not placed; it is sent nowhere else");
+            return Ok(());
+        }
+        if is_anothers(tx, leg, id).await? {
             return Ok(());
         }
 
@@ -119,7 +121,6 @@ impl Delivery {
         now: Instant,
     ) -> Result<bool, StoreError> {
         if !self.take_over(tx, leg, (id, Witness::Panel), now, now).await? {
-            orders::review(tx, leg.order, "the panel gave an id that another of our orders has").await?;
             return Ok(false);
         }
         let why = format!("not sent: {} took the order after all", leg.route.provider);
@@ -130,6 +131,9 @@ impl Delivery {
 
 /// The panel has a leg under one id, and says another one too: one of them may be a slip of whoever said it.
 async fn has_it_twice(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, now: Instant) -> Result<(), StoreError> {
+    if is_anothers(tx, leg, id).await? {
+        return Ok(());
+    }
     let (panel, order) = (&leg.route.provider, leg.order);
     let first = leg.panel_order.as_ref().map_or("another id", |id| &id.0);
     late::keep(tx, leg.id, id, now).await?;
@@ -140,4 +144,13 @@ async fn has_it_twice(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, now: Instan
     orders::review(tx, order, &why).await?;
     tracing::error!(%order, leg = %leg.id, provider = %panel, first, second = %id, "the panel has the order under two ids; cancel one of them there");
     Ok(())
+}
+
+/// Whether an id is another order's of ours already, which a person is told: nothing follows from it for this one.
+async fn is_anothers(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder) -> Result<bool, StoreError> {
+    let owner = panel_orders::owner(tx, &leg.route.provider, id).await?;
+    let Some(owner) = owner.filter(|owner| *owner != leg.order) else { return Ok(false) };
+    tracing::error!(order = %leg.order, leg = %leg.id, %owner, panel_order = %id, "a panel gave an id that another of our orders has");
+    orders::review(tx, leg.order, "the panel gave an id that another of our orders has").await?;
+    Ok(true)
 }

@@ -231,6 +231,69 @@ async fn that_it_was_not_placed_can_be_taken_back_after_the_next_panel_refused_i
     world.audit().await;
 }
 
+#[tokio::test]
+async fn what_was_given_back_and_then_taken_late_can_be_taken_back_and_followed() {
+    let (world, order) = lost(&["a"]).await;
+    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    let id = world.panel().orders()[0].id.clone();
+    answers(&world, 0, &id).await;
+    assert_eq!((legs(&world.database).await.as_str(), world.balance().await.as_str()), ("a refused", WHOLE));
+    assert!(alerts(&world).await.contains("taken_late a"), "given back is given back: a person is told");
+    world.audit().await;
+
+    assert_eq!(decide(&world, order, Finding::TakeBack, None).await, Resolved::Done);
+    assert_eq!(world.balance().await, CHARGED);
+    world.audit().await;
+    // The same answer once more is no contradiction.
+    answers(&world, 0, &id).await;
+    assert_eq!(legs(&world.database).await, "a accepted");
+    world.pass(3, 60).await;
+    assert!(world.status(order).await.contains(r#""status":"Completed""#));
+    assert_eq!((cost_of(&world, "a").await.as_str(), holds(&world.database, "doubt").await.as_str()), ("-0.09", "0"));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn what_one_panel_took_late_is_not_given_back_because_another_is_in_doubt() {
+    let plan = Plan {
+        panels: vec![("a", "drop"), ("b", "502")],
+        services: one_over(&["a", "b"]),
+        provider: "in_doubt_policy = \"refund\"\nin_doubt_refund_after_h = 6\n",
+        ..Plan::default()
+    };
+    let world = World::build(plan).await;
+    let order = world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    world.work().await;
+    let id = world.panel().orders()[0].id.clone();
+    answers(&world, 0, &id).await;
+    world.pass(40, 3_600).await;
+    assert_eq!(legs(&world.database).await, "a refused, b in_doubt");
+    assert_eq!(world.balance().await, CHARGED);
+    assert_eq!(decide(&world, order, Finding::NotPlaced, Some("b")).await, Resolved::Done);
+    world.pass(3, 60).await;
+    assert!(world.status(order).await.contains(r#""status":"Completed""#));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_late_id_that_is_another_orders_changes_nothing() {
+    let (world, order) = lost(&["a", "b"]).await;
+    world.panels[0].set_faults("".parse().unwrap());
+    let other = world.buy("1", "100").await;
+    world.work().await;
+    let id = world.panels[0].orders()[1].id.clone();
+    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    answers(&world, 0, &id).await;
+    assert_eq!(reviews(&world.database).await, "the panel gave an id that another of our orders has");
+    let owner = format!("select order_id::text from leg where panel_order = '{id}'");
+    assert_eq!(read(&world.database, &owner).await, other.to_string());
+    world.work().await;
+    assert_eq!(placed(&world), [2, 1], "as it was decided");
+    world.audit().await;
+}
+
 #[rstest]
 #[case(Waits::Parked)]
 #[case(Waits::NeverSent)]
