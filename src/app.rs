@@ -24,9 +24,10 @@ use crate::domain::clock::SharedClock;
 use crate::domain::network::Network;
 use crate::downstream::{Connections, Door, Health, HealthProbe, House as DoorHouse, Limits};
 use crate::orders::{Delivery, Orders};
-use crate::reload::{self, Ground, Parts, Reload, Started, Troubles};
+use crate::reload::{self, Before, Ground, Parts, Reload, Started, Troubles};
 use crate::store::embedded::{Condition, Embedded};
 use crate::store::history::Turned;
+use crate::store::open_orders::OpenOrders;
 use crate::store::{Store, customers, gates, versions};
 use crate::telemetry;
 use crate::treasury::Treasury;
@@ -96,13 +97,14 @@ impl House {
         let (served, started) = reload::start(&store, &clock, file, &ground).await?;
         // What earlier programs kept of passwords; what was in force until now included.
         versions::mask_kept(&store, config::masked).await?;
-        let (listed, keyless) = reload::panels(&served.mapping, &[], &ground.surroundings, &[], &clock);
-        let panels = listed.into_iter().map(|listed| listed.panel).collect();
+        let before = Before { panels: &[], open: &OpenOrders::default() };
+        let dealt = reload::panels(&served.mapping, &[], &ground.surroundings, before, &clock);
+        let panels = dealt.listed.into_iter().map(|listed| listed.panel).collect();
         let webhook = config::webhook(&served.alerts, &ground.surroundings, WEBHOOK_TIMEOUT).unwrap_or_else(|error| {
             tracing::error!("{error}; alerts are told to the log only");
             None
         });
-        let house = Self::over(store, served.mapping, panels, (ground, started.without(keyless)), clock).await?;
+        let house = Self::over(store, served.mapping, panels, (ground, started.without(dealt.keyless)), clock).await?;
         Ok(house.telling(webhook))
     }
 

@@ -20,6 +20,9 @@ pub enum Command {
     /// Every panel: its catalogue, our balance there and how long it lasts, and what waits there, why and since when
     List,
     /// Buy one small order, perhaps twice, to see whether a notpanel panel answers a request_id twice with one order
+    ///
+    /// It tells nothing of a panel that restarts and forgets the names it was told: what is asked there again, within 30
+    /// minutes of the first asking and never later, is then bought twice.
     Prove(provider_prove::Options),
     /// The words in which a panel refused orders and that nobody listed, with the lines for [provider.words]
     Words {

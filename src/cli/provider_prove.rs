@@ -21,6 +21,10 @@ use crate::upstream::Panel;
 /// The longest link, as customers may send it.
 const LINK_BYTES_MAX: usize = 2_048;
 
+/// What no proof tells.
+const FORGETS: &str = "That tells nothing of a panel that restarts and forgets the names it was told: what is asked there again \
+     within 30 minutes is then bought twice";
+
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The panel's id
@@ -161,7 +165,7 @@ fn told(session: &Session, id: &ProviderId, wish: &Wish, proof: &Proof) -> Strin
     match proof.outcome {
         Outcome::Honoured => format!(
             "proven: {id} answered twice with order {first}, and another request_id with another; doubts there are asked again \
-             from now on. Two were bought, for {cost} each, booked as cost without an order"
+             from now on. Two were bought, for {cost} each, booked as cost without an order. {FORGETS}"
         ),
         Outcome::NotHonoured if proof.second.is_some() && proof.second == proof.first => format!(
             "not honoured by {id}: {words}. {} were bought in all, for {cost} each, booked as cost without an order. Doubts \

@@ -14,6 +14,9 @@
 //! What is ready, leased or parked was not sent, and may be canceled. A doubt that nothing ends may be written off, where
 //! the operator said so; a late id is taken even then. An accepted leg whose id the panel does not know may be put back
 //! in doubt by a person.
+//!
+//! What was found not placed may be at its panel all the same: by a late answer, or a person's word, the leg is accepted or
+//! in doubt after all, and becomes its order's last one again; of the legs after it nothing is at a panel then.
 
 use crate::domain::id::{LegId, OrderId, PanelOrder, PublicId, ServiceId};
 use crate::domain::money::{Money, Rate};

@@ -69,7 +69,7 @@ impl Delivery {
         if !awaited || leg.attempt != attempt {
             let panel_order = said.verdict.panel_order();
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), panel_order, "an answer came for a leg that moved on");
-            return taken_after_all(tx, &leg, attempt, said, now).await;
+            return if leg.attempt == attempt { self.hear_late(tx, &leg, said, now).await } else { Ok(()) };
         }
         let unknown_words = said.unlisted.clone().filter(|_| speaker == Speaker::Panel);
         if is_of_an_earlier_asking(&leg, &said.verdict, speaker) {
@@ -173,7 +173,12 @@ impl Delivery {
                 let is_by_hand = matches!(class, RefusalClass::Key | RefusalClass::Action);
                 park(tx, leg, class, if is_by_hand { again } else { later }, now).await
             }
-            RefusalClass::Active if !waited_long => park(tx, leg, class, later, now).await,
+            RefusalClass::Active if !waited_long => {
+                if self.stays_where_it_was_taken(tx, leg, why, now).await? {
+                    return Ok(());
+                }
+                park(tx, leg, class, later, now).await
+            }
             RefusalClass::Active | RefusalClass::Service => {
                 if self.by_next_route(tx, leg, why, now).await? {
                     return Ok(());
@@ -183,7 +188,8 @@ impl Delivery {
         }
     }
 
-    /// Ends the leg and goes on with the order's next route, if there is one that may be used.
+    /// Ends the leg and goes on with the order's next route, if there is one that may be used, or where an earlier one is
+    /// known to have it.
     pub(super) async fn by_next_route(
         &self,
         tx: &mut Tx,
@@ -191,6 +197,9 @@ impl Delivery {
         why: &str,
         now: Instant,
     ) -> Result<bool, StoreError> {
+        if self.stays_where_it_was_taken(tx, leg, why, now).await? {
+            return Ok(true);
+        }
         let mut tried = legs::tried_before(tx, leg.order, leg.n).await?;
         tried.push(Passed::because(&leg.route, format!("tried before: {why}")));
         let order = orders::lock(tx, leg.order).await?;
@@ -204,7 +213,8 @@ impl Delivery {
         Ok(true)
     }
 
-    /// Nothing was placed and nobody else may deliver: the order ends, and the whole charge goes back.
+    /// Nothing was placed and nobody else may deliver: the order ends, and the whole charge goes back. Unless an earlier
+    /// panel is known to have it.
     pub(super) async fn end_refused(
         &self,
         tx: &mut Tx,
@@ -212,6 +222,9 @@ impl Delivery {
         why: &str,
         now: Instant,
     ) -> Result<(), StoreError> {
+        if self.stays_where_it_was_taken(tx, leg, why, now).await? {
+            return Ok(());
+        }
         ledger::unexpose(tx, leg, now).await?;
         legs::turn(tx, leg, &Turn::Refused, why, now).await?;
         let order = orders::lock(tx, leg.order).await?;
@@ -220,6 +233,9 @@ impl Delivery {
 
     /// Not a byte left this machine: again in a while, from the third time in a row by the next route.
     async fn never_sent(&self, tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
+        if self.stays_where_it_was_taken(tx, leg, UNREACHABLE, now).await? {
+            return Ok(());
+        }
         ledger::unexpose(tx, leg, now).await?;
         let at = now + TimeDelta::seconds(unsent_wait_s(leg.unsent));
         let mut by = None;
@@ -233,40 +249,6 @@ impl Delivery {
         let reason = never_sent_reason(&leg.route, by.as_ref().map(|chosen| &chosen.route));
         legs::turn(tx, leg, &Turn::Again { at, by }, &reason, now).await
     }
-}
-
-/// A panel took what was found not placed: nothing is undone by it, a person is told, and nobody may say that it was not
-/// heard.
-async fn taken_after_all(
-    mut tx: Tx,
-    leg: &LockedLeg,
-    attempt: i32,
-    said: &Evidence,
-    now: Instant,
-) -> Result<(), StoreError> {
-    let Verdict::Accepted(id) = &said.verdict else { return Ok(()) };
-    if leg.attempt != attempt {
-        return Ok(());
-    }
-    let is_followed = matches!(leg.state, LegState::Accepted | LegState::Ended);
-    if is_followed && leg.panel_order.as_ref() != Some(id) {
-        tracing::error!(order = %leg.order, leg = %leg.id, panel_order = %id, "the panel has the order twice; cancel one of them there");
-        orders::review(
-            &mut tx,
-            leg.order,
-            "the panel took it a second time, under another id: cancel one of them there",
-        )
-        .await?;
-        return Ok(tx.commit().await?);
-    }
-    if leg.state != LegState::Refused {
-        return Ok(());
-    }
-    legs::record(&mut tx, leg.id, attempt, said, now).await?;
-    legs::taken_late(&mut tx, leg, id, now).await?;
-    tx.commit().await?;
-    tracing::error!(order = %leg.order, leg = %leg.id, panel_order = %id, "the panel took an order that was found not placed; cancel it there");
-    Ok(())
 }
 
 /// Whether what the panel said, or did not hear, of a first asking comes late, after the order was asked for again: only an

@@ -171,6 +171,7 @@ pub async fn settle(tx: &mut Tx, order: OrderId, found: Finding, now: Instant) -
 
     // A person takes nothing back from a wallet by counting again.
     settle::to_target(tx, &order, end, Reversal::Absorb, now).await?;
+    orders::answer(tx, order.id).await?;
     let stands = orders::lock(tx, order.id).await?;
     Ok(Decided::Done(stands.given_back.refunded))
 }

@@ -21,11 +21,12 @@ use crate::ledger;
 use crate::orders::again::Repeat;
 use crate::orders::{Delivery, apart, settle, statuses, track};
 use crate::store::clock_watch::{self, Watched};
+use crate::store::doubts::IDS_SHOW;
 use crate::store::gates::{self, Patience};
 use crate::store::legs::{LockedLeg, Turn};
 use crate::store::neighbours::{self, Place};
 use crate::store::panel_orders::Witness;
-use crate::store::{StoreError, Tx, cancels, doubts, legs, orders};
+use crate::store::{StoreError, Tx, cancels, doubts, late, legs, orders};
 use crate::upstream::{Panel, Row};
 
 /// How much the clocks of two nodes may differ: what was accepted so shortly before is no neighbour.
@@ -42,6 +43,9 @@ const RIVALS_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// What a person is told who must look for it.
 const OF_ANOTHER_ACCOUNT: &str = "it was sent under another address or key of the panel; look for it there";
+
+/// What the ids do not decide against a person's word.
+const FOR_A_PERSON: &str = "nothing of it lies between its neighbours, but a person took back that it was not placed";
 
 /// What a look at a panel showed.
 #[derive(Debug)]
@@ -238,6 +242,7 @@ impl Delivery {
         if leg.state != LegState::InDoubt {
             return Ok(true);
         }
+        let is_a_persons = doubts::was_taken_back(&mut tx, leg.id).await?;
         let over = match found {
             Found::Placed(id) => {
                 let first_ask = track::next_ask(settings, now, now);
@@ -246,10 +251,14 @@ impl Delivery {
                 doubts::climbed(&mut tx, leg.id, Rung::Ids, verdict, &format!("order {id} fits"), now).await?;
                 taken
             }
+            Found::NotPlaced if is_a_persons => {
+                doubts::climbed(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, FOR_A_PERSON, now).await?;
+                false
+            }
             Found::NotPlaced => {
                 let words = "no order of ours that is unknown to us lies between its neighbours";
                 doubts::climbed(&mut tx, leg.id, Rung::Ids, RungVerdict::NotPlaced, words, now).await?;
-                self.not_placed(&mut tx, &leg, "not placed, as the panel's ids show", now).await?;
+                self.not_placed(&mut tx, &leg, IDS_SHOW, now).await?;
                 true
             }
             Found::Unknown(why) => {
@@ -287,7 +296,8 @@ impl Delivery {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, sought.leg).await?;
-        if leg.state != LegState::InDoubt {
+        // What an earlier panel is known to have is not given back because nobody knows whether this one has it too.
+        if leg.state != LegState::InDoubt || late::lock_taken(&mut tx, &leg).await?.is_some() {
             return Ok(());
         }
         ledger::unexpose(&mut tx, &leg, now).await?;

@@ -11,6 +11,7 @@ mod differences;
 pub mod doubt;
 mod health;
 pub mod intake;
+mod late;
 pub mod lease;
 pub mod leave;
 pub mod look;

@@ -18,7 +18,7 @@ use crate::orders::{Delivery, conclude};
 use crate::store::doubts::PERSON_FOUND;
 use crate::store::legs::LockedLeg;
 use crate::store::panel_orders::Witness;
-use crate::store::{StoreError, Tx, clock_watch, doubts, legs, orders, panel_orders};
+use crate::store::{StoreError, Tx, clock_watch, doubts, late, legs, orders, panel_orders};
 
 /// What a person found out at the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,9 @@ pub enum Resolved {
         /// Where it was before.
         before: Vec<String>,
     },
-    /// Nobody said that it was not placed, or it was sent elsewhere since: nothing can be taken back.
+    /// It was found not placed at several panels: whoever takes that back says where; nothing changed.
+    AtSeveral(Vec<String>),
+    /// Nobody found that it was not placed, or it is at another panel since, or over: nothing can be taken back.
     NothingToTakeBack,
     /// No leg of it is in doubt, and none waits that its panel refused and has all the same; nothing changed.
     NotInDoubt,
@@ -77,13 +79,13 @@ impl Delivery {
     ) -> Result<Resolved, StoreError> {
         let now = self.clock.now();
         if *finding == Finding::TakeBack {
-            return take_back(tx, order, now).await;
+            return take_back(tx, order, looked_at, now).await;
         }
         let in_doubt = doubts::in_doubt(tx, order).await?;
         let is_in_doubt = in_doubt.is_some();
         let leg = match in_doubt {
             Some(leg) => leg,
-            None => match doubts::unknown_to_panel(tx, order).await? {
+            None => match decided_anew(tx, order, finding).await? {
                 Some(leg) => leg,
                 None => return self.take_refused(tx, order, (finding, looked_at), now).await,
             },
@@ -95,9 +97,17 @@ impl Delivery {
             return Ok(elsewhere);
         }
 
+        // Both ids stay known as ours, where the panel named both.
+        let other_id = leg.panel_order.clone().filter(|_| leg.late_order.is_some());
         let leg = if is_in_doubt { leg } else { self.doubt_again(tx, leg).await? };
         match finding {
-            Finding::Accepted(panel_order) => self.taken_by_word(tx, &leg, panel_order, now).await,
+            Finding::Accepted(panel_order) => {
+                let resolved = self.taken_by_word(tx, &leg, panel_order, now).await?;
+                if let (Resolved::Done, Some(other_id)) = (&resolved, other_id) {
+                    late::keep(tx, leg.id, &other_id, now).await?;
+                }
+                Ok(resolved)
+            }
             Finding::TakeBack => Ok(Resolved::NothingToTakeBack),
             Finding::NotPlaced if leg.state == LegState::WrittenOff => {
                 conclude::never_placed(tx, &leg, now).await?;
@@ -200,21 +210,51 @@ fn unless_meant(route: &Route, before: &[Route], looked_at: Option<&str>) -> Opt
     })
 }
 
-/// A person takes back that an order was not placed: it is in doubt at its panel again, as long as it was sent nowhere
-/// else. What its customer got back goes to the house again, as far as the wallet holds it.
-async fn take_back(tx: &mut Tx, order: OrderId, now: Instant) -> Result<Resolved, StoreError> {
-    let Some(last) = legs::lock_last(tx, order).await? else { return Ok(Resolved::NotInDoubt) };
-    let is_elsewhere_unsent = matches!(last.state, LegState::Ready | LegState::Leased | LegState::Parked);
-    let leg = if is_elsewhere_unsent && doubts::forget_unsent(tx, &last).await? {
-        legs::lock_last(tx, order).await?.ok_or(StoreError::Unexpected("an order lost its legs"))?
-    } else {
-        last
+/// The leg of an order that is followed by an id which a person may have been wrong about: its panel does not know it, or
+/// named another one too, which is the person's now.
+async fn decided_anew(tx: &mut Tx, order: OrderId, finding: &Finding) -> Result<Option<LockedLeg>, StoreError> {
+    match (doubts::unknown_to_panel(tx, order).await?, finding) {
+        (Some(leg), _) => Ok(Some(leg)),
+        (None, Finding::Accepted(id)) => late::lock_told_twice(tx, order, id).await,
+        (None, Finding::NotPlaced | Finding::TakeBack) => Ok(None),
+    }
+}
+
+/// A person takes back that an order was not placed: it is in doubt at its panel again, as long as no other one has it or
+/// may have it. What its customer got back goes to the house again, as far as the wallet holds it.
+async fn take_back(tx: &mut Tx, order: OrderId, looked_at: Option<&str>, now: Instant) -> Result<Resolved, StoreError> {
+    let found = doubts::found_not_placed(tx, order).await?;
+    let mut legs = Vec::new();
+    for leg in found {
+        legs.push(legs::lock(tx, leg).await?);
+    }
+    let routes: Vec<Route> = legs.iter().map(|leg| leg.route.clone()).collect();
+    let name = |at: usize| {
+        let others: Vec<_> = routes.iter().enumerate().filter(|(other, _)| *other != at).collect();
+        let others: Vec<Route> = others.into_iter().map(|(_, route)| route.clone()).collect();
+        routes.get(at).map(|route| named_among(route, &others)).unwrap_or_default()
     };
-    if !doubts::doubt_after_all(tx, &leg, PERSON_FOUND, now).await? {
+    let names: Vec<String> = (0..routes.len()).map(name).collect();
+    let meant = match (looked_at, names.len()) {
+        (Some(looked_at), _) => names.iter().rposition(|name| name == looked_at),
+        (None, 1) => Some(0),
+        (None, _) => None,
+    };
+    let Some(leg) = meant.and_then(|meant| legs.get(meant)) else {
+        let several = looked_at.is_some() && !names.is_empty() || names.len() > 1;
+        return Ok(if several { Resolved::AtSeveral(names) } else { Resolved::NothingToTakeBack });
+    };
+
+    let later = late::lock_later(tx, leg).await?;
+    let is_there_alone = leg.state == LegState::Refused && later.iter().all(holds_nothing);
+    if !is_there_alone || late::lock_taken(tx, leg).await?.is_some() {
         return Ok(Resolved::NothingToTakeBack);
     }
+    let why = format!("not sent: {} may have the order after all", leg.route.provider);
+    late::put_last(tx, leg, &later, &why, now).await?;
+    doubts::doubt_after_all(tx, leg, now).await?;
+    ledger::expose(tx, leg, now).await?;
 
-    ledger::expose(tx, &leg, now).await?;
     let order = orders::lock(tx, order).await?;
     if order.state.is_end() {
         let end = End {
@@ -228,4 +268,18 @@ async fn take_back(tx: &mut Tx, order: OrderId, now: Instant) -> Result<Resolved
         settle::to_target(tx, &order, end, Reversal::Clawback, now).await?;
     }
     Ok(Resolved::Done)
+}
+
+/// Whether nothing of a leg can be at its panel, and nobody took it back: what was canceled ended the order for good.
+fn holds_nothing(leg: &LockedLeg) -> bool {
+    match leg.state {
+        LegState::Ready | LegState::Leased | LegState::Parked => true,
+        LegState::Refused => leg.late_order.is_none(),
+        LegState::Sending
+        | LegState::InDoubt
+        | LegState::Accepted
+        | LegState::Ended
+        | LegState::Canceled
+        | LegState::WrittenOff => false,
+    }
 }

@@ -8,9 +8,10 @@ use crate::catalog::{self, aside};
 use crate::config::{self, AlertSettings, ProcessSettings};
 use crate::domain::id::ConfigHash;
 use crate::domain::provider::ProviderSettings;
+use crate::reload::roll::{Before, Dealt};
 use crate::reload::{Judged, Reload, roll};
-use crate::store::versions;
 use crate::store::{Store, StoreError};
+use crate::store::{open_orders, versions};
 
 /// A rule for a customer who does not exist speaks for nobody, until that customer is opened.
 pub async fn tell_of_nobodys_markups(store: &Store, mapping: &Mapping) -> Result<(), StoreError> {
@@ -39,7 +40,7 @@ impl Reload {
     pub async fn read_keys(&self) -> Result<(), StoreError> {
         let _turn = self.0.turn.lock().await;
         let in_force = self.0.parts.catalog.in_force();
-        self.deal_with(&in_force.mapping, (*in_force.retired).clone()).await;
+        self.deal_with(&in_force.mapping, (*in_force.retired).clone()).await?;
         self.tell().await
     }
 
@@ -53,7 +54,7 @@ impl Reload {
             return Ok(false);
         }
         self.0.parts.catalog.retire(retired.clone()).await;
-        self.deal_with(&in_force.mapping, retired).await;
+        self.deal_with(&in_force.mapping, retired).await?;
         self.tell().await?;
         Ok(true)
     }
@@ -80,7 +81,7 @@ impl Reload {
         let retired = self.left_behind(&mapping).await?;
         self.0.parts.catalog.change(mapping.clone(), retired.clone(), laid).await?;
         self.hear(&mapping, &file.alerts);
-        self.deal_with(&mapping, retired).await;
+        self.deal_with(&mapping, retired).await?;
         self.standing(|standing| {
             standing.behind = false;
             // What waited, and was applied, waits no more.
@@ -112,17 +113,25 @@ impl Reload {
     }
 
     /// The roll changes whole, and the workers follow it.
-    async fn deal_with(&self, mapping: &Arc<Mapping>, retired: Vec<ProviderSettings>) {
+    async fn deal_with(&self, mapping: &Arc<Mapping>, retired: Vec<ProviderSettings>) -> Result<(), StoreError> {
         let (mapping, surroundings) = (mapping.clone(), self.0.ground.surroundings.clone());
         let old = self.0.parts.roll.now();
         let clock = self.0.parts.clock.clone();
-        let panels = move || roll::panels(&mapping, &retired, &surroundings, &old, &clock);
-        let (listed, keyless) = aside(panels).await;
+        let open = open_orders::count(&self.0.parts.store).await?;
+        let panels = move || {
+            let before = Before { panels: &old, open: &open };
+            roll::panels(&mapping, &retired, &surroundings, before, &clock)
+        };
+        let Dealt { listed, keyless, held } = aside(panels).await;
         self.0.parts.roll.change(listed);
-        self.standing(|standing| standing.keyless = keyless);
+        for held in &held {
+            tracing::error!("another key is not in force: {held}");
+        }
+        self.standing(|standing| (standing.keyless, standing.held) = (keyless, held));
         if let Some(roster) = self.0.roster.get() {
             roster.follow().await;
         }
+        Ok(())
     }
 
     fn tell_of_restart(&self, process: &ProcessSettings) {

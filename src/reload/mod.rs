@@ -35,7 +35,7 @@ use crate::workers::roster::Roster;
 pub use adopt::tell_of_nobodys_markups;
 pub use node::{CLOCK_OFF_MIN, Troubles, our_name};
 pub use publish::{AtHand, Consent, Outcome, plan, publish, put_in_force, unreadable_keys};
-pub use roll::panels;
+pub use roll::{Before, panels};
 pub use start::{StartError, Started, start};
 pub use watch::Seen;
 

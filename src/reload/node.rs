@@ -44,12 +44,21 @@ pub struct Standing {
     pub judged: Option<EditState>,
     /// Panels whose key it cannot read.
     pub keyless: Vec<ProviderId>,
+    /// Why keys that lie in their places are not in force.
+    pub held: Vec<String>,
     /// Whether it could not adopt the version in force.
     pub behind: bool,
     /// The newest version that it knows of.
     pub(super) newest: Option<i64>,
     /// What was told of it last, and when.
     pub(super) told: Option<(NodeRow, Instant)>,
+}
+
+impl Standing {
+    /// What came of its file, and of the keys that it names.
+    fn judged_as(&self) -> Option<EditState> {
+        self.judged.or((!self.held.is_empty()).then_some(EditState::Waiting))
+    }
 }
 
 /// The machine and the process.
@@ -73,7 +82,7 @@ impl Reload {
             // A process without a file of its own has none that could differ.
             file_hash: if self.has_file() { standing.file.clone() } else { Some(served.hash.clone()) },
             hash: served.hash.clone(),
-            judged: standing.judged.map_or("", EditState::word),
+            judged: standing.judged_as().map_or("", EditState::word),
             keyless: standing.keyless.clone(),
             behind: standing.behind,
             clock_ahead_ms: self.clock_ahead_ms(),

@@ -6,54 +6,98 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
 use crate::catalog::aside;
 use crate::catalog::mapping::Mapping;
 use crate::config::{self, Complaints, File};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ProviderId;
-use crate::domain::provider::ProviderSettings;
+use crate::domain::provider::{KeySource, ProviderSettings};
+use crate::store::open_orders::OpenOrders;
 use crate::store::versions;
 use crate::store::{Store, StoreError};
-use crate::upstream::{Listed, Panel};
+use crate::upstream::{Listed, Panel, PanelError};
 
-/// The panels with their keys, and those whose key cannot be read here. Those on the old list whose block and key are the
-/// same stay as they are. Reads key files: not to be called where requests are served.
+/// The panels of a configuration, as one process deals with them.
+#[derive(Debug, Default)]
+pub struct Dealt {
+    /// Those whose key is known.
+    pub listed: Vec<Listed>,
+    /// Those whose key cannot be read here.
+    pub keyless: Vec<ProviderId>,
+    /// What waits for a person's word: key files that hold another key, while the panel is asked under the one before.
+    pub held: Vec<String>,
+}
+
+/// What the panels of a configuration are dealt with from.
+#[derive(Clone, Copy, Debug)]
+pub struct Before<'a> {
+    /// The panels until now.
+    pub panels: &'a [Listed],
+    /// What is open at them.
+    pub open: &'a OpenOrders,
+}
+
+/// The panels with their keys. Those on the old list whose block and key are the same stay as they are. Reads key files:
+/// not to be called where requests are served.
 pub fn panels(
     mapping: &Mapping,
     retired: &[ProviderSettings],
     surroundings: &BTreeMap<String, String>,
-    old: &[Listed],
+    before: Before<'_>,
     clock: &SharedClock,
-) -> (Vec<Listed>, Vec<ProviderId>) {
-    let (mut listed, mut keyless) = (Vec::new(), Vec::new());
+) -> Dealt {
+    let mut dealt = Dealt::default();
     let named = mapping.providers.iter().map(|block| (block, false));
     for (block, retired) in named.chain(retired.iter().map(|block| (block, true))) {
-        let before = old.iter().map(|listed| &listed.panel).find(|panel| panel.settings().id == block.id);
-        match panel(block, before, surroundings, clock) {
-            Ok(panel) => listed.push(Listed { panel, retired }),
+        let known = before.panels.iter().map(|listed| &listed.panel).find(|panel| panel.settings().id == block.id);
+        let key = config::secret(block, surroundings).map_err(|error| error.to_string());
+        let held = known.zip(key.as_ref().ok()).and_then(|(known, key)| held(block, known, key, before.open));
+
+        let made = match (key, known) {
+            (Err(why), _) => Err(why),
+            (Ok(_), Some(known)) if held.is_some() && known.settings() == block => Ok(known.clone()),
+            (Ok(_), Some(known)) if held.is_some() => timed(known.under_own_key(block.clone()), block, clock),
+            (Ok(key), Some(known)) if known.settings() == block && known.has_key(&key) => Ok(known.clone()),
+            (Ok(key), Some(known)) => timed(known.under(block.clone(), key), block, clock),
+            (Ok(key), None) => timed(Panel::new(block.clone(), key), block, clock),
+        };
+        match made {
+            Ok(panel) => {
+                dealt.listed.push(Listed { panel, retired });
+                dealt.held.extend(held);
+            }
             Err(why) => {
                 tracing::error!(provider = %block.id, "{why}; this process does not deal with the panel");
-                keyless.push(block.id.clone());
+                dealt.keyless.push(block.id.clone());
             }
         }
     }
-    (listed, keyless)
+    dealt
 }
 
-fn panel(
-    block: &ProviderSettings,
-    before: Option<&Arc<Panel>>,
-    surroundings: &BTreeMap<String, String>,
-    clock: &SharedClock,
-) -> Result<Arc<Panel>, String> {
-    let key = config::secret(block, surroundings).map_err(|error| error.to_string())?;
-    let made = match before {
-        Some(panel) if panel.settings() == block && panel.has_key(&key) => return Ok(panel.clone()),
-        Some(panel) => panel.under(block.clone(), key),
-        None => Panel::new(block.clone(), key),
-    };
+fn timed(made: Result<Panel, PanelError>, block: &ProviderSettings, clock: &SharedClock) -> Result<Arc<Panel>, String> {
     made.map(|panel| Arc::new(panel.timed_by(clock.clone())))
         .map_err(|error| format!("provider \"{}\": {error}", block.id))
+}
+
+/// Why a panel is asked under the key before, although another one lies in the same place: the plan of an edit calls that a
+/// danger too, and a person who applies another place has said so.
+fn held(block: &ProviderSettings, known: &Panel, key: &SecretString, open: &OpenOrders) -> Option<String> {
+    let legs = open.with_looks_back(&block.id);
+    let place = |block: &ProviderSettings| (block.dialect, block.url.clone(), block.key.clone());
+    if place(known.settings()) != place(block) || known.has_key(key) || legs == 0 {
+        return None;
+    }
+    let KeySource::File(place) = &block.key else { return None };
+    Some(format!(
+        "provider \"{}\": {} holds another key, {legs} are open there or ended within three days, and another account may not \
+         know them; the panel is asked under the key before. Where it is the same account, put the new key in another \
+         file, name that one in key_file, and `apply`; else write the new account as another [[provider]]",
+        block.id,
+        place.display()
+    ))
 }
 
 /// The last known blocks of panels that a configuration does not name and that still have something open.

@@ -85,10 +85,24 @@ impl Reload {
         self.look_with(Consent::Edit).await
     }
 
-    /// Reads the file at once, and has it judged whether it changed or not: somebody sent a signal. Keys are read anew.
+    /// Reads the file at once, and has it judged whether it changed or not: somebody sent a signal. Keys are read anew, and
+    /// judged as another key's place in the file would be.
     pub async fn look_at_once(&self) -> Result<Seen, StoreError> {
         self.read_keys().await?;
-        self.look_with(Consent::Signal).await
+        let seen = self.look_with(Consent::Signal).await?;
+        let held = self.standing(|standing| standing.held.clone());
+        Ok(match seen {
+            Seen::Nothing | Seen::Same if !held.is_empty() => Seen::Waits(held),
+            Seen::Nothing
+            | Seen::Moving
+            | Seen::Gone
+            | Seen::Refused(_)
+            | Seen::Waits(_)
+            | Seen::Same
+            | Seen::Late
+            | Seen::Published
+            | Seen::Crowded => seen,
+        })
     }
 
     async fn look_with(&self, consent: Consent) -> Result<Seen, StoreError> {

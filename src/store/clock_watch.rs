@@ -114,21 +114,7 @@ pub async fn observe(store: &Store, clock: &dyn Clock, before: Option<Seen>) -> 
 /// What the clock that was set back put off into the future is due as much earlier. When legs were sent stays as it was
 /// written down; calls about refills and cancels that are out are no younger than this moment.
 async fn pull_back(tx: &mut Tx, by: TimeDelta, now: Instant) -> Result<(), StoreError> {
-    sqlx::query!(
-        r#"
-        update leg
-        set ready_at = case when ready_at > $2 then ready_at - $1::interval else ready_at end,
-            leased_until = case when leased_until > $2 then leased_until - $1::interval else leased_until end,
-            check_at = case when check_at > $2 then check_at - $1::interval else check_at end
-        where state in ('ready', 'leased', 'parked', 'sending', 'in_doubt')
-            and (ready_at > $2 or leased_until > $2 or check_at > $2)
-        "#,
-        by as TimeDelta,
-        now
-    )
-    .execute(&mut **tx)
-    .await?;
-
+    pull_legs_back(tx, by, now).await?;
     sqlx::query!("update watch set next_at = next_at - $1::interval where next_at > $2", by as TimeDelta, now)
         .execute(&mut **tx)
         .await?;
@@ -179,6 +165,37 @@ async fn pull_back(tx: &mut Tx, by: TimeDelta, now: Instant) -> Result<(), Store
         "#,
         by as TimeDelta,
         now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Legs that are due, and how long those wait already that are not sent: that is told in time.
+async fn pull_legs_back(tx: &mut Tx, by: TimeDelta, now: Instant) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        update leg
+        set ready_at = case when ready_at > $2 then ready_at - $1::interval else ready_at end,
+            leased_until = case when leased_until > $2 then leased_until - $1::interval else leased_until end,
+            check_at = case when check_at > $2 then check_at - $1::interval else check_at end
+        where state in ('ready', 'leased', 'parked', 'sending', 'in_doubt')
+            and (ready_at > $2 or leased_until > $2 or check_at > $2)
+        "#,
+        by as TimeDelta,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+
+    sqlx::query!(
+        r#"
+        update leg l
+        set began_at = coalesce(l.began_at, o.placed_at) - $1::interval
+        from orders o
+        where o.id = l.order_id and l.state in ('ready', 'leased', 'parked')
+        "#,
+        by as TimeDelta
     )
     .execute(&mut **tx)
     .await?;

@@ -20,6 +20,10 @@ const LATER_CHECKS_S: [i64; 3] = [600, 3_600, 21_600];
 const DAILY: TimeDelta = TimeDelta::days(1);
 /// Why a leg is over that a person found not placed.
 pub const PERSON_FOUND: &str = "not placed, as a person found";
+/// Why a leg is over of which nothing lies among its panel's ids.
+pub const IDS_SHOW: &str = "not placed, as the panel's ids show";
+/// Why a leg is in doubt that was found not placed before.
+const TAKEN_BACK: &str = "a person took back that it was not placed";
 /// The deed of putting a backup in place: what was done between the backup and it, nobody here knows.
 pub const RESTORE: &str = "restore";
 /// Other doubts of a panel that are compared.
@@ -120,8 +124,8 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(
         with doubted as (
             update leg
             set state = 'in_doubt', panel_order = null, accepted_at = null, booked = 0, exposed = cost,
-                doubted_at = $3, check_at = $4, panel_status = null, panel_charge = null,
-                reason = 'the panel does not know the id'
+                doubted_at = $3, check_at = $4, panel_status = null, panel_charge = null, late_order = null,
+                late_at = null, reason = 'the panel does not know the id'
             where id = $1 and state = 'accepted'
             returning id
         ),
@@ -159,35 +163,62 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(
     }
 }
 
-/// Forgets an order's next leg, of which nothing was ever tried. `false`: something was, or it moved.
-pub async fn forget_unsent(tx: &mut Tx, leg: &LockedLeg) -> Result<bool, StoreError> {
-    let forgotten = sqlx::query!(
-        r#"
-        delete from leg
-        where id = $1 and n > 1 and state in ('ready', 'leased', 'parked')
-            and not exists (select from exchange where leg_id = $1)
-        "#,
-        leg.id.0
+/// The legs of an order that were in doubt and found not placed, by a person or by the panel's ids, in order. A late refusal
+/// is the panel's own word, and what was given up in doubt is over for its customer.
+pub async fn found_not_placed(tx: &mut Tx, order: OrderId) -> Result<Vec<LegId>, StoreError> {
+    let found = sqlx::query_scalar!(
+        "select id from leg where order_id = $1 and state = 'refused' and reason in ($2, $3) order by n",
+        order.0,
+        PERSON_FOUND,
+        IDS_SHOW
     );
-    Ok(forgotten.execute(&mut **tx).await?.rows_affected() == 1)
+    Ok(found.fetch_all(&mut **tx).await?.into_iter().map(LegId).collect())
 }
 
-/// A leg that was found not placed, for this reason, is in doubt after all. `false`: it was not.
-pub async fn doubt_after_all(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Instant) -> Result<bool, StoreError> {
+/// A leg that was found not placed is in doubt after all, and not for the panel's ids to decide any more.
+pub async fn doubt_after_all(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
     let doubted = sqlx::query!(
         r#"
-        update leg
-        set state = 'in_doubt', exposed = cost, doubted_at = $3, check_at = $4, not_placed_said_at = null,
-            ended_at = null, late_order = null, late_at = null,
-            reason = 'a person took back that it was not placed'
-        where id = $1 and state = 'refused' and reason = $2
+        with doubted as (
+            update leg
+            set state = 'in_doubt', exposed = cost, doubted_at = $2, check_at = $3, not_placed_said_at = null,
+                ended_at = null, late_order = null, late_at = null, reason = $4
+            where id = $1 and state = 'refused'
+            returning id, attempt
+        ),
+        -- Whoever asks for it again writes its answer down here.
+        unanswered as (
+            update exchange e
+            set verdict = 'in_doubt', words = 'had an id; ' || e.words
+            from doubted d
+            where e.leg_id = d.id and e.attempt = d.attempt and e.verdict = 'accepted'
+        )
+        insert into rung (leg_id, at, rung, verdict, words)
+        select id, $2, $5, $6, $4
+        from doubted
         "#,
         leg.id.0,
-        reason,
         now,
-        now + FIRST_CHECK
+        now + FIRST_CHECK,
+        TAKEN_BACK,
+        Rung::Person.word(),
+        RungVerdict::Unknown.word()
     );
-    Ok(doubted.execute(&mut **tx).await?.rows_affected() == 1)
+    match doubted.execute(&mut **tx).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Unexpected("a leg moved under its lock")),
+    }
+}
+
+/// Whether a person took back that a leg was not placed: that its panel's ids show nothing of it decides nothing then.
+pub async fn was_taken_back(tx: &mut Tx, leg: LegId) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from rung where leg_id = $1 and rung = $2 and words = $3) as "found!""#,
+        leg.0,
+        Rung::Person.word(),
+        TAKEN_BACK
+    );
+    Ok(found.fetch_one(&mut **tx).await?)
 }
 
 /// Legs that were being sent by somebody who lost the panel's lease since, or whose answer is overdue.
@@ -303,10 +334,14 @@ pub async fn take(
 pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError> {
     let row = sqlx::query!(
         r#"
-        select l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.provider, l.service, l.cost, o.kind, o.link, o.units,
+        -- The number under which its panel was asked, where it has another by now.
+        select l.order_id, o.public_id, l.attempt, l.unsent,
+            coalesce(substring(e.words from '^request_id [^ ;]+-([0-9]{1,9}); ')::integer, l.n) as "n!",
+            l.provider, l.service, l.cost, o.kind, o.link, o.units,
             o.service_id, o.charge, o.cost as quoted_cost, o.cost_rate, o.details as "details: Json<Details>"
         from leg l
         join orders o on o.id = l.order_id
+        left join exchange e on e.leg_id = l.id and e.attempt = l.attempt
         where l.id = $1
         "#,
         leg.0

@@ -22,7 +22,7 @@ const LEGS_MAX: usize = 20;
 pub const FIRST_CHECK: TimeDelta = TimeDelta::minutes(2);
 
 /// The longest piece of a panel's answer that is kept as evidence, in characters.
-const WORDS_CHARS_MAX: usize = 4_000;
+pub(super) const WORDS_CHARS_MAX: usize = 4_000;
 
 /// A leg under lock, with its order's state of affairs that answers need.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ pub struct LockedLeg {
     pub parked: Option<(RefusalClass, Instant)>,
     /// Its id at the panel, where it has one.
     pub panel_order: Option<PanelOrder>,
+    /// The id under which its panel took it late, after it was found not placed or had another id.
+    pub late_order: Option<PanelOrder>,
 }
 
 /// Locks a leg; it is locked before its order and its wallet.
@@ -60,7 +62,7 @@ pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
     let row = sqlx::query!(
         r#"
         select order_id, n, provider, service, state, attempt, unsent, repeats, cost, booked, exposed, parked_at, parked_for,
-            panel_order
+            panel_order, late_order
         from leg
         where id = $1
         for update
@@ -83,6 +85,7 @@ pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
         exposed: Money::from_decimal(row.exposed),
         parked: row.parked_for.as_deref().and_then(RefusalClass::from_word).zip(row.parked_at),
         panel_order: row.panel_order.map(PanelOrder),
+        late_order: row.late_order.map(PanelOrder),
     })
 }
 
@@ -151,20 +154,6 @@ pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now:
     }
 }
 
-/// Keeps the id under which a panel took a leg that was found not placed before; the leg stays over.
-pub async fn taken_late(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, now: Instant) -> Result<(), StoreError> {
-    let kept = sqlx::query!(
-        "update leg set late_order = $2, late_at = $3 where id = $1 and state = 'refused' and late_at is null",
-        leg.id.0,
-        id.0,
-        now
-    );
-    match kept.execute(&mut **tx).await?.rows_affected() {
-        1 => Ok(()),
-        _ => Err(StoreError::Unexpected("a leg was taken late twice, or moved under its lock")),
-    }
-}
-
 /// The panel has it: under its id, watched from now on. `false`: another leg owns that id.
 pub async fn accept(
     tx: &mut Tx,
@@ -181,7 +170,8 @@ pub async fn accept(
         with accepted as (
             update leg
             set state = 'accepted', panel_order = $3, accepted_at = $4, booked = cost, exposed = 0, unsent = 0,
-                doubted_at = null, check_at = null, ended_at = null, reason = 'accepted by the panel'
+                doubted_at = null, check_at = null, ended_at = null, late_order = null, late_at = null,
+                reason = 'accepted by the panel'
             where id = $1 and state = $2
             returning id, provider
         )
@@ -312,10 +302,14 @@ pub async fn follow(
     Ok(())
 }
 
-/// Every route that the order was tried on before a leg, and what came of it there.
+/// Every route that the order was tried on before a leg, and what came of it there. What was only taken back, because the
+/// order went to an earlier one again, was not.
 pub async fn tried_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<Passed>, StoreError> {
-    let rows =
-        sqlx::query!("select provider, service, reason from leg where order_id = $1 and n < $2 order by n", order.0, n);
+    let rows = sqlx::query!(
+        "select provider, service, reason from leg where order_id = $1 and n < $2 and state <> 'canceled' order by n",
+        order.0,
+        n
+    );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let why = |reason: &str| format!("tried before: {reason}");
     Ok(rows.map(|row| Passed { provider: row.provider, service: row.service, why: why(&row.reason) }).collect())

@@ -18,6 +18,7 @@ pub mod gates;
 pub mod history;
 pub mod imports;
 pub mod keys;
+pub mod late;
 pub mod leases;
 pub mod leaving;
 pub mod legs;

@@ -27,6 +27,11 @@ impl OpenOrders {
         let from = (provider.clone(), String::new());
         self.legs.range(from..).take_while(|((at, _), _)| at == provider).map(|(_, legs)| legs).sum()
     }
+
+    /// Legs at a panel of which another account of its may know nothing: open ones, and those that are looked back at.
+    pub fn with_looks_back(&self, provider: &ProviderId) -> u64 {
+        self.at_panel(provider) + self.looked_back_at.get(provider).copied().unwrap_or_default()
+    }
 }
 
 /// Counts what is open, and what is looked back at. An open order always has an open leg, and those are found by indexes

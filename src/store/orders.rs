@@ -407,15 +407,30 @@ pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instan
     }
 }
 
-/// Nobody need look at an open order any more: its panel speaks clearly again. That it does not move is no matter of how
-/// clearly the panel says so.
+/// How a review begins that says that panels have an order twice, and by which it is known again.
+pub const TWICE: &str = "it is there twice: ";
+
+/// Nobody need look at an open order any more: its panel speaks clearly again. That it does not move, or is there twice, is
+/// no matter of how clearly the panel says so.
 pub async fn calm(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
     let calmed = sqlx::query!(
-        "update orders set review = null where id = $1 and review is not null and not starts_with(review, $2)",
+        r#"
+        update orders
+        set review = null
+        where id = $1 and review is not null and not starts_with(review, $2) and not starts_with(review, $3)
+        "#,
         order.0,
-        STUCK
+        STUCK,
+        TWICE
     );
     calmed.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// What a person was asked of an order is answered, whatever it was.
+pub async fn answer(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
+    let answered = sqlx::query!("update orders set review = null where id = $1 and review is not null", order.0);
+    answered.execute(&mut **tx).await?;
     Ok(())
 }
 

@@ -124,7 +124,7 @@ pub async fn list(store: &Store, wanted: &Wanted) -> Result<Vec<OrderRow>, Store
             and ($4::text is null or o.link = $4)
             and ($5::integer[] is null or o.id = any($5))
             and ($7::integer is null or o.service_id = $7)
-            and ($8::text is null or exists (select from leg l where l.order_id = o.id and l.panel_order = $8))
+            and ($8::text is null or exists (select from leg l where l.order_id = o.id and $8 in (l.panel_order, l.late_order)))
             and ($9::timestamptz is null or o.placed_at >= $9)
             and ($10::timestamptz is null or o.placed_at < $10)
             and (not $11 or o.id in (select l.order_id from leg l where l.state in ('ready', 'leased', 'parked')))
@@ -182,6 +182,8 @@ pub struct LegRow {
     pub state: LegState,
     /// Its id there.
     pub panel_order: Option<String>,
+    /// The id under which the panel took it late, after it was found not placed or had another id.
+    pub late_order: Option<String>,
     /// What the panel said last.
     pub panel_status: Option<String>,
     /// What the panel charged, as it said it.
@@ -204,8 +206,8 @@ pub struct LegRow {
 pub async fn legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select l.id, l.n, l.provider, l.service, l.state, l.panel_order, l.panel_status, l.panel_charge, l.reason, l.cost,
-            l.check_at, l.choice as "choice: Json<Choice>", w.seen as "seen?",
+        select l.id, l.n, l.provider, l.service, l.state, l.panel_order, l.late_order, l.panel_status, l.panel_charge,
+            l.reason, l.cost, l.check_at, l.choice as "choice: Json<Choice>", w.seen as "seen?",
             coalesce(w.seen like 'missing%' or w.seen like 'error:%', false) as "unknown_there!"
         from leg l
         left join watch w on w.leg_id = l.id
@@ -223,6 +225,7 @@ pub async fn legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, StoreErr
             service: row.service,
             state: leg_state(LegId(row.id), &row.state)?,
             panel_order: row.panel_order,
+            late_order: row.late_order,
             panel_status: row.panel_status,
             panel_charge: row.panel_charge,
             reason: row.reason,

@@ -128,6 +128,11 @@ impl Panel {
         self.key.expose_secret() == key.expose_secret()
     }
 
+    /// The same panel under another block and its own key.
+    pub fn under_own_key(&self, settings: ProviderSettings) -> Result<Self, PanelError> {
+        self.under(settings, self.key.clone())
+    }
+
     fn build(
         settings: ProviderSettings,
         key: SecretString,

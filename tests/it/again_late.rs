@@ -212,7 +212,7 @@ async fn a_neighbour_that_was_asked_for_again_counts_from_its_first_asking() {
 #[case::a_person_decided(true)]
 #[tokio::test]
 async fn the_answer_of_a_repeat_is_kept_whatever_became_of_the_doubt(#[case] decided: bool) {
-    let (panel, _next, world) = scripted(&format!("{HONOURS}\nvisible_after_s = 300\n")).await;
+    let (panel, next, world) = scripted(&format!("{HONOURS}\nvisible_after_s = 300\n")).await;
     panel.say(|form| (form.get("action")? == "add").then(|| (502, "bad".to_owned())));
     let order = world.buy("1", "100").await;
     world.work().await;
@@ -241,8 +241,8 @@ async fn the_answer_of_a_repeat_is_kept_whatever_became_of_the_doubt(#[case] dec
     looked.unwrap();
 
     let kept = "select concat_ws(' ', state, panel_order, late_order) from leg order by n limit 1";
-    let expected = if decided { "refused 501" } else { "accepted 501" };
-    assert_eq!(read(&world.database, kept).await, expected, "its id is known to somebody");
+    assert_eq!(read(&world.database, kept).await, "accepted 501", "it is followed, whatever was decided");
+    assert_eq!(next.requests("add"), 0, "and bought nowhere else");
     world.audit().await;
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::books::{legs, read, run};
 use crate::node::{Ground, Node, until};
 use crate::prove::scripted;
+use crate::routes::pause;
 use crate::scripted::Scripted;
 use crate::world::{World, work_once};
 
@@ -146,6 +147,28 @@ async fn a_clock_that_is_set_back_takes_what_is_due_with_it() {
     world.pass(4, 30).await;
     assert_eq!(legs(&world.database).await, "s accepted, s accepted");
     assert!(panel.requests("status") > asked, "its status is asked for");
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_puts_off_no_alert_about_what_waits() {
+    let world = World::open().await;
+    pause(&world, "a", true).await;
+    world.buy("1", "100").await;
+    world.pass(10, 60).await;
+    world.turn(-6 * 3_600);
+    let look = clock_watch::observe(&world.house.store, &*world.clock, None).await.unwrap();
+    assert_eq!(look.step, Step::Back(TimeDelta::hours(6)));
+
+    let waiting = async || {
+        world.house.alerts.look().await.unwrap();
+        let open = "select count(*)::text from alert where kind = 'orders_waiting' and over_at is null";
+        read(&world.database, open).await
+    };
+    world.pass(4, 60).await;
+    assert_eq!(waiting().await, "0", "fourteen minutes");
+    world.pass(1, 60).await;
+    assert_eq!(waiting().await, "1", "a quarter of an hour, whatever the clock says");
     world.audit().await;
 }
 

@@ -3,6 +3,7 @@
 use panelgate::domain::id::PanelOrder;
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::domain::provider::RefusalClass;
+use panelgate::orders::resolve::{Finding, Resolved};
 use panelgate::simulator::Faults;
 use panelgate::store::leases as store;
 
@@ -94,6 +95,36 @@ async fn nothing_between_neighbours_is_a_proof_when_it_would_be_visible() {
     assert!(world.status(order).await.contains(r#""status":"Canceled""#));
     assert!(world.status(order).await.contains(r#""charge":"0.00""#));
     assert_eq!(world.panel().requests()["add"], 3);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn what_a_person_takes_back_after_the_ids_is_not_decided_by_them_again() {
+    let world = world(KNOWN).await;
+    answered(&world, "100").await;
+    world.turn(11);
+    let order = never_arrived(&world).await;
+    world.turn(331);
+    answered(&world, "100").await;
+    world.pass(1, 301).await;
+    assert_eq!(legs(&world.database).await, "a ended, a refused, a ended");
+
+    let mut tx = world.house.store.begin().await.unwrap();
+    let (delivery, order_id) = (&world.house.delivery, panelgate::domain::id::OrderId(order));
+    let resolved = delivery.resolve(&mut tx, order_id, &Finding::TakeBack, None).await.unwrap();
+    assert_eq!(resolved, Resolved::Done);
+    tx.commit().await.unwrap();
+    assert!(world.status(order).await.contains(r#""status":"Processing""#), "it is paid for, and in doubt");
+    assert_eq!(holds(&world.database, "doubt").await, "-0.09");
+    world.audit().await;
+
+    world.turn(331);
+    answered(&world, "100").await;
+    world.pass(1, 301).await;
+    assert_eq!(looks(&world).await.matches("not_placed").count(), 1, "whoever took it back says so again");
+    assert_eq!(legs(&world.database).await, "a ended, a in_doubt, a ended, a ended");
+    assert!(words(&world).await.contains("took back"));
+    assert!(world.status(order).await.contains(r#""status":"Processing""#));
     world.audit().await;
 }
 
@@ -224,7 +255,7 @@ async fn what_was_written_off_and_never_placed_costs_nothing() {
     assert_eq!(legs(&world.database).await, "a written_off");
     let delivery = &world.house.delivery;
     let mut tx = world.house.store.begin().await.unwrap();
-    let finding = panelgate::orders::resolve::Finding::NotPlaced;
+    let finding = Finding::NotPlaced;
     delivery.resolve(&mut tx, panelgate::domain::id::OrderId(order), &finding, None).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(

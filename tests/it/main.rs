@@ -49,6 +49,7 @@ mod imports;
 mod keys;
 mod known_ids;
 mod ladder;
+mod late;
 mod leaving;
 mod letters;
 mod limits;

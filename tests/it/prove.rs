@@ -153,6 +153,19 @@ async fn what_a_proof_hears_is_kept_and_what_it_bought_is_booked(
 }
 
 #[tokio::test]
+async fn who_proves_is_told_what_no_proof_tells() {
+    const UNPROVEN: &str = "a panel that restarts and forgets the names it was told";
+    let world = speaking(PanelDialect::Notpanel, Plan::default()).await;
+    let words: Vec<_> = PROVE.iter().filter(|word| **word != "--json").collect();
+    let words: Vec<_> = words.into_iter().map(|word| if *word == "s" { "a" } else { word }).collect();
+    let proven = typed(&world, &words).await;
+    assert!(proven.status.success() && said(&proven).contains(UNPROVEN), "{}", said(&proven));
+    let help = typed(&world, &["provider", "prove", "--help"]).await;
+    let help = said(&help).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains(UNPROVEN), "{help}");
+}
+
+#[tokio::test]
 async fn a_proof_to_the_contrary_is_believed_over_the_operator() {
     let (panel, world) = scripted("notpanel", "honours_request_id = true\n").await;
     let proven = typed(&world, &PROVE).await;

@@ -65,7 +65,7 @@ pub(super) fn between(old: &[ProviderSettings], new: &[ProviderSettings], open: 
         let (edit, mut open_legs) = (edit?, open.at_panel(id));
         // Another account would be asked about them, and may know other orders by their ids.
         if matches!(&edit, PanelEdit::Changed(keys) if keys.iter().any(KeyChange::is_of_account)) {
-            open_legs += open.looked_back_at.get(id).copied().unwrap_or_default();
+            open_legs = open.with_looks_back(id);
         }
         Some(PanelChange { id: id.clone(), edit, open_legs })
     };

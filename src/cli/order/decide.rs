@@ -34,8 +34,12 @@ pub enum Found {
         #[arg(long, value_name = "PROVIDER")]
         at: Option<String>,
     },
-    /// It was said too soon that it was not placed: it is in doubt again, while it was sent nowhere else
-    TakeBack,
+    /// It was found too soon that it was not placed: it is in doubt again, while no other panel has it or may have it
+    TakeBack {
+        /// The panel that may have it, PROVIDER:SERVICE where it was asked twice; needed where it was found so at several
+        #[arg(long, value_name = "PROVIDER")]
+        at: Option<String>,
+    },
 }
 
 /// How an order ended, as a person found.
@@ -85,7 +89,7 @@ pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow:
                 "--reason is missing; say where you looked: what was not placed is bought elsewhere or refunded",
             ));
         }
-        Found::TakeBack => (Finding::TakeBack, "take-back".to_owned(), None),
+        Found::TakeBack { at } => (Finding::TakeBack, "take-back".to_owned(), at),
         Found::NotPlaced { at } => (Finding::NotPlaced, "not-placed".to_owned(), at),
     };
     let delivery = in_force::delivery(session).await?;
@@ -110,8 +114,13 @@ pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow:
             )
         }
         Resolved::NothingToTakeBack => bail!(
-            "nothing of order {order} can be taken back: no person said that it was not placed, or it was sent to another \
-             panel since; `order show {order}` tells which"
+            "nothing of order {order} can be taken back: nobody found that it was not placed, or another panel has it or may \
+             have it since, or it was canceled; `order show {order}` tells which"
+        ),
+        Resolved::AtSeveral(found) => bail!(
+            "order {order} was found not placed at {}, and nothing changed: say which one may have it after all, with \
+             `--at PROVIDER`",
+            found.join(", ")
         ),
         Resolved::NotInDoubt => {
             bail!("order {order} is not in doubt, or does not exist; `order list --state in_doubt` shows all that are")

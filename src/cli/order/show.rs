@@ -90,7 +90,7 @@ impl<'a> Timeline<'a> {
         );
         json!({
             "n": leg.n, "provider": leg.provider, "service": leg.service, "state": leg.state.word(),
-            "panel_order": leg.panel_order, "panel_status": leg.panel_status, "panel_charge": leg.panel_charge,
+            "panel_order": leg.panel_order, "late_order": leg.late_order, "panel_status": leg.panel_status, "panel_charge": leg.panel_charge,
             "panel_said": leg.seen, "cost": leg.cost.to_string(), "reason": leg.reason,
             "choice": leg.choice, "next_check_at": leg.check_at.map(moment), "exchanges": exchanges.collect::<Value>(),
             "looks": looks.collect::<Value>(),
@@ -165,12 +165,11 @@ fn page(timeline: &Timeline<'_>, panelgate: &str) -> String {
         .legs
         .iter()
         .map(|leg| {
-            let panel_order = leg.panel_order.clone().unwrap_or_default();
             [
                 leg.n.to_string(),
                 leg.provider.clone(),
                 leg.state.word().to_owned(),
-                panel_order,
+                panel_orders(leg),
                 leg.cost.to_string(),
                 leg.reason.clone(),
             ]
@@ -207,6 +206,13 @@ fn page(timeline: &Timeline<'_>, panelgate: &str) -> String {
     .filter(|part| !part.is_empty())
     .collect::<Vec<_>>()
     .join("\n")
+}
+
+/// A leg's ids at its panel.
+fn panel_orders(leg: &LegRow) -> String {
+    let late = leg.late_order.as_ref().map(|id| format!("{id} (late)"));
+    let ids: Vec<String> = leg.panel_order.iter().cloned().chain(late).collect();
+    ids.join(", ")
 }
 
 /// The table of legs, and under each why it goes by its route.

@@ -56,9 +56,9 @@ pub(super) const ROWS: [Row; 43] = [
         word: "taken_late",
         weight: Weight::Error,
         patience: Duration::ZERO,
-        words: "panel {object} took orders after all that had been found not placed: find them with \
-             `panelgate order list --provider {object}`, `order show` tells the panel's id; \
-             cancel them there",
+        words: "panel {object} took orders after all that had been found not placed, or under another id than the one \
+             that is followed: find them with `panelgate order list --provider {object}`, `order show` tells the panel's id \
+             as late_order; cancel there what is twice, or take back that it was not placed",
     },
     Row {
         kind: Kind::OrdersParked,
@@ -175,7 +175,8 @@ pub(super) const ROWS: [Row; 43] = [
         weight: Weight::Warning,
         patience: Duration::ZERO,
         words: "the configuration file of node {object} waits for a person: see why with `panelgate \
-             config list`, then run `panelgate apply` there, or take the edit back",
+             config list`, then run `panelgate apply` there, or take the edit back; where only a key file holds another key, \
+             that node's log tells whose and what to do",
     },
     Row {
         kind: Kind::ConfigDiffers,

@@ -16,7 +16,8 @@ with judged as (
             or l.state = 'parked' and coalesce(l.parked_for <> all ($4::text[]), true)
             or (l.repeats > 0) <> (l.repeated_at is not null)
             or (l.late_order is null) <> (l.late_at is null)
-            or l.late_at is not null and l.state <> 'refused' as leg_is_as_its_state_says,
+            or l.late_at is not null and l.state not in ('refused', 'accepted', 'ended')
+                as leg_is_as_its_state_says,
         case
             when l.state = 'in_doubt' or l.state = 'sending' and l.doubted_at is not null
                 then l.exposed <> l.cost or l.booked <> 0

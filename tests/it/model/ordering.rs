@@ -183,7 +183,7 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
         Resolved::TakenId(_) => "resolved with a taken id",
         Resolved::SaidOnce { .. } => "not resolved, though it was said twice",
         Resolved::NothingToTakeBack => "nothing to take back",
-        Resolved::AtAnother { .. } => "not resolved, being at another panel",
+        Resolved::AtAnother { .. } | Resolved::AtSeveral(_) => "not resolved, being at another panel",
     });
     same("a resolution", expected, came)
 }

@@ -7,7 +7,7 @@ use panelgate::reload::Seen;
 use panelgate::simulator::Simulator;
 use panelgate::upstream::Panel;
 
-use super::{Node, surroundings, two_panels, without_a};
+use super::{Node, open_alerts, surroundings, two_panels, without_a};
 use crate::books::{holds, legs, read, reviews};
 use crate::world::{Plan, World, one_over, panel_settings};
 
@@ -138,6 +138,46 @@ async fn a_key_that_changed_in_its_file_is_read_at_a_signal_and_must_be_shown_fi
     world.buy("1", "100").await;
     node.work().await;
     assert_eq!(legs(&world.database).await, "a accepted");
+}
+
+#[tokio::test]
+async fn another_key_in_its_file_waits_for_a_persons_word_while_orders_are_open_there() {
+    let world = two_panels().await;
+    let node = node(&world).await;
+    let key = node.keep_key_in_file(&world).await;
+    world.house.reload.adopt().await.unwrap();
+    world.buy("1", "100").await;
+    node.work().await;
+    assert_eq!(legs(&world.database).await, "a accepted");
+
+    // Another account's: its ids are others, and it knows nothing of what is open.
+    std::fs::write(&key, "another-key\n").unwrap();
+    let Seen::Waits(dangers) = node.house.reload.look_at_once().await.unwrap() else { panic!("it is a danger") };
+    assert!(dangers[0].starts_with("provider \"a\": ") && dangers[0].contains("1 are open there"), "{dangers:?}");
+    let waits = ("config_waiting".to_owned(), "one".to_owned());
+    assert!(open_alerts(&node.house).await.contains(&waits));
+    // Nor does another edit bring it into force.
+    assert_eq!(node.edit(&world, &node_text(&node).replace("rate = \"2\"", "rate = \"2.1\"")).await, Seen::Published);
+    assert!(panel(&node, "a").unwrap().0.has_answered(), "it is asked under the key before");
+    assert!(open_alerts(&node.house).await.contains(&waits));
+    world.turn(60);
+    node.work().await;
+    assert_eq!(legs(&world.database).await, "a ended", "and tells of its order");
+
+    // A person who applies it has said so.
+    let other = key.with_file_name("b.key");
+    std::fs::write(&other, "another-key\n").unwrap();
+    let text = node_text(&node).replace("a.key", "b.key");
+    assert!(matches!(node.edit(&world, &text).await, Seen::Waits(_)), "the file's own road is the same");
+    node.apply(&text).await;
+    assert!(!panel(&node, "a").unwrap().0.has_answered());
+    assert!(!open_alerts(&node.house).await.contains(&waits));
+    world.audit().await;
+}
+
+/// What a node's file says.
+fn node_text(node: &Node) -> String {
+    std::fs::read_to_string(&node.path).unwrap()
 }
 
 #[tokio::test]
