@@ -133,9 +133,8 @@ impl Delivery {
     ) -> Result<Resolved, StoreError> {
         let Finding::Accepted(panel_order) = finding else { return Ok(Resolved::NotInDoubt) };
         let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Resolved::NotInDoubt) };
-        // One in a sender's hands is about to be asked for anew.
-        let waits = matches!(leg.state, LegState::Ready | LegState::Parked);
-        if !waits || !doubts::was_refused(tx, &leg).await? {
+        // What is not parked any more is about to be asked for anew.
+        if leg.state != LegState::Parked {
             return Ok(Resolved::NotInDoubt);
         }
         // Any panel that refused it may have it just as well.

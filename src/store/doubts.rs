@@ -88,18 +88,6 @@ async fn find_unknown(tx: &mut Tx, order: OrderId) -> Result<Option<LegId>, Stor
     Ok(leg.fetch_optional(&mut **tx).await?.map(LegId))
 }
 
-/// Whether a panel refused a leg when it was asked last.
-pub async fn was_refused(tx: &mut Tx, leg: &LockedLeg) -> Result<bool, StoreError> {
-    let was = sqlx::query_scalar!(
-        r#"
-        select exists (select from exchange where leg_id = $1 and attempt = $2 and verdict = 'refused') as "was!"
-        "#,
-        leg.id.0,
-        leg.attempt
-    );
-    Ok(was.fetch_one(&mut **tx).await?)
-}
-
 /// What a panel refused last of a leg is there all the same, as a person found.
 pub async fn disbelieve_refusal(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
     let disbelieved = sqlx::query!(

@@ -132,6 +132,15 @@ pub async fn withdraw(life: &mut Life, pick: usize) -> Lived {
     same("a withdrawal", expected, came)
 }
 
+/// What must come of a person's word that a panel has it.
+fn accepted_by_word(life: &mut Life, order: usize, finding: &Finding) -> Resolved {
+    let Finding::Accepted(id) = finding else { unreachable!("a word that it was accepted") };
+    match life.reference.resolved_accepted(order, &id.0) {
+        Ok(()) => Resolved::Done,
+        Err(owner) => Resolved::TakenId(OrderId(owner)),
+    }
+}
+
 /// A person may be wrong about an id, not about whether anything was placed.
 pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
     let doubtful: Vec<_> = (0..life.reference.orders.len()).map(|order| life.reference.is_doubtful(order)).collect();
@@ -165,12 +174,15 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
     } else {
         tx.rollback().await?;
     }
+    // What was refused, and waits there to be asked for again, may be there all the same.
+    let was_refused = life.reference.orders[order].last_state() == LegState::Parked;
     let expected = match &finding {
+        Finding::Accepted(_) if was_refused => {
+            life.saw("resolved though it was refused");
+            accepted_by_word(life, order, &finding)
+        }
         _ if !doubtful[order] => Resolved::NotInDoubt,
-        Finding::Accepted(id) => match life.reference.resolved_accepted(order, &id.0) {
-            Ok(()) => Resolved::Done,
-            Err(owner) => Resolved::TakenId(OrderId(owner)),
-        },
+        Finding::Accepted(_) => accepted_by_word(life, order, &finding),
         Finding::TakeBack => unreachable!("no history takes a word back"),
         Finding::NotPlaced => {
             life.reference.resolved_not_placed(order);
