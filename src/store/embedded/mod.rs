@@ -1,125 +1,78 @@
-//! The private PostgreSQL: joined where it already runs in the data folder, else started and kept alive by us.
-//!
-//! One supervisor thread per process owns everything (see `supervise`); this file is the door to it. What it promises:
-//! a unix socket only, an unprivileged server, durable commits, no server left behind whatever ends the gateway, and
-//! never two servers (or two keepers of one server) in one data folder.
+//! The private PostgreSQL as the gateway's database: one database in it, made when it is not there.
 
-mod binaries;
-mod error;
-mod folder;
-mod postmaster;
-mod server;
-mod supervise;
-mod user;
+mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-pub(super) use binaries::tool;
-pub use error::EmbeddedError;
-use folder::Folder;
-use supervise::StopSender;
+pub use postgres::{Condition, Error, Manners};
+use postgres::{PrivatePostgres, ROLE};
 
-/// The one role and the one database of the private server.
+/// The one database.
 const NAME: &str = "panelgate";
 
 /// SQLSTATEs of `create database` when another process created it between our look and our attempt.
 const ALREADY_CREATED: [&str; 2] = ["42P04", "23505"];
 
-/// The longest wait before a server that ended by itself is started again.
-const RESTART_WAIT_MAX: Duration = Duration::from_secs(10);
-
-/// How the private server is to be run.
-#[derive(Debug, Clone)]
-pub struct Manners {
-    /// Commits reach the disc before they are acknowledged; false only in tests, whose data nobody misses.
-    pub fsync: bool,
-    /// The folder of the server binaries, when the operator names one (`PANELGATE_POSTGRES_BIN`, read by the caller).
-    pub postgres_bin: Option<PathBuf>,
-    /// The longest wait between two attempts to bring a server back that ended by itself.
-    pub restart_wait_max: Duration,
+/// Why the private database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// Its server is not there.
+    #[error(transparent)]
+    Server(#[from] Error),
+    /// The server is up and refuses what we ask of it.
+    #[error("the private database refuses what it is asked; try again, and if it stays so, restart what runs on it")]
+    Database(#[from] sqlx::Error),
 }
 
-impl Manners {
-    /// How a gateway runs it: durable, and for ever brought back, since a person empties a full disc.
-    pub fn durable(postgres_bin: Option<PathBuf>) -> Self {
-        Self { fsync: true, postgres_bin, restart_wait_max: RESTART_WAIT_MAX }
-    }
-}
-
-/// How the private server is doing, for `/healthz`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
-    /// It accepts connections.
-    Running,
-    /// It ended by itself and is being brought back.
-    Restarting {
-        /// How often it was tried in vain since.
-        attempts: u32,
-    },
-    /// It was stopped.
-    Stopped,
-}
-
-/// A private PostgreSQL that answers: started by this process, or joined.
+/// A private PostgreSQL with our database in it: started by this process, or joined.
 #[derive(Debug)]
 pub struct Embedded {
-    socket: PathBuf,
-    condition: watch::Receiver<Condition>,
-    // Dropping it stops the server too, only nobody waits for it.
-    stop: StopSender,
-    ended: oneshot::Receiver<()>,
+    server: PrivatePostgres,
 }
 
 impl Embedded {
     /// Joins the server that runs in the data folder `data`, else starts it, from an empty folder if need be.
-    ///
-    /// A joined server whose keeper goes away is taken over: started again and kept by this process.
     pub async fn open(data: &Path, manners: Manners) -> Result<Embedded, EmbeddedError> {
-        let mut supervisor = supervise::begin(data, manners)?;
-        let socket = (&mut supervisor.opened).await.map_err(|_| EmbeddedError::Interrupted)??;
-        let embedded =
-            Embedded { socket, condition: supervisor.condition, stop: supervisor.stop, ended: supervisor.ended };
+        let embedded = Embedded { server: PrivatePostgres::open(data, manners).await? };
         embedded.create_database().await?;
         Ok(embedded)
     }
 
     /// Whether the data folder has a database that [`Embedded::open`] would not have to make first.
     pub fn is_made(data: &Path) -> bool {
-        folder::is_made(data)
+        PrivatePostgres::is_made(data)
     }
 
     /// How to connect: unix socket, the database `panelgate`, which exists.
     pub fn connect_options(&self) -> PgConnectOptions {
         // Everything that the environment could say (PGHOST, PGPORT, PGUSER, …) is said here instead.
         PgConnectOptions::new_without_pgpass()
-            .socket(&self.socket)
-            .port(folder::PORT)
-            .username(NAME)
+            .socket(self.server.sockets())
+            .port(self.server.port())
+            .username(ROLE)
             .database(NAME)
             .application_name(NAME)
     }
 
     /// Follows how the server is doing.
     pub fn condition(&self) -> watch::Receiver<Condition> {
-        self.condition.clone()
+        self.server.condition()
     }
 
     /// Stops a server that this process keeps, politely first; a joined one is left alone.
     ///
     /// Returns once the server's process is gone, after 30 s at the latest. Pools are to be closed before.
     pub async fn stop(self) {
-        self.stop_within(server::END_MAX).await;
+        self.server.stop().await;
     }
 
     /// The same for a server that gets so long to end by itself; then it is killed, and recovers at its next start.
     pub async fn stop_within(self, patience: Duration) {
-        self.stop.stop(patience);
-        // An error means that the supervisor is gone already, and its server with it.
-        let _ = self.ended.await;
+        self.server.stop_within(patience).await;
     }
 
     async fn create_database(&self) -> Result<(), EmbeddedError> {
@@ -137,6 +90,11 @@ impl Embedded {
         maintenance.close().await?;
         Ok(())
     }
+}
+
+/// The program of PostgreSQL that is at least of that major version and nearest to it; the newest, where any will do.
+pub(super) fn tool(named: Option<&Path>, name: &'static str, at_least: Option<u32>) -> Result<PathBuf, EmbeddedError> {
+    Ok(postgres::tool(named, name, at_least)?)
 }
 
 /// Where the data lives unless the operator says otherwise: under `/var/lib` as root, else in the user's own place.

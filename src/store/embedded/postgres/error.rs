@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 /// Why the private PostgreSQL could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum EmbeddedError {
+pub enum Error {
     /// No server binaries were found.
     #[error(
         "no PostgreSQL server binaries found (looked in {looked}): install them with `{install}`, \
@@ -109,15 +109,12 @@ pub enum EmbeddedError {
         /// What the system said.
         source: io::Error,
     },
-    /// The server is up and refuses what we ask of it.
-    #[error("the private database refuses what it is asked; try again, and if it stays so, restart what runs on it")]
-    Database(#[from] sqlx::Error),
 }
 
-impl EmbeddedError {
+impl Error {
     /// For `map_err` on what the system says about `path`.
-    pub(super) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> EmbeddedError {
+    pub(super) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
-        move |source| EmbeddedError::File { doing, path, source }
+        move |source| Error::File { doing, path, source }
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{EmbeddedError, Manners, NAME, binaries::Binaries, server, user::ServerUser};
+use super::{Error, Manners, ROLE, binaries::Binaries, server, user::ServerUser};
 
 /// Only names the socket: the server listens on no address.
 pub(super) const PORT: u16 = 5432;
@@ -44,20 +44,20 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Opens the folder, making it when it is not there.
-    pub(super) fn open(data: &Path) -> Result<Folder, EmbeddedError> {
+    pub(super) fn open(data: &Path) -> Result<Folder, Error> {
         if !data.exists() {
             // The unprivileged server has to pass through root's folder; nobody has to list it.
             let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
             let parent = data.parent().filter(|parent| !parent.as_os_str().is_empty());
-            parent.map_or(Ok(()), fs::create_dir_all).map_err(EmbeddedError::file("create the parents of", data))?;
+            parent.map_or(Ok(()), fs::create_dir_all).map_err(Error::file("create the parents of", data))?;
             match DirBuilder::new().mode(mode).create(data) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(EmbeddedError::file("create", data)(error));
+                    return Err(Error::file("create", data)(error));
                 }
                 Ok(()) | Err(_) => {}
             }
         }
-        let data = fs::canonicalize(data).map_err(EmbeddedError::file("open", data))?;
+        let data = fs::canonicalize(data).map_err(Error::file("open", data))?;
         Ok(Folder { data })
     }
 
@@ -74,14 +74,14 @@ impl Folder {
     }
 
     /// The lock of the server's keeper, when nobody holds it; the system frees it however its holder ends.
-    pub(super) fn try_lock(&self) -> Result<Option<File>, EmbeddedError> {
+    pub(super) fn try_lock(&self) -> Result<Option<File>, Error> {
         let path = self.lock_path();
         let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = open.map_err(EmbeddedError::file("open", &path))?;
+        let file = open.map_err(Error::file("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(EmbeddedError::file("lock", path)(error)),
+            Err(TryLockError::Error(error)) => Err(Error::file("lock", path)(error)),
         }
     }
 
@@ -91,7 +91,7 @@ impl Folder {
         binaries: &Binaries,
         user: &ServerUser,
         manners: &Manners,
-    ) -> Result<(), EmbeddedError> {
+    ) -> Result<(), Error> {
         if self.cluster().join("PG_VERSION").exists() {
             return Ok(());
         }
@@ -100,23 +100,23 @@ impl Folder {
         remove(&half_made)?;
         private_folder(&half_made, user)?;
         let mut initdb = Command::new(binaries.program("initdb"));
-        initdb.arg("--pgdata").arg(&half_made).args(["--username", NAME, "--auth", "trust", "--encoding", "UTF8"]);
+        initdb.arg("--pgdata").arg(&half_made).args(["--username", ROLE, "--auth", "trust", "--encoding", "UTF8"]);
         initdb.args(["--locale", "C", "--data-checksums"]);
         if !manners.fsync {
             initdb.arg("--no-sync");
         }
         server::leave_our_world(&mut initdb, user);
-        let answer = initdb.output().map_err(EmbeddedError::file("run", binaries.program("initdb")))?;
+        let answer = initdb.output().map_err(Error::file("run", binaries.program("initdb")))?;
         if !answer.status.success() {
             remove(&half_made)?;
-            return Err(EmbeddedError::Init { said: String::from_utf8_lossy(&answer.stderr).trim().to_owned() });
+            return Err(Error::Init { said: String::from_utf8_lossy(&answer.stderr).trim().to_owned() });
         }
-        fs::rename(&half_made, self.cluster()).map_err(EmbeddedError::file("put the cluster at", self.cluster()))?;
-        File::open(&self.data).and_then(|data| data.sync_all()).map_err(EmbeddedError::file("sync", &self.data))
+        fs::rename(&half_made, self.cluster()).map_err(Error::file("put the cluster at", self.cluster()))?;
+        File::open(&self.data).and_then(|data| data.sync_all()).map_err(Error::file("sync", &self.data))
     }
 
     /// The folder for the socket, empty: what a killed server left there would keep the next one from starting.
-    pub(super) fn fresh_sockets(&self, user: &ServerUser) -> Result<PathBuf, EmbeddedError> {
+    pub(super) fn fresh_sockets(&self, user: &ServerUser) -> Result<PathBuf, Error> {
         let inside = self.data.join("run");
         if socket_in(&inside).as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
             remove(&inside)?;
@@ -125,11 +125,11 @@ impl Folder {
         }
         // Everybody may write to /tmp: what lies there under our name has to be a folder of the server's user.
         let digest = Sha256::digest(self.data.as_os_str().as_encoded_bytes());
-        let name = digest.iter().take(8).fold(format!("{NAME}-"), |name, byte| format!("{name}{byte:02x}"));
+        let name = digest.iter().take(8).fold(format!("{ROLE}-"), |name, byte| format!("{name}{byte:02x}"));
         let outside = Path::new("/tmp").join(name);
         match fs::symlink_metadata(&outside) {
             Ok(meta) if !meta.is_dir() || !user.owns(&meta) => {
-                return Err(EmbeddedError::ForeignFolder { path: outside });
+                return Err(Error::ForeignFolder { path: outside });
             }
             Ok(_) => remove(&outside)?,
             Err(_) => {}
@@ -139,12 +139,12 @@ impl Folder {
     }
 
     /// The server's log, to be appended to.
-    pub(super) fn log(&self) -> Result<File, EmbeddedError> {
+    pub(super) fn log(&self) -> Result<File, Error> {
         let path = self.log_path();
         let open = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-        let log = open.map_err(EmbeddedError::file("open", &path))?;
+        let log = open.map_err(Error::file("open", &path))?;
         if log.metadata().is_ok_and(|meta| meta.len() > LOG_BYTES_MAX) {
-            log.set_len(0).map_err(EmbeddedError::file("begin anew", &path))?;
+            log.set_len(0).map_err(Error::file("begin anew", &path))?;
         }
         Ok(log)
     }
@@ -173,16 +173,16 @@ pub(super) fn socket_in(sockets: &Path) -> PathBuf {
 }
 
 /// Trust authentication is safe because nobody else can pass this folder.
-fn private_folder(path: &Path, user: &ServerUser) -> Result<(), EmbeddedError> {
-    DirBuilder::new().mode(0o700).create(path).map_err(EmbeddedError::file("create", path))?;
+fn private_folder(path: &Path, user: &ServerUser) -> Result<(), Error> {
+    DirBuilder::new().mode(0o700).create(path).map_err(Error::file("create", path))?;
     // The umask may have taken bits away.
-    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(EmbeddedError::file("close to others", path))?;
+    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(Error::file("close to others", path))?;
     user.give(path)
 }
 
-fn remove(folder: &Path) -> Result<(), EmbeddedError> {
+fn remove(folder: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(EmbeddedError::file("remove", folder)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", folder)(error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }

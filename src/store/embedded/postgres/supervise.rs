@@ -24,9 +24,11 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Condition, EmbeddedError, Folder, Manners, binaries, postmaster::Postmaster, server, server::Server,
-    user::ServerUser,
+    Condition, Error, Folder, Manners, binaries, postmaster::Postmaster, server, server::Server, user::ServerUser,
 };
+
+/// Whose lines these are in the gateway's log: what is filtered by its name is heard with it.
+const LOG: &str = "panelgate::store::embedded::supervise";
 
 /// How long another process may hold the folder without its server becoming ready: the first `initdb` on a slow disc,
 /// or the polite end of a server that is being stopped.
@@ -47,7 +49,7 @@ const RESTART_DOUBLINGS_MAX: u32 = 16;
 /// What the door holds of a supervisor.
 pub(super) struct Supervisor {
     /// The folder of the socket, once the server answers there.
-    pub(super) opened: oneshot::Receiver<Result<PathBuf, EmbeddedError>>,
+    pub(super) opened: oneshot::Receiver<Result<PathBuf, Error>>,
     pub(super) condition: watch::Receiver<Condition>,
     pub(super) stop: StopSender,
     /// Resolves when the thread has ended, and the server with it.
@@ -90,7 +92,7 @@ impl Stop {
 }
 
 /// Starts the thread.
-pub(super) fn begin(data: &Path, manners: Manners) -> Result<Supervisor, EmbeddedError> {
+pub(super) fn begin(data: &Path, manners: Manners) -> Result<Supervisor, Error> {
     let keeper = Keeper { folder: Folder::open(data)?, manners };
     let (stop, stop_ear) = sync_channel(1);
     let (tell_opened, opened) = oneshot::channel();
@@ -104,7 +106,7 @@ pub(super) fn begin(data: &Path, manners: Manners) -> Result<Supervisor, Embedde
         let _ = tell_ended.send(());
     };
     let thread = thread::Builder::new().name("postgres".to_owned());
-    thread.spawn(work).map_err(EmbeddedError::file("start the supervisor of", data))?;
+    thread.spawn(work).map_err(Error::file("start the supervisor of", data))?;
     Ok(Supervisor { opened, condition, stop: StopSender(stop), ended })
 }
 
@@ -118,7 +120,7 @@ enum Life {
 fn keep(
     keeper: &Keeper,
     stop: &Stop,
-    opened: oneshot::Sender<Result<PathBuf, EmbeddedError>>,
+    opened: oneshot::Sender<Result<PathBuf, Error>>,
     condition: &watch::Sender<Condition>,
 ) {
     let mut life = match keeper.open(stop) {
@@ -162,7 +164,7 @@ fn keep(
 fn survive(step: impl FnOnce() -> Life) -> Option<Life> {
     let ended = catch_unwind(AssertUnwindSafe(step));
     if ended.is_err() {
-        tracing::error!("the supervisor of the database server panicked and begins anew");
+        tracing::error!(target: LOG, "the supervisor of the database server panicked and begins anew");
     }
     ended.ok()
 }
@@ -182,7 +184,7 @@ fn watch_kept(stop: &Stop, lock: File, mut server: Server, condition: &watch::Se
     if !server.has_ended() {
         return Life::Kept { lock, server };
     }
-    tracing::error!("the database server ended by itself; bringing it back");
+    tracing::error!(target: LOG, "the database server ended by itself; bringing it back");
     condition.send_replace(Condition::Restarting { attempts: 0 });
     Life::Fallen { lock, attempts: 0 }
 }
@@ -194,7 +196,7 @@ struct Keeper {
 
 impl Keeper {
     /// Whoever gets the lock keeps the server; the others join it as soon as it is ready.
-    fn open(&self, stop: &Stop) -> Result<(Life, PathBuf), EmbeddedError> {
+    fn open(&self, stop: &Stop) -> Result<(Life, PathBuf), Error> {
         let began = Instant::now();
         while began.elapsed() < HELD_MAX {
             if let Some(lock) = self.folder.try_lock()? {
@@ -206,14 +208,14 @@ impl Keeper {
                 return Ok((Life::Joined { looks_in_vain: 0 }, sockets));
             }
             if stop.within(HELD_LOOK_EVERY) {
-                return Err(EmbeddedError::Interrupted);
+                return Err(Error::Interrupted);
             }
         }
-        Err(EmbeddedError::Held { lock: self.folder.lock_path(), waited_s: HELD_MAX.as_secs() })
+        Err(Error::Held { lock: self.folder.lock_path(), waited_s: HELD_MAX.as_secs() })
     }
 
     /// Starts the server in the folder whose lock we hold, whatever state it was left in.
-    fn start(&self, stop: &Stop) -> Result<Server, EmbeddedError> {
+    fn start(&self, stop: &Stop) -> Result<Server, Error> {
         let cluster = self.folder.cluster();
         let binaries = binaries::choose(self.manners.postgres_bin.as_deref(), &cluster)?;
         let user = ServerUser::choose([&cluster, self.folder.data()])?;
@@ -229,7 +231,7 @@ impl Keeper {
             return Life::Over;
         }
         if let Ok(Some(lock)) = self.folder.try_lock() {
-            tracing::warn!("the process that kept the database server is gone; keeping it from now on");
+            tracing::warn!(target: LOG, "the process that kept the database server is gone; keeping it from now on");
             condition.send_replace(Condition::Restarting { attempts: 0 });
             return Life::Fallen { lock, attempts: 0 };
         }
@@ -244,14 +246,14 @@ impl Keeper {
     fn bring_back(&self, stop: &Stop, lock: File, attempts: u32, condition: &watch::Sender<Condition>) -> Life {
         match self.start(stop) {
             Ok(server) => {
-                tracing::info!(attempts, "the database server is back");
+                tracing::info!(target: LOG, attempts, "the database server is back");
                 condition.send_replace(Condition::Running);
                 return Life::Kept { lock, server };
             }
-            Err(EmbeddedError::Interrupted) => return Life::Over,
+            Err(Error::Interrupted) => return Life::Over,
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::error!(attempts, error, "the database server cannot be brought back yet");
+                tracing::error!(target: LOG, attempts, error, "the database server cannot be brought back yet");
             }
         }
         let attempts = attempts.saturating_add(1);

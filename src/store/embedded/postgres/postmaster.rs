@@ -8,7 +8,7 @@ use std::{
 
 use nix::unistd::Pid;
 
-use super::{EmbeddedError, folder};
+use super::{Error, folder};
 
 /// The server that wrote `postmaster.pid`; a killed one leaves the file behind.
 #[derive(Debug)]
@@ -20,12 +20,12 @@ pub(super) struct Postmaster {
 
 impl Postmaster {
     /// Reads the file in `cluster`; none when there is no file, or not yet a pid in it.
-    pub(super) fn read(cluster: &Path) -> Result<Option<Postmaster>, EmbeddedError> {
+    pub(super) fn read(cluster: &Path) -> Result<Option<Postmaster>, Error> {
         let path = path(cluster);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(EmbeddedError::file("read", path)(error)),
+            Err(error) => return Err(Error::file("read", path)(error)),
         };
         // Lines 1, 5 and 8: pid, first socket folder, status; they are written one after the other.
         let lines: Vec<&str> = text.lines().collect();
@@ -52,18 +52,16 @@ impl Postmaster {
     }
 
     /// The server of this cluster that accepts connections: the folder of its socket.
-    pub(super) fn serving(cluster: &Path) -> Result<Option<PathBuf>, EmbeddedError> {
+    pub(super) fn serving(cluster: &Path) -> Result<Option<PathBuf>, Error> {
         let postmaster = Postmaster::read(cluster)?.filter(|postmaster| postmaster.is_alive(cluster));
         Ok(postmaster.and_then(|postmaster| postmaster.ready().map(Path::to_owned)))
     }
 }
 
 /// Removes the file that a dead server left: while it names a living pid, PostgreSQL refuses to start.
-pub(super) fn forget(cluster: &Path) -> Result<(), EmbeddedError> {
+pub(super) fn forget(cluster: &Path) -> Result<(), Error> {
     match fs::remove_file(path(cluster)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(EmbeddedError::file("remove", path(cluster))(error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", path(cluster))(error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }

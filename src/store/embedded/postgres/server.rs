@@ -14,13 +14,16 @@ use nix::{
 };
 
 use super::{
-    EmbeddedError, Manners,
+    Error, Manners,
     binaries::Binaries,
     folder::{Folder, PORT},
     postmaster::{self, Postmaster},
     supervise::Stop,
     user::ServerUser,
 };
+
+/// Whose lines these are in the gateway's log: what is filtered by its name is heard with it.
+const LOG: &str = "panelgate::store::embedded::server";
 
 /// How long a start may take: after a crash the log since the last checkpoint is replayed first, and ending the server
 /// while it does so would only make it begin again.
@@ -76,11 +79,11 @@ impl Server {
         user: &ServerUser,
         manners: &Manners,
         stop: &Stop,
-    ) -> Result<Server, EmbeddedError> {
+    ) -> Result<Server, Error> {
         let cluster = folder.cluster();
         let sockets = folder.fresh_sockets(user)?;
         let log = folder.log()?;
-        let err = log.try_clone().map_err(EmbeddedError::file("share", folder.data()))?;
+        let err = log.try_clone().map_err(Error::file("share", folder.data()))?;
         let mut command = Command::new(binaries.program("postgres"));
         command.arg("-D").arg(&cluster).arg("-c").arg(format!("port={PORT}"));
         command.arg("-c").arg(format!("unix_socket_directories={}", quoted(&sockets)));
@@ -89,18 +92,16 @@ impl Server {
         command.arg("-c").arg(format!("fsync={durable}")).arg("-c").arg(format!("full_page_writes={durable}"));
         command.stdout(log).stderr(err);
         leave_our_world(&mut command, user);
-        let child = command.spawn().map_err(EmbeddedError::file("run", binaries.program("postgres")))?;
+        let child = command.spawn().map_err(Error::file("run", binaries.program("postgres")))?;
         let mut server = Server { child, sockets };
         match server.wait_until_ready(&cluster, stop) {
             Ok(()) => Ok(server),
             Err(error) => {
                 server.end(stop.patience());
                 Err(match error {
-                    NotReady::Ended => EmbeddedError::Start { said: folder.last_words() },
-                    NotReady::TooLong => {
-                        EmbeddedError::Start { said: format!("not ready within {} s", START_MAX.as_secs()) }
-                    }
-                    NotReady::Stopped => EmbeddedError::Interrupted,
+                    NotReady::Ended => Error::Start { said: folder.last_words() },
+                    NotReady::TooLong => Error::Start { said: format!("not ready within {} s", START_MAX.as_secs()) },
+                    NotReady::Stopped => Error::Interrupted,
                     NotReady::Unreadable(error) => error,
                 })
             }
@@ -146,16 +147,16 @@ enum NotReady {
     Ended,
     TooLong,
     Stopped,
-    Unreadable(EmbeddedError),
+    Unreadable(Error),
 }
 
 /// Ends a server that nobody keeps any more (its keeper was killed, or never was), and clears away what it left.
 ///
 /// The caller holds the folder's lock, so no living gateway is behind that server.
-pub(super) fn end_orphan(cluster: &Path) -> Result<(), EmbeddedError> {
+pub(super) fn end_orphan(cluster: &Path) -> Result<(), Error> {
     let Some(orphan) = Postmaster::read(cluster)? else { return Ok(()) };
     if orphan.is_alive(cluster) {
-        tracing::warn!(pid = orphan.pid.as_raw(), "ending a database server that nobody keeps");
+        tracing::warn!(target: LOG, pid = orphan.pid.as_raw(), "ending a database server that nobody keeps");
         climb(orphan.pid, END_MAX, || !orphan.is_alive(cluster));
     }
     postmaster::forget(cluster)
@@ -199,7 +200,7 @@ fn climb(pid: Pid, patience: Duration, mut has_ended: impl FnMut() -> bool) {
             }
             thread::sleep(LOOK_EVERY);
         }
-        tracing::warn!(pid = pid.as_raw(), %signal, "the database server does not obey");
+        tracing::warn!(target: LOG, pid = pid.as_raw(), %signal, "the database server does not obey");
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::EmbeddedError;
+use super::Error;
 
 /// Where systems put server binaries outside of PATH; a `*` stands for the rest of one folder's name.
 const USUAL_PLACES: [&str; 6] = [
@@ -45,18 +45,18 @@ impl Binaries {
 }
 
 /// Chooses the binaries: the data folder's major version if it has one, else the newest.
-pub(super) fn choose(named: Option<&Path>, cluster: &Path) -> Result<Binaries, EmbeddedError> {
+pub(super) fn choose(named: Option<&Path>, cluster: &Path) -> Result<Binaries, Error> {
     let places = named.map_or_else(places, |named| vec![named.to_owned()]);
     let mut found: Vec<Binaries> = places.iter().filter_map(|folder| look(folder)).collect();
     found.sort_by_key(|binaries| binaries.major);
     let Some(newest) = found.last() else {
         let looked = named.map_or("PATH and the usual places".to_owned(), |named| named.display().to_string());
-        return Err(EmbeddedError::NoBinaries { install: install_command(), looked });
+        return Err(Error::NoBinaries { install: install_command(), looked });
     };
     let Some(written_by) = written_by(cluster)? else { return Ok(newest.clone()) };
     match found.iter().find(|binaries| binaries.major.to_string() == written_by) {
         Some(same) => Ok(same.clone()),
-        None => Err(EmbeddedError::OtherMajor {
+        None => Err(Error::OtherMajor {
             folder: cluster.to_owned(),
             written_by,
             found: found.iter().map(|binaries| binaries.major.to_string()).collect::<Vec<_>>().join(", "),
@@ -65,11 +65,7 @@ pub(super) fn choose(named: Option<&Path>, cluster: &Path) -> Result<Binaries, E
 }
 
 /// The program that is at least of that major version and nearest to it; the newest, where any will do.
-pub(in crate::store) fn tool(
-    named: Option<&Path>,
-    name: &'static str,
-    at_least: Option<u32>,
-) -> Result<PathBuf, EmbeddedError> {
+pub fn tool(named: Option<&Path>, name: &'static str, at_least: Option<u32>) -> Result<PathBuf, Error> {
     let places = named.map_or_else(places, |named| vec![named.to_owned()]);
     let programs = places.iter().map(|folder| folder.join(name));
     let mut found: Vec<(u32, PathBuf)> = programs.filter_map(|path| Some((version_of(&path)?, path))).collect();
@@ -78,7 +74,7 @@ pub(in crate::store) fn tool(
     let newest = found.last().map(|(major, _)| *major);
     let wanted = at_least.or(newest).unwrap_or_default();
     let fit = found.into_iter().find(|(major, _)| *major >= wanted);
-    fit.map(|(_, path)| path).ok_or_else(|| EmbeddedError::NoTool {
+    fit.map(|(_, path)| path).ok_or_else(|| Error::NoTool {
         name,
         at_least: at_least.map_or_else(String::new, |major| format!(" of PostgreSQL {major} or newer")),
         newest: newest.map_or_else(|| "none".to_owned(), |major| format!("one of {major}")),
@@ -86,12 +82,12 @@ pub(in crate::store) fn tool(
     })
 }
 
-fn written_by(cluster: &Path) -> Result<Option<String>, EmbeddedError> {
+fn written_by(cluster: &Path) -> Result<Option<String>, Error> {
     let path = cluster.join("PG_VERSION");
     match fs::read_to_string(&path) {
         Ok(version) => Ok(Some(version.trim().to_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(EmbeddedError::file("read", path)(error)),
+        Err(error) => Err(Error::file("read", path)(error)),
     }
 }
 

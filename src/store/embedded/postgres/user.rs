@@ -9,7 +9,7 @@ use std::{
 
 use nix::unistd::{Gid, Uid, User, chown};
 
-use super::EmbeddedError;
+use super::Error;
 
 /// The unprivileged user of the server; none when that is ourselves.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ struct Unprivileged {
 
 impl ServerUser {
     /// As root: the owner of the first of `folders` that exists and is not root's, else `postgres`, else `nobody`.
-    pub(super) fn choose(folders: [&Path; 2]) -> Result<ServerUser, EmbeddedError> {
+    pub(super) fn choose(folders: [&Path; 2]) -> Result<ServerUser, Error> {
         if !Uid::effective().is_root() {
             return Ok(ServerUser(None));
         }
@@ -37,19 +37,19 @@ impl ServerUser {
             return Ok(ServerUser(Some(Unprivileged { uid, gid, name })));
         }
         let user = ["postgres", "nobody"].iter().find_map(|name| User::from_name(name).ok().flatten());
-        let user = user.ok_or(EmbeddedError::NoUser)?;
+        let user = user.ok_or(Error::NoUser)?;
         Ok(ServerUser(Some(Unprivileged { uid: user.uid, gid: user.gid, name: user.name })))
     }
 
     /// Checks that the user may pass every folder down to `wanted` itself, and says which one blocks.
     ///
     /// The server would only say "permission denied" about the end of the path.
-    pub(super) fn check_way(&self, wanted: &Path) -> Result<(), EmbeddedError> {
+    pub(super) fn check_way(&self, wanted: &Path) -> Result<(), Error> {
         let Some(user) = &self.0 else { return Ok(()) };
         let blocking = wanted.ancestors().filter(|folder| folder.exists() && !user.may_pass(folder)).last();
         match blocking {
             None => Ok(()),
-            Some(blocking) => Err(EmbeddedError::Blocked {
+            Some(blocking) => Err(Error::Blocked {
                 user: user.name.clone(),
                 blocking: blocking.to_owned(),
                 wanted: wanted.to_owned(),
@@ -58,10 +58,10 @@ impl ServerUser {
     }
 
     /// Gives a file or folder that we made to the server's user.
-    pub(super) fn give(&self, path: &Path) -> Result<(), EmbeddedError> {
+    pub(super) fn give(&self, path: &Path) -> Result<(), Error> {
         let Some(user) = &self.0 else { return Ok(()) };
         chown(path, Some(user.uid), Some(user.gid))
-            .map_err(|errno| EmbeddedError::file("give to the server's user", path)(io::Error::from(errno)))
+            .map_err(|errno| Error::file("give to the server's user", path)(io::Error::from(errno)))
     }
 
     /// Whether the folder belongs to the server's user.
