@@ -49,7 +49,7 @@ const PURE_FLOOR_MAX: u8 = 1;
 const HOMES: [(&str, &[&str], &str); 5] = [
     ("sqlx", &["src/store/"], "ask a function of store/"),
     ("reqwest", &["src/upstream/", "src/webhooks/deliver"], "ask a panel through upstream/"),
-    ("rust_decimal", &["src/domain/money", "src/store/"], "use the types of domain/money"),
+    ("rust_decimal", &["src/domain/money", "src/store/", "src/simulator/"], "use the types of domain/money"),
     ("toml", &["src/config"], "read settings from config"),
     ("toml_edit", &["src/config"], "write settings from config"),
 ];

@@ -27,7 +27,6 @@ use crate::customers::keys::{NewKey, digest};
 use crate::domain::clock::{Clock, SharedClock, SystemClock};
 use crate::domain::customer::Dialect;
 use crate::domain::money::Money;
-use crate::domain::provider::PanelDialect;
 use crate::ledger;
 use crate::reload;
 use crate::simulator::{self, Simulator};
@@ -129,7 +128,7 @@ async fn show(
 struct Pretended {
     /// As `providers.toml` calls it.
     id: &'static str,
-    dialect: PanelDialect,
+    dialect: simulator::Dialect,
     /// Our ids of its services are its own and this.
     services_from: u32,
     simulator: Simulator,
@@ -139,12 +138,12 @@ struct Pretended {
 async fn simulators(key: &str) -> anyhow::Result<Vec<Pretended>> {
     let mut panels = Vec::new();
     for (id, dialect, services_from) in [
-        ("sim", PanelDialect::Classic, 0),
-        ("sim-notpanel", PanelDialect::Notpanel, 100),
-        ("sim-paynow", PanelDialect::Paynow, 200),
+        ("sim", simulator::Dialect::Classic, 0),
+        ("sim-notpanel", simulator::Dialect::Notpanel, 100),
+        ("sim-paynow", simulator::Dialect::Paynow, 200),
     ] {
         let settings = panel_settings(key, dialect, services_from)?;
-        let simulator = Simulator::start(settings, Arc::new(SystemClock)).await?;
+        let simulator = Simulator::start(settings, Arc::new(simulator::SystemClock)).await?;
         panels.push(Pretended { id, dialect, services_from, simulator });
     }
     Ok(panels)
@@ -152,7 +151,7 @@ async fn simulators(key: &str) -> anyhow::Result<Vec<Pretended>> {
 
 /// A fresh panel each time; its ids start from the time, so that they never repeat what an earlier one gave. All bill in
 /// the gateway's currency, even where the real ones do not, so that prices can be compared.
-fn panel_settings(key: &str, dialect: PanelDialect, apart: u32) -> anyhow::Result<simulator::Settings> {
+fn panel_settings(key: &str, dialect: simulator::Dialect, apart: u32) -> anyhow::Result<simulator::Settings> {
     Ok(simulator::Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         key: key.to_owned(),
@@ -161,7 +160,7 @@ fn panel_settings(key: &str, dialect: PanelDialect, apart: u32) -> anyhow::Resul
         seed: u64::try_from(SystemClock.now().timestamp_micros())? + u64::from(apart),
         faults: simulator::Faults::default(),
         habits: simulator::Habits::default(),
-        balance: Money::parse(PANEL_BALANCE)?,
+        balance: Money::parse(PANEL_BALANCE)?.decimal(),
         services_extra: 0,
         delivery_s: DELIVERY_S,
     })
@@ -262,8 +261,8 @@ fn provider_block(panel: &Pretended) -> String {
         theirs => format!("   # the real one bills in {theirs}, which takes an [exchange] table"),
     };
     let honours = match panel.dialect {
-        PanelDialect::Notpanel => "honours_request_id = true\n",
-        PanelDialect::Classic | PanelDialect::Paynow => "",
+        simulator::Dialect::Notpanel => "honours_request_id = true\n",
+        simulator::Dialect::Classic | simulator::Dialect::Paynow => "",
     };
     format!(
         r#"

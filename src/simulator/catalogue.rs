@@ -1,7 +1,8 @@
 //! What the panel sells: ten services named after their fate, then as many mixed rows as were asked for.
 
-use super::{chance, faults::Fault};
-use crate::domain::{money::Rate, service::ServiceType, wish::Parameter};
+use rust_decimal::Decimal;
+
+use super::{chance, details::Parameter, faults::Fault, kind::Kind, money};
 
 /// The most mixed rows; ten times the largest catalogue that was seen in the wild.
 const SERVICES_EXTRA_MAX: u32 = 100_000;
@@ -46,7 +47,7 @@ pub(super) struct Service {
     /// The rate as it is shown, up to 11 decimals.
     pub(super) rate_text: String,
     /// The rate that is charged.
-    pub(super) rate: Rate,
+    pub(super) rate: Decimal,
     pub(super) min: u64,
     pub(super) max: u64,
     pub(super) refill: bool,
@@ -66,36 +67,37 @@ pub(super) fn services(seed: u64, extra: u32) -> Vec<Service> {
 }
 
 fn named() -> Vec<Service> {
-    use ServiceType::{CustomComments, CustomCommentsPackage, Default, Package, Poll};
     // name, type, category, rate, bounds, fate
     let rows = [
-        ("Followers, completes", Default, "Followers", "0.90", (10, 100_000), Fate::Complete),
-        ("Followers in a package, completes", Package, "Packages", "1.50", (1, 1), Fate::Complete),
-        ("Comments of your own, completes", CustomComments, "Comments", "8.00", (1, 1_500), Fate::Complete),
-        ("Comments in a package, completes", CustomCommentsPackage, "Packages", "2.75", (1, 1), Fate::Complete),
-        ("Poll votes, completes", Poll, "Votes", "3.60", (10, 50_000), Fate::Complete),
-        ("Followers, ends partial", Default, "Followers", "0.72", (10, 100_000), Fate::Partial),
-        ("Followers, canceled by the panel", Default, "Followers", "0.65", (10, 100_000), Fate::Cancel),
-        ("Likes, answer dropped", Default, "Likes", "0.30", (10, 100_000), Fate::Answer(Fault::Drop)),
-        ("Likes, answered 502", Default, "Likes", "0.35", (10, 100_000), Fate::Answer(Fault::BadGateway)),
-        ("Views, slow", Default, "Views", "0.012", (100, 1_000_000), Fate::Slow),
+        ("Followers, completes", "Default", "Followers", "0.90", (10, 100_000), Fate::Complete),
+        ("Followers in a package, completes", "Package", "Packages", "1.50", (1, 1), Fate::Complete),
+        ("Comments of your own, completes", "Custom Comments", "Comments", "8.00", (1, 1_500), Fate::Complete),
+        ("Comments in a package, completes", "Custom Comments Package", "Packages", "2.75", (1, 1), Fate::Complete),
+        ("Poll votes, completes", "Poll", "Votes", "3.60", (10, 50_000), Fate::Complete),
+        ("Followers, ends partial", "Default", "Followers", "0.72", (10, 100_000), Fate::Partial),
+        ("Followers, canceled by the panel", "Default", "Followers", "0.65", (10, 100_000), Fate::Cancel),
+        ("Likes, answer dropped", "Default", "Likes", "0.30", (10, 100_000), Fate::Answer(Fault::Drop)),
+        ("Likes, answered 502", "Default", "Likes", "0.35", (10, 100_000), Fate::Answer(Fault::BadGateway)),
+        ("Views, slow", "Default", "Views", "0.012", (100, 1_000_000), Fate::Slow),
     ];
-    let service =
-        |(id, (name, kind, category, rate, (min, max), fate)): (u64, (&str, ServiceType, &str, &str, _, _))| Service {
+    let service = |(id, (name, spelt, category, rate, (min, max), fate)): (u64, (&str, &str, &str, &str, _, _))| {
+        let kind = Kind::read(spelt).expect("the types above are known");
+        Service {
             id,
             name: name.to_owned(),
-            kind: kind.name().to_owned(),
+            kind: spelt.to_owned(),
             category: category.to_owned(),
             rate_text: rate.to_owned(),
-            rate: Rate::parse(rate).expect("the rates above are plain decimals"),
+            rate: money::rate(rate).expect("the rates above are plain decimals"),
             min,
             max,
-            refill: matches!(fate, Fate::Complete | Fate::Partial) && !kind.parameters().contains(&Parameter::Comments),
+            refill: matches!(fate, Fate::Complete | Fate::Partial) && !kind.asks.contains(&Parameter::Comments),
             cancel: !kind.is_package(),
             dripfeed: false,
             on: true,
             fate,
-        };
+        }
+    };
     (1..).zip(rows).map(service).collect()
 }
 
@@ -152,14 +154,14 @@ fn mixed(seed: u64, id: u64) -> Service {
         2 => format!("{}", 1 + pick(4, 60)),
         _ => format!("{}.{:05}", pick(4, 10), 1 + pick(5, 99_999)),
     };
-    let package = ServiceType::read(kind).is_some_and(ServiceType::is_package);
+    let package = Kind::read(kind).is_some_and(Kind::is_package);
     let min = if package { 1 } else { [1, 5, 10, 50, 100][usize::try_from(pick(6, 5)).unwrap_or(0)] };
     Service {
         id,
         name: format!("{place} {thing} [{}K/day] #{id}", 1 + pick(7, 90)),
         kind: kind.to_owned(),
         category: format!("{place} {thing}"),
-        rate: Rate::parse_rounding_up(&rate_text).expect("a row's rate is written as a plain decimal"),
+        rate: money::rate(&rate_text).expect("a row's rate is written as a plain decimal"),
         rate_text,
         min,
         max: if package { 1 } else { min * (100 + pick(8, 10_000)) },
@@ -179,7 +181,7 @@ mod tests {
     fn ids_have_no_gap_and_a_seed_decides_the_rows() {
         let rows = services(3, 5_000);
         assert_eq!(rows.len(), 5_010);
-        assert!((1..).zip(&rows).all(|(id, row)| row.id == id && row.min <= row.max && row.rate > Rate::default()));
+        assert!((1..).zip(&rows).all(|(id, row)| row.id == id && row.min <= row.max && row.rate > Decimal::ZERO));
         let text = |seed| services(seed, 200).iter().map(|row| format!("{row:?}")).collect::<Vec<_>>();
         assert_eq!(text(3), text(3));
         assert_ne!(text(3), text(4));

@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{
     catalogue::Service,
+    clock::Moment,
+    details::{Detail, Parameter},
     faults::Fault,
     habits::Habit,
     memory::{self, Said},
     panel::{Panel, Placed},
     reply::{Refused, Reply},
     wanted::Wanted,
-};
-use crate::domain::{
-    clock::Instant,
-    wish::{Detail, Parameter},
 };
 
 /// The longest name of an `add`.
@@ -97,7 +95,7 @@ fn count(panel: &mut Panel, form: &Result<Form, Refused>) -> &'static str {
 }
 
 /// Serves one request.
-pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Instant) -> Outcome {
+pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Moment) -> Outcome {
     let action = count(panel, form);
     let form = match form {
         Ok(form) if panel.key.is_some() && form.value("key") == panel.key.as_deref() => form,
@@ -133,7 +131,7 @@ fn part(panel: &Panel, form: &Form) -> Vec<Service> {
     listed.into_iter().skip(from).take(rows).collect()
 }
 
-fn add(panel: &mut Panel, form: &Form, now: Instant) -> Result<Placed, Refused> {
+fn add(panel: &mut Panel, form: &Form, now: Moment) -> Result<Placed, Refused> {
     let name = if panel.tongue.remembers() { Some(name(form)?) } else { None };
     let service = form.value("service").ok_or(Refused::NoService)?;
     if form.value("runs").or(form.value("interval")).is_some() {
@@ -159,7 +157,7 @@ fn name(form: &Form) -> Result<&str, Refused> {
     if name.len() > NAME_BYTES_MAX { Err(Refused::Unreadable("request_id")) } else { Ok(name) }
 }
 
-fn status(panel: &Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
+fn status(panel: &Panel, form: &Form, now: Moment) -> Result<Reply, Refused> {
     if panel.habits.has(Habit::NoBatch) && form.value("orders").is_some() {
         return Err(Refused::Action);
     }
@@ -172,21 +170,21 @@ fn status(panel: &Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
     })
 }
 
-fn refill(panel: &mut Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
+fn refill(panel: &mut Panel, form: &Form, now: Moment) -> Result<Reply, Refused> {
     Ok(match ids(form, "order", "orders")? {
         Ids::One(id) => Reply::Refill(panel.refill(&id, now)?),
         Ids::Many(ids) => Reply::Refills(each(ids, |id| panel.refill(id, now))),
     })
 }
 
-fn refill_status(panel: &Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
+fn refill_status(panel: &Panel, form: &Form, now: Moment) -> Result<Reply, Refused> {
     Ok(match ids(form, "refill", "refills")? {
         Ids::One(id) => Reply::RefillStatus(panel.refill_state(&id, now)?),
         Ids::Many(ids) => Reply::RefillStatuses(each(ids, |id| panel.refill_state(id, now))),
     })
 }
 
-fn cancel(panel: &mut Panel, form: &Form, now: Instant) -> Result<Reply, Refused> {
+fn cancel(panel: &mut Panel, form: &Form, now: Moment) -> Result<Reply, Refused> {
     Ok(match ids(form, "order", "orders")? {
         Ids::One(id) => panel.cancel(&id, now).map(|()| Reply::Canceled(id))?,
         Ids::Many(ids) => Reply::Cancels(each(ids, |id| panel.cancel(id, now))),

@@ -21,14 +21,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Shared,
     counter::{self, Form},
+    details::Details,
     dialect::{Accented, Tongue, accented},
     faults::{Fault, Faults},
     habits::Habit,
+    money::plain,
     order::SimOrder,
     reply::Refused,
     spoil::{HangsUp, spoilt},
 };
-use crate::domain::wish::Details;
 
 /// The largest body: the longest list of comments that a gateway may send.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -255,7 +256,7 @@ fn order_row(tongue: Tongue, order: &SimOrder) -> OrderRow<'_> {
         answer_number: order.answer_number.as_deref(),
         details: &order.details,
         status: tongue.word(order.status),
-        charge: order.charge.to_string(),
+        charge: plain(order.charge),
         remains: order.remains,
     }
 }

@@ -2,8 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use super::chance;
-use crate::domain::money::{Money, MoneyError, Percent};
+use rust_decimal::Decimal;
+
+use super::{chance, money};
 
 /// What can befall an `add`: it is accepted and charged, the order stands, and its answer goes wrong. The last three befall
 /// requests of every kind instead, and nothing is placed.
@@ -132,8 +133,8 @@ pub enum FaultsError {
 
 impl Faults {
     /// What it takes for an order that it says costs so much.
-    pub(super) fn taken(&self, charge: Money) -> Result<Money, MoneyError> {
-        charge.plus(charge.share_rounding_down(self.skim, 10_000)?)
+    pub(super) fn taken(&self, charge: Decimal) -> Option<Decimal> {
+        charge.checked_add(money::share(charge, self.skim, 10_000)?)
     }
 
     /// The fault that the answer to the `n`-th `add` of this seed meets.
@@ -257,7 +258,7 @@ impl fmt::Display for Faults {
         }
         if self.skim > 0 {
             let separator = if self.befalling.is_empty() { "" } else { "," };
-            let percent = Percent::from_basis_points(self.skim);
+            let percent = Decimal::new(i64::try_from(self.skim).unwrap_or(i64::MAX), 2).normalize();
             write!(f, "{separator}{SKIM}={percent}")?;
         }
         Ok(())

@@ -5,12 +5,17 @@
 
 mod catalogue;
 mod chance;
+mod clock;
 mod counter;
+mod details;
 mod dialect;
 mod door;
 mod faults;
 mod habits;
+mod kind;
+mod letters;
 mod memory;
+mod money;
 mod order;
 mod panel;
 mod refill;
@@ -20,25 +25,25 @@ mod wanted;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use chrono::TimeDelta;
+use rust_decimal::Decimal;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::task::TaskTracker;
 
+pub use clock::{Clock, SystemClock};
+pub use details::{Detail, Details, Parameter};
+pub use dialect::Dialect;
 pub use faults::{Fault, Faults, FaultsError};
-pub use habits::{Habit, Habits, HabitsError};
-pub use order::{Ending, SimOrder};
+pub use habits::{Habits, HabitsError};
+pub use order::{Ending, SimOrder, Status};
 
-use crate::domain::wish::Details;
-use crate::domain::{
-    clock::{Instant, SharedClock},
-    money::{Money, Rate},
-    provider::PanelDialect,
-};
+use clock::Moment;
 use door::Closing;
 use panel::Panel;
 use wanted::Wanted;
@@ -57,7 +62,7 @@ pub struct Settings {
     /// The only key that it knows.
     pub key: String,
     /// The tongue that it speaks.
-    pub dialect: PanelDialect,
+    pub dialect: Dialect,
     /// The currency that it names beside every sum; see [`currency_of`].
     pub currency: &'static str,
     /// Decides ids, start counts, mixed rows and what meets which fault.
@@ -67,7 +72,7 @@ pub struct Settings {
     /// In what it is unlike its dialect's documents.
     pub habits: Habits,
     /// What the panel holds of ours.
-    pub balance: Money,
+    pub balance: Decimal,
     /// Mixed rows behind the services named after their fate (at most 100,000).
     pub services_extra: u32,
     /// What an ordinary order takes, in seconds; [`DELIVERY_S_DEFAULT`] is usual.
@@ -75,10 +80,10 @@ pub struct Settings {
 }
 
 /// The currency in which panels of a tongue bill.
-pub fn currency_of(dialect: PanelDialect) -> &'static str {
+pub fn currency_of(dialect: Dialect) -> &'static str {
     match dialect {
-        PanelDialect::Classic | PanelDialect::Notpanel => "USD",
-        PanelDialect::Paynow => "UZS",
+        Dialect::Classic | Dialect::Notpanel => "USD",
+        Dialect::Paynow => "UZS",
     }
 }
 
@@ -92,15 +97,20 @@ pub struct Simulator {
 }
 
 /// The books and the clock, as every connection holds them.
-#[derive(Debug)]
 struct Shared {
     panel: Mutex<Panel>,
-    clock: SharedClock,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("panel", &self.panel).finish_non_exhaustive()
+    }
 }
 
 impl Simulator {
     /// Opens the door and answers from then on; the error is that of listening.
-    pub async fn start(settings: Settings, clock: SharedClock) -> std::io::Result<Self> {
+    pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let listener = TcpListener::bind(settings.listen).await?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared { panel: Mutex::new(Panel::new(&settings)), clock });
@@ -130,7 +140,7 @@ impl Simulator {
     }
 
     /// What it holds of ours now.
-    pub fn balance(&self) -> Money {
+    pub fn balance(&self) -> Decimal {
         self.shared.with(|panel, _| panel.balance)
     }
 
@@ -140,7 +150,7 @@ impl Simulator {
     }
 
     /// Sets what it holds of ours.
-    pub fn set_balance(&self, balance: Money) {
+    pub fn set_balance(&self, balance: Decimal) {
         self.shared.with(|panel, _| panel.balance = balance);
     }
 
@@ -150,10 +160,10 @@ impl Simulator {
     }
 
     /// Changes the price of a service for orders from now on. Panics on a service that it never had.
-    pub fn set_rate(&self, service: &str, rate: Rate) {
+    pub fn set_rate(&self, service: &str, rate: Decimal) {
         self.shared.with(|panel, _| {
             let row = panel.service_mut(service).expect("the panel has this service");
-            (row.rate, row.rate_text) = (rate, rate.to_string());
+            (row.rate, row.rate_text) = (rate, money::plain(rate));
         });
     }
 
@@ -215,7 +225,7 @@ impl Drop for Simulator {
 impl Shared {
     /// Does one thing with the books, brought up to the present moment. A panic of an earlier one (a test that named a
     /// wrong service) has changed nothing by halves, so the books stay usable.
-    fn with<T>(&self, act: impl FnOnce(&mut Panel, Instant) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Panel, Moment) -> T) -> T {
         let mut panel = self.panel.lock().unwrap_or_else(PoisonError::into_inner);
         // Read under the lock, so that time never runs backwards from one request to the next.
         let now = self.clock.now();

@@ -6,14 +6,29 @@
 //! ```
 
 use chrono::TimeDelta;
+use rust_decimal::Decimal;
 
-use super::catalogue::Fate;
-use crate::domain::{
-    clock::Instant,
-    money::{Money, MoneyError},
-    provider::PanelStatus,
-    wish::{Details, Parameter},
+use super::{
+    catalogue::Fate,
+    clock::Moment,
+    details::{Details, Parameter},
+    money,
 };
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Not begun.
+    Pending,
+    /// Being delivered.
+    InProgress,
+    /// Delivered.
+    Completed,
+    /// Ended with something missing.
+    Partial,
+    /// Ended, given back.
+    Canceled,
+}
 
 /// How an order ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +62,9 @@ pub struct SimOrder {
     /// Everything that the type reads beside link and quantity, the two above included.
     pub details: Details,
     /// Where it stands.
-    pub status: PanelStatus,
+    pub status: Status,
     /// What it costs now: charged at `add`, less refunds.
-    pub charge: Money,
+    pub charge: Decimal,
     /// Units not delivered yet.
     pub remains: u64,
     /// The count before delivery began; zero until then.
@@ -66,9 +81,9 @@ pub(super) struct Order {
     pub(super) details: Details,
     pub(super) fate: Fate,
     /// Taken at `add`.
-    pub(super) charge: Money,
+    pub(super) charge: Decimal,
     pub(super) start_count: u64,
-    pub(super) placed: Instant,
+    pub(super) placed: Moment,
     /// How long it takes, at least a millisecond.
     pub(super) span: TimeDelta,
     pub(super) end: Option<End>,
@@ -77,14 +92,14 @@ pub(super) struct Order {
 /// What stays as it is once an order has ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
-    pub(super) status: PanelStatus,
+    pub(super) status: Status,
     pub(super) remains: u64,
-    pub(super) refunded: Money,
+    pub(super) refunded: Decimal,
 }
 
 impl Order {
     /// When its fate meets it, unless something else does before.
-    pub(super) fn due(&self) -> Instant {
+    pub(super) fn due(&self) -> Moment {
         self.placed + self.span
     }
 
@@ -98,37 +113,36 @@ impl Order {
     }
 
     /// What that ending leaves and gives back; the refund is rounded down and never passes the charge.
-    pub(super) fn ended_as(&self, ending: Ending) -> Result<End, MoneyError> {
-        Ok(match ending {
-            Ending::Completed => End { status: PanelStatus::Completed, remains: 0, refunded: Money::ZERO },
-            Ending::Partial { remains } => {
-                End { status: PanelStatus::Partial, remains, refunded: self.share(remains)? }
-            }
-            Ending::Canceled => End { status: PanelStatus::Canceled, remains: self.units, refunded: self.charge },
-        })
+    pub(super) fn ended_as(&self, ending: Ending) -> End {
+        match ending {
+            Ending::Completed => End { status: Status::Completed, remains: 0, refunded: Decimal::ZERO },
+            Ending::Partial { remains } => End { status: Status::Partial, remains, refunded: self.share(remains) },
+            Ending::Canceled => End { status: Status::Canceled, remains: self.units, refunded: self.charge },
+        }
     }
 
     /// Cancelled on request: what is delivered by then is paid, the rest is given back.
-    pub(super) fn cancelled_at(&self, now: Instant) -> Result<End, MoneyError> {
+    pub(super) fn cancelled_at(&self, now: Moment) -> End {
         let remains = self.remains(now);
-        Ok(End { status: PanelStatus::Canceled, remains, refunded: self.share(remains)? })
+        End { status: Status::Canceled, remains, refunded: self.share(remains) }
     }
 
-    fn share(&self, remains: u64) -> Result<Money, MoneyError> {
-        self.charge.share_rounding_down(remains.min(self.units), self.units)
+    fn share(&self, remains: u64) -> Decimal {
+        let share = money::share(self.charge, remains.min(self.units), self.units);
+        share.expect("a share of a charge that was computed from its units")
     }
 
     /// Where it stands.
-    pub(super) fn status(&self, now: Instant) -> PanelStatus {
+    pub(super) fn status(&self, now: Moment) -> Status {
         match self.end {
             Some(end) => end.status,
-            None if now - self.placed < self.span / 4 => PanelStatus::Pending,
-            None => PanelStatus::InProgress,
+            None if now - self.placed < self.span / 4 => Status::Pending,
+            None => Status::InProgress,
         }
     }
 
     /// Units not delivered yet: they fall evenly over its time to what its fate leaves.
-    fn remains(&self, now: Instant) -> u64 {
+    fn remains(&self, now: Moment) -> u64 {
         if let Some(end) = self.end {
             return end.remains;
         }
@@ -137,7 +151,7 @@ impl Order {
             Ending::Partial { remains } => self.units.saturating_sub(remains),
             Ending::Canceled => 0,
         };
-        if self.status(now) == PanelStatus::Pending {
+        if self.status(now) == Status::Pending {
             return self.units;
         }
         let span_ms = u128::try_from(self.span.num_milliseconds()).unwrap_or(0).max(1);
@@ -147,9 +161,9 @@ impl Order {
     }
 
     /// What the panel tells of it, under this id.
-    pub(super) fn look(&self, id: String, now: Instant) -> SimOrder {
+    pub(super) fn look(&self, id: String, now: Moment) -> SimOrder {
         let status = self.status(now);
-        let refunded = self.end.map_or(Money::ZERO, |end| end.refunded);
+        let refunded = self.end.map_or(Decimal::ZERO, |end| end.refunded);
         SimOrder {
             id,
             service: self.service.to_string(),
@@ -159,9 +173,9 @@ impl Order {
             answer_number: self.details.text(Parameter::AnswerNumber).map(str::to_owned),
             details: self.details.clone(),
             status,
-            charge: self.charge.minus(refunded).expect("a refund is a part of the charge"),
+            charge: self.charge - refunded,
             remains: self.remains(now),
-            start_count: if status == PanelStatus::Pending { 0 } else { self.start_count },
+            start_count: if status == Status::Pending { 0 } else { self.start_count },
         }
     }
 }

@@ -6,24 +6,22 @@ use std::{
 };
 
 use chrono::TimeDelta;
+use rust_decimal::Decimal;
 
 use super::{
     catalogue::{self, Fate, Service},
     chance,
+    clock::Moment,
     dialect::{Tongue, number},
     faults::{Fault, Faults},
     habits::Habits,
+    kind::Kind,
     memory::{Memory, Said},
-    order::{End, Ending, Order, SimOrder},
+    money,
+    order::{End, Ending, Order, SimOrder, Status},
     refill::Refills,
     reply::{RefillState, Refused},
-    wanted::{Wanted, taken, units},
-};
-use crate::domain::{
-    clock::Instant,
-    money::Money,
-    provider::PanelStatus,
-    service::{ServiceType, Units},
+    wanted::{Wanted, units},
 };
 
 /// Orders that are kept; several times the largest campaign against one panel.
@@ -59,7 +57,7 @@ pub(super) struct Placed {
 pub(super) struct Panel {
     /// The only key that it knows; none once it was revoked.
     pub(super) key: Option<String>,
-    pub(super) balance: Money,
+    pub(super) balance: Decimal,
     pub(super) faults: Faults,
     /// In what it is unlike its dialect's documents.
     pub(super) habits: Habits,
@@ -78,7 +76,7 @@ pub(super) struct Panel {
     /// Those of our account, by growing ids.
     orders: Vec<Order>,
     /// When orders that still run meet their fate.
-    due: BinaryHeap<Reverse<(Instant, usize)>>,
+    due: BinaryHeap<Reverse<(Moment, usize)>>,
     refills: Refills,
     text_bytes: usize,
     adds: u64,
@@ -115,7 +113,7 @@ impl Panel {
     }
 
     /// Ends every order whose time has come; asked before anything else, so that no answer is older than the clock.
-    pub(super) fn catch_up(&mut self, now: Instant) {
+    pub(super) fn catch_up(&mut self, now: Moment) {
         while let Some(&Reverse((due, at))) = self.due.peek()
             && due <= now
         {
@@ -151,7 +149,7 @@ impl Panel {
         said: &Said,
         service: &str,
         wanted: Wanted,
-        now: Instant,
+        now: Moment,
     ) -> Result<Placed, Refused> {
         if let Some(told) = self.memory.recall(name, said)? {
             let n = self.adds;
@@ -168,7 +166,7 @@ impl Panel {
     }
 
     /// Places an order, or refuses it and does nothing; faults befall the answer of one that was placed.
-    pub(super) fn add(&mut self, service: &str, wanted: Wanted, now: Instant) -> Result<Placed, Refused> {
+    pub(super) fn add(&mut self, service: &str, wanted: Wanted, now: Moment) -> Result<Placed, Refused> {
         let n = self.adds;
         self.adds += 1;
         let (id, fate) = self.place(service, wanted, now)?;
@@ -193,16 +191,17 @@ impl Panel {
     }
 
     /// Accepts an order and charges it, or refuses it and does nothing; its id and what becomes of it.
-    pub(super) fn place(&mut self, service: &str, wanted: Wanted, now: Instant) -> Result<(u64, Fate), Refused> {
+    pub(super) fn place(&mut self, service: &str, wanted: Wanted, now: Moment) -> Result<(u64, Fate), Refused> {
         let service = index(service).and_then(|at| self.services.get(at)).filter(|service| service.on);
         let service = service.ok_or(Refused::Service)?;
-        let kind = ServiceType::read(&service.kind).ok_or(Refused::Service)?;
+        let kind = Kind::read(&service.kind).ok_or(Refused::Service)?;
         let units = units(service, kind, &wanted)?;
-        let charge = if kind.is_package() { Units::Package } else { Units::Counted(units) }.at(service.rate);
-        let charge = charge.map_err(|_| Refused::AboveMaximum(service.max))?;
-        let taken_for_it = self.faults.taken(charge).map_err(|_| Refused::AboveMaximum(service.max))?;
-        let left = self.balance.minus(taken_for_it).ok().filter(|left| !left.is_negative()).ok_or(Refused::NoFunds)?;
-        let details = taken(kind, &wanted.details);
+        let charge = if kind.is_package() { Some(service.rate) } else { money::charge(service.rate, units) };
+        let charge = charge.ok_or(Refused::AboveMaximum(service.max))?;
+        let taken_for_it = self.faults.taken(charge).ok_or(Refused::AboveMaximum(service.max))?;
+        let left = self.balance.checked_sub(taken_for_it).filter(|left| *left >= Decimal::ZERO);
+        let left = left.ok_or(Refused::NoFunds)?;
+        let details = wanted.details.of(kind.needs(&wanted.details));
         let text_bytes = wanted.text_bytes();
         if self.orders.len() >= ORDERS_MAX || self.text_bytes + text_bytes > TEXT_BYTES_MAX {
             return Err(Refused::Full);
@@ -243,22 +242,22 @@ impl Panel {
     }
 
     /// What is known of an order; a young one may not be known yet.
-    pub(super) fn look(&self, order: &str, now: Instant) -> Result<SimOrder, Refused> {
+    pub(super) fn look(&self, order: &str, now: Moment) -> Result<SimOrder, Refused> {
         let order = &self.orders[self.find(order)?];
         if now - order.placed < self.visible_after { Err(Refused::UnknownOrder) } else { Ok(self.shown(order, now)) }
     }
 
-    fn shown(&self, order: &Order, now: Instant) -> SimOrder {
+    fn shown(&self, order: &Order, now: Moment) -> SimOrder {
         order.look(self.tongue.order_id(order.id), now)
     }
 
     /// Every order.
-    pub(super) fn look_at_all(&self, now: Instant) -> Vec<SimOrder> {
+    pub(super) fn look_at_all(&self, now: Moment) -> Vec<SimOrder> {
         self.orders.iter().map(|order| self.shown(order, now)).collect()
     }
 
     /// Cancels an order on request and refunds what was not delivered.
-    pub(super) fn cancel(&mut self, order: &str, now: Instant) -> Result<(), Refused> {
+    pub(super) fn cancel(&mut self, order: &str, now: Moment) -> Result<(), Refused> {
         let at = self.find(order)?;
         let order = &self.orders[at];
         if !self.service_of(order).is_some_and(|service| service.cancel) {
@@ -267,32 +266,27 @@ impl Panel {
         if let Some(end) = order.end {
             return Err(Refused::Over(end.status));
         }
-        let end = order.cancelled_at(now).expect("a share of a charge that was computed");
+        let end = order.cancelled_at(now);
         self.settle(at, end);
         Ok(())
     }
 
     /// Begins a refill, which takes as long as an order does.
-    pub(super) fn refill(&mut self, order: &str, now: Instant) -> Result<u64, Refused> {
+    pub(super) fn refill(&mut self, order: &str, now: Moment) -> Result<u64, Refused> {
         let at = self.find(order)?;
         let order = &self.orders[at];
         if !self.service_of(order).is_some_and(|service| service.refill) {
             return Err(Refused::NoRefill);
         }
         match order.status(now) {
-            PanelStatus::Completed | PanelStatus::Partial => {}
-            PanelStatus::Pending
-            | PanelStatus::Processing
-            | PanelStatus::InProgress
-            | PanelStatus::Canceled
-            | PanelStatus::Failed
-            | PanelStatus::Expired => return Err(Refused::NotDelivered),
+            Status::Completed | Status::Partial => {}
+            Status::Pending | Status::InProgress | Status::Canceled => return Err(Refused::NotDelivered),
         }
         self.refills.begin(order.id, now, self.span(Fate::Complete))
     }
 
     /// Where a refill stands.
-    pub(super) fn refill_state(&self, refill: &str, now: Instant) -> Result<RefillState, Refused> {
+    pub(super) fn refill_state(&self, refill: &str, now: Moment) -> Result<RefillState, Refused> {
         let id = self.tongue.refill_number(refill).and_then(|id| usize::try_from(id.checked_sub(1)?).ok());
         self.refills.state(id.ok_or(Refused::UnknownRefill)?, now)
     }
@@ -303,15 +297,15 @@ impl Panel {
     }
 
     fn end(&mut self, at: usize, ending: Ending) {
-        let end = self.orders[at].ended_as(ending).expect("a share of a charge that was computed");
+        let end = self.orders[at].ended_as(ending);
         self.settle(at, end);
     }
 
     /// Moves the balance by the difference to what was refunded before, so that a second end never refunds twice.
     fn settle(&mut self, at: usize, end: End) {
         let order = &mut self.orders[at];
-        let before = order.end.map_or(Money::ZERO, |end| end.refunded);
-        let moved = end.refunded.minus(before).and_then(|refund| self.balance.plus(refund));
+        let before = order.end.map_or(Decimal::ZERO, |end| end.refunded);
+        let moved = self.balance.checked_add(end.refunded - before);
         self.balance = moved.expect("refunds are parts of charges that the balance once held");
         order.end = Some(end);
     }
@@ -335,25 +329,31 @@ fn index(id: &str) -> Option<usize> {
 mod tests {
     use chrono::DateTime;
 
-    use super::{super::Settings, *};
-    use crate::domain::provider::PanelDialect;
-    use crate::domain::wish::{Detail, Details, Parameter};
+    use super::{
+        super::{
+            Settings,
+            details::{Detail, Details, Parameter},
+            dialect::Dialect,
+            money::plain,
+        },
+        *,
+    };
 
     const START_S: i64 = 1_700_000_000;
 
-    fn after_ms(ms: i64) -> Instant {
+    fn after_ms(ms: i64) -> Moment {
         DateTime::from_timestamp(START_S, 0).unwrap() + TimeDelta::milliseconds(ms)
     }
 
-    fn money(text: &str) -> Money {
-        Money::parse(text).unwrap()
+    fn money(text: &str) -> Decimal {
+        text.parse().unwrap()
     }
 
     fn panel(balance: &str) -> Panel {
         Panel::new(&Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             key: "k".to_owned(),
-            dialect: PanelDialect::Classic,
+            dialect: Dialect::Classic,
             currency: "USD",
             seed: 1,
             faults: Faults::default(),
@@ -376,13 +376,13 @@ mod tests {
         panel.add(service, wanted, after_ms(0)).map(|placed| placed.told.to_string())
     }
 
-    fn at(panel: &mut Panel, order: &str, ms: i64) -> (PanelStatus, u64, String, String) {
+    fn at(panel: &mut Panel, order: &str, ms: i64) -> (Status, u64, String, String) {
         panel.catch_up(after_ms(ms));
         let look = panel.look(order, after_ms(ms)).unwrap();
-        (look.status, look.remains, look.charge.to_string(), panel.balance.to_string())
+        (look.status, look.remains, plain(look.charge), plain(panel.balance))
     }
 
-    fn seen(status: PanelStatus, remains: u64, charge: &str, balance: &str) -> (PanelStatus, u64, String, String) {
+    fn seen(status: Status, remains: u64, charge: &str, balance: &str) -> (Status, u64, String, String) {
         (status, remains, charge.to_owned(), balance.to_owned())
     }
 
@@ -390,10 +390,10 @@ mod tests {
     fn an_order_passes_from_pending_to_completed() {
         let mut panel = panel("10");
         let order = buy(&mut panel, "1", 1_000).unwrap();
-        assert_eq!(at(&mut panel, &order, 999), seen(PanelStatus::Pending, 1_000, "0.90", "9.10"));
-        assert_eq!(at(&mut panel, &order, 1_000), seen(PanelStatus::InProgress, 750, "0.90", "9.10"));
-        assert_eq!(at(&mut panel, &order, 3_999), seen(PanelStatus::InProgress, 1, "0.90", "9.10"));
-        assert_eq!(at(&mut panel, &order, 4_000), seen(PanelStatus::Completed, 0, "0.90", "9.10"));
+        assert_eq!(at(&mut panel, &order, 999), seen(Status::Pending, 1_000, "0.90", "9.10"));
+        assert_eq!(at(&mut panel, &order, 1_000), seen(Status::InProgress, 750, "0.90", "9.10"));
+        assert_eq!(at(&mut panel, &order, 3_999), seen(Status::InProgress, 1, "0.90", "9.10"));
+        assert_eq!(at(&mut panel, &order, 4_000), seen(Status::Completed, 0, "0.90", "9.10"));
     }
 
     #[test]
@@ -404,7 +404,7 @@ mod tests {
             let order = buy(&mut panel, service, 500).unwrap();
             let (_, _, charge, _) = at(&mut panel, &order, 0);
             assert_eq!(charge, price, "service {service}");
-            assert_eq!(at(&mut panel, &order, 4_000).0, PanelStatus::Completed, "service {service}");
+            assert_eq!(at(&mut panel, &order, 4_000).0, Status::Completed, "service {service}");
         }
     }
 
@@ -414,20 +414,20 @@ mod tests {
         let partial = buy(&mut panel, "6", 1_000).unwrap();
         let canceled = buy(&mut panel, "7", 1_000).unwrap();
         assert_eq!(panel.balance, money("8.63"));
-        assert_eq!(at(&mut panel, &canceled, 3_999).0, PanelStatus::InProgress);
+        assert_eq!(at(&mut panel, &canceled, 3_999).0, Status::InProgress);
         let (status, remains, charge, balance) = at(&mut panel, &partial, 4_000);
-        assert_eq!((status, remains), (PanelStatus::Partial, 334));
+        assert_eq!((status, remains), (Status::Partial, 334));
         // 0.72 × 334 / 1000 = 0.24048 of the partial one, and the 0.65 of the canceled one.
         assert_eq!((charge.as_str(), balance.as_str()), ("0.47952", "9.52048"));
-        assert_eq!(at(&mut panel, &canceled, 4_000), seen(PanelStatus::Canceled, 1_000, "0.00", "9.52048"));
+        assert_eq!(at(&mut panel, &canceled, 4_000), seen(Status::Canceled, 1_000, "0.00", "9.52048"));
     }
 
     #[test]
     fn the_slow_one_takes_two_minutes() {
         let mut panel = panel("10");
         let order = buy(&mut panel, "10", 1_000).unwrap();
-        assert_eq!(at(&mut panel, &order, 119_999).0, PanelStatus::InProgress);
-        assert_eq!(at(&mut panel, &order, 120_000).0, PanelStatus::Completed);
+        assert_eq!(at(&mut panel, &order, 119_999).0, Status::InProgress);
+        assert_eq!(at(&mut panel, &order, 120_000).0, Status::Completed);
     }
 
     #[test]
@@ -435,8 +435,8 @@ mod tests {
         let mut panel = panel("10");
         let order = buy(&mut panel, "1", 1_000).unwrap();
         assert_eq!(panel.cancel(&order, after_ms(2_000)), Ok(()));
-        assert_eq!(panel.cancel(&order, after_ms(2_000)), Err(Refused::Over(PanelStatus::Canceled)));
-        assert_eq!(at(&mut panel, &order, 9_000), seen(PanelStatus::Canceled, 500, "0.45", "9.55"));
+        assert_eq!(panel.cancel(&order, after_ms(2_000)), Err(Refused::Over(Status::Canceled)));
+        assert_eq!(at(&mut panel, &order, 9_000), seen(Status::Canceled, 500, "0.45", "9.55"));
     }
 
     #[test]
@@ -444,11 +444,11 @@ mod tests {
         let mut panel = panel("10");
         let order = buy(&mut panel, "1", 1_000).unwrap();
         assert!(panel.force(&order, Ending::Partial { remains: 100 }));
-        assert_eq!(at(&mut panel, &order, 0), seen(PanelStatus::Partial, 100, "0.81", "9.19"));
+        assert_eq!(at(&mut panel, &order, 0), seen(Status::Partial, 100, "0.81", "9.19"));
         assert!(panel.force(&order, Ending::Canceled));
-        assert_eq!(at(&mut panel, &order, 9_000), seen(PanelStatus::Canceled, 1_000, "0.00", "10.00"));
+        assert_eq!(at(&mut panel, &order, 9_000), seen(Status::Canceled, 1_000, "0.00", "10.00"));
         assert!(panel.force(&order, Ending::Completed));
-        assert_eq!(at(&mut panel, &order, 9_000), seen(PanelStatus::Completed, 0, "0.90", "9.10"));
+        assert_eq!(at(&mut panel, &order, 9_000), seen(Status::Completed, 0, "0.90", "9.10"));
         assert!(!panel.force("7", Ending::Completed));
     }
 
@@ -466,7 +466,7 @@ mod tests {
         }
         assert_eq!((panel.balance, panel.look_at_all(after_ms(0)).len()), (money("0.90"), 0));
         assert!(buy(&mut panel, "1", 1_000).is_ok());
-        assert_eq!(panel.balance, Money::ZERO);
+        assert_eq!(panel.balance, Decimal::ZERO);
     }
 
     #[test]

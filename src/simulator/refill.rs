@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 
-use super::reply::{RefillState, Refused};
-use crate::domain::clock::Instant;
+use super::{
+    clock::Moment,
+    reply::{RefillState, Refused},
+};
 
 /// Refills that are kept.
 const REFILLS_MAX: usize = 250_000;
@@ -14,14 +16,14 @@ const REFILLS_MAX: usize = 250_000;
 #[derive(Debug, Default)]
 pub(super) struct Refills {
     /// When each is done.
-    done: Vec<Instant>,
+    done: Vec<Moment>,
     /// The latest refill of each order.
     latest: HashMap<u64, usize>,
 }
 
 impl Refills {
     /// Begins one and says its id.
-    pub(super) fn begin(&mut self, order: u64, now: Instant, span: TimeDelta) -> Result<u64, Refused> {
+    pub(super) fn begin(&mut self, order: u64, now: Moment, span: TimeDelta) -> Result<u64, Refused> {
         if self.latest.get(&order).is_some_and(|at| self.done[*at] > now) {
             return Err(Refused::RefillRunning);
         }
@@ -34,7 +36,7 @@ impl Refills {
     }
 
     /// Where the refill at that place stands.
-    pub(super) fn state(&self, at: usize, now: Instant) -> Result<RefillState, Refused> {
+    pub(super) fn state(&self, at: usize, now: Moment) -> Result<RefillState, Refused> {
         let done = self.done.get(at).ok_or(Refused::UnknownRefill)?;
         Ok(if *done <= now { RefillState::Completed } else { RefillState::InProgress })
     }

@@ -1,7 +1,11 @@
 //! What the panel has to say, before a dialect spells it.
 
-use super::{catalogue::Service, order::SimOrder};
-use crate::domain::{money::Money, provider::PanelStatus};
+use rust_decimal::Decimal;
+
+use super::{
+    catalogue::Service,
+    order::{SimOrder, Status},
+};
 
 /// A good answer. Rows of many carry the id as it was asked.
 #[derive(Debug)]
@@ -17,7 +21,7 @@ pub(super) enum Reply {
     /// Of this order, as it was asked.
     Canceled(String),
     Cancels(Vec<(String, Result<(), Refused>)>),
-    Balance(Money),
+    Balance(Decimal),
 }
 
 /// Where a refill stands.
@@ -65,7 +69,7 @@ pub(super) enum Refused {
     UnknownOrder,
     NoCancel,
     /// It has ended, like this.
-    Over(PanelStatus),
+    Over(Status),
     NoRefill,
     NotDelivered,
     RefillRunning,

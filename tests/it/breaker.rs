@@ -1,14 +1,12 @@
 //! Drills: a panel that is dead, too slow, or finds us too fast; orders go elsewhere or wait, and no order is the test of
 //! whether it is well again.
 
-use std::sync::Arc;
-
 use panelgate::simulator::{Settings, Simulator};
 use tokio::net::TcpSocket;
 
 use crate::books::{legs, read, run};
 use crate::scripted::Scripted;
-use crate::world::{Plan, World, one_over, panel_settings, work_once};
+use crate::world::{Plan, World, follows, one_over, panel_settings, work_once};
 
 /// The state of a panel's breaker, what opened it last, and how often it did.
 async fn breaker(world: &World, panel: &str) -> String {
@@ -39,7 +37,7 @@ impl Dead {
     }
 
     async fn back(self, world: &mut World, panel: usize) {
-        let simulator = Simulator::start(self.settings, Arc::clone(&world.clock) as _).await.unwrap();
+        let simulator = Simulator::start(self.settings, follows(&world.clock)).await.unwrap();
         world.panels.insert(panel, simulator);
     }
 }

@@ -37,7 +37,7 @@ pub async fn two() -> World {
 /// What panels' service 1 costs from now on.
 pub async fn reprice(world: &World, rates: [&str; 2]) {
     for (panel, rate) in world.panels.iter().zip(rates) {
-        panel.set_rate("1", Rate::parse(rate).unwrap());
+        panel.set_rate("1", Rate::parse(rate).unwrap().decimal());
     }
     world.house.refresh().await.unwrap();
 }

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::books::read;
 use crate::scripted::Scripted;
-use crate::world::{Plan, World, all_of};
+use crate::world::{Plan, World, all_of, simulated};
 
 const LARGE: u32 = 5_000;
 const STORED: &str = "select string_agg(service, ' ' order by service) from panel_service where gone_at is null";
 
 /// A world whose panels speak this tongue, everybody billing in its currency.
 pub async fn speaking(dialect: PanelDialect, plan: Plan) -> World {
-    World::build(Plan { dialect, currency: currency_of(dialect), ..plan }).await
+    World::build(Plan { dialect, currency: currency_of(simulated(dialect)), ..plan }).await
 }
 
 #[tokio::test]

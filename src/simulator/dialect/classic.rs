@@ -3,14 +3,12 @@
 use serde::Serialize;
 
 use super::row::{self, Complaint, Echo, Nested, echo, json, keyed, list};
-use crate::{
-    domain::provider::PanelStatus,
-    simulator::{
-        catalogue::Service,
-        order::SimOrder,
-        panel::ORDERS_MAX,
-        reply::{RefillState, Refused, Reply},
-    },
+use crate::simulator::{
+    catalogue::Service,
+    money::plain,
+    order::{SimOrder, Status},
+    panel::ORDERS_MAX,
+    reply::{RefillState, Refused, Reply},
 };
 
 /// The body of an answer; refusals too are business answers, sent with status 200.
@@ -22,16 +20,13 @@ pub(super) fn body(said: &Result<Reply, Refused>, currency: &'static str) -> Str
 }
 
 /// The status word of an order.
-pub(super) fn word(status: PanelStatus) -> &'static str {
+pub(super) fn word(status: Status) -> &'static str {
     match status {
-        PanelStatus::Pending => "Pending",
-        PanelStatus::Processing => "Processing",
-        PanelStatus::InProgress => "In progress",
-        PanelStatus::Completed => "Completed",
-        PanelStatus::Partial => "Partial",
-        PanelStatus::Canceled => "Canceled",
-        PanelStatus::Failed => "Fail",
-        PanelStatus::Expired => "Expired",
+        Status::Pending => "Pending",
+        Status::InProgress => "In progress",
+        Status::Completed => "Completed",
+        Status::Partial => "Partial",
+        Status::Canceled => "Canceled",
     }
 }
 
@@ -54,7 +49,7 @@ fn good(reply: &Reply, currency: &'static str) -> String {
         Reply::Cancels(rows) => {
             list(rows, |asked, done| CancelRow { order: echo(asked), cancel: nested(done, |()| 1) })
         }
-        Reply::Balance(balance) => json(&Balance { balance: balance.to_string(), currency }),
+        Reply::Balance(balance) => json(&Balance { balance: plain(*balance), currency }),
     }
 }
 
@@ -95,16 +90,10 @@ fn text(refused: &Refused) -> String {
 }
 
 /// The word of that one complaint: in lower case, and spelled unlike the status itself.
-fn over_word(status: PanelStatus) -> String {
+fn over_word(status: Status) -> String {
     match status {
-        PanelStatus::Canceled => "cancelled".to_owned(),
-        PanelStatus::Pending
-        | PanelStatus::Processing
-        | PanelStatus::InProgress
-        | PanelStatus::Completed
-        | PanelStatus::Partial
-        | PanelStatus::Failed
-        | PanelStatus::Expired => word(status).to_lowercase(),
+        Status::Canceled => "cancelled".to_owned(),
+        Status::Pending | Status::InProgress | Status::Completed | Status::Partial => word(status).to_lowercase(),
     }
 }
 
@@ -161,7 +150,7 @@ struct StatusRow {
 
 fn status_row(order: &SimOrder, currency: &'static str) -> StatusRow {
     StatusRow {
-        charge: order.charge.to_string(),
+        charge: plain(order.charge),
         start_count: order.start_count.to_string(),
         status: word(order.status),
         remains: order.remains.to_string(),

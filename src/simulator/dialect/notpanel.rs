@@ -2,17 +2,16 @@
 
 use http::StatusCode;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::row::{Complaint, json, keyed, list};
-use crate::{
-    domain::{clock::Instant, id::PublicId, provider::PanelStatus},
-    simulator::{
-        catalogue::Service,
-        order::SimOrder,
-        panel::ORDERS_MAX,
-        reply::{RefillState, Refused, Reply},
-    },
+use crate::simulator::{
+    catalogue::Service,
+    clock::Moment,
+    letters,
+    money::plain,
+    order::{SimOrder, Status},
+    panel::ORDERS_MAX,
+    reply::{RefillState, Refused, Reply},
 };
 
 /// What a key may ask in a minute, as its documents say.
@@ -35,7 +34,7 @@ pub(super) fn answer(said: &Result<Reply, Refused>, currency: &'static str) -> (
 }
 
 /// What stands above the answer to who asked too often, beside when to ask again.
-pub(super) fn limits(reset_at: Instant) -> [(&'static str, String); 5] {
+pub(super) fn limits(reset_at: Moment) -> [(&'static str, String); 5] {
     [
         ("x-ratelimit-limit", KEY_PER_MINUTE.to_string()),
         ("x-ratelimit-remaining", "0".to_owned()),
@@ -46,20 +45,19 @@ pub(super) fn limits(reset_at: Instant) -> [(&'static str, String); 5] {
 }
 
 /// The status word of an order.
-pub(super) fn word(status: PanelStatus) -> &'static str {
+pub(super) fn word(status: Status) -> &'static str {
     match status {
-        PanelStatus::Pending => "pending",
-        PanelStatus::Processing => "processing",
-        PanelStatus::InProgress => "in_progress",
-        PanelStatus::Completed => "completed",
-        PanelStatus::Partial => "partial",
-        PanelStatus::Canceled | PanelStatus::Failed | PanelStatus::Expired => "cancelled",
+        Status::Pending => "pending",
+        Status::InProgress => "in_progress",
+        Status::Completed => "completed",
+        Status::Partial => "partial",
+        Status::Canceled => "cancelled",
     }
 }
 
 /// An order's number as letters.
 pub(super) fn order_id(number: u64) -> String {
-    format!("{ORDER}{}", letters(number))
+    format!("{ORDER}{}", written(number))
 }
 
 /// The number of an order's letters.
@@ -73,16 +71,17 @@ pub(super) fn refill_number(id: &str) -> Option<u64> {
 }
 
 fn refill_id(number: u64) -> String {
-    format!("{REFILL}{}", letters(number))
+    format!("{REFILL}{}", written(number))
 }
 
-fn letters(number: u64) -> String {
-    PublicId(Uuid::from_u64_pair(UPPER, number ^ MIXED)).letters()
+fn written(number: u64) -> String {
+    letters::written(u128::from(UPPER) << u64::BITS | u128::from(number ^ MIXED))
 }
 
-fn number(letters: &str) -> Option<u64> {
-    let (upper, lower) = PublicId::from_letters(letters)?.0.as_u64_pair();
-    (upper == UPPER).then_some(lower ^ MIXED)
+fn number(id: &str) -> Option<u64> {
+    let bits = letters::read(id)?;
+    let lower = u64::try_from(bits & u128::from(u64::MAX)).ok()?;
+    (bits >> u64::BITS == u128::from(UPPER)).then_some(lower ^ MIXED)
 }
 
 fn good(reply: &Reply, currency: &'static str) -> String {
@@ -114,7 +113,7 @@ fn good(reply: &Reply, currency: &'static str) -> String {
             cancel: done.is_ok().then_some(order),
             error: done.as_ref().err().map(row_text),
         }),
-        Reply::Balance(balance) => json(&Balance { balance: balance.to_string(), currency }),
+        Reply::Balance(balance) => json(&Balance { balance: plain(*balance), currency }),
     }
 }
 
@@ -213,7 +212,7 @@ struct StatusRow {
 
 fn status_row(order: &SimOrder, currency: &'static str) -> StatusRow {
     StatusRow {
-        charge: order.charge.to_string(),
+        charge: plain(order.charge),
         start_count: order.start_count.to_string(),
         status: word(order.status),
         remains: order.remains.to_string(),

@@ -3,14 +3,12 @@
 use serde::Serialize;
 
 use super::row::{self, Complaint, Echo, Nested, echo, json, keyed, list};
-use crate::{
-    domain::provider::PanelStatus,
-    simulator::{
-        catalogue::Service,
-        order::SimOrder,
-        panel::ORDERS_MAX,
-        reply::{Refused, Reply},
-    },
+use crate::simulator::{
+    catalogue::Service,
+    money::plain,
+    order::{SimOrder, Status},
+    panel::ORDERS_MAX,
+    reply::{Refused, Reply},
 };
 
 /// Rates are written with this many decimals at least.
@@ -25,13 +23,13 @@ pub(super) fn body(said: &Result<Reply, Refused>, currency: &'static str) -> Str
 }
 
 /// The status word of an order.
-pub(super) fn word(status: PanelStatus) -> &'static str {
+pub(super) fn word(status: Status) -> &'static str {
     match status {
-        PanelStatus::Pending | PanelStatus::Processing => "Pending",
-        PanelStatus::InProgress => "In progress",
-        PanelStatus::Completed => "Completed",
-        PanelStatus::Partial => "Partial",
-        PanelStatus::Canceled | PanelStatus::Failed | PanelStatus::Expired => "Cancelled",
+        Status::Pending => "Pending",
+        Status::InProgress => "In progress",
+        Status::Completed => "Completed",
+        Status::Partial => "Partial",
+        Status::Canceled => "Cancelled",
     }
 }
 
@@ -46,7 +44,7 @@ fn good(reply: &Reply, currency: &'static str) -> String {
         Reply::Cancels(rows) => {
             list(rows, |asked, done| CancelRow { order: echo(asked), cancel: nested(done, |()| Done { status: 1 }) })
         }
-        Reply::Balance(balance) => json(&Balance { balance: balance.to_string(), currency }),
+        Reply::Balance(balance) => json(&Balance { balance: plain(*balance), currency }),
         Reply::Refill(_) | Reply::Refills(_) | Reply::RefillStatus(_) | Reply::RefillStatuses(_) => {
             json(&Complaint { error: text(&Refused::Action) })
         }
@@ -138,7 +136,7 @@ struct StatusRow {
 
 fn status_row(order: &SimOrder, currency: &'static str) -> StatusRow {
     StatusRow {
-        charge: order.charge.to_string(),
+        charge: plain(order.charge),
         start_count: order.start_count,
         status: word(order.status),
         remains: order.remains,
