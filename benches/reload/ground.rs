@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use panel_sim::{Habits, Settings, Simulator};
 use panelgate::app::{Gateway, House, Roles};
 use panelgate::config;
 use panelgate::customers::keys::NewKey;
@@ -15,7 +16,6 @@ use panelgate::domain::id::ConfigHash;
 use panelgate::domain::money::{Money, Rate};
 use panelgate::ledger;
 use panelgate::reload;
-use panelgate::simulator::{self, Habits, Settings, Simulator};
 use panelgate::store::embedded::{Embedded, Manners};
 use panelgate::store::{Store, customers};
 use sqlx::ConnectOptions;
@@ -224,7 +224,7 @@ async fn panels() -> anyhow::Result<Vec<Simulator>> {
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             key: KEY.to_owned(),
-            dialect: simulator::Dialect::Classic,
+            dialect: panel_sim::Dialect::Classic,
             currency: "USD",
             seed: 1,
             faults: "".parse().map_err(|error| anyhow::anyhow!("{error}"))?,
@@ -233,7 +233,7 @@ async fn panels() -> anyhow::Result<Vec<Simulator>> {
             services_extra: LISTED,
             delivery_s: 60,
         };
-        panels.push(Simulator::start(settings, Arc::new(simulator::SystemClock)).await?);
+        panels.push(Simulator::start(settings, Arc::new(panel_sim::SystemClock)).await?);
     }
     Ok(panels)
 }

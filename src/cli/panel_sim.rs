@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cli::answer::{self, Answer, WrongUse};
 use crate::cli::serve::Signals;
 use crate::domain::money::Money;
-use crate::simulator::{DELIVERY_S_DEFAULT, Dialect, Faults, Habits, Settings, Simulator, SystemClock, currency_of};
+use panel_sim::{DELIVERY_S_DEFAULT, Dialect, Faults, Habits, Settings, Simulator, SystemClock, currency_of};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

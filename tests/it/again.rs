@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use panel_sim::Simulator;
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::Simulator;
 use panelgate::store::leases as store;
 use panelgate::upstream::Panel;
 

@@ -1,7 +1,7 @@
 //! Drills: a panel that is dead, too slow, or finds us too fast; orders go elsewhere or wait, and no order is the test of
 //! whether it is well again.
 
-use panelgate::simulator::{Settings, Simulator};
+use panel_sim::{Settings, Simulator};
 use tokio::net::TcpSocket;
 
 use crate::books::{legs, read, run};

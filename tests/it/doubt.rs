@@ -1,10 +1,10 @@
 //! Sent and not known: such an order is never sent again by a machine; what was never sent, is.
 
+use panel_sim::{Settings, Simulator};
 use panelgate::domain::clock::Clock;
 use panelgate::domain::id::PanelOrder;
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use panelgate::domain::provider::RefusalClass;
-use panelgate::simulator::{Settings, Simulator};
 use panelgate::store::leases;
 
 use crate::backup::told;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use panel_sim::Status;
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::Status;
 use serde_json::{Value, json};
 
 use crate::simulator::{KEY, LINK, Panel};

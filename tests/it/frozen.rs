@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::books::read;
 use crate::node::{Ground, PANEL_KEY, until};
 use crate::scripted::form;
-use panelgate::simulator::{Settings, Simulator, SystemClock};
+use panel_sim::{Settings, Simulator, SystemClock};
 
 const CA: &str = include_str!("tls/ca.pem");
 const CERTIFICATE: &str = include_str!("tls/panel.pem");

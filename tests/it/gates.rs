@@ -88,9 +88,9 @@ async fn on_probation_one_order_at_a_time_goes_out() {
 #[tokio::test]
 async fn an_answer_that_proves_anything_begins_the_count_anew() {
     let world = losing().await;
-    let (two, none) = ("502".parse().unwrap(), "".parse::<panelgate::simulator::Faults>().unwrap());
+    let (two, none) = ("502".parse().unwrap(), "".parse::<panel_sim::Faults>().unwrap());
     for faults in [&two, &two, &none, &two, &two] {
-        let faults: &panelgate::simulator::Faults = faults;
+        let faults: &panel_sim::Faults = faults;
         world.panel().set_faults(faults.clone());
         world.buy("1", "100").await;
         world.work().await;

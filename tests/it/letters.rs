@@ -1,8 +1,8 @@
 //! The simulated panel in its other tongues: to the letter, and with a memory for names where its tongue has one.
 
+use panel_sim::Fault;
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::Fault;
 use serde_json::{Value, json};
 
 use crate::simulator::{KEY, LINK, Panel};

@@ -1,8 +1,8 @@
 //! Answers lost in every way there is: one order at the panel, one charge, one doubt with its evidence, and its end.
 
+use panel_sim::{Ending, Status};
 use panelgate::domain::id::OrderId;
 use panelgate::orders::resolve::{Finding, Resolved};
-use panelgate::simulator::{Ending, Status};
 use panelgate::store::show;
 use rstest::rstest;
 

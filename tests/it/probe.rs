@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 
+use panel_sim::{Settings, Simulator, SystemClock, currency_of};
 use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::{Settings, Simulator, SystemClock, currency_of};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -131,7 +131,7 @@ async fn completes(simulator: &Simulator, block: &str, currency: &str, about: &s
     world.work().await;
     let placed = simulator.orders();
     assert_eq!(placed.len(), 1, "{about}: {}", world.status(order).await);
-    simulator.end_order(&placed[0].id, panelgate::simulator::Ending::Completed);
+    simulator.end_order(&placed[0].id, panel_sim::Ending::Completed);
     world.pass(2, 70).await;
     let shown = world.status(order).await;
     assert!(shown.contains("\"status\":\"Completed\""), "{about}: {shown}");

@@ -3,12 +3,12 @@
 
 use std::process::Stdio;
 
+use panel_sim::Ending;
 use panelgate::domain::clock::{Clock, Instant};
 use panelgate::domain::id::{LegId, ProviderId};
 use panelgate::domain::money::{Money, Rate};
 use panelgate::orders::reroute::{self, Leaving, Sale, Sight};
 use panelgate::routing::standing::Worst;
-use panelgate::simulator::Ending;
 use panelgate::store::gates;
 use panelgate::store::leaving::{self, Because};
 use serde_json::{Value, json};

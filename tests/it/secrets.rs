@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use panel_sim::{Settings, Simulator, SystemClock};
 use panelgate::config;
-use panelgate::simulator::{Settings, Simulator, SystemClock};
 use panelgate::store::versions;
 use rstest::rstest;
 

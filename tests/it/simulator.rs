@@ -3,13 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta};
-use panelgate::{
-    domain::{
-        clock::HandClock,
-        money::{Money, Rate},
-        provider::PanelDialect,
-    },
-    simulator::{DELIVERY_S_DEFAULT, Ending, Habits, Settings, Simulator, Status, currency_of},
+use panel_sim::{DELIVERY_S_DEFAULT, Ending, Habits, Settings, Simulator, Status, currency_of};
+use panelgate::domain::{
+    clock::HandClock,
+    money::{Money, Rate},
+    provider::PanelDialect,
 };
 use serde_json::{Value, json};
 

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::Signal;
-use panelgate::simulator::{Settings, Simulator, SystemClock};
+use panel_sim::{Settings, Simulator, SystemClock};
 use serde_json::Value;
 use tokio::process::Command;
 

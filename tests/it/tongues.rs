@@ -1,7 +1,7 @@
 //! Panels of every tongue, through the doors: what they sell is sold, and orders live and end there.
 
+use panel_sim::currency_of;
 use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::currency_of;
 use serde_json::Value;
 
 use crate::books::read;

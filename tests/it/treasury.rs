@@ -1,12 +1,12 @@
 //! The treasury: what panels hold of ours is compared with what our orders say; a panel that takes more is found, and an
 //! honest one is never accused.
 
+use panel_sim::Faults;
 use panelgate::app::House;
 use panelgate::domain::float::{Cause, Drift};
 use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::{Money, Rate};
 use panelgate::orders::resolve::Finding;
-use panelgate::simulator::Faults;
 use panelgate::store::{catalogue, drifts, moves, treasury};
 use panelgate::upstream::Panel;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
+use panel_sim::{Habits, Settings, Simulator};
 use panelgate::app::House;
 use panelgate::catalog::refresh;
 use panelgate::config;
@@ -18,7 +19,6 @@ use panelgate::domain::provider::PanelDialect;
 use panelgate::downstream::{Door, Health};
 use panelgate::ledger;
 use panelgate::ledger::audit::audit;
-use panelgate::simulator::{self, Habits, Settings, Simulator};
 use panelgate::store::{Store, Tx, customers};
 use panelgate::upstream::Panel;
 use secrecy::SecretString;
@@ -359,18 +359,18 @@ async fn add_key(tx: &mut Tx, customer: CustomerId, dialect: Dialect, at: Instan
 }
 
 /// The word of a simulated panel for a dialect of the gateway's.
-pub fn simulated(dialect: PanelDialect) -> simulator::Dialect {
-    simulator::Dialect::from_word(dialect.word()).expect("every dialect has a simulated panel")
+pub fn simulated(dialect: PanelDialect) -> panel_sim::Dialect {
+    panel_sim::Dialect::from_word(dialect.word()).expect("every dialect has a simulated panel")
 }
 
 /// The time of a simulated panel that goes by a test's clock.
-pub fn follows(clock: &Arc<HandClock>) -> Arc<dyn simulator::Clock> {
+pub fn follows(clock: &Arc<HandClock>) -> Arc<dyn panel_sim::Clock> {
     Arc::new(PanelTime(Arc::clone(clock)))
 }
 
 struct PanelTime(Arc<HandClock>);
 
-impl simulator::Clock for PanelTime {
+impl panel_sim::Clock for PanelTime {
     fn now(&self) -> Instant {
         self.0.now()
     }
@@ -381,7 +381,7 @@ pub fn panel_settings(seed: u64, faults: &str, services_extra: u32) -> Settings 
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         key: PANEL_KEY.to_owned(),
-        dialect: simulator::Dialect::Classic,
+        dialect: panel_sim::Dialect::Classic,
         currency: "USD",
         seed,
         faults: faults.parse().unwrap(),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use panel_sim::Simulator;
 use panelgate::reload::Seen;
-use panelgate::simulator::Simulator;
 use panelgate::upstream::Panel;
 
 use super::{Node, surroundings, two_panels, without_a};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use panel_sim::Simulator;
 use panelgate::catalog::refresh;
 use panelgate::domain::money::Rate;
 use panelgate::reload::Seen;
-use panelgate::simulator::Simulator;
 use panelgate::upstream::Panel;
 use tokio::task::JoinSet;
 

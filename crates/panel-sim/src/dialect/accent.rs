@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::simulator::{
+use crate::{
     habits::{Habit, Habits},
     reply::{Refused, Reply},
 };
@@ -28,14 +28,14 @@ const UNKNOWN_ACTION_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>404 Not F
     <body><h1>Page not found</h1></body></html>\n";
 
 /// Status, whether a page stands where JSON should, and the body.
-pub(in crate::simulator) struct Accented {
-    pub(in crate::simulator) status: StatusCode,
-    pub(in crate::simulator) page: bool,
-    pub(in crate::simulator) body: String,
+pub(crate) struct Accented {
+    pub(crate) status: StatusCode,
+    pub(crate) page: bool,
+    pub(crate) body: String,
 }
 
 /// An answer as the panel's habits have it.
-pub(in crate::simulator) fn accented(
+pub(crate) fn accented(
     habits: &Habits,
     said: &Result<Reply, Refused>,
     (status, body): (StatusCode, String),

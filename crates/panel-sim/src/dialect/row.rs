@@ -5,7 +5,7 @@ use serde::{
     ser::{SerializeMap, Serializer},
 };
 
-use crate::simulator::reply::Refused;
+use crate::reply::Refused;
 
 /// A refusal, wherever it stands.
 #[derive(Serialize)]

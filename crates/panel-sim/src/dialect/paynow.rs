@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::row::{self, Complaint, Echo, Nested, echo, json, keyed, list};
-use crate::simulator::{
+use crate::{
     catalogue::Service,
     money::plain,
     order::{SimOrder, Status},

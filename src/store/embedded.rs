@@ -1,15 +1,13 @@
 //! The private PostgreSQL as the gateway's database: one database in it, made when it is not there.
 
-mod postgres;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
 use tokio::sync::watch;
 
-pub use postgres::{Condition, Error, Manners};
-use postgres::{PrivatePostgres, ROLE};
+pub use private_postgres::{Condition, Error, Manners};
+use private_postgres::{PrivatePostgres, ROLE};
 
 /// The one database.
 const NAME: &str = "panelgate";
@@ -94,7 +92,7 @@ impl Embedded {
 
 /// The program of PostgreSQL that is at least of that major version and nearest to it; the newest, where any will do.
 pub(super) fn tool(named: Option<&Path>, name: &'static str, at_least: Option<u32>) -> Result<PathBuf, EmbeddedError> {
-    Ok(postgres::tool(named, name, at_least)?)
+    Ok(private_postgres::tool(named, name, at_least)?)
 }
 
 /// Where the data lives unless the operator says otherwise: under `/var/lib` as root, else in the user's own place.

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::row::{Complaint, json, keyed, list};
-use crate::simulator::{
+use crate::{
     catalogue::Service,
     clock::Moment,
     letters,
