@@ -241,3 +241,8 @@ impl Shared {
         self.with(|panel, _| panel.requests.iter().map(|(action, count)| ((*action).to_owned(), *count)).collect())
     }
 }
+
+/// The README's example, so that it is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -114,3 +114,8 @@ impl PrivatePostgres {
         let _ = self.ended.await;
     }
 }
+
+/// The README's example, so that it is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
