@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use panel_sim::Simulator;
 use serde_json::{Value, json};
 
 use crate::app::{self, Gateway, Roles};
@@ -32,7 +33,6 @@ use crate::reload;
 use crate::store::embedded::default_data_dir;
 use crate::store::{CUSTOMERS_MAX, WORKERS_MAX, customers};
 use crate::telemetry::{self, Lines};
-use panel_sim::Simulator;
 
 const CUSTOMER: &str = "demo";
 const OPENING: &str = "1000.00";

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use panel_sim::{DELIVERY_S_DEFAULT, Dialect, Faults, Habits, Settings, Simulator, SystemClock, currency_of};
+
 use crate::cli::answer::{self, Answer, WrongUse};
 use crate::cli::serve::Signals;
 use crate::domain::money::Money;
-use panel_sim::{DELIVERY_S_DEFAULT, Dialect, Faults, Habits, Settings, Simulator, SystemClock, currency_of};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

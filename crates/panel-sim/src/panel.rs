@@ -329,15 +329,8 @@ fn index(id: &str) -> Option<usize> {
 mod tests {
     use chrono::DateTime;
 
-    use super::{
-        super::{
-            Settings,
-            details::{Detail, Details, Parameter},
-            dialect::Dialect,
-            money::plain,
-        },
-        *,
-    };
+    use super::*;
+    use crate::{Detail, Details, Dialect, Parameter, Settings, money::plain};
 
     const START_S: i64 = 1_700_000_000;
 

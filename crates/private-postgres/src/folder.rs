@@ -36,7 +36,7 @@ pub(super) fn is_made(data: &Path) -> bool {
     data.join("postgres").is_dir()
 }
 
-/// The data folder of one gateway.
+/// The data folder of one server.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     data: PathBuf,

@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-pub use binaries::tool;
-pub use error::Error;
 use folder::Folder;
 use supervise::StopSender;
+
+pub use binaries::tool;
+pub use error::Error;
 
 /// The server's one role, which may do everything there; sockets outside of a data folder are called after it.
 pub const ROLE: &str = "panelgate";
@@ -33,20 +34,20 @@ const RESTART_WAIT_MAX: Duration = Duration::from_secs(10);
 pub struct Manners {
     /// Commits reach the disc before they are acknowledged; false only in tests, whose data nobody misses.
     pub fsync: bool,
-    /// The folder of the server binaries, when the operator names one (`PANELGATE_POSTGRES_BIN`, read by the caller).
+    /// The folder of the server binaries, where somebody names one; else PATH and the usual places are searched.
     pub postgres_bin: Option<PathBuf>,
     /// The longest wait between two attempts to bring a server back that ended by itself.
     pub restart_wait_max: Duration,
 }
 
 impl Manners {
-    /// How a gateway runs it: durable, and for ever brought back, since a person empties a full disc.
+    /// What data wants that somebody misses: durable, and for ever brought back, since a person empties a full disc.
     pub fn durable(postgres_bin: Option<PathBuf>) -> Self {
         Self { fsync: true, postgres_bin, restart_wait_max: RESTART_WAIT_MAX }
     }
 }
 
-/// How the private server is doing, for `/healthz`.
+/// How the private server is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// It accepts connections.

@@ -152,7 +152,7 @@ enum NotReady {
 
 /// Ends a server that nobody keeps any more (its keeper was killed, or never was), and clears away what it left.
 ///
-/// The caller holds the folder's lock, so no living gateway is behind that server.
+/// The caller holds the folder's lock, so no living process keeps that server.
 pub(super) fn end_orphan(cluster: &Path) -> Result<(), Error> {
     let Some(orphan) = Postmaster::read(cluster)? else { return Ok(()) };
     if orphan.is_alive(cluster) {
@@ -163,9 +163,9 @@ pub(super) fn end_orphan(cluster: &Path) -> Result<(), Error> {
 }
 
 /// What every program of PostgreSQL needs that we start: another user, a folder it may be in, no terminal's signals, an
-/// end when we end, and nothing of our environment, where panels' keys are.
+/// end when we end, and nothing of our environment, where secrets are.
 pub(super) fn leave_our_world(command: &mut Command, user: &ServerUser) {
-    // In a group of its own: else Ctrl-C would stop the database before the gateway has drained.
+    // In a group of its own: else Ctrl-C would stop the database before our work is done.
     command.current_dir("/").env_clear().env("LC_ALL", "C").stdin(Stdio::null()).process_group(0);
     user.runs(command);
     die_with_this_thread(command);
