@@ -5,16 +5,16 @@ demo: postgres
 	cargo run --release --locked -- demo
 
 test: postgres tools
-	cargo test --locked
+	cargo test --workspace --locked
 
 # Before every commit: from the cheapest complaint to the dearest.
 check:
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo test --locked --quiet --test tidy
 	$(MAKE) --no-print-directory lint
 
 lint:
-	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Whether .sqlx fits the source; `.ci/queries --write` makes it so.
 queries:

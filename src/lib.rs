@@ -15,7 +15,6 @@ pub mod orders;
 pub mod pricing;
 pub mod reload;
 pub mod routing;
-pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod treasury;

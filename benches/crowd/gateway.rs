@@ -9,10 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use panelgate::domain::clock::SystemClock;
+use panel_sim::{DELIVERY_S_DEFAULT, Dialect, Faults, Habits, Settings, Simulator, SystemClock, currency_of};
 use panelgate::domain::money::Money;
-use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::{DELIVERY_S_DEFAULT, Faults, Habits, Settings, Simulator, currency_of};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -37,12 +35,12 @@ impl Gateway {
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             key: PANEL_KEY.to_owned(),
-            dialect: PanelDialect::Classic,
-            currency: currency_of(PanelDialect::Classic),
+            dialect: Dialect::Classic,
+            currency: currency_of(Dialect::Classic),
             seed: 1,
             faults: Faults::default(),
             habits: Habits::default(),
-            balance: Money::parse("1000000")?,
+            balance: Money::parse("1000000")?.decimal(),
             services_extra: 0,
             delivery_s: DELIVERY_S_DEFAULT,
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use panel_sim::{Habits, Settings, Simulator};
 use panelgate::app::{Gateway, House, Roles};
 use panelgate::config;
 use panelgate::customers::keys::NewKey;
@@ -13,10 +14,8 @@ use panelgate::domain::clock::{Clock, SystemClock};
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::ConfigHash;
 use panelgate::domain::money::{Money, Rate};
-use panelgate::domain::provider::PanelDialect;
 use panelgate::ledger;
 use panelgate::reload;
-use panelgate::simulator::{Habits, Settings, Simulator};
 use panelgate::store::embedded::{Embedded, Manners};
 use panelgate::store::{Store, customers};
 use sqlx::ConnectOptions;
@@ -138,7 +137,7 @@ impl Ground {
         for (service, rate) in self.rates.iter().skip(nth * MOVED).take(MOVED) {
             let (whole, decimals) = rate.split_once('.').unwrap_or((rate, "0"));
             let dearer = Rate::parse(&format!("{whole}.{decimals:.6}1"))?;
-            self.panels.iter().for_each(|panel| panel.set_rate(service, dearer));
+            self.panels.iter().for_each(|panel| panel.set_rate(service, dearer.decimal()));
         }
         let began = Instant::now();
         self.house.block_on(node.house.refresh())?;
@@ -225,16 +224,16 @@ async fn panels() -> anyhow::Result<Vec<Simulator>> {
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             key: KEY.to_owned(),
-            dialect: PanelDialect::Classic,
+            dialect: panel_sim::Dialect::Classic,
             currency: "USD",
             seed: 1,
             faults: "".parse().map_err(|error| anyhow::anyhow!("{error}"))?,
             habits: Habits::default(),
-            balance: Money::parse("100000")?,
+            balance: Money::parse("100000")?.decimal(),
             services_extra: LISTED,
             delivery_s: 60,
         };
-        panels.push(Simulator::start(settings, Arc::new(SystemClock)).await?);
+        panels.push(Simulator::start(settings, Arc::new(panel_sim::SystemClock)).await?);
     }
     Ok(panels)
 }

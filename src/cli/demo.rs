@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use panel_sim::Simulator;
 use serde_json::{Value, json};
 
 use crate::app::{self, Gateway, Roles};
@@ -27,10 +28,8 @@ use crate::customers::keys::{NewKey, digest};
 use crate::domain::clock::{Clock, SharedClock, SystemClock};
 use crate::domain::customer::Dialect;
 use crate::domain::money::Money;
-use crate::domain::provider::PanelDialect;
 use crate::ledger;
 use crate::reload;
-use crate::simulator::{self, Simulator};
 use crate::store::embedded::default_data_dir;
 use crate::store::{CUSTOMERS_MAX, WORKERS_MAX, customers};
 use crate::telemetry::{self, Lines};
@@ -129,7 +128,7 @@ async fn show(
 struct Pretended {
     /// As `providers.toml` calls it.
     id: &'static str,
-    dialect: PanelDialect,
+    dialect: panel_sim::Dialect,
     /// Our ids of its services are its own and this.
     services_from: u32,
     simulator: Simulator,
@@ -139,12 +138,12 @@ struct Pretended {
 async fn simulators(key: &str) -> anyhow::Result<Vec<Pretended>> {
     let mut panels = Vec::new();
     for (id, dialect, services_from) in [
-        ("sim", PanelDialect::Classic, 0),
-        ("sim-notpanel", PanelDialect::Notpanel, 100),
-        ("sim-paynow", PanelDialect::Paynow, 200),
+        ("sim", panel_sim::Dialect::Classic, 0),
+        ("sim-notpanel", panel_sim::Dialect::Notpanel, 100),
+        ("sim-paynow", panel_sim::Dialect::Paynow, 200),
     ] {
         let settings = panel_settings(key, dialect, services_from)?;
-        let simulator = Simulator::start(settings, Arc::new(SystemClock)).await?;
+        let simulator = Simulator::start(settings, Arc::new(panel_sim::SystemClock)).await?;
         panels.push(Pretended { id, dialect, services_from, simulator });
     }
     Ok(panels)
@@ -152,16 +151,16 @@ async fn simulators(key: &str) -> anyhow::Result<Vec<Pretended>> {
 
 /// A fresh panel each time; its ids start from the time, so that they never repeat what an earlier one gave. All bill in
 /// the gateway's currency, even where the real ones do not, so that prices can be compared.
-fn panel_settings(key: &str, dialect: PanelDialect, apart: u32) -> anyhow::Result<simulator::Settings> {
-    Ok(simulator::Settings {
+fn panel_settings(key: &str, dialect: panel_sim::Dialect, apart: u32) -> anyhow::Result<panel_sim::Settings> {
+    Ok(panel_sim::Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         key: key.to_owned(),
         dialect,
         currency: CURRENCY,
         seed: u64::try_from(SystemClock.now().timestamp_micros())? + u64::from(apart),
-        faults: simulator::Faults::default(),
-        habits: simulator::Habits::default(),
-        balance: Money::parse(PANEL_BALANCE)?,
+        faults: panel_sim::Faults::default(),
+        habits: panel_sim::Habits::default(),
+        balance: Money::parse(PANEL_BALANCE)?.decimal(),
         services_extra: 0,
         delivery_s: DELIVERY_S,
     })
@@ -256,14 +255,14 @@ percent = "20"
 
 fn provider_block(panel: &Pretended) -> String {
     let (id, dialect, url) = (panel.id, panel.dialect.word(), panel.simulator.url());
-    let theirs = simulator::currency_of(panel.dialect);
+    let theirs = panel_sim::currency_of(panel.dialect);
     let remark = match theirs {
         CURRENCY => String::new(),
         theirs => format!("   # the real one bills in {theirs}, which takes an [exchange] table"),
     };
     let honours = match panel.dialect {
-        PanelDialect::Notpanel => "honours_request_id = true\n",
-        PanelDialect::Classic | PanelDialect::Paynow => "",
+        panel_sim::Dialect::Notpanel => "honours_request_id = true\n",
+        panel_sim::Dialect::Classic | panel_sim::Dialect::Paynow => "",
     };
     format!(
         r#"

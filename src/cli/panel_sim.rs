@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use panel_sim::{DELIVERY_S_DEFAULT, Dialect, Faults, Habits, Settings, Simulator, SystemClock, currency_of};
+
 use crate::cli::answer::{self, Answer, WrongUse};
 use crate::cli::serve::Signals;
-use crate::domain::clock::SystemClock;
 use crate::domain::money::Money;
-use crate::domain::provider::PanelDialect;
-use crate::simulator::{DELIVERY_S_DEFAULT, Faults, Habits, Settings, Simulator, currency_of};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -42,8 +41,8 @@ pub struct Options {
 
 pub async fn run(options: Options) -> anyhow::Result<Answer> {
     crate::telemetry::quiet();
-    let dialect = PanelDialect::from_word(&options.dialect).ok_or_else(|| {
-        let known = PanelDialect::ALL.map(PanelDialect::word).join(", ");
+    let dialect = Dialect::from_word(&options.dialect).ok_or_else(|| {
+        let known = Dialect::ALL.map(Dialect::word).join(", ");
         WrongUse::because(format!("--dialect {:?} is not known; there are: {known}", options.dialect))
     })?;
     let faults: Faults = options.faults.parse().map_err(|why| WrongUse::because(format!("--faults: {why}")))?;
@@ -57,7 +56,7 @@ pub async fn run(options: Options) -> anyhow::Result<Answer> {
         seed: options.seed,
         faults,
         habits,
-        balance,
+        balance: balance.decimal(),
         services_extra: options.services,
         delivery_s: DELIVERY_S_DEFAULT,
     };

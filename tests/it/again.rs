@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use panel_sim::Simulator;
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::Simulator;
 use panelgate::store::leases as store;
 use panelgate::upstream::Panel;
 
@@ -98,7 +98,7 @@ async fn what_never_arrived_is_placed_once() {
 #[tokio::test]
 async fn a_refusal_of_the_second_asking_proves_nothing_of_the_first() {
     // Money, and what is sold, may be looked at before any name is.
-    for spoil in [(|panel: &Simulator| panel.set_balance(Money::ZERO)) as fn(&Simulator), |panel| {
+    for spoil in [(|panel: &Simulator| panel.set_balance(Money::ZERO.decimal())) as fn(&Simulator), |panel| {
         panel.switch_service("1", false);
     }] {
         let world = world().await;
@@ -112,7 +112,7 @@ async fn a_refusal_of_the_second_asking_proves_nothing_of_the_first() {
         assert!(world.status(order).await.contains("Processing"));
         world.audit().await;
 
-        world.panel().set_balance(Money::parse("10").unwrap());
+        world.panel().set_balance(Money::parse("10").unwrap().decimal());
         world.panel().switch_service("1", true);
         world.pass(1, 480).await;
         completes(&world, order).await;

@@ -193,7 +193,7 @@ async fn a_balance_is_low_when_the_panel_says_so() {
     let house = world.restarted().await.telling(Some(receiver.webhook()));
     let steps = [("49.99", 1), ("12", 1), ("50", 2), ("10000", 2), ("0", 3)];
     for (balance, told) in steps {
-        world.panel().set_balance(Money::parse(balance).unwrap());
+        world.panel().set_balance(Money::parse(balance).unwrap().decimal());
         house.delivery.ask_balance(&house.panels[0]).await.unwrap();
         rounds(&house).await;
         assert_eq!(receiver.heard().len(), told, "{balance}");

@@ -128,7 +128,7 @@ async fn what_was_open_in_a_backup_is_never_sent_from_its_copy() {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
     // The original goes on: it sends what was ready, and sells more.
-    world.panel().set_balance(Money::parse("1000").unwrap());
+    world.panel().set_balance(Money::parse("1000").unwrap().decimal());
     world.pass(3, 61).await;
     let answered_since = world.buy("1", "100").await;
     world.work().await;

@@ -1,14 +1,12 @@
 //! Drills: a panel that is dead, too slow, or finds us too fast; orders go elsewhere or wait, and no order is the test of
 //! whether it is well again.
 
-use std::sync::Arc;
-
-use panelgate::simulator::{Settings, Simulator};
+use panel_sim::{Settings, Simulator};
 use tokio::net::TcpSocket;
 
 use crate::books::{legs, read, run};
 use crate::scripted::Scripted;
-use crate::world::{Plan, World, one_over, panel_settings, work_once};
+use crate::world::{Plan, World, follows, one_over, panel_settings, work_once};
 
 /// The state of a panel's breaker, what opened it last, and how often it did.
 async fn breaker(world: &World, panel: &str) -> String {
@@ -39,7 +37,7 @@ impl Dead {
     }
 
     async fn back(self, world: &mut World, panel: usize) {
-        let simulator = Simulator::start(self.settings, Arc::clone(&world.clock) as _).await.unwrap();
+        let simulator = Simulator::start(self.settings, follows(&world.clock)).await.unwrap();
         world.panels.insert(panel, simulator);
     }
 }
@@ -225,12 +223,12 @@ async fn whoever_is_found_too_fast_leaves_the_panel_alone_as_long_as_it_says_wit
     let before = world.panel().requests().values().sum::<u64>();
     world.work().await;
     let after = || world.panel().requests().values().sum::<u64>() - before;
-    assert_eq!(after(), 1, "the one call that found it out");
+    assert_eq!(after(), 2, "the one call that found it out, and whether the panel took our money for it");
     let ready = "select count(*)::text from leg where state in ('ready', 'parked')";
     assert_eq!(read(&world.database, ready).await, "20", "none is being sent while it waits");
     // The simulated panel says five seconds.
     world.pass(4, 1).await;
-    assert_eq!(after(), 1);
+    assert_eq!(after(), 2);
     assert_eq!(
         read(&world.database, "select extract(epoch from rests_until)::bigint::text from provider").await,
         "1700000015"

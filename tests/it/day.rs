@@ -69,8 +69,8 @@ impl Trade {
                 let order = self.orders[order].0.to_string();
                 world.ask(&[("action", "refill"), ("order", &order)]).await;
             }
-            4 => panel.set_balance(panel.balance().plus(money("500")).unwrap()),
-            5 => panel.set_rate("1", Rate::parse(&format!("0.{:02}", 80 + self.chance.below(20))).unwrap()),
+            4 => panel.set_balance(panel.balance() + money("500").decimal()),
+            5 => panel.set_rate("1", Rate::parse(&format!("0.{:02}", 80 + self.chance.below(20))).unwrap().decimal()),
             6 => world.house.refresh().await.unwrap(),
             7 => resolve_truly(world, &self.orders).await,
             _ => {}

@@ -1,18 +1,16 @@
 //! Sent and not known: such an order is never sent again by a machine; what was never sent, is.
 
-use std::sync::Arc;
-
+use panel_sim::{Settings, Simulator};
 use panelgate::domain::clock::Clock;
 use panelgate::domain::id::PanelOrder;
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use panelgate::domain::provider::RefusalClass;
-use panelgate::simulator::{Settings, Simulator};
 use panelgate::store::leases;
 
 use crate::backup::told;
 use crate::books::{holds, legs as stand, read, reviews};
 use crate::scripted::Scripted;
-use crate::world::{Plan, World, one_over, panel_settings, work_once};
+use crate::world::{Plan, World, follows, one_over, panel_settings, work_once};
 
 const UNTOUCHED: &str = r#"{"balance":"999.91","currency":"USD"}"#;
 
@@ -243,7 +241,7 @@ async fn what_was_never_sent_waits_longer_each_time_and_goes_when_the_panel_is_b
     assert!(world.status(order).await.contains(r#""status":"Pending""#));
     assert_eq!(world.balance().await, UNTOUCHED);
     let settings = Settings { listen: addr, ..panel_settings(1, "", 0) };
-    let panel = Simulator::start(settings, Arc::clone(&world.clock) as _).await.unwrap();
+    let panel = Simulator::start(settings, follows(&world.clock)).await.unwrap();
     assert_eq!(panel.url(), url);
     // Five errors in a row had stopped it, for half a minute; two free calls let it go.
     world.pass(14, 1).await;

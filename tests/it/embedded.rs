@@ -16,7 +16,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use panelgate::store::embedded::{Condition, Embedded, EmbeddedError, Manners};
+use panelgate::store::embedded::{Condition, Embedded, EmbeddedError, Error, Manners};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection};
 
 use crate::server::{manners, passable_folder};
@@ -279,7 +279,10 @@ async fn a_folder_of_another_major_version_is_refused_with_the_way_out() {
     open(folder.path()).await.stop().await;
     fs::write(folder.path().join("postgres/PG_VERSION"), "9\n").unwrap();
     let error = Embedded::open(folder.path(), manners()).await.unwrap_err();
-    assert!(matches!(&error, EmbeddedError::OtherMajor { written_by, .. } if written_by == "9"), "{error}");
+    assert!(
+        matches!(&error, EmbeddedError::Server(Error::OtherMajor { written_by, .. }) if written_by == "9"),
+        "{error}"
+    );
     let told = error.to_string();
     for part in ["PostgreSQL 9", "PANELGATE_POSTGRES_BIN", "panelgate backup", "panelgate restore"] {
         assert!(told.contains(part), "{part} in: {told}");
@@ -308,7 +311,7 @@ async fn a_failed_initdb_leaves_no_half_made_folder() {
     assert!(Command::new("sh").args(["-c", write, "sh"]).arg(bin.path()).status().unwrap().success());
     let broken = Manners { postgres_bin: Some(bin.path().to_owned()), ..manners() };
     let error = Embedded::open(folder.path(), broken).await.unwrap_err();
-    assert!(matches!(&error, EmbeddedError::Init { said } if said == "no space left"), "{error}");
+    assert!(matches!(&error, EmbeddedError::Server(Error::Init { said }) if said == "no space left"), "{error}");
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["postgres.lock"]);
     open(folder.path()).await.stop().await;
@@ -339,7 +342,10 @@ async fn a_closed_parent_is_named() {
     let opened = Embedded::open(&closed.join("data"), manners()).await;
     if nix::unistd::geteuid().is_root() {
         let error = opened.unwrap_err();
-        assert!(matches!(&error, EmbeddedError::Blocked { blocking, .. } if *blocking == closed), "{error}");
+        assert!(
+            matches!(&error, EmbeddedError::Server(Error::Blocked { blocking, .. }) if *blocking == closed),
+            "{error}"
+        );
     } else {
         // The server runs as ourselves, and our own closed folder is no obstacle.
         opened.unwrap().stop().await;

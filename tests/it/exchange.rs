@@ -90,7 +90,7 @@ async fn in_every_tongue_a_foreign_panel_that_became_dearer_is_held_up_in_ours()
         let order = world.buy("1", "1000").await;
         // 1.31 × 0.0787 = 0.103097 of 0.106245 leaves 2.96 %, 1.30 × 0.0787 = 0.10231 leaves 3.7 %.
         for (rate, sent) in [("1.31", 0), ("1.30", 1)] {
-            world.panel().set_rate("1", Rate::parse(rate).unwrap());
+            world.panel().set_rate("1", Rate::parse(rate).unwrap().decimal());
             world.house.refresh().await.unwrap();
             world.turn(61);
             world.work().await;

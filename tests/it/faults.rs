@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use panel_sim::Status;
 use panelgate::domain::money::Money;
-use panelgate::domain::provider::{PanelDialect, PanelStatus};
+use panelgate::domain::provider::PanelDialect;
 use serde_json::{Value, json};
 
 use crate::simulator::{KEY, LINK, Panel};
@@ -192,13 +193,13 @@ async fn ids_grow_by_one_over_all_customers() {
 async fn an_order_placed_by_hand_is_ours_and_nobody_asked_for_it() {
     let panel = Panel::start("drop*1").await;
     let orphan = panel.simulator.place_by_hand("1", LINK, 1_000);
-    assert_eq!(panel.simulator.balance(), Money::parse("9.10").unwrap());
+    assert_eq!(panel.simulator.balance(), Money::parse("9.10").unwrap().decimal());
     assert!(panel.simulator.requests().is_empty());
     assert!(panel.add("1", "10").await.is_err(), "the fault was left for an answer");
     let orders = panel.simulator.orders();
     assert_eq!((orders[0].id.as_str(), orders[0].quantity, orders[0].link.as_str()), (orphan.as_str(), 1_000, LINK));
     panel.turn_s(4);
-    assert_eq!(panel.simulator.orders()[0].status, PanelStatus::Completed);
+    assert_eq!(panel.simulator.orders()[0].status, Status::Completed);
     assert_eq!(status(&panel, &orphan).await["status"], "Completed");
     panel.simulator.stop().await;
 }

@@ -42,7 +42,7 @@ async fn a_first_route_that_creeps_past_a_fixed_price_is_left_and_a_person_is_to
 #[tokio::test]
 async fn what_was_bought_is_never_sent_on_as_a_service_of_another_kind() {
     let mut world = two().await;
-    world.panels[1].set_rate("5", Rate::parse("0.50").unwrap());
+    world.panels[1].set_rate("5", Rate::parse("0.50").unwrap().decimal());
     world.house.refresh().await.unwrap();
     let order = world.buy("1", "100").await;
     // Under its id something else is sold by now, and cheaper.

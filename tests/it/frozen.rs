@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use panelgate::domain::provider::PanelDialect;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,8 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::books::read;
 use crate::node::{Ground, PANEL_KEY, until};
 use crate::scripted::form;
-use panelgate::domain::clock::SystemClock;
-use panelgate::simulator::{Settings, Simulator};
+use panel_sim::{Settings, Simulator, SystemClock};
 
 const CA: &str = include_str!("tls/ca.pem");
 const CERTIFICATE: &str = include_str!("tls/panel.pem");
@@ -120,7 +118,6 @@ impl One {
 /// A ground whose service goes to the encrypted panel first and to a simulated one next.
 async fn ground(first: &Encrypted) -> (Ground, Simulator) {
     let settings = Settings { key: PANEL_KEY.to_owned(), ..crate::world::panel_settings(1, "", 0) };
-    let settings = Settings { dialect: PanelDialect::Classic, ..settings };
     let second = Simulator::start(settings, Arc::new(SystemClock)).await.unwrap();
     let text = format!(
         "[gateway]\ncurrency = \"USD\"\n{}[[provider]]\nid = \"second\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\

@@ -88,9 +88,9 @@ async fn on_probation_one_order_at_a_time_goes_out() {
 #[tokio::test]
 async fn an_answer_that_proves_anything_begins_the_count_anew() {
     let world = losing().await;
-    let (two, none) = ("502".parse().unwrap(), "".parse::<panelgate::simulator::Faults>().unwrap());
+    let (two, none) = ("502".parse().unwrap(), "".parse::<panel_sim::Faults>().unwrap());
     for faults in [&two, &two, &none, &two, &two] {
-        let faults: &panelgate::simulator::Faults = faults;
+        let faults: &panel_sim::Faults = faults;
         world.panel().set_faults(faults.clone());
         world.buy("1", "100").await;
         world.work().await;
@@ -213,7 +213,7 @@ async fn where_a_key_dies_and_there_is_no_second_route_orders_wait_until_it_work
 #[tokio::test]
 async fn a_panel_at_zero_fails_nobody_and_parked_orders_go_when_money_comes() {
     let world = World::open().await;
-    world.panel().set_balance(Money::ZERO);
+    world.panel().set_balance(Money::ZERO.decimal());
     let mut orders = Vec::new();
     for _ in 0..20 {
         orders.push(world.buy("1", "100").await);
@@ -225,10 +225,10 @@ async fn a_panel_at_zero_fails_nobody_and_parked_orders_go_when_money_comes() {
     }
     assert_eq!(world.panel().orders().len(), 0);
     // Money for ten of them: the ten oldest go.
-    world.panel().set_balance(Money::parse("0.90").unwrap());
+    world.panel().set_balance(Money::parse("0.90").unwrap().decimal());
     world.pass(2, 60).await;
     assert_eq!(world.panel().orders().len(), 10);
-    world.panel().set_balance(Money::parse("100").unwrap());
+    world.panel().set_balance(Money::parse("100").unwrap().decimal());
     world.pass(3, 60).await;
     for order in &orders {
         assert!(world.status(*order).await.contains(r#""status":"Completed""#), "{order}");
@@ -259,7 +259,7 @@ async fn an_order_on_a_busy_link_waits_for_our_own_order_there() {
 
 /// What a panel's service 1 costs from now on, as its catalogue says.
 async fn reprice(world: &World, panel: usize, rate: &str) {
-    world.panels[panel].set_rate("1", panelgate::domain::money::Rate::parse(rate).unwrap());
+    world.panels[panel].set_rate("1", panelgate::domain::money::Rate::parse(rate).unwrap().decimal());
     world.house.refresh().await.unwrap();
 }
 

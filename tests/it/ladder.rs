@@ -1,10 +1,10 @@
 //! The ladder: what a panel still shows of an order in doubt may end the doubt; what it does not show never does.
 
+use panel_sim::Faults;
 use panelgate::domain::id::PanelOrder;
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::domain::provider::RefusalClass;
 use panelgate::orders::resolve::{Finding, Resolved};
-use panelgate::simulator::Faults;
 use panelgate::store::leases as store;
 
 use crate::books::{holds, legs, read};

@@ -105,7 +105,7 @@ async fn waiting(how: Waits) -> (World, i32) {
     match how {
         Waits::Ready | Waits::Leased => {}
         Waits::Parked => {
-            world.panels[1].set_balance(Money::parse("0").unwrap());
+            world.panels[1].set_balance(Money::parse("0").unwrap().decimal());
             world.work().await;
         }
         Waits::NeverSent => world.work().await,
@@ -145,7 +145,7 @@ async fn what_waits_for_its_next_panel_stays_where_it_was_taken_late(
     world.audit().await;
 
     if how != Waits::NeverSent {
-        world.panels[1].set_balance(Money::parse("5").unwrap());
+        world.panels[1].set_balance(Money::parse("5").unwrap().decimal());
     }
     world.pass(3, 60).await;
     assert!(world.status(order).await.contains(r#""status":"Completed""#));

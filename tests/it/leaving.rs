@@ -20,7 +20,7 @@ async fn parked_for(reason: &str) -> World {
     let world = world_of(&["a", "b"], sold("rate = \"2\"", &BOTH)).await;
     reprice(&world, ["0.9", "3"]).await;
     match reason {
-        "money" => world.panel().set_balance(Money::parse("0").unwrap()),
+        "money" => world.panel().set_balance(Money::parse("0").unwrap().decimal()),
         "key" => {
             let panel = &world.house.panels[0];
             world.house.delivery.ask_balance(panel).await.unwrap();

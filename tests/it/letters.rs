@@ -1,8 +1,8 @@
 //! The simulated panel in its other tongues: to the letter, and with a memory for names where its tongue has one.
 
+use panel_sim::Fault;
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::Fault;
 use serde_json::{Value, json};
 
 use crate::simulator::{KEY, LINK, Panel};
@@ -136,7 +136,7 @@ async fn every_refusal_of_notpanel_has_its_text_and_its_status() {
 async fn a_name_is_answered_with_its_order_for_ever_and_for_nothing_else() {
     let panel = notpanel().await;
     let first = said(&panel, &add("100", "n")).await;
-    panel.simulator.set_balance(Money::ZERO);
+    panel.simulator.set_balance(Money::ZERO.decimal());
     panel.turn_s(86_400);
     assert_eq!(said(&panel, &add("100", "n")).await, first);
     let used = (400, r#"{"error":"request_id was used for a different order"}"#.to_owned());
@@ -144,7 +144,7 @@ async fn a_name_is_answered_with_its_order_for_ever_and_for_nothing_else() {
     assert_eq!(panel.simulator.orders().len(), 1);
     let poor = (400, r#"{"error":"Insufficient balance"}"#.to_owned());
     assert_eq!(said(&panel, &add("100", "m")).await, poor);
-    panel.simulator.set_balance(Money::parse("1").unwrap());
+    panel.simulator.set_balance(Money::parse("1").unwrap().decimal());
     assert_eq!(said(&panel, &add("100", "m")).await.0, 200, "what was refused is not remembered");
     panel.simulator.stop().await;
 }

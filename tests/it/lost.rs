@@ -1,9 +1,8 @@
 //! Answers lost in every way there is: one order at the panel, one charge, one doubt with its evidence, and its end.
 
+use panel_sim::{Ending, Status};
 use panelgate::domain::id::OrderId;
-use panelgate::domain::provider::PanelStatus;
 use panelgate::orders::resolve::{Finding, Resolved};
-use panelgate::simulator::Ending;
 use panelgate::store::show;
 use rstest::rstest;
 
@@ -170,7 +169,7 @@ async fn an_answer_with_nobodys_id_moves_no_money_until_a_person_finds_the_right
     world.work().await;
     world.pass(30, 600).await;
     assert_eq!(stand(&world.database).await, "a accepted, a ended");
-    assert!(world.panel().orders().iter().all(|order| order.status == PanelStatus::Completed));
+    assert!(world.panel().orders().iter().all(|order| order.status == Status::Completed));
     says(&world, first, &[r#""charge":"0.09""#, r#""status":"Processing""#]).await;
     says(&world, second, &[r#""charge":"0.18""#, r#""status":"Completed""#]).await;
     assert_eq!(reviews(&world.database).await, "the panel names no status of it");

@@ -220,7 +220,7 @@ async fn another_route_serves_while_one_is_held() {
     let services = one_over(&["a", "b"]).replace("rate = \"2\"\n", "");
     let world = World::build(Plan { panels: vec![("a", ""), ("b", "")], services, ..Plan::default() }).await;
     let jump = async |panel: usize, rate: &str| {
-        world.panels[panel].set_rate("1", Rate::parse(rate).unwrap());
+        world.panels[panel].set_rate("1", Rate::parse(rate).unwrap().decimal());
         world.house.refresh().await.unwrap();
     };
     jump(0, "0.10").await;

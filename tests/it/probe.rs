@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 
-use panelgate::domain::clock::SystemClock;
+use panel_sim::{Settings, Simulator, SystemClock, currency_of};
 use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::{Settings, Simulator, currency_of};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -18,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::scripted::form;
-use crate::world::{Plan, World, panel_settings};
+use crate::world::{Plan, World, panel_settings, simulated};
 
 const KEY: &str = "the-panels-key";
 
@@ -84,6 +83,7 @@ async fn probe(folder: &Path, url: &str, more: &[&str]) -> Output {
 
 async fn panel(dialect: PanelDialect, habits: &str, services_extra: u32) -> Simulator {
     let habits = habits.parse().unwrap();
+    let dialect = simulated(dialect);
     let currency = currency_of(dialect);
     let settings = Settings { dialect, currency, habits, ..panel_settings(7, "", services_extra) };
     Simulator::start(settings, Arc::new(SystemClock)).await.unwrap()
@@ -131,7 +131,7 @@ async fn completes(simulator: &Simulator, block: &str, currency: &str, about: &s
     world.work().await;
     let placed = simulator.orders();
     assert_eq!(placed.len(), 1, "{about}: {}", world.status(order).await);
-    simulator.end_order(&placed[0].id, panelgate::simulator::Ending::Completed);
+    simulator.end_order(&placed[0].id, panel_sim::Ending::Completed);
     world.pass(2, 70).await;
     let shown = world.status(order).await;
     assert!(shown.contains("\"status\":\"Completed\""), "{about}: {shown}");

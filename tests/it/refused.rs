@@ -75,7 +75,7 @@ async fn a_service_that_is_off_everywhere_ends_the_order() {
 #[tokio::test]
 async fn a_panel_without_our_money_is_left_for_the_next() {
     let world = two().await;
-    world.panels[0].set_balance(money("0"));
+    world.panels[0].set_balance(money("0").decimal());
     let order = world.buy("1", "100").await;
     world.work().await;
     assert_eq!(legs(&world.database).await, "a refused, b accepted");
@@ -87,7 +87,7 @@ async fn a_panel_without_our_money_is_left_for_the_next() {
 #[tokio::test]
 async fn without_another_panel_orders_wait_for_money_and_go_oldest_first() {
     let world = World::open().await;
-    world.panel().set_balance(money("0"));
+    world.panel().set_balance(money("0").decimal());
     let mut orders = Vec::new();
     for quantity in ["100", "101", "102"] {
         orders.push(world.buy("1", quantity).await);
@@ -101,12 +101,12 @@ async fn without_another_panel_orders_wait_for_money_and_go_oldest_first() {
     assert_eq!(world.balance().await, r#"{"balance":"999.7273","currency":"USD"}"#, "the charges stay");
     world.audit().await;
     // Enough for the first two: 0.09 and 0.0909.
-    world.panel().set_balance(money("0.1809"));
+    world.panel().set_balance(money("0.1809").decimal());
     world.pass(1, 10).await;
     let sold = || world.panel().orders().iter().map(|order| order.quantity).collect::<Vec<_>>();
     assert_eq!(sold(), [100, 101]);
     is_shown(&world, orders[2], "Pending").await;
-    world.panel().set_balance(money("5"));
+    world.panel().set_balance(money("5").decimal());
     world.pass(2, 10).await;
     assert_eq!(sold(), [100, 101, 102]);
     for order in orders {
@@ -138,11 +138,11 @@ async fn orders_wait_for_a_key_that_works() {
 async fn a_route_that_eats_the_margin_is_not_taken() {
     let world = two().await;
     // Sold at 2: the floor of 3 % leaves 1.94 for the panel.
-    world.panels[1].set_rate("1", Rate::parse("1.95").unwrap());
+    world.panels[1].set_rate("1", Rate::parse("1.95").unwrap().decimal());
     world.house.refresh().await.unwrap();
     crate::backup::json(&world.database, &["catalog", "accept", "b"]).await;
     world.house.catalog.adopt().await.unwrap();
-    world.panels[0].set_balance(money("0"));
+    world.panels[0].set_balance(money("0").decimal());
     let order = world.buy("1", "100").await;
     world.work().await;
     world.pass(3, 10).await;
@@ -150,7 +150,7 @@ async fn a_route_that_eats_the_margin_is_not_taken() {
     is_shown(&world, order, "Pending").await;
     assert!(world.panels[1].orders().is_empty());
     world.panels[0].switch_service("1", false);
-    world.panels[0].set_balance(money("5"));
+    world.panels[0].set_balance(money("5").decimal());
     world.pass(1, 10).await;
     is_shown(&world, order, "Canceled").await;
     assert!(world.panels[1].orders().is_empty());

@@ -33,7 +33,7 @@ async fn reroute(world: &World, words: &[&str]) -> (Value, i32) {
 async fn waiting() -> World {
     let routes = [("a", "service = \"1\""), ("b", "service = \"1\""), ("c", "service = \"1\"")];
     let world = world_of(&["a", "b", "c"], sold("rate = \"2\"", &routes)).await;
-    world.panels[2].set_rate("1", panelgate::domain::money::Rate::parse("3").unwrap());
+    world.panels[2].set_rate("1", panelgate::domain::money::Rate::parse("3").unwrap().decimal());
     world.house.refresh().await.unwrap();
     for units in ["100", "200", "300"] {
         world.buy("1", units).await;
@@ -152,12 +152,12 @@ async fn many_are_chosen_by_filters_and_first_only_told() {
 #[tokio::test]
 async fn a_panel_that_refused_may_be_tried_again_by_a_persons_word_and_one_that_may_have_it_never() {
     let world = two().await;
-    world.panel().set_balance(Money::parse("0").unwrap());
+    world.panel().set_balance(Money::parse("0").unwrap().decimal());
     let order = world.buy("1", "100").await;
     pause(&world, "b", true).await;
     world.work().await;
     assert_eq!(legs(&world.database).await, "a refused, b ready");
-    world.panel().set_balance(Money::parse("100").unwrap());
+    world.panel().set_balance(Money::parse("100").unwrap().decimal());
     let id = order.to_string();
     let (rows, _) = reroute(&world, &[&id]).await;
     assert!(rows[0]["why"].as_str().unwrap().contains("a: tried before: refused: money"), "{rows}");

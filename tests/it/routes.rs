@@ -3,12 +3,12 @@
 
 use std::process::Stdio;
 
+use panel_sim::Ending;
 use panelgate::domain::clock::{Clock, Instant};
 use panelgate::domain::id::{LegId, ProviderId};
 use panelgate::domain::money::{Money, Rate};
 use panelgate::orders::reroute::{self, Leaving, Sale, Sight};
 use panelgate::routing::standing::Worst;
-use panelgate::simulator::Ending;
 use panelgate::store::gates;
 use panelgate::store::leaving::{self, Because};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub async fn two() -> World {
 /// What panels' service 1 costs from now on.
 pub async fn reprice(world: &World, rates: [&str; 2]) {
     for (panel, rate) in world.panels.iter().zip(rates) {
-        panel.set_rate("1", Rate::parse(rate).unwrap());
+        panel.set_rate("1", Rate::parse(rate).unwrap().decimal());
     }
     world.house.refresh().await.unwrap();
 }

@@ -5,10 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use panel_sim::{Settings, Simulator, SystemClock};
 use panelgate::config;
-use panelgate::domain::clock::SystemClock;
-use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::{Settings, Simulator};
 use panelgate::store::versions;
 use rstest::rstest;
 
@@ -80,7 +78,6 @@ async fn rows(database: &Database) -> String {
 #[tokio::test]
 async fn nothing_secret_is_found_in_files_logs_rows_backups_or_environments() {
     let settings = Settings { key: PANEL_KEY.to_owned(), ..panel_settings(1, "", 0) };
-    let settings = Settings { dialect: PanelDialect::Classic, ..settings };
     let panel = Simulator::start(settings, Arc::new(SystemClock)).await.unwrap();
     let good = format!(
         "[gateway]\ncurrency = \"USD\"\n[alerts]\nurl_env = \"HOOK\"\nsecret_env = \"HOOK_SECRET\"\n[[provider]]\n\

@@ -4,7 +4,7 @@ mod table;
 
 use std::sync::Arc;
 
-use panelgate::simulator::Ending;
+use panel_sim::Ending;
 use tokio::sync::Barrier;
 
 use crate::books::{holds, legs, read, reviews};

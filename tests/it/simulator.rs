@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta};
-use panelgate::{
-    domain::{
-        clock::HandClock,
-        money::{Money, Rate},
-        provider::{PanelDialect, PanelStatus},
-    },
-    simulator::{DELIVERY_S_DEFAULT, Ending, Habits, Settings, Simulator, currency_of},
+use panel_sim::{DELIVERY_S_DEFAULT, Ending, Habits, Settings, Simulator, Status, currency_of};
+use panelgate::domain::{
+    clock::HandClock,
+    money::{Money, Rate},
+    provider::PanelDialect,
 };
 use serde_json::{Value, json};
+
+use crate::world::{follows, simulated};
 
 pub const KEY: &str = "the-panels-key";
 /// What is said of a fault that there is not.
@@ -36,6 +36,7 @@ impl Panel {
     }
 
     pub async fn speaking(dialect: PanelDialect, faults: &str, services_extra: u32) -> Self {
+        let dialect = simulated(dialect);
         let clock = Arc::new(HandClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap()));
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -45,11 +46,11 @@ impl Panel {
             seed: 1,
             faults: faults.parse().unwrap(),
             habits: Habits::default(),
-            balance: Money::parse("10").unwrap(),
+            balance: Money::parse("10").unwrap().decimal(),
             services_extra,
             delivery_s: DELIVERY_S_DEFAULT,
         };
-        let simulator = Simulator::start(settings, clock.clone()).await.unwrap();
+        let simulator = Simulator::start(settings, follows(&clock)).await.unwrap();
         // Whichever test comes first installs it; the client wants one although nothing here speaks TLS.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -113,7 +114,7 @@ async fn services_are_listed_as_panels_list_them() {
 async fn a_switched_off_service_is_neither_listed_nor_sold_and_a_price_can_move() {
     let panel = Panel::with_extra("", 5_000).await;
     panel.simulator.switch_service("1", false);
-    panel.simulator.set_rate("5", Rate::parse("4.125").unwrap());
+    panel.simulator.set_rate("5", Rate::parse("4.125").unwrap().decimal());
     let rows: Vec<Value> = serde_json::from_str(&panel.ask(&[("action", "services")]).await).unwrap();
     assert_eq!((rows.len(), &rows[0]["service"], &rows[3]["rate"]), (5_009, &json!(2), &json!("4.125")));
     let refused = panel.add("1", "100").await.unwrap().text().await.unwrap();
@@ -208,7 +209,7 @@ async fn every_refusal_has_its_classic_text_and_takes_nothing() {
 #[tokio::test]
 async fn a_key_and_a_balance_can_be_changed_while_it_runs() {
     let panel = Panel::start("").await;
-    panel.simulator.set_balance(Money::ZERO);
+    panel.simulator.set_balance(Money::ZERO.decimal());
     let refused = panel.add("1", "10").await.unwrap().text().await.unwrap();
     assert_eq!(refused, r#"{"error":"Not enough funds on balance"}"#);
     panel.simulator.set_key("another");
@@ -230,8 +231,10 @@ async fn every_type_is_kept_with_what_it_was_told() {
         assert!(answer.starts_with(r#"{"order":"#), "{answer}");
     }
     let kept = panel.simulator.orders();
-    let facts: Vec<_> =
-        kept.iter().map(|order| (order.service.as_str(), order.quantity, order.charge.to_string())).collect();
+    let facts: Vec<_> = kept
+        .iter()
+        .map(|order| (order.service.as_str(), order.quantity, Money::from_decimal(order.charge).to_string()))
+        .collect();
     let expected = [("2", 1, "1.50"), ("3", 2, "0.016"), ("4", 1, "2.75"), ("5", 10, "0.036")];
     assert_eq!(facts, expected.map(|(service, units, charge)| (service, units, charge.to_owned())));
     assert_eq!(kept[1].comments, ["first, with a comma", "second"]);
@@ -276,10 +279,10 @@ async fn a_dropped_answer_leaves_an_order_that_was_charged() {
     let error = panel.add("8", "1000").await.unwrap_err();
     assert!(error.is_request() && !error.is_connect() && !error.is_timeout(), "{error:?}");
     let kept = panel.simulator.orders();
-    assert_eq!((kept.len(), kept[0].status), (1, PanelStatus::Pending));
+    assert_eq!((kept.len(), kept[0].status), (1, Status::Pending));
     assert_eq!(panel.ask(&[("action", "balance")]).await, r#"{"balance":"9.70","currency":"USD"}"#);
     panel.turn_s(4);
-    assert_eq!(panel.simulator.orders()[0].status, PanelStatus::Completed);
+    assert_eq!(panel.simulator.orders()[0].status, Status::Completed);
     panel.simulator.stop().await;
 }
 

@@ -14,9 +14,7 @@ use futures_util::future::join_all;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::Signal;
-use panelgate::domain::clock::SystemClock;
-use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::{Settings, Simulator};
+use panel_sim::{Settings, Simulator, SystemClock};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -37,7 +35,6 @@ struct Shop {
 impl Shop {
     async fn open() -> Self {
         let settings = Settings { key: PANEL_KEY.to_owned(), ..panel_settings(1, "", 0) };
-        let settings = Settings { dialect: PanelDialect::Classic, ..settings };
         let panel = Simulator::start(settings, Arc::new(SystemClock)).await.unwrap();
         let text = format!(
             "[gateway]\ncurrency = \"USD\"\n[[provider]]\nid = \"sim\"\nurl = \"{}\"\n\

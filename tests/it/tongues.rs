@@ -1,19 +1,19 @@
 //! Panels of every tongue, through the doors: what they sell is sold, and orders live and end there.
 
+use panel_sim::currency_of;
 use panelgate::domain::provider::PanelDialect;
-use panelgate::simulator::currency_of;
 use serde_json::Value;
 
 use crate::books::read;
 use crate::scripted::Scripted;
-use crate::world::{Plan, World, all_of};
+use crate::world::{Plan, World, all_of, simulated};
 
 const LARGE: u32 = 5_000;
 const STORED: &str = "select string_agg(service, ' ' order by service) from panel_service where gone_at is null";
 
 /// A world whose panels speak this tongue, everybody billing in its currency.
 pub async fn speaking(dialect: PanelDialect, plan: Plan) -> World {
-    World::build(Plan { dialect, currency: currency_of(dialect), ..plan }).await
+    World::build(Plan { dialect, currency: currency_of(simulated(dialect)), ..plan }).await
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! The treasury: what panels hold of ours is compared with what our orders say; a panel that takes more is found, and an
 //! honest one is never accused.
 
+use panel_sim::Faults;
 use panelgate::app::House;
 use panelgate::domain::float::{Cause, Drift};
 use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::{Money, Rate};
 use panelgate::orders::resolve::Finding;
-use panelgate::simulator::Faults;
 use panelgate::store::{catalogue, drifts, moves, treasury};
 use panelgate::upstream::Panel;
 
@@ -187,7 +187,7 @@ async fn a_top_up_is_a_top_up() {
     look(&world).await;
     world.buy("1", "500").await;
     world.work().await;
-    world.panel().set_balance(world.panel().balance().plus(money("250")).unwrap());
+    world.panel().set_balance(world.panel().balance() + money("250").decimal());
     assert!(next_look(&world).await.is_empty());
     let found = next_look(&world).await;
     assert_eq!((found[0].cause, found[0].amount, found.len()), (Cause::TopUp, money("250"), 1));
@@ -201,7 +201,7 @@ async fn a_glitch_of_one_reading_is_no_finding() {
     let world = World::open().await;
     let right = world.panel().balance();
     for balance in ["100000", "99000", "100000", "100500", "100000", "100000"] {
-        world.panel().set_balance(money(balance));
+        world.panel().set_balance(money(balance).decimal());
         assert!(next_look(&world).await.is_empty(), "{balance}");
     }
     assert_eq!(world.panel().balance(), right);
@@ -272,7 +272,7 @@ fn set_rates(world: &World, times: u32, chance: &mut Chance) {
     for panel in &world.panels {
         for (service, cents) in [("1", 90), ("6", 72), ("7", 65), ("8", 30), ("10", 12)] {
             let cents = u64::from(times) * (cents * (95 + chance.below(10))) / 100;
-            panel.set_rate(service, Rate::parse(&format!("{}.{:02}", cents / 100, cents % 100)).unwrap());
+            panel.set_rate(service, Rate::parse(&format!("{}.{:02}", cents / 100, cents % 100)).unwrap().decimal());
         }
     }
 }
@@ -299,7 +299,7 @@ async fn trade(world: &World, times: u32, seed: u64) -> usize {
             }
             4 if step % 2 == 0 => {
                 let panel = &world.panels[0];
-                panel.set_balance(panel.balance().plus(money(&format!("{}", 777 * times))).unwrap());
+                panel.set_balance(panel.balance() + money(&format!("{}", 777 * times)).decimal());
                 paid_in += 1;
             }
             5 => resolve_truly(world, &orders).await,
@@ -337,7 +337,7 @@ pub async fn resolve_truly(world: &World, orders: &[(i32, String)]) {
 async fn an_honest_trade(plan: Plan, times: u32, seed: u64) {
     let world = World::build(plan).await;
     for panel in &world.panels {
-        panel.set_balance(money(&format!("{}", 100_000 * times)));
+        panel.set_balance(money(&format!("{}", 100_000 * times)).decimal());
     }
     set_rates(&world, times, &mut Chance(seed));
     world.house.refresh().await.unwrap();
@@ -393,7 +393,7 @@ async fn nor_is_one_that_bills_in_another_currency() {
 #[tokio::test]
 async fn the_runway_is_what_is_held_over_what_is_spent() {
     let world = World::open().await;
-    world.panel().set_balance(money("100"));
+    world.panel().set_balance(money("100").decimal());
     look(&world).await;
     let runway = async || {
         let row = treasury::runways(&world.house.store).await.unwrap().remove(0);
@@ -419,7 +419,7 @@ async fn the_runway_is_what_is_held_over_what_is_spent() {
     until(4 * 3_600).await;
     assert_eq!(runway().await, "19.00 20.25 0.9", "81 in 4 hours; 19 / 20.25");
     assert_eq!(alerts(&world).await, ["runway_short a"]);
-    world.panel().set_balance(money("121.5"));
+    world.panel().set_balance(money("121.5").decimal());
     until(5 * 3_600).await;
     assert_eq!(runway().await, "121.50 16.20 7.5", "81 in 5 hours; 121.5 / 16.2");
     assert!(alerts(&world).await.is_empty());
@@ -446,7 +446,7 @@ async fn two_nodes_keep_one_reading_and_find_one_thing() {
         assert_eq!(both().await, 0);
     }
     assert_eq!(read(&world.database, "select count(*)::text from reading").await, "3");
-    world.panel().set_balance(money("99999"));
+    world.panel().set_balance(money("99999").decimal());
     assert_eq!(both().await, 0);
     assert_eq!(both().await, 1);
     assert_eq!(findings(&world).await, "outside 1");

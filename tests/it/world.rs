@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
+use panel_sim::{Habits, Settings, Simulator};
 use panelgate::app::House;
 use panelgate::catalog::refresh;
 use panelgate::config;
@@ -18,7 +19,6 @@ use panelgate::domain::provider::PanelDialect;
 use panelgate::downstream::{Door, Health};
 use panelgate::ledger;
 use panelgate::ledger::audit::audit;
-use panelgate::simulator::{Habits, Settings, Simulator};
 use panelgate::store::{Store, Tx, customers};
 use panelgate::upstream::Panel;
 use secrecy::SecretString;
@@ -129,8 +129,8 @@ impl World {
         );
         for (seed, (name, faults)) in (1..).zip(&plan.panels) {
             let settings = panel_settings(seed, faults, plan.services_extra);
-            let settings = Settings { dialect: plan.dialect, currency, ..settings };
-            let panel = Simulator::start(settings, clock.clone()).await.unwrap();
+            let settings = Settings { dialect: simulated(plan.dialect), currency, ..settings };
+            let panel = Simulator::start(settings, follows(&clock)).await.unwrap();
             text = format!(
                 "{text}[[provider]]\nid = \"{name}\"\ndialect = \"{}\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
                  currency = \"{currency}\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = {}\n{}\n",
@@ -358,17 +358,35 @@ async fn add_key(tx: &mut Tx, customer: CustomerId, dialect: Dialect, at: Instan
     (key.reveal().to_owned(), id)
 }
 
+/// The word of a simulated panel for a dialect of the gateway's.
+pub fn simulated(dialect: PanelDialect) -> panel_sim::Dialect {
+    panel_sim::Dialect::from_word(dialect.word()).expect("every dialect has a simulated panel")
+}
+
+/// The time of a simulated panel that goes by a test's clock.
+pub fn follows(clock: &Arc<HandClock>) -> Arc<dyn panel_sim::Clock> {
+    Arc::new(PanelTime(Arc::clone(clock)))
+}
+
+struct PanelTime(Arc<HandClock>);
+
+impl panel_sim::Clock for PanelTime {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+}
+
 /// A panel as every world has it, at a free port.
 pub fn panel_settings(seed: u64, faults: &str, services_extra: u32) -> Settings {
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         key: PANEL_KEY.to_owned(),
-        dialect: PanelDialect::Classic,
+        dialect: panel_sim::Dialect::Classic,
         currency: "USD",
         seed,
         faults: faults.parse().unwrap(),
         habits: Habits::default(),
-        balance: Money::parse("100000").unwrap(),
+        balance: Money::parse("100000").unwrap().decimal(),
         services_extra,
         delivery_s: 4,
     }

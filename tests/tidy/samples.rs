@@ -32,6 +32,14 @@ use super::{FILE_LINES_MAX, FUNCTION_LINES_MAX, complaints, source::Source};
 )]
 #[case::http_away_from_home("src/orders/place.rs", "//! m\nuse reqwest::Url;", ":2: `reqwest` is at home in")]
 #[case::a_second_client("src/upstream/ask.rs", "//! m\nuse reqwest::{Client, Url};", ":2: a second HTTP client")]
+#[case::sql_in_a_crate("crates/private-postgres/src/lib.rs", "//! m\nuse sqlx::PgPool;", ":2: `sqlx` is at home in")]
+#[case::a_simulated_panel_away_from_home(
+    "src/orders/place.rs",
+    "//! m\nuse panel_sim::Simulator;",
+    ":2: `panel_sim` is at"
+)]
+#[case::an_unwrap_in_a_crate("crates/panel-sim/src/door.rs", "//! m\nfn f() { x.unwrap() }", ":2: an unwrap outside")]
+#[case::a_float_in_a_crate("crates/panel-sim/src/money.rs", "//! m\nfn f() -> f64 { 0.0 }", ":2: a float")]
 #[case::decimal_away_from_home(
     "src/pricing/quote.rs",
     "//! m\nuse rust_decimal::Decimal;",
@@ -82,6 +90,7 @@ fn what_is_too_long_is_complained_about() {
     "src/domain/leg.rs",
     "//! m\n#[cfg(test)]\nmod tests {\n use super::*;\n fn f() { x.unwrap() }\n}"
 )]
+#[case::decimal_in_a_crate("crates/panel-sim/src/money.rs", "//! m\nuse rust_decimal::Decimal;")]
 #[case::unwrap_in_a_file_of_unit_tests("src/domain/money/tests.rs", "//! m\nfn f() { x.unwrap() }")]
 #[case::a_float_with_a_reason(
     "src/telemetry.rs",

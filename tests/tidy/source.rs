@@ -17,13 +17,17 @@ impl Source {
         let code = blanked(text);
         let mut tests: Vec<Range<usize>> = Vec::new();
         // A module's tests may have a file of their own.
-        if !path.starts_with("src/") || path.ends_with("/tests.rs") {
+        if !is_shipped(path) || path.ends_with("/tests.rs") {
             tests.push(0..code.len());
         }
         for (at, _) in code.match_indices("#[cfg(test)]") {
             tests.push(at..block_end(&code, at).unwrap_or(code.len()));
         }
         Source { path: path.to_owned(), text: text.to_owned(), code, tests }
+    }
+
+    pub fn is_shipped(&self) -> bool {
+        is_shipped(&self.path)
     }
 
     pub fn module(&self) -> &str {
@@ -52,6 +56,11 @@ impl Source {
     pub fn line(&self, at: usize) -> usize {
         self.code[..at].matches('\n').count() + 1
     }
+}
+
+/// Whether a file becomes part of the program: what stands under `src`, the gateway's and those of its crates.
+fn is_shipped(path: &str) -> bool {
+    path.starts_with("src/") || path.starts_with("crates/") && path.split('/').nth(2) == Some("src")
 }
 
 /// The end of the first block that opens after `from`; none when a `;` comes first, outside of brackets.

@@ -67,7 +67,7 @@ async fn fill(world: &World) {
     world.panel().switch_service("10", true);
     world.buy("10", "200").await;
     world.work().await;
-    world.panel().set_balance(Money::ZERO);
+    world.panel().set_balance(Money::ZERO.decimal());
     world.buy("1", "300").await;
     world.work().await;
     world.buy("1", "400").await;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use panel_sim::Simulator;
 use panelgate::reload::Seen;
-use panelgate::simulator::Simulator;
 use panelgate::upstream::Panel;
 
 use super::{Node, open_alerts, surroundings, two_panels, without_a};
 use crate::books::{holds, legs, read, reviews};
-use crate::world::{Plan, World, one_over, panel_settings};
+use crate::world::{Plan, World, follows, one_over, panel_settings};
 
 const HOUR: i64 = 3_600;
 
@@ -196,7 +196,7 @@ async fn a_refill_is_not_followed_under_an_id_that_the_next_panel_gave_to_anothe
         refill
     };
     assert_eq!(refill_of_one_more().await, r#"{"refill":"1"}"#);
-    let next = Simulator::start(panel_settings(1, "", 0), world.clock.clone()).await.unwrap();
+    let next = Simulator::start(panel_settings(1, "", 0), follows(&world.clock)).await.unwrap();
     let moved = world.file.text.replace(&world.panel().url(), &next.url());
     assert!(matches!(node.edit(&world, &moved).await, Seen::Waits(_)), "something is looked back at there");
     node.apply(&moved).await;
@@ -324,7 +324,7 @@ async fn nothing_is_asked_under_an_id_that_the_next_panel_of_the_name_gave_to_an
     node.work().await;
     assert_eq!(legs(&world.database).await, "a ended, a accepted");
     // Another panel takes the name; it counts its orders as the first one did.
-    let next = Simulator::start(panel_settings(1, "", 0), world.clock.clone()).await.unwrap();
+    let next = Simulator::start(panel_settings(1, "", 0), follows(&world.clock)).await.unwrap();
     node.apply(&world.file.text.replace(&world.panel().url(), &next.url())).await;
     world.house.reload.adopt().await.unwrap();
     let (third, fourth) = (world.buy("1", "20").await, world.buy("1", "10").await);

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use panel_sim::Simulator;
 use panelgate::catalog::refresh;
 use panelgate::domain::money::Rate;
 use panelgate::reload::Seen;
-use panelgate::simulator::Simulator;
 use panelgate::upstream::Panel;
 use tokio::task::JoinSet;
 
 use super::{Node, two_panels};
 use crate::books::{legs, read, run};
 use crate::scripted::Scripted;
-use crate::world::{Plan, World, one_over, panel_settings};
+use crate::world::{Plan, World, follows, one_over, panel_settings};
 
 async fn node(world: &World) -> Node {
     let node = Node::start(world, "one", &world.file.text).await.unwrap();
@@ -73,7 +73,7 @@ async fn nothing_is_sent_under_another_key_before_what_it_lists_is_known() {
     let key = node.keep_key_in_file(&world).await;
     // The other account is not favoured: it pays a quarter more.
     world.panel().set_key("another-key");
-    world.panel().set_rate("1", Rate::parse("1.125").unwrap());
+    world.panel().set_rate("1", Rate::parse("1.125").unwrap().decimal());
     std::fs::write(&key, "another-key\n").unwrap();
     assert_eq!(node.house.reload.look_at_once().await.unwrap(), Seen::Same);
     world.house.reload.adopt().await.unwrap();
@@ -108,7 +108,7 @@ async fn what_the_panel_before_lists_is_not_kept_for_the_one_that_took_its_place
     let mut readings = JoinSet::new();
     readings.spawn(async move { refresh::if_due(&catalog, &asked, &clock, false).await.unwrap().unwrap() });
     held.asked().await;
-    let next = Simulator::start(panel_settings(1, "", 0), world.clock.clone()).await.unwrap();
+    let next = Simulator::start(panel_settings(1, "", 0), follows(&world.clock)).await.unwrap();
     let url = panel(&node, "s").settings().url.clone();
     node.apply(&world.file.text.replace(&url, &next.url())).await;
     assert!(look(&node, "s").await, "another address is read at once");
