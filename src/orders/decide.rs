@@ -151,6 +151,7 @@ pub async fn settle(tx: &mut Tx, order: OrderId, found: Finding, now: Instant) -
 
     if goes_on {
         settle::to_target(tx, &order, end, Reversal::Absorb, now).await?;
+        orders::answer(tx, order.id).await?;
         cancels::ask(tx, order.id, AskedBy::House, now).await?;
         return Ok(Decided::CancelAsked { refunded: charge, provider: leg.route.provider });
     }

@@ -20,13 +20,21 @@ use crate::upstream::Panel;
 
 /// The longest that a refused order waits for our balance: less than what makes its answer overdue.
 const BALANCE_WITHIN: Duration = Duration::from_secs(5);
+/// The longest that its panel may take to tell it.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
+/// How long it is compared anew while others are under way, and how long that waits in between.
+const COMPARED_FOR: Duration = Duration::from_millis(1_500);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 /// What a reading is measured against is no older: what lies longer ago is not known sharply.
 const READING_AGE_MAX: TimeDelta = TimeDelta::hours(1);
-/// What roundings make of the balance may be one such part of the order's cost at most; else anything would fit.
-const FIT_PARTS: u64 = 4;
+/// How far the price may stand from the one that we expect, in percent.
+const PRICE_PERCENT: u64 = 5;
 
 /// What is said of an order that was refused while its cost is gone.
 const CHARGED: &str = "the panel refused it, and our balance there fell by what it costs";
+/// What is said where a fault of ours keeps it from being known.
+const NOT_COMPARED: &str =
+    "the panel refused it, and it could not be seen in time whether our balance there fell by what it costs";
 
 impl Delivery {
     /// What a panel said of an order that was marked at `sent_at`; a doubt where it refused, and took the cost.
@@ -41,49 +49,82 @@ impl Delivery {
             return said;
         }
 
-        match tokio::time::timeout(BALANCE_WITHIN, self.lacks_its_cost(panel, leg, sent_at)).await {
-            Ok(Ok(true)) => {
-                tracing::error!(order = %leg.order, provider = %leg.route.provider, "in doubt: {CHARGED}");
-                Evidence { verdict: Verdict::InDoubt, against: Some(CHARGED), ..said }
-            }
-            Ok(Ok(false)) => said,
+        let compared = self.compare_until_known(panel, leg, sent_at);
+        let against = match tokio::time::timeout(BALANCE_WITHIN, compared).await {
+            Ok(Ok(Missing::Surely)) => CHARGED,
+            // Who is under way at the same moment explains it too, and a listed refusal is believed.
+            Ok(Ok(Missing::No | Missing::Perhaps)) => return said,
+            // What we cannot see is no proof: a database that is away, a process that stood still.
             Ok(Err(error)) => {
                 tracing::warn!(order = %leg.order, %error, "a refusal could not be compared with our balance");
-                said
+                NOT_COMPARED
             }
-            Err(_) => {
-                tracing::warn!(order = %leg.order, "a refusal could not be compared with our balance in time");
-                said
-            }
+            Err(_) => NOT_COMPARED,
+        };
+        tracing::error!(order = %leg.order, provider = %leg.route.provider, "in doubt: {against}");
+        Evidence { verdict: Verdict::InDoubt, against: Some(against), ..said }
+    }
+
+    /// Reads the balance after a doubt, so that later ones are measured from behind it.
+    pub(super) async fn read_balance_behind(&self, panel: &Panel) -> Result<(), StoreError> {
+        let asked_at = self.clock.now();
+        match tokio::time::timeout(BALANCE_WITHIN, panel.balance_despite_rest()).await {
+            Ok(Ok(balance)) => self.keep_balance(panel, asked_at, Ok(balance)).await.map(|_| ()),
+            // Read at its own time.
+            Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
 
+    /// Compares again where other orders are under way: once they are answered, it is known what they took.
+    async fn compare_until_known(
+        &self,
+        panel: &Panel,
+        leg: &LeasedLeg,
+        sent_at: Instant,
+    ) -> Result<Missing, StoreError> {
+        let begun = tokio::time::Instant::now();
+        let mut missing = self.lacks_its_cost(panel, leg, sent_at).await?;
+        while missing == Missing::Perhaps && begun.elapsed() < COMPARED_FOR {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+            missing = self.lacks_its_cost(panel, leg, sent_at).await?;
+        }
+        Ok(missing)
+    }
+
     /// Whether our balance fell by what an order costs since it was sent, and nothing else of ours explains that.
-    async fn lacks_its_cost(&self, panel: &Panel, leg: &LeasedLeg, sent_at: Instant) -> Result<bool, StoreError> {
+    async fn lacks_its_cost(&self, panel: &Panel, leg: &LeasedLeg, sent_at: Instant) -> Result<Missing, StoreError> {
         let asked_at = self.clock.now();
-        let told = panel.balance_despite_rest().await;
-        // One that is not told now is read at its own time, and somebody is told when it is not then either.
-        if told.is_err() || self.keep_balance(panel, asked_at, told).await?.is_none() {
-            return Ok(false);
+        // One that is not told is read at its own time, and somebody is told when it is not then either. It is the panel
+        // that keeps it, so it must not take as long as makes a fault of ours.
+        let told = tokio::time::timeout(TOLD_WITHIN, panel.balance_despite_rest()).await;
+        let Ok(Ok(balance)) = told else { return Ok(Missing::No) };
+        if self.keep_balance(panel, asked_at, Ok(balance)).await?.is_none() {
+            return Ok(Missing::No);
         }
 
         let settings = panel.settings();
         let mut tx = treasury::compare(&self.store).await?;
-        let around = readings::around(&mut tx, &settings.id, &settings.currency, sent_at).await?;
-        let Some((before, now)) = around.filter(|(before, _)| before.at >= sent_at - READING_AGE_MAX) else {
-            return Ok(false);
-        };
+        let oldest = sent_at - READING_AGE_MAX;
+        let around = readings::around(&mut tx, &settings.id, &settings.currency, oldest, sent_at).await?;
+        let Some((now, before)) = around.split_last() else { return Ok(Missing::No) };
+        let Some(first) = before.first() else { return Ok(Missing::No) };
 
-        // At the prices that are known: what somebody may have changed untold would explain anything.
-        let since = before.asked_at - CLOCKS_DIFFER;
+        // At the prices that are known, and as if what is in doubt had been taken when it was sent.
+        let since = first.asked_at - CLOCKS_DIFFER;
         let mut moves = treasury::moves(&mut tx, &settings.id, since, 0).await?;
-        let unsure = Unsure { visible_after_s: settings.doubts.visible_after_s, untold_percent: 0 };
+        let unsure = Unsure { visible_after_s: 0, untold_percent: 0 };
         moves.extend(treasury::possible(&mut tx, &settings.id, unsure).await?);
         let (this, others): (Vec<_>, Vec<_>) = moves.into_iter().partition(|moved| moved.order == leg.order);
-        let Some(cost) = this.iter().map(|moved| moved.most).max() else { return Ok(false) };
-        is_missing(cost, &before, &now, &others)
+        let Some(cost) = this.iter().map(|moved| moved.most).max() else { return Ok(Missing::No) };
+        let others: Vec<Move> = others.into_iter().map(without_untold_refunds).collect();
+        is_missing(cost, before, now, &others)
             .map_err(|_| StoreError::Unexpected("an amount that the books cannot hold"))
     }
+}
+
+/// What may have come back is not counted on: it would explain anything.
+fn without_untold_refunds(moved: Move) -> Move {
+    if moved.is_sure() { moved } else { Move { least: moved.least.max(Money::ZERO), ..moved } }
 }
 
 /// Whether a panel would say this of an order that it has, when it is asked for it once more.
@@ -96,16 +137,43 @@ fn may_be_of_a_second_asking(verdict: &Verdict) -> bool {
     }
 }
 
-/// Whether a balance lacks an amount, for certain and but for roundings, that nothing else explains.
-fn is_missing(cost: Money, before: &Reading, now: &Reading, others: &[Move]) -> Result<bool, MoneyError> {
-    let place = last_place(&[before.clone(), now.clone()]);
-    let Expected { low, high, tolerance } = Expected::at(now, before, others, place)?;
-    let (least, most) = (low.minus(now.amount)?, high.minus(now.amount)?);
+/// Whether a balance lacks an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missing {
+    /// It does, whatever others took that are under way.
+    Surely,
+    /// It does, unless others took it.
+    Perhaps,
+    /// It does not, or more is missing than anything of ours explains.
+    No,
+}
 
-    let is_sharp = tolerance <= cost.share_rounding_down(1, FIT_PARTS)?;
-    let is_below = least > tolerance;
-    let fits = cost >= least.minus(tolerance)? && cost <= most.plus(tolerance)?;
-    Ok(is_sharp && is_below && fits)
+/// Measures against each earlier reading whether a balance lacks an amount: one that explains the fall is enough.
+fn is_missing(cost: Money, before: &[Reading], now: &Reading, others: &[Move]) -> Result<Missing, MoneyError> {
+    let mut readings = before.to_vec();
+    readings.push(now.clone());
+    let place = last_place(&readings);
+    let half = cost.share_rounding_down(1, 2)?;
+    let mut missing = Missing::No;
+    for before in before {
+        let Expected { low, high, tolerance } = Expected::at(now, before, others, place)?;
+        let (least, most) = (low.minus(now.amount)?, high.minus(now.amount)?);
+
+        // Where roundings make as much as half of it, nothing is seen.
+        let slack = tolerance.minus(place)?.max(cost.share_rounding_down(PRICE_PERCENT, 100)?);
+        if slack > half {
+            continue;
+        }
+        if most < cost.minus(slack)? {
+            return Ok(Missing::No);
+        }
+        if least > cost.plus(slack)? {
+            continue;
+        }
+        let is_sure = least >= cost.minus(slack)?;
+        missing = if is_sure || missing == Missing::Surely { Missing::Surely } else { Missing::Perhaps };
+    }
+    Ok(missing)
 }
 
 #[cfg(test)]
@@ -132,18 +200,44 @@ mod tests {
 
     #[test]
     fn exactly_its_cost_is_missing() {
+        use Missing::{No, Perhaps, Surely};
+
         let missing = |cost: &str, is: &str, others: &[Move]| {
-            is_missing(Money::parse(cost).unwrap(), &reading(0, "10.0000"), &reading(100, is), others).unwrap()
+            let before = [reading(0, "10.0000")];
+            is_missing(Money::parse(cost).unwrap(), &before, &reading(100, is), others).unwrap()
         };
-        assert!(missing("0.09", "9.9100", &[]));
-        assert!(missing("0.09", "9.9099", &[]), "a rounding");
-        assert!(!missing("0.09", "10.0000", &[]), "nothing is");
-        assert!(!missing("0.09", "9.8100", &[]), "something else is too");
-        assert!(!missing("0.09", "0.0000", &[]), "all of it");
-        assert!(!missing("0.0003", "9.9997", &[]), "it is less than roundings make");
-        assert!(missing("0.09", "9.8100", &[other("0.1", "0.1")]), "another order took its own");
-        assert!(!missing("0.09", "9.9100", &[other("0.09", "0.09")]), "another order's is what is missing");
-        assert!(!missing("0.09", "9.9100", &[other("0", "0.09")]), "it may be another one's");
-        assert!(missing("0.09", "9.9100", &[other("-0.5", "0")]), "what may have come back explains nothing");
+        assert_eq!(missing("0.09", "9.9100", &[]), Surely);
+        assert_eq!(missing("0.09", "9.9099", &[]), Surely, "a rounding");
+        assert_eq!(missing("0.09", "9.9070", &[]), Surely, "a price that moved a little");
+        assert_eq!(missing("0.09", "10.0000", &[]), No, "nothing is");
+        assert_eq!(missing("0.09", "9.8100", &[]), No, "something else is too");
+        assert_eq!(missing("0.09", "0.0000", &[]), No, "all of it");
+        assert_eq!(missing("0.00015", "9.9998", &[]), No, "it is less than roundings make");
+        assert_eq!(missing("0.09", "9.8100", &[other("0.1", "0.1")]), Surely, "another order took its own");
+        assert_eq!(missing("0.09", "9.9100", &[other("0.09", "0.09")]), No, "another order's is what is missing");
+        assert_eq!(missing("0.09", "9.9100", &[other("0", "0.09")]), Perhaps, "it may be either's");
+        assert_eq!(missing("0.09", "9.8200", &[other("0", "0.09")]), Surely, "both are");
+        assert_eq!(missing("0.09", "10.0000", &[other("0", "0.09")]), No, "nothing is, whoever is under way");
+        let refund = without_untold_refunds(other("-0.5", "0"));
+        assert_eq!(missing("0.09", "9.9100", &[refund]), Surely, "nothing came back for certain");
+    }
+
+    #[test]
+    fn one_earlier_reading_that_explains_it_is_enough() {
+        let (early, late) = (reading(0, "10.0000"), reading(50, "9.9100"));
+        let cost = Money::parse("0.09").unwrap();
+        let now = reading(100, "9.9100");
+        assert_eq!(is_missing(cost, std::slice::from_ref(&early), &now, &[]).unwrap(), Missing::Surely);
+        assert_eq!(is_missing(cost, &[early, late], &now, &[]).unwrap(), Missing::No, "it was gone before");
+    }
+
+    #[test]
+    fn a_coarse_balance_shows_what_is_twice_its_last_place() {
+        let cost = Money::parse("0.045").unwrap();
+        let shown = |is: &str| is_missing(cost, &[reading(0, "10.00")], &reading(100, is), &[]).unwrap();
+        assert_eq!(
+            ["10.00", "9.96", "9.95", "9.90"].map(shown),
+            [Missing::No, Missing::Surely, Missing::Surely, Missing::No]
+        );
     }
 }

@@ -15,10 +15,11 @@ use crate::domain::service::Route;
 use crate::ledger;
 use crate::orders::settle::{self, End};
 use crate::orders::{Delivery, conclude};
+use crate::store::cancels::AskedBy;
 use crate::store::doubts::PERSON_FOUND;
 use crate::store::legs::LockedLeg;
 use crate::store::panel_orders::Witness;
-use crate::store::{StoreError, Tx, clock_watch, doubts, late, legs, orders, panel_orders};
+use crate::store::{StoreError, Tx, cancels, clock_watch, doubts, late, legs, orders, panel_orders};
 
 /// What a person found out at the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,7 +247,9 @@ async fn take_back(tx: &mut Tx, order: OrderId, looked_at: Option<&str>, now: In
 
     let later = late::lock_later(tx, leg).await?;
     let is_there_alone = leg.state == LegState::Refused && later.iter().all(holds_nothing);
-    if !is_there_alone || late::lock_taken(tx, leg).await?.is_some() {
+    // Who canceled it has the money for good, whatever its panel has.
+    let is_canceled = cancels::is_asked_by(tx, order, AskedBy::Customer).await?;
+    if !is_there_alone || is_canceled || late::lock_taken(tx, leg).await?.is_some() {
         return Ok(Resolved::NothingToTakeBack);
     }
     let why = format!("not sent: {} may have the order after all", leg.route.provider);

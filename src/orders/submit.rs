@@ -84,7 +84,11 @@ impl Delivery {
             panel_order = said.verdict.panel_order(), "a leg was sent"
         );
         let said = self.unless_charged(panel, leg, marked_at, said).await;
-        self.conclude_surely(panel.settings(), leg, &said).await
+        self.conclude_surely(panel.settings(), leg, &said).await?;
+        if said.verdict == Verdict::InDoubt {
+            self.read_balance_behind(panel).await?;
+        }
+        Ok(())
     }
 
     async fn conclude_surely(

@@ -203,6 +203,13 @@ impl Delivery {
                 orders::calm(&mut tx, order.id).await?;
                 watches::put_off(&mut tx, leg.id, &said.text, said.charge(), next_at, Worth::Clear, now).await?;
             }
+            // Nothing goes back for what may be delivered where it is too: a person says what became of both.
+            Outcome::End(ending)
+                if ending.target.is_positive() && orders::is_there_twice(&mut tx, order.id).await? =>
+            {
+                watches::put_off(&mut tx, leg.id, &said.text, None, next_at, Worth::Puzzling, now).await?;
+                news.note_said(&mut tx).await?;
+            }
             Outcome::End(ending) => {
                 news.end(&mut tx, ending, Afterwards::AskAt(now + AFTER_THE_END[0])).await?;
             }
@@ -241,6 +248,12 @@ impl Delivery {
         news.note_price(&mut tx).await?;
         let afterwards = afterwards(due, ended_at);
         match said.outcome(settings, due, &leg, order.bought, now)? {
+            Outcome::End(ending)
+                if ending.target.is_positive() && orders::is_there_twice(&mut tx, order.id).await? =>
+            {
+                look_again(&mut tx, leg.id, afterwards, now).await?;
+                news.note_said(&mut tx).await?;
+            }
             Outcome::End(ending) => news.end(&mut tx, ending, afterwards).await?,
             // The panel works on it again: it is followed until it ends again, and nothing moves before.
             Outcome::Open(_) => {
@@ -382,10 +395,16 @@ impl News<'_> {
 
     /// The order is for a person, who is shown what the panel says of it.
     async fn ask_a_person(&self, tx: &mut Tx, why: &str) -> Result<(), StoreError> {
-        if let Some(report) = &self.said.report {
-            legs::note_said(tx, self.leg.id, &report.status_text, report.charge_text.as_deref()).await?;
-        }
+        self.note_said(tx).await?;
         ask_a_person(tx, self.order.id, self.leg.id, why).await
+    }
+
+    /// Keeps what the panel says, for whoever decides.
+    async fn note_said(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        match &self.said.report {
+            Some(report) => legs::note_said(tx, self.leg.id, &report.status_text, report.charge_text.as_deref()).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -376,7 +376,8 @@ pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instan
             set state = $2, refunded = $12, by_hand = $13, absorbed = $14, settlements = settlements + 1, remains = $4,
                 start_count = coalesce($5, start_count),
                 ended_at = case when $15 then coalesce(ended_at, $6) end,
-                review = case when $16 then null else review end
+                -- That it is there twice is no panel's to answer.
+                review = case when $16 and not starts_with(review, $17) then null else review end
             where id = $1 and settlements = $7 and state = $8 and refunded + $3 = $12
             returning id, settlements
         )
@@ -399,7 +400,8 @@ pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instan
         row.after.by_hand.decimal(),
         row.after.absorbed.decimal(),
         row.state.is_end(),
-        row.answers_review
+        row.answers_review,
+        TWICE
     );
     match settled.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
@@ -434,10 +436,31 @@ pub async fn answer(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Puts an order before a person, with the reason. `false`: it was there already for the same reason.
+/// Puts an order before a person, with the reason. `false`: it was there already for the same reason, or because it is
+/// there twice, which is the graver one.
 pub async fn review(tx: &mut Tx, order: OrderId, why: &str) -> Result<bool, StoreError> {
-    let put = sqlx::query!("update orders set review = $2 where id = $1 and review is distinct from $2", order.0, why);
+    let put = sqlx::query!(
+        r#"
+        update orders
+        set review = $2
+        where id = $1 and review is distinct from $2
+            and (review is null or not starts_with(review, $3) or starts_with($2, $3))
+        "#,
+        order.0,
+        why,
+        TWICE
+    );
     Ok(put.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// Whether a person was asked about an order because it is at panels twice, and did not answer yet.
+pub async fn is_there_twice(tx: &mut Tx, order: OrderId) -> Result<bool, StoreError> {
+    let is = sqlx::query_scalar!(
+        r#"select coalesce(starts_with(review, $2), false) as "is!" from orders where id = $1"#,
+        order.0,
+        TWICE
+    );
+    Ok(is.fetch_one(&mut **tx).await?)
 }
 
 fn state(id: i32, word: &str) -> Result<OrderState, StoreError> {

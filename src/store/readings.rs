@@ -1,6 +1,5 @@
 //! Readings of what panels hold of ours: kept, settled, anchored, and forgotten.
 
-use itertools::Itertools;
 use uuid::Uuid;
 
 use crate::domain::clock::Instant;
@@ -13,6 +12,8 @@ use crate::store::{Store, StoreError, Tx};
 pub const READINGS_MAX: i64 = 300;
 /// Readings forgotten at once.
 const FORGOTTEN_MAX: i64 = 5_000;
+/// Readings before a moment that the newest one is measured against.
+const AROUND_MAX: i64 = 10;
 
 /// What a panel just said of our balance.
 #[derive(Clone, Copy, Debug)]
@@ -90,36 +91,38 @@ pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Re
     Ok(rows.collect())
 }
 
-/// The last reading of a panel before a moment, and its newest, where that is later.
+/// A panel's last readings between two moments, oldest first, and behind them its newest one. Empty where no reading was
+/// asked for since.
 pub async fn around(
     tx: &mut Tx,
     provider: &ProviderId,
     currency: &str,
+    oldest: Instant,
     at: Instant,
-) -> Result<Option<(Reading, Reading)>, StoreError> {
+) -> Result<Vec<Reading>, StoreError> {
     let rows = sqlx::query!(
         r#"
+        with newest as (
+            select * from reading
+            where provider = $1 and currency = $2 and asked_at >= $4
+            order by id desc
+            limit 1
+        ),
+        before as (
+            select * from reading
+            where provider = $1 and currency = $2 and at >= $3 and at < $4 and exists (select from newest)
+            order by id desc
+            limit $5
+        )
         select id as "id!", asked_at as "asked_at!", at as "at!", epoch as "epoch!", amount as "amount!", text as "text!"
-        from (
-            (
-                select * from reading
-                where provider = $1 and currency = $2 and at < $3
-                order by id desc
-                limit 1
-            )
-            union all
-            (
-                select * from reading
-                where provider = $1 and currency = $2 and asked_at >= $3
-                order by id desc
-                limit 1
-            )
-        ) reading
-        order by at
+        from (select * from before union all select * from newest) reading
+        order by id
         "#,
         provider.0,
         currency,
-        at
+        oldest,
+        at,
+        AROUND_MAX
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Reading {
         id: row.id,
@@ -129,7 +132,7 @@ pub async fn around(
         amount: Money::from_decimal(row.amount),
         text: row.text,
     });
-    Ok(rows.collect_tuple())
+    Ok(rows.collect())
 }
 
 /// The reading of a panel at which everything was explained last, in this currency.

@@ -109,10 +109,11 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
     if amount > total.plus(gap.tolerance)? {
         let words = format!(
             "more than all our orders make, were each charged twice: somebody else spends from this account, or the \
-             panel took it; {}",
+             panel took it{}; {}",
+            perhaps_refused(known.refused),
             meanwhile(all.len())
         );
-        return Ok(drift(Cause::Outside, amount, None, all, words));
+        return Ok(drift(Cause::Outside, amount, None, and_refused(all, known.refused), words));
     }
     let least = if gap.is_exact() { "" } else { "at least so much is missing, and it is " };
     let words = format!(
@@ -121,6 +122,19 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
         meanwhile(all.len())
     );
     Ok(drift(Cause::Unexplained, amount, None, all, words))
+}
+
+/// Orders, and behind them those that the panel refused.
+fn and_refused(all: Vec<OrderId>, refused: &[Candidate]) -> Vec<OrderId> {
+    all.into_iter().chain(refused.iter().map(|candidate| candidate.order)).collect()
+}
+
+/// What the panel refused meanwhile may be there.
+fn perhaps_refused(refused: &[Candidate]) -> String {
+    match refused.len() {
+        0 => String::new(),
+        count => format!(", perhaps for some of {count} orders that it refused"),
+    }
 }
 
 /// One order's cost again, and what else would explain as much.

@@ -207,3 +207,66 @@ async fn whoever_says_that_one_of_two_has_it_says_which() {
     assert_eq!(legs(&world.database).await, "s refused, q accepted");
     world.audit().await;
 }
+
+#[tokio::test]
+async fn an_open_doubt_at_the_panel_hides_no_other_order_that_was_charged() {
+    let ground = Ground::of(NO_MONEY, COST).await;
+    let world = &ground.world;
+    for orders in 1..=3 {
+        world.buy("1", "100").await;
+        world.work().await;
+        let doubts = vec!["s in_doubt"; orders].join(", ");
+        assert_eq!(legs(&world.database).await, doubts);
+        world.turn(9);
+        ground.read_balance().await;
+    }
+    assert_eq!((ground.refusing.requests("add"), ground.next.requests("add")), (3, 0));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn orders_that_were_charged_at_the_same_moment_hide_none_of_each_other() {
+    let Ground { refusing, next, world, .. } = Ground::of(NO_MONEY, COST).await;
+    for _ in 0..3 {
+        world.buy("1", "100").await;
+    }
+    // All three are asked for before the first of them is answered.
+    let held = refusing.hold("add");
+    let letting_go = async {
+        for _ in 0..3 {
+            held.asked().await;
+        }
+        (0..3).for_each(|_| held.let_go());
+    };
+    let (delivery, panel) = (&world.house.delivery, &world.house.panels[0]);
+    let epoch = delivery.hold(panel).await.unwrap().unwrap();
+    let leased = delivery.lease(panel, epoch, 3).await.unwrap();
+    let sent = leased.iter().map(|leg| delivery.send(panel, leg, epoch));
+    let (sent, ()) = tokio::join!(futures_util::future::join_all(sent), letting_go);
+    assert_eq!(sent.into_iter().flatten().count(), 3);
+    assert_eq!(legs(&world.database).await, "s in_doubt, s in_doubt, s in_doubt");
+    assert_eq!(next.requests("add"), 0);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_its_link_is_asked_for_once_where_it_was_charged_unseen() {
+    let ground = Ground::of(BUSY, 0).await;
+    let world = &ground.world;
+    world.buy("1", "100").await;
+    world.work().await;
+    assert_eq!(legs(&world.database).await, "s parked");
+    // The next asking is the one that is charged.
+    let cents = ground.cents.clone();
+    ground.refusing.say(move |form| match form.get("action")?.as_str() {
+        "add" => {
+            cents.fetch_sub(COST, Ordering::SeqCst);
+            Some((200, BUSY.to_owned()))
+        }
+        "balance" => Some((200, format!("{{\"balance\":\"{}\"}}", f64::from(cents.load(Ordering::SeqCst)) / 100.0))),
+        _ => None,
+    });
+    world.pass(30, 60).await;
+    assert_eq!((legs(&world.database).await.as_str(), ground.refusing.requests("add")), ("s in_doubt", 2));
+    world.audit().await;
+}

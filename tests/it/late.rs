@@ -1,6 +1,7 @@
 //! A panel that says late that it has what was found not placed, or what is followed there under another id; and persons
 //! who take back that an order was not placed. Nothing is bought twice by it, and the books hold to the cent.
 
+use panel_sim::Ending;
 use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::domain::money::Money;
@@ -173,6 +174,51 @@ async fn what_was_sent_elsewhere_since_is_put_before_a_person_with_both_named() 
         (Some(first.as_str()), Some(second.as_str()))
     );
     assert_eq!(decide(&world, order, Finding::TakeBack, None).await, Resolved::NothingToTakeBack);
+    world.audit().await;
+}
+
+#[rstest]
+#[case::gives_all_back(Ending::Canceled, "Processing")]
+#[case::gives_some_back(Ending::Partial { remains: 40 }, "Processing")]
+#[case::gives_nothing_back(Ending::Completed, "Completed")]
+#[tokio::test]
+async fn what_is_there_twice_is_not_given_back_because_one_of_them_ended(#[case] ending: Ending, #[case] shown: &str) {
+    let (world, order) = lost(&["a", "b"]).await;
+    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    world.work().await;
+    let (first, second) = (world.panels[0].orders()[0].id.clone(), world.panels[1].orders()[0].id.clone());
+    answers(&world, 0, &first).await;
+    let review = reviews(&world.database).await;
+
+    // A person, or the customer, has it canceled where it is followed.
+    world.panels[1].end_order(&second, ending);
+    world.pass(4, 60).await;
+    assert_eq!((world.balance().await.as_str(), reviews(&world.database).await), (CHARGED, review));
+    assert!(world.status(order).await.contains(shown), "{}", world.status(order).await);
+    world.audit().await;
+
+    // Whoever looked at both says what becomes of it.
+    let mut tx = world.house.store.begin().await.unwrap();
+    let found = panelgate::orders::decide::Finding::Canceled;
+    panelgate::orders::decide::settle(&mut tx, OrderId(order), found, world.house.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((world.balance().await.as_str(), reviews(&world.database).await.as_str()), (WHOLE, ""));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn whoever_canceled_an_order_that_was_not_placed_keeps_the_money() {
+    let (world, order) = lost(&["a"]).await;
+    let canceled = world.ask(&[("action", "cancel"), ("orders", &order.to_string())]).await;
+    assert!(canceled.contains(r#""cancel":1"#), "{canceled}");
+    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(world.balance().await, WHOLE);
+
+    let id = world.panel().orders()[0].id.clone();
+    answers(&world, 0, &id).await;
+    assert_eq!(decide(&world, order, Finding::TakeBack, None).await, Resolved::NothingToTakeBack);
+    assert_eq!(world.balance().await, WHOLE);
+    assert!(alerts(&world).await.contains("taken_late a"));
     world.audit().await;
 }
 
