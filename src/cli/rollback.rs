@@ -23,10 +23,12 @@ pub struct Options {
 }
 
 pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> {
-    let path = path(&check::file(&session.globals))?;
+    let named = check::file(&session.globals);
+    let path = path(&named)?;
     let version = wanted(session, options.hash.as_deref()).await?;
     let (today, bytes) = (SystemClock.now().date_naive(), version.body.clone().into_bytes());
-    let file = config::parse(&path, bytes, &config::surroundings(), today).map_err(|error| {
+    // As it was named, for what it is compared with is read so too: a key file is the same by one spelling of its folder.
+    let file = config::parse(&named, bytes, &config::surroundings(), today).map_err(|error| {
         WrongUse::because(format!("{} does not validate any more, and nothing was changed:\n{error}", version.hash))
     })?;
     let passed_over = if options.hash.is_none() { newer_edit(session).await? } else { None };

@@ -82,7 +82,7 @@ impl Decision {
         let at = at.map(|provider| format!(" --at {provider}")).unwrap_or_default();
         match self {
             Self::Accepted => format!("order resolve {order} accepted PANEL_ORDER{at}"),
-            Self::NotPlaced => format!("order resolve {order} not-placed{at}"),
+            Self::NotPlaced => format!("order resolve {order} not-placed{at} --reason TEXT"),
             Self::Completed => format!("order settle {order} --completed"),
             Self::Canceled => format!("order settle {order} --canceled"),
             Self::Delivered => format!("order settle {order} --delivered N"),

@@ -202,7 +202,7 @@ fn only_what_can_be_decided_is_offered() {
         let expected = match state {
             LegState::Ready | LegState::Leased | LegState::Parked => "order cancel 7 | order reroute 7",
             LegState::InDoubt | LegState::WrittenOff => {
-                "order resolve 7 accepted PANEL_ORDER | order resolve 7 not-placed"
+                "order resolve 7 accepted PANEL_ORDER | order resolve 7 not-placed --reason TEXT"
             }
             LegState::Accepted | LegState::Ended => {
                 "order settle 7 --completed | order settle 7 --canceled | order settle 7 --delivered N"

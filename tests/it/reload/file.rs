@@ -170,3 +170,30 @@ async fn it_says_from_what_it_went_where_and_which_edit_was_never_in_force() {
     );
     assert_eq!(past.text(), past.first());
 }
+
+#[tokio::test]
+async fn a_key_file_is_the_same_however_the_configuration_is_named() {
+    let past = Past::new().await;
+    past.world.buy("1", "100").await;
+    past.world.work().await;
+    std::fs::write(past.folder.path().join("p.key"), "the-panels-key").unwrap();
+    let keyed = |price: &str| {
+        let text = priced(&past.world, price);
+        let lines = text.lines().map(|line| match line.split_once(" = ") {
+            Some(("key_env", _)) => "key_file = \"p.key\"\n".to_owned(),
+            Some(_) | None => format!("{line}\n"),
+        });
+        lines.collect::<String>()
+    };
+    let (third, fourth) = (keyed("2.2"), keyed("2.3"));
+    assert!(third.contains("key_file"));
+    past.publish(&third).await;
+    past.publish(&fourth).await;
+
+    // Relative, and absolute.
+    let whole = past.folder.path().join("my.toml").display().to_string();
+    for named in ["my.toml", &whole] {
+        let (code, told) = said(&past.roll_back(&["--config", named]).await);
+        assert!(code == Some(0) && !told.contains("dangerous"), "{told}");
+    }
+}
