@@ -1,7 +1,8 @@
 //! A refusal that may be of a second asking: whoever stands between us and a panel may ask twice and show the answer to
 //! the second, and some panels take the money before they refuse. "Not enough funds", "too many requests" and "active
-//! order" are what such a second asking gets. So our balance there is read before the order goes on: where exactly its
-//! cost is missing, nothing is bought anew and a person looks.
+//! order" are what such a second asking gets. So our balance there is read before the order goes on: where its cost is
+//! missing, or a fault of ours keeps it from being seen, nothing is bought anew, and the order is in doubt. Where others that
+//! are under way explain the fall as well, the refusal is believed, and the log says so.
 
 use std::time::Duration;
 
@@ -53,7 +54,11 @@ impl Delivery {
         let against = match tokio::time::timeout(BALANCE_WITHIN, compared).await {
             Ok(Ok(Missing::Surely)) => CHARGED,
             // Who is under way at the same moment explains it too, and a listed refusal is believed.
-            Ok(Ok(Missing::No | Missing::Perhaps)) => return said,
+            Ok(Ok(Missing::Perhaps)) => {
+                tracing::warn!(order = %leg.order, provider = %leg.route.provider, "refused, while our balance there fell by as much, which other orders explain too; the refusal is believed");
+                return said;
+            }
+            Ok(Ok(Missing::No)) => return said,
             // What we cannot see is no proof: a database that is away, a process that stood still.
             Ok(Err(error)) => {
                 tracing::warn!(order = %leg.order, %error, "a refusal could not be compared with our balance");

@@ -4,6 +4,7 @@ use std::slice;
 
 use chrono::TimeDelta;
 
+use crate::domain::choice::Passed;
 use crate::domain::clock::Instant;
 use crate::domain::doubt::{Rung, RungVerdict};
 use crate::domain::id::{OrderId, PanelOrder, ProviderId};
@@ -139,7 +140,9 @@ impl Delivery {
             return Ok(Resolved::NotInDoubt);
         }
         // Any panel that refused it may have it just as well.
-        let before = legs::routes_before(tx, order, leg.n).await?;
+        let tried = legs::tried_before(tx, order, leg.n).await?.into_iter();
+        let route = |passed: Passed| Route { provider: ProviderId(passed.provider), service: passed.service };
+        let before: Vec<Route> = tried.map(route).collect();
         if let Some(elsewhere) = unless_meant(&leg.route, &before, looked_at) {
             return Ok(elsewhere);
         }

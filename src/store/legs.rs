@@ -315,13 +315,6 @@ pub async fn tried_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<Pas
     Ok(rows.map(|row| Passed { provider: row.provider, service: row.service, why: why(&row.reason) }).collect())
 }
 
-/// The routes of an order's legs before the one of this number.
-pub async fn routes_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<Route>, StoreError> {
-    let rows = sqlx::query!("select provider, service from leg where order_id = $1 and n < $2 order by n", order.0, n);
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    Ok(rows.map(|row| Route { provider: ProviderId(row.provider), service: row.service }).collect())
-}
-
 /// Keeps what a panel said of a leg that a person is to decide: the decision does not change what the panel took.
 pub async fn note_said(tx: &mut Tx, leg: LegId, status: &str, charge_text: Option<&str>) -> Result<(), StoreError> {
     let noted = sqlx::query!(

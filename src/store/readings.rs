@@ -1,5 +1,6 @@
 //! Readings of what panels hold of ours: kept, settled, anchored, and forgotten.
 
+use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::domain::clock::Instant;
@@ -14,6 +15,23 @@ pub const READINGS_MAX: i64 = 300;
 const FORGOTTEN_MAX: i64 = 5_000;
 /// Readings before a moment that the newest one is measured against.
 const AROUND_MAX: i64 = 10;
+
+/// A reading as it is stored.
+struct ReadingRow {
+    id: i64,
+    asked_at: Instant,
+    at: Instant,
+    epoch: i64,
+    amount: Decimal,
+    text: String,
+}
+
+impl From<ReadingRow> for Reading {
+    fn from(row: ReadingRow) -> Self {
+        let ReadingRow { id, asked_at, at, epoch, amount, text } = row;
+        Self { id, asked_at, at, epoch, amount: Money::from_decimal(amount), text }
+    }
+}
 
 /// What a panel just said of our balance.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +74,8 @@ pub async fn keep(store: &Store, provider: &ProviderId, node: Uuid, said: Said<'
 
 /// The last settled reading of a panel in this currency, and those after it, oldest first.
 pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Vec<Reading>, StoreError> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        ReadingRow,
         r#"
         with base as (
             select max(id) as id from reading where provider = $1 and currency = $2 and settled_at is not null
@@ -80,14 +99,7 @@ pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Re
         currency,
         READINGS_MAX
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Reading {
-        id: row.id,
-        asked_at: row.asked_at,
-        at: row.at,
-        epoch: row.epoch,
-        amount: Money::from_decimal(row.amount),
-        text: row.text,
-    });
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(Reading::from);
     Ok(rows.collect())
 }
 
@@ -100,7 +112,8 @@ pub async fn around(
     oldest: Instant,
     at: Instant,
 ) -> Result<Vec<Reading>, StoreError> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        ReadingRow,
         r#"
         with newest as (
             select * from reading
@@ -124,20 +137,14 @@ pub async fn around(
         at,
         AROUND_MAX
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Reading {
-        id: row.id,
-        asked_at: row.asked_at,
-        at: row.at,
-        epoch: row.epoch,
-        amount: Money::from_decimal(row.amount),
-        text: row.text,
-    });
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(Reading::from);
     Ok(rows.collect())
 }
 
 /// The reading of a panel at which everything was explained last, in this currency.
 pub async fn anchor(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Option<Reading>, StoreError> {
-    let row = sqlx::query!(
+    let row = sqlx::query_as!(
+        ReadingRow,
         r#"
         select r.id, r.asked_at, r.at, r.epoch, r.amount, r.text
         from reading r
@@ -148,14 +155,7 @@ pub async fn anchor(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Resul
         provider.0,
         currency
     );
-    Ok(row.fetch_optional(&mut **tx).await?.map(|row| Reading {
-        id: row.id,
-        asked_at: row.asked_at,
-        at: row.at,
-        epoch: row.epoch,
-        amount: Money::from_decimal(row.amount),
-        text: row.text,
-    }))
+    Ok(row.fetch_optional(&mut **tx).await?.map(Reading::from))
 }
 
 /// Later readings are measured against this one too.
