@@ -19,22 +19,22 @@ use crate::catalog::{Catalog, refresh};
 use crate::config::{self, File};
 use crate::customers::Customers;
 use crate::customers::pace::Pace;
-use crate::domain::alert::Kind;
+use crate::domain::alert::AlertKind;
 use crate::domain::clock::SharedClock;
 use crate::domain::network::Network;
-use crate::downstream::{Connections, Door, Health, HealthProbe, House as DoorHouse, Limits};
+use crate::downstream::{Connections, Door, DoorDeps as DoorHouse, HealthProbe, Limits, ProcessHealth};
 use crate::orders::{Delivery, Orders};
-use crate::reload::{self, Before, Ground, Parts, Reload, Started, Troubles};
+use crate::reload::{self, Before, Env, Reload, ReloadParts, Started, Troubles};
 use crate::store::embedded::{Condition, Embedded};
 use crate::store::history::Turned;
 use crate::store::open_orders::OpenOrders;
 use crate::store::{Store, customers, gates, versions};
 use crate::telemetry;
 use crate::treasury::Treasury;
-use crate::upstream::{Panel, Roll};
+use crate::upstream::{Panel, ProviderSet};
 use crate::webhooks::Webhook;
 use crate::workers::pulse::Pulse;
-use crate::workers::{Means, Workers};
+use crate::workers::{WorkerDeps, Workers};
 
 pub use descriptors::raise as raise_descriptors;
 
@@ -61,7 +61,7 @@ const NOT_READY_S_MAX: u64 = 30;
 
 /// Everything that deals with customers, orders and panels, over one database; nothing runs by itself yet.
 #[derive(Clone, Debug)]
-pub struct House {
+pub struct App {
     /// The database.
     pub store: Store,
     /// What is sold.
@@ -83,17 +83,17 @@ pub struct House {
     /// The panels that it was built with.
     pub panels: Vec<Arc<Panel>>,
     /// The panels as they are now.
-    pub roll: Roll,
+    pub roll: ProviderSet,
     /// What changes all of that while it runs.
     pub reload: Reload,
     /// The time.
     pub clock: SharedClock,
 }
 
-impl House {
+impl App {
     /// Builds the house of a process with this file: what it serves is in force in the database, which the file need
     /// not be.
-    pub async fn start(store: Store, file: File, ground: Ground, clock: SharedClock) -> Result<Self, anyhow::Error> {
+    pub async fn start(store: Store, file: File, ground: Env, clock: SharedClock) -> Result<Self, anyhow::Error> {
         let (served, started) = reload::start(&store, &clock, file, &ground).await?;
         // What earlier programs kept of passwords; what was in force until now included.
         versions::mask_kept(&store, config::masked).await?;
@@ -116,7 +116,7 @@ impl House {
         panels: Vec<Panel>,
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
-        let ground = Ground::bare("this process");
+        let ground = Env::bare("this process");
         reload::put_in_force(&store, &clock, (&mapping, text), ("start", "")).await?;
         let panels = panels.into_iter().map(|panel| Arc::new(panel.timed_by(clock.clone()))).collect();
         Self::over(store, mapping, panels, (ground, Started::with(text)), clock).await
@@ -126,7 +126,7 @@ impl House {
         store: Store,
         mapping: Arc<Mapping>,
         panels: Vec<Arc<Panel>>,
-        (ground, started): (Ground, Started),
+        (ground, started): (Env, Started),
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
         tell_of_lost_tiers(&store, &mapping).await?;
@@ -135,8 +135,8 @@ impl House {
         let catalog = Catalog::open(store.clone(), mapping).await?;
         catalog.look_at_panels(clock.now()).await?;
         let alerts = Alerts::new(store.clone(), catalog.clone(), clock.clone(), &ground.node);
-        let roll = Roll::of(panels.iter().cloned());
-        let parts = Parts {
+        let roll = ProviderSet::of(panels.iter().cloned());
+        let parts = ReloadParts {
             store: store.clone(),
             catalog: catalog.clone(),
             alerts: alerts.clone(),
@@ -173,8 +173,8 @@ impl House {
     }
 
     /// What the workers need of it.
-    fn means(&self) -> Means {
-        Means {
+    fn means(&self) -> WorkerDeps {
+        WorkerDeps {
             store: self.store.clone(),
             customers: self.customers.clone(),
             pace: self.pace.clone(),
@@ -282,7 +282,7 @@ pub struct Roles {
 
 /// A house with its doors open and its workers at work.
 pub struct Gateway {
-    house: House,
+    house: App,
     api: Option<Door>,
     console: Option<Door>,
     workers: Workers,
@@ -291,7 +291,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// Opens everything that the roles name.
-    pub async fn open(house: House, roles: Roles, embedded: Option<&Embedded>) -> anyhow::Result<Self> {
+    pub async fn open(house: App, roles: Roles, embedded: Option<&Embedded>) -> anyhow::Result<Self> {
         let means = house.means();
         // Before anything is sent: a database that goes back in time is known by what was seen of it.
         house.store.beat().await;
@@ -352,7 +352,7 @@ impl Gateway {
     }
 
     /// Everything behind the doors.
-    pub fn house(&self) -> &House {
+    pub fn house(&self) -> &App {
         &self.house
     }
 
@@ -425,12 +425,12 @@ fn troubles(door: Option<&Door>) -> Troubles {
     let connections = door.map(Door::connections);
     let log = LogWatch::default();
     Troubles::by(move || {
-        let is_so = |kind: Kind, so: bool| so.then_some(kind);
+        let is_so = |kind: AlertKind, so: bool| so.then_some(kind);
         let of_door = |so: fn(&Connections) -> bool| connections.as_ref().is_some_and(|door| so(door));
         let troubles = [
-            is_so(Kind::ConnectionsShort, of_door(Connections::is_short)),
-            is_so(Kind::ListenerStuck, of_door(Connections::is_stuck)),
-            is_so(Kind::LogLost, log.loses(telemetry::lines_lost())),
+            is_so(AlertKind::ConnectionsShort, of_door(Connections::is_short)),
+            is_so(AlertKind::ListenerStuck, of_door(Connections::is_stuck)),
+            is_so(AlertKind::LogLost, log.loses(telemetry::lines_lost())),
         ];
         troubles.into_iter().flatten().collect()
     })
@@ -458,7 +458,7 @@ impl LogWatch {
 }
 
 /// What `/healthz` tells.
-fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthProbe {
+fn health(house: &App, pulse: Pulse, embedded: Option<&Embedded>) -> HealthProbe {
     let (store, catalog) = (house.store.clone(), house.catalog.clone());
     let condition = embedded.map(Embedded::condition);
     Arc::new(move || {
@@ -475,7 +475,7 @@ fn health(house: &House, pulse: Pulse, embedded: Option<&Embedded>) -> HealthPro
         };
         // A panel's own workers wait for that panel; whoever stands still there gives up its lease.
         let node_lag_s = pulse.node_lag_s();
-        Health {
+        ProcessHealth {
             live: true,
             ready: is_well && lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX),
             config_hash: catalog.now().hash.to_string(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use panelgate::domain::clock::{Clock, SystemClock};
-use panelgate::ledger::audit::{Findings, audit, audit_lately, keep_mark};
+use panelgate::ledger::audit::{AuditFindings, audit, audit_lately, keep_mark};
 use panelgate::store::Store;
 use panelgate::store::embedded::{Embedded, Manners};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -60,7 +60,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// The time of the middle one of some.
-async fn middle(mut once: impl AsyncFnMut() -> anyhow::Result<Findings>) -> anyhow::Result<Duration> {
+async fn middle(mut once: impl AsyncFnMut() -> anyhow::Result<AuditFindings>) -> anyhow::Result<Duration> {
     let mut times = Vec::new();
     for _ in 0..TIMES {
         let began = Instant::now();
@@ -76,7 +76,7 @@ fn say(line: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn holds(findings: &Findings) -> anyhow::Result<()> {
+fn holds(findings: &AuditFindings) -> anyhow::Result<()> {
     let broken: Vec<_> = findings.checks.iter().filter(|check| check.violations > 0).collect();
     ensure!(broken.is_empty(), "the books that were laid do not hold: {broken:?}");
     Ok(())

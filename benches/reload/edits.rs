@@ -20,7 +20,7 @@ impl Kind {
     pub const ALL: [Self; 4] = [Self::Price, Self::Markup, Self::Route, Self::Broken];
 
     /// The word that the table uses.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Price => "one price",
             Self::Markup => "every price",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use panel_sim::{Habits, Settings, Simulator};
-use panelgate::app::{Gateway, House, Roles};
+use panelgate::app::{App, Gateway, Roles};
 use panelgate::config;
 use panelgate::customers::keys::NewKey;
 use panelgate::domain::clock::{Clock, SystemClock};
@@ -58,7 +58,7 @@ pub struct Ground {
 /// A gateway and its file.
 pub struct Node {
     gateway: Gateway,
-    house: House,
+    house: App,
     path: PathBuf,
     _folder: TempDir,
 }
@@ -106,13 +106,13 @@ impl Ground {
         std::fs::write(&path, text)?;
         let surroundings = BTreeMap::from([("PANEL_KEY".to_owned(), KEY.to_owned())]);
         let file = config::load(&path, &surroundings)?;
-        let ground = reload::Ground { file: Some(path.clone()), surroundings, node: name.to_owned() };
+        let ground = reload::Env { file: Some(path.clone()), surroundings, node: name.to_owned() };
         let database = &file.process.database;
         let entered = self.house.enter();
         let store = Store::open(&self.embedded.connect_options(), database.customers_max, database.workers_max);
         drop(entered);
         let (gateway, house) = self.house.block_on(async {
-            let house = House::start(store, file, ground, Arc::new(SystemClock)).await?;
+            let house = App::start(store, file, ground, Arc::new(SystemClock)).await?;
             let api = Some(([127, 0, 0, 1], 0).into());
             let roles = Roles { api, console: None, workers: true, drain: Some(Duration::from_secs(5)) };
             anyhow::Ok((Gateway::open(house.clone(), roles, None).await?, house))

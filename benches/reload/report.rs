@@ -83,7 +83,7 @@ impl Report {
             spread(of.iter().filter_map(|timing| Some(to(timing)?.saturating_duration_since(from(timing)?))).collect())
         };
         json!({
-            "edit": kind.word(),
+            "edit": kind.as_str(),
             "count": of.len(),
             "total": spread(of.iter().map(|timing| timing.total()).collect()),
             "read": spread(of.iter().filter_map(|timing| timing.reading()).collect()),

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::alerts::{Alerts, tell};
-use crate::domain::alert::Kind;
-use crate::domain::clock::Instant as Timestamp;
+use crate::domain::alert::AlertKind;
+use crate::domain::clock::Timestamp;
 use crate::store::alerts::Message;
 
-const KIND: Kind = Kind::DatabaseAway;
+const KIND: AlertKind = AlertKind::DatabaseAway;
 
 /// Before a message is tried again that the webhook did not take.
 const RETRY_WAIT: Duration = Duration::from_secs(5);
@@ -24,10 +24,10 @@ const MESSAGES_MAX: usize = 2;
 
 /// What this process knows of its database's absence.
 #[derive(Debug, Default)]
-pub(super) struct Absence(Mutex<State>);
+pub(super) struct Absence(Mutex<AwayState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct AwayState {
     since: Option<Moment>,
     raised: Option<Message>,
     waiting: VecDeque<Message>,
@@ -42,18 +42,18 @@ struct Moment {
 }
 
 impl Absence {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, AwayState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl AwayState {
     /// Takes note of how the database is; what turned goes to the log at once.
     fn see(&mut self, is_away: bool, node: &str, now: Moment) {
         if !is_away {
             self.since = None;
             let Some(raised) = self.raised.take() else { return };
-            tracing::info!(kind = KIND.word(), object = node, "an alert is over");
+            tracing::info!(kind = KIND.as_str(), object = node, "an alert is over");
             self.waiting.push_back(Message { over_at: Some(now.at), ..raised });
             return;
         }
@@ -64,7 +64,7 @@ impl State {
             return;
         }
         let words = KIND.words(node);
-        tracing::error!(kind = KIND.word(), object = node, "alert: {words}");
+        tracing::error!(kind = KIND.as_str(), object = node, "alert: {words}");
         let message = Message {
             alert: Uuid::now_v7(),
             kind: KIND,
@@ -115,7 +115,7 @@ impl Alerts {
         };
         let posted = webhook.post(&tell::id(&message), tell::body(&message), now.at).await;
         if let Err(failure) = &posted {
-            tracing::warn!(kind = KIND.word(), %failure, "the alert webhook took no message");
+            tracing::warn!(kind = KIND.as_str(), %failure, "the alert webhook took no message");
         }
         self.absence.state().note(posted.is_ok(), Instant::now());
     }
@@ -130,10 +130,10 @@ mod tests {
 
     #[test]
     fn an_absence_is_told_once_after_some_time_and_once_when_it_is_over() {
-        let mut state = State::default();
+        let mut state = AwayState::default();
         let began = Moment { at: SystemClock.now(), instant: Instant::now() };
         let after = |span: Duration| Moment { instant: began.instant + span, ..began };
-        let see = |state: &mut State, is_away, now| state.see(is_away, NODE, now);
+        let see = |state: &mut AwayState, is_away, now| state.see(is_away, NODE, now);
 
         see(&mut state, true, began);
         see(&mut state, false, began);

@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 
 use crate::alerts::Alerts;
 use crate::catalog::Snapshot;
-use crate::domain::alert::{Kind, Weight};
+use crate::domain::alert::{AlertKind, Weight};
 use crate::domain::id::{ProviderId, ServiceId};
-use crate::store::alerts::{self, Turn};
+use crate::store::alerts::{self, AlertChange};
 use crate::store::conditions::{self, Condition};
 use crate::store::{StoreError, versions};
 
@@ -17,9 +17,9 @@ const NAMED_MAX: usize = 10;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turns {
     /// Alerts that began.
-    pub raised: Vec<Turn>,
+    pub raised: Vec<AlertChange>,
     /// Alerts that ended.
-    pub over: Vec<Turn>,
+    pub over: Vec<AlertChange>,
 }
 
 impl Alerts {
@@ -39,12 +39,13 @@ impl Alerts {
         let mut conditions = conditions::conditions(&mut tx, &heard.watched, now).await?;
         conditions.extend(conditions::price_jumps(&mut tx, &heard.watched).await?);
         conditions.extend(of_services(&catalogue));
-        let left_alone: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| is_behind && kind.is_by_the_file()).collect();
+        let left_alone: Vec<AlertKind> =
+            AlertKind::ALL.into_iter().filter(|kind| is_behind && kind.is_by_the_file()).collect();
         conditions.retain(|condition| !left_alone.contains(&condition.kind));
 
         let over = alerts::keep(&mut tx, &conditions, &left_alone, now).await?;
         let mut raised = Vec::new();
-        for kind in Kind::ALL {
+        for kind in AlertKind::ALL {
             if conditions.iter().any(|condition| condition.kind == kind) {
                 let patience = TimeDelta::from_std(kind.patience()).unwrap_or(TimeDelta::zero());
                 raised.extend(alerts::raise(&mut tx, kind, now - patience, now).await?);
@@ -52,8 +53,8 @@ impl Alerts {
         }
         tx.commit().await?;
         raised.iter().for_each(log_raised);
-        for Turn { kind, object, count: _, words: _ } in &over {
-            tracing::info!(kind = kind.word(), object, "an alert is over");
+        for AlertChange { kind, object, count: _, words: _ } in &over {
+            tracing::info!(kind = kind.as_str(), object, "an alert is over");
         }
         Ok(Turns { raised, over })
     }
@@ -62,7 +63,7 @@ impl Alerts {
 /// Panels that charge more than fixed prices bear, or by which nothing can be sold, and which services of ours, the first
 /// few.
 fn of_services(catalogue: &Snapshot) -> Vec<Condition> {
-    let condition = |kind: Kind, panel: &ProviderId, services: &[ServiceId]| {
+    let condition = |kind: AlertKind, panel: &ProviderId, services: &[ServiceId]| {
         let named: Vec<_> = services.iter().take(NAMED_MAX).map(ToString::to_string).collect();
         Condition {
             kind,
@@ -71,15 +72,16 @@ fn of_services(catalogue: &Snapshot) -> Vec<Condition> {
             more: format!("; among them are our services {}", named.join(", ")),
         }
     };
-    let dear = catalogue.too_dear.iter().map(|(panel, services)| condition(Kind::BelowFloor, panel, services));
-    let missing = catalogue.missing.iter().map(|(panel, services)| condition(Kind::ServicesUnsold, panel, services));
+    let dear = catalogue.too_dear.iter().map(|(panel, services)| condition(AlertKind::BelowFloor, panel, services));
+    let missing =
+        catalogue.missing.iter().map(|(panel, services)| condition(AlertKind::ServicesUnsold, panel, services));
     dear.chain(missing).collect()
 }
 
-fn log_raised(turn: &Turn) {
-    let Turn { kind, object, words, count } = turn;
+fn log_raised(turn: &AlertChange) {
+    let AlertChange { kind, object, words, count } = turn;
     match kind.weight() {
-        Weight::Error => tracing::error!(kind = kind.word(), object, count, "alert: {words}"),
-        Weight::Warning => tracing::warn!(kind = kind.word(), object, count, "alert: {words}"),
+        Weight::Error => tracing::error!(kind = kind.as_str(), object, count, "alert: {words}"),
+        Weight::Warning => tracing::warn!(kind = kind.as_str(), object, count, "alert: {words}"),
     }
 }

@@ -28,7 +28,7 @@ use crate::catalog::mapping::Mapping;
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ConfigHash;
 use crate::store::Store;
-use crate::store::conditions::Watched;
+use crate::store::conditions::WatchedPanel;
 use crate::webhooks::Webhook;
 
 pub use look::Turns;
@@ -42,7 +42,7 @@ pub struct Alerts {
     store: Store,
     clock: SharedClock,
     catalog: Catalog,
-    heard: Arc<ArcSwap<Heard>>,
+    heard: Arc<ArcSwap<AlertSettings>>,
     /// As alerts call this process.
     node: String,
     absence: Arc<Absence>,
@@ -50,15 +50,15 @@ pub struct Alerts {
 
 /// What the configuration in force says: what is watched, and who is told.
 #[derive(Debug)]
-struct Heard {
+struct AlertSettings {
     hash: ConfigHash,
-    watched: Vec<Watched>,
+    watched: Vec<WatchedPanel>,
     webhook: Option<Webhook>,
 }
 
-impl Heard {
+impl AlertSettings {
     fn of(mapping: &Mapping, webhook: Option<Webhook>) -> Self {
-        let watched = mapping.providers.iter().map(|provider| Watched {
+        let watched = mapping.providers.iter().map(|provider| WatchedPanel {
             provider: provider.id.clone(),
             balance_low: provider.balance_low,
             refill_expires_after_h: provider.asking.refill_expires_after_h,
@@ -70,7 +70,7 @@ impl Heard {
 impl Alerts {
     /// Alerts about what is sold and about the panels of the configuration, told to the log only. `node` is this process.
     pub fn new(store: Store, catalog: Catalog, clock: SharedClock, node: &str) -> Self {
-        let heard = Arc::new(ArcSwap::from_pointee(Heard::of(&catalog.mapping(), None)));
+        let heard = Arc::new(ArcSwap::from_pointee(AlertSettings::of(&catalog.mapping(), None)));
         Self { store, clock, catalog, heard, node: node.to_owned(), absence: Arc::default() }
     }
 
@@ -79,12 +79,12 @@ impl Alerts {
     pub fn telling(self, webhook: Option<Webhook>) -> Self {
         let heard = self.heard.load();
         let (hash, watched) = (heard.hash.clone(), heard.watched.clone());
-        self.heard.store(Arc::new(Heard { hash, watched, webhook }));
+        self.heard.store(Arc::new(AlertSettings { hash, watched, webhook }));
         self
     }
 
     /// Watches what another configuration says, and tells whom it names, from the next round on.
     pub fn follow(&self, mapping: &Mapping, webhook: Option<Webhook>) {
-        self.heard.store(Arc::new(Heard::of(mapping, webhook)));
+        self.heard.store(Arc::new(AlertSettings::of(mapping, webhook)));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::alerts::Alerts;
-use crate::ledger::audit::{Findings, audit_lately, keep_mark};
+use crate::ledger::audit::{AuditFindings, audit_lately, keep_mark};
 use crate::store::{StoreError, alerts, rounds};
 
 /// How often the books are proved.
@@ -18,7 +18,7 @@ const ROUND: &str = "audit";
 impl Alerts {
     /// Proves the books, unless that was begun lately; what fails is an alert at the next look.
     /// What was found.
-    pub async fn prove(&self) -> Result<Option<Findings>, StoreError> {
+    pub async fn prove(&self) -> Result<Option<AuditFindings>, StoreError> {
         let now = self.clock.now();
         let every = TimeDelta::from_std(PROVE_EVERY).unwrap_or(TimeDelta::zero());
         if !rounds::begin(&self.store, ROUND, now - every, now).await? {
@@ -40,7 +40,7 @@ impl Alerts {
     }
 }
 
-fn complain(findings: &Findings) {
+fn complain(findings: &AuditFindings) {
     let failed = findings.checks.iter().filter(|check| check.violations > 0);
     let failed = failed.map(|check| format!("{} ({}): {}", check.name, check.violations, check.examples.join(", ")));
     let failed: Vec<_> = failed.collect();

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::alerts::Alerts;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::alerts::{self, Message};
 use crate::webhooks::Webhook;
@@ -45,7 +45,7 @@ impl Alerts {
             Err(failure) => {
                 let Message { kind, object, attempt, .. } = message;
                 let wait_s = wait_s(*attempt);
-                tracing::warn!(kind = kind.word(), object, attempt, wait_s, %failure, "the alert webhook took no message");
+                tracing::warn!(kind = kind.as_str(), object, attempt, wait_s, %failure, "the alert webhook took no message");
                 alerts::put_off(&self.store, message, now + TimeDelta::seconds(wait_s)).await?
             }
         };
@@ -67,7 +67,7 @@ pub(super) fn body(message: &Message) -> String {
     let document = json!({
         "type": if over_at.is_some() { "alert.over" } else { "alert.raised" },
         "id": alert,
-        "kind": kind.word(),
+        "kind": kind.as_str(),
         "object": object,
         "count": count,
         "since": moment(*since),
@@ -77,7 +77,7 @@ pub(super) fn body(message: &Message) -> String {
     document.to_string()
 }
 
-fn moment(at: Instant) -> String {
+fn moment(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

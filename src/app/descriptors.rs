@@ -3,7 +3,7 @@
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
-use crate::app::House;
+use crate::app::App;
 use crate::downstream::Limits;
 
 /// Files, the log, signals, the runtime's own, and what a command beside us needs.
@@ -38,7 +38,7 @@ pub fn raise() {
 }
 
 /// The door's limits, by what this house keeps for its database and its panels.
-pub(super) fn door_limits(house: &House) -> Limits {
+pub(super) fn door_limits(house: &App) -> Limits {
     let descriptors = limit();
     let kept = kept_for(house, descriptors);
     let limits = Limits::default().within(descriptors, kept);
@@ -62,7 +62,7 @@ fn limit() -> usize {
     usize::try_from(soft).unwrap_or(usize::MAX)
 }
 
-fn kept_for(house: &House, descriptors: usize) -> usize {
+fn kept_for(house: &App, descriptors: usize) -> usize {
     let roll = house.roll.now();
     let calls = roll.iter().map(|listed| listed.panel.settings().concurrent_max as usize).sum::<usize>();
     let panels = (calls * RESTING_PER_CALL).min(descriptors / PANELS_SHARE);

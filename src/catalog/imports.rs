@@ -12,11 +12,11 @@ use crate::catalog::aside;
 use crate::catalog::listings::Listings;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::snapshot::Unsold;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::service::{Route, ServiceRule};
 use crate::pricing::markup::matches_glob;
-use crate::store::catalogue::{Listed, Shown};
+use crate::store::catalogue::{CatalogEntry, Shown};
 use crate::store::imports::{self, Given, IMPORTED_MAX};
 use crate::store::{Store, StoreError, Tx, catalogue};
 
@@ -60,7 +60,7 @@ impl fmt::Display for ImportRule {
 pub enum Refused {
     /// Blocks took ids that mean something else for ever.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Taken(Vec<Taken>),
+    Taken(Vec<TakenServices>),
     /// The database gave no answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,7 +72,7 @@ pub enum Refused {
     "service {id}: the id was given to service {:?} of panel \"{}\" by an import, and keeps that meaning: give the block \
      another id, or make that service its first route", .of.service, .of.provider
 )]
-pub struct Taken {
+pub struct TakenServices {
     /// The id.
     pub id: ServiceId,
     /// What it means.
@@ -81,7 +81,7 @@ pub struct Taken {
 
 /// What a new configuration needs before it is sold by, in the transaction that publishes it: the ids of its blocks are
 /// theirs for ever, every service that its imports take gets its id, and no block has an id that means something else.
-pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Instant) -> Result<(), Refused> {
+pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Timestamp) -> Result<(), Refused> {
     let mut providers: Vec<&ProviderId> = mapping.imports.iter().map(|import| &import.provider).collect();
     providers.sort();
     providers.dedup();
@@ -103,11 +103,11 @@ pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Instant) -> Result<(),
 }
 
 /// The blocks of a configuration whose ids mean something else.
-pub async fn taken(tx: &mut Tx, mapping: &Mapping) -> Result<Vec<Taken>, StoreError> {
+pub async fn taken(tx: &mut Tx, mapping: &Mapping) -> Result<Vec<TakenServices>, StoreError> {
     let blocks: Vec<i32> = mapping.services.iter().map(|rule| rule.id.0).collect();
     let given: HashMap<ServiceId, Route> = imports::given(tx, &blocks).await?.into_iter().collect();
     let clash = |rule: &ServiceRule| given.get(&rule.id).filter(|of| !means(rule, of)).cloned();
-    Ok(mapping.services.iter().filter_map(|rule| Some(Taken { id: rule.id, of: clash(rule)? })).collect())
+    Ok(mapping.services.iter().filter_map(|rule| Some(TakenServices { id: rule.id, of: clash(rule)? })).collect())
 }
 
 /// What a panel was just stored to list gets its ids, in the same transaction; unless another version came into force
@@ -116,7 +116,7 @@ pub async fn after_reading(
     tx: &mut Tx,
     mapping: &Mapping,
     provider: &ProviderId,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     if mapping.imports.iter().any(|import| import.provider == *provider) {
         let rows = catalogue::listed_by(tx, provider).await?;
@@ -133,7 +133,7 @@ async fn give(
     mapping: &Mapping,
     (provider, rows): (&ProviderId, &[Shown]),
     by: Option<&ConfigHash>,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<u64, StoreError> {
     let rows = rows.iter().map(|row| (row.service.as_str(), row.name.as_str(), row.category.as_str()));
     let wanted = wanted(mapping, provider, rows);
@@ -194,7 +194,8 @@ fn to_be_given(mapping: &Mapping, listings: &Listings, blocks: &[i32]) -> Vec<(S
     let mut ids = Vec::new();
     for provider in providers {
         let rows = || listings.of_panel(provider).filter(|listed| !listed.gone);
-        let shown = rows().map(|Listed { row, .. }| (row.service.as_str(), row.name.as_str(), row.category.as_str()));
+        let shown =
+            rows().map(|CatalogEntry { row, .. }| (row.service.as_str(), row.name.as_str(), row.category.as_str()));
         let known: HashSet<&str> =
             rows().filter(|listed| listed.imported.is_some()).map(|listed| listed.row.service.as_str()).collect();
         let (have, mut missing): (Vec<_>, Vec<_>) =
@@ -218,7 +219,7 @@ pub fn rules(mapping: &Mapping, listings: &Listings) -> (Vec<ServiceRule>, Vec<U
     let own = owned(mapping);
     let blocks: HashSet<ServiceId> = mapping.services.iter().map(|rule| rule.id).collect();
     let (mut rules, mut unsold) = (Vec::new(), Vec::new());
-    for (id, route, Listed { row, gone, .. }) in listings.imported() {
+    for (id, route, CatalogEntry { row, gone, .. }) in listings.imported() {
         let mut of_panel = mapping.imports.iter().filter(|import| import.provider == route.provider).peekable();
         if of_panel.peek().is_none() {
             continue;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::catalog::aside;
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::service::{Route, ServiceRule, ServiceType};
-use crate::store::catalogue::{self, Listed};
+use crate::store::catalogue::{self, CatalogEntry};
 use crate::store::{Store, StoreError};
 
 /// The panels' catalogues at one moment.
@@ -15,23 +15,23 @@ use crate::store::{Store, StoreError};
 pub struct Listings {
     /// Grows with every change of a panel's catalogue.
     pub version: i64,
-    panels: HashMap<ProviderId, HashMap<String, Row>>,
+    panels: HashMap<ProviderId, HashMap<String, PanelListing>>,
     /// What every id of ours that an import ever gave was given to, whether it is sold now or not.
     given: BTreeMap<ServiceId, Route>,
 }
 
 /// What a panel says of a service.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct PanelListing {
     /// In its own words, also when it lists it no more.
-    pub listed: Listed,
+    pub listed: CatalogEntry,
     /// Its type as we know it; `None`: nothing that we sell.
     pub kind: Option<ServiceType>,
 }
 
 impl Listings {
     /// Lays stored rows out.
-    pub fn new(version: i64, rows: impl IntoIterator<Item = (ProviderId, Listed)>) -> Self {
+    pub fn new(version: i64, rows: impl IntoIterator<Item = (ProviderId, CatalogEntry)>) -> Self {
         let mut listings = Self { version, ..Self::default() };
         for (provider, listed) in rows {
             if let Some(id) = listed.imported {
@@ -39,7 +39,7 @@ impl Listings {
                 listings.given.insert(id, route);
             }
             let (service, kind) = (listed.row.service.clone(), ServiceType::read(&listed.row.kind));
-            listings.panels.entry(provider).or_default().insert(service, Row { listed, kind });
+            listings.panels.entry(provider).or_default().insert(service, PanelListing { listed, kind });
         }
         listings
     }
@@ -57,7 +57,7 @@ impl Listings {
     }
 
     /// What a route's panel says of its service.
-    pub fn row(&self, route: &Route) -> Option<&Row> {
+    pub fn row(&self, route: &Route) -> Option<&PanelListing> {
         self.panels.get(&route.provider)?.get(&route.service)
     }
 
@@ -70,7 +70,7 @@ impl Listings {
     }
 
     /// Everything that a panel lists, or listed under an id of ours.
-    pub fn of_panel(&self, provider: &ProviderId) -> impl Iterator<Item = &Listed> {
+    pub fn of_panel(&self, provider: &ProviderId) -> impl Iterator<Item = &CatalogEntry> {
         self.panels.get(provider).into_iter().flat_map(HashMap::values).map(|row| &row.listed)
     }
 
@@ -104,7 +104,7 @@ impl Listings {
     }
 
     /// Everything that an import ever gave an id to, by that id.
-    pub fn imported(&self) -> impl Iterator<Item = (ServiceId, &Route, &Listed)> {
+    pub fn imported(&self) -> impl Iterator<Item = (ServiceId, &Route, &CatalogEntry)> {
         self.given.iter().filter_map(|(id, route)| Some((*id, route, &self.row(route)?.listed)))
     }
 }

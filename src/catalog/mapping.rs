@@ -16,7 +16,7 @@ pub struct Mapping {
     pub hash: ConfigHash,
     /// The currency of the books, of prices and of wallets.
     pub currency: String,
-    /// The tongue of new keys, and of answers to callers without a key.
+    /// The dialect of new keys, and of answers to callers without a key.
     pub default_dialect: Dialect,
     /// The most refills of one order, rejected ones not counted.
     pub refills_max: u32,
@@ -36,21 +36,21 @@ pub struct Mapping {
     /// How many requests of a minute are answered.
     pub limits: LimitSettings,
     /// What an edit of the file sets off; that of the version in force decides about the next one.
-    pub reload: Reload,
+    pub reload: ReloadTrigger,
 }
 
 /// What a changed file sets off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reload {
+pub enum ReloadTrigger {
     /// It is judged, and comes into force unless it is dangerous.
     Watch,
     /// It waits for `apply` or SIGHUP.
     Apply,
 }
 
-impl Reload {
+impl ReloadTrigger {
     /// The word that the file uses.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Watch => "watch",
             Self::Apply => "apply",

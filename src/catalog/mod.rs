@@ -17,14 +17,14 @@ use tokio::sync::Mutex;
 
 pub use listings::Listings;
 pub use prices::Prices;
-pub use snapshot::{Snapshot, Sold, Unsold};
+pub use snapshot::{Service, Snapshot, Unsold};
 
 use crate::catalog::mapping::Mapping;
 use crate::catalog::panels::Panels;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
 use crate::domain::provider::ProviderSettings;
-use crate::pricing::markup::Who;
+use crate::pricing::markup::NamedCustomer;
 use crate::store::{Store, StoreError, customers};
 
 /// The operator's file and what is sold by it: one belongs to the other.
@@ -75,7 +75,7 @@ impl Catalog {
     }
 
     /// Sees how the panels stand now.
-    pub async fn look_at_panels(&self, now: Instant) -> Result<(), StoreError> {
+    pub async fn look_at_panels(&self, now: Timestamp) -> Result<(), StoreError> {
         let panels = self.panels().after(&self.store, &self.mapping(), now).await?;
         self.panels.store(Arc::new(panels));
         Ok(())
@@ -176,15 +176,15 @@ pub async fn aside<T: Send + 'static>(thought: impl FnOnce() -> T + Send + 'stat
 }
 
 /// The customers whom markup rules name and whom nobody opened.
-pub async fn strangers(store: &Store, mapping: &Mapping) -> Result<Vec<Who>, StoreError> {
+pub async fn strangers(store: &Store, mapping: &Mapping) -> Result<Vec<NamedCustomer>, StoreError> {
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
     for who in mapping.markups.iter().filter_map(|rule| rule.scope.customer.as_ref()) {
         match who {
-            Who::Id(id) => ids.insert(id.0),
-            Who::Name(name) => names.insert(name.clone()),
+            NamedCustomer::Id(id) => ids.insert(id.0),
+            NamedCustomer::Name(name) => names.insert(name.clone()),
         };
     }
     let (ids, names): (Vec<_>, Vec<_>) = (ids.into_iter().collect(), names.into_iter().collect());
     let (ids, names) = customers::unknown(store, &ids, &names).await?;
-    Ok(ids.into_iter().map(Who::Id).chain(names.into_iter().map(Who::Name)).collect())
+    Ok(ids.into_iter().map(NamedCustomer::Id).chain(names.into_iter().map(NamedCustomer::Name)).collect())
 }

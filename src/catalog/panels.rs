@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 
 use crate::domain::choice::Strategy;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
-use crate::routing::standing::{Share, Standing};
+use crate::routing::standing::{ProviderStanding, Share};
 use crate::store::{Store, StoreError, standing};
 
 use crate::catalog::mapping::Mapping;
@@ -27,19 +27,19 @@ pub const DELIVERED_LEGS_MIN: i64 = 20;
 /// The panels at one moment; of those that it does not name nothing is known, and so nothing bad.
 #[derive(Clone, Debug, Default)]
 pub struct Panels {
-    standings: HashMap<ProviderId, Standing>,
+    standings: HashMap<ProviderId, ProviderStanding>,
     delivered: HashMap<ProviderId, Share>,
-    delivered_at: Option<Instant>,
+    delivered_at: Option<Timestamp>,
 }
 
 impl Panels {
     /// How a panel stands.
-    pub fn standing(&self, provider: &ProviderId) -> Standing {
+    pub fn standing(&self, provider: &ProviderId) -> ProviderStanding {
         self.standings.get(provider).copied().unwrap_or_default()
     }
 
     /// Reads how the panels stand now; what they delivered only now and then, and only where a service asks for it.
-    pub(super) async fn after(&self, store: &Store, mapping: &Mapping, now: Instant) -> Result<Self, StoreError> {
+    pub(super) async fn after(&self, store: &Store, mapping: &Mapping, now: Timestamp) -> Result<Self, StoreError> {
         let halted = standing::halted(store, now + RESTS_LONG).await?;
         let is_old = self.delivered_at.is_none_or(|at| now - at >= DELIVERED_EVERY || now < at);
         let (delivered, delivered_at) = if is_old && is_scored(mapping) {
@@ -48,7 +48,7 @@ impl Panels {
         } else {
             (self.delivered.clone(), self.delivered_at)
         };
-        let mut standings: HashMap<ProviderId, Standing> = HashMap::new();
+        let mut standings: HashMap<ProviderId, ProviderStanding> = HashMap::new();
         for (provider, share) in &delivered {
             standings.entry(provider.clone()).or_default().delivered = *share;
         }

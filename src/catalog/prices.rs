@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::catalog::{Snapshot, Sold};
+use crate::catalog::{Service, Snapshot};
 use crate::domain::customer::Buyer;
 use crate::domain::money::Rate;
-use crate::pricing::markup::{MarkupRule, Priced, Who};
+use crate::pricing::markup::{MarkupRule, NamedCustomer, Priced};
 use crate::pricing::{self, Price};
 
 /// The prices of one buyer. Buyers of whom the same rules speak have the same.
@@ -27,7 +27,7 @@ impl Snapshot {
     }
 
     /// What somebody pays of whom only this is known.
-    pub fn prices_for_whom(&self, customer: Option<&Who>, tier: Option<&str>) -> Prices<'_> {
+    pub fn prices_for_whom(&self, customer: Option<&NamedCustomer>, tier: Option<&str>) -> Prices<'_> {
         Prices { snapshot: self, own: self.rules.of_whom(customer, tier) }
     }
 }
@@ -51,14 +51,14 @@ impl<'a> Prices<'a> {
 
     /// What a service costs the buyer, and why; `None` where the buyer's own rule leaves no price that can be charged,
     /// and so nothing is sold.
-    pub fn of(&self, sold: &'a Sold) -> Option<Cow<'a, Price>> {
+    pub fn of(&self, sold: &'a Service) -> Option<Cow<'a, Price>> {
         let Some(rule) = self.rule(sold) else { return Some(Cow::Borrowed(&sold.price)) };
         let rate = under(rule, sold)?;
         Some(Cow::Owned(Price { rate, cost_rate: sold.price.cost_rate, rule: rule.to_string() }))
     }
 
     /// The same without the words.
-    pub fn rate_of(&self, sold: &Sold) -> Option<Rate> {
+    pub fn rate_of(&self, sold: &Service) -> Option<Rate> {
         match self.rule(sold) {
             None => Some(sold.price.rate),
             Some(rule) => under(rule, sold),
@@ -66,7 +66,7 @@ impl<'a> Prices<'a> {
     }
 
     /// The buyer's own rule that speaks for a service, where one does; over a fixed price none does.
-    pub fn rule(&self, sold: &Sold) -> Option<&'a MarkupRule> {
+    pub fn rule(&self, sold: &Service) -> Option<&'a MarkupRule> {
         if self.own.is_empty() {
             return None;
         }
@@ -76,6 +76,6 @@ impl<'a> Prices<'a> {
     }
 }
 
-fn under(rule: &MarkupRule, sold: &Sold) -> Option<Rate> {
+fn under(rule: &MarkupRule, sold: &Service) -> Option<Rate> {
     pricing::under(rule, sold.price.cost_rate).ok().filter(|rate| *rate != Rate::default())
 }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use crate::catalog::{Catalog, imports};
 use crate::domain::clock::SharedClock;
 use crate::store::StoreError;
-use crate::store::catalogue::{self, Reading};
+use crate::store::catalogue::{self, CatalogReading};
 use crate::upstream::Panel;
 
 /// How old a panel's catalogue becomes.
@@ -28,7 +28,7 @@ pub async fn if_due(
     panel: &Panel,
     clock: &SharedClock,
     wanted: bool,
-) -> Result<Option<Reading>, StoreError> {
+) -> Result<Option<CatalogReading>, StoreError> {
     let now = clock.now();
     let stored = catalogue::standing(catalog.store(), &panel.settings().id).await?;
     let is_its_own = stored.account.is_none_or(|account| account == panel.account());
@@ -56,9 +56,13 @@ pub async fn if_due(
 }
 
 /// Reads all panels' catalogues, side by side, and sells by them: a dead panel holds up nobody else's.
-pub async fn all(catalog: &Catalog, panels: &[Arc<Panel>], clock: &SharedClock) -> Result<Vec<Reading>, StoreError> {
+pub async fn all(
+    catalog: &Catalog,
+    panels: &[Arc<Panel>],
+    clock: &SharedClock,
+) -> Result<Vec<CatalogReading>, StoreError> {
     let readings = join_all(panels.iter().map(|panel| one(catalog, panel, clock))).await;
-    let readings: Vec<Reading> = readings.into_iter().collect::<Result<_, _>>()?;
+    let readings: Vec<CatalogReading> = readings.into_iter().collect::<Result<_, _>>()?;
     sell_by(catalog, panels.iter().map(AsRef::as_ref).zip(&readings)).await?;
     Ok(readings)
 }
@@ -66,7 +70,7 @@ pub async fn all(catalog: &Catalog, panels: &[Arc<Panel>], clock: &SharedClock) 
 /// Adopts what was read, and tells the panels.
 async fn sell_by<'a>(
     catalog: &Catalog,
-    read: impl IntoIterator<Item = (&'a Panel, &'a Reading)>,
+    read: impl IntoIterator<Item = (&'a Panel, &'a CatalogReading)>,
 ) -> Result<(), StoreError> {
     catalog.adopt().await?;
     read.into_iter().filter(|(_, reading)| reading.1.is_ok()).for_each(|(panel, _)| panel.was_browsed());
@@ -74,7 +78,7 @@ async fn sell_by<'a>(
 }
 
 /// Reads one panel's catalogue. What moved is written down, and what an import takes gets its id, in the same commit.
-pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Result<Reading, StoreError> {
+pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Result<CatalogReading, StoreError> {
     let (store, provider) = (catalog.store(), &panel.settings().id);
     if let Some(until) = panel.rests_until() {
         // No fault of its catalogue, which is read again in a while.

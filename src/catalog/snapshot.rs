@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::catalog::imports;
-use crate::catalog::listings::{Listings, Row};
+use crate::catalog::listings::{Listings, PanelListing};
 use crate::catalog::mapping::Mapping;
 use crate::domain::choice::{Routing, Strategy};
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
@@ -12,12 +12,12 @@ use crate::domain::money::{ExchangeRate, Percent, Rate};
 use crate::domain::provider::ProviderSettings;
 use crate::domain::service::{PackageBilling, PanelService, Route, ServiceRule, ServiceType, Units};
 use crate::pricing::markup::Priced;
-use crate::pricing::rules::Rules;
+use crate::pricing::rules::PriceRules;
 use crate::pricing::{self, Price};
 
 /// A service as it is sold now.
 #[derive(Clone, Debug)]
-pub struct Sold {
+pub struct Service {
     /// Our id of it.
     pub id: ServiceId,
     /// Shown name.
@@ -46,7 +46,7 @@ pub struct Sold {
     pub routes: Vec<(Route, Option<Rate>)>,
 }
 
-impl Sold {
+impl Service {
     /// What is billed for so many units.
     pub fn billed(&self, units: u64) -> Units {
         if self.kind.is_package() {
@@ -80,13 +80,13 @@ pub struct Snapshot {
     /// What must be left of a charge for a dearer route to be taken.
     pub margin_floor: Percent,
     /// By id, so in the order in which it is listed.
-    pub sold: BTreeMap<ServiceId, Arc<Sold>>,
+    pub sold: BTreeMap<ServiceId, Arc<Service>>,
     /// What is not, and why.
     pub unsold: Vec<Unsold>,
     /// The markup rules, for whom they speak: everybody's made the prices above.
-    pub rules: Rules,
+    pub rules: PriceRules,
     /// Services with a route whose rate is held, as they would be sold if it were accepted.
-    pub judged: HashMap<ServiceId, Arc<Sold>>,
+    pub judged: HashMap<ServiceId, Arc<Service>>,
     /// By which panels' own rates are in our money.
     pub exchanges: Exchanges,
     /// Services that are sold at a fixed price which leaves less than the floor by every route, or nothing, by the panel
@@ -107,7 +107,7 @@ impl Snapshot {
             margin_floor: Percent::default(),
             sold: BTreeMap::new(),
             unsold: Vec::new(),
-            rules: Rules::default(),
+            rules: PriceRules::default(),
             judged: HashMap::new(),
             exchanges: Exchanges::default(),
             too_dear: BTreeMap::new(),
@@ -123,7 +123,7 @@ impl Snapshot {
             listings: listings.clone(),
             hash: mapping.hash.clone(),
             margin_floor: mapping.margin_floor,
-            rules: Rules::new(&mapping.markups, mapping.limits.tiers.keys()),
+            rules: PriceRules::new(&mapping.markups, mapping.limits.tiers.keys()),
             ..Self::empty(&mapping.currency)
         };
         for rule in mapping.services.iter().chain(&imported) {
@@ -134,7 +134,7 @@ impl Snapshot {
             let offers = exchanges.offers(rule, listings);
             let is_held = offers.iter().flatten().any(|offer| offer.held.is_some());
             if is_held {
-                let accepted: Vec<_> = offers.iter().map(|offer| offer.as_ref().map(Offer::accepted)).collect();
+                let accepted: Vec<_> = offers.iter().map(|offer| offer.as_ref().map(RouteOffer::accepted)).collect();
                 if let Ok(judged) = resolve_service(mapping, rule, &accepted, &snapshot.rules) {
                     snapshot.judged.insert(rule.id, Arc::new(judged));
                 }
@@ -230,19 +230,19 @@ impl Exchanges {
     }
 
     /// What each of a service's routes offers, where its panel lists it.
-    fn offers<'a>(&self, rule: &ServiceRule, listings: &'a Listings) -> Vec<Option<Offer<'a>>> {
+    fn offers<'a>(&self, rule: &ServiceRule, listings: &'a Listings) -> Vec<Option<RouteOffer<'a>>> {
         let offer = |route: &Route| {
-            let Row { listed, kind } = listings.row(route).filter(|row| !row.listed.gone)?;
+            let PanelListing { listed, kind } = listings.row(route).filter(|row| !row.listed.gone)?;
             let rate = self.rate(&route.provider, &listed.row);
             let (rate, held) = if listed.held { (None, rate) } else { (rate, None) };
-            Some(Offer { row: &listed.row, kind: *kind, rate, held })
+            Some(RouteOffer { row: &listed.row, kind: *kind, rate, held })
         };
         rule.routes.iter().map(offer).collect()
     }
 }
 
 /// What a panel offers by a route.
-struct Offer<'a> {
+struct RouteOffer<'a> {
     row: &'a PanelService,
     kind: Option<ServiceType>,
     /// `None`: nobody knows, or it is held.
@@ -251,7 +251,7 @@ struct Offer<'a> {
     held: Option<Rate>,
 }
 
-impl Offer<'_> {
+impl RouteOffer<'_> {
     /// The same once a person accepted the rate.
     fn accepted(&self) -> Self {
         Self { rate: self.rate.or(self.held), held: None, ..*self }
@@ -268,12 +268,12 @@ impl Offer<'_> {
 fn resolve_service(
     mapping: &Mapping,
     rule: &ServiceRule,
-    offers: &[Option<Offer<'_>>],
-    rules: &Rules,
-) -> Result<Sold, &'static str> {
-    let Offer { row: first, kind, .. } = offers.iter().flatten().next().ok_or("no route's panel lists it")?;
+    offers: &[Option<RouteOffer<'_>>],
+    rules: &PriceRules,
+) -> Result<Service, &'static str> {
+    let RouteOffer { row: first, kind, .. } = offers.iter().flatten().next().ok_or("no route's panel lists it")?;
     let kind = rule.kind.or(*kind).ok_or("its type is not sold")?;
-    let cost = |offer: &Option<Offer<'_>>| offer.as_ref().and_then(|offer| offer.cost(kind));
+    let cost = |offer: &Option<RouteOffer<'_>>| offer.as_ref().and_then(|offer| offer.cost(kind));
     let routes: Vec<_> = rule.routes.iter().cloned().zip(offers.iter().map(cost)).collect();
     let (provider, cost_rate) = marked_up(mapping, rule, &routes).ok_or("no route has a known price")?;
     let category = rule.category.clone().unwrap_or_else(|| first.category.clone());
@@ -292,7 +292,7 @@ fn resolve_service(
         return Err("its bounds and its panels' bounds do not meet");
     }
     let marked_up = rule.rate.is_none().then(|| provider.clone());
-    Ok(Sold {
+    Ok(Service {
         id: rule.id,
         name: rule.name.clone().unwrap_or_else(|| first.name.clone()),
         kind,
@@ -335,7 +335,7 @@ fn marked_up<'a>(
 }
 
 /// Where a fixed price leaves less than the floor whatever route delivers: the panel that it is sold by all the same.
-fn too_dear(mapping: &Mapping, sold: &Sold) -> Option<ProviderId> {
+fn too_dear(mapping: &Mapping, sold: &Service) -> Option<ProviderId> {
     if sold.marked_up.is_some() {
         return None;
     }
@@ -352,12 +352,12 @@ fn may_refill(mapping: &Mapping, route: &Route) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::mapping::Reload;
+    use crate::catalog::mapping::ReloadTrigger;
     use crate::domain::customer::Dialect;
     use crate::domain::limit::LimitSettings;
-    use crate::store::catalogue::Listed;
+    use crate::store::catalogue::CatalogEntry;
 
-    fn panel(provider: &str, rate: Option<&str>, min: u64, max: u64) -> (ProviderId, Listed) {
+    fn panel(provider: &str, rate: Option<&str>, min: u64, max: u64) -> (ProviderId, CatalogEntry) {
         let row = PanelService {
             service: "7".into(),
             name: "Followers".into(),
@@ -372,10 +372,10 @@ mod tests {
             cancel: false,
             dripfeed: false,
         };
-        (ProviderId(provider.into()), Listed { row, gone: false, imported: None, held: false })
+        (ProviderId(provider.into()), CatalogEntry { row, gone: false, imported: None, held: false })
     }
 
-    fn listings(panels: Vec<(ProviderId, Listed)>) -> Arc<Listings> {
+    fn listings(panels: Vec<(ProviderId, CatalogEntry)>) -> Arc<Listings> {
         Arc::new(Listings::new(1, panels))
     }
 
@@ -407,7 +407,7 @@ mod tests {
             price_jump: Percent::parse("30").unwrap(),
             margin_floor: Percent::default(),
             limits: LimitSettings::default(),
-            reload: Reload::Watch,
+            reload: ReloadTrigger::Watch,
         }
     }
 
@@ -461,7 +461,7 @@ mod tests {
         let mut mapping = mapping(&["a", "b"]);
         mapping.services[0].kind = Some(ServiceType::Package);
         let why = |panels| Snapshot::resolve(&mapping, &listings(panels)).unsold.first().map(|unsold| unsold.why);
-        let of_type = |kind: &str, (id, mut listed): (ProviderId, Listed)| {
+        let of_type = |kind: &str, (id, mut listed): (ProviderId, CatalogEntry)| {
             listed.row.kind = kind.into();
             (id, listed)
         };

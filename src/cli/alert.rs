@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::answer::{Answer, maybe_moment, moment, table};
+use crate::cli::answer::{CommandOutcome, maybe_moment, moment, table};
 use crate::cli::session::Session;
 use crate::store::alerts;
 
@@ -12,13 +12,13 @@ pub enum Command {
     List,
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::List => list(session).await,
     }
 }
 
-async fn list(session: &Session) -> anyhow::Result<Answer> {
+async fn list(session: &Session) -> anyhow::Result<CommandOutcome> {
     let alerts = alerts::list(&session.store).await?;
     let rows: Vec<_> = alerts
         .iter()
@@ -43,5 +43,5 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
             "over_told_at": row.over_told_at.map(moment), "attempts": row.attempts, "words": row.words,
         })
     });
-    Ok(Answer::new(table(heads, &rows), document.collect()))
+    Ok(CommandOutcome::new(table(heads, &rows), document.collect()))
 }

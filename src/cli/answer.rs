@@ -12,13 +12,13 @@ use crate::telemetry;
 
 /// What a command came to.
 #[derive(Debug)]
-pub struct Answer {
+pub struct CommandOutcome {
     text: String,
     json: Value,
     failed: bool,
 }
 
-impl Answer {
+impl CommandOutcome {
     /// Said to people as `text`, to scripts as `json`.
     pub fn new(text: impl Into<String>, json: Value) -> Self {
         Self { text: text.into(), json, failed: false }
@@ -124,11 +124,11 @@ pub fn shortened(text: &str, chars_max: usize) -> String {
 }
 
 /// A moment as tables and documents show it: UTC, to the second.
-pub fn moment(at: crate::domain::clock::Instant) -> String {
+pub fn moment(at: crate::domain::clock::Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A moment that may not have come.
-pub fn maybe_moment(at: Option<crate::domain::clock::Instant>) -> String {
+pub fn maybe_moment(at: Option<crate::domain::clock::Timestamp>) -> String {
     at.map(moment).unwrap_or_default()
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::catalog;
-use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::answer::{CommandOutcome, WrongUse};
 use crate::cli::check;
 use crate::cli::session::Session;
 use crate::config::{self, File};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ConfigHash;
-use crate::reload::{self, Consent, Outcome};
+use crate::reload::{self, Consent, PublishOutcome};
 use crate::store::nodes::{self, Running};
 use crate::store::versions::{self, Version};
 
@@ -23,11 +23,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long they are waited for: within a second they have it, or a busy machine or something else keeps them.
 const LOOKS_MAX: u32 = 200;
 
-pub async fn run(session: &Session) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session) -> anyhow::Result<CommandOutcome> {
     let path = check::file(&session.globals);
     let file = config::load(&path, &config::surroundings())?;
     let published = publish(session, &file, "config apply").await?.adopted(session).await?;
-    let answer = Answer::new(published.head() + &published.text(), published.document());
+    let answer = CommandOutcome::new(published.head() + &published.text(), published.document());
     Ok(answer.failing_if(!published.is_followed()))
 }
 
@@ -68,10 +68,10 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
     let consent = (said.0.as_str(), said.1, Consent::Person);
     let outcome = reload::publish(&session.store, &clock, file, (&folder, &surroundings), consent, None).await?;
     let (changed, before, dangers) = match outcome {
-        Outcome::Same => (false, present.map(|present| present.hash), Vec::new()),
-        Outcome::Published { before, dangers, does: _ } => (true, before, dangers),
-        Outcome::Refused(why) => return Err(WrongUse::because(why.join("\n"))),
-        Outcome::Waits(_) | Outcome::Crowded => {
+        PublishOutcome::Same => (false, present.map(|present| present.hash), Vec::new()),
+        PublishOutcome::Published { before, dangers, does: _ } => (true, before, dangers),
+        PublishOutcome::Refused(why) => return Err(WrongUse::because(why.join("\n"))),
+        PublishOutcome::Waits(_) | PublishOutcome::Crowded => {
             anyhow::bail!(
                 "other nodes published all the time; look at `{} config list` and try again",
                 session.globals.again()

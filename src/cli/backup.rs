@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::cli::answer::Answer;
+use crate::cli::answer::CommandOutcome;
 use crate::cli::session::{Session, postgres_bin};
 use crate::orders::restored;
 use crate::store::doubts::RESTORE;
@@ -17,7 +17,7 @@ pub struct Options {
     file: PathBuf,
 }
 
-pub async fn backup(session: &Session, options: &Options) -> anyhow::Result<Answer> {
+pub async fn backup(session: &Session, options: &Options) -> anyhow::Result<CommandOutcome> {
     let at = session.now();
     let dumped = dump::write(&session.store, postgres_bin().as_deref(), &options.file).await?;
     let (file, held) = (options.file.display(), dumped.contents);
@@ -34,10 +34,10 @@ pub async fn backup(session: &Session, options: &Options) -> anyhow::Result<Answ
         "orders": held.orders,
         "newest_order": held.newest.map(|id| id.0),
     });
-    Ok(Answer::new(text, json))
+    Ok(CommandOutcome::new(text, json))
 }
 
-pub async fn restore(session: &Session, options: &Options) -> anyhow::Result<Answer> {
+pub async fn restore(session: &Session, options: &Options) -> anyhow::Result<CommandOutcome> {
     let now = session.now();
     let mut tx = load::read(&session.store, postgres_bin().as_deref(), &options.file, now).await?;
     let restored = restored::settle_in(&mut tx, now).await?;
@@ -62,5 +62,5 @@ pub async fn restore(session: &Session, options: &Options) -> anyhow::Result<Ans
         "in_doubt": restored.doubted,
         "frozen": true,
     });
-    Ok(Answer::new(text, json))
+    Ok(CommandOutcome::new(text, json))
 }

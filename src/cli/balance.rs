@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::cli::answer::{Answer, WrongUse, moment, table};
+use crate::cli::answer::{CommandOutcome, WrongUse, moment, table};
 use crate::cli::session::Session;
 use crate::domain::money::Money;
 use crate::ledger::{self, Adjustment, Deposit};
@@ -50,14 +50,14 @@ pub struct StatementOptions {
     csv: bool,
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::Add { customer, amount, reference } => add(session, &customer, &amount, &reference).await,
         Command::Adjust { customer, amount, reference } => adjust(session, &customer, &amount, &reference).await,
     }
 }
 
-async fn add(session: &Session, customer: &str, amount: &str, reference: &str) -> anyhow::Result<Answer> {
+async fn add(session: &Session, customer: &str, amount: &str, reference: &str) -> anyhow::Result<CommandOutcome> {
     let money = Money::parse(amount).map_err(|why| WrongUse::because(format!("the amount {amount:?} {why}")))?;
     if !money.is_positive() {
         return Err(WrongUse::because(format!("the amount {amount:?} is not above zero")));
@@ -84,7 +84,7 @@ async fn add(session: &Session, customer: &str, amount: &str, reference: &str) -
     moved(session, &customer, money, reference, outcome == Deposit::Done, &what).await
 }
 
-async fn adjust(session: &Session, customer: &str, amount: &str, reference: &str) -> anyhow::Result<Answer> {
+async fn adjust(session: &Session, customer: &str, amount: &str, reference: &str) -> anyhow::Result<CommandOutcome> {
     let money = Money::parse(amount.strip_prefix('+').unwrap_or(amount));
     let money = money.map_err(|why| WrongUse::because(format!("the amount {amount:?} {why}")))?;
     if money == Money::ZERO {
@@ -129,17 +129,17 @@ async fn moved(
     reference: &str,
     booked: bool,
     what: &str,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandOutcome> {
     let balance = session.customer(&customer.id.to_string()).await?.balance;
     let document = json!({
         "customer": customer.id.0, "amount": amount.to_string(), "reference": reference,
         "booked": booked, "balance": balance.to_string(),
     });
-    Ok(Answer::new(format!("{what}; the balance is {balance}"), document))
+    Ok(CommandOutcome::new(format!("{what}; the balance is {balance}"), document))
 }
 
 /// Everything that moved in a wallet, oldest first.
-pub async fn statement(session: &Session, options: &StatementOptions) -> anyhow::Result<Answer> {
+pub async fn statement(session: &Session, options: &StatementOptions) -> anyhow::Result<CommandOutcome> {
     let customer = session.customer(&options.customer).await?;
     let mut rows: Vec<StatementRow> = Vec::new();
     while rows.len() < STATEMENT_ROWS_MAX {
@@ -158,7 +158,7 @@ pub async fn statement(session: &Session, options: &StatementOptions) -> anyhow:
             "reference": row.reference, "amount": row.amount.to_string(), "balance": row.balance.to_string(),
         })
     });
-    Ok(Answer::new(text, document.collect()))
+    Ok(CommandOutcome::new(text, document.collect()))
 }
 
 fn cells(row: &StatementRow) -> [String; 7] {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::catalog::{Snapshot, Sold};
-use crate::cli::answer::{Answer, table};
+use crate::catalog::{Service, Snapshot};
+use crate::cli::answer::{CommandOutcome, table};
 use crate::cli::session::Session;
 use crate::cli::{in_force, moves};
 use crate::domain::choice::Strategy;
@@ -56,7 +56,7 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::List { provider, customer } => list(session, provider.as_deref(), customer.as_deref()).await,
         Command::Refresh => refresh(session).await,
@@ -69,12 +69,12 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
 }
 
 /// A service and what it costs whom it is listed for.
-type Priced<'a> = (&'a Sold, Cow<'a, Price>);
+type PricedService<'a> = (&'a Service, Cow<'a, Price>);
 
-async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>) -> anyhow::Result<Answer> {
+async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>) -> anyhow::Result<CommandOutcome> {
     let (snapshot, strangers) = in_force::snapshot(session).await?;
     let by = |route: &Route| provider.is_none_or(|provider| route.provider.0 == provider);
-    let delivers = |sold: &Sold| sold.routes.iter().any(|(route, _)| by(route));
+    let delivers = |sold: &Service| sold.routes.iter().any(|(route, _)| by(route));
     let unsold: Vec<_> =
         snapshot.unsold.iter().filter(|unsold| provider.is_none() || unsold.routes.iter().any(by)).collect();
     if let Some(provider) = provider
@@ -93,7 +93,7 @@ async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>)
         None => snapshot.prices(),
     };
     let mut not_sold: Vec<_> = unsold.iter().map(|unsold| (unsold.id, unsold.why)).collect();
-    let mut sold: Vec<Priced<'_>> = Vec::new();
+    let mut sold: Vec<PricedService<'_>> = Vec::new();
     for one in snapshot.sold.values().filter(|sold| delivers(sold)) {
         match prices.of(one) {
             Some(price) => sold.push((one, price)),
@@ -119,11 +119,11 @@ async fn list(session: &Session, provider: Option<&str>, customer: Option<&str>)
     if let Some(row) = customer {
         document["customer"] = json!({ "id": row.id.0, "name": row.name, "tier": row.tier });
     }
-    Ok(Answer::new(text, document))
+    Ok(CommandOutcome::new(text, document))
 }
 
-fn lines(snapshot: &Snapshot, sold: &[Priced<'_>]) -> String {
-    let row = |(sold, price): &Priced<'_>| {
+fn lines(snapshot: &Snapshot, sold: &[PricedService<'_>]) -> String {
+    let row = |(sold, price): &PricedService<'_>| {
         let routes: Vec<_> = sold.routes.iter().map(|(route, _)| shown(snapshot, sold, route)).collect();
         [
             sold.id.to_string(),
@@ -133,7 +133,7 @@ fn lines(snapshot: &Snapshot, sold: &[Priced<'_>]) -> String {
             price.cost_rate.to_string(),
             margin(price).map(|margin| format!("{margin} %")).unwrap_or_default(),
             format!("{}-{}", sold.min, sold.max),
-            sold.routing.strategy.word().to_owned(),
+            sold.routing.strategy.as_str().to_owned(),
             routes.join(" "),
             price.rule.clone(),
         ]
@@ -142,12 +142,12 @@ fn lines(snapshot: &Snapshot, sold: &[Priced<'_>]) -> String {
     table(heads, &sold.iter().map(row).collect::<Vec<_>>())
 }
 
-fn document(snapshot: &Snapshot, sold: &Sold, price: &Price) -> Value {
+fn document(snapshot: &Snapshot, sold: &Service, price: &Price) -> Value {
     json!({
         "id": sold.id.0, "name": sold.name, "type": sold.kind.name(), "category": sold.category,
         "rate": price.rate.to_string(), "cost": price.cost_rate.to_string(), "margin_percent": margin(price),
         "min": sold.min, "max": sold.max, "refill": sold.refill, "cancel": sold.cancel, "why": price.rule,
-        "strategy": sold.routing.strategy.word(),
+        "strategy": sold.routing.strategy.as_str(),
         "routes": sold.routes.iter().map(|(route, rate)| json!({
             "provider": route.provider.0, "service": route.service, "cost": rate.map(|rate| rate.to_string()),
             "weight": sold.routing.weight(route), "held": snapshot.held(route).map(|rate| rate.to_string()),
@@ -161,7 +161,7 @@ fn margin(price: &Price) -> Option<String> {
 }
 
 /// A panel and its service, with what it weighs where that counts, and whether its rate waits for a person.
-fn shown(snapshot: &Snapshot, sold: &Sold, route: &Route) -> String {
+fn shown(snapshot: &Snapshot, sold: &Service, route: &Route) -> String {
     let held = if snapshot.held(route).is_some() { " (held)" } else { "" };
     let name = format!("{}:{}{held}", route.provider, route.service);
     match sold.routing.strategy {
@@ -170,7 +170,7 @@ fn shown(snapshot: &Snapshot, sold: &Sold, route: &Route) -> String {
     }
 }
 
-async fn refresh(session: &Session) -> anyhow::Result<Answer> {
+async fn refresh(session: &Session) -> anyhow::Result<CommandOutcome> {
     let mut tx = session.store.begin().await?;
     let id = catalogue::ask_refresh(&mut tx, session.now()).await?;
     session.note(&mut tx, "catalog refresh", &format!("refresh {id}")).await?;
@@ -189,7 +189,7 @@ async fn refresh(session: &Session) -> anyhow::Result<Answer> {
     anyhow::bail!("the gateway did not finish reading the catalogues in time; its log says why")
 }
 
-fn told(readings: &[catalogue::Reading]) -> Answer {
+fn told(readings: &[catalogue::CatalogReading]) -> CommandOutcome {
     let rows: Vec<_> = readings
         .iter()
         .map(|(provider, reading)| match reading {
@@ -202,5 +202,5 @@ fn told(readings: &[catalogue::Reading]) -> Answer {
         Err(why) => json!({ "provider": provider, "error": why }),
     });
     let failed = readings.iter().any(|(_, reading)| reading.is_err());
-    Answer::new(table(["provider", "services", "error"], &rows), document.collect()).failing_if(failed)
+    CommandOutcome::new(table(["provider", "services", "error"], &rows), document.collect()).failing_if(failed)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::Globals;
-use crate::cli::answer::Answer;
+use crate::cli::answer::CommandOutcome;
 use crate::config;
 use crate::reload;
 
@@ -18,7 +18,7 @@ pub fn file(globals: &Globals) -> PathBuf {
     globals.config.clone().unwrap_or_else(|| Path::new(DEFAULT_FILE).to_owned())
 }
 
-pub fn run(globals: &Globals) -> anyhow::Result<Answer> {
+pub fn run(globals: &Globals) -> anyhow::Result<CommandOutcome> {
     let path = file(globals);
     let surroundings = config::surroundings();
     let file = config::load(&path, &surroundings)?;
@@ -36,5 +36,5 @@ pub fn run(globals: &Globals) -> anyhow::Result<Answer> {
     let document = json!({
         "ok": true, "config_hash": mapping.hash.0, "providers": providers, "services": services, "notes": notes,
     });
-    Ok(Answer::new(text, document))
+    Ok(CommandOutcome::new(text, document))
 }

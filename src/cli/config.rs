@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, moment, table};
+use crate::cli::answer::{CommandOutcome, moment, table};
 use crate::cli::session::Session;
 use crate::config::masked;
 use crate::store::versions::{self, HistoryRow};
@@ -23,7 +23,7 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     let history = versions::history(&session.store, ROWS_MAX).await?;
     match command {
         Command::List => Ok(list(&history)),
@@ -31,7 +31,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
     }
 }
 
-fn list(history: &[HistoryRow]) -> Answer {
+fn list(history: &[HistoryRow]) -> CommandOutcome {
     let rows: Vec<_> = history
         .iter()
         .map(|row| {
@@ -39,10 +39,10 @@ fn list(history: &[HistoryRow]) -> Answer {
             [row.hash.to_string(), row.state.clone(), moment(row.at), row.by.clone(), why]
         })
         .collect();
-    Answer::new(table(["hash", "state", "at", "by", "why"], &rows), history.iter().map(document).collect())
+    CommandOutcome::new(table(["hash", "state", "at", "by", "why"], &rows), history.iter().map(document).collect())
 }
 
-async fn show(session: &Session, history: &[HistoryRow], hash: &str) -> anyhow::Result<Answer> {
+async fn show(session: &Session, history: &[HistoryRow], hash: &str) -> anyhow::Result<CommandOutcome> {
     let Some(row) = history.iter().find(|row| row.hash.0 == hash) else {
         anyhow::bail!("no configuration {hash:?}; `{} config list` shows all", session.globals.again());
     };
@@ -58,7 +58,7 @@ async fn show(session: &Session, history: &[HistoryRow], hash: &str) -> anyhow::
     shown += text.as_deref().unwrap_or("# its text is not kept\n");
     let mut document = document(row);
     document["text"] = json!(text);
-    Ok(Answer::new(shown, document))
+    Ok(CommandOutcome::new(shown, document))
 }
 
 fn document(row: &HistoryRow) -> Value {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, WrongUse, maybe_moment, moment, table};
+use crate::cli::answer::{CommandOutcome, WrongUse, maybe_moment, moment, table};
 use crate::cli::in_force;
 use crate::cli::session::Session;
 use crate::domain::customer::{NAME_BYTES_MAX, is_customer_name};
@@ -55,7 +55,7 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::Create { name, tier } => create(session, &name, &tier).await,
         Command::List => Ok(shown(&customers::list(&session.store).await?)),
@@ -71,7 +71,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
     }
 }
 
-async fn create(session: &Session, name: &str, tier: &str) -> anyhow::Result<Answer> {
+async fn create(session: &Session, name: &str, tier: &str) -> anyhow::Result<CommandOutcome> {
     if !is_customer_name(name) {
         return Err(WrongUse::because(format!(
             "{name:?} is no name for a customer: 1 to {NAME_BYTES_MAX} bytes, not all digits, nothing unprintable"
@@ -84,7 +84,7 @@ async fn create(session: &Session, name: &str, tier: &str) -> anyhow::Result<Ans
     };
     session.note(&mut tx, "customer create", &format!("customer {id} {name}, tier {tier}")).await?;
     tx.commit().await?;
-    Ok(Answer::new(format!("customer {id} {name}"), json!({ "id": id.0, "name": name, "tier": tier })))
+    Ok(CommandOutcome::new(format!("customer {id} {name}"), json!({ "id": id.0, "name": name, "tier": tier })))
 }
 
 /// Whether the file in force names the tier. Before a gateway was ever started there is none to ask, and `serve` warns.
@@ -100,7 +100,7 @@ pub async fn check_tier(session: &Session, tier: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn set(session: &Session, customer: &str, tier: &str) -> anyhow::Result<Answer> {
+async fn set(session: &Session, customer: &str, tier: &str) -> anyhow::Result<CommandOutcome> {
     let customer = session.customer(customer).await?;
     check_tier(session, tier).await?;
     let mut tx = session.store.begin().await?;
@@ -112,10 +112,10 @@ async fn set(session: &Session, customer: &str, tier: &str) -> anyhow::Result<An
     tx.commit().await?;
     let what = if changed { "is of" } else { "was of that tier before; nothing changed:" };
     let document = json!({ "id": customer.id.0, "name": customer.name, "tier": tier, "changed": changed });
-    Ok(Answer::new(format!("{} {what} tier {tier}", customer.name), document))
+    Ok(CommandOutcome::new(format!("{} {what} tier {tier}", customer.name), document))
 }
 
-async fn suspend(session: &Session, customer: &str) -> anyhow::Result<Answer> {
+async fn suspend(session: &Session, customer: &str) -> anyhow::Result<CommandOutcome> {
     let customer = session.customer(customer).await?;
     let mut tx = session.store.begin().await?;
     let changed = customers::suspend(&mut tx, customer.id, session.now()).await?;
@@ -125,10 +125,10 @@ async fn suspend(session: &Session, customer: &str) -> anyhow::Result<Answer> {
     tx.commit().await?;
     let what = if changed { "is suspended" } else { "was suspended before; nothing changed" };
     let document = json!({ "id": customer.id.0, "suspended": true, "changed": changed });
-    Ok(Answer::new(format!("{} {what}", customer.name), document))
+    Ok(CommandOutcome::new(format!("{} {what}", customer.name), document))
 }
 
-async fn resume(session: &Session, customer: &str) -> anyhow::Result<Answer> {
+async fn resume(session: &Session, customer: &str) -> anyhow::Result<CommandOutcome> {
     let customer = session.customer(customer).await?;
     let mut tx = session.store.begin().await?;
     let changed = customers::resume(&mut tx, customer.id).await?;
@@ -138,10 +138,10 @@ async fn resume(session: &Session, customer: &str) -> anyhow::Result<Answer> {
     tx.commit().await?;
     let what = if changed { "is served again" } else { "was not suspended; nothing changed" };
     let document = json!({ "id": customer.id.0, "suspended": false, "changed": changed });
-    Ok(Answer::new(format!("{} {what}", customer.name), document))
+    Ok(CommandOutcome::new(format!("{} {what}", customer.name), document))
 }
 
-async fn credit(session: &Session, customer: &str, amount: &str) -> anyhow::Result<Answer> {
+async fn credit(session: &Session, customer: &str, amount: &str) -> anyhow::Result<CommandOutcome> {
     let money = Money::parse(amount).map_err(|why| WrongUse::because(format!("the amount {amount:?} {why}")))?;
     if money.is_negative() {
         return Err(WrongUse::because(format!("the amount {amount:?} is below zero; say how far the wallet may go")));
@@ -154,14 +154,14 @@ async fn credit(session: &Session, customer: &str, amount: &str) -> anyhow::Resu
     session.note(&mut tx, "customer credit", &format!("{} {money}", named(&customer))).await?;
     tx.commit().await?;
     let document = json!({ "id": customer.id.0, "credit": money.to_string() });
-    Ok(Answer::new(format!("the wallet of {} may go {money} below zero", customer.name), document))
+    Ok(CommandOutcome::new(format!("the wallet of {} may go {money} below zero", customer.name), document))
 }
 
 fn named(customer: &CustomerRow) -> String {
     format!("customer {} {}", customer.id, customer.name)
 }
 
-fn shown(rows: &[CustomerRow]) -> Answer {
+fn shown(rows: &[CustomerRow]) -> CommandOutcome {
     let cells = rows.iter().map(|row| {
         let id = row.id.to_string();
         let suspended = maybe_moment(row.suspended_at);
@@ -170,7 +170,7 @@ fn shown(rows: &[CustomerRow]) -> Answer {
     });
     let heads = ["id", "name", "tier", "balance", "credit", "created_at", "suspended_at"];
     let text = table(heads, &cells.collect::<Vec<_>>());
-    Answer::new(text, rows.iter().map(document).collect())
+    CommandOutcome::new(text, rows.iter().map(document).collect())
 }
 
 fn document(row: &CustomerRow) -> Value {

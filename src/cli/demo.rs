@@ -1,6 +1,6 @@
 //! `demo`: the whole circle on one machine, nothing to configure.
 //!
-//! Simulated panels on loopback, one for each tongue, a private database, a generated `providers.toml`, a customer with money and a key,
+//! Simulated panels on loopback, one for each dialect, a private database, a generated `providers.toml`, a customer with money and a key,
 //! and the gateway between them, exactly as `serve` runs it.
 
 use std::collections::BTreeMap;
@@ -17,8 +17,8 @@ use panel_sim::Simulator;
 use serde_json::{Value, json};
 
 use crate::app::{self, Gateway, Roles};
-use crate::cli::answer::{Answer, WrongUse};
-use crate::cli::place::Place;
+use crate::cli::answer::{CommandOutcome, WrongUse};
+use crate::cli::place::DatabaseTarget;
 use crate::cli::serve::{EndedAtOnce, Signals};
 use crate::cli::session::Session;
 use crate::cli::traffic::Traffic;
@@ -56,7 +56,7 @@ pub struct Options {
     traffic: u32,
 }
 
-pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
+pub async fn run(globals: Globals, options: Options) -> anyhow::Result<CommandOutcome> {
     if globals.database_url.is_some() {
         return Err(WrongUse::because(
             "a demo has a private database of its own: it gives a customer money and puts its own file in force, which a \
@@ -76,16 +76,16 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
     std::fs::create_dir_all(&data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let data = data.canonicalize()?;
     // Whatever the environment names: that one is somebody's.
-    let place = Place::Private(data.clone());
+    let place = DatabaseTarget::Private(data.clone());
     let opening = Box::pin(Session::open_for(globals, &place, CUSTOMERS_MAX, WORKERS_MAX));
-    let Some(session) = signals.unless_told(opening).await.transpose()? else { return Ok(Answer::silent()) };
+    let Some(session) = signals.unless_told(opening).await.transpose()? else { return Ok(CommandOutcome::silent()) };
     let roles = Roles { api: Some(api), console: Some(console), workers: true, drain: Some(DRAIN) };
     let shown = show(&session, &data, roles, options.traffic, &mut signals).await;
     match shown {
         Err(error) if error.is::<EndedAtOnce>() => Err(error),
         shown => {
             session.close().await;
-            shown.map(|()| Answer::silent())
+            shown.map(|()| CommandOutcome::silent())
         }
     }
 }
@@ -134,7 +134,7 @@ struct Pretended {
     simulator: Simulator,
 }
 
-/// One panel for each tongue, in the order in which their services are listed.
+/// One panel for each dialect, in the order in which their services are listed.
 async fn simulators(key: &str) -> anyhow::Result<Vec<Pretended>> {
     let mut panels = Vec::new();
     for (id, dialect, services_from) in [
@@ -166,7 +166,7 @@ fn panel_settings(key: &str, dialect: panel_sim::Dialect, apart: u32) -> anyhow:
     })
 }
 
-/// A key for each tongue.
+/// A key for each dialect.
 type Keys = Vec<(Dialect, String)>;
 
 /// The demo's customer, with the opening balance and keys; those of an earlier run where there was one.
@@ -213,7 +213,7 @@ async fn key_of(
 fn earlier_key(data: &Path, dialect: Dialect) -> Option<String> {
     let text = std::fs::read_to_string(facts_file(data)).ok()?;
     let facts: Value = serde_json::from_str(&text).ok()?;
-    facts["keys"][dialect.word()].as_str().map(str::to_owned)
+    facts["keys"][dialect.as_str()].as_str().map(str::to_owned)
 }
 
 /// Writes the demo's `providers.toml` (or reads the one that was asked for) and the panel's key beside it.
@@ -254,7 +254,7 @@ percent = "20"
 }
 
 fn provider_block(panel: &Pretended) -> String {
-    let (id, dialect, url) = (panel.id, panel.dialect.word(), panel.simulator.url());
+    let (id, dialect, url) = (panel.id, panel.dialect.as_str(), panel.simulator.url());
     let theirs = panel_sim::currency_of(panel.dialect);
     let remark = match theirs {
         CURRENCY => String::new(),
@@ -301,7 +301,7 @@ struct Facts {
 
 impl Facts {
     fn of(gateway: &Gateway, keys: Keys, panels: &[Pretended]) -> Self {
-        let fact = |panel: &Pretended| json!({ "id": panel.id, "dialect": panel.dialect.word(), "url": panel.simulator.url() });
+        let fact = |panel: &Pretended| json!({ "id": panel.id, "dialect": panel.dialect.as_str(), "url": panel.simulator.url() });
         Self {
             url: gateway.url().unwrap_or_default(),
             console: gateway.console_url().unwrap_or_default(),
@@ -311,12 +311,12 @@ impl Facts {
     }
 
     fn key(&self, dialect: Dialect) -> &str {
-        let key = self.keys.iter().find(|(tongue, _)| *tongue == dialect);
+        let key = self.keys.iter().find(|(known, _)| *known == dialect);
         key.map(|(_, key)| key.as_str()).unwrap_or_default()
     }
 
     fn write(&self, data: &Path) -> anyhow::Result<()> {
-        let keys: BTreeMap<_, _> = self.keys.iter().map(|(dialect, key)| (dialect.word(), key)).collect();
+        let keys: BTreeMap<_, _> = self.keys.iter().map(|(dialect, key)| (dialect.as_str(), key)).collect();
         let facts = json!({
             "url": self.url,
             "console": self.console,
@@ -344,7 +344,7 @@ terminal:
   curl -s {url} -d key={key} -d action=status -d order=1
   curl -s {url} -d key={key} -d action=balance
 
-the same in notpanel's tongue, whose ids are letters and whose orders need a request_id of their own:
+the same in notpanel's dialect, whose ids are letters and whose orders need a request_id of their own:
 
   curl -s {url} -d key={notpanel} -d action=add -d service=1 -d link=https://example.com/me -d quantity=100 -d request_id=first
   curl -s {url} -d key={notpanel} -d action=status -d order=1

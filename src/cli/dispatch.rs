@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::answer::Answer;
+use crate::cli::answer::CommandOutcome;
 use crate::cli::session::Session;
 use crate::store::gates;
 
@@ -14,7 +14,7 @@ pub enum Command {
     Thaw,
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     let (frozen, verb) = match command {
         Command::Freeze => (true, "dispatch freeze"),
         Command::Thaw => (false, "dispatch thaw"),
@@ -31,5 +31,5 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
         (false, true) => "orders go to panels again",
         (false, false) => "dispatch was not frozen",
     };
-    Ok(Answer::new(text, json!({ "frozen": frozen, "changed": changed })))
+    Ok(CommandOutcome::new(text, json!({ "frozen": frozen, "changed": changed })))
 }

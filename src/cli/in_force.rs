@@ -12,7 +12,7 @@ use crate::catalog::{self, Catalog, Snapshot};
 use crate::cli::session::Session;
 use crate::config;
 use crate::orders::Delivery;
-use crate::pricing::markup::Who;
+use crate::pricing::markup::NamedCustomer;
 use crate::store::{Store, versions};
 
 async fn mapping(session: &Session) -> anyhow::Result<Arc<Mapping>> {
@@ -39,7 +39,7 @@ pub async fn tiers(session: &Session) -> anyhow::Result<Option<Vec<String>>> {
 }
 
 /// What is sold by it over the stored catalogues, and for which customers it has rules who do not exist.
-pub async fn snapshot(session: &Session) -> anyhow::Result<(Snapshot, Vec<Who>)> {
+pub async fn snapshot(session: &Session) -> anyhow::Result<(Snapshot, Vec<NamedCustomer>)> {
     let mapping = mapping(session).await?;
     let strangers = catalog::strangers(&session.store, &mapping).await?;
     Ok((catalog::read(&session.store, &mapping).await?, strangers))

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::cli::answer::{Answer, WrongUse, maybe_moment, moment, table};
+use crate::cli::answer::{CommandOutcome, WrongUse, maybe_moment, moment, table};
 use crate::cli::session::Session;
 use crate::customers::keys::{ACTIVE_MAX, NewKey};
 use crate::domain::customer::Dialect;
 use crate::domain::id::KeyId;
 use crate::domain::network::Network;
 use crate::store::customers;
-use crate::store::keys::{self, Terms};
+use crate::store::keys::{self, KeyChange};
 
 /// Networks that one key may be allowed.
 pub const ALLOWED_MAX: usize = 32;
@@ -30,7 +30,7 @@ pub enum Command {
     Create {
         /// The id or the name of the customer
         customer: String,
-        /// The tongue that the key is answered in: classic or notpanel
+        /// The dialect that the key is answered in: classic or notpanel
         #[arg(long, default_value = "classic")]
         dialect: String,
         /// What the customer calls it
@@ -77,9 +77,9 @@ pub struct TermsOptions {
 }
 
 impl TermsOptions {
-    fn read(&self) -> anyhow::Result<Terms> {
+    fn read(&self) -> anyhow::Result<KeyChange> {
         let (per_minute, dedupe_window_s) = (self.per_minute, self.dedupe_window_s);
-        Ok(Terms { label: None, allowed: allowed(&self.allow)?, per_minute, dedupe_window_s })
+        Ok(KeyChange { label: None, allowed: allowed(&self.allow)?, per_minute, dedupe_window_s })
     }
 }
 
@@ -100,12 +100,12 @@ fn allowed(texts: &[String]) -> anyhow::Result<Option<Vec<Network>>> {
     texts.iter().map(network).collect::<Result<_, _>>().map(Some)
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::Create { customer, dialect, label, terms } => {
             create(session, &customer, &dialect, &label, &terms.read()?).await
         }
-        Command::Set { id, label, terms } => set(session, KeyId(id), Terms { label, ..terms.read()? }).await,
+        Command::Set { id, label, terms } => set(session, KeyId(id), KeyChange { label, ..terms.read()? }).await,
         Command::List { customer } => list(session, customer.as_deref()).await,
         Command::Revoke { id } => revoke(session, KeyId(id)).await,
     }
@@ -116,18 +116,18 @@ async fn create(
     customer: &str,
     dialect: &str,
     label: &str,
-    terms: &Terms,
-) -> anyhow::Result<Answer> {
-    let Some(tongue) = Dialect::from_word(dialect) else {
-        let there_are = Dialect::ALL.map(Dialect::word);
+    terms: &KeyChange,
+) -> anyhow::Result<CommandOutcome> {
+    let Some(parsed) = Dialect::from_word(dialect) else {
+        let there_are = Dialect::ALL.map(Dialect::as_str);
         return Err(WrongUse::because(format!("--dialect {dialect:?} is none; there are: {}", there_are.join(", "))));
     };
     check_label(label)?;
     let customer = session.customer(customer).await?;
-    let (key, id) = make_with(session, &customer, tongue, label, terms).await?;
+    let (key, id) = make_with(session, &customer, parsed, label, terms).await?;
     let document = json!({ "key": key.reveal(), "id": id.0, "dialect": dialect });
     let text = format!("{}\nkey {id} of {}, shown this once: only its digest is kept", key.reveal(), customer.name);
-    Ok(Answer::new(text, document))
+    Ok(CommandOutcome::new(text, document))
 }
 
 /// Draws and keeps a key without terms of its own.
@@ -137,7 +137,7 @@ pub async fn make(
     dialect: Dialect,
     label: &str,
 ) -> anyhow::Result<(NewKey, KeyId)> {
-    make_with(session, customer, dialect, label, &Terms::default()).await
+    make_with(session, customer, dialect, label, &KeyChange::default()).await
 }
 
 async fn make_with(
@@ -145,7 +145,7 @@ async fn make_with(
     customer: &customers::CustomerRow,
     dialect: Dialect,
     label: &str,
-    terms: &Terms,
+    terms: &KeyChange,
 ) -> anyhow::Result<(NewKey, KeyId)> {
     let key = NewKey::draw_for(dialect)?;
     let mut tx = session.store.begin().await?;
@@ -160,8 +160,8 @@ async fn make_with(
     Ok((key, id))
 }
 
-async fn set(session: &Session, id: KeyId, terms: Terms) -> anyhow::Result<Answer> {
-    if terms == Terms::default() {
+async fn set(session: &Session, id: KeyId, terms: KeyChange) -> anyhow::Result<CommandOutcome> {
+    if terms == KeyChange::default() {
         return Err(WrongUse::because("nothing to set; say --label, --allow, --per-minute or --dedupe-window-s"));
     }
     check_label(terms.label.as_deref().unwrap_or_default())?;
@@ -172,7 +172,7 @@ async fn set(session: &Session, id: KeyId, terms: Terms) -> anyhow::Result<Answe
     let what = spelled(&terms);
     session.note(&mut tx, "key set", &format!("key {id}{what}")).await?;
     tx.commit().await?;
-    Ok(Answer::new(format!("key {id} is set{what}"), json!({ "id": id.0, "set": true })))
+    Ok(CommandOutcome::new(format!("key {id} is set{what}"), json!({ "id": id.0, "set": true })))
 }
 
 fn check_label(label: &str) -> anyhow::Result<()> {
@@ -184,8 +184,8 @@ fn check_label(label: &str) -> anyhow::Result<()> {
 }
 
 /// The terms as the audit keeps them; what is not said is left out.
-fn spelled(terms: &Terms) -> String {
-    let Terms { label, allowed, per_minute, dedupe_window_s } = terms;
+fn spelled(terms: &KeyChange) -> String {
+    let KeyChange { label, allowed, per_minute, dedupe_window_s } = terms;
     let mut text = String::new();
     if let Some(label) = label {
         let _ = write!(text, ", label {label:?}");
@@ -217,7 +217,7 @@ const HEADS: [&str; 11] = [
     "revoked_at",
 ];
 
-async fn list(session: &Session, customer: Option<&str>) -> anyhow::Result<Answer> {
+async fn list(session: &Session, customer: Option<&str>) -> anyhow::Result<CommandOutcome> {
     let customer = match customer {
         Some(customer) => Some(session.customer(customer).await?.id),
         None => None,
@@ -250,15 +250,15 @@ async fn list(session: &Session, customer: Option<&str>) -> anyhow::Result<Answe
             "last_used_at": key.last_used_at.map(moment), "revoked_at": key.revoked_at.map(moment),
         })
     });
-    Ok(Answer::new(text, document.collect()))
+    Ok(CommandOutcome::new(text, document.collect()))
 }
 
-async fn revoke(session: &Session, id: KeyId) -> anyhow::Result<Answer> {
+async fn revoke(session: &Session, id: KeyId) -> anyhow::Result<CommandOutcome> {
     let mut tx = session.store.begin().await?;
     if !customers::revoke_key(&mut tx, id, session.now()).await? {
         anyhow::bail!("there is no key {id} in force; `{} key list` shows all", session.globals.again());
     }
     session.note(&mut tx, "key revoke", &format!("key {id}")).await?;
     tx.commit().await?;
-    Ok(Answer::new(format!("key {id} is revoked"), json!({ "id": id.0, "revoked": true })))
+    Ok(CommandOutcome::new(format!("key {id} is revoked"), json!({ "id": id.0, "revoked": true })))
 }

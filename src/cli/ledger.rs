@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::answer::{Answer, table};
+use crate::cli::answer::{CommandOutcome, table};
 use crate::cli::session::Session;
 use crate::ledger::audit;
 
@@ -12,13 +12,13 @@ pub enum Command {
     Audit,
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::Audit => audited(session).await,
     }
 }
 
-async fn audited(session: &Session) -> anyhow::Result<Answer> {
+async fn audited(session: &Session) -> anyhow::Result<CommandOutcome> {
     let findings = audit::audit(&session.store, session.now()).await?;
     let rows = findings
         .checks
@@ -32,5 +32,5 @@ async fn audited(session: &Session) -> anyhow::Result<Answer> {
         .iter()
         .map(|check| json!({ "name": check.name, "violations": check.violations, "examples": check.examples }));
     let document = json!({ "ok": findings.hold(), "checks": checks.collect::<serde_json::Value>() });
-    Ok(Answer::new(text, document).failing_if(!findings.hold()))
+    Ok(CommandOutcome::new(text, document).failing_if(!findings.hold()))
 }

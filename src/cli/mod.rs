@@ -39,8 +39,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 
-use crate::cli::answer::{Answer, WrongUse};
-use crate::cli::place::Place;
+use crate::cli::answer::{CommandOutcome, WrongUse};
+use crate::cli::place::DatabaseTarget;
 use crate::cli::session::Session;
 
 /// The gateway a reseller runs between v2 API customers and upstream SMM panels.
@@ -204,7 +204,7 @@ impl Drop for LastLines {
     }
 }
 
-async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
+async fn obey(globals: Globals, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::Demo(options) => return Box::pin(demo::run(globals, options)).await,
         Command::Serve(options) => return Box::pin(serve::run(globals, options)).await,
@@ -232,7 +232,7 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
         | Command::Import(_) => {}
     }
     crate::telemetry::quiet();
-    let place = Place::of(&globals)?;
+    let place = DatabaseTarget::of(&globals)?;
     if !place::may_make(&command) {
         place.must_be_made()?;
     }
@@ -244,13 +244,13 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<Answer> {
 }
 
 /// The schema is brought up to date wherever a database is opened; `made` is the one that was not there before.
-fn migrated(made: Option<&str>) -> Answer {
+fn migrated(made: Option<&str>) -> CommandOutcome {
     let up_to_date = "the schema is up to date";
     let text = made.map_or_else(String::new, |place| format!("made {place}\n")) + up_to_date;
-    Answer::new(text, json!({ "done": up_to_date, "made": made.is_some() }))
+    CommandOutcome::new(text, json!({ "done": up_to_date, "made": made.is_some() }))
 }
 
-async fn with_database(session: &Session, command: Command, made: Option<String>) -> anyhow::Result<Answer> {
+async fn with_database(session: &Session, command: Command, made: Option<String>) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::Migrate => Ok(migrated(made.as_deref())),
         Command::Apply => apply::run(session).await,

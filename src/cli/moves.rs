@@ -6,15 +6,15 @@ use std::fmt::Write;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta};
 use serde_json::{Value, json};
 
-use crate::catalog::{Snapshot, Sold, Unsold};
-use crate::cli::answer::{Answer, WrongUse, moment, shortened, table};
+use crate::catalog::{Service, Snapshot, Unsold};
+use crate::cli::answer::{CommandOutcome, WrongUse, moment, shortened, table};
 use crate::cli::in_force;
 use crate::cli::session::Session;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::Route;
-use crate::store::moves::{self, KINDS, Move};
+use crate::store::moves::{self, CatalogChange, KINDS};
 use crate::store::{catalogue, shrunk};
 
 /// Moves of each kind that are printed for people, and for scripts.
@@ -43,7 +43,7 @@ pub struct DiffOptions {
 }
 
 /// What moved, grouped by what it was that moved.
-pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<Answer> {
+pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<CommandOutcome> {
     let since = options.since.as_deref().map(|text| when("--since", text, session.now())).transpose()?;
     if let Some(provider) = &options.provider {
         session.panel(provider).await?;
@@ -56,7 +56,7 @@ pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<An
     let ours = Ours::of(&snapshot);
     let (mut text, mut totals) = (String::new(), serde_json::Map::new());
     for what in KINDS {
-        let group: Vec<&Move> = found.iter().filter(|found| found.what == what).collect();
+        let group: Vec<&CatalogChange> = found.iter().filter(|found| found.what == what).collect();
         let Some(first) = group.first() else { continue };
         totals.insert(what.to_owned(), first.total.into());
         let _ = writeln!(text, "{what}: {}", first.total);
@@ -79,11 +79,11 @@ pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<An
         text = nothing(&snapshot, options.provider.as_deref(), since);
     }
     let moves: Value = found.iter().map(|found| document(found, &ours)).collect();
-    Ok(Answer::new(text, json!({ "since": since.map(moment), "totals": totals, "moves": moves })))
+    Ok(CommandOutcome::new(text, json!({ "since": since.map(moment), "totals": totals, "moves": moves })))
 }
 
 /// What is said where nothing moved: what was never read could not.
-fn nothing(snapshot: &Snapshot, provider: Option<&str>, since: Option<Instant>) -> String {
+fn nothing(snapshot: &Snapshot, provider: Option<&str>, since: Option<Timestamp>) -> String {
     match (provider, since) {
         (Some(provider), _) if !snapshot.listings.knows(&ProviderId(provider.to_owned())) => {
             format!("no catalogue of panel {provider} was read yet")
@@ -96,7 +96,7 @@ fn nothing(snapshot: &Snapshot, provider: Option<&str>, since: Option<Instant>) 
 
 /// What to type so that the rate is accepted that is shown, and no other; nothing where a panel's id of a service would need
 /// more than itself.
-fn to_accept(held: &Move) -> Option<String> {
+fn to_accept(held: &CatalogChange) -> Option<String> {
     let Route { provider, service } = &held.route;
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let rate = Rate::parse(held.became.as_deref()?).ok()?;
@@ -104,7 +104,7 @@ fn to_accept(held: &Move) -> Option<String> {
 }
 
 /// A span before now, a day, or a moment.
-pub(super) fn when(flag: &str, text: &str, now: Instant) -> anyhow::Result<Instant> {
+pub(super) fn when(flag: &str, text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     let wrong = || WrongUse::because(format!("{flag} {text:?} is no time; write 24h, 7d, 2026-11-01 or the like"));
     let span = |letter: char, seconds: i64| {
         let count: i64 = text.strip_suffix(letter)?.parse().ok()?;
@@ -120,7 +120,7 @@ pub(super) fn when(flag: &str, text: &str, now: Instant) -> anyhow::Result<Insta
 /// Our services by what they are delivered by.
 struct Ours<'a> {
     snapshot: &'a Snapshot,
-    sold: HashMap<&'a Route, Vec<&'a Sold>>,
+    sold: HashMap<&'a Route, Vec<&'a Service>>,
     unsold: HashMap<&'a Route, Vec<&'a Unsold>>,
 }
 
@@ -140,7 +140,7 @@ impl<'a> Ours<'a> {
         ours
     }
 
-    fn sold(&self, route: &Route) -> &[&'a Sold] {
+    fn sold(&self, route: &Route) -> &[&'a Service] {
         self.sold.get(route).map_or(&[], Vec::as_slice)
     }
 
@@ -149,7 +149,7 @@ impl<'a> Ours<'a> {
     }
 
     /// What a sale by this route leaves of the price now, where the route has a rate, held or not.
-    fn margin(&self, sold: &Sold, route: &Route) -> Option<Percent> {
+    fn margin(&self, sold: &Service, route: &Route) -> Option<Percent> {
         let rate = sold.routes.iter().find(|(of, _)| of == route).and_then(|(_, rate)| *rate);
         sold.price.rate.margin_over(rate.or_else(|| self.snapshot.held(route))?)
     }
@@ -169,7 +169,7 @@ impl<'a> Ours<'a> {
     }
 }
 
-fn line(found: &Move, ours: &Ours<'_>) -> [String; 7] {
+fn line(found: &CatalogChange, ours: &Ours<'_>) -> [String; 7] {
     let words = ours.words(&found.route);
     let held = if found.held && found.what == "rate" { "held; " } else { "" };
     // Rates as everywhere; bounds, names and words are what they are.
@@ -188,7 +188,7 @@ fn line(found: &Move, ours: &Ours<'_>) -> [String; 7] {
     ]
 }
 
-fn document(found: &Move, ours: &Ours<'_>) -> Value {
+fn document(found: &CatalogChange, ours: &Ours<'_>) -> Value {
     let route = &found.route;
     let sold = ours.sold(route).iter().map(|sold| {
         let margin = ours.margin(sold, route).map(|margin| margin.to_string());
@@ -209,7 +209,7 @@ pub async fn accept(
     provider: String,
     service: Option<&str>,
     rate: Option<&str>,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandOutcome> {
     let provider = ProviderId(provider);
     let wrong = |rate| WrongUse::because(format!("--rate {rate:?} is no rate; write it as `catalog diff` does"));
     let seen = rate.map(|rate| Rate::parse(rate).map_err(|_| wrong(rate))).transpose()?;
@@ -260,11 +260,11 @@ pub async fn accept(
     let document = accepted
         .iter()
         .map(|one| json!({ "service": one.service, "was": one.was.to_string(), "accepted": one.became.to_string() }));
-    Ok(Answer::new(text, json!({ "provider": provider.0, "accepted": document.collect::<Value>() })))
+    Ok(CommandOutcome::new(text, json!({ "provider": provider.0, "accepted": document.collect::<Value>() })))
 }
 
 /// Takes a panel at its word that lists far less than before: what is missing is sold no more.
-pub async fn accept_gone(session: &Session, provider: String) -> anyhow::Result<Answer> {
+pub async fn accept_gone(session: &Session, provider: String) -> anyhow::Result<CommandOutcome> {
     let provider = ProviderId(provider);
     let mut tx = session.store.begin().await?;
     if !moves::is_known(&mut tx, &provider, None).await? {
@@ -285,5 +285,5 @@ pub async fn accept_gone(session: &Session, provider: String) -> anyhow::Result<
         0 => format!("no service of panel {provider} is missing"),
         count => format!("{count} services of panel {provider} are gone, and sold no more by it"),
     };
-    Ok(Answer::new(text, json!({ "provider": provider.0, "gone": gone })))
+    Ok(CommandOutcome::new(text, json!({ "provider": provider.0, "gone": gone })))
 }

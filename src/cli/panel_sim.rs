@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use panel_sim::{DELIVERY_S_DEFAULT, Dialect, Faults, Habits, Settings, Simulator, SystemClock, currency_of};
 
-use crate::cli::answer::{self, Answer, WrongUse};
+use crate::cli::answer::{self, CommandOutcome, WrongUse};
 use crate::cli::serve::Signals;
 use crate::domain::money::Money;
 
@@ -14,7 +14,7 @@ pub struct Options {
     /// Where it listens
     #[arg(long, value_name = "ADDR")]
     listen: SocketAddr,
-    /// The tongue that it speaks: classic, paynow or notpanel
+    /// The dialect that it speaks: classic, paynow or notpanel
     #[arg(long, value_name = "D", default_value = "classic")]
     dialect: String,
     /// What its chance starts from: the same seed misbehaves the same way
@@ -39,10 +39,10 @@ pub struct Options {
     services: u32,
 }
 
-pub async fn run(options: Options) -> anyhow::Result<Answer> {
+pub async fn run(options: Options) -> anyhow::Result<CommandOutcome> {
     crate::telemetry::quiet();
     let dialect = Dialect::from_word(&options.dialect).ok_or_else(|| {
-        let known = Dialect::ALL.map(Dialect::word).join(", ");
+        let known = Dialect::ALL.map(Dialect::as_str).join(", ");
         WrongUse::because(format!("--dialect {:?} is not known; there are: {known}", options.dialect))
     })?;
     let faults: Faults = options.faults.parse().map_err(|why| WrongUse::because(format!("--faults: {why}")))?;
@@ -64,5 +64,5 @@ pub async fn run(options: Options) -> anyhow::Result<Answer> {
     answer::announce(&simulator.url());
     Signals::listen()?.told_to_end(None).await;
     simulator.stop().await;
-    Ok(Answer::silent())
+    Ok(CommandOutcome::silent())
 }

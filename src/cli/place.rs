@@ -17,14 +17,14 @@ const URL_VARIABLE: &str = "DATABASE_URL";
 
 /// The database that a command speaks to.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum DatabaseTarget {
     /// A given server.
     Server(SecretString),
     /// The private one of a data folder.
     Private(PathBuf),
 }
 
-impl Place {
+impl DatabaseTarget {
     /// Where a command finds its database that asks the configuration file for nothing else. A file that cannot be read
     /// keeps no such command from its work; that it was not asked is said.
     pub fn of(globals: &Globals) -> anyhow::Result<Self> {

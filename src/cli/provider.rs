@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, WrongUse, moment, table};
+use crate::cli::answer::{CommandOutcome, WrongUse, moment, table};
 use crate::cli::session::Session;
 use crate::cli::{provider_list, provider_probe, provider_prove};
 use crate::domain::id::ProviderId;
@@ -44,7 +44,7 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::Probe(_) => Err(WrongUse::because("a probe needs no database")),
         Command::List => provider_list::list(session).await,
@@ -55,7 +55,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
     }
 }
 
-async fn pause(session: &Session, provider: String, paused: bool) -> anyhow::Result<Answer> {
+async fn pause(session: &Session, provider: String, paused: bool) -> anyhow::Result<CommandOutcome> {
     let id = ProviderId(provider);
     let mut tx = session.store.begin().await?;
     let Some(changed) = gates::pause(&mut tx, &id, paused, session.now()).await? else {
@@ -74,11 +74,11 @@ async fn pause(session: &Session, provider: String, paused: bool) -> anyhow::Res
         (false, true) => format!("orders go to {id} again"),
         (false, false) => format!("orders go to {id} already"),
     };
-    Ok(Answer::new(text, json!({ "provider": id.0, "paused": paused, "changed": changed })))
+    Ok(CommandOutcome::new(text, json!({ "provider": id.0, "paused": paused, "changed": changed })))
 }
 
 /// What a panel wrote, escaped, and what an operator makes of it.
-async fn words(session: &Session, provider: String, done: bool) -> anyhow::Result<Answer> {
+async fn words(session: &Session, provider: String, done: bool) -> anyhow::Result<CommandOutcome> {
     session.panel(&provider).await?;
     let id = ProviderId(provider);
     if done {
@@ -88,7 +88,7 @@ async fn words(session: &Session, provider: String, done: bool) -> anyhow::Resul
             session.note(&mut tx, "provider words", &format!("provider {id}: {forgotten} seen to")).await?;
         }
         tx.commit().await?;
-        return Ok(Answer::new(
+        return Ok(CommandOutcome::new(
             format!("{forgotten} texts of {id} are shown no more"),
             json!({ "provider": id.0, "forgotten": forgotten }),
         ));
@@ -102,7 +102,7 @@ async fn words(session: &Session, provider: String, done: bool) -> anyhow::Resul
             [row.count.to_string(), moment(row.first_at), moment(row.last_at), format!("{:?}", row.text)]
         };
         text += &table(["times", "first", "last", "text"], &texts.iter().map(row).collect::<Vec<_>>());
-        let classes = RefusalClass::ALL.map(RefusalClass::word).join(", ");
+        let classes = RefusalClass::ALL.map(RefusalClass::as_str).join(", ");
         let _ = writeln!(
             text,
             "\nOnly of a text that proves that nothing was placed, with its class for CLASS ({classes}):\n[provider.words]"
@@ -118,7 +118,7 @@ async fn words(session: &Session, provider: String, done: bool) -> anyhow::Resul
             "line": word_line(&row.text),
         })
     });
-    Ok(Answer::new(text, json!({ "provider": id.0, "words": document.collect::<Value>() })))
+    Ok(CommandOutcome::new(text, json!({ "provider": id.0, "words": document.collect::<Value>() })))
 }
 
 /// A line of `[provider.words]`, whose text is written as JSON does, which TOML reads; its class is for a person to say.

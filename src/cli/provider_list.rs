@@ -5,9 +5,9 @@ use std::fmt::Write;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, maybe_moment, moment, table};
+use crate::cli::answer::{CommandOutcome, maybe_moment, moment, table};
 use crate::cli::session::Session;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::float::Runway;
 use crate::domain::money::Money;
 use crate::domain::spoken::on_one_line;
@@ -35,22 +35,22 @@ const HEADS: [&str; 12] = [
 ];
 
 /// All that is told of one panel.
-struct Told<'a> {
+struct ProviderDetails<'a> {
     row: &'a ProviderRow,
     runway: Option<&'a Runway>,
     waits: Vec<&'a Waits>,
     proof: Option<&'a ProofRow>,
-    now: Instant,
+    now: Timestamp,
 }
 
-pub(super) async fn list(session: &Session) -> anyhow::Result<Answer> {
+pub(super) async fn list(session: &Session) -> anyhow::Result<CommandOutcome> {
     let (store, now) = (&session.store, session.now());
     let rows = providers::list(store).await?;
     let runways = treasury::runways(store).await?;
     let waits = waiting::by_reason(store).await?;
     let proofs = proofs::newest(store).await?;
 
-    let told = rows.iter().map(|row| Told {
+    let told = rows.iter().map(|row| ProviderDetails {
         row,
         runway: runways.iter().find(|runway| runway.provider == row.id),
         waits: waits.iter().filter(|waits| waits.provider == row.id).collect(),
@@ -59,7 +59,7 @@ pub(super) async fn list(session: &Session) -> anyhow::Result<Answer> {
     });
     let told: Vec<_> = told.collect();
 
-    let cells: Vec<_> = told.iter().map(Told::cells).collect();
+    let cells: Vec<_> = told.iter().map(ProviderDetails::cells).collect();
     let mut text = table(HEADS, &cells);
     for told in &told {
         text += &told.lines();
@@ -67,10 +67,10 @@ pub(super) async fn list(session: &Session) -> anyhow::Result<Answer> {
     if let Some(since) = gates::frozen_since(store).await? {
         let _ = writeln!(text, "nothing is sent to any panel since {}: `dispatch thaw` lets orders go", moment(since));
     }
-    Ok(Answer::new(text, told.iter().map(Told::document).collect()))
+    Ok(CommandOutcome::new(text, told.iter().map(ProviderDetails::document).collect()))
 }
 
-impl Told<'_> {
+impl ProviderDetails<'_> {
     fn cells(&self) -> [String; 12] {
         let Self { row, runway, .. } = self;
         [
@@ -174,12 +174,12 @@ fn of_proof(proof: &ProofRow) -> Value {
 }
 
 /// How many orders it answers in one question, where that was learned within a day.
-fn batch_learned(row: &ProviderRow, now: Instant) -> Option<i32> {
+fn batch_learned(row: &ProviderRow, now: Timestamp) -> Option<i32> {
     row.status_batch_learned.filter(|(_, at)| now - *at < track::BATCH_REMEMBERED).map(|(batch, _)| batch)
 }
 
 /// How the panel answers who asks about its orders, where that is worth a line.
-fn of_statuses(row: &ProviderRow, now: Instant) -> String {
+fn of_statuses(row: &ProviderRow, now: Timestamp) -> String {
     let mut text = String::new();
     match batch_learned(row, now) {
         Some(1) => {
@@ -240,7 +240,7 @@ fn burn(runway: &Runway) -> String {
 }
 
 /// In one word: what keeps orders away, if anything does.
-fn state(row: &ProviderRow, now: Instant) -> &'static str {
+fn state(row: &ProviderRow, now: Timestamp) -> &'static str {
     if row.paused {
         "paused"
     } else if row.held_until.is_none_or(|until| until <= now) {

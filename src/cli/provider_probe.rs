@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::answer::{CommandOutcome, WrongUse};
 use crate::config::{self, SecretError};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::money::Money;
 use crate::domain::provider::{AskMethod, ProviderSettings};
 use crate::domain::service::{PanelService, ServiceType};
-use crate::upstream::probe::{Findings, probe};
+use crate::upstream::probe::{ProbeFindings, probe};
 
 /// What a block says where the panel names no currency that could be one.
 const CURRENCY_GUESSED: &str = "USD";
@@ -52,7 +52,7 @@ pub struct Options {
     timeout_s: u64,
 }
 
-pub async fn run(options: Options) -> anyhow::Result<Answer> {
+pub async fn run(options: Options) -> anyhow::Result<CommandOutcome> {
     crate::telemetry::quiet();
     let settings = settings(&options)?;
     let key = config::secret(&settings, &config::surroundings()).map_err(|why| match why {
@@ -70,7 +70,7 @@ pub async fn run(options: Options) -> anyhow::Result<Answer> {
         anyhow::bail!("the panel was understood, and its block is not valid: {complaints}\n\n{block}");
     }
     let summary = summary(&findings);
-    Ok(Answer::new(format!("{block}\n{summary}"), document(&options, &findings, &block)))
+    Ok(CommandOutcome::new(format!("{block}\n{summary}"), document(&options, &findings, &block)))
 }
 
 /// What the configuration makes of the address and the key's name, by its own rules.
@@ -103,7 +103,7 @@ fn way_there(options: &Options) -> Option<String> {
     Some(lines)
 }
 
-fn block(options: &Options, findings: &Findings, today: &str) -> String {
+fn block(options: &Options, findings: &ProbeFindings, today: &str) -> String {
     let id = id(&options.url);
     let (currency, currency_said) = currency(findings);
     let mut text = format!(
@@ -113,9 +113,9 @@ fn block(options: &Options, findings: &Findings, today: &str) -> String {
          [[provider]]\nid = \"{id}\"   # yours to choose; it stands on orders for ever\n\
          # {}: {}\ndialect = \"{}\"\n",
         findings.calls,
-        findings.dialect.word(),
+        findings.dialect.as_str(),
         findings.dialect_because,
-        findings.dialect.word(),
+        findings.dialect.as_str(),
     );
     text += &way_there(options).unwrap_or_default();
     if !currency_said {
@@ -151,7 +151,7 @@ fn block(options: &Options, findings: &Findings, today: &str) -> String {
     text + &service_block(&id, findings)
 }
 
-fn service_block(id: &str, findings: &Findings) -> String {
+fn service_block(id: &str, findings: &ProbeFindings) -> String {
     let Some(service) = fitting(&findings.services) else {
         return "\n# No Default service with a rate and bounds was seen; write a [[service]] block by hand.\n"
             .to_owned();
@@ -181,7 +181,7 @@ fn fitting(services: &[PanelService]) -> Option<&PanelService> {
 }
 
 /// The panel's currency, and whether it named it.
-fn currency(findings: &Findings) -> (String, bool) {
+fn currency(findings: &ProbeFindings) -> (String, bool) {
     let named = findings.balance.currency.as_deref().map(|text| text.trim().to_uppercase());
     let is_code = |text: &String| {
         CURRENCY_CHARS.contains(&text.len())
@@ -206,7 +206,7 @@ fn id(url: &str) -> String {
     if id.is_empty() { "panel".to_owned() } else { id }
 }
 
-fn summary(findings: &Findings) -> String {
+fn summary(findings: &ProbeFindings) -> String {
     let (currency, _) = currency(findings);
     let mut types: BTreeMap<String, usize> = BTreeMap::new();
     for row in &findings.services {
@@ -235,11 +235,11 @@ fn summary(findings: &Findings) -> String {
     )
 }
 
-fn document(options: &Options, findings: &Findings, block: &str) -> Value {
+fn document(options: &Options, findings: &ProbeFindings, block: &str) -> Value {
     let (currency, currency_said) = currency(findings);
     let rates = findings.services.iter().filter_map(|row| row.rate);
     json!({
-        "url": options.url, "id": id(&options.url), "dialect": findings.dialect.word(),
+        "url": options.url, "id": id(&options.url), "dialect": findings.dialect.as_str(),
         "dialect_because": findings.dialect_because,
         "method": match findings.method { AskMethod::Post => "POST", AskMethod::Get => "GET" },
         "currency": currency, "currency_said": currency_said, "balance": findings.balance.amount.to_string(),

@@ -4,17 +4,17 @@ use std::io::{IsTerminal, Write as _};
 
 use serde_json::json;
 
-use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::answer::{CommandOutcome, WrongUse};
 use crate::cli::check;
 use crate::cli::session::Session;
 use crate::config;
 use crate::domain::clock::SharedClock;
 use crate::domain::id::{PanelOrder, ProviderId};
 use crate::domain::money::Money;
-use crate::domain::proof::{Outcome, Proof};
+use crate::domain::proof::{Proof, ProofOutcome};
 use crate::domain::provider::{PanelDialect, ProviderSettings};
 use crate::domain::service::ServiceType;
-use crate::orders::prove::{self, Wish};
+use crate::orders::prove::{self, ProofOrder};
 use crate::store::{gates, proofs};
 use crate::upstream::Panel;
 
@@ -43,7 +43,7 @@ pub struct Options {
     yes: bool,
 }
 
-pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, options: Options) -> anyhow::Result<CommandOutcome> {
     let id = ProviderId(options.provider.clone());
     if session.globals.json && !options.yes {
         return Err(WrongUse::because(
@@ -63,7 +63,10 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
     session.panel(&id.0).await?;
     let wish = wish(session, &id, &options).await?;
     if !options.yes && !is_meant(&settings, &wish)? {
-        return Ok(Answer::new("nothing was asked", json!({ "provider": id.0, "outcome": "nothing was asked" })));
+        return Ok(CommandOutcome::new(
+            "nothing was asked",
+            json!({ "provider": id.0, "outcome": "nothing was asked" }),
+        ));
     }
 
     let key = config::secret(&settings, &config::surroundings()).map_err(|why| WrongUse::because(why.to_string()))?;
@@ -76,11 +79,11 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
     let proof = prove::prove(&session.store, &clock, &panel, &wish).await?;
     let text = told(session, &id, &wish, &proof);
     let document = json!({
-        "provider": id.0, "outcome": proof.outcome.word(), "proven": proof.outcome == Outcome::Honoured,
+        "provider": id.0, "outcome": proof.outcome.as_str(), "proven": proof.outcome == ProofOutcome::Honoured,
         "first_order": proof.first.as_ref().map(|id| &id.0), "second_order": proof.second.as_ref().map(|id| &id.0),
         "bought": proof.bought, "in_doubt": proof.in_doubt, "cost_each": wish.cost.to_string(), "words": proof.words,
     });
-    Ok(Answer::new(text, document).failing_if(proof.outcome != Outcome::Honoured))
+    Ok(CommandOutcome::new(text, document).failing_if(proof.outcome != ProofOutcome::Honoured))
 }
 
 /// The panel's block, which must be of the one dialect that has names for adds.
@@ -90,7 +93,7 @@ fn settings(session: &Session, id: &ProviderId) -> anyhow::Result<ProviderSettin
     let settings = file.mapping.providers.iter().find(|provider| provider.id == *id);
     let Some(settings) = settings else { anyhow::bail!("{} has no provider {:?}", path.display(), id.0) };
     if settings.dialect != PanelDialect::Notpanel {
-        let dialect = settings.dialect.word();
+        let dialect = settings.dialect.as_str();
         anyhow::bail!(
             "panel {id} is asked in the dialect {dialect}, which has no request_id: there is nothing to prove"
         );
@@ -99,7 +102,7 @@ fn settings(session: &Session, id: &ProviderId) -> anyhow::Result<ProviderSettin
 }
 
 /// What will be bought, as the panel's catalogue was read last.
-async fn wish(session: &Session, id: &ProviderId, options: &Options) -> anyhow::Result<Wish> {
+async fn wish(session: &Session, id: &ProviderId, options: &Options) -> anyhow::Result<ProofOrder> {
     let Some(listed) = proofs::listed(&session.store, id, &options.service).await? else {
         anyhow::bail!(
             "panel {id} lists no service {:?}; `{} catalog refresh` reads it anew",
@@ -119,7 +122,7 @@ async fn wish(session: &Session, id: &ProviderId, options: &Options) -> anyhow::
         anyhow::bail!("service {:?} has no rate that can be read: what it costs could not be booked", options.service);
     };
     let too_large = |_| anyhow::anyhow!("so many would cost more than the books can hold");
-    Ok(Wish {
+    Ok(ProofOrder {
         service: options.service.clone(),
         link: options.link.clone(),
         units: options.quantity,
@@ -131,7 +134,7 @@ async fn wish(session: &Session, id: &ProviderId, options: &Options) -> anyhow::
 }
 
 /// Asks the person who typed it; who cannot be asked did not mean it.
-fn is_meant(settings: &ProviderSettings, wish: &Wish) -> anyhow::Result<bool> {
+fn is_meant(settings: &ProviderSettings, wish: &ProofOrder) -> anyhow::Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return Err(WrongUse::because(
@@ -158,33 +161,35 @@ fn four_times(cost: Money) -> String {
     all.map_or_else(|_| "four times that".to_owned(), |all| all.to_string())
 }
 
-fn told(session: &Session, id: &ProviderId, wish: &Wish, proof: &Proof) -> String {
+fn told(session: &Session, id: &ProviderId, wish: &ProofOrder, proof: &Proof) -> String {
     let name = |order: &Option<PanelOrder>| order.as_ref().map_or("none".to_owned(), ToString::to_string);
     let (first, second, cost) = (name(&proof.first), name(&proof.second), wish.cost);
     let words = &proof.words;
     match proof.outcome {
-        Outcome::Honoured => format!(
+        ProofOutcome::Honoured => format!(
             "proven: {id} answered twice with order {first}, and another request_id with another; doubts there are asked again \
              from now on. Two were bought, for {cost} each, booked as cost without an order. {FORGETS}"
         ),
-        Outcome::NotHonoured if proof.second.is_some() && proof.second == proof.first => format!(
+        ProofOutcome::NotHonoured if proof.second.is_some() && proof.second == proof.first => format!(
             "not honoured by {id}: {words}. {} were bought in all, for {cost} each, booked as cost without an order. Doubts \
              there are never asked again",
             proof.bought
         ),
-        Outcome::NotHonoured if proof.second.is_some() => format!(
+        ProofOutcome::NotHonoured if proof.second.is_some() => format!(
             "not honoured: {id} made two orders of one request_id, {first} and {second}; {} were bought in all, for {cost} \
              each, booked as cost without an order. Doubts there are never asked again",
             proof.bought
         ),
-        Outcome::NotHonoured => format!(
+        ProofOutcome::NotHonoured => format!(
             "not honoured: {id} gave order {first}, and the second time an error instead of it: {words}\n{} were bought for \
              {cost} each{}; doubts there are never asked again",
             proof.bought,
             if proof.in_doubt > 0 { "; look there whether there is a second" } else { "" }
         ),
-        Outcome::Refused => format!("not proven, and nothing was bought: {id} refused, or was not reached: {words}"),
-        Outcome::Lost => format!(
+        ProofOutcome::Refused => {
+            format!("not proven, and nothing was bought: {id} refused, or was not reached: {words}")
+        }
+        ProofOutcome::Lost => format!(
             "not proven: {words}. Orders known: {first}. Look at {id} for orders of service {} with {} \
              units to {}: there may be {} that nobody counted; `{} treasury drift` shows what is missing. Nothing is tried \
              again by itself",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::json;
 
-use crate::cli::answer::{Answer, WrongUse};
+use crate::cli::answer::{CommandOutcome, WrongUse};
 use crate::cli::replace::Replacement;
 use crate::cli::session::Session;
 use crate::cli::{apply, check};
@@ -22,7 +22,7 @@ pub struct Options {
     hash: Option<String>,
 }
 
-pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, options: Options) -> anyhow::Result<CommandOutcome> {
     let named = check::file(&session.globals);
     let path = path(&named)?;
     let version = wanted(session, options.hash.as_deref()).await?;
@@ -58,7 +58,7 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
     document["file"] = json!(file.to_string());
     document["kept"] = json!(kept.display().to_string());
     document["passed_over"] = json!(passed_over.map(|edit| json!({ "config_hash": edit.hash.0, "state": edit.state })));
-    Ok(Answer::new(text, document).failing_if(!published.is_followed()))
+    Ok(CommandOutcome::new(text, document).failing_if(!published.is_followed()))
 }
 
 /// The file that is written; one that is not there is nobody's configuration.
@@ -97,7 +97,7 @@ async fn wanted(session: &Session, hash: Option<&str>) -> anyhow::Result<Version
 async fn newer_edit(session: &Session) -> anyhow::Result<Option<HistoryRow>> {
     let newest = versions::history(&session.store, 1).await?.pop();
     let is_edit =
-        |row: &HistoryRow| [EditState::Refused, EditState::Waiting].iter().any(|state| state.word() == row.state);
+        |row: &HistoryRow| [EditState::Refused, EditState::Waiting].iter().any(|state| state.as_str() == row.state);
     Ok(newest.filter(is_edit))
 }
 

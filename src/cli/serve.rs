@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use crate::app::{self, Gateway, House, Roles};
-use crate::cli::answer::{self, Answer, WrongUse};
-use crate::cli::place::Place;
+use crate::app::{self, App, Gateway, Roles};
+use crate::cli::answer::{self, CommandOutcome, WrongUse};
+use crate::cli::place::DatabaseTarget;
 use crate::cli::session::open_database;
 use crate::cli::{Addresses, Globals, check};
 use crate::config::{self, File, LogFormat, Role};
-use crate::reload::{self, Ground, StartError};
+use crate::reload::{self, Env, StartError};
 use crate::store::Store;
 use crate::telemetry::{self, Lines};
 
@@ -30,7 +30,7 @@ pub struct Options {
     roles: Vec<String>,
 }
 
-pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
+pub async fn run(globals: Globals, options: Options) -> anyhow::Result<CommandOutcome> {
     let mut signals = Signals::listen()?;
     let surroundings = config::surroundings();
     let file = config::load(&check::file(&globals), &surroundings)?;
@@ -45,12 +45,12 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
     }
     app::raise_descriptors();
     app::can_listen([roles.api, roles.console])?;
-    let (place, database) = (Place::by_file(&globals, &file.process)?, &file.process.database);
+    let (place, database) = (DatabaseTarget::by_file(&globals, &file.process)?, &file.process.database);
     let opening = open_database(&place, database.customers_max, database.workers_max);
     // Nothing is under way yet. From here on something is, and ends as it does once the gateway is ready.
     let Some(opened) = signals.unless_told(opening).await else {
         tracing::info!("told to end before it was ready");
-        return Ok(Answer::silent());
+        return Ok(CommandOutcome::silent());
     };
     let (store, embedded) = opened?;
     let ground = ground(check::file(&globals), surroundings);
@@ -72,19 +72,19 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<Answer> {
         }
         (None, served) => drop(served?),
     }
-    Ok(Answer::silent())
+    Ok(CommandOutcome::silent())
 }
 
 async fn open(
     store: Store,
     embedded: Option<&crate::store::embedded::Embedded>,
     file: File,
-    ground: Ground,
+    ground: Env,
     roles: Roles,
 ) -> anyhow::Result<Gateway> {
     let trusted_proxies = file.process.server.trusted_proxies.clone();
     let house = start(store, file, ground).await?;
-    Gateway::open(House { trusted_proxies, ..house }, roles, embedded).await
+    Gateway::open(App { trusted_proxies, ..house }, roles, embedded).await
 }
 
 /// Serves until it is told to end; by when all of the process should have ended.
@@ -116,10 +116,10 @@ async fn read_at_once(gateway: &Gateway) {
 }
 
 /// Builds the house over the file; what keeps it from being served is wrong use.
-pub async fn start(store: Store, file: File, ground: Ground) -> anyhow::Result<House> {
+pub async fn start(store: Store, file: File, ground: Env) -> anyhow::Result<App> {
     app::check_clock(&store)?;
     let clock = store.clock();
-    let started = House::start(store, file, ground, clock).await;
+    let started = App::start(store, file, ground, clock).await;
     started.map_err(|error| match error.downcast_ref::<StartError>() {
         Some(StartError::Refused(why)) => WrongUse::because(why.clone()),
         Some(StartError::Store(_)) | None => error,
@@ -127,8 +127,8 @@ pub async fn start(store: Store, file: File, ground: Ground) -> anyhow::Result<H
 }
 
 /// Where a gateway with this file finds its configuration.
-pub fn ground(file: PathBuf, surroundings: BTreeMap<String, String>) -> Ground {
-    Ground { file: Some(file), surroundings, node: reload::our_name() }
+pub fn ground(file: PathBuf, surroundings: BTreeMap<String, String>) -> Env {
+    Env { file: Some(file), surroundings, node: reload::our_name() }
 }
 
 /// Told twice to end, a process does so at once.

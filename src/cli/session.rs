@@ -7,8 +7,8 @@ use secrecy::ExposeSecret;
 
 use crate::cli::Globals;
 use crate::cli::answer::WrongUse;
-use crate::cli::place::Place;
-use crate::domain::clock::{Clock, Instant};
+use crate::cli::place::DatabaseTarget;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::store::customers::{self, CustomerRow};
 use crate::store::embedded::{Embedded, Manners};
 use crate::store::{COMMAND_MAX, Store, StoreError, Tx, providers};
@@ -24,14 +24,14 @@ pub struct Session {
 
 impl Session {
     /// Opens the database, for a command that asks and ends.
-    pub async fn open(globals: Globals, place: &Place) -> anyhow::Result<Self> {
+    pub async fn open(globals: Globals, place: &DatabaseTarget) -> anyhow::Result<Self> {
         Self::open_for(globals, place, COMMAND_MAX, COMMAND_MAX).await
     }
 
     /// Opens the database, for so many connections of customers and of workers.
     pub async fn open_for(
         globals: Globals,
-        place: &Place,
+        place: &DatabaseTarget,
         customers_max: u32,
         workers_max: u32,
     ) -> anyhow::Result<Self> {
@@ -53,7 +53,7 @@ impl Session {
     }
 
     /// The present moment, by the database's clock.
-    pub fn now(&self) -> Instant {
+    pub fn now(&self) -> Timestamp {
         self.store.clock().now()
     }
 
@@ -98,17 +98,17 @@ pub fn postgres_bin() -> Option<PathBuf> {
 
 /// The given server, or the private one of the data folder; its schema brought up to date.
 pub async fn open_database(
-    place: &Place,
+    place: &DatabaseTarget,
     customers_max: u32,
     workers_max: u32,
 ) -> anyhow::Result<(Store, Option<Embedded>)> {
     let (options, embedded) = match place {
-        Place::Server(url) => {
+        DatabaseTarget::Server(url) => {
             let options = Store::options_of(url.expose_secret())
                 .map_err(|_| WrongUse::because("the database URL is none; it looks like postgres://user@host/name"))?;
             (options, None)
         }
-        Place::Private(data) => {
+        DatabaseTarget::Private(data) => {
             let embedded = Embedded::open(data, Manners::durable(postgres_bin())).await?;
             (embedded.connect_options(), Some(embedded))
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, maybe_moment, moment, table};
+use crate::cli::answer::{CommandOutcome, maybe_moment, moment, table};
 use crate::cli::session::Session;
 use crate::domain::float::Runway;
 use crate::domain::money::{Money, Percent};
@@ -31,7 +31,7 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::List => list(session).await,
         Command::Drift { provider, all } => drift(session, provider.as_deref(), all).await,
@@ -39,7 +39,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
     }
 }
 
-async fn list(session: &Session) -> anyhow::Result<Answer> {
+async fn list(session: &Session) -> anyhow::Result<CommandOutcome> {
     let runways = treasury::runways(&session.store).await?;
     let rows: Vec<_> = runways
         .iter()
@@ -57,7 +57,7 @@ async fn list(session: &Session) -> anyhow::Result<Answer> {
         })
         .collect();
     let heads = ["panel", "balance", "currency", "at", "expected", "burn_per_hour", "hours_left", "drift"];
-    Ok(Answer::new(table(heads, &rows), runways.iter().map(document).collect()))
+    Ok(CommandOutcome::new(table(heads, &rows), runways.iter().map(document).collect()))
 }
 
 /// What is known of a panel's money, for scripts: amounts in the panel's currency.
@@ -88,7 +88,7 @@ fn shown(amount: Option<Money>) -> String {
     text(amount).unwrap_or_default()
 }
 
-async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::Result<Answer> {
+async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::Result<CommandOutcome> {
     if let Some(provider) = provider {
         session.panel(provider).await?;
     }
@@ -96,7 +96,7 @@ async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::
     let differences = differences::list(&session.store, provider, all, drifts::DRIFTS_MAX).await?;
     if found.is_empty() && differences.is_empty() {
         let nothing = if all { "no difference was ever found" } else { "nothing is missing that nobody took note of" };
-        return Ok(Answer::new(nothing, json!([])));
+        return Ok(CommandOutcome::new(nothing, json!([])));
     }
     let mut rows: Vec<_> = found
         .iter()
@@ -126,7 +126,7 @@ async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::
         })
     });
     let document = document.chain(differences.iter().map(document_of));
-    Ok(Answer::new(table(heads, &rows), document.collect()))
+    Ok(CommandOutcome::new(table(heads, &rows), document.collect()))
 }
 
 /// What a panel says of single orders that does not fit, beside what is missing in its balance.
@@ -163,7 +163,7 @@ fn orders(orders: &[i32], count: i64) -> String {
     shown.join(" ")
 }
 
-async fn acknowledge(session: &Session, id: i64) -> anyhow::Result<Answer> {
+async fn acknowledge(session: &Session, id: i64) -> anyhow::Result<CommandOutcome> {
     let mut tx = session.store.begin().await?;
     let noted = match drifts::acknowledge(&mut tx, id, session.now()).await? {
         None => differences::acknowledge(&mut tx, id, session.now()).await?,
@@ -181,5 +181,5 @@ async fn acknowledge(session: &Session, id: i64) -> anyhow::Result<Answer> {
     } else {
         format!("finding {id} needs no note: somebody acknowledged it before, or it is a top-up")
     };
-    Ok(Answer::new(text, json!({ "id": id, "acknowledged": true, "changed": changed })))
+    Ok(CommandOutcome::new(text, json!({ "id": id, "acknowledged": true, "changed": changed })))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::config::reader::Section;
-use crate::webhooks::{Secret, SecretError, Webhook, WebhookError};
+use crate::webhooks::{Secret, SigningSecretError, Webhook, WebhookError};
 
 /// `[alerts]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum AlertsError {
     Url(String, #[source] WebhookError),
     /// What is there is no secret.
     #[error("alerts: environment variable {0} {1}")]
-    Secret(String, #[source] SecretError),
+    Secret(String, #[source] SigningSecretError),
 }
 
 /// What the table says; nothing without it.

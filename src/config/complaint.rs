@@ -65,13 +65,13 @@ impl std::error::Error for Complaints {}
 
 /// Collects complaints about one text, so that the reading can go on after each.
 #[derive(Debug)]
-pub(super) struct Told<'t> {
+pub(super) struct ComplaintCollector<'t> {
     text: &'t str,
     line_starts: Vec<usize>,
     all: RefCell<Vec<Complaint>>,
 }
 
-impl<'t> Told<'t> {
+impl<'t> ComplaintCollector<'t> {
     /// Nothing is wrong with `text` yet.
     pub fn about(text: &'t str) -> Self {
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);

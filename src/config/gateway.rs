@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use crate::catalog::mapping::Reload;
+use crate::catalog::mapping::ReloadTrigger;
 use crate::config::complaint::{foreign, shown};
 use crate::config::reader::Section;
 use crate::domain::customer::Dialect;
@@ -24,16 +24,16 @@ const PER_MINUTE: RangeInclusive<i64> = 1..=10_000_000;
 const TIER_BYTES_MAX: usize = 40;
 
 /// `[gateway]`, as far as it could be read.
-pub(super) struct Gateway {
+pub(super) struct GatewaySection {
     pub currency: Option<String>,
     pub default_dialect: Dialect,
     pub refills_max: u32,
     pub price_jump: Option<Percent>,
-    pub reload: Reload,
+    pub reload: ReloadTrigger,
 }
 
 /// `[gateway]`; `None` without the table.
-pub(super) fn gateway(top: &mut Section<'_>) -> Option<Gateway> {
+pub(super) fn gateway(top: &mut Section<'_>) -> Option<GatewaySection> {
     if !top.has("gateway") {
         top.complain("gateway", 0, "is missing; write [gateway] with for example currency = \"USD\" in it");
     }
@@ -50,14 +50,15 @@ pub(super) fn gateway(top: &mut Section<'_>) -> Option<Gateway> {
         let what = format!("is {}, must be a currency's code of 3 to 8 of A-Z and 0-9{strange}", shown(found.value));
         section.complain("currency", found.at, &what);
     }
-    let dialects = Dialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));
+    let dialects = Dialect::ALL.map(|dialect| (dialect.as_str(), Some(dialect)));
     let dialect = section.word("default_dialect", &dialects).unwrap_or(Dialect::Classic);
-    let reload = section.word("reload", &[("watch", Some(Reload::Watch)), ("apply", Some(Reload::Apply))]);
+    let reload =
+        section.word("reload", &[("watch", Some(ReloadTrigger::Watch)), ("apply", Some(ReloadTrigger::Apply))]);
     let price_jump = price_jump(&mut section);
     let refills_max = section.whole("refills_per_order_max", 0..=REFILLS_MAX).unwrap_or(REFILLS_PER_ORDER_MAX);
     section.finish();
-    let reload = reload.unwrap_or(Reload::Watch);
-    Some(Gateway { currency: right, default_dialect: dialect, refills_max, price_jump, reload })
+    let reload = reload.unwrap_or(ReloadTrigger::Watch);
+    Some(GatewaySection { currency: right, default_dialect: dialect, refills_max, price_jump, reload })
 }
 
 /// How far a rate may move before a person is asked; `None` after a complaint.

@@ -8,7 +8,7 @@ use crate::domain::customer::{NAME_BYTES_MAX, is_customer_name};
 use crate::domain::id::{CustomerId, ProviderId, ServiceId};
 use crate::domain::money::{MoneyError, Percent, Rate};
 use crate::domain::service::ServiceRule;
-use crate::pricing::markup::{MarkupRule, Scope, Who};
+use crate::pricing::markup::{MarkupRule, NamedCustomer, Scope};
 
 /// The most blocks: each is looked at for each service.
 const RULES_MAX: usize = 10_000;
@@ -21,14 +21,14 @@ const FLOOR_PERCENT: &str = "3";
 const PERCENT_MIN: &str = "-100";
 
 /// What rules may name.
-pub(super) struct Known<'f> {
+pub(super) struct KnownNames<'f> {
     pub services: &'f [ServiceRule],
     pub providers: &'f BTreeSet<&'f str>,
     pub tiers: &'f BTreeMap<String, u32>,
 }
 
 /// The rules that could be read, in the order of the file.
-pub(super) fn read_all(top: &mut Section<'_>, known: &Known<'_>, notes: &mut Vec<String>) -> Vec<MarkupRule> {
+pub(super) fn read_all(top: &mut Section<'_>, known: &KnownNames<'_>, notes: &mut Vec<String>) -> Vec<MarkupRule> {
     let services: BTreeMap<i32, &ServiceRule> = known.services.iter().map(|rule| (rule.id.0, rule)).collect();
     let sections = top.tables("markup");
     if let Some(one_too_many) = sections.get(RULES_MAX) {
@@ -56,7 +56,7 @@ pub(super) fn margin_floor(top: &mut Section<'_>) -> Option<Percent> {
 
 fn read(
     mut section: Section<'_>,
-    known: &Known<'_>,
+    known: &KnownNames<'_>,
     services: &BTreeMap<i32, &ServiceRule>,
     notes: &mut Vec<String>,
 ) -> MarkupRule {
@@ -86,7 +86,7 @@ fn read(
 
 /// What the rule is about. Who buys is in the database, which nobody needs for reading a file: whether a customer
 /// exists is looked at when the file comes into force.
-fn scope(section: &mut Section<'_>, known: &Known<'_>, services: &BTreeMap<i32, &ServiceRule>) -> Scope {
+fn scope(section: &mut Section<'_>, known: &KnownNames<'_>, services: &BTreeMap<i32, &ServiceRule>) -> Scope {
     let customer = customer(section);
     let tier = known_word(section, "tier", "[[tier]]", known.tiers.keys().map(String::as_str));
     let service = service(section, services);
@@ -96,14 +96,16 @@ fn scope(section: &mut Section<'_>, known: &Known<'_>, services: &BTreeMap<i32, 
 }
 
 /// An id, as a number or as text, or a name.
-fn customer(section: &mut Section<'_>) -> Option<Who> {
+fn customer(section: &mut Section<'_>) -> Option<NamedCustomer> {
     if section.peek_whole("customer").is_some() {
-        return section.whole("customer", 1..=i64::MAX).map(|id| Who::Id(CustomerId(id)));
+        return section.whole("customer", 1..=i64::MAX).map(|id| NamedCustomer::Id(CustomerId(id)));
     }
     let found = section.text("customer")?;
     let all_digits = found.value.bytes().all(|byte| byte.is_ascii_digit());
     let id = found.value.parse().ok().filter(|id| all_digits && *id > 0).map(CustomerId);
-    let who = id.map(Who::Id).or_else(|| is_customer_name(found.value).then(|| Who::Name(found.value.to_owned())));
+    let who = id
+        .map(NamedCustomer::Id)
+        .or_else(|| is_customer_name(found.value).then(|| NamedCustomer::Name(found.value.to_owned())));
     if who.is_none() {
         let what = format!(
             "is {}, must be a customer's id or name, 1 to {NAME_BYTES_MAX} bytes of printable text",

@@ -40,7 +40,7 @@ pub use masked::masked;
 pub use secret::{SecretError, secret};
 pub use settings::{DatabaseSettings, LogFormat, ProcessSettings, Role, ServerSettings, TelemetrySettings};
 
-use complaint::Told;
+use complaint::ComplaintCollector;
 use exchange::Currencies;
 use masked::lines_with_secrets;
 use reader::Section;
@@ -126,7 +126,7 @@ pub fn load_process(path: &Path, surroundings: &BTreeMap<String, String>) -> Res
 
 /// How the process runs by a text's own tables for that and what overrides them; by the latter alone when it is empty.
 pub fn process_of(text: &str, surroundings: &BTreeMap<String, String>) -> Result<ProcessSettings, Complaints> {
-    let told = Told::about(text);
+    let told = ComplaintCollector::about(text);
     process::check_environment(&told, surroundings);
     let parsed = parse_toml(&told, text);
     let values = parsed.map(|document| process::check_file(&mut Section::top(&told, document.get_ref())));
@@ -170,7 +170,7 @@ pub fn parse(
 
 /// The text of a file is kept in the history and in backups, so nothing secret may stand in it, not even in a comment.
 fn told_secrets(text: &str) -> Option<Complaints> {
-    let told = Told::about(text);
+    let told = ComplaintCollector::about(text);
     for at in lines_with_secrets(text) {
         told.say(
             at,
@@ -195,7 +195,7 @@ pub fn read_on(
     surroundings: &BTreeMap<String, String>,
     today: Option<NaiveDate>,
 ) -> Result<File, Complaints> {
-    let told = Told::about(text);
+    let told = ComplaintCollector::about(text);
     process::check_environment(&told, surroundings);
     let mut notes = Vec::new();
     let read = parse_toml(&told, text).and_then(|document| {
@@ -241,7 +241,7 @@ fn unproven(provider: &ProviderSettings) -> String {
     )
 }
 
-fn parse_toml<'t>(told: &Told<'_>, text: &'t str) -> Option<Spanned<DeTable<'t>>> {
+fn parse_toml<'t>(told: &ComplaintCollector<'_>, text: &'t str) -> Option<Spanned<DeTable<'t>>> {
     let parsed = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(text.len(), |span| span.start);
         told.say(at, format!("this is not TOML: {}", not_toml(text, at).unwrap_or(error.message())));
@@ -276,11 +276,12 @@ fn mapping(
     let currency = gateway.as_ref().and_then(|gateway| gateway.currency.as_deref());
     let exchange = exchange::read(top, currency, today, notes);
     let currencies = Currencies { gateways: currency, rates: &exchange };
-    let (providers, ids) = provider::read_all(top, currencies, provider::Place { folder, ours: today.is_some() });
+    let (providers, ids) =
+        provider::read_all(top, currencies, provider::FileLocation { folder, ours: today.is_some() });
     let services = service::read_all(top, &ids, notes);
     let imports = import::read_all(top, &ids);
     let limits = gateway::limits(top);
-    let known = markup::Known { services: &services, providers: &ids, tiers: &limits.tiers };
+    let known = markup::KnownNames { services: &services, providers: &ids, tiers: &limits.tiers };
     let markups = markup::read_all(top, &known, notes);
     let margin_floor = markup::margin_floor(top);
     let routed: BTreeSet<&str> =
@@ -290,10 +291,10 @@ fn mapping(
     notes.extend(unused.map(|id| format!("provider \"{id}\": no service is routed to it")));
     let without_refills = providers.iter().filter(|provider| !provider.dialect.has_refills());
     notes.extend(without_refills.map(|provider| {
-        let (id, dialect) = (&provider.id, provider.dialect.word());
+        let (id, dialect) = (&provider.id, provider.dialect.as_str());
         format!("provider \"{id}\": dialect \"{dialect}\" has no refills; services that only it delivers offer none")
     }));
-    let gateway::Gateway { currency, default_dialect, refills_max, price_jump, reload } = gateway?;
+    let gateway::GatewaySection { currency, default_dialect, refills_max, price_jump, reload } = gateway?;
     Some(Mapping {
         hash: hash(text.as_bytes()),
         currency: currency?,

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use config::{Config, ConfigBuilder, ConfigError, Environment, Value, builder::DefaultState};
 
-use crate::config::complaint::{Told, nearest, shown};
+use crate::config::complaint::{ComplaintCollector, nearest, shown};
 use crate::config::reader::Section;
 use crate::config::settings::{ProcessSettings, Role, items, network};
 
@@ -22,12 +22,12 @@ const SEPARATOR: &str = "__";
 struct Setting {
     section: &'static str,
     name: &'static str,
-    kind: Kind,
+    kind: ValueKind,
     default: Option<&'static str>,
 }
 
 #[derive(Clone)]
-enum Kind {
+enum ValueKind {
     Address,
     Folder,
     Roles,
@@ -37,25 +37,25 @@ enum Kind {
     Url(&'static [&'static str]),
 }
 
-const CONNECTIONS: Kind = Kind::Whole(1..=500);
+const CONNECTIONS: ValueKind = ValueKind::Whole(1..=500);
 
 const SETTINGS: [Setting; 13] = [
-    setting("server", "listen", Kind::Address, Some("127.0.0.1:8080")),
-    setting("server", "console", Kind::Address, Some("127.0.0.1:8081")),
-    setting("server", "data", Kind::Folder, None),
-    setting("server", "roles", Kind::Roles, Some("api,workers,console")),
-    setting("server", "trusted_proxies", Kind::Networks, Some("")),
-    setting("server", "drain_s", Kind::Whole(0..=600), None),
-    setting("database", "url", Kind::Url(&["postgres://", "postgresql://"]), None),
+    setting("server", "listen", ValueKind::Address, Some("127.0.0.1:8080")),
+    setting("server", "console", ValueKind::Address, Some("127.0.0.1:8081")),
+    setting("server", "data", ValueKind::Folder, None),
+    setting("server", "roles", ValueKind::Roles, Some("api,workers,console")),
+    setting("server", "trusted_proxies", ValueKind::Networks, Some("")),
+    setting("server", "drain_s", ValueKind::Whole(0..=600), None),
+    setting("database", "url", ValueKind::Url(&["postgres://", "postgresql://"]), None),
     setting("database", "customers_max", CONNECTIONS, Some("16")),
     setting("database", "workers_max", CONNECTIONS, Some("8")),
     setting("database", "console_max", CONNECTIONS, Some("4")),
-    setting("telemetry", "format", Kind::Word(&["text", "json"]), Some("text")),
-    setting("telemetry", "level", Kind::Word(&["error", "warn", "info", "debug", "trace"]), Some("info")),
-    setting("telemetry", "otlp_endpoint", Kind::Url(&["http://", "https://"]), None),
+    setting("telemetry", "format", ValueKind::Word(&["text", "json"]), Some("text")),
+    setting("telemetry", "level", ValueKind::Word(&["error", "warn", "info", "debug", "trace"]), Some("info")),
+    setting("telemetry", "otlp_endpoint", ValueKind::Url(&["http://", "https://"]), None),
 ];
 
-const fn setting(section: &'static str, name: &'static str, kind: Kind, default: Option<&'static str>) -> Setting {
+const fn setting(section: &'static str, name: &'static str, kind: ValueKind, default: Option<&'static str>) -> Setting {
     Setting { section, name, kind, default }
 }
 
@@ -70,7 +70,7 @@ impl Setting {
 }
 
 /// Complains about every variable with our prefix that names no setting, or gives one what it does not take.
-pub(super) fn check_environment(told: &Told<'_>, surroundings: &BTreeMap<String, String>) {
+pub(super) fn check_environment(told: &ComplaintCollector<'_>, surroundings: &BTreeMap<String, String>) {
     for (variable, value) in overrides(surroundings) {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.variable() == *variable) else {
             // Compared without the prefix, which would make everything alike.
@@ -112,8 +112,8 @@ pub(super) fn check_file(top: &mut Section<'_>) -> Vec<(String, Value)> {
 
 fn written(section: &mut Section<'_>, setting: &Setting) -> Option<Value> {
     match &setting.kind {
-        Kind::Whole(bounds) => section.whole::<i64>(setting.name, bounds.clone()).map(Value::from),
-        Kind::Roles | Kind::Networks => {
+        ValueKind::Whole(bounds) => section.whole::<i64>(setting.name, bounds.clone()).map(Value::from),
+        ValueKind::Roles | ValueKind::Networks => {
             let texts = section.texts(setting.name)?;
             let mut right = true;
             for text in &texts {
@@ -129,7 +129,7 @@ fn written(section: &mut Section<'_>, setting: &Setting) -> Option<Value> {
             }
             right.then(|| Value::from(joined))
         }
-        Kind::Address | Kind::Folder | Kind::Word(_) | Kind::Url(_) => {
+        ValueKind::Address | ValueKind::Folder | ValueKind::Word(_) | ValueKind::Url(_) => {
             let found = section.text(setting.name)?;
             match check(&setting.kind, found.value) {
                 Ok(()) => return Some(Value::from(found.value)),
@@ -140,28 +140,28 @@ fn written(section: &mut Section<'_>, setting: &Setting) -> Option<Value> {
     }
 }
 
-fn check(kind: &Kind, text: &str) -> Result<(), String> {
+fn check(kind: &ValueKind, text: &str) -> Result<(), String> {
     match kind {
-        Kind::Address => text
+        ValueKind::Address => text
             .parse::<SocketAddr>()
             .map(drop)
             .map_err(|_| format!("is {}, must be an address with a port, such as \"127.0.0.1:8080\"", shown(text))),
-        Kind::Folder if text.is_empty() => Err("is empty, must be a folder".to_owned()),
-        Kind::Folder => Ok(()),
-        Kind::Roles if items(text).next().is_none() => {
+        ValueKind::Folder if text.is_empty() => Err("is empty, must be a folder".to_owned()),
+        ValueKind::Folder => Ok(()),
+        ValueKind::Roles if items(text).next().is_none() => {
             Err("is empty, must name one of api, workers, console".to_owned())
         }
-        Kind::Roles => items(text).try_for_each(|item| Role::from_str(item).map(drop)),
-        Kind::Networks => items(text).try_for_each(|item| network(item).map(drop)),
-        Kind::Whole(bounds) if text.parse::<i64>().is_ok_and(|number| bounds.contains(&number)) => Ok(()),
-        Kind::Whole(bounds) => {
+        ValueKind::Roles => items(text).try_for_each(|item| Role::from_str(item).map(drop)),
+        ValueKind::Networks => items(text).try_for_each(|item| network(item).map(drop)),
+        ValueKind::Whole(bounds) if text.parse::<i64>().is_ok_and(|number| bounds.contains(&number)) => Ok(()),
+        ValueKind::Whole(bounds) => {
             Err(format!("is {}, must be a whole number from {} to {}", shown(text), bounds.start(), bounds.end()))
         }
-        Kind::Word(words) if words.contains(&text) => Ok(()),
-        Kind::Word(words) => Err(format!("is {}, must be one of: {}", shown(text), words.join(", "))),
+        ValueKind::Word(words) if words.contains(&text) => Ok(()),
+        ValueKind::Word(words) => Err(format!("is {}, must be one of: {}", shown(text), words.join(", "))),
         // Not repeated in the complaint: a URL may hold a password.
-        Kind::Url(beginnings) if beginnings.iter().any(|scheme| text.starts_with(scheme)) => Ok(()),
-        Kind::Url(beginnings) => Err(format!("must begin with {}", beginnings.join(" or "))),
+        ValueKind::Url(beginnings) if beginnings.iter().any(|scheme| text.starts_with(scheme)) => Ok(()),
+        ValueKind::Url(beginnings) => Err(format!("must begin with {}", beginnings.join(" or "))),
     }
 }
 

@@ -34,7 +34,7 @@ const NUMBER_SIGNS: [&str; 2] = ["#", "№"];
 
 /// Where the files lie that a text names.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'p> {
+pub(super) struct FileLocation<'p> {
     /// Relative names start here.
     pub folder: &'p Path,
     /// Whether the text is a file of this machine, whose files must be here too: a published text may come from another
@@ -46,7 +46,7 @@ pub(super) struct Place<'p> {
 pub(super) fn read_all<'t>(
     top: &mut Section<'t>,
     currencies: Currencies<'_>,
-    place: Place<'_>,
+    place: FileLocation<'_>,
 ) -> (Vec<ProviderSettings>, BTreeSet<&'t str>) {
     let mut ids = BTreeSet::new();
     let mut providers = Vec::new();
@@ -72,11 +72,11 @@ fn is_id(text: &str) -> bool {
 fn read(
     mut section: Section<'_>,
     currencies: Currencies<'_>,
-    place: Place<'_>,
+    place: FileLocation<'_>,
     before: &[ProviderSettings],
 ) -> Option<ProviderSettings> {
     let id = id(&mut section);
-    let dialects = PanelDialect::ALL.map(|dialect| (dialect.word(), Some(dialect)));
+    let dialects = PanelDialect::ALL.map(|dialect| (dialect.as_str(), Some(dialect)));
     let dialect = section.word("dialect", &dialects).unwrap_or(PanelDialect::Classic);
     let allow_http = section.flag("allow_http").unwrap_or(false);
     let url = url(&mut section, allow_http);
@@ -160,7 +160,7 @@ fn doubts(section: &mut Section<'_>, dialect: PanelDialect) -> DoubtSettings {
     if doubts.honours_request_id && dialect != PanelDialect::Notpanel {
         section.complain_whole(&format!(
             "dialect \"{}\" has no request_id; remove honours_request_id = true",
-            dialect.word()
+            dialect.as_str()
         ));
     }
     doubts
@@ -215,12 +215,12 @@ fn settling(section: &mut Section<'_>) -> SettlingSettings {
     }
 }
 
-/// A tongue without words for refills has none, whatever the panel's catalogue says.
+/// A dialect without words for refills has none, whatever the panel's catalogue says.
 fn asking(section: &mut Section<'_>, dialect: PanelDialect) -> AskingSettings {
     let usual = AskingSettings::default();
     let refill = section.flag("refill");
     if refill == Some(true) && !dialect.has_refills() {
-        section.complain_whole(&format!("dialect \"{}\" has no refills; remove refill = true", dialect.word()));
+        section.complain_whole(&format!("dialect \"{}\" has no refills; remove refill = true", dialect.as_str()));
     }
     AskingSettings {
         refill: refill.unwrap_or(usual.refill) && dialect.has_refills(),
@@ -233,7 +233,7 @@ fn asking(section: &mut Section<'_>, dialect: PanelDialect) -> AskingSettings {
 
 /// Authorities of the panel's own, looked at already here where they must be here: a bad file is told before anything is
 /// sold through it. Elsewhere whoever builds the panel tells of it.
-fn ca_file(section: &mut Section<'_>, place: Place<'_>) -> Option<PathBuf> {
+fn ca_file(section: &mut Section<'_>, place: FileLocation<'_>) -> Option<PathBuf> {
     let found = section.line("ca_file", FILE_NAME_BYTES_MAX)?;
     let path = place.folder.join(found.value);
     if place.ours
@@ -366,8 +366,8 @@ fn words(section: &mut Section<'_>) -> BTreeMap<String, PanelWord> {
             continue;
         }
         let Some(word) = table.peek_text(text).and_then(panel_word) else {
-            let statuses = PanelStatus::ALL.map(PanelStatus::word).join(", ");
-            let refusals = RefusalClass::ALL.map(RefusalClass::word).join(", ");
+            let statuses = PanelStatus::ALL.map(PanelStatus::as_str).join(", ");
+            let refusals = RefusalClass::ALL.map(RefusalClass::as_str).join(", ");
             let what = format!("must mean a status ({statuses}) or a refusal ({refusals})");
             table.complain(&shown(text), at, &what);
             continue;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use crate::config::complaint::{Told, did_you_mean, shown};
+use crate::config::complaint::{ComplaintCollector, did_you_mean, shown};
 use crate::domain::money::{MoneyError, Percent};
 
 /// The longest name of an environment variable.
@@ -17,7 +17,7 @@ type Value<'t> = Spanned<DeValue<'t>>;
 
 /// A table, and which of its keys were asked for.
 pub(super) struct Section<'t> {
-    told: &'t Told<'t>,
+    told: &'t ComplaintCollector<'t>,
     table: &'t DeTable<'t>,
     name: Name,
     /// Its header, by byte.
@@ -35,14 +35,14 @@ enum Name {
 
 /// A value and the byte where it stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found<T> {
+pub(super) struct Located<T> {
     pub value: T,
     pub at: usize,
 }
 
 impl<'t> Section<'t> {
     /// The whole file.
-    pub fn top(told: &'t Told<'t>, table: &'t DeTable<'t>) -> Self {
+    pub fn top(told: &'t ComplaintCollector<'t>, table: &'t DeTable<'t>) -> Self {
         Self { told, table, name: Name::Said(String::new()), at: 0, known: Vec::new() }
     }
 
@@ -136,12 +136,12 @@ impl<'t> Section<'t> {
     }
 
     /// A text.
-    pub fn text(&mut self, key: &'static str) -> Option<Found<&'t str>> {
+    pub fn text(&mut self, key: &'static str) -> Option<Located<&'t str>> {
         self.value(key, "must be text in quotes", DeValue::as_str)
     }
 
     /// A text for people: not empty, of one line, printable.
-    pub fn line(&mut self, key: &'static str, bytes_max: usize) -> Option<Found<&'t str>> {
+    pub fn line(&mut self, key: &'static str, bytes_max: usize) -> Option<Located<&'t str>> {
         let found = self.text(key)?;
         let value = found.value;
         if value.trim().is_empty() || value.len() > bytes_max || value.chars().any(char::is_control) {
@@ -185,7 +185,7 @@ impl<'t> Section<'t> {
     }
 
     /// An amount, a rate or a percentage; in quotes, because a TOML float would be rounded before we see it.
-    pub fn amount<T>(&mut self, key: &'static str, parse: fn(&str) -> Result<T, MoneyError>) -> Option<Found<T>> {
+    pub fn amount<T>(&mut self, key: &'static str, parse: fn(&str) -> Result<T, MoneyError>) -> Option<Located<T>> {
         let found = self.value_or(key, DeValue::as_str, |told, item| {
             let is_number = item.get_ref().is_float() || item.get_ref().is_integer();
             let written = told.excerpt(item.span()).filter(|_| is_number);
@@ -195,7 +195,7 @@ impl<'t> Section<'t> {
             }
         })?;
         match parse(found.value) {
-            Ok(value) => Some(Found { value, at: found.at }),
+            Ok(value) => Some(Located { value, at: found.at }),
             // Of a kind that cannot be negative: the number itself is readable.
             Err(_) if found.value.starts_with('-') && Percent::parse(found.value).is_ok() => {
                 self.complain(key, found.at, &format!("{} is below zero", shown(found.value)));
@@ -230,7 +230,7 @@ impl<'t> Section<'t> {
     }
 
     /// A list of texts.
-    pub fn texts(&mut self, key: &'static str) -> Option<Vec<Found<&'t str>>> {
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<Located<&'t str>>> {
         let must = "must be a list of texts in quotes";
         let list = self.value(key, must, DeValue::as_array)?;
         let text = |element: &'t Value<'t>| {
@@ -238,7 +238,7 @@ impl<'t> Section<'t> {
             if value.is_none() {
                 self.complain(key, at, &format!("holds {}, {must}", kind(element)));
             }
-            value.map(|value| Found { value, at })
+            value.map(|value| Located { value, at })
         };
         let texts: Vec<_> = list.value.iter().map(text).collect();
         texts.into_iter().collect()
@@ -256,7 +256,7 @@ impl<'t> Section<'t> {
             self.complain(&shown(key), self.key_at(key), "must be a table of keys and values");
             return None;
         };
-        Some(self.inner(Found { value: table, at: self.value_at(key) }, key))
+        Some(self.inner(Located { value: table, at: self.value_at(key) }, key))
     }
 
     /// Repeated tables such as `[[provider]]`; named by their number, as in `provider #2`.
@@ -286,7 +286,7 @@ impl<'t> Section<'t> {
         sections
     }
 
-    fn inner(&self, found: Found<&'t DeTable<'t>>, name: &str) -> Section<'t> {
+    fn inner(&self, found: Located<&'t DeTable<'t>>, name: &str) -> Section<'t> {
         let name = Name::Said(format!("{}{name}", self.prefix()));
         Section { told: self.told, table: found.value, name, at: found.at, known: Vec::new() }
     }
@@ -301,7 +301,7 @@ impl<'t> Section<'t> {
         key: &'static str,
         must: &str,
         take: impl Fn(&'t DeValue<'t>) -> Option<T>,
-    ) -> Option<Found<T>> {
+    ) -> Option<Located<T>> {
         self.value_or(key, take, |_, item| format!("is {}, {must}", kind(item)))
     }
 
@@ -309,14 +309,14 @@ impl<'t> Section<'t> {
         &mut self,
         key: &'static str,
         take: impl Fn(&'t DeValue<'t>) -> Option<T>,
-        otherwise: impl Fn(&Told<'t>, &Value<'t>) -> String,
-    ) -> Option<Found<T>> {
+        otherwise: impl Fn(&ComplaintCollector<'t>, &Value<'t>) -> String,
+    ) -> Option<Located<T>> {
         let item = self.item(key)?;
         let (at, value) = (item.span().start, take(item.get_ref()));
         if value.is_none() {
             self.complain(key, at, &otherwise(self.told, item));
         }
-        value.map(|value| Found { value, at })
+        value.map(|value| Located { value, at })
     }
 
     fn prefix(&self) -> String {

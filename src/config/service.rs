@@ -48,7 +48,7 @@ fn read(mut section: Section<'_>, providers: &BTreeSet<&str>, notes: &mut Vec<St
     let cancel = section.flag("cancel");
     let (min, max) = bounds(&mut section);
     let (routes, weights) = routes(&mut section, providers);
-    let strategy = section.word("strategy", &Strategy::ALL.map(|strategy| (strategy.word(), Some(strategy))));
+    let strategy = section.word("strategy", &Strategy::ALL.map(|strategy| (strategy.as_str(), Some(strategy))));
     let routing = Routing { strategy: strategy.unwrap_or_default(), weights };
     notes.extend(unused_weights(&section.name(), &routing));
     let rate = section.amount("rate", Rate::parse).map(|found| found.value);
@@ -137,7 +137,7 @@ fn unused_weights(name: &str, routing: &Routing) -> Option<String> {
         Strategy::Weighted => true,
         Strategy::Priority | Strategy::Cheapest | Strategy::Score => routing.weights.is_empty(),
     };
-    let strategy = routing.strategy.word();
+    let strategy = routing.strategy.as_str();
     (!used).then(|| format!("{name}: weight counts under strategy \"weighted\" only, and this one is \"{strategy}\""))
 }
 

@@ -97,13 +97,13 @@ impl Meter {
     pub async fn take(&self, store: &Store, subject: Subject, bound: Bound) -> Count {
         let (subject, cell) = self.cell(subject);
         let (step, count) = cell.step(bound);
-        if !matches!(step, Step::Ask { .. }) {
+        if !matches!(step, MeterStep::Ask { .. }) {
             return count;
         }
         let _turn = cell.asking.lock().await;
         // Whoever had the turn before may have brought enough for this one too.
         let (step, count) = cell.step(bound);
-        let Step::Ask { wanted } = step else { return count };
+        let MeterStep::Ask { wanted } = step else { return count };
         let answer = limits::take(store, bound.minute, &subject.to_string(), wanted, bound.most).await;
         cell.answered(answer, bound)
     }
@@ -156,10 +156,10 @@ impl Cell {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn step(&self, bound: Bound) -> (Step, Count) {
+    fn step(&self, bound: Bound) -> (MeterStep, Count) {
         let mut tally = self.tally();
         let step = tally.step(bound);
-        let within = step == Step::Taken;
+        let within = step == MeterStep::Taken;
         (step, tally.count(within, bound))
     }
 
@@ -185,14 +185,14 @@ struct Tally {
 
 /// What one request meets.
 #[derive(Debug, PartialEq, Eq)]
-enum Step {
+enum MeterStep {
     Taken,
     Over,
     Ask { wanted: u32 },
 }
 
 impl Tally {
-    fn step(&mut self, bound: Bound) -> Step {
+    fn step(&mut self, bound: Bound) -> MeterStep {
         // A clock that is set back by a moment finds the later minute here and goes on in it; a minute that lies far
         // ahead was a wrong clock's, and counts for nothing.
         let is_void = self.minute > bound.minute + MINUTES_AHEAD_MAX;
@@ -201,13 +201,13 @@ impl Tally {
         }
         if self.used < self.ceiling(bound) {
             self.used += 1;
-            return Step::Taken;
+            return MeterStep::Taken;
         }
         if bound.doors <= 1 || self.dry {
-            return Step::Over;
+            return MeterStep::Over;
         }
         let unknown = self.used.saturating_sub(self.covered.unwrap_or(0));
-        Step::Ask { wanted: unknown.saturating_add(part(bound).max(1)) }
+        MeterStep::Ask { wanted: unknown.saturating_add(part(bound).max(1)) }
     }
 
     /// Up to here without asking.
@@ -236,7 +236,7 @@ impl Tally {
                 return within;
             }
         }
-        self.step(bound) == Step::Taken
+        self.step(bound) == MeterStep::Taken
     }
 
     fn count(&self, within: bool, bound: Bound) -> Count {
@@ -280,9 +280,9 @@ mod tests {
 
     fn counted(tally: &mut Tally, taken: &mut u32, bound: Bound) -> bool {
         match tally.step(bound) {
-            Step::Taken => true,
-            Step::Over => false,
-            Step::Ask { wanted } => tally.answered(Ok(grant(taken, wanted)), bound),
+            MeterStep::Taken => true,
+            MeterStep::Over => false,
+            MeterStep::Ask { wanted } => tally.answered(Ok(grant(taken, wanted)), bound),
         }
     }
 
@@ -291,13 +291,13 @@ mod tests {
         let mut tally = Tally::default();
         for minute in [7, 8] {
             for left in (0..MOST).rev() {
-                assert_eq!(tally.step(bound(minute, 1)), Step::Taken);
+                assert_eq!(tally.step(bound(minute, 1)), MeterStep::Taken);
                 assert_eq!(tally.remaining(bound(minute, 1)), left);
             }
-            assert_eq!(tally.step(bound(minute, 1)), Step::Over);
+            assert_eq!(tally.step(bound(minute, 1)), MeterStep::Over);
         }
-        assert_eq!(tally.step(bound(7, 1)), Step::Over, "a clock that is set back by a moment opens nothing");
-        assert_eq!(tally.step(bound(6, 1)), Step::Taken, "and one that was wrong locks nobody out");
+        assert_eq!(tally.step(bound(7, 1)), MeterStep::Over, "a clock that is set back by a moment opens nothing");
+        assert_eq!(tally.step(bound(6, 1)), MeterStep::Taken, "and one that was wrong locks nobody out");
     }
 
     #[test]
@@ -326,9 +326,9 @@ mod tests {
     fn without_the_database_each_keeps_to_its_share() {
         let mut tally = Tally::default();
         let mut asked = || match tally.step(bound(7, 4)) {
-            Step::Taken => true,
-            Step::Over => false,
-            Step::Ask { .. } => tally.answered(Err(StoreError::Absent), bound(7, 4)),
+            MeterStep::Taken => true,
+            MeterStep::Over => false,
+            MeterStep::Ask { .. } => tally.answered(Err(StoreError::Absent), bound(7, 4)),
         };
         assert_eq!((0..1_000).filter(|_| asked()).count(), 25);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use moka::future::Cache;
 
-use crate::domain::clock::{Instant, SharedClock};
+use crate::domain::clock::{SharedClock, Timestamp};
 use crate::domain::customer::Caller;
 use crate::domain::id::{CustomerId, KeyId};
 use crate::domain::money::Money;
@@ -38,7 +38,7 @@ pub struct Customers {
     // the key was asked for: a key that began since may be it.
     unknown: Cache<[u8; 32], i64>,
     news: Arc<AtomicI64>,
-    uses: Arc<DashMap<KeyId, Instant>>,
+    uses: Arc<DashMap<KeyId, Timestamp>>,
     clock: SharedClock,
 }
 

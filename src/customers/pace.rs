@@ -32,7 +32,7 @@ pub enum Layer {
 
 /// Where a caller stands: by the key's limit, or by the address's as long as nobody knows a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateStanding {
     /// Requests of a minute.
     pub limit: u32,
     /// Of them, how many are left.
@@ -49,17 +49,17 @@ pub struct Denied {
     /// By whom.
     pub by: Layer,
     /// Where the caller stands.
-    pub standing: Standing,
+    pub standing: RateStanding,
     /// In how many seconds the window ends.
     pub retry_after_s: u32,
 }
 
 /// The counts of a process, which shares the limits with every other one that has an open door.
 #[derive(Clone, Debug)]
-pub struct Pace(Arc<Inner>);
+pub struct Pace(Arc<PaceState>);
 
 #[derive(Debug)]
-struct Inner {
+struct PaceState {
     store: Store,
     clock: SharedClock,
     node: Uuid,
@@ -75,11 +75,11 @@ impl Pace {
     pub fn new(store: Store, clock: SharedClock) -> Self {
         let (addresses, keys, tiers) = (Meter::default(), Meter::default(), Meter::default());
         let (doors, swept) = (AtomicU32::new(1), AtomicI64::new(0));
-        Self(Arc::new(Inner { store, clock, node: Uuid::now_v7(), doors, swept, addresses, keys, tiers }))
+        Self(Arc::new(PaceState { store, clock, node: Uuid::now_v7(), doors, swept, addresses, keys, tiers }))
     }
 
     /// Counts a request of an address.
-    pub async fn address(&self, address: IpAddr, settings: &LimitSettings) -> Result<Standing, Denied> {
+    pub async fn address(&self, address: IpAddr, settings: &LimitSettings) -> Result<RateStanding, Denied> {
         let (inner, subject) = (&*self.0, Subject::Address(counted_as(address)));
         let (window, bound) = inner.window(settings.per_address);
         let count = inner.addresses.take(&inner.store, subject, bound).await;
@@ -88,7 +88,7 @@ impl Pace {
     }
 
     /// Counts a request of a key and of its account.
-    pub async fn caller(&self, caller: &Caller, settings: &LimitSettings) -> Result<Standing, Denied> {
+    pub async fn caller(&self, caller: &Caller, settings: &LimitSettings) -> Result<RateStanding, Denied> {
         let inner = &*self.0;
         let (key, tier) = (Subject::Key(caller.key), Subject::Tier(caller.customer));
         let (window, of_key) = inner.window(settings.of_key(caller));
@@ -108,7 +108,7 @@ impl Pace {
     }
 
     /// Where a caller stands; counts nothing.
-    pub fn look(&self, caller: &Caller, settings: &LimitSettings) -> Standing {
+    pub fn look(&self, caller: &Caller, settings: &LimitSettings) -> RateStanding {
         let inner = &*self.0;
         let (window, of_key) = inner.window(settings.of_key(caller));
         let of_tier = Bound { most: settings.of_tier(caller), ..of_key };
@@ -149,7 +149,7 @@ struct Window {
     resets_at_s: i64,
 }
 
-impl Inner {
+impl PaceState {
     fn window(&self, most: u32) -> (Window, Bound) {
         let now_s = self.clock.now().timestamp();
         let minute = now_s.div_euclid(WINDOW_S);
@@ -159,11 +159,11 @@ impl Inner {
 }
 
 impl Window {
-    fn standing(self, bound: Bound, remaining: u32, tier_remaining: Option<u32>) -> Standing {
-        Standing { limit: bound.most, remaining, resets_at_s: self.resets_at_s, tier_remaining }
+    fn standing(self, bound: Bound, remaining: u32, tier_remaining: Option<u32>) -> RateStanding {
+        RateStanding { limit: bound.most, remaining, resets_at_s: self.resets_at_s, tier_remaining }
     }
 
-    fn denied(self, by: Layer, standing: Standing) -> Denied {
+    fn denied(self, by: Layer, standing: RateStanding) -> Denied {
         // At least one: the second that has begun is not over.
         let retry_after_s = u32::try_from(self.resets_at_s - self.now_s).unwrap_or(1);
         Denied { by, standing, retry_after_s }

@@ -4,7 +4,7 @@ mod rows;
 
 use std::time::Duration;
 
-use crate::domain::alert::rows::{ROWS, Row};
+use crate::domain::alert::rows::{KindRow, ROWS};
 
 /// More orders for a person are news again after this.
 const ORDERS_AGAIN_AFTER: Duration = Duration::from_hours(1);
@@ -13,7 +13,7 @@ const FIGURES_AGAIN_AFTER: Duration = Duration::from_hours(24);
 
 /// What can need a person. Its object is a panel's id unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum AlertKind {
     /// Orders are in doubt at a panel.
     OrdersInDoubt,
     /// Orders cannot be settled by a machine; no object.
@@ -111,7 +111,7 @@ pub enum Weight {
     Warning,
 }
 
-impl Kind {
+impl AlertKind {
     /// Every kind.
     pub const ALL: [Self; ROWS.len()] = {
         let mut all = [Self::OrdersInDoubt; ROWS.len()];
@@ -123,18 +123,18 @@ impl Kind {
         all
     };
 
-    fn row(self) -> &'static Row {
+    fn row(self) -> &'static KindRow {
         &ROWS[self as usize]
     }
 
     /// The word that logs, messages and the database use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         self.row().word
     }
 
     /// The kind of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
     /// Whether it is so by what the operator's file says: whoever has an older file neither raises nor ends it.
@@ -207,8 +207,8 @@ mod tests {
         let text = include_str!("../../ARCHITECTURE.md");
         let section = text.split("## Where things can rest").nth(1).unwrap().split("\n## ").next().unwrap();
         let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
-        for kind in Kind::ALL {
-            let word = format!("`{}`", kind.word());
+        for kind in AlertKind::ALL {
+            let word = format!("`{}`", kind.as_str());
             let named = |row: &&str| row.split('|').nth(3).is_some_and(|alerts| alerts.contains(&word));
             assert!(rows.iter().any(named), "{word} has no row in ARCHITECTURE.md, Where things can rest");
         }
@@ -216,23 +216,23 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_word_of_its_own_and_one_sentence_that_names_its_object() {
-        for (n, kind) in Kind::ALL.into_iter().enumerate() {
+        for (n, kind) in AlertKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, n, "the rows are in the order of the kinds");
-            assert_eq!(Kind::from_word(kind.word()), Some(kind));
-            assert!(Kind::ALL[..n].iter().all(|other| other.word() != kind.word()));
+            assert_eq!(AlertKind::from_word(kind.as_str()), Some(kind));
+            assert!(AlertKind::ALL[..n].iter().all(|other| other.as_str() != kind.as_str()));
             let words = kind.words("somewhere");
             assert!(!words.contains("  ") && !words.contains('\n') && !words.ends_with('.'), "{words}");
             let whole_house = matches!(
                 kind,
-                Kind::OrdersForReview
-                    | Kind::DispatchFrozen
-                    | Kind::AuditOverdue
-                    | Kind::AlertsUntold
-                    | Kind::LookOverdue
-                    | Kind::ClockSet
+                AlertKind::OrdersForReview
+                    | AlertKind::DispatchFrozen
+                    | AlertKind::AuditOverdue
+                    | AlertKind::AlertsUntold
+                    | AlertKind::LookOverdue
+                    | AlertKind::ClockSet
             );
             assert_eq!(words.contains("somewhere"), !whole_house, "{words}");
         }
-        assert_eq!(Kind::from_word("weather"), None);
+        assert_eq!(AlertKind::from_word("weather"), None);
     }
 }

@@ -31,7 +31,7 @@ impl Strategy {
     pub const ALL: [Self; 4] = [Self::Priority, Self::Cheapest, Self::Weighted, Self::Score];
 
     /// The word that settings and commands use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Priority => "priority",
             Self::Cheapest => "cheapest",

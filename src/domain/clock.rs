@@ -8,12 +8,12 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use nix::time::{ClockId, clock_gettime};
 
 /// An instant. Kept to the microsecond everywhere, which is what the database keeps.
-pub type Instant = DateTime<Utc>;
+pub type Timestamp = DateTime<Utc>;
 
 /// Tells the time to whoever was handed one.
 pub trait Clock: Debug + Send + Sync {
     /// The present moment, cut to whole microseconds.
-    fn now(&self) -> Instant;
+    fn now(&self) -> Timestamp;
 }
 
 /// A clock as it is passed around.
@@ -25,7 +25,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "this is the one door to the machine's clock")]
-    fn now(&self) -> Instant {
+    fn now(&self) -> Timestamp {
         Utc::now().trunc_subsecs(6)
     }
 }
@@ -49,7 +49,7 @@ pub fn running_for() -> Duration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     running_for: Duration,
-    at: Instant,
+    at: Timestamp,
 }
 
 impl Deadline {
@@ -74,11 +74,11 @@ impl Deadline {
 
 /// A clock that stands still until it is turned; for tests and for replaying a history.
 #[derive(Debug)]
-pub struct HandClock(Mutex<Instant>);
+pub struct HandClock(Mutex<Timestamp>);
 
 impl HandClock {
     /// A clock that stands at `at`.
-    pub fn at(at: Instant) -> Self {
+    pub fn at(at: Timestamp) -> Self {
         Self(Mutex::new(at.trunc_subsecs(6)))
     }
 
@@ -89,7 +89,7 @@ impl HandClock {
 }
 
 impl Clock for HandClock {
-    fn now(&self) -> Instant {
+    fn now(&self) -> Timestamp {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -106,7 +106,7 @@ mod tests {
         assert!(Deadline::after(Duration::ZERO).is_over());
 
         let stopped_for_long = Deadline { running_for: Duration::ZERO, ..later };
-        let set_forward = Deadline { at: Instant::UNIX_EPOCH, ..later };
+        let set_forward = Deadline { at: Timestamp::UNIX_EPOCH, ..later };
         assert!(stopped_for_long.is_over() && set_forward.is_over());
     }
 }

@@ -3,11 +3,11 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{CustomerId, KeyId};
 use crate::domain::network::Network;
 
-/// The tongue that a key is answered in.
+/// The dialect that a key is answered in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// The PerfectPanel family: integer ids, errors at HTTP 200.
@@ -17,11 +17,11 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Every tongue.
+    /// Every dialect.
     pub const ALL: [Self; 2] = [Self::Classic, Self::Notpanel];
 
     /// The name that settings, commands and the database use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Classic => "classic",
             Self::Notpanel => "notpanel",
@@ -30,7 +30,7 @@ impl Dialect {
 
     /// The dialect of that name.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.word() == word)
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == word)
     }
 }
 
@@ -43,10 +43,10 @@ pub struct Caller {
     pub name: Arc<str>,
     /// The key that was shown.
     pub key: KeyId,
-    /// The tongue of the answers.
+    /// The dialect of the answers.
     pub dialect: Dialect,
     /// Since when the account is suspended, if it is.
-    pub suspended_at: Option<Instant>,
+    pub suspended_at: Option<Timestamp>,
     /// The account's tier, by which all its keys are limited together, and which may have prices of its own.
     pub tier: Arc<str>,
     /// From where the key may be used; from anywhere when empty.

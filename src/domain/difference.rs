@@ -20,7 +20,7 @@ impl DifferenceKind {
     pub const ALL: [Self; 4] = [Self::FiguresDiffer, Self::Overcharged, Self::CurrencyDiffers, Self::Reopened];
 
     /// The word that the database, lists and alerts use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::FiguresDiffer => "figures_differ",
             Self::Overcharged => "overcharged",
@@ -31,7 +31,7 @@ impl DifferenceKind {
 
     /// The kind of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looking for an order in doubt: what is sought, what fits it, and what each look proves.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::PanelStatus;
@@ -23,11 +23,11 @@ pub struct Sought {
     /// How many units; none for packages.
     pub units: Option<u64>,
     /// When the intent to send was committed the first time.
-    pub sent_at: Instant,
+    pub sent_at: Timestamp,
     /// And the last time, where it was asked for again.
-    pub last_sent_at: Instant,
+    pub last_sent_at: Timestamp,
     /// Since when it is in doubt.
-    pub doubted_at: Instant,
+    pub doubted_at: Timestamp,
 }
 
 impl Sought {
@@ -88,7 +88,7 @@ pub enum Rung {
 
 impl Rung {
     /// The word that the database and commands use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::RequestId => "request_id",
             Self::Ids => "ids",
@@ -111,7 +111,7 @@ pub enum RungVerdict {
 
 impl RungVerdict {
     /// The word that the database and commands use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Placed => "placed",
             Self::NotPlaced => "not_placed",
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn an_order_fits_by_charge_and_remains() {
-        let at = Instant::from_timestamp(1_700_000_000, 0).unwrap();
+        let at = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
         let cost = Money::parse("1.00").unwrap();
         let exchange = ExchangeRate::from_decimal(1.into());
         let (leg, order, units) = (LegId(1), OrderId(1), Some(100));

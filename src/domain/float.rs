@@ -1,6 +1,6 @@
 //! What a panel holds of ours: what it says, what we know, and what of the difference must be explained.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::money::{Money, Percent};
 
@@ -9,13 +9,13 @@ pub const RUNWAY_SHORT_H: i32 = 6;
 
 /// What a panel said of our balance at one moment, in its own currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct BalanceReading {
     /// Its number.
     pub id: i64,
     /// Before it was asked.
-    pub asked_at: Instant,
+    pub asked_at: Timestamp,
     /// When the answer was there.
-    pub at: Instant,
+    pub at: Timestamp,
     /// The lease under which it was asked.
     pub epoch: i64,
     /// How much.
@@ -27,7 +27,7 @@ pub struct Reading {
 /// Money that left our balance at a panel (positive) or came back to it (negative), in the panel's currency: between
 /// which amounts, and between which moments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Move {
+pub struct BalanceMove {
     /// For which order.
     pub order: OrderId,
     /// At least so much.
@@ -37,9 +37,9 @@ pub struct Move {
     /// How far roundings may have moved it, either way.
     pub slack: Money,
     /// Not before.
-    pub earliest: Instant,
+    pub earliest: Timestamp,
     /// Not after; `None`: it may still happen.
-    pub latest: Option<Instant>,
+    pub latest: Option<Timestamp>,
     /// The lease under which its leg was sent.
     pub epoch: Option<i64>,
     /// Whether the panel said so; else a person did alone.
@@ -48,7 +48,7 @@ pub struct Move {
     pub gives_back: bool,
 }
 
-impl Move {
+impl BalanceMove {
     /// Whether it is known for certain how much it was.
     pub fn is_sure(&self) -> bool {
         self.least == self.most
@@ -57,7 +57,7 @@ impl Move {
 
 /// What explains a difference between what a panel says and what we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum DriftCause {
     /// More is there than can be: somebody paid in.
     TopUp,
     /// More is there, by what an order cost: the panel may have taken it back.
@@ -80,9 +80,9 @@ pub enum Cause {
     Unexplained,
 }
 
-impl Cause {
+impl DriftCause {
     /// The word that the database and documents use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::TopUp => "top_up",
             Self::PaidBack => "paid_back",
@@ -102,7 +102,7 @@ impl Cause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
     /// What explains it.
-    pub cause: Cause,
+    pub cause: DriftCause,
     /// How much, without a sign; of a difference that is not exact, the least that it can be.
     pub amount: Money,
     /// Of the orders' cost, where it is in proportion to it.
@@ -127,7 +127,7 @@ pub struct Runway {
     /// Its currency.
     pub currency: Option<String>,
     /// When it said so.
-    pub at: Option<Instant>,
+    pub at: Option<Timestamp>,
     /// Between which amounts that was expected.
     pub expected: Option<(Money, Money)>,
     /// What is spent there in an hour, where anything is.

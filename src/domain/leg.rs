@@ -65,7 +65,7 @@ impl LegState {
     ];
 
     /// The word that the database, commands and logs use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",
             Self::Leased => "leased",
@@ -82,7 +82,7 @@ impl LegState {
 
     /// The state of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 }
 
@@ -138,7 +138,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The word that the database, commands and logs use.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Accepted(_) => "accepted",
             Self::Refused(_) => "refused",

@@ -10,7 +10,7 @@ pub const STANDARD_TIER: &str = "standard";
 /// What that tier may when the settings say nothing.
 const STANDARD_PER_MINUTE: u32 = 1_000;
 
-/// What a key of the notpanel tongue may that has no number of its own: what its clients were written for.
+/// What a key of the notpanel dialect may that has no number of its own: what its clients were written for.
 const NOTPANEL_PER_MINUTE: u32 = 100;
 
 /// The three limits, in requests per minute.
@@ -18,7 +18,7 @@ const NOTPANEL_PER_MINUTE: u32 = 100;
 pub struct LimitSettings {
     /// Of one address, whatever keys it shows.
     pub per_address: u32,
-    /// Of one key of the classic tongue that has no number of its own.
+    /// Of one key of the classic dialect that has no number of its own.
     pub per_key: u32,
     /// Of all keys of one customer, by the customer's tier.
     pub tiers: BTreeMap<String, u32>,

@@ -8,7 +8,7 @@
 //! It moves to the right and never back to `pending`; a panel's later word may still correct an end.
 
 use crate::domain::choice::Choice;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{ConfigHash, CustomerId, KeyId, OrderId, PublicId, ServiceId};
 use crate::domain::money::{Money, Rate};
 use crate::domain::service::{Route, ServiceType};
@@ -37,7 +37,7 @@ impl OrderState {
         [Self::Pending, Self::Processing, Self::InProgress, Self::Completed, Self::Partial, Self::Canceled];
 
     /// The word that the database, commands and logs use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Processing => "processing",
@@ -50,7 +50,7 @@ impl OrderState {
 
     /// The state of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
     /// Whether the order is over.
@@ -96,7 +96,7 @@ pub struct Placement {
     /// The exact answer of `add`, remembered with the request.
     pub answer: String,
     /// When it was bought.
-    pub at: Instant,
+    pub at: Timestamp,
 }
 
 /// What tells that a request was made before, as it is kept: only digests. A `request_id`, or the order itself where
@@ -143,20 +143,20 @@ pub struct Quote {
 
 /// What a customer is shown of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct OrderView {
     /// What the order costs the customer now: charge less refunds.
     pub charge: Money,
     /// The count before delivery, as far as the panel told.
     pub start_count: Option<i64>,
     /// Where it stands.
-    pub standing: Standing,
+    pub standing: ShownState,
     /// Units not delivered yet.
     pub remains: i64,
 }
 
 /// Where an order stands, as its customer is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum ShownState {
     /// In this state.
     At(OrderState),
     /// Over, and given back whole by a person afterwards.

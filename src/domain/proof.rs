@@ -4,7 +4,7 @@ use crate::domain::id::PanelOrder;
 
 /// What came of asking twice under one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ProofOutcome {
     /// An answer was lost, or does not tell names apart from what was asked: nothing is proven.
     Lost,
     /// The first was refused, or never left: nothing was bought, and nothing is proven.
@@ -15,12 +15,12 @@ pub enum Outcome {
     Honoured,
 }
 
-impl Outcome {
+impl ProofOutcome {
     /// Every outcome.
     pub const ALL: [Self; 4] = [Self::Lost, Self::Refused, Self::NotHonoured, Self::Honoured];
 
     /// The word that the database and commands use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Lost => "lost",
             Self::Refused => "refused",
@@ -31,7 +31,7 @@ impl Outcome {
 
     /// The outcome of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.word() == word)
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
     }
 }
 
@@ -39,7 +39,7 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// What it proves.
-    pub outcome: Outcome,
+    pub outcome: ProofOutcome,
     /// The panel's id in its first answer.
     pub first: Option<PanelOrder>,
     /// And in its second.

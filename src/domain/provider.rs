@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::id::ProviderId;
 use crate::domain::money::{ExchangeRate, Money, Percent};
 
-/// The tongue that a panel is asked in.
+/// The dialect that a panel is asked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PanelDialect {
     /// The PerfectPanel family.
@@ -24,11 +24,11 @@ impl PanelDialect {
 
     /// The dialect of that name.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.word() == word)
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == word)
     }
 
     /// The name that settings use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Classic => "classic",
             Self::Paynow => "paynow",
@@ -68,7 +68,7 @@ pub enum KeySource {
 pub struct ProviderSettings {
     /// The operator's name for it.
     pub id: ProviderId,
-    /// The tongue it is asked in.
+    /// The dialect it is asked in.
     pub dialect: PanelDialect,
     /// Where it listens.
     pub url: String,
@@ -288,7 +288,7 @@ impl PanelStatus {
     ];
 
     /// The word that settings, logs and the database use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Processing => "processing",
@@ -303,7 +303,7 @@ impl PanelStatus {
 
     /// The status of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.word() == word)
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 }
 
@@ -345,7 +345,7 @@ impl RefusalClass {
     ];
 
     /// The word that settings, logs and the database use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Key => "key",
             Self::Action => "action",
@@ -361,6 +361,6 @@ impl RefusalClass {
 
     /// The class of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.word() == word)
+        Self::ALL.into_iter().find(|class| class.as_str() == word)
     }
 }

@@ -24,7 +24,7 @@ impl RefillState {
     pub const ALL: [Self; 4] = [Self::Pending, Self::InProgress, Self::Completed, Self::Rejected];
 
     /// The word that the database, commands and logs use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::InProgress => "in_progress",
@@ -35,11 +35,11 @@ impl RefillState {
 
     /// The state of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 }
 
-/// Both names of a refill: each tongue answers with its own.
+/// Both names of a refill: each dialect answers with its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefillNames {
     /// The number.

@@ -1,6 +1,6 @@
 //! Why a customer's request is refused: a closed list that each customers' dialect spells in full.
 
-use crate::domain::order::Standing;
+use crate::domain::order::ShownState;
 
 /// One reason; each dialect has exactly one text and one HTTP status for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,7 +96,7 @@ pub enum Refusal {
     },
     /// A cancel of an order that is over, and how it stands.
     #[error("order over")]
-    Over(Standing),
+    Over(ShownState),
     /// A cancel where the service has none.
     #[error("cancel not offered")]
     NoCancel,

@@ -117,14 +117,14 @@ pub enum Stated {
 
 /// What a panel was expected to take for an order, and what it says that it took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct TakenCharge {
     /// For the whole order, in our currency.
     pub expected: Money,
     /// What the panel says.
     pub stated: Stated,
 }
 
-impl Taken {
+impl TakenCharge {
     /// Whether the panel says that it took less than what was delivered costs: more should go back than by the units.
     pub fn is_below(&self, delivered: u64, units: u64) -> Result<bool, MoneyError> {
         let Stated::Took { amount, step } = self.stated else { return Ok(false) };
@@ -202,7 +202,7 @@ pub struct Ending {
 
 /// What follows from a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SettlementOutcome {
     /// The order goes on, or goes on waiting, in this state.
     Open(OrderState),
     /// The order is over.
@@ -217,7 +217,7 @@ pub enum Outcome {
 
 /// What the operator decided about a panel's words, and what time decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct SettlementRules {
     /// What a canceled order with a part delivered gives back.
     pub canceled_with_remains: CanceledWithRemains,
     /// Whether a reported failure has stood so long that nobody will set it right any more.
@@ -228,17 +228,24 @@ pub struct Rules {
 const KEPT: &str = "canceled, and what the panel says that it kept does not fit what remains";
 
 /// The rules, row by row. Depends on the last word only, never on the path; never passes the charge.
-pub fn outcome(bought: Bought, taken: Taken, report: &Report, rules: Rules) -> Result<Outcome, MoneyError> {
+pub fn outcome(
+    bought: Bought,
+    taken: TakenCharge,
+    report: &Report,
+    rules: SettlementRules,
+) -> Result<SettlementOutcome, MoneyError> {
     let order = Order { bought, taken };
     match report.status {
-        PanelStatus::Pending | PanelStatus::Processing => Ok(Outcome::Open(OrderState::Processing)),
-        PanelStatus::InProgress => Ok(Outcome::Open(OrderState::InProgress)),
+        PanelStatus::Pending | PanelStatus::Processing => Ok(SettlementOutcome::Open(OrderState::Processing)),
+        PanelStatus::InProgress => Ok(SettlementOutcome::Open(OrderState::InProgress)),
         PanelStatus::Completed => order.by_remains(0, OrderState::Completed),
         PanelStatus::Partial => order.partial(report.remains),
         PanelStatus::Canceled => order.canceled(report.remaining(bought), rules.canceled_with_remains),
         PanelStatus::Failed if rules.failed_for_good => order.failed(report.remaining(bought)),
-        PanelStatus::Failed => Ok(Outcome::AskAgain("the panel reports a failure, which it may yet set right")),
-        PanelStatus::Expired => Ok(Outcome::Review("an ended subscription, which is not sold")),
+        PanelStatus::Failed => {
+            Ok(SettlementOutcome::AskAgain("the panel reports a failure, which it may yet set right"))
+        }
+        PanelStatus::Expired => Ok(SettlementOutcome::Review("an ended subscription, which is not sold")),
     }
 }
 
@@ -247,7 +254,12 @@ pub fn outcome(bought: Bought, taken: Taken, report: &Report, rules: Rules) -> R
 ///
 /// A panel that names its whole charge beside what it did not deliver does not tell what it took in the end. That it
 /// gave the rest back is expected: where it did not come, the balance shows it.
-pub fn final_cost(bought: Bought, taken: Taken, report: &Report, delivered: u64) -> Result<FinalCost, MoneyError> {
+pub fn final_cost(
+    bought: Bought,
+    taken: TakenCharge,
+    report: &Report,
+    delivered: u64,
+) -> Result<FinalCost, MoneyError> {
     let net = taken.expected.share_rounding_down(delivered, bought.units)?;
     let said = |amount: Money, rounding: Money| FinalCost { amount, rounding, said: true };
     let gave_back = matches!(report.status, PanelStatus::Partial | PanelStatus::Canceled);
@@ -280,27 +292,27 @@ pub struct FinalCost {
 #[derive(Clone, Copy, Debug)]
 struct Order {
     bought: Bought,
-    taken: Taken,
+    taken: TakenCharge,
 }
 
 impl Order {
-    fn partial(self, remains: Option<i64>) -> Result<Outcome, MoneyError> {
+    fn partial(self, remains: Option<i64>) -> Result<SettlementOutcome, MoneyError> {
         if self.bought.package {
-            return Ok(Outcome::Review("part of a package cannot be counted"));
+            return Ok(SettlementOutcome::Review("part of a package cannot be counted"));
         }
         let Some(remains) = remains else {
-            return Ok(Outcome::AskAgain("partial without a readable remains"));
+            return Ok(SettlementOutcome::AskAgain("partial without a readable remains"));
         };
 
         // Less than nothing remains where more was delivered than was ordered.
         let missing = u64::try_from(remains).unwrap_or(0);
         if missing > self.bought.units {
-            return Ok(Outcome::Review("more remains than was ordered: the unit is not ours"));
+            return Ok(SettlementOutcome::Review("more remains than was ordered: the unit is not ours"));
         }
         self.by_remains(missing, OrderState::Partial)
     }
 
-    fn canceled(self, remaining: Remaining, rule: CanceledWithRemains) -> Result<Outcome, MoneyError> {
+    fn canceled(self, remaining: Remaining, rule: CanceledWithRemains) -> Result<SettlementOutcome, MoneyError> {
         let nothing_delivered = matches!(remaining, Remaining::Untold)
             || remaining == Remaining::Units(self.bought.units) && !self.bought.package;
         match rule {
@@ -308,31 +320,33 @@ impl Order {
             CanceledWithRemains::ByRemains => match remaining {
                 Remaining::Units(missing) if !self.bought.package => self.canceled_part(missing),
                 Remaining::Units(_) | Remaining::Untold | Remaining::Unusable => {
-                    Ok(Outcome::Review("canceled without a usable remains"))
+                    Ok(SettlementOutcome::Review("canceled without a usable remains"))
                 }
             },
-            CanceledWithRemains::Review if !nothing_delivered => Ok(Outcome::Review("canceled with a part delivered")),
+            CanceledWithRemains::Review if !nothing_delivered => {
+                Ok(SettlementOutcome::Review("canceled with a part delivered"))
+            }
             CanceledWithRemains::ByCharge | CanceledWithRemains::Review => self.canceled_by_charge(remaining),
         }
     }
 
     /// Whole where the panel keeps nothing or nothing was delivered; by what remains where part was: else waiting for
     /// 99 % and canceling is free money. What fits neither is for a person.
-    fn canceled_by_charge(self, remaining: Remaining) -> Result<Outcome, MoneyError> {
+    fn canceled_by_charge(self, remaining: Remaining) -> Result<SettlementOutcome, MoneyError> {
         let Bought { units, package, .. } = self.bought;
         match (self.taken.keeps(), remaining) {
             (Some(false), _) => Ok(self.whole()),
             (_, Remaining::Units(missing)) if !package && missing > 0 && missing < units => self.canceled_part(missing),
             (Some(true), Remaining::Units(missing)) if !package && missing == units => Ok(self.whole()),
-            (None, _) if self.taken.stated == Stated::Unreadable => Ok(Outcome::Contradiction(KEPT)),
+            (None, _) if self.taken.stated == Stated::Unreadable => Ok(SettlementOutcome::Contradiction(KEPT)),
             (None, Remaining::Untold) => Ok(self.whole()),
             (None, Remaining::Units(missing)) if missing == units => Ok(self.whole()),
-            (_, _) => Ok(Outcome::Contradiction(KEPT)),
+            (_, _) => Ok(SettlementOutcome::Contradiction(KEPT)),
         }
     }
 
     /// Customers who resell give all back to theirs when they read `Canceled`, so what was delivered in part is shown so.
-    fn canceled_part(self, missing: u64) -> Result<Outcome, MoneyError> {
+    fn canceled_part(self, missing: u64) -> Result<SettlementOutcome, MoneyError> {
         if missing == self.bought.units {
             return Ok(self.whole());
         }
@@ -340,28 +354,28 @@ impl Order {
     }
 
     /// A failure that nobody set right: the whole charge, less what was delivered where that can be counted.
-    fn failed(self, remaining: Remaining) -> Result<Outcome, MoneyError> {
+    fn failed(self, remaining: Remaining) -> Result<SettlementOutcome, MoneyError> {
         match remaining {
             Remaining::Units(missing) if !self.bought.package && missing == self.bought.units => Ok(self.whole()),
             Remaining::Units(missing) if !self.bought.package && missing > 0 => {
                 self.by_remains(missing, OrderState::Partial)
             }
             Remaining::Units(_) | Remaining::Untold | Remaining::Unusable => {
-                Ok(Outcome::Review("the panel reports a failure, and not how much was delivered"))
+                Ok(SettlementOutcome::Review("the panel reports a failure, and not how much was delivered"))
             }
         }
     }
 
-    fn whole(self) -> Outcome {
+    fn whole(self) -> SettlementOutcome {
         let target = self.bought.charge;
-        Outcome::End(Ending { state: OrderState::Canceled, target, delivered: 0, doubtful: false })
+        SettlementOutcome::End(Ending { state: OrderState::Canceled, target, delivered: 0, doubtful: false })
     }
 
-    fn by_remains(self, missing: u64, state: OrderState) -> Result<Outcome, MoneyError> {
+    fn by_remains(self, missing: u64, state: OrderState) -> Result<SettlementOutcome, MoneyError> {
         let Bought { charge, units, .. } = self.bought;
         let (target, delivered) = (charge.share_rounding_down(missing, units)?, units - missing);
         let doubtful = self.taken.is_below(delivered, units)?;
-        Ok(Outcome::End(Ending { state, target, delivered, doubtful }))
+        Ok(SettlementOutcome::End(Ending { state, target, delivered, doubtful }))
     }
 }
 

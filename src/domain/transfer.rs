@@ -44,7 +44,7 @@ impl Account {
 
 /// Why money moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum TransferReason {
     /// A customer bought: wallet to revenue.
     Charge,
     /// A settlement gave back: revenue to wallet.
@@ -73,9 +73,9 @@ pub enum Reason {
     Proof,
 }
 
-impl Reason {
+impl TransferReason {
     /// The word that the database, statements and logs use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Charge => "charge",
             Self::Refund => "refund",

@@ -150,7 +150,7 @@ impl Parameter {
 
 /// A parameter as it came: trimmed, and never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum SentValue {
     /// One text.
     Text(String),
     /// A list, split into lines that are trimmed and not blank.
@@ -161,20 +161,20 @@ pub enum Sent {
 
 /// The parameters of `add` as they came. One that was sent empty counts as not sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct OrderRequest {
     /// What was sent.
-    pub sent: BTreeMap<Parameter, Sent>,
+    pub sent: BTreeMap<Parameter, SentValue>,
     /// `request_id`, or the `Idempotency-Key` header
     pub request_id: Option<String>,
 }
 
-impl Wish {
+impl OrderRequest {
     /// A parameter that is one text.
     pub fn text(&self, parameter: Parameter) -> Result<Option<&str>, Refusal> {
         match self.sent.get(&parameter) {
             None => Ok(None),
-            Some(Sent::Text(text)) => Ok(Some(text)),
-            Some(Sent::Lines(_) | Sent::Unreadable) => Err(Refusal::Unreadable(parameter.name())),
+            Some(SentValue::Text(text)) => Ok(Some(text)),
+            Some(SentValue::Lines(_) | SentValue::Unreadable) => Err(Refusal::Unreadable(parameter.name())),
         }
     }
 
@@ -182,8 +182,8 @@ impl Wish {
     pub fn lines(&self, parameter: Parameter) -> Result<&[String], Refusal> {
         match self.sent.get(&parameter) {
             None => Ok(&[]),
-            Some(Sent::Lines(lines)) => Ok(lines),
-            Some(Sent::Text(_) | Sent::Unreadable) => Err(Refusal::Unreadable(parameter.name())),
+            Some(SentValue::Lines(lines)) => Ok(lines),
+            Some(SentValue::Text(_) | SentValue::Unreadable) => Err(Refusal::Unreadable(parameter.name())),
         }
     }
 
@@ -195,12 +195,12 @@ impl Wish {
         self.sent.iter().fold(String::new(), |mut text, (parameter, sent)| {
             let name = parameter.name();
             let _ = match sent {
-                Sent::Text(value) => write!(text, "{name}={}:{value};", value.len()),
-                Sent::Lines(lines) => {
+                SentValue::Text(value) => write!(text, "{name}={}:{value};", value.len()),
+                SentValue::Lines(lines) => {
                     let value = lines.join("\n");
                     write!(text, "{name}={}:{value};", value.len())
                 }
-                Sent::Unreadable => write!(text, "{name}=?;"),
+                SentValue::Unreadable => write!(text, "{name}=?;"),
             };
             text
         })
@@ -268,12 +268,12 @@ impl FromIterator<(Parameter, Detail)> for Details {
 mod tests {
     use super::*;
 
-    fn wish<const N: usize>(sent: [(Parameter, Sent); N]) -> Wish {
-        Wish { sent: BTreeMap::from(sent), request_id: None }
+    fn wish<const N: usize>(sent: [(Parameter, SentValue); N]) -> OrderRequest {
+        OrderRequest { sent: BTreeMap::from(sent), request_id: None }
     }
 
-    fn text(parameter: Parameter, text: &str) -> (Parameter, Sent) {
-        (parameter, Sent::Text(text.to_owned()))
+    fn text(parameter: Parameter, text: &str) -> (Parameter, SentValue) {
+        (parameter, SentValue::Text(text.to_owned()))
     }
 
     #[test]
@@ -281,15 +281,15 @@ mod tests {
         let honest = wish([text(Parameter::Link, "a"), text(Parameter::Quantity, "1")]);
         let sly = wish([text(Parameter::Link, "a;quantity=1:1")]);
         assert_ne!(honest.canonical(), sly.canonical());
-        assert_eq!(honest.canonical(), Wish { request_id: Some("x".into()), ..honest.clone() }.canonical());
-        let unread = wish([(Parameter::Link, Sent::Unreadable)]);
+        assert_eq!(honest.canonical(), OrderRequest { request_id: Some("x".into()), ..honest.clone() }.canonical());
+        let unread = wish([(Parameter::Link, SentValue::Unreadable)]);
         assert_ne!(unread.canonical(), wish([]).canonical());
         assert_ne!(unread.canonical(), wish([text(Parameter::Link, "?")]).canonical());
     }
 
     #[test]
     fn a_wish_is_written_as_remembered_requests_are_bound_to() {
-        let comments = (Parameter::Comments, Sent::Lines(vec!["one".into(), "two".into()]));
+        let comments = (Parameter::Comments, SentValue::Lines(vec!["one".into(), "two".into()]));
         let all = wish([
             text(Parameter::Interval, "2"),
             text(Parameter::Runs, "1"),

@@ -27,7 +27,7 @@ impl Action {
         [Self::Services, Self::Add, Self::Status, Self::Refill, Self::RefillStatus, Self::Cancel, Self::Balance];
 
     /// The protocol's word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Services => "services",
             Self::Add => "add",
@@ -46,7 +46,7 @@ impl Action {
             let names_refills = form.has("refill") || form.has("refills");
             return if names_refills { Ok(Self::RefillStatus) } else { Err(Refusal::UnknownAction) };
         };
-        let known = Self::ALL.into_iter().find(|action| action.word().eq_ignore_ascii_case(&asked));
+        let known = Self::ALL.into_iter().find(|action| action.as_str().eq_ignore_ascii_case(&asked));
         known.ok_or(Refusal::UnknownAction)
     }
 }

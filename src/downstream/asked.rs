@@ -10,7 +10,7 @@ const IDS_MAX: usize = 100;
 
 /// Ids as they were asked for, trimmed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestedIds {
     /// One by itself.
     One(String),
     /// Several, or one in a list: each once, in the order asked, at least one.
@@ -21,13 +21,13 @@ pub enum Asked {
 #[derive(Debug, PartialEq, Eq)]
 pub enum AskedRefills {
     /// These refills.
-    Refills(Asked),
+    Refills(RequestedIds),
     /// The latest refill of each of these orders.
-    LatestOf(Asked),
+    LatestOf(RequestedIds),
 }
 
 /// The orders that `status`, `refill` and `cancel` are asked for.
-pub fn orders(form: &Form) -> Result<Asked, Refusal> {
+pub fn orders(form: &Form) -> Result<RequestedIds, Refusal> {
     ids(form, "order", "orders")
 }
 
@@ -40,25 +40,25 @@ pub fn refills(form: &Form) -> Result<AskedRefills, Refusal> {
     ids(form, "refill", "refills").map(AskedRefills::Refills)
 }
 
-fn ids(form: &Form, one: &'static str, many: &'static str) -> Result<Asked, Refusal> {
+fn ids(form: &Form, one: &'static str, many: &'static str) -> Result<RequestedIds, Refusal> {
     match (form.has(one), form.has(many)) {
         (true, true) => Err(Refusal::Both { one, many }),
         (false, true) => several(form.ids(many)?, one),
         // Two values of this one are no list, whatever stands in them.
         (_, false) => match form.scalar(one)? {
             Some(list) if list.contains(',') => several(form.ids(one)?, one),
-            Some(id) if !id.trim().is_empty() => Ok(Asked::One(id.trim().to_owned())),
+            Some(id) if !id.trim().is_empty() => Ok(RequestedIds::One(id.trim().to_owned())),
             Some(_) | None => Err(Refusal::Missing(one)),
         },
     }
 }
 
-fn several<'a>(named: impl Iterator<Item = &'a str>, one: &'static str) -> Result<Asked, Refusal> {
+fn several<'a>(named: impl Iterator<Item = &'a str>, one: &'static str) -> Result<RequestedIds, Refusal> {
     let mut seen = HashSet::new();
     let ids: Vec<String> = named.filter(|id| seen.insert(*id)).map(str::to_owned).collect();
     match ids.len() {
         0 => Err(Refusal::Missing(one)),
-        1..=IDS_MAX => Ok(Asked::Many(ids)),
+        1..=IDS_MAX => Ok(RequestedIds::Many(ids)),
         _ => Err(Refusal::TooManyIds { ids_max: IDS_MAX }),
     }
 }
@@ -75,12 +75,12 @@ mod tests {
         form
     }
 
-    fn many(ids: &[&str]) -> Asked {
-        Asked::Many(ids.iter().map(|id| (*id).to_owned()).collect())
+    fn many(ids: &[&str]) -> RequestedIds {
+        RequestedIds::Many(ids.iter().map(|id| (*id).to_owned()).collect())
     }
 
     #[rstest]
-    #[case::one("order=+7+", Ok(Asked::One("7".into())))]
+    #[case::one("order=+7+", Ok(RequestedIds::One("7".into())))]
     #[case::a_list_in_order("order=1,2", Ok(many(&["1", "2"])))]
     #[case::blanks_and_repeats("orders=+2+,,x,2%2C1,", Ok(many(&["2", "x", "1"])))]
     #[case::over_several_values("orders[0]=1&orders[1]=2,1", Ok(many(&["1", "2"])))]
@@ -94,16 +94,16 @@ mod tests {
     #[case::both("order=1&orders=1", Err(Refusal::Both { one: "order", many: "orders" }))]
     #[case::two_values("order=1&order=2", Err(Refusal::Unreadable("order")))]
     #[case::unreadable("orders=1,%ff", Err(Refusal::Unreadable("orders")))]
-    fn orders_asked_for(#[case] body: &str, #[case] expected: Result<Asked, Refusal>) {
+    fn orders_asked_for(#[case] body: &str, #[case] expected: Result<RequestedIds, Refusal>) {
         assert_eq!(orders(&form(body)), expected);
     }
 
     #[rstest]
-    #[case::one("refill=7", Ok(AskedRefills::Refills(Asked::One("7".into()))))]
+    #[case::one("refill=7", Ok(AskedRefills::Refills(RequestedIds::One("7".into()))))]
     #[case::many("refills=7,8", Ok(AskedRefills::Refills(many(&["7", "8"]))))]
-    #[case::by_order("order=7", Ok(AskedRefills::LatestOf(Asked::One("7".into()))))]
+    #[case::by_order("order=7", Ok(AskedRefills::LatestOf(RequestedIds::One("7".into()))))]
     #[case::by_orders("orders=7", Ok(AskedRefills::LatestOf(many(&["7"]))))]
-    #[case::refills_first("order=7&refill=8", Ok(AskedRefills::Refills(Asked::One("8".into()))))]
+    #[case::refills_first("order=7&refill=8", Ok(AskedRefills::Refills(RequestedIds::One("8".into()))))]
     #[case::both("refill=7&refills=7", Err(Refusal::Both { one: "refill", many: "refills" }))]
     #[case::nothing("", Err(Refusal::Missing("refill")))]
     fn refills_asked_for(#[case] body: &str, #[case] expected: Result<AskedRefills, Refusal>) {
@@ -114,7 +114,7 @@ mod tests {
     fn a_hundred_ids_are_read_and_one_more_is_not() {
         let list = |count: usize| (1..=count).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
         let asked = |list: &str| orders(&form(&format!("orders={list}")));
-        assert!(matches!(asked(&format!("{},1", list(100))), Ok(Asked::Many(ids)) if ids.len() == 100));
+        assert!(matches!(asked(&format!("{},1", list(100))), Ok(RequestedIds::Many(ids)) if ids.len() == 100));
         assert_eq!(asked(&list(101)), Err(Refusal::TooManyIds { ids_max: 100 }));
     }
 }

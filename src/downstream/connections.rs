@@ -46,7 +46,7 @@ struct Listener {
 
 /// One open connection; gives its place back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionSlot {
     connections: Arc<Connections>,
     address: IpAddr,
 }
@@ -68,7 +68,7 @@ impl Connections {
     }
 
     /// A place for one more from `peer`, if there is one.
-    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<ConnectionSlot> {
         let place = self.find_place(peer);
         if place.is_none() {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -77,7 +77,7 @@ impl Connections {
         place
     }
 
-    fn find_place(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+    fn find_place(self: &Arc<Self>, peer: IpAddr) -> Option<ConnectionSlot> {
         let address = counted_as(peer);
         let open = self.open.fetch_add(1, Ordering::Relaxed);
         if open >= self.open_max {
@@ -85,7 +85,7 @@ impl Connections {
             return None;
         }
         // From here on dropping the place gives both counts back.
-        let place = Place { connections: Arc::clone(self), address };
+        let place = ConnectionSlot { connections: Arc::clone(self), address };
         let of_address = {
             let mut count = self.by_address.entry(address).or_insert(0);
             *count += 1;
@@ -170,7 +170,7 @@ impl Listener {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.connections.leave(self.address);
     }

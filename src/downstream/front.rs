@@ -19,7 +19,7 @@ use crate::downstream::form::Form;
 use crate::downstream::health::{self, HealthProbe};
 use crate::downstream::lengths::BothLengths;
 use crate::downstream::status_poll::StatusPoll;
-use crate::downstream::{Limits, Tongue, parameters, reply};
+use crate::downstream::{AnswerDialect, Limits, parameters, reply};
 
 /// Whatever serves requests whose forms are read.
 pub type Api = BoxCloneSyncService<Request<Form>, Response<Full<Bytes>>, BoxError>;
@@ -31,8 +31,8 @@ pub struct Front {
     pub api: Option<Api>,
     /// Asked at `/healthz`, past the limit of requests in flight: a busy process is not a sick one.
     pub health: HealthProbe,
-    /// The tongue of refusals that come before any key.
-    pub tongue: Tongue,
+    /// The dialect of refusals that come before any key.
+    pub dialect: AnswerDialect,
     /// How much is read, and for how long.
     pub limits: Limits,
 }
@@ -78,7 +78,7 @@ impl Front {
         let read = self.read(&head, body, &mut form).await;
         note(&head, &form);
 
-        let dialect = dialect_shown(&form, self.tongue.now());
+        let dialect = dialect_shown(&form, self.dialect.now());
         match read {
             Ok(()) => api.oneshot(Request::from_parts(head, form)).await,
             Err(Unread::Refused(refusal)) => Ok(reply::refused(dialect, &refusal)),

@@ -10,7 +10,7 @@ use crate::downstream::reply;
 
 /// How the process is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Health {
+pub struct ProcessHealth {
     /// Whether it runs; what does not answer at all is not live.
     pub live: bool,
     /// Whether it can serve customers now.
@@ -33,10 +33,10 @@ pub struct Health {
 }
 
 /// Asked at each `/healthz`; must answer at once.
-pub type HealthProbe = Arc<dyn Fn() -> Health + Send + Sync>;
+pub type HealthProbe = Arc<dyn Fn() -> ProcessHealth + Send + Sync>;
 
 /// 200 when ready, 503 otherwise, so that a load balancer needs to read nothing.
-pub fn answer(health: &Health) -> Response<Full<Bytes>> {
+pub fn answer(health: &ProcessHealth) -> Response<Full<Bytes>> {
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let text = serde_json::to_string(health).unwrap_or_else(|_| "{}".to_owned());
     reply::json(status, text)

@@ -27,22 +27,22 @@ impl BothLengths {
 
 /// A connection whose incoming bytes are watched.
 #[derive(Debug)]
-pub struct Watched<T> {
+pub struct WatchedConnection<T> {
     inner: T,
-    watch: Watch,
+    watch: LineState,
     both: BothLengths,
 }
 
-impl<T> Watched<T> {
+impl<T> WatchedConnection<T> {
     /// Watches `inner`; tells `both`.
     pub fn new(inner: T, both: BothLengths) -> Self {
-        Self { inner, watch: Watch::default(), both }
+        Self { inner, watch: LineState::default(), both }
     }
 }
 
 /// Where in a block of lines we are. Bodies count as lines too, which only matters to a body with both headers in it.
 #[derive(Debug, Default)]
-struct Watch {
+struct LineState {
     /// Bytes of the present line, line ends apart.
     column: usize,
     /// The present line has differed from this header's name.
@@ -53,7 +53,7 @@ struct Watch {
     encoding: bool,
 }
 
-impl Watch {
+impl LineState {
     /// Reads on; true when a block has both headers.
     fn read(&mut self, bytes: &[u8]) -> bool {
         let mut both = false;
@@ -92,7 +92,7 @@ fn from_line_end(bytes: &[u8]) -> &[u8] {
     &bytes[end..]
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for WatchedConnection<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
@@ -104,7 +104,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedConnection<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().inner).poll_write(cx, buf)
     }
@@ -147,7 +147,7 @@ mod tests {
     #[case("P /\r\nX: Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", false)]
     fn both_in_one_block_are_noticed_wherever_reads_end(#[case] bytes: &str, #[case] both: bool) {
         for size in 1..=bytes.len() {
-            let mut watch = Watch::default();
+            let mut watch = LineState::default();
             let reads = bytes.as_bytes().chunks(size);
             assert_eq!(reads.filter(|read| watch.read(read)).count() > 0, both, "{size}");
         }

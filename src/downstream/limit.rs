@@ -5,7 +5,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, Response};
 use http_body_util::Full;
 
-use crate::customers::pace::{Denied, Layer, Standing};
+use crate::customers::pace::{Denied, Layer, RateStanding};
 use crate::domain::customer::Dialect;
 use crate::domain::refusal::Refusal;
 use crate::downstream::reply;
@@ -17,7 +17,7 @@ const TIER_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-tier-rem
 const DENIED_BY: HeaderName = HeaderName::from_static("x-ratelimit-deniedby");
 
 /// Tells a caller where it stands, on whatever is answered.
-pub fn tell(mut response: Response<Full<Bytes>>, standing: &Standing) -> Response<Full<Bytes>> {
+pub fn tell(mut response: Response<Full<Bytes>>, standing: &RateStanding) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(LIMIT, standing.limit.into());
     headers.insert(REMAINING, standing.remaining.into());

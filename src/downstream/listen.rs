@@ -19,13 +19,13 @@ use tokio_util::task::TaskTracker;
 use crate::domain::customer::Dialect;
 use crate::domain::network::Network;
 use crate::downstream::address::Peer;
-use crate::downstream::connections::{Connections, Place};
-use crate::downstream::lengths::{BothLengths, Watched};
+use crate::downstream::connections::{ConnectionSlot, Connections};
+use crate::downstream::lengths::{BothLengths, WatchedConnection};
 use crate::downstream::noise::MINUTE;
-use crate::downstream::stack::{self, Stack};
+use crate::downstream::stack::{self, DoorStack};
 use crate::downstream::stalls::Stalls;
 use crate::downstream::tell::{self, Teller};
-use crate::downstream::{HealthProbe, House, Limits, Room, Tongue};
+use crate::downstream::{AnswerDialect, DoorDeps, DoorState, HealthProbe, Limits};
 
 /// The wait after the system could not give us a connection: most often we have too many files open, and only time
 /// closes some.
@@ -41,12 +41,12 @@ pub struct Door {
     addr: SocketAddr,
     connections: Arc<Connections>,
     tasks: TaskTracker,
-    stop: Stop,
+    stop: StopSignals,
 }
 
 /// The two words that end connections.
 #[derive(Clone, Debug, Default)]
-struct Stop {
+struct StopSignals {
     /// No new requests.
     drain: CancellationToken,
     /// Nothing any more.
@@ -55,33 +55,33 @@ struct Stop {
 
 impl Door {
     /// Opens the customers' door at `addr`; port 0 takes a free one.
-    pub async fn open(addr: SocketAddr, house: House, limits: Limits) -> io::Result<Self> {
-        let tongue = Tongue::InForce(house.catalog.clone());
+    pub async fn open(addr: SocketAddr, house: DoorDeps, limits: Limits) -> io::Result<Self> {
+        let dialect = AnswerDialect::InForce(house.catalog.clone());
         let trusted = house.trusted_proxies.clone();
-        let stack = stack::api(Room::new(house, limits.clone()));
-        Self::listen(addr, stack, tongue, trusted, limits).await
+        let stack = stack::api(DoorState::new(house, limits.clone()));
+        Self::listen(addr, stack, dialect, trusted, limits).await
     }
 
     /// Opens a door that answers nothing but `/healthz`.
     pub async fn open_health(addr: SocketAddr, health: HealthProbe, limits: Limits) -> io::Result<Self> {
-        let tongue = Tongue::Always(Dialect::Classic);
-        let stack = stack::health(health, tongue.clone(), limits.clone());
-        Self::listen(addr, stack, tongue, Vec::new(), limits).await
+        let dialect = AnswerDialect::Always(Dialect::Classic);
+        let stack = stack::health(health, dialect.clone(), limits.clone());
+        Self::listen(addr, stack, dialect, Vec::new(), limits).await
     }
 
     async fn listen(
         addr: SocketAddr,
-        stack: Stack<Incoming>,
-        tongue: Tongue,
+        stack: DoorStack<Incoming>,
+        dialect: AnswerDialect,
         trusted: Vec<Network>,
         limits: Limits,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
-        let (tasks, stop) = (TaskTracker::new(), Stop::default());
+        let (tasks, stop) = (TaskTracker::new(), StopSignals::default());
         let hall = Arc::new(Hall {
             stack,
-            tongue,
+            dialect,
             teller: Teller::trusting(trusted.clone()),
             http: http(&limits),
             answer_stall: limits.answer_stall,
@@ -126,13 +126,13 @@ impl Drop for Door {
 
 /// What every connection needs.
 struct Hall {
-    stack: Stack<Incoming>,
-    tongue: Tongue,
+    stack: DoorStack<Incoming>,
+    dialect: AnswerDialect,
     teller: Teller,
     http: http1::Builder,
     answer_stall: Duration,
     connections: Arc<Connections>,
-    stop: Stop,
+    stop: StopSignals,
     tasks: TaskTracker,
 }
 
@@ -211,18 +211,18 @@ async fn tell_for_a_minute(hall: &Hall) {
 }
 
 /// Serves one connection to its end. It has its place until then.
-async fn converse(stream: TcpStream, peer: Peer, hall: Arc<Hall>, _place: Place) {
+async fn converse(stream: TcpStream, peer: Peer, hall: Arc<Hall>, _place: ConnectionSlot) {
     // Answers are whole in one write: waiting to fill a packet only makes customers wait.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection that ended before it began");
         return;
     }
     let both = BothLengths::default();
-    let io = TokioIo::new(Watched::new(Stalls::new(stream, hall.answer_stall), both.clone()));
+    let io = TokioIo::new(WatchedConnection::new(Stalls::new(stream, hall.answer_stall), both.clone()));
     let service = service_fn(|mut request| {
         request.extensions_mut().insert(both.clone());
         request.extensions_mut().insert(peer);
-        tell::told(hall.stack.clone(), hall.tongue.now(), request, &hall.teller)
+        tell::told(hall.stack.clone(), hall.dialect.now(), request, &hall.teller)
     });
     let mut connection = pin!(hall.http.serve_connection(io, service));
     let ended = tokio::select! {

@@ -40,13 +40,13 @@ mod status_poll;
 mod tell;
 
 pub use connections::Connections;
-pub use health::{Health, HealthProbe};
+pub use health::{HealthProbe, ProcessHealth};
 pub use limits::Limits;
 pub use listen::Door;
 
 /// What the door asks of the house behind it.
 #[derive(Clone)]
-pub struct House {
+pub struct DoorDeps {
     /// Knows keys and wallets.
     pub customers: Customers,
     /// Counts requests.
@@ -61,16 +61,16 @@ pub struct House {
     pub health: HealthProbe,
 }
 
-/// The tongue in which whoever shows no valid key is answered, as it is at each moment.
+/// The dialect in which whoever shows no valid key is answered, as it is at each moment.
 #[derive(Clone)]
-pub(crate) enum Tongue {
+pub(crate) enum AnswerDialect {
     /// This one, for ever.
     Always(Dialect),
     /// What the configuration in force says.
     InForce(Catalog),
 }
 
-impl Tongue {
+impl AnswerDialect {
     fn now(&self) -> Dialect {
         match self {
             Self::Always(dialect) => *dialect,
@@ -80,15 +80,15 @@ impl Tongue {
 }
 
 /// The house as one request after another sees it: with what was prepared for all of them.
-pub(crate) struct Room {
-    house: House,
+pub(crate) struct DoorState {
+    house: DoorDeps,
     menus: act::services::Menus,
     proxies: address::Proxies,
     limits: Limits,
 }
 
-impl Room {
-    fn new(house: House, limits: Limits) -> Arc<Self> {
+impl DoorState {
+    fn new(house: DoorDeps, limits: Limits) -> Arc<Self> {
         let proxies = address::Proxies::trusting(house.trusted_proxies.clone());
         Arc::new(Self { house, menus: act::services::Menus::default(), proxies, limits })
     }

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use crate::domain::customer::Dialect;
 use crate::domain::id::PublicId;
 use crate::domain::money::Money;
-use crate::domain::order::Look;
+use crate::domain::order::OrderView;
 use crate::domain::refill::{RefillNames, RefillState};
 use crate::domain::refusal::Refusal;
 use crate::downstream::dialect;
@@ -23,14 +23,14 @@ pub enum Reply {
     /// `status` of one order.
     Status {
         /// What is shown of it.
-        look: Look,
+        look: OrderView,
         /// The gateway's currency.
         currency: String,
     },
     /// `status` of many orders, each with its id as it was asked for; `None` where there is no such order.
     Statuses {
         /// In the order asked.
-        rows: Vec<(String, Option<Look>)>,
+        rows: Vec<(String, Option<OrderView>)>,
         /// The gateway's currency.
         currency: String,
     },
@@ -57,7 +57,7 @@ pub enum Reply {
 
 /// A refusal as a dialect spells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spelled {
+pub struct SpelledRefusal {
     /// The HTTP status.
     pub status: StatusCode,
     /// The text of `error`.

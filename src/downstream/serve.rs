@@ -13,14 +13,14 @@ use crate::downstream::action::Action;
 use crate::downstream::authenticate::{authenticate, dialect_shown};
 use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
-use crate::downstream::{Room, act, limit, reply};
+use crate::downstream::{DoorState, act, limit, reply};
 
 /// The action that a customer wanted, `none` where it was not asked for that; rides on the answer for the log's sake.
 #[derive(Clone, Copy)]
 pub struct Acted(pub &'static str);
 
 /// Answers one request, whose form is read.
-pub async fn serve(room: Arc<Room>, request: Request<Form>) -> Response<Full<Bytes>> {
+pub async fn serve(room: Arc<DoorState>, request: Request<Form>) -> Response<Full<Bytes>> {
     let house = &room.house;
     let in_force = house.catalog.in_force();
     let default = dialect_shown(request.body(), in_force.mapping.default_dialect);
@@ -41,7 +41,7 @@ pub async fn serve(room: Arc<Room>, request: Request<Form>) -> Response<Full<Byt
 
 /// Answers a customer, and what was done.
 async fn serve_caller(
-    room: &Room,
+    room: &DoorState,
     limits: &LimitSettings,
     caller: &Caller,
     request: &Request<Form>,
@@ -64,10 +64,10 @@ async fn serve_caller(
     };
 
     let outcome = act(room, action, caller, request).await;
-    (limit::tell(reply::answer(caller.dialect, outcome), &standing), Acted(action.word()))
+    (limit::tell(reply::answer(caller.dialect, outcome), &standing), Acted(action.as_str()))
 }
 
-async fn act(room: &Room, action: Action, caller: &Caller, request: &Request<Form>) -> Result<Reply, Refusal> {
+async fn act(room: &DoorState, action: Action, caller: &Caller, request: &Request<Form>) -> Result<Reply, Refusal> {
     let (house, form) = (&room.house, request.body());
     match action {
         Action::Services => Ok(act::services::services(&room.menus, caller, &house.catalog.now()).await),

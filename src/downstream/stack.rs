@@ -19,48 +19,48 @@ use crate::domain::refusal::Refusal;
 use crate::downstream::form::Form;
 use crate::downstream::front::{Api, Front};
 use crate::downstream::health::HealthProbe;
-use crate::downstream::{Limits, Room, Tongue, reply, serve};
+use crate::downstream::{AnswerDialect, DoorState, Limits, reply, serve};
 
 /// An answer on its way out.
-pub type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+pub type HttpAnswer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 /// What a connection hands its requests to.
-pub type Stack<B> = BoxCloneSyncService<Request<B>, Answer, BoxError>;
+pub type DoorStack<B> = BoxCloneSyncService<Request<B>, HttpAnswer, BoxError>;
 
 /// The stack in front of the API.
-pub fn api<B>(room: Arc<Room>) -> Stack<B>
+pub fn api<B>(room: Arc<DoorState>) -> DoorStack<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    let (limits, tongue) = (room.limits.clone(), Tongue::InForce(room.house.catalog.clone()));
+    let (limits, dialect) = (room.limits.clone(), AnswerDialect::InForce(room.house.catalog.clone()));
     let health = Arc::clone(&room.house.health);
     let served = tower::service_fn(move |request| {
         let room = Arc::clone(&room);
         async move { Ok::<_, Infallible>(serve::serve(room, request).await) }
     });
-    outer(Front { api: Some(inner(served, &limits)), health, tongue, limits })
+    outer(Front { api: Some(inner(served, &limits)), health, dialect, limits })
 }
 
 /// The stack of a listener that only tells of health.
-pub fn health<B>(health: HealthProbe, tongue: Tongue, limits: Limits) -> Stack<B>
+pub fn health<B>(health: HealthProbe, dialect: AnswerDialect, limits: Limits) -> DoorStack<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    outer(Front { api: None, health, tongue, limits })
+    outer(Front { api: None, health, dialect, limits })
 }
 
 /// The layers that a request passes before its body is read.
-fn outer<B>(front: Front) -> Stack<B>
+fn outer<B>(front: Front) -> DoorStack<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    let (tongue, request_max) = (front.tongue.clone(), front.limits.request);
+    let (dialect, request_max) = (front.dialect.clone(), front.limits.request);
     let stack = ServiceBuilder::new()
         // Outermost, so that a panic of any layer below is one customer's 500 and not a connection gone silent.
         .layer(CatchPanicLayer::custom(move |_: Box<dyn Any + Send>| {
             // Without the panic's own words, which may quote a request; the panic hook has told them to the operator.
             tracing::error!("a request panicked");
-            reply::refused(tongue.now(), &Refusal::Unknown)
+            reply::refused(dialect.now(), &Refusal::Unknown)
         }))
         // Over the whole of a request, its body included, so that no client and no wait of ours holds it longer.
         .timeout(request_max)
@@ -84,7 +84,7 @@ where
 }
 
 /// What a layer's own error answers.
-pub fn failed(dialect: Dialect, error: &BoxError) -> Answer {
+pub fn failed(dialect: Dialect, error: &BoxError) -> HttpAnswer {
     let refusal = if error.is::<Overloaded>() {
         Refusal::Away
     } else {
@@ -108,15 +108,20 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::downstream::Health;
+    use crate::downstream::ProcessHealth;
     use crate::downstream::tell::{self, Teller};
 
     const DIALECT: Dialect = Dialect::Classic;
 
     fn front(api: Option<Api>, limits: Limits) -> Front {
-        let health =
-            || Health { live: true, ready: true, database: "running".into(), sells: true, ..Health::default() };
-        Front { api, health: Arc::new(health), tongue: Tongue::Always(DIALECT), limits }
+        let health = || ProcessHealth {
+            live: true,
+            ready: true,
+            database: "running".into(),
+            sells: true,
+            ..ProcessHealth::default()
+        };
+        Front { api, health: Arc::new(health), dialect: AnswerDialect::Always(DIALECT), limits }
     }
 
     fn teller() -> &'static Teller {
@@ -127,7 +132,7 @@ mod tests {
         Request::post(path).header(HOST, "x").body(Full::default()).unwrap()
     }
 
-    async fn shown(answer: Answer) -> (u16, Option<String>, String) {
+    async fn shown(answer: HttpAnswer) -> (u16, Option<String>, String) {
         let retry_after = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
@@ -147,7 +152,7 @@ mod tests {
             }
         });
         let limits = Limits { requests_in_flight_max: 1, ..Limits::default() };
-        let stack: Stack<Full<Bytes>> = outer(front(Some(inner(held, &limits)), limits));
+        let stack: DoorStack<Full<Bytes>> = outer(front(Some(inner(held, &limits)), limits));
         let ask = |path: &'static str| tell::told(stack.clone(), DIALECT, asked(path), teller());
         let first = async { shown(ask("/api/v2").await.unwrap()).await };
         let second = async {
@@ -172,7 +177,7 @@ mod tests {
             Ok(reply::not_found())
         });
         let limits = Limits { requests_in_flight_max: 1, ..Limits::default() };
-        let stack: Stack<Full<Bytes>> = outer(front(Some(inner(panics, &limits)), limits));
+        let stack: DoorStack<Full<Bytes>> = outer(front(Some(inner(panics, &limits)), limits));
         for _ in 0..2 {
             let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2"), teller()).await.unwrap();
             assert_eq!(
@@ -188,7 +193,7 @@ mod tests {
     async fn what_takes_too_long_is_answered_as_broken_and_not_as_undone() {
         let hangs = tower::service_fn(|_: Request<Form>| std::future::pending());
         let limits = Limits { request: Duration::from_millis(20), ..Limits::default() };
-        let stack: Stack<Full<Bytes>> = outer(front(Some(inner(hangs, &limits)), limits));
+        let stack: DoorStack<Full<Bytes>> = outer(front(Some(inner(hangs, &limits)), limits));
         let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2"), teller()).await.unwrap();
         assert!(stack.oneshot(asked("/api/v2")).await.is_err_and(|error| error.is::<tower::timeout::error::Elapsed>()));
         assert_eq!(
@@ -207,7 +212,7 @@ mod tests {
         ("/api/v2?action=add", false),
     ];
 
-    async fn all_fail(stack: &Stack<Full<Bytes>>, status: u16) {
+    async fn all_fail(stack: &DoorStack<Full<Bytes>>, status: u16) {
         for (path, has_no_body) in ASKED {
             let answer = tell::told(stack.clone(), DIALECT, asked(path), teller()).await.unwrap();
             let (shown, _, body) = shown(answer).await;

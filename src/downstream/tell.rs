@@ -14,7 +14,7 @@ use crate::domain::network::Network;
 use crate::downstream::address::Proxies;
 use crate::downstream::noise::Noise;
 use crate::downstream::serve::Acted;
-use crate::downstream::stack::{self, Answer, Stack};
+use crate::downstream::stack::{self, DoorStack, HttpAnswer};
 use crate::downstream::status_poll::StatusPoll;
 
 /// The id of a request, for its line and for its customer. One that a client sends is ignored: it would write into our
@@ -39,17 +39,17 @@ impl Teller {
         &self.noise
     }
 
-    fn tell(&self, request: &Told, origin: IpAddr) {
+    fn tell(&self, request: &RequestLog, origin: IpAddr) {
         if !request.is_of_a_customer && !self.noise.has_line(origin) {
             return;
         }
-        let Told { id, action, status, duration_us, is_of_a_customer: _ } = request;
+        let RequestLog { id, action, status, duration_us, is_of_a_customer: _ } = request;
         tracing::info!(target: "panelgate::request", id, action, status, duration_us, "answered");
     }
 }
 
 /// What is told of a request.
-struct Told {
+struct RequestLog {
     id: String,
     action: &'static str,
     status: u16,
@@ -60,11 +60,11 @@ struct Told {
 /// Answers a request and tells of it; a layer's error is answered too, for without an answer the connection would just
 /// end.
 pub async fn told<B: Send + 'static>(
-    stack: Stack<B>,
+    stack: DoorStack<B>,
     dialect: Dialect,
     mut request: Request<B>,
     teller: &Teller,
-) -> Result<Answer, Infallible> {
+) -> Result<HttpAnswer, Infallible> {
     let origin = teller.proxies.origin(&request);
     let (began, id) = (Instant::now(), Uuid::now_v7().simple().to_string());
     let poll = StatusPoll::default();
@@ -80,7 +80,7 @@ pub async fn told<B: Send + 'static>(
     }
 
     let acted = response.extensions().get::<Acted>().map(|acted| acted.0);
-    let told = Told {
+    let told = RequestLog {
         id: id.clone(),
         action: acted.unwrap_or("none"),
         status: response.status().as_u16(),

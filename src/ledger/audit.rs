@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::store::audit::{self as checks, Answers, Check, Extent};
 use crate::store::{Store, StoreError, Tx};
 
@@ -11,7 +11,7 @@ const WHOLE_EVERY: TimeDelta = TimeDelta::days(1);
 
 /// What the audit found.
 #[derive(Clone, Debug)]
-pub struct Findings {
+pub struct AuditFindings {
     /// Every question with its count; all zero is right.
     pub checks: Vec<Check>,
     /// What was looked at.
@@ -20,7 +20,7 @@ pub struct Findings {
     mark: checks::Mark,
 }
 
-impl Findings {
+impl AuditFindings {
     /// Whether the books hold.
     pub fn hold(&self) -> bool {
         self.checks.iter().all(|check| check.violations == 0)
@@ -28,19 +28,19 @@ impl Findings {
 }
 
 /// Asks everything, as of this moment.
-pub async fn audit(store: &Store, now: Instant) -> Result<Findings, StoreError> {
+pub async fn audit(store: &Store, now: Timestamp) -> Result<AuditFindings, StoreError> {
     look_at(store, Extent::Whole, now).await
 }
 
 /// Asks what may have become wrong since everything was asked; once a day, and while the books do
 /// not hold, everything.
-pub async fn audit_lately(store: &Store, now: Instant) -> Result<Findings, StoreError> {
+pub async fn audit_lately(store: &Store, now: Timestamp) -> Result<AuditFindings, StoreError> {
     let mark = checks::last_whole(store, now - WHOLE_EVERY).await?;
     look_at(store, mark.map_or(Extent::Whole, Extent::Since), now).await
 }
 
 /// Keeps up to where the books hold, for the next [`audit_lately`].
-pub async fn keep_mark(tx: &mut Tx, findings: &Findings, now: Instant) -> Result<(), StoreError> {
+pub async fn keep_mark(tx: &mut Tx, findings: &AuditFindings, now: Timestamp) -> Result<(), StoreError> {
     match findings.extent {
         _ if !findings.hold() => checks::forget_mark(tx).await,
         Extent::Whole => checks::keep_mark(tx, findings.mark, now).await,
@@ -48,7 +48,7 @@ pub async fn keep_mark(tx: &mut Tx, findings: &Findings, now: Instant) -> Result
     }
 }
 
-async fn look_at(store: &Store, extent: Extent, now: Instant) -> Result<Findings, StoreError> {
+async fn look_at(store: &Store, extent: Extent, now: Timestamp) -> Result<AuditFindings, StoreError> {
     let Answers { checks, mark } = checks::ask(store, extent, now).await?;
-    Ok(Findings { checks, extent, mark })
+    Ok(AuditFindings { checks, extent, mark })
 }

@@ -4,10 +4,10 @@
 
 pub mod audit;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{CustomerId, OrderId, ProviderId};
 use crate::domain::money::Money;
-use crate::domain::transfer::{Account, Reason};
+use crate::domain::transfer::{Account, TransferReason};
 use crate::store::legs::LockedLeg;
 use crate::store::transfers::{self, Incoming};
 use crate::store::{StoreError, Tx};
@@ -34,7 +34,7 @@ pub async fn deposit(
     customer: CustomerId,
     amount: Money,
     reference: &str,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<Deposit, StoreError> {
     match transfers::by_reference(tx, customer, reference).await? {
         Some(before) if before == amount => return Ok(Deposit::DoneBefore),
@@ -44,7 +44,8 @@ pub async fn deposit(
     if let Some(other) = transfers::deposited_with(tx, reference).await? {
         return Ok(Deposit::OtherCustomer(other));
     }
-    let incoming = Incoming { customer, amount, reason: Reason::Deposit, order: None, reference: Some(reference) };
+    let incoming =
+        Incoming { customer, amount, reason: TransferReason::Deposit, order: None, reference: Some(reference) };
     transfers::to_wallet(tx, &Account::Deposits, incoming, at).await?;
     Ok(Deposit::Done)
 }
@@ -68,9 +69,9 @@ pub async fn adjust(
     customer: CustomerId,
     amount: Money,
     reference: &str,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<Adjustment, StoreError> {
-    by_hand(tx, customer, amount, (&Account::Adjustments, Reason::Adjustment), reference, at).await
+    by_hand(tx, customer, amount, (&Account::Adjustments, TransferReason::Adjustment), reference, at).await
 }
 
 /// What a customer held (or owed) at an earlier panel comes into the wallet; once per customer.
@@ -78,18 +79,18 @@ pub async fn open_with(
     tx: &mut Tx,
     customer: CustomerId,
     amount: Money,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<Adjustment, StoreError> {
-    by_hand(tx, customer, amount, (&Account::Opening, Reason::Opening), OPENING_REFERENCE, at).await
+    by_hand(tx, customer, amount, (&Account::Opening, TransferReason::Opening), OPENING_REFERENCE, at).await
 }
 
 async fn by_hand(
     tx: &mut Tx,
     customer: CustomerId,
     amount: Money,
-    (account, reason): (&Account, Reason),
+    (account, reason): (&Account, TransferReason),
     reference: &str,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<Adjustment, StoreError> {
     match transfers::by_reference(tx, customer, reference).await? {
         Some(before) if before == amount => return Ok(Adjustment::DoneBefore),
@@ -114,12 +115,12 @@ pub async fn refund(
     order: OrderId,
     amount: Money,
     reference: Option<&str>,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<Option<i64>, StoreError> {
     if !amount.is_positive() {
         return Ok(None);
     }
-    let incoming = Incoming { customer, amount, reason: Reason::Refund, order: Some(order), reference };
+    let incoming = Incoming { customer, amount, reason: TransferReason::Refund, order: Some(order), reference };
     transfers::to_wallet(tx, &Account::Revenue, incoming, at).await.map(Some)
 }
 
@@ -129,21 +130,21 @@ pub async fn clawback(
     customer: CustomerId,
     order: OrderId,
     amount: Money,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<Option<i64>, StoreError> {
     if !amount.is_positive() {
         return Ok(None);
     }
-    transfers::from_wallet(tx, customer, &Account::Revenue, amount, Reason::Clawback, order, at).await.map(Some)
+    transfers::from_wallet(tx, customer, &Account::Revenue, amount, TransferReason::Clawback, order, at).await.map(Some)
 }
 
 /// What the house bears of an order goes from one amount to another: what was given back too much is its loss.
-pub async fn absorb(tx: &mut Tx, order: OrderId, from: Money, to: Money, at: Instant) -> Result<(), StoreError> {
+pub async fn absorb(tx: &mut Tx, order: OrderId, from: Money, to: Money, at: Timestamp) -> Result<(), StoreError> {
     let more = to.minus(from).map_err(|_| StoreError::Unexpected("a loss that the books cannot hold"))?;
     let (debit, credit, reason) = if more.is_negative() {
-        (Account::Revenue, Account::WriteOff, Reason::AbsorbedLess)
+        (Account::Revenue, Account::WriteOff, TransferReason::AbsorbedLess)
     } else {
-        (Account::WriteOff, Account::Revenue, Reason::Absorbed)
+        (Account::WriteOff, Account::Revenue, TransferReason::Absorbed)
     };
     if more.size().is_positive() {
         transfers::between_house(tx, &debit, &credit, more.size(), reason, order, at).await?;
@@ -152,39 +153,39 @@ pub async fn absorb(tx: &mut Tx, order: OrderId, from: Money, to: Money, at: Ins
 }
 
 /// A panel accepted: what it is expected to charge leaves what it holds of ours, unless it is booked already.
-pub async fn cost(tx: &mut Tx, leg: &LockedLeg, at: Instant) -> Result<(), StoreError> {
+pub async fn cost(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Result<(), StoreError> {
     if leg.booked.is_positive() {
         return correct_cost(tx, leg, leg.cost, at).await;
     }
-    move_if_any(tx, leg, (cost_of(leg), float_of(leg)), leg.cost, Reason::Cost, at).await
+    move_if_any(tx, leg, (cost_of(leg), float_of(leg)), leg.cost, TransferReason::Cost, at).await
 }
 
 /// A panel's final charge is known: the books move from what is booked to it, whichever way.
-pub async fn correct_cost(tx: &mut Tx, leg: &LockedLeg, last: Money, at: Instant) -> Result<(), StoreError> {
+pub async fn correct_cost(tx: &mut Tx, leg: &LockedLeg, last: Money, at: Timestamp) -> Result<(), StoreError> {
     let (cost, float) = (cost_of(leg), float_of(leg));
     let way = if last >= leg.booked { (cost, float) } else { (float, cost) };
     let difference = last.minus(leg.booked).map_err(|_| StoreError::Unexpected("a cost that the books cannot hold"))?;
-    move_if_any(tx, leg, way, difference.size(), Reason::CostCorrection, at).await
+    move_if_any(tx, leg, way, difference.size(), TransferReason::CostCorrection, at).await
 }
 
 /// An order went in doubt: its expected cost may be gone.
-pub async fn expose(tx: &mut Tx, leg: &LockedLeg, at: Instant) -> Result<(), StoreError> {
-    move_if_any(tx, leg, (doubt_of(leg), float_of(leg)), leg.cost, Reason::Doubt, at).await
+pub async fn expose(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Result<(), StoreError> {
+    move_if_any(tx, leg, (doubt_of(leg), float_of(leg)), leg.cost, TransferReason::Doubt, at).await
 }
 
 /// The doubt, if there was one, is over; what its end costs is booked by itself.
-pub async fn unexpose(tx: &mut Tx, leg: &LockedLeg, at: Instant) -> Result<(), StoreError> {
-    move_if_any(tx, leg, (float_of(leg), doubt_of(leg)), leg.exposed, Reason::DoubtOver, at).await
+pub async fn unexpose(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Result<(), StoreError> {
+    move_if_any(tx, leg, (float_of(leg), doubt_of(leg)), leg.exposed, TransferReason::DoubtOver, at).await
 }
 
 /// The house bought something at a panel for itself: what it costs leaves what the panel holds of ours. No order of a
 /// customer's is behind it.
-pub async fn own_cost(tx: &mut Tx, provider: &ProviderId, amount: Money, at: Instant) -> Result<(), StoreError> {
+pub async fn own_cost(tx: &mut Tx, provider: &ProviderId, amount: Money, at: Timestamp) -> Result<(), StoreError> {
     if !amount.is_positive() {
         return Ok(());
     }
     let (cost, float) = (Account::Cost(provider.clone()), Account::Float(provider.clone()));
-    transfers::of_the_house(tx, &cost, &float, amount, Reason::Proof, at).await
+    transfers::of_the_house(tx, &cost, &float, amount, TransferReason::Proof, at).await
 }
 
 fn cost_of(leg: &LockedLeg) -> Account {
@@ -205,8 +206,8 @@ async fn move_if_any(
     leg: &LockedLeg,
     (debit, credit): (Account, Account),
     amount: Money,
-    reason: Reason,
-    at: Instant,
+    reason: TransferReason,
+    at: Timestamp,
 ) -> Result<(), StoreError> {
     if amount.is_positive() {
         transfers::between_house(tx, &debit, &credit, amount, reason, leg.order, at).await?;

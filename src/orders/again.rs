@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use crate::domain::doubt::{Retold, Rung, RungVerdict, Sought};
 use crate::domain::leg::{Evidence, LeasedLeg, LegState};
-use crate::domain::proof::Outcome;
+use crate::domain::proof::ProofOutcome;
 use crate::domain::provider::{PanelDialect, ProviderSettings};
 use crate::orders::conclude::Speaker;
 use crate::orders::health::mind;
@@ -83,9 +83,9 @@ impl Delivery {
         }
         let proof = proofs::last_of(&self.store, &settings.id, &panel.account()).await?;
         Ok(match proof {
-            Some(Outcome::Honoured) => true,
-            Some(Outcome::NotHonoured) => false,
-            Some(Outcome::Lost | Outcome::Refused) | None => settings.doubts.honours_request_id,
+            Some(ProofOutcome::Honoured) => true,
+            Some(ProofOutcome::NotHonoured) => false,
+            Some(ProofOutcome::Lost | ProofOutcome::Refused) | None => settings.doubts.honours_request_id,
         })
     }
 
@@ -103,7 +103,7 @@ impl Delivery {
         if leg.state != LegState::Sending || leg.attempt != asked.attempt {
             tx.rollback().await?;
             let panel_order = said.verdict.panel_order();
-            tracing::warn!(leg = %leg.id, verdict = said.verdict.word(), panel_order, "an answer came for a leg that moved on");
+            tracing::warn!(leg = %leg.id, verdict = said.verdict.as_str(), panel_order, "an answer came for a leg that moved on");
             // An id is evidence, however late; what else is said of a name tells nothing.
             if let Retold::Placed(_) = retold {
                 self.write_down(settings, leg.id, asked.attempt, said, Speaker::Panel).await?;

@@ -5,19 +5,19 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 
 use crate::customers::refused;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::customer::Caller;
 use crate::domain::id::{OrderId, OrderName, PublicId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
-use crate::domain::order::{Look, OrderState};
+use crate::domain::order::{OrderState, OrderView};
 use crate::domain::provider::Reversal;
 use crate::domain::refusal::Refusal;
 use crate::domain::settlement::FinalCost;
 use crate::ledger;
 use crate::orders::settle::{self, End};
 use crate::orders::{Delivery, ELSEWHERE, Orders, apart, submit, track, withdraw};
-use crate::store::cancels::{self, AskedBy, Cancel, Heard};
+use crate::store::cancels::{self, AskedBy, CancelOutcome, DueCancel};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::{StoreError, Tx, legs, orders, panel_orders, watches};
 use crate::upstream::{CancelRow, Panel};
@@ -78,7 +78,11 @@ impl Orders {
     }
 
     /// One order of the caller's by either name.
-    pub(super) async fn find(&self, caller: &Caller, name: OrderName) -> Result<(OrderId, PublicId, Look), Refusal> {
+    pub(super) async fn find(
+        &self,
+        caller: &Caller,
+        name: OrderName,
+    ) -> Result<(OrderId, PublicId, OrderView), Refusal> {
         let found = orders::look(&self.store, caller.customer, &[name]).await.map_err(|error| refused(&error))?;
         found.into_iter().next().ok_or(Refusal::UnknownOrder)
     }
@@ -144,11 +148,11 @@ impl Delivery {
     }
 
     /// The panel there knows another order by the id. Whoever changed the address may go back, so the cancel waits.
-    async fn wait_for_address(&self, cancel: &Cancel) -> Result<(), StoreError> {
+    async fn wait_for_address(&self, cancel: &DueCancel) -> Result<(), StoreError> {
         let heard = if cancel.address_waits < ADDRESS_WAITS_MAX {
-            Heard::Elsewhere(self.clock.now() + ADDRESS_WAIT)
+            CancelOutcome::Elsewhere(self.clock.now() + ADDRESS_WAIT)
         } else {
-            Heard::GivenUp(self.clock.now())
+            CancelOutcome::GivenUp(self.clock.now())
         };
         let mut tx = self.store.begin().await?;
         cancels::heard(&mut tx, cancel, &heard, ELSEWHERE).await?;
@@ -157,23 +161,25 @@ impl Delivery {
     }
 
     /// What a panel made of one cancel. Its yes is a promise: the order's status is asked for soon, and ends it.
-    async fn heard(&self, panel: &Panel, cancel: &Cancel, row: CancelRow) -> Result<(), StoreError> {
+    async fn heard(&self, panel: &Panel, cancel: &DueCancel, row: CancelRow) -> Result<(), StoreError> {
         let now = self.clock.now();
         let settings = panel.settings();
         // One yes to many names none of them: each one's own status ends it.
         let is_named = row == CancelRow::Taken;
         let (heard, words) = match row {
-            CancelRow::Taken | CancelRow::TakenTogether => (Heard::Taken, String::new()),
-            CancelRow::Unclear(words) if tries(cancel) < ATTEMPTS_MAX => (Heard::AskAgain(again(cancel, now)), words),
-            CancelRow::Refused(words) => (Heard::Refused, words),
-            CancelRow::Unclear(words) => (Heard::GivenUp(now), words),
+            CancelRow::Taken | CancelRow::TakenTogether => (CancelOutcome::Taken, String::new()),
+            CancelRow::Unclear(words) if tries(cancel) < ATTEMPTS_MAX => {
+                (CancelOutcome::AskAgain(again(cancel, now)), words)
+            }
+            CancelRow::Refused(words) => (CancelOutcome::Refused, words),
+            CancelRow::Unclear(words) => (CancelOutcome::GivenUp(now), words),
         };
         tracing::info!(order = %cancel.order, provider = %settings.id, ?heard, "a cancel was asked for");
         let mut tx = self.store.begin().await?;
         // The leg first, as everywhere.
         let leg = legs::lock(&mut tx, cancel.leg).await?;
         if cancels::heard(&mut tx, cancel, &heard, &words).await?
-            && heard == Heard::Taken
+            && heard == CancelOutcome::Taken
             && leg.state == LegState::Accepted
         {
             if settings.asking.cancel_ack_is_final && is_named {
@@ -192,7 +198,7 @@ impl Delivery {
         tx: &mut Tx,
         leg: &LockedLeg,
         reversal: Reversal,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let order = orders::lock(tx, leg.order).await?;
         ledger::correct_cost(tx, leg, Money::ZERO, now).await?;
@@ -219,12 +225,12 @@ impl Delivery {
 }
 
 /// How often its panel was asked, this time included.
-fn tries(cancel: &Cancel) -> i32 {
+fn tries(cancel: &DueCancel) -> i32 {
     cancel.attempt - cancel.address_waits
 }
 
 /// After 30, 60, 120 … seconds.
-fn again(cancel: &Cancel, now: Instant) -> Instant {
+fn again(cancel: &DueCancel, now: Timestamp) -> Timestamp {
     let doublings = tries(cancel).clamp(1, ATTEMPTS_MAX) - 1;
     now + TimeDelta::seconds(AGAIN_S << doublings)
 }

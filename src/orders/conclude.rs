@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::domain::choice::Passed;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, PanelOrder};
 use crate::domain::leg::{Evidence, LegState, Verdict};
 use crate::domain::money::Money;
@@ -12,10 +12,10 @@ use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::domain::service::Route;
 use crate::ledger;
 use crate::orders::health::{mind, mind_unknown_words};
-use crate::orders::reroute::{self, Leaving, Sale, Sight};
+use crate::orders::reroute::{self, Leaving, RoutingContext, Sale};
 use crate::orders::{Delivery, settle, track};
 use crate::store::cancels::{self, AskedBy};
-use crate::store::legs::{LockedLeg, Turn};
+use crate::store::legs::{LockedLeg, Transition};
 use crate::store::panel_orders::Witness;
 use crate::store::{StoreError, Tx, legs, orders, parked};
 
@@ -68,12 +68,12 @@ impl Delivery {
         let awaited = matches!(leg.state, LegState::Sending | LegState::InDoubt | LegState::WrittenOff);
         if !awaited || leg.attempt != attempt {
             let panel_order = said.verdict.panel_order();
-            tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), panel_order, "an answer came for a leg that moved on");
+            tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.as_str(), panel_order, "an answer came for a leg that moved on");
             return if leg.attempt == attempt { self.hear_late(tx, &leg, said, now).await } else { Ok(()) };
         }
         let unknown_words = said.unlisted.clone().filter(|_| speaker == Speaker::Panel);
         if is_of_an_earlier_asking(&leg, &said.verdict, speaker) {
-            tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.word(), "what came of a first asking tells nothing of the later ones");
+            tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.as_str(), "what came of a first asking tells nothing of the later ones");
             return Ok(());
         }
         let mut said = Evidence { verdict: believed(&leg, &said.verdict), ..said.clone() };
@@ -110,7 +110,7 @@ impl Delivery {
         settings: &ProviderSettings,
         leg: &LockedLeg,
         panel_order: &PanelOrder,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let first_ask = track::next_ask(settings, now, now);
         if !self.take_over(tx, leg, (panel_order, Witness::Panel), first_ask, now).await? {
@@ -127,8 +127,8 @@ impl Delivery {
         tx: &mut Tx,
         leg: &LockedLeg,
         (panel_order, witness): (&PanelOrder, Witness),
-        first_ask: Instant,
-        now: Instant,
+        first_ask: Timestamp,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         if !legs::accept(tx, leg, (panel_order, witness), first_ask, now).await? {
             return Ok(false);
@@ -150,9 +150,9 @@ impl Delivery {
         settings: &ProviderSettings,
         leg: &LockedLeg,
         class: RefusalClass,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        let why = &format!("refused: {}", class.word());
+        let why = &format!("refused: {}", class.as_str());
         let again = now + TimeDelta::seconds(i64::from(settings.status_every_s));
         let waited_long =
             leg.parked.is_some_and(|(of, since)| of == class && now - since >= TimeDelta::hours(ACTIVE_WAIT_H_MAX));
@@ -168,7 +168,7 @@ impl Delivery {
                 if self.by_next_route(tx, leg, why, now).await? {
                     return Ok(());
                 }
-                tracing::warn!(order = %leg.order, provider = %settings.id, class = class.word(), "an order waits for its panel");
+                tracing::warn!(order = %leg.order, provider = %settings.id, class = class.as_str(), "an order waits for its panel");
                 // A key or an action is set right by a person, who waits for it.
                 let is_by_hand = matches!(class, RefusalClass::Key | RefusalClass::Action);
                 park(tx, leg, class, if is_by_hand { again } else { later }, now).await
@@ -195,7 +195,7 @@ impl Delivery {
         tx: &mut Tx,
         leg: &LockedLeg,
         why: &str,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         if self.stays_where_it_was_taken(tx, leg, why, now).await? {
             return Ok(true);
@@ -204,11 +204,11 @@ impl Delivery {
         tried.push(Passed::because(&leg.route, format!("tried before: {why}")));
         let order = orders::lock(tx, leg.order).await?;
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
-        let sight = Sight { catalogue: &catalogue, panels: &panels };
+        let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
         let leaving = Leaving { from: &leg.route, why };
         let Ok(chosen) = reroute::next(sight, &Sale::from(&order), leaving, &tried) else { return Ok(false) };
         ledger::unexpose(tx, leg, now).await?;
-        legs::turn(tx, leg, &Turn::Refused, why, now).await?;
+        legs::turn(tx, leg, &Transition::Refused, why, now).await?;
         legs::follow(tx, leg, &chosen, &format!("after {}: {why}", leg.route.provider), now).await?;
         Ok(true)
     }
@@ -220,19 +220,19 @@ impl Delivery {
         tx: &mut Tx,
         leg: &LockedLeg,
         why: &str,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         if self.stays_where_it_was_taken(tx, leg, why, now).await? {
             return Ok(());
         }
         ledger::unexpose(tx, leg, now).await?;
-        legs::turn(tx, leg, &Turn::Refused, why, now).await?;
+        legs::turn(tx, leg, &Transition::Refused, why, now).await?;
         let order = orders::lock(tx, leg.order).await?;
         settle::refused(tx, &order, now).await
     }
 
     /// Not a byte left this machine: again in a while, from the third time in a row by the next route.
-    async fn never_sent(&self, tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
+    async fn never_sent(&self, tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result<(), StoreError> {
         if self.stays_where_it_was_taken(tx, leg, UNREACHABLE, now).await? {
             return Ok(());
         }
@@ -243,11 +243,11 @@ impl Delivery {
             let tried = legs::tried_before(tx, leg.order, leg.n).await?;
             let order = orders::lock(tx, leg.order).await?;
             let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
-            let sight = Sight { catalogue: &catalogue, panels: &panels };
+            let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
             by = reroute::beside(sight, &Sale::from(&order), Leaving { from: &leg.route, why: UNREACHABLE }, &tried);
         }
         let reason = never_sent_reason(&leg.route, by.as_ref().map(|chosen| &chosen.route));
-        legs::turn(tx, leg, &Turn::Again { at, by }, &reason, now).await
+        legs::turn(tx, leg, &Transition::Again { at, by }, &reason, now).await
     }
 }
 
@@ -275,7 +275,7 @@ async fn speaks_of_this_order(
     tx: &mut Tx,
     settings: &ProviderSettings,
     (leg, verdict): (&LockedLeg, &Verdict),
-    now: Instant,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let is_about_the_link = *verdict == Verdict::Refused(RefusalClass::Active);
     if !is_about_the_link || !settings.doubts.account_is_ours_alone || !settings.doubts.ids_grow {
@@ -295,25 +295,25 @@ async fn park(
     tx: &mut Tx,
     leg: &LockedLeg,
     class: RefusalClass,
-    again: Instant,
-    now: Instant,
+    again: Timestamp,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     ledger::unexpose(tx, leg, now).await?;
-    legs::turn(tx, leg, &Turn::Parked { at: again, class }, &format!("waits: {}", class.word()), now).await
+    legs::turn(tx, leg, &Transition::Parked { at: again, class }, &format!("waits: {}", class.as_str()), now).await
 }
 
 /// What was written off was never placed: its cost comes back, and the order is over already.
-pub(super) async fn never_placed(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
+pub(super) async fn never_placed(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result<(), StoreError> {
     ledger::correct_cost(tx, leg, Money::ZERO, now).await?;
-    legs::turn(tx, leg, &Turn::Refused, "not placed after all", now).await
+    legs::turn(tx, leg, &Transition::Refused, "not placed after all", now).await
 }
 
 /// Nobody knows whether the panel has it: its cost is exposure, and its customer sees it as being worked on.
-pub(super) async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Instant) -> Result<(), StoreError> {
+pub(super) async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Timestamp) -> Result<(), StoreError> {
     if matches!(leg.state, LegState::InDoubt | LegState::WrittenOff) {
         return Ok(());
     }
-    legs::turn(tx, leg, &Turn::InDoubt, reason, now).await?;
+    legs::turn(tx, leg, &Transition::InDoubt, reason, now).await?;
     // What was asked for again was exposed when its doubt began.
     if !leg.exposed.is_positive() {
         ledger::expose(tx, leg, now).await?;

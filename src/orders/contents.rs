@@ -1,16 +1,16 @@
 //! What a wish is for, by the service's type: how many units, and what else the panel is told.
 
-use crate::catalog::Sold;
+use crate::catalog::Service;
 use crate::domain::refusal::Refusal;
 use crate::domain::service::Counted;
-use crate::domain::wish::{Detail, Details, LINES_MAX, Parameter, TEXT_BYTES_MAX, Wish, breaks_a_line};
+use crate::domain::wish::{Detail, Details, LINES_MAX, OrderRequest, Parameter, TEXT_BYTES_MAX, breaks_a_line};
 
 /// The most digits of a poll's answer.
 const ANSWER_DIGITS_MAX: usize = 9;
 
 /// Reads what the type takes, in the protocol's order of parameters, then looks at the bounds. What the type does not
 /// take is not looked at.
-pub fn read(sold: &Sold, wish: &Wish) -> Result<(u64, Details), Refusal> {
+pub fn read(sold: &Service, wish: &OrderRequest) -> Result<(u64, Details), Refusal> {
     let quantity = if sold.kind.takes_quantity() { quantity(wish)? } else { 1 };
     let mut details = Details::default();
     for parameter in sold.kind.parameters().iter().copied() {
@@ -27,7 +27,7 @@ pub fn read(sold: &Sold, wish: &Wish) -> Result<(u64, Details), Refusal> {
     Ok((units, details))
 }
 
-fn quantity(wish: &Wish) -> Result<u64, Refusal> {
+fn quantity(wish: &OrderRequest) -> Result<u64, Refusal> {
     let quantity = wish.text(Parameter::Quantity)?.ok_or(Refusal::Missing("quantity"))?;
     if !is_digits(quantity) {
         return Err(Refusal::Unreadable("quantity"));
@@ -36,7 +36,7 @@ fn quantity(wish: &Wish) -> Result<u64, Refusal> {
     Ok(quantity.parse().unwrap_or(u64::MAX))
 }
 
-fn detail(wish: &Wish, parameter: Parameter) -> Result<Detail, Refusal> {
+fn detail(wish: &OrderRequest, parameter: Parameter) -> Result<Detail, Refusal> {
     let missing = || {
         if parameter == Parameter::AnswerNumber { Refusal::NoAnswer } else { Refusal::Missing(parameter.name()) }
     };
@@ -84,7 +84,7 @@ fn is_digits(text: &str) -> bool {
 
 /// Refused for every type: who sends it expects parts, and must not get all at once. One run, or an interval between
 /// no runs, is a plain order.
-fn no_drip_feed(wish: &Wish) -> Result<(), Refusal> {
+fn no_drip_feed(wish: &OrderRequest) -> Result<(), Refusal> {
     let Some(runs) = wish.text(Parameter::Runs)? else { return Ok(()) };
     if !is_digits(runs) {
         return Err(Refusal::Unreadable(Parameter::Runs.name()));
@@ -95,7 +95,7 @@ fn no_drip_feed(wish: &Wish) -> Result<(), Refusal> {
     }
 }
 
-fn within_bounds(sold: &Sold, units: u64) -> Result<(), Refusal> {
+fn within_bounds(sold: &Service, units: u64) -> Result<(), Refusal> {
     if sold.kind.is_package() {
         return Ok(());
     }

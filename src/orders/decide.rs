@@ -1,6 +1,6 @@
 //! Decided by hand: a person settles an order, or gives something back; and which decisions an order allows.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
@@ -17,7 +17,7 @@ use crate::store::{StoreError, Tx, legs, orders, transfers};
 
 /// How an order ended, as a person found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum SettlementFinding {
     /// So many units were delivered.
     Delivered(u64),
     /// Nothing was delivered.
@@ -118,7 +118,12 @@ pub fn allowed(leg: LegState, unknown_there: bool, package: bool, not_refunded_w
 ///
 /// A canceled order that the panel still works on is given back at once, and the panel is asked to cancel it and followed
 /// on: what it delivers all the same is the house's. Of any other the panel is not asked any more.
-pub async fn settle(tx: &mut Tx, order: OrderId, found: Finding, now: Instant) -> Result<Decided, StoreError> {
+pub async fn settle(
+    tx: &mut Tx,
+    order: OrderId,
+    found: SettlementFinding,
+    now: Timestamp,
+) -> Result<Decided, StoreError> {
     let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Decided::Unknown) };
     if !matches!(leg.state, LegState::Accepted | LegState::Ended) {
         return Ok(Decided::NotAtPanel);
@@ -127,11 +132,11 @@ pub async fn settle(tx: &mut Tx, order: OrderId, found: Finding, now: Instant) -
     let order = orders::lock(tx, order).await?;
     let Bought { charge, units, package } = order.bought;
     let delivered = match found {
-        Finding::Delivered(_) if package => return Ok(Decided::Package),
-        Finding::Delivered(delivered) if delivered > units => return Ok(Decided::TooMany(units)),
-        Finding::Delivered(delivered) => delivered,
-        Finding::Canceled => 0,
-        Finding::Completed => units,
+        SettlementFinding::Delivered(_) if package => return Ok(Decided::Package),
+        SettlementFinding::Delivered(delivered) if delivered > units => return Ok(Decided::TooMany(units)),
+        SettlementFinding::Delivered(delivered) => delivered,
+        SettlementFinding::Canceled => 0,
+        SettlementFinding::Completed => units,
     };
     let missing = units - delivered;
     let state = match (delivered, missing) {
@@ -185,7 +190,7 @@ pub async fn give_back(
     order: OrderId,
     amount: Money,
     reason: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Decided, StoreError> {
     // The leg first, as everywhere.
     let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Decided::Unknown) };

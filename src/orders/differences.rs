@@ -6,12 +6,12 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::difference::{DifferenceKind, Figures};
 use crate::domain::id::ProviderId;
 use crate::domain::money::{Money, MoneyError};
 use crate::domain::provider::{ProviderSettings, SettlingSettings};
-use crate::domain::settlement::{Report, Stated, Taken};
+use crate::domain::settlement::{Report, Stated, TakenCharge};
 use crate::orders::settle::too_large;
 use crate::orders::{Delivery, apart};
 use crate::store::differences::{self, Unconfirmed};
@@ -28,7 +28,7 @@ const FIGURES: &str = "what the panel took does not fit what it says it delivere
 
 /// One order's figures, as its panel told them just now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told<'a> {
+pub(super) struct OrderFigures<'a> {
     /// The panel's block.
     pub(super) settings: &'a ProviderSettings,
     /// The leg, under lock.
@@ -36,12 +36,12 @@ pub(super) struct Told<'a> {
     /// What the panel said.
     pub(super) report: &'a Report,
     /// What it was expected to take and what it says that it took.
-    pub(super) taken: Taken,
+    pub(super) taken: TakenCharge,
 }
 
-impl Told<'_> {
+impl OrderFigures<'_> {
     /// Notes what does not fit whatever becomes of the order: a charge above the price, another currency.
-    pub(super) async fn note_price(&self, tx: &mut Tx, now: Instant) -> Result<(), StoreError> {
+    pub(super) async fn note_price(&self, tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
         if let Stated::Foreign { .. } = self.taken.stated {
             let named = self.report.currency.as_deref().unwrap_or_default();
             let words = format!("the panel names {named}, and its block says {}", self.settings.currency);
@@ -68,7 +68,7 @@ impl Told<'_> {
         tx: &mut Tx,
         delivered: u64,
         units: u64,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let price = differences::price_now(tx, self.leg).await?;
         let explained = |cost: Money| self.expecting(cost).is_below(delivered, units).map(|is_below| !is_below);
@@ -80,18 +80,18 @@ impl Told<'_> {
     }
 
     /// Notes figures that contradict each other so much that nothing settles.
-    pub(super) async fn note_contradiction(&self, tx: &mut Tx, why: &str, now: Instant) -> Result<(), StoreError> {
+    pub(super) async fn note_contradiction(&self, tx: &mut Tx, why: &str, now: Timestamp) -> Result<(), StoreError> {
         self.keep(tx, DifferenceKind::FiguresDiffer, 0, why, true, now).await.map(|_| ())
     }
 
     /// Notes that the panel works again on what was over: nothing moves before it ends anew.
-    pub(super) async fn note_reopened(&self, tx: &mut Tx, now: Instant) -> Result<(), StoreError> {
+    pub(super) async fn note_reopened(&self, tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
         let why = "the panel works again on an order that was over";
         self.keep(tx, DifferenceKind::Reopened, 0, why, true, now).await.map(|_| ())
     }
 
-    fn expecting(&self, cost: Money) -> Taken {
-        Taken { expected: cost, ..self.taken }
+    fn expecting(&self, cost: Money) -> TakenCharge {
+        TakenCharge { expected: cost, ..self.taken }
     }
 
     async fn keep(
@@ -101,7 +101,7 @@ impl Told<'_> {
         delivered: u64,
         why: &str,
         is_sure: bool,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (stated, step) = match self.taken.stated {
             Stated::Took { amount, step } => (Some(amount), step),
@@ -119,7 +119,7 @@ impl Told<'_> {
         let kept = differences::keep(tx, self.leg, kind, &figures, is_sure.then_some(now), now).await?;
         if kept {
             let (order, provider) = (self.leg.order, &self.settings.id);
-            tracing::warn!(%order, %provider, kind = kind.word(), "{}", figures.words);
+            tracing::warn!(%order, %provider, kind = kind.as_str(), "{}", figures.words);
         }
         Ok(kept)
     }
@@ -149,7 +149,12 @@ impl Delivery {
         Ok(told)
     }
 
-    async fn confirm(&self, settling: SettlingSettings, found: &Unconfirmed, now: Instant) -> Result<bool, StoreError> {
+    async fn confirm(
+        &self,
+        settling: SettlingSettings,
+        found: &Unconfirmed,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin().await?;
         // The leg first, as everywhere.
         let leg = legs::lock(&mut tx, found.leg).await?;
@@ -168,7 +173,7 @@ impl Unconfirmed {
     /// Whether the price that the panel lists now explains what it took.
     fn is_explained(&self, settling: SettlingSettings) -> Result<bool, MoneyError> {
         let (Some(expected), Some(amount)) = (self.cost_now, self.figures.stated) else { return Ok(false) };
-        let taken = Taken { expected, stated: Stated::Took { amount, step: self.figures.step } };
+        let taken = TakenCharge { expected, stated: Stated::Took { amount, step: self.figures.step } };
         match self.kind {
             DifferenceKind::Overcharged => Ok(!taken.is_above(settling.overcharge_percent)),
             DifferenceKind::FiguresDiffer => Ok(!taken.is_below(self.figures.delivered, self.units)?),

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::doubt::{Rung, RungVerdict, Sought};
 use crate::domain::id::PanelOrder;
 use crate::domain::leg::LegState;
@@ -20,14 +20,14 @@ use crate::domain::settlement::Report;
 use crate::ledger;
 use crate::orders::again::Repeat;
 use crate::orders::{Delivery, apart, settle, statuses, track};
-use crate::store::clock_watch::{self, Watched};
+use crate::store::clock_watch::{self, WatchedSpan};
 use crate::store::doubts::IDS_SHOW;
-use crate::store::gates::{self, Patience};
-use crate::store::legs::{LockedLeg, Turn};
-use crate::store::neighbours::{self, Place};
+use crate::store::gates::{self, DoubtPatience};
+use crate::store::legs::{LockedLeg, Transition};
+use crate::store::neighbours::{self, PanelAccount};
 use crate::store::panel_orders::Witness;
 use crate::store::{StoreError, Tx, cancels, doubts, late, legs, orders};
-use crate::upstream::{Panel, Row};
+use crate::upstream::{OrderAnswer, Panel};
 
 /// How much the clocks of two nodes may differ: what was accepted so shortly before is no neighbour.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
@@ -49,7 +49,7 @@ const FOR_A_PERSON: &str = "nothing of it lies between its neighbours, but a per
 
 /// What a look at a panel showed.
 #[derive(Debug)]
-enum Found {
+enum SearchResult {
     Placed(PanelOrder),
     NotPlaced,
     Unknown(&'static str),
@@ -110,8 +110,8 @@ impl Delivery {
     /// its customers may have what they paid for, by whoever went on with the original.
     async fn patience_is_over(&self, sought: &Sought, hours: u32) -> Result<bool, StoreError> {
         match gates::patience(&self.store).await? {
-            Patience::Endless => Ok(false),
-            Patience::From(moment) => {
+            DoubtPatience::Endless => Ok(false),
+            DoubtPatience::From(moment) => {
                 let since = moment.map_or(sought.doubted_at, |moment| moment.max(sought.doubted_at));
                 let watched = clock_watch::watched_for(&self.store, since, TimeDelta::hours(i64::from(hours))).await?;
                 if !watched.is_over() {
@@ -139,54 +139,58 @@ impl Delivery {
     }
 
     /// Asks the panel about every id that the order can have.
-    async fn look_for(&self, panel: &Panel, sought: &Sought) -> Result<Found, StoreError> {
+    async fn look_for(&self, panel: &Panel, sought: &Sought) -> Result<SearchResult, StoreError> {
         let settings = panel.settings();
         let provider = &settings.id;
         if doubts::anything_under_way(&self.store, provider).await? {
-            return Ok(Found::Unknown("other orders are on their way to the panel"));
+            return Ok(SearchResult::Unknown("other orders are on their way to the panel"));
         }
         if neighbours::history_is_missing(&self.store, provider, sought.sent_at).await? {
-            return Ok(Found::Unknown("a backup was restored: orders of ours that it does not know may be found"));
+            return Ok(SearchResult::Unknown(
+                "a backup was restored: orders of ours that it does not know may be found",
+            ));
         }
         let Some(gap) = self.gap(panel, sought).await? else {
-            return Ok(Found::Unknown("no neighbours of ours are known at the panel yet"));
+            return Ok(SearchResult::Unknown("no neighbours of ours are known at the panel yet"));
         };
         if gap.after - gap.before > IDS_MAX {
-            return Ok(Found::Unknown("too many ids lie between our neighbours at the panel"));
+            return Ok(SearchResult::Unknown("too many ids lie between our neighbours at the panel"));
         }
         let ids: Vec<String> = (gap.before + 1..gap.after).map(|id| id.to_string()).collect();
         let (address, account) = (panel.address(), panel.account());
-        let place = Place { provider, address: &address, account: &account };
+        let place = PanelAccount { provider, address: &address, account: &account };
         let known = neighbours::known(&self.store, place, &ids).await?;
         let (here, elsewhere): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.here);
         let here: BTreeSet<PanelOrder> = here.into_iter().map(|known| known.id).collect();
         let unknown: Vec<_> = ids.into_iter().map(PanelOrder).filter(|id| !here.contains(id)).collect();
         let batch = self.status_batch(settings).await?;
         let Some(orphans) = orphans(panel, &gap, &unknown, batch as usize).await else {
-            return Ok(Found::Unknown("the panel did not answer about every id, or not even about our neighbours"));
+            return Ok(SearchResult::Unknown(
+                "the panel did not answer about every id, or not even about our neighbours",
+            ));
         };
         // The panel may have moved, and then the order that it shows is that other one of ours; or the id came to mean
         // another order at another panel.
         if orphans.iter().any(|(id, _)| elsewhere.iter().any(|known| known.id == *id)) {
-            return Ok(Found::Unknown("an order was found under an id that one of ours had at another address"));
+            return Ok(SearchResult::Unknown("an order was found under an id that one of ours had at another address"));
         }
         let fitting: Vec<_> = orphans.iter().filter(|(_, report)| sought.fits(report)).collect();
         match (fitting.as_slice(), orphans.is_empty()) {
             ([(id, report)], _) => {
                 if self.could_be_another(panel, sought, id, report).await? {
-                    return Ok(Found::Unknown("what was found fits another doubt too"));
+                    return Ok(SearchResult::Unknown("what was found fits another doubt too"));
                 }
-                Ok(Found::Placed(id.clone()))
+                Ok(SearchResult::Placed(id.clone()))
             }
-            ([], true) if gap.all_visible => Ok(Found::NotPlaced),
-            ([], true) => Ok(Found::Unknown("nothing was found, and it may not be visible yet")),
-            ([], false) => Ok(Found::Unknown("an order was found that nobody knows, and that does not fit")),
-            (_, _) => Ok(Found::Unknown("more than one order was found that fits")),
+            ([], true) if gap.all_visible => Ok(SearchResult::NotPlaced),
+            ([], true) => Ok(SearchResult::Unknown("nothing was found, and it may not be visible yet")),
+            ([], false) => Ok(SearchResult::Unknown("an order was found that nobody knows, and that does not fit")),
+            (_, _) => Ok(SearchResult::Unknown("more than one order was found that fits")),
         }
     }
 
     /// The ids of our neighbours at the panel; `None` while one of them is not known, or is no number.
-    pub(super) async fn gap(&self, panel: &Panel, sought: &Sought) -> Result<Option<Gap>, StoreError> {
+    pub(super) async fn gap(&self, panel: &Panel, sought: &Sought) -> Result<Option<IdGap>, StoreError> {
         let (settings, account) = (panel.settings(), panel.account());
         let asked = (&settings.id, account.as_str());
         let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
@@ -194,13 +198,13 @@ impl Delivery {
         // Sent so late that whatever came of the doubt was placed before it, however slow the panel was: by time that
         // somebody watched, for a clock that was set ahead makes nothing visible.
         let sent_by = sought.last_sent_at.max(sought.doubted_at);
-        let Watched { over, until } = clock_watch::watched_for(&self.store, sent_by, visible).await?;
+        let WatchedSpan { over, until } = clock_watch::watched_for(&self.store, sent_by, visible).await?;
         let late = neighbours::ids_after(&self.store, asked, sought.leg, (over, until)).await?;
-        let soon = neighbours::ids_after(&self.store, asked, sought.leg, (sent_by, Instant::MAX_UTC)).await?;
+        let soon = neighbours::ids_after(&self.store, asked, sought.leg, (sent_by, Timestamp::MAX_UTC)).await?;
         let before = numbers(&before).and_then(|ids| ids.into_iter().max());
         let after = if late.is_empty() { numbers(&soon) } else { numbers(&late) };
         let after = after.and_then(|ids| ids.into_iter().min());
-        Ok(before.zip(after).filter(|(before, after)| before < after).map(|(before, after)| Gap {
+        Ok(before.zip(after).filter(|(before, after)| before < after).map(|(before, after)| IdGap {
             before,
             after,
             all_visible: !late.is_empty(),
@@ -235,7 +239,12 @@ impl Delivery {
     }
 
     /// Writes down what was found, and draws the conclusion. Whether the doubt is over.
-    async fn learned(&self, settings: &ProviderSettings, sought: &Sought, found: &Found) -> Result<bool, StoreError> {
+    async fn learned(
+        &self,
+        settings: &ProviderSettings,
+        sought: &Sought,
+        found: &SearchResult,
+    ) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, sought.leg).await?;
@@ -244,24 +253,24 @@ impl Delivery {
         }
         let is_a_persons = doubts::was_taken_back(&mut tx, leg.id).await?;
         let over = match found {
-            Found::Placed(id) => {
+            SearchResult::Placed(id) => {
                 let first_ask = track::next_ask(settings, now, now);
                 let taken = self.take_over(&mut tx, &leg, (id, Witness::Panel), first_ask, now).await?;
                 let verdict = if taken { RungVerdict::Placed } else { RungVerdict::Unknown };
                 doubts::climbed(&mut tx, leg.id, Rung::Ids, verdict, &format!("order {id} fits"), now).await?;
                 taken
             }
-            Found::NotPlaced if is_a_persons => {
+            SearchResult::NotPlaced if is_a_persons => {
                 doubts::climbed(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, FOR_A_PERSON, now).await?;
                 false
             }
-            Found::NotPlaced => {
+            SearchResult::NotPlaced => {
                 let words = "no order of ours that is unknown to us lies between its neighbours";
                 doubts::climbed(&mut tx, leg.id, Rung::Ids, RungVerdict::NotPlaced, words, now).await?;
                 self.not_placed(&mut tx, &leg, IDS_SHOW, now).await?;
                 true
             }
-            Found::Unknown(why) => {
+            SearchResult::Unknown(why) => {
                 doubts::climbed(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, why, now).await?;
                 false
             }
@@ -276,7 +285,7 @@ impl Delivery {
         tx: &mut Tx,
         leg: &LockedLeg,
         why: &str,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         if self.is_wanted_back(tx, leg).await? || !self.by_next_route(tx, leg, why, now).await? {
             self.end_refused(tx, leg, why, now).await?;
@@ -302,7 +311,7 @@ impl Delivery {
         }
         ledger::unexpose(&mut tx, &leg, now).await?;
         ledger::cost(&mut tx, &leg, now).await?;
-        legs::turn(&mut tx, &leg, &Turn::WrittenOff, "in doubt for too long; refunded", now).await?;
+        legs::turn(&mut tx, &leg, &Transition::WrittenOff, "in doubt for too long; refunded", now).await?;
         let order = orders::lock(&mut tx, leg.order).await?;
         settle::refused(&mut tx, &order, now).await?;
         let words = "nothing ended the doubt in time; the customer has the money back";
@@ -314,7 +323,7 @@ impl Delivery {
 }
 
 /// The ids between which an order in doubt lies, if it exists.
-pub(super) struct Gap {
+pub(super) struct IdGap {
     pub before: u128,
     pub after: u128,
     /// Whether it would be visible by now.
@@ -331,7 +340,7 @@ fn numbers(ids: &[PanelOrder]) -> Option<Vec<u128>> {
 ///
 /// Each question asks for our neighbours too, which the panel has: one that knows nothing of them at this moment (a
 /// replica, a migration) knows nothing of an order between them either, and proves nothing.
-async fn orphans(panel: &Panel, gap: &Gap, ids: &[PanelOrder], batch: usize) -> Option<Vec<(PanelOrder, Report)>> {
+async fn orphans(panel: &Panel, gap: &IdGap, ids: &[PanelOrder], batch: usize) -> Option<Vec<(PanelOrder, Report)>> {
     let [before, after] = [gap.before, gap.after].map(|id| PanelOrder(id.to_string()));
     let mut orphans = Vec::new();
     let chunk = batch.saturating_sub(2).max(1);
@@ -350,11 +359,14 @@ async fn orphans(panel: &Panel, gap: &Gap, ids: &[PanelOrder], batch: usize) -> 
 
         for (id, row) in round.rows {
             match row {
-                Row::Said(_) if id == before || id == after => {}
-                Row::Said(report) => orphans.push((id, report)),
-                Row::NotOurs { .. } if id != before && id != after => {}
+                OrderAnswer::Said(_) if id == before || id == after => {}
+                OrderAnswer::Said(report) => orphans.push((id, report)),
+                OrderAnswer::NotOurs { .. } if id != before && id != after => {}
                 // A panel that is in trouble says nothing of the id, and nothing must follow from it.
-                Row::NotOurs { .. } | Row::Error { .. } | Row::UnknownStatus { .. } | Row::Missing => return None,
+                OrderAnswer::NotOurs { .. }
+                | OrderAnswer::Error { .. }
+                | OrderAnswer::UnknownStatus { .. }
+                | OrderAnswer::Missing => return None,
             }
         }
     }

@@ -2,12 +2,12 @@
 //! that gets no orders.
 
 use crate::catalog::refresh;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::leg::Verdict;
 use crate::domain::provider::{ProviderSettings, RefusalClass, WORD_BYTES_MAX};
 use crate::orders::Delivery;
-use crate::routing::health::{Breaker, Cause, FREE_CALLS_MIN, Health};
+use crate::routing::health::{Breaker, FREE_CALLS_MIN, Health, TripCause};
 use crate::store::legs::LockedLeg;
 use crate::store::refusals::{self, Run};
 use crate::store::{StoreError, Tx, gates};
@@ -66,7 +66,7 @@ pub(super) async fn mind(
     settings: &ProviderSettings,
     order: OrderId,
     verdict: &Verdict,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let turned = match verdict {
         Verdict::Accepted(_) => {
@@ -78,7 +78,7 @@ pub(super) async fn mind(
         Verdict::Refused(RefusalClass::Key) if refusals::count(tx, &settings.id, Run::Ours, order, now).await? => {
             // Counted anew from here: when it is tried again, what was refused before is not held against it.
             refusals::forget(tx, &settings.id).await?;
-            gates::refused_many(tx, &settings.id, Cause::Refusals, now).await?
+            gates::refused_many(tx, &settings.id, TripCause::Refusals, now).await?
         }
         Verdict::Refused(_) => gates::proved(tx, &settings.id, now).await?,
         Verdict::InDoubt => gates::doubted(tx, &settings.id, &settings.doubts, now).await?,
@@ -97,7 +97,7 @@ pub(super) async fn mind_unknown_words(
     settings: &ProviderSettings,
     leg: &LockedLeg,
     text: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let provider = &settings.id;
     let folded = text.trim().to_lowercase();
@@ -111,7 +111,7 @@ pub(super) async fn mind_unknown_words(
     }
     if refusals::count(tx, provider, Run::UnknownWords, leg.order, now).await? {
         refusals::forget(tx, provider).await?;
-        if let Some((before, after)) = gates::refused_many(tx, provider, Cause::Doubts, now).await? {
+        if let Some((before, after)) = gates::refused_many(tx, provider, TripCause::Doubts, now).await? {
             tell(provider, &before, &after);
         }
     }
@@ -123,20 +123,22 @@ fn tell(provider: &ProviderId, before: &Health, after: &Health) {
     match (before.breaker, after.breaker) {
         (Breaker::Shut | Breaker::Probation, Breaker::Open { until, cause }) => {
             let words = match cause {
-                Cause::Doubts => "too many doubts: no orders go to the panel for a while",
-                Cause::Errors => "the panel is not there, or answers nothing of use: no orders go to it for a while",
-                Cause::Refusals => {
+                TripCause::Doubts => "too many doubts: no orders go to the panel for a while",
+                TripCause::Errors => {
+                    "the panel is not there, or answers nothing of use: no orders go to it for a while"
+                }
+                TripCause::Refusals => {
                     "the panel refuses everybody's orders, for our key or how we ask: none go to it for a while"
                 }
-                Cause::Slowness => "the panel answers too slowly: no orders go to it for a while",
+                TripCause::Slowness => "the panel answers too slowly: no orders go to it for a while",
             };
-            tracing::error!(%provider, cause = cause.word(), %until, "{words}");
+            tracing::error!(%provider, cause = cause.as_str(), %until, "{words}");
         }
         (Breaker::Open { .. }, Breaker::Probation) => {
             tracing::info!(%provider, "the panel answers free questions; one order at a time goes to it");
         }
         (Breaker::Open { cause, .. }, Breaker::Shut) => {
-            tracing::info!(%provider, cause = cause.word(), "free questions are answered well again; orders go to the panel");
+            tracing::info!(%provider, cause = cause.as_str(), "free questions are answered well again; orders go to the panel");
         }
         (Breaker::Probation, Breaker::Shut) => {
             tracing::info!(%provider, "the panel's answers prove something again; orders go to it");

@@ -3,12 +3,12 @@
 //! As long as the order waits to be sent elsewhere, nothing is bought twice: it is not sent, and stays where it is. What
 //! was sent elsewhere since, or given back, a person decides, who is told of both.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::PanelOrder;
 use crate::domain::leg::{Evidence, LegState, Verdict};
 use crate::ledger;
 use crate::orders::Delivery;
-use crate::store::legs::{LockedLeg, Turn};
+use crate::store::legs::{LockedLeg, Transition};
 use crate::store::orders::TWICE;
 use crate::store::panel_orders::{self, Witness};
 use crate::store::{StoreError, Tx, late, legs, orders};
@@ -20,7 +20,7 @@ impl Delivery {
         mut tx: Tx,
         leg: &LockedLeg,
         said: &Evidence,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let Verdict::Accepted(id) = &said.verdict else { return Ok(()) };
         let is_known = [&leg.panel_order, &leg.late_order].into_iter().flatten().any(|known| known == id);
@@ -46,7 +46,7 @@ impl Delivery {
                 }
             }
             LegState::Leased | LegState::Sending | LegState::InDoubt | LegState::Canceled | LegState::WrittenOff => {
-                tracing::error!(order = %leg.order, leg = %leg.id, state = leg.state.word(), panel_order = %id, "a panel took what nobody sent it");
+                tracing::error!(order = %leg.order, leg = %leg.id, state = leg.state.as_str(), panel_order = %id, "a panel took what nobody sent it");
                 return Ok(());
             }
         }
@@ -59,7 +59,7 @@ impl Delivery {
         tx: &mut Tx,
         leg: &LockedLeg,
         id: &PanelOrder,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let (panel, order) = (&leg.route.provider, leg.order);
         let later = late::lock_later(tx, leg).await?;
@@ -94,7 +94,7 @@ impl Delivery {
         tx: &mut Tx,
         leg: &LockedLeg,
         why: &str,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let Some(taken) = late::lock_taken(tx, leg).await? else { return Ok(false) };
         let Some(id) = taken.late_order.clone() else { return Ok(false) };
@@ -103,7 +103,7 @@ impl Delivery {
         }
 
         ledger::unexpose(tx, leg, now).await?;
-        legs::turn(tx, leg, &Turn::Refused, why, now).await?;
+        legs::turn(tx, leg, &Transition::Refused, why, now).await?;
         let later: Vec<_> = late::lock_later(tx, &taken).await?;
         late::put_last(tx, &taken, &later, why, now).await?;
         orders::answer(tx, leg.order).await?;
@@ -118,7 +118,7 @@ impl Delivery {
         leg: &LockedLeg,
         later: &[LockedLeg],
         id: &PanelOrder,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         if !self.take_over(tx, leg, (id, Witness::Panel), now, now).await? {
             return Ok(false);
@@ -130,7 +130,7 @@ impl Delivery {
 }
 
 /// The panel has a leg under one id, and says another one too: one of them may be a slip of whoever said it.
-async fn has_it_twice(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, now: Instant) -> Result<(), StoreError> {
+async fn has_it_twice(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, now: Timestamp) -> Result<(), StoreError> {
     if is_anothers(tx, leg, id).await? {
         return Ok(());
     }

@@ -11,12 +11,12 @@
 
 use crate::catalog::panels::RESTS_LONG;
 use crate::domain::choice::Passed;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::LegId;
-use crate::orders::reroute::{self, Leaving, Sale, Sight};
+use crate::orders::reroute::{self, Leaving, RoutingContext, Sale};
 use crate::orders::{Delivery, apart};
 use crate::routing::standing::Worst;
-use crate::store::gates::Gate;
+use crate::store::gates::DispatchGate;
 use crate::store::leaving::{self, Because, Waiting};
 use crate::store::{StoreError, gates};
 use crate::upstream::Panel;
@@ -29,7 +29,7 @@ const BATCHES_MAX: usize = 100;
 pub(super) const ROUTE_GONE: &str = "is no route of the service any more";
 
 /// Why legs leave, for the statement that moves them and for people.
-struct Reason {
+struct LeaveReason {
     because: Because,
     why: String,
 }
@@ -43,13 +43,13 @@ impl Delivery {
         let Some(reason) = reason(&gate, now).filter(|_| !gate.frozen) else { return Ok(0) };
 
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
-        let sight = Sight { catalogue: &catalogue, panels: &panels };
+        let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
         let services = reroute::offered_beside(sight, provider);
         if services.is_empty() {
             return Ok(0);
         }
 
-        let (mut left, mut behind) = (0, (Instant::UNIX_EPOCH, LegId(0)));
+        let (mut left, mut behind) = (0, (Timestamp::UNIX_EPOCH, LegId(0)));
         for _ in 0..BATCHES_MAX {
             let now = self.clock.now();
             let batch = leaving::waiting(&self.store, provider, epoch, reason.because, behind, LEGS_MAX, now).await?;
@@ -66,10 +66,10 @@ impl Delivery {
     pub async fn leave_lost_routes(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
         let provider = &panel.settings().id;
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
-        let sight = Sight { catalogue: &catalogue, panels: &panels };
-        let reason = Reason { because: Because::RouteGone, why: ROUTE_GONE.to_owned() };
+        let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
+        let reason = LeaveReason { because: Because::RouteGone, why: ROUTE_GONE.to_owned() };
 
-        let (mut left, mut behind) = (0, (Instant::UNIX_EPOCH, LegId(0)));
+        let (mut left, mut behind) = (0, (Timestamp::UNIX_EPOCH, LegId(0)));
         for _ in 0..BATCHES_MAX {
             let batch = leaving::parked(&self.store, provider, behind, LEGS_MAX).await?;
             let is_stranded = |waiting: &&Waiting| reroute::is_gone(sight, &Sale::from(*waiting), &waiting.route);
@@ -85,10 +85,10 @@ impl Delivery {
     /// How many legs left: one or none. Trouble with one holds up no other.
     async fn take_away(
         &self,
-        sight: Sight<'_>,
+        sight: RoutingContext<'_>,
         waiting: &Waiting,
         epoch: i64,
-        reason: &Reason,
+        reason: &LeaveReason,
     ) -> Result<usize, StoreError> {
         let moved = self.take_one_away(sight, waiting, epoch, reason).await;
         let left = usize::from(matches!(moved, Ok(true)));
@@ -98,10 +98,10 @@ impl Delivery {
 
     async fn take_one_away(
         &self,
-        sight: Sight<'_>,
+        sight: RoutingContext<'_>,
         waiting: &Waiting,
         epoch: i64,
-        reason: &Reason,
+        reason: &LeaveReason,
     ) -> Result<bool, StoreError> {
         let (from, why) = (&waiting.route, reason.why.as_str());
         let mut barred = self.tried_before(waiting.order, waiting.n).await?;
@@ -125,13 +125,13 @@ impl Delivery {
 }
 
 /// What keeps orders from a panel for longer than it is worth to wait.
-fn reason(gate: &Gate, now: Instant) -> Option<Reason> {
+fn reason(gate: &DispatchGate, now: Timestamp) -> Option<LeaveReason> {
     if let Some(stopped) = gate.stopped() {
-        return Some(Reason { because: Because::Stopped, why: format!("panel is stopped: {stopped}") });
+        return Some(LeaveReason { because: Because::Stopped, why: format!("panel is stopped: {stopped}") });
     }
     let rests_min = now + RESTS_LONG;
     let rests = gate.rests_until.is_some_and(|until| until >= rests_min);
-    rests.then(|| Reason {
+    rests.then(|| LeaveReason {
         because: Because::Rests(rests_min),
         why: "panel wants to be left alone for a while".to_owned(),
     })

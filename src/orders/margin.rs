@@ -12,9 +12,9 @@ use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::Delivery;
 use crate::orders::leave::ROUTE_GONE;
-use crate::orders::reroute::{self, Leaving, Sale, Sight};
+use crate::orders::reroute::{self, Leaving, RoutingContext, Sale};
 use crate::routing::standing::Worst;
-use crate::store::leases::{self, Held};
+use crate::store::leases::{self, MarginHold};
 use crate::store::{StoreError, legs, providers};
 
 /// How long a held leg waits before its price is looked at again.
@@ -49,18 +49,18 @@ impl Delivery {
         let now = self.clock.now();
         let tried = self.tried_before(leg.order, leg.n).await?;
         let panels = self.catalog.panels();
-        let (sight, sale) = (Sight { catalogue: &catalogue, panels: &panels }, Sale::from(leg));
+        let (sight, sale) = (RoutingContext { catalogue: &catalogue, panels: &panels }, Sale::from(leg));
         let leaving = Leaving { from: &leg.route, why: &format!("costs {cost} now") };
         let (from, charge) = (&leg.route.provider, leg.charge);
         let (held, words) = match reroute::next(sight, &sale, leaving, &tried) {
             Ok(chosen) => {
                 let words = format!("{from} costs {cost} now; {} is tried", chosen.route.provider);
-                (Held::Elsewhere(chosen), words)
+                (MarginHold::Elsewhere(chosen), words)
             }
             Err(others) => {
                 let words = format!("held: {from} costs {cost} now, and was sold for {charge}");
                 let choice = reroute::stay(sight, &sale, &leg.route, &words, others);
-                (Held::Here { until: now + HELD_FOR, choice }, words)
+                (MarginHold::Here { until: now + HELD_FOR, choice }, words)
             }
         };
         if leases::hold(&self.store, leg, epoch, &held, &words, now).await? {
@@ -75,7 +75,7 @@ impl Delivery {
     /// none, what was bought is sent as it was sold.
     async fn left_lost_route(&self, leg: &LeasedLeg, epoch: i64) -> Result<bool, StoreError> {
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
-        let (sight, sale) = (Sight { catalogue: &catalogue, panels: &panels }, Sale::from(leg));
+        let (sight, sale) = (RoutingContext { catalogue: &catalogue, panels: &panels }, Sale::from(leg));
         if !reroute::is_gone(sight, &sale, &leg.route) {
             return Ok(false);
         }
@@ -86,7 +86,7 @@ impl Delivery {
 
         let from = &leg.route.provider;
         let words = format!("{from}: {ROUTE_GONE}; {} is tried", chosen.route.provider);
-        let held = Held::Elsewhere(chosen);
+        let held = MarginHold::Elsewhere(chosen);
         let moved = leases::hold(&self.store, leg, epoch, &held, &words, self.clock.now()).await?;
         if moved {
             tracing::info!(order = %leg.order, leg = %leg.leg, "a leg left its panel: {words}");

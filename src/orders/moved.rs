@@ -18,7 +18,7 @@ pub(super) const MAY_BE_A_DOUBTS: &str = "the panel's address changed since, and
 
 /// Whose order a panel may be speaking of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
+pub(super) enum OrderOwner {
     /// The one that was asked about.
     Its,
     /// One that is on its way, and will be known in a moment.
@@ -35,9 +35,9 @@ impl Delivery {
         leg: LegId,
         id: &PanelOrder,
         shown: &Report,
-    ) -> Result<Whose, StoreError> {
+    ) -> Result<OrderOwner, StoreError> {
         if !ends(shown.status) || !self.is_of_former_address(panel, leg, id).await? {
-            return Ok(Whose::Its);
+            return Ok(OrderOwner::Its);
         }
         let may_be = |unnamed: &Unnamed| unnamed.sought.may_have_ended_so(shown);
         self.whose(panel, leg, id, may_be).await
@@ -53,7 +53,7 @@ impl Delivery {
         if !self.is_of_former_address(panel, leg, id).await? {
             return Ok(false);
         }
-        Ok(self.whose(panel, leg, id, |unnamed| !unnamed.under_way).await? == Whose::ADoubts)
+        Ok(self.whose(panel, leg, id, |unnamed| !unnamed.under_way).await? == OrderOwner::ADoubts)
     }
 
     async fn is_of_former_address(&self, panel: &Panel, leg: LegId, id: &PanelOrder) -> Result<bool, StoreError> {
@@ -66,24 +66,24 @@ impl Delivery {
         leg: LegId,
         id: &PanelOrder,
         may_be: impl Fn(&Unnamed) -> bool + Send,
-    ) -> Result<Whose, StoreError> {
+    ) -> Result<OrderOwner, StoreError> {
         let (settings, address) = (panel.settings(), panel.address());
         let there = (&settings.id, address.as_str());
         if addresses::is_late_id(&self.store, there, leg, id).await? {
-            return Ok(Whose::ADoubts);
+            return Ok(OrderOwner::ADoubts);
         }
 
         // Too many to be compared: any of them may be it.
-        let Some(unnamed) = addresses::unnamed(&self.store, there, leg).await? else { return Ok(Whose::ADoubts) };
-        let mut whose = Whose::Its;
+        let Some(unnamed) = addresses::unnamed(&self.store, there, leg).await? else { return Ok(OrderOwner::ADoubts) };
+        let mut whose = OrderOwner::Its;
         for unnamed in unnamed.iter().filter(|unnamed| may_be(unnamed)) {
             if settings.doubts.ids_grow && self.is_outside(panel, unnamed, id).await? {
                 continue;
             }
             if !unnamed.under_way {
-                return Ok(Whose::ADoubts);
+                return Ok(OrderOwner::ADoubts);
             }
-            whose = Whose::UnderWay;
+            whose = OrderOwner::UnderWay;
         }
         Ok(whose)
     }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
 use crate::domain::settlement::names_another;
 use crate::orders::{Delivery, conclude};
@@ -29,7 +29,7 @@ impl Delivery {
     pub(super) async fn keep_balance(
         &self,
         panel: &Panel,
-        asked_at: Instant,
+        asked_at: Timestamp,
         told: Result<PanelBalance, Failure>,
     ) -> Result<Option<Money>, StoreError> {
         match told {
@@ -63,12 +63,13 @@ impl Delivery {
         &self,
         panel: &Panel,
         balance: &PanelBalance,
-        asked_at: Instant,
-        now: Instant,
+        asked_at: Timestamp,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let settings = panel.settings();
         let Ok(amount) = Money::parse_rounding_up(&balance.text) else { return Ok(()) };
-        let said = readings::Said { asked_at, at: now, currency: &settings.currency, amount, text: &balance.text };
+        let said =
+            readings::NewReading { asked_at, at: now, currency: &settings.currency, amount, text: &balance.text };
         readings::keep(&self.store, &settings.id, self.node, said).await.map(|_| ())
     }
 

@@ -3,21 +3,21 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::catalog::{Prices, Snapshot, Sold};
+use crate::catalog::{Prices, Service, Snapshot};
 use crate::customers::refused;
 use crate::domain::customer::Caller;
 use crate::domain::id::{OrderId, PublicId, ServiceId};
 use crate::domain::order::{Placed, Placement, Quote, Request};
 use crate::domain::refusal::Refusal;
-use crate::domain::wish::{LINK_BYTES_MAX, Parameter, REQUEST_ID_CHARS_MAX, Wish, breaks_a_line};
-use crate::orders::reroute::{self, Sale, Sight};
+use crate::domain::wish::{LINK_BYTES_MAX, OrderRequest, Parameter, REQUEST_ID_CHARS_MAX, breaks_a_line};
+use crate::orders::reroute::{self, RoutingContext, Sale};
 use crate::orders::{Orders, contents};
 use crate::pricing;
 use crate::store::orders;
 
-/// What a tongue has of its own in placing orders.
+/// What a dialect has of its own in placing orders.
 #[derive(Clone, Copy, Debug)]
-pub struct Custom {
+pub struct ReplyFormat {
     /// Whether an order must bring a `request_id`.
     pub needs_request_id: bool,
     /// Writes the answer for a new order; its bytes are remembered with it.
@@ -26,7 +26,7 @@ pub struct Custom {
 
 impl Orders {
     /// Buys what is wished for, or says why not. The exact bytes of the answer.
-    pub async fn place(&self, caller: &Caller, wish: Wish, custom: Custom) -> Result<String, Refusal> {
+    pub async fn place(&self, caller: &Caller, wish: OrderRequest, custom: ReplyFormat) -> Result<String, Refusal> {
         let request = request_of(caller, &wish)?;
         if let Some(request) = &request
             && let Some(answer) = self.replay(caller, request).await?
@@ -45,7 +45,7 @@ impl Orders {
         let public = PublicId(Uuid::now_v7());
         let (charge, quoted_cost) = (quote.charge, quote.cost);
         let sale = Sale { service: sold.id, kind: sold.kind, public, units, charge, quoted_cost };
-        let sight = Sight { catalogue: &catalogue, panels: &self.catalog.panels() };
+        let sight = RoutingContext { catalogue: &catalogue, panels: &self.catalog.panels() };
         let chosen = reroute::first(sight, sold, &sale).ok_or(Refusal::ServiceUnknown)?;
         let order = self.intake.draw_id().await?;
         let placement = Placement {
@@ -85,7 +85,7 @@ impl Orders {
 }
 
 /// By what the wish is known again: its own word, or else, where the key says so, what it asks for.
-fn request_of(caller: &Caller, wish: &Wish) -> Result<Option<Request>, Refusal> {
+fn request_of(caller: &Caller, wish: &OrderRequest) -> Result<Option<Request>, Refusal> {
     let Some(value) = &wish.request_id else { return Ok(repetition(caller, wish)) };
     if value.chars().count() > REQUEST_ID_CHARS_MAX {
         return Err(Refusal::Unreadable("request_id"));
@@ -95,7 +95,7 @@ fn request_of(caller: &Caller, wish: &Wish) -> Result<Option<Request>, Refusal> 
 }
 
 /// Clients that retry blindly say nothing that tells a repetition from a second order; their key's window does.
-fn repetition(caller: &Caller, wish: &Wish) -> Option<Request> {
+fn repetition(caller: &Caller, wish: &OrderRequest) -> Option<Request> {
     let window_s = Some(caller.dedupe_window_s).filter(|seconds| *seconds > 0)?;
     // Longer than any request_id, so that none can be mistaken for it.
     let spelled = format!("the same order of key {} again, ", caller.key).repeat(REQUEST_ID_CHARS_MAX);
@@ -104,11 +104,11 @@ fn repetition(caller: &Caller, wish: &Wish) -> Option<Request> {
     Some(Request { digest, fingerprint, window_s: Some(window_s) })
 }
 
-fn fingerprint(wish: &Wish) -> [u8; 32] {
+fn fingerprint(wish: &OrderRequest) -> [u8; 32] {
     Sha256::digest(wish.canonical().as_bytes()).into()
 }
 
-fn find<'a>(catalogue: &'a Snapshot, service: Option<&str>) -> Result<&'a Sold, Refusal> {
+fn find<'a>(catalogue: &'a Snapshot, service: Option<&str>) -> Result<&'a Service, Refusal> {
     let id = service.ok_or(Refusal::Missing("service"))?;
     let id = id.parse().map(ServiceId).map_err(|_| Refusal::ServiceUnknown)?;
     catalogue.sold.get(&id).map(AsRef::as_ref).ok_or(Refusal::ServiceUnknown)
@@ -125,7 +125,7 @@ fn link(link: Option<&str>) -> Result<String, Refusal> {
     Ok(link.to_owned())
 }
 
-fn price(prices: &Prices<'_>, sold: &Sold, units: u64) -> Result<Quote, Refusal> {
+fn price(prices: &Prices<'_>, sold: &Service, units: u64) -> Result<Quote, Refusal> {
     let price = prices.of(sold).ok_or(Refusal::ServiceUnknown)?;
     let quote = pricing::quote(&price, sold.billed(units), &prices.snapshot().hash);
     // A charge that the books cannot hold is a quantity that nobody can pay for.

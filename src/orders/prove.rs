@@ -14,7 +14,7 @@ use crate::domain::doubt::Retold;
 use crate::domain::id::{LegId, OrderId, PublicId, ServiceId};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::money::{Money, Rate};
-use crate::domain::proof::{Outcome, Proof};
+use crate::domain::proof::{Proof, ProofOutcome};
 use crate::domain::service::{Route, ServiceType};
 use crate::domain::wish::Details;
 use crate::ledger;
@@ -24,7 +24,7 @@ use crate::upstream::Panel;
 
 /// What is to be bought for it, and by whom.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct ProofOrder {
     /// The panel's service: a plain one.
     pub service: String,
     /// Where it is delivered to.
@@ -43,7 +43,7 @@ pub struct Wish {
 
 /// Asks a panel for one order twice under one name, and keeps what came of it. What it cost is booked as cost of goods
 /// without an order: as often as the panel took one for certain.
-pub async fn prove(store: &Store, clock: &SharedClock, panel: &Panel, wish: &Wish) -> Result<Proof, StoreError> {
+pub async fn prove(store: &Store, clock: &SharedClock, panel: &Panel, wish: &ProofOrder) -> Result<Proof, StoreError> {
     let provider = &panel.settings().id;
     let leg = leg(panel, wish);
     let request_id = panel.request_id(&leg).ok_or(StoreError::Unexpected("a dialect without names for adds"))?;
@@ -76,7 +76,7 @@ pub async fn prove(store: &Store, clock: &SharedClock, panel: &Panel, wish: &Wis
             let [beside, twin] = panel.add_at_once(slot, &other, leave_by()).await;
             let slot = panel.slot().await;
             let (again, retold) = panel.add_again(slot, &leg, leave_by()).await;
-            judged(Heard { first, beside, twin, again, retold })
+            judged(ProofAnswers { first, beside, twin, again, retold })
         }
         Verdict::Refused(_) | Verdict::NeverSent => nothing_bought(&first),
         Verdict::InDoubt => lost(&first),
@@ -93,7 +93,7 @@ pub async fn prove(store: &Store, clock: &SharedClock, panel: &Panel, wish: &Wis
 }
 
 /// An order of nobody's, as it is sent.
-fn leg(panel: &Panel, wish: &Wish) -> LeasedLeg {
+fn leg(panel: &Panel, wish: &ProofOrder) -> LeasedLeg {
     LeasedLeg {
         leg: LegId(0),
         order: OrderId(0),
@@ -116,16 +116,16 @@ fn leg(panel: &Panel, wish: &Wish) -> LeasedLeg {
 
 fn nothing_bought(first: &Evidence) -> Proof {
     let words = first.words.clone();
-    Proof { outcome: Outcome::Refused, first: None, second: None, bought: 0, in_doubt: 0, words }
+    Proof { outcome: ProofOutcome::Refused, first: None, second: None, bought: 0, in_doubt: 0, words }
 }
 
 fn lost(first: &Evidence) -> Proof {
     let words = first.words.clone();
-    Proof { outcome: Outcome::Lost, first: None, second: None, bought: 0, in_doubt: 1, words }
+    Proof { outcome: ProofOutcome::Lost, first: None, second: None, bought: 0, in_doubt: 1, words }
 }
 
 /// What came of the four askings.
-struct Heard {
+struct ProofAnswers {
     first: Evidence,
     /// The same order under another name.
     beside: Evidence,
@@ -136,12 +136,12 @@ struct Heard {
 }
 
 /// What the answers prove, after the first gave an id.
-fn judged(heard: Heard) -> Proof {
+fn judged(heard: ProofAnswers) -> Proof {
     let id = |said: &Evidence| match &said.verdict {
         Verdict::Accepted(id) => Some(id.clone()),
         Verdict::Refused(_) | Verdict::NeverSent | Verdict::InDoubt => None,
     };
-    let Heard { first, beside, twin, again, retold } = heard;
+    let ProofAnswers { first, beside, twin, again, retold } = heard;
     let (first, other, at_once, second) = (id(&first), id(&beside), id(&twin), id(&again));
     let mut bought: Vec<_> = [&first, &other, &at_once, &second].into_iter().flatten().collect();
     bought.sort_unstable_by_key(|id| &id.0);
@@ -153,34 +153,34 @@ fn judged(heard: Heard) -> Proof {
     let are_two = other.is_some() && at_once.is_some() && other != at_once;
     let is_one = other.is_some() && other == at_once;
     let outcome = match &again.verdict {
-        _ if are_two => Outcome::NotHonoured,
-        Verdict::Accepted(_) if first != second => Outcome::NotHonoured,
-        Verdict::Accepted(_) if is_one && other != first => Outcome::Honoured,
-        Verdict::Refused(_) => Outcome::NotHonoured,
+        _ if are_two => ProofOutcome::NotHonoured,
+        Verdict::Accepted(_) if first != second => ProofOutcome::NotHonoured,
+        Verdict::Accepted(_) if is_one && other != first => ProofOutcome::Honoured,
+        Verdict::Refused(_) => ProofOutcome::NotHonoured,
         // Whole words of an error are an answer; what may have been bought besides is not known.
-        Verdict::InDoubt if tells_another || is_whole_refusal => Outcome::NotHonoured,
+        Verdict::InDoubt if tells_another || is_whole_refusal => ProofOutcome::NotHonoured,
         // An id that the same order was given under another `request_id` too proves nothing.
-        Verdict::Accepted(_) | Verdict::InDoubt | Verdict::NeverSent => Outcome::Lost,
+        Verdict::Accepted(_) | Verdict::InDoubt | Verdict::NeverSent => ProofOutcome::Lost,
     };
 
     let unknown = |said: &Evidence| u8::from(said.verdict == Verdict::InDoubt);
     let in_doubt = unknown(&beside) + unknown(&twin) + if tells_another { 0 } else { unknown(&again) };
     let words = match outcome {
-        Outcome::NotHonoured if are_two => {
+        ProofOutcome::NotHonoured if are_two => {
             "two that came at the same moment under one request_id became two orders: it looks for a name before it writes \
              it down"
                 .to_owned()
         }
-        Outcome::Lost if second.is_some() && other == first => {
+        ProofOutcome::Lost if second.is_some() && other == first => {
             "the same order under another request_id was answered with the first: it tells orders apart by what they are, \
              for a while at least"
                 .to_owned()
         }
-        Outcome::Lost if second.is_some() && other.is_none() => {
+        ProofOutcome::Lost if second.is_some() && other.is_none() => {
             format!("the same order under another request_id: {}", beside.words)
         }
-        Outcome::Lost if second.is_some() => format!("the same request_id twice at one moment: {}", twin.words),
-        Outcome::Lost | Outcome::Refused | Outcome::NotHonoured | Outcome::Honoured => again.words,
+        ProofOutcome::Lost if second.is_some() => format!("the same request_id twice at one moment: {}", twin.words),
+        ProofOutcome::Lost | ProofOutcome::Refused | ProofOutcome::NotHonoured | ProofOutcome::Honoured => again.words,
     };
     Proof { outcome, first, second, bought, in_doubt, words }
 }

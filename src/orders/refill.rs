@@ -6,15 +6,15 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::customers::refused;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::customer::Caller;
 use crate::domain::id::{OrderName, PanelRefill, PublicId, RefillName};
-use crate::domain::order::{OrderState, Standing};
+use crate::domain::order::{OrderState, ShownState};
 use crate::domain::provider::ProviderSettings;
 use crate::domain::refill::{RefillNames, RefillState};
 use crate::domain::refusal::Refusal;
 use crate::orders::{Delivery, ELSEWHERE, Orders, statuses, submit, track};
-use crate::store::refills::{self, Due, Refill, Turn};
+use crate::store::refills::{self, DueRefill, DueRefillRequest, RefillTransition};
 use crate::store::{StoreError, orders};
 use crate::upstream::{Failure, Panel, RefillAnswer, RefillRow};
 
@@ -40,7 +40,7 @@ impl Orders {
         let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
         // Locked, so that two who ask at once count each other's refill, and nobody refunds it meanwhile.
         let order = orders::lock(&mut tx, order).await.map_err(broken)?;
-        if !matches!(order.standing(), Standing::At(OrderState::Completed | OrderState::Partial)) {
+        if !matches!(order.standing(), ShownState::At(OrderState::Completed | OrderState::Partial)) {
             return Err(Refusal::NotDelivered);
         }
         let grounds = refills::grounds(&mut tx, order.id).await.map_err(broken)?.ok_or(Refusal::NotDelivered)?;
@@ -136,12 +136,14 @@ impl Delivery {
             let now = self.clock.now();
             let (turn, words) = match answer {
                 RefillAnswer::Taken(Some(id), words) => {
-                    (Turn::Taken(Some(id), track::next_ask(panel.settings(), now, now)), words)
+                    (RefillTransition::Taken(Some(id), track::next_ask(panel.settings(), now, now)), words)
                 }
-                RefillAnswer::Taken(None, words) => (Turn::Taken(None, expiry(panel.settings(), now)), words),
-                RefillAnswer::Refused(words) => (Turn::Rejected, words),
-                RefillAnswer::NeverSent(words) => (Turn::Again(now + UNSENT_WAIT), words),
-                RefillAnswer::Unclear(words) => (Turn::InDoubt(expiry(panel.settings(), now)), words),
+                RefillAnswer::Taken(None, words) => {
+                    (RefillTransition::Taken(None, expiry(panel.settings(), now)), words)
+                }
+                RefillAnswer::Refused(words) => (RefillTransition::Rejected, words),
+                RefillAnswer::NeverSent(words) => (RefillTransition::Again(now + UNSENT_WAIT), words),
+                RefillAnswer::Unclear(words) => (RefillTransition::InDoubt(expiry(panel.settings(), now)), words),
             };
             tracing::info!(refill = %refill.id, provider = %panel.settings().id, ?turn, "a refill was sent");
             self.turn_surely(&refill, &turn, &words, now).await?;
@@ -150,7 +152,13 @@ impl Delivery {
     }
 
     /// An answer that was heard is not lost because the database is away for a moment.
-    async fn turn_surely(&self, refill: &Refill, turn: &Turn, words: &str, now: Instant) -> Result<(), StoreError> {
+    async fn turn_surely(
+        &self,
+        refill: &DueRefillRequest,
+        turn: &RefillTransition,
+        words: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         for _ in 1..submit::CONCLUSIONS_MAX {
             match refills::turn(&self.store, refill, turn, words, now).await {
                 Err(error) if error.is_away() || error.will_pass() => {
@@ -180,7 +188,7 @@ impl Delivery {
             return Ok(due.len());
         }
         let ids: Vec<PanelRefill> = here.iter().map(|due| due.panel_refill.clone()).collect();
-        let Told { rows, ended } = ask_where(panel, &ids).await;
+        let RefillRound { rows, ended } = ask_where(panel, &ids).await;
         if let Some(failure) = &ended {
             tracing::warn!(provider = %settings.id, refills = ids.len(), told = rows.len(), %failure, "a panel told nothing more of refills");
         }
@@ -195,9 +203,9 @@ impl Delivery {
     async fn hear_of_refill(
         &self,
         settings: &ProviderSettings,
-        due: &Due,
+        due: &DueRefill,
         row: Option<&RefillRow>,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let (status, end) = match row {
             Some(RefillRow::Said(state, text)) => {
@@ -214,15 +222,15 @@ impl Delivery {
 }
 
 /// What questions about refills told, and why they ended, if they did before all were asked about.
-struct Told {
+struct RefillRound {
     rows: Vec<(PanelRefill, RefillRow)>,
     ended: Option<Failure>,
 }
 
 /// Asks where refills stand, in halves where a batch is not answered, each by itself. One that fails alone tells something
 /// of itself only where the panel tells of others.
-async fn ask_where(panel: &Panel, refills: &[PanelRefill]) -> Told {
-    let mut told = Told { rows: Vec::with_capacity(refills.len()), ended: None };
+async fn ask_where(panel: &Panel, refills: &[PanelRefill]) -> RefillRound {
+    let mut told = RefillRound { rows: Vec::with_capacity(refills.len()), ended: None };
     let mut failed_alone = Vec::new();
     let mut waiting = vec![refills];
     for _ in 0..statuses::QUESTIONS_MAX {
@@ -256,11 +264,11 @@ async fn ask_where(panel: &Panel, refills: &[PanelRefill]) -> Told {
 }
 
 /// When a refill is given up of which nothing can be asked.
-fn expiry(settings: &ProviderSettings, now: Instant) -> Instant {
+fn expiry(settings: &ProviderSettings, now: Timestamp) -> Timestamp {
     now + TimeDelta::hours(i64::from(settings.asking.refill_expires_after_h))
 }
 
 /// The end of a refill that its panel does not know, when it waited as long as one without an id.
-fn too_old(settings: &ProviderSettings, taken_at: Instant, now: Instant) -> Option<RefillState> {
+fn too_old(settings: &ProviderSettings, taken_at: Timestamp, now: Timestamp) -> Option<RefillState> {
     (expiry(settings, taken_at) <= now).then_some(RefillState::Rejected)
 }

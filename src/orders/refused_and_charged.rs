@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::expected_balance::{CLOCKS_DIFFER, Expected, last_place};
-use crate::domain::float::{Move, Reading};
+use crate::domain::float::{BalanceMove, BalanceReading};
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::money::{Money, MoneyError};
 use crate::domain::provider::RefusalClass;
@@ -43,7 +43,7 @@ impl Delivery {
         &self,
         panel: &Panel,
         leg: &LeasedLeg,
-        sent_at: Instant,
+        sent_at: Timestamp,
         said: Evidence,
     ) -> Evidence {
         if !may_be_of_a_second_asking(&said.verdict) {
@@ -85,7 +85,7 @@ impl Delivery {
         &self,
         panel: &Panel,
         leg: &LeasedLeg,
-        sent_at: Instant,
+        sent_at: Timestamp,
     ) -> Result<Missing, StoreError> {
         let begun = tokio::time::Instant::now();
         let mut missing = self.lacks_its_cost(panel, leg, sent_at).await?;
@@ -97,7 +97,7 @@ impl Delivery {
     }
 
     /// Whether our balance fell by what an order costs since it was sent, and nothing else of ours explains that.
-    async fn lacks_its_cost(&self, panel: &Panel, leg: &LeasedLeg, sent_at: Instant) -> Result<Missing, StoreError> {
+    async fn lacks_its_cost(&self, panel: &Panel, leg: &LeasedLeg, sent_at: Timestamp) -> Result<Missing, StoreError> {
         let asked_at = self.clock.now();
         // One that is not told is read at its own time, and somebody is told when it is not then either. It is the panel
         // that keeps it, so it must not take as long as makes a fault of ours.
@@ -121,15 +121,15 @@ impl Delivery {
         moves.extend(treasury::possible(&mut tx, &settings.id, unsure).await?);
         let (this, others): (Vec<_>, Vec<_>) = moves.into_iter().partition(|moved| moved.order == leg.order);
         let Some(cost) = this.iter().map(|moved| moved.most).max() else { return Ok(Missing::No) };
-        let others: Vec<Move> = others.into_iter().map(without_untold_refunds).collect();
+        let others: Vec<BalanceMove> = others.into_iter().map(without_untold_refunds).collect();
         is_missing(cost, before, now, &others)
             .map_err(|_| StoreError::Unexpected("an amount that the books cannot hold"))
     }
 }
 
 /// What may have come back is not counted on: it would explain anything.
-fn without_untold_refunds(moved: Move) -> Move {
-    if moved.is_sure() { moved } else { Move { least: moved.least.max(Money::ZERO), ..moved } }
+fn without_untold_refunds(moved: BalanceMove) -> BalanceMove {
+    if moved.is_sure() { moved } else { BalanceMove { least: moved.least.max(Money::ZERO), ..moved } }
 }
 
 /// Whether a panel would say this of an order that it has, when it is asked for it once more.
@@ -154,7 +154,12 @@ enum Missing {
 }
 
 /// Measures against each earlier reading whether a balance lacks an amount: one that explains the fall is enough.
-fn is_missing(cost: Money, before: &[Reading], now: &Reading, others: &[Move]) -> Result<Missing, MoneyError> {
+fn is_missing(
+    cost: Money,
+    before: &[BalanceReading],
+    now: &BalanceReading,
+    others: &[BalanceMove],
+) -> Result<Missing, MoneyError> {
     let mut readings = before.to_vec();
     readings.push(now.clone());
     let place = last_place(&readings);
@@ -188,26 +193,26 @@ mod tests {
     use super::*;
     use crate::domain::id::OrderId;
 
-    fn reading(second: i64, amount: &str) -> Reading {
+    fn reading(second: i64, amount: &str) -> BalanceReading {
         let at = DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap();
         let amount = Money::parse(amount).unwrap();
-        Reading { id: second, asked_at: at, at, epoch: 1, amount, text: amount.to_string() }
+        BalanceReading { id: second, asked_at: at, at, epoch: 1, amount, text: amount.to_string() }
     }
 
     /// Another order of the panel, which took so much for certain, or perhaps.
-    fn other(least: &str, most: &str) -> Move {
+    fn other(least: &str, most: &str) -> BalanceMove {
         let [least, most] = [least, most].map(|text| Money::parse(text).unwrap());
         let earliest = reading(10, "0").at;
         let latest = (least == most).then_some(earliest);
         let (slack, epoch) = (Money::ZERO, Some(1));
-        Move { order: OrderId(2), least, most, slack, earliest, latest, epoch, said: true, gives_back: false }
+        BalanceMove { order: OrderId(2), least, most, slack, earliest, latest, epoch, said: true, gives_back: false }
     }
 
     #[test]
     fn exactly_its_cost_is_missing() {
         use Missing::{No, Perhaps, Surely};
 
-        let missing = |cost: &str, is: &str, others: &[Move]| {
+        let missing = |cost: &str, is: &str, others: &[BalanceMove]| {
             let before = [reading(0, "10.0000")];
             is_missing(Money::parse(cost).unwrap(), &before, &reading(100, is), others).unwrap()
         };

@@ -4,14 +4,14 @@
 use std::collections::HashSet;
 
 use crate::catalog::panels::Panels;
-use crate::catalog::{Snapshot, Sold};
+use crate::catalog::{Service, Snapshot};
 use crate::domain::choice::{Choice, Passed};
 use crate::domain::id::{ProviderId, PublicId, ServiceId};
 use crate::domain::leg::LeasedLeg;
 use crate::domain::money::Money;
 use crate::domain::service::{Route, ServiceType, Units};
 use crate::routing::standing::Worst;
-use crate::routing::{self, Candidate, Chosen, Question, Terms};
+use crate::routing::{self, Candidate, Chosen, RouteQuery, RouteTerms};
 use crate::store::leaving::Waiting;
 use crate::store::orders::Locked;
 
@@ -35,7 +35,7 @@ pub struct Sale {
 
 /// What a panel, and a catalogue, are like at one moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Sight<'a> {
+pub struct RoutingContext<'a> {
     /// What is sold.
     pub catalogue: &'a Snapshot,
     /// How the panels stand.
@@ -52,44 +52,55 @@ pub struct Leaving<'a> {
 }
 
 /// The first route of an order; `None` where none is offered.
-pub fn first(sight: Sight<'_>, sold: &Sold, sale: &Sale) -> Option<Chosen> {
+pub fn first(sight: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Option<Chosen> {
     let candidates = candidates(sight, sold, sale);
     routing::choose(&question(sight, sold, sale, &candidates)).ok()
 }
 
 /// The next route of an order that was refused, by a panel or by the margin guard; or why there is none.
-pub fn next(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, barred: &[Passed]) -> Result<Chosen, Vec<Passed>> {
+pub fn next(
+    sight: RoutingContext<'_>,
+    sale: &Sale,
+    leaving: Leaving<'_>,
+    barred: &[Passed],
+) -> Result<Chosen, Vec<Passed>> {
     let Some(sold) = sight.catalogue.sold.get(&sale.service) else { return Err(Vec::new()) };
     let candidates = candidates(sight, sold, sale);
     let leaves = Some((leaving.from, leaving.why));
-    routing::choose(&Question { barred, leaves, ..question(sight, sold, sale, &candidates) })
+    routing::choose(&RouteQuery { barred, leaves, ..question(sight, sold, sale, &candidates) })
 }
 
 /// The route that follows one that cannot be reached, round and round; a panel that is stopped is no better, and one that
 /// refused the order before is none.
-pub fn beside(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, tried: &[Passed]) -> Option<Chosen> {
+pub fn beside(sight: RoutingContext<'_>, sale: &Sale, leaving: Leaving<'_>, tried: &[Passed]) -> Option<Chosen> {
     let sold = sight.catalogue.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
     let mut barred = tried.to_vec();
     barred.push(Passed::because(leaving.from, leaving.why));
     let leaves = Some((leaving.from, leaving.why));
     let question = question(sight, sold, sale, &candidates);
-    routing::choose(&Question { barred: &barred, leaves, in_turn: true, worst: Worst::Rests, ..question }).ok()
+    routing::choose(&RouteQuery { barred: &barred, leaves, in_turn: true, worst: Worst::Rests, ..question }).ok()
 }
 
 /// The route for an order that waits at a panel which gets none, whose panel stands no worse than this; `None` where it
 /// waits just as well.
-pub fn away(sight: Sight<'_>, sale: &Sale, leaving: Leaving<'_>, barred: &[Passed], worst: Worst) -> Option<Chosen> {
+pub fn away(
+    sight: RoutingContext<'_>,
+    sale: &Sale,
+    leaving: Leaving<'_>,
+    barred: &[Passed],
+    worst: Worst,
+) -> Option<Chosen> {
     let sold = sight.catalogue.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
     let leaves = Some((leaving.from, leaving.why));
-    routing::choose(&Question { barred, leaves, worst, ..question(sight, sold, sale, &candidates) }).ok()
+    routing::choose(&RouteQuery { barred, leaves, worst, ..question(sight, sold, sale, &candidates) }).ok()
 }
 
 /// The route that a person wants for an order: its next one that may be used and is not stopped, or one at this panel; or
 /// why there is none.
 pub fn by_hand(
-    sight: Sight<'_>,
+    sight: RoutingContext<'_>,
     sale: &Sale,
     leaving: Leaving<'_>,
     barred: &[Passed],
@@ -108,7 +119,7 @@ pub fn by_hand(
         }
     }
     let leaves = Some((leaving.from, leaving.why));
-    let question = Question { barred, leaves, worst: Worst::Rests, ..question(sight, sold, sale, &candidates) };
+    let question = RouteQuery { barred, leaves, worst: Worst::Rests, ..question(sight, sold, sale, &candidates) };
     routing::choose(&question).map_err(|passed| {
         let why: Vec<_> = passed.iter().map(|passed| format!("{}: {}", passed.provider, passed.why)).collect();
         why.join("; ")
@@ -116,7 +127,7 @@ pub fn by_hand(
 }
 
 /// That an order stays where it is although it cannot be sent there, and why it goes nowhere else.
-pub fn stay(sight: Sight<'_>, sale: &Sale, at: &Route, why: &str, mut others: Vec<Passed>) -> Choice {
+pub fn stay(sight: RoutingContext<'_>, sale: &Sale, at: &Route, why: &str, mut others: Vec<Passed>) -> Choice {
     others.retain(|passed| !passed.is(at));
     let sold = sight.catalogue.sold.get(&sale.service);
     Choice {
@@ -149,13 +160,13 @@ pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
 
 /// Whether an order's route is one of its service's no more, while others are. A service that is not sold, or means
 /// another type by now, takes no route from what was bought before.
-pub fn is_gone(sight: Sight<'_>, sale: &Sale, route: &Route) -> bool {
+pub fn is_gone(sight: RoutingContext<'_>, sale: &Sale, route: &Route) -> bool {
     let sold = sight.catalogue.sold.get(&sale.service).filter(|sold| sold.kind == sale.kind);
     sold.is_some_and(|sold| !sold.routes.iter().any(|(other, _)| other == route))
 }
 
 /// Services of which some route at another, running panel is offered: what waits for the rest need not be looked at.
-pub fn offered_beside(sight: Sight<'_>, stopped: &ProviderId) -> HashSet<ServiceId> {
+pub fn offered_beside(sight: RoutingContext<'_>, stopped: &ProviderId) -> HashSet<ServiceId> {
     let runs = |(route, rate): &(Route, Option<_>)| {
         rate.is_some() && route.provider != *stopped && sight.panels.standing(&route.provider).stopped.is_none()
     };
@@ -164,7 +175,7 @@ pub fn offered_beside(sight: Sight<'_>, stopped: &ProviderId) -> HashSet<Service
 }
 
 /// Where the id means a service of another kind by now, nothing that it is delivered by delivers what was bought.
-fn candidates(sight: Sight<'_>, sold: &Sold, sale: &Sale) -> Vec<Candidate> {
+fn candidates(sight: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Vec<Candidate> {
     if sold.kind != sale.kind {
         return Vec::new();
     }
@@ -178,15 +189,15 @@ fn candidates(sight: Sight<'_>, sold: &Sold, sale: &Sale) -> Vec<Candidate> {
     sold.routes.iter().map(candidate).collect()
 }
 
-fn question<'a>(sight: Sight<'_>, sold: &Sold, sale: &Sale, candidates: &'a [Candidate]) -> Question<'a> {
-    let terms = Terms {
+fn question<'a>(sight: RoutingContext<'_>, sold: &Service, sale: &Sale, candidates: &'a [Candidate]) -> RouteQuery<'a> {
+    let terms = RouteTerms {
         seed: sale.public.0.as_u128(),
         charge: sale.charge,
         quoted_cost: sale.quoted_cost,
         floor: sight.catalogue.margin_floor,
     };
     let strategy = sold.routing.strategy;
-    Question { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, worst: Worst::Stopped }
+    RouteQuery { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, worst: Worst::Stopped }
 }
 
 impl From<&Locked> for Sale {

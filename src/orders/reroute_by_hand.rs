@@ -7,7 +7,7 @@ use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::leg::LegState;
 use crate::domain::service::Route;
 use crate::orders::Delivery;
-use crate::orders::reroute::{self, Leaving, Sale, Sight};
+use crate::orders::reroute::{self, Leaving, RoutingContext, Sale};
 use crate::store::legs::LockedLeg;
 use crate::store::{StoreError, Tx, leaving, legs, orders};
 
@@ -57,7 +57,7 @@ impl Delivery {
 
         let order = orders::lock(tx, order).await?;
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
-        let sight = Sight { catalogue: &catalogue, panels: &panels };
+        let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
         let barred = barred(tx, &leg, to).await?;
         let leaving = Leaving { from: &leg.route, why: BY_HAND };
         let chosen = match reroute::by_hand(sight, &Sale::from(&order), leaving, &barred, to) {

@@ -5,7 +5,7 @@ use std::slice;
 use chrono::TimeDelta;
 
 use crate::domain::choice::Passed;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::doubt::{Rung, RungVerdict};
 use crate::domain::id::{OrderId, PanelOrder, ProviderId};
 use crate::domain::leg::LegState;
@@ -24,7 +24,7 @@ use crate::store::{StoreError, Tx, cancels, clock_watch, doubts, late, legs, ord
 
 /// What a person found out at the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum DoubtFinding {
     /// The panel has it, under this id.
     Accepted(PanelOrder),
     /// The panel has nothing of it.
@@ -44,7 +44,7 @@ pub enum Resolved {
         /// Where it is in doubt.
         now_at: ProviderId,
         /// From when on the panel must show it.
-        visible_at: Instant,
+        visible_at: Timestamp,
     },
     /// It is in doubt at one panel, or waits there, and was so at others before: whoever decides says where they looked, and did not,
     /// or looked elsewhere; nothing changed.
@@ -76,11 +76,11 @@ impl Delivery {
         &self,
         tx: &mut Tx,
         order: OrderId,
-        finding: &Finding,
+        finding: &DoubtFinding,
         looked_at: Option<&str>,
     ) -> Result<Resolved, StoreError> {
         let now = self.clock.now();
-        if *finding == Finding::TakeBack {
+        if *finding == DoubtFinding::TakeBack {
             return take_back(tx, order, looked_at, now).await;
         }
         let in_doubt = doubts::in_doubt(tx, order).await?;
@@ -103,19 +103,19 @@ impl Delivery {
         let other_id = leg.panel_order.clone().filter(|_| leg.late_order.is_some());
         let leg = if is_in_doubt { leg } else { self.doubt_again(tx, leg).await? };
         match finding {
-            Finding::Accepted(panel_order) => {
+            DoubtFinding::Accepted(panel_order) => {
                 let resolved = self.taken_by_word(tx, &leg, panel_order, now).await?;
                 if let (Resolved::Done, Some(other_id)) = (&resolved, other_id) {
                     late::keep(tx, leg.id, &other_id, now).await?;
                 }
                 Ok(resolved)
             }
-            Finding::TakeBack => Ok(Resolved::NothingToTakeBack),
-            Finding::NotPlaced if leg.state == LegState::WrittenOff => {
+            DoubtFinding::TakeBack => Ok(Resolved::NothingToTakeBack),
+            DoubtFinding::NotPlaced if leg.state == LegState::WrittenOff => {
                 conclude::never_placed(tx, &leg, now).await?;
                 Ok(Resolved::Done)
             }
-            Finding::NotPlaced => {
+            DoubtFinding::NotPlaced => {
                 if let Some(visible_at) = self.too_young_to_say(tx, &leg, now).await? {
                     return Ok(Resolved::SaidOnce { now_at: leg.route.provider, visible_at });
                 }
@@ -130,10 +130,10 @@ impl Delivery {
         &self,
         tx: &mut Tx,
         order: OrderId,
-        (finding, looked_at): (&Finding, Option<&str>),
-        now: Instant,
+        (finding, looked_at): (&DoubtFinding, Option<&str>),
+        now: Timestamp,
     ) -> Result<Resolved, StoreError> {
-        let Finding::Accepted(panel_order) = finding else { return Ok(Resolved::NotInDoubt) };
+        let DoubtFinding::Accepted(panel_order) = finding else { return Ok(Resolved::NotInDoubt) };
         let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Resolved::NotInDoubt) };
         // What is not parked any more is about to be asked for anew.
         if leg.state != LegState::Parked {
@@ -158,7 +158,7 @@ impl Delivery {
         tx: &mut Tx,
         leg: &LockedLeg,
         panel_order: &PanelOrder,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<Resolved, StoreError> {
         if self.take_over(tx, leg, (panel_order, Witness::Person), now, now).await? {
             return Ok(Resolved::Done);
@@ -174,8 +174,8 @@ impl Delivery {
         &self,
         tx: &mut Tx,
         leg: &LockedLeg,
-        now: Instant,
-    ) -> Result<Option<Instant>, StoreError> {
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let mapping = self.catalog.mapping();
         let panel = mapping.providers.iter().find(|panel| panel.id == leg.route.provider);
         let doubts = panel.map(|panel| panel.doubts).unwrap_or_default();
@@ -215,17 +215,22 @@ fn unless_meant(route: &Route, before: &[Route], looked_at: Option<&str>) -> Opt
 
 /// The leg of an order that is followed by an id which a person may have been wrong about: its panel does not know it, or
 /// named another one too, which is the person's now.
-async fn decided_anew(tx: &mut Tx, order: OrderId, finding: &Finding) -> Result<Option<LockedLeg>, StoreError> {
+async fn decided_anew(tx: &mut Tx, order: OrderId, finding: &DoubtFinding) -> Result<Option<LockedLeg>, StoreError> {
     match (doubts::unknown_to_panel(tx, order).await?, finding) {
         (Some(leg), _) => Ok(Some(leg)),
-        (None, Finding::Accepted(id)) => late::lock_told_twice(tx, order, id).await,
-        (None, Finding::NotPlaced | Finding::TakeBack) => Ok(None),
+        (None, DoubtFinding::Accepted(id)) => late::lock_told_twice(tx, order, id).await,
+        (None, DoubtFinding::NotPlaced | DoubtFinding::TakeBack) => Ok(None),
     }
 }
 
 /// A person takes back that an order was not placed: it is in doubt at its panel again, as long as no other one has it or
 /// may have it. What its customer got back goes to the house again, as far as the wallet holds it.
-async fn take_back(tx: &mut Tx, order: OrderId, looked_at: Option<&str>, now: Instant) -> Result<Resolved, StoreError> {
+async fn take_back(
+    tx: &mut Tx,
+    order: OrderId,
+    looked_at: Option<&str>,
+    now: Timestamp,
+) -> Result<Resolved, StoreError> {
     let found = doubts::found_not_placed(tx, order).await?;
     let mut legs = Vec::new();
     for leg in found {

@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId};
 use crate::domain::leg::{Evidence, LegState, Verdict};
 use crate::orders::{Delivery, conclude};
@@ -40,12 +40,12 @@ pub struct Restored {
 
 /// Makes a copy of the past safe to go on with. In the transaction that brought the copy: nobody may see it without. Who
 /// worked on what was here before sees that this is another database, and stops.
-pub async fn settle_in(tx: &mut Tx, now: Instant) -> Result<Restored, StoreError> {
+pub async fn settle_in(tx: &mut Tx, now: Timestamp) -> Result<Restored, StoreError> {
     history::renew(tx).await?;
     settle_past(tx, now).await
 }
 
-async fn settle_past(tx: &mut Tx, now: Instant) -> Result<Restored, StoreError> {
+async fn settle_past(tx: &mut Tx, now: Timestamp) -> Result<Restored, StoreError> {
     gates::freeze_restored(tx, now).await?;
     providers::take_from_all(tx).await?;
     readings::begin_anew(tx).await?;
@@ -58,7 +58,7 @@ async fn settle_past(tx: &mut Tx, now: Instant) -> Result<Restored, StoreError> 
     Ok(Restored { contents, doubted, first_id: OrderId(last.0.saturating_add(1)) })
 }
 
-async fn doubt_everything_open(tx: &mut Tx, now: Instant) -> Result<u64, StoreError> {
+async fn doubt_everything_open(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
     let mut doubted = 0;
     let mut last = LegId(0);
     // Ends, for every look begins after the last one's legs.
@@ -73,7 +73,7 @@ async fn doubt_everything_open(tx: &mut Tx, now: Instant) -> Result<u64, StoreEr
     }
 }
 
-async fn doubt(tx: &mut Tx, leg: LegId, now: Instant) -> Result<(), StoreError> {
+async fn doubt(tx: &mut Tx, leg: LegId, now: Timestamp) -> Result<(), StoreError> {
     let leg = legs::lock(tx, leg).await?;
     if leg.state == LegState::Sending {
         let words = "the gateway that asked went on without this copy; what it was told is not known here".to_owned();
@@ -109,7 +109,7 @@ impl Delivery {
     }
 
     /// What this process sent, and the database does not know any more. How many legs are in doubt for it.
-    async fn remember_sent(&self, tx: &mut Tx, now: Instant) -> Result<u64, StoreError> {
+    async fn remember_sent(&self, tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
         let mut doubted = 0;
         for sent in self.sent.all() {
             match leases::remember_sent(tx, &sent).await? {

@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 use crate::domain::leg::LeasedLeg;
 use crate::orders::Delivery;
 use crate::orders::park::LEGS_MAX;
-use crate::orders::reroute::{self, Leaving, Sale, Sight};
+use crate::orders::reroute::{self, Leaving, RoutingContext, Sale};
 use crate::orders::submit::LEG_LEASE_S;
-use crate::store::leases::{self, Held};
+use crate::store::leases::{self, MarginHold};
 use crate::store::{StoreError, parked};
 use crate::upstream::Panel;
 
@@ -38,23 +38,23 @@ impl Delivery {
         let (from, now) = (&leg.route.provider, self.clock.now());
         let tried = self.tried_before(leg.order, leg.n).await?;
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
-        let (sight, sale) = (Sight { catalogue: &catalogue, panels: &panels }, Sale::from(leg));
+        let (sight, sale) = (RoutingContext { catalogue: &catalogue, panels: &panels }, Sale::from(leg));
         let leaving = Leaving { from: &leg.route, why: "was taken out of the file" };
         let (held, words) = match reroute::next(sight, &sale, leaving, &tried) {
             Ok(chosen) => {
                 let words = format!("{from} was taken out of the file; {} is tried", chosen.route.provider);
-                (Held::Elsewhere(chosen), words)
+                (MarginHold::Elsewhere(chosen), words)
             }
             Err(others) => {
                 let words = format!("held: {from} was taken out of the file, and no other route keeps the margin");
                 let choice = reroute::stay(sight, &sale, &leg.route, &words, others);
-                (Held::Here { until: now + HELD_FOR, choice }, words)
+                (MarginHold::Here { until: now + HELD_FOR, choice }, words)
             }
         };
         let ours = leases::hold(&self.store, leg, epoch, &held, &words, now).await?;
         if ours {
             tracing::warn!(order = %leg.order, provider = %from, "a panel is gone: {words}");
         }
-        Ok(ours && matches!(held, Held::Elsewhere(_)))
+        Ok(ours && matches!(held, MarginHold::Elsewhere(_)))
     }
 }

@@ -2,15 +2,17 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::{PanelStatus, ProviderSettings};
-use crate::domain::settlement::{self, Bought, Ending, Outcome, Report, Rules, Stated, Taken};
+use crate::domain::settlement::{
+    self, Bought, Ending, Report, SettlementOutcome, SettlementRules, Stated, TakenCharge,
+};
 use crate::orders::settle;
 use crate::store::StoreError;
 use crate::store::legs::LockedLeg;
-use crate::store::watches::{Due, Worth};
-use crate::upstream::Row;
+use crate::store::watches::{DuePoll, Worth};
+use crate::upstream::OrderAnswer;
 
 /// How what was said of an order begins where it was an error, and what stands there where nothing was said.
 pub(super) const ERROR_SEEN: &str = "error: ";
@@ -22,7 +24,7 @@ pub(super) fn is_silent(seen: &str) -> bool {
 }
 
 /// What a panel said of one order.
-pub(super) struct Said {
+pub(super) struct PanelReport {
     /// Where the order stands, where the panel says so.
     pub(super) report: Option<Report>,
     /// The text by which the same again is recognised: the status first, what remains third.
@@ -37,9 +39,9 @@ pub(super) struct Said {
     stated: Stated,
 }
 
-impl Said {
+impl PanelReport {
     /// What a row says, of an order that was sent when the panel's currency was worth so much in ours.
-    pub(super) fn of(row: &Row, exchange: ExchangeRate, currency: &str) -> Self {
+    pub(super) fn of(row: &OrderAnswer, exchange: ExchangeRate, currency: &str) -> Self {
         let silent = |text: &str| Self {
             report: None,
             text: text.to_owned(),
@@ -49,7 +51,7 @@ impl Said {
             stated: Stated::Nothing,
         };
         match row {
-            Row::Said(report) => Self {
+            OrderAnswer::Said(report) => Self {
                 text: format!(
                     "{}|{:?}|{:?}|{}",
                     report.status_text,
@@ -66,38 +68,40 @@ impl Said {
                 is_of_the_order: true,
                 stated: report.stated(exchange, currency),
             },
-            Row::UnknownStatus { text } => {
+            OrderAnswer::UnknownStatus { text } => {
                 Self { names_a_status: true, is_of_the_order: true, ..silent(&format!("unknown status: {text}")) }
             }
-            Row::NotOurs { text } => Self { is_of_the_order: true, ..silent(&format!("{ERROR_SEEN}{text}")) },
-            Row::Error { text } => silent(&format!("{ERROR_SEEN}{text}")),
-            Row::Missing => silent(MISSING_SEEN),
+            OrderAnswer::NotOurs { text } => Self { is_of_the_order: true, ..silent(&format!("{ERROR_SEEN}{text}")) },
+            OrderAnswer::Error { text } => silent(&format!("{ERROR_SEEN}{text}")),
+            OrderAnswer::Missing => silent(MISSING_SEEN),
         }
     }
 
     /// What the panel was expected to take for the whole order, and what it says that it took.
-    pub(super) fn taken(&self, expected: Money) -> Taken {
-        Taken { expected, stated: self.stated }
+    pub(super) fn taken(&self, expected: Money) -> TakenCharge {
+        TakenCharge { expected, stated: self.stated }
     }
 
     /// What follows from it, by the rules of settlement.
     pub(super) fn outcome(
         &self,
         settings: &ProviderSettings,
-        due: &Due,
+        due: &DuePoll,
         leg: &LockedLeg,
         bought: Bought,
-        now: Instant,
-    ) -> Result<Outcome, StoreError> {
-        let Some(report) = &self.report else { return Ok(Outcome::AskAgain("the panel names no status of it")) };
+        now: Timestamp,
+    ) -> Result<SettlementOutcome, StoreError> {
+        let Some(report) = &self.report else {
+            return Ok(SettlementOutcome::AskAgain("the panel names no status of it"));
+        };
         let patience = TimeDelta::hours(i64::from(settings.settling.failed_settles_after_h));
-        let rules = Rules {
+        let rules = SettlementRules {
             canceled_with_remains: settings.settling.canceled_with_remains,
             failed_for_good: due.failing_at.is_some_and(|since| now - since >= patience),
         };
         let mut outcome =
             settlement::outcome(bought, self.taken(leg.cost), report, rules).map_err(settle::too_large)?;
-        if let Outcome::End(Ending { doubtful, .. }) = &mut outcome {
+        if let SettlementOutcome::End(Ending { doubtful, .. }) = &mut outcome {
             // It said so while it was at it already: the price is lower than we know, and nothing went back.
             let said_before = report.status == PanelStatus::Completed && self.charge() == due.charge;
             *doubtful &= !said_before;

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::leg::LeasedLeg;
-use crate::store::leases::{Asked, SentLeg};
+use crate::store::leases::{SendIntent, SentLeg};
 
 /// Legs that are remembered; of more, the oldest are forgotten.
 const REMEMBERED_MAX: usize = 20_000;
@@ -16,7 +16,7 @@ pub(super) struct SentLegs(Arc<Mutex<VecDeque<SentLeg>>>);
 
 impl SentLegs {
     /// Remembers a leg whose mark was acknowledged.
-    pub(super) fn note(&self, leg: &LeasedLeg, asked: Asked<'_>, at: Instant) {
+    pub(super) fn note(&self, leg: &LeasedLeg, asked: SendIntent<'_>, at: Timestamp) {
         let sent = SentLeg {
             leg: leg.leg,
             order: leg.order,

@@ -1,7 +1,7 @@
 //! Settling: the order stands as it must, and the ledger gets the difference to what is given back already, in one
 //! commit.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::money::{Money, MoneyError};
 use crate::domain::order::OrderState;
 use crate::domain::provider::Reversal;
@@ -39,7 +39,7 @@ pub enum Settled {
 }
 
 /// Nothing was placed and nothing will be: the whole charge goes back.
-pub async fn refused(tx: &mut Tx, order: &Locked, now: Instant) -> Result<(), StoreError> {
+pub async fn refused(tx: &mut Tx, order: &Locked, now: Timestamp) -> Result<(), StoreError> {
     let end = End {
         state: OrderState::Canceled,
         target: order.bought.charge,
@@ -58,7 +58,7 @@ pub async fn to_target(
     order: &Locked,
     end: End,
     reversal: Reversal,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Settled, StoreError> {
     let before = order.given_back;
     let by_hand = if end.is_gift { before.by_hand.max(end.target) } else { before.by_hand };
@@ -90,7 +90,7 @@ pub async fn to_target(
     if end.state.is_end() {
         cancels::close(tx, order.id).await?;
     }
-    tracing::info!(order = %order.id, state = end.state.word(), refunded = %row.amount, "an order was settled");
+    tracing::info!(order = %order.id, state = end.state.as_str(), refunded = %row.amount, "an order was settled");
     let reversed = moves.clawback.is_positive() || moves.after.absorbed > before.absorbed;
     Ok(if reversed { Settled::Reversed } else { Settled::Anew })
 }

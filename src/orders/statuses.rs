@@ -8,7 +8,7 @@
 use crate::domain::id::PanelOrder;
 use crate::domain::provider::RefusalClass;
 use crate::orders::Delivery;
-use crate::upstream::{Failure, FailureKind, Panel, Row};
+use crate::upstream::{Failure, FailureKind, OrderAnswer, Panel};
 
 /// The most questions of one round: a hundred orders, halved down to one by one, are 199.
 pub(super) const QUESTIONS_MAX: usize = 200;
@@ -17,7 +17,7 @@ pub(super) const QUESTIONS_MAX: usize = 200;
 #[derive(Debug, Default)]
 pub(super) struct Round {
     /// What was said of each order that was answered, each by itself.
-    pub(super) rows: Vec<(PanelOrder, Row)>,
+    pub(super) rows: Vec<(PanelOrder, OrderAnswer)>,
     /// The one order whose question failed before any other told anything.
     pub(super) failed_alone: Option<PanelOrder>,
     /// Why it ended before all were asked about.
@@ -41,13 +41,13 @@ pub(super) async fn ask(panel: &Panel, orders: &[PanelOrder], batch: usize, ques
         match panel.status(asked).await {
             Ok(rows) if is_answer(&rows, round.spoke) => {
                 round.spoke |= rows.iter().any(|(_, row)| tells(row));
-                let told = rows.iter().filter(|(_, row)| *row != Row::Missing).count();
+                let told = rows.iter().filter(|(_, row)| *row != OrderAnswer::Missing).count();
                 if told < asked.len() && asked.len() > 1 {
                     // It may answer so many at once and no more: those that it left out are asked about by themselves.
                     refused_min = refused_min.min(asked.len());
                     answered_max = answered_max.max(told);
                     waiting.extend(left_out(asked, &rows).rev());
-                    round.rows.extend(rows.into_iter().filter(|(_, row)| *row != Row::Missing));
+                    round.rows.extend(rows.into_iter().filter(|(_, row)| *row != OrderAnswer::Missing));
                 } else {
                     answered_max = answered_max.max(asked.len());
                     round.rows.extend(rows);
@@ -72,7 +72,7 @@ pub(super) async fn ask(panel: &Panel, orders: &[PanelOrder], batch: usize, ques
             }
             Err(failure) if round.spoke => {
                 let text = failure.words;
-                round.rows.extend(asked.iter().map(|order| (order.clone(), Row::Error { text: text.clone() })));
+                round.rows.extend(asked.iter().map(|order| (order.clone(), OrderAnswer::Error { text: text.clone() })));
             }
             // The panel itself fails.
             Err(failure) => {
@@ -99,27 +99,27 @@ pub(super) async fn ask(panel: &Panel, orders: &[PanelOrder], batch: usize, ques
 /// Those of a batch that were left out of its answer, one by one.
 fn left_out<'a>(
     asked: &'a [PanelOrder],
-    rows: &[(PanelOrder, Row)],
+    rows: &[(PanelOrder, OrderAnswer)],
 ) -> impl DoubleEndedIterator<Item = &'a [PanelOrder]> {
-    let is_told = |order: &PanelOrder| rows.iter().any(|(of, row)| of == order && *row != Row::Missing);
+    let is_told = |order: &PanelOrder| rows.iter().any(|(of, row)| of == order && *row != OrderAnswer::Missing);
     let missing: Vec<_> = asked.chunks(1).filter(|one| !is_told(&one[0])).collect();
     missing.into_iter()
 }
 
 /// Whether rows answer the question: a batch by a word of any of its orders; one order by a word of it, or by an error of
 /// its own while the panel tells of others.
-fn is_answer(rows: &[(PanelOrder, Row)], spoke: bool) -> bool {
+fn is_answer(rows: &[(PanelOrder, OrderAnswer)], spoke: bool) -> bool {
     match rows {
         [(_, row)] => spoke || tells(row),
-        rows => rows.iter().any(|(_, row)| *row != Row::Missing),
+        rows => rows.iter().any(|(_, row)| *row != OrderAnswer::Missing),
     }
 }
 
 /// Whether a row says where its order stands, be it in a word that nobody knows, or that there is none.
-fn tells(row: &Row) -> bool {
+fn tells(row: &OrderAnswer) -> bool {
     match row {
-        Row::Said(_) | Row::UnknownStatus { .. } | Row::NotOurs { .. } => true,
-        Row::Error { .. } | Row::Missing => false,
+        OrderAnswer::Said(_) | OrderAnswer::UnknownStatus { .. } | OrderAnswer::NotOurs { .. } => true,
+        OrderAnswer::Error { .. } | OrderAnswer::Missing => false,
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 
 use crate::catalog::InForce;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, ProviderId, ServiceId};
 use crate::domain::leg::LegState;
 use crate::domain::provider::SettlingSettings;
@@ -35,12 +35,12 @@ pub struct Looked {
 }
 
 /// How long orders may stand still.
-struct Patience {
+struct StuckAfter {
     of_services: HashMap<ServiceId, u32>,
     of_panel: u32,
 }
 
-impl Patience {
+impl StuckAfter {
     fn of(in_force: &InForce, provider: &ProviderId) -> Self {
         let rules = in_force.mapping.services.iter();
         let of_services = rules.filter_map(|rule| Some((rule.id, rule.stuck_after_h?))).collect();
@@ -53,12 +53,12 @@ impl Patience {
         self.of_services.get(&service).copied().unwrap_or(self.of_panel)
     }
 
-    fn is_over(&self, resting: &Resting, now: Instant) -> bool {
+    fn is_over(&self, resting: &Resting, now: Timestamp) -> bool {
         now.signed_duration_since(resting.since) >= TimeDelta::hours(i64::from(self.hours(resting.service)))
     }
 
     /// What rests since after this moment is not stuck, whatever it is.
-    fn earliest(&self, now: Instant) -> Instant {
+    fn earliest(&self, now: Timestamp) -> Timestamp {
         let least = self.of_services.values().copied().chain([self.of_panel]).min().unwrap_or(self.of_panel);
         now - TimeDelta::hours(i64::from(least))
     }
@@ -66,7 +66,7 @@ impl Patience {
 
 /// Which of a panel's legs are looked at.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum StuckKind {
     Unsent,
     Doubts,
     Unmoved,
@@ -88,13 +88,13 @@ impl Delivery {
 
         let mut looked = Looked::default();
         for provider in providers::ids(&self.store).await? {
-            let patience = Patience::of(&in_force, &provider);
+            let patience = StuckAfter::of(&in_force, &provider);
             // Of a panel whose block is gone nobody reads prices: what waits for them is told all the same.
             if in_force.panel(&provider).is_none() {
                 self.confirm_differences(&provider, SettlingSettings::default()).await?;
             }
             looked.moved += self.let_moved_go(&provider, &patience, now).await?;
-            for kind in [Kind::Unsent, Kind::Doubts, Kind::Unmoved] {
+            for kind in [StuckKind::Unsent, StuckKind::Doubts, StuckKind::Unmoved] {
                 looked.stuck += self.find_stuck(&provider, &patience, kind, now).await?;
             }
         }
@@ -109,8 +109,8 @@ impl Delivery {
     async fn let_moved_go(
         &self,
         provider: &ProviderId,
-        patience: &Patience,
-        now: Instant,
+        patience: &StuckAfter,
+        now: Timestamp,
     ) -> Result<usize, StoreError> {
         let (mut moved, mut behind) = (0, LegId(0));
         for _ in 0..BATCHES_MAX {
@@ -135,17 +135,17 @@ impl Delivery {
     async fn find_stuck(
         &self,
         provider: &ProviderId,
-        patience: &Patience,
-        kind: Kind,
-        now: Instant,
+        patience: &StuckAfter,
+        kind: StuckKind,
+        now: Timestamp,
     ) -> Result<usize, StoreError> {
         let earliest = patience.earliest(now);
         let (mut found, mut behind) = (0, LegId(0));
         for _ in 0..BATCHES_MAX {
             let batch = match kind {
-                Kind::Unsent => stuck::unsent(&self.store, provider, behind, LEGS_MAX).await?,
-                Kind::Doubts => stuck::doubts(&self.store, provider, earliest, behind, LEGS_MAX).await?,
-                Kind::Unmoved => stuck::unmoved(&self.store, provider, earliest, behind, LEGS_MAX).await?,
+                StuckKind::Unsent => stuck::unsent(&self.store, provider, behind, LEGS_MAX).await?,
+                StuckKind::Doubts => stuck::doubts(&self.store, provider, earliest, behind, LEGS_MAX).await?,
+                StuckKind::Unmoved => stuck::unmoved(&self.store, provider, earliest, behind, LEGS_MAX).await?,
             };
             let is_stuck = |resting: &&Resting| resting.stuck_at.is_none() && patience.is_over(resting, now);
             for resting in batch.iter().filter(is_stuck) {

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::LegId;
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::conclude::Speaker;
 use crate::orders::margin::Word;
 use crate::orders::{Delivery, apart};
-use crate::store::leases::Asked;
+use crate::store::leases::SendIntent;
 use crate::store::{StoreError, doubts, gates, leases};
 use crate::upstream::Panel;
 
@@ -63,7 +63,7 @@ impl Delivery {
         };
         let request_id = panel.request_id(leg);
         let (account, address) = (panel.account(), panel.address());
-        let asked = Asked { request_id: request_id.as_deref(), account: &account, address: &address, exchange };
+        let asked = SendIntent { request_id: request_id.as_deref(), account: &account, address: &address, exchange };
         let marked_at = self.clock.now();
         match leases::mark(&self.store, leg, asked, epoch, cost, marked_at).await {
             Ok(true) => self.sent.note(leg, asked, self.clock.now()),
@@ -80,7 +80,7 @@ impl Delivery {
         }
         let said = panel.add(slot, leg, leave_by).await;
         tracing::info!(
-            order = %leg.order, leg = %leg.leg, provider = %leg.route.provider, verdict = said.verdict.word(),
+            order = %leg.order, leg = %leg.leg, provider = %leg.route.provider, verdict = said.verdict.as_str(),
             panel_order = said.verdict.panel_order(), "a leg was sent"
         );
         let said = self.unless_charged(panel, leg, marked_at, said).await;
@@ -150,7 +150,7 @@ impl Conclusions {
 pub(super) fn tell_unwritten(leg: &LeasedLeg, verdict: &Verdict, error: &StoreError) {
     tracing::error!(
         order = %leg.order, leg = %leg.leg, attempt = leg.attempt, provider = %leg.route.provider,
-        verdict = verdict.word(), panel_order = verdict.panel_order(), %error,
+        verdict = verdict.as_str(), panel_order = verdict.panel_order(), %error,
         "what a panel answered could not be written down; the order is in doubt until a person says what became of it"
     );
 }
@@ -161,7 +161,7 @@ fn unsent() -> Evidence {
 }
 
 /// Sent before this moment and still unanswered is too late.
-pub(super) fn overdue(settings: &ProviderSettings, now: Instant) -> Instant {
+pub(super) fn overdue(settings: &ProviderSettings, now: Timestamp) -> Timestamp {
     let timeout = i64::try_from(settings.timeout_ms).unwrap_or(i64::MAX / 2);
     now - TimeDelta::milliseconds(timeout) - TimeDelta::seconds(GRACE_S)
 }

@@ -2,24 +2,24 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId};
 use crate::domain::leg::LegState;
 use crate::domain::provider::{PanelStatus, ProviderSettings, Reversal};
-use crate::domain::settlement::{self, Ending, Outcome};
+use crate::domain::settlement::{self, Ending, SettlementOutcome};
 use crate::ledger;
-use crate::orders::differences::{MORE_MAY_GO_BACK, Told};
-use crate::orders::moved::{MAY_BE_A_DOUBTS, Whose};
-use crate::orders::said::{ERROR_SEEN, Said, is_silent};
+use crate::orders::differences::{MORE_MAY_GO_BACK, OrderFigures};
+use crate::orders::moved::{MAY_BE_A_DOUBTS, OrderOwner};
+use crate::orders::said::{ERROR_SEEN, PanelReport, is_silent};
 use crate::orders::settle::{self, Settled};
 use crate::orders::statuses::{self, Round};
 use crate::orders::{Delivery, ELSEWHERE, apart};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::orders::Locked;
-use crate::store::watches::{self, Due, Worth};
+use crate::store::watches::{self, DuePoll, Worth};
 use crate::store::{StoreError, Tx, legs, orders, panel_orders, providers, statuses as statuses_of};
-use crate::upstream::{Panel, Row};
+use crate::upstream::{OrderAnswer, Panel};
 
 /// Answers in a row that should have settled and could not, before a person is asked.
 const PUZZLES_MAX: i32 = 3;
@@ -66,7 +66,7 @@ impl Delivery {
         let mut unchanged = Vec::new();
         for (order, row) in &round.rows {
             let Some(due) = here.iter().copied().find(|due| due.panel_order == *order) else { continue };
-            let said = Said::of(row, due.exchange, &settings.currency);
+            let said = PanelReport::of(row, due.exchange, &settings.currency);
             let next_at = next_ask(settings, due.accepted_at, now);
             if due.ended_at.is_none() && said.text == due.seen && !said.puzzles {
                 unchanged.push((due.leg, next_at));
@@ -80,12 +80,19 @@ impl Delivery {
     }
 
     /// One order's news, whatever becomes of the others'.
-    async fn hear(&self, panel: &Panel, due: &Due, row: &Row, said: &Said, now: Instant) -> Result<(), StoreError> {
+    async fn hear(
+        &self,
+        panel: &Panel,
+        due: &DuePoll,
+        row: &OrderAnswer,
+        said: &PanelReport,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let settings = panel.settings();
         match self.speaks_of(panel, due, row).await? {
-            Whose::Its => {}
-            Whose::UnderWay => return Ok(()),
-            Whose::ADoubts => return self.pass_over(settings, due, MAY_BE_A_DOUBTS, now).await,
+            OrderOwner::Its => {}
+            OrderOwner::UnderWay => return Ok(()),
+            OrderOwner::ADoubts => return self.pass_over(settings, due, MAY_BE_A_DOUBTS, now).await,
         }
         match due.ended_at {
             None => self.apply(settings, due, said, next_ask(settings, due.accepted_at, now), now).await,
@@ -101,11 +108,11 @@ impl Delivery {
     }
 
     /// One round of questions about what is due, and what it tells of the panel itself.
-    async fn ask_where(&self, panel: &Panel, due: &[&Due]) -> Result<Round, StoreError> {
+    async fn ask_where(&self, panel: &Panel, due: &[&DuePoll]) -> Result<Round, StoreError> {
         let settings = panel.settings();
         let batch = self.status_batch(settings).await?;
         // Of what said nothing when it was asked last, others' news do not wait.
-        let (told, silent): (Vec<&Due>, Vec<&Due>) = due.iter().copied().partition(|due| !is_silent(&due.seen));
+        let (told, silent): (Vec<&DuePoll>, Vec<&DuePoll>) = due.iter().copied().partition(|due| !is_silent(&due.seen));
         let ids: Vec<_> = told.iter().chain(&silent).map(|due| due.panel_order.clone()).collect();
         let mut round = statuses::ask(panel, &ids, batch as usize, statuses::QUESTIONS_MAX).await;
 
@@ -128,7 +135,7 @@ impl Delivery {
         let failed = round.failed_alone.as_ref().and_then(|order| due.iter().find(|due| due.panel_order == *order));
         if let (Some(failed), Some(failure)) = (failed, &round.ended) {
             if statuses_of::speaks_of_others(&self.store, &settings.id, failed.leg, now - NEWS_ARE_FRESH).await? {
-                round.rows.push((failed.panel_order.clone(), Row::Error { text: failure.words.clone() }));
+                round.rows.push((failed.panel_order.clone(), OrderAnswer::Error { text: failure.words.clone() }));
             }
             watches::ask_after_others(&self.store, failed.leg, now + wait * 2).await?;
         }
@@ -136,10 +143,13 @@ impl Delivery {
     }
 
     /// Whose order the panel speaks of: one in doubt may have got the id since its address changed.
-    async fn speaks_of(&self, panel: &Panel, due: &Due, row: &Row) -> Result<Whose, StoreError> {
+    async fn speaks_of(&self, panel: &Panel, due: &DuePoll, row: &OrderAnswer) -> Result<OrderOwner, StoreError> {
         match row {
-            Row::Said(report) => self.whose_end(panel, due.leg, &due.panel_order, report).await,
-            Row::UnknownStatus { .. } | Row::NotOurs { .. } | Row::Error { .. } | Row::Missing => Ok(Whose::Its),
+            OrderAnswer::Said(report) => self.whose_end(panel, due.leg, &due.panel_order, report).await,
+            OrderAnswer::UnknownStatus { .. }
+            | OrderAnswer::NotOurs { .. }
+            | OrderAnswer::Error { .. }
+            | OrderAnswer::Missing => Ok(OrderOwner::Its),
         }
     }
 
@@ -148,9 +158,9 @@ impl Delivery {
     async fn pass_over(
         &self,
         settings: &ProviderSettings,
-        due: &Due,
+        due: &DuePoll,
         why: &str,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, due.leg).await?;
@@ -181,10 +191,10 @@ impl Delivery {
     async fn apply(
         &self,
         settings: &ProviderSettings,
-        due: &Due,
-        said: &Said,
-        next_at: Instant,
-        now: Instant,
+        due: &DuePoll,
+        said: &PanelReport,
+        next_at: Timestamp,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, due.leg).await?;
@@ -197,28 +207,28 @@ impl Delivery {
         let news = News { settings, due, leg: &leg, order: &order, said, now };
         news.note_price(&mut tx).await?;
         match said.outcome(settings, due, &leg, order.bought, now)? {
-            Outcome::Open(state) => {
+            SettlementOutcome::Open(state) => {
                 let (start, remains) = said.counts();
                 orders::progress(&mut tx, order.id, state, start, remains).await?;
                 orders::calm(&mut tx, order.id).await?;
                 watches::put_off(&mut tx, leg.id, &said.text, said.charge(), next_at, Worth::Clear, now).await?;
             }
             // Nothing goes back for what may be delivered where it is too: a person says what became of both.
-            Outcome::End(ending)
+            SettlementOutcome::End(ending)
                 if ending.target.is_positive() && orders::is_there_twice(&mut tx, order.id).await? =>
             {
                 watches::put_off(&mut tx, leg.id, &said.text, None, next_at, Worth::Puzzling, now).await?;
                 news.note_said(&mut tx).await?;
             }
-            Outcome::End(ending) => {
+            SettlementOutcome::End(ending) => {
                 news.end(&mut tx, ending, Afterwards::AskAt(now + AFTER_THE_END[0])).await?;
             }
-            Outcome::AskAgain(why) => news.puzzled(&mut tx, next_at, why).await?,
-            Outcome::Review(why) => {
+            SettlementOutcome::AskAgain(why) => news.puzzled(&mut tx, next_at, why).await?,
+            SettlementOutcome::Review(why) => {
                 watches::put_off(&mut tx, leg.id, &said.text, None, next_at, Worth::Puzzling, now).await?;
                 news.ask_a_person(&mut tx, why).await?;
             }
-            Outcome::Contradiction(why) => {
+            SettlementOutcome::Contradiction(why) => {
                 watches::put_off(&mut tx, leg.id, &said.text, None, next_at, Worth::Puzzling, now).await?;
                 news.contradicts(&mut tx, why).await?;
             }
@@ -232,10 +242,10 @@ impl Delivery {
     async fn look_back(
         &self,
         settings: &ProviderSettings,
-        due: &Due,
-        said: &Said,
-        ended_at: Instant,
-        now: Instant,
+        due: &DuePoll,
+        said: &PanelReport,
+        ended_at: Timestamp,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock(&mut tx, due.leg).await?;
@@ -248,32 +258,32 @@ impl Delivery {
         news.note_price(&mut tx).await?;
         let afterwards = afterwards(due, ended_at);
         match said.outcome(settings, due, &leg, order.bought, now)? {
-            Outcome::End(ending)
+            SettlementOutcome::End(ending)
                 if ending.target.is_positive() && orders::is_there_twice(&mut tx, order.id).await? =>
             {
                 look_again(&mut tx, leg.id, afterwards, now).await?;
                 news.note_said(&mut tx).await?;
             }
-            Outcome::End(ending) => news.end(&mut tx, ending, afterwards).await?,
+            SettlementOutcome::End(ending) => news.end(&mut tx, ending, afterwards).await?,
             // The panel works on it again: it is followed until it ends again, and nothing moves before.
-            Outcome::Open(_) => {
+            SettlementOutcome::Open(_) => {
                 tracing::warn!(order = %order.id, provider = %settings.id, status = %said.text, "a panel reopened an order that was over");
                 news.reopened(&mut tx).await?;
                 let next_at = next_ask(settings, due.accepted_at, now);
                 watches::put_off(&mut tx, leg.id, &said.text, said.charge(), next_at, Worth::Clear, now).await?;
             }
-            Outcome::AskAgain(why) => {
+            SettlementOutcome::AskAgain(why) => {
                 look_again(&mut tx, leg.id, afterwards, now).await?;
                 // Nobody asks any more, and its last word was that the order did not end well.
                 if afterwards == Afterwards::Nothing && matches!(said.worth(), Worth::Puzzling | Worth::Failing) {
                     news.ask_a_person(&mut tx, why).await?;
                 }
             }
-            Outcome::Review(why) => {
+            SettlementOutcome::Review(why) => {
                 look_again(&mut tx, leg.id, afterwards, now).await?;
                 news.ask_a_person(&mut tx, why).await?;
             }
-            Outcome::Contradiction(why) => {
+            SettlementOutcome::Contradiction(why) => {
                 look_again(&mut tx, leg.id, afterwards, now).await?;
                 news.contradicts(&mut tx, why).await?;
             }
@@ -287,18 +297,18 @@ impl Delivery {
 #[derive(Clone, Copy)]
 struct News<'a> {
     settings: &'a ProviderSettings,
-    due: &'a Due,
+    due: &'a DuePoll,
     leg: &'a LockedLeg,
     order: &'a Locked,
-    said: &'a Said,
-    now: Instant,
+    said: &'a PanelReport,
+    now: Timestamp,
 }
 
 impl News<'_> {
     /// What the panel told of the money, where it told where the order stands.
-    fn told(&self) -> Option<Told<'_>> {
+    fn told(&self) -> Option<OrderFigures<'_>> {
         let report = self.said.report.as_ref()?;
-        Some(Told { settings: self.settings, leg: self.leg, report, taken: self.said.taken(self.leg.cost) })
+        Some(OrderFigures { settings: self.settings, leg: self.leg, report, taken: self.said.taken(self.leg.cost) })
     }
 
     /// What the panel took is told where it is not its price, whatever becomes of the order.
@@ -354,7 +364,7 @@ impl News<'_> {
     }
 
     /// Keeps the state and asks again; when patience is over, a person is asked too.
-    async fn puzzled(&self, tx: &mut Tx, next_at: Instant, why: &str) -> Result<(), StoreError> {
+    async fn puzzled(&self, tx: &mut Tx, next_at: Timestamp, why: &str) -> Result<(), StoreError> {
         let Self { settings, due, said, now, .. } = *self;
         let times = watches::put_off(tx, due.leg, &said.text, None, next_at, said.worth(), now).await?;
         let patience_is_over = match said.worth() {
@@ -409,18 +419,18 @@ impl News<'_> {
 }
 
 /// Whether the order is so old that its panel must know it.
-fn may_be_known(settings: &ProviderSettings, due: &Due, now: Instant) -> bool {
+fn may_be_known(settings: &ProviderSettings, due: &DuePoll, now: Timestamp) -> bool {
     now - due.accepted_at >= TimeDelta::seconds(i64::from(settings.doubts.visible_after_s))
 }
 
 /// What becomes of an order that is over after this look at it.
-fn afterwards(due: &Due, ended_at: Instant) -> Afterwards {
+fn afterwards(due: &DuePoll, ended_at: Timestamp) -> Afterwards {
     let next = usize::try_from(due.checks + 1).ok().and_then(|check| AFTER_THE_END.get(check));
     next.map_or(Afterwards::Nothing, |wait| Afterwards::AskAt(ended_at + *wait))
 }
 
 /// An order that is over is looked at once more, or never again.
-async fn look_again(tx: &mut Tx, leg: LegId, afterwards: Afterwards, now: Instant) -> Result<(), StoreError> {
+async fn look_again(tx: &mut Tx, leg: LegId, afterwards: Afterwards, now: Timestamp) -> Result<(), StoreError> {
     match afterwards {
         Afterwards::AskAt(at) => watches::after_the_end(tx, leg, at, false, now).await,
         Afterwards::Nothing => watches::forget(tx, leg).await,
@@ -435,7 +445,7 @@ async fn ask_a_person(tx: &mut Tx, order: OrderId, leg: LegId, why: &str) -> Res
 }
 
 /// When an order is asked about next: often while it is young, rarely when it is old.
-pub fn next_ask(settings: &ProviderSettings, accepted_at: Instant, now: Instant) -> Instant {
+pub fn next_ask(settings: &ProviderSettings, accepted_at: Timestamp, now: Timestamp) -> Timestamp {
     let age = now - accepted_at;
     let times = match age {
         age if age < TimeDelta::minutes(2) => 1,

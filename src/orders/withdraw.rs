@@ -1,10 +1,10 @@
 //! Withdrawing: an order of which nothing was sent is taken back, and its whole charge with it, in one commit.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::OrderId;
 use crate::domain::leg::LegState;
 use crate::orders::settle;
-use crate::store::legs::{LockedLeg, Turn};
+use crate::store::legs::{LockedLeg, Transition};
 use crate::store::orders::Locked;
 use crate::store::{StoreError, Tx, legs, orders};
 
@@ -19,7 +19,7 @@ pub enum Withdrawn {
 
 /// Takes an order back of which nothing is at a panel; the caller commits. A leg that a dispatcher has in its hands may
 /// still be taken: its mark finds it gone.
-pub async fn unsent(tx: &mut Tx, order: OrderId, reason: &str, now: Instant) -> Result<Withdrawn, StoreError> {
+pub async fn unsent(tx: &mut Tx, order: OrderId, reason: &str, now: Timestamp) -> Result<Withdrawn, StoreError> {
     let Some((leg, order)) = lock_unsent(tx, order).await? else { return Ok(Withdrawn::Sent) };
     locked(tx, &leg, &order, reason, now).await?;
     Ok(Withdrawn::Done)
@@ -31,9 +31,9 @@ pub(super) async fn locked(
     leg: &LockedLeg,
     order: &Locked,
     reason: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
-    legs::turn(tx, leg, &Turn::Canceled, reason, now).await?;
+    legs::turn(tx, leg, &Transition::Canceled, reason, now).await?;
     settle::refused(tx, order, now).await
 }
 

@@ -22,7 +22,7 @@ pub struct MarkupRule {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Who buys.
-    pub customer: Option<Who>,
+    pub customer: Option<NamedCustomer>,
     /// The tier of who buys.
     pub tier: Option<String>,
     /// Our id of what is bought.
@@ -35,7 +35,7 @@ pub struct Scope {
 
 /// A customer as a rule names it: by id, or by a name, which is not all digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Who {
+pub enum NamedCustomer {
     /// By id.
     Id(CustomerId),
     /// By name.
@@ -73,7 +73,7 @@ impl Scope {
     }
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for NamedCustomer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => write!(f, "{id}"),

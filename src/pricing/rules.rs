@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use crate::domain::customer::Buyer;
 use crate::domain::id::CustomerId;
 use crate::domain::limit::STANDARD_TIER;
-use crate::pricing::markup::{MarkupRule, Priced, Who, speaks};
+use crate::pricing::markup::{MarkupRule, NamedCustomer, Priced, speaks};
 
 /// The rules, each in the order of the file among its own kind.
 #[derive(Clone, Debug, Default)]
-pub struct Rules {
+pub struct PriceRules {
     /// They say nothing of who buys.
     everybodys: Vec<MarkupRule>,
     /// They say who buys, or of which tier; the rest are their numbers.
@@ -21,14 +21,14 @@ pub struct Rules {
     tiers: BTreeSet<String>,
 }
 
-impl Rules {
+impl PriceRules {
     /// Lays the rules of a file out.
     pub fn new<'t>(rules: &[MarkupRule], tiers: impl IntoIterator<Item = &'t String>) -> Self {
         let mut laid = Self { tiers: tiers.into_iter().cloned().collect(), ..Self::default() };
         for rule in rules {
             let numbers = match (&rule.scope.customer, &rule.scope.tier) {
-                (Some(Who::Id(id)), _) => laid.of_id.entry(*id).or_default(),
-                (Some(Who::Name(name)), _) => laid.of_name.entry(name.clone()).or_default(),
+                (Some(NamedCustomer::Id(id)), _) => laid.of_id.entry(*id).or_default(),
+                (Some(NamedCustomer::Name(name)), _) => laid.of_name.entry(name.clone()).or_default(),
                 (None, Some(tier)) => laid.of_tier.entry(tier.clone()).or_default(),
                 (None, None) => {
                     laid.everybodys.push(rule.clone());
@@ -68,11 +68,11 @@ impl Rules {
     }
 
     /// The same for somebody of whom only this is known: what rules name customers and tiers by.
-    pub fn of_whom(&self, customer: Option<&Who>, tier: Option<&str>) -> Vec<usize> {
+    pub fn of_whom(&self, customer: Option<&NamedCustomer>, tier: Option<&str>) -> Vec<usize> {
         let tier = tier.map(|tier| if self.tiers.contains(tier) { tier } else { STANDARD_TIER });
         let named = customer.and_then(|who| match who {
-            Who::Id(id) => self.of_id.get(id),
-            Who::Name(name) => self.of_name.get(name),
+            NamedCustomer::Id(id) => self.of_id.get(id),
+            NamedCustomer::Name(name) => self.of_name.get(name),
         });
         let found = [named, tier.and_then(|tier| self.of_tier.get(tier))];
         let of_this_tier = |number: &usize| {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     /// What the house chooses.
-    fn chosen<'r>(laid: &'r Rules, buyer: Buyer<'_>, priced: Priced<'_>) -> Option<&'r MarkupRule> {
+    fn chosen<'r>(laid: &'r PriceRules, buyer: Buyer<'_>, priced: Priced<'_>) -> Option<&'r MarkupRule> {
         laid.speaks(&laid.of(buyer), priced).or_else(|| speaks(laid.everybodys(), priced))
     }
 
@@ -129,8 +129,8 @@ mod tests {
         for rule in all {
             let Scope { customer, tier: of, service, category, provider } = &rule.scope;
             let customer = match customer {
-                Some(Who::Id(id)) => *id == buyer.customer,
-                Some(Who::Name(name)) => name == buyer.name,
+                Some(NamedCustomer::Id(id)) => *id == buyer.customer,
+                Some(NamedCustomer::Name(name)) => name == buyer.name,
                 None => true,
             };
             let of = of.is_none() || of.as_deref() == Some(tier);
@@ -157,8 +157,12 @@ mod tests {
     }
 
     fn scope() -> impl Strategy<Value = Scope> {
-        let customers =
-            vec![Who::Id(CustomerId(1)), Who::Id(CustomerId(2)), Who::Name("ann".into()), Who::Name("bob".into())];
+        let customers = vec![
+            NamedCustomer::Id(CustomerId(1)),
+            NamedCustomer::Id(CustomerId(2)),
+            NamedCustomer::Name("ann".into()),
+            NamedCustomer::Name("bob".into()),
+        ];
         (
             some(select(customers)),
             some(select(tiers())),
@@ -196,7 +200,7 @@ mod tests {
             scopes in proptest::collection::vec(scope(), 0..12),
         ) {
             let all = rules(scopes);
-            let laid = Rules::new(&all, &tiers());
+            let laid = PriceRules::new(&all, &tiers());
             every_sale(|buyer, priced| {
                 assert_eq!(chosen(&laid, buyer, priced), by_the_words(&all, buyer, priced), "{buyer:?} {priced:?}");
             });
@@ -215,9 +219,9 @@ mod tests {
             let mut all = rules(scopes);
             let at = at.index(all.len() - 1);
             prop_assume!(keys(&all[at].scope) != keys(&all[at + 1].scope));
-            let before = Rules::new(&all, &tiers());
+            let before = PriceRules::new(&all, &tiers());
             all.swap(at, at + 1);
-            let after = Rules::new(&all, &tiers());
+            let after = PriceRules::new(&all, &tiers());
             every_sale(|buyer, priced| {
                 assert_eq!(chosen(&before, buyer, priced), chosen(&after, buyer, priced), "{buyer:?} {priced:?}");
             });
@@ -228,10 +232,10 @@ mod tests {
         fn the_later_of_equals_speaks(scopes in proptest::collection::vec(scope(), 1..12), at in any::<Index>()) {
             let mut all = rules(scopes);
             let first = at.get(&all).clone();
-            let laid = Rules::new(&all, &tiers());
+            let laid = PriceRules::new(&all, &tiers());
             let later = rule(first.scope.clone(), 99);
             all.push(later.clone());
-            let longer = Rules::new(&all, &tiers());
+            let longer = PriceRules::new(&all, &tiers());
             every_sale(|buyer, priced| {
                 if chosen(&laid, buyer, priced) == Some(&first) {
                     assert_eq!(chosen(&longer, buyer, priced), Some(&later));
@@ -243,7 +247,7 @@ mod tests {
     #[test]
     fn each_key_is_heard_before_all_that_come_after_it() {
         let named = |keys: &str| Scope {
-            customer: keys.contains('c').then_some(Who::Name("ann".into())),
+            customer: keys.contains('c').then_some(NamedCustomer::Name("ann".into())),
             tier: keys.contains('t').then(|| "gold".into()),
             service: keys.contains('s').then_some(ServiceId(1)),
             category: keys.contains('k').then(|| "Insta*".into()),
@@ -256,7 +260,7 @@ mod tests {
             [("c", "tskp"), ("cp", "c"), ("ck", "cp"), ("t", "skp"), ("s", "kp"), ("sp", "s"), ("k", "p"), ("p", "")]
         {
             for pair in [[wins, over], [over, wins]] {
-                let laid = Rules::new(&rules(pair.map(named).to_vec()), &tiers());
+                let laid = PriceRules::new(&rules(pair.map(named).to_vec()), &tiers());
                 assert_eq!(chosen(&laid, buyer, priced).map(|rule| &rule.scope), Some(&named(wins)), "{wins} {over}");
             }
         }

@@ -9,7 +9,7 @@ use crate::config::{self, AlertSettings, ProcessSettings};
 use crate::domain::id::ConfigHash;
 use crate::domain::provider::ProviderSettings;
 use crate::reload::roll::{Before, Dealt};
-use crate::reload::{Judged, Reload, roll};
+use crate::reload::{JudgedFile, Reload, roll};
 use crate::store::{Store, StoreError};
 use crate::store::{open_orders, versions};
 
@@ -61,7 +61,7 @@ impl Reload {
 
     /// What cannot be read stays away: this process goes on with what it has, and says so.
     async fn change(&self, hash: &ConfigHash) -> Result<bool, StoreError> {
-        let (file, laid) = if let Some(Judged { file, laid }) = self.take_judged(hash) {
+        let (file, laid) = if let Some(JudgedFile { file, laid }) = self.take_judged(hash) {
             (file, Some(laid))
         } else {
             let Some(version) = versions::in_force(&self.0.parts.store).await? else { return Ok(false) };
@@ -99,7 +99,7 @@ impl Reload {
         roll::left_behind(&self.0.parts.store, mapping, self.0.ground.place()).await
     }
 
-    fn take_judged(&self, hash: &ConfigHash) -> Option<Judged> {
+    fn take_judged(&self, hash: &ConfigHash) -> Option<JudgedFile> {
         let mut judged = self.0.judged.lock().unwrap_or_else(PoisonError::into_inner);
         judged.take_if(|judged| judged.file.mapping.hash == *hash)
     }

@@ -28,23 +28,23 @@ use crate::catalog::{Catalog, Snapshot};
 use crate::config::{File, ProcessSettings};
 use crate::domain::clock::SharedClock;
 use crate::store::Store;
-use crate::upstream::Roll;
+use crate::upstream::ProviderSet;
 use crate::workers::pulse::Pulse;
-use crate::workers::roster::Roster;
+use crate::workers::roster::WorkerRegistry;
 
 pub use adopt::tell_of_nobodys_markups;
 pub use node::{CLOCK_OFF_MIN, Troubles, our_name};
-pub use publish::{AtHand, Consent, Outcome, plan, publish, put_in_force, unreadable_keys};
+pub use publish::{AtHand, Consent, PublishOutcome, plan, publish, put_in_force, unreadable_keys};
 pub use roll::{Before, panels};
 pub use start::{StartError, Started, start};
-pub use watch::Seen;
+pub use watch::FileLook;
 
-use node::Standing;
-use watch::Watch;
+use node::NodeState;
+use watch::FileWatch;
 
 /// Where a process finds its configuration, and how a person knows the process.
 #[derive(Clone, Debug)]
-pub struct Ground {
+pub struct Env {
     /// The file; `None`: it has none, and adopts what others publish.
     pub file: Option<PathBuf>,
     /// The environment, where keys are found.
@@ -53,7 +53,7 @@ pub struct Ground {
     pub node: String,
 }
 
-impl Ground {
+impl Env {
     /// Without a file and an environment.
     pub fn bare(node: &str) -> Self {
         Self { file: None, surroundings: BTreeMap::new(), node: node.to_owned() }
@@ -72,7 +72,7 @@ impl Ground {
 
 /// What changes when another configuration comes into force.
 #[derive(Clone, Debug)]
-pub struct Parts {
+pub struct ReloadParts {
     /// The database.
     pub store: Store,
     /// What is sold.
@@ -80,46 +80,46 @@ pub struct Parts {
     /// Who tells what needs a person.
     pub alerts: Alerts,
     /// The panels.
-    pub roll: Roll,
+    pub roll: ProviderSet,
     /// The time.
     pub clock: SharedClock,
 }
 
 /// The live configuration of one process; clones are the same.
 #[derive(Clone, Debug)]
-pub struct Reload(Arc<Inner>);
+pub struct Reload(Arc<ReloadState>);
 
 #[derive(Debug)]
-struct Inner {
-    parts: Parts,
-    ground: Ground,
+struct ReloadState {
+    parts: ReloadParts,
+    ground: Env,
     node: Uuid,
-    standing: Mutex<Standing>,
+    standing: Mutex<NodeState>,
     /// The process settings of the version served last; changes of them are told.
     process: Mutex<Option<ProcessSettings>>,
-    roster: OnceLock<Roster>,
+    roster: OnceLock<WorkerRegistry>,
     workers: OnceLock<Pulse>,
     /// What else this process has trouble with.
     troubles: OnceLock<Troubles>,
-    watch: tokio::sync::Mutex<Watch>,
+    watch: tokio::sync::Mutex<FileWatch>,
     /// What the watch publishes, until somebody adopts it.
-    judged: Mutex<Option<Judged>>,
+    judged: Mutex<Option<JudgedFile>>,
     /// Who adopts does so alone.
     turn: tokio::sync::Mutex<()>,
 }
 
 /// A file that this process read, and what it sells by it: whoever adopts it need not read it again.
 #[derive(Debug)]
-struct Judged {
+struct JudgedFile {
     file: Arc<File>,
     laid: Arc<Snapshot>,
 }
 
 impl Reload {
     /// The live configuration of a process that began as `started` says.
-    pub fn new(parts: Parts, ground: Ground, started: Started) -> Self {
-        let watch = Watch::after(&started, parts.clock.now());
-        Self(Arc::new(Inner {
+    pub fn new(parts: ReloadParts, ground: Env, started: Started) -> Self {
+        let watch = FileWatch::after(&started, parts.clock.now());
+        Self(Arc::new(ReloadState {
             parts,
             ground,
             node: Uuid::now_v7(),
@@ -135,7 +135,7 @@ impl Reload {
     }
 
     /// The roster follows from now on.
-    pub fn lead(&self, roster: Roster) {
+    pub fn lead(&self, roster: WorkerRegistry) {
         let _ = self.0.roster.set(roster);
     }
 

@@ -5,8 +5,8 @@ use std::sync::PoisonError;
 
 use chrono::TimeDelta;
 
-use crate::domain::alert::Kind;
-use crate::domain::clock::Instant;
+use crate::domain::alert::AlertKind;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{ConfigHash, ProviderId};
 use crate::reload::Reload;
 use crate::store::nodes::{self, NodeRow};
@@ -20,11 +20,11 @@ const TELL_EVERY: TimeDelta = TimeDelta::seconds(3);
 pub const CLOCK_OFF_MIN: TimeDelta = TimeDelta::seconds(2);
 
 /// What else a process has trouble with, asked now and again.
-pub struct Troubles(Box<dyn Fn() -> Vec<Kind> + Send + Sync>);
+pub struct Troubles(Box<dyn Fn() -> Vec<AlertKind> + Send + Sync>);
 
 impl Troubles {
     /// As this says.
-    pub fn by(ask: impl Fn() -> Vec<Kind> + Send + Sync + 'static) -> Self {
+    pub fn by(ask: impl Fn() -> Vec<AlertKind> + Send + Sync + 'static) -> Self {
         Self(Box::new(ask))
     }
 }
@@ -37,7 +37,7 @@ impl fmt::Debug for Troubles {
 
 /// How this process stands.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct NodeState {
     /// Its file; `None`: it cannot be read.
     pub file: Option<ConfigHash>,
     /// What came of that file, unless it is in force or merely another one.
@@ -51,10 +51,10 @@ pub struct Standing {
     /// The newest version that it knows of.
     pub(super) newest: Option<i64>,
     /// What was told of it last, and when.
-    pub(super) told: Option<(NodeRow, Instant)>,
+    pub(super) told: Option<(NodeRow, Timestamp)>,
 }
 
-impl Standing {
+impl NodeState {
     /// What came of its file, and of the keys that it names.
     fn judged_as(&self) -> Option<EditState> {
         self.judged.or((!self.held.is_empty()).then_some(EditState::Waiting))
@@ -69,7 +69,7 @@ pub fn our_name() -> String {
 
 impl Reload {
     /// How this process stands now.
-    pub(super) fn standing<T>(&self, with: impl FnOnce(&mut Standing) -> T) -> T {
+    pub(super) fn standing<T>(&self, with: impl FnOnce(&mut NodeState) -> T) -> T {
         with(&mut self.0.standing.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -82,14 +82,14 @@ impl Reload {
             // A process without a file of its own has none that could differ.
             file_hash: if self.has_file() { standing.file.clone() } else { Some(served.hash.clone()) },
             hash: served.hash.clone(),
-            judged: standing.judged_as().map_or("", EditState::word),
+            judged: standing.judged_as().map_or("", EditState::as_str),
             keyless: standing.keyless.clone(),
             behind: standing.behind,
             clock_ahead_ms: self.clock_ahead_ms(),
             workers_late: self.0.workers.get().map(Pulse::late).unwrap_or_default(),
             troubles: self.0.troubles.get().map(|troubles| (troubles.0)()).unwrap_or_default(),
         });
-        let known = |standing: &mut Standing| {
+        let known = |standing: &mut NodeState| {
             standing.told.as_ref().is_some_and(|(told, at)| *told == row && now - *at < TELL_EVERY && *at <= now)
         };
         if self.standing(known) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::catalog::imports::{self, Refused};
-use crate::catalog::mapping::{Mapping, Reload as Mode};
+use crate::catalog::mapping::{Mapping, ReloadTrigger as Mode};
 use crate::catalog::plan::{OtherCurrency, Plan};
 use crate::catalog::{InForce, Listings, Snapshot, aside, laid};
 use crate::config::{self, AlertsError, File};
@@ -32,7 +32,7 @@ pub enum Consent {
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PublishOutcome {
     /// The text is in force already.
     Same,
     /// It is in force now.
@@ -69,11 +69,11 @@ pub async fn publish(
     place: (&Path, &BTreeMap<String, String>),
     (by, reason, consent): (&str, &str, Consent),
     at_hand: Option<AtHand<'_>>,
-) -> Result<Outcome, StoreError> {
+) -> Result<PublishOutcome, StoreError> {
     for _ in 0..PLANS_MAX {
         let present = versions::newest(store).await?;
         if present.as_ref().is_some_and(|(_, present)| *present == file.mapping.hash) {
-            return Ok(Outcome::Same);
+            return Ok(PublishOutcome::Same);
         }
         let before = match &present {
             Some((_, hash)) => Some(mapping_of(store, hash, place, at_hand).await?),
@@ -82,32 +82,34 @@ pub async fn publish(
         let (dangers, does): (Vec<String>, _) = match before {
             Some(Ok(before)) => {
                 if consent == Consent::Edit && before.reload == Mode::Apply {
-                    return Ok(Outcome::Waits(vec!["reload = \"apply\": every edit waits for `apply`".to_owned()]));
+                    return Ok(PublishOutcome::Waits(vec![
+                        "reload = \"apply\": every edit waits for `apply`".to_owned(),
+                    ]));
                 }
                 let listings = Listings::stored(store, at_hand.map(|at_hand| &at_hand.laid.listings)).await?;
                 match plan(store, (before, &file.mapping), place, &listings, at_hand).await? {
                     Ok(plan) => (plan.dangers.iter().map(ToString::to_string).collect(), Some(plan.in_a_line())),
-                    Err(other) => return Ok(Outcome::Refused(vec![other.to_string()])),
+                    Err(other) => return Ok(PublishOutcome::Refused(vec![other.to_string()])),
                 }
             }
             Some(Err(why)) => (vec![why], None),
             None => (Vec::new(), None),
         };
         if !dangers.is_empty() && consent != Consent::Person {
-            return Ok(Outcome::Waits(dangers));
+            return Ok(PublishOutcome::Waits(dangers));
         }
         tracing::debug!(hash = %file.mapping.hash, "an edit is planned");
         let planned_against = present.as_ref().map(|(id, _)| *id);
         match guarded(store, clock, (&file.mapping, &file.text), planned_against, (by, reason)).await {
-            Ok(true) => return Ok(Outcome::Published { before: present.map(|(_, hash)| hash), dangers, does }),
+            Ok(true) => return Ok(PublishOutcome::Published { before: present.map(|(_, hash)| hash), dangers, does }),
             Ok(false) => {}
             Err(Refused::Taken(taken)) => {
-                return Ok(Outcome::Refused(taken.iter().map(ToString::to_string).collect()));
+                return Ok(PublishOutcome::Refused(taken.iter().map(ToString::to_string).collect()));
             }
             Err(Refused::Store(error)) => return Err(error),
         }
     }
-    Ok(Outcome::Crowded)
+    Ok(PublishOutcome::Crowded)
 }
 
 /// Puts a configuration in force, whatever is there; the same text again changes nothing.

@@ -17,13 +17,13 @@ use crate::domain::provider::{KeySource, ProviderSettings};
 use crate::store::open_orders::OpenOrders;
 use crate::store::versions;
 use crate::store::{Store, StoreError};
-use crate::upstream::{Listed, Panel, PanelError};
+use crate::upstream::{Panel, PanelError, ProviderEntry};
 
 /// The panels of a configuration, as one process deals with them.
 #[derive(Debug, Default)]
 pub struct Dealt {
     /// Those whose key is known.
-    pub listed: Vec<Listed>,
+    pub listed: Vec<ProviderEntry>,
     /// Those whose key cannot be read here.
     pub keyless: Vec<ProviderId>,
     /// What waits for a person's word: key files that hold another key, while the panel is asked under the one before.
@@ -34,7 +34,7 @@ pub struct Dealt {
 #[derive(Clone, Copy, Debug)]
 pub struct Before<'a> {
     /// The panels until now.
-    pub panels: &'a [Listed],
+    pub panels: &'a [ProviderEntry],
     /// What is open at them.
     pub open: &'a OpenOrders,
 }
@@ -65,7 +65,7 @@ pub fn panels(
         };
         match made {
             Ok(panel) => {
-                dealt.listed.push(Listed { panel, retired });
+                dealt.listed.push(ProviderEntry { panel, retired });
                 dealt.held.extend(held);
             }
             Err(why) => {

@@ -3,8 +3,8 @@
 use crate::config::{self, File, ProcessSettings};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ProviderId;
-use crate::reload::node::Standing;
-use crate::reload::{Consent, Ground, Outcome, publish, roll, unreadable_keys};
+use crate::reload::node::NodeState;
+use crate::reload::{Consent, Env, PublishOutcome, publish, roll, unreadable_keys};
 use crate::store::versions::{self, Edit, EditState};
 use crate::store::{Store, StoreError};
 
@@ -14,7 +14,7 @@ pub struct Started {
     /// The bytes of its file.
     pub(super) bytes: Vec<u8>,
     /// How that file stands.
-    pub(super) standing: Standing,
+    pub(super) standing: NodeState,
     /// The process settings of what it serves.
     pub(super) process: Option<ProcessSettings>,
 }
@@ -23,12 +23,12 @@ impl Started {
     /// The panels whose key it could not read.
     #[must_use]
     pub fn without(self, keyless: Vec<ProviderId>) -> Self {
-        Self { standing: Standing { keyless, ..self.standing }, ..self }
+        Self { standing: NodeState { keyless, ..self.standing }, ..self }
     }
 
     /// A process that serves this file as it stands, without looking at the database.
     pub fn with(file: &str) -> Self {
-        let standing = Standing { file: Some(config::hash(file.as_bytes())), ..Standing::default() };
+        let standing = NodeState { file: Some(config::hash(file.as_bytes())), ..NodeState::default() };
         Self { bytes: file.as_bytes().to_owned(), standing, process: None }
     }
 }
@@ -52,11 +52,11 @@ pub async fn start(
     store: &Store,
     clock: &SharedClock,
     file: File,
-    ground: &Ground,
+    ground: &Env,
 ) -> Result<(File, Started), StartError> {
     let started = |served: &File, judged: Option<EditState>| Started {
         bytes: file.text.clone().into_bytes(),
-        standing: Standing { file: Some(file.mapping.hash.clone()), judged, ..Standing::default() },
+        standing: NodeState { file: Some(file.mapping.hash.clone()), judged, ..NodeState::default() },
         process: Some(served.process.clone()),
     };
     let Some(present) = versions::in_force(store).await? else {
@@ -100,13 +100,13 @@ pub async fn start(
     let by = format!("start of {}", ground.node);
     let (state, said) = if unreadable.is_empty() {
         match publish(store, clock, &file, place, (&by, "", Consent::Edit), None).await? {
-            Outcome::Waits(dangers) => (EditState::Waiting, dangers),
-            Outcome::Refused(why) => (EditState::Refused, why),
-            Outcome::Same | Outcome::Published { .. } => {
+            PublishOutcome::Waits(dangers) => (EditState::Waiting, dangers),
+            PublishOutcome::Refused(why) => (EditState::Refused, why),
+            PublishOutcome::Same | PublishOutcome::Published { .. } => {
                 let started = started(&file, None);
                 return Ok((file, started));
             }
-            Outcome::Crowded => {
+            PublishOutcome::Crowded => {
                 let started = started(&served, None);
                 return Ok((served, started));
             }
@@ -115,7 +115,7 @@ pub async fn start(
         (EditState::Refused, unreadable)
     };
     for said in &said {
-        tracing::error!(file = %file.mapping.hash, state = state.word(), "the version in force is served: {said}");
+        tracing::error!(file = %file.mapping.hash, state = state.as_str(), "the version in force is served: {said}");
     }
     let edit = Edit { hash: &file.mapping.hash, body: Some(&config::masked(&file.text)), state, said: &said, by: &by };
     versions::keep_edit(store, edit, clock.now()).await?;
@@ -128,7 +128,7 @@ async fn must_publish(
     store: &Store,
     clock: &SharedClock,
     file: &File,
-    ground: &Ground,
+    ground: &Env,
     reason: &str,
 ) -> Result<(), StartError> {
     let unreadable = unreadable_keys(file, &ground.surroundings, None);
@@ -138,9 +138,9 @@ async fn must_publish(
     let by = format!("start of {}", ground.node);
     let place = (ground.folder(), &ground.surroundings);
     match publish(store, clock, file, place, (&by, reason, Consent::Person), None).await? {
-        Outcome::Same | Outcome::Published { .. } => Ok(()),
-        Outcome::Refused(why) => Err(StartError::Refused(why.join("\n"))),
-        Outcome::Waits(_) | Outcome::Crowded => {
+        PublishOutcome::Same | PublishOutcome::Published { .. } => Ok(()),
+        PublishOutcome::Refused(why) => Err(StartError::Refused(why.join("\n"))),
+        PublishOutcome::Waits(_) | PublishOutcome::Crowded => {
             Err(StartError::Refused("other nodes publish all the time; start again when they are done".to_owned()))
         }
     }

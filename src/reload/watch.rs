@@ -12,9 +12,11 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::catalog::{Snapshot, aside, laid};
 use crate::config::{self, ConfigError};
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ConfigHash;
-use crate::reload::{AtHand, Consent, Judged, Outcome, Parts, Reload, Started, publish, unreadable_keys};
+use crate::reload::{
+    AtHand, Consent, JudgedFile, PublishOutcome, Reload, ReloadParts, Started, publish, unreadable_keys,
+};
 use crate::store::StoreError;
 use crate::store::versions::{self, Edit, EditState};
 
@@ -23,14 +25,14 @@ pub const STOOD_STILL: TimeDelta = TimeDelta::milliseconds(400);
 
 /// What the watch knows of the file.
 #[derive(Debug)]
-pub struct Watch {
+pub struct FileWatch {
     seen: Content,
-    since: Instant,
+    since: Timestamp,
     /// The newest version that was known when it looked for that.
     over: Option<i64>,
     /// Reads this text while it must stand still, so that nothing is left to be read once it is judged. `None` comes of
     /// what is wrong: that is read again when it is told, for a key that it names may lie there by then. One at a time.
-    ahead: Option<(ConfigHash, JoinHandle<Option<Judged>>)>,
+    ahead: Option<(ConfigHash, JoinHandle<Option<JudgedFile>>)>,
     /// The text that was judged last.
     judged: ConfigHash,
     /// Whether it was told that the file is gone since.
@@ -49,7 +51,7 @@ enum Content {
 
 /// What a look came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum FileLook {
     /// Nothing new.
     Nothing,
     /// Something new that may be half written.
@@ -70,9 +72,9 @@ pub enum Seen {
     Crowded,
 }
 
-impl Watch {
+impl FileWatch {
     /// The watch of a process that has read its file already.
-    pub fn after(started: &Started, now: Instant) -> Self {
+    pub fn after(started: &Started, now: Timestamp) -> Self {
         let hash = config::hash(&started.bytes);
         let seen = Content::Bytes(started.bytes.clone(), hash.clone());
         Self { seen, since: now, over: None, ahead: None, judged: hash, gone: false, edited: None }
@@ -81,32 +83,32 @@ impl Watch {
 
 impl Reload {
     /// One look at the file.
-    pub async fn look(&self) -> Result<Seen, StoreError> {
+    pub async fn look(&self) -> Result<FileLook, StoreError> {
         self.look_with(Consent::Edit).await
     }
 
     /// Reads the file at once, and has it judged whether it changed or not: somebody sent a signal. Keys are read anew, and
     /// judged as another key's place in the file would be.
-    pub async fn look_at_once(&self) -> Result<Seen, StoreError> {
+    pub async fn look_at_once(&self) -> Result<FileLook, StoreError> {
         self.read_keys().await?;
         let seen = self.look_with(Consent::Signal).await?;
         let held = self.standing(|standing| standing.held.clone());
         Ok(match seen {
-            Seen::Nothing | Seen::Same if !held.is_empty() => Seen::Waits(held),
-            Seen::Nothing
-            | Seen::Moving
-            | Seen::Gone
-            | Seen::Refused(_)
-            | Seen::Waits(_)
-            | Seen::Same
-            | Seen::Late
-            | Seen::Published
-            | Seen::Crowded => seen,
+            FileLook::Nothing | FileLook::Same if !held.is_empty() => FileLook::Waits(held),
+            FileLook::Nothing
+            | FileLook::Moving
+            | FileLook::Gone
+            | FileLook::Refused(_)
+            | FileLook::Waits(_)
+            | FileLook::Same
+            | FileLook::Late
+            | FileLook::Published
+            | FileLook::Crowded => seen,
         })
     }
 
-    async fn look_with(&self, consent: Consent) -> Result<Seen, StoreError> {
-        let Some(path) = self.0.ground.file.clone() else { return Ok(Seen::Nothing) };
+    async fn look_with(&self, consent: Consent) -> Result<FileLook, StoreError> {
+        let Some(path) = self.0.ground.file.clone() else { return Ok(FileLook::Nothing) };
         let mut watch = self.0.watch.lock().await;
         // Before the file is read: whoever publishes and then writes the file is found to have been first.
         let known = self.standing(|standing| standing.newest);
@@ -114,14 +116,14 @@ impl Reload {
         watch.take_in(read, now, known);
         let signal = consent == Consent::Signal;
         match &watch.seen {
-            Content::Gone(_) if watch.gone && !signal => return Ok(Seen::Nothing),
-            Content::Bytes(_, hash) if !watch.gone && watch.judged == *hash && !signal => return Ok(Seen::Nothing),
+            Content::Gone(_) if watch.gone && !signal => return Ok(FileLook::Nothing),
+            Content::Bytes(_, hash) if !watch.gone && watch.judged == *hash && !signal => return Ok(FileLook::Nothing),
             Content::Gone(_) | Content::Bytes(..) if now - watch.since < STOOD_STILL && !signal => {
                 // Not at first sight, when it may be half written.
                 if watch.since < now {
                     self.read_ahead(&mut watch);
                 }
-                return Ok(Seen::Moving);
+                return Ok(FileLook::Moving);
             }
             Content::Gone(_) | Content::Bytes(..) => {}
         }
@@ -130,7 +132,7 @@ impl Reload {
                 tracing::error!("the configuration file is gone, the version in force goes on: {why}");
                 self.standing(|standing| (standing.file, standing.judged) = (None, None));
                 watch.gone = true;
-                Seen::Gone
+                FileLook::Gone
             }
             Content::Bytes(bytes, hash) => {
                 if watch.judged != hash {
@@ -139,10 +141,10 @@ impl Reload {
                 // A signal says that keys are others.
                 let ahead = watch.ahead.take_if(|(of, _)| *of == hash).filter(|_| !signal).map(|(_, reading)| reading);
                 let seen = self.judge(&bytes, (&hash, ahead), watch.edited, consent).await?;
-                if seen != Seen::Crowded {
+                if seen != FileLook::Crowded {
                     (watch.judged, watch.gone) = (hash, false);
                 }
-                if matches!(seen, Seen::Published | Seen::Same | Seen::Late) {
+                if matches!(seen, FileLook::Published | FileLook::Same | FileLook::Late) {
                     watch.edited = None;
                 }
                 seen
@@ -156,10 +158,10 @@ impl Reload {
     async fn judge(
         &self,
         bytes: &[u8],
-        (hash, ahead): (&ConfigHash, Option<JoinHandle<Option<Judged>>>),
+        (hash, ahead): (&ConfigHash, Option<JoinHandle<Option<JudgedFile>>>),
         edited: Option<i64>,
         consent: Consent,
-    ) -> Result<Seen, StoreError> {
+    ) -> Result<FileLook, StoreError> {
         tracing::debug!(%hash, "an edit is judged");
         self.standing(|standing| (standing.file, standing.judged) = (Some(hash.clone()), None));
         let ahead = match ahead {
@@ -183,33 +185,33 @@ impl Reload {
             let in_force = present.is_some_and(|(_, present)| present == *hash);
             if !in_force && versions::find(&parts.store, &hash.0).await?.is_some() {
                 tracing::error!(file = %hash, "the file was in force earlier; `panelgate apply` goes back to it");
-                return Ok(Seen::Late);
+                return Ok(FileLook::Late);
             }
         }
         match self.publish(judged, consent).await? {
-            Outcome::Same => Ok(Seen::Same),
-            Outcome::Published { does, .. } => {
+            PublishOutcome::Same => Ok(FileLook::Same),
+            PublishOutcome::Published { does, .. } => {
                 tracing::info!(%hash, "the edit is in force: {}", does.unwrap_or_default());
-                Ok(Seen::Published)
+                Ok(FileLook::Published)
             }
-            Outcome::Waits(dangers) => self.put_aside(hash, bytes, EditState::Waiting, dangers).await,
-            Outcome::Refused(why) => self.put_aside(hash, bytes, EditState::Refused, why).await,
-            Outcome::Crowded => Ok(Seen::Crowded),
+            PublishOutcome::Waits(dangers) => self.put_aside(hash, bytes, EditState::Waiting, dangers).await,
+            PublishOutcome::Refused(why) => self.put_aside(hash, bytes, EditState::Refused, why).await,
+            PublishOutcome::Crowded => Ok(FileLook::Crowded),
         }
     }
 
     /// What was read and laid out for the plan is kept for whoever adopts it, which may be somebody else than the watch.
-    async fn publish(&self, judged: Judged, consent: Consent) -> Result<Outcome, StoreError> {
-        let Parts { store, catalog, clock, .. } = &self.0.parts;
+    async fn publish(&self, judged: JudgedFile, consent: Consent) -> Result<PublishOutcome, StoreError> {
+        let ReloadParts { store, catalog, clock, .. } = &self.0.parts;
         let served = catalog.in_force();
         let file = judged.file;
         let laid = laid(&file.mapping, &catalog.listings().await?, Some(&judged.laid)).await;
         let keep = |judged| *self.0.judged.lock().unwrap_or_else(PoisonError::into_inner) = judged;
-        keep(Some(Judged { file: file.clone(), laid: laid.clone() }));
+        keep(Some(JudgedFile { file: file.clone(), laid: laid.clone() }));
         let at_hand = AtHand { served: &served, laid: &laid };
         let said = (&*self.by(), "", consent);
         let came = publish(store, clock, &file, self.0.ground.place(), said, Some(at_hand)).await;
-        if !matches!(came, Ok(Outcome::Published { .. })) {
+        if !matches!(came, Ok(PublishOutcome::Published { .. })) {
             keep(None);
         }
         came
@@ -220,7 +222,7 @@ impl Reload {
     }
 
     /// Begins to read what the watch sees, once; not while an earlier text is still read.
-    fn read_ahead(&self, watch: &mut Watch) {
+    fn read_ahead(&self, watch: &mut FileWatch) {
         let Content::Bytes(bytes, hash) = &watch.seen else { return };
         if watch.ahead.as_ref().is_none_or(|(of, reading)| of != hash && reading.is_finished()) {
             let reading = self.reading(bytes.clone());
@@ -230,7 +232,7 @@ impl Reload {
 
     /// Reads a file and lays it over what panels list: that, or everything that is wrong with it, the keys that cannot be
     /// read here included.
-    fn reading(&self, bytes: Vec<u8>) -> impl FnOnce() -> Result<Judged, Vec<String>> + Send + use<> {
+    fn reading(&self, bytes: Vec<u8>) -> impl FnOnce() -> Result<JudgedFile, Vec<String>> + Send + use<> {
         let (ground, listings) = (self.0.ground.clone(), self.0.parts.catalog.now().listings.clone());
         let today = self.0.parts.clock.now().date_naive();
         move || {
@@ -251,7 +253,7 @@ impl Reload {
             }
             let laid = Arc::new(Snapshot::resolve(&file.mapping, &listings));
             tracing::debug!(hash = %file.mapping.hash, "an edit is read");
-            Ok(Judged { file: Arc::new(file), laid })
+            Ok(JudgedFile { file: Arc::new(file), laid })
         }
     }
 
@@ -262,9 +264,9 @@ impl Reload {
         bytes: &[u8],
         state: EditState,
         said: Vec<String>,
-    ) -> Result<Seen, StoreError> {
+    ) -> Result<FileLook, StoreError> {
         for said in &said {
-            tracing::error!(file = %hash, state = state.word(), "an edit is not in force: {said}");
+            tracing::error!(file = %hash, state = state.as_str(), "an edit is not in force: {said}");
         }
         self.standing(|standing| standing.judged = Some(state));
         let by = self.by();
@@ -276,14 +278,14 @@ impl Reload {
         let edit = Edit { hash, body: body.as_deref(), state, said: &kept, by: &by };
         versions::keep_edit(&self.0.parts.store, edit, self.0.parts.clock.now()).await?;
         Ok(match state {
-            EditState::Refused => Seen::Refused(said),
-            EditState::Waiting => Seen::Waits(said),
+            EditState::Refused => FileLook::Refused(said),
+            EditState::Waiting => FileLook::Waits(said),
         })
     }
 }
 
-impl Watch {
-    fn take_in(&mut self, read: io::Result<Vec<u8>>, now: Instant, known: Option<i64>) {
+impl FileWatch {
+    fn take_in(&mut self, read: io::Result<Vec<u8>>, now: Timestamp, known: Option<i64>) {
         let seen = match (read, &self.seen) {
             (Ok(bytes), Content::Bytes(same, _)) if bytes == *same => return,
             (Err(_), Content::Gone(_)) => return,

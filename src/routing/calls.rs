@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
-use crate::routing::health::Cause;
+use crate::domain::clock::Timestamp;
+use crate::routing::health::TripCause;
 
 /// So many calls in a row that failed are too many: fewer are a moment's trouble, which trying again gets over.
 const ERRORS_IN_A_ROW_MAX: u32 = 5;
@@ -21,7 +21,7 @@ const SLOW_PART: u32 = 2;
 
 /// What was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum CallPurpose {
     /// An order, or what else is asked once only.
     Order,
     /// A question, which places nothing.
@@ -30,7 +30,7 @@ pub enum Asked {
 
 /// What a call tells of the panel's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum CallOutcome {
     /// It works.
     Works,
     /// It speaks, and refuses.
@@ -48,14 +48,14 @@ pub fn is_slow(took: TimeDelta, timeout: Duration) -> bool {
 
 /// Calls that went the same way, one after the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Row {
+struct CallStreak {
     count: u32,
     /// The first and the last of them.
-    span: Option<(Instant, Instant)>,
+    span: Option<(Timestamp, Timestamp)>,
 }
 
-impl Row {
-    fn and(self, at: Instant) -> Self {
+impl CallStreak {
+    fn and(self, at: Timestamp) -> Self {
         let first = self.span.map_or(at, |(first, _)| first);
         Self { count: self.count.saturating_add(1), span: Some((first, at)) }
     }
@@ -68,43 +68,43 @@ impl Row {
 /// What the latest calls were like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
-    errors: Row,
-    slow_orders: Row,
-    slow_questions: Row,
+    errors: CallStreak,
+    slow_orders: CallStreak,
+    slow_questions: CallStreak,
     free_worked: u32,
     free_fast: u32,
-    last_free_at: Option<Instant>,
+    last_free_at: Option<Timestamp>,
 }
 
 impl Calls {
     /// After one more call, which ended at this moment.
     #[must_use]
-    pub fn and(self, asked: Asked, told: Told, slow: bool, at: Instant) -> Self {
+    pub fn and(self, asked: CallPurpose, told: CallOutcome, slow: bool, at: Timestamp) -> Self {
         let mut calls = self;
         match told {
-            Told::Works | Told::Speaks => calls.errors = Row::default(),
-            Told::Fails => calls.errors = calls.errors.and(at),
-            Told::Nothing => {}
+            CallOutcome::Works | CallOutcome::Speaks => calls.errors = CallStreak::default(),
+            CallOutcome::Fails => calls.errors = calls.errors.and(at),
+            CallOutcome::Nothing => {}
         }
         let row = match asked {
-            Asked::Order => &mut calls.slow_orders,
-            Asked::Question => &mut calls.slow_questions,
+            CallPurpose::Order => &mut calls.slow_orders,
+            CallPurpose::Question => &mut calls.slow_questions,
         };
         match told {
             _ if slow => *row = row.and(at),
-            Told::Works => *row = Row::default(),
+            CallOutcome::Works => *row = CallStreak::default(),
             // What was refused or failed quickly does not tell how long the work takes.
-            Told::Speaks | Told::Fails | Told::Nothing => {}
+            CallOutcome::Speaks | CallOutcome::Fails | CallOutcome::Nothing => {}
         }
         match (asked, told) {
-            (Asked::Order, _) | (Asked::Question, Told::Nothing) => calls,
-            (Asked::Question, Told::Works) => Self {
+            (CallPurpose::Order, _) | (CallPurpose::Question, CallOutcome::Nothing) => calls,
+            (CallPurpose::Question, CallOutcome::Works) => Self {
                 free_worked: calls.free_worked.saturating_add(1),
                 free_fast: if slow { 0 } else { calls.free_fast.saturating_add(1) },
                 last_free_at: Some(at),
                 ..calls
             },
-            (Asked::Question, Told::Speaks | Told::Fails) => {
+            (CallPurpose::Question, CallOutcome::Speaks | CallOutcome::Fails) => {
                 Self { free_worked: 0, free_fast: 0, last_free_at: Some(at), ..calls }
             }
         }
@@ -113,16 +113,21 @@ impl Calls {
     /// The same without what went wrong: who was stopped for it, or is let go by a person, begins anew.
     #[must_use]
     pub fn forgiven(self) -> Self {
-        Self { errors: Row::default(), slow_orders: Row::default(), slow_questions: Row::default(), ..self }
+        Self {
+            errors: CallStreak::default(),
+            slow_orders: CallStreak::default(),
+            slow_questions: CallStreak::default(),
+            ..self
+        }
     }
 
     /// What went wrong too often in a row, if anything did.
-    pub fn trouble(&self) -> Option<Cause> {
+    pub fn trouble(&self) -> Option<TripCause> {
         if self.errors.is_too_long(ERRORS_IN_A_ROW_MAX) {
-            return Some(Cause::Errors);
+            return Some(TripCause::Errors);
         }
         let slow = [self.slow_orders, self.slow_questions].iter().any(|row| row.is_too_long(SLOW_IN_A_ROW_MAX));
-        slow.then_some(Cause::Slowness)
+        slow.then_some(TripCause::Slowness)
     }
 
     /// Whether the last call that told anything failed.
@@ -141,7 +146,7 @@ impl Calls {
     }
 
     /// When the last free call ended that told anything.
-    pub fn last_free_at(&self) -> Option<Instant> {
+    pub fn last_free_at(&self) -> Option<Timestamp> {
         self.last_free_at
     }
 }
@@ -150,12 +155,12 @@ impl Calls {
 mod tests {
     use super::*;
 
-    fn at(second: i64) -> Instant {
-        Instant::from_timestamp(1_700_000_000 + second, 0).unwrap()
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_700_000_000 + second, 0).unwrap()
     }
 
     /// Calls that end every four seconds.
-    fn after(calls: &[(Asked, Told, bool)]) -> Calls {
+    fn after(calls: &[(CallPurpose, CallOutcome, bool)]) -> Calls {
         (0..).step_by(4).zip(calls).fold(Calls::default(), |so_far, (second, (asked, told, slow))| {
             so_far.and(*asked, *told, *slow, at(second))
         })
@@ -163,28 +168,28 @@ mod tests {
 
     #[test]
     fn rows_of_errors_and_of_slow_answers_are_trouble() {
-        use Asked::{Order, Question};
-        use Told::{Fails, Nothing, Speaks, Works};
+        use CallOutcome::{Fails, Nothing, Speaks, Works};
+        use CallPurpose::{Order, Question};
         let (dead, gone) = ((Order, Fails, false), (Question, Fails, false));
         let (slow, slow_add) = ((Question, Works, true), (Order, Works, true));
         for (calls, trouble) in [
             (vec![gone; 4], None),
-            (vec![gone; 5], Some(Cause::Errors)),
-            (vec![dead, gone, dead, gone, dead], Some(Cause::Errors)),
+            (vec![gone; 5], Some(TripCause::Errors)),
+            (vec![dead, gone, dead, gone, dead], Some(TripCause::Errors)),
             (vec![gone, gone, gone, gone, (Question, Works, false), gone], None),
             (vec![gone, gone, gone, gone, (Order, Speaks, false), gone], None),
-            (vec![gone, gone, gone, gone, (Order, Nothing, false), gone], Some(Cause::Errors)),
+            (vec![gone, gone, gone, gone, (Order, Nothing, false), gone], Some(TripCause::Errors)),
             (vec![slow; 4], None),
-            (vec![slow; 5], Some(Cause::Slowness)),
-            (vec![slow_add; 5], Some(Cause::Slowness)),
+            (vec![slow; 5], Some(TripCause::Slowness)),
+            (vec![slow_add; 5], Some(TripCause::Slowness)),
             // Doubts that took long are slow too.
-            (vec![(Order, Nothing, true); 5], Some(Cause::Slowness)),
+            (vec![(Order, Nothing, true); 5], Some(TripCause::Slowness)),
             (vec![slow_add, slow, slow_add, slow, slow_add], None),
             (vec![slow, slow, slow, slow, (Question, Works, false), slow], None),
-            (vec![slow, slow, slow, slow, (Question, Speaks, false), slow], Some(Cause::Slowness)),
+            (vec![slow, slow, slow, slow, (Question, Speaks, false), slow], Some(TripCause::Slowness)),
             // Quick free calls do not tell how long orders take.
-            ([[slow_add, (Question, Works, false)]; 5].concat(), Some(Cause::Slowness)),
-            (vec![(Question, Fails, true); 5], Some(Cause::Errors)),
+            ([[slow_add, (Question, Works, false)]; 5].concat(), Some(TripCause::Slowness)),
+            (vec![(Question, Fails, true); 5], Some(TripCause::Errors)),
         ] {
             assert_eq!(after(&calls).trouble(), trouble, "{calls:?}");
             assert_eq!(after(&calls).forgiven().trouble(), None);
@@ -195,17 +200,17 @@ mod tests {
     fn one_bad_moment_is_no_row() {
         let moment = |second| {
             (0..8).fold(Calls::default(), |calls, n| {
-                calls.and(Asked::Order, Told::Fails, false, at(if n == 7 { second } else { 0 }))
+                calls.and(CallPurpose::Order, CallOutcome::Fails, false, at(if n == 7 { second } else { 0 }))
             })
         };
-        assert_eq!((moment(9).trouble(), moment(10).trouble()), (None, Some(Cause::Errors)));
+        assert_eq!((moment(9).trouble(), moment(10).trouble()), (None, Some(TripCause::Errors)));
     }
 
     #[test]
     fn free_calls_that_work_are_counted_until_one_does_not() {
-        use Told::{Fails, Nothing, Speaks, Works};
-        let count = |calls: &[(Told, bool)]| {
-            let calls: Vec<_> = calls.iter().map(|(told, slow)| (Asked::Question, *told, *slow)).collect();
+        use CallOutcome::{Fails, Nothing, Speaks, Works};
+        let count = |calls: &[(CallOutcome, bool)]| {
+            let calls: Vec<_> = calls.iter().map(|(told, slow)| (CallPurpose::Question, *told, *slow)).collect();
             let calls = after(&calls);
             (calls.free_worked(), calls.free_fast())
         };
@@ -214,7 +219,7 @@ mod tests {
         assert_eq!(count(&[(Works, false), (Nothing, false), (Works, false)]), (2, 2));
         assert_eq!(count(&[(Works, false), (Fails, false)]), (0, 0));
         assert_eq!(count(&[(Works, false), (Speaks, false)]), (0, 0));
-        let order = Calls::default().and(Asked::Order, Works, false, at(0));
+        let order = Calls::default().and(CallPurpose::Order, Works, false, at(0));
         assert_eq!((order.free_worked(), order.last_free_at()), (0, None));
     }
 

@@ -13,7 +13,7 @@ pub mod standing;
 use crate::domain::choice::{Choice, Passed, Strategy};
 use crate::domain::money::{Money, Percent};
 use crate::domain::service::Route;
-use crate::routing::standing::{Standing, Worst};
+use crate::routing::standing::{ProviderStanding, Worst};
 
 /// A route as it stands now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +25,12 @@ pub struct Candidate {
     /// What the order would cost there now; `None` where the panel does not offer it at present.
     pub cost: Option<Money>,
     /// How its panel stands.
-    pub standing: Standing,
+    pub standing: ProviderStanding,
 }
 
 /// The order that a route is wanted for, as far as choosing needs it.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct RouteTerms {
     /// Decides draws: the same number gives the same order of routes, whatever else changed.
     pub seed: u128,
     /// What its customer pays.
@@ -43,13 +43,13 @@ pub struct Terms {
 
 /// A choice that is to be made.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct RouteQuery<'a> {
     /// By what the routes are put in order.
     pub strategy: Strategy,
     /// The routes, in the order of the file.
     pub candidates: &'a [Candidate],
     /// For which order.
-    pub terms: Terms,
+    pub terms: RouteTerms,
     /// Routes that are out of the question, and why.
     pub barred: &'a [Passed],
     /// The route that the order leaves, and why.
@@ -72,7 +72,7 @@ pub struct Chosen {
 }
 
 /// The route to take; or why each of them cannot be taken.
-pub fn choose(question: &Question<'_>) -> Result<Chosen, Vec<Passed>> {
+pub fn choose(question: &RouteQuery<'_>) -> Result<Chosen, Vec<Passed>> {
     let usable: Vec<Entry<'_>> = ranked(question).into_iter().filter_map(|entry| entry.if_usable(question)).collect();
     // Those whose panels stand best, and no others, are in the contest.
     let best = usable.iter().map(Entry::stands).min().unwrap_or(Worst::Stopped);
@@ -108,7 +108,7 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn if_usable(self, question: &Question<'_>) -> Option<Entry<'a>> {
+    fn if_usable(self, question: &RouteQuery<'_>) -> Option<Entry<'a>> {
         match barrier(question, self.candidate) {
             Ok(cost) => Some(Entry { cost, ..self }),
             Err(_) => None,
@@ -121,7 +121,7 @@ impl<'a> Entry<'a> {
 }
 
 /// All routes, as the strategy puts them; those whose cost is not known are last where the cost decides.
-fn ranked<'a>(question: &Question<'a>) -> Vec<Entry<'a>> {
+fn ranked<'a>(question: &RouteQuery<'a>) -> Vec<Entry<'a>> {
     let entry = |(place, candidate): (usize, &'a Candidate)| Entry {
         place,
         candidate,
@@ -149,12 +149,12 @@ fn ranked<'a>(question: &Question<'a>) -> Vec<Entry<'a>> {
 }
 
 /// What an order costs by a route; or what keeps it from there, whatever the others are like.
-fn barrier(question: &Question<'_>, candidate: &Candidate) -> Result<Money, String> {
+fn barrier(question: &RouteQuery<'_>, candidate: &Candidate) -> Result<Money, String> {
     if let Some(barred) = question.barred.iter().find(|barred| barred.is(&candidate.route)) {
         return Err(barred.why.clone());
     }
     let Some(cost) = candidate.cost else { return Err("not offered now".to_owned()) };
-    let Terms { charge, quoted_cost, floor, .. } = question.terms;
+    let RouteTerms { charge, quoted_cost, floor, .. } = question.terms;
     if cost <= quoted_cost || charge.keeps_margin(cost, floor) {
         return Ok(cost);
     }
@@ -162,7 +162,7 @@ fn barrier(question: &Question<'_>, candidate: &Candidate) -> Result<Money, Stri
     Err(format!("costs {cost}, {leaves}the floor is {floor} %"))
 }
 
-fn why_won(question: &Question<'_>, won: &Entry<'_>, contest: &[Entry<'_>]) -> String {
+fn why_won(question: &RouteQuery<'_>, won: &Entry<'_>, contest: &[Entry<'_>]) -> String {
     let own = match (question.strategy, contest.len()) {
         _ if question.in_turn => "next in turn".to_owned(),
         (Strategy::Priority, _) if won.place == 0 => "first in the file".to_owned(),
@@ -187,7 +187,7 @@ fn why_won(question: &Question<'_>, won: &Entry<'_>, contest: &[Entry<'_>]) -> S
 }
 
 /// Why a route lost, to the winner where there is one.
-fn lost(question: &Question<'_>, place: usize, candidate: &Candidate, won: Option<&Entry<'_>>) -> String {
+fn lost(question: &RouteQuery<'_>, place: usize, candidate: &Candidate, won: Option<&Entry<'_>>) -> String {
     let cost = match barrier(question, candidate) {
         Ok(cost) => cost,
         Err(why) => return why,
@@ -243,28 +243,28 @@ mod tests {
 
     fn candidate(provider: &str, cost: Option<&str>) -> Candidate {
         let route = Route { provider: ProviderId(provider.into()), service: "1".into() };
-        Candidate { route, weight: WEIGHT_DEFAULT, cost: cost.map(money), standing: Standing::default() }
+        Candidate { route, weight: WEIGHT_DEFAULT, cost: cost.map(money), standing: ProviderStanding::default() }
     }
 
     fn stopped(candidate: Candidate) -> Candidate {
-        let standing = Standing { stopped: Some(Stopped::BreakerOpen), ..candidate.standing };
+        let standing = ProviderStanding { stopped: Some(Stopped::BreakerOpen), ..candidate.standing };
         Candidate { standing, ..candidate }
     }
 
     fn delivering(millionths: u32, candidate: Candidate) -> Candidate {
-        let standing = Standing { delivered: Share::millionths(millionths), ..candidate.standing };
+        let standing = ProviderStanding { delivered: Share::millionths(millionths), ..candidate.standing };
         Candidate { standing, ..candidate }
     }
 
     /// Sold for 1, at a cost of 0.50, with a floor of 3 %.
-    fn asked(strategy: Strategy, candidates: &[Candidate]) -> Question<'_> {
+    fn asked(strategy: Strategy, candidates: &[Candidate]) -> RouteQuery<'_> {
         let floor = Percent::parse("3").unwrap();
-        let terms = Terms { seed: 7, charge: money("1"), quoted_cost: money("0.50"), floor };
-        Question { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, worst: Worst::Stopped }
+        let terms = RouteTerms { seed: 7, charge: money("1"), quoted_cost: money("0.50"), floor };
+        RouteQuery { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, worst: Worst::Stopped }
     }
 
     /// The winner and why it won, then why each of the others lost.
-    fn told(question: &Question<'_>) -> Vec<String> {
+    fn told(question: &RouteQuery<'_>) -> Vec<String> {
         let line = |provider: &str, why: &str| format!("{provider}: {why}");
         match choose(question) {
             Ok(Chosen { choice, .. }) => {
@@ -287,7 +287,7 @@ mod tests {
         ];
         let barred = [Passed::because(&all[0].route, "tried before: refused: service")];
         let leaves = Some((&all[0].route, "refused: service"));
-        let question = Question { barred: &barred, leaves, ..asked(Strategy::Priority, &all) };
+        let question = RouteQuery { barred: &barred, leaves, ..asked(Strategy::Priority, &all) };
         assert_eq!(
             told(&question),
             [
@@ -299,7 +299,7 @@ mod tests {
                 "last: later in the file",
             ]
         );
-        let none = Question { candidates: &all[..3], ..question };
+        let none = RouteQuery { candidates: &all[..3], ..question };
         assert_eq!(told(&none)[2], "dear: costs 0.99, leaves 1 %, the floor is 3 %");
         assert!(choose(&none).is_err());
     }
@@ -354,13 +354,13 @@ mod tests {
                 "a: panel is stopped: breaker open",
             ]
         );
-        assert!(choose(&Question { worst: Worst::Rests, ..question }).is_err());
+        assert!(choose(&RouteQuery { worst: Worst::Rests, ..question }).is_err());
     }
 
     #[test]
     fn a_panel_that_wants_to_be_left_alone_is_worse_than_any_other_and_better_than_a_stopped_one() {
         let resting = |candidate: Candidate| {
-            let standing = Standing { rests: true, ..candidate.standing };
+            let standing = ProviderStanding { rests: true, ..candidate.standing };
             Candidate { standing, ..candidate }
         };
         let all = [
@@ -377,12 +377,12 @@ mod tests {
                 "b: panel is stopped: breaker open",
             ]
         );
-        let two = Question { candidates: &all[..2], ..question };
+        let two = RouteQuery { candidates: &all[..2], ..question };
         assert_eq!(
             told(&two)[0],
             "a: first in the file; its panel wants to be left alone, like all that may be used, and it waits"
         );
-        assert!(choose(&Question { worst: Worst::Free, ..two }).is_err());
+        assert!(choose(&RouteQuery { worst: Worst::Free, ..two }).is_err());
     }
 
     #[test]
@@ -391,7 +391,7 @@ mod tests {
         let next = |at: usize| {
             let barred = [Passed::because(&all[at].route, "could not be reached")];
             let leaves = Some((&all[at].route, "could not be reached"));
-            let question = Question { barred: &barred, leaves, in_turn: true, ..asked(Strategy::Priority, &all) };
+            let question = RouteQuery { barred: &barred, leaves, in_turn: true, ..asked(Strategy::Priority, &all) };
             choose(&question).unwrap().route.provider.0
         };
         assert_eq!([next(0), next(1), next(2)], ["b", "c", "a"]);
@@ -408,12 +408,12 @@ mod tests {
         for seed in 0..DRAWS {
             // As order ids are: the time in front, and chance behind it.
             let seed = u128::from(seed) << 80 | u128::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c) >> 60;
-            let terms = Terms { seed, ..question.terms };
-            let winner = choose(&Question { terms, ..question }).unwrap();
-            assert_eq!(choose(&Question { terms, ..question }).unwrap(), winner, "the same seed draws the same");
+            let terms = RouteTerms { seed, ..question.terms };
+            let winner = choose(&RouteQuery { terms, ..question }).unwrap();
+            assert_eq!(choose(&RouteQuery { terms, ..question }).unwrap(), winner, "the same seed draws the same");
             first[place(&winner.route)] += 1;
             let barred = [Passed::because(&all[0].route, "tried before")];
-            let second = choose(&Question { terms, barred: &barred, ..question }).unwrap();
+            let second = choose(&RouteQuery { terms, barred: &barred, ..question }).unwrap();
             assert!(winner.route == all[0].route || second.route == winner.route, "who was drawn first stays so");
             without_a[place(&second.route)] += 1;
         }
@@ -434,7 +434,7 @@ mod tests {
                 _ => None,
             };
             let rests = stops == 0 || stops == 3;
-            let standing = Standing { stopped, rests, delivered: Share::millionths(share) };
+            let standing = ProviderStanding { stopped, rests, delivered: Share::millionths(share) };
             Candidate { weight, cost, standing, ..candidate(&format!("p{place}"), None) }
         })
     }
@@ -457,8 +457,8 @@ mod tests {
             let barred: Vec<Passed> = candidates.iter().zip(&barred).filter(|(_, barred)| **barred)
                 .map(|(candidate, _)| Passed::because(&candidate.route, "tried before")).collect();
             let leaves = candidates.first().map(|first| (&first.route, "why"));
-            let terms = Terms { seed, ..question.terms };
-            let question = Question { terms, barred: &barred, leaves, in_turn: turns, worst, ..question };
+            let terms = RouteTerms { seed, ..question.terms };
+            let question = RouteQuery { terms, barred: &barred, leaves, in_turn: turns, worst, ..question };
             let chosen = choose(&question);
             prop_assert_eq!(&chosen, &choose(&question));
             let mut named: Vec<String> = match &chosen {

@@ -74,7 +74,7 @@ impl fmt::Display for Share {
 
 /// How a panel stands; unless something is known of it: well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ProviderStanding {
     /// What keeps orders from it.
     pub stopped: Option<Stopped>,
     /// Whether it found us too fast and wants to be left alone for a while yet: any other that may be used is better, and
@@ -84,7 +84,7 @@ pub struct Standing {
     pub delivered: Share,
 }
 
-impl Standing {
+impl ProviderStanding {
     /// The same as far as it decides between panels.
     pub fn how_badly(self) -> Worst {
         match self {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::domain::alert::Kind;
-use crate::domain::clock::Instant;
+use crate::domain::alert::AlertKind;
+use crate::domain::clock::Timestamp;
 use crate::store::conditions::Condition;
 use crate::store::{Store, StoreError, Tx};
 
@@ -16,9 +16,9 @@ const FORGOTTEN_MAX: i64 = 1_000;
 
 /// An alert that began or ended just now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub struct AlertChange {
     /// What.
-    pub kind: Kind,
+    pub kind: AlertKind,
     /// Where.
     pub object: String,
     /// What to do about it.
@@ -33,7 +33,7 @@ pub struct Message {
     /// The alert.
     pub alert: Uuid,
     /// What.
-    pub kind: Kind,
+    pub kind: AlertKind,
     /// Where.
     pub object: String,
     /// What to do about it.
@@ -41,9 +41,9 @@ pub struct Message {
     /// How many, as last counted.
     pub count: i64,
     /// Since when.
-    pub since: Instant,
+    pub since: Timestamp,
     /// `None`: it begins; else it is over since then.
-    pub over_at: Option<Instant>,
+    pub over_at: Option<Timestamp>,
     /// How often this message was tried, this time included; whatever comes of it names the try that it belongs to.
     pub attempt: i32,
 }
@@ -62,13 +62,13 @@ pub struct AlertRow {
     /// How many, as last counted.
     pub count: i64,
     /// Since when.
-    pub since: Instant,
+    pub since: Timestamp,
     /// When it ended.
-    pub over_at: Option<Instant>,
+    pub over_at: Option<Timestamp>,
     /// When the webhook took its beginning.
-    pub told_at: Option<Instant>,
+    pub told_at: Option<Timestamp>,
     /// When the webhook took its end.
-    pub over_told_at: Option<Instant>,
+    pub over_told_at: Option<Timestamp>,
     /// How often the present message was tried.
     pub attempts: i32,
 }
@@ -86,17 +86,17 @@ pub async fn only_one(tx: &mut Tx) -> Result<bool, StoreError> {
 pub async fn keep(
     tx: &mut Tx,
     conditions: &[Condition],
-    left_alone: &[Kind],
-    now: Instant,
-) -> Result<Vec<Turn>, StoreError> {
-    let left_alone: Vec<String> = left_alone.iter().map(|kind| kind.word().to_owned()).collect();
-    let kinds: Vec<String> = conditions.iter().map(|condition| condition.kind.word().to_owned()).collect();
+    left_alone: &[AlertKind],
+    now: Timestamp,
+) -> Result<Vec<AlertChange>, StoreError> {
+    let left_alone: Vec<String> = left_alone.iter().map(|kind| kind.as_str().to_owned()).collect();
+    let kinds: Vec<String> = conditions.iter().map(|condition| condition.kind.as_str().to_owned()).collect();
     let objects: Vec<String> = conditions.iter().map(|condition| condition.object.clone()).collect();
     let words = |condition: &Condition| condition.kind.words(&condition.object) + &condition.more;
     let words: Vec<String> = conditions.iter().map(words).collect();
     let counts: Vec<i64> = conditions.iter().map(|condition| condition.count).collect();
 
-    raise_anew(tx, Columns { kinds: &kinds, objects: &objects, counts: &counts }, now).await?;
+    raise_anew(tx, ConditionColumns { kinds: &kinds, objects: &objects, counts: &counts }, now).await?;
     let kept = sqlx::query!(
         r#"
         insert into alert (kind, object, words, count, since, next_at)
@@ -149,24 +149,24 @@ pub async fn keep(
     );
     let over = over.fetch_all(&mut **tx).await?.into_iter();
     over.map(|row| {
-        Ok(Turn { kind: kind(&row.kind, &row.object)?, object: row.object, words: row.words, count: row.count })
+        Ok(AlertChange { kind: kind(&row.kind, &row.object)?, object: row.object, words: row.words, count: row.count })
     })
     .collect()
 }
 
 /// Conditions side by side: what, where, and how many.
 #[derive(Clone, Copy)]
-struct Columns<'a> {
+struct ConditionColumns<'a> {
     kinds: &'a [String],
     objects: &'a [String],
     counts: &'a [i64],
 }
 
 /// Where there are more of them by now, it is news again after a while: one old order hides no new ones.
-async fn raise_anew(tx: &mut Tx, columns: Columns<'_>, now: Instant) -> Result<(), StoreError> {
-    let again: Vec<(String, i64)> = Kind::ALL
+async fn raise_anew(tx: &mut Tx, columns: ConditionColumns<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let again: Vec<(String, i64)> = AlertKind::ALL
         .into_iter()
-        .filter_map(|kind| Some((kind.word().to_owned(), seconds(kind.news_again_after()?))))
+        .filter_map(|kind| Some((kind.as_str().to_owned(), seconds(kind.news_again_after()?))))
         .collect();
     let (again_kinds, again_after_s): (Vec<String>, Vec<i64>) = again.into_iter().unzip();
     let anew = sqlx::query!(
@@ -195,7 +195,12 @@ fn seconds(span: Duration) -> i64 {
 }
 
 /// Raises what has lasted: alerts of this kind that are so since `since_max` or longer. Those that were raised.
-pub async fn raise(tx: &mut Tx, of: Kind, since_max: Instant, now: Instant) -> Result<Vec<Turn>, StoreError> {
+pub async fn raise(
+    tx: &mut Tx,
+    of: AlertKind,
+    since_max: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<AlertChange>, StoreError> {
     let raised = sqlx::query!(
         r#"
         update alert
@@ -203,12 +208,12 @@ pub async fn raise(tx: &mut Tx, of: Kind, since_max: Instant, now: Instant) -> R
         where kind = $1 and raised_at is null and over_at is null and since <= $2
         returning object, words, count
         "#,
-        of.word(),
+        of.as_str(),
         since_max,
         now
     );
     let raised = raised.fetch_all(&mut **tx).await?.into_iter();
-    Ok(raised.map(|row| Turn { kind: of, object: row.object, words: row.words, count: row.count }).collect())
+    Ok(raised.map(|row| AlertChange { kind: of, object: row.object, words: row.words, count: row.count }).collect())
 }
 
 /// Claims the message that is due longest; nobody else gets it before `until`. What was over before `over_min` is no
@@ -217,9 +222,9 @@ pub async fn raise(tx: &mut Tx, of: Kind, since_max: Instant, now: Instant) -> R
 /// Messages about one thing are told in order: the end after its beginning, the next beginning after that end.
 pub async fn claim(
     store: &Store,
-    until: Instant,
-    over_min: Instant,
-    now: Instant,
+    until: Timestamp,
+    over_min: Timestamp,
+    now: Timestamp,
 ) -> Result<Option<Message>, StoreError> {
     let claimed = sqlx::query!(
         r#"
@@ -269,7 +274,7 @@ pub async fn claim(
 
 /// Notes that the webhook took a message; the next one about this alert is due at once. `false`: another process took
 /// the message over meanwhile, and tells it too.
-pub async fn told(store: &Store, message: &Message, now: Instant) -> Result<bool, StoreError> {
+pub async fn told(store: &Store, message: &Message, now: Timestamp) -> Result<bool, StoreError> {
     let moved = sqlx::query!(
         r#"
         update alert
@@ -288,7 +293,7 @@ pub async fn told(store: &Store, message: &Message, now: Instant) -> Result<bool
 }
 
 /// Notes that the webhook did not take a message, and when it is tried next. `false` as for [`told`].
-pub async fn put_off(store: &Store, message: &Message, next_at: Instant) -> Result<bool, StoreError> {
+pub async fn put_off(store: &Store, message: &Message, next_at: Timestamp) -> Result<bool, StoreError> {
     let moved = sqlx::query!(
         r#"
         update alert
@@ -304,7 +309,7 @@ pub async fn put_off(store: &Store, message: &Message, next_at: Instant) -> Resu
 }
 
 /// Forgets alerts that were over before `over_min`, some of them each time.
-pub async fn forget(store: &Store, over_min: Instant) -> Result<(), StoreError> {
+pub async fn forget(store: &Store, over_min: Timestamp) -> Result<(), StoreError> {
     let forgotten = sqlx::query!(
         "delete from alert where id in (select id from alert where over_at < $1 limit $2)",
         over_min,
@@ -330,8 +335,8 @@ pub async fn list(store: &Store) -> Result<Vec<AlertRow>, StoreError> {
     Ok(rows.fetch_all(&store.workers).await?)
 }
 
-pub(super) fn kind(word: &str, object: &str) -> Result<Kind, StoreError> {
+pub(super) fn kind(word: &str, object: &str) -> Result<AlertKind, StoreError> {
     let unknown =
         || StoreError::Contradiction { table: "alert", column: "kind", id: object.to_owned(), value: word.to_owned() };
-    Kind::from_word(word).ok_or_else(unknown)
+    AlertKind::from_word(word).ok_or_else(unknown)
 }

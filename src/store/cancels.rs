@@ -1,6 +1,6 @@
 //! Cancels: what is asked of a panel for an order that it has; once for each order.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use crate::store::{Store, StoreError, Tx};
 
@@ -14,7 +14,7 @@ pub enum AskedBy {
 }
 
 impl AskedBy {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Customer => "customer",
             Self::House => "house",
@@ -24,7 +24,7 @@ impl AskedBy {
 
 /// Keeps that an order is wanted back. Asking again changes nothing, but for the house: an order that it gave the money
 /// back for is asked for anew, whatever became of it before.
-pub async fn ask(tx: &mut Tx, order: OrderId, by: AskedBy, now: Instant) -> Result<(), StoreError> {
+pub async fn ask(tx: &mut Tx, order: OrderId, by: AskedBy, now: Timestamp) -> Result<(), StoreError> {
     let asked = sqlx::query!(
         r#"
         insert into cancel_request (order_id, asked_by, asked_at, next_at)
@@ -35,7 +35,7 @@ pub async fn ask(tx: &mut Tx, order: OrderId, by: AskedBy, now: Instant) -> Resu
         where excluded.asked_by = 'house'
         "#,
         order.0,
-        by.word(),
+        by.as_str(),
         now
     );
     asked.execute(&mut **tx).await?;
@@ -47,7 +47,7 @@ pub async fn is_asked_by(tx: &mut Tx, order: OrderId, by: AskedBy) -> Result<boo
     let found = sqlx::query_scalar!(
         r#"select exists (select from cancel_request where order_id = $1 and asked_by = $2) as "found!""#,
         order.0,
-        by.word()
+        by.as_str()
     );
     Ok(found.fetch_one(&mut **tx).await?)
 }
@@ -75,7 +75,7 @@ pub async fn is_asked(tx: &mut Tx, order: OrderId) -> Result<bool, StoreError> {
 
 /// A cancel in a worker's hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cancel {
+pub struct DueCancel {
     /// The order.
     pub order: OrderId,
     /// Its leg at the panel.
@@ -95,9 +95,9 @@ pub async fn take(
     provider: &ProviderId,
     epoch: i64,
     cancels_max: i64,
-    overdue: Instant,
-    now: Instant,
-) -> Result<Vec<Cancel>, StoreError> {
+    overdue: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<DueCancel>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with due as materialized (
@@ -123,7 +123,7 @@ pub async fn take(
         overdue,
         now
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Cancel {
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| DueCancel {
         order: OrderId(row.order_id),
         leg: LegId(row.id),
         panel_order: PanelOrder(row.panel_order),
@@ -135,31 +135,33 @@ pub async fn take(
 
 /// What a panel made of a cancel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum CancelOutcome {
     /// It promised.
     Taken,
     /// It refused.
     Refused,
     /// Nobody asks any more since this moment: it never answered, or was not back at the order's address. A person is told.
-    GivenUp(Instant),
+    GivenUp(Timestamp),
     /// Nobody knows: asked again at this moment.
-    AskAgain(Instant),
+    AskAgain(Timestamp),
     /// It was not asked, being at another address: looked at again at this moment.
-    Elsewhere(Instant),
+    Elsewhere(Timestamp),
 }
 
 /// Writes down what a panel made of a cancel. `false`: somebody else has it since.
-pub async fn heard(tx: &mut Tx, cancel: &Cancel, heard: &Heard, words: &str) -> Result<bool, StoreError> {
+pub async fn heard(tx: &mut Tx, cancel: &DueCancel, heard: &CancelOutcome, words: &str) -> Result<bool, StoreError> {
     let (state, next_at) = match heard {
-        Heard::Taken => ("taken", None),
-        Heard::Refused | Heard::GivenUp(_) => ("refused", None),
-        Heard::AskAgain(at) | Heard::Elsewhere(at) => ("ready", Some(*at)),
+        CancelOutcome::Taken => ("taken", None),
+        CancelOutcome::Refused | CancelOutcome::GivenUp(_) => ("refused", None),
+        CancelOutcome::AskAgain(at) | CancelOutcome::Elsewhere(at) => ("ready", Some(*at)),
     };
     let given_up_at = match heard {
-        Heard::GivenUp(at) => Some(*at),
-        Heard::Taken | Heard::Refused | Heard::AskAgain(_) | Heard::Elsewhere(_) => None,
+        CancelOutcome::GivenUp(at) => Some(*at),
+        CancelOutcome::Taken | CancelOutcome::Refused | CancelOutcome::AskAgain(_) | CancelOutcome::Elsewhere(_) => {
+            None
+        }
     };
-    let address_waits = i32::from(matches!(heard, Heard::Elsewhere(_)));
+    let address_waits = i32::from(matches!(heard, CancelOutcome::Elsewhere(_)));
     let kept = sqlx::query!(
         r#"
         update cancel_request

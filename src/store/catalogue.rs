@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 use sqlx::types::Json;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::PanelService;
@@ -13,7 +13,7 @@ use crate::store::{Store, StoreError, Tx, moves, shrunk, signed, unsigned};
 
 /// A row of a stored catalogue, and what became of it with us.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct CatalogEntry {
     /// What the panel said last.
     pub row: PanelService,
     /// Whether the panel lists it no more; such rows are there for the ids that they have.
@@ -24,7 +24,7 @@ pub struct Listed {
     pub held: bool,
 }
 
-impl From<PanelService> for Listed {
+impl From<PanelService> for CatalogEntry {
     /// A row that is listed now, and of which nothing came yet.
     fn from(row: PanelService) -> Self {
         Self { row, gone: false, imported: None, held: false }
@@ -52,7 +52,7 @@ pub async fn only_one(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreErr
 }
 
 /// A catalogue's rows as the database takes them: column by column.
-pub(super) struct Columns {
+pub(super) struct CatalogColumns {
     pub services: Vec<String>,
     pub names: Vec<String>,
     pub kinds: Vec<String>,
@@ -67,7 +67,7 @@ pub(super) struct Columns {
     pub dripfeeds: Vec<bool>,
 }
 
-impl Columns {
+impl CatalogColumns {
     fn of(services: &[PanelService]) -> Self {
         fn column<T>(services: &[PanelService], of: impl Fn(&PanelService) -> T) -> Vec<T> {
             services.iter().map(of).collect()
@@ -106,13 +106,13 @@ pub async fn import(
     (provider, account): (&ProviderId, &str),
     services: &[PanelService],
     jump: Percent,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Imported, StoreError> {
     only_one(tx, provider).await?;
     // A panel that tells a service twice is believed the first time.
     let mut seen = HashSet::new();
     let services: Vec<_> = services.iter().filter(|row| seen.insert(&row.service)).cloned().collect();
-    let listed = Columns::of(&services);
+    let listed = CatalogColumns::of(&services);
     let absent = shrunk::absent(tx, provider, account, &listed.services, now).await?;
     let moved = moves::note(tx, provider, &listed, &absent.gone, now).await?;
     let gone = shrunk::mark(tx, provider, &absent, now).await?;
@@ -137,7 +137,7 @@ pub async fn import(
 }
 
 /// Services that a panel lists no more, and that have no id of ours, are forgotten in time: panels renumber.
-async fn drop_long_gone(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Result<(), StoreError> {
+async fn drop_long_gone(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<(), StoreError> {
     let dropped = sqlx::query!(
         r#"
         delete from panel_service p
@@ -159,9 +159,9 @@ async fn drop_long_gone(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Res
 async fn keep(
     tx: &mut Tx,
     provider: &ProviderId,
-    listed: &Columns,
+    listed: &CatalogColumns,
     jump: Percent,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<u64, StoreError> {
     let kept = sqlx::query!(
         r#"
@@ -233,9 +233,9 @@ async fn keep(
 
 /// What is stored of a panel's catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct StoredCatalog {
     /// When it was read.
-    pub at: Option<Instant>,
+    pub at: Option<Timestamp>,
     /// The account that was asked, as [`crate::upstream::Panel::account`] tells it from others; `None`: nobody kept it.
     pub account: Option<String>,
     /// Whether it could not be read under another account, so that the panel gets no orders.
@@ -243,9 +243,9 @@ pub struct Standing {
 }
 
 /// Since when a panel's catalogue is stored as it is, and whose it is.
-pub async fn standing(store: &Store, provider: &ProviderId) -> Result<Standing, StoreError> {
+pub async fn standing(store: &Store, provider: &ProviderId) -> Result<StoredCatalog, StoreError> {
     let row = sqlx::query_as!(
-        Standing,
+        StoredCatalog,
         r#"
         select catalogue_at as at, catalogue_account as account, unread_since is not null as "unread!"
         from provider
@@ -253,7 +253,7 @@ pub async fn standing(store: &Store, provider: &ProviderId) -> Result<Standing, 
         "#,
         provider.0
     );
-    Ok(row.fetch_optional(&store.workers).await?.unwrap_or(Standing { at: None, account: None, unread: false }))
+    Ok(row.fetch_optional(&store.workers).await?.unwrap_or(StoredCatalog { at: None, account: None, unread: false }))
 }
 
 /// Has every node read a panel's catalogue from the database anew: what is sold of it changed.
@@ -272,7 +272,7 @@ pub async fn failed(
     store: &Store,
     (provider, account): (&ProviderId, &str),
     why: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let failed = sqlx::query!(
         r#"
@@ -301,7 +301,7 @@ pub async fn is_its_own(store: &Store, provider: &ProviderId) -> Result<(), Stor
 }
 
 /// All catalogues as they were last read; of what is gone only what has an id of ours.
-pub async fn load(store: &Store) -> Result<Vec<(ProviderId, Listed)>, StoreError> {
+pub async fn load(store: &Store) -> Result<Vec<(ProviderId, CatalogEntry)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.provider, p.service, p.name, p.kind, p.category, p.rate_text, p.rate, p.own_rate, p.min, p.max, p.refill,
@@ -329,7 +329,7 @@ pub async fn load(store: &Store) -> Result<Vec<(ProviderId, Listed)>, StoreError
             dripfeed: row.dripfeed,
         };
         let imported = row.imported.map(ServiceId);
-        (ProviderId(row.provider), Listed { row: service, gone: row.gone, imported, held: row.held })
+        (ProviderId(row.provider), CatalogEntry { row: service, gone: row.gone, imported, held: row.held })
     });
     Ok(rows.collect())
 }
@@ -354,7 +354,7 @@ pub async fn version(store: &Store) -> Result<i64, StoreError> {
 }
 
 /// Asks the running gateway to read all catalogues now.
-pub async fn ask_refresh(tx: &mut Tx, now: Instant) -> Result<i64, StoreError> {
+pub async fn ask_refresh(tx: &mut Tx, now: Timestamp) -> Result<i64, StoreError> {
     let id = sqlx::query_scalar!("insert into refresh (asked_at) values ($1) returning id", now);
     Ok(id.fetch_one(&mut **tx).await?)
 }
@@ -366,10 +366,15 @@ pub async fn asked_refresh(store: &Store) -> Result<Option<i64>, StoreError> {
 }
 
 /// What one panel's reading came to: its name, how many services, or why not.
-pub type Reading = (String, Result<usize, String>);
+pub type CatalogReading = (String, Result<usize, String>);
 
 /// Answers a request and all older ones.
-pub async fn answer_refresh(store: &Store, id: i64, outcome: &[Reading], now: Instant) -> Result<(), StoreError> {
+pub async fn answer_refresh(
+    store: &Store,
+    id: i64,
+    outcome: &[CatalogReading],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let answered = sqlx::query!(
         "update refresh set done_at = $2, outcome = $3 where id <= $1 and done_at is null",
         id,
@@ -381,16 +386,16 @@ pub async fn answer_refresh(store: &Store, id: i64, outcome: &[Reading], now: In
 }
 
 /// The answer to a request, once it was given.
-pub async fn refreshed(store: &Store, id: i64) -> Result<Option<Vec<Reading>>, StoreError> {
+pub async fn refreshed(store: &Store, id: i64) -> Result<Option<Vec<CatalogReading>>, StoreError> {
     let outcome = sqlx::query_scalar!(
-        r#"select outcome as "outcome!: Json<Vec<Reading>>" from refresh where id = $1 and done_at is not null"#,
+        r#"select outcome as "outcome!: Json<Vec<CatalogReading>>" from refresh where id = $1 and done_at is not null"#,
         id
     );
     Ok(outcome.fetch_optional(&store.workers).await?.map(|outcome| outcome.0))
 }
 
 /// Whether any process deals with panels at this moment.
-pub async fn is_served(store: &Store, now: Instant) -> Result<bool, StoreError> {
+pub async fn is_served(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
     let held = sqlx::query_scalar!(r#"select exists (select from provider where held_until > $1) as "held!""#, now);
     Ok(held.fetch_one(&store.workers).await?)
 }

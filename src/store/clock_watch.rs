@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::{Clock, Instant, running_for};
+use crate::domain::clock::{Clock, Timestamp, running_for};
 use crate::store::{Store, StoreError, Tx};
 
 /// Looks that lie further apart leave a span that nobody watched.
@@ -20,7 +20,7 @@ const STEPS_KEPT: TimeDelta = TimeDelta::days(400);
 
 /// What a look at the clock showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ClockStep {
     /// It went on.
     None,
     /// It stands so much further than anybody watched.
@@ -31,12 +31,12 @@ pub enum Step {
 
 /// A look of one process: what the clock said, and how long the machine had been running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    at: Instant,
+pub struct ClockReading {
+    at: Timestamp,
     running: Duration,
 }
 
-impl Seen {
+impl ClockReading {
     /// At this very moment.
     pub fn now(clock: &dyn Clock) -> Self {
         Self { at: clock.now(), running: running_for() }
@@ -51,38 +51,38 @@ impl Seen {
 
 /// What came of a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct ClockLook {
     /// What it showed beside the last look of anybody.
-    pub step: Step,
+    pub step: ClockStep,
     /// Whether the clock was set for certain. Else nobody ran, and nobody knows.
     pub was_set: bool,
     /// For the next look of this process.
-    pub seen: Seen,
+    pub seen: ClockReading,
 }
 
 /// Looks at the clock. `before` is this process's last look: it knows, by a clock that nobody sets, whether this one was
 /// set ahead.
-pub async fn observe(store: &Store, clock: &dyn Clock, before: Option<Seen>) -> Result<Look, StoreError> {
+pub async fn observe(store: &Store, clock: &dyn Clock, before: Option<ClockReading>) -> Result<ClockLook, StoreError> {
     let mut tx = store.begin().await?;
     let last = sqlx::query_scalar!("select at from clock_watch for update").fetch_one(&mut *tx).await?;
 
     // Asked only now that nobody else looks: a time that was read before a wait, or before the process was stopped for a
     // while, would say that the clock was set back.
     store.clock.measure_over(&mut tx).await?;
-    let seen = Seen::now(clock);
+    let seen = ClockReading::now(clock);
     let now = seen.at;
     let step = match last {
-        Some(last) if now < last - BACK_MIN => Step::Back(last - now),
-        Some(last) if now > last + UNWATCHED_MIN => Step::Ahead(now - last),
-        Some(_) | None => Step::None,
+        Some(last) if now < last - BACK_MIN => ClockStep::Back(last - now),
+        Some(last) if now > last + UNWATCHED_MIN => ClockStep::Ahead(now - last),
+        Some(_) | None => ClockStep::None,
     };
     let was_set = match step {
-        Step::None => false,
-        Step::Ahead(_) => before.is_some_and(|before| before.was_set_ahead(seen)),
-        Step::Back(_) => true,
+        ClockStep::None => false,
+        ClockStep::Ahead(_) => before.is_some_and(|before| before.was_set_ahead(seen)),
+        ClockStep::Back(_) => true,
     };
 
-    if let (Some(last), Step::Back(_) | Step::Ahead(_)) = (last, step) {
+    if let (Some(last), ClockStep::Back(_) | ClockStep::Ahead(_)) = (last, step) {
         let noted = sqlx::query!(
             r#"
             with forgotten as (
@@ -99,7 +99,7 @@ pub async fn observe(store: &Store, clock: &dyn Clock, before: Option<Seen>) -> 
         );
         noted.execute(&mut *tx).await?;
     }
-    if let Step::Back(by) = step {
+    if let ClockStep::Back(by) = step {
         pull_back(&mut tx, by, now).await?;
     }
 
@@ -108,12 +108,12 @@ pub async fn observe(store: &Store, clock: &dyn Clock, before: Option<Seen>) -> 
         return Err(StoreError::Unexpected("the clock's row is missing"));
     }
     tx.commit().await?;
-    Ok(Look { step, was_set, seen })
+    Ok(ClockLook { step, was_set, seen })
 }
 
 /// What the clock that was set back put off into the future is due as much earlier. When legs were sent stays as it was
 /// written down; calls about refills and cancels that are out are no younger than this moment.
-async fn pull_back(tx: &mut Tx, by: TimeDelta, now: Instant) -> Result<(), StoreError> {
+async fn pull_back(tx: &mut Tx, by: TimeDelta, now: Timestamp) -> Result<(), StoreError> {
     pull_legs_back(tx, by, now).await?;
     sqlx::query!("update watch set next_at = next_at - $1::interval where next_at > $2", by as TimeDelta, now)
         .execute(&mut **tx)
@@ -172,7 +172,7 @@ async fn pull_back(tx: &mut Tx, by: TimeDelta, now: Instant) -> Result<(), Store
 }
 
 /// Legs that are due, and how long those wait already that are not sent: that is told in time.
-async fn pull_legs_back(tx: &mut Tx, by: TimeDelta, now: Instant) -> Result<(), StoreError> {
+async fn pull_legs_back(tx: &mut Tx, by: TimeDelta, now: Timestamp) -> Result<(), StoreError> {
     sqlx::query!(
         r#"
         update leg
@@ -204,14 +204,14 @@ async fn pull_legs_back(tx: &mut Tx, by: TimeDelta, now: Instant) -> Result<(), 
 
 /// When a span is over that is measured by time that somebody watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Watched {
+pub struct WatchedSpan {
     /// It is over then, if nothing more goes unwatched.
-    pub over: Instant,
+    pub over: Timestamp,
     /// The last moment that anybody saw; none before the first look.
-    pub until: Instant,
+    pub until: Timestamp,
 }
 
-impl Watched {
+impl WatchedSpan {
     /// Whether it was seen to be over.
     pub fn is_over(self) -> bool {
         self.over <= self.until
@@ -219,7 +219,7 @@ impl Watched {
 }
 
 /// When a span after a moment is over, not counting what nobody watched.
-pub async fn watched_for(store: &Store, from: Instant, span: TimeDelta) -> Result<Watched, StoreError> {
+pub async fn watched_for(store: &Store, from: Timestamp, span: TimeDelta) -> Result<WatchedSpan, StoreError> {
     let until = sqlx::query_scalar!("select at from clock_watch").fetch_one(&store.workers).await?;
     let gaps = sqlx::query!(
         "select from_at, to_at from clock_step where to_at > from_at and to_at > $1 order by from_at, id",
@@ -232,11 +232,11 @@ pub async fn watched_for(store: &Store, from: Instant, span: TimeDelta) -> Resul
         }
         over += gap.to_at - gap.from_at.max(from);
     }
-    Ok(Watched { over, until: until.unwrap_or(Instant::UNIX_EPOCH) })
+    Ok(WatchedSpan { over, until: until.unwrap_or(Timestamp::UNIX_EPOCH) })
 }
 
 /// How often the clock was set after a moment, and the last step.
-pub(super) async fn set_since(tx: &mut Tx, moment: Instant) -> Result<Option<(i64, TimeDelta)>, StoreError> {
+pub(super) async fn set_since(tx: &mut Tx, moment: Timestamp) -> Result<Option<(i64, TimeDelta)>, StoreError> {
     let row = sqlx::query!(
         r#"
         select count(*) as "count!", (array_agg(extract(epoch from to_at - from_at)::bigint order by id desc))[1] as last_s

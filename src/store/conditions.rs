@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::alert::Kind;
-use crate::domain::clock::Instant;
+use crate::domain::alert::AlertKind;
+use crate::domain::clock::Timestamp;
 use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
@@ -23,7 +23,7 @@ const ORDERS_NAMED: i32 = 10;
 
 /// A panel of the file, and the balance below which somebody is told.
 #[derive(Clone, Debug)]
-pub struct Watched {
+pub struct WatchedPanel {
     /// Which panel.
     pub provider: ProviderId,
     /// `None`: nobody wants to be told.
@@ -36,7 +36,7 @@ pub struct Watched {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
     /// What.
-    pub kind: Kind,
+    pub kind: AlertKind,
     /// Where; empty when it is about the whole house.
     pub object: String,
     /// How many orders, rows or misses make it up; at least one.
@@ -49,7 +49,7 @@ pub struct Condition {
 ///
 /// Panels that the file no longer names are not asked any more, so what they said last is nobody's concern; their open
 /// orders are.
-pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Result<Vec<Condition>, StoreError> {
+pub async fn conditions(tx: &mut Tx, watched: &[WatchedPanel], now: Timestamp) -> Result<Vec<Condition>, StoreError> {
     let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
     let lows: Vec<_> = watched.iter().map(|panel| panel.balance_low.map(Money::decimal)).collect();
     let rows = sqlx::query!(
@@ -115,13 +115,13 @@ pub async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Resul
 }
 
 /// What is asked in statements of its own.
-async fn beside(tx: &mut Tx, providers: &[String], now: Instant) -> Result<Vec<Condition>, StoreError> {
+async fn beside(tx: &mut Tx, providers: &[String], now: Timestamp) -> Result<Vec<Condition>, StoreError> {
     let mut conditions = taken_late(tx, now).await?;
     conditions.extend(of_treasury(tx, providers).await?);
     conditions.extend(of_answers(tx, providers, now).await?);
     if let Some((count, by)) = clock_watch::set_since(tx, now - CLOCK_IS_NEWS_FOR).await? {
         let more = format!("; the last time by {} s", by.num_seconds());
-        conditions.push(Condition { kind: Kind::ClockSet, object: String::new(), count, more });
+        conditions.push(Condition { kind: AlertKind::ClockSet, object: String::new(), count, more });
     }
     for (word, object, count) in nodes::troubles(tx, now).await? {
         conditions.push(condition(&word, object, count)?);
@@ -130,7 +130,7 @@ async fn beside(tx: &mut Tx, providers: &[String], now: Instant) -> Result<Vec<C
 }
 
 /// Panels that took after all what was found not placed.
-async fn taken_late(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreError> {
+async fn taken_late(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreError> {
     let late_min = now - LATE_FOR;
     let rows = sqlx::query!(
         r#"
@@ -144,7 +144,7 @@ async fn taken_late(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreEr
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let condition = |provider, count, orders: &[i32]| Condition {
-        kind: Kind::TakenLate,
+        kind: AlertKind::TakenLate,
         object: provider,
         count,
         more: among(orders),
@@ -154,7 +154,7 @@ async fn taken_late(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreEr
 
 /// The same, with what opened each breaker.
 async fn with_causes(tx: &mut Tx, mut conditions: Vec<Condition>) -> Result<Vec<Condition>, StoreError> {
-    for condition in conditions.iter_mut().filter(|condition| condition.kind == Kind::BreakerOpen) {
+    for condition in conditions.iter_mut().filter(|condition| condition.kind == AlertKind::BreakerOpen) {
         let cause = sqlx::query_scalar!("select breaker_cause from provider where id = $1", condition.object);
         if let Some(cause) = cause.fetch_optional(&mut **tx).await? {
             condition.more = format!("; what stopped it: {cause}");
@@ -164,18 +164,18 @@ async fn with_causes(tx: &mut Tx, mut conditions: Vec<Condition>) -> Result<Vec<
 }
 
 /// What panels answer, or do not.
-async fn of_answers(tx: &mut Tx, providers: &[String], now: Instant) -> Result<Vec<Condition>, StoreError> {
-    let told = |kind: Kind| move |(object, count)| Condition { kind, object, count, more: String::new() };
+async fn of_answers(tx: &mut Tx, providers: &[String], now: Timestamp) -> Result<Vec<Condition>, StoreError> {
+    let told = |kind: AlertKind| move |(object, count)| Condition { kind, object, count, more: String::new() };
     let mut conditions: Vec<_> =
-        statuses::unreadable(tx).await?.into_iter().map(told(Kind::StatusesUnreadable)).collect();
+        statuses::unreadable(tx).await?.into_iter().map(told(AlertKind::StatusesUnreadable)).collect();
     conditions.extend(shrunk::waiting(tx, providers).await?.into_iter().map(|panel| Condition {
-        kind: Kind::CatalogShrunk,
+        kind: AlertKind::CatalogShrunk,
         more: format!("; {} of {} services are missing", panel.missing, panel.listed),
         count: panel.missing,
         object: panel.provider,
     }));
     let wrote = refusals::wrote(tx, providers, now - WORDS_ARE_NEWS_FOR).await?;
-    conditions.extend(wrote.into_iter().map(told(Kind::UnknownWords)));
+    conditions.extend(wrote.into_iter().map(told(AlertKind::UnknownWords)));
     Ok(conditions)
 }
 
@@ -239,12 +239,12 @@ fn condition(word: &str, object: String, count: i64) -> Result<Condition, StoreE
 }
 
 /// Panels whose rates moved too far to be believed at once, and which rates, by the panels' own ids.
-pub async fn price_jumps(tx: &mut Tx, watched: &[Watched]) -> Result<Vec<Condition>, StoreError> {
+pub async fn price_jumps(tx: &mut Tx, watched: &[WatchedPanel]) -> Result<Vec<Condition>, StoreError> {
     let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
     let held = moves::held(tx, &providers).await?.into_iter();
     let condition = |(object, count, named): (String, i64, Vec<String>)| {
         let more = if named.is_empty() { String::new() } else { format!("; among them are {}", named.join(", ")) };
-        Condition { kind: Kind::PriceJump, object, count, more }
+        Condition { kind: AlertKind::PriceJump, object, count, more }
     };
     Ok(held.map(condition).collect())
 }

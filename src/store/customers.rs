@@ -1,6 +1,6 @@
 //! Customers and their keys.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::customer::{Caller, Dialect};
 use crate::domain::id::{CustomerId, KeyId};
 use crate::domain::money::Money;
@@ -21,9 +21,9 @@ pub struct CustomerRow {
     /// How far below zero the wallet may go.
     pub credit: Money,
     /// Since when it is suspended.
-    pub suspended_at: Option<Instant>,
+    pub suspended_at: Option<Timestamp>,
     /// When it was opened.
-    pub created_at: Instant,
+    pub created_at: Timestamp,
 }
 
 /// A key as lists show it; the secret itself is kept nowhere.
@@ -37,14 +37,14 @@ pub struct KeyRow {
     pub prefix: String,
     /// What the customer calls it.
     pub label: String,
-    /// The tongue it is answered in.
+    /// The dialect it is answered in.
     pub dialect: String,
     /// When it was made.
-    pub created_at: Instant,
+    pub created_at: Timestamp,
     /// When it was revoked, if it was.
-    pub revoked_at: Option<Instant>,
+    pub revoked_at: Option<Timestamp>,
     /// When it was last used, late by a minute at most.
-    pub last_used_at: Option<Instant>,
+    pub last_used_at: Option<Timestamp>,
     /// From where it may be used; from anywhere when empty.
     pub allowed: Vec<String>,
     /// Requests of a minute, where it has a number of its own.
@@ -54,7 +54,7 @@ pub struct KeyRow {
 }
 
 /// Opens a customer with an empty wallet. `None`: the name is taken.
-pub async fn open(tx: &mut Tx, name: &str, tier: &str, at: Instant) -> Result<Option<CustomerId>, StoreError> {
+pub async fn open(tx: &mut Tx, name: &str, tier: &str, at: Timestamp) -> Result<Option<CustomerId>, StoreError> {
     let opened = sqlx::query_scalar!(
         r#"
         with opened as (
@@ -120,7 +120,7 @@ async fn rows(store: &Store, id: Option<i64>, name: Option<&str>) -> Result<Vec<
 }
 
 /// Suspends a customer. `false`: it was suspended before.
-pub async fn suspend(tx: &mut Tx, customer: CustomerId, at: Instant) -> Result<bool, StoreError> {
+pub async fn suspend(tx: &mut Tx, customer: CustomerId, at: Timestamp) -> Result<bool, StoreError> {
     let done =
         sqlx::query!("update customer set suspended_at = $2 where id = $1 and suspended_at is null", customer.0, at);
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
@@ -200,7 +200,7 @@ pub async fn add_key(
     prefix: &str,
     label: &str,
     dialect: Dialect,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<KeyId, StoreError> {
     let id = sqlx::query_scalar!(
         r#"
@@ -212,7 +212,7 @@ pub async fn add_key(
         digest.as_slice(),
         prefix,
         label,
-        dialect.word(),
+        dialect.as_str(),
         at
     );
     Ok(KeyId(id.fetch_one(&mut **tx).await?))
@@ -258,7 +258,7 @@ pub async fn keys(store: &Store, customer: Option<CustomerId>) -> Result<Vec<Key
 }
 
 /// Revokes a key that is in force. `false`: there is no such key, or it was revoked before.
-pub async fn revoke_key(tx: &mut Tx, key: KeyId, at: Instant) -> Result<bool, StoreError> {
+pub async fn revoke_key(tx: &mut Tx, key: KeyId, at: Timestamp) -> Result<bool, StoreError> {
     let done = sqlx::query!("update api_key set revoked_at = $2 where id = $1 and revoked_at is null", key.0, at);
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
 }
@@ -311,7 +311,7 @@ pub async fn note_deed(
     verb: &str,
     object: &str,
     reason: &str,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<(), StoreError> {
     let noted = sqlx::query!(
         "insert into deed (at, who, verb, object, reason) values ($1, $2, $3, $4, $5)",

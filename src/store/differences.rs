@@ -1,6 +1,6 @@
 //! Differences: what panels say of single orders that does not fit, kept once for each leg and kind.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::difference::{DifferenceKind, Figures};
 use crate::domain::id::{LegId, OrderId, ProviderId};
 use crate::domain::money::Money;
@@ -42,8 +42,8 @@ pub async fn keep(
     leg: &LockedLeg,
     kind: DifferenceKind,
     figures: &Figures,
-    confirmed_at: Option<Instant>,
-    now: Instant,
+    confirmed_at: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let kept = sqlx::query!(
         r#"
@@ -53,7 +53,7 @@ pub async fn keep(
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         on conflict (leg_id, kind) do nothing
         "#,
-        kind.word(),
+        kind.as_str(),
         leg.route.provider.0,
         leg.order.0,
         leg.id.0,
@@ -79,7 +79,7 @@ pub async fn is_open(tx: &mut Tx, leg: LegId, kind: DifferenceKind) -> Result<bo
         ) as "is_open!"
         "#,
         leg.0,
-        kind.word()
+        kind.as_str()
     );
     Ok(is_open.fetch_one(&mut **tx).await?)
 }
@@ -123,7 +123,7 @@ pub struct Unconfirmed {
 pub async fn unconfirmed(
     store: &Store,
     provider: &ProviderId,
-    patient_min: Instant,
+    patient_min: Timestamp,
 ) -> Result<Vec<Unconfirmed>, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -162,7 +162,7 @@ pub async fn unconfirmed(
 }
 
 /// No move of a price explains it. `false`: somebody said so before.
-pub async fn confirm(tx: &mut Tx, difference: i64, now: Instant) -> Result<bool, StoreError> {
+pub async fn confirm(tx: &mut Tx, difference: i64, now: Timestamp) -> Result<bool, StoreError> {
     let confirmed =
         sqlx::query!("update difference set confirmed_at = $2 where id = $1 and confirmed_at is null", difference, now);
     Ok(confirmed.execute(&mut **tx).await?.rows_affected() == 1)
@@ -188,9 +188,9 @@ pub struct DifferenceRow {
     /// How much more, or less, was stated than expected, in our currency; zero where nothing was stated.
     pub amount: Money,
     /// When the first and the last were found.
-    pub first_at: Instant,
+    pub first_at: Timestamp,
     /// See [`DifferenceRow::first_at`].
-    pub last_at: Instant,
+    pub last_at: Timestamp,
     /// The orders, at most [`ORDERS_MAX`] of them.
     pub orders: Vec<i32>,
     /// How many there are.
@@ -198,7 +198,7 @@ pub struct DifferenceRow {
     /// In words, of the first.
     pub words: String,
     /// When a person took note of all of them.
-    pub acknowledged_at: Option<Instant>,
+    pub acknowledged_at: Option<Timestamp>,
 }
 
 /// Differences, by panel, kind and day, the newest first; of one panel where one is named. What a person took note of,
@@ -247,7 +247,7 @@ pub async fn list(
 
 /// A person took note of the differences that a list showed under this number: those of its panel, kind and day. `None`:
 /// there is no such one; `false`: somebody did before.
-pub async fn acknowledge(tx: &mut Tx, difference: i64, now: Instant) -> Result<Option<bool>, StoreError> {
+pub async fn acknowledge(tx: &mut Tx, difference: i64, now: Timestamp) -> Result<Option<bool>, StoreError> {
     let known = sqlx::query_scalar!("select id from difference where id = $1", difference);
     if known.fetch_optional(&mut **tx).await?.is_none() {
         return Ok(None);

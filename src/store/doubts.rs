@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use sqlx::types::Json;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::doubt::{Rung, RungVerdict, Sought};
 use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::{LeasedLeg, LegState};
@@ -106,7 +106,7 @@ pub async fn disbelieve_refusal(tx: &mut Tx, leg: &LockedLeg) -> Result<(), Stor
 }
 
 /// An accepted leg is in doubt again: its id is nobody's, its cost is exposure, and nobody asks about it.
-pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
+pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result<(), StoreError> {
     let moved = sqlx::query!(
         r#"
         with doubted as (
@@ -164,7 +164,7 @@ pub async fn found_not_placed(tx: &mut Tx, order: OrderId) -> Result<Vec<LegId>,
 }
 
 /// A leg that was found not placed is in doubt after all, and not for the panel's ids to decide any more.
-pub async fn doubt_after_all(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Result<(), StoreError> {
+pub async fn doubt_after_all(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result<(), StoreError> {
     let doubted = sqlx::query!(
         r#"
         with doubted as (
@@ -189,8 +189,8 @@ pub async fn doubt_after_all(tx: &mut Tx, leg: &LockedLeg, now: Instant) -> Resu
         now,
         now + FIRST_CHECK,
         TAKEN_BACK,
-        Rung::Person.word(),
-        RungVerdict::Unknown.word()
+        Rung::Person.as_str(),
+        RungVerdict::Unknown.as_str()
     );
     match doubted.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
@@ -203,7 +203,7 @@ pub async fn was_taken_back(tx: &mut Tx, leg: LegId) -> Result<bool, StoreError>
     let found = sqlx::query_scalar!(
         r#"select exists (select from rung where leg_id = $1 and rung = $2 and words = $3) as "found!""#,
         leg.0,
-        Rung::Person.word(),
+        Rung::Person.as_str(),
         TAKEN_BACK
     );
     Ok(found.fetch_one(&mut **tx).await?)
@@ -214,7 +214,7 @@ pub async fn orphans(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
-    sent_before: Instant,
+    sent_before: Timestamp,
     legs_max: i64,
 ) -> Result<Vec<(LegId, i32)>, StoreError> {
     let rows = sqlx::query!(
@@ -236,7 +236,7 @@ pub async fn orphans(
 }
 
 /// A doubt is looked into at a moment to come, if it would not be sooner.
-pub async fn look_again(store: &Store, leg: LegId, at: Instant, now: Instant) -> Result<(), StoreError> {
+pub async fn look_again(store: &Store, leg: LegId, at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
     let put = sqlx::query!(
         "update leg set check_at = least(check_at, $2::timestamptz) where id = $1 and state = 'in_doubt' and $2::timestamptz > $3",
         leg.0,
@@ -256,7 +256,7 @@ pub async fn take(
     epoch: i64,
     legs_max: i64,
     patience: Option<TimeDelta>,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Vec<Sought>, StoreError> {
     let patience_s = patience.map(|patience| patience.num_seconds());
     let rows = sqlx::query!(
@@ -363,8 +363,8 @@ pub async fn mark_again(
     leg: &LeasedLeg,
     request_id: &str,
     epoch: i64,
-    sent_min: Instant,
-    now: Instant,
+    sent_min: Timestamp,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let marked = sqlx::query!(
         r#"
@@ -420,7 +420,7 @@ pub async fn still(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
 }
 
 /// Since when a leg may be at its panel and nobody knows: the later of its sending and its doubt.
-pub async fn doubted_at(tx: &mut Tx, leg: LegId) -> Result<Instant, StoreError> {
+pub async fn doubted_at(tx: &mut Tx, leg: LegId) -> Result<Timestamp, StoreError> {
     let at = sqlx::query_scalar!(
         r#"
         select greatest(sending_at, repeated_at, doubted_at) as "at!"
@@ -433,7 +433,7 @@ pub async fn doubted_at(tx: &mut Tx, leg: LegId) -> Result<Instant, StoreError> 
 }
 
 /// Keeps that a person said of a leg in doubt that it was not placed. `false`: somebody said so before.
-pub async fn say_not_placed(tx: &mut Tx, leg: LegId, now: Instant) -> Result<bool, StoreError> {
+pub async fn say_not_placed(tx: &mut Tx, leg: LegId, now: Timestamp) -> Result<bool, StoreError> {
     let said = sqlx::query!(
         r#"
         update leg
@@ -463,14 +463,14 @@ pub async fn climbed(
     rung: Rung,
     verdict: RungVerdict,
     words: &str,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<(), StoreError> {
     let written = sqlx::query!(
         "insert into rung (leg_id, at, rung, verdict, words) values ($1, $2, $3, $4, $5)",
         leg.0,
         at,
-        rung.word(),
-        verdict.word(),
+        rung.as_str(),
+        verdict.as_str(),
         words
     );
     written.execute(&mut **tx).await?;

@@ -1,7 +1,7 @@
 //! Drifts: differences between readings of our balance at panels that our orders do not account for.
 
-use crate::domain::clock::Instant;
-use crate::domain::float::{Drift, Reading};
+use crate::domain::clock::Timestamp;
+use crate::domain::float::{BalanceReading, Drift};
 use crate::domain::id::ProviderId;
 use crate::domain::money::{Money, Percent};
 use crate::store::{Store, StoreError, Tx};
@@ -14,9 +14,9 @@ pub async fn find(
     tx: &mut Tx,
     provider: &ProviderId,
     currency: &str,
-    (after, by): (&Reading, &Reading),
+    (after, by): (&BalanceReading, &BalanceReading),
     drift: &Drift,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let orders: Vec<i32> = drift.orders.iter().map(|order| order.0).collect();
     let found = sqlx::query!(
@@ -28,7 +28,7 @@ pub async fn find(
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         "#,
         provider.0,
-        drift.cause.word(),
+        drift.cause.as_str(),
         drift.amount.decimal(),
         currency,
         drift.percent.map(Percent::decimal),
@@ -61,11 +61,11 @@ pub struct DriftRow {
     /// Of the cost of the orders, where it is in proportion.
     pub percent: Option<Percent>,
     /// It happened after this moment.
-    pub after_at: Instant,
+    pub after_at: Timestamp,
     /// It had happened by this moment.
-    pub by_at: Instant,
+    pub by_at: Timestamp,
     /// When it was told.
-    pub found_at: Instant,
+    pub found_at: Timestamp,
     /// The orders that explain it, or may have to do with it.
     pub orders: Vec<i32>,
     /// How many there are, listed or not.
@@ -73,7 +73,7 @@ pub struct DriftRow {
     /// In words.
     pub words: String,
     /// When a person took note of it.
-    pub acknowledged_at: Option<Instant>,
+    pub acknowledged_at: Option<Timestamp>,
 }
 
 /// Findings, the newest first; of one panel where one is named. Those that a person took note of are left out unless
@@ -112,7 +112,7 @@ pub async fn list(store: &Store, provider: Option<&str>, all: bool) -> Result<Ve
 
 /// A person took note of a finding. `None`: there is no such one; `false`: somebody did before, or there is nothing to
 /// take note of.
-pub async fn acknowledge(tx: &mut Tx, drift: i64, now: Instant) -> Result<Option<bool>, StoreError> {
+pub async fn acknowledge(tx: &mut Tx, drift: i64, now: Timestamp) -> Result<Option<bool>, StoreError> {
     let known = sqlx::query_scalar!("select id from drift where id = $1", drift).fetch_optional(&mut **tx).await?;
     if known.is_none() {
         return Ok(None);

@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
 use crate::domain::provider::DoubtSettings;
 use crate::routing::calls::Calls;
-use crate::routing::health::{Breaker, Cause, Health};
+use crate::routing::health::{Breaker, Health, TripCause};
 use crate::routing::standing::Stopped;
 use crate::store::{Store, StoreError, Tx, refusals};
 
@@ -15,7 +15,7 @@ const MINUTE: TimeDelta = TimeDelta::minutes(1);
 
 /// What stands between a leg and its panel.
 #[derive(Clone, Copy, Debug)]
-pub struct Gate {
+pub struct DispatchGate {
     /// A person stopped all sending.
     pub frozen: bool,
     /// A person stopped sending to this panel.
@@ -27,10 +27,10 @@ pub struct Gate {
     /// Whether its catalogue cannot be read under its present account, of which nothing is stored.
     pub unread: bool,
     /// Until when it wants to be left alone.
-    pub rests_until: Option<Instant>,
+    pub rests_until: Option<Timestamp>,
 }
 
-impl Gate {
+impl DispatchGate {
     /// What keeps orders from this panel and not from others.
     pub fn stopped(&self) -> Option<Stopped> {
         let breaker_open = matches!(self.health.breaker, Breaker::Open { .. });
@@ -49,7 +49,7 @@ impl Gate {
 }
 
 /// The gate of a panel as it stands. [`crate::store::leases::mark`] asks the same again in the commit that matters.
-pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<Gate, StoreError> {
+pub async fn gate(store: &Store, provider: &ProviderId, now: Timestamp) -> Result<DispatchGate, StoreError> {
     let row = sqlx::query!(
         r#"
         select paused_at, breaker, breaker_until, breaker_cause, breaker_at, breaker_trips, doubts_in_a_row,
@@ -75,7 +75,7 @@ pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<
         trips: row.breaker_trips,
         doubts_in_a_row: row.doubts_in_a_row,
     };
-    Ok(Gate {
+    Ok(DispatchGate {
         frozen: row.frozen_at.is_some(),
         paused: row.paused_at.is_some(),
         health: kept.health(provider)?,
@@ -86,11 +86,11 @@ pub async fn gate(store: &Store, provider: &ProviderId, now: Instant) -> Result<
 }
 
 /// Before an event and after it.
-pub type Turn = (Health, Health);
+pub type HealthChange = (Health, Health);
 
 /// A panel's answer proved something. Its health before and after, if that changed: at a panel that is well nothing is
 /// written.
-pub async fn proved(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Result<Option<Turn>, StoreError> {
+pub async fn proved(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<Option<HealthChange>, StoreError> {
     let row = sqlx::query_as!(
         Kept,
         r#"
@@ -111,8 +111,8 @@ pub async fn doubted(
     tx: &mut Tx,
     provider: &ProviderId,
     limits: &DoubtSettings,
-    now: Instant,
-) -> Result<Option<Turn>, StoreError> {
+    now: Timestamp,
+) -> Result<Option<HealthChange>, StoreError> {
     let row = lock(tx, provider).await?;
     let last_minute = sqlx::query_scalar!(
         r#"
@@ -131,9 +131,9 @@ pub async fn doubted(
 pub async fn refused_many(
     tx: &mut Tx,
     provider: &ProviderId,
-    cause: Cause,
-    now: Instant,
-) -> Result<Option<Turn>, StoreError> {
+    cause: TripCause,
+    now: Timestamp,
+) -> Result<Option<HealthChange>, StoreError> {
     let row = lock(tx, provider).await?;
     turn(tx, provider, row, |health| health.after_refusals(cause, now)).await
 }
@@ -144,8 +144,8 @@ pub async fn looked_at(
     store: &Store,
     provider: &ProviderId,
     calls: &Calls,
-    now: Instant,
-) -> Result<Option<Turn>, StoreError> {
+    now: Timestamp,
+) -> Result<Option<HealthChange>, StoreError> {
     let mut tx = store.begin().await?;
     let row = lock(&mut tx, provider).await?;
     let turned = turn(&mut tx, provider, row, |health| match health.breaker {
@@ -178,7 +178,7 @@ async fn turn(
     provider: &ProviderId,
     row: Kept,
     after: impl FnOnce(Health) -> Health,
-) -> Result<Option<Turn>, StoreError> {
+) -> Result<Option<HealthChange>, StoreError> {
     let before = row.health(provider)?;
     let after = after(before);
     if after == before {
@@ -186,7 +186,7 @@ async fn turn(
     }
     let (word, until, cause) = match after.breaker {
         Breaker::Shut => ("shut", None, None),
-        Breaker::Open { until, cause } => ("open", Some(until), Some(cause.word())),
+        Breaker::Open { until, cause } => ("open", Some(until), Some(cause.as_str())),
         Breaker::Probation => ("probation", None, None),
     };
     let written = sqlx::query!(
@@ -221,7 +221,12 @@ async fn keep_from_marking(tx: &mut Tx) -> Result<(), StoreError> {
 
 /// A person stops sending to a panel, or lets it go on, with a breaker that starts anew. `None`: no such panel;
 /// `false`: it stood so already.
-pub async fn pause(tx: &mut Tx, provider: &ProviderId, paused: bool, now: Instant) -> Result<Option<bool>, StoreError> {
+pub async fn pause(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    paused: bool,
+    now: Timestamp,
+) -> Result<Option<bool>, StoreError> {
     keep_from_marking(tx).await?;
     let before = sqlx::query!(
         r#"select paused_at is not null or (not $2 and breaker <> 'shut') as "stopped!" from provider where id = $1 for update"#,
@@ -252,7 +257,7 @@ pub async fn pause(tx: &mut Tx, provider: &ProviderId, paused: bool, now: Instan
 }
 
 /// A person stops all sending, or lets it go on. `false`: it stood so already.
-pub async fn freeze(tx: &mut Tx, frozen: bool, now: Instant) -> Result<bool, StoreError> {
+pub async fn freeze(tx: &mut Tx, frozen: bool, now: Timestamp) -> Result<bool, StoreError> {
     keep_from_marking(tx).await?;
     let moved = sqlx::query!(
         r#"
@@ -269,7 +274,7 @@ pub async fn freeze(tx: &mut Tx, frozen: bool, now: Instant) -> Result<bool, Sto
 }
 
 /// Stops all sending because a backup was put in place: until a person thaws it, nothing may be given up here either.
-pub async fn freeze_restored(tx: &mut Tx, now: Instant) -> Result<(), StoreError> {
+pub async fn freeze_restored(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
     keep_from_marking(tx).await?;
     let frozen = sqlx::query!("update dispatch set frozen_at = coalesce(frozen_at, $1), restored_at = $1", now);
     match frozen.execute(&mut **tx).await?.rows_affected() {
@@ -280,31 +285,31 @@ pub async fn freeze_restored(tx: &mut Tx, now: Instant) -> Result<(), StoreError
 
 /// How long doubts are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
+pub enum DoubtPatience {
     /// For ever: a backup was put in place, and whoever went on with the original may know better.
     Endless,
     /// As the operator says, from a doubt's beginning or from this moment, whichever is later.
-    From(Option<Instant>),
+    From(Option<Timestamp>),
 }
 
 /// How long doubts are waited for now.
-pub async fn patience(store: &Store) -> Result<Patience, StoreError> {
+pub async fn patience(store: &Store) -> Result<DoubtPatience, StoreError> {
     let row = sqlx::query!("select restored_at, patience_from from dispatch").fetch_one(&store.workers).await?;
-    Ok(if row.restored_at.is_some() { Patience::Endless } else { Patience::From(row.patience_from) })
+    Ok(if row.restored_at.is_some() { DoubtPatience::Endless } else { DoubtPatience::From(row.patience_from) })
 }
 
 /// Since when all sending is stopped, if it is.
-pub async fn frozen_since(store: &Store) -> Result<Option<Instant>, StoreError> {
+pub async fn frozen_since(store: &Store) -> Result<Option<Timestamp>, StoreError> {
     Ok(sqlx::query_scalar!("select frozen_at from dispatch").fetch_one(&store.workers).await?)
 }
 
 /// What a panel's row keeps of its health.
 struct Kept {
     breaker: String,
-    until: Option<Instant>,
+    until: Option<Timestamp>,
     /// What opened it last.
     cause: String,
-    since: Option<Instant>,
+    since: Option<Timestamp>,
     trips: i32,
     doubts_in_a_row: i32,
 }
@@ -320,7 +325,7 @@ impl Kept {
         let breaker = match (self.breaker.as_str(), self.until) {
             ("shut", None) => Breaker::Shut,
             ("open", Some(until)) => {
-                let cause = Cause::from_word(&self.cause);
+                let cause = TripCause::from_word(&self.cause);
                 Breaker::Open { until, cause: cause.ok_or_else(|| contradiction("breaker_cause", &self.cause))? }
             }
             ("probation", None) => Breaker::Probation,

@@ -21,7 +21,7 @@ use crate::store::{Store, StoreError};
 
 /// What is told of the database at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Sight {
+struct HistoryState {
     incarnation: Uuid,
     beats: i64,
     cluster: Option<Cluster>,
@@ -36,7 +36,7 @@ struct Cluster {
 
 /// How far the database had come when this process looked last; what is marked in it is no younger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownHistory {
     /// Which database it is.
     pub incarnation: Uuid,
     /// What its counter was at least.
@@ -80,15 +80,15 @@ impl std::fmt::Display for Turned {
 /// What this process saw of the database, and whether that is still so.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    seen: Mutex<Option<Sight>>,
+    seen: Mutex<Option<HistoryState>>,
     turned: Mutex<Option<Turned>>,
 }
 
 impl History {
     /// How far the database had come; `None` before the first heartbeat.
-    pub(super) fn known(&self) -> Option<Known> {
+    pub(super) fn known(&self) -> Option<KnownHistory> {
         let seen = self.seen();
-        seen.map(|seen| Known { incarnation: seen.incarnation, beats: seen.beats })
+        seen.map(|seen| KnownHistory { incarnation: seen.incarnation, beats: seen.beats })
     }
 
     pub(super) fn has_turned(&self) -> bool {
@@ -99,12 +99,12 @@ impl History {
         self.turned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn seen(&self) -> Option<Sight> {
+    fn seen(&self) -> Option<HistoryState> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Believes what was found, if it is as it must be after `before`.
-    fn learn(&self, before: Option<&Sight>, found: Sight) -> Result<(), Turned> {
+    fn learn(&self, before: Option<&HistoryState>, found: HistoryState) -> Result<(), Turned> {
         let turned = before.and_then(|before| judge(before, &found));
         if let Some(turned) = turned {
             let mut known = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,7 +117,7 @@ impl History {
 
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let beats = seen.as_ref().map_or(found.beats, |seen| seen.beats.max(found.beats));
-        *seen = Some(Sight { beats, ..found });
+        *seen = Some(HistoryState { beats, ..found });
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl History {
         };
         let row = sqlx::query!("select id, beats from incarnation");
         let row = row.fetch_one(connection).await?;
-        let found = Sight { incarnation: row.id, beats: row.beats, cluster };
+        let found = HistoryState { incarnation: row.id, beats: row.beats, cluster };
 
         match self.learn(Some(&before), found) {
             Ok(()) => Ok(()),
@@ -164,14 +164,14 @@ impl History {
 
         let raised = sqlx::query!("update incarnation set beats = beats + 1 returning id, beats");
         let row = raised.fetch_one(pool).await?;
-        let found = Sight { incarnation: row.id, beats: row.beats, cluster };
+        let found = HistoryState { incarnation: row.id, beats: row.beats, cluster };
         // What came of it is kept.
         let _ = self.learn(before.as_ref(), found);
         Ok(())
     }
 
     /// Goes on from what was found, and knows nothing of what was before.
-    fn begin_anew(&self, found: Sight) {
+    fn begin_anew(&self, found: HistoryState) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         *self.turned.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -191,7 +191,7 @@ async fn read_cluster<'e>(executor: impl sqlx::Executor<'e, Database = sqlx::Pos
     Ok(Cluster { system: row.system, timeline: row.timeline })
 }
 
-fn judge(before: &Sight, found: &Sight) -> Option<Turned> {
+fn judge(before: &HistoryState, found: &HistoryState) -> Option<Turned> {
     if before.incarnation != found.incarnation {
         return Some(Turned::Replaced);
     }
@@ -215,7 +215,7 @@ fn judge(before: &Sight, found: &Sight) -> Option<Turned> {
 pub struct Reckoning {
     /// What happened.
     pub turned: Turned,
-    found: Sight,
+    found: HistoryState,
 }
 
 /// Begins to set right what a turn of the database's history brought, over the one connection that
@@ -236,7 +236,7 @@ pub async fn begin_reckoning(store: &Store) -> Result<Option<(Tx, Reckoning)>, S
         Some(_) => Some(read_cluster(&mut *tx).await?),
         None => None,
     };
-    let found = Sight { incarnation: row.id, beats: row.beats, cluster };
+    let found = HistoryState { incarnation: row.id, beats: row.beats, cluster };
 
     match judge(&before, &found) {
         Some(Turned::Replaced) => {
@@ -262,7 +262,7 @@ pub async fn end_reckoning(store: &Store, mut tx: Tx, reckoning: Reckoning) -> R
     raised.execute(&mut *tx).await?;
     tx.commit().await?;
 
-    store.history.begin_anew(Sight { beats, ..reckoning.found });
+    store.history.begin_anew(HistoryState { beats, ..reckoning.found });
     Ok(())
 }
 
@@ -282,16 +282,16 @@ pub async fn renew(tx: &mut Tx) -> Result<(), StoreError> {
 mod tests {
     use super::*;
 
-    fn sight(incarnation: u128, beats: i64, cluster: Option<(&str, &str)>) -> Sight {
+    fn sight(incarnation: u128, beats: i64, cluster: Option<(&str, &str)>) -> HistoryState {
         let cluster =
             cluster.map(|(system, timeline)| Cluster { system: system.to_owned(), timeline: timeline.to_owned() });
-        Sight { incarnation: Uuid::from_u128(incarnation), beats, cluster }
+        HistoryState { incarnation: Uuid::from_u128(incarnation), beats, cluster }
     }
 
     #[test]
     fn what_goes_on_is_told_from_what_went_back_was_taken_over_or_replaced() {
         let before = sight(1, 10, Some(("7", "01")));
-        let told = |found: Sight| judge(&before, &found);
+        let told = |found: HistoryState| judge(&before, &found);
 
         assert_eq!(told(sight(1, 10, Some(("7", "01")))), None);
         assert_eq!(told(sight(1, 11, None)), None, "the counter alone is enough");

@@ -1,6 +1,6 @@
 //! Our ids of imported services: given once, kept for ever, the same on every node.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::service::Route;
 use crate::store::{Store, StoreError, Tx};
@@ -51,7 +51,7 @@ pub async fn give(
     provider: &ProviderId,
     wanted: &[(&str, i32)],
     by: Option<&ConfigHash>,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Given, StoreError> {
     let services: Vec<String> = wanted.iter().map(|(service, _)| (*service).to_owned()).collect();
     if missing(tx, provider, &services).await? == 0 {
@@ -101,7 +101,7 @@ async fn give_from(
     provider: &ProviderId,
     (services, of_panel): (&[String], &[String]),
     first: i32,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<u64, StoreError> {
     let given = sqlx::query!(
         r#"

@@ -1,13 +1,13 @@
 //! What is said about keys after they were made: their terms, their use, and that there are new ones.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{CustomerId, KeyId};
 use crate::domain::network::Network;
 use crate::store::{Store, StoreError, Tx};
 
 /// What is to change about a key; `None` leaves a thing as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
+pub struct KeyChange {
     /// What the customer calls it.
     pub label: Option<String>,
     /// From where it may be used; from anywhere when empty.
@@ -19,7 +19,7 @@ pub struct Terms {
 }
 
 /// Changes the terms of a key that is in force. `false`: there is no such key.
-pub async fn set(tx: &mut Tx, key: KeyId, terms: &Terms) -> Result<bool, StoreError> {
+pub async fn set(tx: &mut Tx, key: KeyId, terms: &KeyChange) -> Result<bool, StoreError> {
     let allowed = terms.allowed.as_ref().map(|networks| networks.iter().map(ToString::to_string).collect::<Vec<_>>());
     let done = sqlx::query!(
         r#"
@@ -49,8 +49,8 @@ pub async fn owner(tx: &mut Tx, digest: &[u8; 32]) -> Result<Option<(CustomerId,
 }
 
 /// Writes down when keys were last used; a later word stays.
-pub async fn note_used(store: &Store, used: &[(KeyId, Instant)]) -> Result<(), StoreError> {
-    let (keys, moments): (Vec<i64>, Vec<Instant>) = used.iter().map(|(key, at)| (key.0, *at)).unzip();
+pub async fn note_used(store: &Store, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+    let (keys, moments): (Vec<i64>, Vec<Timestamp>) = used.iter().map(|(key, at)| (key.0, *at)).unzip();
     let noted = sqlx::query!(
         r#"
         with used as (

@@ -1,17 +1,17 @@
 //! What is heard late of a leg that is over, or that has another id at its panel: kept beside what is known; and a leg
 //! that becomes its order's last one again.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::leg::{Evidence, LegState};
-use crate::store::legs::{LockedLeg, Turn, WORDS_CHARS_MAX, lock, turn};
+use crate::store::legs::{LockedLeg, Transition, WORDS_CHARS_MAX, lock, turn};
 use crate::store::{StoreError, Tx, stuck};
 
 /// Rounds in which an order's later legs are locked, should it go on meanwhile.
 const ROUNDS_MAX: usize = 20;
 
 /// Keeps a late acceptance as evidence, beside what was written down of the same attempt before.
-pub async fn record(tx: &mut Tx, leg: &LockedLeg, said: &Evidence, now: Instant) -> Result<(), StoreError> {
+pub async fn record(tx: &mut Tx, leg: &LockedLeg, said: &Evidence, now: Timestamp) -> Result<(), StoreError> {
     let words: String = said.words.chars().filter(|c| *c != '\0').take(WORDS_CHARS_MAX).collect();
     let recorded = sqlx::query!(
         r#"
@@ -39,7 +39,7 @@ pub async fn record(tx: &mut Tx, leg: &LockedLeg, said: &Evidence, now: Instant)
 
 /// Keeps an id under which a panel took a leg that was found not placed, or that has another id there; the leg stays what
 /// it is. Of several such ids the first is kept.
-pub async fn keep(tx: &mut Tx, leg: LegId, id: &PanelOrder, now: Instant) -> Result<(), StoreError> {
+pub async fn keep(tx: &mut Tx, leg: LegId, id: &PanelOrder, now: Timestamp) -> Result<(), StoreError> {
     let kept = sqlx::query!(
         r#"
         update leg
@@ -111,7 +111,7 @@ pub async fn put_last(
     leg: &LockedLeg,
     later: &[LockedLeg],
     why: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut stay = Vec::new();
     for other in later {
@@ -123,7 +123,7 @@ pub async fn put_last(
             continue;
         }
         if waits {
-            turn(tx, other, &Turn::Canceled, why, now).await?;
+            turn(tx, other, &Transition::Canceled, why, now).await?;
         }
         stay.push(other);
     }

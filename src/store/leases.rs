@@ -4,7 +4,7 @@
 use sqlx::types::Json;
 
 use crate::domain::choice::Choice;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::{LeasedLeg, LegState};
 use crate::domain::money::{ExchangeRate, Money, Rate};
@@ -21,8 +21,8 @@ pub async fn take(
     (provider, account): (&ProviderId, Option<&str>),
     epoch: i64,
     legs_max: i64,
-    until: Instant,
-    now: Instant,
+    until: Timestamp,
+    now: Timestamp,
 ) -> Result<Vec<LeasedLeg>, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -93,7 +93,7 @@ pub(super) fn kind_of(order: i32, word: &str) -> Result<ServiceType, StoreError>
 
 /// How and where a panel is asked for a leg; what is not known of it is empty.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Asked<'a> {
+pub struct SendIntent<'a> {
     /// The name under which it is asked, where the panel knows names.
     pub request_id: Option<&'a str>,
     /// The account, as [`crate::upstream::Panel::account`] tells it from others.
@@ -111,10 +111,10 @@ pub struct Asked<'a> {
 pub async fn mark(
     store: &Store,
     leg: &LeasedLeg,
-    asked: Asked<'_>,
+    asked: SendIntent<'_>,
     epoch: i64,
     cost: Money,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let known = store.history.known();
     let marked = sqlx::query!(
@@ -167,7 +167,7 @@ pub struct SentLeg {
     /// Where the panel was.
     pub address: String,
     /// When it was marked.
-    pub at: Instant,
+    pub at: Timestamp,
 }
 
 /// What the database knows of a leg that was sent.
@@ -239,13 +239,13 @@ pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<(), StoreError> {
 
 /// How a leased leg is kept from a panel that became too dear.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum MarginHold {
     /// It goes by another route.
     Elsewhere(Chosen),
     /// It waits here.
     Here {
         /// Until then at least.
-        until: Instant,
+        until: Timestamp,
         /// Why no route can be taken.
         choice: Choice,
     },
@@ -256,13 +256,13 @@ pub async fn hold(
     store: &Store,
     leg: &LeasedLeg,
     epoch: i64,
-    held: &Held,
+    held: &MarginHold,
     reason: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let (state, route, cost, ready_at, choice) = match held {
-        Held::Elsewhere(Chosen { route, cost, choice }) => (LegState::Ready, route, *cost, now, choice),
-        Held::Here { until, choice } => (LegState::Parked, &leg.route, leg.cost, *until, choice),
+        MarginHold::Elsewhere(Chosen { route, cost, choice }) => (LegState::Ready, route, *cost, now, choice),
+        MarginHold::Here { until, choice } => (LegState::Parked, &leg.route, leg.cost, *until, choice),
     };
     let moved = sqlx::query!(
         r#"
@@ -276,7 +276,7 @@ pub async fn hold(
         leg.leg.0,
         leg.attempt,
         epoch,
-        state.word(),
+        state.as_str(),
         route.provider.0,
         route.service,
         cost.decimal(),

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use sqlx::types::{Json, Uuid};
 
 use crate::domain::choice::Passed;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
@@ -21,7 +21,7 @@ pub struct Waiting {
     /// The leg.
     pub leg: LegId,
     /// Since when, or until when, it waits.
-    pub ready_at: Instant,
+    pub ready_at: Timestamp,
     /// Its order.
     pub order: OrderId,
     /// The order's other name.
@@ -47,7 +47,7 @@ pub struct Waiting {
 }
 
 /// A place among the legs that wait, longest first.
-pub type Place = (Instant, LegId);
+pub type WaitingPosition = (Timestamp, LegId);
 
 /// Why legs leave a panel; asked again in the statement that moves one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +55,13 @@ pub enum Because {
     /// It gets no orders.
     Stopped,
     /// It wants to be left alone until this moment at least.
-    Rests(Instant),
+    Rests(Timestamp),
     /// Their services name it no more.
     RouteGone,
 }
 
 impl Because {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
             Self::Rests(_) => "rests",
@@ -69,7 +69,7 @@ impl Because {
         }
     }
 
-    fn rests_min(self) -> Option<Instant> {
+    fn rests_min(self) -> Option<Timestamp> {
         match self {
             Self::Rests(until) => Some(until),
             Self::Stopped | Self::RouteGone => None,
@@ -85,9 +85,9 @@ pub async fn waiting(
     provider: &ProviderId,
     epoch: i64,
     because: Because,
-    behind: Place,
+    behind: WaitingPosition,
     legs_max: i64,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Vec<Waiting>, StoreError> {
     // As many as are wanted are found first: many may wait, and each look shall cost no more than what it looks at.
     let rows = sqlx::query_as!(
@@ -118,7 +118,7 @@ pub async fn waiting(
         behind.1.0,
         legs_max,
         now,
-        because.word()
+        because.as_str()
     );
     rows.fetch_all(&store.workers).await?.into_iter().map(WaitingRow::read).collect()
 }
@@ -127,7 +127,7 @@ pub async fn waiting(
 pub async fn parked(
     store: &Store,
     provider: &ProviderId,
-    behind: Place,
+    behind: WaitingPosition,
     legs_max: i64,
 ) -> Result<Vec<Waiting>, StoreError> {
     let rows = sqlx::query_as!(
@@ -163,7 +163,7 @@ struct WaitingRow {
     state: String,
     attempt: i32,
     service: String,
-    ready_at: Instant,
+    ready_at: Timestamp,
     public_id: Uuid,
     service_id: i32,
     kind: String,
@@ -202,7 +202,7 @@ pub async fn leave(
     because: Because,
     chosen: &Chosen,
     reason: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let moved = sqlx::query!(
         r#"
@@ -226,7 +226,7 @@ pub async fn leave(
         "#,
         waiting.leg.0,
         waiting.route.provider.0,
-        waiting.state.word(),
+        waiting.state.as_str(),
         waiting.attempt,
         epoch,
         chosen.route.provider.0,
@@ -235,14 +235,14 @@ pub async fn leave(
         now,
         reason,
         Json(&chosen.choice) as _,
-        because.word(),
+        because.as_str(),
         because.rests_min()
     );
     Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
 }
 
 /// Whether a locked leg that is leased is in nobody's hands any more, as [`crate::store::leases::take`] tells it.
-pub async fn is_let_go(tx: &mut Tx, leg: LegId, now: Instant) -> Result<bool, StoreError> {
+pub async fn is_let_go(tx: &mut Tx, leg: LegId, now: Timestamp) -> Result<bool, StoreError> {
     let let_go = sqlx::query_scalar!(
         r#"
         select l.state = 'leased' and (l.leased_until < $2 or l.epoch < p.epoch) as "let_go!"
@@ -282,7 +282,7 @@ pub async fn by_hand(
     leg: &LockedLeg,
     chosen: &Chosen,
     reason: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let moved = sqlx::query!(
         r#"
@@ -292,7 +292,7 @@ pub async fn by_hand(
         where id = $1 and state = $2 and attempt = $3 and state in ('ready', 'leased', 'parked')
         "#,
         leg.id.0,
-        leg.state.word(),
+        leg.state.as_str(),
         leg.attempt,
         chosen.route.provider.0,
         chosen.route.service,

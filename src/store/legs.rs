@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 
 use crate::domain::choice::Passed;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use crate::domain::leg::{Evidence, LegState};
 use crate::domain::money::{ExchangeRate, Money};
@@ -50,7 +50,7 @@ pub struct LockedLeg {
     /// What of it is booked as exposure.
     pub exposed: Money,
     /// What it was parked for last, and since when it waits for that.
-    pub parked: Option<(RefusalClass, Instant)>,
+    pub parked: Option<(RefusalClass, Timestamp)>,
     /// Its id at the panel, where it has one.
     pub panel_order: Option<PanelOrder>,
     /// The id under which its panel took it late, after it was found not placed or had another id.
@@ -132,7 +132,7 @@ pub async fn lock_last(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>,
 
 /// Completes the exchange that the intent opened. What the panel said is kept, whatever follows from it, after the name
 /// under which it was asked, if it had one.
-pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now: Instant) -> Result<(), StoreError> {
+pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now: Timestamp) -> Result<(), StoreError> {
     let words: String = said.words.chars().filter(|c| *c != '\0').take(WORDS_CHARS_MAX).collect();
     let recorded = sqlx::query!(
         r#"
@@ -144,7 +144,7 @@ pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now:
         leg.0,
         attempt,
         now,
-        said.verdict.word(),
+        said.verdict.as_str(),
         said.http_status.map(i32::from),
         words
     );
@@ -159,8 +159,8 @@ pub async fn accept(
     tx: &mut Tx,
     leg: &LockedLeg,
     (panel_order, witness): (&PanelOrder, Witness),
-    first_ask: Instant,
-    now: Instant,
+    first_ask: Timestamp,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     if !panel_orders::own(tx, leg, panel_order, witness).await? {
         return Ok(false);
@@ -180,7 +180,7 @@ pub async fn accept(
         from accepted
         "#,
         leg.id.0,
-        leg.state.word(),
+        leg.state.as_str(),
         panel_order.0,
         now,
         first_ask
@@ -193,18 +193,18 @@ pub async fn accept(
 
 /// How a locked leg goes on when the panel does not have it for certain.
 #[derive(Clone, Debug)]
-pub enum Turn {
+pub enum Transition {
     /// Nothing was sent: ready again later, perhaps by another route.
     Again {
         /// Not before.
-        at: Instant,
+        at: Timestamp,
         /// By which other route; by the same when `None`.
         by: Option<Chosen>,
     },
     /// Refused for a reason that passes: ready again later.
     Parked {
         /// Not before.
-        at: Instant,
+        at: Timestamp,
         /// What it waits for.
         class: RefusalClass,
     },
@@ -219,23 +219,37 @@ pub enum Turn {
 }
 
 /// Moves a locked leg on.
-pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: Instant) -> Result<(), StoreError> {
+pub async fn turn(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    turn: &Transition,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let (state, ready_at, unsent) = match turn {
-        Turn::Again { at, .. } => (LegState::Ready, Some(*at), leg.unsent + 1),
-        Turn::Parked { at, .. } => (LegState::Parked, Some(*at), 0),
-        Turn::Refused => (LegState::Refused, None, 0),
-        Turn::Canceled => (LegState::Canceled, None, 0),
-        Turn::WrittenOff => (LegState::WrittenOff, None, 0),
-        Turn::InDoubt => (LegState::InDoubt, None, 0),
+        Transition::Again { at, .. } => (LegState::Ready, Some(*at), leg.unsent + 1),
+        Transition::Parked { at, .. } => (LegState::Parked, Some(*at), 0),
+        Transition::Refused => (LegState::Refused, None, 0),
+        Transition::Canceled => (LegState::Canceled, None, 0),
+        Transition::WrittenOff => (LegState::WrittenOff, None, 0),
+        Transition::InDoubt => (LegState::InDoubt, None, 0),
     };
     let chosen = match turn {
-        Turn::Again { by, .. } => by.as_ref(),
-        Turn::Parked { .. } | Turn::Refused | Turn::Canceled | Turn::WrittenOff | Turn::InDoubt => None,
+        Transition::Again { by, .. } => by.as_ref(),
+        Transition::Parked { .. }
+        | Transition::Refused
+        | Transition::Canceled
+        | Transition::WrittenOff
+        | Transition::InDoubt => None,
     };
     let (route, cost) = chosen.map_or((&leg.route, leg.cost), |chosen| (&chosen.route, chosen.cost));
     let parked_for = match turn {
-        Turn::Parked { class, .. } => Some(class.word()),
-        Turn::Again { .. } | Turn::Refused | Turn::Canceled | Turn::WrittenOff | Turn::InDoubt => None,
+        Transition::Parked { class, .. } => Some(class.as_str()),
+        Transition::Again { .. }
+        | Transition::Refused
+        | Transition::Canceled
+        | Transition::WrittenOff
+        | Transition::InDoubt => None,
     };
     let moved = sqlx::query!(
         r#"
@@ -257,8 +271,8 @@ pub async fn turn(tx: &mut Tx, leg: &LockedLeg, turn: &Turn, reason: &str, now: 
         where id = $1 and state = $2
         "#,
         leg.id.0,
-        leg.state.word(),
-        state.word(),
+        leg.state.as_str(),
+        state.as_str(),
         ready_at,
         route.provider.0,
         route.service,
@@ -282,7 +296,7 @@ pub async fn follow(
     after: &LockedLeg,
     chosen: &Chosen,
     reason: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let added = sqlx::query!(
         r#"
@@ -351,7 +365,7 @@ pub async fn stated_cost(tx: &mut Tx, leg: LegId) -> Result<Option<Money>, Store
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Afterwards {
     /// The panel is asked again at this moment: it may think better of it.
-    AskAt(Instant),
+    AskAt(Timestamp),
     /// Nobody asks any more.
     Nothing,
 }
@@ -374,7 +388,7 @@ pub struct LegEnd<'a> {
 }
 
 /// An accepted leg is over, or ends otherwise than it did.
-pub async fn end(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Instant) -> Result<(), StoreError> {
+pub async fn end(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Timestamp) -> Result<(), StoreError> {
     let ended = sqlx::query!(
         r#"
         update leg

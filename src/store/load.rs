@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::migrate::{Migrate, MigrateError};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::store::dump::{DumpError, SAID_BYTES_MAX, program, said};
 use crate::store::{MIGRATIONS, Store, StoreError, Tx, embedded};
 
@@ -29,7 +29,7 @@ const KINDS: [&str; 5] = ["view", "table", "function", "sequence", "type"];
 
 /// The transaction in which everything of the file is in the database, at the schema of this panelgate, and nothing is
 /// committed. Dropped, it leaves the database as it was.
-pub async fn read(store: &Store, postgres_bin: Option<&Path>, path: &Path, now: Instant) -> Result<Tx, DumpError> {
+pub async fn read(store: &Store, postgres_bin: Option<&Path>, path: &Path, now: Timestamp) -> Result<Tx, DumpError> {
     let file = File::open(path).map_err(DumpError::file("open", path))?;
     let pg_restore = embedded::tool(postgres_bin, "pg_restore", None)?;
     let mut tx = store.begin().await?;
@@ -42,7 +42,7 @@ pub async fn read(store: &Store, postgres_bin: Option<&Path>, path: &Path, now: 
 }
 
 /// Nobody else is here, nobody can come, and nothing is lost when everything is dropped.
-async fn claim(tx: &mut Tx, now: Instant) -> Result<(), DumpError> {
+async fn claim(tx: &mut Tx, now: Timestamp) -> Result<(), DumpError> {
     tx.take_time();
     sqlx::query!("set local statement_timeout = 0").execute(&mut **tx).await?;
     sqlx::query!("set local idle_in_transaction_session_timeout = 0").execute(&mut **tx).await?;

@@ -62,7 +62,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
 use crate::store::history::{History, Turned};
-use crate::store::pool::{Lost, Plan, Pool};
+use crate::store::pool::{Lost, Pool, PoolPlan};
 pub use pool::Tx;
 pub use time::DatabaseClock;
 
@@ -243,14 +243,14 @@ impl Store {
     ) -> Self {
         let options = options.clone().options(session::GUARDS).application_name(&our_name());
         let (lost, history) = (Arc::new(Lost::default()), Arc::new(History::default()));
-        let customers = Plan {
+        let customers = PoolPlan {
             connections_max: customers_max,
             acquire_max: ACQUIRE_TIMEOUT,
             statement_max: CUSTOMER_STATEMENT_MAX,
             rested_after,
             history: Some(history.clone()),
         };
-        let workers = Plan {
+        let workers = PoolPlan {
             connections_max: workers_max,
             acquire_max: ACQUIRE_TIMEOUT,
             statement_max: STATEMENT_MAX,
@@ -258,7 +258,7 @@ impl Store {
             history: Some(history.clone()),
         };
         // It looks at the database's history itself.
-        let heartbeat = Plan {
+        let heartbeat = PoolPlan {
             connections_max: 1,
             acquire_max: HEARTBEAT_TIMEOUT,
             statement_max: HEARTBEAT_MAX,

@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::Route;
-use crate::store::catalogue::Columns;
+use crate::store::catalogue::CatalogColumns;
 use crate::store::{Store, StoreError, Tx};
 
 /// How long what moved is remembered.
@@ -19,13 +19,13 @@ pub const KINDS: [&str; 9] = ["rate", "gone", "back", "added", "type", "bounds",
 
 /// Something that moved.
 #[derive(Clone, Debug)]
-pub struct Move {
+pub struct CatalogChange {
     /// Which panel's service.
     pub route: Route,
     /// The service's name there since.
     pub name: String,
     /// When it was seen.
-    pub at: Instant,
+    pub at: Timestamp,
     /// One of [`KINDS`].
     pub what: String,
     /// What it was; a rate is in the panel's own currency.
@@ -45,9 +45,9 @@ pub struct Move {
 pub(super) async fn note(
     tx: &mut Tx,
     provider: &ProviderId,
-    listed: &Columns,
+    listed: &CatalogColumns,
     gone: &[String],
-    now: Instant,
+    now: Timestamp,
 ) -> Result<u64, StoreError> {
     let noted = sqlx::query!(
         r#"
@@ -114,7 +114,7 @@ pub(super) async fn note(
     Ok(noted)
 }
 
-async fn forget(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Result<(), StoreError> {
+async fn forget(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<(), StoreError> {
     let forgotten = sqlx::query!(
         r#"
         delete from catalogue_move
@@ -137,9 +137,9 @@ async fn forget(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Result<(), 
 pub async fn list(
     store: &Store,
     provider: Option<&str>,
-    since: Option<Instant>,
+    since: Option<Timestamp>,
     each_max: i64,
-) -> Result<Vec<Move>, StoreError> {
+) -> Result<Vec<CatalogChange>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with found as (
@@ -161,7 +161,7 @@ pub async fn list(
         since,
         each_max
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Move {
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| CatalogChange {
         route: Route { provider: ProviderId(row.provider), service: row.service },
         name: row.name,
         at: row.at,

@@ -1,6 +1,6 @@
 //! Neighbours: the ids of ours around a doubt at its panel, which ids are known, and what else may lie among them.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::doubt::Sought;
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use crate::domain::money::{ExchangeRate, Money};
@@ -17,7 +17,7 @@ pub async fn others(
     store: &Store,
     (provider, account): (&ProviderId, &str),
     than: &Sought,
-    (since, until): (Instant, Instant),
+    (since, until): (Timestamp, Timestamp),
 ) -> Result<Option<Vec<Sought>>, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -97,7 +97,7 @@ pub async fn ids_before(
     store: &Store,
     (provider, account): (&ProviderId, &str),
     doubt: LegId,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<Vec<PanelOrder>, StoreError> {
     let ids = sqlx::query_scalar!(
         r#"
@@ -123,7 +123,7 @@ pub async fn ids_after(
     store: &Store,
     (provider, account): (&ProviderId, &str),
     doubt: LegId,
-    (at, until): (Instant, Instant),
+    (at, until): (Timestamp, Timestamp),
 ) -> Result<Vec<PanelOrder>, StoreError> {
     let ids = sqlx::query_scalar!(
         r#"
@@ -153,7 +153,7 @@ pub async fn ids_after(
 
 /// Whether orders of ours that nobody here knows may lie among those looked at for a doubt that was sent at a moment:
 /// a backup was put in place since the neighbour before it was accepted.
-pub async fn history_is_missing(store: &Store, provider: &ProviderId, at: Instant) -> Result<bool, StoreError> {
+pub async fn history_is_missing(store: &Store, provider: &ProviderId, at: Timestamp) -> Result<bool, StoreError> {
     let missing = sqlx::query_scalar!(
         r#"
         select exists (
@@ -173,7 +173,7 @@ pub async fn history_is_missing(store: &Store, provider: &ProviderId, at: Instan
 
 /// Where a panel is asked, and as whom.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct PanelAccount<'a> {
     /// The block.
     pub provider: &'a ProviderId,
     /// Its address.
@@ -184,7 +184,7 @@ pub struct Place<'a> {
 
 /// A panel's id that a leg of ours has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownId {
     /// The id.
     pub id: PanelOrder,
     /// Whether the leg got it at the address that is meant; else at another one, or nobody kept at which.
@@ -194,9 +194,9 @@ pub struct Known {
 /// Those of a panel's ids that legs of ours have, at an address or at others that went by the same name.
 pub async fn known(
     store: &Store,
-    Place { provider, address, account }: Place<'_>,
+    PanelAccount { provider, address, account }: PanelAccount<'_>,
     ids: &[String],
-) -> Result<Vec<Known>, StoreError> {
+) -> Result<Vec<KnownId>, StoreError> {
     let known = sqlx::query!(
         r#"
         with ours as (
@@ -225,5 +225,5 @@ pub async fn known(
         account
     );
     let known = known.fetch_all(&store.workers).await?.into_iter();
-    Ok(known.map(|row| Known { id: PanelOrder(row.id), here: row.here }).collect())
+    Ok(known.map(|row| KnownId { id: PanelOrder(row.id), here: row.here }).collect())
 }

@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use crate::domain::alert::Kind;
-use crate::domain::clock::Instant;
+use crate::domain::alert::AlertKind;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{ConfigHash, ProviderId};
 use crate::store::{Store, StoreError, Tx};
 
@@ -33,13 +33,13 @@ pub struct NodeRow {
     /// Its workers that do not do their rounds.
     pub workers_late: Vec<String>,
     /// What else needs a person there.
-    pub troubles: Vec<Kind>,
+    pub troubles: Vec<AlertKind>,
 }
 
 /// Says it, and buries those that are long gone.
-pub async fn tell(store: &Store, row: &NodeRow, now: Instant) -> Result<(), StoreError> {
+pub async fn tell(store: &Store, row: &NodeRow, now: Timestamp) -> Result<(), StoreError> {
     let keyless: Vec<String> = row.keyless.iter().map(|provider| provider.0.clone()).collect();
-    let troubles: Vec<String> = row.troubles.iter().map(|kind| kind.word().to_owned()).collect();
+    let troubles: Vec<String> = row.troubles.iter().map(|kind| kind.as_str().to_owned()).collect();
     let told = sqlx::query!(
         r#"
         with buried as (
@@ -91,7 +91,7 @@ pub struct Running {
 }
 
 /// The processes that run, by name.
-pub async fn running(store: &Store, now: Instant) -> Result<Vec<Running>, StoreError> {
+pub async fn running(store: &Store, now: Timestamp) -> Result<Vec<Running>, StoreError> {
     let rows = sqlx::query!(
         "select name, hash, keyless from config_node where seen_at > $1 order by name, node",
         now - TimeDelta::seconds(GONE_AFTER_S)
@@ -101,7 +101,7 @@ pub async fn running(store: &Store, now: Instant) -> Result<Vec<Running>, StoreE
 }
 
 /// What of all that needs a person: the alert's word, its object, and how many nodes say so.
-pub(super) async fn troubles(tx: &mut Tx, now: Instant) -> Result<Vec<(String, String, i64)>, StoreError> {
+pub(super) async fn troubles(tx: &mut Tx, now: Timestamp) -> Result<Vec<(String, String, i64)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select 'config_' || n.judged as "kind!", n.name as "object!", count(*) as "count!"

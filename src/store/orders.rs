@@ -6,10 +6,10 @@ use serde::Serialize;
 use sqlx::types::{Json, Uuid};
 
 use crate::domain::choice::Choice;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{CustomerId, OrderId, OrderName, PublicId, ServiceId};
 use crate::domain::money::Money;
-use crate::domain::order::{Look, OrderState, Placed, Placement, Request, Standing};
+use crate::domain::order::{OrderState, OrderView, Placed, Placement, Request, ShownState};
 use crate::domain::service::ServiceType;
 use crate::domain::settlement::{Bought, GivenBack};
 use crate::domain::wish::Details;
@@ -50,7 +50,7 @@ struct PlacementRow<'a> {
     fingerprint: Option<String>,
     window_s: Option<u32>,
     answer: &'a str,
-    at: Instant,
+    at: Timestamp,
 }
 
 impl<'a> PlacementRow<'a> {
@@ -172,7 +172,7 @@ pub async fn remembered(
     store: &Store,
     customer: CustomerId,
     request: &Request,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<Option<(Vec<u8>, String)>, StoreError> {
     let row = sqlx::query!(
         r#"
@@ -204,7 +204,7 @@ pub async fn look(
     store: &Store,
     customer: CustomerId,
     names: &[OrderName],
-) -> Result<Vec<(OrderId, PublicId, Look)>, StoreError> {
+) -> Result<Vec<(OrderId, PublicId, OrderView)>, StoreError> {
     let number = |name: &OrderName| match name {
         OrderName::Number(number) => Some(number.0),
         OrderName::Public(_) => None,
@@ -242,8 +242,8 @@ pub async fn look(
     );
     let rows = rows.fetch_all(store.door()?).await?;
     let looked = rows.into_iter().map(|row| {
-        let standing = if row.refunded { Standing::Refunded } else { Standing::At(state(row.id, &row.state)?) };
-        let look = Look {
+        let standing = if row.refunded { ShownState::Refunded } else { ShownState::At(state(row.id, &row.state)?) };
+        let look = OrderView {
             charge: Money::from_decimal(row.charge),
             start_count: row.start_count,
             standing,
@@ -283,9 +283,9 @@ pub struct Locked {
 
 impl Locked {
     /// Where it stands as customers are shown it; see [`look`].
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> ShownState {
         let refunded = self.state.is_end() && self.given_back.by_hand == self.bought.charge;
-        if refunded { Standing::Refunded } else { Standing::At(self.state) }
+        if refunded { ShownState::Refunded } else { ShownState::At(self.state) }
     }
 }
 
@@ -336,7 +336,7 @@ pub async fn progress(
         where id = $1 and state in ('pending', 'processing', 'in_progress')
         "#,
         order.0,
-        state.word(),
+        state.as_str(),
         start_count,
         remains
     );
@@ -368,7 +368,7 @@ pub struct SettlementRow {
 }
 
 /// Settles an order that stands as it was locked, and writes the settlement down.
-pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instant) -> Result<(), StoreError> {
+pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Timestamp) -> Result<(), StoreError> {
     let settled = sqlx::query!(
         r#"
         with settled as (
@@ -386,13 +386,13 @@ pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Instan
         from settled
         "#,
         order.id.0,
-        row.state.word(),
+        row.state.as_str(),
         row.amount.decimal(),
         row.remains,
         row.start_count,
         at,
         order.settlements,
-        order.state.word(),
+        order.state.as_str(),
         signed(row.delivered),
         row.target.decimal(),
         row.transfer,

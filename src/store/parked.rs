@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, ProviderId};
 use crate::domain::money::Money;
 use crate::store::{Store, StoreError, Tx};
@@ -15,8 +15,8 @@ const JUST_ENDED: TimeDelta = TimeDelta::minutes(10);
 pub async fn due(
     store: &Store,
     provider: &ProviderId,
-    long_ago: Instant,
-    now: Instant,
+    long_ago: Timestamp,
+    now: Timestamp,
     legs_max: i64,
 ) -> Result<Vec<(LegId, Money)>, StoreError> {
     let rows = sqlx::query!(
@@ -55,7 +55,7 @@ pub async fn due(
 
 /// Whether another leg of ours was placed at the same panel on the same link, or may have been, and is open there or ended
 /// lately.
-pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId, now: Instant) -> Result<bool, StoreError> {
+pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId, now: Timestamp) -> Result<bool, StoreError> {
     let is_there = sqlx::query_scalar!(
         r#"
         select exists (
@@ -81,7 +81,7 @@ pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId, now: Instant) -> Re
 }
 
 /// Parked legs become ready again. How many did.
-pub async fn let_go(store: &Store, legs: &[LegId], now: Instant) -> Result<u64, StoreError> {
+pub async fn let_go(store: &Store, legs: &[LegId], now: Timestamp) -> Result<u64, StoreError> {
     let ids: Vec<i64> = legs.iter().map(|leg| leg.0).collect();
     let moved = sqlx::query!(
         r#"

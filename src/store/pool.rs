@@ -64,7 +64,7 @@ impl Lost {
 }
 
 /// How a pool is made.
-pub(super) struct Plan {
+pub(super) struct PoolPlan {
     /// The most connections.
     pub connections_max: u32,
     /// How long a connection is waited for.
@@ -98,8 +98,8 @@ impl Pool {
     /// Nor does it lend one that is older than the server's last absence. Asking each connection
     /// whether it lives would cost every caller a round trip; the heartbeat has asked already. Only
     /// those that rested are asked.
-    pub(super) fn open(options: &PgConnectOptions, plan: Plan, lost: &Arc<Lost>) -> Self {
-        let Plan { connections_max, acquire_max, statement_max, rested_after, history } = plan;
+    pub(super) fn open(options: &PgConnectOptions, plan: PoolPlan, lost: &Arc<Lost>) -> Self {
+        let PoolPlan { connections_max, acquire_max, statement_max, rested_after, history } = plan;
         let (lost, watched) = (lost.clone(), history.clone());
         let is_remote = options.get_socket().is_none();
 

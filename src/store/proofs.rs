@@ -1,9 +1,9 @@
 //! Proofs that a panel answers a `request_id` twice with one order: what was asked at the house's cost, and what came of it.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
 use crate::domain::money::{Money, Rate};
-use crate::domain::proof::{Outcome, Proof};
+use crate::domain::proof::{Proof, ProofOutcome};
 use crate::store::{Store, StoreError, Tx};
 
 /// What is asked of a panel, and who asks.
@@ -31,7 +31,7 @@ pub struct Asking<'a> {
 
 /// A panel's service as it was read last.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct CatalogPrice {
     /// Its type, as the panel spells it.
     pub kind: String,
     /// Its rate in the gateway's currency, where it has one.
@@ -45,7 +45,7 @@ pub struct Listed {
 }
 
 /// A service that a panel lists.
-pub async fn listed(store: &Store, provider: &ProviderId, service: &str) -> Result<Option<Listed>, StoreError> {
+pub async fn listed(store: &Store, provider: &ProviderId, service: &str) -> Result<Option<CatalogPrice>, StoreError> {
     let row = sqlx::query!(
         r#"
         select kind, rate, own_rate, min, max
@@ -56,7 +56,7 @@ pub async fn listed(store: &Store, provider: &ProviderId, service: &str) -> Resu
         service
     );
     let row = row.fetch_optional(&store.workers).await?;
-    Ok(row.map(|row| Listed {
+    Ok(row.map(|row| CatalogPrice {
         kind: row.kind,
         rate: row.rate.map(Rate::from_decimal),
         own_rate: row.own_rate.map(Rate::from_decimal),
@@ -66,7 +66,7 @@ pub async fn listed(store: &Store, provider: &ProviderId, service: &str) -> Resu
 }
 
 /// Writes down that both orders are about to be asked for: whatever is heard or not, both may be bought from now on.
-pub async fn begin(tx: &mut Tx, asking: Asking<'_>, now: Instant) -> Result<i64, StoreError> {
+pub async fn begin(tx: &mut Tx, asking: Asking<'_>, now: Timestamp) -> Result<i64, StoreError> {
     let begun = sqlx::query_scalar!(
         r#"
         insert into request_id_proof (
@@ -85,13 +85,13 @@ pub async fn begin(tx: &mut Tx, asking: Asking<'_>, now: Instant) -> Result<i64,
         asking.amount.decimal(),
         asking.asked_by,
         now,
-        Outcome::Lost.word()
+        ProofOutcome::Lost.as_str()
     );
     Ok(begun.fetch_one(&mut **tx).await?)
 }
 
 /// Writes down what came of it.
-pub async fn conclude(tx: &mut Tx, proof: i64, heard: &Proof, now: Instant) -> Result<(), StoreError> {
+pub async fn conclude(tx: &mut Tx, proof: i64, heard: &Proof, now: Timestamp) -> Result<(), StoreError> {
     let concluded = sqlx::query!(
         r#"
         update request_id_proof
@@ -99,7 +99,7 @@ pub async fn conclude(tx: &mut Tx, proof: i64, heard: &Proof, now: Instant) -> R
         where id = $1 and answered_at is null
         "#,
         proof,
-        heard.outcome.word(),
+        heard.outcome.as_str(),
         heard.first.as_ref().map(|id| &*id.0),
         heard.second.as_ref().map(|id| &*id.0),
         i32::from(heard.bought),
@@ -113,7 +113,7 @@ pub async fn conclude(tx: &mut Tx, proof: i64, heard: &Proof, now: Instant) -> R
 }
 
 /// What the last proof of an account that told anything says; `None`: nobody ever proved it.
-pub async fn last_of(store: &Store, provider: &ProviderId, account: &str) -> Result<Option<Outcome>, StoreError> {
+pub async fn last_of(store: &Store, provider: &ProviderId, account: &str) -> Result<Option<ProofOutcome>, StoreError> {
     let word = sqlx::query_scalar!(
         r#"
         select outcome
@@ -125,7 +125,7 @@ pub async fn last_of(store: &Store, provider: &ProviderId, account: &str) -> Res
         provider.0,
         account
     );
-    Ok(word.fetch_optional(&store.workers).await?.and_then(|word| Outcome::from_word(&word)))
+    Ok(word.fetch_optional(&store.workers).await?.and_then(|word| ProofOutcome::from_word(&word)))
 }
 
 /// A proof as lists show it.
@@ -138,7 +138,7 @@ pub struct ProofRow {
     /// What came of it, in its word.
     pub outcome: String,
     /// When it was asked for.
-    pub sent_at: Instant,
+    pub sent_at: Timestamp,
     /// By whom.
     pub asked_by: String,
     /// The panel's ids.

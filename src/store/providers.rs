@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
 use crate::domain::money::{ExchangeRate, Money};
 use crate::store::{Store, StoreError, Tx};
@@ -13,17 +13,17 @@ pub struct ProviderRow {
     /// The operator's name for it.
     pub id: ProviderId,
     /// Until when somebody holds the lease on it.
-    pub held_until: Option<Instant>,
+    pub held_until: Option<Timestamp>,
     /// When its catalogue was read.
-    pub catalogue_at: Option<Instant>,
+    pub catalogue_at: Option<Timestamp>,
     /// Why the last reading failed, if it did.
     pub catalogue_error: Option<String>,
     /// What it said of our balance.
     pub balance: Option<Money>,
     /// When it said so.
-    pub balance_at: Option<Instant>,
+    pub balance_at: Option<Timestamp>,
     /// What it says instead of our balance, and since when.
-    pub balance_unread: Option<(String, Instant)>,
+    pub balance_unread: Option<(String, Timestamp)>,
     /// The currency that it names beside our balance, where that is not its block's.
     pub balance_currency: Option<String>,
     /// Services in its catalogue.
@@ -41,15 +41,15 @@ pub struct ProviderRow {
     /// The breaker, in its word.
     pub breaker: String,
     /// Until when an open breaker is not tried.
-    pub breaker_until: Option<Instant>,
+    pub breaker_until: Option<Timestamp>,
     /// What opened the breaker last, in its word.
     pub breaker_cause: String,
     /// Until when the panel is left alone, as it wished.
-    pub rests_until: Option<Instant>,
+    pub rests_until: Option<Timestamp>,
     /// Rounds of status questions in a row that told of no order.
     pub statuses_failed: i32,
     /// The most orders that it answers in one question, where that was learned, and when.
-    pub status_batch_learned: Option<(i32, Instant)>,
+    pub status_batch_learned: Option<(i32, Timestamp)>,
     /// Whether its catalogue cannot be read under its present account, of which nothing is stored.
     pub unread: bool,
     /// Orders of which more was delivered than was ordered.
@@ -85,11 +85,11 @@ pub async fn keep_exchange(
 
 /// A lease on a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct ProviderLease {
     /// Grows with every change of holder.
     pub epoch: i64,
     /// Until when the panel is left alone, as it told whoever asked it last.
-    pub rests_until: Option<Instant>,
+    pub rests_until: Option<Timestamp>,
 }
 
 /// Takes or renews the lease on a panel, and keeps what it asked of us beside it. `None`: another holds it.
@@ -97,12 +97,12 @@ pub async fn hold(
     store: &Store,
     provider: &ProviderId,
     holder: Uuid,
-    until: Instant,
-    rests_until: Option<Instant>,
-    now: Instant,
-) -> Result<Option<Held>, StoreError> {
+    until: Timestamp,
+    rests_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<ProviderLease>, StoreError> {
     let held = sqlx::query_as!(
-        Held,
+        ProviderLease,
         r#"
         update provider
         set holder = $2, held_until = $3, rests_until = greatest(rests_until, $5),
@@ -154,7 +154,7 @@ pub async fn balance_unusable(
     store: &Store,
     provider: &ProviderId,
     why: &BalanceTrouble<'_>,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let (error, currency) = match why {
         BalanceTrouble::Unread(error) => (Some(*error), None),
@@ -197,7 +197,7 @@ pub async fn keep_balance(
     provider: &ProviderId,
     balance: Money,
     text: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let kept = sqlx::query!(
         r#"

@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use crate::domain::clock::Instant;
-use crate::domain::float::Reading;
+use crate::domain::clock::Timestamp;
+use crate::domain::float::BalanceReading;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
 use crate::store::{Store, StoreError, Tx};
@@ -19,14 +19,14 @@ const AROUND_MAX: i64 = 10;
 /// A reading as it is stored.
 struct ReadingRow {
     id: i64,
-    asked_at: Instant,
-    at: Instant,
+    asked_at: Timestamp,
+    at: Timestamp,
     epoch: i64,
     amount: Decimal,
     text: String,
 }
 
-impl From<ReadingRow> for Reading {
+impl From<ReadingRow> for BalanceReading {
     fn from(row: ReadingRow) -> Self {
         let ReadingRow { id, asked_at, at, epoch, amount, text } = row;
         Self { id, asked_at, at, epoch, amount: Money::from_decimal(amount), text }
@@ -35,11 +35,11 @@ impl From<ReadingRow> for Reading {
 
 /// What a panel just said of our balance.
 #[derive(Clone, Copy, Debug)]
-pub struct Said<'a> {
+pub struct NewReading<'a> {
     /// Before it was asked.
-    pub asked_at: Instant,
+    pub asked_at: Timestamp,
     /// When the answer was there.
-    pub at: Instant,
+    pub at: Timestamp,
     /// The panel's currency.
     pub currency: &'a str,
     /// In that currency.
@@ -50,7 +50,7 @@ pub struct Said<'a> {
 
 /// Keeps a reading, of the one process that deals with the panel: two do not keep one moment twice. A panel's first, and
 /// its first in another currency, is what later ones are measured against. Whether it was kept.
-pub async fn keep(store: &Store, provider: &ProviderId, node: Uuid, said: Said<'_>) -> Result<bool, StoreError> {
+pub async fn keep(store: &Store, provider: &ProviderId, node: Uuid, said: NewReading<'_>) -> Result<bool, StoreError> {
     let kept = sqlx::query!(
         r#"
         insert into reading (provider, asked_at, at, epoch, currency, amount, text, settled_at)
@@ -73,7 +73,7 @@ pub async fn keep(store: &Store, provider: &ProviderId, node: Uuid, said: Said<'
 }
 
 /// The last settled reading of a panel in this currency, and those after it, oldest first.
-pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Vec<Reading>, StoreError> {
+pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Vec<BalanceReading>, StoreError> {
     let rows = sqlx::query_as!(
         ReadingRow,
         r#"
@@ -99,7 +99,7 @@ pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Re
         currency,
         READINGS_MAX
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(Reading::from);
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(BalanceReading::from);
     Ok(rows.collect())
 }
 
@@ -109,9 +109,9 @@ pub async fn around(
     tx: &mut Tx,
     provider: &ProviderId,
     currency: &str,
-    oldest: Instant,
-    at: Instant,
-) -> Result<Vec<Reading>, StoreError> {
+    oldest: Timestamp,
+    at: Timestamp,
+) -> Result<Vec<BalanceReading>, StoreError> {
     let rows = sqlx::query_as!(
         ReadingRow,
         r#"
@@ -137,12 +137,12 @@ pub async fn around(
         at,
         AROUND_MAX
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(Reading::from);
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(BalanceReading::from);
     Ok(rows.collect())
 }
 
 /// The reading of a panel at which everything was explained last, in this currency.
-pub async fn anchor(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Option<Reading>, StoreError> {
+pub async fn anchor(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Option<BalanceReading>, StoreError> {
     let row = sqlx::query_as!(
         ReadingRow,
         r#"
@@ -155,11 +155,11 @@ pub async fn anchor(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Resul
         provider.0,
         currency
     );
-    Ok(row.fetch_optional(&mut **tx).await?.map(Reading::from))
+    Ok(row.fetch_optional(&mut **tx).await?.map(BalanceReading::from))
 }
 
 /// Later readings are measured against this one too.
-pub async fn keep_anchor(tx: &mut Tx, reading: i64, now: Instant) -> Result<(), StoreError> {
+pub async fn keep_anchor(tx: &mut Tx, reading: i64, now: Timestamp) -> Result<(), StoreError> {
     let kept = sqlx::query!("update reading set anchored_at = $2 where id = $1 and anchored_at is null", reading, now);
     kept.execute(&mut **tx).await?;
     Ok(())
@@ -180,7 +180,7 @@ pub async fn expected(tx: &mut Tx, reading: i64, low: Money, high: Money) -> Res
 }
 
 /// Later readings are measured against this one. `false`: another process came first.
-pub async fn settle(tx: &mut Tx, reading: i64, now: Instant) -> Result<bool, StoreError> {
+pub async fn settle(tx: &mut Tx, reading: i64, now: Timestamp) -> Result<bool, StoreError> {
     let settled = sqlx::query!("update reading set settled_at = $2 where id = $1 and settled_at is null", reading, now);
     Ok(settled.execute(&mut **tx).await?.rows_affected() == 1)
 }
@@ -193,7 +193,7 @@ pub async fn begin_anew(tx: &mut Tx) -> Result<(), StoreError> {
 
 /// Forgets readings before this moment, and more of a panel than so many, some each time; never those that the next one
 /// is measured against.
-pub async fn forget(store: &Store, at_min: Instant, rows_max: i64) -> Result<(), StoreError> {
+pub async fn forget(store: &Store, at_min: Timestamp, rows_max: i64) -> Result<(), StoreError> {
     let forgotten = sqlx::query!(
         r#"
         delete from reading

@@ -2,7 +2,7 @@
 
 use sqlx::types::Uuid;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{
     CustomerId, LegId, OrderId, PanelOrder, PanelRefill, ProviderId, PublicId, RefillId, RefillName,
 };
@@ -55,7 +55,7 @@ pub async fn ask(
     order: OrderId,
     grounds: &Grounds,
     public: PublicId,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<RefillNames, StoreError> {
     let id = sqlx::query_scalar!(
         r#"
@@ -153,7 +153,7 @@ fn shown(id: i32, word: &str) -> Result<RefillState, StoreError> {
 
 /// A refill in a worker's hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refill {
+pub struct DueRefillRequest {
     /// The refill.
     pub id: RefillId,
     /// The panel's id of the order.
@@ -165,7 +165,7 @@ pub struct Refill {
 }
 
 /// Whether a refill is due to be sent to a panel.
-pub async fn is_due(store: &Store, provider: &ProviderId, now: Instant) -> Result<bool, StoreError> {
+pub async fn is_due(store: &Store, provider: &ProviderId, now: Timestamp) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(
         r#"
         select exists (
@@ -183,8 +183,8 @@ pub async fn mark(
     store: &Store,
     (provider, address): (&ProviderId, &str),
     epoch: i64,
-    now: Instant,
-) -> Result<Option<Refill>, StoreError> {
+    now: Timestamp,
+) -> Result<Option<DueRefillRequest>, StoreError> {
     let row = sqlx::query!(
         r#"
         with due as materialized (
@@ -214,7 +214,7 @@ pub async fn mark(
         now,
         address
     );
-    Ok(row.fetch_optional(&store.workers).await?.map(|row| Refill {
+    Ok(row.fetch_optional(&store.workers).await?.map(|row| DueRefillRequest {
         id: RefillId(row.id),
         panel_order: PanelOrder(row.panel_order),
         elsewhere: row.elsewhere,
@@ -224,24 +224,30 @@ pub async fn mark(
 
 /// How a refill goes on after it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum RefillTransition {
     /// Nothing left this machine: sent again at this moment.
-    Again(Instant),
+    Again(Timestamp),
     /// The panel took it, under this id where it gave one; asked about, or given up, at this moment.
-    Taken(Option<PanelRefill>, Instant),
+    Taken(Option<PanelRefill>, Timestamp),
     /// Nobody knows; given up at this moment.
-    InDoubt(Instant),
+    InDoubt(Timestamp),
     /// The panel refused.
     Rejected,
 }
 
 /// Writes down what became of a sent refill; a late answer ends a doubt. `false`: it moved on meanwhile.
-pub async fn turn(store: &Store, refill: &Refill, turn: &Turn, words: &str, now: Instant) -> Result<bool, StoreError> {
+pub async fn turn(
+    store: &Store,
+    refill: &DueRefillRequest,
+    turn: &RefillTransition,
+    words: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let (state, next_at, id) = match turn {
-        Turn::Again(at) => ("ready", *at, None),
-        Turn::Taken(id, at) => ("taken", *at, id.as_ref()),
-        Turn::InDoubt(at) => ("in_doubt", *at, None),
-        Turn::Rejected => ("rejected", now, None),
+        RefillTransition::Again(at) => ("ready", *at, None),
+        RefillTransition::Taken(id, at) => ("taken", *at, id.as_ref()),
+        RefillTransition::InDoubt(at) => ("in_doubt", *at, None),
+        RefillTransition::Rejected => ("rejected", now, None),
     };
     let moved = sqlx::query!(
         r#"
@@ -267,8 +273,8 @@ pub async fn doubt(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
-    overdue: Instant,
-    give_up: Instant,
+    overdue: Timestamp,
+    give_up: Timestamp,
 ) -> Result<u64, StoreError> {
     let moved = sqlx::query!(
         r#"
@@ -285,7 +291,7 @@ pub async fn doubt(
 }
 
 /// Refills that may have been sent by somebody who went on without this database are in doubt. How many.
-pub async fn doubt_all(tx: &mut Tx, give_up: Instant) -> Result<u64, StoreError> {
+pub async fn doubt_all(tx: &mut Tx, give_up: Timestamp) -> Result<u64, StoreError> {
     let moved = sqlx::query!(
         r#"
         update refill
@@ -316,7 +322,7 @@ pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<(), StoreError> {
 
 /// Refills of which nothing can be asked any more, because the panel gave no id or nobody knows whether it took them,
 /// are rejected when their time is over: nothing proves that they happened. How many.
-pub async fn give_up(store: &Store, provider: &ProviderId, now: Instant) -> Result<u64, StoreError> {
+pub async fn give_up(store: &Store, provider: &ProviderId, now: Timestamp) -> Result<u64, StoreError> {
     let moved = sqlx::query!(
         r#"
         update refill
@@ -332,7 +338,7 @@ pub async fn give_up(store: &Store, provider: &ProviderId, now: Instant) -> Resu
 
 /// A refill that is to be asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
+pub struct DueRefill {
     /// The refill.
     pub id: RefillId,
     /// Its id at the panel.
@@ -340,7 +346,7 @@ pub struct Due {
     /// Whether that is another refill's at the panel's present address.
     pub elsewhere: bool,
     /// Since when the panel has it.
-    pub taken_at: Instant,
+    pub taken_at: Timestamp,
 }
 
 /// Takes the refills that are due to be asked about, and puts their next asking off until `next_at`.
@@ -349,9 +355,9 @@ pub async fn take(
     (provider, address): (&ProviderId, &str),
     epoch: i64,
     refills_max: i64,
-    next_at: Instant,
-    now: Instant,
-) -> Result<Vec<Due>, StoreError> {
+    next_at: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<DueRefill>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with due as materialized (
@@ -388,7 +394,7 @@ pub async fn take(
         now,
         address
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Due {
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| DueRefill {
         id: RefillId(row.id),
         panel_refill: PanelRefill(row.panel_refill),
         elsewhere: row.elsewhere,
@@ -403,8 +409,8 @@ pub async fn said(
     refill: RefillId,
     status: &str,
     end: Option<RefillState>,
-    next_at: Instant,
-    now: Instant,
+    next_at: Timestamp,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let moved = sqlx::query!(
         r#"
@@ -415,7 +421,7 @@ pub async fn said(
         "#,
         refill.0,
         status,
-        end.map(RefillState::word),
+        end.map(RefillState::as_str),
         next_at,
         now
     );

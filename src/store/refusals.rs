@@ -1,7 +1,7 @@
 //! Refusals that concern a panel and not an order: in words that nobody listed, or of us. About how many links of how
 //! many customers they were since the panel accepted an order last.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId, ProviderId};
 use crate::store::{Store, StoreError, Tx};
 
@@ -25,7 +25,7 @@ pub enum Run {
 }
 
 impl Run {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::UnknownWords => "unknown_words",
             Self::Ours => "ours",
@@ -40,7 +40,7 @@ pub async fn count(
     provider: &ProviderId,
     run: Run,
     order: OrderId,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let counted = sqlx::query!(
         r#"
@@ -57,7 +57,7 @@ pub async fn count(
         set at = excluded.at
         "#,
         provider.0,
-        run.word(),
+        run.as_str(),
         order.0,
         now,
         LINKS_KEPT_MAX
@@ -70,7 +70,7 @@ pub async fn count(
         where provider = $1 and kind = $2
         "#,
         provider.0,
-        run.word()
+        run.as_str()
     );
     let so_far = so_far.fetch_one(&mut **tx).await?;
     Ok(so_far.links >= LINKS_MIN && so_far.customers >= CUSTOMERS_MIN)
@@ -89,7 +89,7 @@ pub async fn keep_text(
     leg: LegId,
     attempt: i32,
     text: &str,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let marked =
         sqlx::query!("update exchange set in_unknown_words = true where leg_id = $1 and attempt = $2", leg.0, attempt);
@@ -118,9 +118,9 @@ pub struct UnknownText {
     /// As the panel wrote it, in lower case, capped.
     pub text: String,
     /// When it was heard first.
-    pub first_at: Instant,
+    pub first_at: Timestamp,
     /// When it was heard last.
-    pub last_at: Instant,
+    pub last_at: Timestamp,
     /// How often.
     pub count: i64,
 }
@@ -149,7 +149,7 @@ pub async fn forget_texts(tx: &mut Tx, provider: &ProviderId) -> Result<u64, Sto
 }
 
 /// Panels that wrote such texts since a moment: each with how many.
-pub async fn wrote(tx: &mut Tx, providers: &[String], last_min: Instant) -> Result<Vec<(String, i64)>, StoreError> {
+pub async fn wrote(tx: &mut Tx, providers: &[String], last_min: Timestamp) -> Result<Vec<(String, i64)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select provider, count(*) as "count!"

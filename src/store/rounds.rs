@@ -1,11 +1,11 @@
 //! Rounds that one process of all runs: who begins one, and what came of the audit's.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::store::audit::Check;
 use crate::store::{Store, StoreError, Tx};
 
 /// Begins a round, unless somebody began it after `before`. Whether it is ours to run.
-pub async fn begin(store: &Store, name: &str, before: Instant, now: Instant) -> Result<bool, StoreError> {
+pub async fn begin(store: &Store, name: &str, before: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
     let begun = sqlx::query!(
         r#"
         insert into round (name, begun_at, unfinished)
@@ -22,7 +22,7 @@ pub async fn begin(store: &Store, name: &str, before: Instant, now: Instant) -> 
 }
 
 /// Notes that the round that was begun at `begun_at` came to its end.
-pub async fn end(tx: &mut Tx, name: &str, begun_at: Instant) -> Result<(), StoreError> {
+pub async fn end(tx: &mut Tx, name: &str, begun_at: Timestamp) -> Result<(), StoreError> {
     let ended =
         sqlx::query!("update round set done_at = $2, unfinished = 0 where name = $1 and begun_at = $2", name, begun_at);
     match ended.execute(&mut **tx).await?.rows_affected() {
@@ -32,7 +32,7 @@ pub async fn end(tx: &mut Tx, name: &str, begun_at: Instant) -> Result<(), Store
 }
 
 /// Keeps what the audit found in place of what it found before.
-pub async fn keep_findings(tx: &mut Tx, checks: &[Check], now: Instant) -> Result<(), StoreError> {
+pub async fn keep_findings(tx: &mut Tx, checks: &[Check], now: Timestamp) -> Result<(), StoreError> {
     let names: Vec<String> = checks.iter().map(|check| check.name.to_owned()).collect();
     let violations: Vec<i64> = checks.iter().map(|check| check.violations).collect();
     sqlx::query!("delete from finding where name <> all ($1::text[])", &names).execute(&mut **tx).await?;

@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 
 use crate::domain::choice::Choice;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{CustomerId, LegId, OrderId, PublicId};
 use crate::domain::leg::LegState;
 use crate::domain::money::{Money, Rate};
@@ -15,7 +15,7 @@ pub const ORDERS_MAX: i64 = 1_000;
 
 /// Which orders are wanted; what is `None` does not narrow.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct OrderFilter {
     /// A state's word, or `review` for those that a person may end (in doubt, or settled by no machine), `waiting` for
     /// those of which nothing is sent, `stuck` for those that do not move, `canceling` for those whose panel did not answer
     /// a cancel, or a leg's `parked` or `in_doubt`.
@@ -33,9 +33,9 @@ pub struct Wanted {
     /// With a leg that has this id at its panel.
     pub panel_order: Option<String>,
     /// Bought at this moment or later.
-    pub placed_from: Option<Instant>,
+    pub placed_from: Option<Timestamp>,
     /// Bought before this moment.
-    pub placed_before: Option<Instant>,
+    pub placed_before: Option<Timestamp>,
     /// Only those of which nothing is sent; `provider` is then the panel where they wait.
     pub unsent_only: bool,
     /// At most so many, [`ORDERS_MAX`] where nobody says.
@@ -80,13 +80,13 @@ pub struct OrderRow {
     /// Why a person must look at it.
     pub review: Option<String>,
     /// When it was bought.
-    pub placed_at: Instant,
+    pub placed_at: Timestamp,
     /// When it ended.
-    pub ended_at: Option<Instant>,
+    pub ended_at: Option<Timestamp>,
 }
 
 /// The newest orders that are wanted.
-pub async fn list(store: &Store, wanted: &Wanted) -> Result<Vec<OrderRow>, StoreError> {
+pub async fn list(store: &Store, wanted: &OrderFilter) -> Result<Vec<OrderRow>, StoreError> {
     let orders: Option<Vec<i32>> = wanted.orders.as_ref().map(|orders| orders.iter().map(|order| order.0).collect());
     let rows = sqlx::query!(
         r#"
@@ -199,7 +199,7 @@ pub struct LegRow {
     /// Whether the panel does not know its id.
     pub unknown_there: bool,
     /// When a doubt is looked into next.
-    pub check_at: Option<Instant>,
+    pub check_at: Option<Timestamp>,
 }
 
 /// An order's legs, in order.
@@ -245,7 +245,7 @@ pub struct RungRow {
     /// Whose.
     pub leg: i64,
     /// When.
-    pub at: Instant,
+    pub at: Timestamp,
     /// What was looked at.
     pub rung: String,
     /// What it showed.
@@ -286,9 +286,9 @@ pub struct ExchangeRow {
     /// The panel it went to.
     pub provider: String,
     /// When the intent was committed.
-    pub sent_at: Instant,
+    pub sent_at: Timestamp,
     /// When the answer was written down.
-    pub answered_at: Option<Instant>,
+    pub answered_at: Option<Timestamp>,
     /// What was made of it.
     pub verdict: String,
     /// The HTTP status, where there was one.
@@ -328,7 +328,7 @@ pub struct TransferRow {
     /// The transfer.
     pub id: i64,
     /// When.
-    pub at: Instant,
+    pub at: Timestamp,
     /// Why.
     pub reason: String,
     /// From which account.
@@ -369,7 +369,7 @@ pub async fn transfers(store: &Store, order: OrderId) -> Result<Vec<TransferRow>
 #[derive(Clone, Debug)]
 pub struct DecisionRow {
     /// When.
-    pub at: Instant,
+    pub at: Timestamp,
     /// Who.
     pub who: String,
     /// What.
@@ -384,7 +384,7 @@ pub struct CancelLine {
     /// Who wants it back: `customer` or `house`.
     pub asked_by: String,
     /// Since when.
-    pub asked_at: Instant,
+    pub asked_at: Timestamp,
     /// `ready`, `sending`, `taken` or `refused`.
     pub state: String,
     /// What the panel said, or why it was not asked; empty where there is nothing to say.

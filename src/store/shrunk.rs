@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
 use crate::store::{StoreError, Tx};
 
@@ -26,7 +26,7 @@ pub(super) async fn absent(
     provider: &ProviderId,
     account: &str,
     listed: &[String],
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Absent, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -59,7 +59,12 @@ pub(super) async fn absent(
 }
 
 /// Writes down what is gone, and since when the rest is missing. How many are gone.
-pub(super) async fn mark(tx: &mut Tx, provider: &ProviderId, absent: &Absent, now: Instant) -> Result<u64, StoreError> {
+pub(super) async fn mark(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    absent: &Absent,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
     let gone = sqlx::query!(
         r#"
         update panel_service
@@ -90,7 +95,7 @@ pub(super) async fn mark(tx: &mut Tx, provider: &ProviderId, absent: &Absent, no
 }
 
 /// A person takes a panel at its word: what is missing is gone, and written down as what its last reading found. What it was.
-pub async fn accept_gone(tx: &mut Tx, provider: &ProviderId, now: Instant) -> Result<Vec<String>, StoreError> {
+pub async fn accept_gone(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<Vec<String>, StoreError> {
     let gone = sqlx::query_scalar!(
         r#"
         with gone as (

@@ -1,6 +1,6 @@
 //! How panels stand, for choosing routes: which are stopped, and what each delivered lately.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
 use crate::routing::standing::{Share, Stopped};
 use crate::store::{Store, StoreError};
@@ -21,7 +21,7 @@ pub struct Halted {
 
 /// The panels that get no orders now, and those that want to be left alone until `rests_min` at least. A freeze of all
 /// sending stops none of them: there is no better panel then.
-pub async fn halted(store: &Store, rests_min: Instant) -> Result<Vec<Halted>, StoreError> {
+pub async fn halted(store: &Store, rests_min: Timestamp) -> Result<Vec<Halted>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select id, paused_at is not null as "paused!", breaker = 'open' as "open!", unread_since is not null as "unread!",
@@ -43,7 +43,7 @@ pub async fn halted(store: &Store, rests_min: Instant) -> Result<Vec<Halted>, St
 /// What panels delivered of the orders that ended there since a moment. Each order counts the same, whatever its size; a
 /// doubt counts as nothing delivered; an order that its customer wanted back says nothing of the panel. Panels with
 /// fewer than so many are left out.
-pub async fn delivered(store: &Store, since: Instant, legs_min: i64) -> Result<Vec<(ProviderId, Share)>, StoreError> {
+pub async fn delivered(store: &Store, since: Timestamp, legs_min: i64) -> Result<Vec<(ProviderId, Share)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id as "id!", round(avg(lately.share) * 1000000)::integer as "millionths!"

@@ -1,6 +1,6 @@
 //! How panels answer status questions: in which batches, and whether their rounds tell anything.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, ProviderId};
 use crate::store::{Store, StoreError, Tx};
 
@@ -25,7 +25,7 @@ pub async fn unreadable(tx: &mut Tx) -> Result<Vec<(String, i64)>, StoreError> {
 pub async fn batch_learned(
     store: &Store,
     provider: &ProviderId,
-    learned_min: Instant,
+    learned_min: Timestamp,
 ) -> Result<Option<u32>, StoreError> {
     let learned = sqlx::query_scalar!(
         "select status_batch_learned from provider where id = $1 and status_batch_learned_at > $2",
@@ -37,7 +37,7 @@ pub async fn batch_learned(
 }
 
 /// Keeps the most orders that a panel takes in one question.
-pub async fn learn_batch(store: &Store, provider: &ProviderId, batch: u32, now: Instant) -> Result<(), StoreError> {
+pub async fn learn_batch(store: &Store, provider: &ProviderId, batch: u32, now: Timestamp) -> Result<(), StoreError> {
     let learned = sqlx::query!(
         "update provider set status_batch_learned = $2, status_batch_learned_at = $3 where id = $1",
         provider.0,
@@ -52,7 +52,7 @@ pub async fn learn_batch(store: &Store, provider: &ProviderId, batch: u32, now: 
 
 /// A round told where orders stand; where it ended early, no further one is begun before `again_at`. Nothing is written
 /// of a panel whose last one was as good.
-pub async fn round_worked(store: &Store, provider: &ProviderId, again_at: Option<Instant>) -> Result<(), StoreError> {
+pub async fn round_worked(store: &Store, provider: &ProviderId, again_at: Option<Timestamp>) -> Result<(), StoreError> {
     let worked = sqlx::query!(
         r#"
         update provider
@@ -67,7 +67,7 @@ pub async fn round_worked(store: &Store, provider: &ProviderId, again_at: Option
 }
 
 /// A round told of no order, and the next is not begun before `again_at`. How many in a row that were.
-pub async fn round_failed(store: &Store, provider: &ProviderId, again_at: Instant) -> Result<i32, StoreError> {
+pub async fn round_failed(store: &Store, provider: &ProviderId, again_at: Timestamp) -> Result<i32, StoreError> {
     let failed = sqlx::query_scalar!(
         r#"
         update provider
@@ -87,7 +87,7 @@ pub async fn speaks_of_others(
     store: &Store,
     provider: &ProviderId,
     than: LegId,
-    heard_min: Instant,
+    heard_min: Timestamp,
 ) -> Result<bool, StoreError> {
     let mut tx = store.begin().await?;
     speaks_of_others_in(&mut tx, provider, than, heard_min).await
@@ -98,7 +98,7 @@ pub async fn speaks_of_others_in(
     tx: &mut Tx,
     provider: &ProviderId,
     than: LegId,
-    heard_min: Instant,
+    heard_min: Timestamp,
 ) -> Result<bool, StoreError> {
     let speaks = sqlx::query_scalar!(
         r#"select exists (select from watch where provider = $1 and leg_id <> $2 and heard_at > $3) as "speaks!""#,

@@ -3,7 +3,7 @@
 //! A leg rests since it began where nothing of it was sent, since its doubt began where it is in doubt, and since the
 //! panel's clear word became what it is where the panel has it.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId, ProviderId, ServiceId};
 use crate::domain::leg::LegState;
 use crate::store::legs::state_of;
@@ -26,9 +26,9 @@ pub struct Resting {
     /// The attempt that it stands at.
     pub attempt: i32,
     /// Since when it did not move.
-    pub since: Instant,
+    pub since: Timestamp,
     /// Since when it counts as stuck.
-    pub stuck_at: Option<Instant>,
+    pub stuck_at: Option<Timestamp>,
 }
 
 /// A row as the database keeps it.
@@ -38,8 +38,8 @@ struct RestingRow {
     service_id: i32,
     state: String,
     attempt: i32,
-    since: Instant,
-    stuck_at: Option<Instant>,
+    since: Timestamp,
+    stuck_at: Option<Timestamp>,
 }
 
 impl RestingRow {
@@ -90,7 +90,7 @@ pub async fn unsent(
 pub async fn doubts(
     store: &Store,
     provider: &ProviderId,
-    before: Instant,
+    before: Timestamp,
     behind: LegId,
     legs_max: i64,
 ) -> Result<Vec<Resting>, StoreError> {
@@ -116,7 +116,7 @@ pub async fn doubts(
 pub async fn unmoved(
     store: &Store,
     provider: &ProviderId,
-    before: Instant,
+    before: Timestamp,
     behind: LegId,
     legs_max: i64,
 ) -> Result<Vec<Resting>, StoreError> {
@@ -180,7 +180,7 @@ pub async fn stuck(
 
 /// A leg counts as stuck from now on, and its order is put before a person, unless somebody else did so already. `false`:
 /// it moved meanwhile.
-pub async fn stick(store: &Store, resting: &Resting, why: &str, now: Instant) -> Result<bool, StoreError> {
+pub async fn stick(store: &Store, resting: &Resting, why: &str, now: Timestamp) -> Result<bool, StoreError> {
     let stuck = sqlx::query!(
         r#"
         with stuck as (
@@ -198,7 +198,7 @@ pub async fn stick(store: &Store, resting: &Resting, why: &str, now: Instant) ->
         where o.id = stuck.order_id
         "#,
         resting.leg.0,
-        resting.state.word(),
+        resting.state.as_str(),
         resting.attempt,
         now,
         resting.since,

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 
-use crate::domain::clock::{Clock, Instant, SystemClock, running_for};
+use crate::domain::clock::{Clock, SystemClock, Timestamp, running_for};
 use crate::store::pool::Pool;
 use crate::store::{StoreError, Tx};
 
@@ -42,7 +42,7 @@ impl Default for DatabaseClock {
 }
 
 impl Clock for DatabaseClock {
-    fn now(&self) -> Instant {
+    fn now(&self) -> Timestamp {
         let at_us = self.ahead_us.load(Ordering::Acquire).saturating_add(micros(running_for()));
         DateTime::from_timestamp_micros(at_us).unwrap_or_else(|| SystemClock.now())
     }
@@ -82,7 +82,7 @@ impl DatabaseClock {
         Ok(())
     }
 
-    fn learn(&self, at: Instant, sent: Duration, answered: Duration) {
+    fn learn(&self, at: Timestamp, sent: Duration, answered: Duration) {
         let at_us = at.timestamp_micros();
         let (least, most) = (at_us - micros(answered), at_us - micros(sent));
 
@@ -107,7 +107,7 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    fn at_ms(ms: i64) -> Instant {
+    fn at_ms(ms: i64) -> Timestamp {
         DateTime::from_timestamp_millis(ms).unwrap()
     }
 

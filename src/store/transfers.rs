@@ -1,9 +1,9 @@
 //! Transfers: the only statements that move money. Each moves it and writes it down in one step.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{CustomerId, OrderId, ProviderId};
 use crate::domain::money::Money;
-use crate::domain::transfer::{Account, Reason};
+use crate::domain::transfer::{Account, TransferReason};
 use crate::store::{Store, StoreError, Tx};
 
 /// A line of a customer's statement.
@@ -12,7 +12,7 @@ pub struct StatementRow {
     /// The transfer.
     pub id: i64,
     /// When.
-    pub at: Instant,
+    pub at: Timestamp,
     /// Why.
     pub reason: String,
     /// What came in (positive) or went out (negative).
@@ -47,7 +47,7 @@ pub struct Incoming<'a> {
     /// How much.
     pub amount: Money,
     /// Why.
-    pub reason: Reason,
+    pub reason: TransferReason,
     /// For which order.
     pub order: Option<OrderId>,
     /// What a person gave as the reference; used once per wallet.
@@ -55,7 +55,7 @@ pub struct Incoming<'a> {
 }
 
 /// Moves money from a house account into a wallet. The transfer's id.
-pub async fn to_wallet(tx: &mut Tx, from: &Account, what: Incoming<'_>, at: Instant) -> Result<i64, StoreError> {
+pub async fn to_wallet(tx: &mut Tx, from: &Account, what: Incoming<'_>, at: Timestamp) -> Result<i64, StoreError> {
     let (kind, provider) = from.parts();
     let moved = sqlx::query_scalar!(
         r#"
@@ -78,7 +78,7 @@ pub async fn to_wallet(tx: &mut Tx, from: &Account, what: Incoming<'_>, at: Inst
         what.customer.0,
         what.amount.decimal(),
         at,
-        what.reason.word(),
+        what.reason.as_str(),
         what.order.map(|order| order.0),
         what.reference
     );
@@ -92,9 +92,9 @@ pub async fn from_wallet(
     customer: CustomerId,
     to: &Account,
     amount: Money,
-    reason: Reason,
+    reason: TransferReason,
     order: OrderId,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<i64, StoreError> {
     let (kind, provider) = to.parts();
     let moved = sqlx::query_scalar!(
@@ -116,7 +116,7 @@ pub async fn from_wallet(
         customer.0,
         amount.decimal(),
         at,
-        reason.word(),
+        reason.as_str(),
         order.0
     );
     let moved = moved.fetch_optional(&mut **tx).await?;
@@ -159,9 +159,9 @@ pub async fn between_house(
     debit: &Account,
     credit: &Account,
     amount: Money,
-    reason: Reason,
+    reason: TransferReason,
     order: OrderId,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<(), StoreError> {
     between(tx, debit, credit, amount, reason, Some(order), at).await
 }
@@ -172,8 +172,8 @@ pub async fn of_the_house(
     debit: &Account,
     credit: &Account,
     amount: Money,
-    reason: Reason,
-    at: Instant,
+    reason: TransferReason,
+    at: Timestamp,
 ) -> Result<(), StoreError> {
     between(tx, debit, credit, amount, reason, None, at).await
 }
@@ -183,9 +183,9 @@ async fn between(
     debit: &Account,
     credit: &Account,
     amount: Money,
-    reason: Reason,
+    reason: TransferReason,
     order: Option<OrderId>,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<(), StoreError> {
     let ((debit_kind, debit_provider), (credit_kind, credit_provider)) = (debit.parts(), credit.parts());
     let moved = sqlx::query!(
@@ -201,7 +201,7 @@ async fn between(
         credit_kind,
         credit_provider.map(|provider| &*provider.0),
         at,
-        reason.word(),
+        reason.as_str(),
         amount.decimal(),
         order.map(|order| order.0)
     );
@@ -218,9 +218,9 @@ pub async fn out_by_hand(
     to: &Account,
     customer: CustomerId,
     amount: Money,
-    reason: Reason,
+    reason: TransferReason,
     reference: &str,
-    at: Instant,
+    at: Timestamp,
 ) -> Result<bool, StoreError> {
     let (kind, provider) = to.parts();
     let moved = sqlx::query!(
@@ -241,7 +241,7 @@ pub async fn out_by_hand(
         customer.0,
         amount.decimal(),
         at,
-        reason.word(),
+        reason.as_str(),
         reference
     );
     Ok(moved.execute(&mut **tx).await?.rows_affected() == 1)

@@ -1,7 +1,7 @@
 //! What moved of our money at panels as far as we know, and what explains a difference.
 
-use crate::domain::clock::Instant;
-use crate::domain::float::{Move, Runway};
+use crate::domain::clock::Timestamp;
+use crate::domain::float::{BalanceMove, Runway};
 use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::money::Money;
 use crate::store::{Store, StoreError, Tx};
@@ -43,9 +43,9 @@ pub async fn compare(store: &Store) -> Result<Tx, StoreError> {
 pub async fn moves(
     tx: &mut Tx,
     provider: &ProviderId,
-    since: Instant,
+    since: Timestamp,
     untold_percent: i32,
-) -> Result<Vec<Move>, StoreError> {
+) -> Result<Vec<BalanceMove>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with repriced as materialized (
@@ -93,7 +93,7 @@ pub async fn moves(
         NO_ORDER.0,
         untold_percent
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Move {
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| BalanceMove {
         order: OrderId(row.order_id),
         least: Money::from_decimal(row.least),
         most: Money::from_decimal(row.most),
@@ -111,7 +111,7 @@ pub async fn moves(
 /// panel since; what is open may have come back since it was heard of, or cost another price than we know.
 ///
 /// A doubt that was not placed after `visible_after_s` never will be.
-pub async fn possible(tx: &mut Tx, provider: &ProviderId, unsure: Unsure) -> Result<Vec<Move>, StoreError> {
+pub async fn possible(tx: &mut Tx, provider: &ProviderId, unsure: Unsure) -> Result<Vec<BalanceMove>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with unknown as materialized (
@@ -178,7 +178,7 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, unsure: Unsure) -> Res
         unsure.untold_percent,
         NO_ORDER.0
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Move {
+    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| BalanceMove {
         order: OrderId(row.order_id),
         least: Money::from_decimal(row.least),
         most: Money::from_decimal(row.most),
@@ -197,8 +197,8 @@ pub async fn possible(tx: &mut Tx, provider: &ProviderId, unsure: Unsure) -> Res
 pub async fn found_not_placed(
     tx: &mut Tx,
     provider: &ProviderId,
-    from: Instant,
-    until: Instant,
+    from: Timestamp,
+    until: Timestamp,
 ) -> Result<Vec<(OrderId, Money)>, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -224,8 +224,8 @@ pub async fn found_not_placed(
 pub async fn refused(
     tx: &mut Tx,
     provider: &ProviderId,
-    from: Instant,
-    until: Instant,
+    from: Timestamp,
+    until: Timestamp,
 ) -> Result<Vec<(OrderId, Money)>, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -308,7 +308,7 @@ pub async fn runways(store: &Store) -> Result<Vec<Runway>, StoreError> {
 /// Counts anew what is spent at a panel in an hour, net of what came back, and for how many hours what it holds lasts:
 /// over a day; of a panel that is known for less, over the time since its first reading, and over an hour at least, for
 /// one order in the first minute is no habit. `false`: it never told what it holds.
-pub async fn keep_runway(store: &Store, provider: &ProviderId, now: Instant) -> Result<bool, StoreError> {
+pub async fn keep_runway(store: &Store, provider: &ProviderId, now: Timestamp) -> Result<bool, StoreError> {
     let kept = sqlx::query!(
         r#"
         with known as (

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{ConfigHash, ProviderId};
 use crate::store::{Store, StoreError, Tx};
 
@@ -56,7 +56,7 @@ pub enum EditState {
 
 impl EditState {
     /// The word that the database uses.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::Waiting => "waiting",
@@ -87,7 +87,7 @@ pub struct HistoryRow {
     /// `in force`, `was in force`, `refused` or `waiting`.
     pub state: String,
     /// When it was published or seen.
-    pub at: Instant,
+    pub at: Timestamp,
     /// By whom.
     pub by: String,
     /// Why it was published.
@@ -173,7 +173,7 @@ pub async fn publish(
     tx: &mut Tx,
     planned_against: Option<i64>,
     publication: Publication<'_>,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Option<i64>, StoreError> {
     // Two that were planned against the same version come one after the other, and the second finds it gone.
     only_one(tx).await?;
@@ -259,7 +259,7 @@ pub async fn mask_kept(store: &Store, mask: impl Fn(&str) -> String) -> Result<(
 }
 
 /// Keeps a text that is no version in the history; the newest one again, seen by the same, is kept once.
-pub async fn keep_edit(store: &Store, edit: Edit<'_>, now: Instant) -> Result<(), StoreError> {
+pub async fn keep_edit(store: &Store, edit: Edit<'_>, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     let kept = sqlx::query!(
         r#"
@@ -273,7 +273,7 @@ pub async fn keep_edit(store: &Store, edit: Edit<'_>, now: Instant) -> Result<()
         "#,
         edit.hash.0,
         edit.body,
-        edit.state.word(),
+        edit.state.as_str(),
         edit.said,
         now,
         edit.by

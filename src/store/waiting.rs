@@ -2,10 +2,10 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::alert::Kind;
-use crate::domain::clock::Instant;
+use crate::domain::alert::AlertKind;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
-use crate::store::conditions::{Condition, Watched};
+use crate::store::conditions::{Condition, WatchedPanel};
 use crate::store::{Store, StoreError, Tx};
 
 /// How long an order may wait unsent before somebody is told that it does.
@@ -32,7 +32,7 @@ pub struct Waits {
     /// How many.
     pub count: i64,
     /// Since when the oldest does.
-    pub oldest_at: Option<Instant>,
+    pub oldest_at: Option<Timestamp>,
 }
 
 /// Everything that waits, by panel and reason.
@@ -90,7 +90,11 @@ pub async fn by_reason(store: &Store) -> Result<Vec<Waits>, StoreError> {
 }
 
 /// What of all that needs a person.
-pub(super) async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -> Result<Vec<Condition>, StoreError> {
+pub(super) async fn conditions(
+    tx: &mut Tx,
+    watched: &[WatchedPanel],
+    now: Timestamp,
+) -> Result<Vec<Condition>, StoreError> {
     let mut conditions = unserved(tx, now).await?;
     conditions.extend(stuck(tx).await?);
     conditions.extend(unsent(tx, now).await?);
@@ -101,7 +105,7 @@ pub(super) async fn conditions(tx: &mut Tx, watched: &[Watched], now: Instant) -
 }
 
 /// Panels with which no process deals although something is open there.
-async fn unserved(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreError> {
+async fn unserved(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id, o.open as "open!"
@@ -128,7 +132,7 @@ async fn unserved(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreErro
         now - LOOK_BACK_LATE
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    let condition = |object, count| Condition { kind: Kind::PanelUnserved, object, count, more: String::new() };
+    let condition = |object, count| Condition { kind: AlertKind::PanelUnserved, object, count, more: String::new() };
     Ok(rows.map(|row| condition(row.id, row.open)).collect())
 }
 
@@ -149,7 +153,7 @@ async fn stuck(tx: &mut Tx) -> Result<Vec<Condition>, StoreError> {
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let condition = |provider, count, oldest_at| Condition {
-        kind: Kind::OrdersStuck,
+        kind: AlertKind::OrdersStuck,
         object: provider,
         count,
         more: format!("; the oldest has not moved since {}", moment(oldest_at)),
@@ -158,7 +162,7 @@ async fn stuck(tx: &mut Tx) -> Result<Vec<Condition>, StoreError> {
 }
 
 /// Orders that are not sent for a while, and what keeps them: where nobody deals with the panel, another alert says so.
-async fn unsent(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreError> {
+async fn unsent(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with oldest as materialized (
@@ -196,7 +200,7 @@ async fn unsent(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreError>
             _ => "nothing is stopped, so more is bought than it is sent, or it cannot be reached",
         };
         Condition {
-            kind: Kind::OrdersWaiting,
+            kind: AlertKind::OrdersWaiting,
             object: row.provider,
             count: row.count,
             more: format!("; the oldest was bought by {}; {why}", moment(row.oldest_at)),
@@ -206,7 +210,7 @@ async fn unsent(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreError>
 }
 
 /// Refills that their panels did not take for an hour, or did not end for as long as one is given at all.
-async fn refills(tx: &mut Tx, watched: &[Watched], now: Instant) -> Result<Vec<Condition>, StoreError> {
+async fn refills(tx: &mut Tx, watched: &[WatchedPanel], now: Timestamp) -> Result<Vec<Condition>, StoreError> {
     let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
     let hours: Vec<i32> =
         watched.iter().map(|panel| i32::try_from(panel.refill_expires_after_h).unwrap_or(i32::MAX)).collect();
@@ -229,7 +233,7 @@ async fn refills(tx: &mut Tx, watched: &[Watched], now: Instant) -> Result<Vec<C
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let condition = |provider, count, oldest_at| Condition {
-        kind: Kind::RefillsWaiting,
+        kind: AlertKind::RefillsWaiting,
         object: provider,
         count,
         more: format!("; the oldest was asked for by {}", moment(oldest_at)),
@@ -238,7 +242,7 @@ async fn refills(tx: &mut Tx, watched: &[Watched], now: Instant) -> Result<Vec<C
 }
 
 /// Cancels that their panels did not answer for an hour, or never did.
-async fn cancels(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreError> {
+async fn cancels(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with unanswered as materialized (
@@ -262,7 +266,7 @@ async fn cancels(tx: &mut Tx, now: Instant) -> Result<Vec<Condition>, StoreError
     );
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let condition = |provider, count, oldest_at| Condition {
-        kind: Kind::CancelsWaiting,
+        kind: AlertKind::CancelsWaiting,
         object: provider,
         count,
         more: format!("; the oldest was asked for by {}", moment(oldest_at)),
@@ -284,15 +288,15 @@ async fn of_the_house(tx: &mut Tx) -> Result<Vec<Condition>, StoreError> {
             (select coalesce(max(unfinished), 0)::bigint from round where name = 'stuck' and unfinished > $3) as "unfinished!"
         "#,
         TRIES_IN_VAIN,
-        Kind::AlertsUntold.word(),
+        AlertKind::AlertsUntold.as_str(),
         ROUNDS_UNFINISHED_MAX
     );
     let row = row.fetch_one(&mut **tx).await?;
-    let counted = [(Kind::AlertsUntold, row.untold), (Kind::LookOverdue, row.unfinished)];
+    let counted = [(AlertKind::AlertsUntold, row.untold), (AlertKind::LookOverdue, row.unfinished)];
     let condition = |(kind, count)| Condition { kind, object: String::new(), count, more: String::new() };
     Ok(counted.into_iter().filter(|(_, count)| *count > 0).map(condition).collect())
 }
 
-fn moment(at: Instant) -> String {
+fn moment(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

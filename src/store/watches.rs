@@ -1,13 +1,13 @@
 //! Watches: the legs that are still followed at their panels.
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, PanelOrder, ProviderId};
 use crate::domain::money::{ExchangeRate, Money};
 use crate::store::{Store, StoreError, Tx};
 
 /// A leg whose panel is to be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
+pub struct DuePoll {
     /// The leg.
     pub leg: LegId,
     /// Its id at the panel.
@@ -15,17 +15,17 @@ pub struct Due {
     /// What one unit of the panel's currency was worth in ours when it was sent.
     pub exchange: ExchangeRate,
     /// Since when the panel has it.
-    pub accepted_at: Instant,
+    pub accepted_at: Timestamp,
     /// What the panel said last.
     pub seen: String,
     /// When it was asked this time: an answer to an earlier question changes nothing.
-    pub asked_at: Instant,
+    pub asked_at: Timestamp,
     /// Since when it is over at the panel, if it is.
-    pub ended_at: Option<Instant>,
+    pub ended_at: Option<Timestamp>,
     /// How often it was asked about since.
     pub checks: i32,
     /// Since when the panel reports a failure.
-    pub failing_at: Option<Instant>,
+    pub failing_at: Option<Timestamp>,
     /// What it said that it took while the order was open, in our currency.
     pub charge: Option<Money>,
 }
@@ -38,9 +38,9 @@ pub async fn take(
     provider: &ProviderId,
     epoch: i64,
     legs_max: i64,
-    next_at: Instant,
-    now: Instant,
-) -> Result<Vec<Due>, StoreError> {
+    next_at: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<DuePoll>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with due as materialized (
@@ -70,7 +70,7 @@ pub async fn take(
         next_at,
         now
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Due {
+    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| DuePoll {
         leg: LegId(row.leg_id),
         panel_order: PanelOrder(row.panel_order),
         exchange: ExchangeRate::from_decimal(row.exchange),
@@ -87,7 +87,7 @@ pub async fn take(
 
 /// Whether a leg under lock is still followed, and was not asked about since by anybody else: else what was heard is old
 /// news, or a person has decided meanwhile.
-pub async fn is_still_asked(tx: &mut Tx, due: &Due) -> Result<bool, StoreError> {
+pub async fn is_still_asked(tx: &mut Tx, due: &DuePoll) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(
         r#"
         select exists (
@@ -123,9 +123,9 @@ pub async fn put_off(
     leg: LegId,
     seen: &str,
     charge: Option<Money>,
-    next_at: Instant,
+    next_at: Timestamp,
     worth: Worth,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<i32, StoreError> {
     let row = sqlx::query!(
         r#"
@@ -176,7 +176,7 @@ pub async fn put_off(
 }
 
 /// Nothing was heard of a leg, which is asked about after others: not before this moment.
-pub async fn ask_after_others(store: &Store, leg: LegId, at: Instant) -> Result<(), StoreError> {
+pub async fn ask_after_others(store: &Store, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
     let moved = sqlx::query!("update watch set next_at = greatest(next_at, $2) where leg_id = $1", leg.0, at);
     moved.execute(&store.workers).await?;
     Ok(())
@@ -186,9 +186,9 @@ pub async fn ask_after_others(store: &Store, leg: LegId, at: Instant) -> Result<
 pub async fn after_the_end(
     tx: &mut Tx,
     leg: LegId,
-    ask_at: Instant,
+    ask_at: Timestamp,
     is_failing: bool,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let moved = sqlx::query!(
         r#"
@@ -210,7 +210,7 @@ pub async fn after_the_end(
 }
 
 /// An order that is over could not be looked at, and is at this moment; it counts as a look.
-pub async fn look_later(tx: &mut Tx, leg: LegId, at: Instant) -> Result<(), StoreError> {
+pub async fn look_later(tx: &mut Tx, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
     let moved = sqlx::query!(
         "update watch set next_at = $2, checks = checks + 1 where leg_id = $1 and ended_at is not null",
         leg.0,
@@ -223,7 +223,7 @@ pub async fn look_later(tx: &mut Tx, leg: LegId, at: Instant) -> Result<(), Stor
 }
 
 /// The panel is asked at this moment at the latest: something was asked of it.
-pub async fn ask_soon(tx: &mut Tx, leg: LegId, at: Instant) -> Result<(), StoreError> {
+pub async fn ask_soon(tx: &mut Tx, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
     sqlx::query!("update watch set next_at = least(next_at, $2) where leg_id = $1", leg.0, at)
         .execute(&mut **tx)
         .await?;
@@ -238,9 +238,9 @@ pub async fn forget(tx: &mut Tx, leg: LegId) -> Result<(), StoreError> {
 
 /// Says when many legs are asked about next, whose answers changed nothing; not of those that somebody wants asked
 /// about before they would have been due again, at `meanwhile`.
-pub async fn put_off_all(store: &Store, legs: &[(LegId, Instant)], meanwhile: Instant) -> Result<(), StoreError> {
+pub async fn put_off_all(store: &Store, legs: &[(LegId, Timestamp)], meanwhile: Timestamp) -> Result<(), StoreError> {
     let ids: Vec<i64> = legs.iter().map(|(leg, _)| leg.0).collect();
-    let moments: Vec<Instant> = legs.iter().map(|(_, at)| *at).collect();
+    let moments: Vec<Timestamp> = legs.iter().map(|(_, at)| *at).collect();
     let moved = sqlx::query!(
         r#"
         update watch w

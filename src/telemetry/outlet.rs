@@ -31,7 +31,7 @@ thread_local! {
 /// Where lines go; never fails, never blocks, never grows without bound.
 #[derive(Debug, Default)]
 pub struct Outlet {
-    state: Mutex<State>,
+    state: Mutex<OutletState>,
     arrived: Condvar,
     all_written: Condvar,
     lost: AtomicU64,
@@ -39,7 +39,7 @@ pub struct Outlet {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct OutletState {
     waiting: VecDeque<Vec<u8>>,
     bytes: usize,
     is_writing: bool,
@@ -83,7 +83,7 @@ impl Outlet {
 
     /// Waits until everything is written, so long at most.
     pub fn flush(&self, wait_max: Duration) {
-        let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
+        let is_busy = |state: &mut OutletState| state.is_writing || !state.waiting.is_empty();
         // Out of time: who reads it stalls, and nobody waits for that.
         let _ = self.all_written.wait_timeout_while(self.state(), wait_max, is_busy);
     }
@@ -93,7 +93,7 @@ impl Outlet {
         self.lost.load(Ordering::Relaxed)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, OutletState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use itertools::Itertools;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::expected_balance::{Expected, last_place, perhaps_between, surely_between};
-use crate::domain::float::{Cause, Drift, Move, Reading};
+use crate::domain::float::{BalanceMove, BalanceReading, Drift, DriftCause};
 use crate::domain::id::OrderId;
 use crate::domain::money::{Money, MoneyError, Percent};
 use crate::store::treasury::NO_ORDER;
 use crate::treasury::Span;
-use crate::treasury::judge::Gap;
+use crate::treasury::judge::BalanceGap;
 
 /// Orders that one finding names.
 const ORDERS_MAX: usize = 1_000;
@@ -22,7 +22,7 @@ const TOGETHER_MAX: usize = 100;
 
 /// An order, and what it may explain of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub(super) struct Suspect {
     /// The order.
     pub(super) order: OrderId,
     /// In the panel's currency.
@@ -31,19 +31,19 @@ pub(super) struct Candidate {
 
 /// What is known of a panel when a difference is explained.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known<'k> {
+pub(super) struct KnownMoves<'k> {
     /// What moved there, or may have.
-    pub(super) moves: &'k [Move],
+    pub(super) moves: &'k [BalanceMove],
     /// Orders that were found not placed after a doubt.
-    pub(super) doubted: &'k [Candidate],
+    pub(super) doubted: &'k [Suspect],
     /// Orders that it refused.
-    pub(super) refused: &'k [Candidate],
+    pub(super) refused: &'k [Suspect],
     /// Orders that cost what came in.
     pub(super) as_dear: &'k [OrderId],
 }
 
 /// What explains a difference between two readings.
-pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Drift, MoneyError> {
+pub(super) fn explain(gap: &BalanceGap, span: Span<'_>, known: KnownMoves<'_>) -> Result<Drift, MoneyError> {
     let Span { after, by, .. } = span;
     let amount = gap.missing.size();
     if gap.missing.is_negative() {
@@ -55,7 +55,7 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
     let all: Vec<OrderId> = placed.keys().copied().collect();
     if gap.is_vague()? {
         let words = format!("at least so much is missing; {}", meanwhile(all.len()));
-        return Ok(drift(Cause::Unexplained, amount, None, all, words));
+        return Ok(drift(DriftCause::Unexplained, amount, None, all, words));
     }
 
     let points = if gap.is_exact() { proportion_of(gap, span, moves, &placed)? } else { None };
@@ -64,45 +64,44 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
     // By what one to three orders explain together: what is the likeliest comes first.
     if let Some(found) = together(&given_back(moves, after, by, true)?, gap, COUNT_MAX)? {
         let words = format!("the refund of {}: the panel said that it was given, and it did not come", found.words());
-        return Ok(drift(Cause::MissingRefund, amount, None, found.orders, words));
+        return Ok(drift(DriftCause::MissingRefund, amount, None, found.orders, words));
     }
     if let Some(found) = together(&given_back(moves, after, by, false)?, gap, COUNT_MAX)? {
         let words = format!(
             "what {} did not cost, as a person settled it: the panel never said so, and kept it",
             found.words()
         );
-        return Ok(drift(Cause::ByHand, amount, None, found.orders, words));
+        return Ok(drift(DriftCause::ByHand, amount, None, found.orders, words));
     }
     if let Some(found) = together(known.doubted, gap, COUNT_MAX)? {
         let words = format!("the cost of {}, found not placed after a doubt: the panel may have it", found.words());
-        return Ok(drift(Cause::Doubt, amount, None, found.orders, words));
+        return Ok(drift(DriftCause::Doubt, amount, None, found.orders, words));
     }
     let refused = together(known.refused, gap, 1)?;
-    let costs: Vec<Candidate> =
-        placed.iter().map(|(order, amount)| Candidate { order: *order, amount: *amount }).collect();
+    let costs: Vec<Suspect> = placed.iter().map(|(order, amount)| Suspect { order: *order, amount: *amount }).collect();
     if let Some(found) = together(&costs, gap, 1)? {
         let proportion = points.map(|points| format!(", or {}", in_proportion(points)));
         let words = charged_twice(&found, refused.as_ref(), proportion.as_deref());
-        return Ok(drift(Cause::OrderCost, amount, None, found.orders, words));
+        return Ok(drift(DriftCause::OrderCost, amount, None, found.orders, words));
     }
     if let Some(found) = refused {
         let words = format!("the cost of {}, which the panel refused: it may have it all the same", found.words());
-        return Ok(drift(Cause::Doubt, amount, None, found.orders, words));
+        return Ok(drift(DriftCause::Doubt, amount, None, found.orders, words));
     }
 
     // By what the panel may do to every order.
     if let Some(points) = points {
         let words = in_proportion(points);
-        return Ok(drift(Cause::Proportion, amount, Some(Percent::from_basis_points(points)), all, words));
+        return Ok(drift(DriftCause::Proportion, amount, Some(Percent::from_basis_points(points)), all, words));
     }
     let total = sum_of(&costs)?;
     if all.len() > 1 && gap.fits(total)? {
         let words = format!("as much again as all {} orders cost: each may have been charged twice", all.len());
-        return Ok(drift(Cause::Doubled, amount, None, all, words));
+        return Ok(drift(DriftCause::Doubled, amount, None, all, words));
     }
     if let Some(found) = together(&costs, gap, COUNT_MAX)? {
         let words = format!("as much as {} cost: they may have been charged twice", found.words());
-        return Ok(drift(Cause::OrderCost, amount, None, found.orders, words));
+        return Ok(drift(DriftCause::OrderCost, amount, None, found.orders, words));
     }
 
     // Not by ours: what no order of ours can make, somebody else spent.
@@ -113,7 +112,7 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
             perhaps_refused(known.refused),
             meanwhile(all.len())
         );
-        return Ok(drift(Cause::Outside, amount, None, and_refused(all, known.refused), words));
+        return Ok(drift(DriftCause::Outside, amount, None, and_refused(all, known.refused), words));
     }
     let least = if gap.is_exact() { "" } else { "at least so much is missing, and it is " };
     let words = format!(
@@ -121,16 +120,16 @@ pub(super) fn explain(gap: &Gap, span: Span<'_>, known: Known<'_>) -> Result<Dri
          this account",
         meanwhile(all.len())
     );
-    Ok(drift(Cause::Unexplained, amount, None, all, words))
+    Ok(drift(DriftCause::Unexplained, amount, None, all, words))
 }
 
 /// Orders, and behind them those that the panel refused.
-fn and_refused(all: Vec<OrderId>, refused: &[Candidate]) -> Vec<OrderId> {
+fn and_refused(all: Vec<OrderId>, refused: &[Suspect]) -> Vec<OrderId> {
     all.into_iter().chain(refused.iter().map(|candidate| candidate.order)).collect()
 }
 
 /// What the panel refused meanwhile may be there.
-fn perhaps_refused(refused: &[Candidate]) -> String {
+fn perhaps_refused(refused: &[Suspect]) -> String {
     match refused.len() {
         0 => String::new(),
         count => format!(", perhaps for some of {count} orders that it refused"),
@@ -148,13 +147,13 @@ fn charged_twice(found: &Together, refused: Option<&Together>, proportion: Optio
 fn more_is_there(amount: Money, as_dear: &[OrderId]) -> Drift {
     if as_dear.is_empty() {
         let words = "more is there than our orders explain: money was paid in".to_owned();
-        return drift(Cause::TopUp, amount, None, Vec::new(), words);
+        return drift(DriftCause::TopUp, amount, None, Vec::new(), words);
     }
     let words = format!(
         "more is there, by what {} cost: the panel may have taken it back, unless it was paid in",
         one_of(as_dear)
     );
-    drift(Cause::PaidBack, amount, None, as_dear.to_vec(), words)
+    drift(DriftCause::PaidBack, amount, None, as_dear.to_vec(), words)
 }
 
 /// Orders that explain a difference together.
@@ -180,7 +179,7 @@ impl Together {
 const COUNT_MAX: usize = 3;
 
 /// The fewest of these orders that make a difference together, up to so many; all that can be among them.
-fn together(candidates: &[Candidate], gap: &Gap, count_max: usize) -> Result<Option<Together>, MoneyError> {
+fn together(candidates: &[Suspect], gap: &BalanceGap, count_max: usize) -> Result<Option<Together>, MoneyError> {
     for count in 1..=count_max {
         if count > 1 && candidates.len() > TOGETHER_MAX {
             return Ok(None);
@@ -199,18 +198,22 @@ fn together(candidates: &[Candidate], gap: &Gap, count_max: usize) -> Result<Opt
     Ok(None)
 }
 
-fn sum_of(candidates: &[Candidate]) -> Result<Money, MoneyError> {
+fn sum_of(candidates: &[Suspect]) -> Result<Money, MoneyError> {
     candidates.iter().try_fold(Money::ZERO, |sum, candidate| sum.plus(candidate.amount))
 }
 
-fn drift(cause: Cause, amount: Money, percent: Option<Percent>, mut orders: Vec<OrderId>, words: String) -> Drift {
+fn drift(cause: DriftCause, amount: Money, percent: Option<Percent>, mut orders: Vec<OrderId>, words: String) -> Drift {
     let orders_count = orders.len();
     orders.truncate(ORDERS_MAX);
     Drift { cause, amount, percent, orders, orders_count, words }
 }
 
 /// What each order took that a panel took between two readings.
-fn placed(moves: &[Move], after: &Reading, by: &Reading) -> Result<BTreeMap<OrderId, Money>, MoneyError> {
+fn placed(
+    moves: &[BalanceMove],
+    after: &BalanceReading,
+    by: &BalanceReading,
+) -> Result<BTreeMap<OrderId, Money>, MoneyError> {
     let taken =
         moves.iter().filter(|moved| moved.is_sure() && moved.least.is_positive() && perhaps_between(moved, after, by));
     sums(taken)
@@ -218,9 +221,13 @@ fn placed(moves: &[Move], after: &Reading, by: &Reading) -> Result<BTreeMap<Orde
 
 /// The same where the panel told of another price than was expected, from the beginning on: what it takes too much is in
 /// proportion to that. (What was given back before the order was heard of looks the same, hence both are tried.)
-fn repriced(moves: &[Move], after: &Reading, by: &Reading) -> Result<BTreeMap<OrderId, Money>, MoneyError> {
+fn repriced(
+    moves: &[BalanceMove],
+    after: &BalanceReading,
+    by: &BalanceReading,
+) -> Result<BTreeMap<OrderId, Money>, MoneyError> {
     let taken = moves.iter().filter(|moved| moved.is_sure() && moved.least.is_positive());
-    let begun: BTreeMap<OrderId, Instant> = taken.map(|moved| (moved.order, moved.earliest)).collect();
+    let begun: BTreeMap<OrderId, Timestamp> = taken.map(|moved| (moved.order, moved.earliest)).collect();
     let from_the_beginning = moves.iter().filter(|moved| {
         moved.is_sure() && begun.get(&moved.order) == Some(&moved.earliest) && perhaps_between(moved, after, by)
     });
@@ -228,13 +235,18 @@ fn repriced(moves: &[Move], after: &Reading, by: &Reading) -> Result<BTreeMap<Or
 }
 
 /// What came back for each order between two readings: by the panel's word, or by a person's alone.
-fn given_back(moves: &[Move], after: &Reading, by: &Reading, said: bool) -> Result<Vec<Candidate>, MoneyError> {
+fn given_back(
+    moves: &[BalanceMove],
+    after: &BalanceReading,
+    by: &BalanceReading,
+    said: bool,
+) -> Result<Vec<Suspect>, MoneyError> {
     let given =
         moves.iter().filter(|moved| moved.said == said && moved.gives_back && perhaps_between(moved, after, by));
-    Ok(sums(given)?.into_iter().map(|(order, amount)| Candidate { order, amount: amount.size() }).collect())
+    Ok(sums(given)?.into_iter().map(|(order, amount)| Suspect { order, amount: amount.size() }).collect())
 }
 
-fn sums<'m>(moves: impl Iterator<Item = &'m Move>) -> Result<BTreeMap<OrderId, Money>, MoneyError> {
+fn sums<'m>(moves: impl Iterator<Item = &'m BalanceMove>) -> Result<BTreeMap<OrderId, Money>, MoneyError> {
     let mut sums = BTreeMap::new();
     // What is of no order is named by none.
     for moved in moves.filter(|moved| moved.order != NO_ORDER) {
@@ -246,9 +258,9 @@ fn sums<'m>(moves: impl Iterator<Item = &'m Move>) -> Result<BTreeMap<OrderId, M
 
 /// The proportion of what was placed, or else of what the panel told that its price was.
 fn proportion_of(
-    gap: &Gap,
+    gap: &BalanceGap,
     span: Span<'_>,
-    moves: &[Move],
+    moves: &[BalanceMove],
     placed: &BTreeMap<OrderId, Money>,
 ) -> Result<Option<u64>, MoneyError> {
     let Span { after, by, newest } = span;
@@ -261,10 +273,10 @@ fn proportion_of(
 /// The hundredths of a percent that, taken from every order, make the gap, where there are several orders, a whole
 /// number of such makes it, and the same number makes what is missing at the newest reading too.
 fn proportion(
-    gap: &Gap,
-    (after, by): (&Reading, &Reading),
-    newest: &Reading,
-    moves: &[Move],
+    gap: &BalanceGap,
+    (after, by): (&BalanceReading, &BalanceReading),
+    newest: &BalanceReading,
+    moves: &[BalanceMove],
     placed: &BTreeMap<OrderId, Money>,
 ) -> Result<Option<u64>, MoneyError> {
     let total = placed.values().try_fold(Money::ZERO, |sum, cost| sum.plus(*cost))?;
@@ -289,7 +301,7 @@ fn proportion(
     Ok(Some(points).filter(|_| goes_on))
 }
 
-fn sum<'m>(moves: impl Iterator<Item = &'m Move>) -> Result<Money, MoneyError> {
+fn sum<'m>(moves: impl Iterator<Item = &'m BalanceMove>) -> Result<Money, MoneyError> {
     let mut moves = moves;
     moves.try_fold(Money::ZERO, |sum, moved| sum.plus(moved.least))
 }

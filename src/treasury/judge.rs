@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::expected_balance::{Expected, Side, is_clear, last_place};
-use crate::domain::float::{Move, Reading};
+use crate::domain::expected_balance::{Expected, ReadingSide, is_clear, last_place};
+use crate::domain::float::{BalanceMove, BalanceReading};
 use crate::domain::money::{Money, MoneyError};
 use crate::treasury::Span;
 
@@ -28,34 +28,34 @@ const WAITS_WITHIN: TimeDelta = TimeDelta::hours(12);
 
 /// What follows from a panel's readings.
 #[derive(Debug)]
-pub(super) struct Judged<'r> {
+pub(super) struct Judgement<'r> {
     /// Readings that settle, oldest first, and what was found at them.
-    pub(super) steps: Vec<Step<'r>>,
+    pub(super) steps: Vec<JudgedStep<'r>>,
     /// What was expected at the newest reading.
     pub(super) last: Expected,
     /// The last reading at which everything was explained.
-    pub(super) anchor: &'r Reading,
+    pub(super) anchor: &'r BalanceReading,
 }
 
 /// A reading that settles.
 #[derive(Debug)]
-pub(super) enum Step<'r> {
+pub(super) enum JudgedStep<'r> {
     /// It is as expected.
-    Agrees(&'r Reading),
+    Agrees(&'r BalanceReading),
     /// It is not.
     Differs {
         /// The settled one before it.
-        after: &'r Reading,
+        after: &'r BalanceReading,
         /// Itself.
-        by: &'r Reading,
+        by: &'r BalanceReading,
         /// By how much.
-        gap: Gap,
+        gap: BalanceGap,
     },
 }
 
-impl<'r> Step<'r> {
+impl<'r> JudgedStep<'r> {
     /// The reading.
-    pub(super) fn by(&self) -> &'r Reading {
+    pub(super) fn by(&self) -> &'r BalanceReading {
         match self {
             Self::Agrees(by) | Self::Differs { by, .. } => by,
         }
@@ -64,7 +64,7 @@ impl<'r> Step<'r> {
 
 /// A difference between what is expected and what is there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Gap {
+pub(super) struct BalanceGap {
     /// At least so much is missing; what came in is less than nothing.
     pub(super) missing: Money,
     /// How much more it may be.
@@ -73,7 +73,7 @@ pub(super) struct Gap {
     pub(super) tolerance: Money,
 }
 
-impl Gap {
+impl BalanceGap {
     /// Whether it is not more.
     pub(super) fn is_exact(&self) -> bool {
         self.blur <= self.tolerance
@@ -104,10 +104,10 @@ impl Gap {
 /// Each reading that agrees is measured against the anchor as well, the last one at which everything was explained: what
 /// is less than roundings from reading to reading adds up to more than they make from there.
 pub(super) fn judge<'r>(
-    anchor: &'r Reading,
-    readings: &'r [Reading],
-    moves: &[Move],
-) -> Result<Judged<'r>, MoneyError> {
+    anchor: &'r BalanceReading,
+    readings: &'r [BalanceReading],
+    moves: &[BalanceMove],
+) -> Result<Judgement<'r>, MoneyError> {
     let place = last_place(readings);
     let (mut anchor, mut base) = (anchor, &readings[0]);
     let mut steps = Vec::new();
@@ -125,16 +125,16 @@ pub(super) fn judge<'r>(
             }
             steps.push(ruler.whole_difference(anchor, Since { base, gap })?);
             anchor = by;
-        } else if expected.side(by)? != Side::Within {
+        } else if expected.side(by)? != ReadingSide::Within {
             continue;
         } else if !is_clear {
             near = Some(by);
             continue;
         } else if let Some(gap) = ruler.gap_since(anchor)? {
-            steps.push(Step::Differs { after: anchor, by, gap });
+            steps.push(JudgedStep::Differs { after: anchor, by, gap });
             anchor = by;
         } else {
-            steps.push(Step::Agrees(by));
+            steps.push(JudgedStep::Agrees(by));
         }
         (base, near) = (by, None);
     }
@@ -142,59 +142,59 @@ pub(super) fn judge<'r>(
     if newest.at - base.at > BASE_AGE_MAX
         && let Some(near) = near
     {
-        steps.push(Step::Agrees(near));
+        steps.push(JudgedStep::Agrees(near));
         base = near;
     }
-    Ok(Judged { last: Expected::at(newest, base, moves, place)?, steps, anchor })
+    Ok(Judgement { last: Expected::at(newest, base, moves, place)?, steps, anchor })
 }
 
 /// A difference, and since which reading.
 #[derive(Clone, Copy)]
 struct Since<'r> {
-    base: &'r Reading,
-    gap: Gap,
+    base: &'r BalanceReading,
+    gap: BalanceGap,
 }
 
 /// What one reading is measured with.
 struct Ruler<'r, 'm> {
-    moves: &'m [Move],
+    moves: &'m [BalanceMove],
     place: Money,
-    by: &'r Reading,
+    by: &'r BalanceReading,
     /// A later look, at which a difference must still be there.
-    next: &'r Reading,
+    next: &'r BalanceReading,
 }
 
 impl<'r> Ruler<'r, '_> {
     /// A difference that stands, with what readings swallowed before it at which not everything was known: since the
     /// anchor, where more is known to be missing since then.
-    fn whole_difference(&self, anchor: &'r Reading, since: Since<'r>) -> Result<Step<'r>, MoneyError> {
+    fn whole_difference(&self, anchor: &'r BalanceReading, since: Since<'r>) -> Result<JudgedStep<'r>, MoneyError> {
         let Since { base, gap } = since;
         let whole = self.gap_since(anchor)?.filter(|whole| whole.missing > gap.missing);
         let whole = match whole {
             Some(whole) if whole.missing.minus(gap.missing)? > whole.tolerance => Since { base: anchor, gap: whole },
             _ => Since { base, gap },
         };
-        Ok(Step::Differs { after: whole.base, by: self.by, gap: whole.gap })
+        Ok(JudgedStep::Differs { after: whole.base, by: self.by, gap: whole.gap })
     }
 
     /// The difference since an earlier reading, where it stands.
-    fn gap_since(&self, since: &Reading) -> Result<Option<Gap>, MoneyError> {
+    fn gap_since(&self, since: &BalanceReading) -> Result<Option<BalanceGap>, MoneyError> {
         let Self { moves, place, by, next } = *self;
         let expected = Expected::at(by, since, moves, place)?;
         let side = expected.side(by)?;
-        if side == Side::Within || Expected::at(next, since, moves, place)?.side(next)? != side {
+        if side == ReadingSide::Within || Expected::at(next, since, moves, place)?.side(next)? != side {
             return Ok(None);
         }
         gap(&expected, side, by).map(Some)
     }
 }
 
-fn gap(expected: &Expected, side: Side, by: &Reading) -> Result<Gap, MoneyError> {
+fn gap(expected: &Expected, side: ReadingSide, by: &BalanceReading) -> Result<BalanceGap, MoneyError> {
     let missing = match side {
-        Side::Below | Side::Within => expected.low.minus(by.amount)?,
-        Side::Above => expected.high.minus(by.amount)?,
+        ReadingSide::Below | ReadingSide::Within => expected.low.minus(by.amount)?,
+        ReadingSide::Above => expected.high.minus(by.amount)?,
     };
-    Ok(Gap { missing, blur: expected.high.minus(expected.low)?, tolerance: expected.tolerance })
+    Ok(BalanceGap { missing, blur: expected.high.minus(expected.low)?, tolerance: expected.tolerance })
 }
 
 #[cfg(test)]
@@ -204,10 +204,10 @@ mod tests {
     use super::*;
     use crate::domain::id::OrderId;
 
-    fn reading(id: i64, second: i64, amount: &str) -> Reading {
+    fn reading(id: i64, second: i64, amount: &str) -> BalanceReading {
         let at = DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap();
         let amount = Money::parse(amount).unwrap();
-        Reading { id, asked_at: at, at, epoch: 1, amount, text: amount.to_string() }
+        BalanceReading { id, asked_at: at, at, epoch: 1, amount, text: amount.to_string() }
     }
 
     /// How many differences are told of a balance that lacks 1 since the base, while an open order may have given back 5.
@@ -216,7 +216,7 @@ mod tests {
         let base = reading(1, 0, "100");
         let begun = base.at + TimeDelta::seconds(1);
         let (least, most) = (Money::parse("-5").unwrap(), Money::ZERO);
-        let open = Move {
+        let open = BalanceMove {
             order: OrderId(1),
             least,
             most,
@@ -230,7 +230,7 @@ mod tests {
         let later = (0..12).map(|n| reading(2 + n, second + 300 * n, "99"));
         let readings: Vec<_> = std::iter::once(base).chain(later).collect();
         let judged = judge(&readings[0], &readings, &[open]).unwrap();
-        judged.steps.iter().filter(|step| matches!(step, Step::Differs { .. })).count()
+        judged.steps.iter().filter(|step| matches!(step, JudgedStep::Differs { .. })).count()
     }
 
     #[test]

@@ -23,14 +23,14 @@ use chrono::TimeDelta;
 
 use crate::domain::clock::SharedClock;
 use crate::domain::expected_balance::CLOCKS_DIFFER;
-use crate::domain::float::{Drift, Reading};
+use crate::domain::float::{BalanceReading, Drift};
 use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::money::MoneyError;
 use crate::domain::provider::ProviderSettings;
 use crate::store::treasury::{UNTOLD_PERCENT, Unsure};
 use crate::store::{Store, StoreError, Tx, drifts, float_moves, readings, treasury};
-use crate::treasury::explain::{Candidate, Known};
-use crate::treasury::judge::{Gap, Step};
+use crate::treasury::explain::{KnownMoves, Suspect};
+use crate::treasury::judge::{BalanceGap, JudgedStep};
 
 /// How long readings and moves are kept.
 const KEEP: TimeDelta = TimeDelta::days(7);
@@ -46,11 +46,11 @@ const NAMED_MAX: usize = 5;
 #[derive(Clone, Copy, Debug)]
 struct Span<'r> {
     /// The reading before it.
-    after: &'r Reading,
+    after: &'r BalanceReading,
     /// The reading at which it was seen.
-    by: &'r Reading,
+    by: &'r BalanceReading,
     /// The newest reading.
-    newest: &'r Reading,
+    newest: &'r BalanceReading,
 }
 
 /// Who compares.
@@ -99,10 +99,10 @@ impl Treasury {
         let unsure = Unsure { visible_after_s: settings.doubts.visible_after_s, untold_percent: UNTOLD_PERCENT };
         moves.extend(treasury::possible(&mut tx, provider, unsure).await?);
         let doubted = treasury::found_not_placed(&mut tx, provider, since, last.at).await?;
-        let candidate = |(order, amount)| Candidate { order, amount };
-        let doubted: Vec<Candidate> = doubted.into_iter().map(candidate).collect();
+        let candidate = |(order, amount)| Suspect { order, amount };
+        let doubted: Vec<Suspect> = doubted.into_iter().map(candidate).collect();
         let refused = treasury::refused(&mut tx, provider, since, last.at).await?;
-        let refused: Vec<Candidate> = refused.into_iter().map(candidate).collect();
+        let refused: Vec<Suspect> = refused.into_iter().map(candidate).collect();
         if moves.len() >= usize::try_from(treasury::MOVES_MAX).unwrap_or(usize::MAX) {
             // Half of the moves would be worse than none: measured anew from here.
             tracing::warn!(%provider, "too much moved at a panel to compare it with its balance; begun anew");
@@ -120,9 +120,9 @@ impl Treasury {
                 // Another process measured the same; what it found stands, and this changes nothing.
                 return Ok(Vec::new());
             }
-            if let Step::Differs { after, by, gap } = step {
+            if let JudgedStep::Differs { after, by, gap } = step {
                 let as_dear = as_dear(&mut tx, provider, &gap).await?;
-                let known = Known { moves: &moves, doubted: &doubted, refused: &refused, as_dear: &as_dear };
+                let known = KnownMoves { moves: &moves, doubted: &doubted, refused: &refused, as_dear: &as_dear };
                 let drift = explain::explain(&gap, Span { after, by, newest: last }, known).map_err(too_large)?;
                 drifts::find(&mut tx, provider, &settings.currency, (after, by), &drift, now).await?;
                 found.push(drift);
@@ -130,7 +130,7 @@ impl Treasury {
         }
         tx.commit().await?;
         for Drift { cause, amount, words, .. } in &found {
-            tracing::info!(%provider, cause = cause.word(), %amount, currency = settings.currency, "float: {words}");
+            tracing::info!(%provider, cause = cause.as_str(), %amount, currency = settings.currency, "float: {words}");
         }
         Ok(found)
     }
@@ -144,7 +144,7 @@ impl Treasury {
 }
 
 /// Orders whose cost came in, by exactly so much or else by what it may be.
-async fn as_dear(tx: &mut Tx, provider: &ProviderId, gap: &Gap) -> Result<Vec<OrderId>, StoreError> {
+async fn as_dear(tx: &mut Tx, provider: &ProviderId, gap: &BalanceGap) -> Result<Vec<OrderId>, StoreError> {
     if !gap.missing.is_negative() {
         return Ok(Vec::new());
     }

@@ -9,7 +9,7 @@ use crate::upstream::failure::{Failure, FailureKind};
 
 /// What a panel says of one order that it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Row {
+pub enum OrderAnswer {
     /// A status that is known.
     Said(Report),
     /// A status that nobody listed, as it came.

@@ -62,20 +62,20 @@ mod tests {
     use crate::domain::id::PanelOrder;
     use crate::domain::provider::{PanelDialect, PanelWord};
     use crate::upstream::anything;
-    use crate::upstream::dialect::Tongue;
+    use crate::upstream::dialect::SpokenDialect;
 
     const ANY_NAME: &str = "order|order_id|orderID|id|data|error|errors|message|status|orderId";
     const NO_ID: &str = "data|error|errors|message|status|charge|balance";
     const ANY_WORD: &str = "Bad link|error|fail|not enough funds|neworder\\.error\\.link|0|null|ord_1|Success";
     const NO_PROOF: &str = "error|fail|Order placed|a bad link|links|neworder\\.error|ord_1|Incorrect order ID";
 
-    fn tongue() -> Tongue {
+    fn dialect() -> SpokenDialect {
         let words = BTreeMap::from([("wallet is dry".to_owned(), PanelWord::Refusal(RefusalClass::Money))]);
-        Tongue::new(PanelDialect::Classic, words)
+        SpokenDialect::new(PanelDialect::Classic, words)
     }
 
     fn decide(http_status: u16, text: &str) -> Verdict {
-        verdict(http_status, tongue().added(text))
+        verdict(http_status, dialect().added(text))
     }
 
     #[test]

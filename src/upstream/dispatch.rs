@@ -46,7 +46,7 @@ use crate::domain::clock::Deadline;
 use crate::domain::provider::AskMethod;
 use crate::upstream::gzip::unpacked;
 use crate::upstream::listening::{Listening, is_blank};
-use crate::upstream::wire::{CAUSES_MAX, CONNECT_TIMEOUT, Heard, OUR_NAME, Patience, in_one_line};
+use crate::upstream::wire::{CAUSES_MAX, CONNECT_TIMEOUT, CallBounds, CallResult, OUR_NAME, in_one_line};
 
 /// How long it is listened for words that nobody asked for, before a request and behind its answer.
 const LISTEN_MIN: Duration = Duration::from_millis(1);
@@ -72,24 +72,24 @@ impl Dispatch {
     }
 
     /// Sends a form at most once, before the deadline or not at all, and reads the answer up to the cap.
-    pub(super) async fn send(&self, form: String, patience: Patience, leave_by: Deadline) -> Heard {
-        let progress = Arc::new(Progress::default());
+    pub(super) async fn send(&self, form: String, patience: CallBounds, leave_by: Deadline) -> CallResult {
+        let progress = Arc::new(SendProgress::default());
         let request = match self.request(form, leave_by, &progress) {
             Ok(request) => request,
-            Err(error) => return Heard::NeverSent { words: error.to_string() },
+            Err(error) => return CallResult::NeverSent { words: error.to_string() },
         };
 
         let exchange = self.exchange(request, patience.answer_bytes_max, leave_by);
         let heard = tokio::time::timeout(patience.timeout, exchange).await;
-        let heard = heard.unwrap_or_else(|_| Heard::lost(format!("timed out after {:?}", patience.timeout)));
+        let heard = heard.unwrap_or_else(|_| CallResult::lost(format!("timed out after {:?}", patience.timeout)));
 
         // What is asked by GET stands in the head, which nothing can hold back once there is a connection.
         let is_body = self.method == AskMethod::Post;
         match heard {
             // Words that were said before ours left answer somebody else's.
-            Heard::Answer { .. } if is_body && progress.take_back() => Heard::answered_too_soon(),
-            Heard::Lost { words, .. } if is_body && progress.take_back() => Heard::NeverSent { words },
-            Heard::Answer { .. } | Heard::Lost { .. } | Heard::NeverSent { .. } => heard,
+            CallResult::Answer { .. } if is_body && progress.take_back() => CallResult::answered_too_soon(),
+            CallResult::Lost { words, .. } if is_body && progress.take_back() => CallResult::NeverSent { words },
+            CallResult::Answer { .. } | CallResult::Lost { .. } | CallResult::NeverSent { .. } => heard,
         }
     }
 
@@ -97,7 +97,7 @@ impl Dispatch {
         &self,
         form: String,
         leave_by: Deadline,
-        progress: &Arc<Progress>,
+        progress: &Arc<SendProgress>,
     ) -> Result<Request<OneShot>, http::Error> {
         let path = self.url.path_and_query().map_or("/", |path| path.as_str());
         let host = self.url.host().unwrap_or_default();
@@ -125,9 +125,9 @@ impl Dispatch {
         request.body(OneShot::new(body, Some(leave_by), Arc::clone(progress)))
     }
 
-    async fn exchange(&self, request: Request<OneShot>, answer_bytes_max: usize, leave_by: Deadline) -> Heard {
+    async fn exchange(&self, request: Request<OneShot>, answer_bytes_max: usize, leave_by: Deadline) -> CallResult {
         if leave_by.is_over() {
-            return Heard::NeverSent { words: TooLate.to_string() };
+            return CallResult::NeverSent { words: TooLate.to_string() };
         }
 
         // A name, a connection and a handshake may each take long: together they get this much.
@@ -135,8 +135,8 @@ impl Dispatch {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT.min(leave_by.left()), self.connect(leave_by)).await;
         let Connected { stream, answered } = match connected {
             Ok(Ok(connected)) => connected,
-            Ok(Err(words)) => return Heard::NeverSent { words },
-            Err(_) => return Heard::NeverSent { words: format!("no connection within {CONNECT_TIMEOUT:?}") },
+            Ok(Err(words)) => return CallResult::NeverSent { words },
+            Err(_) => return CallResult::NeverSent { words: format!("no connection within {CONNECT_TIMEOUT:?}") },
         };
 
         // Words that are on their way already need about as long as the connection did.
@@ -144,19 +144,19 @@ impl Dispatch {
         let mut stream = Listening::new(stream);
         let spoke_first = stream.spoke_first();
         if stream.says_something(pause).await {
-            return Heard::answered_too_soon();
+            return CallResult::answered_too_soon();
         }
 
         let (mut sender, mut connection) = match http1::handshake(TokioIo::new(stream)).await {
             Ok(both) => both,
-            Err(error) => return Heard::NeverSent { words: in_one_line(&error) },
+            Err(error) => return CallResult::NeverSent { words: in_one_line(&error) },
         };
 
         // The connection is driven here and not in a task of its own: whoever gives up drops it with all that it holds.
         let talk = pin!(async move {
             let response = match sender.send_request(request).await {
                 Ok(response) => response,
-                Err(error) => return Heard::lost(in_one_line(&error)),
+                Err(error) => return CallResult::lost(in_one_line(&error)),
             };
             let (head, body) = response.into_parts();
             read(head.status.as_u16(), head.headers, body, answer_bytes_max).await
@@ -166,7 +166,7 @@ impl Dispatch {
             // It has read all that will come; what of it was not looked at yet is still there.
             Either::Right((_, talk)) => talk.await,
         };
-        let Heard::Answer { status, body, headers } = heard else { return heard };
+        let CallResult::Answer { status, body, headers } = heard else { return heard };
 
         let Parts { io, read_buf, .. } = connection.into_parts();
         let mut stream = io.into_inner();
@@ -177,12 +177,12 @@ impl Dispatch {
         } else {
             answered.store(true, Ordering::Relaxed);
             return match unpacked(&headers, body, answer_bytes_max) {
-                Ok(body) => Heard::Answer { status, body, headers },
-                Err(words) => Heard::Lost { status: Some(status), part: Vec::new(), words },
+                Ok(body) => CallResult::Answer { status, body, headers },
+                Err(words) => CallResult::Lost { status: Some(status), part: Vec::new(), words },
             };
         };
         // Which of them is the answer to this request, nobody knows.
-        Heard::Lost { status: Some(status), part: body, words: why.to_owned() }
+        CallResult::Lost { status: Some(status), part: body, words: why.to_owned() }
     }
 
     async fn connect(&self, leave_by: Deadline) -> Result<Connected, String> {
@@ -218,26 +218,26 @@ fn drop_unacknowledged(socket: &TcpStream, leave_by: Deadline) -> io::Result<()>
     Ok(())
 }
 
-async fn read(status: u16, headers: http::HeaderMap, mut body: Incoming, bytes_max: usize) -> Heard {
+async fn read(status: u16, headers: http::HeaderMap, mut body: Incoming, bytes_max: usize) -> CallResult {
     let mut whole = Vec::new();
     let ends_with_connection = !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING);
     loop {
         match body.frame().await {
-            None => return Heard::Answer { status, body: whole, headers },
+            None => return CallResult::Answer { status, body: whole, headers },
             Some(Ok(frame)) => {
                 let Ok(chunk) = frame.into_data() else { continue };
                 if chunk.len() > bytes_max - whole.len() {
                     let words = format!("the answer is longer than {bytes_max} bytes");
-                    return Heard::Lost { status: Some(status), part: whole, words };
+                    return CallResult::Lost { status: Some(status), part: whole, words };
                 }
                 whole.extend_from_slice(&chunk);
             }
             // No length was told, and the connection's end is the answer's: many just close it.
             Some(Err(error)) if ends_with_connection && is_the_end(&error) => {
-                return Heard::Answer { status, body: whole, headers };
+                return CallResult::Answer { status, body: whole, headers };
             }
             Some(Err(error)) => {
-                return Heard::Lost { status: Some(status), part: whole, words: in_one_line(&error) };
+                return CallResult::Lost { status: Some(status), part: whole, words: in_one_line(&error) };
             }
         }
     }
@@ -274,9 +274,9 @@ pub(super) enum NotHandedOver {
 ///
 /// A mere "was the body polled" would not do: a connection may poll it after the request was given up.
 #[derive(Debug, Default)]
-pub(super) struct Progress(AtomicU8);
+pub(super) struct SendProgress(AtomicU8);
 
-impl Progress {
+impl SendProgress {
     const WHOLE: u8 = 0;
     const HANDED_OVER: u8 = 1;
     const TAKEN_BACK: u8 = 2;
@@ -298,11 +298,11 @@ impl Progress {
 pub(super) struct OneShot {
     content: Option<Bytes>,
     leave_by: Option<Deadline>,
-    progress: Arc<Progress>,
+    progress: Arc<SendProgress>,
 }
 
 impl OneShot {
-    pub(super) fn new(content: Bytes, leave_by: Option<Deadline>, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(content: Bytes, leave_by: Option<Deadline>, progress: Arc<SendProgress>) -> Self {
         Self { content: Some(content), leave_by, progress }
     }
 }
@@ -394,8 +394,8 @@ mod tests {
 
     use super::*;
 
-    fn body(leave_by: Option<Deadline>) -> (OneShot, Arc<Progress>) {
-        let progress = Arc::new(Progress::default());
+    fn body(leave_by: Option<Deadline>) -> (OneShot, Arc<SendProgress>) {
+        let progress = Arc::new(SendProgress::default());
         (OneShot::new(Bytes::from_static(b"key=x"), leave_by, Arc::clone(&progress)), progress)
     }
 

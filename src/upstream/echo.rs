@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::leg::LeasedLeg;
 use crate::domain::wish::Detail;
-use crate::upstream::dialect::{Tongue, is_word_of_refusals};
+use crate::upstream::dialect::{SpokenDialect, is_word_of_refusals};
 use crate::upstream::evidence::HIDDEN;
 use crate::upstream::scalar::order_id;
 
@@ -55,7 +55,7 @@ pub fn is_quote(text: &str) -> bool {
 }
 
 /// An answer in JSON without the words of the order that it answers. Its ids stay as they are.
-pub(super) fn cut_own_words<'a>(answer: &'a str, leg: &LeasedLeg, tongue: &Tongue) -> Cow<'a, str> {
+pub(super) fn cut_own_words<'a>(answer: &'a str, leg: &LeasedLeg, dialect: &SpokenDialect) -> Cow<'a, str> {
     let mut cut = String::new();
     let mut kept_from = 0;
     let mut at = 0;
@@ -72,7 +72,7 @@ pub(super) fn cut_own_words<'a>(answer: &'a str, leg: &LeasedLeg, tongue: &Tongu
         }
 
         let stays = if is_name { is_plain_name(&text) } else { is_id(&name, &answer[token.start..token.end]) };
-        let Some(shorter) = (!stays).then(|| own.cut_from(&text, tongue)).flatten() else { continue };
+        let Some(shorter) = (!stays).then(|| own.cut_from(&text, dialect)).flatten() else { continue };
         cut.push_str(&answer[kept_from..token.start]);
         cut.push_str(&serde_json::Value::String(shorter).to_string());
         kept_from = token.end;
@@ -161,7 +161,7 @@ impl OwnWords {
         let link = unescaped(&leg.link);
         let host = link.split_once("://").map_or(&*link, |(_, host)| host);
         for whole in [&*link, host, host.strip_prefix("www.").unwrap_or(host)] {
-            own.links.push(Spelled::of(whole, char::is_alphanumeric).letters);
+            own.links.push(FoldedText::of(whole, char::is_alphanumeric).letters);
         }
         own.add_whole(&leg.link);
         // Panels name a page by the last piece of its address.
@@ -202,8 +202,8 @@ impl OwnWords {
         let word = beginning.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
         let is_nobodys = beginning != text && is_word_of_refusals(&word);
         for part in [&*text, if is_nobodys { "" } else { beginning }] {
-            self.any.add(Spelled::of(part, char::is_alphanumeric).letters);
-            self.ascii.add(Spelled::of(part, |c| c.is_ascii_alphanumeric()).letters);
+            self.any.add(FoldedText::of(part, char::is_alphanumeric).letters);
+            self.ascii.add(FoldedText::of(part, |c| c.is_ascii_alphanumeric()).letters);
         }
     }
 
@@ -226,12 +226,12 @@ impl OwnWords {
     /// It is the order's where anything that the order sent reads like it, in whatever letters. It is
     /// the panel's where no text of the order has it whole, and not all its words are the order's:
     /// `Bad` is a comment, and `Bad link` a refusal.
-    fn listed_text(&self, text: &str, spelled: &Spelled, tongue: &Tongue) -> Option<Whose> {
-        let listed = tongue.listed_text(text)?;
-        let letters = Spelled::of(&listed, char::is_alphanumeric).letters;
+    fn listed_text(&self, text: &str, spelled: &FoldedText, dialect: &SpokenDialect) -> Option<TextOwner> {
+        let listed = dialect.listed_text(text)?;
+        let letters = FoldedText::of(&listed, char::is_alphanumeric).letters;
         let at = spelled.find(&letters, false)?;
         if self.alike.has(&listed) {
-            return Some(Whose::Orders(at));
+            return Some(TextOwner::Orders(at));
         }
 
         let is_whole_in = |own: &Vec<char>| own.windows(letters.len()).any(|run| run == letters);
@@ -241,26 +241,28 @@ impl OwnWords {
                 .any(|own| own.long.iter().any(is_whole_in) || own.short.contains(&letters));
         let mut words = listed.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         let has_word_of_panels = words.any(|word| !self.words.contains(word));
-        (!is_sent && has_word_of_panels).then_some(Whose::Panels(at))
+        (!is_sent && has_word_of_panels).then_some(TextOwner::Panels(at))
     }
 
     /// Whether what is cut is the link, written as one: the same letters with blanks between are words.
     fn is_link(&self, cut: &str) -> bool {
         let is_address = cut.contains('.') && !cut.contains(char::is_whitespace);
-        is_address && self.links.contains(&Spelled::of(cut, char::is_alphanumeric).letters)
+        is_address && self.links.contains(&FoldedText::of(cut, char::is_alphanumeric).letters)
     }
 
     /// A text without these words; nothing where it has none of them.
-    fn cut_from(&self, text: &str, tongue: &Tongue) -> Option<String> {
+    fn cut_from(&self, text: &str, dialect: &SpokenDialect) -> Option<String> {
         let text = unescaped(text);
-        let any = Spelled::of(&text, char::is_alphanumeric);
-        let ascii = Spelled::of(&text, |c| c.is_ascii_alphanumeric());
+        let any = FoldedText::of(&text, char::is_alphanumeric);
+        let ascii = FoldedText::of(&text, |c| c.is_ascii_alphanumeric());
 
         let mut spans = any.spans_of(&self.any);
         spans.extend(ascii.spans_of(&self.ascii));
-        match self.listed_text(&text, &any, tongue) {
-            Some(Whose::Panels(listed)) => spans = spans.into_iter().flat_map(|span| without(span, &listed)).collect(),
-            Some(Whose::Orders(listed)) => spans.push(listed),
+        match self.listed_text(&text, &any, dialect) {
+            Some(TextOwner::Panels(listed)) => {
+                spans = spans.into_iter().flat_map(|span| without(span, &listed)).collect();
+            }
+            Some(TextOwner::Orders(listed)) => spans.push(listed),
             None => {}
         }
         spans.sort_unstable_by_key(|span| span.start);
@@ -283,7 +285,7 @@ impl OwnWords {
 }
 
 /// Whose word the listed text of an answer is, and where it stands.
-enum Whose {
+enum TextOwner {
     Panels(Range<usize>),
     Orders(Range<usize>),
 }
@@ -296,7 +298,7 @@ fn without(span: Range<usize>, other: &Range<usize>) -> impl Iterator<Item = Ran
 }
 
 /// A text's letters and digits in small letters, each with where it stands.
-struct Spelled {
+struct FoldedText {
     letters: Vec<char>,
     starts: Vec<usize>,
     ends: Vec<usize>,
@@ -304,7 +306,7 @@ struct Spelled {
     joined: Vec<bool>,
 }
 
-impl Spelled {
+impl FoldedText {
     fn of(text: &str, is_letter: impl Fn(char) -> bool) -> Self {
         let mut spelled = Self { letters: Vec::new(), starts: Vec::new(), ends: Vec::new(), joined: Vec::new() };
         for (start, c) in text.char_indices().filter(|(_, c)| is_letter(*c)) {

@@ -40,7 +40,7 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FailureKind {
     /// The panel refused, with a listed text.
-    #[error("refused ({})", .0.word())]
+    #[error("refused ({})", .0.as_str())]
     Refused(RefusalClass),
     /// The panel answered with an error that nobody listed.
     #[error("declined")]
@@ -61,7 +61,7 @@ pub enum FailureKind {
 
 /// Who can do something about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum Fault {
     /// The operator: our key, our limits, our settings.
     Ours,
     /// The panel.
@@ -72,11 +72,11 @@ pub enum Whose {
 
 impl Failure {
     /// Who can do something about it.
-    pub fn whose(&self) -> Whose {
+    pub fn whose(&self) -> Fault {
         match self.kind {
-            FailureKind::Refused(_) => Whose::Ours,
-            FailureKind::Declined | FailureKind::BadStatus(_) | FailureKind::Unreadable => Whose::Panel,
-            FailureKind::NeverSent | FailureKind::Unanswered => Whose::Network,
+            FailureKind::Refused(_) => Fault::Ours,
+            FailureKind::Declined | FailureKind::BadStatus(_) | FailureKind::Unreadable => Fault::Panel,
+            FailureKind::NeverSent | FailureKind::Unanswered => Fault::Network,
         }
     }
 }
@@ -89,8 +89,8 @@ mod tests {
     fn a_failure_says_what_and_whose_it_is() {
         let failure = |kind| Failure { kind, words: "w".into() };
         let refused = failure(FailureKind::Refused(RefusalClass::Key));
-        assert_eq!((refused.to_string(), refused.whose()), ("refused (key): w".into(), Whose::Ours));
-        assert_eq!(failure(FailureKind::BadStatus(502)).whose(), Whose::Panel);
-        assert_eq!(failure(FailureKind::NeverSent).whose(), Whose::Network);
+        assert_eq!((refused.to_string(), refused.whose()), ("refused (key): w".into(), Fault::Ours));
+        assert_eq!(failure(FailureKind::BadStatus(502)).whose(), Fault::Panel);
+        assert_eq!(failure(FailureKind::NeverSent).whose(), Fault::Network);
     }
 }

@@ -32,10 +32,10 @@ mod stack;
 mod unlisted;
 mod wire;
 
-pub use answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
+pub use answer::{CancelRow, OrderAnswer, PanelBalance, RefillAnswer, RefillRow};
 pub use authorities::{CaFileError, check_ca_file};
 pub use echo::{MARKS, is_quote};
-pub use failure::{Failure, FailureKind, PanelError, Whose};
+pub use failure::{Failure, FailureKind, Fault, PanelError};
 pub use panel::Panel;
-pub use roll::{Listed, Roll};
+pub use roll::{ProviderEntry, ProviderSet};
 pub use stack::Slot;

@@ -15,19 +15,19 @@ use http::header::RETRY_AFTER;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::domain::clock::{Deadline, Instant, SharedClock, SystemClock};
+use crate::domain::clock::{Deadline, SharedClock, SystemClock, Timestamp};
 use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::LeasedLeg;
 use crate::domain::provider::{ProviderSettings, RefusalClass};
-use crate::routing::calls::{Asked as Purpose, Calls, Told, is_slow};
-use crate::upstream::answer::{CancelRow, PanelBalance, RefillAnswer, RefillRow, Row};
+use crate::routing::calls::{CallOutcome, CallPurpose as Purpose, Calls, is_slow};
+use crate::upstream::answer::{CancelRow, OrderAnswer, PanelBalance, RefillAnswer, RefillRow};
 use crate::upstream::classify::believed;
-use crate::upstream::dialect::{Ask, Asked, Complaint, Tongue};
+use crate::upstream::dialect::{AnswerFault, Ask, ReadRefill, SpokenDialect};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
 use crate::upstream::rest::named_wait;
-use crate::upstream::stack::{Slot, Stack};
-use crate::upstream::wire::{Heard, Patience, Wire};
+use crate::upstream::stack::{CallLimiter, Slot};
+use crate::upstream::wire::{CallBounds, CallResult, Wire};
 
 use browse::Browsed;
 
@@ -40,14 +40,14 @@ const STATUS_ANSWER_BYTES_MAX: usize = 4 << 20;
 #[derive(Clone, Copy)]
 struct Call<'a> {
     ask: Ask<'a>,
-    patience: Patience,
+    patience: CallBounds,
     /// Of what changes something at the panel: it leaves before this moment, or not at all.
     leave_by: Option<Deadline>,
 }
 
 impl<'a> Call<'a> {
     fn new(ask: Ask<'a>, timeout: Duration, answer_bytes_max: usize) -> Self {
-        Self { ask, patience: Patience { timeout, answer_bytes_max }, leave_by: None }
+        Self { ask, patience: CallBounds { timeout, answer_bytes_max }, leave_by: None }
     }
 
     /// A question that is answered by a row for each thing that is asked about.
@@ -63,14 +63,14 @@ impl<'a> Call<'a> {
 
 /// What came of one call, and whether it took long.
 struct Timed {
-    heard: Heard,
+    heard: CallResult,
     slow: bool,
     /// Whether the panel was tried at all: there may be no words for what is asked.
     tried: bool,
 }
 
 /// The whole answer to a question.
-struct Said {
+struct WholeAnswer {
     status: u16,
     text: String,
     retry_after: Option<String>,
@@ -83,9 +83,9 @@ struct Said {
 pub struct Panel {
     settings: ProviderSettings,
     key: SecretString,
-    tongue: Tongue,
+    dialect: SpokenDialect,
     redaction: Redaction,
-    stack: Stack,
+    stack: CallLimiter,
     wire: Wire,
     answered: AtomicBool,
     /// What it lists is sold by.
@@ -101,11 +101,11 @@ pub struct Panel {
 impl Panel {
     /// Makes ready to ask; nothing is sent yet.
     pub fn new(settings: ProviderSettings, key: SecretString) -> Result<Self, PanelError> {
-        Self::build(settings, key, Stack::new)
+        Self::build(settings, key, CallLimiter::new)
     }
 
     /// The same panel under another block or key. Its places and its pace go on, so that what is out counts for the new
-    /// limits; it must answer anew before anything is placed, when it is another address, account or tongue that is
+    /// limits; it must answer anew before anything is placed, when it is another address, account or dialect that is
     /// asked.
     pub fn under(&self, settings: ProviderSettings, key: SecretString) -> Result<Self, PanelError> {
         let next = Self::build(settings, key, |places, pace| self.stack.under(places, pace))?;
@@ -136,7 +136,7 @@ impl Panel {
     fn build(
         settings: ProviderSettings,
         key: SecretString,
-        stack: impl FnOnce(NonZeroU32, NonZeroU32) -> Stack,
+        stack: impl FnOnce(NonZeroU32, NonZeroU32) -> CallLimiter,
     ) -> Result<Self, PanelError> {
         if key.expose_secret().is_empty() {
             return Err(PanelError::NoKey);
@@ -148,7 +148,7 @@ impl Panel {
         let idle_max = usize::try_from(concurrent_max.get()).unwrap_or(usize::MAX);
         let wire = Wire::new(&settings, idle_max)?;
         Ok(Self {
-            tongue: Tongue::new(settings.dialect, settings.words.clone()),
+            dialect: SpokenDialect::new(settings.dialect, settings.words.clone()),
             redaction: Redaction::of(&key),
             stack: stack(concurrent_max, requests_per_second),
             settings,
@@ -179,7 +179,7 @@ impl Panel {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Whether another address, account or tongue has taken its place: what waits is not sent here any more, or nobody
+    /// Whether another address, account or dialect has taken its place: what waits is not sent here any more, or nobody
     /// would find it again.
     pub fn is_replaced(&self) -> bool {
         self.replaced.load(Ordering::Acquire)
@@ -190,7 +190,7 @@ impl Panel {
     pub fn account(&self) -> String {
         let ProviderSettings { dialect, url, .. } = &self.settings;
         let key = self.key.expose_secret();
-        let place = format!("{} {url} {key}", dialect.word());
+        let place = format!("{} {url} {key}", dialect.as_str());
         format!("{}-{}", fingerprint(key), fingerprint(&place))
     }
 
@@ -215,12 +215,12 @@ impl Panel {
     /// Until when nothing of any kind is asked, because the panel found us too fast; `None`: it may be asked.
     ///
     /// Whoever has a slot looks here before anything is marked as being sent: what waits is not marked.
-    pub fn rests_until(&self) -> Option<Instant> {
+    pub fn rests_until(&self) -> Option<Timestamp> {
         self.stack.rests_until(self.clock.now())
     }
 
     /// Whoever asked the panel before us was told to leave it alone until then.
-    pub fn rest(&self, until: Instant) {
+    pub fn rest(&self, until: Timestamp) {
         self.stack.rest(until);
     }
 
@@ -233,22 +233,22 @@ impl Panel {
 
     /// The name under which the panel knows a leg's `add` again, and answers it with the first order; where it does.
     pub fn request_id(&self, leg: &LeasedLeg) -> Option<String> {
-        self.tongue.request_id(leg)
+        self.dialect.request_id(leg)
     }
 
     /// Asks where orders stand, at most `status_batch_max` of them; each gets a row, in the order of asking.
-    pub async fn status(&self, orders: &[PanelOrder]) -> Result<Vec<(PanelOrder, Row)>, Failure> {
+    pub async fn status(&self, orders: &[PanelOrder]) -> Result<Vec<(PanelOrder, OrderAnswer)>, Failure> {
         if orders.is_empty() {
             return Ok(Vec::new());
         }
         if u32::try_from(orders.len()).is_ok_and(|count| count <= self.settings.status_batch_max) {
             let timeout = self.settings.status_timeout();
             let said = self.question(Call::of_rows(Ask::Status(orders), timeout)).await?;
-            return match (self.tongue.rows(&said.text, orders), orders) {
-                (Err(Complaint::Declined(text)), [order]) if believed(said.status) => {
+            return match (self.dialect.rows(&said.text, orders), orders) {
+                (Err(AnswerFault::Declined(text)), [order]) if believed(said.status) => {
                     self.mind_pace(said.status, said.retry_after.as_deref(), None);
-                    self.count(Purpose::Question, Told::Works, said.slow);
-                    Ok(vec![(order.clone(), self.in_our_words(Tongue::error_row(text)))])
+                    self.count(Purpose::Question, CallOutcome::Works, said.slow);
+                    Ok(vec![(order.clone(), self.in_our_words(SpokenDialect::error_row(text)))])
                 }
                 (rows, _) => {
                     let rows = self.answer(&said, rows)?;
@@ -264,27 +264,27 @@ impl Panel {
     pub async fn refill(&self, slot: Slot, order: &PanelOrder, leave_by: Deadline) -> RefillAnswer {
         // An order may be older than the block that says how its panel is asked today.
         if !self.settings.dialect.has_refills() {
-            return RefillAnswer::Refused(format!("the dialect {} has no refills", self.settings.dialect.word()));
+            return RefillAnswer::Refused(format!("the dialect {} has no refills", self.settings.dialect.as_str()));
         }
         let call = Call::of_change(Ask::Refill(order), self.settings.add_timeout(), leave_by);
         let Timed { heard, tried, .. } = self.call(&slot, call).await;
         // How long a refill takes tells nothing of how long an order takes.
-        let fails = tried && matches!(heard, Heard::NeverSent { .. });
-        self.count(Purpose::Order, if fails { Told::Fails } else { Told::Nothing }, false);
+        let fails = tried && matches!(heard, CallResult::NeverSent { .. });
+        self.count(Purpose::Order, if fails { CallOutcome::Fails } else { CallOutcome::Nothing }, false);
         match heard {
-            Heard::Answer { status, body, headers } => {
+            CallResult::Answer { status, body, headers } => {
                 let text = String::from_utf8_lossy(&body);
                 // An error is read alike in the answer to whatever could not be placed.
-                self.mind_pace(status, retry_after(&headers), self.tongue.added(&text).refusal);
+                self.mind_pace(status, retry_after(&headers), self.dialect.added(&text).refusal);
                 let words = self.redaction.words(&text);
-                match self.tongue.refill(&text, order) {
-                    Asked::Taken(id) if believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
-                    Asked::Refused(text) if believed(status) => RefillAnswer::Refused(self.redaction.words(&text)),
-                    Asked::Taken(_) | Asked::Refused(_) | Asked::Unclear => RefillAnswer::Unclear(words),
+                match self.dialect.refill(&text, order) {
+                    ReadRefill::Taken(id) if believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
+                    ReadRefill::Refused(text) if believed(status) => RefillAnswer::Refused(self.redaction.words(&text)),
+                    ReadRefill::Taken(_) | ReadRefill::Refused(_) | ReadRefill::Unclear => RefillAnswer::Unclear(words),
                 }
             }
-            Heard::NeverSent { words } => RefillAnswer::NeverSent(self.redaction.words(&words)),
-            Heard::Lost { part, words, .. } => RefillAnswer::Unclear(self.lost_words(&words, &part)),
+            CallResult::NeverSent { words } => RefillAnswer::NeverSent(self.redaction.words(&words)),
+            CallResult::Lost { part, words, .. } => RefillAnswer::Unclear(self.lost_words(&words, &part)),
         }
     }
 
@@ -292,7 +292,7 @@ impl Panel {
     pub async fn refill_status(&self, refills: &[PanelRefill]) -> Result<Vec<(PanelRefill, RefillRow)>, Failure> {
         let timeout = self.settings.status_timeout();
         let said = self.question(Call::of_rows(Ask::RefillStatus(refills), timeout)).await?;
-        let rows = self.answer(&said, self.tongue.refill_rows(&said.text, refills))?;
+        let rows = self.answer(&said, self.dialect.refill_rows(&said.text, refills))?;
         let redacted = |row| match row {
             RefillRow::Said(state, text) => RefillRow::Said(state, self.redaction.words(&text)),
             RefillRow::Unclear(text) => RefillRow::Unclear(self.redaction.words(&text)),
@@ -309,7 +309,7 @@ impl Panel {
     ) -> Result<Vec<(PanelOrder, CancelRow)>, Failure> {
         let call = Call::of_rows(Ask::Cancel(orders), self.settings.status_timeout());
         let said = self.question(Call { leave_by: Some(leave_by), ..call }).await?;
-        let rows = self.answer(&said, self.tongue.cancel_rows(&said.text, orders))?;
+        let rows = self.answer(&said, self.dialect.cancel_rows(&said.text, orders))?;
         let redacted = |row| match row {
             CancelRow::Taken | CancelRow::TakenTogether => row,
             CancelRow::Refused(text) => CancelRow::Refused(self.redaction.words(&text)),
@@ -322,7 +322,7 @@ impl Panel {
     pub async fn balance(&self) -> Result<PanelBalance, Failure> {
         let timeout = self.settings.status_timeout();
         let said = self.question(Call::new(Ask::Balance, timeout, SHORT_ANSWER_BYTES_MAX)).await?;
-        let balance = self.answer(&said, self.tongue.balance(&said.text))?;
+        let balance = self.answer(&said, self.dialect.balance(&said.text))?;
         self.in_books(balance)
     }
 
@@ -333,13 +333,13 @@ impl Panel {
         let call = Call::new(Ask::Balance, self.settings.status_timeout(), SHORT_ANSWER_BYTES_MAX);
         let failure = |kind, words: &str| Failure { kind, words: self.redaction.words(words) };
         match self.call(&slot, call).await.heard {
-            Heard::Answer { status, body, .. } => {
+            CallResult::Answer { status, body, .. } => {
                 let text = String::from_utf8_lossy(&body);
-                let told = self.tongue.balance(&text).ok().filter(|_| (200..300).contains(&status));
+                let told = self.dialect.balance(&text).ok().filter(|_| (200..300).contains(&status));
                 self.in_books(told.ok_or_else(|| failure(FailureKind::BadStatus(status), &text))?)
             }
-            Heard::NeverSent { words } => Err(failure(FailureKind::NeverSent, &words)),
-            Heard::Lost { words, .. } => Err(failure(FailureKind::Unanswered, &words)),
+            CallResult::NeverSent { words } => Err(failure(FailureKind::NeverSent, &words)),
+            CallResult::Lost { words, .. } => Err(failure(FailureKind::Unanswered, &words)),
         }
     }
 
@@ -357,9 +357,9 @@ impl Panel {
     /// One call. The slot is held until its end.
     async fn call(&self, _slot: &Slot, call: Call<'_>) -> Timed {
         let Call { ask, patience, leave_by } = call;
-        let Some(question) = self.tongue.form(ask) else {
-            let words = format!("the dialect {} has no words for this", self.settings.dialect.word());
-            return Timed { heard: Heard::NeverSent { words }, slow: false, tried: false };
+        let Some(question) = self.dialect.form(ask) else {
+            let words = format!("the dialect {} has no words for this", self.settings.dialect.as_str());
+            return Timed { heard: CallResult::NeverSent { words }, slow: false, tried: false };
         };
         let mut form = vec![("key", self.key.expose_secret().to_owned())];
         form.extend(question);
@@ -373,7 +373,7 @@ impl Panel {
     }
 
     /// One call that places nothing: its HTTP status and its whole answer.
-    async fn question(&self, call: Call<'_>) -> Result<Said, Failure> {
+    async fn question(&self, call: Call<'_>) -> Result<WholeAnswer, Failure> {
         let slot = self.slot().await;
         if let Some(until) = self.rests_until() {
             let words = format!("nothing was asked: the panel wants to be left alone until {until}");
@@ -381,44 +381,44 @@ impl Panel {
         }
         let Timed { heard, slow, tried } = self.call(&slot, call).await;
         match heard {
-            Heard::Answer { status, body, headers } => {
+            CallResult::Answer { status, body, headers } => {
                 let text = String::from_utf8_lossy(&body).into_owned();
-                Ok(Said { status, text, retry_after: retry_after(&headers).map(str::to_owned), slow })
+                Ok(WholeAnswer { status, text, retry_after: retry_after(&headers).map(str::to_owned), slow })
             }
-            Heard::NeverSent { words } => {
-                self.count(Purpose::Question, if tried { Told::Fails } else { Told::Nothing }, slow);
+            CallResult::NeverSent { words } => {
+                self.count(Purpose::Question, if tried { CallOutcome::Fails } else { CallOutcome::Nothing }, slow);
                 Err(Failure { kind: FailureKind::NeverSent, words: self.redaction.words(&words) })
             }
-            Heard::Lost { part, words, .. } => {
-                self.count(Purpose::Question, Told::Fails, slow);
+            CallResult::Lost { part, words, .. } => {
+                self.count(Purpose::Question, CallOutcome::Fails, slow);
                 Err(Failure { kind: FailureKind::Unanswered, words: self.lost_words(&words, &part) })
             }
         }
     }
 
     /// Believes an answer at 2xx, and a complaint at 4xx too.
-    fn answer<T>(&self, said: &Said, read: Result<T, Complaint>) -> Result<T, Failure> {
+    fn answer<T>(&self, said: &WholeAnswer, read: Result<T, AnswerFault>) -> Result<T, Failure> {
         let refusal = match &read {
-            Err(Complaint::Refused(class)) => Some(*class),
-            Err(Complaint::Declined(_) | Complaint::Unreadable) | Ok(_) => None,
+            Err(AnswerFault::Refused(class)) => Some(*class),
+            Err(AnswerFault::Declined(_) | AnswerFault::Unreadable) | Ok(_) => None,
         };
         let too_fast = self.mind_pace(said.status, said.retry_after.as_deref(), refusal);
         let kind = match read {
             Ok(answer) if (200..300).contains(&said.status) => {
                 self.answered.store(true, Ordering::Relaxed);
-                self.count(Purpose::Question, Told::Works, said.slow);
+                self.count(Purpose::Question, CallOutcome::Works, said.slow);
                 return Ok(answer);
             }
-            Err(Complaint::Refused(class)) if believed(said.status) => FailureKind::Refused(class),
-            Err(Complaint::Declined(_)) if believed(said.status) => FailureKind::Declined,
-            Err(Complaint::Unreadable) if (200..300).contains(&said.status) => FailureKind::Unreadable,
+            Err(AnswerFault::Refused(class)) if believed(said.status) => FailureKind::Refused(class),
+            Err(AnswerFault::Declined(_)) if believed(said.status) => FailureKind::Declined,
+            Err(AnswerFault::Unreadable) if (200..300).contains(&said.status) => FailureKind::Unreadable,
             Ok(_) | Err(_) => FailureKind::BadStatus(said.status),
         };
         let told = match kind {
-            _ if too_fast => Told::Nothing,
-            FailureKind::Refused(_) | FailureKind::Declined => Told::Speaks,
+            _ if too_fast => CallOutcome::Nothing,
+            FailureKind::Refused(_) | FailureKind::Declined => CallOutcome::Speaks,
             FailureKind::BadStatus(_) | FailureKind::Unreadable | FailureKind::NeverSent | FailureKind::Unanswered => {
-                Told::Fails
+                CallOutcome::Fails
             }
         };
         self.count(Purpose::Question, told, said.slow);
@@ -439,18 +439,18 @@ impl Panel {
         too_fast
     }
 
-    fn count(&self, purpose: Purpose, told: Told, slow: bool) {
+    fn count(&self, purpose: Purpose, told: CallOutcome, slow: bool) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         *calls = calls.and(purpose, told, slow, self.clock.now());
     }
 
     /// A panel that quotes what it was asked may quote the key.
-    fn in_our_words(&self, row: Row) -> Row {
+    fn in_our_words(&self, row: OrderAnswer) -> OrderAnswer {
         match row {
-            Row::UnknownStatus { text } => Row::UnknownStatus { text: self.redaction.words(&text) },
-            Row::NotOurs { text } => Row::NotOurs { text: self.redaction.words(&text) },
-            Row::Error { text } => Row::Error { text: self.redaction.words(&text) },
-            Row::Said(_) | Row::Missing => row,
+            OrderAnswer::UnknownStatus { text } => OrderAnswer::UnknownStatus { text: self.redaction.words(&text) },
+            OrderAnswer::NotOurs { text } => OrderAnswer::NotOurs { text: self.redaction.words(&text) },
+            OrderAnswer::Error { text } => OrderAnswer::Error { text: self.redaction.words(&text) },
+            OrderAnswer::Said(_) | OrderAnswer::Missing => row,
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 
 /// The first wait where the panel names none; each further one doubles it.
 const WAIT_S: i64 = 1;
@@ -16,21 +16,21 @@ const NAMED_WAIT_MAX: Duration = Duration::from_mins(5);
 /// Until when nothing is asked, and how often in a row the panel found us too fast.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rest {
-    until: Option<Instant>,
+    until: Option<Timestamp>,
     in_a_row: u32,
 }
 
 impl Rest {
     /// Until when nothing is asked, if that is not over yet. Nothing lasts longer than the longest wait: a clock that was
     /// set back must not make it so.
-    pub(super) fn until(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn until(&self, now: Timestamp) -> Option<Timestamp> {
         self.until.filter(|until| (*until - now).to_std().is_ok_and(|left| !left.is_zero() && left <= NAMED_WAIT_MAX))
     }
 
     /// After an answer that found us too fast, or named a wait. What was in flight when the waiting began is part of the
     /// same story, and makes it no longer than the panel says.
     #[must_use]
-    pub(super) fn after_too_fast(self, named: Option<Duration>, now: Instant) -> Self {
+    pub(super) fn after_too_fast(self, named: Option<Duration>, now: Timestamp) -> Self {
         let waits = self.until(now).is_some();
         let in_a_row = if waits { self.in_a_row } else { self.in_a_row.saturating_add(1) };
         let own = match WAIT_S.checked_shl(in_a_row.saturating_sub(1)) {
@@ -54,7 +54,7 @@ impl Rest {
 
     /// Nothing is asked before this moment either: whoever asked before us was told so.
     #[must_use]
-    pub(super) fn and_until(self, until: Option<Instant>) -> Self {
+    pub(super) fn and_until(self, until: Option<Timestamp>) -> Self {
         Self { until: self.until.max(until), ..self }
     }
 }
@@ -69,8 +69,8 @@ pub(super) fn named_wait(header: Option<&str>) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn at(second: i64) -> Instant {
-        Instant::from_timestamp(1_700_000_000 + second, 0).unwrap()
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_700_000_000 + second, 0).unwrap()
     }
 
     fn rests_for_s(rest: Rest, now: i64) -> Option<i64> {

@@ -8,7 +8,7 @@ use crate::upstream::Panel;
 
 /// A panel on the roll.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct ProviderEntry {
     /// The panel.
     pub panel: Arc<Panel>,
     /// Whether the configuration names it no more: it gets nothing new, and is asked about what it has.
@@ -17,18 +17,18 @@ pub struct Listed {
 
 /// The panels of this process; clones show the same.
 #[derive(Clone, Debug, Default)]
-pub struct Roll(Arc<ArcSwap<Vec<Listed>>>);
+pub struct ProviderSet(Arc<ArcSwap<Vec<ProviderEntry>>>);
 
-impl Roll {
+impl ProviderSet {
     /// These panels, all of them named by the configuration.
     pub fn of(panels: impl IntoIterator<Item = Arc<Panel>>) -> Self {
         let roll = Self::default();
-        roll.change(panels.into_iter().map(|panel| Listed { panel, retired: false }).collect());
+        roll.change(panels.into_iter().map(|panel| ProviderEntry { panel, retired: false }).collect());
         roll
     }
 
     /// The panels as they are now.
-    pub fn now(&self) -> Arc<Vec<Listed>> {
+    pub fn now(&self) -> Arc<Vec<ProviderEntry>> {
         self.0.load_full()
     }
 
@@ -38,7 +38,7 @@ impl Roll {
     }
 
     /// These panels from now on.
-    pub fn change(&self, panels: Vec<Listed>) {
+    pub fn change(&self, panels: Vec<ProviderEntry>) {
         self.0.store(Arc::new(panels));
     }
 }

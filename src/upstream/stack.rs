@@ -11,7 +11,7 @@ use std::time::Duration;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::upstream::rest::Rest;
 
 /// Which part of a second's calls may leave together: evenly spaced calls never run into a panel's own limit, while a
@@ -20,7 +20,7 @@ const BURST_PARTS_PER_SECOND: u32 = 10;
 
 /// One panel's places and pace. They outlive a change of the panel's block, so that the limits hold through it.
 #[derive(Debug)]
-pub(super) struct Stack {
+pub(super) struct CallLimiter {
     /// Few calls in flight: panels run on small hosts, and every call in flight may become a doubt.
     places: Arc<Places>,
     concurrent_max: NonZeroU32,
@@ -69,7 +69,7 @@ impl Drop for Slot {
     }
 }
 
-impl Stack {
+impl CallLimiter {
     pub(super) fn new(concurrent_max: NonZeroU32, requests_per_second: NonZeroU32) -> Self {
         let free = Arc::new(Semaphore::new(as_places(concurrent_max)));
         let places = Arc::new(Places { free, too_many: AtomicUsize::new(0) });
@@ -92,12 +92,12 @@ impl Stack {
     }
 
     /// Until when the panel is left alone, if it is.
-    pub(super) fn rests_until(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner).until(now)
     }
 
     /// The panel found us too fast, or named a wait.
-    pub(super) fn too_fast(&self, named: Option<Duration>, now: Instant) {
+    pub(super) fn too_fast(&self, named: Option<Duration>, now: Timestamp) {
         self.change(|rest| rest.after_too_fast(named, now));
     }
 
@@ -107,7 +107,7 @@ impl Stack {
     }
 
     /// Whoever asked the panel before us was told to leave it alone until then.
-    pub(super) fn rest(&self, until: Instant) {
+    pub(super) fn rest(&self, until: Timestamp) {
         self.change(|rest| rest.and_until(Some(until)));
     }
 
@@ -142,8 +142,8 @@ mod tests {
 
     use super::*;
 
-    fn stack(concurrent_max: u32, requests_per_second: u32) -> Stack {
-        Stack::new(NonZeroU32::new(concurrent_max).unwrap(), NonZeroU32::new(requests_per_second).unwrap())
+    fn stack(concurrent_max: u32, requests_per_second: u32) -> CallLimiter {
+        CallLimiter::new(NonZeroU32::new(concurrent_max).unwrap(), NonZeroU32::new(requests_per_second).unwrap())
     }
 
     #[test]
@@ -167,7 +167,8 @@ mod tests {
     #[test]
     fn limits_hold_through_a_change() {
         let limit = |limit| NonZeroU32::new(limit).unwrap();
-        let free = |stack: &Stack| std::iter::from_fn(|| stack.slot().now_or_never()).take(10).collect::<Vec<_>>();
+        let free =
+            |stack: &CallLimiter| std::iter::from_fn(|| stack.slot().now_or_never()).take(10).collect::<Vec<_>>();
         let before = stack(4, 1_000);
         let mut out = free(&before);
         assert_eq!(out.len(), 4);

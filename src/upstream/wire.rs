@@ -14,7 +14,7 @@ use reqwest::{Client, Response, Url};
 use crate::domain::clock::Deadline;
 use crate::domain::provider::{AskMethod, ProviderSettings};
 use crate::upstream::authorities::authorities;
-use crate::upstream::dispatch::{Dispatch, OneShot, Progress};
+use crate::upstream::dispatch::{Dispatch, OneShot, SendProgress};
 use crate::upstream::failure::PanelError;
 
 /// How long the way to a panel (name, connection, TLS) may take.
@@ -41,7 +41,7 @@ pub(super) struct Wire {
 
 /// What came of one request.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum CallResult {
     /// A whole answer.
     Answer {
         /// Its HTTP status.
@@ -67,7 +67,7 @@ pub(super) enum Heard {
     },
 }
 
-impl Heard {
+impl CallResult {
     /// Something may have left, and nothing came.
     pub(super) fn lost(words: String) -> Self {
         Self::Lost { status: None, part: Vec::new(), words }
@@ -81,7 +81,7 @@ impl Heard {
 
 /// How much patience one request gets.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct CallBounds {
     /// From the first attempt to connect to the answer's last byte.
     pub(super) timeout: Duration,
     /// The longest answer that is read, decoded.
@@ -117,12 +117,12 @@ impl Wire {
     }
 
     /// Sends what changes something at the panel: at most once, before the deadline or not at all.
-    pub(super) async fn dispatch(&self, form: String, patience: Patience, leave_by: Deadline) -> Heard {
+    pub(super) async fn dispatch(&self, form: String, patience: CallBounds, leave_by: Deadline) -> CallResult {
         self.dispatch.send(form, patience, leave_by).await
     }
 
     /// Asks a question that changes nothing, at most once, and reads the answer up to the cap.
-    pub(super) async fn ask(&self, form: String, patience: Patience) -> Heard {
+    pub(super) async fn ask(&self, form: String, patience: CallBounds) -> CallResult {
         match self.method {
             AskMethod::Post => self.post(form, patience).await,
             AskMethod::Get => self.get(&form, patience).await,
@@ -131,20 +131,20 @@ impl Wire {
 
     /// What is asked leaves with the head, which nothing can hold back: without a connection nothing left, and whatever
     /// else fails may have left.
-    async fn get(&self, form: &str, patience: Patience) -> Heard {
+    async fn get(&self, form: &str, patience: CallBounds) -> CallResult {
         let mut url = self.url.clone();
         let own = url.query().map(|query| format!("{query}&")).unwrap_or_default();
         url.set_query(Some(&format!("{own}{form}")));
         let request = self.client.get(url).header(ACCEPT, "application/json").timeout(patience.timeout);
         match request.send().await {
             Ok(response) => read(response, patience.answer_bytes_max).await,
-            Err(error) if error.is_connect() => Heard::NeverSent { words: causes(error) },
-            Err(error) => Heard::lost(causes(error)),
+            Err(error) if error.is_connect() => CallResult::NeverSent { words: causes(error) },
+            Err(error) => CallResult::lost(causes(error)),
         }
     }
 
-    async fn post(&self, form: String, patience: Patience) -> Heard {
-        let progress = Arc::new(Progress::default());
+    async fn post(&self, form: String, patience: CallBounds) -> CallResult {
+        let progress = Arc::new(SendProgress::default());
         let body = OneShot::new(Bytes::from(form), None, Arc::clone(&progress));
         let request = self
             .client
@@ -155,10 +155,10 @@ impl Wire {
             .body(reqwest::Body::wrap(body));
         match request.send().await {
             // Words that were said before ours left answer somebody else's.
-            Ok(_) if progress.take_back() => Heard::answered_too_soon(),
+            Ok(_) if progress.take_back() => CallResult::answered_too_soon(),
             Ok(response) => read(response, patience.answer_bytes_max).await,
-            Err(error) if progress.take_back() => Heard::NeverSent { words: causes(error) },
-            Err(error) => Heard::lost(causes(error)),
+            Err(error) if progress.take_back() => CallResult::NeverSent { words: causes(error) },
+            Err(error) => CallResult::lost(causes(error)),
         }
     }
 }
@@ -180,19 +180,19 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-async fn read(mut response: Response, bytes_max: usize) -> Heard {
+async fn read(mut response: Response, bytes_max: usize) -> CallResult {
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(None) => return Heard::Answer { status, body, headers },
+            Ok(None) => return CallResult::Answer { status, body, headers },
             Ok(Some(chunk)) if chunk.len() > bytes_max - body.len() => {
                 let words = format!("the answer is longer than {bytes_max} bytes");
-                return Heard::Lost { status: Some(status), part: body, words };
+                return CallResult::Lost { status: Some(status), part: body, words };
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Err(error) => return Heard::Lost { status: Some(status), part: body, words: causes(error) },
+            Err(error) => return CallResult::Lost { status: Some(status), part: body, words: causes(error) },
         }
     }
 }

@@ -10,7 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::webhooks::sign::Secret;
 
 /// How long the way to a receiver (name, connection, TLS) may take.
@@ -44,7 +44,7 @@ pub enum WebhookError {
 
 /// Why a message was not taken; it may have been heard all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum DeliveryFailure {
     /// An answer came that does not say that it was taken.
     #[error("answered with HTTP {0}")]
     Status(u16),
@@ -80,7 +80,7 @@ impl Webhook {
     }
 
     /// Posts a message once. Its id stays the same however often it is posted; any 2xx says that it was taken.
-    pub async fn post(&self, id: &str, body: String, now: Instant) -> Result<(), Failure> {
+    pub async fn post(&self, id: &str, body: String, now: Timestamp) -> Result<(), DeliveryFailure> {
         let at_s = now.timestamp();
         let request = self
             .client
@@ -93,8 +93,8 @@ impl Webhook {
             None => request,
         };
         // The status says it all: the answer's body is not read.
-        let response = request.body(body).send().await.map_err(|error| Failure::Unanswered(causes(error)))?;
-        if response.status().is_success() { Ok(()) } else { Err(Failure::Status(response.status().as_u16())) }
+        let response = request.body(body).send().await.map_err(|error| DeliveryFailure::Unanswered(causes(error)))?;
+        if response.status().is_success() { Ok(()) } else { Err(DeliveryFailure::Status(response.status().as_u16())) }
     }
 }
 

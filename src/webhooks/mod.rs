@@ -4,5 +4,5 @@
 mod deliver;
 mod sign;
 
-pub use deliver::{Failure, Webhook, WebhookError};
-pub use sign::{Secret, SecretError};
+pub use deliver::{DeliveryFailure, Webhook, WebhookError};
+pub use sign::{Secret, SigningSecretError};

@@ -17,7 +17,7 @@ pub struct Secret(SecretSlice<u8>);
 
 /// Why a text is no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SecretError {
+pub enum SigningSecretError {
     /// There is nothing, or more than one line, or blanks.
     #[error("must be one line of printable text without blanks")]
     Unprintable,
@@ -28,16 +28,16 @@ pub enum SecretError {
 
 impl Secret {
     /// `whsec_` and base64, or any other text, whose bytes are taken as they are.
-    pub fn read(text: &str) -> Result<Self, SecretError> {
+    pub fn read(text: &str) -> Result<Self, SigningSecretError> {
         let text = text.trim();
         if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(SecretError::Unprintable);
+            return Err(SigningSecretError::Unprintable);
         }
         let bytes = match text.strip_prefix(PREFIX) {
-            Some(encoded) => STANDARD.decode(encoded).map_err(|_| SecretError::NotBase64)?,
+            Some(encoded) => STANDARD.decode(encoded).map_err(|_| SigningSecretError::NotBase64)?,
             None => text.as_bytes().to_vec(),
         };
-        if bytes.is_empty() { Err(SecretError::NotBase64) } else { Ok(Self(SecretSlice::from(bytes))) }
+        if bytes.is_empty() { Err(SigningSecretError::NotBase64) } else { Ok(Self(SecretSlice::from(bytes))) }
     }
 
     /// The header's value for a message; `at_s` is the moment of sending in seconds since 1970.
@@ -64,10 +64,10 @@ mod tests {
         let (encoded, plain) = (Secret::read(&encoded).unwrap(), Secret::read("thirty-two-bytes\n").unwrap());
         assert_eq!(encoded.0.expose_secret(), b"thirty-two bytes of pure entropy");
         assert_eq!(plain.0.expose_secret(), b"thirty-two-bytes");
-        assert_eq!(Secret::read("whsec_!").unwrap_err(), SecretError::NotBase64);
-        assert_eq!(Secret::read("whsec_").unwrap_err(), SecretError::NotBase64);
-        assert_eq!(Secret::read("two words").unwrap_err(), SecretError::Unprintable);
-        assert_eq!(Secret::read("").unwrap_err(), SecretError::Unprintable);
+        assert_eq!(Secret::read("whsec_!").unwrap_err(), SigningSecretError::NotBase64);
+        assert_eq!(Secret::read("whsec_").unwrap_err(), SigningSecretError::NotBase64);
+        assert_eq!(Secret::read("two words").unwrap_err(), SigningSecretError::Unprintable);
+        assert_eq!(Secret::read("").unwrap_err(), SigningSecretError::Unprintable);
         assert_eq!(format!("{plain:?}"), "Secret");
     }
 }

@@ -25,12 +25,12 @@ pub struct Driver {
     crew: u64,
     crews: Arc<AtomicU64>,
     /// How far each worker of this crew has come.
-    progress: Arc<Mutex<Vec<Watched>>>,
+    progress: Arc<Mutex<Vec<WatchedWorker>>>,
 }
 
 /// A worker by its name.
 #[derive(Clone, Debug)]
-struct Watched {
+struct WatchedWorker {
     name: String,
     progress: Progress,
 }
@@ -64,7 +64,7 @@ impl Driver {
     /// Watches how a worker of this crew comes on.
     pub fn watch(&self, name: impl Into<String>) -> Progress {
         let progress = Progress::default();
-        let watched = Watched { name: name.into(), progress: progress.clone() };
+        let watched = WatchedWorker { name: name.into(), progress: progress.clone() };
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
         progress
     }

@@ -21,14 +21,14 @@ use crate::customers::Customers;
 use crate::customers::pace::Pace;
 use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
-use crate::store::clock_watch::{Look, Seen, Step};
+use crate::store::clock_watch::{ClockLook, ClockReading, ClockStep};
 use crate::store::history::Turned;
 use crate::store::{Store, StoreError, catalogue, clock_watch, versions};
 use crate::treasury::Treasury;
-use crate::upstream::Roll;
+use crate::upstream::ProviderSet;
 use crate::workers::driver::Driver;
 use crate::workers::pulse::Pulse;
-use crate::workers::roster::Roster;
+use crate::workers::roster::WorkerRegistry;
 
 /// How often the database is asked whether it is there; everybody at the door believes the answer.
 const HEARTBEAT_EVERY: Duration = Duration::from_millis(250);
@@ -54,7 +54,7 @@ const USES_EVERY: Duration = Duration::from_mins(1);
 
 /// Everything that workers need.
 #[derive(Clone, Debug)]
-pub struct Means {
+pub struct WorkerDeps {
     /// The database.
     pub store: Store,
     /// Who buys.
@@ -70,7 +70,7 @@ pub struct Means {
     /// Who compares what panels hold of ours with what they should.
     pub treasury: Treasury,
     /// The panels.
-    pub roll: Roll,
+    pub roll: ProviderSet,
     /// The time.
     pub clock: SharedClock,
     /// Rung when something was bought.
@@ -115,30 +115,30 @@ impl DatabasePulse {
 struct ClockWatch {
     store: Store,
     /// The last look of this process.
-    last: Mutex<Option<Seen>>,
+    last: Mutex<Option<ClockReading>>,
 }
 
 impl ClockWatch {
     async fn look(self: Arc<Self>) -> Result<(), StoreError> {
         let before = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Look { step, was_set, seen } = clock_watch::observe(&self.store, &*self.store.clock(), before).await?;
+        let ClockLook { step, was_set, seen } = clock_watch::observe(&self.store, &*self.store.clock(), before).await?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
 
         match step {
-            Step::None => {}
-            Step::Ahead(by) if was_set => {
+            ClockStep::None => {}
+            ClockStep::Ahead(by) if was_set => {
                 tracing::error!(
                     by_s = by.num_seconds(),
                     "the database's clock was set ahead: what is waited for takes as much longer"
                 );
             }
-            Step::Ahead(by) => {
+            ClockStep::Ahead(by) => {
                 tracing::info!(
                     by_s = by.num_seconds(),
                     "nobody was there for so long; it does not count for what proves anything by waiting"
                 );
             }
-            Step::Back(by) => {
+            ClockStep::Back(by) => {
                 tracing::error!(
                     by_s = by.num_seconds(),
                     "the database's clock was set back: what is due is due as much earlier"
@@ -158,7 +158,7 @@ pub struct Workers {
 
 impl Workers {
     /// Starts the heartbeat, which every process needs, and nothing else.
-    pub fn heartbeat(means: &Means) -> Self {
+    pub fn heartbeat(means: &WorkerDeps) -> Self {
         let driver = Driver::default();
         let pulse = Arc::new(DatabasePulse {
             store: means.store.clone(),
@@ -182,7 +182,7 @@ impl Workers {
     }
 
     /// Starts what an open door needs.
-    pub fn receive(&self, means: &Means) {
+    pub fn receive(&self, means: &WorkerDeps) {
         let customers = means.customers.clone();
         self.driver.every("news of keys", NEWS_EVERY, move || {
             let customers = customers.clone();
@@ -201,8 +201,8 @@ impl Workers {
     }
 
     /// Starts what deals with panels: those on the roll now; the roster follows when it changes.
-    pub async fn deliver(&self, means: &Means) -> Roster {
-        let roster = Roster::new(self.driver.clone(), means.clone());
+    pub async fn deliver(&self, means: &WorkerDeps) -> WorkerRegistry {
+        let roster = WorkerRegistry::new(self.driver.clone(), means.clone());
         roster.follow().await;
         let means = means.clone();
         self.driver.at_leisure("refresh", CATALOGUE_EVERY, move || refresh_if_asked(means.clone()));
@@ -219,7 +219,7 @@ impl Workers {
     }
 
     /// Starts what tells a person.
-    pub fn watch(&self, means: &Means) {
+    pub fn watch(&self, means: &WorkerDeps) {
         let alerts = means.alerts.clone();
         self.driver.every("looker", LOOK_EVERY, move || {
             let alerts = alerts.clone();
@@ -274,7 +274,7 @@ impl Workers {
 }
 
 /// Somebody asked for the catalogues to be read now.
-async fn refresh_if_asked(means: Means) -> Result<(), StoreError> {
+async fn refresh_if_asked(means: WorkerDeps) -> Result<(), StoreError> {
     let Some(id) = catalogue::asked_refresh(&means.store).await? else { return Ok(()) };
     // Whoever serves another version may know the panels at other addresses.
     let newest = versions::newest(&means.store).await?;

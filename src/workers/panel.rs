@@ -24,13 +24,13 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, refresh};
-use crate::domain::clock::{Instant, SharedClock};
+use crate::domain::clock::{SharedClock, Timestamp};
 use crate::orders::Delivery;
 use crate::store::StoreError;
 use crate::store::progress::Progress;
 use crate::treasury::Treasury;
-use crate::upstream::{Listed, Panel};
-use crate::workers::Means;
+use crate::upstream::{Panel, ProviderEntry};
+use crate::workers::WorkerDeps;
 use crate::workers::driver::{Driver, tell};
 use crate::workers::pulse::{Haste, Panicked, Pulse, Rounds};
 
@@ -67,9 +67,9 @@ const BATCHES_MAX: u32 = 100;
 /// Starts a panel's workers, its keeper apart from the others. `before` are those who dealt with it under another block.
 ///
 /// A retired panel gets nothing new: what waits for it is passed on, and what it has is followed.
-pub fn start(keeping: &Driver, driver: &Driver, means: &Means, listed: &Listed, before: Option<Driver>) {
+pub fn start(keeping: &Driver, driver: &Driver, means: &WorkerDeps, listed: &ProviderEntry, before: Option<Driver>) {
     let panel = &listed.panel;
-    let desk = Arc::new(Desk {
+    let desk = Arc::new(ProviderWorkers {
         delivery: means.delivery.clone(),
         panel: panel.clone(),
         epoch: AtomicI64::new(0),
@@ -117,12 +117,12 @@ pub fn start(keeping: &Driver, driver: &Driver, means: &Means, listed: &Listed, 
 }
 
 /// One panel, and the epoch under which this process may act on it; 0 while another process has it.
-struct Desk {
+struct ProviderWorkers {
     delivery: Delivery,
     panel: Arc<Panel>,
     epoch: AtomicI64,
     /// When our balance was read last, or asked for in vain after it was told once.
-    counted: Mutex<Option<Instant>>,
+    counted: Mutex<Option<Timestamp>>,
     before: Option<Driver>,
     /// Its workers but for the keeper.
     hands: Driver,
@@ -130,7 +130,7 @@ struct Desk {
     is_stuck: AtomicBool,
 }
 
-impl Desk {
+impl ProviderWorkers {
     /// The epoch to act under. None while another process has the panel, nor after this one was stopped for so long that
     /// another may have it, until the keeper knows better.
     fn epoch(&self) -> Option<i64> {
@@ -262,7 +262,7 @@ impl Desk {
 
 /// Who sends a panel's legs.
 struct Dispatcher {
-    desk: Arc<Desk>,
+    desk: Arc<ProviderWorkers>,
     progress: Progress,
     rounds: Rounds,
     pulse: Pulse,
@@ -297,8 +297,8 @@ impl Dispatcher {
     }
 
     /// Takes legs that are due, and sends each in a task of its own.
-    async fn send_due(&self, room: usize, out: &mut JoinSet<()>) -> Sent {
-        let mut sent = Sent { taken: 0, pause: DISPATCH_EVERY, panicked: false };
+    async fn send_due(&self, room: usize, out: &mut JoinSet<()>) -> SentRound {
+        let mut sent = SentRound { taken: 0, pause: DISPATCH_EVERY, panicked: false };
         match self.rounds.survive(self.desk.send_due(room, out)).await {
             Ok(Ok(taken)) => {
                 sent.taken = taken;
@@ -330,14 +330,14 @@ impl Dispatcher {
 }
 
 /// What a round of sending came to.
-struct Sent {
+struct SentRound {
     taken: usize,
     /// Before the next round, where no news comes first.
     pause: Duration,
     panicked: bool,
 }
 
-impl Desk {
+impl ProviderWorkers {
     async fn send_due(self: &Arc<Self>, room: usize, out: &mut JoinSet<()>) -> Result<usize, StoreError> {
         let Some(epoch) = self.epoch() else { return Ok(0) };
         let legs = self.delivery.lease(&self.panel, epoch, room).await?;

@@ -27,10 +27,10 @@ const RESTART_DOUBLINGS_MAX: u32 = 16;
 /// How each worker does, by crew and name. Counted on a clock that nobody sets: a database's or a
 /// machine's time that is set forward makes no worker late. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Pulse(Arc<Inner>);
+pub struct Pulse(Arc<PulseState>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct PulseState {
     workers: Mutex<BTreeMap<WorkerId, Beat>>,
     panics: AtomicU64,
     /// Workers whose every round panics: no user can get here, tests do.

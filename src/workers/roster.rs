@@ -14,36 +14,36 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use crate::domain::id::ProviderId;
-use crate::upstream::Listed;
-use crate::workers::Means;
+use crate::upstream::ProviderEntry;
+use crate::workers::WorkerDeps;
 use crate::workers::driver::Driver;
 use crate::workers::panel;
 
 /// The panels that are dealt with; clones are the same roster.
 #[derive(Clone, Debug)]
-pub struct Roster {
+pub struct WorkerRegistry {
     driver: Driver,
-    means: Means,
+    means: WorkerDeps,
     posts: Arc<Mutex<BTreeMap<ProviderId, Post>>>,
 }
 
 /// The workers of one panel: the keeper of its lease, and all others.
 #[derive(Clone, Debug)]
 struct Post {
-    listed: Listed,
+    listed: ProviderEntry,
     hands: Driver,
     keeper: Driver,
 }
 
 impl Post {
-    fn is_of(&self, listed: &Listed) -> bool {
+    fn is_of(&self, listed: &ProviderEntry) -> bool {
         Arc::ptr_eq(&self.listed.panel, &listed.panel) && self.listed.retired == listed.retired
     }
 }
 
-impl Roster {
+impl WorkerRegistry {
     /// Nobody is dealt with yet.
-    pub fn new(driver: Driver, means: Means) -> Self {
+    pub fn new(driver: Driver, means: WorkerDeps) -> Self {
         Self { driver, means, posts: Arc::default() }
     }
 
@@ -71,7 +71,7 @@ impl Roster {
         }
     }
 
-    fn begin(&self, listed: &Listed, before: Option<Driver>) -> Post {
+    fn begin(&self, listed: &ProviderEntry, before: Option<Driver>) -> Post {
         // The keeper ends after the hands: a lease that ran out while a call is out would put it in doubt.
         let keeper = self.driver.crew().lasting();
         let post = Post { listed: listed.clone(), hands: self.driver.crew(), keeper };

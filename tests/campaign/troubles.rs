@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use panelgate::app::{Gateway, House, Roles};
+use panelgate::app::{App, Gateway, Roles};
 use panelgate::domain::id::ProviderId;
 use panelgate::store::Store;
 use panelgate::{config, reload};
@@ -125,12 +125,11 @@ impl Killer<'_> {
     async fn take_over(&self) -> anyhow::Result<Gateway> {
         let (ground, surroundings) = (&self.house.ground, self.house.ground.surroundings());
         let file = config::load(&ground.config, &surroundings)?;
-        let ground =
-            reload::Ground { file: Some(ground.config.clone()), surroundings, node: "the campaign".to_owned() };
+        let ground = reload::Env { file: Some(ground.config.clone()), surroundings, node: "the campaign".to_owned() };
         let store = Store::open(&self.database.options(), 4, 8);
         store.check().await?;
         let clock = store.clock();
-        let house = House::start(store, file, ground, clock).await?;
+        let house = App::start(store, file, ground, clock).await?;
         let roles = Roles { api: None, console: None, workers: true, drain: Some(DRAIN) };
         let gateway = Gateway::open(house, roles, None).await?;
 

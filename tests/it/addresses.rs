@@ -144,7 +144,7 @@ async fn an_order_of_a_panel_that_only_moved_goes_on_by_itself_once_the_doubt_is
     let (world, old, doubt) = id_given_twice("", "100", "100").await;
     world.pass(6, 10).await;
     assert_eq!(reviews(&world.database).await, NOT_BELIEVED);
-    assert_eq!(decide(&world, doubt, &panelgate::orders::resolve::Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(decide(&world, doubt, &panelgate::orders::resolve::DoubtFinding::NotPlaced).await, Resolved::Done);
     world.pass(3, 300).await;
     assert!(world.status(old).await.contains("Canceled"));
     assert_eq!(reviews(&world.database).await, "");

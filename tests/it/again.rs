@@ -10,7 +10,7 @@ use panelgate::store::leases as store;
 use panelgate::upstream::Panel;
 
 use crate::books::{holds, legs, read};
-use crate::tongues::speaking;
+use crate::dialects::speaking;
 use crate::world::{Plan, World};
 
 async fn world() -> World {
@@ -39,7 +39,7 @@ async fn never_arrived(world: &World, named: bool) -> i32 {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     let name = panel.request_id(&leg).filter(|_| named);
-    let asked = store::Asked { request_id: name.as_deref(), ..store::Asked::default() };
+    let asked = store::SendIntent { request_id: name.as_deref(), ..store::SendIntent::default() };
     assert!(store::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
     let said = Evidence::without_answer(Verdict::InDoubt, "lost".to_owned());
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();

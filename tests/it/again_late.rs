@@ -6,22 +6,22 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
-use panelgate::domain::clock::{Clock, Instant, SharedClock};
+use panelgate::domain::clock::{Clock, SharedClock, Timestamp};
 use panelgate::domain::id::{OrderId, PanelOrder};
 use panelgate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use panelgate::domain::money::Money;
-use panelgate::domain::proof::Outcome;
+use panelgate::domain::proof::ProofOutcome;
 use panelgate::domain::provider::{PanelDialect, RefusalClass};
-use panelgate::orders::prove::{self, Wish};
-use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::orders::prove::{self, ProofOrder};
+use panelgate::orders::resolve::{DoubtFinding, Resolved};
 use panelgate::orders::restored;
 use panelgate::store::{customers, gates, leases};
 use rstest::rstest;
 
 use crate::books::{legs, read, reviews};
+use crate::dialects::speaking;
 use crate::routes::{pause, placed, sold};
 use crate::scripted::Scripted;
-use crate::tongues::speaking;
 use crate::world::{ANY_MOVE, Plan, World, in_time};
 
 const HONOURS: &str = "honours_request_id = true\ndoubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000";
@@ -54,7 +54,8 @@ async fn marked(world: &World) -> (i32, LeasedLeg) {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     let (name, account, address) = (panel.request_id(&leg), panel.account(), panel.address());
-    let asked = leases::Asked { request_id: name.as_deref(), account: &account, address: &address, exchange: None };
+    let asked =
+        leases::SendIntent { request_id: name.as_deref(), account: &account, address: &address, exchange: None };
     assert!(leases::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
     (order, leg)
 }
@@ -232,7 +233,7 @@ async fn the_answer_of_a_repeat_is_kept_whatever_became_of_the_doubt(#[case] dec
         assert_eq!(other.delivery.sweep(mine.settings(), epoch).await.unwrap(), 1);
         for _ in 0..if decided { 2 } else { 0 } {
             let mut tx = other.store.begin().await.unwrap();
-            other.delivery.resolve(&mut tx, OrderId(order), &Finding::NotPlaced, None).await.unwrap();
+            other.delivery.resolve(&mut tx, OrderId(order), &DoubtFinding::NotPlaced, None).await.unwrap();
             tx.commit().await.unwrap();
         }
         held.let_go();
@@ -286,7 +287,7 @@ fn keeps(panel: &Scripted, clock: SharedClock, by: fn(&BTreeMap<String, String>)
 
 #[derive(Clone)]
 struct Kept {
-    orders: Arc<Mutex<Vec<(String, Instant)>>>,
+    orders: Arc<Mutex<Vec<(String, Timestamp)>>>,
     down: Arc<AtomicUsize>,
 }
 
@@ -310,7 +311,7 @@ async fn a_panel_that_only_knows_what_is_alike_proves_nothing() {
     let alike = |form: &BTreeMap<String, String>| format!("{} {} {}", form["service"], form["link"], form["quantity"]);
     keeps(&panel, world.clock.clone(), alike, 60);
     let cost = Money::parse("0.09").unwrap();
-    let wish = Wish {
+    let wish = ProofOrder {
         service: "1".to_owned(),
         link: "https://example.org/ours".to_owned(),
         units: 100,
@@ -321,7 +322,7 @@ async fn a_panel_that_only_knows_what_is_alike_proves_nothing() {
     };
     let (house, clock): (_, SharedClock) = (&world.house, world.clock.clone());
     let proof = prove::prove(&house.store, &clock, &house.panels[0], &wish).await.unwrap();
-    assert_eq!((proof.outcome, proof.bought), (Outcome::Lost, 1), "{}", proof.words);
+    assert_eq!((proof.outcome, proof.bought), (ProofOutcome::Lost, 1), "{}", proof.words);
 }
 
 #[tokio::test]
@@ -336,7 +337,7 @@ async fn right_after_a_repeat_a_person_says_it_twice() {
     assert_eq!(panel.requests("add"), 3);
     world.turn(20);
     let mut tx = world.house.store.begin().await.unwrap();
-    let resolved = world.house.delivery.resolve(&mut tx, OrderId(order), &Finding::NotPlaced, None).await.unwrap();
+    let resolved = world.house.delivery.resolve(&mut tx, OrderId(order), &DoubtFinding::NotPlaced, None).await.unwrap();
     tx.commit().await.unwrap();
     assert!(matches!(resolved, Resolved::SaidOnce { .. }), "{resolved:?}");
     world.work().await;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use panelgate::app::{Gateway, House, Roles};
+use panelgate::app::{App, Gateway, Roles};
 use panelgate::domain::clock::{Clock, SystemClock};
 use panelgate::domain::money::Money;
 use panelgate::store::{alerts, conditions};
@@ -94,7 +94,7 @@ async fn hold_shortly(world: &World) {
 }
 
 /// Looks and tells, twice, for the second time must change nothing.
-async fn rounds(house: &House) {
+async fn rounds(house: &App) {
     for _ in 0..2 {
         house.alerts.look().await.unwrap();
         house.alerts.tell().await.unwrap();
@@ -489,7 +489,7 @@ async fn each_kind_that_is_looked_for_at_the_files_panels_is_left_alone_by_a_nod
 
     let settings = world.house.panels[0].settings();
     let (provider, balance_low) = (settings.id.clone(), settings.balance_low);
-    let watched = conditions::Watched { provider, balance_low, refill_expires_after_h: 1 };
+    let watched = conditions::WatchedPanel { provider, balance_low, refill_expires_after_h: 1 };
     let now = world.clock.now();
     let mut tx = world.house.store.begin().await.unwrap();
     let mut found = conditions::conditions(&mut tx, std::slice::from_ref(&watched), now).await.unwrap();

@@ -1,4 +1,4 @@
-//! What customers of the classic tongue are answered when all is well, byte for byte.
+//! What customers of the classic dialect are answered when all is well, byte for byte.
 
 use crate::world::{Plan, World};
 

@@ -1,4 +1,4 @@
-//! Cancels, refills and questions about them in every form in which real clients send them, in both tongues.
+//! Cancels, refills and questions about them in every form in which real clients send them, in both dialects.
 
 use panelgate::domain::customer::Dialect;
 use reqwest::Method;
@@ -80,7 +80,7 @@ async fn a_refill_is_begun_by_every_form() {
     all_answer(&world, &world.key, "refill", &[("order", &fresh[0].0)], under_way).await;
 }
 
-/// A refill as the tongue of letters tells it.
+/// A refill as the dialect of letters tells it.
 async fn refill_letters(world: &World, refill: usize) -> String {
     let question = format!("select public_id::text from refill where id = {refill}");
     let public = crate::books::read(&world.database, &question).await.parse().unwrap();

@@ -1,4 +1,4 @@
-//! Ids of cancels and refills that name nothing, somebody else's, too much, or both: side by side in both tongues.
+//! Ids of cancels and refills that name nothing, somebody else's, too much, or both: side by side in both dialects.
 
 use crate::table::{case, keys, told};
 use crate::world::{World, buyer};

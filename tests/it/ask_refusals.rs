@@ -1,4 +1,4 @@
-//! Every refusal of cancels, refills and questions about them, side by side in both tongues: status and exact body.
+//! Every refusal of cancels, refills and questions about them, side by side in both dialects: status and exact body.
 
 use panelgate::domain::clock::Clock;
 use panelgate::domain::customer::Dialect;

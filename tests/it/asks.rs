@@ -150,7 +150,7 @@ async fn an_order_in_doubt_that_is_wanted_back_and_was_not_placed_goes_nowhere_e
     let order = world.buy("1", "100").await;
     world.work().await;
     assert_eq!(cancel(&world, order).await, DONE);
-    crate::resolve::decide(&world, order, &panelgate::orders::resolve::Finding::NotPlaced).await;
+    crate::resolve::decide(&world, order, &panelgate::orders::resolve::DoubtFinding::NotPlaced).await;
     world.pass(2, 60).await;
     assert_eq!(legs(&world.database).await, "a refused");
     assert!(world.status(order).await.contains(r#""charge":"0.00","#));

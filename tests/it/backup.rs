@@ -93,7 +93,7 @@ async fn everything_and_more() -> World {
     assert_eq!(taken.len(), 3);
     leases::release(&house.store, &taken[0], epoch).await.unwrap();
     assert!(
-        leases::mark(&house.store, &taken[1], leases::Asked::default(), epoch, taken[1].cost, house.clock.now())
+        leases::mark(&house.store, &taken[1], leases::SendIntent::default(), epoch, taken[1].cost, house.clock.now())
             .await
             .unwrap()
     );

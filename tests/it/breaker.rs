@@ -287,7 +287,7 @@ async fn a_late_yes_for_what_was_found_not_placed_is_told_to_a_person() {
     let order = world.buy("1", "100").await;
     world.work().await;
     let mut tx = world.house.store.begin().await.unwrap();
-    let finding = panelgate::orders::resolve::Finding::NotPlaced;
+    let finding = panelgate::orders::resolve::DoubtFinding::NotPlaced;
     let order = panelgate::domain::id::OrderId(order);
     // The panel need not show it yet, so it is said twice.
     for _ in 0..2 {

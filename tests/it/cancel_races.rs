@@ -6,7 +6,7 @@ use panelgate::domain::clock::Clock;
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::OrderId;
 use panelgate::domain::money::Money;
-use panelgate::orders::resolve::Finding;
+use panelgate::orders::resolve::DoubtFinding;
 use panelgate::orders::{decide, withdraw};
 use panelgate::store::{cancels, leases};
 
@@ -85,7 +85,7 @@ impl At {
                 assert_eq!(cancel(world, order).await, DONE);
                 let found = matches!(self, Self::DoubtFound);
                 if !parked {
-                    resolve(world, order, &if found { accepted("77") } else { Finding::NotPlaced }).await;
+                    resolve(world, order, &if found { accepted("77") } else { DoubtFinding::NotPlaced }).await;
                 }
             }
             Self::Ending => {
@@ -108,7 +108,9 @@ async fn in_the_dispatchers_hands(world: &World, order: i32, marked: bool) {
         assert_eq!(cancel(world, order).await, DONE);
         return delivery.send(panel, &leg, epoch).await.unwrap();
     }
-    assert!(leases::mark(store, &leg, leases::Asked::default(), epoch, leg.cost, world.clock.now()).await.unwrap());
+    assert!(
+        leases::mark(store, &leg, leases::SendIntent::default(), epoch, leg.cost, world.clock.now()).await.unwrap()
+    );
     assert_eq!(cancel(world, order).await, DONE);
     let said = panel.add(panel.slot().await, &leg, in_time()).await;
     delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
@@ -229,7 +231,7 @@ async fn fifty_cancels_at_once_are_one() {
 enum Hand {
     Withdraws,
     GivesAllBack,
-    Settles(decide::Finding),
+    Settles(decide::SettlementFinding),
 }
 
 impl Hand {
@@ -256,8 +258,8 @@ async fn a_cancel_and_a_person_at_the_same_moment_give_back_once() {
         (Hand::Withdraws, false, "0.09"),
         (Hand::GivesAllBack, false, "0.09"),
         (Hand::GivesAllBack, true, "0.09"),
-        (Hand::Settles(decide::Finding::Canceled), true, "0.09"),
-        (Hand::Settles(decide::Finding::Completed), true, "0"),
+        (Hand::Settles(decide::SettlementFinding::Canceled), true, "0.09"),
+        (Hand::Settles(decide::SettlementFinding::Completed), true, "0"),
     ];
     for (hand, sent, refunded) in hands {
         for _ in 0..10 {
@@ -395,9 +397,16 @@ async fn a_process_that_dies_with_an_order_wanted_back_leaves_it_whole() {
         let leg = delivery.lease(at, epoch, 1).await.unwrap().remove(0);
         if marked {
             assert!(
-                leases::mark(&world.house.store, &leg, leases::Asked::default(), epoch, leg.cost, world.clock.now())
-                    .await
-                    .unwrap()
+                leases::mark(
+                    &world.house.store,
+                    &leg,
+                    leases::SendIntent::default(),
+                    epoch,
+                    leg.cost,
+                    world.clock.now()
+                )
+                .await
+                .unwrap()
             );
         }
         let heir = world.restarted().await;

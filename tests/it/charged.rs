@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use panelgate::domain::float::Cause;
+use panelgate::domain::float::DriftCause;
 use panelgate::domain::id::{OrderId, PanelOrder};
-use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::orders::resolve::{DoubtFinding, Resolved};
 use rstest::rstest;
 
 use crate::books::{legs, read};
@@ -144,7 +144,7 @@ async fn an_order_that_waits_at_its_panel_is_taken_by_a_persons_word() {
     world.work().await;
     assert_eq!(legs(&world.database).await, "s parked");
 
-    let finding = Finding::Accepted(PanelOrder("4711".to_owned()));
+    let finding = DoubtFinding::Accepted(PanelOrder("4711".to_owned()));
     let mut tx = world.house.store.begin().await.unwrap();
     let resolved = world.house.delivery.resolve(&mut tx, OrderId(1), &finding, None).await.unwrap();
     tx.commit().await.unwrap();
@@ -185,7 +185,10 @@ async fn what_is_missing_later_is_laid_on_what_was_refused() {
         found.extend(world.house.treasury.judge(world.house.panels[0].settings()).await.unwrap());
     }
     let [drift] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((drift.cause, drift.orders.iter().map(|order| order.0).collect::<Vec<_>>()), (Cause::Doubt, vec![1]));
+    assert_eq!(
+        (drift.cause, drift.orders.iter().map(|order| order.0).collect::<Vec<_>>()),
+        (DriftCause::Doubt, vec![1])
+    );
     assert!(drift.words.contains("refused"), "{}", drift.words);
 }
 
@@ -197,7 +200,7 @@ async fn whoever_says_that_one_of_two_has_it_says_which() {
     world.work().await;
     assert_eq!(legs(&world.database).await, "s refused, q parked");
 
-    let finding = Finding::Accepted(PanelOrder("4711".to_owned()));
+    let finding = DoubtFinding::Accepted(PanelOrder("4711".to_owned()));
     for (looked_at, taken) in [(None, false), (Some("s"), false), (Some("q"), true)] {
         let mut tx = world.house.store.begin().await.unwrap();
         let resolved = world.house.delivery.resolve(&mut tx, OrderId(1), &finding, looked_at).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
 use panelgate::domain::clock::Clock as _;
-use panelgate::store::clock_watch::{self, Seen, Step};
+use panelgate::store::clock_watch::{self, ClockReading, ClockStep};
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -88,7 +88,7 @@ async fn a_clock_that_jumps_ahead_makes_no_doubt_visible() {
             None => (502, String::new()),
         })
     });
-    let before = Seen::now(&*world.clock);
+    let before = ClockReading::now(&*world.clock);
     world.buy("1", "100").await;
     world.work().await;
     world.turn(11);
@@ -98,7 +98,7 @@ async fn a_clock_that_jumps_ahead_makes_no_doubt_visible() {
     // An hour by the clock, in which nothing happened: what was bought then is no later than a second.
     world.turn(3_601);
     let look = clock_watch::observe(&world.house.store, &*world.clock, Some(before)).await.unwrap();
-    assert_eq!((look.step, look.was_set), (Step::Ahead(TimeDelta::seconds(3_601)), true));
+    assert_eq!((look.step, look.was_set), (ClockStep::Ahead(TimeDelta::seconds(3_601)), true));
     world.buy("1", "100").await;
     for panel in &world.house.panels {
         work_once(&world.house, panel).await;
@@ -143,7 +143,7 @@ async fn a_clock_that_is_set_back_takes_what_is_due_with_it() {
     world.turn(-6 * 3_600);
     broke.store(false, Ordering::SeqCst);
     let look = clock_watch::observe(&world.house.store, &*world.clock, None).await.unwrap();
-    assert_eq!(look.step, Step::Back(TimeDelta::hours(6)));
+    assert_eq!(look.step, ClockStep::Back(TimeDelta::hours(6)));
     world.pass(4, 30).await;
     assert_eq!(legs(&world.database).await, "s accepted, s accepted");
     assert!(panel.requests("status") > asked, "its status is asked for");
@@ -158,7 +158,7 @@ async fn a_clock_that_is_set_back_puts_off_no_alert_about_what_waits() {
     world.pass(10, 60).await;
     world.turn(-6 * 3_600);
     let look = clock_watch::observe(&world.house.store, &*world.clock, None).await.unwrap();
-    assert_eq!(look.step, Step::Back(TimeDelta::hours(6)));
+    assert_eq!(look.step, ClockStep::Back(TimeDelta::hours(6)));
 
     let waiting = async || {
         world.house.alerts.look().await.unwrap();
@@ -203,6 +203,6 @@ async fn a_look_that_waits_for_another_ones_sees_no_step_back() {
         other.commit().await.unwrap();
     };
     let (look, ()) = tokio::join!(clock_watch::observe(&world.house.store, &*world.clock, None), ends);
-    assert_eq!(look.unwrap().step, Step::None);
+    assert_eq!(look.unwrap().step, ClockStep::None);
     assert_eq!(read(&world.database, "select count(*)::text from clock_step").await, "0");
 }

@@ -152,7 +152,7 @@ async fn the_demo_walks_the_whole_circle_and_survives_being_killed() {
     becomes(&demo.url, &key, &orders[3], "Processing").await;
     becomes(&demo.url, &key, &orders[4], "Processing").await;
     let other = ask(&demo.url, &[("key", &notpanel), ("action", "status"), ("order", &orders[2])]).await;
-    assert_eq!(other["status"], "cancelled", "the same order in the other key's tongue");
+    assert_eq!(other["status"], "cancelled", "the same order in the other key's dialect");
     let balance = ask(&demo.url, &[("key", &key), ("action", "balance")]).await;
 
     // A second command joins the database that runs.

@@ -74,12 +74,12 @@ fn the_shipped_file_says_what_is_the_default() {
 fn the_least_file_has_the_documented_defaults() {
     let File { mapping, process, .. } = read(LEAST).unwrap();
     assert_eq!(mapping.hash.0.len(), 12);
-    assert_eq!(mapping.default_dialect.word(), "classic");
+    assert_eq!(mapping.default_dialect.as_str(), "classic");
     assert_eq!(mapping.margin_floor, Percent::parse("3").unwrap());
     assert_eq!(mapping.price_jump, Percent::parse("30").unwrap());
     assert!(mapping.markups.is_empty() && mapping.imports.is_empty());
     let provider = &mapping.providers[0];
-    assert_eq!((provider.dialect.word(), &provider.key), ("classic", &KeySource::Env("SMOSALE_KEY".into())));
+    assert_eq!((provider.dialect.as_str(), &provider.key), ("classic", &KeySource::Env("SMOSALE_KEY".into())));
     assert_eq!((provider.requests_per_second, provider.concurrent_max), (10, 8));
     assert_eq!((provider.timeout_ms, provider.status_batch_max, provider.status_every_s), (30_000, 100, 60));
     assert!(provider.words.is_empty());
@@ -112,14 +112,14 @@ fn what_is_not_available_yet_may_stand_at_its_default() {
 #[test]
 fn strategies_and_weights_are_read_and_a_weight_that_changes_nothing_is_told() {
     for strategy in Strategy::ALL {
-        let lines = format!("[[service]]\nstrategy = \"{}\"", strategy.word());
+        let lines = format!("[[service]]\nstrategy = \"{}\"", strategy.as_str());
         let text = LEAST.replace("[[service]]", &lines).replace("service = \"1\"", "service = \"1\", weight = 30");
         let file = read(&text).unwrap();
         let service = &file.mapping.services[0];
         assert_eq!((service.routing.strategy, service.routing.weight(&service.routes[0])), (strategy, 30));
         let note = format!(
             "service 1: weight counts under strategy \"weighted\" only, and this one is \"{}\"",
-            strategy.word()
+            strategy.as_str()
         );
         assert_eq!(file.notes.contains(&note), strategy != Strategy::Weighted, "{:?}", file.notes);
     }

@@ -3,9 +3,9 @@
 use panelgate::domain::id::{OrderId, ProviderId};
 use panelgate::domain::leg::LegState;
 use panelgate::domain::money::Money;
-use panelgate::orders::decide::{self, Decided, Decision, Finding, allowed};
+use panelgate::orders::decide::{self, Decided, Decision, SettlementFinding, allowed};
 use panelgate::orders::withdraw::{self, Withdrawn};
-use panelgate::store::show::{self, Wanted};
+use panelgate::store::show::{self, OrderFilter};
 
 use crate::books::{holds, legs, read};
 use crate::scripted::Scripted;
@@ -18,7 +18,7 @@ async fn stands(world: &World) -> String {
     read(&world.database, question).await
 }
 
-async fn settle(world: &World, order: i32, found: Finding) -> Decided {
+async fn settle(world: &World, order: i32, found: SettlementFinding) -> Decided {
     let mut tx = world.house.store.begin().await.unwrap();
     let decided = decide::settle(&mut tx, OrderId(order), found, world.house.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
@@ -52,15 +52,15 @@ async fn an_order_is_settled_as_a_person_found_it_and_its_panel_asked_no_more() 
     let panel = Scripted::saying(RUNNING).await;
     for (found, expected, cost) in [
         // The panel stated 0.09, which nobody rewrites.
-        (Finding::Delivered(40), "partial 0.054 0 60", "-0.09"),
-        (Finding::Delivered(100), "completed 0 0 0", "-0.09"),
-        (Finding::Completed, "completed 0 0 0", "-0.09"),
+        (SettlementFinding::Delivered(40), "partial 0.054 0 60", "-0.09"),
+        (SettlementFinding::Delivered(100), "completed 0 0 0", "-0.09"),
+        (SettlementFinding::Completed, "completed 0 0 0", "-0.09"),
     ] {
         let world = panel.world().await;
         let order = world.buy("1", "100").await;
         world.work().await;
         world.pass(1, 10).await;
-        assert_eq!(settle(&world, order, Finding::Delivered(101)).await, Decided::TooMany(100));
+        assert_eq!(settle(&world, order, SettlementFinding::Delivered(101)).await, Decided::TooMany(100));
         assert!(matches!(settle(&world, order, found).await, Decided::Done(_)));
         assert_eq!((stands(&world).await.as_str(), holds(&world.database, "cost").await.as_str()), (expected, cost));
         let asked = panel.requests("status");
@@ -75,11 +75,11 @@ async fn what_no_panel_has_is_not_settled_and_a_package_not_in_part() {
     let panel = Scripted::saying(RUNNING).await;
     let world = panel.world().await;
     let order = world.buy("2", "1").await;
-    assert_eq!(settle(&world, order, Finding::Completed).await, Decided::NotAtPanel);
-    assert_eq!(settle(&world, 999, Finding::Completed).await, Decided::Unknown);
+    assert_eq!(settle(&world, order, SettlementFinding::Completed).await, Decided::NotAtPanel);
+    assert_eq!(settle(&world, 999, SettlementFinding::Completed).await, Decided::Unknown);
     world.work().await;
-    assert_eq!(settle(&world, order, Finding::Delivered(1)).await, Decided::Package);
-    assert_eq!(settle(&world, order, Finding::Canceled).await, cancel_asked("1.50"));
+    assert_eq!(settle(&world, order, SettlementFinding::Delivered(1)).await, Decided::Package);
+    assert_eq!(settle(&world, order, SettlementFinding::Canceled).await, cancel_asked("1.50"));
 }
 
 fn cancel_asked(refunded: &str) -> Decided {
@@ -92,7 +92,7 @@ async fn what_a_panel_still_works_on_is_given_back_asked_to_be_canceled_and_foll
     let world = panel.world().await;
     let order = world.buy("1", "100").await;
     world.work().await;
-    assert_eq!(settle(&world, order, Finding::Canceled).await, cancel_asked("0.09"));
+    assert_eq!(settle(&world, order, SettlementFinding::Canceled).await, cancel_asked("0.09"));
     assert_eq!(stands(&world).await, "canceled 0.09 0.09 100");
 
     world.pass(2, 10).await;
@@ -112,7 +112,7 @@ async fn a_cost_that_no_panel_stated_is_a_persons_word() {
     let world = panel.world().await;
     let order = world.buy("1", "100").await;
     world.work().await;
-    assert!(matches!(settle(&world, order, Finding::Delivered(40)).await, Decided::Done(_)));
+    assert!(matches!(settle(&world, order, SettlementFinding::Delivered(40)).await, Decided::Done(_)));
     assert_eq!(holds(&world.database, "cost").await, "-0.036");
     assert_eq!(
         read(&world.database, "select string_agg(said::text, ' ' order by id) from float_move").await,
@@ -127,10 +127,10 @@ async fn a_settled_order_can_be_settled_again_and_takes_nothing_from_the_custome
     let world = panel.world().await;
     let order = world.buy("1", "100").await;
     world.work().await;
-    assert_eq!(settle(&world, order, Finding::Delivered(1)).await, done("0.0891"));
-    assert_eq!(settle(&world, order, Finding::Delivered(50)).await, done("0.0891"));
+    assert_eq!(settle(&world, order, SettlementFinding::Delivered(1)).await, done("0.0891"));
+    assert_eq!(settle(&world, order, SettlementFinding::Delivered(50)).await, done("0.0891"));
     assert_eq!(holds(&world.database, "write_off").await, "-0.0441");
-    assert_eq!(settle(&world, order, Finding::Delivered(1)).await, done("0.0891"));
+    assert_eq!(settle(&world, order, SettlementFinding::Delivered(1)).await, done("0.0891"));
     assert_eq!(holds(&world.database, "write_off").await, "0");
 }
 
@@ -229,7 +229,7 @@ async fn the_list_for_a_person_holds_doubts_and_what_no_machine_settles() {
     panel.change(|script| script.add = None);
     world.buy("1", "100").await;
     world.work().await;
-    let wanted = Wanted { state: Some("review".to_owned()), ..Wanted::default() };
+    let wanted = OrderFilter { state: Some("review".to_owned()), ..OrderFilter::default() };
     let listed: Vec<_> = show::list(&world.house.store, &wanted).await.unwrap().iter().map(|row| row.id.0).collect();
     assert_eq!(listed, [doubtful, puzzling]);
 }
@@ -241,7 +241,7 @@ async fn what_was_given_up_and_does_not_end_at_its_panel_is_told() {
     let order = world.buy("1", "100").await;
     world.work().await;
     world.pass(1, 10).await;
-    assert_eq!(settle(&world, order, Finding::Canceled).await, cancel_asked("0.09"));
+    assert_eq!(settle(&world, order, SettlementFinding::Canceled).await, cancel_asked("0.09"));
     world.pass(2, 36 * 3_600 + 60).await;
     let looked = world.house.delivery.look_for_stuck().await.unwrap().unwrap();
     assert_eq!(looked.stuck, 1, "it costs the house, and nobody else would say so");
@@ -251,6 +251,6 @@ async fn what_was_given_up_and_does_not_end_at_its_panel_is_told() {
     let told = "select count(*)::text from alert where kind = 'orders_stuck' and over_at is null";
     assert_eq!(read(&world.database, told).await, "1");
     world.audit().await;
-    assert!(matches!(settle(&world, order, Finding::Completed).await, Decided::Done(_)));
+    assert!(matches!(settle(&world, order, SettlementFinding::Completed).await, Decided::Done(_)));
     assert_eq!(read(&world.database, "select coalesce(review, '') from orders").await, "");
 }

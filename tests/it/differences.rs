@@ -1,8 +1,8 @@
 //! What panels say of single orders that does not fit: told with the orders, once; an honest panel is never accused.
 
-use panelgate::domain::float::Cause;
+use panelgate::domain::float::DriftCause;
 use panelgate::domain::id::OrderId;
-use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::orders::resolve::{DoubtFinding, Resolved};
 use panelgate::store::{differences, drifts};
 
 use crate::books::{holds, legs, read};
@@ -161,7 +161,7 @@ async fn a_panel_that_reopens_what_was_over_is_told_of() {
 
 #[tokio::test]
 async fn that_it_was_not_placed_can_be_taken_back_while_it_was_sent_nowhere_else() {
-    let say = async |world: &World, order: i32, finding: Finding| {
+    let say = async |world: &World, order: i32, finding: DoubtFinding| {
         let mut tx = world.house.store.begin().await.unwrap();
         let mut resolved = world.house.delivery.resolve(&mut tx, OrderId(order), &finding, None).await.unwrap();
         if matches!(resolved, Resolved::SaidOnce { .. }) {
@@ -174,14 +174,14 @@ async fn that_it_was_not_placed_can_be_taken_back_while_it_was_sent_nowhere_else
     let alone = World::build(Plan { panels: vec![("a", "drop")], services: one_over(&["a"]), ..Plan::default() }).await;
     let order = alone.buy("1", "100").await;
     alone.work().await;
-    assert_eq!(say(&alone, order, Finding::TakeBack).await, Resolved::NothingToTakeBack);
-    assert_eq!(say(&alone, order, Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(say(&alone, order, DoubtFinding::TakeBack).await, Resolved::NothingToTakeBack);
+    assert_eq!(say(&alone, order, DoubtFinding::NotPlaced).await, Resolved::Done);
     assert_eq!(alone.balance().await, r#"{"balance":"1000.00","currency":"USD"}"#);
-    assert_eq!(say(&alone, order, Finding::TakeBack).await, Resolved::Done);
+    assert_eq!(say(&alone, order, DoubtFinding::TakeBack).await, Resolved::Done);
     assert_eq!(legs(&alone.database).await, "a in_doubt");
     assert_eq!(alone.balance().await, r#"{"balance":"999.80","currency":"USD"}"#, "it is paid again");
     alone.audit().await;
-    assert_eq!(say(&alone, order, Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(say(&alone, order, DoubtFinding::NotPlaced).await, Resolved::Done);
     alone.audit().await;
 
     // It was to go to the next panel, and did not yet; then it did.
@@ -189,16 +189,16 @@ async fn that_it_was_not_placed_can_be_taken_back_while_it_was_sent_nowhere_else
     let two = World::build(plan).await;
     let order = two.buy("1", "100").await;
     two.work().await;
-    assert_eq!(say(&two, order, Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(say(&two, order, DoubtFinding::NotPlaced).await, Resolved::Done);
     assert_eq!(legs(&two.database).await, "a refused, b ready");
-    assert_eq!(say(&two, order, Finding::TakeBack).await, Resolved::Done);
+    assert_eq!(say(&two, order, DoubtFinding::TakeBack).await, Resolved::Done);
     assert_eq!(legs(&two.database).await, "a in_doubt");
     two.work().await;
     assert_eq!(two.panels[1].orders().len(), 0);
     two.audit().await;
-    assert_eq!(say(&two, order, Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(say(&two, order, DoubtFinding::NotPlaced).await, Resolved::Done);
     two.work().await;
-    assert_eq!(say(&two, order, Finding::TakeBack).await, Resolved::NothingToTakeBack);
+    assert_eq!(say(&two, order, DoubtFinding::TakeBack).await, Resolved::NothingToTakeBack);
     assert_eq!(two.panels[1].orders().len(), 1);
     two.audit().await;
 }
@@ -226,6 +226,6 @@ async fn a_skim_below_the_roundings_of_each_reading_adds_up() {
         world.buy("1", "100").await;
         world.pass(1, 5).await;
     }
-    assert!(found.len() > 1 && found.iter().all(|drift| drift.cause == Cause::Proportion), "{found:?}");
+    assert!(found.len() > 1 && found.iter().all(|drift| drift.cause == DriftCause::Proportion), "{found:?}");
     assert!(!drifts::list(&world.house.store, None, false).await.unwrap().is_empty());
 }

@@ -44,7 +44,7 @@ async fn a_panel_in_another_currency_costs_what_it_takes_in_ours() {
     world.audit().await;
 }
 
-/// A gateway in USD beside a panel that bills in UZS, in whichever tongue: what it costs, what is held up, what is booked
+/// A gateway in USD beside a panel that bills in UZS, in whichever dialect: what it costs, what is held up, what is booked
 /// when the panel has said its last word, and what customers are shown.
 #[tokio::test]
 async fn in_every_tongue_a_foreign_panel_is_paid_held_up_and_settled_in_ours() {

@@ -1,9 +1,9 @@
 //! What explains a difference in a panel's balance: one order, several together, each twice, a person's settlement, money
 //! that came back, or nobody of ours.
 
-use panelgate::domain::float::{Cause, Drift};
+use panelgate::domain::float::{Drift, DriftCause};
 use panelgate::domain::id::OrderId;
-use panelgate::orders::decide::{self, Finding};
+use panelgate::orders::decide::{self, SettlementFinding};
 use rstest::rstest;
 
 use crate::books::read;
@@ -41,19 +41,19 @@ async fn found_of(panel: &Scripted, world: &World, balance: &str) -> Drift {
 }
 
 #[rstest]
-#[case::one(&["100", "300", "500"], "998.92000000", Cause::OrderCost, &[2])]
-#[case::two_together(&["100", "300", "500"], "998.83000000", Cause::OrderCost, &[1, 2])]
-#[case::three_together(&["100", "200", "400", "800"], "998.02000000", Cause::OrderCost, &[1, 2, 3])]
-#[case::each_twice(&["100", "300"], "999.28000000", Cause::Doubled, &[1, 2])]
-#[case::somebody_elses(&["100", "300"], "990.00000000", Cause::Outside, &[1, 2])]
-#[case::nobody_knows(&["100", "300"], "999.57654321", Cause::Unexplained, &[1, 2])]
-#[case::paid_back(&["100", "300"], "999.91000000", Cause::PaidBack, &[2])]
-#[case::paid_in(&["100", "300"], "1049.64000000", Cause::TopUp, &[])]
+#[case::one(&["100", "300", "500"], "998.92000000", DriftCause::OrderCost, &[2])]
+#[case::two_together(&["100", "300", "500"], "998.83000000", DriftCause::OrderCost, &[1, 2])]
+#[case::three_together(&["100", "200", "400", "800"], "998.02000000", DriftCause::OrderCost, &[1, 2, 3])]
+#[case::each_twice(&["100", "300"], "999.28000000", DriftCause::Doubled, &[1, 2])]
+#[case::somebody_elses(&["100", "300"], "990.00000000", DriftCause::Outside, &[1, 2])]
+#[case::nobody_knows(&["100", "300"], "999.57654321", DriftCause::Unexplained, &[1, 2])]
+#[case::paid_back(&["100", "300"], "999.91000000", DriftCause::PaidBack, &[2])]
+#[case::paid_in(&["100", "300"], "1049.64000000", DriftCause::TopUp, &[])]
 #[tokio::test]
 async fn a_difference_is_laid_on_what_it_fits(
     #[case] bought: &[&str],
     #[case] balance: &str,
-    #[case] cause: Cause,
+    #[case] cause: DriftCause,
     #[case] orders: &[i32],
 ) {
     let panel = Scripted::saying(DELIVERED).await;
@@ -79,12 +79,12 @@ async fn what_a_person_settled_wrongly_is_the_persons_word_and_not_the_panels() 
     let order = OrderId(world.buy("1", "100").await);
     world.pass(2, 10).await;
     let mut tx = world.house.store.begin().await.unwrap();
-    decide::settle(&mut tx, order, Finding::Delivered(40), world.house.clock.now()).await.unwrap();
+    decide::settle(&mut tx, order, SettlementFinding::Delivered(40), world.house.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
 
     // It delivered all of it, and took all of it.
     let drift = found_of(&panel, &world, "999.91000000").await;
-    assert_eq!((drift.cause, drift.orders.as_slice()), (Cause::ByHand, [order].as_slice()), "{}", drift.words);
+    assert_eq!((drift.cause, drift.orders.as_slice()), (DriftCause::ByHand, [order].as_slice()), "{}", drift.words);
     assert!(!drift.words.contains("the panel said"), "{}", drift.words);
 }
 

@@ -26,16 +26,16 @@ async fn a_first_route_that_creeps_past_a_fixed_price_is_left_and_a_person_is_to
     world.work().await;
     assert_eq!((placed(&world), holds(&world.database, "cost").await.as_str()), (vec![0, 1], "-0.07"));
     let alerts = &world.house.alerts;
-    assert!(alerts.look().await.unwrap().raised.iter().all(|turn| turn.kind.word() != "below_floor"));
+    assert!(alerts.look().await.unwrap().raised.iter().all(|turn| turn.kind.as_str() != "below_floor"));
     // Nobody is cheap enough any more: sold on by the first, and told.
     reprice(&world, ["1.00", "0.89"]).await;
     let raised = alerts.look().await.unwrap().raised;
-    let told = raised.iter().find(|turn| turn.kind.word() == "below_floor").unwrap();
+    let told = raised.iter().find(|turn| turn.kind.as_str() == "below_floor").unwrap();
     assert_eq!((told.object.as_str(), told.count), ("a", 1));
     assert!(told.words.ends_with("; among them are our services 1"), "{}", told.words);
     reprice(&world, ["1.00", "0.80"]).await;
     let over = alerts.look().await.unwrap().over;
-    assert!(over.iter().any(|turn| turn.kind.word() == "below_floor"), "{over:?}");
+    assert!(over.iter().any(|turn| turn.kind.as_str() == "below_floor"), "{over:?}");
     world.audit().await;
 }
 

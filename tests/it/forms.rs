@@ -113,7 +113,7 @@ async fn orders(world: &World) -> i64 {
     sqlx::query_scalar("select count(*) from orders").fetch_one(&world.pool().await).await.unwrap()
 }
 
-/// The names of an order in both tongues.
+/// The names of an order in both dialects.
 pub async fn names(world: &World, order: i32) -> (String, String) {
     let public: sqlx::types::Uuid = sqlx::query_scalar("select public_id from orders where id = $1")
         .bind(order)

@@ -347,7 +347,7 @@ async fn whoever_stops_a_panel_waits_for_what_is_being_marked_as_sent() {
     // Somebody holds the leg, so that whoever marks it has looked at the gates and is not done.
     let mut somebody = house.store.begin().await.unwrap();
     stored::lock(&mut somebody, taken[0].leg).await.unwrap();
-    let asked = leases::Asked::default();
+    let asked = leases::SendIntent::default();
     let marks = leases::mark(&house.store, &taken[0], asked, epoch, taken[0].cost, now);
     let waiting = |kind: &str| {
         format!(

@@ -119,7 +119,7 @@ async fn a_begin_that_was_cancelled_anywhere_leaves_no_transaction_behind() {
         // An autocommit write over the same single connection: another one must see it.
         let provider = ProviderId(format!("p{polls}"));
         sqlx::query("insert into provider (id) values ($1)").bind(&provider.0).execute(&pool).await.unwrap();
-        catalogue::failed(&store, (&provider, "account"), "written", panelgate::domain::clock::Instant::UNIX_EPOCH)
+        catalogue::failed(&store, (&provider, "account"), "written", panelgate::domain::clock::Timestamp::UNIX_EPOCH)
             .await
             .unwrap();
         let written: Option<String> = sqlx::query_scalar("select catalogue_error from provider where id = $1")

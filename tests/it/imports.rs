@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use panelgate::app::House;
+use panelgate::app::App;
 use panelgate::catalog;
 use panelgate::config;
 use panelgate::domain::id::ServiceId;
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::backup::{json, moved_to, place, text};
 use crate::books::{read, run};
+use crate::dialects::speaking;
 use crate::scripted::Scripted;
 use crate::server;
 use crate::shrunk::all_gone;
-use crate::tongues::speaking;
 use crate::world::{Plan, World};
 
 const IMPORT: &str = "[[import]]\nprovider = \"s\"\nids_from = 20000\n";
@@ -52,7 +52,7 @@ async fn importing(panel: &Scripted, blocks: &str) -> World {
 }
 
 /// Another process on the same database, with other blocks in its file.
-async fn node(world: &mut World, panel: &Scripted, blocks: &str) -> House {
+async fn node(world: &mut World, panel: &Scripted, blocks: &str) -> App {
     world.file = with(panel, blocks);
     world.restarted().await
 }
@@ -62,11 +62,11 @@ fn with(panel: &Scripted, blocks: &str) -> config::File {
     config::read(&text, Path::new("."), &BTreeMap::new()).unwrap()
 }
 
-fn sold(house: &House) -> Vec<i32> {
+fn sold(house: &App) -> Vec<i32> {
     house.catalog.now().sold.keys().map(|id| id.0).collect()
 }
 
-fn unsold(house: &House) -> Vec<(i32, &'static str)> {
+fn unsold(house: &App) -> Vec<(i32, &'static str)> {
     house.catalog.now().unsold.iter().map(|unsold| (unsold.id.0, unsold.why)).collect()
 }
 

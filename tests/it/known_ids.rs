@@ -3,7 +3,7 @@
 
 use panelgate::domain::id::{OrderId, PanelOrder};
 use panelgate::domain::leg::{Evidence, Verdict};
-use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::orders::resolve::{DoubtFinding, Resolved};
 use panelgate::store::leases as store;
 
 use crate::books::{legs, read};
@@ -26,7 +26,7 @@ async fn never_arrived(world: &World, panel: usize) -> i32 {
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     let account = panel.account();
     let address = panel.address();
-    let asked = store::Asked { account: &account, address: &address, ..store::Asked::default() };
+    let asked = store::SendIntent { account: &account, address: &address, ..store::SendIntent::default() };
     assert!(store::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
     let said = Evidence {
         verdict: Verdict::InDoubt,
@@ -188,7 +188,7 @@ async fn an_id_that_came_late_is_not_taken_for_another_doubts() {
     let late = never_arrived(&world, 0).await;
     let mut tx = world.house.store.begin().await.unwrap();
     for _ in 0..2 {
-        world.house.delivery.resolve(&mut tx, OrderId(late), &Finding::NotPlaced, None).await.unwrap();
+        world.house.delivery.resolve(&mut tx, OrderId(late), &DoubtFinding::NotPlaced, None).await.unwrap();
     }
     tx.commit().await.unwrap();
     let leg = read(&world.database, &format!("select id::text from leg where order_id = {late}")).await;
@@ -218,7 +218,7 @@ async fn an_id_that_came_late_is_not_taken_for_another_doubts() {
     assert_eq!(read(&world.database, taken).await, "0");
     // Nor does a person's slip make it another's without a second thought: the late order is named.
     let mut tx = world.house.store.begin().await.unwrap();
-    let id = Finding::Accepted(PanelOrder("503".to_owned()));
+    let id = DoubtFinding::Accepted(PanelOrder("503".to_owned()));
     let resolved = world.house.delivery.resolve(&mut tx, OrderId(lost), &id, None).await;
     assert!(resolved.is_ok(), "a person's word counts: {resolved:?}");
     tx.rollback().await.unwrap();
@@ -231,25 +231,25 @@ async fn a_decision_is_about_the_panel_that_was_looked_at() {
     let world = World::build(plan).await;
     let order = OrderId(world.buy("1", "100").await);
     world.work().await;
-    let say = async |finding: &Finding, at: Option<&str>| {
+    let say = async |finding: &DoubtFinding, at: Option<&str>| {
         let mut tx = world.house.store.begin().await.unwrap();
         let resolved = world.house.delivery.resolve(&mut tx, order, finding, at).await.unwrap();
         tx.commit().await.unwrap();
         resolved
     };
-    let first = say(&Finding::NotPlaced, None).await;
+    let first = say(&DoubtFinding::NotPlaced, None).await;
     let Resolved::SaidOnce { now_at, visible_at } = first else { panic!("{first:?}") };
     assert_eq!(now_at.0, "a");
-    assert_eq!(say(&Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(say(&DoubtFinding::NotPlaced, None).await, Resolved::Done);
     world.work().await;
     assert_eq!(legs(&world.database).await, "a refused, b in_doubt");
 
     // Whoever else looked at the first panel says so of the second, where nobody looked.
     let elsewhere = Resolved::AtAnother { now_at: "b".into(), before: vec!["a".into()] };
-    let id = Finding::Accepted(PanelOrder("1000".to_owned()));
+    let id = DoubtFinding::Accepted(PanelOrder("1000".to_owned()));
     for (finding, at) in [
-        (&Finding::NotPlaced, None),
-        (&Finding::NotPlaced, Some("a")),
+        (&DoubtFinding::NotPlaced, None),
+        (&DoubtFinding::NotPlaced, Some("a")),
         (&id, None),
         (&id, Some("a")),
         (&id, Some("nobody")),
@@ -258,9 +258,9 @@ async fn a_decision_is_about_the_panel_that_was_looked_at() {
     }
     assert_eq!(legs(&world.database).await, "a refused, b in_doubt");
     assert!(
-        matches!(say(&Finding::NotPlaced, Some("b")).await, Resolved::SaidOnce { visible_at: later, .. } if later >= visible_at)
+        matches!(say(&DoubtFinding::NotPlaced, Some("b")).await, Resolved::SaidOnce { visible_at: later, .. } if later >= visible_at)
     );
-    assert_eq!(say(&Finding::NotPlaced, Some("b")).await, Resolved::Done);
+    assert_eq!(say(&DoubtFinding::NotPlaced, Some("b")).await, Resolved::Done);
     world.audit().await;
 }
 
@@ -278,7 +278,7 @@ async fn an_answer_that_was_overtaken_changes_nothing() {
     let decide = async {
         held.asked().await;
         let mut tx = house.store.begin().await.unwrap();
-        let found = panelgate::orders::decide::Finding::Delivered(40);
+        let found = panelgate::orders::decide::SettlementFinding::Delivered(40);
         panelgate::orders::decide::settle(&mut tx, OrderId(order), found, house.clock.now()).await.unwrap();
         tx.commit().await.unwrap();
         held.let_go();
@@ -352,7 +352,7 @@ async fn what_was_had_under_an_id_once_is_not_asked_for_again() {
     panel.change(|script| script.row = r#"{"error":"Order not found"}"#.to_owned());
     world.pass(16, 40).await;
     let mut tx = world.house.store.begin().await.unwrap();
-    let said = world.house.delivery.resolve(&mut tx, order, &Finding::NotPlaced, None).await.unwrap();
+    let said = world.house.delivery.resolve(&mut tx, order, &DoubtFinding::NotPlaced, None).await.unwrap();
     tx.commit().await.unwrap();
     assert!(matches!(said, Resolved::SaidOnce { .. }), "{said:?}");
     assert_eq!(legs(&world.database).await, "s in_doubt");
@@ -379,7 +379,7 @@ async fn two_services_of_one_panel_are_told_apart_and_so_is_what_a_restore_put_i
         }
         let say = async |at: Option<&str>| {
             let mut tx = world.house.store.begin().await.unwrap();
-            let resolved = world.house.delivery.resolve(&mut tx, order, &Finding::NotPlaced, at).await.unwrap();
+            let resolved = world.house.delivery.resolve(&mut tx, order, &DoubtFinding::NotPlaced, at).await.unwrap();
             tx.commit().await.unwrap();
             resolved
         };
@@ -441,7 +441,7 @@ async fn who_cancels_is_told_where_the_order_was_in_doubt_before() {
     let doubted = never_arrived(&world, 0).await;
     for _ in 0..2 {
         let mut tx = world.house.store.begin().await.unwrap();
-        world.house.delivery.resolve(&mut tx, OrderId(doubted), &Finding::NotPlaced, None).await.unwrap();
+        world.house.delivery.resolve(&mut tx, OrderId(doubted), &DoubtFinding::NotPlaced, None).await.unwrap();
         tx.commit().await.unwrap();
     }
     let told = canceled(doubted).await;

@@ -4,7 +4,7 @@ use panel_sim::Faults;
 use panelgate::domain::id::PanelOrder;
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::domain::provider::RefusalClass;
-use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::orders::resolve::{DoubtFinding, Resolved};
 use panelgate::store::leases as store;
 
 use crate::books::{holds, legs, read};
@@ -44,7 +44,9 @@ async fn never_arrived(world: &World) -> i32 {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     assert!(
-        store::mark(&house.store, &leg, store::Asked::default(), epoch, leg.cost, house.clock.now()).await.unwrap()
+        store::mark(&house.store, &leg, store::SendIntent::default(), epoch, leg.cost, house.clock.now())
+            .await
+            .unwrap()
     );
     let said = Evidence::without_answer(Verdict::InDoubt, "lost".to_owned());
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
@@ -111,7 +113,7 @@ async fn what_a_person_takes_back_after_the_ids_is_not_decided_by_them_again() {
 
     let mut tx = world.house.store.begin().await.unwrap();
     let (delivery, order_id) = (&world.house.delivery, panelgate::domain::id::OrderId(order));
-    let resolved = delivery.resolve(&mut tx, order_id, &Finding::TakeBack, None).await.unwrap();
+    let resolved = delivery.resolve(&mut tx, order_id, &DoubtFinding::TakeBack, None).await.unwrap();
     assert_eq!(resolved, Resolved::Done);
     tx.commit().await.unwrap();
     assert!(world.status(order).await.contains(r#""status":"Processing""#), "it is paid for, and in doubt");
@@ -255,7 +257,7 @@ async fn what_was_written_off_and_never_placed_costs_nothing() {
     assert_eq!(legs(&world.database).await, "a written_off");
     let delivery = &world.house.delivery;
     let mut tx = world.house.store.begin().await.unwrap();
-    let finding = Finding::NotPlaced;
+    let finding = DoubtFinding::NotPlaced;
     delivery.resolve(&mut tx, panelgate::domain::id::OrderId(order), &finding, None).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(

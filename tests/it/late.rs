@@ -5,9 +5,9 @@ use panel_sim::Ending;
 use panelgate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::domain::money::Money;
-use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::orders::resolve::{DoubtFinding, Resolved};
 use panelgate::orders::withdraw::{self, Withdrawn};
-use panelgate::store::neighbours::{self, Place};
+use panelgate::store::neighbours::{self, PanelAccount};
 use rstest::rstest;
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ async fn lost(panels: &[&'static str]) -> (World, i32) {
 }
 
 /// Decides, and says it again where it must be said twice.
-async fn decide(world: &World, order: i32, finding: Finding, at: Option<&str>) -> Resolved {
+async fn decide(world: &World, order: i32, finding: DoubtFinding, at: Option<&str>) -> Resolved {
     let mut resolved = Resolved::NotInDoubt;
     for _ in 0..2 {
         let mut tx = world.house.store.begin().await.unwrap();
@@ -102,7 +102,7 @@ async fn waiting(how: Waits) -> (World, i32) {
     if how == Waits::NeverSent {
         world.panels.remove(1).stop().await;
     }
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     match how {
         Waits::Ready | Waits::Leased => {}
         Waits::Parked => {
@@ -159,7 +159,7 @@ async fn what_waits_for_its_next_panel_stays_where_it_was_taken_late(
 #[tokio::test]
 async fn what_was_sent_elsewhere_since_is_put_before_a_person_with_both_named() {
     let (world, order) = lost(&["a", "b"]).await;
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     world.work().await;
     let (first, second) = (world.panels[0].orders()[0].id.clone(), world.panels[1].orders()[0].id.clone());
     answers(&world, 0, &first).await;
@@ -173,7 +173,7 @@ async fn what_was_sent_elsewhere_since_is_put_before_a_person_with_both_named() 
         (shown["legs"][0]["late_order"].as_str(), shown["legs"][1]["panel_order"].as_str()),
         (Some(first.as_str()), Some(second.as_str()))
     );
-    assert_eq!(decide(&world, order, Finding::TakeBack, None).await, Resolved::NothingToTakeBack);
+    assert_eq!(decide(&world, order, DoubtFinding::TakeBack, None).await, Resolved::NothingToTakeBack);
     world.audit().await;
 }
 
@@ -184,7 +184,7 @@ async fn what_was_sent_elsewhere_since_is_put_before_a_person_with_both_named() 
 #[tokio::test]
 async fn what_is_there_twice_is_not_given_back_because_one_of_them_ended(#[case] ending: Ending, #[case] shown: &str) {
     let (world, order) = lost(&["a", "b"]).await;
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     world.work().await;
     let (first, second) = (world.panels[0].orders()[0].id.clone(), world.panels[1].orders()[0].id.clone());
     answers(&world, 0, &first).await;
@@ -199,7 +199,7 @@ async fn what_is_there_twice_is_not_given_back_because_one_of_them_ended(#[case]
 
     // Whoever looked at both says what becomes of it.
     let mut tx = world.house.store.begin().await.unwrap();
-    let found = panelgate::orders::decide::Finding::Canceled;
+    let found = panelgate::orders::decide::SettlementFinding::Canceled;
     panelgate::orders::decide::settle(&mut tx, OrderId(order), found, world.house.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!((world.balance().await.as_str(), reviews(&world.database).await.as_str()), (WHOLE, ""));
@@ -211,12 +211,12 @@ async fn whoever_canceled_an_order_that_was_not_placed_keeps_the_money() {
     let (world, order) = lost(&["a"]).await;
     let canceled = world.ask(&[("action", "cancel"), ("orders", &order.to_string())]).await;
     assert!(canceled.contains(r#""cancel":1"#), "{canceled}");
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     assert_eq!(world.balance().await, WHOLE);
 
     let id = world.panel().orders()[0].id.clone();
     answers(&world, 0, &id).await;
-    assert_eq!(decide(&world, order, Finding::TakeBack, None).await, Resolved::NothingToTakeBack);
+    assert_eq!(decide(&world, order, DoubtFinding::TakeBack, None).await, Resolved::NothingToTakeBack);
     assert_eq!(world.balance().await, WHOLE);
     assert!(alerts(&world).await.contains("taken_late a"));
     world.audit().await;
@@ -229,7 +229,7 @@ async fn whoever_canceled_an_order_that_was_not_placed_keeps_the_money() {
 async fn what_the_next_panel_does_not_have_goes_back_to_the_one_that_took_it_late(#[case] panels: &[&'static str]) {
     let (world, order) = lost(panels).await;
     world.panels[1].set_faults("502".parse().unwrap());
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     world.work().await;
     assert_eq!(legs(&world.database).await, "a refused, b in_doubt");
     let id = world.panel().orders()[0].id.clone();
@@ -237,7 +237,7 @@ async fn what_the_next_panel_does_not_have_goes_back_to_the_one_that_took_it_lat
     assert_eq!(legs(&world.database).await, "a refused, b in_doubt");
     world.audit().await;
 
-    assert_eq!(decide(&world, order, Finding::NotPlaced, Some("b")).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, Some("b")).await, Resolved::Done);
     assert_eq!(legs(&world.database).await, "b refused, a accepted");
     assert_eq!((reviews(&world.database).await.as_str(), holds(&world.database, "doubt").await.as_str()), ("", "0"));
     world.audit().await;
@@ -252,12 +252,12 @@ async fn what_the_next_panel_does_not_have_goes_back_to_the_one_that_took_it_lat
 async fn that_it_was_not_placed_can_be_taken_back_after_the_next_panel_refused_it() {
     let (world, order) = lost(&["a", "b"]).await;
     world.panels[1].switch_service("1", false);
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     world.work().await;
     assert_eq!(legs(&world.database).await, "a refused, b refused");
     assert_eq!(world.balance().await, WHOLE);
 
-    assert_eq!(decide(&world, order, Finding::TakeBack, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::TakeBack, None).await, Resolved::Done);
     assert_eq!(legs(&world.database).await, "b refused, a in_doubt");
     assert_eq!((world.balance().await.as_str(), holds(&world.database, "doubt").await.as_str()), (CHARGED, "-0.09"));
     assert!(world.status(order).await.contains(r#""status":"Processing""#));
@@ -266,7 +266,7 @@ async fn that_it_was_not_placed_can_be_taken_back_after_the_next_panel_refused_i
     world.audit().await;
 
     let id = world.panel().orders()[0].id.clone();
-    let accepted = Finding::Accepted(PanelOrder(id));
+    let accepted = DoubtFinding::Accepted(PanelOrder(id));
     assert_eq!(decide(&world, order, accepted, None).await, Resolved::Done);
     assert_eq!((holds(&world.database, "doubt").await, cost_of(&world, "a").await), ("0".into(), "-0.09".into()));
     world.audit().await;
@@ -281,14 +281,14 @@ async fn that_it_was_not_placed_can_be_taken_back_after_the_next_panel_refused_i
 #[tokio::test]
 async fn what_was_given_back_and_then_taken_late_can_be_taken_back_and_followed() {
     let (world, order) = lost(&["a"]).await;
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     let id = world.panel().orders()[0].id.clone();
     answers(&world, 0, &id).await;
     assert_eq!((legs(&world.database).await.as_str(), world.balance().await.as_str()), ("a refused", WHOLE));
     assert!(alerts(&world).await.contains("taken_late a"), "given back is given back: a person is told");
     world.audit().await;
 
-    assert_eq!(decide(&world, order, Finding::TakeBack, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::TakeBack, None).await, Resolved::Done);
     assert_eq!(world.balance().await, CHARGED);
     world.audit().await;
     // The same answer once more is no contradiction.
@@ -311,14 +311,14 @@ async fn what_one_panel_took_late_is_not_given_back_because_another_is_in_doubt(
     let world = World::build(plan).await;
     let order = world.buy("1", "100").await;
     world.work().await;
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     world.work().await;
     let id = world.panel().orders()[0].id.clone();
     answers(&world, 0, &id).await;
     world.pass(40, 3_600).await;
     assert_eq!(legs(&world.database).await, "a refused, b in_doubt");
     assert_eq!(world.balance().await, CHARGED);
-    assert_eq!(decide(&world, order, Finding::NotPlaced, Some("b")).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, Some("b")).await, Resolved::Done);
     world.pass(3, 60).await;
     assert!(world.status(order).await.contains(r#""status":"Completed""#));
     world.audit().await;
@@ -331,7 +331,7 @@ async fn a_late_id_that_is_another_orders_changes_nothing() {
     let other = world.buy("1", "100").await;
     world.work().await;
     let id = world.panels[0].orders()[1].id.clone();
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     answers(&world, 0, &id).await;
     assert_eq!(reviews(&world.database).await, "the panel gave an id that another of our orders has");
     let owner = format!("select order_id::text from leg where panel_order = '{id}'");
@@ -347,7 +347,7 @@ async fn a_late_id_that_is_another_orders_changes_nothing() {
 #[tokio::test]
 async fn that_it_was_not_placed_can_be_taken_back_although_the_next_panel_was_tried(#[case] how: Waits) {
     let (world, order) = waiting(how).await;
-    assert_eq!(decide(&world, order, Finding::TakeBack, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::TakeBack, None).await, Resolved::Done);
     assert_eq!(legs(&world.database).await, "b canceled, a in_doubt");
     assert_eq!((world.balance().await.as_str(), holds(&world.database, "doubt").await.as_str()), (CHARGED, "-0.09"));
     world.audit().await;
@@ -357,7 +357,7 @@ async fn that_it_was_not_placed_can_be_taken_back_although_the_next_panel_was_tr
     tx.rollback().await.unwrap();
 
     // What was only to be sent there may be sent there, should it be found not placed again.
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     assert_eq!(legs(&world.database).await, "b canceled, a refused, b ready");
     world.audit().await;
 }
@@ -366,17 +366,17 @@ async fn that_it_was_not_placed_can_be_taken_back_although_the_next_panel_was_tr
 async fn of_several_panels_that_do_not_have_it_a_person_says_which_one_may() {
     let (world, order) = lost(&["a", "b"]).await;
     world.panels[1].set_faults("drop".parse().unwrap());
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::Done);
     world.work().await;
-    assert_eq!(decide(&world, order, Finding::NotPlaced, Some("b")).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, Some("b")).await, Resolved::Done);
     assert_eq!(legs(&world.database).await, "a refused, b refused");
 
     let several = Resolved::AtSeveral(vec!["a".to_owned(), "b".to_owned()]);
-    assert_eq!(decide(&world, order, Finding::TakeBack, None).await, several);
-    assert_eq!(decide(&world, order, Finding::TakeBack, Some("c")).await, several);
-    assert_eq!(decide(&world, order, Finding::TakeBack, Some("a")).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::TakeBack, None).await, several);
+    assert_eq!(decide(&world, order, DoubtFinding::TakeBack, Some("c")).await, several);
+    assert_eq!(decide(&world, order, DoubtFinding::TakeBack, Some("a")).await, Resolved::Done);
     assert_eq!(legs(&world.database).await, "b refused, a in_doubt");
-    assert_eq!(decide(&world, order, Finding::TakeBack, Some("b")).await, Resolved::NothingToTakeBack);
+    assert_eq!(decide(&world, order, DoubtFinding::TakeBack, Some("b")).await, Resolved::NothingToTakeBack);
     world.audit().await;
 }
 
@@ -385,7 +385,7 @@ async fn told_twice() -> (World, i32, String) {
     let (world, order) = lost(&["a"]).await;
     let id = world.panel().orders()[0].id.clone();
     let slip = world.panel().place_by_hand("1", "https://example.org/by-hand", 100);
-    assert_eq!(decide(&world, order, Finding::Accepted(PanelOrder(slip.clone())), None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::Accepted(PanelOrder(slip.clone())), None).await, Resolved::Done);
     answers(&world, 0, &id).await;
     (world, order, slip)
 }
@@ -405,7 +405,7 @@ async fn a_second_id_is_kept_shown_and_told_with_the_first() {
     let panel = &world.house.panels[0];
     let (address, account) = (panel.address(), panel.account());
     let provider = ProviderId("a".to_owned());
-    let place = Place { provider: &provider, address: &address, account: &account };
+    let place = PanelAccount { provider: &provider, address: &address, account: &account };
     let known = neighbours::known(&world.house.store, place, &[id.clone(), slip, "9".to_owned()]).await.unwrap();
     assert!(known.len() == 2 && known.iter().all(|known| known.here), "{known:?}");
 
@@ -425,9 +425,12 @@ async fn whichever_of_two_ids_is_the_orders_a_person_says() {
     assert!(!read(&world.database, "select seen from watch").await.is_empty(), "the panel spoke of one");
     assert!(reviews(&world.database).await.contains(&id), "a clear word about one of them is no answer");
 
-    assert_eq!(decide(&world, order, Finding::NotPlaced, None).await, Resolved::NotInDoubt);
-    assert_eq!(decide(&world, order, Finding::Accepted(PanelOrder("777".into())), None).await, Resolved::NotInDoubt);
-    assert_eq!(decide(&world, order, Finding::Accepted(PanelOrder(id.clone())), None).await, Resolved::Done);
+    assert_eq!(decide(&world, order, DoubtFinding::NotPlaced, None).await, Resolved::NotInDoubt);
+    assert_eq!(
+        decide(&world, order, DoubtFinding::Accepted(PanelOrder("777".into())), None).await,
+        Resolved::NotInDoubt
+    );
+    assert_eq!(decide(&world, order, DoubtFinding::Accepted(PanelOrder(id.clone())), None).await, Resolved::Done);
     let kept = "select concat_ws(' ', state, panel_order, late_order) from leg";
     assert_eq!(read(&world.database, kept).await, format!("accepted {id} {slip}"), "both stay known");
     assert_eq!(reviews(&world.database).await, "");

@@ -150,9 +150,9 @@ async fn what_is_parked_waits_where_no_other_route_keeps_the_margin_and_a_freeze
 #[case::frozen("update dispatch set frozen_at = now()")]
 #[tokio::test]
 async fn a_parked_leg_that_moved_meanwhile_is_left_alone(#[case] meanwhile: &str) {
-    use panelgate::domain::clock::{Clock, Instant};
+    use panelgate::domain::clock::{Clock, Timestamp};
     use panelgate::domain::id::{LegId, ProviderId};
-    use panelgate::orders::reroute::{self, Leaving, Sale, Sight};
+    use panelgate::orders::reroute::{self, Leaving, RoutingContext, Sale};
     use panelgate::routing::standing::Worst;
     use panelgate::store::leaving::{self, Because};
 
@@ -160,12 +160,12 @@ async fn a_parked_leg_that_moved_meanwhile_is_left_alone(#[case] meanwhile: &str
     pause(&world, "a", true).await;
     let (store, now) = (&world.house.store, world.clock.now());
     let epoch = world.house.delivery.hold(&world.house.panels[0]).await.unwrap().unwrap();
-    let front = (Instant::UNIX_EPOCH, LegId(0));
+    let front = (Timestamp::UNIX_EPOCH, LegId(0));
     let found =
         leaving::waiting(store, &ProviderId("a".into()), epoch, Because::Stopped, front, 10, now).await.unwrap();
     let waiting = &found[0];
     let (catalogue, panels) = (world.house.catalog.now(), world.house.catalog.panels());
-    let sight = Sight { catalogue: &catalogue, panels: &panels };
+    let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
     let leaving_a = Leaving { from: &waiting.route, why: "paused" };
     let barred = [panelgate::domain::choice::Passed::because(&waiting.route, "paused")];
     let chosen = reroute::away(sight, &Sale::from(waiting), leaving_a, &barred, Worst::Rests).unwrap();

@@ -1,4 +1,4 @@
-//! The simulated panel in its other tongues: to the letter, and with a memory for names where its tongue has one.
+//! The simulated panel in its other dialects: to the letter, and with a memory for names where its dialect has one.
 
 use panel_sim::Fault;
 use panelgate::domain::money::Money;

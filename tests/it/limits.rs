@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use panelgate::app::House;
+use panelgate::app::App;
 use panelgate::customers::pace::Layer;
 use panelgate::downstream::Door;
 use reqwest::Response;
@@ -190,7 +190,7 @@ async fn the_other_tongue_has_its_own_number_and_the_same_headers() {
 }
 
 /// Another process on the same database, with its door open; both know of each other.
-async fn second(world: &World) -> (House, Door) {
+async fn second(world: &World) -> (App, Door) {
     let house = world.restarted().await;
     let door = house.open_door(([127, 0, 0, 1], 0).into(), healthy()).await.unwrap();
     for house in [&world.house, &house, &world.house] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use panelgate::domain::clock::SystemClock;
-use panelgate::downstream::{Door, Health, HealthProbe, House, Limits};
+use panelgate::downstream::{Door, DoorDeps, HealthProbe, Limits, ProcessHealth};
 use panelgate::store::Store;
 use panelgate::{app, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,14 +26,14 @@ const INCORRECT: &str = r#"{"error":"Incorrect request"}"#;
 const TOO_LARGE: &str = r#"{"error":"Request too large"}"#;
 
 fn health(ready: bool) -> HealthProbe {
-    let health = Health {
+    let health = ProcessHealth {
         live: true,
         ready,
         config_hash: "abc".to_owned(),
         database: "running".to_owned(),
         workers_lag_s: Some(3),
         sells: true,
-        ..Health::default()
+        ..ProcessHealth::default()
     };
     Arc::new(move || health.clone())
 }
@@ -45,8 +45,8 @@ async fn open(limits: Limits) -> Door {
     let store = Store::open(&database.options(), 4, 2);
     let file = config::read("[gateway]\ncurrency = \"USD\"\n", ".".as_ref(), &BTreeMap::new()).expect("a small file");
     let clock = Arc::new(SystemClock);
-    let behind = app::House::build(store, file.mapping, "", vec![], clock).await.expect("a house");
-    let house = House {
+    let behind = app::App::build(store, file.mapping, "", vec![], clock).await.expect("a house");
+    let house = DoorDeps {
         customers: behind.customers,
         pace: behind.pace,
         trusted_proxies: vec![],

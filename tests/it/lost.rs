@@ -2,7 +2,7 @@
 
 use panel_sim::{Ending, Status};
 use panelgate::domain::id::OrderId;
-use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::orders::resolve::{DoubtFinding, Resolved};
 use panelgate::store::show;
 use rstest::rstest;
 
@@ -80,7 +80,7 @@ async fn a_lost_answer_is_one_order_one_charge_and_one_doubt(
     assert_eq!(world.balance().await, r#"{"balance":"999.73","currency":"USD"}"#);
 
     assert_eq!(decide(&world, first, &accepted(&at_panel(&world, 100))).await, Resolved::Done);
-    assert_eq!(decide(&world, second, &Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(decide(&world, second, &DoubtFinding::NotPlaced).await, Resolved::Done);
     world.pass(3, 20).await;
     says(&world, first, &[r#""charge":"0.09""#, r#""status":"Completed""#]).await;
     says(&world, second, &[r#""charge":"0.00""#, r#""status":"Canceled""#]).await;
@@ -103,7 +103,7 @@ async fn what_a_person_finds_not_placed_goes_by_the_next_route_once(
     time_passes(&world).await;
     assert_eq!(stand(&world.database).await, "a in_doubt");
     assert!(world.panels[1].orders().is_empty(), "no machine sends it again");
-    assert_eq!(decide(&world, order, &Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(decide(&world, order, &DoubtFinding::NotPlaced).await, Resolved::Done);
     world.pass(3, 20).await;
     assert_eq!(stand(&world.database).await, "a refused, b ended");
     says(&world, order, &[r#""charge":"0.20""#, r#""status":"Completed""#]).await;
@@ -125,7 +125,7 @@ async fn a_request_that_stayed_unread_is_a_doubt_although_nothing_was_placed() {
     assert_eq!(stand(&world.database).await, "a in_doubt");
     assert!(world.panel().orders().is_empty() && !world.panel().requests().contains_key("add"));
     says(&world, order, &[r#""status":"Processing""#]).await;
-    assert_eq!(decide(&world, order, &Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(decide(&world, order, &DoubtFinding::NotPlaced).await, Resolved::Done);
     says(&world, order, &[r#""charge":"0.00""#, r#""status":"Canceled""#]).await;
     assert_eq!(world.balance().await, r#"{"balance":"1000.00","currency":"USD"}"#);
     world.audit().await;

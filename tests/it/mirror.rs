@@ -1,4 +1,4 @@
-//! The mirror: a panelgate that buys from a panelgate, in either tongue, through everything that an order can live.
+//! The mirror: a panelgate that buys from a panelgate, in either dialect, through everything that an order can live.
 
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::provider::PanelDialect;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::books::{legs, read};
 use crate::world::{Plan, World, all_of, in_time};
 
-const TONGUES: [(PanelDialect, Dialect); 2] =
+const DIALECTS: [(PanelDialect, Dialect); 2] =
     [(PanelDialect::Classic, Dialect::Classic), (PanelDialect::Notpanel, Dialect::Notpanel)];
 
 /// A house, and another one that buys from it.
@@ -18,15 +18,15 @@ struct Mirror {
 }
 
 impl Mirror {
-    async fn speaking((dialect, tongue): (PanelDialect, Dialect)) -> Self {
+    async fn speaking((spoken, key_dialect): (PanelDialect, Dialect)) -> Self {
         let seller = World::open().await;
-        let panel_key = seller.key_speaking(tongue).await;
+        let panel_key = seller.key_speaking(key_dialect).await;
         let block = format!(
             "[[provider]]\nid = \"m\"\ndialect = \"{}\"\nurl = \"{}\"\nkey_env = \"K\"\ncurrency = \"USD\"\n\
              requests_per_second = 1000\nstatus_every_s = 10\n{}[[markup]]\npercent = \"25\"\n",
-            dialect.word(),
+            spoken.as_str(),
             seller.url(),
-            if dialect == PanelDialect::Notpanel { "honours_request_id = true\n" } else { "" }
+            if spoken == PanelDialect::Notpanel { "honours_request_id = true\n" } else { "" }
         );
         let services = block + &all_of("m");
         let buyer = World::build(Plan { panels: Vec::new(), services, panel_key, ..Plan::default() }).await;
@@ -51,8 +51,8 @@ impl Mirror {
 
 #[tokio::test]
 async fn an_order_lives_through_two_houses() {
-    for tongues in TONGUES {
-        let mirror = Mirror::speaking(tongues).await;
+    for dialects in DIALECTS {
+        let mirror = Mirror::speaking(dialects).await;
         let (seller, buyer) = (&mirror.seller, &mirror.buyer);
         let rows: Vec<Value> = serde_json::from_str(&buyer.ask(&[("action", "services")]).await).unwrap();
         assert_eq!((rows.len(), &rows[0]["rate"]), (10, &"1.125".into()), "the seller's price and a quarter");
@@ -65,33 +65,33 @@ async fn an_order_lives_through_two_houses() {
         let ends = [("Completed", "1.125"), ("Partial", "0.5994"), ("Canceled", "0.00")];
         for (order, (status, charge)) in orders.into_iter().zip(ends) {
             let shown = buyer.status(order).await;
-            assert!(shown.contains(&format!(r#""charge":"{charge}""#)), "{tongues:?}: {shown}");
-            assert!(shown.contains(&format!(r#""status":"{status}""#)), "{tongues:?}: {shown}");
+            assert!(shown.contains(&format!(r#""charge":"{charge}""#)), "{dialects:?}: {shown}");
+            assert!(shown.contains(&format!(r#""status":"{status}""#)), "{dialects:?}: {shown}");
         }
         // 0.90 for the whole one, and 0.72 x 666 / 1000 for the partial one.
         let left = seller.balance().await;
-        assert!(left.contains(r#""998.62048""#), "{tongues:?}: {left}");
+        assert!(left.contains(r#""998.62048""#), "{dialects:?}: {left}");
         let letters = "select count(*) filter (where id like 'ord\\_%')::text from panel_order";
-        let expected = if tongues.0 == PanelDialect::Notpanel { "3" } else { "0" };
-        assert_eq!(read(&buyer.database, letters).await, expected, "{tongues:?}");
+        let expected = if dialects.0 == PanelDialect::Notpanel { "3" } else { "0" };
+        assert_eq!(read(&buyer.database, letters).await, expected, "{dialects:?}");
         mirror.audit().await;
     }
 }
 
 #[tokio::test]
 async fn a_refill_goes_through_two_houses() {
-    for tongues in TONGUES {
-        let mirror = Mirror::speaking(tongues).await;
+    for dialects in DIALECTS {
+        let mirror = Mirror::speaking(dialects).await;
         let (seller, buyer) = (&mirror.seller, &mirror.buyer);
         let order = buyer.buy("1", "100").await.to_string();
         mirror.pass(10, 10).await;
         let refill = [("action", "refill"), ("order", order.as_str())];
-        assert_eq!(buyer.ask(&refill).await, r#"{"refill":"1"}"#, "{tongues:?}");
+        assert_eq!(buyer.ask(&refill).await, r#"{"refill":"1"}"#, "{dialects:?}");
         let under_way = r#"{"error":"The refill task is not completed for this order"}"#;
         assert_eq!(buyer.ask(&refill).await, under_way);
         mirror.pass(150, 60).await;
         let state = buyer.ask(&[("action", "refill_status"), ("refill", "1")]).await;
-        assert_eq!(state, r#"{"status":"Completed"}"#, "{tongues:?}");
+        assert_eq!(state, r#"{"status":"Completed"}"#, "{dialects:?}");
         assert_eq!(seller.panel().requests()["refill"], 1);
         mirror.audit().await;
     }
@@ -99,8 +99,8 @@ async fn a_refill_goes_through_two_houses() {
 
 #[tokio::test]
 async fn a_cancel_goes_through_two_houses() {
-    for tongues in TONGUES {
-        let mirror = Mirror::speaking(tongues).await;
+    for dialects in DIALECTS {
+        let mirror = Mirror::speaking(dialects).await;
         let (seller, buyer) = (&mirror.seller, &mirror.buyer);
         let order = buyer.buy("10", "1000").await;
         // The buyer sends to the seller, and then the seller to its panel.
@@ -109,7 +109,7 @@ async fn a_cancel_goes_through_two_houses() {
         assert_eq!(buyer.ask(&[("action", "cancel"), ("order", &order.to_string())]).await, r#"{"cancel":1}"#);
         mirror.pass(8, 10).await;
         let shown = buyer.status(order).await;
-        assert!(shown.contains(r#""status":"Canceled""#), "{tongues:?}: {shown}");
+        assert!(shown.contains(r#""status":"Canceled""#), "{dialects:?}: {shown}");
         assert_eq!(seller.panel().requests()["cancel"], 1);
         mirror.audit().await;
     }
@@ -117,7 +117,7 @@ async fn a_cancel_goes_through_two_houses() {
 
 #[tokio::test]
 async fn an_answer_that_is_lost_between_two_houses_is_heard_the_second_time() {
-    let mirror = Mirror::speaking(TONGUES[1]).await;
+    let mirror = Mirror::speaking(DIALECTS[1]).await;
     let (seller, buyer) = (&mirror.seller, &mirror.buyer);
     let order = buyer.buy("1", "100").await;
     // The seller takes the order, and the buyer's process ends before it hears so.
@@ -126,7 +126,7 @@ async fn an_answer_that_is_lost_between_two_houses_is_heard_the_second_time() {
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     let name = panel.request_id(&leg).unwrap();
     let now = house.clock.now();
-    let asked = leases::Asked { request_id: Some(&name), ..leases::Asked::default() };
+    let asked = leases::SendIntent { request_id: Some(&name), ..leases::SendIntent::default() };
     assert!(leases::mark(&house.store, &leg, asked, epoch, leg.cost, now).await.unwrap());
     let _ = panel.add(panel.slot().await, &leg, in_time()).await;
     mirror.pass(20, 60).await;

@@ -281,7 +281,7 @@ async fn an_exchange_rate_that_the_operator_writes_holds_nothing() {
     tell(&panel, &[row("1", "11436.5")]);
     let exchange = |rate: &str| format!("[exchange]\nUZS = {{ rate = \"{rate}\", dated = \"2026-11-01\" }}\n");
     let mut world = panel.world_in("UZS", &exchange("0.0000787")).await;
-    let rate = |house: &panelgate::app::House| {
+    let rate = |house: &panelgate::app::App| {
         house.catalog.now().sold.get(&ServiceId(1)).map(|sold| sold.price.rate.to_string())
     };
     assert_eq!(rate(&world.house).unwrap(), "0.90005255");
@@ -307,7 +307,7 @@ async fn a_jump_needs_a_person_until_it_is_accepted() {
     world.house.refresh().await.unwrap();
     let raised = world.house.alerts.look().await.unwrap().raised;
     assert_eq!(
-        (raised.len(), raised[0].kind.word(), raised[0].object.as_str(), raised[0].count),
+        (raised.len(), raised[0].kind.as_str(), raised[0].object.as_str(), raised[0].count),
         (1, "price_jump", "s", 3)
     );
     let words = &raised[0].words;
@@ -317,7 +317,7 @@ async fn a_jump_needs_a_person_until_it_is_accepted() {
     let turns = world.house.alerts.look().await.unwrap();
     assert!(turns.raised.is_empty() && turns.over.is_empty(), "two are still held");
     json(&world.database, &["catalog", "accept", "s"]).await;
-    assert_eq!(world.house.alerts.look().await.unwrap().over[0].kind.word(), "price_jump");
+    assert_eq!(world.house.alerts.look().await.unwrap().over[0].kind.as_str(), "price_jump");
 }
 
 #[tokio::test]
@@ -328,7 +328,7 @@ async fn another_exchange_rate_is_in_force_before_any_catalogue_is_read_again() 
     let text = world.file.text.replace("0.0000787", "0.0001574");
     world.file = config::read(&text, Path::new("."), &BTreeMap::new()).unwrap();
     let house = world.restarted().await;
-    let price = |house: &panelgate::app::House| house.catalog.now().sold[&ServiceId(1)].price.rate.to_string();
+    let price = |house: &panelgate::app::App| house.catalog.now().sold[&ServiceId(1)].price.rate.to_string();
     assert_eq!(price(&house), "1.8001051", "sold for what it costs now, not for what it cost when it was read");
     // A process that serves the file before still sells by that one, whole.
     assert_eq!(price(&world.house), "0.90005255");

@@ -122,7 +122,7 @@ fn swapped(swaps: &[(&str, &str)]) -> Plan {
 
 fn dangers(plan: &Plan) -> String {
     plan.dangers.iter().fold(String::new(), |mut text, danger| {
-        writeln!(text, "{}: {danger}", danger.kind().word()).unwrap();
+        writeln!(text, "{}: {danger}", danger.kind().as_str()).unwrap();
         text
     })
 }
@@ -142,7 +142,7 @@ fn changes(plan: &Plan) -> String {
                 let fields =
                     difference.fields.iter().map(|field| format!("{} {} → {}", field.what, field.old, field.new));
                 let prices = difference.prices.iter().map(|priced| {
-                    let side = |offer: panelgate::catalog::plan::Offer| {
+                    let side = |offer: panelgate::catalog::plan::PlannedOffer| {
                         format!("{} ({} costs, {} % left)", offer.price, offer.cost, offer.margin().unwrap())
                     };
                     format!("for {}: {} → {}", priced.who, side(priced.old), side(priced.new))

@@ -1,9 +1,9 @@
-//! Prices of one's own: who sees and pays what, in both tongues and for every type, and what follows a change of tier.
+//! Prices of one's own: who sees and pays what, in both dialects and for every type, and what follows a change of tier.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use panelgate::catalog::{self, Sold};
+use panelgate::catalog::{self, Service};
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::CustomerId;
 use panelgate::domain::money::{Money, Rate};
@@ -120,7 +120,7 @@ async fn everybody_sees_and_pays_the_price_of_the_most_particular_rule() {
     world.audit().await;
 }
 
-/// The printed price is what is charged, whatever is bought, however packages are billed, in either tongue; and what is
+/// The printed price is what is charged, whatever is bought, however packages are billed, in either dialect; and what is
 /// given back is of that charge.
 #[tokio::test]
 async fn every_type_is_bought_at_the_price_that_its_customer_was_shown() {
@@ -140,7 +140,7 @@ async fn every_type_is_bought_at_the_price_that_its_customer_was_shown() {
     let mut bought = 0;
     for (kind, fields) in ORDERS {
         for billing in [PackageBilling::Rate, PackageBilling::Min] {
-            let fits = |sold: &&Sold| {
+            let fits = |sold: &&Service| {
                 sold.kind == kind
                     && sold.package_billing == billing
                     && (kind.is_package() || (2..=5).contains(&sold.min))

@@ -1,4 +1,4 @@
-//! `provider probe` as it is typed, against simulated panels of every tongue with odd habits: what it prints is accepted
+//! `provider probe` as it is typed, against simulated panels of every dialect with odd habits: what it prints is accepted
 //! by `check`, and an order completes with it. Then all the ways in which nothing can be learnt.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ const KEY: &str = "the-panels-key";
 /// What a probe must find: lines of its block.
 type Lines = &'static [&'static str];
 
-/// A panel's tongue, its habits, its services beside the built-in ones, and lines that its block must have.
+/// A panel's dialect, its habits, its services beside the built-in ones, and lines that its block must have.
 const PANELS: [(PanelDialect, &str, u32, Lines); 18] = [
     (PanelDialect::Classic, "", 0, &["dialect = \"classic\"", "status_batch_max = 100", "timeout_ms = 30000"]),
     (PanelDialect::Classic, "get,bom,content_type", 0, &["method = \"GET\""]),

@@ -13,8 +13,8 @@ use sqlx::ConnectOptions as _;
 use tokio::process::Command;
 
 use crate::books::{legs, read, run};
+use crate::dialects::speaking;
 use crate::scripted::Scripted;
-use crate::tongues::speaking;
 use crate::world::{PANEL_KEY, Plan, World};
 
 const RUNNING: &str = r#"{"charge":"0.09","status":"In progress","remains":"100"}"#;

@@ -1,4 +1,4 @@
-//! Every refusal that a customer of the classic tongue can meet, byte for byte.
+//! Every refusal that a customer of the classic dialect can meet, byte for byte.
 
 use std::fmt::Write;
 

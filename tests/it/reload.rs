@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use panelgate::app::House;
+use panelgate::app::App;
 use panelgate::config;
-use panelgate::reload::{self, Consent, Ground, Outcome, Seen};
+use panelgate::reload::{self, Consent, Env, FileLook, PublishOutcome};
 use panelgate::store::{Store, alerts, versions};
 use tempfile::TempDir;
 
@@ -42,7 +42,7 @@ fn surroundings() -> BTreeMap<String, String> {
 
 /// A process with a file.
 struct Node {
-    house: House,
+    house: App,
     path: PathBuf,
     _folder: TempDir,
 }
@@ -63,9 +63,9 @@ impl Node {
         let path = folder.path().join("providers.toml");
         std::fs::write(&path, text).unwrap();
         let file = config::load(&path, &surroundings)?;
-        let ground = Ground { file: Some(path.clone()), surroundings, node: name.to_owned() };
+        let ground = Env { file: Some(path.clone()), surroundings, node: name.to_owned() };
         let store = Store::open(&world.database.options(), 8, 6);
-        let house = House::start(store, file, ground, world.clock.clone()).await?;
+        let house = App::start(store, file, ground, world.clock.clone()).await?;
         house.reload.adopt().await?;
         Ok(Self { house, path, _folder: folder })
     }
@@ -74,7 +74,7 @@ impl Node {
         std::fs::write(&self.path, text).unwrap();
     }
 
-    async fn look(&self) -> Seen {
+    async fn look(&self) -> FileLook {
         self.house.reload.look().await.unwrap()
     }
 
@@ -83,7 +83,7 @@ impl Node {
     }
 
     /// Looks three times, with the file standing still between.
-    async fn watch(&self, world: &World) -> Seen {
+    async fn watch(&self, world: &World) -> FileLook {
         self.watch_begins(world).await;
         world.turn(STILL_S);
         self.look().await
@@ -93,13 +93,13 @@ impl Node {
     async fn watch_begins(&self, world: &World) {
         for _ in 0..2 {
             let seen = self.look().await;
-            assert!(matches!(seen, Seen::Moving | Seen::Nothing), "{seen:?}");
+            assert!(matches!(seen, FileLook::Moving | FileLook::Nothing), "{seen:?}");
             world.clock.turn(LOOK);
         }
     }
 
     /// Edits the file, and has the watch see it.
-    async fn edit(&self, world: &World, text: &str) -> Seen {
+    async fn edit(&self, world: &World, text: &str) -> FileLook {
         self.write(text);
         self.watch(world).await
     }
@@ -110,7 +110,7 @@ impl Node {
         std::fs::write(&file, KEY).unwrap();
         let place = format!("key_file = \"{}\"", file.display());
         let edit = self.edit(world, &world.file.text.replacen("key_env = \"PANEL_KEY\"", &place, 1)).await;
-        assert_eq!(edit, Seen::Published);
+        assert_eq!(edit, FileLook::Published);
         file
     }
 
@@ -122,7 +122,7 @@ impl Node {
         let (folder, surroundings) = (self.path.parent().unwrap(), surroundings());
         let consent = ("somebody", "", Consent::Person);
         let came = reload::publish(store, clock, &file, (folder, &surroundings), consent, None).await.unwrap();
-        assert!(matches!(came, Outcome::Published { .. }), "{came:?}");
+        assert!(matches!(came, PublishOutcome::Published { .. }), "{came:?}");
         self.adopt().await;
     }
 
@@ -151,7 +151,7 @@ impl Node {
 }
 
 /// What is done for a panel that the file names no more.
-async fn follow_once(house: &House, panel: &panelgate::upstream::Panel) -> usize {
+async fn follow_once(house: &App, panel: &panelgate::upstream::Panel) -> usize {
     let Some(epoch) = house.delivery.hold(panel).await.unwrap() else { return 0 };
     house.delivery.sweep(panel.settings(), epoch).await.unwrap();
     let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
@@ -175,7 +175,7 @@ fn without_a(world: &World) -> String {
 }
 
 /// The alerts that are open, by kind and object; the world's own house, which has no environment, apart.
-async fn open_alerts(house: &House) -> Vec<(String, String)> {
+async fn open_alerts(house: &App) -> Vec<(String, String)> {
     house.alerts.look().await.unwrap();
     let rows = alerts::list(&house.store).await.unwrap();
     let ours = |object: &str| !object.ends_with("on this process");
@@ -186,7 +186,7 @@ async fn open_alerts(house: &House) -> Vec<(String, String)> {
 }
 
 /// The history as `state hash by`, newest first.
-async fn history(house: &House) -> Vec<String> {
+async fn history(house: &App) -> Vec<String> {
     let rows = versions::history(&house.store, 100).await.unwrap();
     rows.into_iter().map(|row| format!("{} {} by {}", row.state, row.hash, row.by)).collect()
 }

@@ -2,7 +2,7 @@
 
 use panelgate::domain::clock::Clock;
 use panelgate::domain::id::{OrderId, PanelOrder};
-use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::orders::resolve::{DoubtFinding, Resolved};
 
 use crate::books;
 use crate::world::{Plan, World, all_of, one_over};
@@ -22,7 +22,7 @@ fn lost() -> Plan {
 }
 
 /// Decides, and says it again where it must be said twice.
-pub async fn decide(world: &World, order: i32, finding: &Finding) -> Resolved {
+pub async fn decide(world: &World, order: i32, finding: &DoubtFinding) -> Resolved {
     let resolved = decide_once(world, order, finding).await;
     if matches!(resolved, Resolved::SaidOnce { .. }) {
         return decide_once(world, order, finding).await;
@@ -30,7 +30,7 @@ pub async fn decide(world: &World, order: i32, finding: &Finding) -> Resolved {
     resolved
 }
 
-async fn decide_once(world: &World, order: i32, finding: &Finding) -> Resolved {
+async fn decide_once(world: &World, order: i32, finding: &DoubtFinding) -> Resolved {
     let there = format!("select provider from leg where order_id = {order} order by n desc limit 1");
     let there = books::read(&world.database, &there).await;
     let mut tx = world.house.store.begin().await.unwrap();
@@ -39,8 +39,8 @@ async fn decide_once(world: &World, order: i32, finding: &Finding) -> Resolved {
     resolved
 }
 
-pub fn accepted(id: &str) -> Finding {
-    Finding::Accepted(PanelOrder(id.to_owned()))
+pub fn accepted(id: &str) -> DoubtFinding {
+    DoubtFinding::Accepted(PanelOrder(id.to_owned()))
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn what_the_panel_has_is_followed_to_its_end() {
     assert_eq!(books::holds(&world.database, "doubt").await, "0");
     world.pass(3, 10).await;
     assert!(world.status(order).await.contains("Completed"));
-    assert_eq!(decide(&world, order, &Finding::NotPlaced).await, Resolved::NotInDoubt);
+    assert_eq!(decide(&world, order, &DoubtFinding::NotPlaced).await, Resolved::NotInDoubt);
     assert_eq!(world.balance().await, r#"{"balance":"999.91","currency":"USD"}"#);
     world.audit().await;
 }
@@ -59,7 +59,7 @@ async fn what_the_panel_has_is_followed_to_its_end() {
 #[tokio::test]
 async fn what_the_panel_does_not_have_ends_refunded_whole() {
     let (world, order) = in_doubt(lost()).await;
-    assert_eq!(decide(&world, order, &Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(decide(&world, order, &DoubtFinding::NotPlaced).await, Resolved::Done);
     assert!(world.status(order).await.contains("Canceled"));
     assert_eq!(world.balance().await, r#"{"balance":"1000.00","currency":"USD"}"#);
     assert_eq!(books::holds(&world.database, "doubt").await, "0");
@@ -71,7 +71,7 @@ async fn what_the_panel_does_not_have_ends_refunded_whole() {
 async fn what_the_panel_does_not_have_goes_by_the_next_route() {
     let panels = vec![("a", "drop"), ("b", "")];
     let (world, order) = in_doubt(Plan { panels, services: one_over(&["a", "b"]), ..Plan::default() }).await;
-    assert_eq!(decide(&world, order, &Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(decide(&world, order, &DoubtFinding::NotPlaced).await, Resolved::Done);
     world.pass(3, 10).await;
     assert!(world.status(order).await.contains("Completed"));
     assert_eq!(world.panels[1].orders().len(), 1);
@@ -84,20 +84,20 @@ async fn what_the_panel_need_not_show_yet_is_said_twice_before_it_is_bought_else
     let plan = || Plan { panels: panels.clone(), services: one_over(&["a", "b"]), ..Plan::default() };
     let (world, order) = in_doubt(plan()).await;
 
-    let Resolved::SaidOnce { visible_at, .. } = decide_once(&world, order, &Finding::NotPlaced).await else {
+    let Resolved::SaidOnce { visible_at, .. } = decide_once(&world, order, &DoubtFinding::NotPlaced).await else {
         panic!("an hour is visible_after_s");
     };
     assert_eq!((visible_at - world.clock.now()).num_seconds(), 3_600);
     world.work().await;
     assert_eq!(world.panels[1].orders().len(), 0, "said once, nothing is decided");
 
-    assert_eq!(decide_once(&world, order, &Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(decide_once(&world, order, &DoubtFinding::NotPlaced).await, Resolved::Done);
     world.work().await;
     assert_eq!(world.panels[1].orders().len(), 1);
 
     let (world, order) = in_doubt(plan()).await;
     world.turn(3_600);
-    assert_eq!(decide_once(&world, order, &Finding::NotPlaced).await, Resolved::Done, "late enough for one word");
+    assert_eq!(decide_once(&world, order, &DoubtFinding::NotPlaced).await, Resolved::Done, "late enough for one word");
     world.audit().await;
 }
 
@@ -116,7 +116,7 @@ async fn an_id_that_another_order_has_changes_nothing() {
 async fn two_who_decide_at_once_decide_once() {
     let (world, order) = in_doubt(lost()).await;
     let id = accepted("77");
-    let (one, other) = tokio::join!(decide(&world, order, &Finding::NotPlaced), decide(&world, order, &id));
+    let (one, other) = tokio::join!(decide(&world, order, &DoubtFinding::NotPlaced), decide(&world, order, &id));
     let done = [&one, &other].into_iter().filter(|resolved| **resolved == Resolved::Done).count();
     assert_eq!(done, 1, "{one:?} {other:?}");
     world.audit().await;

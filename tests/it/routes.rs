@@ -4,10 +4,10 @@
 use std::process::Stdio;
 
 use panel_sim::Ending;
-use panelgate::domain::clock::{Clock, Instant};
+use panelgate::domain::clock::{Clock, Timestamp};
 use panelgate::domain::id::{LegId, ProviderId};
 use panelgate::domain::money::{Money, Rate};
-use panelgate::orders::reroute::{self, Leaving, Sale, Sight};
+use panelgate::orders::reroute::{self, Leaving, RoutingContext, Sale};
 use panelgate::routing::standing::Worst;
 use panelgate::store::gates;
 use panelgate::store::leaving::{self, Because};
@@ -395,10 +395,10 @@ async fn what_cannot_be_reached_tells_whose_turn_it_is() {
 /// A leg that waits at the paused panel a, as a round sees it, and where it would go.
 async fn seen(world: &World, epoch: i64) -> (leaving::Waiting, panelgate::routing::Chosen) {
     let (store, now) = (&world.house.store, world.clock.now());
-    let (provider, front) = (ProviderId("a".into()), (Instant::UNIX_EPOCH, LegId(0)));
+    let (provider, front) = (ProviderId("a".into()), (Timestamp::UNIX_EPOCH, LegId(0)));
     let waiting = leaving::waiting(store, &provider, epoch, Because::Stopped, front, 10, now).await.unwrap().remove(0);
     let (catalogue, panels) = (world.house.catalog.now(), world.house.catalog.panels());
-    let sight = Sight { catalogue: &catalogue, panels: &panels };
+    let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
     let leaving = Leaving { from: &waiting.route, why: "panel is stopped: paused" };
     let chosen = reroute::away(sight, &Sale::from(&waiting), leaving, &[], Worst::Rests).unwrap();
     (waiting, chosen)

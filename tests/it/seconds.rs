@@ -4,7 +4,7 @@
 use panelgate::domain::id::OrderId;
 use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::orders::decide::{self, Decided};
-use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::orders::resolve::{DoubtFinding, Resolved};
 use panelgate::store::leases as store;
 
 use crate::books::{legs, read, reviews, run};
@@ -78,7 +78,9 @@ async fn never_arrived(world: &World) -> i32 {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     assert!(
-        store::mark(&house.store, &leg, store::Asked::default(), epoch, leg.cost, house.clock.now()).await.unwrap()
+        store::mark(&house.store, &leg, store::SendIntent::default(), epoch, leg.cost, house.clock.now())
+            .await
+            .unwrap()
     );
     let said = Evidence::without_answer(Verdict::InDoubt, "lost".to_owned());
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
@@ -162,7 +164,8 @@ async fn a_later_word_that_no_rule_settles_is_put_before_a_person_and_their_word
     assert_eq!(reviews(&world.database).await, "part of a package cannot be counted");
     assert!(world.status(order).await.contains(r#""status":"Completed""#));
     let mut tx = world.house.store.begin().await.unwrap();
-    let decided = decide::settle(&mut tx, OrderId(order), decide::Finding::Completed, world.house.clock.now()).await;
+    let decided =
+        decide::settle(&mut tx, OrderId(order), decide::SettlementFinding::Completed, world.house.clock.now()).await;
     assert!(matches!(decided.unwrap(), Decided::Done(_)));
     tx.commit().await.unwrap();
     assert_eq!(reviews(&world.database).await, "", "as it stood already");
@@ -211,7 +214,7 @@ async fn a_cancel_that_was_asked_under_a_wrong_id_is_asked_under_the_right_one()
     let right = world.panel().orders()[0].id.clone();
     world.pass(60, 60).await;
     assert_eq!(
-        resolve(&world, order, &Finding::Accepted(panelgate::domain::id::PanelOrder(right))).await,
+        resolve(&world, order, &DoubtFinding::Accepted(panelgate::domain::id::PanelOrder(right))).await,
         Resolved::Done
     );
     world.pass(3, 10).await;
@@ -223,7 +226,7 @@ async fn a_cancel_that_was_asked_under_a_wrong_id_is_asked_under_the_right_one()
 async fn an_acceptance_that_comes_after_a_person_found_nothing_is_written_down() {
     let world = World::open().await;
     let order = never_arrived(&world).await;
-    assert_eq!(resolve(&world, order, &Finding::NotPlaced).await, Resolved::Done);
+    assert_eq!(resolve(&world, order, &DoubtFinding::NotPlaced).await, Resolved::Done);
     let leg: i64 = read(&world.database, "select id::text from leg").await.parse().unwrap();
     let words = r#"{"order":77}"#.to_owned();
     let id = panelgate::domain::id::PanelOrder("77".to_owned());

@@ -1,7 +1,7 @@
 //! Catalogues that are errors, or that list far less than before: nothing is unsold because of them before a day is over
 //! or a person says so, and somebody is told.
 
-use panelgate::app::House;
+use panelgate::app::App;
 use panelgate::domain::id::ProviderId;
 use panelgate::store::{alerts, catalogue, providers, shrunk};
 use rstest::rstest;
@@ -25,7 +25,7 @@ fn listing(services: &[u32], rate: &str) -> String {
 }
 
 /// Takes a panel at its word that lists far less than before.
-pub async fn all_gone(house: &House, provider: &str) {
+pub async fn all_gone(house: &App, provider: &str) {
     let provider = ProviderId(provider.to_owned());
     let mut tx = house.store.begin().await.unwrap();
     shrunk::accept_gone(&mut tx, &provider, house.clock.now()).await.unwrap();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use panelgate::downstream::Health;
+use panelgate::downstream::ProcessHealth;
 use panelgate::store::{Store, Tx, orders};
 
 use crate::books::{legs, read, run};
@@ -195,7 +195,7 @@ async fn nothing_that_the_database_is_asked_is_waited_for_without_an_end() {
 #[tokio::test]
 async fn a_process_that_is_not_ready_for_long_takes_no_orders() {
     let world = World::open().await;
-    let health = Health { sells: false, ..healthy()() };
+    let health = ProcessHealth { sells: false, ..healthy()() };
     let door = world.house.open_door(([127, 0, 0, 1], 0).into(), Arc::new(move || health.clone())).await.unwrap();
     let url = format!("http://{}/api/v2", door.addr());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -1,4 +1,4 @@
-//! Every refusal, side by side in both tongues: the HTTP status and the exact body.
+//! Every refusal, side by side in both dialects: the HTTP status and the exact body.
 
 use std::fmt::Write;
 
@@ -23,12 +23,12 @@ fn add(shows: &'static str, changed: &[(&str, &str)]) -> Case {
     case(shows, &fields)
 }
 
-/// A customer's keys, one of each tongue.
+/// A customer's keys, one of each dialect.
 pub async fn keys(world: &World, customer: CustomerId) -> [String; 2] {
     [world.key_of(customer, Dialect::Classic).await, world.key_of(customer, Dialect::Notpanel).await]
 }
 
-/// Sends every case with both keys: what it shows, and an answer of each tongue below it.
+/// Sends every case with both keys: what it shows, and an answer of each dialect below it.
 pub async fn told(world: &World, keys: &[String; 2], cases: &[Case]) -> String {
     let mut told = String::new();
     for (shows, body) in cases {
@@ -100,8 +100,8 @@ async fn whoever_shows_no_key_is_answered_in_the_gateways_tongue() {
             assert_eq!(answer, (status, r#"{"error":"Invalid API key"}"#.to_owned()), "{key:?}");
         }
         let unread = world.bare(reqwest::Method::POST, "").header("content-type", "text/plain").body("x");
-        assert_eq!(unread.send().await.unwrap().status().as_u16(), 415, "in either tongue");
-        assert_eq!(world.balance().await, r#"{"balance":"1000.00","currency":"USD"}"#, "the key's tongue is its own");
+        assert_eq!(unread.send().await.unwrap().status().as_u16(), 415, "in either dialect");
+        assert_eq!(world.balance().await, r#"{"balance":"1000.00","currency":"USD"}"#, "the key's dialect is its own");
     }
 }
 
@@ -272,7 +272,7 @@ async fn a_request_id_is_bound_to_what_it_was_first_used_for() {
     let ours = keys(&world, world.customer).await;
     let bought = told(&world, &ours, &[add("bought", &[])]).await;
     let answers: Vec<_> = bought.lines().skip(1).collect();
-    assert_eq!(answers[0], answers[1], "the same bytes, in whichever tongue the first was asked: {bought}");
+    assert_eq!(answers[0], answers[1], "the same bytes, in whichever dialect the first was asked: {bought}");
     let cases = [
         add("another quantity", &[("quantity", "11")]),
         add("another service that is none", &[("service", "999")]),
@@ -361,7 +361,7 @@ async fn too_large_away_and_broken() {
     "#);
     let_in(&world, false).await;
     assert!(!world.house.store.beat().await);
-    // The keys are still believed: the answers are in their tongues.
+    // The keys are still believed: the answers are in their dialects.
     insta::assert_snapshot!(told(&world, &ours, &[case("away", &[("action", "balance")])]).await, @r#"
     away
       503 after 2 {"error":"Internal error, retry later"}

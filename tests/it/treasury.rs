@@ -2,11 +2,11 @@
 //! honest one is never accused.
 
 use panel_sim::Faults;
-use panelgate::app::House;
-use panelgate::domain::float::{Cause, Drift};
+use panelgate::app::App;
+use panelgate::domain::float::{Drift, DriftCause};
 use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::{Money, Rate};
-use panelgate::orders::resolve::Finding;
+use panelgate::orders::resolve::DoubtFinding;
 use panelgate::store::{catalogue, drifts, moves, treasury};
 use panelgate::upstream::Panel;
 
@@ -24,7 +24,7 @@ pub fn money(text: &str) -> Money {
 }
 
 /// Reads our balance at a panel and compares, as the accountant does.
-async fn read_at(house: &House, panel: &Panel) -> Vec<Drift> {
+async fn read_at(house: &App, panel: &Panel) -> Vec<Drift> {
     if house.delivery.hold(panel).await.unwrap().is_none() {
         return Vec::new();
     }
@@ -76,7 +76,7 @@ async fn a_panel_that_skims_is_found_within_two_readings_with_its_orders_and_the
     let found = next_look(&world).await;
     let [drift] = found.as_slice() else { panic!("{found:?}") };
     // 37 × 100 and 10 × (0 + … + 36) units are 10,360, at 0.90 per thousand 9.324.
-    assert_eq!((drift.cause, drift.amount), (Cause::Proportion, money("0.09324")));
+    assert_eq!((drift.cause, drift.amount), (DriftCause::Proportion, money("0.09324")));
     assert_eq!(drift.words, "1.00 % of each of 37 orders");
     assert_eq!(drift.percent.unwrap().to_string(), "1");
     assert_eq!(drift.orders.iter().map(|order| order.0).collect::<Vec<_>>(), orders);
@@ -123,7 +123,7 @@ async fn an_order_that_is_not_ours_is_unexplained_with_its_amount() {
     assert!(next_look(&world).await.is_empty());
     let found = next_look(&world).await;
     let [drift] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((drift.cause, drift.amount), (Cause::Outside, money("0.6993")));
+    assert_eq!((drift.cause, drift.amount), (DriftCause::Outside, money("0.6993")));
     let words = "more than all our orders make, were each charged twice: somebody else spends from this account, or the \
          panel took it; 2 orders of ours were placed there meanwhile";
     assert_eq!(drift.words, words);
@@ -137,7 +137,7 @@ async fn an_order_that_is_not_ours_is_unexplained_with_its_amount() {
     let [drift] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(
         (drift.cause, drift.orders.as_slice()),
-        (Cause::OrderCost, [same].map(panelgate::domain::id::OrderId).as_slice())
+        (DriftCause::OrderCost, [same].map(panelgate::domain::id::OrderId).as_slice())
     );
 }
 
@@ -157,7 +157,7 @@ async fn a_refund_that_did_not_come_is_named_with_its_order() {
     assert!(next_look(&world).await.is_empty());
     let found = next_look(&world).await;
     let [drift] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((drift.cause, drift.amount), (Cause::MissingRefund, money("0.09")));
+    assert_eq!((drift.cause, drift.amount), (DriftCause::MissingRefund, money("0.09")));
     assert_eq!(
         drift.words,
         format!("the refund of order {order}: the panel said that it was given, and it did not come")
@@ -173,11 +173,11 @@ async fn an_order_that_was_found_not_placed_and_was_is_named() {
     let order = world.buy("8", "100").await;
     world.work().await;
     assert!(next_look(&world).await.is_empty() && next_look(&world).await.is_empty(), "a doubt is no difference");
-    decide(&world, order, &Finding::NotPlaced).await;
+    decide(&world, order, &DoubtFinding::NotPlaced).await;
     assert_eq!(legs(&world.database).await, "a ended, a refused");
     let found = [next_look(&world).await, next_look(&world).await].concat();
     let [drift] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((drift.cause, drift.amount), (Cause::Doubt, money("0.03")));
+    assert_eq!((drift.cause, drift.amount), (DriftCause::Doubt, money("0.03")));
     assert_eq!(drift.orders.iter().map(|order| order.0).collect::<Vec<_>>(), [order]);
 }
 
@@ -190,7 +190,7 @@ async fn a_top_up_is_a_top_up() {
     world.panel().set_balance(world.panel().balance() + money("250").decimal());
     assert!(next_look(&world).await.is_empty());
     let found = next_look(&world).await;
-    assert_eq!((found[0].cause, found[0].amount, found.len()), (Cause::TopUp, money("250"), 1));
+    assert_eq!((found[0].cause, found[0].amount, found.len()), (DriftCause::TopUp, money("250"), 1));
     assert!(alerts(&world).await.is_empty());
     assert!(drifts::list(&world.house.store, None, false).await.unwrap().is_empty());
     assert!(next_look(&world).await.is_empty());
@@ -329,7 +329,7 @@ pub async fn resolve_truly(world: &World, orders: &[(i32, String)]) {
         let link = &orders.iter().find(|(id, _)| *id == order).unwrap().1;
         let panel = &world.panels[usize::from(provider == "b")];
         let found = panel.orders().into_iter().find(|known| known.link == *link);
-        let finding = found.map_or(Finding::NotPlaced, |known| accepted(&known.id));
+        let finding = found.map_or(DoubtFinding::NotPlaced, |known| accepted(&known.id));
         decide(world, order, &finding).await;
     }
 }

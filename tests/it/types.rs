@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use panelgate::catalog::Sold;
+use panelgate::catalog::Service;
 use panelgate::domain::service::ServiceType;
 
 use crate::world::{Plan, World};
@@ -70,13 +70,13 @@ async fn world() -> World {
 }
 
 /// The first service of a type that takes five at once.
-fn one_of(world: &World, kind: ServiceType) -> Sold {
+fn one_of(world: &World, kind: ServiceType) -> Service {
     let now = world.house.catalog.now();
-    let fits = |sold: &Sold| sold.kind == kind && (kind.is_package() || (2..=5).contains(&sold.min));
+    let fits = |sold: &Service| sold.kind == kind && (kind.is_package() || (2..=5).contains(&sold.min));
     now.sold.values().find(|sold| fits(sold)).unwrap_or_else(|| panic!("no {kind:?}")).as_ref().clone()
 }
 
-async fn add(world: &World, sold: &Sold, fields: &[(&str, &str)]) -> String {
+async fn add(world: &World, sold: &Service, fields: &[(&str, &str)]) -> String {
     let service = sold.id.to_string();
     let order = [("action", "add"), ("service", service.as_str()), ("link", LINK)];
     world.ask(&[&order[..], fields].concat()).await

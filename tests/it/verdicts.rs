@@ -2,7 +2,7 @@
 
 use panelgate::domain::leg::Verdict;
 use panelgate::domain::wish::{Detail, Parameter};
-use panelgate::upstream::{CancelRow, RefillAnswer, Row};
+use panelgate::upstream::{CancelRow, OrderAnswer, RefillAnswer};
 
 use crate::wire::{Manner, add_at, add_of, answer, cancel_at, leg, refill_at, status_at};
 
@@ -25,7 +25,7 @@ const STAND_INS: [(&str, &str); 6] =
 fn words(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Accepted(id) => format!("accepted {id}"),
-        Verdict::Refused(class) => format!("refused {}", class.word()),
+        Verdict::Refused(class) => format!("refused {}", class.as_str()),
         Verdict::NeverSent => "never sent".to_owned(),
         Verdict::InDoubt => "doubt".to_owned(),
     }
@@ -141,13 +141,13 @@ fn read_of_cancel(row: Option<CancelRow>) -> String {
     read.to_owned()
 }
 
-fn read_of_status(row: Option<Row>) -> String {
+fn read_of_status(row: Option<OrderAnswer>) -> String {
     match row {
-        Some(Row::Said(report)) => format!("said {}", report.status.word()),
-        Some(Row::UnknownStatus { .. }) => "unknown".to_owned(),
-        Some(Row::NotOurs { .. }) => "not ours".to_owned(),
-        Some(Row::Error { .. }) => "error".to_owned(),
-        Some(Row::Missing) => "missing".to_owned(),
+        Some(OrderAnswer::Said(report)) => format!("said {}", report.status.as_str()),
+        Some(OrderAnswer::UnknownStatus { .. }) => "unknown".to_owned(),
+        Some(OrderAnswer::NotOurs { .. }) => "not ours".to_owned(),
+        Some(OrderAnswer::Error { .. }) => "error".to_owned(),
+        Some(OrderAnswer::Missing) => "missing".to_owned(),
         None => "failure".to_owned(),
     }
 }

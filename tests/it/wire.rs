@@ -14,7 +14,7 @@ use panelgate::domain::provider::{
 };
 use panelgate::domain::service::{Route, ServiceType};
 use panelgate::domain::wish::Details;
-use panelgate::upstream::{CancelRow, FailureKind, Panel, PanelError, RefillAnswer, Row};
+use panelgate::upstream::{CancelRow, FailureKind, OrderAnswer, Panel, PanelError, RefillAnswer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -228,7 +228,7 @@ pub async fn cancel_at(manner: Manner) -> Option<CancelRow> {
 }
 
 /// What it says of where the order stands; nothing where the question itself failed.
-pub async fn status_at(manner: Manner) -> Option<Row> {
+pub async fn status_at(manner: Manner) -> Option<OrderAnswer> {
     let stub = Stub::start(manner).await;
     at(&stub).status(&[asked()]).await.ok().map(|mut rows| rows.remove(0).1)
 }
@@ -405,7 +405,10 @@ async fn questions_are_asked_and_answered() {
     let text = answer("200 OK", r#"{"1":{"status":"Completed"},"2":{"error":"s3cret/key+1 knows no 2"}}"#);
     let mut stub = Stub::start(Manner::Keep(text)).await;
     let rows = at(&stub).status(&orders).await.unwrap();
-    assert!(matches!(&rows[0].1, Row::Said(_)) && rows[1].1 == Row::Error { text: "[key] knows no 2".into() });
+    assert!(
+        matches!(&rows[0].1, OrderAnswer::Said(_))
+            && rows[1].1 == OrderAnswer::Error { text: "[key] knows no 2".into() }
+    );
     assert!(stub.heard()[0].ends_with("&action=status&orders=1%2C2"));
     let too_many = vec![orders[0].clone(); 4];
     assert_eq!(at(&stub).status(&too_many).await.unwrap_err().kind, FailureKind::NeverSent);
@@ -421,7 +424,7 @@ async fn an_unlisted_error_about_one_order_is_its_row() {
     let stub = Stub::start(Manner::Keep(answer("400 Bad Request", r#"{"error":"Order not found"}"#))).await;
     let orders = ["1", "2"].map(|id| PanelOrder(id.into()));
     let rows = at(&stub).status(&orders[..1]).await.unwrap();
-    assert_eq!(rows, [(orders[0].clone(), Row::NotOurs { text: "Order not found".into() })]);
+    assert_eq!(rows, [(orders[0].clone(), OrderAnswer::NotOurs { text: "Order not found".into() })]);
     assert_eq!(at(&stub).status(&orders).await.unwrap_err().kind, FailureKind::Declined);
 }
 

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use panel_sim::{Habits, Settings, Simulator};
-use panelgate::app::House;
+use panelgate::app::App;
 use panelgate::catalog::refresh;
 use panelgate::config;
 use panelgate::customers::keys::NewKey;
-use panelgate::domain::clock::{Clock, Deadline, HandClock, Instant};
+use panelgate::domain::clock::{Clock, Deadline, HandClock, Timestamp};
 use panelgate::domain::customer::Dialect;
 use panelgate::domain::id::{CustomerId, KeyId};
 use panelgate::domain::money::Money;
 use panelgate::domain::provider::PanelDialect;
-use panelgate::downstream::{Door, Health};
+use panelgate::downstream::{Door, ProcessHealth};
 use panelgate::ledger;
 use panelgate::ledger::audit::audit;
 use panelgate::store::{Store, Tx, customers};
@@ -41,7 +41,7 @@ pub const ANY_MOVE: &str = "price_jump_percent = \"1000\"";
 pub struct Plan {
     /// One simulated panel per name, with its faults.
     pub panels: Vec<(&'static str, &'static str)>,
-    /// The tongue of all of them.
+    /// The dialect of all of them.
     pub dialect: PanelDialect,
     /// What everybody bills in.
     pub currency: &'static str,
@@ -61,7 +61,7 @@ pub struct Plan {
     pub provider: &'static str,
     /// More lines of `[gateway]`.
     pub gateway: &'static str,
-    /// The tongue in which whoever shows no key is answered.
+    /// The dialect in which whoever shows no key is answered.
     pub default_dialect: Dialect,
 }
 
@@ -98,7 +98,7 @@ pub fn one_over(providers: &[&str]) -> String {
 }
 
 pub struct World {
-    pub house: House,
+    pub house: App,
     pub panels: Vec<Simulator>,
     pub clock: Arc<HandClock>,
     pub customer: CustomerId,
@@ -120,7 +120,7 @@ impl World {
         let database = server::database().await;
         let clock = Arc::new(HandClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap()));
         let mut panels = Vec::new();
-        let dialect = plan.default_dialect.word();
+        let dialect = plan.default_dialect.as_str();
         let currency = plan.currency;
         let own = if plan.exchange.is_empty() { currency } else { "USD" };
         let mut text = format!(
@@ -134,7 +134,7 @@ impl World {
             text = format!(
                 "{text}[[provider]]\nid = \"{name}\"\ndialect = \"{}\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
                  currency = \"{currency}\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = {}\n{}\n",
-                plan.dialect.word(),
+                plan.dialect.as_str(),
                 panel.url(),
                 plan.timeout_ms,
                 plan.provider
@@ -163,12 +163,12 @@ impl World {
         format!("http://{}/api/v2", self.door.addr())
     }
 
-    /// Another key of the customer's, for this tongue.
+    /// Another key of the customer's, for this dialect.
     pub async fn key_speaking(&self, dialect: Dialect) -> String {
         self.key_of(self.customer, dialect).await
     }
 
-    /// Another key of a customer's, for this tongue.
+    /// Another key of a customer's, for this dialect.
     pub async fn key_of(&self, customer: CustomerId, dialect: Dialect) -> String {
         let mut tx = self.house.store.begin().await.unwrap();
         let key = add_key(&mut tx, customer, dialect, self.clock.now()).await;
@@ -276,7 +276,7 @@ impl World {
     }
 
     /// The same house again, as a process that was started anew on the same database.
-    pub async fn restarted(&self) -> House {
+    pub async fn restarted(&self) -> App {
         house(&self.database, &self.file, PANEL_KEY, self.clock.clone()).await
     }
 }
@@ -287,14 +287,14 @@ pub fn in_time() -> Deadline {
 }
 
 /// All time until now was seen by somebody.
-pub async fn watch_clock(store: &Store, now: Instant) {
+pub async fn watch_clock(store: &Store, now: Timestamp) {
     let mut tx = store.begin().await.unwrap();
     sqlx::query("update clock_watch set at = $1").bind(now).execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
 }
 
 /// A round of everything for one panel; how much was done.
-pub async fn work_once(house: &House, panel: &Panel) -> usize {
+pub async fn work_once(house: &App, panel: &Panel) -> usize {
     let Some(epoch) = house.delivery.hold(panel).await.unwrap() else { return 0 };
     let swept = house.delivery.sweep(panel.settings(), epoch).await.unwrap();
     if !panel.has_answered() {
@@ -327,20 +327,20 @@ pub async fn work_once(house: &House, panel: &Panel) -> usize {
         + asked
 }
 
-async fn house(database: &Database, file: &config::File, panel_key: &str, clock: Arc<HandClock>) -> House {
+async fn house(database: &Database, file: &config::File, panel_key: &str, clock: Arc<HandClock>) -> App {
     let store = Store::open(&database.options(), 8, 4);
     let providers = file.mapping.providers.iter().cloned();
     let panels = providers.map(|provider| Panel::new(provider, SecretString::from(panel_key)).unwrap()).collect();
-    House::build(store, file.mapping.clone(), &file.text, panels, clock).await.unwrap()
+    App::build(store, file.mapping.clone(), &file.text, panels, clock).await.unwrap()
 }
 
 /// A customer with money and a key.
-pub async fn buyer(house: &House, name: &str, money: &str) -> (CustomerId, String, KeyId) {
+pub async fn buyer(house: &App, name: &str, money: &str) -> (CustomerId, String, KeyId) {
     buyer_of(&house.store, house.clock.now(), name, money).await
 }
 
 /// The same, straight into a database.
-pub async fn buyer_of(store: &Store, now: Instant, name: &str, money: &str) -> (CustomerId, String, KeyId) {
+pub async fn buyer_of(store: &Store, now: Timestamp, name: &str, money: &str) -> (CustomerId, String, KeyId) {
     let mut tx = store.begin().await.unwrap();
     let customer = customers::open(&mut tx, name, "standard", now).await.unwrap().unwrap();
     let (key, id) = add_key(&mut tx, customer, Dialect::Classic, now).await;
@@ -352,7 +352,7 @@ pub async fn buyer_of(store: &Store, now: Instant, name: &str, money: &str) -> (
     (customer, key, id)
 }
 
-async fn add_key(tx: &mut Tx, customer: CustomerId, dialect: Dialect, at: Instant) -> (String, KeyId) {
+async fn add_key(tx: &mut Tx, customer: CustomerId, dialect: Dialect, at: Timestamp) -> (String, KeyId) {
     let key = NewKey::draw_for(dialect).unwrap();
     let id = customers::add_key(tx, customer, &key.digest(), key.shown(), "", dialect, at).await.unwrap();
     (key.reveal().to_owned(), id)
@@ -360,7 +360,7 @@ async fn add_key(tx: &mut Tx, customer: CustomerId, dialect: Dialect, at: Instan
 
 /// The word of a simulated panel for a dialect of the gateway's.
 pub fn simulated(dialect: PanelDialect) -> panel_sim::Dialect {
-    panel_sim::Dialect::from_word(dialect.word()).expect("every dialect has a simulated panel")
+    panel_sim::Dialect::from_word(dialect.as_str()).expect("every dialect has a simulated panel")
 }
 
 /// The time of a simulated panel that goes by a test's clock.
@@ -371,7 +371,7 @@ pub fn follows(clock: &Arc<HandClock>) -> Arc<dyn panel_sim::Clock> {
 struct PanelTime(Arc<HandClock>);
 
 impl panel_sim::Clock for PanelTime {
-    fn now(&self) -> Instant {
+    fn now(&self) -> Timestamp {
         self.0.now()
     }
 }
@@ -393,13 +393,13 @@ pub fn panel_settings(seed: u64, faults: &str, services_extra: u32) -> Settings 
 }
 
 pub fn healthy() -> panelgate::downstream::HealthProbe {
-    let health = Health {
+    let health = ProcessHealth {
         live: true,
         ready: true,
         config_hash: "abc".to_owned(),
         database: "up".to_owned(),
         sells: true,
-        ..Health::default()
+        ..ProcessHealth::default()
     };
     Arc::new(move || health.clone())
 }

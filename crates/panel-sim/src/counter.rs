@@ -108,8 +108,8 @@ pub(super) fn serve(panel: &mut Panel, form: &Result<Form, Refused>, now: Moment
             Err(refused) => Outcome::of(Err(refused)),
         };
     }
-    let refills = panel.tongue.has_refills() && !panel.habits.has(Habit::NoRefills);
-    let one_cancel = panel.tongue.cancels_one();
+    let refills = panel.dialect.has_refills() && !panel.habits.has(Habit::NoRefills);
+    let one_cancel = panel.dialect.cancels_one();
     Outcome::of(match action {
         "refill" | "refill_status" if !refills => Err(Refused::Action),
         "cancel" if !one_cancel && form.value("orders").is_none() => Err(Refused::Missing("orders")),
@@ -132,7 +132,7 @@ fn part(panel: &Panel, form: &Form) -> Vec<Service> {
 }
 
 fn add(panel: &mut Panel, form: &Form, now: Moment) -> Result<Placed, Refused> {
-    let name = if panel.tongue.remembers() { Some(name(form)?) } else { None };
+    let name = if panel.dialect.remembers() { Some(name(form)?) } else { None };
     let service = form.value("service").ok_or(Refused::NoService)?;
     if form.value("runs").or(form.value("interval")).is_some() {
         return Err(Refused::DripFeed);

@@ -22,7 +22,7 @@ use super::{
     Shared,
     counter::{self, Form},
     details::Details,
-    dialect::{Accented, Tongue, accented},
+    dialect::{Accented, SpokenDialect, accented},
     faults::{Fault, Faults},
     habits::Habit,
     money::plain,
@@ -148,12 +148,12 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, H
             }
         }
         "/_sim/orders" => {
-            let tongue = shared.with(|panel, _| panel.tongue);
+            let dialect = shared.with(|panel, _| panel.dialect);
             let orders = shared.orders();
             Ok(say(
                 StatusCode::OK,
                 JSON,
-                json(&orders.iter().map(|order| order_row(tongue, order)).collect::<Vec<_>>()),
+                json(&orders.iter().map(|order| order_row(dialect, order)).collect::<Vec<_>>()),
             ))
         }
         "/_sim/requests" => Ok(say(StatusCode::OK, JSON, json(&shared.requests()))),
@@ -190,9 +190,9 @@ fn refusal(fault: Fault) -> Option<Refused> {
 
 fn turned_away(form: &Result<Form, Refused>, refused: Refused, shared: &Shared) -> Answer {
     shared.with(|panel, now| {
-        let limits = if refused == Refused::TooFast { panel.tongue.limits(now) } else { Vec::new() };
+        let limits = if refused == Refused::TooFast { panel.dialect.limits(now) } else { Vec::new() };
         let outcome = counter::turn_away(panel, form, refused);
-        let (status, body) = panel.tongue.answer(&outcome.said);
+        let (status, body) = panel.dialect.answer(&outcome.said);
         let mut answer = say(status, JSON, body);
         for (name, value) in limits {
             let value = http::HeaderValue::from_str(&value).expect("digits and letters");
@@ -205,7 +205,7 @@ fn turned_away(form: &Result<Form, Refused>, refused: Refused, shared: &Shared) 
 async fn v2(form: &Result<Form, Refused>, shared: &Shared) -> Result<Answer, HangsUp> {
     let (fault, Accented { status, page, body }, limit) = shared.with(|panel, now| {
         let outcome = counter::serve(panel, form, now);
-        let answer = panel.tongue.answer(&outcome.said);
+        let answer = panel.dialect.answer(&outcome.said);
         (outcome.fault, accented(&panel.habits, &outcome.said, answer), panel.habits.limit())
     });
     let mut answer = match fault {
@@ -246,7 +246,7 @@ struct OrderRow<'a> {
     remains: u64,
 }
 
-fn order_row(tongue: Tongue, order: &SimOrder) -> OrderRow<'_> {
+fn order_row(dialect: SpokenDialect, order: &SimOrder) -> OrderRow<'_> {
     OrderRow {
         id: &order.id,
         service: &order.service,
@@ -255,7 +255,7 @@ fn order_row(tongue: Tongue, order: &SimOrder) -> OrderRow<'_> {
         comments: &order.comments,
         answer_number: order.answer_number.as_deref(),
         details: &order.details,
-        status: tongue.word(order.status),
+        status: dialect.status_text(order.status),
         charge: plain(order.charge),
         remains: order.remains,
     }

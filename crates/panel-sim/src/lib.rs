@@ -61,7 +61,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The only key that it knows.
     pub key: String,
-    /// The tongue that it speaks.
+    /// The dialect that it speaks.
     pub dialect: Dialect,
     /// The currency that it names beside every sum; see [`currency_of`].
     pub currency: &'static str,
@@ -79,7 +79,7 @@ pub struct Settings {
     pub delivery_s: u64,
 }
 
-/// The currency in which panels of a tongue bill.
+/// The currency in which panels of a dialect bill.
 pub fn currency_of(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Classic | Dialect::Notpanel => "USD",
@@ -194,7 +194,7 @@ impl Simulator {
             Wanted { link: link.to_owned(), quantity: Some(quantity.to_string()), details: Details::default() };
         self.shared.with(|panel, now| {
             let (id, _) = panel.place(service, wanted, now).expect("the panel takes this order");
-            panel.tongue.order_id(id)
+            panel.dialect.order_id(id)
         })
     }
 

@@ -12,7 +12,7 @@ use super::{
     catalogue::{self, Fate, Service},
     chance,
     clock::Moment,
-    dialect::{Tongue, number},
+    dialect::{SpokenDialect, number},
     faults::{Fault, Faults},
     habits::Habits,
     kind::Kind,
@@ -66,7 +66,7 @@ pub(super) struct Panel {
     /// Orders younger than this are not found when their status is asked.
     pub(super) visible_after: TimeDelta,
     /// How it spells what it says.
-    pub(super) tongue: Tongue,
+    pub(super) dialect: SpokenDialect,
     memory: Memory,
     seed: u64,
     delivery_s: u64,
@@ -96,7 +96,7 @@ impl Panel {
             habits: settings.habits.clone(),
             requests: BTreeMap::new(),
             visible_after: TimeDelta::zero(),
-            tongue: Tongue::new(settings.dialect, settings.habits.currency().unwrap_or(settings.currency)),
+            dialect: SpokenDialect::new(settings.dialect, settings.habits.currency().unwrap_or(settings.currency)),
             memory: Memory::default(),
             seed,
             delivery_s: settings.delivery_s.min(DELIVERY_S_MAX),
@@ -248,7 +248,7 @@ impl Panel {
     }
 
     fn shown(&self, order: &Order, now: Moment) -> SimOrder {
-        order.look(self.tongue.order_id(order.id), now)
+        order.look(self.dialect.order_id(order.id), now)
     }
 
     /// Every order.
@@ -287,7 +287,7 @@ impl Panel {
 
     /// Where a refill stands.
     pub(super) fn refill_state(&self, refill: &str, now: Moment) -> Result<RefillState, Refused> {
-        let id = self.tongue.refill_number(refill).and_then(|id| usize::try_from(id.checked_sub(1)?).ok());
+        let id = self.dialect.refill_number(refill).and_then(|id| usize::try_from(id.checked_sub(1)?).ok());
         self.refills.state(id.ok_or(Refused::UnknownRefill)?, now)
     }
 
@@ -311,7 +311,7 @@ impl Panel {
     }
 
     fn find(&self, order: &str) -> Result<usize, Refused> {
-        let id = self.tongue.order_number(order).ok_or(Refused::UnknownOrder)?;
+        let id = self.dialect.order_number(order).ok_or(Refused::UnknownOrder)?;
         self.orders.binary_search_by_key(&id, |order| order.id).map_err(|_| Refused::UnknownOrder)
     }
 

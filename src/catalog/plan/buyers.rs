@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::catalog::plan::services::{Offer, everybodys};
+use crate::catalog::plan::services::{PlannedOffer, everybodys};
 use crate::catalog::prices::Prices;
-use crate::catalog::{Snapshot, Sold};
+use crate::catalog::{Service, Snapshot};
 use crate::pricing::markup::{self, MarkupRule, Scope};
 
 /// Buyers whose prices are compared, those first whose rules differ.
@@ -13,20 +13,20 @@ pub const BUYERS_MAX: usize = 100;
 
 /// Who pays a price.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Who {
+pub enum Payer {
     /// Everybody who has no price of their own.
     Everybody,
     /// Whom a markup names. Of a customer without a tier here, the rules for tiers are not heard: which tier it is in,
     /// the file does not say.
     Named {
         /// The customer, as the rule calls it.
-        customer: Option<markup::Who>,
+        customer: Option<markup::NamedCustomer>,
         /// The tier.
         tier: Option<String>,
     },
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for Payer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Everybody => f.write_str("everybody"),
@@ -39,8 +39,8 @@ impl fmt::Display for Who {
 }
 
 /// One of those whom rules name, with both sides' prices.
-pub(super) struct Buyer<'a> {
-    who: Who,
+pub(super) struct NamedBuyer<'a> {
+    who: Payer,
     is_customer: bool,
     before: Prices<'a>,
     after: Prices<'a>,
@@ -48,7 +48,7 @@ pub(super) struct Buyer<'a> {
 
 /// Everybody whom the rules of either side name, as far as they are compared.
 pub(super) struct Buyers<'a> {
-    compared: Vec<Buyer<'a>>,
+    compared: Vec<NamedBuyer<'a>>,
     /// How many are not.
     pub left_out: usize,
     /// How many of these are of rules that differ.
@@ -65,8 +65,8 @@ impl<'a> Buyers<'a> {
                 continue;
             }
             let prices = |side: &'a Snapshot| side.prices_for_whom(customer.as_ref(), tier.as_deref());
-            found.push(Buyer {
-                who: Who::Named { customer: customer.clone(), tier: tier.clone() },
+            found.push(NamedBuyer {
+                who: Payer::Named { customer: customer.clone(), tier: tier.clone() },
                 is_customer: customer.is_some(),
                 before: prices(old),
                 after: prices(new),
@@ -80,33 +80,33 @@ impl<'a> Buyers<'a> {
     }
 
     /// What each who pays a price of their own, before or after, paid before and pays after; everybody first.
-    pub fn pairs(&self, was: &Sold, is: &Sold) -> Vec<(Who, Offer, Offer)> {
+    pub fn pairs(&self, was: &Service, is: &Service) -> Vec<(Payer, PlannedOffer, PlannedOffer)> {
         let own = self
             .compared
             .iter()
             .filter(|buyer| buyer.is_named_by(&buyer.before, was) || buyer.is_named_by(&buyer.after, is));
         let own =
             own.filter_map(|buyer| Some((buyer.who.clone(), offer(&buyer.before, was)?, offer(&buyer.after, is)?)));
-        std::iter::once((Who::Everybody, everybodys(was), everybodys(is))).chain(own).collect()
+        std::iter::once((Payer::Everybody, everybodys(was), everybodys(is))).chain(own).collect()
     }
 
     /// What each pays after the edit; everybody first.
-    pub fn offers(&self, is: &Sold) -> Vec<(Who, Offer)> {
+    pub fn offers(&self, is: &Service) -> Vec<(Payer, PlannedOffer)> {
         let own = self.compared.iter().filter(|buyer| buyer.is_named_by(&buyer.after, is));
         let own = own.filter_map(|buyer| Some((buyer.who.clone(), offer(&buyer.after, is)?)));
-        std::iter::once((Who::Everybody, everybodys(is))).chain(own).collect()
+        std::iter::once((Payer::Everybody, everybodys(is))).chain(own).collect()
     }
 }
 
-impl Buyer<'_> {
+impl NamedBuyer<'_> {
     /// Whether a rule for the customer speaks, or for a tier one for the tier: what a customer pays by the rules of a
     /// tier is told of the tier.
-    fn is_named_by(&self, prices: &Prices<'_>, sold: &Sold) -> bool {
+    fn is_named_by(&self, prices: &Prices<'_>, sold: &Service) -> bool {
         prices.rule(sold).is_some_and(|rule: &MarkupRule| rule.scope.customer.is_some() == self.is_customer)
     }
 }
 
 /// `None` where the buyer's rule leaves no price.
-fn offer(prices: &Prices<'_>, sold: &Sold) -> Option<Offer> {
-    Some(Offer { price: prices.rate_of(sold)?, cost: sold.price.cost_rate })
+fn offer(prices: &Prices<'_>, sold: &Service) -> Option<PlannedOffer> {
+    Some(PlannedOffer { price: prices.rate_of(sold)?, cost: sold.price.cost_rate })
 }

@@ -6,11 +6,11 @@ use std::fmt;
 
 use crate::catalog::Snapshot;
 use crate::catalog::mapping::Mapping;
-use crate::catalog::plan::buyers::{Buyers, Who};
+use crate::catalog::plan::buyers::{Buyers, Payer};
 use crate::catalog::plan::judges::{Judges, charge};
 use crate::catalog::plan::panels::{PanelChange, PanelEdit};
-use crate::catalog::plan::services::{Change, Offer, ServiceChange, Why};
-use crate::catalog::plan::unseen::{self, Side};
+use crate::catalog::plan::services::{Change, PlannedOffer, ServiceChange, Why};
+use crate::catalog::plan::unseen::{self, EditSide};
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::{Money, Percent, Rate};
 
@@ -18,13 +18,13 @@ use crate::domain::money::{Money, Percent, Rate};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Danger {
     /// A service costs more than it is sold for.
-    Loss(Sale),
+    Loss(PlannedSale),
     /// A sale leaves less than the margin's floor.
-    BelowFloor(Sale, Percent),
+    BelowFloor(PlannedSale, Percent),
     /// A price moves further than the version in force allows without a person.
     PriceJump {
         /// The service, its buyer and the new price.
-        sale: Sale,
+        sale: PlannedSale,
         /// The price now.
         from: Rate,
         /// What is allowed.
@@ -33,7 +33,7 @@ pub enum Danger {
     /// What one package is sold for moves further than that, because it is billed otherwise.
     PackageJump {
         /// The service, its buyer and the new price.
-        sale: Sale,
+        sale: PlannedSale,
         /// The charge now, and after.
         charges: (Money, Money),
         /// What is allowed.
@@ -42,7 +42,7 @@ pub enum Danger {
     /// What a route costs moves further than that by the edit alone, and no price tells of it.
     CostJump {
         /// The service, its buyer and the price, with the new cost and the route that it is of.
-        sale: Sale,
+        sale: PlannedSale,
         /// The cost now.
         from: Rate,
         /// What is allowed.
@@ -112,22 +112,22 @@ pub enum Written {
 
 /// Who buys what for how much.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sale {
+pub struct PlannedSale {
     /// Our id of the service.
     pub service: ServiceId,
     /// Its name.
     pub name: String,
     /// Who pays the price.
-    pub who: Who,
+    pub who: Payer,
     /// The price and the cost after the edit.
-    pub offer: Offer,
+    pub offer: PlannedOffer,
     /// The route that costs it.
     pub route: String,
 }
 
 /// Which danger, for groups and scripts; the gravest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum DangerKind {
     /// [`Danger::Loss`]
     Loss,
     /// [`Danger::BelowFloor`]
@@ -152,9 +152,9 @@ pub enum Kind {
     NoRoute,
 }
 
-impl Kind {
+impl DangerKind {
     /// The word that documents use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Loss => "loss",
             Self::BelowFloor => "below_floor",
@@ -190,19 +190,19 @@ impl Kind {
 
 impl Danger {
     /// Which it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> DangerKind {
         match self {
-            Self::Loss(_) => Kind::Loss,
-            Self::BelowFloor(..) => Kind::BelowFloor,
-            Self::PriceJump { .. } | Self::PackageJump { .. } => Kind::PriceJump,
-            Self::CostJump { .. } => Kind::CostJump,
-            Self::Unseen { .. } => Kind::Unseen,
-            Self::BuyersLeftOut(_) => Kind::BuyersLeftOut,
-            Self::NoRoute { .. } => Kind::NoRoute,
-            Self::ServiceRemoved { .. } => Kind::ServiceRemoved,
-            Self::PanelRemoved { .. } => Kind::PanelRemoved,
-            Self::AccountChanged { .. } => Kind::AccountChanged,
-            Self::NegativePercent(_) => Kind::NegativePercent,
+            Self::Loss(_) => DangerKind::Loss,
+            Self::BelowFloor(..) => DangerKind::BelowFloor,
+            Self::PriceJump { .. } | Self::PackageJump { .. } => DangerKind::PriceJump,
+            Self::CostJump { .. } => DangerKind::CostJump,
+            Self::Unseen { .. } => DangerKind::Unseen,
+            Self::BuyersLeftOut(_) => DangerKind::BuyersLeftOut,
+            Self::NoRoute { .. } => DangerKind::NoRoute,
+            Self::ServiceRemoved { .. } => DangerKind::ServiceRemoved,
+            Self::PanelRemoved { .. } => DangerKind::PanelRemoved,
+            Self::AccountChanged { .. } => DangerKind::AccountChanged,
+            Self::NegativePercent(_) => DangerKind::NegativePercent,
         }
     }
 
@@ -224,7 +224,7 @@ impl Danger {
     }
 
     /// Whose price it is about.
-    pub fn who(&self) -> Option<&Who> {
+    pub fn who(&self) -> Option<&Payer> {
         match self {
             Self::Loss(sale)
             | Self::BelowFloor(sale, _)
@@ -259,12 +259,12 @@ impl Danger {
     }
 }
 
-impl fmt::Display for Sale {
+impl fmt::Display for PlannedSale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "service {} {:?}", self.service, self.name)?;
         match &self.who {
-            Who::Everybody => Ok(()),
-            Who::Named { .. } => write!(f, " for {}", self.who),
+            Payer::Everybody => Ok(()),
+            Payer::Named { .. } => write!(f, " for {}", self.who),
         }
     }
 }
@@ -295,14 +295,14 @@ impl fmt::Display for Danger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loss(sale) => {
-                let (Offer { price, cost }, route) = (sale.offer, &sale.route);
+                let (PlannedOffer { price, cost }, route) = (sale.offer, &sale.route);
                 write!(
                     f,
                     "{sale}: sold for {price}, costs {cost} at {route}; raise the price or route it to a cheaper panel"
                 )
             }
             Self::BelowFloor(sale, floor) => {
-                let (Offer { price, cost }, route) = (sale.offer, &sale.route);
+                let (PlannedOffer { price, cost }, route) = (sale.offer, &sale.route);
                 let left = sale.offer.margin().unwrap_or_default();
                 write!(
                     f,
@@ -370,8 +370,8 @@ fn step(from: Rate, to: Rate) -> String {
 
 /// Everything dangerous about an edit of what is in force, the gravest kind first.
 pub(super) fn of_edit(
-    old: Side<'_>,
-    new: Side<'_>,
+    old: EditSide<'_>,
+    new: EditSide<'_>,
     changes: (&[ServiceChange], &[PanelChange]),
     buyers: &Buyers<'_>,
 ) -> Vec<Danger> {

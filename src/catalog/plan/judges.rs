@@ -1,10 +1,10 @@
 //! By what an edit's sales are judged: margins by the higher of two floors, and how far prices and costs may move.
 
-use crate::catalog::Sold;
+use crate::catalog::Service;
 use crate::catalog::mapping::Mapping;
-use crate::catalog::plan::buyers::{Buyers, Who};
-use crate::catalog::plan::dangers::{Danger, Sale};
-use crate::catalog::plan::services::{Offer, place};
+use crate::catalog::plan::buyers::{Buyers, Payer};
+use crate::catalog::plan::dangers::{Danger, PlannedSale};
+use crate::catalog::plan::services::{PlannedOffer, place};
 use crate::domain::money::{Money, Percent, Rate};
 
 /// A charge, to be compared as rates are.
@@ -14,18 +14,18 @@ pub(super) fn charge(money: Money) -> Rate {
 
 /// What a sale leaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum SaleVerdict {
     Enough,
     BelowFloor,
     Loss,
 }
 
-fn verdict(offer: Offer, floor: Percent) -> Verdict {
+fn verdict(offer: PlannedOffer, floor: Percent) -> SaleVerdict {
     if offer.price < offer.cost {
-        return Verdict::Loss;
+        return SaleVerdict::Loss;
     }
     let keeps = offer.price.for_package().keeps_margin(offer.cost.for_package(), floor);
-    if keeps { Verdict::Enough } else { Verdict::BelowFloor }
+    if keeps { SaleVerdict::Enough } else { SaleVerdict::BelowFloor }
 }
 
 /// By what sales are judged: an edit cannot wave itself through.
@@ -49,7 +49,7 @@ impl Judges {
     }
 
     /// What is dangerous about selling this, that was sold as that.
-    pub fn of_sale(&self, before: Option<&Sold>, sold: &Sold, buyers: &Buyers<'_>) -> Vec<Danger> {
+    pub fn of_sale(&self, before: Option<&Service>, sold: &Service, buyers: &Buyers<'_>) -> Vec<Danger> {
         let Some(before) = before else {
             let offers = buyers.offers(sold).into_iter();
             return offers.filter_map(|(who, offer)| self.of_margin(sold, who, offer)).collect();
@@ -67,16 +67,21 @@ impl Judges {
         dangers
     }
 
-    fn of_margin(&self, sold: &Sold, who: Who, offer: Offer) -> Option<Danger> {
+    fn of_margin(&self, sold: &Service, who: Payer, offer: PlannedOffer) -> Option<Danger> {
         match verdict(offer, self.floor) {
-            Verdict::Enough => None,
-            Verdict::BelowFloor => Some(Danger::BelowFloor(sale(sold, who, offer), self.floor)),
-            Verdict::Loss => Some(Danger::Loss(sale(sold, who, offer))),
+            SaleVerdict::Enough => None,
+            SaleVerdict::BelowFloor => Some(Danger::BelowFloor(sale(sold, who, offer), self.floor)),
+            SaleVerdict::Loss => Some(Danger::Loss(sale(sold, who, offer))),
         }
     }
 
     /// Two prices of a package are compared only where they are for the same: it may be billed by its units.
-    fn of_price(&self, (before, old): (&Sold, Offer), (sold, new): (&Sold, Offer), who: Who) -> Option<Danger> {
+    fn of_price(
+        &self,
+        (before, old): (&Service, PlannedOffer),
+        (sold, new): (&Service, PlannedOffer),
+        who: Payer,
+    ) -> Option<Danger> {
         let jump = self.jump;
         let billed = (before.billed(1), sold.billed(1));
         if billed.0 == billed.1 {
@@ -89,15 +94,15 @@ impl Judges {
     }
 
     /// The first route that both sides have and that costs something quite else.
-    fn of_costs(&self, before: &Sold, sold: &Sold) -> Option<Danger> {
+    fn of_costs(&self, before: &Service, sold: &Service) -> Option<Danger> {
         let jump = self.jump;
         sold.routes.iter().find_map(|(route, cost)| {
             let cost = (*cost)?;
             let from = before.routes.iter().find(|(other, _)| other == route)?.1?;
-            let offer = Offer { price: sold.price.rate, cost };
+            let offer = PlannedOffer { price: sold.price.rate, cost };
             let (service, name) = (sold.id, sold.name.clone());
             from.moves_more_than(jump, cost).then(|| Danger::CostJump {
-                sale: Sale { service, name, who: Who::Everybody, offer, route: place(route) },
+                sale: PlannedSale { service, name, who: Payer::Everybody, offer, route: place(route) },
                 from,
                 jump,
             })
@@ -105,8 +110,8 @@ impl Judges {
     }
 }
 
-fn sale(sold: &Sold, who: Who, offer: Offer) -> Sale {
+fn sale(sold: &Service, who: Payer, offer: PlannedOffer) -> PlannedSale {
     let priced = sold.routes.iter().find(|(_, cost)| *cost == Some(offer.cost)).or(sold.routes.first());
     let route = priced.map(|(route, _)| place(route)).unwrap_or_default();
-    Sale { service: sold.id, name: sold.name.clone(), who, offer, route }
+    PlannedSale { service: sold.id, name: sold.name.clone(), who, offer, route }
 }

@@ -11,10 +11,10 @@ mod services;
 mod settings;
 mod unseen;
 
-pub use buyers::{BUYERS_MAX, Who};
-pub use dangers::{Danger, Kind, Written};
+pub use buyers::{BUYERS_MAX, Payer};
+pub use dangers::{Danger, DangerKind, Written};
 pub use panels::{KeyChange, PanelChange, PanelEdit};
-pub use services::{Change, Difference, FieldChange, Offer, Repriced, RouteChange, ServiceChange, Why};
+pub use services::{Change, Difference, FieldChange, PlannedOffer, Repriced, RouteChange, ServiceChange, Why};
 pub use settings::SettingChange;
 
 use buyers::Buyers;

@@ -112,7 +112,7 @@ fn values(provider: &ProviderSettings) -> Vec<(&'static str, String)> {
         AskMethod::Get => "GET",
     };
     let mut values = vec![
-        ("dialect", dialect.word().to_owned()),
+        ("dialect", dialect.as_str().to_owned()),
         ("allow_http", allow_http.to_string()),
         ("currency", currency.clone()),
         ("exchange rate", exchange.map_or_else(none, |rate| rate.to_string())),

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::catalog::plan::buyers::{Buyers, Who};
-use crate::catalog::{Snapshot, Sold};
+use crate::catalog::plan::buyers::{Buyers, Payer};
+use crate::catalog::{Service, Snapshot};
 use crate::domain::id::ServiceId;
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::{PackageBilling, Route};
@@ -37,11 +37,11 @@ impl ServiceChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Sold from then on.
-    Added(Offer),
+    Added(PlannedOffer),
     /// Sold no more.
     Gone {
         /// What it was sold as.
-        was: Offer,
+        was: PlannedOffer,
         /// Why.
         why: Why,
     },
@@ -76,14 +76,14 @@ impl fmt::Display for Why {
 
 /// What a service is sold for, and what it costs us, per 1,000 units or per package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Offer {
+pub struct PlannedOffer {
     /// The printed price.
     pub price: Rate,
     /// What the route costs that the price is made for.
     pub cost: Rate,
 }
 
-impl Offer {
+impl PlannedOffer {
     /// What a sale leaves, in percent of the price, rounded down to two decimals.
     pub fn margin(self) -> Option<Percent> {
         self.price.margin_over(self.cost)
@@ -122,11 +122,11 @@ pub struct FieldChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repriced {
     /// Who pays it.
-    pub who: Who,
+    pub who: Payer,
     /// Before.
-    pub old: Offer,
+    pub old: PlannedOffer,
     /// After.
-    pub new: Offer,
+    pub new: PlannedOffer,
 }
 
 impl Repriced {
@@ -157,7 +157,7 @@ pub struct RouteChange {
 enum Stand<'a> {
     Unwritten,
     Unsold(&'a str),
-    Sold(&'a Sold),
+    Sold(&'a Service),
 }
 
 /// Every service that differs, by id.
@@ -207,23 +207,23 @@ fn change(before: Stand<'_>, after: Stand<'_>, buyers: &Buyers<'_>) -> Option<Ch
     }
 }
 
-fn difference(was: &Sold, is: &Sold, buyers: &Buyers<'_>) -> Difference {
+fn difference(was: &Service, is: &Service, buyers: &Buyers<'_>) -> Difference {
     let routes = routes(was, is);
     Difference { fields: fields(was, is), prices: repriced(buyers.pairs(was, is)), routes }
 }
 
 /// Everybody's price and cost.
-pub(super) fn everybodys(sold: &Sold) -> Offer {
-    Offer { price: sold.price.rate, cost: sold.price.cost_rate }
+pub(super) fn everybodys(sold: &Service) -> PlannedOffer {
+    PlannedOffer { price: sold.price.rate, cost: sold.price.cost_rate }
 }
 
-fn repriced(pairs: Vec<(Who, Offer, Offer)>) -> Vec<Repriced> {
+fn repriced(pairs: Vec<(Payer, PlannedOffer, PlannedOffer)>) -> Vec<Repriced> {
     let moved = pairs.into_iter().filter(|(_, old, new)| old != new);
     moved.map(|(who, old, new)| Repriced { who, old, new }).collect()
 }
 
-fn fields(was: &Sold, is: &Sold) -> Vec<FieldChange> {
-    let billing = |sold: &Sold| match sold.package_billing {
+fn fields(was: &Service, is: &Service) -> Vec<FieldChange> {
+    let billing = |sold: &Service| match sold.package_billing {
         PackageBilling::Rate => "rate",
         PackageBilling::Min => "min",
     };
@@ -238,7 +238,7 @@ fn fields(was: &Sold, is: &Sold) -> Vec<FieldChange> {
         field("refill", was.refill, is.refill),
         field("cancel", was.cancel, is.cancel),
         field("package_billing", billing(was), billing(is)),
-        field("strategy", was.routing.strategy.word(), is.routing.strategy.word()),
+        field("strategy", was.routing.strategy.as_str(), is.routing.strategy.as_str()),
         field("priced by", &*was.price.rule, &**rule),
     ];
     own.into_iter().flatten().chain(costs(was, is)).chain(weights(was, is)).collect()
@@ -250,7 +250,7 @@ fn field<T: PartialEq + ToString>(what: &str, old: T, new: T) -> Option<FieldCha
 }
 
 /// Routes of both sides that weigh something else.
-fn weights(was: &Sold, is: &Sold) -> Vec<FieldChange> {
+fn weights(was: &Service, is: &Service) -> Vec<FieldChange> {
     let stay =
         is.routes.iter().map(|(route, _)| route).filter(|route| was.routes.iter().any(|(other, _)| other == *route));
     let weighed = |route: &Route| {
@@ -265,7 +265,7 @@ fn weights(was: &Sold, is: &Sold) -> Vec<FieldChange> {
 }
 
 /// Routes of both sides that cost something else, as they do after an edit of `[exchange]`.
-fn costs(was: &Sold, is: &Sold) -> Vec<FieldChange> {
+fn costs(was: &Service, is: &Service) -> Vec<FieldChange> {
     let shown = |rate: Option<Rate>| rate.map_or_else(|| "unknown".to_owned(), |rate| rate.to_string());
     let moved = is.routes.iter().filter_map(|(route, cost)| {
         let (_, before) = was.routes.iter().find(|(other, _)| other == route)?;
@@ -275,7 +275,7 @@ fn costs(was: &Sold, is: &Sold) -> Vec<FieldChange> {
     moved.collect()
 }
 
-fn routes<'a>(was: &'a Sold, is: &'a Sold) -> Option<RouteChange> {
+fn routes<'a>(was: &'a Service, is: &'a Service) -> Option<RouteChange> {
     let (olds, news): (Vec<&Route>, Vec<&Route>) =
         (was.routes.iter().map(|(route, _)| route).collect(), is.routes.iter().map(|(route, _)| route).collect());
     let stay = |one: &[&'a Route], other: &[&Route]| -> Vec<&'a Route> {

@@ -42,9 +42,9 @@ pub(super) fn between(old: &Mapping, new: &Mapping) -> Vec<SettingChange> {
         reload,
     } = new;
     let mut changes = vec![
-        SettingChange::of("[gateway] default_dialect", old.default_dialect.word(), default_dialect.word()),
+        SettingChange::of("[gateway] default_dialect", old.default_dialect.as_str(), default_dialect.as_str()),
         SettingChange::of("[gateway] refills_per_order_max", old.refills_max, refills_max),
-        SettingChange::of("[gateway] reload", old.reload.word(), reload.word()),
+        SettingChange::of("[gateway] reload", old.reload.as_str(), reload.as_str()),
         SettingChange::of("[gateway] price_jump_percent", old.price_jump, price_jump),
         SettingChange::of("[margin] floor_percent", old.margin_floor, margin_floor),
     ];

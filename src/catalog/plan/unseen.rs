@@ -7,20 +7,20 @@ use std::collections::HashMap;
 
 use crate::catalog::Snapshot;
 use crate::catalog::mapping::Mapping;
-use crate::catalog::plan::buyers::{Buyers, Who};
-use crate::catalog::plan::dangers::{Danger, Sale, Written};
+use crate::catalog::plan::buyers::{Buyers, Payer};
+use crate::catalog::plan::dangers::{Danger, PlannedSale, Written};
 use crate::catalog::plan::judges::Judges;
-use crate::catalog::plan::services::Offer;
+use crate::catalog::plan::services::PlannedOffer;
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::Rate;
 use crate::domain::service::ServiceRule;
 use crate::pricing::markup::{MarkupRule, Unseen, leaves_least};
 
 /// A side of the edit.
-pub(super) type Side<'a> = (&'a Snapshot, &'a Mapping);
+pub(super) type EditSide<'a> = (&'a Snapshot, &'a Mapping);
 
 /// Everything dangerous about what cannot be sold right after the edit.
-pub(super) fn between(old: Side<'_>, new: Side<'_>, judges: &Judges, buyers: &Buyers<'_>) -> Vec<Danger> {
+pub(super) fn between(old: EditSide<'_>, new: EditSide<'_>, judges: &Judges, buyers: &Buyers<'_>) -> Vec<Danger> {
     let mut dangers = Vec::new();
     let held = new.0.judged.iter().filter(|(id, _)| !new.0.sold.contains_key(*id));
     let mut held: Vec<_> = held.map(|(_, sold)| sold).collect();
@@ -48,11 +48,11 @@ pub(super) fn between(old: Side<'_>, new: Side<'_>, judges: &Judges, buyers: &Bu
 fn of_block(
     before: Option<&ServiceRule>,
     rule: &ServiceRule,
-    old: Side<'_>,
-    new: Side<'_>,
+    old: EditSide<'_>,
+    new: EditSide<'_>,
     judges: &Judges,
 ) -> Option<Danger> {
-    let is_seen = |side: Side<'_>| side.0.sold.contains_key(&rule.id) || side.0.judged.contains_key(&rule.id);
+    let is_seen = |side: EditSide<'_>| side.0.sold.contains_key(&rule.id) || side.0.judged.contains_key(&rule.id);
     let after = is_seen(new);
     if after && is_seen(old) {
         return None;
@@ -62,8 +62,8 @@ fn of_block(
     if let (Some(from), Some(to)) = (was, rule.rate)
         && from.moves_more_than(judges.jump, to)
     {
-        let offer = Offer { price: to, cost: Rate::default() };
-        let sale = Sale { service: rule.id, name, who: Who::Everybody, offer, route: String::new() };
+        let offer = PlannedOffer { price: to, cost: Rate::default() };
+        let sale = PlannedSale { service: rule.id, name, who: Payer::Everybody, offer, route: String::new() };
         return Some(Danger::PriceJump { sale, from, jump: judges.jump });
     }
     if after {
@@ -84,7 +84,13 @@ fn of_block(
 }
 
 /// The rule that may leave less than the floor, where the edit brings that.
-fn of_markup(unseen: Unseen<'_>, is_new: bool, old: Side<'_>, new: Side<'_>, judges: &Judges) -> Option<Written> {
+fn of_markup(
+    unseen: Unseen<'_>,
+    is_new: bool,
+    old: EditSide<'_>,
+    new: EditSide<'_>,
+    judges: &Judges,
+) -> Option<Written> {
     let (before, floor) = judges.floors();
     let rule = leaves_least(&new.1.markups, unseen);
     let was_enough = || MarkupRule::leaves(leaves_least(&old.1.markups, unseen), before);

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use crate::cli::import::papers::{OldCustomer, OldKey, Papers};
 use crate::cli::import::sheet::Wrongs;
 use crate::customers::keys::{ACTIVE_MAX, digest};
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::CustomerId;
 use crate::domain::money::Money;
 use crate::ledger::{self, Adjustment};
@@ -50,7 +50,7 @@ pub async fn bring(
     papers: &Papers,
     here: Vec<CustomerRow>,
     wrongs: &mut Wrongs,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Brought, StoreError> {
     let mut brought = Brought::default();
     let mut here: HashMap<String, CustomerRow> = here.into_iter().map(|row| (row.name.clone(), row)).collect();
@@ -79,7 +79,7 @@ pub async fn bring(
     Ok(brought)
 }
 
-async fn open(tx: &mut Tx, customer: &OldCustomer, now: Instant) -> Result<Option<CustomerId>, StoreError> {
+async fn open(tx: &mut Tx, customer: &OldCustomer, now: Timestamp) -> Result<Option<CustomerId>, StoreError> {
     let Some(id) = customers::open(tx, &customer.name, &customer.tier, now).await? else { return Ok(None) };
     if customer.credit.is_positive() {
         customers::give_credit(tx, id, customer.credit).await?;
@@ -106,7 +106,7 @@ async fn wallet(
     id: CustomerId,
     sum: Money,
     wrongs: &mut Wrongs,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<Money, StoreError> {
     if customer.balance == Money::ZERO {
         return Ok(sum);
@@ -135,7 +135,7 @@ async fn take_key(
     id: CustomerId,
     brought: &mut Brought,
     wrongs: &mut Wrongs,
-    now: Instant,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let digest = digest(key.key.expose_secret());
     match keys::owner(tx, &digest).await? {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::cli::answer::Answer;
+use crate::cli::answer::CommandOutcome;
 use crate::cli::import::books::Brought;
 use crate::cli::import::papers::Papers;
 use crate::cli::import::sheet::Wrongs;
@@ -32,13 +32,13 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::Csv { folder, dry_run } => import(session, &folder, dry_run).await,
     }
 }
 
-async fn import(session: &Session, folder: &Path, dry_run: bool) -> anyhow::Result<Answer> {
+async fn import(session: &Session, folder: &Path, dry_run: bool) -> anyhow::Result<CommandOutcome> {
     let mut wrongs = Wrongs::default();
     let papers = papers::read(folder, &mut wrongs);
     check_tiers(session, &papers, &mut wrongs).await?;
@@ -101,7 +101,7 @@ fn what_comes(session: &Session, dry_run: bool) -> String {
     )
 }
 
-fn told(brought: &Brought, services: usize, services_before: usize, dry_run: bool) -> Answer {
+fn told(brought: &Brought, services: usize, services_before: usize, dry_run: bool) -> CommandOutcome {
     let Brought { customers, customers_before, keys, keys_before, opened_with } = brought;
     let mut text =
         String::from(if dry_run { "a dry run: nothing is changed; it would bring in\n" } else { "moved in\n" });
@@ -120,5 +120,5 @@ fn told(brought: &Brought, services: usize, services_before: usize, dry_run: boo
         "keys": { "new": keys, "before": keys_before },
         "services": { "new": services, "before": services_before },
     });
-    Answer::new(text, document)
+    CommandOutcome::new(text, document)
 }

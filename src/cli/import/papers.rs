@@ -5,7 +5,7 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use crate::cli::import::sheet::{self, Columns, Row, Wrongs};
+use crate::cli::import::sheet::{self, SheetColumns, SheetRow, Wrongs};
 use crate::cli::key::{ALLOWED_MAX, DEDUPE_WINDOW_S_MAX, LABEL_BYTES_MAX, PER_MINUTE_MAX};
 use crate::config::NewService;
 use crate::domain::customer::{Dialect, NAME_BYTES_MAX, is_customer_name};
@@ -13,7 +13,7 @@ use crate::domain::limit::STANDARD_TIER;
 use crate::domain::money::{Money, Rate};
 use crate::domain::network::Network;
 use crate::domain::service::ServiceType;
-use crate::store::keys::Terms;
+use crate::store::keys::KeyChange;
 
 /// The sheet of customers.
 pub const CUSTOMERS: &str = "customers.csv";
@@ -64,10 +64,10 @@ pub struct OldKey {
     pub customer: String,
     /// The key.
     pub key: SecretString,
-    /// The tongue that its clients expect.
+    /// The dialect that its clients expect.
     pub dialect: Dialect,
     /// What it may.
-    pub terms: Terms,
+    pub terms: KeyChange,
 }
 
 /// A service of the earlier panel, under the id that its customers know.
@@ -81,11 +81,13 @@ pub struct OldService {
 
 /// Reads the sheets of a folder.
 pub fn read(folder: &Path, wrongs: &mut Wrongs) -> Papers {
-    let customers = Columns { must: &["name"], may: &["tier", "balance", "credit", "suspended"] };
-    let keys =
-        Columns { must: &["customer", "key"], may: &["label", "dialect", "allow", "per_minute", "dedupe_window_s"] };
+    let customers = SheetColumns { must: &["name"], may: &["tier", "balance", "credit", "suspended"] };
+    let keys = SheetColumns {
+        must: &["customer", "key"],
+        may: &["label", "dialect", "allow", "per_minute", "dedupe_window_s"],
+    };
     let may = &["name", "type", "category", "rate", "min", "max", "refill", "cancel"];
-    let services = Columns { must: &["id", "provider", "service"], may };
+    let services = SheetColumns { must: &["id", "provider", "service"], may };
     let sheets = [(CUSTOMERS, customers), (KEYS, keys), (SERVICES, services)];
     let [customers, keys, services] = sheets.map(|(name, columns)| sheet::read(folder, name, columns, wrongs));
     if customers.is_none() && keys.is_none() && services.is_none() {
@@ -104,10 +106,10 @@ pub fn read(folder: &Path, wrongs: &mut Wrongs) -> Papers {
 
 /// Reads rows, each of which must say something else in one of its columns.
 fn once<T>(
-    rows: Option<Vec<Row>>,
+    rows: Option<Vec<SheetRow>>,
     column: &str,
     wrongs: &mut Wrongs,
-    reader: fn(&Row, &mut Wrongs) -> Option<T>,
+    reader: fn(&SheetRow, &mut Wrongs) -> Option<T>,
 ) -> Vec<T> {
     let mut seen = HashSet::new();
     let mut read = Vec::new();
@@ -120,7 +122,7 @@ fn once<T>(
     read
 }
 
-fn customer(row: &Row, wrongs: &mut Wrongs) -> Option<OldCustomer> {
+fn customer(row: &SheetRow, wrongs: &mut Wrongs) -> Option<OldCustomer> {
     let name = row.read("name", wrongs, |name| {
         let why = || format!("is no name: 1 to {NAME_BYTES_MAX} bytes, not all digits, nothing unprintable");
         is_customer_name(name).then(|| name.to_owned()).ok_or_else(why)
@@ -142,7 +144,7 @@ fn customer(row: &Row, wrongs: &mut Wrongs) -> Option<OldCustomer> {
     })
 }
 
-fn key(row: &Row, wrongs: &mut Wrongs) -> Option<OldKey> {
+fn key(row: &SheetRow, wrongs: &mut Wrongs) -> Option<OldKey> {
     let key = row.text("key")?;
     // Never shown, not even where it is wrong: it may be a good key with a blank in it.
     if !(KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -150,9 +152,9 @@ fn key(row: &Row, wrongs: &mut Wrongs) -> Option<OldKey> {
         return None;
     }
     let dialect = row.read("dialect", wrongs, |word| {
-        Dialect::from_word(word).ok_or_else(|| format!("is none of {}", Dialect::ALL.map(Dialect::word).join(", ")))
+        Dialect::from_word(word).ok_or_else(|| format!("is none of {}", Dialect::ALL.map(Dialect::as_str).join(", ")))
     });
-    let terms = Terms {
+    let terms = KeyChange {
         label: row.read("label", wrongs, label),
         allowed: row.read("allow", wrongs, networks),
         per_minute: row.read("per_minute", wrongs, |text| whole(text, PER_MINUTE_MAX)),
@@ -187,7 +189,7 @@ fn whole(text: &str, most: i64) -> Result<i32, String> {
     number.ok_or_else(|| format!("is no whole number from 0 to {most}"))
 }
 
-fn service(row: &Row, wrongs: &mut Wrongs) -> Option<OldService> {
+fn service(row: &SheetRow, wrongs: &mut Wrongs) -> Option<OldService> {
     let id = row.read("id", wrongs, |text| match text.parse::<i32>() {
         Ok(id) if id > 0 => Ok(i64::from(id)),
         Ok(_) | Err(_) => Err("is no service id: a whole number from 1 to 2147483647"),

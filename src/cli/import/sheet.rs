@@ -46,7 +46,7 @@ impl Wrongs {
 
 /// A sheet's columns: those that it must have, and those that it may.
 #[derive(Clone, Copy, Debug)]
-pub struct Columns {
+pub struct SheetColumns {
     /// Without these a row says nothing.
     pub must: &'static [&'static str],
     /// Left out or empty, they are what their reader says.
@@ -55,13 +55,13 @@ pub struct Columns {
 
 /// One row, with the place where it stands.
 #[derive(Debug)]
-pub struct Row {
+pub struct SheetRow {
     /// `customers.csv:3`
     pub place: String,
     cells: BTreeMap<&'static str, String>,
 }
 
-impl Row {
+impl SheetRow {
     /// What stands in a column; nothing where it is empty.
     pub fn text(&self, column: &str) -> Option<&str> {
         self.cells.get(column).map(String::as_str)
@@ -95,7 +95,7 @@ impl Row {
 }
 
 /// The rows of a sheet; none where the folder has no such file.
-pub fn read(folder: &Path, name: &str, columns: Columns, wrongs: &mut Wrongs) -> Option<Vec<Row>> {
+pub fn read(folder: &Path, name: &str, columns: SheetColumns, wrongs: &mut Wrongs) -> Option<Vec<SheetRow>> {
     let text = match text(&folder.join(name)) {
         Ok(text) => text?,
         Err(error) => {
@@ -144,7 +144,7 @@ fn text(path: &Path) -> io::Result<Option<String>> {
 fn heads_of(
     reader: &mut csv::Reader<&[u8]>,
     name: &str,
-    columns: Columns,
+    columns: SheetColumns,
     wrongs: &mut Wrongs,
 ) -> Option<Vec<Option<&'static str>>> {
     let heads = match reader.headers() {
@@ -179,14 +179,14 @@ fn row(
     name: &str,
     found: &[Option<&'static str>],
     record: &csv::StringRecord,
-    columns: Columns,
+    columns: SheetColumns,
     wrongs: &mut Wrongs,
-) -> Row {
+) -> SheetRow {
     let line = record.position().map_or(0, csv::Position::line);
     let place = format!("{name}:{line}");
     let cells = found.iter().zip(record).filter(|(_, cell)| !cell.is_empty());
     let cells = cells.filter_map(|(column, cell)| Some(((*column)?, cell.to_owned()))).collect();
-    let row = Row { place, cells };
+    let row = SheetRow { place, cells };
     for column in columns.must.iter().filter(|column| row.text(column).is_none()) {
         wrongs.say(&row.place, &format!("{column} is empty"));
     }

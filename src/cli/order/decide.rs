@@ -3,14 +3,14 @@
 use anyhow::{Context, bail};
 use serde_json::json;
 
-use crate::cli::answer::{Answer, WrongUse, moment};
+use crate::cli::answer::{CommandOutcome, WrongUse, moment};
 use crate::cli::in_force;
 use crate::cli::session::Session;
 use crate::domain::id::{OrderId, PanelOrder};
 use crate::domain::money::Money;
 use crate::domain::service::Route;
 use crate::orders::decide::{self, Decided};
-use crate::orders::resolve::{Finding, Resolved};
+use crate::orders::resolve::{DoubtFinding, Resolved};
 use crate::orders::withdraw::{self, Withdrawn};
 use crate::store::{doubts, show};
 
@@ -19,7 +19,7 @@ const PANEL_ORDER_BYTES_MAX: usize = 128;
 
 /// What was found at the panel.
 #[derive(Debug, clap::Subcommand)]
-pub enum Found {
+pub enum FoundAtPanel {
     /// The panel has it: it is followed there from now on
     Accepted {
         /// Its id at the panel
@@ -58,39 +58,39 @@ pub struct Ended {
 }
 
 impl Ended {
-    fn finding(&self) -> decide::Finding {
+    fn finding(&self) -> decide::SettlementFinding {
         match self.delivered {
-            Some(delivered) => decide::Finding::Delivered(delivered),
-            None if self.canceled => decide::Finding::Canceled,
-            None => decide::Finding::Completed,
+            Some(delivered) => decide::SettlementFinding::Delivered(delivered),
+            None if self.canceled => decide::SettlementFinding::Canceled,
+            None => decide::SettlementFinding::Completed,
         }
     }
 
     fn words(&self) -> String {
         match self.finding() {
-            decide::Finding::Delivered(delivered) => format!("delivered {delivered}"),
-            decide::Finding::Canceled => "canceled".to_owned(),
-            decide::Finding::Completed => "completed".to_owned(),
+            decide::SettlementFinding::Delivered(delivered) => format!("delivered {delivered}"),
+            decide::SettlementFinding::Canceled => "canceled".to_owned(),
+            decide::SettlementFinding::Completed => "completed".to_owned(),
         }
     }
 }
 
-pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow::Result<Answer> {
+pub async fn resolve(session: &Session, order: OrderId, found: FoundAtPanel) -> anyhow::Result<CommandOutcome> {
     let (finding, words, at) = match found {
-        Found::Accepted { panel_order, at } => {
+        FoundAtPanel::Accepted { panel_order, at } => {
             let id = panel_order.trim().to_owned();
             if id.is_empty() || id.len() > PANEL_ORDER_BYTES_MAX || id.chars().any(char::is_control) {
                 return Err(WrongUse::because(format!("{panel_order:?} is no id of a panel's order")));
             }
-            (Finding::Accepted(PanelOrder(id.clone())), format!("accepted {id}"), at)
+            (DoubtFinding::Accepted(PanelOrder(id.clone())), format!("accepted {id}"), at)
         }
-        Found::NotPlaced { .. } if session.reason().trim().is_empty() => {
+        FoundAtPanel::NotPlaced { .. } if session.reason().trim().is_empty() => {
             return Err(WrongUse::because(
                 "--reason is missing; say where you looked: what was not placed is bought elsewhere or refunded",
             ));
         }
-        Found::TakeBack { at } => (Finding::TakeBack, "take-back".to_owned(), at),
-        Found::NotPlaced { at } => (Finding::NotPlaced, "not-placed".to_owned(), at),
+        FoundAtPanel::TakeBack { at } => (DoubtFinding::TakeBack, "take-back".to_owned(), at),
+        FoundAtPanel::NotPlaced { at } => (DoubtFinding::NotPlaced, "not-placed".to_owned(), at),
     };
     let delivery = in_force::delivery(session).await?;
     let mut tx = session.store.begin().await?;
@@ -134,19 +134,22 @@ pub async fn resolve(session: &Session, order: OrderId, found: Found) -> anyhow:
     tx.commit().await?;
     let (state, refunded, _) = standing(session, order).await?;
     let text = format!("order {order} is resolved: {words}; it is {state}, and {refunded} stands refunded");
-    Ok(Answer::new(text, json!({ "id": order.0, "resolved": words, "state": state, "refunded": refunded.to_string() })))
+    Ok(CommandOutcome::new(
+        text,
+        json!({ "id": order.0, "resolved": words, "state": state, "refunded": refunded.to_string() }),
+    ))
 }
 
 /// Where an order stands, what of its charge stands refunded, and what is left of it.
 async fn standing(session: &Session, order: OrderId) -> anyhow::Result<(String, Money, Money)> {
-    let wanted = show::Wanted { orders: Some(vec![order]), ..show::Wanted::default() };
+    let wanted = show::OrderFilter { orders: Some(vec![order]), ..show::OrderFilter::default() };
     let row = show::list(&session.store, &wanted).await?.into_iter().next().context("the order is gone")?;
     let left = row.charge.minus(row.refunded)?;
     Ok((row.state, row.refunded, left))
 }
 
 /// Ends an order as a person found it at the panel.
-pub async fn settle(session: &Session, order: OrderId, ended: &Ended) -> anyhow::Result<Answer> {
+pub async fn settle(session: &Session, order: OrderId, ended: &Ended) -> anyhow::Result<CommandOutcome> {
     let mut tx = session.store.begin().await?;
     let decided = decide::settle(&mut tx, order, ended.finding(), session.now()).await?;
     let words = ended.words();
@@ -159,11 +162,11 @@ pub async fn settle(session: &Session, order: OrderId, ended: &Ended) -> anyhow:
     session.note(&mut tx, "order settle", &format!("order {order} {words}")).await?;
     tx.commit().await?;
     let text = format!("order {order} is settled as {words}; {refunded} stands refunded{afterwards}");
-    Ok(Answer::new(text, json!({ "id": order.0, "settled": words, "refunded": refunded.to_string() })))
+    Ok(CommandOutcome::new(text, json!({ "id": order.0, "settled": words, "refunded": refunded.to_string() })))
 }
 
 /// Gives back so much more of an order's charge.
-pub async fn refund(session: &Session, order: OrderId, amount: &str) -> anyhow::Result<Answer> {
+pub async fn refund(session: &Session, order: OrderId, amount: &str) -> anyhow::Result<CommandOutcome> {
     let money = Money::parse(amount).map_err(|why| WrongUse::because(format!("the amount {amount:?} {why}")))?;
     if !money.is_positive() {
         return Err(WrongUse::because(format!("the amount {amount:?} is not above zero")));
@@ -176,13 +179,16 @@ pub async fn refund(session: &Session, order: OrderId, amount: &str) -> anyhow::
     let decided = decide::give_back(&mut tx, order, money, reason, session.now()).await?;
     if decided == Decided::DoneBefore {
         let text = format!("order {order} was given something back for this reason before; nothing changed");
-        return Ok(Answer::new(text, json!({ "id": order.0, "given_back": "0.00", "done_before": true })));
+        return Ok(CommandOutcome::new(text, json!({ "id": order.0, "given_back": "0.00", "done_before": true })));
     }
     let refunded = stands(order, decided)?;
     session.note(&mut tx, "order refund", &format!("order {order} {money}")).await?;
     tx.commit().await?;
     let text = format!("{money} of order {order} is given back; {refunded} stands refunded");
-    Ok(Answer::new(text, json!({ "id": order.0, "given_back": money.to_string(), "refunded": refunded.to_string() })))
+    Ok(CommandOutcome::new(
+        text,
+        json!({ "id": order.0, "given_back": money.to_string(), "refunded": refunded.to_string() }),
+    ))
 }
 
 fn names(routes: &[Route]) -> String {
@@ -191,7 +197,7 @@ fn names(routes: &[Route]) -> String {
 }
 
 /// Takes an order back of which nothing was sent.
-pub async fn cancel(session: &Session, order: OrderId) -> anyhow::Result<Answer> {
+pub async fn cancel(session: &Session, order: OrderId) -> anyhow::Result<CommandOutcome> {
     let mut tx = session.store.begin().await?;
     match withdraw::unsent(&mut tx, order, "canceled by a person before it was sent", session.now()).await? {
         Withdrawn::Done => {}
@@ -209,7 +215,7 @@ pub async fn cancel(session: &Session, order: OrderId) -> anyhow::Result<Answer>
         doubted => format!("it was in doubt before at {}: look whether it is there, and cancel it", names(doubted)),
     };
     let text = format!("order {order} is canceled and refunded whole; {had}");
-    Ok(Answer::new(text, json!({ "id": order.0, "canceled": true })))
+    Ok(CommandOutcome::new(text, json!({ "id": order.0, "canceled": true })))
 }
 
 /// What stands refunded after a decision that was possible.

@@ -7,10 +7,10 @@ mod wanted;
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, moment, table};
+use crate::cli::answer::{CommandOutcome, moment, table};
 use crate::cli::session::Session;
 use crate::domain::id::OrderId;
-use crate::store::show::{self as store, OrderRow, Wanted};
+use crate::store::show::{self as store, OrderFilter, OrderRow};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -21,7 +21,7 @@ pub enum Command {
         /// The order's id
         id: i32,
         #[command(subcommand)]
-        finding: decide::Found,
+        finding: decide::FoundAtPanel,
     },
     /// End an order as it ended at the panel: `settle ID --delivered N`, `--canceled` or `--completed`
     Settle {
@@ -51,7 +51,7 @@ pub enum Command {
     },
 }
 
-pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::List(listing) => list(session, &listing.wanted(session).await?).await,
         Command::Resolve { id, finding } => decide::resolve(session, OrderId(id), finding).await,
@@ -64,7 +64,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<Answer> 
 }
 
 /// The list; those for a person come with the evidence and with what may be decided.
-async fn list(session: &Session, wanted: &Wanted) -> anyhow::Result<Answer> {
+async fn list(session: &Session, wanted: &OrderFilter) -> anyhow::Result<CommandOutcome> {
     let rows = store::list(&session.store, wanted).await?;
     let answer = listed(&rows);
     if wanted.state.as_deref() != Some("review") {
@@ -77,7 +77,7 @@ async fn list(session: &Session, wanted: &Wanted) -> anyhow::Result<Answer> {
     Ok(answer.with_json(documents.into()))
 }
 
-fn listed(rows: &[OrderRow]) -> Answer {
+fn listed(rows: &[OrderRow]) -> CommandOutcome {
     let cells: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -96,7 +96,7 @@ fn listed(rows: &[OrderRow]) -> Answer {
         })
         .collect();
     let heads = ["id", "customer", "service", "units", "state", "charge", "refunded", "remains", "placed_at", "review"];
-    Answer::new(table(heads, &cells), rows.iter().map(head).collect())
+    CommandOutcome::new(table(heads, &cells), rows.iter().map(head).collect())
 }
 
 pub(super) fn head(row: &OrderRow) -> Value {

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, WrongUse, table};
+use crate::cli::answer::{CommandOutcome, WrongUse, table};
 use crate::cli::in_force;
 use crate::cli::order::wanted::{self, Filters};
 use crate::cli::session::Session;
 use crate::domain::id::{OrderId, ProviderId};
 use crate::orders::Delivery;
 use crate::orders::reroute_by_hand::Rerouted;
-use crate::store::show::{self, ORDERS_MAX, Wanted};
+use crate::store::show::{self, ORDERS_MAX, OrderFilter};
 
 /// Which orders, and where they shall go.
 #[derive(Debug, clap::Args)]
@@ -44,12 +44,12 @@ struct Direction {
 }
 
 /// What came of one order.
-struct Row {
+struct RerouteRow {
     order: OrderId,
     outcome: Rerouted,
 }
 
-pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> {
+pub async fn run(session: &Session, options: Options) -> anyhow::Result<CommandOutcome> {
     let Options { ids, to, id, filters, placed_from, placed_to, dry_run } = options;
     let named: Vec<OrderId> = ids.into_iter().chain(id).map(OrderId).collect();
     let narrowed = !filters.are_none() || placed_from.is_some() || placed_to.is_some();
@@ -71,7 +71,7 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
     let orders = if narrowed {
         let orders = (!named.is_empty()).then_some(named);
         let wanted = filters.wanted(session).await?;
-        let wanted = Wanted { orders, placed_from, placed_before, unsent_only: true, ..wanted };
+        let wanted = OrderFilter { orders, placed_from, placed_before, unsent_only: true, ..wanted };
         from = wanted.provider.clone().map(ProviderId);
         // Whoever waits longest goes first.
         show::list(&session.store, &wanted).await?.iter().rev().map(|row| row.id).collect()
@@ -84,7 +84,7 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<Answer> 
     let mut rows = Vec::with_capacity(orders.len());
     for order in orders {
         let outcome = one(session, &delivery, order, &direction, dry_run).await?;
-        rows.push(Row { order, outcome });
+        rows.push(RerouteRow { order, outcome });
     }
     Ok(told(&rows, dry_run))
 }
@@ -110,7 +110,7 @@ async fn one(
     Ok(outcome)
 }
 
-fn told(rows: &[Row], dry_run: bool) -> Answer {
+fn told(rows: &[RerouteRow], dry_run: bool) -> CommandOutcome {
     let cells: Vec<_> = rows.iter().map(|row| cells(row, dry_run)).collect();
     let documents: Vec<Value> = rows.iter().map(|row| document(row, dry_run)).collect();
     let stay = rows.iter().filter(|row| matches!(row.outcome, Rerouted::Stays(_))).count();
@@ -128,10 +128,10 @@ fn told(rows: &[Row], dry_run: bool) -> Answer {
     if i64::try_from(rows.len()).is_ok_and(|rows| rows == ORDERS_MAX) {
         text += "there may be more; say it again for the next\n";
     }
-    Answer::new(text, documents.into()).failing_if(stay > 0)
+    CommandOutcome::new(text, documents.into()).failing_if(stay > 0)
 }
 
-fn cells(row: &Row, dry_run: bool) -> [String; 4] {
+fn cells(row: &RerouteRow, dry_run: bool) -> [String; 4] {
     let id = row.order.to_string();
     match &row.outcome {
         Rerouted::Moved { from, to, why } => {
@@ -142,7 +142,7 @@ fn cells(row: &Row, dry_run: bool) -> [String; 4] {
     }
 }
 
-fn document(row: &Row, dry_run: bool) -> Value {
+fn document(row: &RerouteRow, dry_run: bool) -> Value {
     match &row.outcome {
         Rerouted::Moved { from, to, why } => json!({
             "id": row.order.0, "moved": !dry_run, "from": from.provider.0, "to": to.provider.0, "service": to.service,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, maybe_moment, moment, shortened, table};
+use crate::cli::answer::{CommandOutcome, maybe_moment, moment, shortened, table};
 use crate::cli::order::head;
 use crate::cli::session::Session;
 use crate::domain::choice::{Choice, Passed};
@@ -12,7 +12,9 @@ use crate::domain::spoken::on_one_line;
 use crate::orders::decide::allowed;
 use crate::orders::resolve::named_among;
 use crate::store::doubts;
-use crate::store::show::{self, CancelLine, DecisionRow, ExchangeRow, LegRow, OrderRow, RungRow, TransferRow, Wanted};
+use crate::store::show::{
+    self, CancelLine, DecisionRow, ExchangeRow, LegRow, OrderFilter, OrderRow, RungRow, TransferRow,
+};
 
 /// A panel's words that are printed for people, in characters; `--json` has all that is kept.
 const WORDS_CHARS_MAX: usize = 80;
@@ -89,7 +91,7 @@ impl<'a> Timeline<'a> {
             |rung| json!({ "at": moment(rung.at), "rung": rung.rung, "verdict": rung.verdict, "words": rung.words }),
         );
         json!({
-            "n": leg.n, "provider": leg.provider, "service": leg.service, "state": leg.state.word(),
+            "n": leg.n, "provider": leg.provider, "service": leg.service, "state": leg.state.as_str(),
             "panel_order": leg.panel_order, "late_order": leg.late_order, "panel_status": leg.panel_status, "panel_charge": leg.panel_charge,
             "panel_said": leg.seen, "cost": leg.cost.to_string(), "reason": leg.reason,
             "choice": leg.choice, "next_check_at": leg.check_at.map(moment), "exchanges": exchanges.collect::<Value>(),
@@ -99,13 +101,13 @@ impl<'a> Timeline<'a> {
 }
 
 /// One order, for people and for scripts.
-pub async fn timeline(session: &Session, id: OrderId) -> anyhow::Result<Answer> {
-    let wanted = Wanted { orders: Some(vec![id]), ..Wanted::default() };
+pub async fn timeline(session: &Session, id: OrderId) -> anyhow::Result<CommandOutcome> {
+    let wanted = OrderFilter { orders: Some(vec![id]), ..OrderFilter::default() };
     let Some(order) = show::list(&session.store, &wanted).await?.into_iter().next() else {
         anyhow::bail!("there is no order {id}; `{} order list` shows the newest", session.globals.again());
     };
     let timeline = Timeline::of(session, &order).await?;
-    Ok(Answer::new(page(&timeline, &session.globals.again()), timeline.document()))
+    Ok(CommandOutcome::new(page(&timeline, &session.globals.again()), timeline.document()))
 }
 
 /// One order, as scripts read it.
@@ -168,7 +170,7 @@ fn page(timeline: &Timeline<'_>, panelgate: &str) -> String {
             [
                 leg.n.to_string(),
                 leg.provider.clone(),
-                leg.state.word().to_owned(),
+                leg.state.as_str().to_owned(),
                 panel_orders(leg),
                 leg.cost.to_string(),
                 leg.reason.clone(),
@@ -226,7 +228,7 @@ fn legs_and_choices(legs: &[LegRow], table: &str) -> String {
 }
 
 fn chosen(choice: &Choice) -> String {
-    let won = format!("     by {}: {}:{}, {}\n", choice.strategy.word(), choice.provider, choice.service, choice.why);
+    let won = format!("     by {}: {}:{}, {}\n", choice.strategy.as_str(), choice.provider, choice.service, choice.why);
     let lost = |passed: &Passed| format!("        not {}:{}, {}\n", passed.provider, passed.service, passed.why);
     won + &choice.others.iter().map(lost).collect::<String>()
 }

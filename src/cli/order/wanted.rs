@@ -5,10 +5,10 @@ use chrono::TimeDelta;
 use crate::cli::answer::WrongUse;
 use crate::cli::moves::when;
 use crate::cli::session::Session;
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::id::OrderId;
 use crate::domain::order::OrderState;
-use crate::store::show::{ORDERS_MAX, Wanted};
+use crate::store::show::{ORDERS_MAX, OrderFilter};
 
 /// Words that `--state` takes beside the orders' own states.
 const MORE_STATES: [&str; 6] = ["review", "waiting", "stuck", "canceling", "parked", "in_doubt"];
@@ -49,10 +49,10 @@ impl Filters {
     }
 
     /// The same for the database, where panels and customers are known.
-    pub async fn wanted(self, session: &Session) -> anyhow::Result<Wanted> {
+    pub async fn wanted(self, session: &Session) -> anyhow::Result<OrderFilter> {
         let known = |word: &&str| OrderState::from_word(word).is_some() || MORE_STATES.contains(word);
         if let Some(word) = self.state.as_deref().filter(|word| !known(word)) {
-            let words = OrderState::ALL.map(OrderState::word).into_iter().chain(MORE_STATES);
+            let words = OrderState::ALL.map(OrderState::as_str).into_iter().chain(MORE_STATES);
             let words: Vec<_> = words.collect();
             return Err(WrongUse::because(format!("--state {word:?} is none; there are: {}", words.join(", "))));
         }
@@ -63,7 +63,7 @@ impl Filters {
         if let Some(provider) = &self.provider {
             session.panel(provider).await?;
         }
-        Ok(Wanted {
+        Ok(OrderFilter {
             state: self.state,
             customer,
             provider: self.provider,
@@ -71,7 +71,7 @@ impl Filters {
             service: self.service,
             panel_order: self.provider_order,
             limit: self.limit,
-            ..Wanted::default()
+            ..OrderFilter::default()
         })
     }
 }
@@ -93,11 +93,11 @@ pub struct Listing {
 }
 
 impl Listing {
-    pub async fn wanted(self, session: &Session) -> anyhow::Result<Wanted> {
+    pub async fn wanted(self, session: &Session) -> anyhow::Result<OrderFilter> {
         let Self { filters, id, from, to } = self;
         let (placed_from, placed_before) = span(session, ("--from", from), ("--to", to))?;
         let orders = (!id.is_empty()).then(|| id.into_iter().map(OrderId).collect());
-        Ok(Wanted { orders, placed_from, placed_before, ..filters.wanted(session).await? })
+        Ok(OrderFilter { orders, placed_from, placed_before, ..filters.wanted(session).await? })
     }
 }
 
@@ -106,7 +106,7 @@ pub fn span(
     session: &Session,
     (from_flag, from): (&str, Option<String>),
     (to_flag, to): (&str, Option<String>),
-) -> anyhow::Result<(Option<Instant>, Option<Instant>)> {
+) -> anyhow::Result<(Option<Timestamp>, Option<Timestamp>)> {
     let now = session.now();
     let from = from.map(|text| when(from_flag, &text, now)).transpose()?;
     let to = to.map(|text| until(to_flag, &text, now)).transpose()?;
@@ -114,7 +114,7 @@ pub fn span(
 }
 
 /// The end of a day, or the moment.
-fn until(flag: &str, text: &str, now: Instant) -> anyhow::Result<Instant> {
+fn until(flag: &str, text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     let at = when(flag, text, now)?;
     let is_day = text.parse::<chrono::NaiveDate>().is_ok();
     Ok(if is_day { at + TimeDelta::days(1) } else { at })

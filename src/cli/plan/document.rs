@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::catalog::plan::{Change, Danger, Difference, Offer, PanelChange, PanelEdit, Plan, RouteChange};
+use crate::catalog::plan::{Change, Danger, Difference, PanelChange, PanelEdit, Plan, PlannedOffer, RouteChange};
 use crate::catalog::plan::{ServiceChange, SettingChange};
 use crate::domain::id::ProviderId;
 use crate::domain::service::Route;
@@ -30,7 +30,7 @@ pub fn of(plan: &Plan, unread: &[ProviderId]) -> Value {
 
 fn danger(danger: &Danger) -> Value {
     json!({
-        "kind": danger.kind().word(),
+        "kind": danger.kind().as_str(),
         "service": danger.service().map(|service| service.0),
         "for": danger.who().map(ToString::to_string),
         "provider": danger.provider().map(|provider| &provider.0),
@@ -54,7 +54,7 @@ fn service(service: &ServiceChange) -> Value {
     shown
 }
 
-fn offer(offer: Offer) -> Value {
+fn offer(offer: PlannedOffer) -> Value {
     json!({
         "rate": offer.price.to_string(),
         "cost": offer.cost.to_string(),

@@ -2,13 +2,13 @@
 
 use std::cmp::Reverse;
 
-use crate::catalog::plan::{Change, Danger, Kind, Plan, Repriced, ServiceChange};
+use crate::catalog::plan::{Change, Danger, DangerKind, Plan, Repriced, ServiceChange};
 use crate::domain::money::Percent;
 
 /// A plan, sorted for reading.
 pub struct Groups<'a> {
     /// By kind, the gravest first.
-    pub dangers: Vec<(Kind, Vec<&'a Danger>)>,
+    pub dangers: Vec<(DangerKind, Vec<&'a Danger>)>,
     /// Prices whose margin shrinks, the most first.
     pub margins: Vec<(&'a ServiceChange, &'a Repriced)>,
     /// Other prices and costs that move, the farthest first.
@@ -67,8 +67,8 @@ fn lost(repriced: &Repriced) -> Percent {
     repriced.margin_lost().unwrap_or_default()
 }
 
-fn dangers(plan: &Plan) -> Vec<(Kind, Vec<&Danger>)> {
-    let mut groups: Vec<(Kind, Vec<&Danger>)> = Vec::new();
+fn dangers(plan: &Plan) -> Vec<(DangerKind, Vec<&Danger>)> {
+    let mut groups: Vec<(DangerKind, Vec<&Danger>)> = Vec::new();
     for danger in &plan.dangers {
         match groups.iter_mut().find(|(kind, _)| *kind == danger.kind()) {
             Some((_, group)) => group.push(danger),

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::plan::{Plan, SettingChange};
 use crate::catalog::{Listings, Snapshot};
-use crate::cli::answer::Answer;
-use crate::cli::place::Place;
+use crate::cli::answer::CommandOutcome;
+use crate::cli::place::DatabaseTarget;
 use crate::cli::session::Session;
 use crate::cli::{Globals, check, in_force};
 use crate::config::{self, AlertSettings, File};
@@ -26,12 +26,12 @@ struct Planned {
     unread: Vec<ProviderId>,
 }
 
-pub async fn run(globals: Globals) -> anyhow::Result<Answer> {
+pub async fn run(globals: Globals) -> anyhow::Result<CommandOutcome> {
     let path = check::file(&globals);
     let file = config::load(&path, &config::surroundings())?;
     crate::telemetry::quiet();
     // Planning makes no database: without one, no gateway was ever started.
-    let place = Place::by_file(&globals, &file.process)?;
+    let place = DatabaseTarget::by_file(&globals, &file.process)?;
     let panelgate = globals.again();
     let planned = if place.is_made() {
         let session = Session::open(globals, &place).await?;
@@ -42,7 +42,7 @@ pub async fn run(globals: Globals) -> anyhow::Result<Answer> {
         first(&file.mapping, &Arc::default())
     };
     let name = path.display().to_string();
-    Ok(Answer::new(
+    Ok(CommandOutcome::new(
         text::of(&planned.plan, &planned.unread, (&name, &panelgate)),
         document::of(&planned.plan, &planned.unread),
     ))

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::catalog::plan::{
-    BUYERS_MAX, Change, FieldChange, Offer, PanelChange, PanelEdit, Plan, Repriced, RouteChange,
+    BUYERS_MAX, Change, FieldChange, PanelChange, PanelEdit, Plan, PlannedOffer, Repriced, RouteChange,
 };
 use crate::catalog::plan::{ServiceChange, SettingChange};
 use crate::cli::answer::{shortened, table};
@@ -129,7 +129,7 @@ fn services(text: &mut String, groups: &Groups<'_>) {
             Change::Added(offer) => Some(*offer),
             Change::Gone { .. } | Change::Changed(_) | Change::NotSold { .. } | Change::Dropped => None,
         };
-        let shown = |of: fn(Offer) -> String| offer.map(of).unwrap_or_default();
+        let shown = |of: fn(PlannedOffer) -> String| offer.map(of).unwrap_or_default();
         let price = shown(|offer| offer.price.to_string());
         let cost = shown(|offer| offer.cost.to_string());
         [service.id.to_string(), name(service), price, cost, shown(|offer| percent(offer.margin()))]

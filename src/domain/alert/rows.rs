@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::alert::{Kind, Weight};
+use crate::domain::alert::{AlertKind, Weight};
 
 /// How long nobody may deal with a panel before it is worth a person's time: every restart has such a moment.
 const UNSERVED_PATIENCE: Duration = Duration::from_mins(1);
@@ -20,8 +20,8 @@ const WORKER_PATIENCE: Duration = Duration::from_secs(5);
 const DATABASE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// All that is to be said of a kind.
-pub(super) struct Row {
-    pub(super) kind: Kind,
+pub(super) struct KindRow {
+    pub(super) kind: AlertKind,
     /// What logs, messages and the database call it.
     pub(super) word: &'static str,
     pub(super) weight: Weight,
@@ -31,10 +31,10 @@ pub(super) struct Row {
     pub(super) words: &'static str,
 }
 
-/// Every kind, in the order of [`Kind`].
-pub(super) const ROWS: [Row; 43] = [
-    Row {
-        kind: Kind::OrdersInDoubt,
+/// Every kind, in the order of [`AlertKind`].
+pub(super) const ROWS: [KindRow; 43] = [
+    KindRow {
+        kind: AlertKind::OrdersInDoubt,
         word: "orders_in_doubt",
         weight: Weight::Error,
         patience: Duration::ZERO,
@@ -42,8 +42,8 @@ pub(super) const ROWS: [Row; 43] = [
              order list --state in_doubt`, look for them at the panel, and decide each with \
              `panelgate order resolve`",
     },
-    Row {
-        kind: Kind::OrdersForReview,
+    KindRow {
+        kind: AlertKind::OrdersForReview,
         word: "orders_for_review",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -51,8 +51,8 @@ pub(super) const ROWS: [Row; 43] = [
              list --state review` and at their panels, and decide each with `panelgate order \
              settle`, `refund` or `resolve`",
     },
-    Row {
-        kind: Kind::TakenLate,
+    KindRow {
+        kind: AlertKind::TakenLate,
         word: "taken_late",
         weight: Weight::Error,
         patience: Duration::ZERO,
@@ -60,8 +60,8 @@ pub(super) const ROWS: [Row; 43] = [
              that is followed: find them with `panelgate order list --provider {object}`, `order show` tells the panel's id \
              as late_order; cancel there what is twice, or take back that it was not placed",
     },
-    Row {
-        kind: Kind::OrdersParked,
+    KindRow {
+        kind: AlertKind::OrdersParked,
         word: "orders_parked",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -69,24 +69,24 @@ pub(super) const ROWS: [Row; 43] = [
              shows which: where it refused them, top up our balance there or set its key right; where it costs \
              too much or left the file, give their services another route; then they go by themselves",
     },
-    Row {
-        kind: Kind::BreakerOpen,
+    KindRow {
+        kind: AlertKind::BreakerOpen,
         word: "breaker_open",
         weight: Weight::Warning,
         patience: Duration::ZERO,
         words: "panel {object} gets no orders for now: `panelgate provider list` tells what stopped \
              it; it is tried again by itself, or at once by `panelgate provider resume {object}`",
     },
-    Row {
-        kind: Kind::DispatchFrozen,
+    KindRow {
+        kind: AlertKind::DispatchFrozen,
         word: "dispatch_frozen",
         weight: Weight::Warning,
         patience: Duration::ZERO,
         words: "nothing is sent to any panel: thaw with `panelgate dispatch thaw` when orders may go \
              out",
     },
-    Row {
-        kind: Kind::CatalogueUnreadable,
+    KindRow {
+        kind: AlertKind::CatalogueUnreadable,
         word: "catalogue_unreadable",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -94,24 +94,24 @@ pub(super) const ROWS: [Row; 43] = [
              if anything was, and another account gets nothing: `panelgate provider list` tells \
              why; then run `panelgate catalog refresh`",
     },
-    Row {
-        kind: Kind::PanelUnserved,
+    KindRow {
+        kind: AlertKind::PanelUnserved,
         word: "panel_unserved",
         weight: Weight::Error,
         patience: UNSERVED_PATIENCE,
         words: "orders or refills are open at panel {object} and no process deals with it: start \
              `panelgate serve` with workers and with the panel's block in its file",
     },
-    Row {
-        kind: Kind::BalanceLow,
+    KindRow {
+        kind: AlertKind::BalanceLow,
         word: "balance_low",
         weight: Weight::Warning,
         patience: Duration::ZERO,
         words: "our balance at panel {object} is below its balance_low: top it up before orders have \
              to wait",
     },
-    Row {
-        kind: Kind::BalanceDrift,
+    KindRow {
+        kind: AlertKind::BalanceDrift,
         word: "balance_drift",
         weight: Weight::Error,
         patience: Duration::ZERO,
@@ -119,16 +119,16 @@ pub(super) const ROWS: [Row; 43] = [
              drift` shows how much and which orders; take it up with the panel, then `panelgate \
              treasury acknowledge` it",
     },
-    Row {
-        kind: Kind::RunwayShort,
+    KindRow {
+        kind: AlertKind::RunwayShort,
         word: "runway_short",
         weight: Weight::Warning,
         patience: Duration::ZERO,
         words: "our balance at panel {object} lasts for less than six hours at what is spent there: \
              top it up; `panelgate treasury list` shows how long each lasts",
     },
-    Row {
-        kind: Kind::PriceJump,
+    KindRow {
+        kind: AlertKind::PriceJump,
         word: "price_jump",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -136,8 +136,8 @@ pub(super) const ROWS: [Row; 43] = [
              sold by them: look with `panelgate catalog diff --provider {object} --since 1d`, and \
              accept them with `panelgate catalog accept {object}`",
     },
-    Row {
-        kind: Kind::BelowFloor,
+    KindRow {
+        kind: AlertKind::BelowFloor,
         word: "below_floor",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -145,32 +145,32 @@ pub(super) const ROWS: [Row; 43] = [
              sold all the same: look with `panelgate catalog list --provider {object}`, and raise \
              their rate or add a cheaper route",
     },
-    Row {
-        kind: Kind::Audit,
+    KindRow {
+        kind: AlertKind::Audit,
         word: "audit",
         weight: Weight::Error,
         patience: Duration::ZERO,
         words: "the books do not hold ({object}): see what is wrong with `panelgate ledger audit`, \
              and find out who wrote to the database before money is paid out",
     },
-    Row {
-        kind: Kind::AuditOverdue,
+    KindRow {
+        kind: AlertKind::AuditOverdue,
         word: "audit_overdue",
         weight: Weight::Error,
         patience: Duration::ZERO,
         words: "the books could not be proved for half an hour: the log tells why; run `panelgate \
              ledger audit`",
     },
-    Row {
-        kind: Kind::ConfigRefused,
+    KindRow {
+        kind: AlertKind::ConfigRefused,
         word: "config_refused",
         weight: Weight::Warning,
         patience: Duration::ZERO,
         words: "the configuration file of node {object} is wrong and the version in force goes on: \
              its log and `panelgate config list` tell what is wrong; mend the file",
     },
-    Row {
-        kind: Kind::ConfigWaiting,
+    KindRow {
+        kind: AlertKind::ConfigWaiting,
         word: "config_waiting",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -178,32 +178,32 @@ pub(super) const ROWS: [Row; 43] = [
              config list`, then run `panelgate apply` there, or take the edit back; where only a key file holds another key, \
              that node's log tells whose and what to do",
     },
-    Row {
-        kind: Kind::ConfigDiffers,
+    KindRow {
+        kind: AlertKind::ConfigDiffers,
         word: "config_differs",
         weight: Weight::Warning,
         patience: DIFFERS_PATIENCE,
         words: "the configuration file of node {object} is not the one in force: bring the file that \
              is in force there, or run `panelgate apply` with the one that is meant",
     },
-    Row {
-        kind: Kind::ConfigBehind,
+    KindRow {
+        kind: AlertKind::ConfigBehind,
         word: "config_behind",
         weight: Weight::Error,
         patience: Duration::ZERO,
         words: "node {object} cannot adopt the configuration in force and goes on with an older one: \
              its log tells why; run the same program on all nodes",
     },
-    Row {
-        kind: Kind::KeyMissing,
+    KindRow {
+        kind: AlertKind::KeyMissing,
         word: "key_missing",
         weight: Weight::Error,
         patience: Duration::ZERO,
         words: "the key of panel {object} cannot be read there, and that node does not deal with the \
              panel: set its variable and restart the node, or name a key_file",
     },
-    Row {
-        kind: Kind::ClockOff,
+    KindRow {
+        kind: AlertKind::ClockOff,
         word: "clock_off",
         weight: Weight::Error,
         patience: Duration::ZERO,
@@ -211,8 +211,8 @@ pub(super) const ROWS: [Row; 43] = [
              by the database's, but the node's log tells other times; set the clock right (NTP), \
              of whichever of the two is wrong",
     },
-    Row {
-        kind: Kind::CatalogShrunk,
+    KindRow {
+        kind: AlertKind::CatalogShrunk,
         word: "catalog_shrunk",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -220,8 +220,8 @@ pub(super) const ROWS: [Row; 43] = [
              sold as before until a reading a day later says the same; take the panel at its word \
              at once with `panelgate catalog accept {object} --all-gone`",
     },
-    Row {
-        kind: Kind::StatusesUnreadable,
+    KindRow {
+        kind: AlertKind::StatusesUnreadable,
         word: "statuses_unreadable",
         weight: Weight::Error,
         patience: Duration::ZERO,
@@ -229,8 +229,8 @@ pub(super) const ROWS: [Row; 43] = [
              what it says instead, and `panelgate provider list` for how long; it is asked again \
              by itself",
     },
-    Row {
-        kind: Kind::UnknownWords,
+    KindRow {
+        kind: AlertKind::UnknownWords,
         word: "unknown_words",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -238,8 +238,8 @@ pub(super) const ROWS: [Row; 43] = [
              one look: `panelgate provider words {object}` shows them with the lines for \
              [provider.words], and ends this with --done",
     },
-    Row {
-        kind: Kind::OrdersWaiting,
+    KindRow {
+        kind: AlertKind::OrdersWaiting,
         word: "orders_waiting",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -247,8 +247,8 @@ pub(super) const ROWS: [Row; 43] = [
              `panelgate order list --state waiting --provider {object}` which; let the panel go on, \
              or move them with `panelgate order reroute --provider {object}`",
     },
-    Row {
-        kind: Kind::OrdersStuck,
+    KindRow {
+        kind: AlertKind::OrdersStuck,
         word: "orders_stuck",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -256,24 +256,24 @@ pub(super) const ROWS: [Row; 43] = [
              list --state stuck --provider {object}` shows them; ask the panel, and settle, cancel \
              or reroute them",
     },
-    Row {
-        kind: Kind::RefillsWaiting,
+    KindRow {
+        kind: AlertKind::RefillsWaiting,
         word: "refills_waiting",
         weight: Weight::Warning,
         patience: Duration::ZERO,
         words: "panel {object} does not take refills, or does not end them: `panelgate provider list` \
              tells how many; ask the panel about them",
     },
-    Row {
-        kind: Kind::CancelsWaiting,
+    KindRow {
+        kind: AlertKind::CancelsWaiting,
         word: "cancels_waiting",
         weight: Weight::Warning,
         patience: Duration::ZERO,
         words: "panel {object} does not answer cancels of orders that are still open: `panelgate order \
              list --state canceling --provider {object}` shows them; ask the panel to cancel them",
     },
-    Row {
-        kind: Kind::ServicesUnsold,
+    KindRow {
+        kind: AlertKind::ServicesUnsold,
         word: "services_unsold",
         weight: Weight::Warning,
         patience: UNSOLD_PATIENCE,
@@ -281,23 +281,23 @@ pub(super) const ROWS: [Row; 43] = [
              catalog list --provider {object}` and `catalog diff --provider {object} --since 1d` tell why; ask the \
              panel, give them another route, or take their blocks out",
     },
-    Row {
-        kind: Kind::AlertsUntold,
+    KindRow {
+        kind: AlertKind::AlertsUntold,
         word: "alerts_untold",
         weight: Weight::Error,
         patience: Duration::ZERO,
         words: "the alert webhook takes no messages: the log and `panelgate alert list` tell what nobody \
              was told; look after its receiver",
     },
-    Row {
-        kind: Kind::LookOverdue,
+    KindRow {
+        kind: AlertKind::LookOverdue,
         word: "look_overdue",
         weight: Weight::Error,
         patience: Duration::ZERO,
         words: "nobody could look for orders that do not move for a quarter of an hour: the log tells why",
     },
-    Row {
-        kind: Kind::FiguresDiffer,
+    KindRow {
+        kind: AlertKind::FiguresDiffer,
         word: "figures_differ",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -305,8 +305,8 @@ pub(super) const ROWS: [Row; 43] = [
              treasury drift {object}` shows them; look at each there, and decide it with `panelgate order \
              settle` or `refund`, or take note with `panelgate treasury acknowledge`",
     },
-    Row {
-        kind: Kind::Overcharged,
+    KindRow {
+        kind: AlertKind::Overcharged,
         word: "overcharged",
         weight: Weight::Error,
         patience: Duration::ZERO,
@@ -314,8 +314,8 @@ pub(super) const ROWS: [Row; 43] = [
              {object}` shows them; `panelgate provider pause {object}` stops buying there while you take \
              it up with the panel, and `panelgate treasury acknowledge` takes note",
     },
-    Row {
-        kind: Kind::CurrencyDiffers,
+    KindRow {
+        kind: AlertKind::CurrencyDiffers,
         word: "currency_differs",
         weight: Weight::Error,
         patience: Duration::ZERO,
@@ -323,8 +323,8 @@ pub(super) const ROWS: [Row; 43] = [
              holds is not booked: `panelgate treasury drift {object}` and `provider list` show it; set \
              `currency` right, and take note with `panelgate treasury acknowledge`",
     },
-    Row {
-        kind: Kind::PaidBack,
+    KindRow {
+        kind: AlertKind::PaidBack,
         word: "paid_back",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -332,16 +332,16 @@ pub(super) const ROWS: [Row; 43] = [
              `panelgate treasury drift {object}` shows which it may have taken back; look there, give \
              the customer back what is due, and take note with `panelgate treasury acknowledge`",
     },
-    Row {
-        kind: Kind::BalanceUnread,
+    KindRow {
+        kind: AlertKind::BalanceUnread,
         word: "balance_unread",
         weight: Weight::Warning,
         patience: BALANCE_PATIENCE,
         words: "panel {object} does not tell its balance: nobody sees when it runs out or takes too \
              much; `panelgate provider list` shows since when, and the log what it says instead",
     },
-    Row {
-        kind: Kind::Reopened,
+    KindRow {
+        kind: AlertKind::Reopened,
         word: "reopened",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -349,24 +349,24 @@ pub(super) const ROWS: [Row; 43] = [
              back: `panelgate treasury drift {object}` shows them; cancel there what is not wanted, and take \
              note with `panelgate treasury acknowledge`",
     },
-    Row {
-        kind: Kind::WorkerLate,
+    KindRow {
+        kind: AlertKind::WorkerLate,
         word: "worker_late",
         weight: Weight::Error,
         patience: WORKER_PATIENCE,
         words: "worker {object} does not do its rounds, and what it does rests: that node's log tells why, \
              and `/healthz` there since when; restart the node, and report a panic",
     },
-    Row {
-        kind: Kind::DatabaseAway,
+    KindRow {
+        kind: AlertKind::DatabaseAway,
         word: "database_away",
         weight: Weight::Error,
         patience: DATABASE_PATIENCE,
         words: "the database does not answer {object}: nothing is sold or sent there, and no other alert can be \
              told; see that its server runs and can be reached; it goes on by itself",
     },
-    Row {
-        kind: Kind::ConnectionsShort,
+    KindRow {
+        kind: AlertKind::ConnectionsShort,
         word: "connections_short",
         weight: Weight::Warning,
         patience: Duration::ZERO,
@@ -374,24 +374,24 @@ pub(super) const ROWS: [Row; 43] = [
              node's log tells how many there are; raise its limit of open files (`LimitNOFILE`, `ulimit -n`), or \
              keep away whoever has too many",
     },
-    Row {
-        kind: Kind::ListenerStuck,
+    KindRow {
+        kind: AlertKind::ListenerStuck,
         word: "listener_stuck",
         weight: Weight::Error,
         patience: Duration::ZERO,
         words: "{object} cannot take connections, and customers wait in vain: that node's log tells why; with too \
              many open files, raise its limit (`LimitNOFILE`, `ulimit -n`) and restart it",
     },
-    Row {
-        kind: Kind::LogLost,
+    KindRow {
+        kind: AlertKind::LogLost,
         word: "log_lost",
         weight: Weight::Warning,
         patience: Duration::ZERO,
         words: "lines of the log of {object} are lost, because nobody could write them: see that its disk has \
              room and that whoever reads it does; `/healthz` there counts them",
     },
-    Row {
-        kind: Kind::ClockSet,
+    KindRow {
+        kind: AlertKind::ClockSet,
         word: "clock_set",
         weight: Weight::Warning,
         patience: Duration::ZERO,

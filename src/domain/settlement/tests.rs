@@ -18,23 +18,27 @@ fn said(status: PanelStatus, remains: Option<i64>, charge: &str) -> Report {
 }
 
 /// The outcome of an order that costs as much as it is sold for.
-fn settled(bought: Bought, report: &Report, rules: Rules) -> Outcome {
+fn settled(bought: Bought, report: &Report, rules: SettlementRules) -> SettlementOutcome {
     let stated = report.stated(ExchangeRate::parse("1").unwrap(), "USD");
-    outcome(bought, Taken { expected: bought.charge, stated }, report, rules).unwrap()
+    outcome(bought, TakenCharge { expected: bought.charge, stated }, report, rules).unwrap()
 }
 
-const USUAL: Rules = Rules { canceled_with_remains: CanceledWithRemains::ByCharge, failed_for_good: false };
+const USUAL: SettlementRules =
+    SettlementRules { canceled_with_remains: CanceledWithRemains::ByCharge, failed_for_good: false };
 
 fn bought(charge: &str, units: u64, package: bool) -> Bought {
     Bought { charge: Money::parse(charge).unwrap(), units, package }
 }
 
-fn target(outcome: Outcome) -> String {
+fn target(outcome: SettlementOutcome) -> String {
     match outcome {
-        Outcome::End(Ending { state, target, doubtful, .. }) => {
-            format!("{} {target}{}", state.word(), if doubtful { " asked about" } else { "" })
+        SettlementOutcome::End(Ending { state, target, doubtful, .. }) => {
+            format!("{} {target}{}", state.as_str(), if doubtful { " asked about" } else { "" })
         }
-        Outcome::Open(_) | Outcome::AskAgain(_) | Outcome::Review(_) | Outcome::Contradiction(_) => {
+        SettlementOutcome::Open(_)
+        | SettlementOutcome::AskAgain(_)
+        | SettlementOutcome::Review(_)
+        | SettlementOutcome::Contradiction(_) => {
             format!("{outcome:?}")
         }
     }
@@ -51,11 +55,11 @@ fn a_partial_gives_back_what_is_missing_rounded_down() {
 #[test]
 fn what_cannot_be_counted_is_not_settled() {
     let not_ours = settled(bought("1", 3, false), &said(PanelStatus::Partial, Some(4), "0"), USUAL);
-    assert!(matches!(not_ours, Outcome::Review(_)));
+    assert!(matches!(not_ours, SettlementOutcome::Review(_)));
     let package = settled(bought("1", 1, true), &said(PanelStatus::Partial, Some(1), "0"), USUAL);
-    assert!(matches!(package, Outcome::Review(_)));
+    assert!(matches!(package, SettlementOutcome::Review(_)));
     let silent = settled(bought("1", 3, false), &said(PanelStatus::Partial, None, "0"), USUAL);
-    assert!(matches!(silent, Outcome::AskAgain(_)));
+    assert!(matches!(silent, SettlementOutcome::AskAgain(_)));
 }
 
 #[test]
@@ -80,7 +84,7 @@ fn a_cancel_after_part_was_delivered_and_paid_is_no_free_money() {
 #[test]
 fn a_canceled_part_is_settled_as_the_operator_said() {
     let part = |rule, remains, kept| {
-        let rules = Rules { canceled_with_remains: rule, ..USUAL };
+        let rules = SettlementRules { canceled_with_remains: rule, ..USUAL };
         target(settled(bought("1", 100, false), &said(PanelStatus::Canceled, remains, kept), rules))
     };
     assert_eq!(part(CanceledWithRemains::Full, Some(1), "0.99"), "canceled 1.00");
@@ -94,7 +98,7 @@ fn a_canceled_part_is_settled_as_the_operator_said() {
 #[test]
 fn a_failure_waits_and_then_gives_back_what_is_missing() {
     let failed = |remains, failed_for_good| {
-        let rules = Rules { failed_for_good, ..USUAL };
+        let rules = SettlementRules { failed_for_good, ..USUAL };
         target(settled(bought("1", 100, false), &said(PanelStatus::Failed, remains, "0"), rules))
     };
     assert!(failed(Some(100), false).starts_with("AskAgain"));
@@ -111,7 +115,7 @@ fn a_charge_is_as_exact_as_it_was_written() {
     let below = |charge: &str| {
         let report = said(PanelStatus::Partial, Some(40), charge);
         let stated = report.stated(ExchangeRate::parse("1").unwrap(), "USD");
-        Taken { expected, stated }.is_below(100, 100).unwrap()
+        TakenCharge { expected, stated }.is_below(100, 100).unwrap()
     };
     assert!(!below("0.05") && !below("0.054") && !below("0.1") && !below("7"));
     assert!(below("0.04") && below("0.053") && below("0.0539") && below("0"));
@@ -128,12 +132,12 @@ fn what_is_told_in_another_currency_is_no_amount_of_ours() {
 }
 
 /// Anything that a panel may say of an order, in any order of saying.
-fn word() -> impl Strategy<Value = (PanelStatus, Option<i64>, u32)> {
+fn any_report() -> impl Strategy<Value = (PanelStatus, Option<i64>, u32)> {
     let remains = prop_oneof![Just(None), (-5i64..120).prop_map(Some), any::<i64>().prop_map(Some)];
     (proptest::sample::select(PanelStatus::ALL.to_vec()), remains, 0u32..3)
 }
 
-fn any_rules() -> impl Strategy<Value = Rules> {
+fn any_rules() -> impl Strategy<Value = SettlementRules> {
     let rules = [
         CanceledWithRemains::ByCharge,
         CanceledWithRemains::Full,
@@ -141,20 +145,20 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         CanceledWithRemains::Review,
     ];
     (proptest::sample::select(rules.to_vec()), any::<bool>())
-        .prop_map(|(canceled_with_remains, failed_for_good)| Rules { canceled_with_remains, failed_for_good })
+        .prop_map(|(canceled_with_remains, failed_for_good)| SettlementRules { canceled_with_remains, failed_for_good })
 }
 
 /// What an order has given back after a whole history, and the last target that it was brought to.
 fn lived(
     bought: Bought,
     history: &[(PanelStatus, Option<i64>, u32)],
-    rules: Rules,
+    rules: SettlementRules,
     clawback: bool,
 ) -> (GivenBack, Option<Money>) {
     let (mut stand, mut last) = (GivenBack::default(), None);
     for (status, remains, kept) in history {
         let report = said(*status, *remains, &kept.to_string());
-        if let Outcome::End(Ending { target, delivered, .. }) = settled(bought, &report, rules) {
+        if let SettlementOutcome::End(Ending { target, delivered, .. }) = settled(bought, &report, rules) {
             assert!(target <= bought.charge && !target.is_negative() && delivered <= bought.units);
             let can_give = if clawback { bought.charge } else { Money::ZERO };
             let step = moves(bought.charge, stand, target, can_give).unwrap();
@@ -173,7 +177,7 @@ proptest! {
     #[test]
     fn what_an_order_costs_depends_on_the_last_word_only(
         cents in 0i64..1_000_000, units in 1u64..120, package: bool, rules in any_rules(),
-        history in prop::collection::vec(word(), 1..8),
+        history in prop::collection::vec(any_report(), 1..8),
     ) {
         let charge = Money::parse(&format!("{}.{:02}", cents / 100, cents % 100)).unwrap();
         let bought = Bought { charge, units, package };

@@ -4,8 +4,8 @@ use http::HeaderMap;
 
 use crate::domain::customer::Caller;
 use crate::domain::refusal::Refusal;
-use crate::domain::wish::{Parameter, REQUEST_ID_CHARS_MAX, Wish};
-use crate::downstream::House;
+use crate::domain::wish::{OrderRequest, Parameter, REQUEST_ID_CHARS_MAX};
+use crate::downstream::DoorDeps;
 use crate::downstream::dialect;
 use crate::downstream::form::{self, Form};
 use crate::downstream::reply::Reply;
@@ -14,7 +14,7 @@ use crate::downstream::reply::Reply;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Answers `add`.
-pub async fn add(house: &House, caller: &Caller, form: &Form, headers: &HeaderMap) -> Result<Reply, Refusal> {
+pub async fn add(house: &DoorDeps, caller: &Caller, form: &Form, headers: &HeaderMap) -> Result<Reply, Refusal> {
     if !(house.health)().sells {
         tracing::warn!("an order was refused: this process has not been ready for long");
         return Err(Refusal::Away);
@@ -24,9 +24,12 @@ pub async fn add(house: &House, caller: &Caller, form: &Form, headers: &HeaderMa
     house.orders.place(caller, wish, dialect::custom(caller.dialect)).await.map(Reply::Added)
 }
 
-fn wish(form: &Form, headers: &HeaderMap) -> Result<Wish, Refusal> {
+fn wish(form: &Form, headers: &HeaderMap) -> Result<OrderRequest, Refusal> {
     let sent = |parameter| Some((parameter, form.sent(parameter)?));
-    Ok(Wish { sent: Parameter::ALL.into_iter().filter_map(sent).collect(), request_id: request_id(form, headers)? })
+    Ok(OrderRequest {
+        sent: Parameter::ALL.into_iter().filter_map(sent).collect(),
+        request_id: request_id(form, headers)?,
+    })
 }
 
 fn request_id(form: &Form, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
@@ -54,9 +57,9 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::domain::wish::Sent;
+    use crate::domain::wish::SentValue;
 
-    fn read(body: &str, keys: &[&'static str]) -> Result<Wish, Refusal> {
+    fn read(body: &str, keys: &[&'static str]) -> Result<OrderRequest, Refusal> {
         let mut headers = HeaderMap::new();
         for key in keys {
             headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static(key));
@@ -69,13 +72,13 @@ mod tests {
     #[test]
     fn a_wish_holds_what_was_sent_and_nothing_else() {
         let wish = read("action=add&service=1&link=a+b&quantity=&coupon=X&comments=one%0D%0A%20two%20%0A%0A", &[]);
-        let text = |text: &str| Sent::Text(text.to_owned());
+        let text = |text: &str| SentValue::Text(text.to_owned());
         let sent = [
             (Parameter::Service, text("1")),
             (Parameter::Link, text("a b")),
-            (Parameter::Comments, Sent::Lines(vec!["one".into(), "two".into()])),
+            (Parameter::Comments, SentValue::Lines(vec!["one".into(), "two".into()])),
         ];
-        let expected = Wish { sent: BTreeMap::from(sent), request_id: None };
+        let expected = OrderRequest { sent: BTreeMap::from(sent), request_id: None };
         assert_eq!(wish, Ok(expected));
     }
 

@@ -2,17 +2,17 @@
 
 use crate::domain::customer::Caller;
 use crate::domain::refusal::Refusal;
-use crate::downstream::House;
-use crate::downstream::asked::{self, Asked};
+use crate::downstream::DoorDeps;
+use crate::downstream::asked::{self, RequestedIds};
 use crate::downstream::dialect::order_named;
 use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
 
 /// Answers `cancel`.
-pub async fn cancel(house: &House, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+pub async fn cancel(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
     match asked::orders(form)? {
-        Asked::One(id) => house.orders.cancel(caller, order_named(&id)).await.map(Reply::Cancel),
-        Asked::Many(ids) => {
+        RequestedIds::One(id) => house.orders.cancel(caller, order_named(&id)).await.map(Reply::Cancel),
+        RequestedIds::Many(ids) => {
             let mut rows = Vec::with_capacity(ids.len());
             for id in ids {
                 let outcome = house.orders.cancel(caller, order_named(&id)).await;

@@ -3,18 +3,18 @@
 use crate::domain::customer::Caller;
 use crate::domain::refill::RefillState;
 use crate::domain::refusal::Refusal;
-use crate::downstream::House;
+use crate::downstream::DoorDeps;
 use crate::downstream::act::cancel::of_row;
-use crate::downstream::asked::{self, Asked, AskedRefills};
+use crate::downstream::asked::{self, AskedRefills, RequestedIds};
 use crate::downstream::dialect::{order_named, refill_named};
 use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
 
 /// Answers `refill`.
-pub async fn refill(house: &House, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+pub async fn refill(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
     match asked::orders(form)? {
-        Asked::One(id) => house.orders.refill(caller, order_named(&id)).await.map(Reply::Refill),
-        Asked::Many(ids) => {
+        RequestedIds::One(id) => house.orders.refill(caller, order_named(&id)).await.map(Reply::Refill),
+        RequestedIds::Many(ids) => {
             let mut rows = Vec::with_capacity(ids.len());
             for id in ids {
                 let outcome = house.orders.refill(caller, order_named(&id)).await;
@@ -27,7 +27,7 @@ pub async fn refill(house: &House, caller: &Caller, form: &Form) -> Result<Reply
 }
 
 /// Answers `refill_status`.
-pub async fn refill_status(house: &House, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+pub async fn refill_status(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
     match asked::refills(form)? {
         AskedRefills::Refills(asked) => {
             let names: Vec<_> = ids(&asked).iter().map(|id| refill_named(id)).collect();
@@ -40,17 +40,17 @@ pub async fn refill_status(house: &House, caller: &Caller, form: &Form) -> Resul
     }
 }
 
-fn ids(asked: &Asked) -> &[String] {
+fn ids(asked: &RequestedIds) -> &[String] {
     match asked {
-        Asked::One(id) => std::slice::from_ref(id),
-        Asked::Many(ids) => ids,
+        RequestedIds::One(id) => std::slice::from_ref(id),
+        RequestedIds::Many(ids) => ids,
     }
 }
 
-fn reply(asked: Asked, states: Vec<Option<RefillState>>) -> Result<Reply, Refusal> {
+fn reply(asked: RequestedIds, states: Vec<Option<RefillState>>) -> Result<Reply, Refusal> {
     let mut states = states.into_iter().map(|state| state.ok_or(Refusal::UnknownRefill));
     match asked {
-        Asked::One(_) => states.next().ok_or(Refusal::Broken)?.map(Reply::RefillStatus),
-        Asked::Many(ids) => Ok(Reply::RefillStatuses(ids.into_iter().zip(states).collect())),
+        RequestedIds::One(_) => states.next().ok_or(Refusal::Broken)?.map(Reply::RefillStatus),
+        RequestedIds::Many(ids) => Ok(Reply::RefillStatuses(ids.into_iter().zip(states).collect())),
     }
 }

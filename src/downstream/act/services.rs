@@ -106,12 +106,12 @@ mod tests {
     use crate::domain::id::{CustomerId, KeyId};
     use crate::domain::money::{Percent, Rate};
     use crate::pricing::markup::{MarkupRule, Scope};
-    use crate::pricing::rules::Rules;
+    use crate::pricing::rules::PriceRules;
 
     fn snapshot(version: i64) -> Snapshot {
         let scope = Scope { tier: Some("gold".into()), ..Scope::default() };
         let rule = MarkupRule { scope, percent: Percent::default(), fixed: Rate::default(), rounding: None };
-        let rules = Rules::new(&[rule], &["gold".to_owned()]);
+        let rules = PriceRules::new(&[rule], &["gold".to_owned()]);
         let listings = Arc::new(Listings::new(version, []));
         Snapshot { listings, rules, ..Snapshot::empty("USD") }
     }

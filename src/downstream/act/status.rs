@@ -2,21 +2,21 @@
 
 use crate::domain::customer::Caller;
 use crate::domain::refusal::Refusal;
-use crate::downstream::House;
-use crate::downstream::asked::{self, Asked};
+use crate::downstream::DoorDeps;
+use crate::downstream::asked::{self, RequestedIds};
 use crate::downstream::dialect::order_named;
 use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
 
 /// Answers `status`.
-pub async fn status(house: &House, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+pub async fn status(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
     let currency = || house.catalog.now().currency.clone();
     match asked::orders(form)? {
-        Asked::One(id) => {
+        RequestedIds::One(id) => {
             let look = house.orders.look(caller, order_named(&id)).await?;
             Ok(Reply::Status { look, currency: currency() })
         }
-        Asked::Many(ids) => {
+        RequestedIds::Many(ids) => {
             let names: Vec<_> = ids.iter().map(|id| order_named(id)).collect();
             let looks = house.orders.look_many(caller, &names).await?;
             if looks.len() != ids.len() {

@@ -1,19 +1,19 @@
-//! The PerfectPanel family's tongue: integer ids, numbers as text, business errors at HTTP 200.
+//! The PerfectPanel family's dialect: integer ids, numbers as text, business errors at HTTP 200.
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 
 use crate::domain::id::{OrderId, PublicId};
-use crate::domain::order::{OrderState, Standing};
+use crate::domain::order::{OrderState, ShownState};
 use crate::domain::refill::RefillState;
 use crate::domain::refusal::Refusal;
-use crate::downstream::dialect::shapes::{Balance, Echo, RowError, StatusRow, Statuses, compact, list};
+use crate::downstream::dialect::shapes::{Balance, EchoedId, RowError, StatusRow, Statuses, compact, list};
 use crate::downstream::dialect::{
     AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S, ORDER_UNKNOWN, UNKNOWN, not_taken, notpanel,
 };
 use crate::downstream::form::without_fraction;
-use crate::downstream::reply::{Reply, Spelled};
+use crate::downstream::reply::{Reply, SpelledRefusal};
 
 /// What `cancel` answers where it was taken.
 const TAKEN: u8 = 1;
@@ -28,16 +28,19 @@ pub fn write(reply: Reply) -> Bytes {
             let unknown = refuse(&Refusal::UnknownOrder).text;
             compact(&Statuses { rows: &rows, word: status_word, unknown: &unknown, currency: &currency })
         }
-        Reply::Refill(names) => compact(&Refill { refill: names.id.to_string() }),
+        Reply::Refill(names) => compact(&ClassicRefill { refill: names.id.to_string() }),
         Reply::Refills(rows) => {
-            list(&rows, |order, made| RefillRow { order, refill: nested(made, |names| names.id.0) })
+            list(&rows, |order, made| ClassicRefillRow { order, refill: nested(made, |names| names.id.0) })
         }
-        Reply::RefillStatus(state) => compact(&RefillStatus { status: refill_word(state) }),
-        Reply::RefillStatuses(rows) => {
-            list(&rows, |refill, state| RefillStatusRow { refill, status: nested(state, |state| refill_word(*state)) })
+        Reply::RefillStatus(state) => compact(&ClassicRefillStatus { status: refill_word(state) }),
+        Reply::RefillStatuses(rows) => list(&rows, |refill, state| ClassicRefillStatusRow {
+            refill,
+            status: nested(state, |state| refill_word(*state)),
+        }),
+        Reply::Cancel(_) => compact(&ClassicCancel { cancel: TAKEN }),
+        Reply::Cancels(rows) => {
+            list(&rows, |order, taken| ClassicCancelRow { order, cancel: nested(taken, |_| TAKEN) })
         }
-        Reply::Cancel(_) => compact(&Cancel { cancel: TAKEN }),
-        Reply::Cancels(rows) => list(&rows, |order, taken| CancelRow { order, cancel: nested(taken, |_| TAKEN) }),
         Reply::Balance { balance, currency } => compact(&Balance::new(balance, &currency)),
     }
 }
@@ -54,9 +57,9 @@ pub fn number(text: &str) -> Option<i32> {
 }
 
 /// A refusal's text and HTTP status.
-pub fn refuse(refusal: &Refusal) -> Spelled {
-    let ok = |text: &str| Spelled { status: StatusCode::OK, text: text.to_owned(), retry_after_s: None };
-    let other = |status, text: &str, retry_after_s| Spelled { status, text: text.to_owned(), retry_after_s };
+pub fn refuse(refusal: &Refusal) -> SpelledRefusal {
+    let ok = |text: &str| SpelledRefusal { status: StatusCode::OK, text: text.to_owned(), retry_after_s: None };
+    let other = |status, text: &str, retry_after_s| SpelledRefusal { status, text: text.to_owned(), retry_after_s };
     match refusal {
         Refusal::InvalidKey => ok("Invalid API key"),
         Refusal::Suspended => ok("Account suspended"),
@@ -81,7 +84,7 @@ pub fn refuse(refusal: &Refusal) -> Spelled {
         Refusal::NoRefill => ok("Refill is disabled for this service"),
         Refusal::RefillUnderWay => ok("The refill task is not completed for this order"),
         Refusal::RefillsUsedUp { refills_max } => ok(&format!("Refill limit reached ({refills_max} per order)")),
-        // The word is the other tongue's, here too.
+        // The word is the other dialect's, here too.
         Refusal::Over(standing) => {
             ok(&format!("Order cannot be cancelled (already {})", notpanel::status_word(*standing)))
         }
@@ -101,14 +104,14 @@ pub fn refuse(refusal: &Refusal) -> Spelled {
 }
 
 /// Only these six leave us: clients of this family know no others.
-fn status_word(standing: Standing) -> &'static str {
+fn status_word(standing: ShownState) -> &'static str {
     match standing {
-        Standing::At(OrderState::Pending) => "Pending",
-        Standing::At(OrderState::Processing) => "Processing",
-        Standing::At(OrderState::InProgress) => "In progress",
-        Standing::At(OrderState::Completed) => "Completed",
-        Standing::At(OrderState::Partial) => "Partial",
-        Standing::At(OrderState::Canceled) | Standing::Refunded => "Canceled",
+        ShownState::At(OrderState::Pending) => "Pending",
+        ShownState::At(OrderState::Processing) => "Processing",
+        ShownState::At(OrderState::InProgress) => "In progress",
+        ShownState::At(OrderState::Completed) => "Completed",
+        ShownState::At(OrderState::Partial) => "Partial",
+        ShownState::At(OrderState::Canceled) | ShownState::Refunded => "Canceled",
     }
 }
 
@@ -137,35 +140,35 @@ fn nested<T, U>(answer: &Result<T, Refusal>, show: impl FnOnce(&T) -> U) -> Nest
 }
 
 #[derive(Serialize)]
-struct Refill {
+struct ClassicRefill {
     refill: String,
 }
 
 #[derive(Serialize)]
-struct RefillRow<'a> {
-    order: Echo<'a>,
+struct ClassicRefillRow<'a> {
+    order: EchoedId<'a>,
     refill: Nested<i32>,
 }
 
 #[derive(Serialize)]
-struct RefillStatus {
+struct ClassicRefillStatus {
     status: &'static str,
 }
 
 #[derive(Serialize)]
-struct RefillStatusRow<'a> {
-    refill: Echo<'a>,
+struct ClassicRefillStatusRow<'a> {
+    refill: EchoedId<'a>,
     status: Nested<&'static str>,
 }
 
 #[derive(Serialize)]
-struct Cancel {
+struct ClassicCancel {
     cancel: u8,
 }
 
 #[derive(Serialize)]
-struct CancelRow<'a> {
-    order: Echo<'a>,
+struct ClassicCancelRow<'a> {
+    order: EchoedId<'a>,
     cancel: Nested<u8>,
 }
 
@@ -178,11 +181,11 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::catalog::{Snapshot, Sold};
+    use crate::catalog::{Service, Snapshot};
     use crate::domain::id::RefillId;
     use crate::domain::id::ServiceId;
     use crate::domain::money::{Money, Rate};
-    use crate::domain::order::Look;
+    use crate::domain::order::OrderView;
     use crate::domain::refill::RefillNames;
     use crate::domain::service::PackageBilling;
     use crate::domain::service::ServiceType;
@@ -194,11 +197,11 @@ mod tests {
         String::from_utf8(bytes.to_vec()).unwrap()
     }
 
-    fn look(state: OrderState) -> Look {
-        Look {
+    fn look(state: OrderState) -> OrderView {
+        OrderView {
             charge: Money::parse("0.27819").unwrap(),
             start_count: Some(3572),
-            standing: Standing::At(state),
+            standing: ShownState::At(state),
             remains: 157,
         }
     }
@@ -206,7 +209,7 @@ mod tests {
     #[test]
     fn every_refusal_has_its_text_and_status() {
         let row = |refusal: &Refusal| {
-            let Spelled { status, text, retry_after_s } = refuse(refusal);
+            let SpelledRefusal { status, text, retry_after_s } = refuse(refusal);
             let retry_after = retry_after_s.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
             format!("{refusal:?}: {}{retry_after} {text}", status.as_u16())
         };
@@ -256,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_catalogue() {
-        let sold = |id: i32, name: &str, kind, rate: &str| Sold {
+        let sold = |id: i32, name: &str, kind, rate: &str| Service {
             id: ServiceId(id),
             name: name.into(),
             kind,
@@ -290,7 +293,7 @@ mod tests {
     fn one_status() {
         let reply = Reply::Status { look: look(OrderState::Partial), currency: "USD".into() };
         assert_snapshot!(text(write(reply)), @r#"{"charge":"0.27819","start_count":"3572","status":"Partial","remains":"157","currency":"USD"}"#);
-        let unknown_count = Look { start_count: None, ..look(OrderState::Pending) };
+        let unknown_count = OrderView { start_count: None, ..look(OrderState::Pending) };
         let reply = Reply::Status { look: unknown_count, currency: "USD".into() };
         assert!(text(write(reply)).contains(r#""start_count":"0""#));
     }
@@ -349,15 +352,15 @@ mod tests {
         let rows = vec![
             ("9".to_owned(), Err(Refusal::UnknownOrder)),
             ("2".to_owned(), Ok(public)),
-            ("3".to_owned(), Err(Refusal::Over(Standing::At(OrderState::Completed)))),
+            ("3".to_owned(), Err(Refusal::Over(ShownState::At(OrderState::Completed)))),
         ];
         assert_snapshot!(text(write(Reply::Cancels(rows))), @r#"[{"order":9,"cancel":{"error":"Incorrect order ID"}},{"order":2,"cancel":1},{"order":3,"cancel":{"error":"Order cannot be cancelled (already completed)"}}]"#);
     }
 
     #[test]
     fn only_the_documented_statuses_leave_us() {
-        let words = OrderState::ALL.map(|state| status_word(Standing::At(state)));
+        let words = OrderState::ALL.map(|state| status_word(ShownState::At(state)));
         assert_eq!(words, ["Pending", "Processing", "In progress", "Completed", "Partial", "Canceled"]);
-        assert_eq!(status_word(Standing::Refunded), "Canceled");
+        assert_eq!(status_word(ShownState::Refunded), "Canceled");
     }
 }

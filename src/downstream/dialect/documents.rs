@@ -5,11 +5,11 @@ use uuid::Uuid;
 
 use crate::domain::customer::Dialect;
 use crate::domain::id::{PublicId, RefillId};
-use crate::domain::order::{OrderState, Standing};
+use crate::domain::order::{OrderState, ShownState};
 use crate::domain::refill::{RefillNames, RefillState};
 use crate::domain::refusal::Refusal;
 use crate::downstream::action::Action;
-use crate::downstream::asked::{self, Asked, AskedRefills};
+use crate::downstream::asked::{self, AskedRefills, RequestedIds};
 use crate::downstream::dialect;
 use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
@@ -48,12 +48,12 @@ fn read(body: &str) -> (Action, Form) {
     (Action::read(&form).expect("an action of the documents"), form)
 }
 
-fn one(id: &str) -> Asked {
-    Asked::One(id.to_owned())
+fn one(id: &str) -> RequestedIds {
+    RequestedIds::One(id.to_owned())
 }
 
-fn many(ids: &[&str]) -> Asked {
-    Asked::Many(ids.iter().map(|id| (*id).to_owned()).collect())
+fn many(ids: &[&str]) -> RequestedIds {
+    RequestedIds::Many(ids.iter().map(|id| (*id).to_owned()).collect())
 }
 
 #[test]
@@ -119,10 +119,10 @@ fn seed_002_cancel() {
 #[test]
 fn seed_002_errors() {
     let ends = [
-        Standing::At(OrderState::Completed),
-        Standing::At(OrderState::Canceled),
-        Standing::Refunded,
-        Standing::At(OrderState::Partial),
+        ShownState::At(OrderState::Completed),
+        ShownState::At(OrderState::Canceled),
+        ShownState::Refunded,
+        ShownState::At(OrderState::Partial),
     ];
     let refusals = [&[Refusal::UnknownOrder][..], &ends.map(Refusal::Over), &[Refusal::NoCancel]].concat();
     assert_snapshot!(refused(Dialect::Notpanel, &refusals), @r#"
@@ -137,7 +137,7 @@ fn seed_002_errors() {
 
 #[test]
 fn seed_002_multi_cancel_response() {
-    let over = Refusal::Over(Standing::At(OrderState::Completed));
+    let over = Refusal::Over(ShownState::At(OrderState::Completed));
     let rows = rows([(ORDER, Ok(public(1))), (OTHER, Err(over))]);
     assert_snapshot!(written(Dialect::Notpanel, Reply::Cancels(rows)), @r#"[{"order":"ord_01J8000000E008000000000001","cancel":"ord_01J8000000E008000000000001"},{"order":"ord_01J8000000E008000000000002","error":"Order already completed"}]"#);
 }

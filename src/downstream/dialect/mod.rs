@@ -1,5 +1,5 @@
-//! The tongues that customers are answered in: each a strict writer of every reply and every refusal. What they call an
-//! order or a refill is read here too, and by everyone: a key may use the ids that it got in its other tongue.
+//! The dialects that customers are answered in: each a strict writer of every reply and every refusal. What they call an
+//! order or a refill is read here too, and by everyone: a key may use the ids that it got in its other dialect.
 
 use bytes::Bytes;
 
@@ -8,8 +8,8 @@ use crate::domain::customer::Dialect;
 use crate::domain::id::{OrderId, OrderName, RefillId, RefillName};
 use crate::domain::refusal::Refusal;
 use crate::downstream::parameters::{FORM, JSON, PARTS};
-use crate::downstream::reply::{Reply, Spelled};
-use crate::orders::place::Custom;
+use crate::downstream::reply::{Reply, SpelledRefusal};
+use crate::orders::place::ReplyFormat;
 
 mod classic;
 #[cfg(test)]
@@ -43,7 +43,7 @@ pub fn write(dialect: Dialect, reply: Reply) -> Bytes {
 }
 
 /// A refusal's text and HTTP status.
-pub fn refuse(dialect: Dialect, refusal: &Refusal) -> Spelled {
+pub fn refuse(dialect: Dialect, refusal: &Refusal) -> SpelledRefusal {
     match dialect {
         Dialect::Classic => classic::refuse(refusal),
         Dialect::Notpanel => notpanel::refuse(refusal),
@@ -57,21 +57,21 @@ pub fn services(dialect: Dialect, prices: &Prices<'_>) -> Bytes {
     }
 }
 
-/// What a tongue has of its own in placing orders; handed to whoever places them.
-pub fn custom(dialect: Dialect) -> Custom {
+/// What a dialect has of its own in placing orders; handed to whoever places them.
+pub fn custom(dialect: Dialect) -> ReplyFormat {
     match dialect {
-        Dialect::Classic => Custom { needs_request_id: false, added: classic::added },
-        Dialect::Notpanel => Custom { needs_request_id: true, added: notpanel::added },
+        Dialect::Classic => ReplyFormat { needs_request_id: false, added: classic::added },
+        Dialect::Notpanel => ReplyFormat { needs_request_id: true, added: notpanel::added },
     }
 }
 
-/// The order that a customer names, in whichever tongue; `None` is the name of no order.
+/// The order that a customer names, in whichever dialect; `None` is the name of no order.
 pub fn order_named(text: &str) -> Option<OrderName> {
     let number = classic::number(text).map(|number| OrderName::Number(OrderId(number)));
     number.or_else(|| notpanel::order(text).map(OrderName::Public))
 }
 
-/// The refill that a customer names, in whichever tongue; `None` is the name of no refill.
+/// The refill that a customer names, in whichever dialect; `None` is the name of no refill.
 pub fn refill_named(text: &str) -> Option<RefillName> {
     let number = classic::number(text).map(|number| RefillName::Number(RefillId(number)));
     number.or_else(|| notpanel::refill(text).map(RefillName::Public))
@@ -81,9 +81,9 @@ pub fn refill_named(text: &str) -> Option<RefillName> {
 mod tests {
     use super::*;
     use crate::domain::id::PublicId;
-    use crate::domain::order::{OrderState, Standing};
+    use crate::domain::order::{OrderState, ShownState};
 
-    /// Each refusal at least once, and each that a tongue spells in more than one way.
+    /// Each refusal at least once, and each that a dialect spells in more than one way.
     pub(super) fn every_refusal() -> Vec<Refusal> {
         vec![
             Refusal::InvalidKey,
@@ -114,10 +114,10 @@ mod tests {
             Refusal::NoRefill,
             Refusal::RefillUnderWay,
             Refusal::RefillsUsedUp { refills_max: 3 },
-            Refusal::Over(Standing::At(OrderState::Completed)),
-            Refusal::Over(Standing::At(OrderState::Partial)),
-            Refusal::Over(Standing::At(OrderState::Canceled)),
-            Refusal::Over(Standing::Refunded),
+            Refusal::Over(ShownState::At(OrderState::Completed)),
+            Refusal::Over(ShownState::At(OrderState::Partial)),
+            Refusal::Over(ShownState::At(OrderState::Canceled)),
+            Refusal::Over(ShownState::Refunded),
             Refusal::NoCancel,
             Refusal::RequestReused,
             Refusal::TooLarge,

@@ -1,16 +1,16 @@
-//! notpanel's tongue: ids of letters, statuses in lower case, refusals at their own HTTP status, flat rows.
+//! notpanel's dialect: ids of letters, statuses in lower case, refusals at their own HTTP status, flat rows.
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 
 use crate::domain::id::{OrderId, PublicId};
-use crate::domain::order::{OrderState, Standing};
+use crate::domain::order::{OrderState, ShownState};
 use crate::domain::refill::RefillState;
 use crate::domain::refusal::Refusal;
-use crate::downstream::dialect::shapes::{Balance, Echo, StatusRow, Statuses, compact, list};
+use crate::downstream::dialect::shapes::{Balance, EchoedId, StatusRow, Statuses, compact, list};
 use crate::downstream::dialect::{AWAY_RETRY_AFTER_S, LIMITED_RETRY_AFTER_S, ORDER_UNKNOWN, UNKNOWN, not_taken};
-use crate::downstream::reply::{Reply, Spelled};
+use crate::downstream::reply::{Reply, SpelledRefusal};
 
 /// What an order's id begins with.
 const ORDER: &str = "ord_";
@@ -27,20 +27,20 @@ pub fn write(reply: Reply) -> Bytes {
             let unknown = refuse(&Refusal::UnknownOrder).text;
             compact(&Statuses { rows: &rows, word: status_word, unknown: &unknown, currency: &currency })
         }
-        Reply::Refill(names) => compact(&Refill { refill: name(REFILL, names.public) }),
+        Reply::Refill(names) => compact(&NotpanelRefill { refill: name(REFILL, names.public) }),
         Reply::Refills(rows) => list(&rows, |order, made| match made {
-            Ok(names) => RefillRow::Made { order, refill: name(REFILL, names.public) },
-            Err(refusal) => RefillRow::Refused { order, error: row_text(refusal) },
+            Ok(names) => NotpanelRefillRow::Made { order, refill: name(REFILL, names.public) },
+            Err(refusal) => NotpanelRefillRow::Refused { order, error: row_text(refusal) },
         }),
-        Reply::RefillStatus(state) => compact(&RefillStatus { status: refill_word(state) }),
+        Reply::RefillStatus(state) => compact(&NotpanelRefillStatus { status: refill_word(state) }),
         Reply::RefillStatuses(rows) => list(&rows, |refill, state| match state {
-            Ok(state) => RefillStatusRow::Found { refill, status: refill_word(*state) },
-            Err(refusal) => RefillStatusRow::Refused { refill, error: row_text(refusal) },
+            Ok(state) => NotpanelRefillStatusRow::Found { refill, status: refill_word(*state) },
+            Err(refusal) => NotpanelRefillStatusRow::Refused { refill, error: row_text(refusal) },
         }),
-        Reply::Cancel(order) => compact(&Cancel { cancel: name(ORDER, order) }),
+        Reply::Cancel(order) => compact(&NotpanelCancel { cancel: name(ORDER, order) }),
         Reply::Cancels(rows) => list(&rows, |order, taken| match taken {
-            Ok(public) => CancelRow::Taken { order, cancel: name(ORDER, *public) },
-            Err(refusal) => CancelRow::Refused { order, error: row_text(refusal) },
+            Ok(public) => NotpanelCancelRow::Taken { order, cancel: name(ORDER, *public) },
+            Err(refusal) => NotpanelCancelRow::Refused { order, error: row_text(refusal) },
         }),
         Reply::Balance { balance, currency } => compact(&Balance::new(balance, &currency)),
     }
@@ -66,9 +66,10 @@ fn name(kind: &str, id: PublicId) -> String {
 }
 
 /// A refusal's text and HTTP status.
-pub fn refuse(refusal: &Refusal) -> Spelled {
-    let wrong = |text: &str| Spelled { status: StatusCode::BAD_REQUEST, text: text.to_owned(), retry_after_s: None };
-    let other = |status, text: &str, retry_after_s| Spelled { status, text: text.to_owned(), retry_after_s };
+pub fn refuse(refusal: &Refusal) -> SpelledRefusal {
+    let wrong =
+        |text: &str| SpelledRefusal { status: StatusCode::BAD_REQUEST, text: text.to_owned(), retry_after_s: None };
+    let other = |status, text: &str, retry_after_s| SpelledRefusal { status, text: text.to_owned(), retry_after_s };
     match refusal {
         Refusal::InvalidKey => wrong("Invalid API key"),
         Refusal::Suspended => other(StatusCode::FORBIDDEN, "Account suspended", None),
@@ -118,15 +119,15 @@ fn row_text(refusal: &Refusal) -> String {
 }
 
 /// Where an order stands.
-pub fn status_word(standing: Standing) -> &'static str {
+pub fn status_word(standing: ShownState) -> &'static str {
     match standing {
-        Standing::At(OrderState::Pending) => "pending",
-        Standing::At(OrderState::Processing) => "processing",
-        Standing::At(OrderState::InProgress) => "in_progress",
-        Standing::At(OrderState::Completed) => "completed",
-        Standing::At(OrderState::Partial) => "partial",
-        Standing::At(OrderState::Canceled) => "cancelled",
-        Standing::Refunded => "refunded",
+        ShownState::At(OrderState::Pending) => "pending",
+        ShownState::At(OrderState::Processing) => "processing",
+        ShownState::At(OrderState::InProgress) => "in_progress",
+        ShownState::At(OrderState::Completed) => "completed",
+        ShownState::At(OrderState::Partial) => "partial",
+        ShownState::At(OrderState::Canceled) => "cancelled",
+        ShownState::Refunded => "refunded",
     }
 }
 
@@ -140,39 +141,39 @@ fn refill_word(state: RefillState) -> &'static str {
 }
 
 #[derive(Serialize)]
-struct Refill {
+struct NotpanelRefill {
     refill: String,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum RefillRow<'a> {
-    Made { order: Echo<'a>, refill: String },
-    Refused { order: Echo<'a>, error: String },
+enum NotpanelRefillRow<'a> {
+    Made { order: EchoedId<'a>, refill: String },
+    Refused { order: EchoedId<'a>, error: String },
 }
 
 #[derive(Serialize)]
-struct RefillStatus {
+struct NotpanelRefillStatus {
     status: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum RefillStatusRow<'a> {
-    Found { refill: Echo<'a>, status: &'static str },
-    Refused { refill: Echo<'a>, error: String },
+enum NotpanelRefillStatusRow<'a> {
+    Found { refill: EchoedId<'a>, status: &'static str },
+    Refused { refill: EchoedId<'a>, error: String },
 }
 
 #[derive(Serialize)]
-struct Cancel {
+struct NotpanelCancel {
     cancel: String,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum CancelRow<'a> {
-    Taken { order: Echo<'a>, cancel: String },
-    Refused { order: Echo<'a>, error: String },
+enum NotpanelCancelRow<'a> {
+    Taken { order: EchoedId<'a>, cancel: String },
+    Refused { order: EchoedId<'a>, error: String },
 }
 
 #[cfg(test)]
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
     use crate::domain::id::RefillId;
     use crate::domain::money::Money;
-    use crate::domain::order::Look;
+    use crate::domain::order::OrderView;
     use crate::domain::refill::RefillNames;
     use crate::downstream::dialect::tests::every_refusal;
 
@@ -195,14 +196,14 @@ mod tests {
         PublicId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + n))
     }
 
-    fn look(standing: Standing) -> Look {
-        Look { charge: Money::parse("0.27819").unwrap(), start_count: Some(3572), standing, remains: 157 }
+    fn look(standing: ShownState) -> OrderView {
+        OrderView { charge: Money::parse("0.27819").unwrap(), start_count: Some(3572), standing, remains: 157 }
     }
 
     #[test]
     fn every_refusal_has_its_text_and_status() {
         let row = |refusal: &Refusal| {
-            let Spelled { status, text, retry_after_s } = refuse(refusal);
+            let SpelledRefusal { status, text, retry_after_s } = refuse(refusal);
             let retry_after = retry_after_s.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
             let in_a_row = row_text(refusal);
             let in_a_row = if in_a_row == text { String::new() } else { format!(" / {in_a_row}") };
@@ -269,19 +270,19 @@ mod tests {
 
     #[test]
     fn one_status() {
-        let states = OrderState::ALL.map(Standing::At).into_iter().chain([Standing::Refunded]);
+        let states = OrderState::ALL.map(ShownState::At).into_iter().chain([ShownState::Refunded]);
         let words: Vec<_> = states.map(status_word).collect();
         assert_snapshot!(words.join(" "), @"pending processing in_progress completed partial cancelled refunded");
-        let reply = Reply::Status { look: look(Standing::At(OrderState::InProgress)), currency: "USD".into() };
+        let reply = Reply::Status { look: look(ShownState::At(OrderState::InProgress)), currency: "USD".into() };
         assert_snapshot!(text(write(reply)), @r#"{"charge":"0.27819","start_count":"3572","status":"in_progress","remains":"157","currency":"USD"}"#);
     }
 
     #[test]
     fn many_statuses_are_keyed_as_asked() {
         let rows = vec![
-            (name(ORDER, public(1)), Some(look(Standing::Refunded))),
+            (name(ORDER, public(1)), Some(look(ShownState::Refunded))),
             ("ord_x".to_owned(), None),
-            ("1".to_owned(), Some(look(Standing::At(OrderState::Canceled)))),
+            ("1".to_owned(), Some(look(ShownState::At(OrderState::Canceled)))),
         ];
         assert_snapshot!(text(write(Reply::Statuses { rows, currency: "USD".into() })), @r#"{"ord_01J8000000E008000000000001":{"charge":"0.27819","start_count":"3572","status":"refunded","remains":"157","currency":"USD"},"ord_x":{"error":"Order not found"},"1":{"charge":"0.27819","start_count":"3572","status":"cancelled","remains":"157","currency":"USD"}}"#);
     }
@@ -320,8 +321,8 @@ mod tests {
         assert_snapshot!(text(write(Reply::Cancel(public(1)))), @r#"{"cancel":"ord_01J8000000E008000000000001"}"#);
         let rows = vec![
             (name(ORDER, public(1)), Ok(public(1))),
-            (name(ORDER, public(2)), Err(Refusal::Over(Standing::At(OrderState::Completed)))),
-            ("3".to_owned(), Err(Refusal::Over(Standing::Refunded))),
+            (name(ORDER, public(2)), Err(Refusal::Over(ShownState::At(OrderState::Completed)))),
+            ("3".to_owned(), Err(Refusal::Over(ShownState::Refunded))),
             ("4".to_owned(), Err(Refusal::NoCancel)),
         ];
         assert_snapshot!(text(write(Reply::Cancels(rows))), @r#"[{"order":"ord_01J8000000E008000000000001","cancel":"ord_01J8000000E008000000000001"},{"order":"ord_01J8000000E008000000000002","error":"Order already completed"},{"order":3,"error":"Order already refunded"},{"order":4,"error":"Service does not support cancellation"}]"#);

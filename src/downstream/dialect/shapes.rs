@@ -1,12 +1,12 @@
-//! The JSON that the tongues have in common; where they differ they bring their own word or text.
+//! The JSON that the dialects have in common; where they differ they bring their own word or text.
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::catalog::{Prices, Sold};
+use crate::catalog::{Prices, Service};
 use crate::domain::money::{Money, Rate};
-use crate::domain::order::{Look, Standing};
+use crate::domain::order::{OrderView, ShownState};
 use crate::domain::refusal::Refusal;
 
 /// Compact JSON; fields stand in the order in which the structs declare them.
@@ -17,9 +17,9 @@ pub fn compact(value: &impl Serialize) -> Bytes {
 /// An array of rows, in the order asked.
 pub fn list<'a, T, R: Serialize>(
     rows: &'a [(String, Result<T, Refusal>)],
-    row: impl Fn(Echo<'a>, &'a Result<T, Refusal>) -> R,
+    row: impl Fn(EchoedId<'a>, &'a Result<T, Refusal>) -> R,
 ) -> Bytes {
-    compact(&rows.iter().map(|(asked, answer)| row(Echo(asked), answer)).collect::<Vec<_>>())
+    compact(&rows.iter().map(|(asked, answer)| row(EchoedId(asked), answer)).collect::<Vec<_>>())
 }
 
 /// Every service that is sold at these prices, by id.
@@ -44,7 +44,7 @@ struct ServiceRow<'a> {
 }
 
 impl<'a> ServiceRow<'a> {
-    fn new(sold: &'a Sold, rate: Rate) -> Self {
+    fn new(sold: &'a Service, rate: Rate) -> Self {
         Self {
             service: sold.id.0,
             name: &sold.name,
@@ -61,8 +61,8 @@ impl<'a> ServiceRow<'a> {
     }
 }
 
-/// How a tongue spells where an order stands.
-pub type StatusWord = fn(Standing) -> &'static str;
+/// How a dialect spells where an order stands.
+pub type StatusWord = fn(ShownState) -> &'static str;
 
 /// `status` of one order, and a row of many.
 #[derive(Serialize)]
@@ -76,7 +76,7 @@ pub struct StatusRow<'a> {
 
 impl<'a> StatusRow<'a> {
     /// What is shown of an order.
-    pub fn new(look: &Look, word: StatusWord, currency: &'a str) -> Self {
+    pub fn new(look: &OrderView, word: StatusWord, currency: &'a str) -> Self {
         Self {
             charge: look.charge.to_string(),
             start_count: look.start_count.unwrap_or_default().to_string(),
@@ -90,8 +90,8 @@ impl<'a> StatusRow<'a> {
 /// `status` of many: an object whose keys stand as they were asked, which a sorted map would not keep.
 pub struct Statuses<'a> {
     /// Each id as it was asked for.
-    pub rows: &'a [(String, Option<Look>)],
-    /// How the tongue spells a status.
+    pub rows: &'a [(String, Option<OrderView>)],
+    /// How the dialect spells a status.
     pub word: StatusWord,
     /// What it says where there is no such order.
     pub unknown: &'a str,
@@ -101,9 +101,9 @@ pub struct Statuses<'a> {
 
 impl Serialize for Statuses<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let row = |look: &Option<Look>| match look {
-            Some(look) => Row::Found(StatusRow::new(look, self.word, self.currency)),
-            None => Row::Missing(RowError { error: self.unknown.to_owned() }),
+        let row = |look: &Option<OrderView>| match look {
+            Some(look) => StatusRowBody::Found(StatusRow::new(look, self.word, self.currency)),
+            None => StatusRowBody::Missing(RowError { error: self.unknown.to_owned() }),
         };
         serializer.collect_map(self.rows.iter().map(|(id, look)| (id, row(look))))
     }
@@ -111,7 +111,7 @@ impl Serialize for Statuses<'_> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Row<'a> {
+enum StatusRowBody<'a> {
     Found(StatusRow<'a>),
     Missing(RowError),
 }
@@ -138,9 +138,9 @@ impl<'a> Balance<'a> {
 }
 
 /// An id in a row, as it was asked for: all digits are a number, of any length; anything else is text.
-pub struct Echo<'a>(pub &'a str);
+pub struct EchoedId<'a>(pub &'a str);
 
-impl Serialize for Echo<'_> {
+impl Serialize for EchoedId<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0.is_empty() || !self.0.bytes().all(|byte| byte.is_ascii_digit()) {
             return serializer.serialize_str(self.0);

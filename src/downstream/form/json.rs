@@ -6,11 +6,11 @@ use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::downstream::form::Value;
+use crate::downstream::form::ParameterValue;
 
 /// The pairs of an object in the order in which they stand, a name of a list as often as the list is long; `None` where
 /// there is no object.
-pub fn pairs(body: &[u8]) -> Option<Vec<(String, Value)>> {
+pub fn pairs(body: &[u8]) -> Option<Vec<(String, ParameterValue)>> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let members = reader.deserialize_map(Members).ok()?;
     reader.end().ok()?;
@@ -21,23 +21,25 @@ pub fn pairs(body: &[u8]) -> Option<Vec<(String, Value)>> {
     Some(pairs.collect())
 }
 
-fn values(raw: &str) -> Vec<Value> {
+fn values(raw: &str) -> Vec<ParameterValue> {
     if !raw.starts_with('[') {
         return vec![value(raw)];
     }
     match serde_json::from_str::<Vec<&RawValue>>(raw) {
         Ok(list) => list.into_iter().map(|raw| value(raw.get())).collect(),
-        Err(_) => vec![Value::Unreadable],
+        Err(_) => vec![ParameterValue::Unreadable],
     }
 }
 
-fn value(raw: &str) -> Value {
+fn value(raw: &str) -> ParameterValue {
     match raw.bytes().next() {
-        Some(b'"') => serde_json::from_str::<String>(raw).map_or(Value::Unreadable, |text| Value::of(&text)),
-        Some(b'-' | b'0'..=b'9') => Value::of(raw),
-        Some(b'n') => Value::Empty,
-        Some(b'f') => Value::False,
-        Some(_) | None => Value::Unreadable,
+        Some(b'"') => {
+            serde_json::from_str::<String>(raw).map_or(ParameterValue::Unreadable, |text| ParameterValue::of(&text))
+        }
+        Some(b'-' | b'0'..=b'9') => ParameterValue::of(raw),
+        Some(b'n') => ParameterValue::Empty,
+        Some(b'f') => ParameterValue::False,
+        Some(_) | None => ParameterValue::Unreadable,
     }
 }
 
@@ -68,7 +70,7 @@ mod tests {
     fn an_object_is_pairs() {
         let body = r#" {"a":"x\u2713","b":10,"c":-1.50,"d":[1,"2",null,[3]],"e":null,"f":true,"g":{},"a":1e400,"h":[],
             "i":"\ud800","j":12345678901234567890123} "#;
-        let text = |name: &str, text: &str| (name.to_owned(), Value::Text(text.to_owned()));
+        let text = |name: &str, text: &str| (name.to_owned(), ParameterValue::Text(text.to_owned()));
         let other = |name: &str, value| (name.to_owned(), value);
         let expected = vec![
             text("a", "x\u{2713}"),
@@ -76,13 +78,13 @@ mod tests {
             text("c", "-1.50"),
             text("d", "1"),
             text("d", "2"),
-            other("d", Value::Empty),
-            other("d", Value::Unreadable),
-            other("e", Value::Empty),
-            other("f", Value::Unreadable),
-            other("g", Value::Unreadable),
+            other("d", ParameterValue::Empty),
+            other("d", ParameterValue::Unreadable),
+            other("e", ParameterValue::Empty),
+            other("f", ParameterValue::Unreadable),
+            other("g", ParameterValue::Unreadable),
             text("a", "1e400"),
-            other("i", Value::Unreadable),
+            other("i", ParameterValue::Unreadable),
             text("j", "12345678901234567890123"),
         ];
         assert_eq!(pairs(body.as_bytes()), Some(expected));

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::domain::refusal::Refusal;
-use crate::domain::wish::{LINE_ENDS, LINES_MAX, Parameter, Sent};
+use crate::domain::wish::{LINE_ENDS, LINES_MAX, Parameter, SentValue};
 
 /// The most pairs of a request: one per line of the longest list, and every other parameter a few times.
 const PAIRS_MAX: usize = LINES_MAX + 100;
@@ -49,7 +49,7 @@ enum Values {
 
 /// One value of a parameter.
 #[derive(Debug, PartialEq, Eq)]
-enum Value {
+enum ParameterValue {
     /// As good as not sent.
     Empty,
     /// JSON's `false`, which some write for nothing.
@@ -60,7 +60,7 @@ enum Value {
     Unreadable,
 }
 
-impl Value {
+impl ParameterValue {
     fn of(text: &str) -> Self {
         match text.trim() {
             "" => Self::Empty,
@@ -109,7 +109,7 @@ impl Form {
     /// Takes the pairs of a query or of a form's body; only more pairs than any request has are refused as a whole.
     pub fn read_encoded(&mut self, text: &[u8]) -> Result<(), Refusal> {
         for (name, value) in encoded::pairs(text) {
-            self.take(&name, Value::of_bytes(&value))?;
+            self.take(&name, ParameterValue::of_bytes(&value))?;
         }
         Ok(())
     }
@@ -124,32 +124,32 @@ impl Form {
 
     /// Takes the parts of a body that says that it is of parts.
     pub async fn read_parts(&mut self, body: Bytes, content_type: &str) -> Result<(), Refusal> {
-        let mut parts = parts::Parts::open(body, content_type)?;
+        let mut parts = parts::BodyParts::open(body, content_type)?;
         while let Some(part) = parts.next().await? {
-            self.take(part.name.as_bytes(), Value::of_bytes(&part.value))?;
+            self.take(part.name.as_bytes(), ParameterValue::of_bytes(&part.value))?;
         }
         Ok(())
     }
 
     /// Takes a key that came beside the parameters.
     pub fn read_key(&mut self, key: &str) -> Result<(), Refusal> {
-        self.take(b"key", Value::of(key))
+        self.take(b"key", ParameterValue::of(key))
     }
 
     /// Keeps a value under its name.
-    fn take(&mut self, name: &[u8], value: Value) -> Result<(), Refusal> {
+    fn take(&mut self, name: &[u8], value: ParameterValue) -> Result<(), Refusal> {
         self.pairs += 1;
         if self.pairs > PAIRS_MAX {
             return Err(Refusal::TooLarge);
         }
         let Some(name) = known(name) else { return Ok(()) };
         match (value.taken_by(name), self.values.get_mut(name)) {
-            (Value::Empty, _) | (Value::Text(_), Some(Values::Unreadable)) => {}
-            (Value::Text(text), Some(Values::Texts(texts))) => texts.push(text),
-            (Value::Text(text), None) => {
+            (ParameterValue::Empty, _) | (ParameterValue::Text(_), Some(Values::Unreadable)) => {}
+            (ParameterValue::Text(text), Some(Values::Texts(texts))) => texts.push(text),
+            (ParameterValue::Text(text), None) => {
                 self.values.insert(name, Values::Texts(vec![text]));
             }
-            (Value::False | Value::Unreadable, _) => {
+            (ParameterValue::False | ParameterValue::Unreadable, _) => {
                 self.values.insert(name, Values::Unreadable);
             }
         }
@@ -177,13 +177,13 @@ impl Form {
     }
 
     /// A parameter of a wish, as far as it was sent.
-    pub fn sent(&self, parameter: Parameter) -> Option<Sent> {
+    pub fn sent(&self, parameter: Parameter) -> Option<SentValue> {
         let sent = if parameter.is_list() {
-            self.lines(parameter.name()).map(|lines| (!lines.is_empty()).then_some(Sent::Lines(lines)))
+            self.lines(parameter.name()).map(|lines| (!lines.is_empty()).then_some(SentValue::Lines(lines)))
         } else {
-            self.scalar(parameter.name()).map(|text| text.map(Sent::Text))
+            self.scalar(parameter.name()).map(|text| text.map(SentValue::Text))
         };
-        sent.unwrap_or(Some(Sent::Unreadable))
+        sent.unwrap_or(Some(SentValue::Unreadable))
     }
 
     /// A list's lines over all its values, trimmed, without the blank ones.
@@ -389,12 +389,12 @@ mod tests {
     #[test]
     fn a_wish_is_sent_trimmed_or_not_at_all() {
         let form = read(b"service=+1+&link=++&quantity=1&quantity=2&usernames=+a+%0A%0Ab&hashtags=%0A");
-        assert_eq!(form.sent(Parameter::Service), Some(Sent::Text("1".into())));
+        assert_eq!(form.sent(Parameter::Service), Some(SentValue::Text("1".into())));
         assert_eq!(form.sent(Parameter::Link), None);
-        assert_eq!(form.sent(Parameter::Quantity), Some(Sent::Unreadable));
-        assert_eq!(form.sent(Parameter::Usernames), Some(Sent::Lines(vec!["a".into(), "b".into()])));
+        assert_eq!(form.sent(Parameter::Quantity), Some(SentValue::Unreadable));
+        assert_eq!(form.sent(Parameter::Usernames), Some(SentValue::Lines(vec!["a".into(), "b".into()])));
         assert_eq!((form.sent(Parameter::Hashtags), form.sent(Parameter::Media)), (None, None));
-        assert_eq!(read(b"link=%0Aa%0D%0A").sent(Parameter::Link), Some(Sent::Text("a".into())));
+        assert_eq!(read(b"link=%0Aa%0D%0A").sent(Parameter::Link), Some(SentValue::Text("a".into())));
     }
 
     proptest! {

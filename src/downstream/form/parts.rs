@@ -21,9 +21,9 @@ pub struct Part {
 }
 
 /// The parts of one body, one after another.
-pub struct Parts(Multipart<'static>);
+pub struct BodyParts(Multipart<'static>);
 
-impl Parts {
+impl BodyParts {
     /// Opens a body that says that it is of parts.
     pub fn open(body: Bytes, content_type: &str) -> Result<Self, Refusal> {
         let boundary = multer::parse_boundary(content_type).map_err(|_| Refusal::BrokenParts)?;
@@ -64,7 +64,7 @@ mod tests {
     const KIND: &str = "multipart/form-data; boundary=B";
 
     async fn read(body: &str, content_type: &str) -> Result<Vec<(String, String)>, Refusal> {
-        let mut parts = Parts::open(Bytes::from(body.replace('\n', "\r\n")), content_type)?;
+        let mut parts = BodyParts::open(Bytes::from(body.replace('\n', "\r\n")), content_type)?;
         let mut pairs = Vec::new();
         while let Some(part) = parts.next().await? {
             pairs.push((part.name, String::from_utf8_lossy(&part.value).into_owned()));

@@ -7,7 +7,7 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::provider::RefusalClass;
 use crate::domain::service::ServiceType;
 use crate::store::doubts::RESTORE;
@@ -181,14 +181,14 @@ pub struct Answers {
 }
 
 /// Which orders a statement is about: those with an id between two, and those named.
-struct Orders {
+struct AuditedOrders {
     first: i32,
     last: i32,
     named: Vec<i32>,
 }
 
 /// Checks everything, or what moved lately, in one snapshot: what moves meanwhile is no violation.
-pub async fn ask(store: &Store, extent: Extent, now: Instant) -> Result<Answers, StoreError> {
+pub async fn ask(store: &Store, extent: Extent, now: Timestamp) -> Result<Answers, StoreError> {
     let mut tx = begin(store).await?;
     let since = match extent {
         Extent::Whole => Mark(0),
@@ -225,21 +225,21 @@ async fn begin(store: &Store) -> Result<Tx, StoreError> {
 }
 
 /// All orders, a million ids at a time, or those of which anything moved or may move.
-async fn orders_of(tx: &mut Tx, extent: Extent) -> Result<Vec<Orders>, StoreError> {
+async fn orders_of(tx: &mut Tx, extent: Extent) -> Result<Vec<AuditedOrders>, StoreError> {
     match extent {
         Extent::Whole => {
             let last = sqlx::query_scalar!(r#"select coalesce(max(id), 0) as "last!" from orders"#);
             let last = last.fetch_one(&mut **tx).await?;
             let slices = (0..=last / ORDERS_AT_ONCE).map(|slice| {
                 let first = slice * ORDERS_AT_ONCE;
-                Orders { first, last: first.saturating_add(ORDERS_AT_ONCE - 1), named: Vec::new() }
+                AuditedOrders { first, last: first.saturating_add(ORDERS_AT_ONCE - 1), named: Vec::new() }
             });
             Ok(slices.collect())
         }
         Extent::Since(mark) => {
             let named = sqlx::query_file_scalar!("src/store/audit/concerned.sql", mark.0).fetch_one(&mut **tx).await?;
             // No order has an id below 1.
-            Ok(vec![Orders { first: 0, last: 0, named }])
+            Ok(vec![AuditedOrders { first: 0, last: 0, named }])
         }
     }
 }
@@ -253,8 +253,8 @@ async fn of_wallets(tx: &mut Tx, since: Mark) -> Result<Vec<Failed>, StoreError>
     Ok(failed)
 }
 
-async fn of_orders(tx: &mut Tx, orders: &Orders) -> Result<Vec<Failed>, StoreError> {
-    let Orders { first, last, named } = orders;
+async fn of_orders(tx: &mut Tx, orders: &AuditedOrders) -> Result<Vec<Failed>, StoreError> {
+    let AuditedOrders { first, last, named } = orders;
     let kinds = ServiceType::ALL.map(|kind| kind.name().to_owned());
     let stand = sqlx::query_file_as!(Failed, "src/store/audit/orders.sql", first, last, named, &kinds[..]);
     let mut failed = stand.fetch_all(&mut **tx).await?;
@@ -268,9 +268,9 @@ async fn of_orders(tx: &mut Tx, orders: &Orders) -> Result<Vec<Failed>, StoreErr
     Ok(failed)
 }
 
-async fn of_legs(tx: &mut Tx, orders: &Orders, now: Instant) -> Result<Vec<Failed>, StoreError> {
-    let Orders { first, last, named } = orders;
-    let mut parked_for: Vec<String> = RefusalClass::ALL.map(|class| class.word().to_owned()).to_vec();
+async fn of_legs(tx: &mut Tx, orders: &AuditedOrders, now: Timestamp) -> Result<Vec<Failed>, StoreError> {
+    let AuditedOrders { first, last, named } = orders;
+    let mut parked_for: Vec<String> = RefusalClass::ALL.map(|class| class.as_str().to_owned()).to_vec();
     parked_for.push(PARKED_BY_MARGIN.to_owned());
     let stand = sqlx::query_file_as!(Failed, "src/store/audit/legs.sql", first, last, named, &parked_for, RESTORE);
     let mut failed = stand.fetch_all(&mut **tx).await?;
@@ -287,7 +287,7 @@ async fn of_asks(tx: &mut Tx) -> Result<Vec<Failed>, StoreError> {
     Ok(asks.fetch_all(&mut **tx).await?)
 }
 
-async fn of_due_times(tx: &mut Tx, now: Instant) -> Result<Vec<Failed>, StoreError> {
+async fn of_due_times(tx: &mut Tx, now: Timestamp) -> Result<Vec<Failed>, StoreError> {
     let due = sqlx::query_file_as!(
         Failed,
         "src/store/audit/due.sql",
@@ -303,7 +303,7 @@ async fn of_due_times(tx: &mut Tx, now: Instant) -> Result<Vec<Failed>, StoreErr
 }
 
 /// The last transfer before which none is still to be committed.
-async fn mark_of(tx: &mut Tx, now: Instant) -> Result<Mark, StoreError> {
+async fn mark_of(tx: &mut Tx, now: Timestamp) -> Result<Mark, StoreError> {
     let last = sqlx::query_scalar!("select id from transfer where at < $1 order by id desc limit 1", now - OVERLAP);
     Ok(Mark(last.fetch_optional(&mut **tx).await?.unwrap_or(0)))
 }
@@ -322,13 +322,13 @@ fn told(failed: Vec<Failed>) -> Result<Vec<Check>, StoreError> {
 }
 
 /// Up to where everything was looked at, if that was after a moment, and the books held.
-pub async fn last_whole(store: &Store, whole_min: Instant) -> Result<Option<Mark>, StoreError> {
+pub async fn last_whole(store: &Store, whole_min: Timestamp) -> Result<Option<Mark>, StoreError> {
     let mark = sqlx::query_scalar!("select transfer_id from audit_mark where whole_at > $1", whole_min);
     Ok(mark.fetch_optional(&store.workers).await?.map(Mark))
 }
 
 /// Everything was looked at, and the books hold up to there.
-pub async fn keep_mark(tx: &mut Tx, mark: Mark, now: Instant) -> Result<(), StoreError> {
+pub async fn keep_mark(tx: &mut Tx, mark: Mark, now: Timestamp) -> Result<(), StoreError> {
     let kept = sqlx::query!(
         r#"
         insert into audit_mark (whole_at, transfer_id)

@@ -9,7 +9,7 @@ use crate::domain::provider::PanelWord;
 use crate::upstream::dialect::Added;
 use crate::upstream::dialect::complaint::refusal_text;
 use crate::upstream::dialect::failed::{self, tells_of_failure};
-use crate::upstream::dialect::refused::Proof;
+use crate::upstream::dialect::refused::RefusalProof;
 use crate::upstream::dialect::trace::{lone_id, names_an_order, says_under_way};
 use crate::upstream::dialect::words;
 use crate::upstream::scalar::{Fields, Scalar, bare, is_same_id, order_id, scalar, text};
@@ -33,7 +33,7 @@ pub(super) fn added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
     let id = named.or_else(|| lone_id(&fields, data.as_ref())).map(PanelOrder);
 
     let complaint = refusal_text(&fields, has_failed);
-    let proof = Proof { listed: &|text| words::proven_refusal(text, own), asked: None };
+    let proof = RefusalProof { listed: &|text| words::proven_refusal(text, own), asked: None };
     let class = complaint.as_deref().and_then(|text| proof.class_of(&fields, text));
     let refusal = class.filter(|_| id.is_none() && proves_that_none_is_there(&fields, own));
     Added { id, refusal, complaint, failed: fails || !is_clear }

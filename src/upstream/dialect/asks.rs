@@ -10,9 +10,9 @@ use crate::domain::refill::RefillState;
 use crate::upstream::answer::{CancelRow, RefillRow};
 use crate::upstream::dialect::complaint::{complaint, error_text, has_message};
 use crate::upstream::dialect::failed::{is_failure, tells_of_failure};
-use crate::upstream::dialect::refused::Proof;
+use crate::upstream::dialect::refused::RefusalProof;
 use crate::upstream::dialect::rows::{names_another, unambiguous};
-use crate::upstream::dialect::{Asked, Complaint, ORDER_NAMES, TEXT_BYTES_MAX, words};
+use crate::upstream::dialect::{AnswerFault, ORDER_NAMES, ReadRefill, TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable;
 use crate::upstream::scalar::{Fields, Scalar, bare, flag, id, is_same_id, items, placed_id, scalar, text};
 
@@ -95,17 +95,17 @@ const REFILL_WORDS: [(&str, RefillState); 2] =
 
 /// Reads the answer to one refill. An id or a yes beside any sign of failure is neither, and so is an error that nobody
 /// listed: a refill is asked for once, for panels that fail may have taken it.
-pub(super) fn refill(text: &str, asked: &PanelOrder, own: &Words) -> Asked {
+pub(super) fn refill(text: &str, asked: &PanelOrder, own: &Words) -> ReadRefill {
     let text = bare(text);
     // Some answer one like many.
     let rows = items(text);
     if rows.as_ref().is_some_and(|rows| rows.len() > 1) {
-        return Asked::Unclear;
+        return ReadRefill::Unclear;
     }
     let row = rows.and_then(|rows| rows.first().map(|row| row.get()));
-    let Some(fields) = Fields::read(row.unwrap_or(text)) else { return Asked::Unclear };
+    let Some(fields) = Fields::read(row.unwrap_or(text)) else { return ReadRefill::Unclear };
     if names_another(&fields, &ORDER_NAMES[..4], &asked.0) {
-        return Asked::Unclear;
+        return ReadRefill::Unclear;
     }
 
     let nested = fields.value("data").and_then(|data| Fields::read(data.get()));
@@ -119,12 +119,12 @@ pub(super) fn refill(text: &str, asked: &PanelOrder, own: &Words) -> Asked {
     let listed = |text: &str| {
         words::proven_refusal(text, own).or_else(|| words::refuses_a_refill(text).then_some(RefusalClass::Service))
     };
-    let proof = Proof { listed: &listed, asked: Some(&asked.0) };
+    let proof = RefusalProof { listed: &listed, asked: Some(&asked.0) };
     match (found, refused) {
-        (Some(id), None) if !failed => Asked::Taken(Some(PanelRefill(id))),
-        (None, Some(text)) if proof.class_of(&fields, &text).is_some() => Asked::Refused(text),
-        (None, None) if says_yes(&fields) && !failed => Asked::Taken(None),
-        (Some(_), _) | (None, Some(_) | None) => Asked::Unclear,
+        (Some(id), None) if !failed => ReadRefill::Taken(Some(PanelRefill(id))),
+        (None, Some(text)) if proof.class_of(&fields, &text).is_some() => ReadRefill::Refused(text),
+        (None, None) if says_yes(&fields) && !failed => ReadRefill::Taken(None),
+        (Some(_), _) | (None, Some(_) | None) => ReadRefill::Unclear,
     }
 }
 
@@ -133,19 +133,19 @@ pub(super) fn refill_rows(
     text: &str,
     asked: &[PanelRefill],
     own: &Words,
-) -> Result<Vec<(PanelRefill, RefillRow)>, Complaint> {
+) -> Result<Vec<(PanelRefill, RefillRow)>, AnswerFault> {
     let text = bare(text);
     let by_id: BTreeMap<String, &RawValue> = if let Some(rows) = items(text) {
         named(rows, &REFILL_NAMES)
     } else {
-        let fields = Fields::read(text).ok_or(Complaint::Unreadable)?;
+        let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
         let keyed: BTreeMap<_, _> = asked.iter().filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?))).collect();
         match asked {
             _ if !keyed.is_empty() => only_once(&fields, keyed),
             [one] if complaint(&fields, own).is_none() => {
                 return Ok(vec![(one.clone(), refill_row(&fields, one, own))]);
             }
-            _ => return Err(complaint(&fields, own).unwrap_or(Complaint::Unreadable)),
+            _ => return Err(complaint(&fields, own).unwrap_or(AnswerFault::Unreadable)),
         }
     };
     let row = |id: &PanelRefill| match by_id.get(&id.0).and_then(|raw| Fields::read(raw.get())) {
@@ -188,12 +188,12 @@ pub(super) fn cancel_rows(
     text: &str,
     asked: &[PanelOrder],
     own: &Words,
-) -> Result<Vec<(PanelOrder, CancelRow)>, Complaint> {
+) -> Result<Vec<(PanelOrder, CancelRow)>, AnswerFault> {
     let text = bare(text);
     let by_id: BTreeMap<String, &RawValue> = if let Some(rows) = items(text) {
         named(rows, &ORDER_NAMES)
     } else {
-        let fields = Fields::read(text).ok_or(Complaint::Unreadable)?;
+        let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
         let keyed: BTreeMap<_, _> = asked.iter().filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?))).collect();
         if keyed.is_empty() {
             // One word for all of them.
@@ -202,7 +202,7 @@ pub(super) fn cancel_rows(
             }
             let named: Vec<String> = ORDER_NAMES[..4].iter().filter_map(|name| fields.first(&[name], id)).collect();
             if named.iter().any(|named| asked.iter().all(|order| !is_same_id(&order.0, named))) {
-                return Err(Complaint::Unreadable);
+                return Err(AnswerFault::Unreadable);
             }
 
             // A yes to many that names none is a promise for all, and the end of none.
@@ -314,13 +314,13 @@ mod tests {
 
     use super::*;
 
-    fn read_refill(text: &str) -> Asked {
+    fn read_refill(text: &str) -> ReadRefill {
         refill(text, &PanelOrder("5".into()), &Words::new())
     }
 
     #[test]
     fn a_refill_is_taken_with_an_id_or_without() {
-        let id = |id: &str| Asked::Taken(Some(PanelRefill(id.into())));
+        let id = |id: &str| ReadRefill::Taken(Some(PanelRefill(id.into())));
         for (text, read) in [
             (r#"{"refill":"1"}"#, id("1")),
             (r#"{"refill":1}"#, id("1")),
@@ -328,42 +328,42 @@ mod tests {
             (r#"{"success":"taken","refill":12345}"#, id("12345")),
             (r#"{"data":{"refill_id":7}}"#, id("7")),
             (r#"[{"order":5,"refill":9}]"#, id("9")),
-            (r#"{"success":"It will be refilled"}"#, Asked::Taken(None)),
-            (r#"{"success":"Your order will be refill asap. Thank you for patience"}"#, Asked::Taken(None)),
-            (r#"{"status":"ok"}"#, Asked::Taken(None)),
-            (r#"{"refill":true}"#, Asked::Taken(None)),
-            (r#"{"error":"Refill is disabled"}"#, Asked::Refused("Refill is disabled".into())),
+            (r#"{"success":"It will be refilled"}"#, ReadRefill::Taken(None)),
+            (r#"{"success":"Your order will be refill asap. Thank you for patience"}"#, ReadRefill::Taken(None)),
+            (r#"{"status":"ok"}"#, ReadRefill::Taken(None)),
+            (r#"{"refill":true}"#, ReadRefill::Taken(None)),
+            (r#"{"error":"Refill is disabled"}"#, ReadRefill::Refused("Refill is disabled".into())),
             (
                 r#"{"error":"Refill limit reached (3 per order)"}"#,
-                Asked::Refused("Refill limit reached (3 per order)".into()),
+                ReadRefill::Refused("Refill limit reached (3 per order)".into()),
             ),
             (
                 r#"{"error":"Service does not support refills"}"#,
-                Asked::Refused("Service does not support refills".into()),
+                ReadRefill::Refused("Service does not support refills".into()),
             ),
-            (r#"{"error":"Invalid API key"}"#, Asked::Refused("Invalid API key".into())),
-            (r#"{"refill":{"error":"Order not found"}}"#, Asked::Refused("Order not found".into())),
-            (r#"[{"order":5,"refill":{"error":"Order not found"}}]"#, Asked::Refused("Order not found".into())),
-            (r#"{"error":"Internal server error"}"#, Asked::Unclear),
-            (r#"{"refill":{"error":"too early"}}"#, Asked::Unclear),
-            (r#"{"error":"Order not found, so it was queued"}"#, Asked::Unclear),
-            (r#"{"error":"Order not found","task":77777}"#, Asked::Unclear),
-            (r#"[{"order":99999,"refill":777}]"#, Asked::Unclear),
-            (r#"{"order_id":99999,"refill":777}"#, Asked::Unclear),
-            (r#"[{"order":5,"refill":7},{"order":6,"refill":8}]"#, Asked::Unclear),
-            (r#"{"refill":"success"}"#, Asked::Taken(None)),
-            (r#"{"refill":7,"error":"too early"}"#, Asked::Unclear),
-            (r#"{"refill":7,"status":"fail","message":"too early"}"#, Asked::Unclear),
-            (r#"{"refill":7,"success":false}"#, Asked::Unclear),
-            (r#"{"data":{"refill_id":7},"error":"too early"}"#, Asked::Unclear),
-            (r#"[{"order":5,"refill":9,"error":"too early"}]"#, Asked::Unclear),
-            (r#"{"refill":"failed"}"#, Asked::Unclear),
-            (r#"{"success":"ok","status":"fail"}"#, Asked::Unclear),
-            (r#"{"refill":0}"#, Asked::Unclear),
-            (r#"{"refill":null,"success":false}"#, Asked::Unclear),
-            ("<html>", Asked::Unclear),
-            ("", Asked::Unclear),
-            ("{}", Asked::Unclear),
+            (r#"{"error":"Invalid API key"}"#, ReadRefill::Refused("Invalid API key".into())),
+            (r#"{"refill":{"error":"Order not found"}}"#, ReadRefill::Refused("Order not found".into())),
+            (r#"[{"order":5,"refill":{"error":"Order not found"}}]"#, ReadRefill::Refused("Order not found".into())),
+            (r#"{"error":"Internal server error"}"#, ReadRefill::Unclear),
+            (r#"{"refill":{"error":"too early"}}"#, ReadRefill::Unclear),
+            (r#"{"error":"Order not found, so it was queued"}"#, ReadRefill::Unclear),
+            (r#"{"error":"Order not found","task":77777}"#, ReadRefill::Unclear),
+            (r#"[{"order":99999,"refill":777}]"#, ReadRefill::Unclear),
+            (r#"{"order_id":99999,"refill":777}"#, ReadRefill::Unclear),
+            (r#"[{"order":5,"refill":7},{"order":6,"refill":8}]"#, ReadRefill::Unclear),
+            (r#"{"refill":"success"}"#, ReadRefill::Taken(None)),
+            (r#"{"refill":7,"error":"too early"}"#, ReadRefill::Unclear),
+            (r#"{"refill":7,"status":"fail","message":"too early"}"#, ReadRefill::Unclear),
+            (r#"{"refill":7,"success":false}"#, ReadRefill::Unclear),
+            (r#"{"data":{"refill_id":7},"error":"too early"}"#, ReadRefill::Unclear),
+            (r#"[{"order":5,"refill":9,"error":"too early"}]"#, ReadRefill::Unclear),
+            (r#"{"refill":"failed"}"#, ReadRefill::Unclear),
+            (r#"{"success":"ok","status":"fail"}"#, ReadRefill::Unclear),
+            (r#"{"refill":0}"#, ReadRefill::Unclear),
+            (r#"{"refill":null,"success":false}"#, ReadRefill::Unclear),
+            ("<html>", ReadRefill::Unclear),
+            ("", ReadRefill::Unclear),
+            ("{}", ReadRefill::Unclear),
         ] {
             assert_eq!(read_refill(text), read, "{text}");
         }
@@ -397,8 +397,8 @@ mod tests {
             assert_eq!(one(&format!(r#"{{"status":"{word}"}}"#)), Ok(said(state, word)), "{word}");
         }
         assert_eq!(one(r#"{"status":"Dancing"}"#), Ok(unclear("Dancing")));
-        assert!(matches!(one(r#"{"error":"Incorrect request"}"#), Err(Complaint::Refused(_))));
-        assert_eq!(one("<html>"), Err(Complaint::Unreadable));
+        assert!(matches!(one(r#"{"error":"Incorrect request"}"#), Err(AnswerFault::Refused(_))));
+        assert_eq!(one("<html>"), Err(AnswerFault::Unreadable));
         assert_eq!(refill_rows("[]", &asked, &Words::new()).unwrap()[0].1, unclear("missing"));
     }
 
@@ -421,9 +421,9 @@ mod tests {
         for text in [r#"{"success":"asked"}"#, r#"{"ok":"true"}"#, r#"{"cancel":1}"#, r#"{"status":"success"}"#] {
             assert_eq!(rows(text), Ok(vec![CancelRow::TakenTogether; 2]), "{text}");
         }
-        assert!(matches!(rows(r#"{"error":"Incorrect request"}"#), Err(Complaint::Refused(_))));
-        assert!(matches!(rows(r#"{"error":"Not today"}"#), Err(Complaint::Declined(_))));
-        assert_eq!(rows("<html>"), Err(Complaint::Unreadable));
+        assert!(matches!(rows(r#"{"error":"Incorrect request"}"#), Err(AnswerFault::Refused(_))));
+        assert!(matches!(rows(r#"{"error":"Not today"}"#), Err(AnswerFault::Declined(_))));
+        assert_eq!(rows("<html>"), Err(AnswerFault::Unreadable));
         let unclear = rows(r#"[{"order":2,"cancel":0}]"#).unwrap();
         assert!(unclear.iter().all(|row| matches!(row, CancelRow::Unclear(_))), "{unclear:?}");
     }

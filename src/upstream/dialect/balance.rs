@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::money::Money;
 use crate::domain::provider::PanelWord;
 use crate::upstream::answer::PanelBalance;
-use crate::upstream::dialect::Complaint;
+use crate::upstream::dialect::AnswerFault;
 use crate::upstream::dialect::complaint::complaint;
 use crate::upstream::scalar::{Fields, amount, bare, text_upto};
 
@@ -13,13 +13,13 @@ use crate::upstream::scalar::{Fields, amount, bare, text_upto};
 pub(super) const CURRENCY_BYTES_MAX: usize = 16;
 
 /// Reads an amount as text or number; the currency where it is named.
-pub(super) fn balance(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<PanelBalance, Complaint> {
-    let fields = Fields::read(bare(text)).ok_or(Complaint::Unreadable)?;
+pub(super) fn balance(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<PanelBalance, AnswerFault> {
+    let fields = Fields::read(bare(text)).ok_or(AnswerFault::Unreadable)?;
     if let Some(complaint) = complaint(&fields, own) {
         return Err(complaint);
     }
-    let text = fields.first(&["balance"], amount).ok_or(Complaint::Unreadable)?;
-    let amount = Money::parse_rounding_up(&text).map_err(|_| Complaint::Unreadable)?;
+    let text = fields.first(&["balance"], amount).ok_or(AnswerFault::Unreadable)?;
+    let amount = Money::parse_rounding_up(&text).map_err(|_| AnswerFault::Unreadable)?;
     let currency = fields.first(&["currency"], |raw| text_upto(raw, CURRENCY_BYTES_MAX));
     Ok(PanelBalance { amount, text, currency })
 }
@@ -51,11 +51,11 @@ mod tests {
     #[test]
     fn what_is_no_balance_is_a_complaint() {
         let read = |json: &str| balance(json, &BTreeMap::new()).unwrap_err();
-        assert_eq!(read(r#"{"error":"Invalid API key"}"#), Complaint::Refused(RefusalClass::Key));
-        assert_eq!(read(r#"{"error":"Later","balance":"0"}"#), Complaint::Declined("Later".into()));
+        assert_eq!(read(r#"{"error":"Invalid API key"}"#), AnswerFault::Refused(RefusalClass::Key));
+        assert_eq!(read(r#"{"error":"Later","balance":"0"}"#), AnswerFault::Declined("Later".into()));
         assert_eq!(
             read(r#"{"status":"error","msg":"Rate limit exceeded"}"#),
-            Complaint::Refused(RefusalClass::RateLimit)
+            AnswerFault::Refused(RefusalClass::RateLimit)
         );
         for json in [
             "",
@@ -74,10 +74,10 @@ mod tests {
             r#"{"balance":"9999999999999999999"}"#,
             r#"{"balance":1e31}"#,
         ] {
-            assert_eq!(read(json), Complaint::Unreadable, "{json}");
+            assert_eq!(read(json), AnswerFault::Unreadable, "{json}");
         }
         for json in anything::bottomless() {
-            assert_eq!(read(&json), Complaint::Unreadable);
+            assert_eq!(read(&json), AnswerFault::Unreadable);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::domain::service::{PanelService, ServiceType};
 use crate::domain::wish::breaks_a_line;
 use crate::upstream::dialect::complaint::{MESSAGE_NAMES, complaint};
 use crate::upstream::dialect::failed::failed;
-use crate::upstream::dialect::{Catalogue, Complaint};
+use crate::upstream::dialect::{AnswerFault, Catalogue};
 use crate::upstream::scalar::{Fields, Scalar, amount, bare, count, flag, id, items, scalar, text, text_upto};
 
 /// The most services of one panel; the largest catalogue seen has 8,436.
@@ -24,22 +24,22 @@ const CATEGORY_BYTES_MAX: usize = 512;
 const WORD_BYTES_MAX: usize = 64;
 
 /// Reads a bare array, or one wrapped in `services` or `data`.
-pub(super) fn catalogue(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<Catalogue, Complaint> {
+pub(super) fn catalogue(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<Catalogue, AnswerFault> {
     let text = bare(text);
     if let Some(list) = items(text) {
         return read(&list);
     }
-    let fields = Fields::read(text).ok_or(Complaint::Unreadable)?;
+    let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
     if let Some(complaint) = complaint(&fields, own) {
         return Err(complaint);
     }
     // Nothing but an envelope of an error, or of nothing: it says nothing of what is sold.
     if fields.is_empty() || failed(&fields) {
-        return Err(Complaint::Unreadable);
+        return Err(AnswerFault::Unreadable);
     }
     let wrapped = fields.first(&["services", "data"], |raw| (scalar(raw) == Scalar::List).then(|| raw.get()));
     match wrapped.and_then(items) {
-        Some(list) if list.is_empty() && explains(&fields) => Err(Complaint::Unreadable),
+        Some(list) if list.is_empty() && explains(&fields) => Err(AnswerFault::Unreadable),
         Some(list) => read(&list),
         None if says_empty(&fields) => Ok(Catalogue::default()),
         // An array with gaps comes as an object keyed by place.
@@ -61,15 +61,15 @@ fn says_empty(fields: &Fields<'_>) -> bool {
 }
 
 /// All or nothing beyond the cap, and nothing where no row can be read: a service that is not seen is switched off.
-fn read(list: &[&RawValue]) -> Result<Catalogue, Complaint> {
+fn read(list: &[&RawValue]) -> Result<Catalogue, AnswerFault> {
     if list.len() > SERVICES_MAX {
-        return Err(Complaint::Unreadable);
+        return Err(AnswerFault::Unreadable);
     }
     let mut seen = HashSet::new();
     let rows = list.iter().filter_map(|raw| service(raw));
     let services: Vec<PanelService> = rows.filter(|row| seen.insert(row.service.clone())).collect();
     if services.is_empty() && !list.is_empty() {
-        return Err(Complaint::Unreadable);
+        return Err(AnswerFault::Unreadable);
     }
     Ok(Catalogue { skipped: list.len() - services.len(), services })
 }
@@ -117,7 +117,7 @@ mod tests {
     const ROW: &str = r#"{"service":1,"name":"Followers","type":"Default","category":"First","rate":"0.90000000001",
         "min":"50","max":10000,"refill":true,"cancel":"1","dripfeed":0,"more":{"x":[1e999]}}"#;
 
-    fn read(text: &str) -> Result<Catalogue, Complaint> {
+    fn read(text: &str) -> Result<Catalogue, AnswerFault> {
         catalogue(text, &BTreeMap::new())
     }
 
@@ -161,7 +161,7 @@ mod tests {
             assert_eq!(read(text), Ok(Catalogue::default()), "{text}");
         }
         for text in ["", "<html>", "7", r#"{"data":"Later"}"#, r#"["junk"]"#, r#"[{"service":1}] x"#] {
-            assert_eq!(read(text), Err(Complaint::Unreadable), "{text}");
+            assert_eq!(read(text), Err(AnswerFault::Unreadable), "{text}");
         }
         for text in [
             "{}",
@@ -180,13 +180,13 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
-        assert_eq!(read(r#"{"error":"Invalid API key"}"#), Err(Complaint::Refused(RefusalClass::Key)));
-        assert_eq!(read(r#"{"status":"fail","message":"Down"}"#), Err(Complaint::Declined("Down".into())));
+        assert_eq!(read(r#"{"error":"Invalid API key"}"#), Err(AnswerFault::Refused(RefusalClass::Key)));
+        assert_eq!(read(r#"{"status":"fail","message":"Down"}"#), Err(AnswerFault::Declined("Down".into())));
         for text in anything::bottomless() {
-            assert_eq!(read(&text), Err(Complaint::Unreadable));
+            assert_eq!(read(&text), Err(AnswerFault::Unreadable));
         }
         let many = format!("[{}0]", "0,".repeat(SERVICES_MAX));
-        assert_eq!(read(&many), Err(Complaint::Unreadable));
+        assert_eq!(read(&many), Err(AnswerFault::Unreadable));
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         {
             assert_eq!(
                 read(&format!(r#"[{{"service":1,"type":"Default",{bounds}}}]"#)),
-                Err(Complaint::Unreadable),
+                Err(AnswerFault::Unreadable),
                 "{bounds}"
             );
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::domain::provider::PanelWord;
-use crate::upstream::dialect::Complaint;
+use crate::upstream::dialect::AnswerFault;
 use crate::upstream::dialect::{TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable;
 use crate::upstream::scalar::{Fields, Scalar, items, scalar, text};
@@ -30,7 +30,7 @@ const WITHIN_NAMES: [&str; 4] = ["message", "error", "text", "code"];
 const DEPTH_MAX: u8 = 3;
 
 /// What a field that may hold an error says.
-enum Told {
+enum ErrorField {
     Nothing,
     /// An error without a text: `true`.
     Sign,
@@ -61,15 +61,15 @@ pub(super) fn has_message(fields: &Fields<'_>) -> bool {
 
 /// Whether a field that may hold an error holds one, with a text or without.
 pub(super) fn is_told(raw: &RawValue) -> bool {
-    !matches!(told(raw, DEPTH_MAX), Told::Nothing)
+    !matches!(told(raw, DEPTH_MAX), ErrorField::Nothing)
 }
 
 fn text_of(fields: &Fields<'_>, mut failed: bool) -> Option<String> {
     for raw in ERROR_NAMES.iter().filter_map(|name| fields.value(name)) {
         match told(raw, DEPTH_MAX) {
-            Told::Text(text) => return Some(storable(&text, TEXT_BYTES_MAX)),
-            Told::Sign => failed = true,
-            Told::Nothing => {}
+            ErrorField::Text(text) => return Some(storable(&text, TEXT_BYTES_MAX)),
+            ErrorField::Sign => failed = true,
+            ErrorField::Nothing => {}
         }
     }
     let message = failed.then(|| fields.first(&MESSAGE_NAMES, text)).flatten();
@@ -77,9 +77,9 @@ fn text_of(fields: &Fields<'_>, mut failed: bool) -> Option<String> {
 }
 
 /// The complaint that an object makes instead of an answer.
-pub(super) fn complaint(fields: &Fields<'_>, own: &BTreeMap<String, PanelWord>) -> Option<Complaint> {
+pub(super) fn complaint(fields: &Fields<'_>, own: &BTreeMap<String, PanelWord>) -> Option<AnswerFault> {
     let text = error_text(fields)?;
-    Some(words::refusal(&text, own).map_or(Complaint::Declined(text), Complaint::Refused))
+    Some(words::refusal(&text, own).map_or(AnswerFault::Declined(text), AnswerFault::Refused))
 }
 
 fn status_says_failed(fields: &Fields<'_>) -> bool {
@@ -93,33 +93,33 @@ fn status_says_failed(fields: &Fields<'_>) -> bool {
     says_no || fields.first(&["status"], text).is_some_and(says)
 }
 
-fn told(raw: &RawValue, depth: u8) -> Told {
+fn told(raw: &RawValue, depth: u8) -> ErrorField {
     match scalar(raw) {
-        Scalar::Null | Scalar::Flag(false) | Scalar::Number("0") => Told::Nothing,
-        Scalar::Flag(true) => Told::Sign,
-        Scalar::Number(code) => Told::Text(code.to_owned()),
-        Scalar::Text(text) if text.is_empty() => Told::Nothing,
-        Scalar::Text(text) if NO_ERRORS.iter().any(|none| text.eq_ignore_ascii_case(none)) => Told::Nothing,
-        Scalar::Text(text) => Told::Text(text),
-        Scalar::List | Scalar::Other if depth == 0 => Told::Sign,
+        Scalar::Null | Scalar::Flag(false) | Scalar::Number("0") => ErrorField::Nothing,
+        Scalar::Flag(true) => ErrorField::Sign,
+        Scalar::Number(code) => ErrorField::Text(code.to_owned()),
+        Scalar::Text(text) if text.is_empty() => ErrorField::Nothing,
+        Scalar::Text(text) if NO_ERRORS.iter().any(|none| text.eq_ignore_ascii_case(none)) => ErrorField::Nothing,
+        Scalar::Text(text) => ErrorField::Text(text),
+        Scalar::List | Scalar::Other if depth == 0 => ErrorField::Sign,
         Scalar::List => first_told(items(raw.get()).unwrap_or_default().into_iter(), depth),
         Scalar::Other => match Fields::read(raw.get()) {
             Some(fields) => {
                 let within = WITHIN_NAMES.iter().filter_map(|name| fields.value(name));
                 first_told(within.chain(fields.values()), depth)
             }
-            None => Told::Sign,
+            None => ErrorField::Sign,
         },
     }
 }
 
-fn first_told<'a>(values: impl Iterator<Item = &'a RawValue>, depth: u8) -> Told {
-    let mut answer = Told::Nothing;
+fn first_told<'a>(values: impl Iterator<Item = &'a RawValue>, depth: u8) -> ErrorField {
+    let mut answer = ErrorField::Nothing;
     for value in values {
         match told(value, depth - 1) {
-            Told::Text(text) => return Told::Text(text),
-            Told::Sign => answer = Told::Sign,
-            Told::Nothing => {}
+            ErrorField::Text(text) => return ErrorField::Text(text),
+            ErrorField::Sign => answer = ErrorField::Sign,
+            ErrorField::Nothing => {}
         }
     }
     answer

@@ -23,7 +23,7 @@ pub(super) enum Is {
 
 /// An error text that is listed.
 #[derive(Clone, Copy)]
-pub(super) struct Listed {
+pub(super) struct ListedText {
     /// How it is recognised.
     pub(super) is: Is,
     /// It, folded.
@@ -33,14 +33,14 @@ pub(super) struct Listed {
 }
 
 /// The line of an error text, folded: the longest of those that fit.
-pub(super) fn listed(folded: &str) -> Option<Listed> {
+pub(super) fn listed(folded: &str) -> Option<ListedText> {
     let fitting = REFUSALS.iter().filter(|(is, text, _)| match is {
         Code => folded == *text,
         Begins => folded.starts_with(text),
         Contains => folded.contains(text),
     });
     let (is, text, class) = fitting.max_by_key(|(_, text, _)| text.len())?;
-    Some(Listed { is: *is, text, class: *class })
+    Some(ListedText { is: *is, text, class: *class })
 }
 
 /// Whether a word, in small letters, stands in a listed text.

@@ -1,6 +1,6 @@
-//! The tongues that panels are asked in: a closed list, each a pair of pure halves, question → form and text → answer.
+//! The dialects that panels are asked in: a closed list, each a pair of pure halves, question → form and text → answer.
 //!
-//! A tongue's own module says how its questions are put and what it lacks. Answers are read by readers that all tongues
+//! A dialect's own module says how its questions are put and what it lacks. Answers are read by readers that all dialects
 //! share: panels mix each other's shapes and words so freely that whatever one of them writes must be understood of any.
 
 mod added;
@@ -27,7 +27,7 @@ use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::LeasedLeg;
 use crate::domain::provider::{PanelDialect, PanelWord, RefusalClass};
 use crate::domain::service::PanelService;
-use crate::upstream::answer::{CancelRow, PanelBalance, RefillRow, Row};
+use crate::upstream::answer::{CancelRow, OrderAnswer, PanelBalance, RefillRow};
 
 /// Where an order's id stands, the likeliest first.
 const ORDER_NAMES: [&str; 5] = ["order", "order_id", "orderId", "orderID", "id"];
@@ -36,7 +36,7 @@ const ORDER_NAMES: [&str; 5] = ["order", "order_id", "orderId", "orderID", "id"]
 const TEXT_BYTES_MAX: usize = 256;
 
 /// The parameters of one call, without the key.
-pub(super) type Form = Vec<(&'static str, String)>;
+pub(super) type CallForm = Vec<(&'static str, String)>;
 
 /// What a panel can be asked.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +75,7 @@ pub(super) struct Added {
 
 /// What could be read in the answer to a refill.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum ReadRefill {
     /// A yes, with an id where one was given.
     Taken(Option<PanelRefill>),
     /// A no.
@@ -112,7 +112,7 @@ pub(super) fn is_word_of_refusals(word: &str) -> bool {
 
 /// Why an answer is not the one that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Complaint {
+pub(super) enum AnswerFault {
     /// A listed error text.
     Refused(RefusalClass),
     /// Another error text.
@@ -123,18 +123,18 @@ pub(super) enum Complaint {
 
 /// A dialect together with one panel's own words.
 #[derive(Debug)]
-pub(super) struct Tongue {
+pub(super) struct SpokenDialect {
     dialect: PanelDialect,
     words: BTreeMap<String, PanelWord>,
 }
 
-impl Tongue {
+impl SpokenDialect {
     pub(super) fn new(dialect: PanelDialect, words: BTreeMap<String, PanelWord>) -> Self {
         Self { dialect, words }
     }
 
     /// A question as this dialect puts it; `None`: it has no words for it.
-    pub(super) fn form(&self, ask: Ask<'_>) -> Option<Form> {
+    pub(super) fn form(&self, ask: Ask<'_>) -> Option<CallForm> {
         match self.dialect {
             PanelDialect::Classic => Some(classic::form(ask)),
             PanelDialect::Paynow => paynow::form(ask),
@@ -169,17 +169,17 @@ impl Tongue {
     }
 
     /// The answer to a status question; one row for each order asked, in the order of asking.
-    pub(super) fn rows(&self, text: &str, asked: &[PanelOrder]) -> Result<Vec<(PanelOrder, Row)>, Complaint> {
+    pub(super) fn rows(&self, text: &str, asked: &[PanelOrder]) -> Result<Vec<(PanelOrder, OrderAnswer)>, AnswerFault> {
         rows::rows(text, asked, &self.words)
     }
 
     /// What an error says of the one order that was asked for.
-    pub(super) fn error_row(text: String) -> Row {
+    pub(super) fn error_row(text: String) -> OrderAnswer {
         rows::error_row(text)
     }
 
     /// The answer to a refill.
-    pub(super) fn refill(&self, text: &str, order: &PanelOrder) -> Asked {
+    pub(super) fn refill(&self, text: &str, order: &PanelOrder) -> ReadRefill {
         asks::refill(text, order, &self.words)
     }
 
@@ -188,7 +188,7 @@ impl Tongue {
         &self,
         text: &str,
         asked: &[PanelRefill],
-    ) -> Result<Vec<(PanelRefill, RefillRow)>, Complaint> {
+    ) -> Result<Vec<(PanelRefill, RefillRow)>, AnswerFault> {
         asks::refill_rows(text, asked, &self.words)
     }
 
@@ -197,17 +197,17 @@ impl Tongue {
         &self,
         text: &str,
         asked: &[PanelOrder],
-    ) -> Result<Vec<(PanelOrder, CancelRow)>, Complaint> {
+    ) -> Result<Vec<(PanelOrder, CancelRow)>, AnswerFault> {
         asks::cancel_rows(text, asked, &self.words)
     }
 
     /// The answer to the question for the catalogue.
-    pub(super) fn catalogue(&self, text: &str) -> Result<Catalogue, Complaint> {
+    pub(super) fn catalogue(&self, text: &str) -> Result<Catalogue, AnswerFault> {
         catalogue::catalogue(text, &self.words)
     }
 
     /// The answer to the question for the balance.
-    pub(super) fn balance(&self, text: &str) -> Result<PanelBalance, Complaint> {
+    pub(super) fn balance(&self, text: &str) -> Result<PanelBalance, AnswerFault> {
         balance::balance(text, &self.words)
     }
 }

@@ -1,16 +1,16 @@
-//! What forms are built from, in any tongue: one parameter, one id or several, and what a type of order takes.
+//! What forms are built from, in any dialect: one parameter, one id or several, and what a type of order takes.
 
 use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::leg::LeasedLeg;
-use crate::upstream::dialect::Form;
+use crate::upstream::dialect::CallForm;
 
 /// A form that says no more than what is wanted.
-pub(super) fn action(name: &str) -> Form {
+pub(super) fn action(name: &str) -> CallForm {
     vec![("action", name.to_owned())]
 }
 
 /// Places an order. Only what the type takes: a parameter too many has been seen to change the order.
-pub(super) fn add(leg: &LeasedLeg) -> Form {
+pub(super) fn add(leg: &LeasedLeg) -> CallForm {
     let mut form = action("add");
     form.extend([("service", leg.route.service.clone()), ("link", leg.link.clone())]);
     if leg.kind.takes_quantity() {
@@ -21,7 +21,7 @@ pub(super) fn add(leg: &LeasedLeg) -> Form {
 }
 
 /// The catalogue, from this row on where a panel tells it in parts.
-pub(super) fn services(from: usize) -> Form {
+pub(super) fn services(from: usize) -> CallForm {
     let mut form = action("services");
     if from > 0 {
         form.push(("offset", from.to_string()));
@@ -30,7 +30,7 @@ pub(super) fn services(from: usize) -> Form {
 }
 
 /// About one thing under this name, or about several under that one: some panels have no questions about several.
-pub(super) fn one_or_many<T: Id>(name: &str, one: &'static str, many: &'static str, ids: &[T]) -> Form {
+pub(super) fn one_or_many<T: Id>(name: &str, one: &'static str, many: &'static str, ids: &[T]) -> CallForm {
     match ids {
         [id] => of_one(name, one, id),
         several => of_many(name, many, several),
@@ -38,14 +38,14 @@ pub(super) fn one_or_many<T: Id>(name: &str, one: &'static str, many: &'static s
 }
 
 /// About one thing.
-pub(super) fn of_one<T: Id>(name: &str, one: &'static str, id: &T) -> Form {
+pub(super) fn of_one<T: Id>(name: &str, one: &'static str, id: &T) -> CallForm {
     let mut form = action(name);
     form.push((one, id.text().to_owned()));
     form
 }
 
 /// About a list of things, be it of one.
-pub(super) fn of_many<T: Id>(name: &str, many: &'static str, ids: &[T]) -> Form {
+pub(super) fn of_many<T: Id>(name: &str, many: &'static str, ids: &[T]) -> CallForm {
     let mut form = action(name);
     form.push((many, ids.iter().map(Id::text).collect::<Vec<_>>().join(",")));
     form
@@ -80,7 +80,7 @@ mod tests {
     use crate::domain::provider::PanelDialect;
     use crate::domain::service::{Route, ServiceType};
     use crate::domain::wish::{Detail, Parameter};
-    use crate::upstream::dialect::{Ask, Tongue};
+    use crate::upstream::dialect::{Ask, SpokenDialect};
 
     /// How notpanel's adds end.
     const NAME: &str = "&request_id=pg-00000000000000000000000001-2";
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn written(dialect: PanelDialect, ask: Ask<'_>) -> String {
-        let form = Tongue::new(dialect, BTreeMap::new()).form(ask);
+        let form = SpokenDialect::new(dialect, BTreeMap::new()).form(ask);
         form.map(|form| serde_urlencoded::to_string(form).unwrap()).unwrap_or_default()
     }
 
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn the_name_of_an_add_is_its_legs_at_every_attempt() {
         let first = leg(ServiceType::Default, &[]);
-        let of = |leg: &LeasedLeg| Tongue::new(PanelDialect::Notpanel, BTreeMap::new()).request_id(leg).unwrap();
+        let of = |leg: &LeasedLeg| SpokenDialect::new(PanelDialect::Notpanel, BTreeMap::new()).request_id(leg).unwrap();
         assert_eq!(of(&first), &NAME["&request_id=".len()..]);
         assert_eq!(of(&LeasedLeg { attempt: 7, leg: LegId(9), ..first.clone() }), of(&first));
         assert_ne!(of(&LeasedLeg { n: 3, ..first.clone() }), of(&first));
@@ -185,7 +185,7 @@ mod tests {
             assert_eq!(written(dialect, Ask::RefillStatus(&refills[..1])), "action=refill_status&refill=7");
             assert_eq!(written(dialect, Ask::RefillStatus(&refills)), "action=refill_status&refills=7%2Cref_8");
         }
-        let tongue = Tongue::new(PanelDialect::Paynow, BTreeMap::new());
-        assert!(tongue.form(Ask::Refill(&orders[0])).is_none() && tongue.form(Ask::RefillStatus(&refills)).is_none());
+        let dialect = SpokenDialect::new(PanelDialect::Paynow, BTreeMap::new());
+        assert!(dialect.form(Ask::Refill(&orders[0])).is_none() && dialect.form(Ask::RefillStatus(&refills)).is_none());
     }
 }

@@ -106,14 +106,14 @@ const CODE_BYTES_MAX: usize = 4;
 const DEPTH_MAX: u8 = 4;
 
 /// What an answer is looked through for.
-pub(super) struct Proof<'a> {
+pub(super) struct RefusalProof<'a> {
     /// Which refusal a text is that says nothing else.
     pub(super) listed: &'a dyn Fn(&str) -> Option<RefusalClass>,
     /// The id that the question named: an answer may name it too.
     pub(super) asked: Option<&'a str>,
 }
 
-impl Proof<'_> {
+impl RefusalProof<'_> {
     /// The class of an answer that says no and nothing else, by its first text.
     pub(super) fn class_of(&self, fields: &Fields<'_>, first: &str) -> Option<RefusalClass> {
         let class = (self.listed)(first)?;
@@ -131,7 +131,7 @@ impl Proof<'_> {
         }
         match scalar(raw) {
             Scalar::Null | Scalar::Flag(false) => true,
-            Scalar::Flag(true) => field.kind() == Kind::Error,
+            Scalar::Flag(true) => field.kind() == FieldKind::Error,
             Scalar::Number(number) => self.may_be(field, number),
             Scalar::Text(text) if text.is_empty() || self.asked == Some(&*text) => true,
             Scalar::Text(text) if is_number(&text) => self.may_be(field, &text),
@@ -140,7 +140,7 @@ impl Proof<'_> {
             Scalar::List => items(raw.get())
                 .is_some_and(|list| list.into_iter().all(|raw| self.is_no(class, Field { raw, ..field }, depth - 1))),
             Scalar::Other => Fields::read(raw.get()).is_some_and(|fields| {
-                let in_error = field.kind() == Kind::Error;
+                let in_error = field.kind() == FieldKind::Error;
                 fields.every().all(|(name, raw)| self.is_no(class, Field { name, raw, in_error }, depth - 1))
             }),
         }
@@ -153,11 +153,11 @@ impl Proof<'_> {
         let is_amount = (number.contains('.') && !is_long_and_whole(number)) || number.starts_with('-');
         match field.kind() {
             _ if is_nothing || self.asked == Some(number) => true,
-            Kind::Number => true,
-            Kind::Harmless => !is_long_and_whole(number),
-            Kind::Error => is_code,
-            Kind::Outcome => is_code && number != "1",
-            Kind::Other => is_amount && !is_charge(&name, field.raw),
+            FieldKind::Number => true,
+            FieldKind::Harmless => !is_long_and_whole(number),
+            FieldKind::Error => is_code,
+            FieldKind::Outcome => is_code && number != "1",
+            FieldKind::Other => is_amount && !is_charge(&name, field.raw),
         }
     }
 
@@ -166,13 +166,13 @@ impl Proof<'_> {
         let is = |words: &[&str]| words.contains(&folded.trim_end_matches('.'));
         let tells_of_an_order = || speaks_of_an_order(&folded);
         match field.kind() {
-            Kind::Error => {
+            FieldKind::Error => {
                 is(&FRAMES) || is_failure(field.raw) || (self.listed)(text).is_some_and(|of| goes_with(class, of))
             }
-            Kind::Outcome => is_failure(field.raw) || is(&NO_WORDS) || is_harmless_text(&folded, class),
-            Kind::Number | Kind::Harmless => text.replace('…', "").is_ascii() && !tells_of_an_order(),
-            Kind::Other if text.contains(' ') => (self.listed)(text).is_some() || is_harmless_text(&folded, class),
-            Kind::Other => {
+            FieldKind::Outcome => is_failure(field.raw) || is(&NO_WORDS) || is_harmless_text(&folded, class),
+            FieldKind::Number | FieldKind::Harmless => text.replace('…', "").is_ascii() && !tells_of_an_order(),
+            FieldKind::Other if text.contains(' ') => (self.listed)(text).is_some() || is_harmless_text(&folded, class),
+            FieldKind::Other => {
                 let is_plain = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_digit());
                 let is_known = is_harmless_text(&folded, class) || is_failure(field.raw) || is(&SEVERITIES);
                 is_plain && is_known && !is_charge(field.name, field.raw)
@@ -192,7 +192,7 @@ struct Field<'a> {
 
 /// What a field is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FieldKind {
     /// To say what is wrong.
     Error,
     /// To say whether it went well.
@@ -206,18 +206,18 @@ enum Kind {
 }
 
 impl Field<'_> {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> FieldKind {
         let name = folded(self.name);
         let is = |names: &[&str]| names.iter().any(|known| folded(known) == name);
         if self.in_error {
-            return if is(&NAMES_OF_KINDS) { Kind::Harmless } else { Kind::Error };
+            return if is(&NAMES_OF_KINDS) { FieldKind::Harmless } else { FieldKind::Error };
         }
         match () {
-            () if name.starts_with("err") || is(&FAILURE_NAMES) || is(&MESSAGE_NAMES) => Kind::Error,
-            () if is(&SUCCESS_NAMES) || is(&OUTCOME_NAMES) || name == "httpstatus" => Kind::Outcome,
-            () if is(&NUMBER_NAMES) => Kind::Number,
-            () if is(&HARMLESS_NAMES) => Kind::Harmless,
-            () => Kind::Other,
+            () if name.starts_with("err") || is(&FAILURE_NAMES) || is(&MESSAGE_NAMES) => FieldKind::Error,
+            () if is(&SUCCESS_NAMES) || is(&OUTCOME_NAMES) || name == "httpstatus" => FieldKind::Outcome,
+            () if is(&NUMBER_NAMES) => FieldKind::Number,
+            () if is(&HARMLESS_NAMES) => FieldKind::Harmless,
+            () => FieldKind::Other,
         }
     }
 }
@@ -254,7 +254,7 @@ mod tests {
     fn class(json: &str, first: &str) -> Option<RefusalClass> {
         let own = BTreeMap::new();
         let listed = |text: &str| words::proven_refusal(text, &own);
-        Proof { listed: &listed, asked: None }.class_of(&Fields::read(json).unwrap(), first)
+        RefusalProof { listed: &listed, asked: None }.class_of(&Fields::read(json).unwrap(), first)
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::domain::id::PanelOrder;
 use crate::domain::money::Money;
 use crate::domain::provider::{PanelStatus, PanelWord};
 use crate::domain::settlement::Report;
-use crate::upstream::answer::Row;
-use crate::upstream::dialect::Complaint;
+use crate::upstream::answer::OrderAnswer;
+use crate::upstream::dialect::AnswerFault;
 use crate::upstream::dialect::balance::CURRENCY_BYTES_MAX;
 use crate::upstream::dialect::complaint::{complaint, error_text, has_message};
 use crate::upstream::dialect::trace::holds_anything;
@@ -27,40 +27,46 @@ const LONE_NAMES: [&str; 13] = [
 ];
 
 type Words = BTreeMap<String, PanelWord>;
-type Rows = Vec<(PanelOrder, Row)>;
+type Rows = Vec<(PanelOrder, OrderAnswer)>;
 
 /// Gives each order that was asked for its row.
-pub(super) fn rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows, Complaint> {
+pub(super) fn rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows, AnswerFault> {
     let text = bare(text);
     if let Some(list) = items(text) {
         return listed(&list, asked, own);
     }
-    let fields = Fields::read(text).ok_or(Complaint::Unreadable)?;
+    let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
     let keyed = asked.iter().any(|order| fields.value(&order.0).is_some());
     if keyed || fields.is_empty() {
         let keyed = unambiguous(fields.every().map(|(name, raw)| (name.to_owned(), raw)));
-        return Ok(each(asked, |order| keyed.get(&order.0).map_or(Row::Missing, |raw| row_of(order, raw, own))));
+        return Ok(each(asked, |order| {
+            keyed.get(&order.0).map_or(OrderAnswer::Missing, |raw| row_of(order, raw, own))
+        }));
     }
     if let Some(complaint) = complaint(&fields, own) {
         return Err(complaint);
     }
     match asked {
         // A status of another order is nobody's news here. Beside these names, an `id` may be the panel's own.
-        [order] if names_another(&fields, &ORDER_NAMES[..4], &order.0) => Err(Complaint::Unreadable),
+        [order] if names_another(&fields, &ORDER_NAMES[..4], &order.0) => Err(AnswerFault::Unreadable),
         [order] => Ok(vec![(order.clone(), said(&fields, text, own))]),
         // Something else than what was asked: no order of ours is missing because of it.
-        _ => Err(Complaint::Unreadable),
+        _ => Err(AnswerFault::Unreadable),
     }
 }
 
 /// Rows that name their orders; an empty list is how some languages write an empty object. One row that names none is
 /// the answer to a question about one order.
-fn listed(list: &[&RawValue], asked: &[PanelOrder], own: &Words) -> Result<Rows, Complaint> {
+fn listed(list: &[&RawValue], asked: &[PanelOrder], own: &Words) -> Result<Rows, AnswerFault> {
     if let ([raw], [order]) = (list, asked) {
         let names_one = Fields::read(raw.get()).is_some_and(|fields| fields.first(&ORDER_NAMES, id).is_some());
         if !names_one {
             let row = row_of(order, raw, own);
-            return if row == Row::Missing { Err(Complaint::Unreadable) } else { Ok(vec![(order.clone(), row)]) };
+            return if row == OrderAnswer::Missing {
+                Err(AnswerFault::Unreadable)
+            } else {
+                Ok(vec![(order.clone(), row)])
+            };
         }
     }
     let named = list.iter().filter_map(|raw| {
@@ -71,9 +77,9 @@ fn listed(list: &[&RawValue], asked: &[PanelOrder], own: &Words) -> Result<Rows,
     let ours = asked.iter().any(|order| named.iter().any(|(named, _)| *named == order.0));
     let by_order = unambiguous(named.into_iter());
     if !ours && !list.is_empty() {
-        return Err(Complaint::Unreadable);
+        return Err(AnswerFault::Unreadable);
     }
-    Ok(each(asked, |order| by_order.get(&order.0).map_or(Row::Missing, |raw| row_of(order, raw, own))))
+    Ok(each(asked, |order| by_order.get(&order.0).map_or(OrderAnswer::Missing, |raw| row_of(order, raw, own))))
 }
 
 /// Rows by their ids, without those of an id that has two which differ.
@@ -95,41 +101,41 @@ pub(super) fn names_another(fields: &Fields<'_>, names: &[&str], asked: &str) ->
 }
 
 /// What stands under an order's id: languages that number their rows put others' there.
-fn row_of(order: &PanelOrder, raw: &RawValue, own: &Words) -> Row {
+fn row_of(order: &PanelOrder, raw: &RawValue, own: &Words) -> OrderAnswer {
     let is_anothers = Fields::read(raw.get()).is_some_and(|fields| names_another(&fields, &ORDER_NAMES[..4], &order.0));
-    if is_anothers { Row::Missing } else { row(raw, own) }
+    if is_anothers { OrderAnswer::Missing } else { row(raw, own) }
 }
 
-fn each(asked: &[PanelOrder], row: impl Fn(&PanelOrder) -> Row) -> Rows {
+fn each(asked: &[PanelOrder], row: impl Fn(&PanelOrder) -> OrderAnswer) -> Rows {
     asked.iter().map(|order| (order.clone(), row(order))).collect()
 }
 
 /// A row of several: fields, or a bare text instead of them.
-fn row(raw: &RawValue, own: &Words) -> Row {
+fn row(raw: &RawValue, own: &Words) -> OrderAnswer {
     match scalar(raw) {
         Scalar::Text(text) if !text.is_empty() => error_row(storable(&text, TEXT_BYTES_MAX)),
-        Scalar::Other => Fields::read(raw.get()).map_or(Row::Missing, |fields| match error_text(&fields) {
+        Scalar::Other => Fields::read(raw.get()).map_or(OrderAnswer::Missing, |fields| match error_text(&fields) {
             Some(text) => error_row(text),
             None => said(&fields, raw.get(), own),
         }),
-        Scalar::Text(_) | Scalar::Null | Scalar::Flag(_) | Scalar::Number(_) | Scalar::List => Row::Missing,
+        Scalar::Text(_) | Scalar::Null | Scalar::Flag(_) | Scalar::Number(_) | Scalar::List => OrderAnswer::Missing,
     }
 }
 
 /// An error instead of an order's fields.
-pub(super) fn error_row(text: String) -> Row {
-    if words::not_ours(&text) { Row::NotOurs { text } } else { Row::Error { text } }
+pub(super) fn error_row(text: String) -> OrderAnswer {
+    if words::not_ours(&text) { OrderAnswer::NotOurs { text } } else { OrderAnswer::Error { text } }
 }
 
 /// What stands in an order's fields, once no error was found in them.
-fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> Row {
+fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> OrderAnswer {
     let Some(status_text) = fields.first(&["status"], text) else {
-        return Row::UnknownStatus { text: storable(raw, TEXT_BYTES_MAX) };
+        return OrderAnswer::UnknownStatus { text: storable(raw, TEXT_BYTES_MAX) };
     };
     let status = words::status(&status_text, own);
     let status_text = storable(&status_text, TEXT_BYTES_MAX);
     let Some(status) = status else {
-        return Row::UnknownStatus { text: status_text };
+        return OrderAnswer::UnknownStatus { text: status_text };
     };
 
     // Such a status may be the answer's own: nothing of an order stands beside it. A failure without a figure is the
@@ -144,11 +150,11 @@ fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> Row {
         PanelStatus::Completed | PanelStatus::Partial | PanelStatus::Expired => has_message(fields),
     };
     if is_bare && may_be_the_answers {
-        return Row::UnknownStatus { text: storable(raw, TEXT_BYTES_MAX) };
+        return OrderAnswer::UnknownStatus { text: storable(raw, TEXT_BYTES_MAX) };
     }
 
     let charge = fields.first(&["charge"], amount);
-    Row::Said(Report {
+    OrderAnswer::Said(Report {
         status,
         status_text,
         charge: charge.and_then(|charge| Money::parse_rounding_up(&charge).ok()),
@@ -172,20 +178,23 @@ mod tests {
         ids.map(|id| PanelOrder(id.into()))
     }
 
-    fn read(text: &str, asked: &[PanelOrder]) -> Result<Vec<Row>, Complaint> {
+    fn read(text: &str, asked: &[PanelOrder]) -> Result<Vec<OrderAnswer>, AnswerFault> {
         let rows = rows(text, asked, &Words::new())?;
         assert!(rows.iter().map(|(order, _)| order).eq(asked), "a row for each, in their order");
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
-    fn one(text: &str) -> Row {
+    fn one(text: &str) -> OrderAnswer {
         read(text, &ids(["7"])).unwrap().remove(0)
     }
 
-    fn report(row: Row) -> Report {
+    fn report(row: OrderAnswer) -> Report {
         match row {
-            Row::Said(report) => report,
-            Row::UnknownStatus { .. } | Row::NotOurs { .. } | Row::Error { .. } | Row::Missing => panic!("{row:?}"),
+            OrderAnswer::Said(report) => report,
+            OrderAnswer::UnknownStatus { .. }
+            | OrderAnswer::NotOurs { .. }
+            | OrderAnswer::Error { .. }
+            | OrderAnswer::Missing => panic!("{row:?}"),
         }
     }
 
@@ -275,7 +284,7 @@ mod tests {
             let rows = read(text, &asked).unwrap();
             assert_eq!(report(rows[0].clone()).status, PanelStatus::Completed, "{text}");
             assert_eq!(report(rows[1].clone()).status, PanelStatus::Partial);
-            assert_eq!(rows[2], Row::Error { text: "gone".into() });
+            assert_eq!(rows[2], OrderAnswer::Error { text: "gone".into() });
         }
     }
 
@@ -283,7 +292,11 @@ mod tests {
     fn a_row_that_is_none_is_missing_and_spoils_no_other() {
         for bad in ["null", "7", "true", "[]", "\"\"", "\"\\ud800\"", "[{\"status\":\"Completed\"}]"] {
             let rows = read(&format!(r#"{{"1":{bad},"10":{{"status":"Completed"}}}}"#), &ids(["1", "10"])).unwrap();
-            assert_eq!((&rows[0], report(rows[1].clone()).status), (&Row::Missing, PanelStatus::Completed), "{bad}");
+            assert_eq!(
+                (&rows[0], report(rows[1].clone()).status),
+                (&OrderAnswer::Missing, PanelStatus::Completed),
+                "{bad}"
+            );
         }
     }
 
@@ -291,7 +304,7 @@ mod tests {
     fn one_order_may_be_answered_like_several() {
         assert_eq!(report(one(r#"{"7":{"status":"Completed"}}"#)).status, PanelStatus::Completed);
         assert_eq!(report(one(r#"[{"order":7,"status":"Completed"}]"#)).status, PanelStatus::Completed);
-        assert_eq!(one("[]"), Row::Missing);
+        assert_eq!(one("[]"), OrderAnswer::Missing);
     }
 
     #[test]
@@ -299,16 +312,16 @@ mod tests {
         let complaint = |text| read(text, &ids(["7"])).unwrap_err();
         assert_eq!(
             complaint(r#"{"error":"Incorrect order ID","status":"Completed"}"#),
-            Complaint::Declined("Incorrect order ID".into())
+            AnswerFault::Declined("Incorrect order ID".into())
         );
-        assert_eq!(complaint(r#"{"error":"Invalid API key"}"#), Complaint::Refused(RefusalClass::Key));
-        assert_eq!(complaint(r#"{"status":"fail","message":"no"}"#), Complaint::Declined("no".into()));
+        assert_eq!(complaint(r#"{"error":"Invalid API key"}"#), AnswerFault::Refused(RefusalClass::Key));
+        assert_eq!(complaint(r#"{"status":"fail","message":"no"}"#), AnswerFault::Declined("no".into()));
     }
 
     #[test]
     fn a_failure_without_a_figure_may_be_the_questions_own() {
         for text in [r#"{"status":"fail"}"#, r#"{"status":"fail","data":null}"#, r#"{"7":{"status":"Error"}}"#] {
-            assert!(matches!(one(text), Row::UnknownStatus { .. }), "{text}");
+            assert!(matches!(one(text), OrderAnswer::UnknownStatus { .. }), "{text}");
         }
         assert_eq!(report(one(r#"{"status":"fail","charge":"0.1"}"#)).status, PanelStatus::Failed);
     }
@@ -323,29 +336,29 @@ mod tests {
         ] {
             let rows = read(text, &asked).unwrap();
             assert_eq!(report(rows[0].clone()).status, PanelStatus::Completed);
-            assert_eq!(rows[1], Row::NotOurs { text: "Incorrect order ID".into() });
-            assert_eq!(rows[2], Row::NotOurs { text: "Incorrect order ID".into() });
-            assert_eq!(rows[3], Row::UnknownStatus { text: "Zzz".into() });
-            assert_eq!(rows[4], Row::Missing);
+            assert_eq!(rows[1], OrderAnswer::NotOurs { text: "Incorrect order ID".into() });
+            assert_eq!(rows[2], OrderAnswer::NotOurs { text: "Incorrect order ID".into() });
+            assert_eq!(rows[3], OrderAnswer::UnknownStatus { text: "Zzz".into() });
+            assert_eq!(rows[4], OrderAnswer::Missing);
         }
-        assert_eq!(read("[]", &asked).unwrap(), vec![Row::Missing; 5]);
-        assert_eq!(read("{}", &asked).unwrap(), vec![Row::Missing; 5]);
+        assert_eq!(read("[]", &asked).unwrap(), vec![OrderAnswer::Missing; 5]);
+        assert_eq!(read("{}", &asked).unwrap(), vec![OrderAnswer::Missing; 5]);
     }
 
     #[test]
     fn what_answers_another_question_is_no_answer() {
         let asked = ids(["1", "10"]);
-        assert_eq!(read(r#"{"error":"Incorrect request"}"#, &asked), Err(Complaint::Refused(RefusalClass::Action)));
-        assert_eq!(read(r#"{"error":"Maintenance"}"#, &asked), Err(Complaint::Declined("Maintenance".into())));
+        assert_eq!(read(r#"{"error":"Incorrect request"}"#, &asked), Err(AnswerFault::Refused(RefusalClass::Action)));
+        assert_eq!(read(r#"{"error":"Maintenance"}"#, &asked), Err(AnswerFault::Declined("Maintenance".into())));
         for text in
             ["", "<html>", "null", "7", r#"{"status":"Completed"}"#, r#"["a"]"#, r#"{"1":{"status":"Completed"}}x"#]
         {
-            assert_eq!(read(text, &asked), Err(Complaint::Unreadable), "{text}");
+            assert_eq!(read(text, &asked), Err(AnswerFault::Unreadable), "{text}");
         }
         for text in anything::bottomless() {
-            assert_eq!(read(&text, &asked), Err(Complaint::Unreadable));
+            assert_eq!(read(&text, &asked), Err(AnswerFault::Unreadable));
         }
-        assert!(matches!(one(r#"{"charge":"1"}"#), Row::UnknownStatus { .. }));
+        assert!(matches!(one(r#"{"charge":"1"}"#), OrderAnswer::UnknownStatus { .. }));
     }
 
     #[test]
@@ -361,7 +374,11 @@ mod tests {
             assert_eq!(report(read(text, &asked).unwrap().remove(0)).status, PanelStatus::Completed, "{text}");
         }
         for text in [r#"[{"error":"Incorrect order ID"}]"#, r#"["Incorrect order ID"]"#] {
-            assert_eq!(read(text, &asked).unwrap(), [Row::NotOurs { text: "Incorrect order ID".into() }], "{text}");
+            assert_eq!(
+                read(text, &asked).unwrap(),
+                [OrderAnswer::NotOurs { text: "Incorrect order ID".into() }],
+                "{text}"
+            );
         }
         for text in [
             r#"[{"order":8,"status":"Completed"}]"#,
@@ -372,9 +389,9 @@ mod tests {
             "[7]",
             "[[]]",
         ] {
-            assert_eq!(read(text, &asked), Err(Complaint::Unreadable), "{text}");
+            assert_eq!(read(text, &asked), Err(AnswerFault::Unreadable), "{text}");
         }
-        assert_eq!(read(r#"[{"status":"Completed"}]"#, &ids(["7", "8"])), Err(Complaint::Unreadable));
+        assert_eq!(read(r#"[{"status":"Completed"}]"#, &ids(["7", "8"])), Err(AnswerFault::Unreadable));
     }
 
     #[test]
@@ -389,14 +406,18 @@ mod tests {
             r#""1":{"status":"Completed"},"1":{"status":"Canceled"}"#,
         ] {
             let rows = read(&format!(r#"{{{bad},"10":{good}}}"#), &asked).unwrap();
-            assert_eq!((&rows[0], report(rows[1].clone()).status), (&Row::Missing, PanelStatus::Completed), "{bad}");
+            assert_eq!(
+                (&rows[0], report(rows[1].clone()).status),
+                (&OrderAnswer::Missing, PanelStatus::Completed),
+                "{bad}"
+            );
         }
         for bad in [
             r#"{"order":1,"status":"Completed"},{"order":1,"status":"Canceled"}"#,
             r#"{"order":1,"order_id":7,"status":"Canceled"}"#,
         ] {
             let text = format!(r#"[{bad},{{"order":10,"status":"Completed"}}]"#);
-            assert_eq!(read(&text, &asked).unwrap()[0], Row::Missing, "{bad}");
+            assert_eq!(read(&text, &asked).unwrap()[0], OrderAnswer::Missing, "{bad}");
         }
         for same in [
             r#"{"1":{"order":"01","status":"Completed"},"10":0}"#,
@@ -405,7 +426,7 @@ mod tests {
             assert_eq!(report(read(same, &asked).unwrap().remove(0)).status, PanelStatus::Completed, "{same}");
         }
         let one = &asked[..1];
-        assert_eq!(read(r#"{"order":1,"order_id":9,"status":"Canceled"}"#, one), Err(Complaint::Unreadable));
+        assert_eq!(read(r#"{"order":1,"order_id":9,"status":"Canceled"}"#, one), Err(AnswerFault::Unreadable));
     }
 
     #[test]
@@ -420,7 +441,7 @@ mod tests {
         ] {
             for text in [envelope.to_owned(), format!(r#"{{"7":{envelope}}}"#), format!("[{envelope}]")] {
                 let row = read(&text, &asked).unwrap().remove(0);
-                assert!(matches!(row, Row::UnknownStatus { .. }), "{text}: {row:?}");
+                assert!(matches!(row, OrderAnswer::UnknownStatus { .. }), "{text}: {row:?}");
             }
         }
         for row in [
@@ -443,7 +464,7 @@ mod tests {
             for asked in [&ids(["1", "a"])[..], &ids(["1"])] {
                 if let Ok(rows) = rows(&text, asked, &Words::new()) {
                     prop_assert!(rows.iter().map(|(order, _)| order).eq(asked));
-                    let said = rows.iter().any(|(_, row)| matches!(row, Row::Said(_)));
+                    let said = rows.iter().any(|(_, row)| matches!(row, OrderAnswer::Said(_)));
                     prop_assert!(!said || text.contains("\"status\""), "{}", text);
                 }
             }

@@ -1,8 +1,8 @@
-//! What tells the tongues apart in answers to questions that place nothing.
+//! What tells the dialects apart in answers to questions that place nothing.
 
 use crate::upstream::dialect::complaint::error_text;
 use crate::upstream::dialect::question::action;
-use crate::upstream::dialect::{Form, words};
+use crate::upstream::dialect::{CallForm, words};
 use crate::upstream::scalar::{Fields, bare};
 
 /// A header that notpanel's documents promise with every answer, and nobody else's.
@@ -23,8 +23,8 @@ const DRIPFEED: &str = "\"dripfeed\"";
 /// Beginnings of texts that documents have in answers to what a probe asks; they want no explaining.
 const DOCUMENTED: [&str; 4] = ["refill not found", "maximum ", NOTPANELS_BOTH, "incorrect refill id"];
 
-/// Asks for one order and for several at once, which nobody means: the answer tells the tongue.
-pub(in crate::upstream) fn both(order: &str) -> Form {
+/// Asks for one order and for several at once, which nobody means: the answer tells the dialect.
+pub(in crate::upstream) fn both(order: &str) -> CallForm {
     let mut form = action("status");
     form.extend([("order", order.to_owned()), ("orders", order.to_owned())]);
     form
@@ -50,7 +50,7 @@ pub(in crate::upstream) fn tells_dripfeed(catalogue: &str) -> bool {
     catalogue.contains(DRIPFEED)
 }
 
-/// Whether an error text stands in some tongue's documents, and needs no word of the operator's.
+/// Whether an error text stands in some dialect's documents, and needs no word of the operator's.
 pub(in crate::upstream) fn is_documented(text: &str) -> bool {
     words::not_ours(text) || DOCUMENTED.iter().any(|known| begins(text, known))
 }

@@ -10,15 +10,15 @@ use deunicode::deunicode;
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::skeleton;
 
-use crate::upstream::echo::{RUN, Spelled};
+use crate::upstream::echo::{FoldedText, RUN};
 
 /// What own texts read like; nothing of those in plain letters.
 #[derive(Default)]
 pub(super) struct Alike {
     /// By the looks of their letters.
-    looks: Vec<Spelled>,
+    looks: Vec<FoldedText>,
     /// By the sound of their letters.
-    sounds: Vec<Spelled>,
+    sounds: Vec<FoldedText>,
 }
 
 impl Alike {
@@ -33,7 +33,7 @@ impl Alike {
 
     /// Whether any of them, as it reads, has this text in it.
     pub(super) fn has(&self, text: &str) -> bool {
-        let has_any = |own: &[Spelled], sought: Spelled| {
+        let has_any = |own: &[FoldedText], sought: FoldedText| {
             let only_whole_words = sought.letters.len() < RUN;
             own.iter().any(|own| own.find(&sought.letters, only_whole_words).is_some())
         };
@@ -42,15 +42,15 @@ impl Alike {
 }
 
 /// Letters that look alike are one here, and stand for themselves nowhere else: an `m` is `rn`.
-fn by_looks(text: &str) -> Spelled {
+fn by_looks(text: &str) -> FoldedText {
     let plain: String = text.nfkc().flat_map(char::to_lowercase).collect();
     let alike: String = skeleton(&plain).collect();
-    Spelled::of(&alike, char::is_alphanumeric)
+    FoldedText::of(&alike, char::is_alphanumeric)
 }
 
-fn by_sound(text: &str) -> Spelled {
+fn by_sound(text: &str) -> FoldedText {
     let plain: String = text.nfkc().collect();
-    Spelled::of(&deunicode(&plain), char::is_alphanumeric)
+    FoldedText::of(&deunicode(&plain), char::is_alphanumeric)
 }
 
 /// The words of a text, in small letters, and the words that it sounds like.

@@ -13,8 +13,8 @@ use crate::domain::service::{Route, ServiceType};
 use crate::domain::wish::{Details, Parameter};
 
 /// A panel without words of its own.
-fn tongue() -> Tongue {
-    Tongue::new(PanelDialect::Classic, BTreeMap::new())
+fn dialect() -> SpokenDialect {
+    SpokenDialect::new(PanelDialect::Classic, BTreeMap::new())
 }
 
 const LINK: &str = "https://instagram.com/p/abc?active order with this link";
@@ -42,7 +42,7 @@ fn leg(link: &str, details: &[(Parameter, Detail)]) -> LeasedLeg {
 
 fn cut(link: &str, said: &str) -> String {
     let answer = serde_json::json!({ "error": said }).to_string();
-    let cut = cut_own_words(&answer, &leg(link, &[]), &tongue());
+    let cut = cut_own_words(&answer, &leg(link, &[]), &dialect());
     let cut: serde_json::Value = serde_json::from_str(&cut).unwrap();
     cut["error"].as_str().unwrap().to_owned()
 }
@@ -95,7 +95,7 @@ fn lists_and_texts_are_cut_and_ids_stay() {
     let comments = Detail::Lines(vec!["Bad".into(), "Not enough funds, friend".into(), "4711".into()]);
     let username = Detail::Text("ord_4711".into());
     let leg = leg("x", &[(Parameter::Comments, comments), (Parameter::Username, username)]);
-    let cut = |answer: &str| cut_own_words(answer, &leg, &tongue()).into_owned();
+    let cut = |answer: &str| cut_own_words(answer, &leg, &dialect()).into_owned();
     assert_eq!(cut(r#"{"error":"Not enough funds, friend? bad"}"#), r#"{"error":"[of the order]"}"#);
     assert_eq!(cut(r#"{"order":"4711","error":["ord_4711"]}"#), r#"{"order":"4711","error":["[of the order]"]}"#);
     for same in [r#"{"order":"ord_4711"}"#, r#"{"error":"Bad\ud800"}"#, "", "\"", r#"{"a":"\"#] {
@@ -106,7 +106,7 @@ fn lists_and_texts_are_cut_and_ids_stay() {
 proptest! {
     #[test]
     fn any_text_is_cut_of_any(answer in "\\PC{0,60}|[\\[\\]{}\":,a-z%&;\\\\ ]{0,60}", link in "\\PC{0,60}") {
-        let _ = cut_own_words(&answer, &leg(&link, &[]), &tongue());
+        let _ = cut_own_words(&answer, &leg(&link, &[]), &dialect());
     }
 
     #[test]
@@ -115,7 +115,7 @@ proptest! {
         link in "[a-zA-Z0-9 /?&%=.é-]{20,60}",
     ) {
         let left = cut(&link, &format!("{before}{link}"));
-        let letters = |text: &str| Spelled::of(&unescaped(text), char::is_alphanumeric).letters;
+        let letters = |text: &str| FoldedText::of(&unescaped(text), char::is_alphanumeric).letters;
         let own = letters(&link);
         prop_assert!(own.len() < RUN || !letters(&left).windows(RUN).any(|run| own.windows(RUN).any(|of| of == run)));
     }

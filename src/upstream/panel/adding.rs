@@ -4,14 +4,14 @@ use crate::domain::clock::Deadline;
 use crate::domain::doubt::Retold;
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::RefusalClass;
-use crate::routing::calls::{Asked as Purpose, Told};
+use crate::routing::calls::{CallOutcome, CallPurpose as Purpose};
 use crate::upstream::classify::{retold, verdict};
 use crate::upstream::dialect::Ask;
 use crate::upstream::echo::{cut_own_words, is_of_the_order};
 use crate::upstream::panel::{Call, Panel, Timed, retry_after};
 use crate::upstream::stack::Slot;
 use crate::upstream::unlisted::unlisted;
-use crate::upstream::wire::Heard;
+use crate::upstream::wire::CallResult;
 
 impl Panel {
     /// Places an order: sent at most once, before the deadline or not at all, and every outcome is a verdict.
@@ -39,16 +39,16 @@ impl Panel {
         let Timed { heard, slow, tried } = self.call(slot, call).await;
         let mut of_another = false;
         let evidence = match heard {
-            Heard::Answer { status, body, headers } => {
+            CallResult::Answer { status, body, headers } => {
                 let text = String::from_utf8_lossy(&body);
                 // What the order itself sent is the customer's word, and decides nothing.
                 let said = self.redaction.without_key(&text);
-                let said = cut_own_words(&said, leg, &self.tongue);
-                let mut added = self.tongue.added(&said);
+                let said = cut_own_words(&said, leg, &self.dialect);
+                let mut added = self.dialect.added(&said);
                 added.failed |= added.id.as_ref().is_some_and(|id| is_of_the_order(&id.0, leg));
 
                 self.mind_pace(status, retry_after(&headers), added.refusal);
-                of_another = added.id.is_none() && self.tongue.is_of_another(&added);
+                of_another = added.id.is_none() && self.dialect.is_of_another(&added);
                 let verdict = verdict(status, added);
                 let unlisted = unlisted(&verdict, status, &said).map(|text| self.redaction.words(&text));
                 Evidence {
@@ -59,18 +59,20 @@ impl Panel {
                     against: None,
                 }
             }
-            Heard::NeverSent { words } => Evidence::without_answer(Verdict::NeverSent, self.redaction.words(&words)),
-            Heard::Lost { status, part, words } => {
+            CallResult::NeverSent { words } => {
+                Evidence::without_answer(Verdict::NeverSent, self.redaction.words(&words))
+            }
+            CallResult::Lost { status, part, words } => {
                 let words = self.lost_words(&words, &part);
                 Evidence { http_status: status, ..Evidence::without_answer(Verdict::InDoubt, words) }
             }
         };
         let told = match evidence.verdict {
-            Verdict::Refused(RefusalClass::RateLimit) | Verdict::InDoubt => Told::Nothing,
-            Verdict::Accepted(_) => Told::Works,
-            Verdict::Refused(_) => Told::Speaks,
-            Verdict::NeverSent if tried => Told::Fails,
-            Verdict::NeverSent => Told::Nothing,
+            Verdict::Refused(RefusalClass::RateLimit) | Verdict::InDoubt => CallOutcome::Nothing,
+            Verdict::Accepted(_) => CallOutcome::Works,
+            Verdict::Refused(_) => CallOutcome::Speaks,
+            Verdict::NeverSent if tried => CallOutcome::Fails,
+            Verdict::NeverSent => CallOutcome::Nothing,
         };
         self.count(Purpose::Order, told, slow);
         (evidence, of_another)

@@ -6,7 +6,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::domain::clock::Instant;
+use crate::domain::clock::Timestamp;
 use crate::domain::service::PanelService;
 use crate::upstream::dialect::{Ask, Catalogue};
 use crate::upstream::failure::{Failure, FailureKind};
@@ -23,7 +23,7 @@ const DOUBLINGS_MAX: u32 = 10;
 /// When its catalogue was asked for last, and how often in a row it was not read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Browsed {
-    at: Option<Instant>,
+    at: Option<Timestamp>,
     in_vain: u32,
 }
 
@@ -47,7 +47,7 @@ impl Panel {
 
     /// Whether its catalogue may be asked for: so long after it was asked for last, twice that after each time in vain,
     /// and never later than after `most`. It counts as asked for then, and in vain until it was read.
-    pub fn may_be_browsed(&self, now: Instant, (least, most): (TimeDelta, TimeDelta)) -> bool {
+    pub fn may_be_browsed(&self, now: Timestamp, (least, most): (TimeDelta, TimeDelta)) -> bool {
         let mut browsed = self.browsed();
         let doublings = browsed.in_vain.saturating_sub(1).min(DOUBLINGS_MAX);
         let after = most.min(least * (1 << doublings));
@@ -96,7 +96,7 @@ impl Panel {
     async fn services_from(&self, from: usize) -> Result<Catalogue, Failure> {
         let timeout = self.settings.catalogue_timeout();
         let said = self.question(Call::new(Ask::Services { from }, timeout, CATALOGUE_BYTES_MAX)).await?;
-        let catalogue = self.answer(&said, self.tongue.catalogue(&said.text))?;
+        let catalogue = self.answer(&said, self.dialect.catalogue(&said.text))?;
         if catalogue.skipped > 0 {
             let read = catalogue.services.len();
             tracing::warn!(provider = %self.settings.id, read, skipped = catalogue.skipped, "unreadable catalogue rows");

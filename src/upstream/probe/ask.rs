@@ -11,14 +11,14 @@ use crate::domain::clock::SharedClock;
 use crate::domain::id::PanelOrder;
 use crate::domain::provider::{AskMethod, PanelDialect, ProviderSettings, RefusalClass};
 use crate::domain::service::PanelService;
-use crate::upstream::answer::Row;
-use crate::upstream::dialect::{Ask, Complaint, Form, Tongue, signs};
+use crate::upstream::answer::OrderAnswer;
+use crate::upstream::dialect::{AnswerFault, Ask, CallForm, SpokenDialect, signs};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::PanelError;
-use crate::upstream::probe::trouble::{self, Said, Trouble, Unlearned};
+use crate::upstream::probe::trouble::{self, SeenAnswer, Trouble, Unlearned};
 use crate::upstream::probe::{CALLS_MAX, judge};
-use crate::upstream::stack::Stack;
-use crate::upstream::wire::{Heard, Patience, Wire};
+use crate::upstream::stack::CallLimiter;
+use crate::upstream::wire::{CallBounds, CallResult, Wire};
 
 /// The longest answer but a catalogue.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -34,7 +34,7 @@ pub(super) struct Asker {
     /// How it is asked from now on.
     pub(super) method: AskMethod,
     /// Readers that every dialect shares.
-    pub(super) tongue: Tongue,
+    pub(super) dialect: SpokenDialect,
     /// Calls so far.
     pub(super) calls: u32,
     /// How long the slowest answer but a catalogue's took, in milliseconds.
@@ -44,14 +44,14 @@ pub(super) struct Asker {
     redaction: Redaction,
     posts: Wire,
     gets: Wire,
-    stack: Stack,
+    stack: CallLimiter,
     clock: SharedClock,
     patience: Duration,
     headers: HeaderMap,
 }
 
 /// A whole answer.
-pub(super) struct Reply {
+pub(super) struct ProbeReply {
     pub(super) status: u16,
     pub(super) text: String,
     pub(super) took_ms: i64,
@@ -59,7 +59,7 @@ pub(super) struct Reply {
     asked: String,
 }
 
-impl Reply {
+impl ProbeReply {
     /// Whether it came under a status that says that the question was taken.
     pub(super) fn is_good(&self) -> bool {
         (200..300).contains(&self.status)
@@ -81,7 +81,7 @@ impl Asker {
         let by = |method| Wire::new(&ProviderSettings { method, ..settings.clone() }, 1).map_err(unready);
         Ok(Self {
             method: AskMethod::Post,
-            tongue: Tongue::new(PanelDialect::Classic, settings.words.clone()),
+            dialect: SpokenDialect::new(PanelDialect::Classic, settings.words.clone()),
             calls: 0,
             slowest_ms: 0,
             redaction: Redaction::of(&key),
@@ -89,7 +89,7 @@ impl Asker {
             gets: by(AskMethod::Get)?,
             url: settings.url.clone(),
             key,
-            stack: Stack::new(NonZeroU32::MIN, CALLS_PER_SECOND),
+            stack: CallLimiter::new(NonZeroU32::MIN, CALLS_PER_SECOND),
             clock,
             patience,
             headers: HeaderMap::new(),
@@ -97,18 +97,18 @@ impl Asker {
     }
 
     /// Asks; `what` says it in words.
-    pub(super) async fn ask(&mut self, what: &str, ask: Ask<'_>) -> Result<Reply, Unlearned> {
+    pub(super) async fn ask(&mut self, what: &str, ask: Ask<'_>) -> Result<ProbeReply, Unlearned> {
         let catalogue = matches!(ask, Ask::Services { .. });
-        let form = self.tongue.form(ask).expect("the family's tongue has words for every question");
+        let form = self.dialect.form(ask).expect("the family's dialect has words for every question");
         self.send(what, form, catalogue).await
     }
 
     /// Asks what no ordinary question asks.
-    pub(super) async fn ask_form(&mut self, what: &str, form: Form) -> Result<Reply, Unlearned> {
+    pub(super) async fn ask_form(&mut self, what: &str, form: CallForm) -> Result<ProbeReply, Unlearned> {
         self.send(what, form, false).await
     }
 
-    async fn send(&mut self, what: &str, question: Form, catalogue: bool) -> Result<Reply, Unlearned> {
+    async fn send(&mut self, what: &str, question: CallForm, catalogue: bool) -> Result<ProbeReply, Unlearned> {
         let (wire, method) = match self.method {
             AskMethod::Post => (&self.posts, "POST"),
             AskMethod::Get => (&self.gets, "GET"),
@@ -122,23 +122,23 @@ impl Asker {
         form.extend(question);
         let form = serde_urlencoded::to_string(form).expect("pairs of texts can always be written");
         let patience = if catalogue {
-            Patience { timeout: self.patience * CATALOGUE_PATIENCE, answer_bytes_max: CATALOGUE_BYTES_MAX }
+            CallBounds { timeout: self.patience * CATALOGUE_PATIENCE, answer_bytes_max: CATALOGUE_BYTES_MAX }
         } else {
-            Patience { timeout: self.patience, answer_bytes_max: ANSWER_BYTES_MAX }
+            CallBounds { timeout: self.patience, answer_bytes_max: ANSWER_BYTES_MAX }
         };
         let _slot = self.stack.slot().await;
         let from = self.clock.now();
         let heard = wire.ask(form, patience).await;
         let took_ms = (self.clock.now() - from).num_milliseconds().max(0);
         let (status, text) = match heard {
-            Heard::Answer { status, body, headers } => {
+            CallResult::Answer { status, body, headers } => {
                 self.headers = headers;
                 (status, String::from_utf8_lossy(&body).into_owned())
             }
-            Heard::NeverSent { words } => {
+            CallResult::NeverSent { words } => {
                 return Err(Unlearned { asked, trouble: trouble::of_no_connection(self.words(&words)) });
             }
-            Heard::Lost { words, .. } => {
+            CallResult::Lost { words, .. } => {
                 let trouble = trouble::of_no_answer(self.words(&words), patience.timeout);
                 return Err(Unlearned { asked, trouble });
             }
@@ -146,7 +146,7 @@ impl Asker {
         if !catalogue {
             self.slowest_ms = self.slowest_ms.max(took_ms);
         }
-        let reply = Reply { status, text, took_ms, asked };
+        let reply = ProbeReply { status, text, took_ms, asked };
         if status == 429 || (300..400).contains(&status) {
             return Err(self.unlearned(reply, None));
         }
@@ -154,7 +154,7 @@ impl Asker {
     }
 
     /// What was read, where it can be believed; else what is wrong.
-    pub(super) fn believe<T>(&self, reply: Reply, read: Result<T, Complaint>) -> Result<T, Unlearned> {
+    pub(super) fn believe<T>(&self, reply: ProbeReply, read: Result<T, AnswerFault>) -> Result<T, Unlearned> {
         match read {
             Ok(read) if reply.is_good() => Ok(read),
             Ok(_) => Err(self.unlearned(reply, None)),
@@ -162,19 +162,19 @@ impl Asker {
         }
     }
 
-    fn unlearned(&self, reply: Reply, complaint: Option<Complaint>) -> Unlearned {
+    fn unlearned(&self, reply: ProbeReply, complaint: Option<AnswerFault>) -> Unlearned {
         let header = |name| self.headers.get(name).and_then(|value| value.to_str().ok());
         let target = header(LOCATION).map(|target| self.words(&trouble::whole_target(&self.url, target)));
         let class = match &complaint {
-            Some(Complaint::Refused(class)) => Some(*class),
-            Some(Complaint::Declined(_) | Complaint::Unreadable) | None => None,
+            Some(AnswerFault::Refused(class)) => Some(*class),
+            Some(AnswerFault::Declined(_) | AnswerFault::Unreadable) | None => None,
         };
         let words = signs::complained(&reply.text).unwrap_or_else(|| reply.text.clone());
-        let said = Said {
+        let said = SeenAnswer {
             status: reply.status,
             page: &reply.text,
             words: self.words(&words),
-            complained: matches!(complaint, Some(Complaint::Refused(_) | Complaint::Declined(_))),
+            complained: matches!(complaint, Some(AnswerFault::Refused(_) | AnswerFault::Declined(_))),
             key_refused: class == Some(RefusalClass::Key),
             limited: class == Some(RefusalClass::RateLimit),
             target,
@@ -184,11 +184,13 @@ impl Asker {
     }
 
     /// What was said of one order that nobody has.
-    pub(super) fn unknown_text(&self, reply: &Reply, asked: &[PanelOrder]) -> Option<String> {
-        match self.tongue.rows(&reply.text, asked) {
+    pub(super) fn unknown_text(&self, reply: &ProbeReply, asked: &[PanelOrder]) -> Option<String> {
+        match self.dialect.rows(&reply.text, asked) {
             Ok(rows) => rows.into_iter().find_map(|(_, row)| match row {
-                Row::UnknownStatus { text } | Row::NotOurs { text } | Row::Error { text } => Some(text),
-                Row::Said(_) | Row::Missing => None,
+                OrderAnswer::UnknownStatus { text } | OrderAnswer::NotOurs { text } | OrderAnswer::Error { text } => {
+                    Some(text)
+                }
+                OrderAnswer::Said(_) | OrderAnswer::Missing => None,
             }),
             Err(_) => signs::complained(&reply.text),
         }

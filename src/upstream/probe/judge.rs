@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::provider::{PanelDialect, RefusalClass};
-use crate::upstream::answer::{RefillRow, Row};
-use crate::upstream::dialect::{Catalogue, Complaint, signs};
+use crate::upstream::answer::{OrderAnswer, RefillRow};
+use crate::upstream::dialect::{AnswerFault, Catalogue, signs};
 
 /// Signs that speak for notpanel and must come together, one of them a sign that nobody else has: other panels write its
 /// words for an unknown order, under its HTTP status, too.
@@ -88,20 +88,24 @@ pub(super) enum Batch {
 }
 
 /// Judges such an answer; `good`: it came under a status that is believed.
-pub(super) fn batch(good: bool, rows: Result<Vec<(PanelOrder, Row)>, Complaint>, complained: Option<&str>) -> Batch {
+pub(super) fn batch(
+    good: bool,
+    rows: Result<Vec<(PanelOrder, OrderAnswer)>, AnswerFault>,
+    complained: Option<&str>,
+) -> Batch {
     match rows {
-        Ok(rows) if good && rows.iter().all(|(_, row)| *row != Row::Missing) => Batch::Whole,
+        Ok(rows) if good && rows.iter().all(|(_, row)| *row != OrderAnswer::Missing) => Batch::Whole,
         Ok(_) if good => Batch::Empty,
         Ok(_) | Err(_) => Batch::Refused(complained.and_then(signs::most_at_once)),
     }
 }
 
 /// Whether the answer about an unknown refill is one of a panel that has refills.
-pub(super) fn knows_refills(http_status: u16, rows: Result<&Vec<(PanelRefill, RefillRow)>, &Complaint>) -> bool {
+pub(super) fn knows_refills(http_status: u16, rows: Result<&Vec<(PanelRefill, RefillRow)>, &AnswerFault>) -> bool {
     let believed = (200..300).contains(&http_status) || (400..500).contains(&http_status);
     match rows {
-        Err(Complaint::Refused(RefusalClass::Action) | Complaint::Unreadable) => false,
-        Ok(_) | Err(Complaint::Refused(_) | Complaint::Declined(_)) => believed,
+        Err(AnswerFault::Refused(RefusalClass::Action) | AnswerFault::Unreadable) => false,
+        Ok(_) | Err(AnswerFault::Refused(_) | AnswerFault::Declined(_)) => believed,
     }
 }
 
@@ -126,7 +130,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::upstream::dialect::Tongue;
+    use crate::upstream::dialect::SpokenDialect;
 
     #[test]
     fn notpanel_needs_two_signs_and_paynow_two_absences() {
@@ -158,7 +162,7 @@ mod tests {
     fn a_batch_is_judged_by_its_rows() {
         let asked = ["1", "2"].map(|id| PanelOrder(id.into()));
         let judge = |good, text: &str| {
-            let rows = Tongue::new(PanelDialect::Classic, BTreeMap::new()).rows(text, &asked);
+            let rows = SpokenDialect::new(PanelDialect::Classic, BTreeMap::new()).rows(text, &asked);
             batch(good, rows, signs::complained(text).as_deref())
         };
         for (text, read) in [
@@ -189,7 +193,7 @@ mod tests {
             (200, "<html>Page not found</html>", false),
             (500, r#"{"error":"Refill not found"}"#, false),
         ] {
-            let rows = Tongue::new(PanelDialect::Classic, BTreeMap::new()).refill_rows(text, &asked);
+            let rows = SpokenDialect::new(PanelDialect::Classic, BTreeMap::new()).refill_rows(text, &asked);
             assert_eq!(knows_refills(status, rows.as_ref()), known, "{status} {text}");
         }
     }

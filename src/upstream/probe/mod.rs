@@ -18,7 +18,7 @@ use crate::domain::service::PanelService;
 use crate::upstream::answer::PanelBalance;
 use crate::upstream::dialect::{Ask, Catalogue, signs};
 
-use ask::{Asker, Reply};
+use ask::{Asker, ProbeReply};
 use judge::{Batch, Signs};
 
 pub use trouble::{Trouble, Unlearned};
@@ -40,8 +40,8 @@ const UNKNOWN_WORDS_MAX: usize = 10;
 
 /// What was learnt of a panel. Texts are the panel's own, capped and without the key.
 #[derive(Clone, Debug)]
-pub struct Findings {
-    /// The tongue that it is to be asked in.
+pub struct ProbeFindings {
+    /// The dialect that it is to be asked in.
     pub dialect: PanelDialect,
     /// What spoke for it, in words.
     pub dialect_because: String,
@@ -81,19 +81,19 @@ pub async fn probe(
     key: SecretString,
     clock: SharedClock,
     patience: Duration,
-) -> Result<Findings, Unlearned> {
+) -> Result<ProbeFindings, Unlearned> {
     let mut asker = Asker::new(settings, key, clock, patience)?;
     let balance = method(&mut asker).await?;
     let catalogue = catalogue(&mut asker).await?;
     let mut signs = Signs { tells_dripfeed: catalogue.tells_dripfeed, ..Signs::default() };
-    let mut words = Words::default();
+    let mut words = ProbeWords::default();
     orders(&mut asker, &mut signs, &mut words).await?;
     let (status_batch_max, batch_because) = batches(&mut asker).await?;
     signs.refills = refills(&mut asker, &mut words).await?;
     signs.header = asker.heard_header(signs::NOTPANELS_HEADER);
     let (dialect, dialect_because) = judge::dialect(signs);
     let (slowest_ms, catalogue_ms) = (asker.slowest_ms, catalogue.took_ms);
-    Ok(Findings {
+    Ok(ProbeFindings {
         dialect,
         dialect_because,
         method: asker.method,
@@ -115,9 +115,9 @@ pub async fn probe(
 
 /// Texts that want explaining, each once.
 #[derive(Default)]
-struct Words(Vec<String>);
+struct ProbeWords(Vec<String>);
 
-impl Words {
+impl ProbeWords {
     fn heard(&mut self, text: String) {
         if !signs::is_documented(&text) && !self.0.contains(&text) && self.0.len() < UNKNOWN_WORDS_MAX {
             self.0.push(text);
@@ -139,12 +139,12 @@ async fn method(asker: &mut Asker) -> Result<PanelBalance, Unlearned> {
 
 async fn balance(asker: &mut Asker) -> Result<PanelBalance, Unlearned> {
     let reply = asker.ask("balance", Ask::Balance).await?;
-    let read = asker.tongue.balance(&reply.text);
+    let read = asker.dialect.balance(&reply.text);
     asker.believe(reply, read)
 }
 
 /// What was learnt from the catalogue.
-struct Told {
+struct CatalogFindings {
     read: Catalogue,
     in_parts: bool,
     tells_dripfeed: bool,
@@ -152,22 +152,22 @@ struct Told {
 }
 
 /// The catalogue, and whether there is more of it behind its own end.
-async fn catalogue(asker: &mut Asker) -> Result<Told, Unlearned> {
+async fn catalogue(asker: &mut Asker) -> Result<CatalogFindings, Unlearned> {
     let reply = asker.ask("services", Ask::Services { from: 0 }).await?;
     let (tells_dripfeed, took_ms) = (signs::tells_dripfeed(&reply.text), reply.took_ms);
-    let read = asker.tongue.catalogue(&reply.text);
+    let read = asker.dialect.catalogue(&reply.text);
     let mut read = asker.believe(reply, read)?;
     let mut in_parts = false;
     if read.rows() > 0 {
         let reply = asker.ask("services", Ask::Services { from: read.rows() }).await?;
-        let further = asker.tongue.catalogue(&reply.text).ok().filter(|_| reply.is_good());
+        let further = asker.dialect.catalogue(&reply.text).ok().filter(|_| reply.is_good());
         in_parts = further.as_ref().is_some_and(|further| judge::in_parts(&read, further));
         if let Some(further) = further.filter(|_| in_parts) {
             read.skipped += further.skipped;
             read.services.extend(further.services);
         }
     }
-    Ok(Told { read, in_parts, tells_dripfeed, took_ms })
+    Ok(CatalogFindings { read, in_parts, tells_dripfeed, took_ms })
 }
 
 /// Ids that nobody was given, so many.
@@ -176,7 +176,7 @@ fn nobodys(count: usize) -> Vec<PanelOrder> {
 }
 
 /// How an unknown order is answered, asked for by itself, and asked for by itself and in a list at once.
-async fn orders(asker: &mut Asker, signs: &mut Signs, words: &mut Words) -> Result<(), Unlearned> {
+async fn orders(asker: &mut Asker, signs: &mut Signs, words: &mut ProbeWords) -> Result<(), Unlearned> {
     let one = nobodys(1);
     let reply = asker.ask("status of one unknown order", Ask::Status(&one)).await?;
     if let Some(text) = asker.unknown_text(&reply, &one) {
@@ -217,15 +217,15 @@ async fn batches(asker: &mut Asker) -> Result<(usize, &'static str), Unlearned> 
 async fn batch(asker: &mut Asker, count: usize) -> Result<Batch, Unlearned> {
     let unknown = nobodys(count);
     let reply = asker.ask("status of several unknown orders", Ask::Status(&unknown)).await?;
-    let rows = asker.tongue.rows(&reply.text, &unknown);
+    let rows = asker.dialect.rows(&reply.text, &unknown);
     Ok(judge::batch(reply.is_good(), rows, signs::complained(&reply.text).as_deref()))
 }
 
 /// Whether the panel knows of refills: an unknown one is another answer than an unknown action.
-async fn refills(asker: &mut Asker, words: &mut Words) -> Result<bool, Unlearned> {
+async fn refills(asker: &mut Asker, words: &mut ProbeWords) -> Result<bool, Unlearned> {
     let unknown = [PanelRefill(LAST_ID.to_string())];
-    let reply: Reply = asker.ask("refill_status of an unknown refill", Ask::RefillStatus(&unknown)).await?;
-    let rows = asker.tongue.refill_rows(&reply.text, &unknown);
+    let reply: ProbeReply = asker.ask("refill_status of an unknown refill", Ask::RefillStatus(&unknown)).await?;
+    let rows = asker.dialect.refill_rows(&reply.text, &unknown);
     let known = judge::knows_refills(reply.status, rows.as_ref());
     if known && let Some(text) = signs::complained(&reply.text) {
         words.heard(text);

@@ -127,7 +127,7 @@ impl Trouble {
 }
 
 /// What can be seen of an answer that is not the one that was asked for.
-pub(super) struct Said<'a> {
+pub(super) struct SeenAnswer<'a> {
     pub(super) status: u16,
     /// The whole answer.
     pub(super) page: &'a str,
@@ -143,8 +143,8 @@ pub(super) struct Said<'a> {
 }
 
 /// Names what is wrong with an answer.
-pub(super) fn of_answer(said: Said<'_>) -> Trouble {
-    let Said { status, page, words, complained, key_refused, limited, target, retry_after } = said;
+pub(super) fn of_answer(said: SeenAnswer<'_>) -> Trouble {
+    let SeenAnswer { status, page, words, complained, key_refused, limited, target, retry_after } = said;
     let page = page.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let is_page = page.starts_with('<');
     let words = if is_page { title(page, &words) } else { told(&words) };
@@ -219,8 +219,8 @@ fn told(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn said(status: u16, page: &str) -> Said<'_> {
-        Said {
+    fn said(status: u16, page: &str) -> SeenAnswer<'_> {
+        SeenAnswer {
             status,
             page,
             words: page.to_owned(),
@@ -260,9 +260,9 @@ mod tests {
             let told = name(said(status, page));
             assert!(told.starts_with(begins), "{status} {page}: {told}");
         }
-        assert!(name(Said { key_refused: true, ..said(403, "{}") }).starts_with("the panel refuses the key"));
-        assert!(name(Said { complained: true, ..said(403, "{}") }).starts_with("the panel declines"));
-        assert!(name(Said { limited: true, ..said(200, "{}") }).starts_with("the panel limits"));
+        assert!(name(SeenAnswer { key_refused: true, ..said(403, "{}") }).starts_with("the panel refuses the key"));
+        assert!(name(SeenAnswer { complained: true, ..said(403, "{}") }).starts_with("the panel declines"));
+        assert!(name(SeenAnswer { limited: true, ..said(200, "{}") }).starts_with("the panel limits"));
         assert!(name(said(200, &"<".repeat(9_000))).chars().count() < 400);
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use futures_util::StreamExt;
-use panelgate::domain::clock::{Clock, Instant};
+use panelgate::domain::clock::{Clock, Timestamp};
 use panelgate::domain::money::Money;
 use panelgate::ledger::audit::{audit, audit_lately, keep_mark};
 use panelgate::store::Store;
@@ -74,7 +74,7 @@ async fn fill(world: &World) {
 }
 
 /// What the audit finds as of a moment.
-async fn found(database: &Database, now: Instant) -> Vec<Check> {
+async fn found(database: &Database, now: Timestamp) -> Vec<Check> {
     let store = Store::open(&database.options(), 1, 1);
     let findings = audit(&store, now).await.unwrap();
     store.close().await;
@@ -83,7 +83,7 @@ async fn found(database: &Database, now: Instant) -> Vec<Check> {
 }
 
 /// Makes a corruption in a copy. What went unseen, if anything did.
-async fn missed(database: &Database, corruption: &Corruption, now: Instant) -> Option<String> {
+async fn missed(database: &Database, corruption: &Corruption, now: Timestamp) -> Option<String> {
     let Corruption { name, sql, seen_by } = corruption;
     let copy = database.copy().await;
     let made = run(&copy, &format!("{UNGUARDED}{sql}")).await;

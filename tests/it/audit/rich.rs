@@ -7,7 +7,7 @@ use panelgate::domain::id::{OrderId, PanelOrder, ProviderId};
 use panelgate::domain::money::Money;
 use panelgate::ledger;
 use panelgate::orders::decide;
-use panelgate::orders::resolve::Finding;
+use panelgate::orders::resolve::DoubtFinding;
 use panelgate::store::customers;
 
 use super::fill;
@@ -172,7 +172,7 @@ async fn doubts(s: &Scripted, world: &World) {
     s.change(|script| script.add = None);
     world.pass(4, HOUR).await;
     let mut tx = world.house.store.begin().await.unwrap();
-    let found = Finding::Accepted(PanelOrder("777".to_owned()));
+    let found = DoubtFinding::Accepted(PanelOrder("777".to_owned()));
     world.house.delivery.resolve(&mut tx, OrderId(late), &found, None).await.unwrap();
     tx.commit().await.unwrap();
     world.pass(1, 10).await;

@@ -103,7 +103,7 @@ pub async fn send(life: &mut Life, pick: usize, answer: Answer, sent: &mut [usiz
 /// The intent to send, and then nothing that the house hears of.
 async fn mark_only(life: &mut Life, hand: &InHand, answer: Answer, marked: bool) -> Lived {
     let (store, address) = (&life.world.house.store, life.world.house.panels[hand.panel].address());
-    let asked = leases::Asked { address: &address, ..leases::Asked::default() };
+    let asked = leases::SendIntent { address: &address, ..leases::SendIntent::default() };
     let came = leases::mark(store, &hand.leg, asked, hand.epoch, hand.leg.cost, life.world.clock.now()).await?;
     same("whether a leg may be sent", marked, came)?;
     if !marked {

@@ -149,8 +149,8 @@ impl Life {
         let moved: Vec<_> =
             moved.into_iter().filter(|(now, before)| Some(*now) != *before).map(|(now, _)| *now).collect();
         for (leg, order, absorbed) in moved {
-            self.saw(leg.word());
-            self.saw(order.word());
+            self.saw(leg.as_str());
+            self.saw(order.as_str());
             if absorbed {
                 self.saw("absorbed");
             }

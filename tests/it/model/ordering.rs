@@ -6,7 +6,7 @@ use panelgate::domain::leg::LegState;
 use panelgate::domain::money::Money;
 use panelgate::ledger::{self, Deposit};
 use panelgate::orders::decide::{self, Decided};
-use panelgate::orders::resolve::{Finding, Resolved};
+use panelgate::orders::resolve::{DoubtFinding, Resolved};
 use panelgate::orders::withdraw::{self, Withdrawn};
 
 use super::life::{Difference, Life, Lived, same};
@@ -133,8 +133,8 @@ pub async fn withdraw(life: &mut Life, pick: usize) -> Lived {
 }
 
 /// What must come of a person's word that a panel has it.
-fn accepted_by_word(life: &mut Life, order: usize, finding: &Finding) -> Resolved {
-    let Finding::Accepted(id) = finding else { unreachable!("a word that it was accepted") };
+fn accepted_by_word(life: &mut Life, order: usize, finding: &DoubtFinding) -> Resolved {
+    let DoubtFinding::Accepted(id) = finding else { unreachable!("a word that it was accepted") };
     match life.reference.resolved_accepted(order, &id.0) {
         Ok(()) => Resolved::Done,
         Err(owner) => Resolved::TakenId(OrderId(owner)),
@@ -157,10 +157,10 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
         life.reference.orders.iter().enumerate().filter(|(n, _)| *n != order).flat_map(|(_, other)| &other.legs);
     let taken = others.filter(|leg| leg.panel == panel).find_map(|leg| leg.id.clone());
     let finding = match (found, placed, taken) {
-        (Found::Taken, _, Some(id)) => Finding::Accepted(PanelOrder(id)),
-        (_, Some(id), _) => Finding::Accepted(PanelOrder(id.to_string())),
-        (Found::Slip(id), None, _) => Finding::Accepted(PanelOrder(id.to_string())),
-        (Found::Truth | Found::Taken, None, _) => Finding::NotPlaced,
+        (Found::Taken, _, Some(id)) => DoubtFinding::Accepted(PanelOrder(id)),
+        (_, Some(id), _) => DoubtFinding::Accepted(PanelOrder(id.to_string())),
+        (Found::Slip(id), None, _) => DoubtFinding::Accepted(PanelOrder(id.to_string())),
+        (Found::Truth | Found::Taken, None, _) => DoubtFinding::NotPlaced,
     };
     let mut tx = life.world.house.store.begin().await?;
     let delivery = &life.world.house.delivery;
@@ -177,14 +177,14 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
     // What was refused, and waits there to be asked for again, may be there all the same.
     let was_refused = life.reference.orders[order].last_state() == LegState::Parked;
     let expected = match &finding {
-        Finding::Accepted(_) if was_refused => {
+        DoubtFinding::Accepted(_) if was_refused => {
             life.saw("resolved though it was refused");
             accepted_by_word(life, order, &finding)
         }
         _ if !doubtful[order] => Resolved::NotInDoubt,
-        Finding::Accepted(_) => accepted_by_word(life, order, &finding),
-        Finding::TakeBack => unreachable!("no history takes a word back"),
-        Finding::NotPlaced => {
+        DoubtFinding::Accepted(_) => accepted_by_word(life, order, &finding),
+        DoubtFinding::TakeBack => unreachable!("no history takes a word back"),
+        DoubtFinding::NotPlaced => {
             life.reference.resolved_not_placed(order);
             Resolved::Done
         }
@@ -206,14 +206,17 @@ pub async fn settle(life: &mut Life, pick: usize, eighths: u64) -> Lived {
     let Some(order) = one_of(life, pick, there) else { return Ok(()) };
     let (id, bought) = (OrderId(life.reference.orders[order].id), life.reference.orders[order].bought);
     let found = match eighths {
-        0 => decide::Finding::Canceled,
-        8 => decide::Finding::Completed,
-        eighths => decide::Finding::Delivered(bought.units * eighths / 8),
+        0 => decide::SettlementFinding::Canceled,
+        8 => decide::SettlementFinding::Completed,
+        eighths => decide::SettlementFinding::Delivered(bought.units * eighths / 8),
     };
     let mut tx = life.world.house.store.begin().await?;
     let came = decide::settle(&mut tx, id, found, life.world.clock.now()).await?;
     tx.commit().await?;
-    if there(&life.reference.orders[order]) && bought.package && matches!(found, decide::Finding::Delivered(_)) {
+    if there(&life.reference.orders[order])
+        && bought.package
+        && matches!(found, decide::SettlementFinding::Delivered(_))
+    {
         return same("a package settled in part", Decided::Package, came);
     }
     life.saw("settled by hand");

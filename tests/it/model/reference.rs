@@ -481,7 +481,7 @@ impl Order {
     fn shown(&self) -> String {
         let Self { id, refunded, by_hand, absorbed, review, .. } = self;
         let legs: Vec<_> = self.legs.iter().map(Leg::shown).collect();
-        let state = self.state.word();
+        let state = self.state.as_str();
         format!("{id} {state} {refunded} {by_hand} {absorbed} {review} | {}", legs.join(", "))
     }
 }
@@ -495,6 +495,6 @@ impl Leg {
         let Self { attempt, booked, exposed, .. } = self;
         let id = self.id.as_deref().unwrap_or("-");
         let panel = ["a", "b"][self.panel];
-        format!("{panel} {} {attempt} {id} {booked} {exposed}", self.state.word())
+        format!("{panel} {} {attempt} {id} {booked} {exposed}", self.state.as_str())
     }
 }

@@ -10,7 +10,7 @@ use panelgate::catalog::{Listings, Snapshot};
 use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::Rate;
 use panelgate::domain::service::PanelService;
-use panelgate::store::catalogue::Listed;
+use panelgate::store::catalogue::CatalogEntry;
 use panelgate::store::open_orders::OpenOrders;
 
 use super::mapping;
@@ -68,7 +68,7 @@ fn five_thousand_services_are_planned_while_somebody_waits() {
     let began = Instant::now();
     let (old, new) = (mapping(&before), mapping(&after));
     let read = began.elapsed();
-    let listed = rows.into_iter().map(|(provider, row)| (provider, Listed::from(row)));
+    let listed = rows.into_iter().map(|(provider, row)| (provider, CatalogEntry::from(row)));
     let listings = Arc::new(Listings::new(1, listed));
     let began = Instant::now();
     let was = Snapshot::resolve(&old, &listings);

@@ -7,7 +7,7 @@ use panelgate::catalog::{Listings, Snapshot};
 use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::Rate;
 use panelgate::domain::service::PanelService;
-use panelgate::store::catalogue::Listed;
+use panelgate::store::catalogue::CatalogEntry;
 use panelgate::store::open_orders::OpenOrders;
 
 use super::{BEFORE, dangers, mapping};
@@ -79,7 +79,7 @@ fn held() -> Arc<Listings> {
         cancel: true,
         dripfeed: false,
     };
-    Arc::new(Listings::new(1, [(ProviderId("a".into()), Listed { held: true, ..row.into() })]))
+    Arc::new(Listings::new(1, [(ProviderId("a".into()), CatalogEntry { held: true, ..row.into() })]))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use panelgate::app::{Gateway, Roles};
-use panelgate::reload::Seen;
+use panelgate::reload::FileLook;
 use sqlx::Row;
 use tokio::task::JoinSet;
 
@@ -91,12 +91,12 @@ async fn a_hundred_edits_under_load_fail_no_request_and_every_order_has_the_pric
         );
         if n % 2 == 1 {
             one.write(&text.replace("[[service]]", "[[servce]]"));
-            assert!(matches!(seen(&world, &one).await, Seen::Refused(_)));
+            assert!(matches!(seen(&world, &one).await, FileLook::Refused(_)));
             continue;
         }
         charges.insert(hash(&text), format!("0.{cents}").trim_end_matches('0').to_owned());
         one.write(&text);
-        assert_eq!(seen(&world, &one).await, Seen::Published);
+        assert_eq!(seen(&world, &one).await, FileLook::Published);
         let published = Instant::now();
         if n % TIMED_EVERY == 0 {
             while two.hash() != hash(&text) {
@@ -123,21 +123,21 @@ async fn a_hundred_edits_under_load_fail_no_request_and_every_order_has_the_pric
 }
 
 /// What the node makes of its file; its own watch may look at the same time, and is quicker then.
-async fn seen(world: &World, node: &Node) -> Seen {
+async fn seen(world: &World, node: &Node) -> FileLook {
     let hash = panelgate::config::hash(&std::fs::read(&node.path).unwrap());
     node.look().await;
     world.turn(STILL_S);
     let seen = node.look().await;
     match seen {
-        Seen::Nothing if node.house.catalog.mapping().hash == hash => Seen::Published,
-        Seen::Nothing => Seen::Refused(vec!["by its own watch".to_owned()]),
-        Seen::Moving
-        | Seen::Gone
-        | Seen::Refused(_)
-        | Seen::Waits(_)
-        | Seen::Same
-        | Seen::Late
-        | Seen::Published
-        | Seen::Crowded => seen,
+        FileLook::Nothing if node.house.catalog.mapping().hash == hash => FileLook::Published,
+        FileLook::Nothing => FileLook::Refused(vec!["by its own watch".to_owned()]),
+        FileLook::Moving
+        | FileLook::Gone
+        | FileLook::Refused(_)
+        | FileLook::Waits(_)
+        | FileLook::Same
+        | FileLook::Late
+        | FileLook::Published
+        | FileLook::Crowded => seen,
     }
 }

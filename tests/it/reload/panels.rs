@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use panel_sim::Simulator;
-use panelgate::reload::Seen;
+use panelgate::reload::FileLook;
 use panelgate::upstream::Panel;
 
 use super::{Node, open_alerts, surroundings, two_panels, without_a};
@@ -37,7 +37,7 @@ async fn what_a_removed_panel_has_is_followed_to_its_end() {
     world.panel().set_faults("".parse().unwrap());
     let waiting = world.buy("1", "10").await;
     assert_eq!(legs(&world.database).await, "a accepted, a accepted, a in_doubt, a ready");
-    assert!(matches!(node.edit(&world, &without_a(&world)).await, Seen::Waits(_)), "orders are open there");
+    assert!(matches!(node.edit(&world, &without_a(&world)).await, FileLook::Waits(_)), "orders are open there");
     node.apply(&without_a(&world)).await;
     assert!(world.house.reload.adopt().await.unwrap());
     assert!(panel(&node, "a").is_some_and(|(_, retired)| retired));
@@ -58,7 +58,7 @@ async fn what_a_removed_panel_has_is_followed_to_its_end() {
     assert_eq!(refill, r#"{"refill":"1"}"#);
     assert!(world.panel().requests().contains_key("refill"));
     let id = world.panel().orders().iter().find(|order| order.quantity == 20).unwrap().id.clone();
-    let found = panelgate::orders::resolve::Finding::Accepted(panelgate::domain::id::PanelOrder(id));
+    let found = panelgate::orders::resolve::DoubtFinding::Accepted(panelgate::domain::id::PanelOrder(id));
     crate::resolve::decide(&world, lost, &found).await;
     for _ in 0..4 {
         world.turn(10);
@@ -84,7 +84,7 @@ async fn what_waits_at_a_removed_panel_and_has_no_other_route_is_held_until_its_
     let node = node(&world).await;
     let order = world.buy("1", "100").await;
     let bare = "[gateway]\ncurrency = \"USD\"\n";
-    assert!(matches!(node.edit(&world, bare).await, Seen::Waits(_)));
+    assert!(matches!(node.edit(&world, bare).await, FileLook::Waits(_)));
     let both = (&world.house.store, &node.house.clock);
     let file = panelgate::config::read(bare, ".".as_ref(), &surroundings()).unwrap();
     panelgate::reload::put_in_force(both.0, both.1, (&file.mapping, &file.text), ("a person", "")).await.unwrap();
@@ -92,7 +92,7 @@ async fn what_waits_at_a_removed_panel_and_has_no_other_route_is_held_until_its_
     node.work().await;
     assert_eq!(legs(&world.database).await, "a parked");
     assert!(world.status(order).await.contains(r#""status":"Pending""#));
-    assert_eq!(node.edit(&world, &world.file.text).await, Seen::Published);
+    assert_eq!(node.edit(&world, &world.file.text).await, FileLook::Published);
     node.house.refresh().await.unwrap();
     world.turn(61);
     node.work().await;
@@ -108,13 +108,13 @@ async fn a_panel_that_is_asked_otherwise_must_answer_before_anything_is_placed()
     assert!(a.has_answered() && b.has_answered());
     // Another pace: the panel is another object, and what it has shown counts on.
     let text = world.file.text.replacen("status_every_s = 10", "status_every_s = 11", 1);
-    assert_eq!(node.edit(&world, &text).await, Seen::Published);
+    assert_eq!(node.edit(&world, &text).await, FileLook::Published);
     let slower = panel(&node, "a").unwrap().0;
     assert!(slower.has_answered() && !Arc::ptr_eq(&a, &slower));
     assert!(Arc::ptr_eq(&b, &panel(&node, "b").unwrap().0), "what did not change is not touched");
     // Another address: a free call first.
     let moved = text.replacen("/api/v2\"", "/api/v2?\"", 1);
-    assert_eq!(node.edit(&world, &moved).await, Seen::Published);
+    assert_eq!(node.edit(&world, &moved).await, FileLook::Published);
     let asked = panel(&node, "a").unwrap().0;
     assert!(!asked.has_answered());
     world.buy("1", "100").await;
@@ -132,7 +132,7 @@ async fn a_key_that_changed_in_its_file_is_read_at_a_signal_and_must_be_shown_fi
     assert!(panel(&node, "a").unwrap().0.has_answered(), "the same key from another place");
     world.panel().set_key("another-key");
     std::fs::write(&key, "another-key\n").unwrap();
-    assert_eq!(node.house.reload.look_at_once().await.unwrap(), Seen::Same);
+    assert_eq!(node.house.reload.look_at_once().await.unwrap(), FileLook::Same);
     assert!(!panel(&node, "a").unwrap().0.has_answered());
     world.house.reload.adopt().await.unwrap();
     world.buy("1", "100").await;
@@ -152,12 +152,15 @@ async fn another_key_in_its_file_waits_for_a_persons_word_while_orders_are_open_
 
     // Another account's: its ids are others, and it knows nothing of what is open.
     std::fs::write(&key, "another-key\n").unwrap();
-    let Seen::Waits(dangers) = node.house.reload.look_at_once().await.unwrap() else { panic!("it is a danger") };
+    let FileLook::Waits(dangers) = node.house.reload.look_at_once().await.unwrap() else { panic!("it is a danger") };
     assert!(dangers[0].starts_with("provider \"a\": ") && dangers[0].contains("1 are open there"), "{dangers:?}");
     let waits = ("config_waiting".to_owned(), "one".to_owned());
     assert!(open_alerts(&node.house).await.contains(&waits));
     // Nor does another edit bring it into force.
-    assert_eq!(node.edit(&world, &node_text(&node).replace("rate = \"2\"", "rate = \"2.1\"")).await, Seen::Published);
+    assert_eq!(
+        node.edit(&world, &node_text(&node).replace("rate = \"2\"", "rate = \"2.1\"")).await,
+        FileLook::Published
+    );
     assert!(panel(&node, "a").unwrap().0.has_answered(), "it is asked under the key before");
     assert!(open_alerts(&node.house).await.contains(&waits));
     world.turn(60);
@@ -168,7 +171,7 @@ async fn another_key_in_its_file_waits_for_a_persons_word_while_orders_are_open_
     let other = key.with_file_name("b.key");
     std::fs::write(&other, "another-key\n").unwrap();
     let text = node_text(&node).replace("a.key", "b.key");
-    assert!(matches!(node.edit(&world, &text).await, Seen::Waits(_)), "the file's own road is the same");
+    assert!(matches!(node.edit(&world, &text).await, FileLook::Waits(_)), "the file's own road is the same");
     node.apply(&text).await;
     assert!(!panel(&node, "a").unwrap().0.has_answered());
     assert!(!open_alerts(&node.house).await.contains(&waits));
@@ -198,7 +201,7 @@ async fn a_refill_is_not_followed_under_an_id_that_the_next_panel_gave_to_anothe
     assert_eq!(refill_of_one_more().await, r#"{"refill":"1"}"#);
     let next = Simulator::start(panel_settings(1, "", 0), follows(&world.clock)).await.unwrap();
     let moved = world.file.text.replace(&world.panel().url(), &next.url());
-    assert!(matches!(node.edit(&world, &moved).await, Seen::Waits(_)), "something is looked back at there");
+    assert!(matches!(node.edit(&world, &moved).await, FileLook::Waits(_)), "something is looked back at there");
     node.apply(&moved).await;
     world.house.reload.adopt().await.unwrap();
     assert_eq!(refill_of_one_more().await, r#"{"refill":"2"}"#);
@@ -218,11 +221,11 @@ async fn places_that_are_taken_stay_taken_through_a_change() {
     let world = two_panels().await;
     let node = node(&world).await;
     let text = world.file.text.replacen("status_every_s = 10", "status_every_s = 10\nconcurrent_max = 2", 1);
-    assert_eq!(node.edit(&world, &text).await, Seen::Published);
+    assert_eq!(node.edit(&world, &text).await, FileLook::Published);
     let before = panel(&node, "a").unwrap().0;
     let out = (before.slot().await, before.slot().await);
     let text = text.replacen("status_every_s = 10", "status_every_s = 12", 1);
-    assert_eq!(node.edit(&world, &text).await, Seen::Published);
+    assert_eq!(node.edit(&world, &text).await, FileLook::Published);
     let after = panel(&node, "a").unwrap().0;
     assert!(after.slot().now_or_never().is_none(), "both places are taken under the block before");
     drop(out);
@@ -256,12 +259,12 @@ async fn another_account_under_a_panels_name_waits_for_a_word_while_its_orders_a
     }
     assert!(world.status(order).await.contains(r#""status":"Completed""#));
     let moved = world.file.text.replacen(&world.panels[0].url(), &world.panels[1].url(), 1);
-    assert!(matches!(node.edit(&world, &moved).await, Seen::Waits(_)));
+    assert!(matches!(node.edit(&world, &moved).await, FileLook::Waits(_)));
     // Nor by the way round: taken out, and put back at another address.
     node.apply(&without_a(&world)).await;
     node.watch(&world).await;
-    assert!(matches!(node.edit(&world, &moved).await, Seen::Waits(_)));
-    assert_eq!(node.edit(&world, &world.file.text).await, Seen::Published, "the same account is no danger");
+    assert!(matches!(node.edit(&world, &moved).await, FileLook::Waits(_)));
+    assert_eq!(node.edit(&world, &world.file.text).await, FileLook::Published, "the same account is no danger");
 }
 
 #[tokio::test]

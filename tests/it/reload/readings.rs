@@ -5,7 +5,7 @@ use std::sync::Arc;
 use panel_sim::Simulator;
 use panelgate::catalog::refresh;
 use panelgate::domain::money::Rate;
-use panelgate::reload::Seen;
+use panelgate::reload::FileLook;
 use panelgate::upstream::Panel;
 use tokio::task::JoinSet;
 
@@ -38,7 +38,7 @@ async fn a_catalogue_is_read_when_it_is_old_however_often_the_panels_block_is_ed
     let mut read = Vec::new();
     for minute in (0..24).step_by(4) {
         let text = world.file.text.replacen("timeout_ms = 20000", &format!("timeout_ms = {}", 20_001 + minute), 1);
-        assert_eq!(node.edit(&world, &text).await, Seen::Published);
+        assert_eq!(node.edit(&world, &text).await, FileLook::Published);
         read.push(look(&node, "a").await);
         world.turn(4 * 60);
     }
@@ -75,7 +75,7 @@ async fn nothing_is_sent_under_another_key_before_what_it_lists_is_known() {
     world.panel().set_key("another-key");
     world.panel().set_rate("1", Rate::parse("1.125").unwrap().decimal());
     std::fs::write(&key, "another-key\n").unwrap();
-    assert_eq!(node.house.reload.look_at_once().await.unwrap(), Seen::Same);
+    assert_eq!(node.house.reload.look_at_once().await.unwrap(), FileLook::Same);
     world.house.reload.adopt().await.unwrap();
     world.buy("1", "100").await;
     let asked = panel(&node, "a");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use panelgate::reload::Seen;
+use panelgate::reload::FileLook;
 
 use super::{Node, hash, history, open_alerts, priced, two_panels};
 use crate::books::run;
@@ -12,12 +12,12 @@ async fn a_node_with_an_old_file_takes_nobody_back() {
     let world = two_panels().await;
     let one = Node::start(&world, "one", &world.file.text).await.unwrap();
     let text = priced(&world, "2.5");
-    assert_eq!(one.edit(&world, &text).await, Seen::Published);
+    assert_eq!(one.edit(&world, &text).await, FileLook::Published);
     let late = Node::start(&world, "late", &world.file.text).await.unwrap();
     assert_eq!(late.hash(), hash(&text));
-    assert_eq!(late.watch(&world).await, Seen::Nothing);
+    assert_eq!(late.watch(&world).await, FileLook::Nothing);
     // A signal is no edit either.
-    assert_eq!(late.house.reload.look_at_once().await.unwrap(), Seen::Late);
+    assert_eq!(late.house.reload.look_at_once().await.unwrap(), FileLook::Late);
     open_alerts(&one.house).await;
     world.turn(11);
     late.adopt().await;
@@ -26,7 +26,7 @@ async fn a_node_with_an_old_file_takes_nobody_back() {
     );
     assert_eq!(one.hash(), hash(&text));
     // An edit that goes back is one.
-    assert_eq!(one.edit(&world, &world.file.text).await, Seen::Published);
+    assert_eq!(one.edit(&world, &world.file.text).await, FileLook::Published);
 }
 
 #[tokio::test]
@@ -67,9 +67,9 @@ async fn a_node_without_a_panels_key_leaves_the_panel_to_others_and_sells_on() {
     assert!(alerts.contains(&missing("a")) && alerts.contains(&missing("b")), "{alerts:?}");
     // What it cannot serve, it does not publish; what others publish, it sells by.
     let text = priced(&world, "2.2");
-    assert!(matches!(node.edit(&world, &text).await, Seen::Refused(_)));
+    assert!(matches!(node.edit(&world, &text).await, FileLook::Refused(_)));
     let other = Node::start(&world, "two", &world.file.text).await.unwrap();
-    assert_eq!(other.edit(&world, &text).await, Seen::Published);
+    assert_eq!(other.edit(&world, &text).await, FileLook::Published);
     assert!(node.adopt().await);
     assert_eq!((node.hash(), other.house.roll.now().len()), (hash(&text), 2));
     // On a database without a version there is nothing else to serve.

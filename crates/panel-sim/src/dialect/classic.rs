@@ -20,7 +20,7 @@ pub(super) fn body(said: &Result<Reply, Refused>, currency: &'static str) -> Str
 }
 
 /// The status word of an order.
-pub(super) fn word(status: Status) -> &'static str {
+pub(super) fn status_text(status: Status) -> &'static str {
     match status {
         Status::Pending => "Pending",
         Status::InProgress => "In progress",
@@ -93,7 +93,9 @@ fn text(refused: &Refused) -> String {
 fn over_word(status: Status) -> String {
     match status {
         Status::Canceled => "cancelled".to_owned(),
-        Status::Pending | Status::InProgress | Status::Completed | Status::Partial => word(status).to_lowercase(),
+        Status::Pending | Status::InProgress | Status::Completed | Status::Partial => {
+            status_text(status).to_lowercase()
+        }
     }
 }
 
@@ -152,7 +154,7 @@ fn status_row(order: &SimOrder, currency: &'static str) -> StatusRow {
     StatusRow {
         charge: plain(order.charge),
         start_count: order.start_count.to_string(),
-        status: word(order.status),
+        status: status_text(order.status),
         remains: order.remains.to_string(),
         currency,
     }

@@ -36,7 +36,7 @@ impl Dialect {
     pub const ALL: [Self; 3] = [Self::Classic, Self::Paynow, Self::Notpanel];
 
     /// Its name.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Classic => "classic",
             Self::Paynow => "paynow",
@@ -46,19 +46,19 @@ impl Dialect {
 
     /// The dialect of that name.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.word() == word)
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == word)
     }
 }
 
-/// The tongue of one panel.
+/// The dialect of one panel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tongue {
+pub(super) struct SpokenDialect {
     dialect: Dialect,
     /// The currency of every sum.
     currency: &'static str,
 }
 
-impl Tongue {
+impl SpokenDialect {
     pub(super) fn new(dialect: Dialect, currency: &'static str) -> Self {
         Self { dialect, currency }
     }
@@ -70,7 +70,7 @@ impl Tongue {
             Dialect::Paynow => (StatusCode::OK, paynow::body(said, self.currency)),
             Dialect::Notpanel => notpanel::answer(said, self.currency),
         };
-        // What stands before a panel says these, in whatever tongue the panel speaks.
+        // What stands before a panel says these, in whatever dialect the panel speaks.
         match said {
             Err(Refused::TooFast) => (StatusCode::TOO_MANY_REQUESTS, body),
             Err(Refused::Suspended) => (StatusCode::FORBIDDEN, body),
@@ -89,11 +89,11 @@ impl Tongue {
     }
 
     /// The status word of an order.
-    pub(super) fn word(self, status: Status) -> &'static str {
+    pub(super) fn status_text(self, status: Status) -> &'static str {
         match self.dialect {
-            Dialect::Classic => classic::word(status),
-            Dialect::Paynow => paynow::word(status),
-            Dialect::Notpanel => notpanel::word(status),
+            Dialect::Classic => classic::status_text(status),
+            Dialect::Paynow => paynow::status_text(status),
+            Dialect::Notpanel => notpanel::status_text(status),
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) fn limits(reset_at: Moment) -> [(&'static str, String); 5] {
 }
 
 /// The status word of an order.
-pub(super) fn word(status: Status) -> &'static str {
+pub(super) fn status_text(status: Status) -> &'static str {
     match status {
         Status::Pending => "pending",
         Status::InProgress => "in_progress",
@@ -120,7 +120,7 @@ fn good(reply: &Reply, currency: &'static str) -> String {
 /// What is said in a row of many, where it differs.
 fn row_text(refused: &Refused) -> String {
     if let Refused::Over(status) = refused {
-        return format!("Order already {}", word(*status));
+        return format!("Order already {}", status_text(*status));
     }
     text(refused)
 }
@@ -149,7 +149,7 @@ fn text(refused: &Refused) -> String {
         Refused::Full => return format!("Unknown action: this simulated panel keeps {ORDERS_MAX} orders at most"),
         Refused::UnknownOrder => "Order not found",
         Refused::NoCancel => "Service does not support cancellation",
-        Refused::Over(status) => return format!("Order cannot be cancelled (already {})", word(*status)),
+        Refused::Over(status) => return format!("Order cannot be cancelled (already {})", status_text(*status)),
         Refused::NoRefill => "Service does not support refills",
         Refused::NotDelivered => "Refill only available for completed or partial orders",
         Refused::RefillRunning => "A refill request is already pending for this order",
@@ -214,7 +214,7 @@ fn status_row(order: &SimOrder, currency: &'static str) -> StatusRow {
     StatusRow {
         charge: plain(order.charge),
         start_count: order.start_count.to_string(),
-        status: word(order.status),
+        status: status_text(order.status),
         remains: order.remains.to_string(),
         currency,
     }

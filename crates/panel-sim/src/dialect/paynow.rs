@@ -23,7 +23,7 @@ pub(super) fn body(said: &Result<Reply, Refused>, currency: &'static str) -> Str
 }
 
 /// The status word of an order.
-pub(super) fn word(status: Status) -> &'static str {
+pub(super) fn status_text(status: Status) -> &'static str {
     match status {
         Status::Pending => "Pending",
         Status::InProgress => "In progress",
@@ -138,7 +138,7 @@ fn status_row(order: &SimOrder, currency: &'static str) -> StatusRow {
     StatusRow {
         charge: plain(order.charge),
         start_count: order.start_count,
-        status: word(order.status),
+        status: status_text(order.status),
         remains: order.remains,
         currency,
     }

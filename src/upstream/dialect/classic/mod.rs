@@ -1,10 +1,10 @@
-//! The PerfectPanel family's tongue: whole numbers as ids, refusals under HTTP 200, cancels always as a list.
+//! The PerfectPanel family's dialect: whole numbers as ids, refusals under HTTP 200, cancels always as a list.
 
 use crate::upstream::dialect::question::{action, add, of_many, of_one, one_or_many, services};
-use crate::upstream::dialect::{Ask, Form};
+use crate::upstream::dialect::{Ask, CallForm};
 
 /// The parameters of a question, `action` first.
-pub(super) fn form(ask: Ask<'_>) -> Form {
+pub(super) fn form(ask: Ask<'_>) -> CallForm {
     match ask {
         Ask::Add(leg) => add(leg),
         Ask::Status(orders) => one_or_many("status", "order", "orders", orders),
@@ -25,11 +25,11 @@ mod tests {
     use crate::domain::money::{Money, Rate};
     use crate::domain::provider::{PanelDialect, PanelStatus};
     use crate::domain::refill::RefillState;
-    use crate::upstream::answer::{CancelRow, RefillRow, Row};
-    use crate::upstream::dialect::{Asked, Tongue};
+    use crate::upstream::answer::{CancelRow, OrderAnswer, RefillRow};
+    use crate::upstream::dialect::{ReadRefill, SpokenDialect};
 
-    fn smosale() -> Tongue {
-        Tongue::new(PanelDialect::Classic, BTreeMap::new())
+    fn smosale() -> SpokenDialect {
+        SpokenDialect::new(PanelDialect::Classic, BTreeMap::new())
     }
 
     fn orders<const N: usize>(ids: [&str; N]) -> [PanelOrder; N] {
@@ -65,7 +65,7 @@ mod tests {
         let text =
             r#"{"charge": "0.41182", "start_count": "912", "status": "Partial", "remains": "38", "currency": "USD"}"#;
         let rows = smosale().rows(text, &orders(["77012"])).unwrap();
-        let Row::Said(report) = &rows[0].1 else { panic!("{rows:?}") };
+        let OrderAnswer::Said(report) = &rows[0].1 else { panic!("{rows:?}") };
         assert_eq!((report.status, report.start_count, report.remains), (PanelStatus::Partial, Some(912), Some(38)));
         assert_eq!(report.charge, Money::parse("0.41182").ok());
     }
@@ -78,22 +78,25 @@ mod tests {
             "9": {"charge": "1.2", "start_count": "4", "status": "In progress", "remains": "1", "currency": "USD"}
         }"#;
         let rows = smosale().rows(text, &orders(["7", "8", "9"])).unwrap();
-        assert!(matches!(&rows[0].1, Row::Said(report) if report.status == PanelStatus::Partial));
-        assert_eq!(rows[1].1, Row::NotOurs { text: "Incorrect order ID".into() });
-        assert!(matches!(&rows[2].1, Row::Said(report) if report.status == PanelStatus::InProgress));
+        assert!(matches!(&rows[0].1, OrderAnswer::Said(report) if report.status == PanelStatus::Partial));
+        assert_eq!(rows[1].1, OrderAnswer::NotOurs { text: "Incorrect order ID".into() });
+        assert!(matches!(&rows[2].1, OrderAnswer::Said(report) if report.status == PanelStatus::InProgress));
     }
 
     #[test]
     fn smosale_create_refill() {
-        assert_eq!(smosale().refill(r#"{"refill": "31"}"#, &order("7")), Asked::Taken(Some(PanelRefill("31".into()))));
+        assert_eq!(
+            smosale().refill(r#"{"refill": "31"}"#, &order("7")),
+            ReadRefill::Taken(Some(PanelRefill("31".into())))
+        );
     }
 
     #[test]
     fn smosale_create_multiple_refill() {
         let taken = r#"[{"order": 7, "refill": 31}]"#;
-        assert_eq!(smosale().refill(taken, &order("7")), Asked::Taken(Some(PanelRefill("31".into()))));
+        assert_eq!(smosale().refill(taken, &order("7")), ReadRefill::Taken(Some(PanelRefill("31".into()))));
         let refused = r#"[{"order": 8, "refill": {"error": "Incorrect order ID"}}]"#;
-        assert_eq!(smosale().refill(refused, &order("8")), Asked::Refused("Incorrect order ID".into()));
+        assert_eq!(smosale().refill(refused, &order("8")), ReadRefill::Refused("Incorrect order ID".into()));
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! notpanel's tongue: letters as ids, refusals under HTTP statuses of their own, and adds that it knows again.
+//! notpanel's dialect: letters as ids, refusals under HTTP statuses of their own, and adds that it knows again.
 
 use crate::domain::leg::LeasedLeg;
 use crate::upstream::dialect::question::{self, action, of_many, of_one, one_or_many, services};
-use crate::upstream::dialect::{Ask, Form};
+use crate::upstream::dialect::{Ask, CallForm};
 
 /// What is said of a name under which something else was ordered before.
 const USED: &str = "request_id was used";
 
 /// The parameters of a question, `action` first.
-pub(super) fn form(ask: Ask<'_>) -> Form {
+pub(super) fn form(ask: Ask<'_>) -> CallForm {
     match ask {
         Ask::Add(leg) => add(leg),
         Ask::Status(orders) => one_or_many("status", "order", "orders", orders),
@@ -22,7 +22,7 @@ pub(super) fn form(ask: Ask<'_>) -> Form {
 }
 
 /// No add without a name: the panel answers the same name with the same order for ever.
-fn add(leg: &LeasedLeg) -> Form {
+fn add(leg: &LeasedLeg) -> CallForm {
     let mut form = question::add(leg);
     form.push(("request_id", request_id(leg)));
     form
@@ -47,12 +47,12 @@ mod tests {
     use crate::domain::leg::Verdict;
     use crate::domain::provider::{PanelDialect, PanelStatus, RefusalClass};
     use crate::domain::refill::RefillState;
-    use crate::upstream::answer::{CancelRow, RefillRow, Row};
+    use crate::upstream::answer::{CancelRow, OrderAnswer, RefillRow};
     use crate::upstream::classify::verdict;
-    use crate::upstream::dialect::{Asked, Complaint, Tongue};
+    use crate::upstream::dialect::{AnswerFault, ReadRefill, SpokenDialect};
 
-    fn notpanel() -> Tongue {
-        Tongue::new(PanelDialect::Notpanel, BTreeMap::new())
+    fn notpanel() -> SpokenDialect {
+        SpokenDialect::new(PanelDialect::Notpanel, BTreeMap::new())
     }
 
     fn orders<const N: usize>(ids: [&str; N]) -> [PanelOrder; N] {
@@ -71,7 +71,7 @@ mod tests {
     fn notpanel_request_refill() {
         assert_eq!(
             notpanel().refill(r#"{"refill": "ref_01K3AB"}"#, &order("ord_01K3AA")),
-            Asked::Taken(Some(PanelRefill("ref_01K3AB".into())))
+            ReadRefill::Taken(Some(PanelRefill("ref_01K3AB".into())))
         );
     }
 
@@ -84,7 +84,7 @@ mod tests {
             "A refill request is already pending for this order",
             "Refill limit reached (5 per order)",
         ] {
-            assert_eq!(notpanel().refill(&error(text), &order("ord_01K3AA")), Asked::Refused(text.into()));
+            assert_eq!(notpanel().refill(&error(text), &order("ord_01K3AA")), ReadRefill::Refused(text.into()));
         }
     }
 
@@ -93,12 +93,12 @@ mod tests {
         let taken = r#"[{"order": "ord_01K3AA", "refill": "ref_01K3AB"}]"#;
         assert_eq!(
             notpanel().refill(taken, &order("ord_01K3AA")),
-            Asked::Taken(Some(PanelRefill("ref_01K3AB".into())))
+            ReadRefill::Taken(Some(PanelRefill("ref_01K3AB".into())))
         );
         let refused = r#"[{"order": "ord_01K3AC", "error": "Service does not support refills"}]"#;
         assert_eq!(
             notpanel().refill(refused, &order("ord_01K3AC")),
-            Asked::Refused("Service does not support refills".into())
+            ReadRefill::Refused("Service does not support refills".into())
         );
     }
 
@@ -145,7 +145,7 @@ mod tests {
             ("Rate limit exceeded", RefusalClass::RateLimit),
         ] {
             assert_eq!(notpanel().added(&error(text)).refusal, Some(class), "{text}");
-            assert_eq!(notpanel().balance(&error(text)), Err(Complaint::Refused(class)), "{text}");
+            assert_eq!(notpanel().balance(&error(text)), Err(AnswerFault::Refused(class)), "{text}");
         }
     }
 
@@ -155,8 +155,8 @@ mod tests {
         assert_eq!((used.id.clone(), used.refusal), (None, None), "of the order that is meant it proves nothing");
         assert!(notpanel().is_of_another(&used));
         assert!(!notpanel().is_of_another(&notpanel().added(&error("Insufficient balance"))));
-        let classic = Tongue::new(PanelDialect::Classic, BTreeMap::new());
-        assert!(!classic.is_of_another(&used), "a tongue without such names");
+        let classic = SpokenDialect::new(PanelDialect::Classic, BTreeMap::new());
+        assert!(!classic.is_of_another(&used), "a dialect without such names");
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
             ["Order not found", "Order cannot be cancelled (already partial)", "Service does not support cancellation"]
         {
             let rows = notpanel().cancel_rows(&error(text), &orders(["ord_1"]));
-            assert_eq!(rows, Err(Complaint::Declined(text.into())));
+            assert_eq!(rows, Err(AnswerFault::Declined(text.into())));
         }
     }
 
@@ -189,13 +189,16 @@ mod tests {
             "ord_2":{"charge":"0","status":"cancelled","remains":"9"},"ord_3":{"charge":"0","status":"refunded","remains":"0"},
             "ord_4":{"error":"Order not found"}}"#;
         let rows = notpanel().rows(text, &asked).unwrap();
-        let status = |row: &Row| match row {
-            Row::Said(report) => Some(report.status),
-            Row::UnknownStatus { .. } | Row::Error { .. } | Row::NotOurs { .. } | Row::Missing => None,
+        let status = |row: &OrderAnswer| match row {
+            OrderAnswer::Said(report) => Some(report.status),
+            OrderAnswer::UnknownStatus { .. }
+            | OrderAnswer::Error { .. }
+            | OrderAnswer::NotOurs { .. }
+            | OrderAnswer::Missing => None,
         };
         let read: Vec<_> = rows.iter().map(|(_, row)| status(row)).collect();
         let canceled = Some(PanelStatus::Canceled);
         assert_eq!(read, [Some(PanelStatus::InProgress), canceled, canceled, None]);
-        assert_eq!(rows[3].1, Row::NotOurs { text: "Order not found".into() });
+        assert_eq!(rows[3].1, OrderAnswer::NotOurs { text: "Order not found".into() });
     }
 }

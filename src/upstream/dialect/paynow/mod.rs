@@ -1,10 +1,10 @@
-//! paynow's tongue: the family's, with rows of its own for cancels, and without refills.
+//! paynow's dialect: the family's, with rows of its own for cancels, and without refills.
 
 use crate::upstream::dialect::question::{action, add, of_many, one_or_many, services};
-use crate::upstream::dialect::{Ask, Form};
+use crate::upstream::dialect::{Ask, CallForm};
 
-/// The parameters of a question, `action` first; none for what this tongue has no words for.
-pub(super) fn form(ask: Ask<'_>) -> Option<Form> {
+/// The parameters of a question, `action` first; none for what this dialect has no words for.
+pub(super) fn form(ask: Ask<'_>) -> Option<CallForm> {
     match ask {
         Ask::Add(leg) => Some(add(leg)),
         Ask::Status(orders) => Some(one_or_many("status", "order", "orders", orders)),
@@ -23,11 +23,11 @@ mod tests {
     use crate::domain::id::PanelOrder;
     use crate::domain::money::{Money, Rate};
     use crate::domain::provider::{PanelDialect, PanelStatus, RefusalClass};
-    use crate::upstream::answer::{CancelRow, Row};
-    use crate::upstream::dialect::Tongue;
+    use crate::upstream::answer::{CancelRow, OrderAnswer};
+    use crate::upstream::dialect::SpokenDialect;
 
-    fn paynow() -> Tongue {
-        Tongue::new(PanelDialect::Paynow, BTreeMap::new())
+    fn paynow() -> SpokenDialect {
+        SpokenDialect::new(PanelDialect::Paynow, BTreeMap::new())
     }
 
     fn orders<const N: usize>(ids: [&str; N]) -> [PanelOrder; N] {
@@ -59,7 +59,7 @@ mod tests {
         let text =
             r#"{"charge": "812.5", "start_count": 0, "status": "In progress", "remains": 61, "currency": "UZS"}"#;
         let rows = paynow().rows(text, &orders(["90017"])).unwrap();
-        let Row::Said(report) = &rows[0].1 else { panic!("{rows:?}") };
+        let OrderAnswer::Said(report) = &rows[0].1 else { panic!("{rows:?}") };
         assert_eq!((report.status, report.start_count, report.remains), (PanelStatus::InProgress, Some(0), Some(61)));
         assert_eq!(report.charge, Money::parse("812.5").ok());
     }
@@ -74,7 +74,7 @@ mod tests {
             ("Cancelled", PanelStatus::Canceled),
         ] {
             let rows = paynow().rows(&format!(r#"{{"status": "{word}", "remains": 1}}"#), &orders(["1"])).unwrap();
-            assert!(matches!(&rows[0].1, Row::Said(report) if report.status == status), "{rows:?}");
+            assert!(matches!(&rows[0].1, OrderAnswer::Said(report) if report.status == status), "{rows:?}");
         }
     }
 
@@ -85,8 +85,8 @@ mod tests {
             "4": {"error": "Incorrect order ID"}
         }"#;
         let rows = paynow().rows(text, &orders(["3", "4"])).unwrap();
-        assert!(matches!(&rows[0].1, Row::Said(report) if report.status == PanelStatus::Completed));
-        assert_eq!(rows[1].1, Row::NotOurs { text: "Incorrect order ID".into() });
+        assert!(matches!(&rows[0].1, OrderAnswer::Said(report) if report.status == PanelStatus::Completed));
+        assert_eq!(rows[1].1, OrderAnswer::NotOurs { text: "Incorrect order ID".into() });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Panels of every tongue, through the doors: what they sell is sold, and orders live and end there.
+//! Panels of every dialect, through the doors: what they sell is sold, and orders live and end there.
 
 use panel_sim::currency_of;
 use panelgate::domain::provider::PanelDialect;
@@ -11,7 +11,7 @@ use crate::world::{Plan, World, all_of, simulated};
 const LARGE: u32 = 5_000;
 const STORED: &str = "select string_agg(service, ' ' order by service) from panel_service where gone_at is null";
 
-/// A world whose panels speak this tongue, everybody billing in its currency.
+/// A world whose panels speak this dialect, everybody billing in its currency.
 pub async fn speaking(dialect: PanelDialect, plan: Plan) -> World {
     World::build(Plan { dialect, currency: currency_of(simulated(dialect)), ..plan }).await
 }
