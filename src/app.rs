@@ -94,11 +94,11 @@ impl App {
     /// Builds the house of a process with this file: what it serves is in force in the database, which the file need
     /// not be.
     pub async fn start(store: Store, file: File, ground: Env, clock: SharedClock) -> Result<Self, anyhow::Error> {
-        let (served, started) = reload::start(&store, &clock, file, &ground).await?;
+        let (served, started) = reload::start_reload(&store, &clock, file, &ground).await?;
         // What earlier programs kept of passwords; what was in force until now included.
-        versions::mask_kept(&store, config::masked).await?;
+        versions::mask_kept(&store, config::mask_secrets).await?;
         let before = Before { panels: &[], open: &OpenOrders::default() };
-        let dealt = reload::panels(&served.mapping, &[], &ground.surroundings, before, &clock);
+        let dealt = reload::build_panels(&served.mapping, &[], &ground.surroundings, before, &clock);
         let panels = dealt.listed.into_iter().map(|listed| listed.panel).collect();
         let webhook = config::webhook(&served.alerts, &ground.surroundings, WEBHOOK_TIMEOUT).unwrap_or_else(|error| {
             tracing::error!("{error}; alerts are told to the log only");
@@ -168,7 +168,7 @@ impl App {
 
     /// Reads all panels' catalogues, and sells by them.
     pub async fn refresh(&self) -> anyhow::Result<()> {
-        refresh::all(&self.catalog, &self.roll.sold_from(), &self.clock).await?;
+        refresh::refresh_all(&self.catalog, &self.roll.sold_from(), &self.clock).await?;
         Ok(())
     }
 
@@ -214,7 +214,7 @@ impl App {
 
 /// Customers whose tier the file does not name count as standard, which nobody may have meant.
 async fn tell_of_lost_tiers(store: &Store, mapping: &Mapping) -> anyhow::Result<()> {
-    for tier in customers::tiers(store).await? {
+    for tier in customers::list_tiers(store).await? {
         if !mapping.limits.tiers.contains_key(&tier) {
             tracing::warn!(tier, "the file has no [[tier]] with this id; its customers count as standard");
         }

@@ -35,7 +35,7 @@ pub enum Lines {
 }
 
 /// Tells everything from this level on, such as `info` or `info,panelgate=debug`, and panics.
-pub fn start(written: Lines, level: &str) -> std::io::Result<()> {
+pub fn start_logging(written: Lines, level: &str) -> std::io::Result<()> {
     // The database driver's own news are for its developers, unless the level names it.
     let filter = EnvFilter::try_new(format!("sqlx=warn,{level}")).unwrap_or_else(|_| EnvFilter::new("info"));
     let (outlet, colored) = (open_outlet()?, std::io::stderr().is_terminal());
@@ -77,7 +77,7 @@ pub fn say(text: &str) {
 }
 
 /// Waits a moment for the last lines to be written.
-pub fn finish() {
+pub fn finish_logging() {
     if let Some(outlet) = OUTLET.get() {
         outlet.flush(LAST_LINES_WAIT_MAX);
     }

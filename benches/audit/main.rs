@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use panelgate::domain::clock::{Clock, SystemClock};
-use panelgate::ledger::audit::{AuditFindings, audit, audit_lately, keep_mark};
+use panelgate::ledger::audit::{AuditFindings, audit_books, audit_lately, keep_mark};
 use panelgate::store::Store;
 use panelgate::store::embedded::{Embedded, Manners};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -44,13 +44,13 @@ async fn main() -> anyhow::Result<()> {
     say(&format!("{orders} orders laid in {} s", laid.elapsed().as_secs()))?;
 
     // The first one keeps how far it looked, and warms the server up.
-    let findings = audit(&store, now).await?;
+    let findings = audit_books(&store, now).await?;
     holds(&findings)?;
     let mut tx = store.begin().await?;
     keep_mark(&mut tx, &findings, now).await?;
     tx.commit().await?;
 
-    let whole = middle(async || audit(&store, now).await.map_err(Into::into)).await?;
+    let whole = middle(async || audit_books(&store, now).await.map_err(Into::into)).await?;
     let lately = middle(async || audit_lately(&store, now).await.map_err(Into::into)).await?;
     say(&format!("everything:                       {:>6} ms", whole.as_millis()))?;
     say(&format!("what moved lately, and what is open: {:>3} ms", lately.as_millis()))?;

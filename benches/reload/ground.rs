@@ -206,11 +206,12 @@ async fn open_customers(store: &Store) -> anyhow::Result<Vec<String>> {
     let mut keys = Vec::new();
     for n in 0..CLIENTS {
         let now = SystemClock.now();
-        let customer = customers::open(&mut tx, &format!("buyer-{n}"), "standard", now).await?;
+        let customer = customers::open_customer(&mut tx, &format!("buyer-{n}"), "standard", now).await?;
         let customer = customer.context("the name is free")?;
         let key = NewKey::draw()?;
         customers::add_key(&mut tx, customer, &key.digest(), key.shown(), "", Dialect::Classic, now).await?;
-        ledger::deposit(&mut tx, customer, Money::parse("100000")?, &format!("opening of {customer}"), now).await?;
+        ledger::book_deposit(&mut tx, customer, Money::parse("100000")?, &format!("opening of {customer}"), now)
+            .await?;
         keys.push(key.reveal().to_owned());
     }
     tx.commit().await?;

@@ -36,19 +36,19 @@ impl Alerts {
         let newest = versions::newest_in(&mut tx).await?;
         let is_behind = newest.is_some_and(|newest| newest != heard.hash || newest != catalogue.hash);
 
-        let mut conditions = conditions::conditions(&mut tx, &heard.watched, now).await?;
+        let mut conditions = conditions::find_conditions(&mut tx, &heard.watched, now).await?;
         conditions.extend(conditions::price_jumps(&mut tx, &heard.watched).await?);
         conditions.extend(of_services(&catalogue));
         let left_alone: Vec<AlertKind> =
             AlertKind::ALL.into_iter().filter(|kind| is_behind && kind.is_by_the_file()).collect();
         conditions.retain(|condition| !left_alone.contains(&condition.kind));
 
-        let over = alerts::keep(&mut tx, &conditions, &left_alone, now).await?;
+        let over = alerts::keep_conditions(&mut tx, &conditions, &left_alone, now).await?;
         let mut raised = Vec::new();
         for kind in AlertKind::ALL {
             if conditions.iter().any(|condition| condition.kind == kind) {
                 let patience = TimeDelta::from_std(kind.patience()).unwrap_or(TimeDelta::zero());
-                raised.extend(alerts::raise(&mut tx, kind, now - patience, now).await?);
+                raised.extend(alerts::raise_lasting(&mut tx, kind, now - patience, now).await?);
             }
         }
         tx.commit().await?;

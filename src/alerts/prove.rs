@@ -21,7 +21,7 @@ impl Alerts {
     pub async fn prove(&self) -> Result<Option<AuditFindings>, StoreError> {
         let now = self.clock.now();
         let every = TimeDelta::from_std(PROVE_EVERY).unwrap_or(TimeDelta::zero());
-        if !rounds::begin(&self.store, ROUND, now - every, now).await? {
+        if !rounds::begin_round(&self.store, ROUND, now - every, now).await? {
             return Ok(None);
         }
 
@@ -29,13 +29,13 @@ impl Alerts {
         let mut tx = self.store.begin().await?;
         rounds::keep_findings(&mut tx, &findings.checks, now).await?;
         keep_mark(&mut tx, &findings, now).await?;
-        rounds::end(&mut tx, ROUND, now).await?;
+        rounds::end_round(&mut tx, ROUND, now).await?;
         tx.commit().await?;
 
         if !findings.hold() {
             complain(&findings);
         }
-        alerts::forget(&self.store, now - TimeDelta::days(KEEP_DAYS)).await?;
+        alerts::forget_ended(&self.store, now - TimeDelta::days(KEEP_DAYS)).await?;
         Ok(Some(findings))
     }
 }

@@ -29,7 +29,9 @@ impl Alerts {
         for told in 0..MESSAGES_MAX {
             let now = self.clock.now();
             let (until, over_min) = (now + TimeDelta::seconds(CLAIM_S), now - TimeDelta::hours(OLD_AFTER_H));
-            let Some(message) = alerts::claim(&self.store, until, over_min, now).await? else { return Ok(told) };
+            let Some(message) = alerts::claim_due_message(&self.store, until, over_min, now).await? else {
+                return Ok(told);
+            };
             if !self.tell_one(webhook, &message).await? {
                 return Ok(told);
             }
@@ -41,7 +43,7 @@ impl Alerts {
         let posted = webhook.post(&id(message), body(message), self.clock.now()).await;
         let now = self.clock.now();
         let noted = match &posted {
-            Ok(()) => alerts::told(&self.store, message, now).await?,
+            Ok(()) => alerts::message_taken(&self.store, message, now).await?,
             Err(failure) => {
                 let Message { kind, object, attempt, .. } = message;
                 let wait_s = wait_s(*attempt);

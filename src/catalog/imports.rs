@@ -8,10 +8,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::catalog::aside;
 use crate::catalog::listings::Listings;
 use crate::catalog::mapping::Mapping;
 use crate::catalog::snapshot::Unsold;
+use crate::catalog::spawn_cpu_bound;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::service::{Route, ServiceRule};
@@ -81,7 +81,7 @@ pub struct TakenServices {
 
 /// What a new configuration needs before it is sold by, in the transaction that publishes it: the ids of its blocks are
 /// theirs for ever, every service that its imports take gets its id, and no block has an id that means something else.
-pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Timestamp) -> Result<(), Refused> {
+pub async fn publish_mapping(tx: &mut Tx, mapping: &Mapping, now: Timestamp) -> Result<(), Refused> {
     let mut providers: Vec<&ProviderId> = mapping.imports.iter().map(|import| &import.provider).collect();
     providers.sort();
     providers.dedup();
@@ -95,7 +95,7 @@ pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Timestamp) -> Result<(
     for provider in providers {
         let rows = catalogue::listed_by(tx, provider).await?;
         if give(tx, mapping, (provider, &rows), None, now).await? > 0 {
-            catalogue::renew(tx, provider).await?;
+            catalogue::renew_catalog(tx, provider).await?;
         }
     }
     let taken = taken(tx, mapping).await?;
@@ -105,7 +105,7 @@ pub async fn publish(tx: &mut Tx, mapping: &Mapping, now: Timestamp) -> Result<(
 /// The blocks of a configuration whose ids mean something else.
 pub async fn taken(tx: &mut Tx, mapping: &Mapping) -> Result<Vec<TakenServices>, StoreError> {
     let blocks: Vec<i32> = mapping.services.iter().map(|rule| rule.id.0).collect();
-    let given: HashMap<ServiceId, Route> = imports::given(tx, &blocks).await?.into_iter().collect();
+    let given: HashMap<ServiceId, Route> = imports::list_given(tx, &blocks).await?.into_iter().collect();
     let clash = |rule: &ServiceRule| given.get(&rule.id).filter(|of| !means(rule, of)).cloned();
     Ok(mapping.services.iter().filter_map(|rule| Some(TakenServices { id: rule.id, of: clash(rule)? })).collect())
 }
@@ -121,7 +121,7 @@ pub async fn after_reading(
     if mapping.imports.iter().any(|import| import.provider == *provider) {
         let rows = catalogue::listed_by(tx, provider).await?;
         if give(tx, mapping, (provider, &rows), Some(&mapping.hash), now).await? > 0 {
-            catalogue::renew(tx, provider).await?;
+            catalogue::renew_catalog(tx, provider).await?;
         }
     }
     Ok(())
@@ -137,7 +137,7 @@ async fn give(
 ) -> Result<u64, StoreError> {
     let rows = rows.iter().map(|row| (row.service.as_str(), row.name.as_str(), row.category.as_str()));
     let wanted = wanted(mapping, provider, rows);
-    let Given { missing, given } = imports::give(tx, provider, &wanted, by, now).await?;
+    let Given { missing, given } = imports::give_ids(tx, provider, &wanted, by, now).await?;
     if given < missing {
         tracing::error!(
             %provider, left_out = missing - given,
@@ -176,9 +176,9 @@ pub async fn anticipated(
     if mapping.imports.is_empty() {
         return Ok(listings.clone());
     }
-    let blocks = imports::blocks(store).await?;
+    let blocks = imports::list_blocks(store).await?;
     let (mapping, listings) = (mapping.clone(), listings.clone());
-    Ok(aside(move || {
+    Ok(spawn_cpu_bound(move || {
         let ids = to_be_given(&mapping, &listings, &blocks);
         if ids.is_empty() { listings } else { Arc::new(listings.with(ids)) }
     })

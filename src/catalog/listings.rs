@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::catalog::aside;
+use crate::catalog::spawn_cpu_bound;
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::service::{Route, ServiceRule, ServiceType};
 use crate::store::catalogue::{self, CatalogEntry};
@@ -48,12 +48,12 @@ impl Listings {
     ///
     /// The version is read first: what changes in between is there the next time.
     pub async fn stored(store: &Store, known: Option<&Arc<Self>>) -> Result<Arc<Self>, StoreError> {
-        let version = catalogue::version(store).await?;
+        let version = catalogue::catalogs_version(store).await?;
         if let Some(known) = known.filter(|known| known.version == version) {
             return Ok(known.clone());
         }
-        let rows = catalogue::load(store).await?;
-        Ok(aside(move || Arc::new(Self::new(version, rows))).await)
+        let rows = catalogue::load_catalogs(store).await?;
+        Ok(spawn_cpu_bound(move || Arc::new(Self::new(version, rows))).await)
     }
 
     /// What a route's panel says of its service.

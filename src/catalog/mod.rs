@@ -104,7 +104,7 @@ impl Catalog {
         if Arc::ptr_eq(&listings, &now.snapshot.listings) {
             return Ok(false);
         }
-        let snapshot = Arc::new(resolve(&now.mapping, &listings).await);
+        let snapshot = Arc::new(resolve_mapping(&now.mapping, &listings).await);
         self.swap(InForce { snapshot, ..(*now).clone() }).await;
         Ok(true)
     }
@@ -139,14 +139,14 @@ impl Catalog {
     /// What was in force is given back where no request waits for it.
     async fn swap(&self, next: InForce) {
         let before = self.now.swap(Arc::new(next));
-        aside(move || drop(before)).await;
+        spawn_cpu_bound(move || drop(before)).await;
     }
 }
 
 /// Lays a mapping over what the panels list.
-pub async fn resolve(mapping: &Arc<Mapping>, listings: &Arc<Listings>) -> Snapshot {
+pub async fn resolve_mapping(mapping: &Arc<Mapping>, listings: &Arc<Listings>) -> Snapshot {
     let (mapping, listings) = (mapping.clone(), listings.clone());
-    aside(move || Snapshot::resolve(&mapping, &listings)).await
+    spawn_cpu_bound(move || Snapshot::resolve(&mapping, &listings)).await
 }
 
 /// The same, where it is not known already.
@@ -154,18 +154,18 @@ pub async fn laid(mapping: &Arc<Mapping>, listings: &Arc<Listings>, known: Optio
     let fits = |known: &&Arc<Snapshot>| known.hash == mapping.hash && known.listings.version == listings.version;
     match known.filter(fits) {
         Some(known) => known.clone(),
-        None => Arc::new(resolve(mapping, listings).await),
+        None => Arc::new(resolve_mapping(mapping, listings).await),
     }
 }
 
 /// Reads what is sold.
 pub async fn read(store: &Store, mapping: &Arc<Mapping>) -> Result<Snapshot, StoreError> {
-    Ok(resolve(mapping, &Listings::stored(store, None).await?).await)
+    Ok(resolve_mapping(mapping, &Listings::stored(store, None).await?).await)
 }
 
 /// Thinks on a thread of its own: five thousand services with five routes each take longer than requests that share the
 /// thread may wait. Awaited by whoever asked, so that shutdown waits for it; nothing asynchronous happens in there.
-pub async fn aside<T: Send + 'static>(thought: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn spawn_cpu_bound<T: Send + 'static>(thought: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(thought).await {
         Ok(thought) => thought,
         Err(error) => match error.try_into_panic() {
@@ -176,7 +176,7 @@ pub async fn aside<T: Send + 'static>(thought: impl FnOnce() -> T + Send + 'stat
 }
 
 /// The customers whom markup rules name and whom nobody opened.
-pub async fn strangers(store: &Store, mapping: &Mapping) -> Result<Vec<NamedCustomer>, StoreError> {
+pub async fn unknown_customers(store: &Store, mapping: &Mapping) -> Result<Vec<NamedCustomer>, StoreError> {
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
     for who in mapping.markups.iter().filter_map(|rule| rule.scope.customer.as_ref()) {
         match who {
@@ -185,6 +185,6 @@ pub async fn strangers(store: &Store, mapping: &Mapping) -> Result<Vec<NamedCust
         };
     }
     let (ids, names): (Vec<_>, Vec<_>) = (ids.into_iter().collect(), names.into_iter().collect());
-    let (ids, names) = customers::unknown(store, &ids, &names).await?;
+    let (ids, names) = customers::unknown_names(store, &ids, &names).await?;
     Ok(ids.into_iter().map(NamedCustomer::Id).chain(names.into_iter().map(NamedCustomer::Name)).collect())
 }

@@ -40,10 +40,10 @@ impl Panels {
 
     /// Reads how the panels stand now; what they delivered only now and then, and only where a service asks for it.
     pub(super) async fn after(&self, store: &Store, mapping: &Mapping, now: Timestamp) -> Result<Self, StoreError> {
-        let halted = standing::halted(store, now + RESTS_LONG).await?;
+        let halted = standing::halted_panels(store, now + RESTS_LONG).await?;
         let is_old = self.delivered_at.is_none_or(|at| now - at >= DELIVERED_EVERY || now < at);
         let (delivered, delivered_at) = if is_old && is_scored(mapping) {
-            let shares = standing::delivered(store, now - DELIVERED_WITHIN, DELIVERED_LEGS_MIN).await?;
+            let shares = standing::delivered_shares(store, now - DELIVERED_WITHIN, DELIVERED_LEGS_MIN).await?;
             (shares.into_iter().collect(), Some(now))
         } else {
             (self.delivered.clone(), self.delivered_at)

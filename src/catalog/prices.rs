@@ -53,7 +53,7 @@ impl<'a> Prices<'a> {
     /// and so nothing is sold.
     pub fn of(&self, sold: &'a Service) -> Option<Cow<'a, Price>> {
         let Some(rule) = self.rule(sold) else { return Some(Cow::Borrowed(&sold.price)) };
-        let rate = under(rule, sold)?;
+        let rate = prices_under(rule, sold)?;
         Some(Cow::Owned(Price { rate, cost_rate: sold.price.cost_rate, rule: rule.to_string() }))
     }
 
@@ -61,7 +61,7 @@ impl<'a> Prices<'a> {
     pub fn rate_of(&self, sold: &Service) -> Option<Rate> {
         match self.rule(sold) {
             None => Some(sold.price.rate),
-            Some(rule) => under(rule, sold),
+            Some(rule) => prices_under(rule, sold),
         }
     }
 
@@ -76,6 +76,6 @@ impl<'a> Prices<'a> {
     }
 }
 
-fn under(rule: &MarkupRule, sold: &Service) -> Option<Rate> {
-    pricing::under(rule, sold.price.cost_rate).ok().filter(|rate| *rate != Rate::default())
+fn prices_under(rule: &MarkupRule, sold: &Service) -> Option<Rate> {
+    pricing::price_under(rule, sold.price.cost_rate).ok().filter(|rate| *rate != Rate::default())
 }

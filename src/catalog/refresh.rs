@@ -30,7 +30,7 @@ pub async fn if_due(
     wanted: bool,
 ) -> Result<Option<CatalogReading>, StoreError> {
     let now = clock.now();
-    let stored = catalogue::standing(catalog.store(), &panel.settings().id).await?;
+    let stored = catalogue::stored_catalog(catalog.store(), &panel.settings().id).await?;
     let is_its_own = stored.account.is_none_or(|account| account == panel.account());
     if is_its_own && stored.at.is_some() && stored.unread {
         catalogue::is_its_own(catalog.store(), &panel.settings().id).await?;
@@ -50,18 +50,18 @@ pub async fn if_due(
     if !panel.may_be_browsed(now, (least, AGAIN_AFTER)) {
         return Ok(None);
     }
-    let reading = one(catalog, panel, clock).await?;
+    let reading = refresh_one(catalog, panel, clock).await?;
     sell_by(catalog, [(panel, &reading)]).await?;
     Ok(Some(reading))
 }
 
 /// Reads all panels' catalogues, side by side, and sells by them: a dead panel holds up nobody else's.
-pub async fn all(
+pub async fn refresh_all(
     catalog: &Catalog,
     panels: &[Arc<Panel>],
     clock: &SharedClock,
 ) -> Result<Vec<CatalogReading>, StoreError> {
-    let readings = join_all(panels.iter().map(|panel| one(catalog, panel, clock))).await;
+    let readings = join_all(panels.iter().map(|panel| refresh_one(catalog, panel, clock))).await;
     let readings: Vec<CatalogReading> = readings.into_iter().collect::<Result<_, _>>()?;
     sell_by(catalog, panels.iter().map(AsRef::as_ref).zip(&readings)).await?;
     Ok(readings)
@@ -78,7 +78,7 @@ async fn sell_by<'a>(
 }
 
 /// Reads one panel's catalogue. What moved is written down, and what an import takes gets its id, in the same commit.
-pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Result<CatalogReading, StoreError> {
+pub async fn refresh_one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Result<CatalogReading, StoreError> {
     let (store, provider) = (catalog.store(), &panel.settings().id);
     if let Some(until) = panel.rests_until() {
         // No fault of its catalogue, which is read again in a while.
@@ -89,7 +89,7 @@ pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Resul
             let (mapping, now) = (catalog.mapping(), clock.now());
             let mut tx = store.begin().await?;
             let asked = (provider, &*panel.account());
-            let imported = catalogue::import(&mut tx, asked, &services, mapping.price_jump, now).await?;
+            let imported = catalogue::replace_catalog(&mut tx, asked, &services, mapping.price_jump, now).await?;
             imports::after_reading(&mut tx, &mapping, provider, now).await?;
             if panel.is_replaced() {
                 // The one that took its place lists something else, and may have been read already.
@@ -111,7 +111,7 @@ pub async fn one(catalog: &Catalog, panel: &Panel, clock: &SharedClock) -> Resul
         Err(failure) => {
             tracing::warn!(%provider, %failure, "a panel's catalogue could not be read");
             let why = failure.to_string();
-            catalogue::failed(store, (provider, &panel.account()), &why, clock.now()).await?;
+            catalogue::note_unreadable(store, (provider, &panel.account()), &why, clock.now()).await?;
             Ok((provider.0.clone(), Err(why)))
         }
     }

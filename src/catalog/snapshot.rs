@@ -279,7 +279,7 @@ fn resolve_service(
     let category = rule.category.clone().unwrap_or_else(|| first.category.clone());
     let priced = Priced { service: rule.id, category: &category, provider };
     let price =
-        pricing::price(rule.rate, cost_rate, priced, rules.everybodys()).map_err(|_| "its price is too large")?;
+        pricing::price_units(rule.rate, cost_rate, priced, rules.everybodys()).map_err(|_| "its price is too large")?;
     if price.rate == Rate::default() {
         return Err("its price is zero");
     }

@@ -19,7 +19,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandO
 }
 
 async fn list(session: &Session) -> anyhow::Result<CommandOutcome> {
-    let alerts = alerts::list(&session.store).await?;
+    let alerts = alerts::list_alerts(&session.store).await?;
     let rows: Vec<_> = alerts
         .iter()
         .map(|row| {

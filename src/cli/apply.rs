@@ -66,7 +66,7 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
     let clock: SharedClock = session.store.clock();
     let said = (session.by(), session.reason());
     let consent = (said.0.as_str(), said.1, Consent::Person);
-    let outcome = reload::publish(&session.store, &clock, file, (&folder, &surroundings), consent, None).await?;
+    let outcome = reload::publish_file(&session.store, &clock, file, (&folder, &surroundings), consent, None).await?;
     let (changed, before, dangers) = match outcome {
         PublishOutcome::Same => (false, present.map(|present| present.hash), Vec::new()),
         PublishOutcome::Published { before, dangers, does: _ } => (true, before, dangers),
@@ -84,7 +84,7 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
         session.note(&mut tx, verb, &format!("configuration {hash}")).await?;
         tx.commit().await?;
     }
-    let strangers = catalog::strangers(&session.store, &file.mapping).await?;
+    let strangers = catalog::unknown_customers(&session.store, &file.mapping).await?;
     let strangers = strangers.iter().map(ToString::to_string).collect();
     Ok(Published {
         hash,
@@ -112,9 +112,9 @@ impl Published {
             if look > 0 {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            let newest = versions::newest(&session.store).await?.map(|(_, newest)| newest);
+            let newest = versions::find_newest(&session.store).await?.map(|(_, newest)| newest);
             self.since = newest.filter(|newest| *newest != self.hash);
-            self.nodes = nodes::running(&session.store, session.now()).await?;
+            self.nodes = nodes::running_nodes(&session.store, session.now()).await?;
             if self.is_followed() {
                 break;
             }

@@ -19,7 +19,7 @@ pub struct Options {
 
 pub async fn backup(session: &Session, options: &Options) -> anyhow::Result<CommandOutcome> {
     let at = session.now();
-    let dumped = dump::write(&session.store, postgres_bin().as_deref(), &options.file).await?;
+    let dumped = dump::write_dump(&session.store, postgres_bin().as_deref(), &options.file).await?;
     let (file, held) = (options.file.display(), dumped.contents);
     let newest = held.newest.map_or_else(|| "none".to_owned(), |id| id.to_string());
     let text = format!(
@@ -39,7 +39,7 @@ pub async fn backup(session: &Session, options: &Options) -> anyhow::Result<Comm
 
 pub async fn restore(session: &Session, options: &Options) -> anyhow::Result<CommandOutcome> {
     let now = session.now();
-    let mut tx = load::read(&session.store, postgres_bin().as_deref(), &options.file, now).await?;
+    let mut tx = load::read_file(&session.store, postgres_bin().as_deref(), &options.file, now).await?;
     let restored = restored::settle_in(&mut tx, now).await?;
     session.note(&mut tx, RESTORE, &options.file.display().to_string()).await?;
     tx.commit().await?;

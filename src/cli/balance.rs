@@ -65,7 +65,7 @@ async fn add(session: &Session, customer: &str, amount: &str, reference: &str) -
     check_reference(reference)?;
     let customer = session.customer(customer).await?;
     let mut tx = session.store.begin().await?;
-    let outcome = ledger::deposit(&mut tx, customer.id, money, reference, session.now()).await?;
+    let outcome = ledger::book_deposit(&mut tx, customer.id, money, reference, session.now()).await?;
     let what = match outcome {
         Deposit::Done => format!("{money} added to {}", customer.name),
         Deposit::DoneBefore => format!("reference {reference:?} was booked before; nothing changed"),
@@ -93,7 +93,7 @@ async fn adjust(session: &Session, customer: &str, amount: &str, reference: &str
     check_reference(reference)?;
     let customer = session.customer(customer).await?;
     let mut tx = session.store.begin().await?;
-    let outcome = ledger::adjust(&mut tx, customer.id, money, reference, session.now()).await?;
+    let outcome = ledger::book_adjustment(&mut tx, customer.id, money, reference, session.now()).await?;
     let what = match outcome {
         Adjustment::Done => format!("{} adjusted by {money}", customer.name),
         Adjustment::DoneBefore => format!("reference {reference:?} was booked before; nothing changed"),
@@ -144,7 +144,7 @@ pub async fn statement(session: &Session, options: &StatementOptions) -> anyhow:
     let mut rows: Vec<StatementRow> = Vec::new();
     while rows.len() < STATEMENT_ROWS_MAX {
         let after = rows.last().map_or(0, |row| row.id);
-        let page = transfers::statement(&session.store, customer.id, after, PAGE_ROWS).await?;
+        let page = transfers::read_statement(&session.store, customer.id, after, PAGE_ROWS).await?;
         let full = i64::try_from(page.len()).is_ok_and(|rows| rows == PAGE_ROWS);
         rows.extend(page);
         if !full {

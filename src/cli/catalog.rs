@@ -176,7 +176,7 @@ async fn refresh(session: &Session) -> anyhow::Result<CommandOutcome> {
     session.note(&mut tx, "catalog refresh", &format!("refresh {id}")).await?;
     tx.commit().await?;
     for look in 0..LOOKS_MAX {
-        if let Some(readings) = catalogue::refreshed(&session.store, id).await? {
+        if let Some(readings) = catalogue::refresh_answer(&session.store, id).await? {
             return Ok(told(&readings));
         }
         if look > UNHEARD_LOOKS_MAX && !catalogue::is_served(&session.store, session.now()).await? {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::answer::{CommandOutcome, moment, table};
 use crate::cli::session::Session;
-use crate::config::masked;
+use crate::config::mask_secrets;
 use crate::store::versions::{self, HistoryRow};
 
 /// Lines of the list.
@@ -24,7 +24,7 @@ pub enum Command {
 }
 
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
-    let history = versions::history(&session.store, ROWS_MAX).await?;
+    let history = versions::list_history(&session.store, ROWS_MAX).await?;
     match command {
         Command::List => Ok(list(&history)),
         Command::Show { hash } => show(session, &history, &hash).await,
@@ -46,7 +46,7 @@ async fn show(session: &Session, history: &[HistoryRow], hash: &str) -> anyhow::
     let Some(row) = history.iter().find(|row| row.hash.0 == hash) else {
         anyhow::bail!("no configuration {hash:?}; `{} config list` shows all", session.globals.again());
     };
-    let text = versions::text(&session.store, &row.hash).await?.map(|text| masked(&text));
+    let text = versions::read_text(&session.store, &row.hash).await?.map(|text| mask_secrets(&text));
     let mut shown = format!("# {} {} {} by {}", row.hash, row.state, moment(row.at), row.by);
     if !row.reason.is_empty() {
         let _ = write!(shown, ": {}", row.reason);

@@ -58,7 +58,7 @@ pub enum Command {
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::Create { name, tier } => create(session, &name, &tier).await,
-        Command::List => Ok(shown(&customers::list(&session.store).await?)),
+        Command::List => Ok(shown(&customers::list_customers(&session.store).await?)),
         Command::Show { customer } => {
             let row = session.customer(&customer).await?;
             let text = shown(std::slice::from_ref(&row));
@@ -79,7 +79,7 @@ async fn create(session: &Session, name: &str, tier: &str) -> anyhow::Result<Com
     }
     check_tier(session, tier).await?;
     let mut tx = session.store.begin().await?;
-    let Some(id) = customers::open(&mut tx, name, tier, session.now()).await? else {
+    let Some(id) = customers::open_customer(&mut tx, name, tier, session.now()).await? else {
         anyhow::bail!("there is a customer named {name:?} already");
     };
     session.note(&mut tx, "customer create", &format!("customer {id} {name}, tier {tier}")).await?;
@@ -118,7 +118,7 @@ async fn set(session: &Session, customer: &str, tier: &str) -> anyhow::Result<Co
 async fn suspend(session: &Session, customer: &str) -> anyhow::Result<CommandOutcome> {
     let customer = session.customer(customer).await?;
     let mut tx = session.store.begin().await?;
-    let changed = customers::suspend(&mut tx, customer.id, session.now()).await?;
+    let changed = customers::suspend_customer(&mut tx, customer.id, session.now()).await?;
     if changed {
         session.note(&mut tx, "customer suspend", &named(&customer)).await?;
     }
@@ -131,7 +131,7 @@ async fn suspend(session: &Session, customer: &str) -> anyhow::Result<CommandOut
 async fn resume(session: &Session, customer: &str) -> anyhow::Result<CommandOutcome> {
     let customer = session.customer(customer).await?;
     let mut tx = session.store.begin().await?;
-    let changed = customers::resume(&mut tx, customer.id).await?;
+    let changed = customers::resume_customer(&mut tx, customer.id).await?;
     if changed {
         session.note(&mut tx, "customer resume", &named(&customer)).await?;
     }

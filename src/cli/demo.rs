@@ -24,7 +24,7 @@ use crate::cli::session::Session;
 use crate::cli::traffic::Traffic;
 use crate::cli::{Addresses, Globals, key, serve};
 use crate::config;
-use crate::customers::keys::{NewKey, digest};
+use crate::customers::keys::{NewKey, key_digest};
 use crate::domain::clock::{Clock, SharedClock, SystemClock};
 use crate::domain::customer::Dialect;
 use crate::domain::money::Money;
@@ -64,7 +64,7 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<CommandOu
         ));
     }
     let mut signals = Signals::listen()?;
-    telemetry::start(Lines::Text, "warn")?;
+    telemetry::start_logging(Lines::Text, "warn")?;
     let data = globals.data.clone().unwrap_or_else(|| default_data_dir().join("demo"));
     let any = |flag: Option<SocketAddr>, port: u16| flag.unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));
     let (api, console) = (any(options.addresses.listen, 8080), any(options.addresses.console, 8081));
@@ -171,8 +171,8 @@ type Keys = Vec<(Dialect, String)>;
 
 /// The demo's customer, with the opening balance and keys; those of an earlier run where there was one.
 async fn customer_with_money(session: &Session, data: &Path) -> anyhow::Result<Keys> {
-    if customers::find(&session.store, CUSTOMER).await?.is_none() {
-        if !customers::list(&session.store).await?.is_empty() {
+    if customers::find_customer(&session.store, CUSTOMER).await?.is_none() {
+        if !customers::list_customers(&session.store).await?.is_empty() {
             return Err(WrongUse::because(format!(
                 "{} has customers, and none is the demo's: a demo would put its own file in force there; name another \
                  folder with --data",
@@ -181,8 +181,9 @@ async fn customer_with_money(session: &Session, data: &Path) -> anyhow::Result<K
         }
         let mut tx = session.store.begin().await?;
         let now = session.now();
-        let id = customers::open(&mut tx, CUSTOMER, "standard", now).await?.context("the demo customer is gone")?;
-        ledger::deposit(&mut tx, id, Money::parse(OPENING)?, "demo opening", now).await?;
+        let id =
+            customers::open_customer(&mut tx, CUSTOMER, "standard", now).await?.context("the demo customer is gone")?;
+        ledger::book_deposit(&mut tx, id, Money::parse(OPENING)?, "demo opening", now).await?;
         session.note(&mut tx, "customer create", CUSTOMER).await?;
         tx.commit().await?;
     }
@@ -201,7 +202,7 @@ async fn key_of(
     data: &Path,
 ) -> anyhow::Result<String> {
     if let Some(key) = earlier_key(data, dialect) {
-        let caller = customers::caller(&session.store, &digest(&key)).await?;
+        let caller = customers::find_caller(&session.store, &key_digest(&key)).await?;
         if caller.is_some_and(|caller| caller.customer == customer.id && caller.dialect == dialect) {
             return Ok(key);
         }

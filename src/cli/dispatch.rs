@@ -20,7 +20,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandO
         Command::Thaw => (false, "dispatch thaw"),
     };
     let mut tx = session.store.begin().await?;
-    let changed = gates::freeze(&mut tx, frozen, session.now()).await?;
+    let changed = gates::freeze_sending(&mut tx, frozen, session.now()).await?;
     if changed {
         session.note(&mut tx, verb, "dispatch").await?;
     }

@@ -41,7 +41,7 @@ pub async fn tiers(session: &Session) -> anyhow::Result<Option<Vec<String>>> {
 /// What is sold by it over the stored catalogues, and for which customers it has rules who do not exist.
 pub async fn snapshot(session: &Session) -> anyhow::Result<(Snapshot, Vec<NamedCustomer>)> {
     let mapping = mapping(session).await?;
-    let strangers = catalog::strangers(&session.store, &mapping).await?;
+    let strangers = catalog::unknown_customers(&session.store, &mapping).await?;
     Ok((catalog::read(&session.store, &mapping).await?, strangers))
 }
 

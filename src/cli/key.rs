@@ -154,7 +154,7 @@ async fn make_with(
     }
     let now = session.now();
     let id = customers::add_key(&mut tx, customer.id, &key.digest(), key.shown(), label, dialect, now).await?;
-    keys::set(&mut tx, id, terms).await?;
+    keys::change_key(&mut tx, id, terms).await?;
     session.note(&mut tx, "key create", &format!("key {id} of customer {}{}", customer.id, spelled(terms))).await?;
     tx.commit().await?;
     Ok((key, id))
@@ -166,7 +166,7 @@ async fn set(session: &Session, id: KeyId, terms: KeyChange) -> anyhow::Result<C
     }
     check_label(terms.label.as_deref().unwrap_or_default())?;
     let mut tx = session.store.begin().await?;
-    if !keys::set(&mut tx, id, &terms).await? {
+    if !keys::change_key(&mut tx, id, &terms).await? {
         anyhow::bail!("there is no key {id} in force; `{} key list` shows all", session.globals.again());
     }
     let what = spelled(&terms);
@@ -222,7 +222,7 @@ async fn list(session: &Session, customer: Option<&str>) -> anyhow::Result<Comma
         Some(customer) => Some(session.customer(customer).await?.id),
         None => None,
     };
-    let keys = customers::keys(&session.store, customer).await?;
+    let keys = customers::list_keys(&session.store, customer).await?;
     let rows: Vec<_> = keys
         .iter()
         .map(|key| {

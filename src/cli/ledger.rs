@@ -19,7 +19,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandO
 }
 
 async fn audited(session: &Session) -> anyhow::Result<CommandOutcome> {
-    let findings = audit::audit(&session.store, session.now()).await?;
+    let findings = audit::audit_books(&session.store, session.now()).await?;
     let rows = findings
         .checks
         .iter()

@@ -200,7 +200,7 @@ struct LastLines;
 
 impl Drop for LastLines {
     fn drop(&mut self) {
-        crate::telemetry::finish();
+        crate::telemetry::finish_logging();
     }
 }
 

@@ -50,7 +50,7 @@ pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<Co
     }
     let each_max = if session.globals.json { TOLD_MAX } else { SHOWN_MAX };
     let (snapshot, _) = in_force::snapshot(session).await?;
-    let mut found = moves::list(&session.store, options.provider.as_deref(), since, each_max).await?;
+    let mut found = moves::list_changes(&session.store, options.provider.as_deref(), since, each_max).await?;
     // Within a kind they come in their order.
     found.sort_by_key(|found| KINDS.iter().position(|what| *what == found.what));
     let ours = Ours::of(&snapshot);
@@ -223,7 +223,7 @@ pub async fn accept(
         anyhow::bail!("panel {provider} never listed a service {service:?}; name it by the panel's own id");
     }
     catalogue::only_one(&mut tx, &provider).await?;
-    let accepted = moves::accept(&mut tx, &provider, service).await?;
+    let accepted = moves::accept_rates(&mut tx, &provider, service).await?;
     if let Some(seen) = seen {
         match accepted.first() {
             Some(one) if one.became == seen => {}
@@ -241,7 +241,7 @@ pub async fn accept(
         }
     }
     if !accepted.is_empty() {
-        catalogue::renew(&mut tx, &provider).await?;
+        catalogue::renew_catalog(&mut tx, &provider).await?;
         let names: Vec<&str> = accepted.iter().take(ACCEPTED_NAMED_MAX).map(|one| one.service.as_str()).collect();
         let more = accepted.len() - names.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -273,7 +273,7 @@ pub async fn accept_gone(session: &Session, provider: String) -> anyhow::Result<
     catalogue::only_one(&mut tx, &provider).await?;
     let gone = shrunk::accept_gone(&mut tx, &provider, session.now()).await?;
     if !gone.is_empty() {
-        catalogue::renew(&mut tx, &provider).await?;
+        catalogue::renew_catalog(&mut tx, &provider).await?;
         let named: Vec<&str> = gone.iter().take(ACCEPTED_NAMED_MAX).map(String::as_str).collect();
         let more = gone.len() - named.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };

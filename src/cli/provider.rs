@@ -58,7 +58,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandO
 async fn pause(session: &Session, provider: String, paused: bool) -> anyhow::Result<CommandOutcome> {
     let id = ProviderId(provider);
     let mut tx = session.store.begin().await?;
-    let Some(changed) = gates::pause(&mut tx, &id, paused, session.now()).await? else {
+    let Some(changed) = gates::pause_provider(&mut tx, &id, paused, session.now()).await? else {
         anyhow::bail!("no panel {:?}; `provider list` shows all", id.0);
     };
     let verb = if paused { "provider pause" } else { "provider resume" };
@@ -93,7 +93,7 @@ async fn words(session: &Session, provider: String, done: bool) -> anyhow::Resul
             json!({ "provider": id.0, "forgotten": forgotten }),
         ));
     }
-    let texts = refusals::texts(&session.store, &id).await?;
+    let texts = refusals::list_texts(&session.store, &id).await?;
     let mut text = String::new();
     if texts.is_empty() {
         text = format!("{id} refused no order in words that nobody listed");

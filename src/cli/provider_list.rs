@@ -45,10 +45,10 @@ struct ProviderDetails<'a> {
 
 pub(super) async fn list(session: &Session) -> anyhow::Result<CommandOutcome> {
     let (store, now) = (&session.store, session.now());
-    let rows = providers::list(store).await?;
-    let runways = treasury::runways(store).await?;
+    let rows = providers::list_providers(store).await?;
+    let runways = treasury::list_runways(store).await?;
     let waits = waiting::by_reason(store).await?;
-    let proofs = proofs::newest(store).await?;
+    let proofs = proofs::list_newest(store).await?;
 
     let told = rows.iter().map(|row| ProviderDetails {
         row,

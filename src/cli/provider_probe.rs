@@ -14,7 +14,7 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::money::Money;
 use crate::domain::provider::{AskMethod, ProviderSettings};
 use crate::domain::service::{PanelService, ServiceType};
-use crate::upstream::probe::{ProbeFindings, probe};
+use crate::upstream::probe::{ProbeFindings, probe_panel};
 
 /// What a block says where the panel names no currency that could be one.
 const CURRENCY_GUESSED: &str = "USD";
@@ -55,7 +55,7 @@ pub struct Options {
 pub async fn run(options: Options) -> anyhow::Result<CommandOutcome> {
     crate::telemetry::quiet();
     let settings = settings(&options)?;
-    let key = config::secret(&settings, &config::surroundings()).map_err(|why| match why {
+    let key = config::read_secret(&settings, &config::surroundings()).map_err(|why| match why {
         SecretError::NotSet(_, name) => {
             WrongUse::because(format!("environment variable {name} is not set; set it to the panel's key"))
         }
@@ -63,7 +63,7 @@ pub async fn run(options: Options) -> anyhow::Result<CommandOutcome> {
     })?;
     let clock = Arc::new(SystemClock);
     let patience = Duration::from_secs(options.timeout_s);
-    let findings = probe(settings, key, clock.clone(), patience).await?;
+    let findings = probe_panel(settings, key, clock.clone(), patience).await?;
     let today = clock.now().date_naive().to_string();
     let block = block(&options, &findings, &today);
     if let Err(complaints) = read(&block, &currency(&findings).0) {

@@ -69,14 +69,15 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<CommandO
         ));
     }
 
-    let key = config::secret(&settings, &config::surroundings()).map_err(|why| WrongUse::because(why.to_string()))?;
+    let key =
+        config::read_secret(&settings, &config::surroundings()).map_err(|why| WrongUse::because(why.to_string()))?;
     let clock: SharedClock = session.store.clock();
     let panel = Panel::new(settings, key)?;
     // No order goes to a panel that did not answer a harmless question first.
     if let Err(failure) = panel.balance().await {
         anyhow::bail!("nothing was bought: the panel does not tell our balance: {failure}");
     }
-    let proof = prove::prove(&session.store, &clock, &panel, &wish).await?;
+    let proof = prove::prove_names(&session.store, &clock, &panel, &wish).await?;
     let text = told(session, &id, &wish, &proof);
     let document = json!({
         "provider": id.0, "outcome": proof.outcome.as_str(), "proven": proof.outcome == ProofOutcome::Honoured,
@@ -103,7 +104,7 @@ fn settings(session: &Session, id: &ProviderId) -> anyhow::Result<ProviderSettin
 
 /// What will be bought, as the panel's catalogue was read last.
 async fn wish(session: &Session, id: &ProviderId, options: &Options) -> anyhow::Result<ProofOrder> {
-    let Some(listed) = proofs::listed(&session.store, id, &options.service).await? else {
+    let Some(listed) = proofs::find_listed(&session.store, id, &options.service).await? else {
         anyhow::bail!(
             "panel {id} lists no service {:?}; `{} catalog refresh` reads it anew",
             options.service,

@@ -79,12 +79,12 @@ fn path(named: &Path) -> anyhow::Result<PathBuf> {
 async fn wanted(session: &Session, hash: Option<&str>) -> anyhow::Result<Version> {
     let panelgate = session.globals.again();
     let Some(hash) = hash else {
-        let before = versions::before(&session.store).await?;
+        let before = versions::find_before(&session.store).await?;
         return before.with_context(|| {
             format!("there is no version before the one in force; `{panelgate} config list` shows all")
         });
     };
-    match versions::find(&session.store, hash).await? {
+    match versions::find_version(&session.store, hash).await? {
         Some(Some(version)) => Ok(version),
         Some(None) => anyhow::bail!("the text of {hash} is too old to be kept; `{panelgate} config list` shows all"),
         None => anyhow::bail!(
@@ -95,7 +95,7 @@ async fn wanted(session: &Session, hash: Option<&str>) -> anyhow::Result<Version
 
 /// A refused or waiting text that was seen after the version in force came to be that.
 async fn newer_edit(session: &Session) -> anyhow::Result<Option<HistoryRow>> {
-    let newest = versions::history(&session.store, 1).await?.pop();
+    let newest = versions::list_history(&session.store, 1).await?.pop();
     let is_edit =
         |row: &HistoryRow| [EditState::Refused, EditState::Waiting].iter().any(|state| state.as_str() == row.state);
     Ok(newest.filter(is_edit))

@@ -39,7 +39,7 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<CommandOu
         LogFormat::Text => Lines::Text,
         LogFormat::Json => Lines::Json,
     };
-    telemetry::start(lines, &file.process.telemetry.level)?;
+    telemetry::start_logging(lines, &file.process.telemetry.level)?;
     for note in &file.notes {
         tracing::info!(%note, "the configuration");
     }

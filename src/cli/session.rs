@@ -59,13 +59,13 @@ impl Session {
 
     /// The customer of that id or name.
     pub async fn customer(&self, who: &str) -> anyhow::Result<CustomerRow> {
-        let found = customers::find(&self.store, who).await?;
+        let found = customers::find_customer(&self.store, who).await?;
         found.with_context(|| format!("no customer {who:?}; `{} customer list` shows all", self.globals.again()))
     }
 
     /// The panel of that id, which the database must know: of one that is mistyped there is nothing bad to tell.
     pub async fn panel(&self, id: &str) -> anyhow::Result<()> {
-        let known = providers::list(&self.store).await?.iter().any(|row| row.id.0 == id);
+        let known = providers::list_providers(&self.store).await?.iter().any(|row| row.id.0 == id);
         anyhow::ensure!(known, "no panel {id:?}; `{} provider list` shows all", self.globals.again());
         Ok(())
     }

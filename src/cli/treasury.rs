@@ -40,7 +40,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandO
 }
 
 async fn list(session: &Session) -> anyhow::Result<CommandOutcome> {
-    let runways = treasury::runways(&session.store).await?;
+    let runways = treasury::list_runways(&session.store).await?;
     let rows: Vec<_> = runways
         .iter()
         .map(|row| {
@@ -92,8 +92,8 @@ async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::
     if let Some(provider) = provider {
         session.panel(provider).await?;
     }
-    let found = drifts::list(&session.store, provider, all).await?;
-    let differences = differences::list(&session.store, provider, all, drifts::DRIFTS_MAX).await?;
+    let found = drifts::list_drifts(&session.store, provider, all).await?;
+    let differences = differences::list_differences(&session.store, provider, all, drifts::DRIFTS_MAX).await?;
     if found.is_empty() && differences.is_empty() {
         let nothing = if all { "no difference was ever found" } else { "nothing is missing that nobody took note of" };
         return Ok(CommandOutcome::new(nothing, json!([])));
@@ -165,8 +165,8 @@ fn orders(orders: &[i32], count: i64) -> String {
 
 async fn acknowledge(session: &Session, id: i64) -> anyhow::Result<CommandOutcome> {
     let mut tx = session.store.begin().await?;
-    let noted = match drifts::acknowledge(&mut tx, id, session.now()).await? {
-        None => differences::acknowledge(&mut tx, id, session.now()).await?,
+    let noted = match drifts::acknowledge_drift(&mut tx, id, session.now()).await? {
+        None => differences::acknowledge_difference(&mut tx, id, session.now()).await?,
         noted => noted,
     };
     let Some(changed) = noted else {

@@ -29,7 +29,7 @@ static NAME: LazyLock<Regex> =
 
 /// The text, without what follows the scheme of a database's URL, without users and passwords in other URLs, and without
 /// what stands beside names such as `key` and `password`, or where a variable should be named.
-pub fn masked(text: &str) -> String {
+pub fn mask_secrets(text: &str) -> String {
     let text: String = text.split_inclusive('\n').map(|line| without_bare_keys(&masked_line(line))).collect();
     let text = SECRETS.replace_all(&text, |found: &Captures<'_>| {
         let quote = if found[3].contains('=') && !found[1].starts_with(['?', '&']) { "\"" } else { "" };
@@ -154,8 +154,8 @@ mod tests {
             ("key_file = \"f3a9c0d17e2b4c5d8e6f7a8b\"\n", "key_file = \"***\"\n"),
             ("id = 1 # the old one: f3a9c0d17e2b4c5d8e6f\n", "id = 1 # the old one: ***\n"),
         ] {
-            assert_eq!(masked(line), shown);
-            assert_eq!(masked(shown), shown, "once is enough");
+            assert_eq!(mask_secrets(line), shown);
+            assert_eq!(mask_secrets(shown), shown, "once is enough");
         }
     }
 

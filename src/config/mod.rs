@@ -36,8 +36,8 @@ use crate::domain::provider::ProviderSettings;
 pub use added::{NewService, with_services};
 pub use alerts::{AlertSettings, AlertsError, webhook};
 pub use complaint::{Complaint, Complaints, did_you_mean, shown};
-pub use masked::masked;
-pub use secret::{SecretError, secret};
+pub use masked::mask_secrets;
+pub use secret::{SecretError, read_secret};
 pub use settings::{DatabaseSettings, LogFormat, ProcessSettings, Role, ServerSettings, TelemetrySettings};
 
 use complaint::ComplaintCollector;
@@ -142,7 +142,7 @@ pub fn process_of(text: &str, surroundings: &BTreeMap<String, String>) -> Result
 /// The bytes of the file at `path`, at most one more than a file may have.
 pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    plain::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    plain::open_plain(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

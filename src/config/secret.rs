@@ -31,7 +31,7 @@ pub enum SecretError {
 }
 
 /// A panel's key, from the environment variable or the first line of the file that its block names.
-pub fn secret(
+pub fn read_secret(
     provider: &ProviderSettings,
     surroundings: &BTreeMap<String, String>,
 ) -> Result<SecretString, SecretError> {
@@ -54,6 +54,6 @@ pub fn secret(
 
 fn first_line(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    plain::open(path)?.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text)?;
+    plain::open_plain(path)?.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

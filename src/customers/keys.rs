@@ -50,7 +50,7 @@ impl NewKey {
 
     /// What is kept of it.
     pub fn digest(&self) -> [u8; 32] {
-        digest(&self.0)
+        key_digest(&self.0)
     }
 
     /// What lists show of it.
@@ -73,7 +73,7 @@ fn prefix_of(dialect: Dialect) -> &'static str {
 }
 
 /// The digest that a key is found by. Keys are long and drawn from chance, so one round of SHA-256 is enough.
-pub fn digest(key: &str) -> [u8; 32] {
+pub fn key_digest(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 

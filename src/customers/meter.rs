@@ -104,7 +104,7 @@ impl Meter {
         // Whoever had the turn before may have brought enough for this one too.
         let (step, count) = cell.step(bound);
         let MeterStep::Ask { wanted } = step else { return count };
-        let answer = limits::take(store, bound.minute, &subject.to_string(), wanted, bound.most).await;
+        let answer = limits::take_share(store, bound.minute, &subject.to_string(), wanted, bound.most).await;
         cell.answered(answer, bound)
     }
 

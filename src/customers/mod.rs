@@ -57,7 +57,7 @@ impl Customers {
 
     /// Who shows this key. Unknown and revoked ones are the same, and a suspended account is told by the caller.
     pub async fn caller(&self, key: &str) -> Result<Caller, Refusal> {
-        let digest = keys::digest(key);
+        let digest = keys::key_digest(key);
         let news = self.news.load(Ordering::Acquire);
         if self.unknown.get(&digest).await == Some(news) {
             return Err(Refusal::InvalidKey);
@@ -65,7 +65,7 @@ impl Customers {
         // Many requests with one key at once ask the database once; whoever asks may hang up, the look-up goes on
         // with the next who waits.
         let found = self.known.try_get_with(digest, async {
-            match customers::caller(&self.store, &digest).await {
+            match customers::find_caller(&self.store, &digest).await {
                 Ok(Some(caller)) => Ok(caller),
                 Ok(None) => {
                     self.unknown.insert(digest, news).await;
@@ -79,7 +79,7 @@ impl Customers {
 
     /// Hears whether keys began since the last time; those that were tried before then work now.
     pub async fn hear_news(&self) -> Result<(), StoreError> {
-        self.news.store(stored::news(&self.store).await?, Ordering::Release);
+        self.news.store(stored::newest_key(&self.store).await?, Ordering::Release);
         Ok(())
     }
 
@@ -106,7 +106,7 @@ impl Customers {
 
     /// What a customer's wallet holds at this moment.
     pub async fn balance(&self, customer: CustomerId) -> Result<Money, Refusal> {
-        customers::balance(&self.store, customer).await.map_err(|error| refused(&error))
+        customers::read_balance(&self.store, customer).await.map_err(|error| refused(&error))
     }
 }
 

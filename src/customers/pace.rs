@@ -120,7 +120,7 @@ impl Pace {
     /// what was counted in earlier ones is forgotten.
     pub async fn knock(&self) -> Result<(), StoreError> {
         let inner = &*self.0;
-        let doors = limits::knock(&inner.store, inner.node).await?;
+        let doors = limits::announce_door(&inner.store, inner.node).await?;
         let before = inner.doors.swap(u32::try_from(doors).unwrap_or(u32::MAX).max(1), Ordering::Relaxed);
         if i64::from(before) != doors {
             tracing::info!(doors, "so many processes share the limits now");
@@ -138,7 +138,7 @@ impl Pace {
 
     /// Tells the other processes that this one's door is shut.
     pub async fn leave(&self) -> Result<(), StoreError> {
-        limits::leave(&self.0.store, self.0.node).await
+        limits::close_door(&self.0.store, self.0.node).await
     }
 }
 

@@ -228,7 +228,7 @@ pub struct SettlementRules {
 const KEPT: &str = "canceled, and what the panel says that it kept does not fit what remains";
 
 /// The rules, row by row. Depends on the last word only, never on the path; never passes the charge.
-pub fn outcome(
+pub fn settle_report(
     bought: Bought,
     taken: TakenCharge,
     report: &Report,

@@ -41,7 +41,7 @@ impl Proxies {
             return peer.to_canonical();
         }
         let mut origin = peer;
-        for hop in hops(headers).take(HOPS_MAX) {
+        for hop in read_hops(headers).take(HOPS_MAX) {
             let Some(address) = hop else { break };
             origin = address;
             if !self.is_ours(address) {
@@ -67,15 +67,16 @@ impl Proxies {
 }
 
 /// The hops that proxies wrote down, the nearest to us first; `None` for what is no address.
-fn hops(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
+fn read_hops(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
     lines.into_iter().rev().flat_map(|line| {
-        line.to_str().map_or_else(|_| vec![None], |line| line.rsplit(',').map(|hop| address(hop.trim())).collect())
+        line.to_str()
+            .map_or_else(|_| vec![None], |line| line.rsplit(',').map(|hop| client_address(hop.trim())).collect())
     })
 }
 
 /// An address as proxies write it: bare, in brackets, or with a port.
-fn address(text: &str) -> Option<IpAddr> {
+fn client_address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }

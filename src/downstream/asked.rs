@@ -27,20 +27,20 @@ pub enum AskedRefills {
 }
 
 /// The orders that `status`, `refill` and `cancel` are asked for.
-pub fn orders(form: &Form) -> Result<RequestedIds, Refusal> {
-    ids(form, "order", "orders")
+pub fn requested_orders(form: &Form) -> Result<RequestedIds, Refusal> {
+    read_ids(form, "order", "orders")
 }
 
 /// The refills that `refill_status` is asked for; clients of one family name the order instead.
-pub fn refills(form: &Form) -> Result<AskedRefills, Refusal> {
+pub fn requested_refills(form: &Form) -> Result<AskedRefills, Refusal> {
     let names_refills = form.has("refill") || form.has("refills");
     if !names_refills && (form.has("order") || form.has("orders")) {
-        return orders(form).map(AskedRefills::LatestOf);
+        return requested_orders(form).map(AskedRefills::LatestOf);
     }
-    ids(form, "refill", "refills").map(AskedRefills::Refills)
+    read_ids(form, "refill", "refills").map(AskedRefills::Refills)
 }
 
-fn ids(form: &Form, one: &'static str, many: &'static str) -> Result<RequestedIds, Refusal> {
+fn read_ids(form: &Form, one: &'static str, many: &'static str) -> Result<RequestedIds, Refusal> {
     match (form.has(one), form.has(many)) {
         (true, true) => Err(Refusal::Both { one, many }),
         (false, true) => several(form.ids(many)?, one),
@@ -95,7 +95,7 @@ mod tests {
     #[case::two_values("order=1&order=2", Err(Refusal::Unreadable("order")))]
     #[case::unreadable("orders=1,%ff", Err(Refusal::Unreadable("orders")))]
     fn orders_asked_for(#[case] body: &str, #[case] expected: Result<RequestedIds, Refusal>) {
-        assert_eq!(orders(&form(body)), expected);
+        assert_eq!(requested_orders(&form(body)), expected);
     }
 
     #[rstest]
@@ -107,13 +107,13 @@ mod tests {
     #[case::both("refill=7&refills=7", Err(Refusal::Both { one: "refill", many: "refills" }))]
     #[case::nothing("", Err(Refusal::Missing("refill")))]
     fn refills_asked_for(#[case] body: &str, #[case] expected: Result<AskedRefills, Refusal>) {
-        assert_eq!(refills(&form(body)), expected);
+        assert_eq!(requested_refills(&form(body)), expected);
     }
 
     #[test]
     fn a_hundred_ids_are_read_and_one_more_is_not() {
         let list = |count: usize| (1..=count).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
-        let asked = |list: &str| orders(&form(&format!("orders={list}")));
+        let asked = |list: &str| requested_orders(&form(&format!("orders={list}")));
         assert!(matches!(asked(&format!("{},1", list(100))), Ok(RequestedIds::Many(ids)) if ids.len() == 100));
         assert_eq!(asked(&list(101)), Err(Refusal::TooManyIds { ids_max: 100 }));
     }

@@ -24,7 +24,7 @@ pub fn dialect_shown(form: &Form, default: Dialect) -> Dialect {
 
 /// Finds the caller; a key that is missing, unreadable, unknown, revoked or used from a network that it is not for is
 /// one and the same refusal.
-pub async fn authenticate(customers: &Customers, form: &Form, origin: IpAddr) -> Result<Caller, Refusal> {
+pub async fn authenticate_caller(customers: &Customers, form: &Form, origin: IpAddr) -> Result<Caller, Refusal> {
     let caller = match form.scalar("key") {
         Ok(Some(key)) if key.len() <= KEY_BYTES_MAX => customers.caller(&key).await?,
         Ok(_) | Err(_) => return Err(Refusal::InvalidKey),

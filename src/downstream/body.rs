@@ -25,7 +25,7 @@ pub enum BodyError {
 }
 
 /// The whole body. `waits` when the client sends it only after we ask for it by reading.
-pub async fn read<B>(body: B, waits: bool, limits: &Limits) -> Result<Bytes, BodyError>
+pub async fn read_body<B>(body: B, waits: bool, limits: &Limits) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
 {

@@ -63,7 +63,7 @@ impl Front {
         B: Body<Data = Bytes> + Unpin,
     {
         match (Path::of(request.uri().path()), self.api.clone()) {
-            (Some(Path::Health), _) => Ok(health::answer(&(self.health)())),
+            (Some(Path::Health), _) => Ok(health::health_answer(&(self.health)())),
             (Some(Path::Api), Some(api)) => self.answer_api(request, api).await,
             (Some(Path::Api), None) | (None, _) => Ok(reply::not_found()),
         }
@@ -81,7 +81,7 @@ impl Front {
         let dialect = dialect_shown(&form, self.dialect.now());
         match read {
             Ok(()) => api.oneshot(Request::from_parts(head, form)).await,
-            Err(Unread::Refused(refusal)) => Ok(reply::refused(dialect, &refusal)),
+            Err(Unread::Refused(refusal)) => Ok(reply::refused_answer(dialect, &refusal)),
             Err(Unread::NoHttp(status)) => Ok(reply::unreadable(dialect, status)),
         }
     }
@@ -100,7 +100,7 @@ impl Front {
         note(head, form);
 
         // All the same the body is read: a client that is cut off while it sends never sees our answer.
-        let body = body::read(body, head.headers.contains_key(EXPECT), &self.limits).await?;
+        let body = body::read_body(body, head.headers.contains_key(EXPECT), &self.limits).await?;
         outcome?;
         Ok(parameters::read_body(form, head, body, &self.limits).await?)
     }

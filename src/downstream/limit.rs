@@ -17,7 +17,7 @@ const TIER_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-tier-rem
 const DENIED_BY: HeaderName = HeaderName::from_static("x-ratelimit-deniedby");
 
 /// Tells a caller where it stands, on whatever is answered.
-pub fn tell(mut response: Response<Full<Bytes>>, standing: &RateStanding) -> Response<Full<Bytes>> {
+pub fn tell_limit(mut response: Response<Full<Bytes>>, standing: &RateStanding) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(LIMIT, standing.limit.into());
     headers.insert(REMAINING, standing.remaining.into());
@@ -29,8 +29,8 @@ pub fn tell(mut response: Response<Full<Bytes>>, standing: &RateStanding) -> Res
 }
 
 /// The answer to a request too many.
-pub fn denied(dialect: Dialect, denied: &Denied) -> Response<Full<Bytes>> {
-    let mut response = tell(reply::refused(dialect, &Refusal::TooManyRequests), &denied.standing);
+pub fn deny_request(dialect: Dialect, denied: &Denied) -> Response<Full<Bytes>> {
+    let mut response = tell_limit(reply::refused_answer(dialect, &Refusal::TooManyRequests), &denied.standing);
     let by = match denied.by {
         Layer::Address => "ip",
         Layer::Key => "key",

@@ -58,14 +58,14 @@ impl Door {
     pub async fn open(addr: SocketAddr, house: DoorDeps, limits: Limits) -> io::Result<Self> {
         let dialect = AnswerDialect::InForce(house.catalog.clone());
         let trusted = house.trusted_proxies.clone();
-        let stack = stack::api(DoorState::new(house, limits.clone()));
+        let stack = stack::api_stack(DoorState::new(house, limits.clone()));
         Self::listen(addr, stack, dialect, trusted, limits).await
     }
 
     /// Opens a door that answers nothing but `/healthz`.
     pub async fn open_health(addr: SocketAddr, health: HealthProbe, limits: Limits) -> io::Result<Self> {
         let dialect = AnswerDialect::Always(Dialect::Classic);
-        let stack = stack::health(health, dialect.clone(), limits.clone());
+        let stack = stack::health_stack(health, dialect.clone(), limits.clone());
         Self::listen(addr, stack, dialect, Vec::new(), limits).await
     }
 
@@ -222,7 +222,7 @@ async fn converse(stream: TcpStream, peer: Peer, hall: Arc<Hall>, _place: Connec
     let service = service_fn(|mut request| {
         request.extensions_mut().insert(both.clone());
         request.extensions_mut().insert(peer);
-        tell::told(hall.stack.clone(), hall.dialect.now(), request, &hall.teller)
+        tell::request_log(hall.stack.clone(), hall.dialect.now(), request, &hall.teller)
     });
     let mut connection = pin!(hall.http.serve_connection(io, service));
     let ended = tokio::select! {

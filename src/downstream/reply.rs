@@ -67,16 +67,16 @@ pub struct SpelledRefusal {
 }
 
 /// The answer to an action.
-pub fn answer(dialect: Dialect, outcome: Result<Reply, Refusal>) -> Response<Full<Bytes>> {
+pub fn http_answer(dialect: Dialect, outcome: Result<Reply, Refusal>) -> Response<Full<Bytes>> {
     match outcome {
-        Ok(reply) => json(StatusCode::OK, dialect::write(dialect, reply)),
-        Err(refusal) => refused(dialect, &refusal),
+        Ok(reply) => json(StatusCode::OK, dialect::write_reply(dialect, reply)),
+        Err(refusal) => refused_answer(dialect, &refusal),
     }
 }
 
 /// The answer to what is refused.
-pub fn refused(dialect: Dialect, refusal: &Refusal) -> Response<Full<Bytes>> {
-    let spelled = dialect::refuse(dialect, refusal);
+pub fn refused_answer(dialect: Dialect, refusal: &Refusal) -> Response<Full<Bytes>> {
+    let spelled = dialect::write_refusal(dialect, refusal);
     let mut response = json(spelled.status, error(&spelled.text));
     if let Some(seconds) = spelled.retry_after_s {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -87,7 +87,7 @@ pub fn refused(dialect: Dialect, refusal: &Refusal) -> Response<Full<Bytes>> {
 /// The answer to what is no request to the API, and the end of the connection: what follows on it cannot be trusted to
 /// begin where we think it does.
 pub fn unreadable(dialect: Dialect, status: StatusCode) -> Response<Full<Bytes>> {
-    let spelled = dialect::refuse(dialect, &Refusal::UnknownAction);
+    let spelled = dialect::write_refusal(dialect, &Refusal::UnknownAction);
     let mut response = json(status, error(&spelled.text));
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response

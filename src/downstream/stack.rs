@@ -28,7 +28,7 @@ pub type HttpAnswer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 pub type DoorStack<B> = BoxCloneSyncService<Request<B>, HttpAnswer, BoxError>;
 
 /// The stack in front of the API.
-pub fn api<B>(room: Arc<DoorState>) -> DoorStack<B>
+pub fn api_stack<B>(room: Arc<DoorState>) -> DoorStack<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
@@ -36,13 +36,13 @@ where
     let health = Arc::clone(&room.house.health);
     let served = tower::service_fn(move |request| {
         let room = Arc::clone(&room);
-        async move { Ok::<_, Infallible>(serve::serve(room, request).await) }
+        async move { Ok::<_, Infallible>(serve::serve_request(room, request).await) }
     });
     outer(Front { api: Some(inner(served, &limits)), health, dialect, limits })
 }
 
 /// The stack of a listener that only tells of health.
-pub fn health<B>(health: HealthProbe, dialect: AnswerDialect, limits: Limits) -> DoorStack<B>
+pub fn health_stack<B>(health: HealthProbe, dialect: AnswerDialect, limits: Limits) -> DoorStack<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
@@ -60,7 +60,7 @@ where
         .layer(CatchPanicLayer::custom(move |_: Box<dyn Any + Send>| {
             // Without the panic's own words, which may quote a request; the panic hook has told them to the operator.
             tracing::error!("a request panicked");
-            reply::refused(dialect.now(), &Refusal::Unknown)
+            reply::refused_answer(dialect.now(), &Refusal::Unknown)
         }))
         // Over the whole of a request, its body included, so that no client and no wait of ours holds it longer.
         .timeout(request_max)
@@ -91,7 +91,7 @@ pub fn failed(dialect: Dialect, error: &BoxError) -> HttpAnswer {
         // Time is up. What was begun may still be done, so nothing may sound like "nothing was done".
         Refusal::Unknown
     };
-    reply::refused(dialect, &refusal).map(|body| UnsyncBoxBody::new(body.map_err(Into::into)))
+    reply::refused_answer(dialect, &refusal).map(|body| UnsyncBoxBody::new(body.map_err(Into::into)))
 }
 
 /// What is sent where a body would be misread.
@@ -153,7 +153,7 @@ mod tests {
         });
         let limits = Limits { requests_in_flight_max: 1, ..Limits::default() };
         let stack: DoorStack<Full<Bytes>> = outer(front(Some(inner(held, &limits)), limits));
-        let ask = |path: &'static str| tell::told(stack.clone(), DIALECT, asked(path), teller());
+        let ask = |path: &'static str| tell::request_log(stack.clone(), DIALECT, asked(path), teller());
         let first = async { shown(ask("/api/v2").await.unwrap()).await };
         let second = async {
             entered.acquire().await.unwrap().forget();
@@ -179,13 +179,13 @@ mod tests {
         let limits = Limits { requests_in_flight_max: 1, ..Limits::default() };
         let stack: DoorStack<Full<Bytes>> = outer(front(Some(inner(panics, &limits)), limits));
         for _ in 0..2 {
-            let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2"), teller()).await.unwrap();
+            let answer = tell::request_log(stack.clone(), DIALECT, asked("/api/v2"), teller()).await.unwrap();
             assert_eq!(
                 shown(answer).await,
                 (500, None, r#"{"error":"Internal error, the request may have been carried out"}"#.into())
             );
         }
-        let answer = tell::told(stack, DIALECT, asked("/api/v2?"), teller()).await.unwrap();
+        let answer = tell::request_log(stack, DIALECT, asked("/api/v2?"), teller()).await.unwrap();
         assert_eq!(answer.status(), 404, "its place is free again");
     }
 
@@ -194,7 +194,7 @@ mod tests {
         let hangs = tower::service_fn(|_: Request<Form>| std::future::pending());
         let limits = Limits { request: Duration::from_millis(20), ..Limits::default() };
         let stack: DoorStack<Full<Bytes>> = outer(front(Some(inner(hangs, &limits)), limits));
-        let answer = tell::told(stack.clone(), DIALECT, asked("/api/v2"), teller()).await.unwrap();
+        let answer = tell::request_log(stack.clone(), DIALECT, asked("/api/v2"), teller()).await.unwrap();
         assert!(stack.oneshot(asked("/api/v2")).await.is_err_and(|error| error.is::<tower::timeout::error::Elapsed>()));
         assert_eq!(
             shown(answer).await,
@@ -214,7 +214,7 @@ mod tests {
 
     async fn all_fail(stack: &DoorStack<Full<Bytes>>, status: u16) {
         for (path, has_no_body) in ASKED {
-            let answer = tell::told(stack.clone(), DIALECT, asked(path), teller()).await.unwrap();
+            let answer = tell::request_log(stack.clone(), DIALECT, asked(path), teller()).await.unwrap();
             let (shown, _, body) = shown(answer).await;
             assert_eq!((shown, body.is_empty()), (status, has_no_body), "{path}");
         }

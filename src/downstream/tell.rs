@@ -59,7 +59,7 @@ struct RequestLog {
 
 /// Answers a request and tells of it; a layer's error is answered too, for without an answer the connection would just
 /// end.
-pub async fn told<B: Send + 'static>(
+pub async fn request_log<B: Send + 'static>(
     stack: DoorStack<B>,
     dialect: Dialect,
     mut request: Request<B>,

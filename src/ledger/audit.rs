@@ -28,7 +28,7 @@ impl AuditFindings {
 }
 
 /// Asks everything, as of this moment.
-pub async fn audit(store: &Store, now: Timestamp) -> Result<AuditFindings, StoreError> {
+pub async fn audit_books(store: &Store, now: Timestamp) -> Result<AuditFindings, StoreError> {
     look_at(store, Extent::Whole, now).await
 }
 
@@ -49,6 +49,6 @@ pub async fn keep_mark(tx: &mut Tx, findings: &AuditFindings, now: Timestamp) ->
 }
 
 async fn look_at(store: &Store, extent: Extent, now: Timestamp) -> Result<AuditFindings, StoreError> {
-    let Answers { checks, mark } = checks::ask(store, extent, now).await?;
+    let Answers { checks, mark } = checks::run_checks(store, extent, now).await?;
     Ok(AuditFindings { checks, extent, mark })
 }

@@ -29,7 +29,7 @@ pub enum Deposit {
 }
 
 /// A customer's money came in. A reference is used once, over all customers: one payment is one customer's.
-pub async fn deposit(
+pub async fn book_deposit(
     tx: &mut Tx,
     customer: CustomerId,
     amount: Money,
@@ -64,7 +64,7 @@ pub enum Adjustment {
 }
 
 /// A person puts a wallet right, up or down. A reference is used once, whatever moved by it.
-pub async fn adjust(
+pub async fn book_adjustment(
     tx: &mut Tx,
     customer: CustomerId,
     amount: Money,
@@ -109,7 +109,7 @@ async fn by_hand(
 /// Gives a customer back what an order will not cost. The transfer's id; none where there is nothing to give.
 ///
 /// A reference, where a person gave one, is used once.
-pub async fn refund(
+pub async fn book_refund(
     tx: &mut Tx,
     customer: CustomerId,
     order: OrderId,
@@ -125,7 +125,7 @@ pub async fn refund(
 }
 
 /// Takes back what an order gave too much. The transfer's id; none where there is nothing to take.
-pub async fn clawback(
+pub async fn book_clawback(
     tx: &mut Tx,
     customer: CustomerId,
     order: OrderId,
@@ -139,7 +139,13 @@ pub async fn clawback(
 }
 
 /// What the house bears of an order goes from one amount to another: what was given back too much is its loss.
-pub async fn absorb(tx: &mut Tx, order: OrderId, from: Money, to: Money, at: Timestamp) -> Result<(), StoreError> {
+pub async fn book_absorbed(
+    tx: &mut Tx,
+    order: OrderId,
+    from: Money,
+    to: Money,
+    at: Timestamp,
+) -> Result<(), StoreError> {
     let more = to.minus(from).map_err(|_| StoreError::Unexpected("a loss that the books cannot hold"))?;
     let (debit, credit, reason) = if more.is_negative() {
         (Account::Revenue, Account::WriteOff, TransferReason::AbsorbedLess)
@@ -153,7 +159,7 @@ pub async fn absorb(tx: &mut Tx, order: OrderId, from: Money, to: Money, at: Tim
 }
 
 /// A panel accepted: what it is expected to charge leaves what it holds of ours, unless it is booked already.
-pub async fn cost(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Result<(), StoreError> {
+pub async fn book_cost(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Result<(), StoreError> {
     if leg.booked.is_positive() {
         return correct_cost(tx, leg, leg.cost, at).await;
     }
@@ -169,12 +175,12 @@ pub async fn correct_cost(tx: &mut Tx, leg: &LockedLeg, last: Money, at: Timesta
 }
 
 /// An order went in doubt: its expected cost may be gone.
-pub async fn expose(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Result<(), StoreError> {
+pub async fn book_exposure(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Result<(), StoreError> {
     move_if_any(tx, leg, (doubt_of(leg), float_of(leg)), leg.cost, TransferReason::Doubt, at).await
 }
 
 /// The doubt, if there was one, is over; what its end costs is booked by itself.
-pub async fn unexpose(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Result<(), StoreError> {
+pub async fn release_exposure(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Result<(), StoreError> {
     move_if_any(tx, leg, (float_of(leg), doubt_of(leg)), leg.exposed, TransferReason::DoubtOver, at).await
 }
 

@@ -11,7 +11,7 @@ use crate::domain::leg::{Evidence, LeasedLeg, LegState};
 use crate::domain::proof::ProofOutcome;
 use crate::domain::provider::{PanelDialect, ProviderSettings};
 use crate::orders::conclude::Speaker;
-use crate::orders::health::mind;
+use crate::orders::health::mind_verdict;
 use crate::orders::submit::Conclusions;
 use crate::orders::{Delivery, submit, track};
 use crate::store::panel_orders::Witness;
@@ -39,7 +39,7 @@ impl Delivery {
     /// Asks for an order in doubt again, where that can place nothing twice.
     pub(super) async fn ask_again(&self, panel: &Panel, sought: &Sought, epoch: i64) -> Result<Repeat, StoreError> {
         // Whoever asked first may still be waiting for the answer.
-        if sought.sent_at >= submit::overdue(panel.settings(), self.clock.now()) {
+        if sought.sent_at >= submit::overdue_since(panel.settings(), self.clock.now()) {
             return Ok(Repeat::NotAsked);
         }
         if !self.honours_request_id(panel).await? {
@@ -99,7 +99,7 @@ impl Delivery {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let leg = legs::lock(&mut tx, asked.leg).await?;
+        let leg = legs::lock_leg(&mut tx, asked.leg).await?;
         if leg.state != LegState::Sending || leg.attempt != asked.attempt {
             tx.rollback().await?;
             let panel_order = said.verdict.panel_order();
@@ -113,28 +113,29 @@ impl Delivery {
 
         let verdict = match retold {
             Retold::Placed(id) => {
-                legs::record(&mut tx, leg.id, leg.attempt, said, now).await?;
+                legs::record_answer(&mut tx, leg.id, leg.attempt, said, now).await?;
                 let first_ask = track::next_ask(settings, now, now);
                 if self.take_over(&mut tx, &leg, (id, Witness::Panel), first_ask, now).await? {
-                    mind(&mut tx, settings, leg.order, &said.verdict, now).await?;
+                    mind_verdict(&mut tx, settings, leg.order, &said.verdict, now).await?;
                     RungVerdict::Placed
                 } else {
-                    doubts::still(&mut tx, &leg).await?;
-                    orders::review(&mut tx, leg.order, "the panel gave an id that another of our orders has").await?;
+                    doubts::stay_in_doubt(&mut tx, &leg).await?;
+                    orders::flag_for_review(&mut tx, leg.order, "the panel gave an id that another of our orders has")
+                        .await?;
                     RungVerdict::Unknown
                 }
             }
             Retold::OfAnother => {
-                doubts::still(&mut tx, &leg).await?;
-                orders::review(&mut tx, leg.order, OF_ANOTHER).await?;
+                doubts::stay_in_doubt(&mut tx, &leg).await?;
+                orders::flag_for_review(&mut tx, leg.order, OF_ANOTHER).await?;
                 RungVerdict::Unknown
             }
             Retold::Nothing => {
-                doubts::still(&mut tx, &leg).await?;
+                doubts::stay_in_doubt(&mut tx, &leg).await?;
                 RungVerdict::Unknown
             }
         };
-        doubts::climbed(&mut tx, leg.id, Rung::RequestId, verdict, &said.words, now).await?;
+        doubts::record_check(&mut tx, leg.id, Rung::RequestId, verdict, &said.words, now).await?;
         tx.commit().await?;
         Ok(verdict == RungVerdict::Placed)
     }

@@ -16,7 +16,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::settlement::FinalCost;
 use crate::ledger;
 use crate::orders::settle::{self, End};
-use crate::orders::{Delivery, ELSEWHERE, Orders, apart, submit, track, withdraw};
+use crate::orders::{Delivery, ELSEWHERE, Orders, isolate_failure, submit, track, withdraw};
 use crate::store::cancels::{self, AskedBy, CancelOutcome, DueCancel};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::{StoreError, Tx, legs, orders, panel_orders, watches};
@@ -44,7 +44,7 @@ impl Orders {
         let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
         let now = self.clock.now();
         let leg = legs::lock_last(&mut tx, order).await.map_err(broken)?.ok_or(Refusal::Broken)?;
-        let locked = orders::lock(&mut tx, order).await.map_err(broken)?;
+        let locked = orders::lock_order(&mut tx, order).await.map_err(broken)?;
         if locked.state.is_end() {
             let wished = cancels::is_asked_by(&mut tx, order, AskedBy::Customer).await.map_err(broken)?;
             if wished && locked.state == OrderState::Canceled {
@@ -54,7 +54,7 @@ impl Orders {
         }
         match leg.state {
             LegState::Ready | LegState::Leased | LegState::Parked => {
-                cancels::ask(&mut tx, order, AskedBy::Customer, now).await.map_err(broken)?;
+                cancels::request_cancel(&mut tx, order, AskedBy::Customer, now).await.map_err(broken)?;
                 withdraw::locked(&mut tx, &leg, &locked, "canceled by its customer before it was sent", now)
                     .await
                     .map_err(broken)?;
@@ -70,7 +70,7 @@ impl Orders {
                 if !offered && !cancels::is_asked(&mut tx, order).await.map_err(broken)? {
                     return Err(Refusal::NoCancel);
                 }
-                cancels::ask(&mut tx, order, AskedBy::Customer, now).await.map_err(broken)?;
+                cancels::request_cancel(&mut tx, order, AskedBy::Customer, now).await.map_err(broken)?;
             }
         }
         tx.commit().await.map_err(|error| refused(&StoreError::from(error)))?;
@@ -83,7 +83,8 @@ impl Orders {
         caller: &Caller,
         name: OrderName,
     ) -> Result<(OrderId, PublicId, OrderView), Refusal> {
-        let found = orders::look(&self.store, caller.customer, &[name]).await.map_err(|error| refused(&error))?;
+        let found =
+            orders::look_up_orders(&self.store, caller.customer, &[name]).await.map_err(|error| refused(&error))?;
         found.into_iter().next().ok_or(Refusal::UnknownOrder)
     }
 
@@ -96,7 +97,8 @@ impl Orders {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = orders::look(&self.store, caller.customer, names).await.map_err(|error| refused(&error))?;
+        let rows =
+            orders::look_up_orders(&self.store, caller.customer, names).await.map_err(|error| refused(&error))?;
         let both: HashMap<OrderName, OrderId> = rows
             .into_iter()
             .flat_map(|(order, public, _)| [(OrderName::Number(order), order), (OrderName::Public(public), order)])
@@ -114,14 +116,14 @@ impl Delivery {
         let settings = panel.settings();
         let Some(leave_by) = self.leave_by(&settings.id, epoch) else { return Ok(0) };
         let now = self.clock.now();
-        let (batch, overdue) = (i64::from(settings.status_batch_max), submit::overdue(settings, now));
-        let taken = cancels::take(&self.store, &settings.id, epoch, batch, overdue, now).await?;
+        let (batch, overdue) = (i64::from(settings.status_batch_max), submit::overdue_since(settings, now));
+        let taken = cancels::claim_due_cancels(&self.store, &settings.id, epoch, batch, overdue, now).await?;
         if taken.is_empty() {
             return Ok(0);
         }
         let asked_of = (&settings.id, &*panel.address());
         let legs = taken.iter().map(|cancel| (cancel.leg, &cancel.panel_order));
-        let elsewhere = panel_orders::elsewhere(&self.store, asked_of, legs).await?;
+        let elsewhere = panel_orders::ids_elsewhere(&self.store, asked_of, legs).await?;
         let (mut elsewhere, mut here): (Vec<_>, Vec<_>) =
             taken.iter().partition(|cancel| elsewhere.contains(&cancel.leg));
         for cancel in std::mem::take(&mut here) {
@@ -129,7 +131,7 @@ impl Delivery {
             if befalls { elsewhere.push(cancel) } else { here.push(cancel) }
         }
         for cancel in elsewhere {
-            apart(&cancel.order.to_string(), self.wait_for_address(cancel).await)?;
+            isolate_failure(&cancel.order.to_string(), self.wait_for_address(cancel).await)?;
         }
         if here.is_empty() {
             return Ok(taken.len());
@@ -142,7 +144,7 @@ impl Delivery {
                 Err(failure) => Some(CancelRow::of(failure)),
             };
             let row = row.unwrap_or(CancelRow::Unclear("the panel said nothing of it".to_owned()));
-            apart(&cancel.order.to_string(), self.heard(panel, cancel, row).await)?;
+            isolate_failure(&cancel.order.to_string(), self.heard(panel, cancel, row).await)?;
         }
         Ok(taken.len())
     }
@@ -155,7 +157,7 @@ impl Delivery {
             CancelOutcome::GivenUp(self.clock.now())
         };
         let mut tx = self.store.begin().await?;
-        cancels::heard(&mut tx, cancel, &heard, ELSEWHERE).await?;
+        cancels::record_cancel(&mut tx, cancel, &heard, ELSEWHERE).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -177,8 +179,8 @@ impl Delivery {
         tracing::info!(order = %cancel.order, provider = %settings.id, ?heard, "a cancel was asked for");
         let mut tx = self.store.begin().await?;
         // The leg first, as everywhere.
-        let leg = legs::lock(&mut tx, cancel.leg).await?;
-        if cancels::heard(&mut tx, cancel, &heard, &words).await?
+        let leg = legs::lock_leg(&mut tx, cancel.leg).await?;
+        if cancels::record_cancel(&mut tx, cancel, &heard, &words).await?
             && heard == CancelOutcome::Taken
             && leg.state == LegState::Accepted
         {
@@ -200,7 +202,7 @@ impl Delivery {
         reversal: Reversal,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let order = orders::lock(tx, leg.order).await?;
+        let order = orders::lock_order(tx, leg.order).await?;
         ledger::correct_cost(tx, leg, Money::ZERO, now).await?;
         let end = LegEnd {
             status: "canceled",
@@ -210,7 +212,7 @@ impl Delivery {
             is_failing: false,
             afterwards: Afterwards::AskAt(now + track::AFTER_THE_END[0]),
         };
-        legs::end(tx, leg, end, now).await?;
+        legs::end_leg(tx, leg, end, now).await?;
         let units = i64::try_from(order.bought.units).unwrap_or(i64::MAX);
         let end = End {
             state: OrderState::Canceled,

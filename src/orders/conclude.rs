@@ -11,7 +11,7 @@ use crate::domain::order::OrderState;
 use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::domain::service::Route;
 use crate::ledger;
-use crate::orders::health::{mind, mind_unknown_words};
+use crate::orders::health::{mind_unknown_words, mind_verdict};
 use crate::orders::reroute::{self, Leaving, RoutingContext, Sale};
 use crate::orders::{Delivery, settle, track};
 use crate::store::cancels::{self, AskedBy};
@@ -64,7 +64,7 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let leg = legs::lock(&mut tx, leg).await?;
+        let leg = legs::lock_leg(&mut tx, leg).await?;
         let awaited = matches!(leg.state, LegState::Sending | LegState::InDoubt | LegState::WrittenOff);
         if !awaited || leg.attempt != attempt {
             let panel_order = said.verdict.panel_order();
@@ -76,13 +76,13 @@ impl Delivery {
             tracing::warn!(leg = %leg.id, attempt, verdict = said.verdict.as_str(), "what came of a first asking tells nothing of the later ones");
             return Ok(());
         }
-        let mut said = Evidence { verdict: believed(&leg, &said.verdict), ..said.clone() };
+        let mut said = Evidence { verdict: verdict_in_doubt(&leg, &said.verdict), ..said.clone() };
         let mut why = said.against.unwrap_or("the answer does not tell whether it was placed");
         if speaks_of_this_order(&mut tx, settings, (&leg, &said.verdict), now).await? {
             said.verdict = Verdict::InDoubt;
             why = "the panel has an order on this link, and no other one of ours is there";
         }
-        legs::record(&mut tx, leg.id, attempt, &said, now).await?;
+        legs::record_answer(&mut tx, leg.id, attempt, &said, now).await?;
         match &said.verdict {
             Verdict::Accepted(id) => self.accepted(&mut tx, settings, &leg, id, now).await?,
             Verdict::Refused(_) | Verdict::NeverSent if leg.state == LegState::WrittenOff => {
@@ -93,11 +93,11 @@ impl Delivery {
             }
             Verdict::Refused(class) => self.refused(&mut tx, settings, &leg, *class, now).await?,
             Verdict::NeverSent => self.never_sent(&mut tx, &leg, now).await?,
-            Verdict::InDoubt => in_doubt(&mut tx, &leg, why, now).await?,
+            Verdict::InDoubt => put_in_doubt(&mut tx, &leg, why, now).await?,
         }
         match unknown_words {
             Some(text) => mind_unknown_words(&mut tx, settings, &leg, &text, now).await?,
-            None if speaker == Speaker::Panel => mind(&mut tx, settings, leg.order, &said.verdict, now).await?,
+            None if speaker == Speaker::Panel => mind_verdict(&mut tx, settings, leg.order, &said.verdict, now).await?,
             None => {}
         }
         tx.commit().await?;
@@ -115,8 +115,8 @@ impl Delivery {
         let first_ask = track::next_ask(settings, now, now);
         if !self.take_over(tx, leg, (panel_order, Witness::Panel), first_ask, now).await? {
             tracing::error!(leg = %leg.id, provider = %settings.id, "a panel gave an id that another of our legs has");
-            orders::review(tx, leg.order, "the panel gave an id that another of our orders has").await?;
-            in_doubt(tx, leg, "the panel gave an id that another of our orders has", now).await?;
+            orders::flag_for_review(tx, leg.order, "the panel gave an id that another of our orders has").await?;
+            put_in_doubt(tx, leg, "the panel gave an id that another of our orders has", now).await?;
         }
         Ok(())
     }
@@ -130,16 +130,16 @@ impl Delivery {
         first_ask: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        if !legs::accept(tx, leg, (panel_order, witness), first_ask, now).await? {
+        if !legs::accept_leg(tx, leg, (panel_order, witness), first_ask, now).await? {
             return Ok(false);
         }
-        ledger::unexpose(tx, leg, now).await?;
-        ledger::cost(tx, leg, now).await?;
+        ledger::release_exposure(tx, leg, now).await?;
+        ledger::book_cost(tx, leg, now).await?;
         if leg.state == LegState::WrittenOff {
             // The customer has the money already: what the panel has now is ours, and not wanted.
-            cancels::ask(tx, leg.order, AskedBy::House, now).await?;
+            cancels::request_cancel(tx, leg.order, AskedBy::House, now).await?;
         }
-        orders::progress(tx, leg.order, OrderState::Processing, None, None).await?;
+        orders::show_progress(tx, leg.order, OrderState::Processing, None, None).await?;
         Ok(true)
     }
 
@@ -171,13 +171,13 @@ impl Delivery {
                 tracing::warn!(order = %leg.order, provider = %settings.id, class = class.as_str(), "an order waits for its panel");
                 // A key or an action is set right by a person, who waits for it.
                 let is_by_hand = matches!(class, RefusalClass::Key | RefusalClass::Action);
-                park(tx, leg, class, if is_by_hand { again } else { later }, now).await
+                park_leg(tx, leg, class, if is_by_hand { again } else { later }, now).await
             }
             RefusalClass::Active if !waited_long => {
                 if self.stays_where_it_was_taken(tx, leg, why, now).await? {
                     return Ok(());
                 }
-                park(tx, leg, class, later, now).await
+                park_leg(tx, leg, class, later, now).await
             }
             RefusalClass::Active | RefusalClass::Service => {
                 if self.by_next_route(tx, leg, why, now).await? {
@@ -202,14 +202,14 @@ impl Delivery {
         }
         let mut tried = legs::tried_before(tx, leg.order, leg.n).await?;
         tried.push(Passed::because(&leg.route, format!("tried before: {why}")));
-        let order = orders::lock(tx, leg.order).await?;
+        let order = orders::lock_order(tx, leg.order).await?;
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
         let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
         let leaving = Leaving { from: &leg.route, why };
-        let Ok(chosen) = reroute::next(sight, &Sale::from(&order), leaving, &tried) else { return Ok(false) };
-        ledger::unexpose(tx, leg, now).await?;
-        legs::turn(tx, leg, &Transition::Refused, why, now).await?;
-        legs::follow(tx, leg, &chosen, &format!("after {}: {why}", leg.route.provider), now).await?;
+        let Ok(chosen) = reroute::next_route(sight, &Sale::from(&order), leaving, &tried) else { return Ok(false) };
+        ledger::release_exposure(tx, leg, now).await?;
+        legs::move_leg(tx, leg, &Transition::Refused, why, now).await?;
+        legs::add_next_leg(tx, leg, &chosen, &format!("after {}: {why}", leg.route.provider), now).await?;
         Ok(true)
     }
 
@@ -225,10 +225,10 @@ impl Delivery {
         if self.stays_where_it_was_taken(tx, leg, why, now).await? {
             return Ok(());
         }
-        ledger::unexpose(tx, leg, now).await?;
-        legs::turn(tx, leg, &Transition::Refused, why, now).await?;
-        let order = orders::lock(tx, leg.order).await?;
-        settle::refused(tx, &order, now).await
+        ledger::release_exposure(tx, leg, now).await?;
+        legs::move_leg(tx, leg, &Transition::Refused, why, now).await?;
+        let order = orders::lock_order(tx, leg.order).await?;
+        settle::settle_refused(tx, &order, now).await
     }
 
     /// Not a byte left this machine: again in a while, from the third time in a row by the next route.
@@ -236,18 +236,23 @@ impl Delivery {
         if self.stays_where_it_was_taken(tx, leg, UNREACHABLE, now).await? {
             return Ok(());
         }
-        ledger::unexpose(tx, leg, now).await?;
+        ledger::release_exposure(tx, leg, now).await?;
         let at = now + TimeDelta::seconds(unsent_wait_s(leg.unsent));
         let mut by = None;
         if leg.unsent + 1 >= UNSENT_BEFORE_REROUTE {
             let tried = legs::tried_before(tx, leg.order, leg.n).await?;
-            let order = orders::lock(tx, leg.order).await?;
+            let order = orders::lock_order(tx, leg.order).await?;
             let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
             let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
-            by = reroute::beside(sight, &Sale::from(&order), Leaving { from: &leg.route, why: UNREACHABLE }, &tried);
+            by = reroute::route_beside(
+                sight,
+                &Sale::from(&order),
+                Leaving { from: &leg.route, why: UNREACHABLE },
+                &tried,
+            );
         }
         let reason = never_sent_reason(&leg.route, by.as_ref().map(|chosen| &chosen.route));
-        legs::turn(tx, leg, &Transition::Again { at, by }, &reason, now).await
+        legs::move_leg(tx, leg, &Transition::Again { at, by }, &reason, now).await
     }
 }
 
@@ -259,7 +264,7 @@ fn is_of_an_earlier_asking(leg: &LockedLeg, verdict: &Verdict, speaker: Speaker)
 }
 
 /// After an answer that was lost, an order that is still running on the link may be this very one: that proves nothing.
-fn believed(leg: &LockedLeg, verdict: &Verdict) -> Verdict {
+fn verdict_in_doubt(leg: &LockedLeg, verdict: &Verdict) -> Verdict {
     match verdict {
         Verdict::Refused(RefusalClass::Active) if matches!(leg.state, LegState::InDoubt | LegState::WrittenOff) => {
             Verdict::InDoubt
@@ -291,34 +296,34 @@ fn never_sent_reason(from: &Route, to: Option<&Route>) -> String {
     }
 }
 
-async fn park(
+async fn park_leg(
     tx: &mut Tx,
     leg: &LockedLeg,
     class: RefusalClass,
     again: Timestamp,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    ledger::unexpose(tx, leg, now).await?;
-    legs::turn(tx, leg, &Transition::Parked { at: again, class }, &format!("waits: {}", class.as_str()), now).await
+    ledger::release_exposure(tx, leg, now).await?;
+    legs::move_leg(tx, leg, &Transition::Parked { at: again, class }, &format!("waits: {}", class.as_str()), now).await
 }
 
 /// What was written off was never placed: its cost comes back, and the order is over already.
 pub(super) async fn never_placed(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result<(), StoreError> {
     ledger::correct_cost(tx, leg, Money::ZERO, now).await?;
-    legs::turn(tx, leg, &Transition::Refused, "not placed after all", now).await
+    legs::move_leg(tx, leg, &Transition::Refused, "not placed after all", now).await
 }
 
 /// Nobody knows whether the panel has it: its cost is exposure, and its customer sees it as being worked on.
-pub(super) async fn in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+pub(super) async fn put_in_doubt(tx: &mut Tx, leg: &LockedLeg, reason: &str, now: Timestamp) -> Result<(), StoreError> {
     if matches!(leg.state, LegState::InDoubt | LegState::WrittenOff) {
         return Ok(());
     }
-    legs::turn(tx, leg, &Transition::InDoubt, reason, now).await?;
+    legs::move_leg(tx, leg, &Transition::InDoubt, reason, now).await?;
     // What was asked for again was exposed when its doubt began.
     if !leg.exposed.is_positive() {
-        ledger::expose(tx, leg, now).await?;
+        ledger::book_exposure(tx, leg, now).await?;
     }
-    orders::progress(tx, leg.order, OrderState::Processing, None, None).await
+    orders::show_progress(tx, leg.order, OrderState::Processing, None, None).await
 }
 
 /// 1, 2, 4 … seconds.

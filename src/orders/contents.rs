@@ -10,7 +10,7 @@ const ANSWER_DIGITS_MAX: usize = 9;
 
 /// Reads what the type takes, in the protocol's order of parameters, then looks at the bounds. What the type does not
 /// take is not looked at.
-pub fn read(sold: &Service, wish: &OrderRequest) -> Result<(u64, Details), Refusal> {
+pub fn read_contents(sold: &Service, wish: &OrderRequest) -> Result<(u64, Details), Refusal> {
     let quantity = if sold.kind.takes_quantity() { quantity(wish)? } else { 1 };
     let mut details = Details::default();
     for parameter in sold.kind.parameters().iter().copied() {

@@ -129,7 +129,7 @@ pub async fn settle(
         return Ok(Decided::NotAtPanel);
     }
 
-    let order = orders::lock(tx, order).await?;
+    let order = orders::lock_order(tx, order).await?;
     let Bought { charge, units, package } = order.bought;
     let delivered = match found {
         SettlementFinding::Delivered(_) if package => return Ok(Decided::Package),
@@ -157,7 +157,7 @@ pub async fn settle(
     if goes_on {
         settle::to_target(tx, &order, end, Reversal::Absorb, now).await?;
         orders::answer(tx, order.id).await?;
-        cancels::ask(tx, order.id, AskedBy::House, now).await?;
+        cancels::request_cancel(tx, order.id, AskedBy::House, now).await?;
         return Ok(Decided::CancelAsked { refunded: charge, provider: leg.route.provider });
     }
 
@@ -173,12 +173,12 @@ pub async fn settle(
         is_failing: false,
         afterwards: Afterwards::Nothing,
     };
-    legs::end(tx, &leg, leg_end, now).await?;
+    legs::end_leg(tx, &leg, leg_end, now).await?;
 
     // A person takes nothing back from a wallet by counting again.
     settle::to_target(tx, &order, end, Reversal::Absorb, now).await?;
     orders::answer(tx, order.id).await?;
-    let stands = orders::lock(tx, order.id).await?;
+    let stands = orders::lock_order(tx, order.id).await?;
     Ok(Decided::Done(stands.given_back.refunded))
 }
 
@@ -194,7 +194,7 @@ pub async fn give_back(
 ) -> Result<Decided, StoreError> {
     // The leg first, as everywhere.
     let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Decided::Unknown) };
-    let order = orders::lock(tx, order).await?;
+    let order = orders::lock_order(tx, order).await?;
     let reference = format!("order {}: {reason}", order.id);
     match transfers::by_reference(tx, order.customer, &reference).await? {
         Some(before) if before == amount => return Ok(Decided::DoneBefore),
@@ -207,7 +207,7 @@ pub async fn give_back(
         return Ok(Decided::TooMuch(left));
     }
 
-    let transfer = ledger::refund(tx, order.customer, order.id, amount, Some(&reference), now).await?;
+    let transfer = ledger::book_refund(tx, order.customer, order.id, amount, Some(&reference), now).await?;
     let refunded = before.refunded.plus(amount).map_err(too_large)?;
     // What the house bears already is no gift of a person's.
     let by_hand = refunded.minus(before.absorbed).map_err(too_large)?;
@@ -222,11 +222,11 @@ pub async fn give_back(
         remains: order.remains,
         answers_review: false,
     };
-    orders::settle(tx, &order, &row, now).await?;
+    orders::settle_order(tx, &order, &row, now).await?;
 
     let was_unsent = matches!(leg.state, LegState::Ready | LegState::Leased | LegState::Parked);
     if amount == left && was_unsent {
-        let order = orders::lock(tx, order.id).await?;
+        let order = orders::lock_order(tx, order.id).await?;
         withdraw::locked(tx, &leg, &order, "given back whole by a person before it was sent", now).await?;
     }
     Ok(Decided::Done(refunded))

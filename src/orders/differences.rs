@@ -13,7 +13,7 @@ use crate::domain::money::{Money, MoneyError};
 use crate::domain::provider::{ProviderSettings, SettlingSettings};
 use crate::domain::settlement::{Report, Stated, TakenCharge};
 use crate::orders::settle::too_large;
-use crate::orders::{Delivery, apart};
+use crate::orders::{Delivery, isolate_failure};
 use crate::store::differences::{self, Unconfirmed};
 use crate::store::legs::LockedLeg;
 use crate::store::{StoreError, Tx, legs, orders};
@@ -116,7 +116,7 @@ impl OrderFigures<'_> {
             self.taken.expected
         );
         let figures = Figures { expected: self.taken.expected, stated, step, delivered, words };
-        let kept = differences::keep(tx, self.leg, kind, &figures, is_sure.then_some(now), now).await?;
+        let kept = differences::keep_difference(tx, self.leg, kind, &figures, is_sure.then_some(now), now).await?;
         if kept {
             let (order, provider) = (self.leg.order, &self.settings.id);
             tracing::warn!(%order, %provider, kind = kind.as_str(), "{}", figures.words);
@@ -140,11 +140,11 @@ impl Delivery {
     ) -> Result<usize, StoreError> {
         let now = self.clock.now();
         let mut told = 0;
-        for found in differences::unconfirmed(&self.store, provider, now - PATIENCE).await? {
+        for found in differences::list_unconfirmed(&self.store, provider, now - PATIENCE).await? {
             let order = found.order.to_string();
             let confirmed = self.confirm(settling, &found, now).await;
             told += usize::from(matches!(confirmed, Ok(true)));
-            apart(&order, confirmed.map(|_| ()))?;
+            isolate_failure(&order, confirmed.map(|_| ()))?;
         }
         Ok(told)
     }
@@ -157,12 +157,14 @@ impl Delivery {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin().await?;
         // The leg first, as everywhere.
-        let leg = legs::lock(&mut tx, found.leg).await?;
+        let leg = legs::lock_leg(&mut tx, found.leg).await?;
         let is_explained = found.is_explained(settling).map_err(too_large)?;
         if is_explained {
-            differences::explain(&mut tx, found.id).await?;
-        } else if differences::confirm(&mut tx, found.id, now).await? && found.kind == DifferenceKind::FiguresDiffer {
-            orders::review(&mut tx, leg.order, MORE_MAY_GO_BACK).await?;
+            differences::explain_difference(&mut tx, found.id).await?;
+        } else if differences::confirm_difference(&mut tx, found.id, now).await?
+            && found.kind == DifferenceKind::FiguresDiffer
+        {
+            orders::flag_for_review(&mut tx, leg.order, MORE_MAY_GO_BACK).await?;
         }
         tx.commit().await?;
         Ok(!is_explained)

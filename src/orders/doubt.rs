@@ -19,7 +19,7 @@ use crate::domain::provider::{InDoubtPolicy, ProviderSettings};
 use crate::domain::settlement::Report;
 use crate::ledger;
 use crate::orders::again::Repeat;
-use crate::orders::{Delivery, apart, settle, statuses, track};
+use crate::orders::{Delivery, isolate_failure, settle, statuses, track};
 use crate::store::clock_watch::{self, WatchedSpan};
 use crate::store::doubts::IDS_SHOW;
 use crate::store::gates::{self, DoubtPatience};
@@ -66,9 +66,10 @@ impl Delivery {
             InDoubtPolicy::RefundAfterH(hours) => Some(TimeDelta::hours(i64::from(hours))),
             InDoubtPolicy::Hold => None,
         };
-        let due = doubts::take(&self.store, &settings.id, epoch, DOUBTS_MAX, patience, self.clock.now()).await?;
+        let due =
+            doubts::claim_due_doubts(&self.store, &settings.id, epoch, DOUBTS_MAX, patience, self.clock.now()).await?;
         for sought in &due {
-            apart(&sought.order.to_string(), self.look_into(panel, sought, epoch).await)?;
+            isolate_failure(&sought.order.to_string(), self.look_into(panel, sought, epoch).await)?;
         }
         Ok(due.len())
     }
@@ -109,7 +110,7 @@ impl Delivery {
     /// Whether a doubt was waited for as long as the operator says. Never while a backup that was put in place is frozen:
     /// its customers may have what they paid for, by whoever went on with the original.
     async fn patience_is_over(&self, sought: &Sought, hours: u32) -> Result<bool, StoreError> {
-        match gates::patience(&self.store).await? {
+        match gates::doubt_patience(&self.store).await? {
             DoubtPatience::Endless => Ok(false),
             DoubtPatience::From(moment) => {
                 let since = moment.map_or(sought.doubted_at, |moment| moment.max(sought.doubted_at));
@@ -127,11 +128,11 @@ impl Delivery {
     /// for again as new. A person looks at the other one.
     async fn is_elsewhere(&self, sought: &Sought) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
-        let leg = legs::lock(&mut tx, sought.leg).await?;
+        let leg = legs::lock_leg(&mut tx, sought.leg).await?;
         if leg.state != LegState::InDoubt {
             return Ok(());
         }
-        if orders::review(&mut tx, leg.order, OF_ANOTHER_ACCOUNT).await? {
+        if orders::flag_for_review(&mut tx, leg.order, OF_ANOTHER_ACCOUNT).await? {
             tracing::warn!(order = %leg.order, provider = %leg.route.provider, "a doubt waits for a person: {OF_ANOTHER_ACCOUNT}");
         }
         tx.commit().await?;
@@ -159,12 +160,12 @@ impl Delivery {
         let ids: Vec<String> = (gap.before + 1..gap.after).map(|id| id.to_string()).collect();
         let (address, account) = (panel.address(), panel.account());
         let place = PanelAccount { provider, address: &address, account: &account };
-        let known = neighbours::known(&self.store, place, &ids).await?;
+        let known = neighbours::find_known(&self.store, place, &ids).await?;
         let (here, elsewhere): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.here);
         let here: BTreeSet<PanelOrder> = here.into_iter().map(|known| known.id).collect();
         let unknown: Vec<_> = ids.into_iter().map(PanelOrder).filter(|id| !here.contains(id)).collect();
         let batch = self.status_batch(settings).await?;
-        let Some(orphans) = orphans(panel, &gap, &unknown, batch as usize).await else {
+        let Some(orphans) = find_orphans(panel, &gap, &unknown, batch as usize).await else {
             return Ok(SearchResult::Unknown(
                 "the panel did not answer about every id, or not even about our neighbours",
             ));
@@ -201,8 +202,8 @@ impl Delivery {
         let WatchedSpan { over, until } = clock_watch::watched_for(&self.store, sent_by, visible).await?;
         let late = neighbours::ids_after(&self.store, asked, sought.leg, (over, until)).await?;
         let soon = neighbours::ids_after(&self.store, asked, sought.leg, (sent_by, Timestamp::MAX_UTC)).await?;
-        let before = numbers(&before).and_then(|ids| ids.into_iter().max());
-        let after = if late.is_empty() { numbers(&soon) } else { numbers(&late) };
+        let before = as_numbers(&before).and_then(|ids| ids.into_iter().max());
+        let after = if late.is_empty() { as_numbers(&soon) } else { as_numbers(&late) };
         let after = after.and_then(|ids| ids.into_iter().min());
         Ok(before.zip(after).filter(|(before, after)| before < after).map(|(before, after)| IdGap {
             before,
@@ -225,7 +226,7 @@ impl Delivery {
         let asked = (&panel.settings().id, account.as_str());
         let watched = clock_watch::watched_for(&self.store, sought.last_sent_at.max(sought.doubted_at), around).await?;
         let span = (sought.sent_at - around, watched.over);
-        let Some(others) = neighbours::others(&self.store, asked, sought, span).await? else { return Ok(true) };
+        let Some(others) = neighbours::find_rivals(&self.store, asked, sought, span).await? else { return Ok(true) };
         for other in others {
             if !other.fits(report) {
                 continue;
@@ -247,7 +248,7 @@ impl Delivery {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let leg = legs::lock(&mut tx, sought.leg).await?;
+        let leg = legs::lock_leg(&mut tx, sought.leg).await?;
         if leg.state != LegState::InDoubt {
             return Ok(true);
         }
@@ -257,21 +258,21 @@ impl Delivery {
                 let first_ask = track::next_ask(settings, now, now);
                 let taken = self.take_over(&mut tx, &leg, (id, Witness::Panel), first_ask, now).await?;
                 let verdict = if taken { RungVerdict::Placed } else { RungVerdict::Unknown };
-                doubts::climbed(&mut tx, leg.id, Rung::Ids, verdict, &format!("order {id} fits"), now).await?;
+                doubts::record_check(&mut tx, leg.id, Rung::Ids, verdict, &format!("order {id} fits"), now).await?;
                 taken
             }
             SearchResult::NotPlaced if is_a_persons => {
-                doubts::climbed(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, FOR_A_PERSON, now).await?;
+                doubts::record_check(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, FOR_A_PERSON, now).await?;
                 false
             }
             SearchResult::NotPlaced => {
                 let words = "no order of ours that is unknown to us lies between its neighbours";
-                doubts::climbed(&mut tx, leg.id, Rung::Ids, RungVerdict::NotPlaced, words, now).await?;
+                doubts::record_check(&mut tx, leg.id, Rung::Ids, RungVerdict::NotPlaced, words, now).await?;
                 self.not_placed(&mut tx, &leg, IDS_SHOW, now).await?;
                 true
             }
             SearchResult::Unknown(why) => {
-                doubts::climbed(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, why, now).await?;
+                doubts::record_check(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, why, now).await?;
                 false
             }
         };
@@ -295,7 +296,7 @@ impl Delivery {
 
     /// Whether its customer wants the order back, or has the money back: then nobody wants it from a panel any more.
     pub(super) async fn is_wanted_back(&self, tx: &mut Tx, leg: &LockedLeg) -> Result<bool, StoreError> {
-        let order = orders::lock(tx, leg.order).await?;
+        let order = orders::lock_order(tx, leg.order).await?;
         let given_back = order.given_back.by_hand == order.bought.charge;
         Ok(given_back || cancels::is_asked(tx, leg.order).await?)
     }
@@ -304,18 +305,18 @@ impl Delivery {
     async fn write_off(&self, sought: &Sought) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let leg = legs::lock(&mut tx, sought.leg).await?;
+        let leg = legs::lock_leg(&mut tx, sought.leg).await?;
         // What an earlier panel is known to have is not given back because nobody knows whether this one has it too.
         if leg.state != LegState::InDoubt || late::lock_taken(&mut tx, &leg).await?.is_some() {
             return Ok(());
         }
-        ledger::unexpose(&mut tx, &leg, now).await?;
-        ledger::cost(&mut tx, &leg, now).await?;
-        legs::turn(&mut tx, &leg, &Transition::WrittenOff, "in doubt for too long; refunded", now).await?;
-        let order = orders::lock(&mut tx, leg.order).await?;
-        settle::refused(&mut tx, &order, now).await?;
+        ledger::release_exposure(&mut tx, &leg, now).await?;
+        ledger::book_cost(&mut tx, &leg, now).await?;
+        legs::move_leg(&mut tx, &leg, &Transition::WrittenOff, "in doubt for too long; refunded", now).await?;
+        let order = orders::lock_order(&mut tx, leg.order).await?;
+        settle::settle_refused(&mut tx, &order, now).await?;
         let words = "nothing ended the doubt in time; the customer has the money back";
-        doubts::climbed(&mut tx, leg.id, Rung::Patience, RungVerdict::Unknown, words, now).await?;
+        doubts::record_check(&mut tx, leg.id, Rung::Patience, RungVerdict::Unknown, words, now).await?;
         tx.commit().await?;
         tracing::warn!(order = %leg.order, provider = %leg.route.provider, "a doubt was written off");
         Ok(())
@@ -331,7 +332,7 @@ pub(super) struct IdGap {
 }
 
 /// The ids as numbers; `None` when there are none, or one is no number.
-fn numbers(ids: &[PanelOrder]) -> Option<Vec<u128>> {
+fn as_numbers(ids: &[PanelOrder]) -> Option<Vec<u128>> {
     let numbers: Option<Vec<u128>> = ids.iter().map(|id| id.0.parse().ok()).collect();
     numbers.filter(|numbers| !numbers.is_empty())
 }
@@ -340,14 +341,19 @@ fn numbers(ids: &[PanelOrder]) -> Option<Vec<u128>> {
 ///
 /// Each question asks for our neighbours too, which the panel has: one that knows nothing of them at this moment (a
 /// replica, a migration) knows nothing of an order between them either, and proves nothing.
-async fn orphans(panel: &Panel, gap: &IdGap, ids: &[PanelOrder], batch: usize) -> Option<Vec<(PanelOrder, Report)>> {
+async fn find_orphans(
+    panel: &Panel,
+    gap: &IdGap,
+    ids: &[PanelOrder],
+    batch: usize,
+) -> Option<Vec<(PanelOrder, Report)>> {
     let [before, after] = [gap.before, gap.after].map(|id| PanelOrder(id.to_string()));
     let mut orphans = Vec::new();
     let chunk = batch.saturating_sub(2).max(1);
     for ids in ids.chunks(chunk) {
         let asked: Vec<PanelOrder> =
             std::iter::once(&before).chain(ids).chain(std::iter::once(&after)).cloned().collect();
-        let round = statuses::ask(panel, &asked, batch, statuses::QUESTIONS_MAX).await;
+        let round = statuses::ask_statuses(panel, &asked, batch, statuses::QUESTIONS_MAX).await;
         if let Some(failure) = &round.ended {
             tracing::warn!(provider = %panel.settings().id, %failure, "a doubt could not be looked into");
             return None;

@@ -24,7 +24,7 @@ impl Delivery {
     /// orders may go again.
     pub async fn probe(&self, panel: &Panel) -> Result<bool, StoreError> {
         let (provider, now) = (&panel.settings().id, self.clock.now());
-        let health = gates::gate(&self.store, provider, now).await?.health;
+        let health = gates::find_gate(&self.store, provider, now).await?.health;
         match health.breaker {
             Breaker::Shut | Breaker::Probation if panel.calls().trouble().is_none() => return Ok(false),
             Breaker::Shut | Breaker::Probation => {}
@@ -52,7 +52,7 @@ impl Delivery {
         if self.ask_balance(panel).await?.is_none() && !panel.calls().failing() && !Self::is_left_alone(panel) {
             // As often as it takes, for its no to the balance ends the row. What came of it is told where it is read.
             for _ in 0..FREE_CALLS_MIN {
-                let _ = refresh::one(&self.catalog, panel, &self.clock).await?;
+                let _ = refresh::refresh_one(&self.catalog, panel, &self.clock).await?;
             }
         }
         Ok(())
@@ -61,7 +61,7 @@ impl Delivery {
 
 /// The breaker minds every answer to an order: one that proves anything, and one that proves nothing. What never left is
 /// counted among the calls.
-pub(super) async fn mind(
+pub(super) async fn mind_verdict(
     tx: &mut Tx,
     settings: &ProviderSettings,
     order: OrderId,
@@ -70,18 +70,20 @@ pub(super) async fn mind(
 ) -> Result<(), StoreError> {
     let turned = match verdict {
         Verdict::Accepted(_) => {
-            refusals::forget(tx, &settings.id).await?;
-            gates::proved(tx, &settings.id, now).await?
+            refusals::forget_refusals(tx, &settings.id).await?;
+            gates::note_proof(tx, &settings.id, now).await?
         }
         // Of one customer it proves something; of several it is the panel that takes no orders of ours. How we ask may be
         // wrong for one service and right for all others, so an action stops nothing: its orders wait, or go elsewhere.
-        Verdict::Refused(RefusalClass::Key) if refusals::count(tx, &settings.id, Run::Ours, order, now).await? => {
+        Verdict::Refused(RefusalClass::Key)
+            if refusals::count_refusal(tx, &settings.id, Run::Ours, order, now).await? =>
+        {
             // Counted anew from here: when it is tried again, what was refused before is not held against it.
-            refusals::forget(tx, &settings.id).await?;
+            refusals::forget_refusals(tx, &settings.id).await?;
             gates::refused_many(tx, &settings.id, TripCause::Refusals, now).await?
         }
-        Verdict::Refused(_) => gates::proved(tx, &settings.id, now).await?,
-        Verdict::InDoubt => gates::doubted(tx, &settings.id, &settings.doubts, now).await?,
+        Verdict::Refused(_) => gates::note_proof(tx, &settings.id, now).await?,
+        Verdict::InDoubt => gates::note_doubt(tx, &settings.id, &settings.doubts, now).await?,
         Verdict::NeverSent => None,
     };
     if let Some((before, after)) = turned {
@@ -109,8 +111,8 @@ pub(super) async fn mind_unknown_words(
              `provider words {provider}` has the lines"
         );
     }
-    if refusals::count(tx, provider, Run::UnknownWords, leg.order, now).await? {
-        refusals::forget(tx, provider).await?;
+    if refusals::count_refusal(tx, provider, Run::UnknownWords, leg.order, now).await? {
+        refusals::forget_refusals(tx, provider).await?;
         if let Some((before, after)) = gates::refused_many(tx, provider, TripCause::Doubts, now).await? {
             tell(provider, &before, &after);
         }

@@ -134,7 +134,7 @@ impl Intake {
 }
 
 async fn buy_one(store: &Store, placement: Placement) -> Result<Placed, Refusal> {
-    let error = match orders::place(store, std::slice::from_ref(&placement)).await {
+    let error = match orders::place_orders(store, std::slice::from_ref(&placement)).await {
         Ok(outcomes) => match outcomes.into_iter().next() {
             Some(outcome) => return Ok(outcome),
             None => StoreError::Unexpected("a purchase came back without an outcome"),
@@ -167,7 +167,7 @@ async fn look_for(store: &Store, order: OrderId, answer: String) -> Result<Place
     let looks = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            match orders::exists(store, order).await {
+            match orders::order_exists(store, order).await {
                 Ok(true) => return Ok(Placed::Bought(answer)),
                 Ok(false) => return Err(Refusal::Away),
                 Err(error) => tracing::debug!(%error, %order, "the order cannot be looked for yet"),

@@ -63,7 +63,7 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let (panel, order) = (&leg.route.provider, leg.order);
         let later = late::lock_later(tx, leg).await?;
-        let is_over = orders::lock(tx, order).await?.state.is_end();
+        let is_over = orders::lock_order(tx, order).await?.state.is_end();
         let last = later.last().filter(|_| !is_over);
         let waits =
             last.is_some_and(|last| matches!(last.state, LegState::Ready | LegState::Leased | LegState::Parked));
@@ -83,7 +83,7 @@ impl Delivery {
                 "{TWICE}{panel} took it after all, as {id}, and it was sent to {}{there}: cancel it at one of them",
                 last.route.provider
             );
-            orders::review(tx, order, &why).await?;
+            orders::flag_for_review(tx, order, &why).await?;
         }
         Ok(())
     }
@@ -102,8 +102,8 @@ impl Delivery {
             return Ok(false);
         }
 
-        ledger::unexpose(tx, leg, now).await?;
-        legs::turn(tx, leg, &Transition::Refused, why, now).await?;
+        ledger::release_exposure(tx, leg, now).await?;
+        legs::move_leg(tx, leg, &Transition::Refused, why, now).await?;
         let later: Vec<_> = late::lock_later(tx, &taken).await?;
         late::put_last(tx, &taken, &later, why, now).await?;
         orders::answer(tx, leg.order).await?;
@@ -141,16 +141,16 @@ async fn has_it_twice(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, now: Timest
         "{TWICE}{panel} took it as {id}, and it is followed there as {first}: look at both. Cancel one of them there; where \
          {first} is not this order, follow the other by `order resolve {order} accepted {id}`"
     );
-    orders::review(tx, order, &why).await?;
+    orders::flag_for_review(tx, order, &why).await?;
     tracing::error!(%order, leg = %leg.id, provider = %panel, first, second = %id, "the panel has the order under two ids; cancel one of them there");
     Ok(())
 }
 
 /// Whether an id is another order's of ours already, which a person is told: nothing follows from it for this one.
 async fn is_anothers(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder) -> Result<bool, StoreError> {
-    let owner = panel_orders::owner(tx, &leg.route.provider, id).await?;
+    let owner = panel_orders::find_owner(tx, &leg.route.provider, id).await?;
     let Some(owner) = owner.filter(|owner| *owner != leg.order) else { return Ok(false) };
     tracing::error!(order = %leg.order, leg = %leg.id, %owner, panel_order = %id, "a panel gave an id that another of our orders has");
-    orders::review(tx, leg.order, "the panel gave an id that another of our orders has").await?;
+    orders::flag_for_review(tx, leg.order, "the panel gave an id that another of our orders has").await?;
     Ok(true)
 }

@@ -57,7 +57,7 @@ impl Delivery {
         let ends = Deadline::after(Duration::from_secs(u64::from(LEASE_S)));
         let now = self.clock.now();
         let until = now + TimeDelta::seconds(i64::from(LEASE_S));
-        let held = providers::hold(&self.store, provider, self.node, until, panel.rests_until(), now).await?;
+        let held = providers::acquire_lease(&self.store, provider, self.node, until, panel.rests_until(), now).await?;
 
         self.leases.keep(provider, held.map(|held| Lease { epoch: held.epoch, ends }));
         Ok(held.map(|held| {

@@ -14,7 +14,7 @@ use crate::domain::choice::Passed;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::LegId;
 use crate::orders::reroute::{self, Leaving, RoutingContext, Sale};
-use crate::orders::{Delivery, apart};
+use crate::orders::{Delivery, isolate_failure};
 use crate::routing::standing::Worst;
 use crate::store::gates::DispatchGate;
 use crate::store::leaving::{self, Because, Waiting};
@@ -39,8 +39,8 @@ impl Delivery {
     pub async fn leave(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
         let provider = &panel.settings().id;
         let now = self.clock.now();
-        let gate = gates::gate(&self.store, provider, now).await?;
-        let Some(reason) = reason(&gate, now).filter(|_| !gate.frozen) else { return Ok(0) };
+        let gate = gates::find_gate(&self.store, provider, now).await?;
+        let Some(reason) = leave_reason(&gate, now).filter(|_| !gate.frozen) else { return Ok(0) };
 
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
         let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
@@ -52,7 +52,8 @@ impl Delivery {
         let (mut left, mut behind) = (0, (Timestamp::UNIX_EPOCH, LegId(0)));
         for _ in 0..BATCHES_MAX {
             let now = self.clock.now();
-            let batch = leaving::waiting(&self.store, provider, epoch, reason.because, behind, LEGS_MAX, now).await?;
+            let batch =
+                leaving::find_waiting(&self.store, provider, epoch, reason.because, behind, LEGS_MAX, now).await?;
             for waiting in batch.iter().filter(|waiting| services.contains(&waiting.sold_as)) {
                 left += self.take_away(sight, waiting, epoch, &reason).await?;
             }
@@ -71,7 +72,7 @@ impl Delivery {
 
         let (mut left, mut behind) = (0, (Timestamp::UNIX_EPOCH, LegId(0)));
         for _ in 0..BATCHES_MAX {
-            let batch = leaving::parked(&self.store, provider, behind, LEGS_MAX).await?;
+            let batch = leaving::find_parked(&self.store, provider, behind, LEGS_MAX).await?;
             let is_stranded = |waiting: &&Waiting| reroute::is_gone(sight, &Sale::from(*waiting), &waiting.route);
             for waiting in batch.iter().filter(is_stranded) {
                 left += self.take_away(sight, waiting, epoch, &reason).await?;
@@ -92,7 +93,7 @@ impl Delivery {
     ) -> Result<usize, StoreError> {
         let moved = self.take_one_away(sight, waiting, epoch, reason).await;
         let left = usize::from(matches!(moved, Ok(true)));
-        apart(&format!("{}", waiting.order), moved.map(|_| ()))?;
+        isolate_failure(&format!("{}", waiting.order), moved.map(|_| ()))?;
         Ok(left)
     }
 
@@ -109,14 +110,14 @@ impl Delivery {
         // Where the panel only rests, to wait elsewhere is no better.
         let worst = if matches!(reason.because, Because::Rests(_)) { Worst::Free } else { Worst::Rests };
         let leaving = Leaving { from, why };
-        let Some(chosen) = reroute::away(sight, &Sale::from(waiting), leaving, &barred, worst) else {
+        let Some(chosen) = reroute::route_away(sight, &Sale::from(waiting), leaving, &barred, worst) else {
             return Ok(false);
         };
 
         let to = &chosen.route.provider;
         let words = format!("{}: {why}; {to} is tried", from.provider);
         let now = self.clock.now();
-        let moved = leaving::leave(&self.store, waiting, epoch, reason.because, &chosen, &words, now).await?;
+        let moved = leaving::move_leg_away(&self.store, waiting, epoch, reason.because, &chosen, &words, now).await?;
         if moved {
             tracing::info!(order = %waiting.order, leg = %waiting.leg, from = %from.provider, %to, "a leg left its panel: {why}");
         }
@@ -125,7 +126,7 @@ impl Delivery {
 }
 
 /// What keeps orders from a panel for longer than it is worth to wait.
-fn reason(gate: &DispatchGate, now: Timestamp) -> Option<LeaveReason> {
+fn leave_reason(gate: &DispatchGate, now: Timestamp) -> Option<LeaveReason> {
     if let Some(stopped) = gate.stopped() {
         return Some(LeaveReason { because: Because::Stopped, why: format!("panel is stopped: {stopped}") });
     }

@@ -28,7 +28,8 @@ impl Orders {
         if known.is_empty() {
             return Ok(vec![None; names.len()]);
         }
-        let rows = orders::look(&self.store, caller.customer, &known).await.map_err(|error| refused(&error))?;
+        let rows =
+            orders::look_up_orders(&self.store, caller.customer, &known).await.map_err(|error| refused(&error))?;
         let both = |(order, public, look): (_, _, OrderView)| {
             [(OrderName::Number(order), look.clone()), (OrderName::Public(public), look)]
         };

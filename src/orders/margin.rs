@@ -52,18 +52,18 @@ impl Delivery {
         let (sight, sale) = (RoutingContext { catalogue: &catalogue, panels: &panels }, Sale::from(leg));
         let leaving = Leaving { from: &leg.route, why: &format!("costs {cost} now") };
         let (from, charge) = (&leg.route.provider, leg.charge);
-        let (held, words) = match reroute::next(sight, &sale, leaving, &tried) {
+        let (held, words) = match reroute::next_route(sight, &sale, leaving, &tried) {
             Ok(chosen) => {
                 let words = format!("{from} costs {cost} now; {} is tried", chosen.route.provider);
                 (MarginHold::Elsewhere(chosen), words)
             }
             Err(others) => {
                 let words = format!("held: {from} costs {cost} now, and was sold for {charge}");
-                let choice = reroute::stay(sight, &sale, &leg.route, &words, others);
+                let choice = reroute::stay_reasons(sight, &sale, &leg.route, &words, others);
                 (MarginHold::Here { until: now + HELD_FOR, choice }, words)
             }
         };
-        if leases::hold(&self.store, leg, epoch, &held, &words, now).await? {
+        if leases::hold_leg(&self.store, leg, epoch, &held, &words, now).await? {
             let saved = cost.minus(leg.quoted_cost).unwrap_or(Money::ZERO);
             providers::count_held(&self.store, from, saved).await?;
             tracing::warn!(order = %leg.order, provider = %from, %cost, %charge, "the margin guard: {words}");
@@ -82,12 +82,12 @@ impl Delivery {
 
         let tried = self.tried_before(leg.order, leg.n).await?;
         let leaving = Leaving { from: &leg.route, why: ROUTE_GONE };
-        let Some(chosen) = reroute::away(sight, &sale, leaving, &tried, Worst::Rests) else { return Ok(false) };
+        let Some(chosen) = reroute::route_away(sight, &sale, leaving, &tried, Worst::Rests) else { return Ok(false) };
 
         let from = &leg.route.provider;
         let words = format!("{from}: {ROUTE_GONE}; {} is tried", chosen.route.provider);
         let held = MarginHold::Elsewhere(chosen);
-        let moved = leases::hold(&self.store, leg, epoch, &held, &words, self.clock.now()).await?;
+        let moved = leases::hold_leg(&self.store, leg, epoch, &held, &words, self.clock.now()).await?;
         if moved {
             tracing::info!(order = %leg.order, leg = %leg.leg, "a leg left its panel: {words}");
         }

@@ -101,7 +101,7 @@ const ELSEWHERE: &str = "the panel gave the order's id to another one since its 
      address before";
 
 /// One order's trouble is told and holds up nobody else's; a database that is away is everybody's.
-fn apart(order: &str, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+fn isolate_failure(order: &str, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
     match outcome {
         Err(error) if !error.is_away() => {
             tracing::error!(order, %error, "one order of a round failed; the others go on");

@@ -74,7 +74,9 @@ impl Delivery {
         }
 
         // Too many to be compared: any of them may be it.
-        let Some(unnamed) = addresses::unnamed(&self.store, there, leg).await? else { return Ok(OrderOwner::ADoubts) };
+        let Some(unnamed) = addresses::list_unnamed(&self.store, there, leg).await? else {
+            return Ok(OrderOwner::ADoubts);
+        };
         let mut whose = OrderOwner::Its;
         for unnamed in unnamed.iter().filter(|unnamed| may_be(unnamed)) {
             if settings.doubts.ids_grow && self.is_outside(panel, unnamed, id).await? {

@@ -70,7 +70,7 @@ impl Delivery {
         let Ok(amount) = Money::parse_rounding_up(&balance.text) else { return Ok(()) };
         let said =
             readings::NewReading { asked_at, at: now, currency: &settings.currency, amount, text: &balance.text };
-        readings::keep(&self.store, &settings.id, self.node, said).await.map(|_| ())
+        readings::keep_reading(&self.store, &settings.id, self.node, said).await.map(|_| ())
     }
 
     /// Lets parked legs go that have waited long enough, as many as the panel's balance pays for, oldest first. A
@@ -79,7 +79,7 @@ impl Delivery {
         // What is parked a moment before the panel is asked again shall not wait a whole round more.
         let soon = self.clock.now() + TimeDelta::milliseconds(500);
         let long_ago = soon - TimeDelta::hours(conclude::ACTIVE_WAIT_H_MAX);
-        let parked = parked::due(&self.store, &panel.settings().id, long_ago, soon, LEGS_MAX).await?;
+        let parked = parked::due_legs(&self.store, &panel.settings().id, long_ago, soon, LEGS_MAX).await?;
         if parked.is_empty() {
             return Ok(0);
         }
@@ -95,6 +95,6 @@ impl Delivery {
                 Ok(_) | Err(_) => {}
             }
         }
-        parked::let_go(&self.store, &affordable, self.clock.now()).await
+        parked::unpark_legs(&self.store, &affordable, self.clock.now()).await
     }
 }

@@ -34,19 +34,19 @@ impl Orders {
             return Ok(answer);
         }
         let catalogue = self.catalog.now();
-        let sold = find(&catalogue, wish.text(Parameter::Service)?)?;
-        let link = link(wish.text(Parameter::Link)?)?;
-        let (units, details) = contents::read(sold, &wish)?;
+        let sold = find_service(&catalogue, wish.text(Parameter::Service)?)?;
+        let link = read_link(wish.text(Parameter::Link)?)?;
+        let (units, details) = contents::read_contents(sold, &wish)?;
         // Last of what can be missing: whoever sends next to nothing is told of the service first.
         if custom.needs_request_id && request.is_none() {
             return Err(Refusal::Missing("request_id"));
         }
-        let quote = price(&catalogue.prices_for(caller.buyer()), sold, units)?;
+        let quote = quote_order(&catalogue.prices_for(caller.buyer()), sold, units)?;
         let public = PublicId(Uuid::now_v7());
         let (charge, quoted_cost) = (quote.charge, quote.cost);
         let sale = Sale { service: sold.id, kind: sold.kind, public, units, charge, quoted_cost };
         let sight = RoutingContext { catalogue: &catalogue, panels: &self.catalog.panels() };
-        let chosen = reroute::first(sight, sold, &sale).ok_or(Refusal::ServiceUnknown)?;
+        let chosen = reroute::first_route(sight, sold, &sale).ok_or(Refusal::ServiceUnknown)?;
         let order = self.intake.draw_id().await?;
         let placement = Placement {
             order,
@@ -75,7 +75,7 @@ impl Orders {
 
     /// The answer that was given to the same request before, whatever became of the service and the wallet since.
     async fn replay(&self, caller: &Caller, request: &Request) -> Result<Option<String>, Refusal> {
-        let remembered = orders::remembered(&self.store, caller.customer, request, self.clock.now()).await;
+        let remembered = orders::find_remembered(&self.store, caller.customer, request, self.clock.now()).await;
         match remembered.map_err(|error| refused(&error))? {
             None => Ok(None),
             Some((fingerprint, answer)) if fingerprint == request.fingerprint => Ok(Some(answer)),
@@ -86,35 +86,35 @@ impl Orders {
 
 /// By what the wish is known again: its own word, or else, where the key says so, what it asks for.
 fn request_of(caller: &Caller, wish: &OrderRequest) -> Result<Option<Request>, Refusal> {
-    let Some(value) = &wish.request_id else { return Ok(repetition(caller, wish)) };
+    let Some(value) = &wish.request_id else { return Ok(find_repetition(caller, wish)) };
     if value.chars().count() > REQUEST_ID_CHARS_MAX {
         return Err(Refusal::Unreadable("request_id"));
     }
     let digest = Sha256::digest(value.as_bytes()).into();
-    Ok(Some(Request { digest, fingerprint: fingerprint(wish), window_s: None }))
+    Ok(Some(Request { digest, fingerprint: request_fingerprint(wish), window_s: None }))
 }
 
 /// Clients that retry blindly say nothing that tells a repetition from a second order; their key's window does.
-fn repetition(caller: &Caller, wish: &OrderRequest) -> Option<Request> {
+fn find_repetition(caller: &Caller, wish: &OrderRequest) -> Option<Request> {
     let window_s = Some(caller.dedupe_window_s).filter(|seconds| *seconds > 0)?;
     // Longer than any request_id, so that none can be mistaken for it.
     let spelled = format!("the same order of key {} again, ", caller.key).repeat(REQUEST_ID_CHARS_MAX);
-    let fingerprint = fingerprint(wish);
+    let fingerprint = request_fingerprint(wish);
     let digest = Sha256::new().chain_update(spelled).chain_update(fingerprint).finalize().into();
     Some(Request { digest, fingerprint, window_s: Some(window_s) })
 }
 
-fn fingerprint(wish: &OrderRequest) -> [u8; 32] {
+fn request_fingerprint(wish: &OrderRequest) -> [u8; 32] {
     Sha256::digest(wish.canonical().as_bytes()).into()
 }
 
-fn find<'a>(catalogue: &'a Snapshot, service: Option<&str>) -> Result<&'a Service, Refusal> {
+fn find_service<'a>(catalogue: &'a Snapshot, service: Option<&str>) -> Result<&'a Service, Refusal> {
     let id = service.ok_or(Refusal::Missing("service"))?;
     let id = id.parse().map(ServiceId).map_err(|_| Refusal::ServiceUnknown)?;
     catalogue.sold.get(&id).map(AsRef::as_ref).ok_or(Refusal::ServiceUnknown)
 }
 
-fn link(link: Option<&str>) -> Result<String, Refusal> {
+fn read_link(link: Option<&str>) -> Result<String, Refusal> {
     let link = link.ok_or(Refusal::Missing("link"))?;
     if link.len() > LINK_BYTES_MAX {
         return Err(Refusal::Unreadable("link"));
@@ -125,9 +125,9 @@ fn link(link: Option<&str>) -> Result<String, Refusal> {
     Ok(link.to_owned())
 }
 
-fn price(prices: &Prices<'_>, sold: &Service, units: u64) -> Result<Quote, Refusal> {
+fn quote_order(prices: &Prices<'_>, sold: &Service, units: u64) -> Result<Quote, Refusal> {
     let price = prices.of(sold).ok_or(Refusal::ServiceUnknown)?;
-    let quote = pricing::quote(&price, sold.billed(units), &prices.snapshot().hash);
+    let quote = pricing::quote_charge(&price, sold.billed(units), &prices.snapshot().hash);
     // A charge that the books cannot hold is a quantity that nobody can pay for.
     quote.map_err(|_| Refusal::AboveMaximum { max: sold.max })
 }

@@ -43,7 +43,12 @@ pub struct ProofOrder {
 
 /// Asks a panel for one order twice under one name, and keeps what came of it. What it cost is booked as cost of goods
 /// without an order: as often as the panel took one for certain.
-pub async fn prove(store: &Store, clock: &SharedClock, panel: &Panel, wish: &ProofOrder) -> Result<Proof, StoreError> {
+pub async fn prove_names(
+    store: &Store,
+    clock: &SharedClock,
+    panel: &Panel,
+    wish: &ProofOrder,
+) -> Result<Proof, StoreError> {
     let provider = &panel.settings().id;
     let leg = leg(panel, wish);
     let request_id = panel.request_id(&leg).ok_or(StoreError::Unexpected("a dialect without names for adds"))?;
@@ -60,7 +65,7 @@ pub async fn prove(store: &Store, clock: &SharedClock, panel: &Panel, wish: &Pro
         asked_by: &wish.asked_by,
     };
     let mut tx = store.begin().await?;
-    let id = proofs::begin(&mut tx, asking, now).await?;
+    let id = proofs::begin_proof(&mut tx, asking, now).await?;
     customers::note_deed(&mut tx, &wish.asked_by, "provider prove", &format!("provider {provider}"), &wish.reason, now)
         .await?;
     tx.commit().await?;
@@ -84,7 +89,7 @@ pub async fn prove(store: &Store, clock: &SharedClock, panel: &Panel, wish: &Pro
 
     let now = clock.now();
     let mut tx = store.begin().await?;
-    proofs::conclude(&mut tx, id, &proof, now).await?;
+    proofs::conclude_proof(&mut tx, id, &proof, now).await?;
     for _ in 0..proof.bought {
         ledger::own_cost(&mut tx, provider, wish.cost, now).await?;
     }

@@ -39,11 +39,11 @@ impl Orders {
         let (order, ..) = self.find(caller, name).await?;
         let mut tx = self.store.begin_for_customer().await.map_err(|error| refused(&error))?;
         // Locked, so that two who ask at once count each other's refill, and nobody refunds it meanwhile.
-        let order = orders::lock(&mut tx, order).await.map_err(broken)?;
+        let order = orders::lock_order(&mut tx, order).await.map_err(broken)?;
         if !matches!(order.standing(), ShownState::At(OrderState::Completed | OrderState::Partial)) {
             return Err(Refusal::NotDelivered);
         }
-        let grounds = refills::grounds(&mut tx, order.id).await.map_err(broken)?.ok_or(Refusal::NotDelivered)?;
+        let grounds = refills::refill_grounds(&mut tx, order.id).await.map_err(broken)?.ok_or(Refusal::NotDelivered)?;
         let service_can = in_force.snapshot.sold.get(&order.service).is_some_and(|sold| sold.refill);
         let panel = in_force.panel(&grounds.provider);
         if !service_can || !grounds.panel_can || !panel.is_some_and(|panel| panel.asking.refill) {
@@ -57,7 +57,8 @@ impl Orders {
             return Err(Refusal::RefillsUsedUp { refills_max });
         }
         let public = PublicId(Uuid::now_v7());
-        let names = refills::ask(&mut tx, order.id, &grounds, public, self.clock.now()).await.map_err(broken)?;
+        let names =
+            refills::request_refill(&mut tx, order.id, &grounds, public, self.clock.now()).await.map_err(broken)?;
         tx.commit().await.map_err(|error| refused(&StoreError::from(error)))?;
         Ok(names)
     }
@@ -72,7 +73,8 @@ impl Orders {
         if known.is_empty() {
             return Ok(vec![None; names.len()]);
         }
-        let rows = refills::look(&self.store, caller.customer, &known).await.map_err(|error| refused(&error))?;
+        let rows =
+            refills::look_up_refills(&self.store, caller.customer, &known).await.map_err(|error| refused(&error))?;
         let both = |(names, state): (RefillNames, RefillState)| {
             [(RefillName::Number(names.id), state), (RefillName::Public(names.public), state)]
         };
@@ -93,7 +95,8 @@ impl Orders {
             orders.push(name.as_ref().and_then(|name| found.get(name)).copied());
         }
         let ids: Vec<_> = orders.iter().copied().flatten().collect();
-        let latest = refills::latest(&self.store, caller.customer, &ids).await.map_err(|error| refused(&error))?;
+        let latest =
+            refills::latest_refills(&self.store, caller.customer, &ids).await.map_err(|error| refused(&error))?;
         let latest: HashMap<_, _> = latest.into_iter().collect();
         Ok(orders.iter().map(|order| latest.get(order.as_ref()?).copied()).collect())
     }
@@ -104,8 +107,8 @@ impl Delivery {
     pub async fn refill(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
         let settings = panel.settings();
         let now = self.clock.now();
-        let overdue = submit::overdue(settings, now);
-        let doubted = refills::doubt(&self.store, &settings.id, epoch, overdue, expiry(settings, now)).await?;
+        let overdue = submit::overdue_since(settings, now);
+        let doubted = refills::doubt_overdue(&self.store, &settings.id, epoch, overdue, expiry(settings, now)).await?;
         let given_up = refills::give_up(&self.store, &settings.id, now).await?;
         let sent = self.send_refills(panel, epoch).await?;
         let asked = self.ask_about_refills(panel, epoch).await?;
@@ -125,7 +128,7 @@ impl Delivery {
             let Some(leave_by) = self.leave_by(&panel.settings().id, epoch) else { return Ok(sent) };
             let now = self.clock.now();
             let asked_of = (&panel.settings().id, &*panel.address());
-            let Some(refill) = refills::mark(&self.store, asked_of, epoch, now).await? else {
+            let Some(refill) = refills::claim_due_send(&self.store, asked_of, epoch, now).await? else {
                 return Ok(sent);
             };
             let answer = if refill.elsewhere {
@@ -160,14 +163,14 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for _ in 1..submit::CONCLUSIONS_MAX {
-            match refills::turn(&self.store, refill, turn, words, now).await {
+            match refills::move_refill(&self.store, refill, turn, words, now).await {
                 Err(error) if error.is_away() || error.will_pass() => {
                     tokio::time::sleep(submit::BETWEEN_CONCLUSIONS).await;
                 }
                 turned => return turned.map(|_| ()),
             }
         }
-        refills::turn(&self.store, refill, turn, words, now).await.map(|_| ())
+        refills::move_refill(&self.store, refill, turn, words, now).await.map(|_| ())
     }
 
     async fn ask_about_refills(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
@@ -176,7 +179,7 @@ impl Delivery {
         let meanwhile = now + TimeDelta::seconds(i64::from(settings.status_every_s).max(1));
         let batch = i64::from(settings.status_batch_max);
         let asked_of = (&settings.id, &*panel.address());
-        let due = refills::take(&self.store, asked_of, epoch, batch, meanwhile, now).await?;
+        let due = refills::claim_due_polls(&self.store, asked_of, epoch, batch, meanwhile, now).await?;
         if due.is_empty() {
             return Ok(0);
         }
@@ -217,7 +220,7 @@ impl Delivery {
             None => ("missing", too_old(settings, due.taken_at, now)),
         };
         let next_at = track::next_ask(settings, due.taken_at, now);
-        refills::said(&self.store, due.id, status, end, next_at, now).await
+        refills::record_state(&self.store, due.id, status, end, next_at, now).await
     }
 }
 

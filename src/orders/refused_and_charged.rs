@@ -108,17 +108,17 @@ impl Delivery {
         }
 
         let settings = panel.settings();
-        let mut tx = treasury::compare(&self.store).await?;
+        let mut tx = treasury::begin_comparison(&self.store).await?;
         let oldest = sent_at - READING_AGE_MAX;
-        let around = readings::around(&mut tx, &settings.id, &settings.currency, oldest, sent_at).await?;
+        let around = readings::readings_around(&mut tx, &settings.id, &settings.currency, oldest, sent_at).await?;
         let Some((now, before)) = around.split_last() else { return Ok(Missing::No) };
         let Some(first) = before.first() else { return Ok(Missing::No) };
 
         // At the prices that are known, and as if what is in doubt had been taken when it was sent.
         let since = first.asked_at - CLOCKS_DIFFER;
-        let mut moves = treasury::moves(&mut tx, &settings.id, since, 0).await?;
+        let mut moves = treasury::known_moves(&mut tx, &settings.id, since, 0).await?;
         let unsure = Unsure { visible_after_s: 0, untold_percent: 0 };
-        moves.extend(treasury::possible(&mut tx, &settings.id, unsure).await?);
+        moves.extend(treasury::possible_moves(&mut tx, &settings.id, unsure).await?);
         let (this, others): (Vec<_>, Vec<_>) = moves.into_iter().partition(|moved| moved.order == leg.order);
         let Some(cost) = this.iter().map(|moved| moved.most).max() else { return Ok(Missing::No) };
         let others: Vec<BalanceMove> = others.into_iter().map(without_untold_refunds).collect();

@@ -52,13 +52,13 @@ pub struct Leaving<'a> {
 }
 
 /// The first route of an order; `None` where none is offered.
-pub fn first(sight: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Option<Chosen> {
+pub fn first_route(sight: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Option<Chosen> {
     let candidates = candidates(sight, sold, sale);
-    routing::choose(&question(sight, sold, sale, &candidates)).ok()
+    routing::choose_route(&question(sight, sold, sale, &candidates)).ok()
 }
 
 /// The next route of an order that was refused, by a panel or by the margin guard; or why there is none.
-pub fn next(
+pub fn next_route(
     sight: RoutingContext<'_>,
     sale: &Sale,
     leaving: Leaving<'_>,
@@ -67,24 +67,24 @@ pub fn next(
     let Some(sold) = sight.catalogue.sold.get(&sale.service) else { return Err(Vec::new()) };
     let candidates = candidates(sight, sold, sale);
     let leaves = Some((leaving.from, leaving.why));
-    routing::choose(&RouteQuery { barred, leaves, ..question(sight, sold, sale, &candidates) })
+    routing::choose_route(&RouteQuery { barred, leaves, ..question(sight, sold, sale, &candidates) })
 }
 
 /// The route that follows one that cannot be reached, round and round; a panel that is stopped is no better, and one that
 /// refused the order before is none.
-pub fn beside(sight: RoutingContext<'_>, sale: &Sale, leaving: Leaving<'_>, tried: &[Passed]) -> Option<Chosen> {
+pub fn route_beside(sight: RoutingContext<'_>, sale: &Sale, leaving: Leaving<'_>, tried: &[Passed]) -> Option<Chosen> {
     let sold = sight.catalogue.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
     let mut barred = tried.to_vec();
     barred.push(Passed::because(leaving.from, leaving.why));
     let leaves = Some((leaving.from, leaving.why));
     let question = question(sight, sold, sale, &candidates);
-    routing::choose(&RouteQuery { barred: &barred, leaves, in_turn: true, worst: Worst::Rests, ..question }).ok()
+    routing::choose_route(&RouteQuery { barred: &barred, leaves, in_turn: true, worst: Worst::Rests, ..question }).ok()
 }
 
 /// The route for an order that waits at a panel which gets none, whose panel stands no worse than this; `None` where it
 /// waits just as well.
-pub fn away(
+pub fn route_away(
     sight: RoutingContext<'_>,
     sale: &Sale,
     leaving: Leaving<'_>,
@@ -94,7 +94,7 @@ pub fn away(
     let sold = sight.catalogue.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
     let leaves = Some((leaving.from, leaving.why));
-    routing::choose(&RouteQuery { barred, leaves, worst, ..question(sight, sold, sale, &candidates) }).ok()
+    routing::choose_route(&RouteQuery { barred, leaves, worst, ..question(sight, sold, sale, &candidates) }).ok()
 }
 
 /// The route that a person wants for an order: its next one that may be used and is not stopped, or one at this panel; or
@@ -120,14 +120,14 @@ pub fn by_hand(
     }
     let leaves = Some((leaving.from, leaving.why));
     let question = RouteQuery { barred, leaves, worst: Worst::Rests, ..question(sight, sold, sale, &candidates) };
-    routing::choose(&question).map_err(|passed| {
+    routing::choose_route(&question).map_err(|passed| {
         let why: Vec<_> = passed.iter().map(|passed| format!("{}: {}", passed.provider, passed.why)).collect();
         why.join("; ")
     })
 }
 
 /// That an order stays where it is although it cannot be sent there, and why it goes nowhere else.
-pub fn stay(sight: RoutingContext<'_>, sale: &Sale, at: &Route, why: &str, mut others: Vec<Passed>) -> Choice {
+pub fn stay_reasons(sight: RoutingContext<'_>, sale: &Sale, at: &Route, why: &str, mut others: Vec<Passed>) -> Choice {
     others.retain(|passed| !passed.is(at));
     let sold = sight.catalogue.sold.get(&sale.service);
     Choice {

@@ -55,7 +55,7 @@ impl Delivery {
             return Ok(Rerouted::Stays(why));
         }
 
-        let order = orders::lock(tx, order).await?;
+        let order = orders::lock_order(tx, order).await?;
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
         let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
         let barred = barred(tx, &leg, to).await?;

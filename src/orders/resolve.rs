@@ -163,7 +163,7 @@ impl Delivery {
         if self.take_over(tx, leg, (panel_order, Witness::Person), now, now).await? {
             return Ok(Resolved::Done);
         }
-        let owner = panel_orders::owner(tx, &leg.route.provider, panel_order).await?;
+        let owner = panel_orders::find_owner(tx, &leg.route.provider, panel_order).await?;
         Ok(Resolved::TakenId(owner.ok_or(StoreError::Unexpected("an id is taken, and nobody has it"))?))
     }
 
@@ -188,7 +188,7 @@ impl Delivery {
         }
 
         let words = format!("a person said that it was not placed; the panel need not show it before {visible_at}");
-        doubts::climbed(tx, leg.id, Rung::Person, RungVerdict::Unknown, &words, now).await?;
+        doubts::record_check(tx, leg.id, Rung::Person, RungVerdict::Unknown, &words, now).await?;
         Ok(Some(visible_at))
     }
 
@@ -198,8 +198,8 @@ impl Delivery {
         let now = self.clock.now();
         doubts::doubt_again(tx, &leg, now).await?;
         ledger::correct_cost(tx, &leg, Money::ZERO, now).await?;
-        ledger::expose(tx, &leg, now).await?;
-        legs::lock(tx, leg.id).await
+        ledger::book_exposure(tx, &leg, now).await?;
+        legs::lock_leg(tx, leg.id).await
     }
 }
 
@@ -234,7 +234,7 @@ async fn take_back(
     let found = doubts::found_not_placed(tx, order).await?;
     let mut legs = Vec::new();
     for leg in found {
-        legs.push(legs::lock(tx, leg).await?);
+        legs.push(legs::lock_leg(tx, leg).await?);
     }
     let routes: Vec<Route> = legs.iter().map(|leg| leg.route.clone()).collect();
     let name = |at: usize| {
@@ -263,9 +263,9 @@ async fn take_back(
     let why = format!("not sent: {} may have the order after all", leg.route.provider);
     late::put_last(tx, leg, &later, &why, now).await?;
     doubts::doubt_after_all(tx, leg, now).await?;
-    ledger::expose(tx, leg, now).await?;
+    ledger::book_exposure(tx, leg, now).await?;
 
-    let order = orders::lock(tx, order).await?;
+    let order = orders::lock_order(tx, order).await?;
     if order.state.is_end() {
         let end = End {
             state: OrderState::Processing,

@@ -41,7 +41,7 @@ pub struct Restored {
 /// Makes a copy of the past safe to go on with. In the transaction that brought the copy: nobody may see it without. Who
 /// worked on what was here before sees that this is another database, and stops.
 pub async fn settle_in(tx: &mut Tx, now: Timestamp) -> Result<Restored, StoreError> {
-    history::renew(tx).await?;
+    history::draw_incarnation(tx).await?;
     settle_past(tx, now).await
 }
 
@@ -54,7 +54,7 @@ async fn settle_past(tx: &mut Tx, now: Timestamp) -> Result<Restored, StoreError
     refills::skip_ids(tx, REFILL_IDS_SKIPPED).await?;
     leases::skip_ids(tx, LEG_IDS_SKIPPED).await?;
     let last = orders::skip_ids(tx, IDS_SKIPPED).await?;
-    let contents = dump::contents(tx).await?;
+    let contents = dump::count_contents(tx).await?;
     Ok(Restored { contents, doubted, first_id: OrderId(last.0.saturating_add(1)) })
 }
 
@@ -63,7 +63,7 @@ async fn doubt_everything_open(tx: &mut Tx, now: Timestamp) -> Result<u64, Store
     let mut last = LegId(0);
     // Ends, for every look begins after the last one's legs.
     loop {
-        let open = legs::unanswered(tx, last, LEGS_PER_LOOK).await?;
+        let open = legs::find_unanswered(tx, last, LEGS_PER_LOOK).await?;
         let Some(newest) = open.last() else { return Ok(doubted) };
         last = *newest;
         for leg in open {
@@ -74,13 +74,13 @@ async fn doubt_everything_open(tx: &mut Tx, now: Timestamp) -> Result<u64, Store
 }
 
 async fn doubt(tx: &mut Tx, leg: LegId, now: Timestamp) -> Result<(), StoreError> {
-    let leg = legs::lock(tx, leg).await?;
+    let leg = legs::lock_leg(tx, leg).await?;
     if leg.state == LegState::Sending {
         let words = "the gateway that asked went on without this copy; what it was told is not known here".to_owned();
         let said = Evidence::without_answer(Verdict::InDoubt, words);
-        legs::record(tx, leg.id, leg.attempt, &said, now).await?;
+        legs::record_answer(tx, leg.id, leg.attempt, &said, now).await?;
     }
-    conclude::in_doubt(tx, &leg, REASON, now).await
+    conclude::put_in_doubt(tx, &leg, REASON, now).await
 }
 
 impl Delivery {

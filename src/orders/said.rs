@@ -100,7 +100,7 @@ impl PanelReport {
             failed_for_good: due.failing_at.is_some_and(|since| now - since >= patience),
         };
         let mut outcome =
-            settlement::outcome(bought, self.taken(leg.cost), report, rules).map_err(settle::too_large)?;
+            settlement::settle_report(bought, self.taken(leg.cost), report, rules).map_err(settle::too_large)?;
         if let SettlementOutcome::End(Ending { doubtful, .. }) = &mut outcome {
             // It said so while it was at it already: the price is lower than we know, and nothing went back.
             let said_before = report.status == PanelStatus::Completed && self.charge() == due.charge;

@@ -39,7 +39,7 @@ pub enum Settled {
 }
 
 /// Nothing was placed and nothing will be: the whole charge goes back.
-pub async fn refused(tx: &mut Tx, order: &Locked, now: Timestamp) -> Result<(), StoreError> {
+pub async fn settle_refused(tx: &mut Tx, order: &Locked, now: Timestamp) -> Result<(), StoreError> {
     let end = End {
         state: OrderState::Canceled,
         target: order.bought.charge,
@@ -69,12 +69,12 @@ pub async fn to_target(
     let moves = moves(order.bought.charge, GivenBack { by_hand, ..before }, end.target, can_give).map_err(too_large)?;
     if order.state == end.state && moves.after == before && order.settlements > 0 {
         // It stands as it should, so whatever a person was asked is answered.
-        orders::calm(tx, order.id).await?;
+        orders::clear_review(tx, order.id).await?;
         return Ok(Settled::Same);
     }
-    let given = ledger::refund(tx, order.customer, order.id, moves.refund, None, now).await?;
-    let taken = ledger::clawback(tx, order.customer, order.id, moves.clawback, now).await?;
-    ledger::absorb(tx, order.id, before.absorbed, moves.after.absorbed, now).await?;
+    let given = ledger::book_refund(tx, order.customer, order.id, moves.refund, None, now).await?;
+    let taken = ledger::book_clawback(tx, order.customer, order.id, moves.clawback, now).await?;
+    ledger::book_absorbed(tx, order.id, before.absorbed, moves.after.absorbed, now).await?;
     let row = SettlementRow {
         state: end.state,
         delivered: end.delivered,
@@ -86,9 +86,9 @@ pub async fn to_target(
         remains: end.remains,
         answers_review: end.state.is_end(),
     };
-    orders::settle(tx, order, &row, now).await?;
+    orders::settle_order(tx, order, &row, now).await?;
     if end.state.is_end() {
-        cancels::close(tx, order.id).await?;
+        cancels::close_unasked(tx, order.id).await?;
     }
     tracing::info!(order = %order.id, state = end.state.as_str(), refunded = %row.amount, "an order was settled");
     let reversed = moves.clawback.is_positive() || moves.after.absorbed > before.absorbed;

@@ -29,7 +29,7 @@ pub(super) struct Round {
 }
 
 /// Asks where orders stand, at first at most `batch` in one question.
-pub(super) async fn ask(panel: &Panel, orders: &[PanelOrder], batch: usize, questions_max: usize) -> Round {
+pub(super) async fn ask_statuses(panel: &Panel, orders: &[PanelOrder], batch: usize, questions_max: usize) -> Round {
     let mut round = Round::default();
     // The next to be asked last: halves go on top, the first half above the second.
     let mut waiting: Vec<&[PanelOrder]> = orders.chunks(batch.max(1)).rev().collect();
@@ -53,7 +53,7 @@ pub(super) async fn ask(panel: &Panel, orders: &[PanelOrder], batch: usize, ques
                     round.rows.extend(rows);
                 }
             }
-            Ok(_) if asked.len() > 1 => refused_min = refused_min.min(halve(&mut waiting, asked)),
+            Ok(_) if asked.len() > 1 => refused_min = refused_min.min(halve_batch(&mut waiting, asked)),
             Err(failure) if !may_go_on(panel, &failure) => {
                 // One order of these may be what the panel hangs at: the next round asks about fewer at once, and at last
                 // about that one after all others.
@@ -68,7 +68,7 @@ pub(super) async fn ask(panel: &Panel, orders: &[PanelOrder], batch: usize, ques
             }
             Err(failure) if asked.len() > 1 => {
                 tracing::debug!(provider = %panel.settings().id, orders = asked.len(), %failure, "a batch is halved");
-                refused_min = refused_min.min(halve(&mut waiting, asked));
+                refused_min = refused_min.min(halve_batch(&mut waiting, asked));
             }
             Err(failure) if round.spoke => {
                 let text = failure.words;
@@ -124,7 +124,7 @@ fn tells(row: &OrderAnswer) -> bool {
 }
 
 /// Puts both halves on top of what waits. How many there were in the whole.
-fn halve<'a>(waiting: &mut Vec<&'a [PanelOrder]>, asked: &'a [PanelOrder]) -> usize {
+fn halve_batch<'a>(waiting: &mut Vec<&'a [PanelOrder]>, asked: &'a [PanelOrder]) -> usize {
     let (first, second) = asked.split_at(asked.len().div_ceil(2));
     waiting.extend([second, first]);
     asked.len()

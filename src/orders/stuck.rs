@@ -12,7 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, ProviderId, ServiceId};
 use crate::domain::leg::LegState;
 use crate::domain::provider::SettlingSettings;
-use crate::orders::{Delivery, apart};
+use crate::orders::{Delivery, isolate_failure};
 use crate::store::stuck::{self, Resting, STUCK};
 use crate::store::{StoreError, providers, rounds, versions};
 
@@ -78,16 +78,16 @@ impl Delivery {
     pub async fn look_for_stuck(&self) -> Result<Option<Looked>, StoreError> {
         let now = self.clock.now();
         let in_force = self.catalog.in_force();
-        let newest = versions::newest(&self.store).await?;
+        let newest = versions::find_newest(&self.store).await?;
         if newest.is_some_and(|(_, newest)| newest != in_force.mapping.hash) {
             return Ok(None);
         }
-        if !rounds::begin(&self.store, ROUND, now - LOOK_EVERY, now).await? {
+        if !rounds::begin_round(&self.store, ROUND, now - LOOK_EVERY, now).await? {
             return Ok(None);
         }
 
         let mut looked = Looked::default();
-        for provider in providers::ids(&self.store).await? {
+        for provider in providers::list_ids(&self.store).await? {
             let patience = StuckAfter::of(&in_force, &provider);
             // Of a panel whose block is gone nobody reads prices: what waits for them is told all the same.
             if in_force.panel(&provider).is_none() {
@@ -100,7 +100,7 @@ impl Delivery {
         }
 
         let mut tx = self.store.begin().await?;
-        rounds::end(&mut tx, ROUND, now).await?;
+        rounds::end_round(&mut tx, ROUND, now).await?;
         tx.commit().await?;
         Ok(Some(looked))
     }
@@ -114,9 +114,9 @@ impl Delivery {
     ) -> Result<usize, StoreError> {
         let (mut moved, mut behind) = (0, LegId(0));
         for _ in 0..BATCHES_MAX {
-            let batch = stuck::stuck(&self.store, provider, behind, LEGS_MAX).await?;
+            let batch = stuck::list_stuck(&self.store, provider, behind, LEGS_MAX).await?;
             for resting in batch.iter().filter(|resting| !patience.is_over(resting, now)) {
-                apart(&resting.order.to_string(), self.let_one_moved_go(resting).await)?;
+                isolate_failure(&resting.order.to_string(), self.let_one_moved_go(resting).await)?;
                 moved += 1;
             }
             let Some(last) = full(&batch) else { break };
@@ -127,7 +127,7 @@ impl Delivery {
 
     async fn let_one_moved_go(&self, resting: &Resting) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
-        stuck::moved(&mut tx, resting.leg, resting.order).await?;
+        stuck::clear_stuck(&mut tx, resting.leg, resting.order).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -143,19 +143,19 @@ impl Delivery {
         let (mut found, mut behind) = (0, LegId(0));
         for _ in 0..BATCHES_MAX {
             let batch = match kind {
-                StuckKind::Unsent => stuck::unsent(&self.store, provider, behind, LEGS_MAX).await?,
-                StuckKind::Doubts => stuck::doubts(&self.store, provider, earliest, behind, LEGS_MAX).await?,
-                StuckKind::Unmoved => stuck::unmoved(&self.store, provider, earliest, behind, LEGS_MAX).await?,
+                StuckKind::Unsent => stuck::find_unsent(&self.store, provider, behind, LEGS_MAX).await?,
+                StuckKind::Doubts => stuck::find_doubts(&self.store, provider, earliest, behind, LEGS_MAX).await?,
+                StuckKind::Unmoved => stuck::find_unmoved(&self.store, provider, earliest, behind, LEGS_MAX).await?,
             };
             let is_stuck = |resting: &&Resting| resting.stuck_at.is_none() && patience.is_over(resting, now);
             for resting in batch.iter().filter(is_stuck) {
                 let why = words(resting, provider, patience.hours(resting.service));
-                let sticks = stuck::stick(&self.store, resting, &why, now).await;
+                let sticks = stuck::mark_stuck(&self.store, resting, &why, now).await;
                 found += usize::from(matches!(sticks, Ok(true)));
                 if matches!(sticks, Ok(true)) {
                     tracing::warn!(order = %resting.order, %provider, "an order waits for a person: {why}");
                 }
-                apart(&resting.order.to_string(), sticks.map(|_| ()))?;
+                isolate_failure(&resting.order.to_string(), sticks.map(|_| ()))?;
             }
             // What waits unsent comes in the order in which it began: behind a batch of young ones all are young.
             let all_young = batch.iter().all(|resting| resting.since > earliest);

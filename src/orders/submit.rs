@@ -13,7 +13,7 @@ use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::conclude::Speaker;
 use crate::orders::margin::Word;
-use crate::orders::{Delivery, apart};
+use crate::orders::{Delivery, isolate_failure};
 use crate::store::leases::SendIntent;
 use crate::store::{StoreError, doubts, gates, leases};
 use crate::upstream::Panel;
@@ -38,44 +38,45 @@ impl Delivery {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
-        let legs_max = gates::gate(&self.store, &panel.settings().id, now).await?.lets_through(legs_max);
+        let legs_max = gates::find_gate(&self.store, &panel.settings().id, now).await?.lets_through(legs_max);
         if legs_max == 0 {
             return Ok(Vec::new());
         }
         let until = now + TimeDelta::seconds(LEG_LEASE_S);
         let legs_max = i64::try_from(legs_max).unwrap_or(i64::MAX);
-        leases::take(&self.store, (&panel.settings().id, Some(&panel.account())), epoch, legs_max, until, now).await
+        leases::claim_due_legs(&self.store, (&panel.settings().id, Some(&panel.account())), epoch, legs_max, until, now)
+            .await
     }
 
     /// Sends one leg and concludes from the answer.
     pub async fn send(&self, panel: &Panel, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
         let slot = panel.slot().await;
         if Self::is_left_alone(panel) || panel.is_replaced() {
-            return leases::release(&self.store, leg, epoch).await;
+            return leases::release_leg(&self.store, leg, epoch).await;
         }
         let Word::Send(cost, exchange) = self.guard(panel.settings(), leg, epoch).await? else { return Ok(()) };
         if panel.is_replaced() {
-            return leases::release(&self.store, leg, epoch).await;
+            return leases::release_leg(&self.store, leg, epoch).await;
         }
         // A lease that ran out while this process was stopped, or is about to: whoever holds the panel then takes the leg.
         let Some(leave_by) = self.leave_by(&panel.settings().id, epoch) else {
-            return leases::release(&self.store, leg, epoch).await;
+            return leases::release_leg(&self.store, leg, epoch).await;
         };
         let request_id = panel.request_id(leg);
         let (account, address) = (panel.account(), panel.address());
         let asked = SendIntent { request_id: request_id.as_deref(), account: &account, address: &address, exchange };
         let marked_at = self.clock.now();
-        match leases::mark(&self.store, leg, asked, epoch, cost, marked_at).await {
+        match leases::mark_sending(&self.store, leg, asked, epoch, cost, marked_at).await {
             Ok(true) => self.sent.note(leg, asked, self.clock.now()),
             Ok(false) => {
                 tracing::info!(leg = %leg.leg, "a leg was taken back, or its panel's gate closed, before it was sent");
-                return leases::release(&self.store, leg, epoch).await;
+                return leases::release_leg(&self.store, leg, epoch).await;
             }
             // The mark may be committed, and nothing will be sent: said while it is known, or the leg would be in doubt.
             Err(error) => {
                 tracing::warn!(leg = %leg.leg, %error, "the intent to send was not acknowledged; nothing is sent");
-                self.conclude_surely(panel.settings(), leg, &unsent()).await?;
-                return leases::release(&self.store, leg, epoch).await;
+                self.conclude_surely(panel.settings(), leg, &unsent_evidence()).await?;
+                return leases::release_leg(&self.store, leg, epoch).await;
             }
         }
         let said = panel.add(slot, leg, leave_by).await;
@@ -113,10 +114,10 @@ impl Delivery {
     /// Legs that somebody was sending and nobody will hear of any more are in doubt from now on: those of an earlier
     /// holder of the panel's lease, and those past the timeout and its grace. How many.
     pub async fn sweep(&self, settings: &ProviderSettings, epoch: i64) -> Result<usize, StoreError> {
-        let overdue = overdue(settings, self.clock.now());
-        let orphans = doubts::orphans(&self.store, &settings.id, epoch, overdue, ORPHANS_MAX).await?;
+        let overdue = overdue_since(settings, self.clock.now());
+        let orphans = doubts::find_orphans(&self.store, &settings.id, epoch, overdue, ORPHANS_MAX).await?;
         for (leg, attempt) in &orphans {
-            apart(&format!("of leg {leg}"), self.doubt(settings, *leg, *attempt).await)?;
+            isolate_failure(&format!("of leg {leg}"), self.doubt(settings, *leg, *attempt).await)?;
         }
         Ok(orphans.len())
     }
@@ -155,13 +156,13 @@ pub(super) fn tell_unwritten(leg: &LeasedLeg, verdict: &Verdict, error: &StoreEr
     );
 }
 
-fn unsent() -> Evidence {
+fn unsent_evidence() -> Evidence {
     let words = "the intent to send was not acknowledged by the database, so nothing was sent".to_owned();
     Evidence::without_answer(Verdict::NeverSent, words)
 }
 
 /// Sent before this moment and still unanswered is too late.
-pub(super) fn overdue(settings: &ProviderSettings, now: Timestamp) -> Timestamp {
+pub(super) fn overdue_since(settings: &ProviderSettings, now: Timestamp) -> Timestamp {
     let timeout = i64::try_from(settings.timeout_ms).unwrap_or(i64::MAX / 2);
     now - TimeDelta::milliseconds(timeout) - TimeDelta::seconds(GRACE_S)
 }

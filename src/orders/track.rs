@@ -13,7 +13,7 @@ use crate::orders::moved::{MAY_BE_A_DOUBTS, OrderOwner};
 use crate::orders::said::{ERROR_SEEN, PanelReport, is_silent};
 use crate::orders::settle::{self, Settled};
 use crate::orders::statuses::{self, Round};
-use crate::orders::{Delivery, ELSEWHERE, apart};
+use crate::orders::{Delivery, ELSEWHERE, isolate_failure};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::orders::Locked;
@@ -48,15 +48,15 @@ impl Delivery {
         // Until this answer is written down nobody else asks about these; should this process die, they are due again.
         let meanwhile = now + TimeDelta::seconds(i64::from(settings.status_every_s).max(1));
         let batch = i64::from(settings.status_batch_max);
-        let due = watches::take(&self.store, &settings.id, epoch, batch, meanwhile, now).await?;
+        let due = watches::claim_due_polls(&self.store, &settings.id, epoch, batch, meanwhile, now).await?;
         if due.is_empty() {
             return Ok(0);
         }
         let legs = due.iter().map(|due| (due.leg, &due.panel_order));
-        let elsewhere = panel_orders::elsewhere(&self.store, (&settings.id, &panel.address()), legs).await?;
+        let elsewhere = panel_orders::ids_elsewhere(&self.store, (&settings.id, &panel.address()), legs).await?;
         let (elsewhere, here): (Vec<_>, Vec<_>) = due.iter().partition(|due| elsewhere.contains(&due.leg));
         for due in elsewhere {
-            apart(&format!("of leg {}", due.leg), self.pass_over(settings, due, ELSEWHERE, now).await)?;
+            isolate_failure(&format!("of leg {}", due.leg), self.pass_over(settings, due, ELSEWHERE, now).await)?;
         }
         if here.is_empty() {
             return Ok(due.len());
@@ -73,7 +73,7 @@ impl Delivery {
                 continue;
             }
             let outcome = self.hear(panel, due, row, &said, now).await;
-            apart(&format!("of leg {}", due.leg), outcome)?;
+            isolate_failure(&format!("of leg {}", due.leg), outcome)?;
         }
         watches::put_off_all(&self.store, &unchanged, meanwhile).await?;
         Ok(if round.ended.is_some() { 0 } else { due.len() })
@@ -114,7 +114,7 @@ impl Delivery {
         // Of what said nothing when it was asked last, others' news do not wait.
         let (told, silent): (Vec<&DuePoll>, Vec<&DuePoll>) = due.iter().copied().partition(|due| !is_silent(&due.seen));
         let ids: Vec<_> = told.iter().chain(&silent).map(|due| due.panel_order.clone()).collect();
-        let mut round = statuses::ask(panel, &ids, batch as usize, statuses::QUESTIONS_MAX).await;
+        let mut round = statuses::ask_statuses(panel, &ids, batch as usize, statuses::QUESTIONS_MAX).await;
 
         let now = self.clock.now();
         let wait = TimeDelta::seconds(i64::from(settings.status_every_s).clamp(1, NEXT_ROUND_S_MAX));
@@ -163,7 +163,7 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
-        let leg = legs::lock(&mut tx, due.leg).await?;
+        let leg = legs::lock_leg(&mut tx, due.leg).await?;
         if !watches::is_still_asked(&mut tx, due).await? {
             return Ok(());
         }
@@ -178,7 +178,7 @@ impl Delivery {
                 Afterwards::AskAt(at) => watches::look_later(&mut tx, leg.id, at).await?,
                 Afterwards::Nothing => {
                     tracing::warn!(order = %leg.order, provider = %settings.id, "nobody looks back any more: {why}");
-                    watches::forget(&mut tx, leg.id).await?;
+                    watches::forget_poll(&mut tx, leg.id).await?;
                 }
             },
             (_, _) => {}
@@ -197,20 +197,20 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
-        let leg = legs::lock(&mut tx, due.leg).await?;
+        let leg = legs::lock_leg(&mut tx, due.leg).await?;
         // A person may have given it another id since it was asked about, or settled it.
         if leg.state != LegState::Accepted || !watches::is_still_asked(&mut tx, due).await? {
             return Ok(());
         }
 
-        let order = orders::lock(&mut tx, leg.order).await?;
+        let order = orders::lock_order(&mut tx, leg.order).await?;
         let news = News { settings, due, leg: &leg, order: &order, said, now };
         news.note_price(&mut tx).await?;
         match said.outcome(settings, due, &leg, order.bought, now)? {
             SettlementOutcome::Open(state) => {
                 let (start, remains) = said.counts();
-                orders::progress(&mut tx, order.id, state, start, remains).await?;
-                orders::calm(&mut tx, order.id).await?;
+                orders::show_progress(&mut tx, order.id, state, start, remains).await?;
+                orders::clear_review(&mut tx, order.id).await?;
                 watches::put_off(&mut tx, leg.id, &said.text, said.charge(), next_at, Worth::Clear, now).await?;
             }
             // Nothing goes back for what may be delivered where it is too: a person says what became of both.
@@ -248,12 +248,12 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
-        let leg = legs::lock(&mut tx, due.leg).await?;
+        let leg = legs::lock_leg(&mut tx, due.leg).await?;
         if leg.state != LegState::Ended || !watches::is_still_asked(&mut tx, due).await? {
             return Ok(());
         }
 
-        let order = orders::lock(&mut tx, leg.order).await?;
+        let order = orders::lock_order(&mut tx, leg.order).await?;
         let news = News { settings, due, leg: &leg, order: &order, said, now };
         news.note_price(&mut tx).await?;
         let afterwards = afterwards(due, ended_at);
@@ -334,7 +334,7 @@ impl News<'_> {
             is_failing: told.report.status == PanelStatus::Failed,
             afterwards,
         };
-        legs::end(tx, leg, leg_end, now).await?;
+        legs::end_leg(tx, leg, leg_end, now).await?;
 
         let end = settle::End {
             state: ending.state,
@@ -358,7 +358,7 @@ impl News<'_> {
             tracing::warn!(order = %order.id, provider = %settings.id, "a panel's later word gives back less than was given");
         }
         if over_delivered || settled == Settled::Reversed {
-            providers::count(tx, &settings.id, over_delivered, settled == Settled::Reversed).await?;
+            providers::count_providers(tx, &settings.id, over_delivered, settled == Settled::Reversed).await?;
         }
         Ok(())
     }
@@ -433,12 +433,12 @@ fn afterwards(due: &DuePoll, ended_at: Timestamp) -> Afterwards {
 async fn look_again(tx: &mut Tx, leg: LegId, afterwards: Afterwards, now: Timestamp) -> Result<(), StoreError> {
     match afterwards {
         Afterwards::AskAt(at) => watches::after_the_end(tx, leg, at, false, now).await,
-        Afterwards::Nothing => watches::forget(tx, leg).await,
+        Afterwards::Nothing => watches::forget_poll(tx, leg).await,
     }
 }
 
 async fn ask_a_person(tx: &mut Tx, order: OrderId, leg: LegId, why: &str) -> Result<(), StoreError> {
-    if orders::review(tx, order, why).await? {
+    if orders::flag_for_review(tx, order, why).await? {
         tracing::warn!(%order, %leg, why, "an order waits for a person");
     }
     Ok(())

@@ -33,8 +33,8 @@ pub(super) async fn locked(
     reason: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    legs::turn(tx, leg, &Transition::Canceled, reason, now).await?;
-    settle::refused(tx, order, now).await
+    legs::move_leg(tx, leg, &Transition::Canceled, reason, now).await?;
+    settle::settle_refused(tx, order, now).await
 }
 
 /// The order's last leg and the order, locked, where nothing of it was sent.
@@ -42,7 +42,7 @@ async fn lock_unsent(tx: &mut Tx, order: OrderId) -> Result<Option<(LockedLeg, L
     let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(None) };
     match leg.state {
         LegState::Ready | LegState::Leased | LegState::Parked => {
-            let order = orders::lock(tx, order).await?;
+            let order = orders::lock_order(tx, order).await?;
             Ok(Some((leg, order)))
         }
         LegState::Sending

@@ -110,7 +110,7 @@ impl fmt::Display for MarkupRule {
 }
 
 /// The rule that speaks, of those that hold for who buys: the most particular, and of equals the last.
-pub fn speaks<'r>(rules: impl IntoIterator<Item = &'r MarkupRule>, priced: Priced<'_>) -> Option<&'r MarkupRule> {
+pub fn rule_speaks<'r>(rules: impl IntoIterator<Item = &'r MarkupRule>, priced: Priced<'_>) -> Option<&'r MarkupRule> {
     rules.into_iter().filter(|rule| rule.scope.covers(priced)).max_by_key(|rule| rule.scope.rank())
 }
 

@@ -21,7 +21,7 @@ pub struct Price {
 }
 
 /// The price of a service: the operator's fixed one, else the cost under the most particular of these rules.
-pub fn price<'r>(
+pub fn price_units<'r>(
     fixed: Option<Rate>,
     cost_rate: Rate,
     priced: Priced<'_>,
@@ -30,14 +30,14 @@ pub fn price<'r>(
     if let Some(rate) = fixed {
         return Ok(Price { rate, cost_rate, rule: "fixed rate".to_owned() });
     }
-    let Some(rule) = markup::speaks(rules, priced) else {
+    let Some(rule) = markup::rule_speaks(rules, priced) else {
         return Ok(Price { rate: cost_rate, cost_rate, rule: "no markup".to_owned() });
     };
-    Ok(Price { rate: under(rule, cost_rate)?, cost_rate, rule: rule.to_string() })
+    Ok(Price { rate: price_under(rule, cost_rate)?, cost_rate, rule: rule.to_string() })
 }
 
 /// A cost under a rule: marked up, then rounded up to a multiple of the rule's step.
-pub fn under(rule: &MarkupRule, cost_rate: Rate) -> Result<Rate, MoneyError> {
+pub fn price_under(rule: &MarkupRule, cost_rate: Rate) -> Result<Rate, MoneyError> {
     cost_rate.marked_up(rule.percent, rule.fixed)?.rounded_up_to(rule.rounding.unwrap_or_default())
 }
 
@@ -50,7 +50,7 @@ pub fn package_units(billing: PackageBilling, min: u64) -> Units {
 }
 
 /// The quote for `units` at a price: the charge is computed from the printed price, rounded up.
-pub fn quote(price: &Price, units: Units, config: &ConfigHash) -> Result<Quote, MoneyError> {
+pub fn quote_charge(price: &Price, units: Units, config: &ConfigHash) -> Result<Quote, MoneyError> {
     Ok(Quote {
         charge: units.at(price.rate)?,
         rate: price.rate,
@@ -79,7 +79,7 @@ mod tests {
 
     fn priced(category: &str, fixed: Option<&str>, rules: &[MarkupRule]) -> Rate {
         let priced = Priced { service: ServiceId(1), category, provider: &ProviderId("a".into()) };
-        price(fixed.map(rate), rate("1"), priced, rules).unwrap().rate
+        price_units(fixed.map(rate), rate("1"), priced, rules).unwrap().rate
     }
 
     #[test]
@@ -95,9 +95,9 @@ mod tests {
     fn a_package_costs_its_rate_or_its_minimum() {
         let price = Price { rate: rate("5"), cost_rate: rate("4"), rule: "fixed rate".into() };
         let hash = ConfigHash("x".into());
-        let once = quote(&price, package_units(PackageBilling::Rate, 500), &hash).unwrap();
+        let once = quote_charge(&price, package_units(PackageBilling::Rate, 500), &hash).unwrap();
         assert_eq!((once.charge.to_string(), once.cost.to_string()), ("5.00".into(), "4.00".into()));
-        let by_min = quote(&price, package_units(PackageBilling::Min, 500), &hash).unwrap();
+        let by_min = quote_charge(&price, package_units(PackageBilling::Min, 500), &hash).unwrap();
         assert_eq!(by_min.charge.to_string(), "2.50");
     }
 }

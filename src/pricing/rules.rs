@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::domain::customer::Buyer;
 use crate::domain::id::CustomerId;
 use crate::domain::limit::STANDARD_TIER;
-use crate::pricing::markup::{MarkupRule, NamedCustomer, Priced, speaks};
+use crate::pricing::markup::{MarkupRule, NamedCustomer, Priced, rule_speaks};
 
 /// The rules, each in the order of the file among its own kind.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +87,7 @@ impl PriceRules {
     /// Which of a buyer's own rules speaks. One that says who buys is more particular than any that does not, so where
     /// there is one, everybody's rules are silent.
     pub fn speaks(&self, own: &[usize], priced: Priced<'_>) -> Option<&MarkupRule> {
-        speaks(own.iter().map(|number| &self.particular[*number]), priced)
+        rule_speaks(own.iter().map(|number| &self.particular[*number]), priced)
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
 
     /// What the house chooses.
     fn chosen<'r>(laid: &'r PriceRules, buyer: Buyer<'_>, priced: Priced<'_>) -> Option<&'r MarkupRule> {
-        laid.speaks(&laid.of(buyer), priced).or_else(|| speaks(laid.everybodys(), priced))
+        laid.speaks(&laid.of(buyer), priced).or_else(|| rule_speaks(laid.everybodys(), priced))
     }
 
     /// The same by the words of the manual and nothing else: whoever names the customer is heard first, among those or

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::alerts::WEBHOOK_TIMEOUT;
 use crate::catalog::mapping::Mapping;
-use crate::catalog::{self, aside};
+use crate::catalog::{self, spawn_cpu_bound};
 use crate::config::{self, AlertSettings, ProcessSettings};
 use crate::domain::id::ConfigHash;
 use crate::domain::provider::ProviderSettings;
@@ -15,7 +15,7 @@ use crate::store::{open_orders, versions};
 
 /// A rule for a customer who does not exist speaks for nobody, until that customer is opened.
 pub async fn tell_of_nobodys_markups(store: &Store, mapping: &Mapping) -> Result<(), StoreError> {
-    for who in catalog::strangers(store, mapping).await? {
+    for who in catalog::unknown_customers(store, mapping).await? {
         tracing::warn!(customer = %who, "a [[markup]] is for a customer who does not exist; it speaks for nobody");
     }
     Ok(())
@@ -26,7 +26,7 @@ impl Reload {
     pub async fn adopt(&self) -> Result<bool, StoreError> {
         let _turn = self.0.turn.lock().await;
         let served = self.0.parts.catalog.mapping().hash.clone();
-        let newest = versions::newest(&self.0.parts.store).await?;
+        let newest = versions::find_newest(&self.0.parts.store).await?;
         self.standing(|standing| standing.newest = newest.as_ref().map(|(id, _)| *id));
         let adopted = match newest {
             Some((_, hash)) if hash != served => self.change(&hash).await?,
@@ -117,12 +117,12 @@ impl Reload {
         let (mapping, surroundings) = (mapping.clone(), self.0.ground.surroundings.clone());
         let old = self.0.parts.roll.now();
         let clock = self.0.parts.clock.clone();
-        let open = open_orders::count(&self.0.parts.store).await?;
+        let open = open_orders::count_open(&self.0.parts.store).await?;
         let panels = move || {
             let before = Before { panels: &old, open: &open };
-            roll::panels(&mapping, &retired, &surroundings, before, &clock)
+            roll::build_panels(&mapping, &retired, &surroundings, before, &clock)
         };
-        let Dealt { listed, keyless, held } = aside(panels).await;
+        let Dealt { listed, keyless, held } = spawn_cpu_bound(panels).await;
         self.0.parts.roll.change(listed);
         for held in &held {
             tracing::error!("another key is not in force: {held}");

@@ -34,9 +34,9 @@ use crate::workers::roster::WorkerRegistry;
 
 pub use adopt::tell_of_nobodys_markups;
 pub use node::{CLOCK_OFF_MIN, Troubles, our_name};
-pub use publish::{AtHand, Consent, PublishOutcome, plan, publish, put_in_force, unreadable_keys};
-pub use roll::{Before, panels};
-pub use start::{StartError, Started, start};
+pub use publish::{AtHand, Consent, PublishOutcome, plan_edit, publish_file, put_in_force, unreadable_keys};
+pub use roll::{Before, build_panels};
+pub use start::{StartError, Started, start_reload};
 pub use watch::FileLook;
 
 use node::NodeState;

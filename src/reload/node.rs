@@ -95,7 +95,7 @@ impl Reload {
         if self.standing(known) {
             return Ok(());
         }
-        nodes::tell(&self.0.parts.store, &row, now).await?;
+        nodes::announce_node(&self.0.parts.store, &row, now).await?;
         self.standing(|standing| standing.told = Some((row, now)));
         Ok(())
     }
@@ -109,6 +109,6 @@ impl Reload {
 
     /// Tells the others that this process ends.
     pub async fn leave(&self) -> Result<(), StoreError> {
-        nodes::leave(&self.0.parts.store, self.0.node).await
+        nodes::withdraw_node(&self.0.parts.store, self.0.node).await
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::catalog::imports::{self, Refused};
 use crate::catalog::mapping::{Mapping, ReloadTrigger as Mode};
 use crate::catalog::plan::{OtherCurrency, Plan};
-use crate::catalog::{InForce, Listings, Snapshot, aside, laid};
+use crate::catalog::{InForce, Listings, Snapshot, laid, spawn_cpu_bound};
 use crate::config::{self, AlertsError, File};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::{ConfigHash, ProviderId};
@@ -62,7 +62,7 @@ pub struct AtHand<'a> {
 }
 
 /// Publishes a text that was found right.
-pub async fn publish(
+pub async fn publish_file(
     store: &Store,
     clock: &SharedClock,
     file: &File,
@@ -71,7 +71,7 @@ pub async fn publish(
     at_hand: Option<AtHand<'_>>,
 ) -> Result<PublishOutcome, StoreError> {
     for _ in 0..PLANS_MAX {
-        let present = versions::newest(store).await?;
+        let present = versions::find_newest(store).await?;
         if present.as_ref().is_some_and(|(_, present)| *present == file.mapping.hash) {
             return Ok(PublishOutcome::Same);
         }
@@ -87,7 +87,7 @@ pub async fn publish(
                     ]));
                 }
                 let listings = Listings::stored(store, at_hand.map(|at_hand| &at_hand.laid.listings)).await?;
-                match plan(store, (before, &file.mapping), place, &listings, at_hand).await? {
+                match plan_edit(store, (before, &file.mapping), place, &listings, at_hand).await? {
                     Ok(plan) => (plan.dangers.iter().map(ToString::to_string).collect(), Some(plan.in_a_line())),
                     Err(other) => return Ok(PublishOutcome::Refused(vec![other.to_string()])),
                 }
@@ -120,7 +120,7 @@ pub async fn put_in_force(
     said: (&str, &str),
 ) -> Result<(), Refused> {
     for _ in 0..PLANS_MAX {
-        let present = versions::newest(store).await?;
+        let present = versions::find_newest(store).await?;
         if present.as_ref().is_some_and(|(_, hash)| *hash == mapping.hash) {
             return Ok(());
         }
@@ -145,13 +145,13 @@ async fn guarded(
     let mut in_order: Vec<&ProviderSettings> = mapping.providers.iter().collect();
     in_order.sort_by(|one, other| one.id.cmp(&other.id));
     for provider in in_order {
-        providers::know(&mut tx, &provider.id).await?;
+        providers::register_providers(&mut tx, &provider.id).await?;
         providers::keep_exchange(&mut tx, &provider.id, provider.exchange).await?;
         transfers::open_provider_accounts(&mut tx, &provider.id).await?;
     }
-    imports::publish(&mut tx, mapping, clock.now()).await?;
+    imports::publish_mapping(&mut tx, mapping, clock.now()).await?;
     let publication = Publication { hash: &mapping.hash, body: text, providers: &named, by, reason };
-    if versions::publish(&mut tx, planned_against, publication, clock.now()).await?.is_none() {
+    if versions::publish_version(&mut tx, planned_against, publication, clock.now()).await?.is_none() {
         tx.rollback().await.map_err(StoreError::from)?;
         return Ok(false);
     }
@@ -184,7 +184,7 @@ async fn mapping_of(
 
 /// What going from the configuration in force to another would do, over these listings. What `panelgate plan` shows and
 /// what is judged when an edit is published is this and nothing else.
-pub async fn plan(
+pub async fn plan_edit(
     store: &Store,
     (before, after): (Arc<Mapping>, &Arc<Mapping>),
     place: (&Path, &BTreeMap<String, String>),
@@ -197,9 +197,9 @@ pub async fn plan(
     let to_come = imports::anticipated(store, after, listings).await?;
     let known = at_hand.map(|at_hand| at_hand.laid).filter(|_| Arc::ptr_eq(&to_come, listings));
     let is = laid(after, &to_come, known).await;
-    let open = open_orders::count(store).await?;
+    let open = open_orders::count_open(store).await?;
     let after = after.clone();
-    Ok(aside(move || Plan::between(&was, &is, &before, &after, &open)).await)
+    Ok(spawn_cpu_bound(move || Plan::between(&was, &is, &before, &after, &open)).await)
 }
 
 /// The mapping in force with the last blocks of panels that it does not name, that still have something open, and that
@@ -228,7 +228,7 @@ pub fn unreadable_keys(file: &File, surroundings: &BTreeMap<String, String>, kno
         known.is_some_and(|known| known.key == provider.key)
     };
     let unknown = file.mapping.providers.iter().filter(|provider| !is_known(provider));
-    let keys = unknown.filter_map(|provider| config::secret(provider, surroundings).err());
+    let keys = unknown.filter_map(|provider| config::read_secret(provider, surroundings).err());
     let mut complaints: Vec<String> = keys.map(|error| error.to_string()).collect();
     if known.is_none() {
         let webhook = config::webhook(&file.alerts, surroundings, crate::alerts::WEBHOOK_TIMEOUT);

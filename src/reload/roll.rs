@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::catalog::aside;
 use crate::catalog::mapping::Mapping;
+use crate::catalog::spawn_cpu_bound;
 use crate::config::{self, Complaints, File};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ProviderId;
@@ -41,7 +41,7 @@ pub struct Before<'a> {
 
 /// The panels with their keys. Those on the old list whose block and key are the same stay as they are. Reads key files:
 /// not to be called where requests are served.
-pub fn panels(
+pub fn build_panels(
     mapping: &Mapping,
     retired: &[ProviderSettings],
     surroundings: &BTreeMap<String, String>,
@@ -52,7 +52,7 @@ pub fn panels(
     let named = mapping.providers.iter().map(|block| (block, false));
     for (block, retired) in named.chain(retired.iter().map(|block| (block, true))) {
         let known = before.panels.iter().map(|listed| &listed.panel).find(|panel| panel.settings().id == block.id);
-        let key = config::secret(block, surroundings).map_err(|error| error.to_string());
+        let key = config::read_secret(block, surroundings).map_err(|error| error.to_string());
         let held = known.zip(key.as_ref().ok()).and_then(|(known, key)| held(block, known, key, before.open));
 
         let made = match (key, known) {
@@ -137,5 +137,5 @@ pub(super) async fn read(
     (folder, surroundings): (&Path, &BTreeMap<String, String>),
 ) -> Result<File, Complaints> {
     let (folder, surroundings) = (folder.to_owned(), surroundings.clone());
-    aside(move || config::read(&body, &folder, &surroundings)).await
+    spawn_cpu_bound(move || config::read(&body, &folder, &surroundings)).await
 }

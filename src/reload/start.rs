@@ -4,7 +4,7 @@ use crate::config::{self, File, ProcessSettings};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ProviderId;
 use crate::reload::node::NodeState;
-use crate::reload::{Consent, Env, PublishOutcome, publish, roll, unreadable_keys};
+use crate::reload::{Consent, Env, PublishOutcome, publish_file, roll, unreadable_keys};
 use crate::store::versions::{self, Edit, EditState};
 use crate::store::{Store, StoreError};
 
@@ -48,7 +48,7 @@ pub enum StartError {
 ///
 /// A file that was in force earlier is not published, whether the present version can be read here or not: a node that
 /// comes back late must not take everybody back with it. Any other is judged like an edit.
-pub async fn start(
+pub async fn start_reload(
     store: &Store,
     clock: &SharedClock,
     file: File,
@@ -68,7 +68,7 @@ pub async fn start(
         let started = started(&file, None);
         return Ok((file, started));
     }
-    let was_in_force = versions::find(store, &file.mapping.hash.0).await?.is_some();
+    let was_in_force = versions::find_version(store, &file.mapping.hash.0).await?.is_some();
     let place = (ground.folder(), &ground.surroundings);
     let served = match roll::read(present.body, place).await {
         Ok(served) => served,
@@ -99,7 +99,7 @@ pub async fn start(
     let unreadable = unreadable_keys(&file, &ground.surroundings, None);
     let by = format!("start of {}", ground.node);
     let (state, said) = if unreadable.is_empty() {
-        match publish(store, clock, &file, place, (&by, "", Consent::Edit), None).await? {
+        match publish_file(store, clock, &file, place, (&by, "", Consent::Edit), None).await? {
             PublishOutcome::Waits(dangers) => (EditState::Waiting, dangers),
             PublishOutcome::Refused(why) => (EditState::Refused, why),
             PublishOutcome::Same | PublishOutcome::Published { .. } => {
@@ -117,7 +117,8 @@ pub async fn start(
     for said in &said {
         tracing::error!(file = %file.mapping.hash, state = state.as_str(), "the version in force is served: {said}");
     }
-    let edit = Edit { hash: &file.mapping.hash, body: Some(&config::masked(&file.text)), state, said: &said, by: &by };
+    let edit =
+        Edit { hash: &file.mapping.hash, body: Some(&config::mask_secrets(&file.text)), state, said: &said, by: &by };
     versions::keep_edit(store, edit, clock.now()).await?;
     let started = started(&served, Some(state));
     Ok((served, started))
@@ -137,7 +138,7 @@ async fn must_publish(
     }
     let by = format!("start of {}", ground.node);
     let place = (ground.folder(), &ground.surroundings);
-    match publish(store, clock, file, place, (&by, reason, Consent::Person), None).await? {
+    match publish_file(store, clock, file, place, (&by, reason, Consent::Person), None).await? {
         PublishOutcome::Same | PublishOutcome::Published { .. } => Ok(()),
         PublishOutcome::Refused(why) => Err(StartError::Refused(why.join("\n"))),
         PublishOutcome::Waits(_) | PublishOutcome::Crowded => {

@@ -10,12 +10,12 @@ use std::sync::{Arc, PoisonError};
 use chrono::TimeDelta;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::catalog::{Snapshot, aside, laid};
+use crate::catalog::{Snapshot, laid, spawn_cpu_bound};
 use crate::config::{self, ConfigError};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::ConfigHash;
 use crate::reload::{
-    AtHand, Consent, JudgedFile, PublishOutcome, Reload, ReloadParts, Started, publish, unreadable_keys,
+    AtHand, Consent, JudgedFile, PublishOutcome, Reload, ReloadParts, Started, publish_file, unreadable_keys,
 };
 use crate::store::StoreError;
 use crate::store::versions::{self, Edit, EditState};
@@ -112,7 +112,7 @@ impl Reload {
         let mut watch = self.0.watch.lock().await;
         // Before the file is read: whoever publishes and then writes the file is found to have been first.
         let known = self.standing(|standing| standing.newest);
-        let (read, now) = (aside(move || config::bytes(&path)).await, self.0.parts.clock.now());
+        let (read, now) = (spawn_cpu_bound(move || config::bytes(&path)).await, self.0.parts.clock.now());
         watch.take_in(read, now, known);
         let signal = consent == Consent::Signal;
         match &watch.seen {
@@ -170,7 +170,7 @@ impl Reload {
         };
         let judged = match ahead {
             Some(judged) => judged,
-            None => match aside(self.reading(bytes.to_vec())).await {
+            None => match spawn_cpu_bound(self.reading(bytes.to_vec())).await {
                 Ok(judged) => judged,
                 Err(complaints) => return self.put_aside(hash, bytes, EditState::Refused, complaints).await,
             },
@@ -181,9 +181,9 @@ impl Reload {
             None => true,
         };
         if is_no_edit {
-            let present = versions::newest(&parts.store).await?;
+            let present = versions::find_newest(&parts.store).await?;
             let in_force = present.is_some_and(|(_, present)| present == *hash);
-            if !in_force && versions::find(&parts.store, &hash.0).await?.is_some() {
+            if !in_force && versions::find_version(&parts.store, &hash.0).await?.is_some() {
                 tracing::error!(file = %hash, "the file was in force earlier; `panelgate apply` goes back to it");
                 return Ok(FileLook::Late);
             }
@@ -210,7 +210,7 @@ impl Reload {
         keep(Some(JudgedFile { file: file.clone(), laid: laid.clone() }));
         let at_hand = AtHand { served: &served, laid: &laid };
         let said = (&*self.by(), "", consent);
-        let came = publish(store, clock, &file, self.0.ground.place(), said, Some(at_hand)).await;
+        let came = publish_file(store, clock, &file, self.0.ground.place(), said, Some(at_hand)).await;
         if !matches!(came, Ok(PublishOutcome::Published { .. })) {
             keep(None);
         }
@@ -273,7 +273,7 @@ impl Reload {
         let body = Some(bytes).filter(|bytes| bytes.len() as u64 <= config::FILE_BYTES_MAX);
         // The database's texts hold no NUL.
         let body = body.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(|body| !body.contains('\0'));
-        let body = body.map(config::masked);
+        let body = body.map(config::mask_secrets);
         let kept: Vec<String> = said.iter().map(|said| said.replace('\0', "\\0")).collect();
         let edit = Edit { hash, body: body.as_deref(), state, said: &kept, by: &by };
         versions::keep_edit(&self.0.parts.store, edit, self.0.parts.clock.now()).await?;

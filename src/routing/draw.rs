@@ -3,7 +3,7 @@
 /// The places `0..weights.len()` as they are drawn without replacement, each in proportion to its weight among those
 /// that are left. Leaving some out of the result afterwards is the same as never having had them in the draw: the shares
 /// of the others stay in proportion to their weights.
-pub(super) fn order(weights: &[u16], seed: u128) -> Vec<usize> {
+pub(super) fn draw_order(weights: &[u16], seed: u128) -> Vec<usize> {
     let mut chance = Chance::seeded(seed);
     let mut left: Vec<usize> = (0..weights.len()).collect();
     let mut drawn = Vec::with_capacity(left.len());

@@ -72,8 +72,9 @@ pub struct Chosen {
 }
 
 /// The route to take; or why each of them cannot be taken.
-pub fn choose(question: &RouteQuery<'_>) -> Result<Chosen, Vec<Passed>> {
-    let usable: Vec<Entry<'_>> = ranked(question).into_iter().filter_map(|entry| entry.if_usable(question)).collect();
+pub fn choose_route(question: &RouteQuery<'_>) -> Result<Chosen, Vec<Passed>> {
+    let usable: Vec<Entry<'_>> =
+        rank_routes(question).into_iter().filter_map(|entry| entry.if_usable(question)).collect();
     // Those whose panels stand best, and no others, are in the contest.
     let best = usable.iter().map(Entry::stands).min().unwrap_or(Worst::Stopped);
     let stands_best = |entry: &Entry<'_>| entry.stands() == best && best <= question.worst;
@@ -109,7 +110,7 @@ struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     fn if_usable(self, question: &RouteQuery<'_>) -> Option<Entry<'a>> {
-        match barrier(question, self.candidate) {
+        match find_barrier(question, self.candidate) {
             Ok(cost) => Some(Entry { cost, ..self }),
             Err(_) => None,
         }
@@ -121,7 +122,7 @@ impl<'a> Entry<'a> {
 }
 
 /// All routes, as the strategy puts them; those whose cost is not known are last where the cost decides.
-fn ranked<'a>(question: &RouteQuery<'a>) -> Vec<Entry<'a>> {
+fn rank_routes<'a>(question: &RouteQuery<'a>) -> Vec<Entry<'a>> {
     let entry = |(place, candidate): (usize, &'a Candidate)| Entry {
         place,
         candidate,
@@ -133,7 +134,7 @@ fn ranked<'a>(question: &RouteQuery<'a>) -> Vec<Entry<'a>> {
         Strategy::Cheapest => entries.sort_by_key(|entry| (entry.candidate.cost.is_none(), entry.cost)),
         Strategy::Weighted => {
             let weights: Vec<u16> = entries.iter().map(|entry| entry.candidate.weight).collect();
-            entries = draw::order(&weights, question.terms.seed).into_iter().map(|place| entries[place]).collect();
+            entries = draw::draw_order(&weights, question.terms.seed).into_iter().map(|place| entries[place]).collect();
         }
         // What delivers nothing has no price for what it delivers.
         Strategy::Score => entries.sort_by_key(|entry| {
@@ -149,7 +150,7 @@ fn ranked<'a>(question: &RouteQuery<'a>) -> Vec<Entry<'a>> {
 }
 
 /// What an order costs by a route; or what keeps it from there, whatever the others are like.
-fn barrier(question: &RouteQuery<'_>, candidate: &Candidate) -> Result<Money, String> {
+fn find_barrier(question: &RouteQuery<'_>, candidate: &Candidate) -> Result<Money, String> {
     if let Some(barred) = question.barred.iter().find(|barred| barred.is(&candidate.route)) {
         return Err(barred.why.clone());
     }
@@ -188,7 +189,7 @@ fn why_won(question: &RouteQuery<'_>, won: &Entry<'_>, contest: &[Entry<'_>]) ->
 
 /// Why a route lost, to the winner where there is one.
 fn lost(question: &RouteQuery<'_>, place: usize, candidate: &Candidate, won: Option<&Entry<'_>>) -> String {
-    let cost = match barrier(question, candidate) {
+    let cost = match find_barrier(question, candidate) {
         Ok(cost) => cost,
         Err(why) => return why,
     };
@@ -266,7 +267,7 @@ mod tests {
     /// The winner and why it won, then why each of the others lost.
     fn told(question: &RouteQuery<'_>) -> Vec<String> {
         let line = |provider: &str, why: &str| format!("{provider}: {why}");
-        match choose(question) {
+        match choose_route(question) {
             Ok(Chosen { choice, .. }) => {
                 let others = choice.others.iter().map(|passed| line(&passed.provider, &passed.why));
                 [line(&choice.provider, &choice.why)].into_iter().chain(others).collect()
@@ -301,7 +302,7 @@ mod tests {
         );
         let none = RouteQuery { candidates: &all[..3], ..question };
         assert_eq!(told(&none)[2], "dear: costs 0.99, leaves 1 %, the floor is 3 %");
-        assert!(choose(&none).is_err());
+        assert!(choose_route(&none).is_err());
     }
 
     #[test]
@@ -354,7 +355,7 @@ mod tests {
                 "a: panel is stopped: breaker open",
             ]
         );
-        assert!(choose(&RouteQuery { worst: Worst::Rests, ..question }).is_err());
+        assert!(choose_route(&RouteQuery { worst: Worst::Rests, ..question }).is_err());
     }
 
     #[test]
@@ -382,7 +383,7 @@ mod tests {
             told(&two)[0],
             "a: first in the file; its panel wants to be left alone, like all that may be used, and it waits"
         );
-        assert!(choose(&RouteQuery { worst: Worst::Free, ..two }).is_err());
+        assert!(choose_route(&RouteQuery { worst: Worst::Free, ..two }).is_err());
     }
 
     #[test]
@@ -392,7 +393,7 @@ mod tests {
             let barred = [Passed::because(&all[at].route, "could not be reached")];
             let leaves = Some((&all[at].route, "could not be reached"));
             let question = RouteQuery { barred: &barred, leaves, in_turn: true, ..asked(Strategy::Priority, &all) };
-            choose(&question).unwrap().route.provider.0
+            choose_route(&question).unwrap().route.provider.0
         };
         assert_eq!([next(0), next(1), next(2)], ["b", "c", "a"]);
     }
@@ -409,11 +410,15 @@ mod tests {
             // As order ids are: the time in front, and chance behind it.
             let seed = u128::from(seed) << 80 | u128::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c) >> 60;
             let terms = RouteTerms { seed, ..question.terms };
-            let winner = choose(&RouteQuery { terms, ..question }).unwrap();
-            assert_eq!(choose(&RouteQuery { terms, ..question }).unwrap(), winner, "the same seed draws the same");
+            let winner = choose_route(&RouteQuery { terms, ..question }).unwrap();
+            assert_eq!(
+                choose_route(&RouteQuery { terms, ..question }).unwrap(),
+                winner,
+                "the same seed draws the same"
+            );
             first[place(&winner.route)] += 1;
             let barred = [Passed::because(&all[0].route, "tried before")];
-            let second = choose(&RouteQuery { terms, barred: &barred, ..question }).unwrap();
+            let second = choose_route(&RouteQuery { terms, barred: &barred, ..question }).unwrap();
             assert!(winner.route == all[0].route || second.route == winner.route, "who was drawn first stays so");
             without_a[place(&second.route)] += 1;
         }
@@ -459,8 +464,8 @@ mod tests {
             let leaves = candidates.first().map(|first| (&first.route, "why"));
             let terms = RouteTerms { seed, ..question.terms };
             let question = RouteQuery { terms, barred: &barred, leaves, in_turn: turns, worst, ..question };
-            let chosen = choose(&question);
-            prop_assert_eq!(&chosen, &choose(&question));
+            let chosen = choose_route(&question);
+            prop_assert_eq!(&chosen, &choose_route(&question));
             let mut named: Vec<String> = match &chosen {
                 Ok(chosen) => [chosen.choice.provider.clone()].into_iter()
                     .chain(chosen.choice.others.iter().map(|passed| passed.provider.clone())).collect(),
@@ -469,7 +474,7 @@ mod tests {
             named.sort();
             let all: Vec<String> = candidates.iter().map(|candidate| candidate.route.provider.0.clone()).collect();
             prop_assert_eq!(named, all);
-            let usable = |candidate: &&Candidate| barrier(&question, candidate).is_ok();
+            let usable = |candidate: &&Candidate| find_barrier(&question, candidate).is_ok();
             let stands = |candidate: &Candidate| match (candidate.standing.stopped, candidate.standing.rests) {
                 (Some(_), _) => Worst::Stopped,
                 (None, true) => Worst::Rests,

@@ -64,7 +64,7 @@ pub struct Unnamed {
 
 /// What was sent to a panel's address and has no id yet: on its way, in doubt, or given up in doubt. `None`: they are too
 /// many to be compared.
-pub async fn unnamed(
+pub async fn list_unnamed(
     store: &Store,
     (provider, address): (&ProviderId, &str),
     than: LegId,

@@ -83,7 +83,7 @@ pub async fn only_one(tx: &mut Tx) -> Result<bool, StoreError> {
 /// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an end for what is no
 /// longer so. What ended before it was raised is forgotten; of some kinds nothing is known, and they stay as they are.
 /// Those that ended.
-pub async fn keep(
+pub async fn keep_conditions(
     tx: &mut Tx,
     conditions: &[Condition],
     left_alone: &[AlertKind],
@@ -149,7 +149,12 @@ pub async fn keep(
     );
     let over = over.fetch_all(&mut **tx).await?.into_iter();
     over.map(|row| {
-        Ok(AlertChange { kind: kind(&row.kind, &row.object)?, object: row.object, words: row.words, count: row.count })
+        Ok(AlertChange {
+            kind: alert_kind(&row.kind, &row.object)?,
+            object: row.object,
+            words: row.words,
+            count: row.count,
+        })
     })
     .collect()
 }
@@ -166,7 +171,7 @@ struct ConditionColumns<'a> {
 async fn raise_anew(tx: &mut Tx, columns: ConditionColumns<'_>, now: Timestamp) -> Result<(), StoreError> {
     let again: Vec<(String, i64)> = AlertKind::ALL
         .into_iter()
-        .filter_map(|kind| Some((kind.as_str().to_owned(), seconds(kind.news_again_after()?))))
+        .filter_map(|kind| Some((kind.as_str().to_owned(), whole_seconds(kind.news_again_after()?))))
         .collect();
     let (again_kinds, again_after_s): (Vec<String>, Vec<i64>) = again.into_iter().unzip();
     let anew = sqlx::query!(
@@ -190,12 +195,12 @@ async fn raise_anew(tx: &mut Tx, columns: ConditionColumns<'_>, now: Timestamp) 
 }
 
 /// Whole seconds, as the database counts them.
-fn seconds(span: Duration) -> i64 {
+fn whole_seconds(span: Duration) -> i64 {
     i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Raises what has lasted: alerts of this kind that are so since `since_max` or longer. Those that were raised.
-pub async fn raise(
+pub async fn raise_lasting(
     tx: &mut Tx,
     of: AlertKind,
     since_max: Timestamp,
@@ -220,7 +225,7 @@ pub async fn raise(
 /// news any more.
 ///
 /// Messages about one thing are told in order: the end after its beginning, the next beginning after that end.
-pub async fn claim(
+pub async fn claim_due_message(
     store: &Store,
     until: Timestamp,
     over_min: Timestamp,
@@ -262,7 +267,7 @@ pub async fn claim(
     let Some(row) = claimed.fetch_optional(&store.workers).await? else { return Ok(None) };
     Ok(Some(Message {
         alert: row.id,
-        kind: kind(&row.kind, &row.object)?,
+        kind: alert_kind(&row.kind, &row.object)?,
         object: row.object,
         words: row.words,
         count: row.count,
@@ -274,7 +279,7 @@ pub async fn claim(
 
 /// Notes that the webhook took a message; the next one about this alert is due at once. `false`: another process took
 /// the message over meanwhile, and tells it too.
-pub async fn told(store: &Store, message: &Message, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn message_taken(store: &Store, message: &Message, now: Timestamp) -> Result<bool, StoreError> {
     let moved = sqlx::query!(
         r#"
         update alert
@@ -309,7 +314,7 @@ pub async fn put_off(store: &Store, message: &Message, next_at: Timestamp) -> Re
 }
 
 /// Forgets alerts that were over before `over_min`, some of them each time.
-pub async fn forget(store: &Store, over_min: Timestamp) -> Result<(), StoreError> {
+pub async fn forget_ended(store: &Store, over_min: Timestamp) -> Result<(), StoreError> {
     let forgotten = sqlx::query!(
         "delete from alert where id in (select id from alert where over_at < $1 limit $2)",
         over_min,
@@ -320,7 +325,7 @@ pub async fn forget(store: &Store, over_min: Timestamp) -> Result<(), StoreError
 }
 
 /// Every alert that was raised: open ones first, then the newest; [`ALERTS_MAX`] at most.
-pub async fn list(store: &Store) -> Result<Vec<AlertRow>, StoreError> {
+pub async fn list_alerts(store: &Store) -> Result<Vec<AlertRow>, StoreError> {
     let rows = sqlx::query_as!(
         AlertRow,
         r#"
@@ -335,7 +340,7 @@ pub async fn list(store: &Store) -> Result<Vec<AlertRow>, StoreError> {
     Ok(rows.fetch_all(&store.workers).await?)
 }
 
-pub(super) fn kind(word: &str, object: &str) -> Result<AlertKind, StoreError> {
+pub(super) fn alert_kind(word: &str, object: &str) -> Result<AlertKind, StoreError> {
     let unknown =
         || StoreError::Contradiction { table: "alert", column: "kind", id: object.to_owned(), value: word.to_owned() };
     AlertKind::from_word(word).ok_or_else(unknown)

@@ -24,7 +24,7 @@ impl AskedBy {
 
 /// Keeps that an order is wanted back. Asking again changes nothing, but for the house: an order that it gave the money
 /// back for is asked for anew, whatever became of it before.
-pub async fn ask(tx: &mut Tx, order: OrderId, by: AskedBy, now: Timestamp) -> Result<(), StoreError> {
+pub async fn request_cancel(tx: &mut Tx, order: OrderId, by: AskedBy, now: Timestamp) -> Result<(), StoreError> {
     let asked = sqlx::query!(
         r#"
         insert into cancel_request (order_id, asked_by, asked_at, next_at)
@@ -53,7 +53,7 @@ pub async fn is_asked_by(tx: &mut Tx, order: OrderId, by: AskedBy) -> Result<boo
 }
 
 /// The order is over: what was not asked of its panel yet need not be.
-pub async fn close(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
+pub async fn close_unasked(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
     let closed = sqlx::query!(
         r#"
         update cancel_request
@@ -90,7 +90,7 @@ pub struct DueCancel {
 
 /// Takes cancels that are due at a panel: of orders that it has, not asked yet, or asked by somebody who ended. Asking a
 /// panel twice to cancel is as good as once.
-pub async fn take(
+pub async fn claim_due_cancels(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
@@ -149,7 +149,12 @@ pub enum CancelOutcome {
 }
 
 /// Writes down what a panel made of a cancel. `false`: somebody else has it since.
-pub async fn heard(tx: &mut Tx, cancel: &DueCancel, heard: &CancelOutcome, words: &str) -> Result<bool, StoreError> {
+pub async fn record_cancel(
+    tx: &mut Tx,
+    cancel: &DueCancel,
+    heard: &CancelOutcome,
+    words: &str,
+) -> Result<bool, StoreError> {
     let (state, next_at) = match heard {
         CancelOutcome::Taken => ("taken", None),
         CancelOutcome::Refused | CancelOutcome::GivenUp(_) => ("refused", None),

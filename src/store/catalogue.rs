@@ -101,7 +101,7 @@ pub struct Imported {
 /// Replaces a panel's catalogue: what moved is written down, what it lists no more is marked gone, what it lists is there,
 /// and a rate that moved by more than `jump` percent of the accepted one is held. What is missing where far less is listed
 /// than before waits, unless another account lists it.
-pub async fn import(
+pub async fn replace_catalog(
     tx: &mut Tx,
     (provider, account): (&ProviderId, &str),
     services: &[PanelService],
@@ -113,9 +113,9 @@ pub async fn import(
     let mut seen = HashSet::new();
     let services: Vec<_> = services.iter().filter(|row| seen.insert(&row.service)).cloned().collect();
     let listed = CatalogColumns::of(&services);
-    let absent = shrunk::absent(tx, provider, account, &listed.services, now).await?;
-    let moved = moves::note(tx, provider, &listed, &absent.gone, now).await?;
-    let gone = shrunk::mark(tx, provider, &absent, now).await?;
+    let absent = shrunk::judge_absent(tx, provider, account, &listed.services, now).await?;
+    let moved = moves::note_changes(tx, provider, &listed, &absent.gone, now).await?;
+    let gone = shrunk::mark_absent(tx, provider, &absent, now).await?;
     let kept = keep(tx, provider, &listed, jump, now).await?;
     drop_long_gone(tx, provider, now).await?;
     let known = sqlx::query!(
@@ -243,7 +243,7 @@ pub struct StoredCatalog {
 }
 
 /// Since when a panel's catalogue is stored as it is, and whose it is.
-pub async fn standing(store: &Store, provider: &ProviderId) -> Result<StoredCatalog, StoreError> {
+pub async fn stored_catalog(store: &Store, provider: &ProviderId) -> Result<StoredCatalog, StoreError> {
     let row = sqlx::query_as!(
         StoredCatalog,
         r#"
@@ -257,7 +257,7 @@ pub async fn standing(store: &Store, provider: &ProviderId) -> Result<StoredCata
 }
 
 /// Has every node read a panel's catalogue from the database anew: what is sold of it changed.
-pub async fn renew(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
+pub async fn renew_catalog(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
     let renewed =
         sqlx::query!("update provider set catalogue_version = catalogue_version + 1 where id = $1", provider.0);
     match renewed.execute(&mut **tx).await?.rows_affected() {
@@ -268,7 +268,7 @@ pub async fn renew(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError>
 
 /// Remembers that a panel's catalogue could not be read; the one that was read before stays. Where that is another
 /// account's, or there is none, the panel gets no orders until it is read.
-pub async fn failed(
+pub async fn note_unreadable(
     store: &Store,
     (provider, account): (&ProviderId, &str),
     why: &str,
@@ -301,7 +301,7 @@ pub async fn is_its_own(store: &Store, provider: &ProviderId) -> Result<(), Stor
 }
 
 /// All catalogues as they were last read; of what is gone only what has an id of ours.
-pub async fn load(store: &Store) -> Result<Vec<(ProviderId, CatalogEntry)>, StoreError> {
+pub async fn load_catalogs(store: &Store) -> Result<Vec<(ProviderId, CatalogEntry)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.provider, p.service, p.name, p.kind, p.category, p.rate_text, p.rate, p.own_rate, p.min, p.max, p.refill,
@@ -347,7 +347,7 @@ pub async fn listed_by(tx: &mut Tx, provider: &ProviderId) -> Result<Vec<Shown>,
 }
 
 /// A number that grows whenever any catalogue was read anew.
-pub async fn version(store: &Store) -> Result<i64, StoreError> {
+pub async fn catalogs_version(store: &Store) -> Result<i64, StoreError> {
     let version =
         sqlx::query_scalar!(r#"select coalesce(sum(catalogue_version), 0)::bigint as "version!" from provider"#);
     Ok(version.fetch_one(&store.workers).await?)
@@ -386,7 +386,7 @@ pub async fn answer_refresh(
 }
 
 /// The answer to a request, once it was given.
-pub async fn refreshed(store: &Store, id: i64) -> Result<Option<Vec<CatalogReading>>, StoreError> {
+pub async fn refresh_answer(store: &Store, id: i64) -> Result<Option<Vec<CatalogReading>>, StoreError> {
     let outcome = sqlx::query_scalar!(
         r#"select outcome as "outcome!: Json<Vec<CatalogReading>>" from refresh where id = $1 and done_at is not null"#,
         id

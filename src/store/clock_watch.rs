@@ -62,7 +62,11 @@ pub struct ClockLook {
 
 /// Looks at the clock. `before` is this process's last look: it knows, by a clock that nobody sets, whether this one was
 /// set ahead.
-pub async fn observe(store: &Store, clock: &dyn Clock, before: Option<ClockReading>) -> Result<ClockLook, StoreError> {
+pub async fn observe_clock(
+    store: &Store,
+    clock: &dyn Clock,
+    before: Option<ClockReading>,
+) -> Result<ClockLook, StoreError> {
     let mut tx = store.begin().await?;
     let last = sqlx::query_scalar!("select at from clock_watch for update").fetch_one(&mut *tx).await?;
 

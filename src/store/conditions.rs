@@ -7,7 +7,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::float::RUNWAY_SHORT_H;
 use crate::domain::id::ProviderId;
 use crate::domain::money::Money;
-use crate::store::alerts::kind;
+use crate::store::alerts::alert_kind;
 use crate::store::{StoreError, Tx, clock_watch, moves, nodes, refusals, shrunk, statuses, waiting};
 
 /// How long words that nobody listed are news after a panel wrote them last.
@@ -49,7 +49,11 @@ pub struct Condition {
 ///
 /// Panels that the file no longer names are not asked any more, so what they said last is nobody's concern; their open
 /// orders are.
-pub async fn conditions(tx: &mut Tx, watched: &[WatchedPanel], now: Timestamp) -> Result<Vec<Condition>, StoreError> {
+pub async fn find_conditions(
+    tx: &mut Tx,
+    watched: &[WatchedPanel],
+    now: Timestamp,
+) -> Result<Vec<Condition>, StoreError> {
     let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
     let lows: Vec<_> = watched.iter().map(|panel| panel.balance_low.map(Money::decimal)).collect();
     let rows = sqlx::query!(
@@ -107,7 +111,7 @@ pub async fn conditions(tx: &mut Tx, watched: &[WatchedPanel], now: Timestamp) -
         AUDITS_UNFINISHED_MAX
     );
     let mut conditions = beside(tx, &providers, now).await?;
-    conditions.extend(waiting::conditions(tx, watched, now).await?);
+    conditions.extend(waiting::waiting_conditions(tx, watched, now).await?);
     for row in rows.fetch_all(&mut **tx).await? {
         conditions.push(condition(&row.kind, row.object, row.count)?);
     }
@@ -123,7 +127,7 @@ async fn beside(tx: &mut Tx, providers: &[String], now: Timestamp) -> Result<Vec
         let more = format!("; the last time by {} s", by.num_seconds());
         conditions.push(Condition { kind: AlertKind::ClockSet, object: String::new(), count, more });
     }
-    for (word, object, count) in nodes::troubles(tx, now).await? {
+    for (word, object, count) in nodes::list_troubles(tx, now).await? {
         conditions.push(condition(&word, object, count)?);
     }
     Ok(conditions)
@@ -167,14 +171,14 @@ async fn with_causes(tx: &mut Tx, mut conditions: Vec<Condition>) -> Result<Vec<
 async fn of_answers(tx: &mut Tx, providers: &[String], now: Timestamp) -> Result<Vec<Condition>, StoreError> {
     let told = |kind: AlertKind| move |(object, count)| Condition { kind, object, count, more: String::new() };
     let mut conditions: Vec<_> =
-        statuses::unreadable(tx).await?.into_iter().map(told(AlertKind::StatusesUnreadable)).collect();
-    conditions.extend(shrunk::waiting(tx, providers).await?.into_iter().map(|panel| Condition {
+        statuses::note_unreadable(tx).await?.into_iter().map(told(AlertKind::StatusesUnreadable)).collect();
+    conditions.extend(shrunk::list_shrunk(tx, providers).await?.into_iter().map(|panel| Condition {
         kind: AlertKind::CatalogShrunk,
         more: format!("; {} of {} services are missing", panel.missing, panel.listed),
         count: panel.missing,
         object: panel.provider,
     }));
-    let wrote = refusals::wrote(tx, providers, now - WORDS_ARE_NEWS_FOR).await?;
+    let wrote = refusals::panels_that_wrote(tx, providers, now - WORDS_ARE_NEWS_FOR).await?;
     conditions.extend(wrote.into_iter().map(told(AlertKind::UnknownWords)));
     Ok(conditions)
 }
@@ -235,13 +239,13 @@ async fn of_differences(tx: &mut Tx, providers: &[String]) -> Result<Vec<Conditi
 }
 
 fn condition(word: &str, object: String, count: i64) -> Result<Condition, StoreError> {
-    Ok(Condition { kind: kind(word, &object)?, object, count, more: String::new() })
+    Ok(Condition { kind: alert_kind(word, &object)?, object, count, more: String::new() })
 }
 
 /// Panels whose rates moved too far to be believed at once, and which rates, by the panels' own ids.
 pub async fn price_jumps(tx: &mut Tx, watched: &[WatchedPanel]) -> Result<Vec<Condition>, StoreError> {
     let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
-    let held = moves::held(tx, &providers).await?.into_iter();
+    let held = moves::list_held(tx, &providers).await?.into_iter();
     let condition = |(object, count, named): (String, i64, Vec<String>)| {
         let more = if named.is_empty() { String::new() } else { format!("; among them are {}", named.join(", ")) };
         Condition { kind: AlertKind::PriceJump, object, count, more }

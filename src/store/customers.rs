@@ -54,7 +54,12 @@ pub struct KeyRow {
 }
 
 /// Opens a customer with an empty wallet. `None`: the name is taken.
-pub async fn open(tx: &mut Tx, name: &str, tier: &str, at: Timestamp) -> Result<Option<CustomerId>, StoreError> {
+pub async fn open_customer(
+    tx: &mut Tx,
+    name: &str,
+    tier: &str,
+    at: Timestamp,
+) -> Result<Option<CustomerId>, StoreError> {
     let opened = sqlx::query_scalar!(
         r#"
         with opened as (
@@ -82,19 +87,19 @@ pub async fn open(tx: &mut Tx, name: &str, tier: &str, at: Timestamp) -> Result<
 }
 
 /// The customer of that id, or of that name where the text is not all digits.
-pub async fn find(store: &Store, who: &str) -> Result<Option<CustomerRow>, StoreError> {
+pub async fn find_customer(store: &Store, who: &str) -> Result<Option<CustomerRow>, StoreError> {
     let all_digits = who.bytes().all(|byte| byte.is_ascii_digit());
     let id = who.parse::<i64>().ok().filter(|_| all_digits);
-    let rows = rows(store, id, id.is_none().then_some(who)).await?;
+    let rows = customer_rows(store, id, id.is_none().then_some(who)).await?;
     Ok(rows.into_iter().next())
 }
 
 /// All customers, oldest first.
-pub async fn list(store: &Store) -> Result<Vec<CustomerRow>, StoreError> {
-    rows(store, None, None).await
+pub async fn list_customers(store: &Store) -> Result<Vec<CustomerRow>, StoreError> {
+    customer_rows(store, None, None).await
 }
 
-async fn rows(store: &Store, id: Option<i64>, name: Option<&str>) -> Result<Vec<CustomerRow>, StoreError> {
+async fn customer_rows(store: &Store, id: Option<i64>, name: Option<&str>) -> Result<Vec<CustomerRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select c.id, c.name, c.tier, c.created_at, c.suspended_at, w.balance, -w.floor as "credit!"
@@ -120,14 +125,14 @@ async fn rows(store: &Store, id: Option<i64>, name: Option<&str>) -> Result<Vec<
 }
 
 /// Suspends a customer. `false`: it was suspended before.
-pub async fn suspend(tx: &mut Tx, customer: CustomerId, at: Timestamp) -> Result<bool, StoreError> {
+pub async fn suspend_customer(tx: &mut Tx, customer: CustomerId, at: Timestamp) -> Result<bool, StoreError> {
     let done =
         sqlx::query!("update customer set suspended_at = $2 where id = $1 and suspended_at is null", customer.0, at);
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
 /// Ends a suspension. `false`: there was none.
-pub async fn resume(tx: &mut Tx, customer: CustomerId) -> Result<bool, StoreError> {
+pub async fn resume_customer(tx: &mut Tx, customer: CustomerId) -> Result<bool, StoreError> {
     let done =
         sqlx::query!("update customer set suspended_at = null where id = $1 and suspended_at is not null", customer.0);
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
@@ -161,7 +166,7 @@ pub async fn set_tier(tx: &mut Tx, customer: CustomerId, tier: &str) -> Result<b
 }
 
 /// Which of these ids, and which of these names, nobody was opened under.
-pub async fn unknown(
+pub async fn unknown_names(
     store: &Store,
     ids: &[i64],
     names: &[String],
@@ -187,7 +192,7 @@ pub async fn unknown(
 }
 
 /// The tiers that customers are of.
-pub async fn tiers(store: &Store) -> Result<Vec<String>, StoreError> {
+pub async fn list_tiers(store: &Store) -> Result<Vec<String>, StoreError> {
     let tiers = sqlx::query_scalar!("select distinct tier from customer order by tier");
     Ok(tiers.fetch_all(&store.workers).await?)
 }
@@ -230,7 +235,7 @@ pub async fn active_keys(tx: &mut Tx, customer: CustomerId) -> Result<i64, Store
 }
 
 /// All keys, or those of one customer.
-pub async fn keys(store: &Store, customer: Option<CustomerId>) -> Result<Vec<KeyRow>, StoreError> {
+pub async fn list_keys(store: &Store, customer: Option<CustomerId>) -> Result<Vec<KeyRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select id, customer_id, prefix, label, dialect, created_at, revoked_at, last_used_at,
@@ -264,7 +269,7 @@ pub async fn revoke_key(tx: &mut Tx, key: KeyId, at: Timestamp) -> Result<bool, 
 }
 
 /// Whose key has this digest and is in force.
-pub async fn caller(store: &Store, digest: &[u8; 32]) -> Result<Option<Caller>, StoreError> {
+pub async fn find_caller(store: &Store, digest: &[u8; 32]) -> Result<Option<Caller>, StoreError> {
     let row = sqlx::query!(
         r#"
         select k.id, k.customer_id, k.dialect, c.name, c.suspended_at, c.tier,
@@ -299,7 +304,7 @@ pub async fn caller(store: &Store, digest: &[u8; 32]) -> Result<Option<Caller>, 
 }
 
 /// What a customer's wallet holds at this moment.
-pub async fn balance(store: &Store, customer: CustomerId) -> Result<Money, StoreError> {
+pub async fn read_balance(store: &Store, customer: CustomerId) -> Result<Money, StoreError> {
     let balance = sqlx::query_scalar!("select balance from wallet where customer_id = $1", customer.0);
     Ok(Money::from_decimal(balance.fetch_one(store.door()?).await?))
 }

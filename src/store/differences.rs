@@ -37,7 +37,7 @@ pub async fn price_now(tx: &mut Tx, leg: &LockedLeg) -> Result<PriceNow, StoreEr
 }
 
 /// Keeps a difference, at once or until the panel's catalog was read once more. `false`: it was kept before.
-pub async fn keep(
+pub async fn keep_difference(
     tx: &mut Tx,
     leg: &LockedLeg,
     kind: DifferenceKind,
@@ -120,7 +120,7 @@ pub struct Unconfirmed {
 }
 
 /// Differences of a panel whose catalog was read since they were found, or which wait since before `patient_min`.
-pub async fn unconfirmed(
+pub async fn list_unconfirmed(
     store: &Store,
     provider: &ProviderId,
     patient_min: Timestamp,
@@ -162,14 +162,14 @@ pub async fn unconfirmed(
 }
 
 /// No move of a price explains it. `false`: somebody said so before.
-pub async fn confirm(tx: &mut Tx, difference: i64, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn confirm_difference(tx: &mut Tx, difference: i64, now: Timestamp) -> Result<bool, StoreError> {
     let confirmed =
         sqlx::query!("update difference set confirmed_at = $2 where id = $1 and confirmed_at is null", difference, now);
     Ok(confirmed.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
 /// A move of the price explains it: it was none.
-pub async fn explain(tx: &mut Tx, difference: i64) -> Result<(), StoreError> {
+pub async fn explain_difference(tx: &mut Tx, difference: i64) -> Result<(), StoreError> {
     sqlx::query!("delete from difference where id = $1 and confirmed_at is null", difference)
         .execute(&mut **tx)
         .await?;
@@ -203,7 +203,7 @@ pub struct DifferenceRow {
 
 /// Differences, by panel, kind and day, the newest first; of one panel where one is named. What a person took note of,
 /// or decided, is left out unless asked for.
-pub async fn list(
+pub async fn list_differences(
     store: &Store,
     provider: Option<&str>,
     all: bool,
@@ -247,7 +247,7 @@ pub async fn list(
 
 /// A person took note of the differences that a list showed under this number: those of its panel, kind and day. `None`:
 /// there is no such one; `false`: somebody did before.
-pub async fn acknowledge(tx: &mut Tx, difference: i64, now: Timestamp) -> Result<Option<bool>, StoreError> {
+pub async fn acknowledge_difference(tx: &mut Tx, difference: i64, now: Timestamp) -> Result<Option<bool>, StoreError> {
     let known = sqlx::query_scalar!("select id from difference where id = $1", difference);
     if known.fetch_optional(&mut **tx).await?.is_none() {
         return Ok(None);

@@ -11,7 +11,7 @@ use crate::domain::money::{ExchangeRate, Money, Rate};
 use crate::domain::service::Route;
 use crate::domain::wish::Details;
 use crate::store::leases::kind_of;
-use crate::store::legs::{FIRST_CHECK, LockedLeg, lock};
+use crate::store::legs::{FIRST_CHECK, LockedLeg, lock_leg};
 use crate::store::{Store, StoreError, Tx, unsigned};
 
 /// After a doubt began, when it is looked into; the first time is [`FIRST_CHECK`].
@@ -37,7 +37,7 @@ pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, 
     );
     let Some(leg) = leg.fetch_optional(&mut **tx).await? else { return Ok(None) };
     // It may have moved while the lock was waited for.
-    let leg = lock(tx, LegId(leg)).await?;
+    let leg = lock_leg(tx, LegId(leg)).await?;
     Ok(Some(leg).filter(|leg| matches!(leg.state, LegState::InDoubt | LegState::WrittenOff)))
 }
 
@@ -67,7 +67,7 @@ pub async fn doubted_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<R
 /// Locks the leg of an order that is followed by an id which its panel does not know, where a person was asked.
 pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
     let Some(leg) = find_unknown(tx, order).await? else { return Ok(None) };
-    let leg = lock(tx, leg).await?;
+    let leg = lock_leg(tx, leg).await?;
     // While the lock was waited for, the panel may have spoken of it after all.
     let still = find_unknown(tx, order).await? == Some(leg.id);
     Ok(Some(leg).filter(|_| still))
@@ -210,7 +210,7 @@ pub async fn was_taken_back(tx: &mut Tx, leg: LegId) -> Result<bool, StoreError>
 }
 
 /// Legs that were being sent by somebody who lost the panel's lease since, or whose answer is overdue.
-pub async fn orphans(
+pub async fn find_orphans(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
@@ -250,7 +250,7 @@ pub async fn look_again(store: &Store, leg: LegId, at: Timestamp, now: Timestamp
 
 /// Takes doubts that are due to be looked into, longest waiting first; when each is looked into next is settled with it:
 /// also when the patience that an operator set is over.
-pub async fn take(
+pub async fn claim_due_doubts(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
@@ -402,7 +402,7 @@ pub async fn mark_again(
 }
 
 /// Nothing came of asking again: the doubt is what it was.
-pub async fn still(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
+pub async fn stay_in_doubt(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
     let back = sqlx::query!(
         r#"
         update leg l
@@ -457,7 +457,7 @@ pub async fn anything_under_way(store: &Store, provider: &ProviderId) -> Result<
 }
 
 /// Writes down what was looked at and what it showed.
-pub async fn climbed(
+pub async fn record_check(
     tx: &mut Tx,
     leg: LegId,
     rung: Rung,

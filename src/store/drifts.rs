@@ -10,7 +10,7 @@ use crate::store::{Store, StoreError, Tx};
 pub const DRIFTS_MAX: i64 = 500;
 
 /// Keeps a finding. Of one reading there is one.
-pub async fn find(
+pub async fn keep_drift(
     tx: &mut Tx,
     provider: &ProviderId,
     currency: &str,
@@ -78,7 +78,7 @@ pub struct DriftRow {
 
 /// Findings, the newest first; of one panel where one is named. Those that a person took note of are left out unless
 /// asked for.
-pub async fn list(store: &Store, provider: Option<&str>, all: bool) -> Result<Vec<DriftRow>, StoreError> {
+pub async fn list_drifts(store: &Store, provider: Option<&str>, all: bool) -> Result<Vec<DriftRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select id, provider, cause, amount, currency, percent, after_at, by_at, found_at, orders, orders_count, words,
@@ -112,7 +112,7 @@ pub async fn list(store: &Store, provider: Option<&str>, all: bool) -> Result<Ve
 
 /// A person took note of a finding. `None`: there is no such one; `false`: somebody did before, or there is nothing to
 /// take note of.
-pub async fn acknowledge(tx: &mut Tx, drift: i64, now: Timestamp) -> Result<Option<bool>, StoreError> {
+pub async fn acknowledge_drift(tx: &mut Tx, drift: i64, now: Timestamp) -> Result<Option<bool>, StoreError> {
     let known = sqlx::query_scalar!("select id from drift where id = $1", drift).fetch_optional(&mut **tx).await?;
     if known.is_none() {
         return Ok(None);

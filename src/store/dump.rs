@@ -133,13 +133,13 @@ pub struct Dumped {
 /// Copies the database as it is at one moment into a new file, which only its owner may read.
 ///
 /// `postgres_bin` is the folder of PostgreSQL's programs, where the operator names one.
-pub async fn write(store: &Store, postgres_bin: Option<&Path>, file: &Path) -> Result<Dumped, DumpError> {
+pub async fn write_dump(store: &Store, postgres_bin: Option<&Path>, file: &Path) -> Result<Dumped, DumpError> {
     if fs::symlink_metadata(file).is_ok() {
         return Err(DumpError::Exists(file.to_owned()));
     }
     let mut tx = store.begin().await?;
     let (snapshot, major) = share_moment(&mut tx).await?;
-    let contents = contents(&mut tx).await?;
+    let contents = count_contents(&mut tx).await?;
     let pg_dump = embedded::tool(postgres_bin, "pg_dump", Some(major))?;
     let half_made = beside(file);
     let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half_made);
@@ -173,7 +173,7 @@ async fn share_moment(tx: &mut Tx) -> Result<(String, u32), DumpError> {
 }
 
 /// What the transaction sees.
-pub async fn contents(tx: &mut Tx) -> Result<Contents, StoreError> {
+pub async fn count_contents(tx: &mut Tx) -> Result<Contents, StoreError> {
     let row = sqlx::query!(
         r#"
         select (select count(*) from customer) as "customers!", count(*) as "orders!", max(id) as newest

@@ -12,20 +12,20 @@ use crate::store::{Store, StoreError, Tx};
 const FORGOTTEN_MAX: i64 = 5_000;
 
 /// A panel took what a leg is expected to cost: after it was sent first, and before this moment.
-pub async fn took(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result<(), StoreError> {
+pub async fn note_taken(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result<(), StoreError> {
     let took = Noted { booked: leg.cost, after_heard: false, rounding: Money::ZERO, said: true };
-    note(tx, leg.id, took, now).await
+    note_move(tx, leg.id, took, now).await
 }
 
 /// A leg's cost is another than was booked.
 ///
 /// Where the panel told the booked charge while the order was open, the money came back after it was heard to be open
 /// last; else the charge may have been another from the beginning.
-pub async fn corrected(tx: &mut Tx, leg: &LockedLeg, cost: FinalCost, now: Timestamp) -> Result<(), StoreError> {
+pub async fn note_corrected(tx: &mut Tx, leg: &LockedLeg, cost: FinalCost, now: Timestamp) -> Result<(), StoreError> {
     let booked = cost.amount.minus(leg.booked);
     let booked = booked.map_err(|_| StoreError::Unexpected("a cost that the books cannot hold"))?;
     let corrected = Noted { booked, after_heard: true, rounding: cost.rounding, said: cost.said };
-    note(tx, leg.id, corrected, now).await
+    note_move(tx, leg.id, corrected, now).await
 }
 
 /// What is noted of a leg.
@@ -41,7 +41,7 @@ struct Noted {
     said: bool,
 }
 
-async fn note(tx: &mut Tx, leg: LegId, noted: Noted, now: Timestamp) -> Result<(), StoreError> {
+async fn note_move(tx: &mut Tx, leg: LegId, noted: Noted, now: Timestamp) -> Result<(), StoreError> {
     let Noted { booked, after_heard, rounding, said } = noted;
     if booked == Money::ZERO {
         return Ok(());
@@ -79,7 +79,7 @@ async fn note(tx: &mut Tx, leg: LegId, noted: Noted, now: Timestamp) -> Result<(
 }
 
 /// Forgets moves that were over before this moment, some of them each time.
-pub async fn forget(store: &Store, latest_min: Timestamp) -> Result<(), StoreError> {
+pub async fn forget_moves(store: &Store, latest_min: Timestamp) -> Result<(), StoreError> {
     let forgotten = sqlx::query!(
         "delete from float_move where id in (select id from float_move where latest < $1 order by id limit $2)",
         latest_min,

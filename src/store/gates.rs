@@ -48,8 +48,8 @@ impl DispatchGate {
     }
 }
 
-/// The gate of a panel as it stands. [`crate::store::leases::mark`] asks the same again in the commit that matters.
-pub async fn gate(store: &Store, provider: &ProviderId, now: Timestamp) -> Result<DispatchGate, StoreError> {
+/// The gate of a panel as it stands. [`crate::store::leases::mark_sending`] asks the same again in the commit that matters.
+pub async fn find_gate(store: &Store, provider: &ProviderId, now: Timestamp) -> Result<DispatchGate, StoreError> {
     let row = sqlx::query!(
         r#"
         select paused_at, breaker, breaker_until, breaker_cause, breaker_at, breaker_trips, doubts_in_a_row,
@@ -90,7 +90,11 @@ pub type HealthChange = (Health, Health);
 
 /// A panel's answer proved something. Its health before and after, if that changed: at a panel that is well nothing is
 /// written.
-pub async fn proved(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<Option<HealthChange>, StoreError> {
+pub async fn note_proof(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    now: Timestamp,
+) -> Result<Option<HealthChange>, StoreError> {
     let row = sqlx::query_as!(
         Kept,
         r#"
@@ -103,17 +107,17 @@ pub async fn proved(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Resul
         provider.0
     );
     let Some(row) = row.fetch_optional(&mut **tx).await? else { return Ok(None) };
-    turn(tx, provider, row, |health| health.after_proof(now)).await
+    change_health(tx, provider, row, |health| health.after_proof(now)).await
 }
 
 /// A panel's answer proved nothing. Its health before and after.
-pub async fn doubted(
+pub async fn note_doubt(
     tx: &mut Tx,
     provider: &ProviderId,
     limits: &DoubtSettings,
     now: Timestamp,
 ) -> Result<Option<HealthChange>, StoreError> {
-    let row = lock(tx, provider).await?;
+    let row = lock_health(tx, provider).await?;
     let last_minute = sqlx::query_scalar!(
         r#"
         select count(*) as "count!"
@@ -124,7 +128,7 @@ pub async fn doubted(
         now - MINUTE
     );
     let last_minute = u32::try_from(last_minute.fetch_one(&mut **tx).await?).unwrap_or(u32::MAX);
-    turn(tx, provider, row, |health| health.after_doubt(last_minute, limits, now)).await
+    change_health(tx, provider, row, |health| health.after_doubt(last_minute, limits, now)).await
 }
 
 /// A panel refused the orders of several customers alike. Its health before and after, if that changed.
@@ -134,8 +138,8 @@ pub async fn refused_many(
     cause: TripCause,
     now: Timestamp,
 ) -> Result<Option<HealthChange>, StoreError> {
-    let row = lock(tx, provider).await?;
-    turn(tx, provider, row, |health| health.after_refusals(cause, now)).await
+    let row = lock_health(tx, provider).await?;
+    change_health(tx, provider, row, |health| health.after_refusals(cause, now)).await
 }
 
 /// The latest calls are looked at: too much trouble in a row opens the breaker, free calls that worked take an open one
@@ -147,8 +151,8 @@ pub async fn looked_at(
     now: Timestamp,
 ) -> Result<Option<HealthChange>, StoreError> {
     let mut tx = store.begin().await?;
-    let row = lock(&mut tx, provider).await?;
-    let turned = turn(&mut tx, provider, row, |health| match health.breaker {
+    let row = lock_health(&mut tx, provider).await?;
+    let turned = change_health(&mut tx, provider, row, |health| match health.breaker {
         Breaker::Open { .. } => health.after_free_call(calls, now),
         Breaker::Shut | Breaker::Probation => health.after_calls(calls, now),
     });
@@ -157,7 +161,7 @@ pub async fn looked_at(
     Ok(turned)
 }
 
-async fn lock(tx: &mut Tx, provider: &ProviderId) -> Result<Kept, StoreError> {
+async fn lock_health(tx: &mut Tx, provider: &ProviderId) -> Result<Kept, StoreError> {
     let row = sqlx::query_as!(
         Kept,
         r#"
@@ -173,7 +177,7 @@ async fn lock(tx: &mut Tx, provider: &ProviderId) -> Result<Kept, StoreError> {
 }
 
 /// Writes down what became of a panel's health, where it changed; its row is locked.
-async fn turn(
+async fn change_health(
     tx: &mut Tx,
     provider: &ProviderId,
     row: Kept,
@@ -221,7 +225,7 @@ async fn keep_from_marking(tx: &mut Tx) -> Result<(), StoreError> {
 
 /// A person stops sending to a panel, or lets it go on, with a breaker that starts anew. `None`: no such panel;
 /// `false`: it stood so already.
-pub async fn pause(
+pub async fn pause_provider(
     tx: &mut Tx,
     provider: &ProviderId,
     paused: bool,
@@ -251,13 +255,13 @@ pub async fn pause(
     );
     moved.execute(&mut **tx).await?;
     if !paused {
-        refusals::forget(tx, provider).await?;
+        refusals::forget_refusals(tx, provider).await?;
     }
     Ok(Some(before.stopped != paused))
 }
 
 /// A person stops all sending, or lets it go on. `false`: it stood so already.
-pub async fn freeze(tx: &mut Tx, frozen: bool, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn freeze_sending(tx: &mut Tx, frozen: bool, now: Timestamp) -> Result<bool, StoreError> {
     keep_from_marking(tx).await?;
     let moved = sqlx::query!(
         r#"
@@ -293,7 +297,7 @@ pub enum DoubtPatience {
 }
 
 /// How long doubts are waited for now.
-pub async fn patience(store: &Store) -> Result<DoubtPatience, StoreError> {
+pub async fn doubt_patience(store: &Store) -> Result<DoubtPatience, StoreError> {
     let row = sqlx::query!("select restored_at, patience_from from dispatch").fetch_one(&store.workers).await?;
     Ok(if row.restored_at.is_some() { DoubtPatience::Endless } else { DoubtPatience::From(row.patience_from) })
 }

@@ -105,7 +105,7 @@ impl History {
 
     /// Believes what was found, if it is as it must be after `before`.
     fn learn(&self, before: Option<&HistoryState>, found: HistoryState) -> Result<(), Turned> {
-        let turned = before.and_then(|before| judge(before, &found));
+        let turned = before.and_then(|before| judge_history(before, &found));
         if let Some(turned) = turned {
             let mut known = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
             // What was worse stays: a database that is another one tells nothing of the first.
@@ -191,7 +191,7 @@ async fn read_cluster<'e>(executor: impl sqlx::Executor<'e, Database = sqlx::Pos
     Ok(Cluster { system: row.system, timeline: row.timeline })
 }
 
-fn judge(before: &HistoryState, found: &HistoryState) -> Option<Turned> {
+fn judge_history(before: &HistoryState, found: &HistoryState) -> Option<Turned> {
     if before.incarnation != found.incarnation {
         return Some(Turned::Replaced);
     }
@@ -238,7 +238,7 @@ pub async fn begin_reckoning(store: &Store) -> Result<Option<(Tx, Reckoning)>, S
     };
     let found = HistoryState { incarnation: row.id, beats: row.beats, cluster };
 
-    match judge(&before, &found) {
+    match judge_history(&before, &found) {
         Some(Turned::Replaced) => {
             let _ = history.learn(Some(&before), found);
             Ok(None)
@@ -270,7 +270,7 @@ pub async fn end_reckoning(store: &Store, mut tx: Tx, reckoning: Reckoning) -> R
 const BEATS_SKIPPED: i64 = 1_000_000_000;
 
 /// Draws another incarnation: whoever worked on what was here before stops.
-pub async fn renew(tx: &mut Tx) -> Result<(), StoreError> {
+pub async fn draw_incarnation(tx: &mut Tx) -> Result<(), StoreError> {
     let drawn = sqlx::query!("update incarnation set id = gen_random_uuid(), beats = beats + $1", BEATS_SKIPPED);
     match drawn.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn what_goes_on_is_told_from_what_went_back_was_taken_over_or_replaced() {
         let before = sight(1, 10, Some(("7", "01")));
-        let told = |found: HistoryState| judge(&before, &found);
+        let told = |found: HistoryState| judge_history(&before, &found);
 
         assert_eq!(told(sight(1, 10, Some(("7", "01")))), None);
         assert_eq!(told(sight(1, 11, None)), None, "the counter alone is enough");

@@ -39,14 +39,14 @@ pub async fn keep_blocks(tx: &mut Tx, ids: &[i32]) -> Result<(), StoreError> {
 }
 
 /// Every id that a block ever had.
-pub async fn blocks(store: &Store) -> Result<Vec<i32>, StoreError> {
+pub async fn list_blocks(store: &Store) -> Result<Vec<i32>, StoreError> {
     Ok(sqlx::query_scalar!("select id from block_id order by id").fetch_all(&store.workers).await?)
 }
 
 /// Gives each of a panel's services that has no id the next free one, in the order given: `(service, first id)`. Not free
 /// is what was ever given, and what a block ever had. Where they are wanted `by` a configuration that is not in force any
 /// more, nothing is given: what the present one wants is another node's to say.
-pub async fn give(
+pub async fn give_ids(
     tx: &mut Tx,
     provider: &ProviderId,
     wanted: &[(&str, i32)],
@@ -54,7 +54,7 @@ pub async fn give(
     now: Timestamp,
 ) -> Result<Given, StoreError> {
     let services: Vec<String> = wanted.iter().map(|(service, _)| (*service).to_owned()).collect();
-    if missing(tx, provider, &services).await? == 0 {
+    if find_missing(tx, provider, &services).await? == 0 {
         return Ok(Given { missing: 0, given: 0 });
     }
     only_one(tx).await?;
@@ -64,7 +64,7 @@ pub async fn give(
         return Ok(Given { missing: 0, given: 0 });
     }
     // Asked again behind the lock: another node may have given them meanwhile.
-    let missing = missing(tx, provider, &services).await?;
+    let missing = find_missing(tx, provider, &services).await?;
     let mut given = 0;
     let mut firsts: Vec<i32> = wanted.iter().map(|(_, from)| *from).collect();
     firsts.sort_unstable();
@@ -83,7 +83,7 @@ async fn is_in_force(tx: &mut Tx, hash: &ConfigHash) -> Result<bool, StoreError>
     Ok(newest.fetch_optional(&mut **tx).await?.is_some_and(|newest| newest == hash.0))
 }
 
-async fn missing(tx: &mut Tx, provider: &ProviderId, services: &[String]) -> Result<u64, StoreError> {
+async fn find_missing(tx: &mut Tx, provider: &ProviderId, services: &[String]) -> Result<u64, StoreError> {
     let missing = sqlx::query_scalar!(
         r#"
         select count(*) as "count!"
@@ -142,7 +142,7 @@ async fn give_from(
 }
 
 /// What these ids of ours were given to, those that were.
-pub async fn given(tx: &mut Tx, ids: &[i32]) -> Result<Vec<(ServiceId, Route)>, StoreError> {
+pub async fn list_given(tx: &mut Tx, ids: &[i32]) -> Result<Vec<(ServiceId, Route)>, StoreError> {
     let rows = sqlx::query!("select id, provider, service from imported where id = any($1) order by id", ids);
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let route = |provider, service| Route { provider: ProviderId(provider), service };

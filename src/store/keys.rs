@@ -19,7 +19,7 @@ pub struct KeyChange {
 }
 
 /// Changes the terms of a key that is in force. `false`: there is no such key.
-pub async fn set(tx: &mut Tx, key: KeyId, terms: &KeyChange) -> Result<bool, StoreError> {
+pub async fn change_key(tx: &mut Tx, key: KeyId, terms: &KeyChange) -> Result<bool, StoreError> {
     let allowed = terms.allowed.as_ref().map(|networks| networks.iter().map(ToString::to_string).collect::<Vec<_>>());
     let done = sqlx::query!(
         r#"
@@ -40,7 +40,7 @@ pub async fn set(tx: &mut Tx, key: KeyId, terms: &KeyChange) -> Result<bool, Sto
 }
 
 /// Whose key has this digest, and whether it is in force.
-pub async fn owner(tx: &mut Tx, digest: &[u8; 32]) -> Result<Option<(CustomerId, bool)>, StoreError> {
+pub async fn find_owner(tx: &mut Tx, digest: &[u8; 32]) -> Result<Option<(CustomerId, bool)>, StoreError> {
     let row = sqlx::query!(
         r#"select customer_id, revoked_at is null as "in_force!" from api_key where digest = $1"#,
         digest.as_slice()
@@ -80,6 +80,6 @@ pub async fn note_used(store: &Store, used: &[(KeyId, Timestamp)]) -> Result<(),
 }
 
 /// A number that moves whenever a key begins.
-pub async fn news(store: &Store) -> Result<i64, StoreError> {
+pub async fn newest_key(store: &Store) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar!("select version from key_news").fetch_one(&store.workers).await?)
 }

@@ -4,7 +4,7 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::leg::{Evidence, LegState};
-use crate::store::legs::{LockedLeg, Transition, WORDS_CHARS_MAX, lock, turn};
+use crate::store::legs::{LockedLeg, Transition, WORDS_CHARS_MAX, lock_leg, move_leg};
 use crate::store::{StoreError, Tx, stuck};
 
 /// Rounds in which an order's later legs are locked, should it go on meanwhile.
@@ -68,7 +68,7 @@ pub async fn lock_later(tx: &mut Tx, leg: &LockedLeg) -> Result<Vec<LockedLeg>, 
             return Ok(later);
         }
         for id in ids {
-            later.push(lock(tx, LegId(id)).await?);
+            later.push(lock_leg(tx, LegId(id)).await?);
         }
     }
     Err(StoreError::Unexpected("an order goes from route to route faster than it can be locked"))
@@ -88,7 +88,7 @@ pub async fn lock_taken(tx: &mut Tx, than: &LockedLeg) -> Result<Option<LockedLe
         than.id.0
     );
     let Some(taken) = taken.fetch_optional(&mut **tx).await? else { return Ok(None) };
-    let leg = lock(tx, LegId(taken)).await?;
+    let leg = lock_leg(tx, LegId(taken)).await?;
     Ok(Some(leg).filter(|leg| leg.state == LegState::Refused && leg.late_order.is_some()))
 }
 
@@ -100,7 +100,7 @@ pub async fn lock_told_twice(tx: &mut Tx, order: OrderId, id: &PanelOrder) -> Re
         id.0
     );
     let Some(found) = found.fetch_optional(&mut **tx).await? else { return Ok(None) };
-    let leg = lock(tx, LegId(found)).await?;
+    let leg = lock_leg(tx, LegId(found)).await?;
     Ok(Some(leg).filter(|leg| leg.state == LegState::Accepted && leg.late_order.as_ref() == Some(id)))
 }
 
@@ -117,13 +117,13 @@ pub async fn put_last(
     for other in later {
         let waits = matches!(other.state, LegState::Ready | LegState::Leased | LegState::Parked);
         if waits {
-            stuck::moved(tx, other.id, other.order).await?;
+            stuck::clear_stuck(tx, other.id, other.order).await?;
         }
         if waits && forget_untried(tx, other).await? {
             continue;
         }
         if waits {
-            turn(tx, other, &Transition::Canceled, why, now).await?;
+            move_leg(tx, other, &Transition::Canceled, why, now).await?;
         }
         stay.push(other);
     }

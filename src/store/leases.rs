@@ -16,7 +16,7 @@ use crate::store::{Store, StoreError, Tx, unsigned};
 /// Takes up to `legs_max` legs that are due at a panel: ready ones, and leased ones that provably were not sent, because
 /// their lease ran out, or because they were taken under an older epoch, which can mark nothing any more. The lease on
 /// the panel is checked in the same statement, and where an account is named, that no other one listed what is stored.
-pub async fn take(
+pub async fn claim_due_legs(
     store: &Store,
     (provider, account): (&ProviderId, Option<&str>),
     epoch: i64,
@@ -108,7 +108,7 @@ pub struct SendIntent<'a> {
 /// under the name that the panel knows it by. Which account was asked, where, and what its money is worth now, is kept
 /// with it. `false`: it is not ours any more, or its panel's gate was closed meanwhile, or the database is not the one, or
 /// not as far, as this process knows it.
-pub async fn mark(
+pub async fn mark_sending(
     store: &Store,
     leg: &LeasedLeg,
     asked: SendIntent<'_>,
@@ -252,7 +252,7 @@ pub enum MarginHold {
 }
 
 /// Keeps a leased leg from its panel; nothing of it was sent. `false`: it is not ours any more.
-pub async fn hold(
+pub async fn hold_leg(
     store: &Store,
     leg: &LeasedLeg,
     epoch: i64,
@@ -289,7 +289,7 @@ pub async fn hold(
 }
 
 /// Gives a leg back that was taken and not sent.
-pub async fn release(store: &Store, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
+pub async fn release_leg(store: &Store, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
     let released = sqlx::query!(
         "update leg set state = 'ready' where id = $1 and state = 'leased' and attempt = $2 and epoch = $3",
         leg.leg.0,

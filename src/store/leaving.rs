@@ -78,9 +78,9 @@ impl Because {
 }
 
 /// Legs behind a place that wait at a panel, longest first: ready ones, whenever they are due, leased ones that provably
-/// were not sent, as [`crate::store::leases::take`] tells them, and parked ones. Where the panel only rests, those that are
+/// were not sent, as [`crate::store::leases::claim_due_legs`] tells them, and parked ones. Where the panel only rests, those that are
 /// parked wait for something else, and those that left another one for that stay.
-pub async fn waiting(
+pub async fn find_waiting(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
@@ -124,7 +124,7 @@ pub async fn waiting(
 }
 
 /// Legs behind a place that are parked at a panel, soonest due first.
-pub async fn parked(
+pub async fn find_parked(
     store: &Store,
     provider: &ProviderId,
     behind: WaitingPosition,
@@ -195,7 +195,7 @@ impl WaitingRow {
 /// Takes a leg away from a panel that it leaves for this reason at this very moment. `false`: the panel runs again, all
 /// sending is frozen, somebody else holds the panel, or the leg moved on: let go, taken, sent, or cancelled meanwhile. A
 /// dispatcher that took the leg under an earlier attempt, and whose lease ran out, finds it gone when it marks it.
-pub async fn leave(
+pub async fn move_leg_away(
     store: &Store,
     waiting: &Waiting,
     epoch: i64,
@@ -241,7 +241,7 @@ pub async fn leave(
     Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
 }
 
-/// Whether a locked leg that is leased is in nobody's hands any more, as [`crate::store::leases::take`] tells it.
+/// Whether a locked leg that is leased is in nobody's hands any more, as [`crate::store::leases::claim_due_legs`] tells it.
 pub async fn is_let_go(tx: &mut Tx, leg: LegId, now: Timestamp) -> Result<bool, StoreError> {
     let let_go = sqlx::query_scalar!(
         r#"
@@ -302,7 +302,7 @@ pub async fn by_hand(
         Json(&chosen.choice) as _
     );
     match moved.execute(&mut **tx).await?.rows_affected() {
-        1 => stuck::moved(tx, leg.id, leg.order).await,
+        1 => stuck::clear_stuck(tx, leg.id, leg.order).await,
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
     }
 }

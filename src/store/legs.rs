@@ -58,7 +58,7 @@ pub struct LockedLeg {
 }
 
 /// Locks a leg; it is locked before its order and its wallet.
-pub async fn lock(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
+pub async fn lock_leg(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
     let row = sqlx::query!(
         r#"
         select order_id, n, provider, service, state, attempt, unsent, repeats, cost, booked, exposed, parked_at, parked_for,
@@ -100,7 +100,7 @@ pub(super) fn state_of(leg: LegId, word: &str) -> Result<LegState, StoreError> {
 }
 
 /// Legs after the given one that a dispatcher would send, or was sending: those whose panel has not spoken.
-pub async fn unanswered(tx: &mut Tx, after: LegId, legs_max: i64) -> Result<Vec<LegId>, StoreError> {
+pub async fn find_unanswered(tx: &mut Tx, after: LegId, legs_max: i64) -> Result<Vec<LegId>, StoreError> {
     let legs = sqlx::query_scalar!(
         r#"
         select id
@@ -120,7 +120,7 @@ pub async fn lock_last(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>,
     for _ in 0..LEGS_MAX {
         let last = sqlx::query_scalar!("select id from leg where order_id = $1 order by n desc limit 1", order.0);
         let Some(last) = last.fetch_optional(&mut **tx).await? else { return Ok(None) };
-        let leg = lock(tx, LegId(last)).await?;
+        let leg = lock_leg(tx, LegId(last)).await?;
         // While the lock was waited for, the order may have gone on by another route.
         let next = sqlx::query_scalar!("select id from leg where order_id = $1 and n > $2", order.0, leg.n);
         if next.fetch_optional(&mut **tx).await?.is_none() {
@@ -132,7 +132,13 @@ pub async fn lock_last(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>,
 
 /// Completes the exchange that the intent opened. What the panel said is kept, whatever follows from it, after the name
 /// under which it was asked, if it had one.
-pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now: Timestamp) -> Result<(), StoreError> {
+pub async fn record_answer(
+    tx: &mut Tx,
+    leg: LegId,
+    attempt: i32,
+    said: &Evidence,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let words: String = said.words.chars().filter(|c| *c != '\0').take(WORDS_CHARS_MAX).collect();
     let recorded = sqlx::query!(
         r#"
@@ -155,14 +161,14 @@ pub async fn record(tx: &mut Tx, leg: LegId, attempt: i32, said: &Evidence, now:
 }
 
 /// The panel has it: under its id, watched from now on. `false`: another leg owns that id.
-pub async fn accept(
+pub async fn accept_leg(
     tx: &mut Tx,
     leg: &LockedLeg,
     (panel_order, witness): (&PanelOrder, Witness),
     first_ask: Timestamp,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    if !panel_orders::own(tx, leg, panel_order, witness).await? {
+    if !panel_orders::own_id(tx, leg, panel_order, witness).await? {
         return Ok(false);
     }
     let accepted = sqlx::query!(
@@ -186,7 +192,7 @@ pub async fn accept(
         first_ask
     );
     match accepted.execute(&mut **tx).await?.rows_affected() {
-        1 => float_moves::took(tx, leg, now).await.map(|()| true),
+        1 => float_moves::note_taken(tx, leg, now).await.map(|()| true),
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
     }
 }
@@ -219,7 +225,7 @@ pub enum Transition {
 }
 
 /// Moves a locked leg on.
-pub async fn turn(
+pub async fn move_leg(
     tx: &mut Tx,
     leg: &LockedLeg,
     turn: &Transition,
@@ -291,7 +297,7 @@ pub async fn turn(
 }
 
 /// The order's next leg, by another route.
-pub async fn follow(
+pub async fn add_next_leg(
     tx: &mut Tx,
     after: &LockedLeg,
     chosen: &Chosen,
@@ -388,7 +394,7 @@ pub struct LegEnd<'a> {
 }
 
 /// An accepted leg is over, or ends otherwise than it did.
-pub async fn end(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Timestamp) -> Result<(), StoreError> {
+pub async fn end_leg(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Timestamp) -> Result<(), StoreError> {
     let ended = sqlx::query!(
         r#"
         update leg
@@ -406,9 +412,9 @@ pub async fn end(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Timestamp) 
     if ended.execute(&mut **tx).await?.rows_affected() != 1 {
         return Err(StoreError::Unexpected("a leg that the panel does not have ended there"));
     }
-    float_moves::corrected(tx, leg, end.cost, now).await?;
+    float_moves::note_corrected(tx, leg, end.cost, now).await?;
     match end.afterwards {
         Afterwards::AskAt(at) => watches::after_the_end(tx, leg.id, at, end.is_failing, now).await,
-        Afterwards::Nothing => watches::forget(tx, leg.id).await,
+        Afterwards::Nothing => watches::forget_poll(tx, leg.id).await,
     }
 }

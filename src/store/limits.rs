@@ -12,7 +12,7 @@ const GONE_AFTER: Duration = Duration::from_secs(5);
 /// Says that this process has an open door. How many processes have one, this one among them.
 ///
 /// The server's clock decides: those of the processes may differ.
-pub async fn knock(store: &Store, node: Uuid) -> Result<i64, StoreError> {
+pub async fn announce_door(store: &Store, node: Uuid) -> Result<i64, StoreError> {
     let others = sqlx::query_scalar!(
         r#"
         with mine as (
@@ -37,7 +37,7 @@ pub async fn knock(store: &Store, node: Uuid) -> Result<i64, StoreError> {
 }
 
 /// Says that this process has no open door any more.
-pub async fn leave(store: &Store, node: Uuid) -> Result<(), StoreError> {
+pub async fn close_door(store: &Store, node: Uuid) -> Result<(), StoreError> {
     sqlx::query!("delete from door where node = $1", node).execute(&store.workers).await?;
     Ok(())
 }
@@ -58,7 +58,13 @@ pub struct Grant {
 }
 
 /// Takes up to `wanted` of what is left of a limit in a minute; waited for at the door.
-pub async fn take(store: &Store, minute: i64, subject: &str, wanted: u32, most: u32) -> Result<Grant, StoreError> {
+pub async fn take_share(
+    store: &Store,
+    minute: i64,
+    subject: &str,
+    wanted: u32,
+    most: u32,
+) -> Result<Grant, StoreError> {
     let row = sqlx::query!(
         r#"select granted as "granted!", taken_in_all as "taken!" from take_allowance($1, $2, $3, $4)"#,
         minute,

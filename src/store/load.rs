@@ -29,7 +29,12 @@ const KINDS: [&str; 5] = ["view", "table", "function", "sequence", "type"];
 
 /// The transaction in which everything of the file is in the database, at the schema of this panelgate, and nothing is
 /// committed. Dropped, it leaves the database as it was.
-pub async fn read(store: &Store, postgres_bin: Option<&Path>, path: &Path, now: Timestamp) -> Result<Tx, DumpError> {
+pub async fn read_file(
+    store: &Store,
+    postgres_bin: Option<&Path>,
+    path: &Path,
+    now: Timestamp,
+) -> Result<Tx, DumpError> {
     let file = File::open(path).map_err(DumpError::file("open", path))?;
     let pg_restore = embedded::tool(postgres_bin, "pg_restore", None)?;
     let mut tx = store.begin().await?;

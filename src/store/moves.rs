@@ -42,7 +42,7 @@ pub struct CatalogChange {
 
 /// Compares what a panel lists with what is stored, before it is; one row for each thing that moved. The first reading
 /// is compared with nothing; of what is missing only `gone` moved. How many.
-pub(super) async fn note(
+pub(super) async fn note_changes(
     tx: &mut Tx,
     provider: &ProviderId,
     listed: &CatalogColumns,
@@ -110,11 +110,11 @@ pub(super) async fn note(
         gone
     );
     let noted = noted.execute(&mut **tx).await?.rows_affected();
-    forget(tx, provider, now).await?;
+    forget_changes(tx, provider, now).await?;
     Ok(noted)
 }
 
-async fn forget(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<(), StoreError> {
+async fn forget_changes(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<(), StoreError> {
     let forgotten = sqlx::query!(
         r#"
         delete from catalogue_move
@@ -134,7 +134,7 @@ async fn forget(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<()
 
 /// What moved since a moment, or, without one, what each panel's last reading found: at most so many of each kind, the
 /// biggest moves of rates first, else the latest.
-pub async fn list(
+pub async fn list_changes(
     store: &Store,
     provider: Option<&str>,
     since: Option<Timestamp>,
@@ -187,7 +187,11 @@ pub struct Accepted {
 }
 
 /// Accepts the present rates of a panel's services, or of one, where they are held. What was held.
-pub async fn accept(tx: &mut Tx, provider: &ProviderId, service: Option<&str>) -> Result<Vec<Accepted>, StoreError> {
+pub async fn accept_rates(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    service: Option<&str>,
+) -> Result<Vec<Accepted>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with held as materialized (
@@ -234,7 +238,7 @@ pub async fn is_known(tx: &mut Tx, provider: &ProviderId, service: Option<&str>)
 /// A panel whose rates are held: its name, how many services, and their ids there, the first few.
 ///
 /// Only ids that are plain numbers are told: any other text of a panel's could say anything.
-pub async fn held(tx: &mut Tx, providers: &[String]) -> Result<Vec<(String, i64, Vec<String>)>, StoreError> {
+pub async fn list_held(tx: &mut Tx, providers: &[String]) -> Result<Vec<(String, i64, Vec<String>)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select provider, count(*) as "count!",

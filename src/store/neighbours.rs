@@ -13,7 +13,7 @@ const NEIGHBOURS_MAX: i64 = 50;
 /// Everything else that an account of a panel may have and nobody follows, to see that what is found can be one of them
 /// only: doubts, those that were given up, and what was sent between two moments and refused, or found not placed: a panel
 /// may have kept what it refused, be it placed by a later asking since. `None`: they are too many to be compared.
-pub async fn others(
+pub async fn find_rivals(
     store: &Store,
     (provider, account): (&ProviderId, &str),
     than: &Sought,
@@ -82,7 +82,7 @@ pub async fn others(
     Ok(Some(others).filter(|others| i64::try_from(others.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
 }
 
-/// The account that was asked for a leg last, as [`crate::store::leases::mark`] kept it.
+/// The account that was asked for a leg last, as [`crate::store::leases::mark_sending`] kept it.
 pub async fn account_asked(store: &Store, leg: LegId) -> Result<Option<String>, StoreError> {
     let account = sqlx::query_scalar!(
         "select e.account from exchange e join leg l on l.id = e.leg_id and l.attempt = e.attempt where l.id = $1",
@@ -192,7 +192,7 @@ pub struct KnownId {
 }
 
 /// Those of a panel's ids that legs of ours have, at an address or at others that went by the same name.
-pub async fn known(
+pub async fn find_known(
     store: &Store,
     PanelAccount { provider, address, account }: PanelAccount<'_>,
     ids: &[String],

@@ -37,7 +37,7 @@ pub struct NodeRow {
 }
 
 /// Says it, and buries those that are long gone.
-pub async fn tell(store: &Store, row: &NodeRow, now: Timestamp) -> Result<(), StoreError> {
+pub async fn announce_node(store: &Store, row: &NodeRow, now: Timestamp) -> Result<(), StoreError> {
     let keyless: Vec<String> = row.keyless.iter().map(|provider| provider.0.clone()).collect();
     let troubles: Vec<String> = row.troubles.iter().map(|kind| kind.as_str().to_owned()).collect();
     let told = sqlx::query!(
@@ -74,7 +74,7 @@ pub async fn tell(store: &Store, row: &NodeRow, now: Timestamp) -> Result<(), St
 }
 
 /// Says that this process runs no more.
-pub async fn leave(store: &Store, node: Uuid) -> Result<(), StoreError> {
+pub async fn withdraw_node(store: &Store, node: Uuid) -> Result<(), StoreError> {
     sqlx::query!("delete from config_node where node = $1", node).execute(&store.workers).await?;
     Ok(())
 }
@@ -91,7 +91,7 @@ pub struct Running {
 }
 
 /// The processes that run, by name.
-pub async fn running(store: &Store, now: Timestamp) -> Result<Vec<Running>, StoreError> {
+pub async fn running_nodes(store: &Store, now: Timestamp) -> Result<Vec<Running>, StoreError> {
     let rows = sqlx::query!(
         "select name, hash, keyless from config_node where seen_at > $1 order by name, node",
         now - TimeDelta::seconds(GONE_AFTER_S)
@@ -101,7 +101,7 @@ pub async fn running(store: &Store, now: Timestamp) -> Result<Vec<Running>, Stor
 }
 
 /// What of all that needs a person: the alert's word, its object, and how many nodes say so.
-pub(super) async fn troubles(tx: &mut Tx, now: Timestamp) -> Result<Vec<(String, String, i64)>, StoreError> {
+pub(super) async fn list_troubles(tx: &mut Tx, now: Timestamp) -> Result<Vec<(String, String, i64)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select 'config_' || n.judged as "kind!", n.name as "object!", count(*) as "count!"

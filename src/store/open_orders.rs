@@ -36,7 +36,7 @@ impl OpenOrders {
 
 /// Counts what is open, and what is looked back at. An open order always has an open leg, and those are found by indexes
 /// and in `watch`, so this costs what is open and not what was ever sold.
-pub async fn count(store: &Store) -> Result<OpenOrders, StoreError> {
+pub async fn count_open(store: &Store) -> Result<OpenOrders, StoreError> {
     let rows = sqlx::query!(
         r#"
         with open as materialized (

@@ -127,7 +127,7 @@ pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<OrderId, StoreError> {
 /// # Errors
 ///
 /// Unless it [is certain](StoreError::is_certain), the commit may have happened: ask [`exists`] before deciding anything.
-pub async fn place(store: &Store, batch: &[Placement]) -> Result<Vec<Placed>, StoreError> {
+pub async fn place_orders(store: &Store, batch: &[Placement]) -> Result<Vec<Placed>, StoreError> {
     let rows: Vec<_> = batch.iter().enumerate().map(|(place, placement)| PlacementRow::of(place, placement)).collect();
     let mut tries = 0;
     loop {
@@ -162,13 +162,13 @@ async fn place_once(store: &Store, batch: &[PlacementRow<'_>]) -> Result<Vec<Pla
 }
 
 /// Whether the order was committed; waits for a call of [`place`] that the server is still at.
-pub async fn exists(store: &Store, order: OrderId) -> Result<bool, StoreError> {
+pub async fn order_exists(store: &Store, order: OrderId) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(r#"select order_was_placed($1) as "found!""#, order.0);
     Ok(found.fetch_one(&store.workers.within(LOOK_MAX)).await?)
 }
 
 /// The remembered answer of a customer's request at a moment: what it is bound to, and the bytes.
-pub async fn remembered(
+pub async fn find_remembered(
     store: &Store,
     customer: CustomerId,
     request: &Request,
@@ -200,7 +200,7 @@ pub async fn remembered(
 ///
 /// An order shows `Processing` from the moment its leg is being sent, although the order's own row only moves with the
 /// panel's answer: sending costs one row less, and a leg that proves unsent shows `Pending` again.
-pub async fn look(
+pub async fn look_up_orders(
     store: &Store,
     customer: CustomerId,
     names: &[OrderName],
@@ -242,7 +242,8 @@ pub async fn look(
     );
     let rows = rows.fetch_all(store.door()?).await?;
     let looked = rows.into_iter().map(|row| {
-        let standing = if row.refunded { ShownState::Refunded } else { ShownState::At(state(row.id, &row.state)?) };
+        let standing =
+            if row.refunded { ShownState::Refunded } else { ShownState::At(order_state(row.id, &row.state)?) };
         let look = OrderView {
             charge: Money::from_decimal(row.charge),
             start_count: row.start_count,
@@ -290,7 +291,7 @@ impl Locked {
 }
 
 /// Locks an order; legs are locked before it, the wallet after it.
-pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
+pub async fn lock_order(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
     let row = sqlx::query!(
         r#"
         select id, public_id, customer_id, service_id, kind, charge, cost, units, package, state, refunded, by_hand, absorbed,
@@ -310,7 +311,7 @@ pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
         kind: kind_of(row.id, &row.kind)?,
         quoted_cost: Money::from_decimal(row.cost),
         bought: Bought { charge: Money::from_decimal(row.charge), units: unsigned(row.units), package: row.package },
-        state: state(row.id, &row.state)?,
+        state: order_state(row.id, &row.state)?,
         given_back: GivenBack {
             refunded: Money::from_decimal(row.refunded),
             by_hand: Money::from_decimal(row.by_hand),
@@ -322,7 +323,7 @@ pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
 }
 
 /// Shows an open order's progress; an order that is over is left alone.
-pub async fn progress(
+pub async fn show_progress(
     tx: &mut Tx,
     order: OrderId,
     state: OrderState,
@@ -368,7 +369,7 @@ pub struct SettlementRow {
 }
 
 /// Settles an order that stands as it was locked, and writes the settlement down.
-pub async fn settle(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Timestamp) -> Result<(), StoreError> {
+pub async fn settle_order(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Timestamp) -> Result<(), StoreError> {
     let settled = sqlx::query!(
         r#"
         with settled as (
@@ -414,7 +415,7 @@ pub const TWICE: &str = "it is there twice: ";
 
 /// Nobody need look at an open order any more: its panel speaks clearly again. That it does not move, or is there twice, is
 /// no matter of how clearly the panel says so.
-pub async fn calm(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
+pub async fn clear_review(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
     let calmed = sqlx::query!(
         r#"
         update orders
@@ -438,7 +439,7 @@ pub async fn answer(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
 
 /// Puts an order before a person, with the reason. `false`: it was there already for the same reason, or because it is
 /// there twice, which is the graver one.
-pub async fn review(tx: &mut Tx, order: OrderId, why: &str) -> Result<bool, StoreError> {
+pub async fn flag_for_review(tx: &mut Tx, order: OrderId, why: &str) -> Result<bool, StoreError> {
     let put = sqlx::query!(
         r#"
         update orders
@@ -463,7 +464,7 @@ pub async fn is_there_twice(tx: &mut Tx, order: OrderId) -> Result<bool, StoreEr
     Ok(is.fetch_one(&mut **tx).await?)
 }
 
-fn state(id: i32, word: &str) -> Result<OrderState, StoreError> {
+fn order_state(id: i32, word: &str) -> Result<OrderState, StoreError> {
     OrderState::from_word(word).ok_or_else(|| StoreError::Contradiction {
         table: "orders",
         column: "state",

@@ -18,7 +18,12 @@ pub enum Witness {
 /// Makes a leg the owner of an id at the address that was asked for it. Where nobody kept that address, the id must be
 /// nobody's at any; and an owner whose own address nobody kept keeps it from the leg, but not against a person's word
 /// once nobody follows that owner any more: it may have been at another panel of the same name.
-pub(super) async fn own(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, witness: Witness) -> Result<bool, StoreError> {
+pub(super) async fn own_id(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    id: &PanelOrder,
+    witness: Witness,
+) -> Result<bool, StoreError> {
     let owned = sqlx::query!(
         r#"
         insert into panel_order (provider, address, id, leg_id)
@@ -66,7 +71,7 @@ pub(super) async fn own(tx: &mut Tx, leg: &LockedLeg, id: &PanelOrder, witness: 
 
 /// Those of the legs whose ids are other legs' at an address. The panel there went under another address before: nothing
 /// that is asked of it now would be about them.
-pub async fn elsewhere(
+pub async fn ids_elsewhere(
     store: &Store,
     (provider, address): (&ProviderId, &str),
     legs: impl IntoIterator<Item = (LegId, &PanelOrder)> + Send,
@@ -91,7 +96,7 @@ pub async fn elsewhere(
 }
 
 /// The order whose leg got that id at a panel last, to be told to a person.
-pub async fn owner(tx: &mut Tx, provider: &ProviderId, id: &PanelOrder) -> Result<Option<OrderId>, StoreError> {
+pub async fn find_owner(tx: &mut Tx, provider: &ProviderId, id: &PanelOrder) -> Result<Option<OrderId>, StoreError> {
     let owner = sqlx::query_scalar!(
         r#"
         select l.order_id

@@ -12,7 +12,7 @@ const JUST_ENDED: TimeDelta = TimeDelta::minutes(10);
 
 /// The parked legs of a panel that may be tried again, soonest first, with their expected costs. Those that wait for
 /// another order on their link wait on while an order of ours at this panel has it, unless they waited since `long_ago`.
-pub async fn due(
+pub async fn due_legs(
     store: &Store,
     provider: &ProviderId,
     long_ago: Timestamp,
@@ -81,7 +81,7 @@ pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId, now: Timestamp) -> 
 }
 
 /// Parked legs become ready again. How many did.
-pub async fn let_go(store: &Store, legs: &[LegId], now: Timestamp) -> Result<u64, StoreError> {
+pub async fn unpark_legs(store: &Store, legs: &[LegId], now: Timestamp) -> Result<u64, StoreError> {
     let ids: Vec<i64> = legs.iter().map(|leg| leg.0).collect();
     let moved = sqlx::query!(
         r#"

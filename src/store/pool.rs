@@ -290,7 +290,7 @@ async fn in_time<T>(
 ) -> Result<T, Error> {
     let Some(max) = statement_max else { return answer.await };
     let answered = tokio::time::timeout(max, answer).await;
-    progress::note();
+    progress::note_progress();
 
     answered.unwrap_or_else(|_| {
         *lost = true;

@@ -47,7 +47,7 @@ impl Progress {
 }
 
 /// The database answered, or did not in time: whoever asked comes on.
-pub(super) fn note() {
+pub(super) fn note_progress() {
     // Who is not watched notes nothing.
     let _ = WORKER.try_with(Progress::step);
 }

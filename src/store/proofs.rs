@@ -45,7 +45,11 @@ pub struct CatalogPrice {
 }
 
 /// A service that a panel lists.
-pub async fn listed(store: &Store, provider: &ProviderId, service: &str) -> Result<Option<CatalogPrice>, StoreError> {
+pub async fn find_listed(
+    store: &Store,
+    provider: &ProviderId,
+    service: &str,
+) -> Result<Option<CatalogPrice>, StoreError> {
     let row = sqlx::query!(
         r#"
         select kind, rate, own_rate, min, max
@@ -66,7 +70,7 @@ pub async fn listed(store: &Store, provider: &ProviderId, service: &str) -> Resu
 }
 
 /// Writes down that both orders are about to be asked for: whatever is heard or not, both may be bought from now on.
-pub async fn begin(tx: &mut Tx, asking: Asking<'_>, now: Timestamp) -> Result<i64, StoreError> {
+pub async fn begin_proof(tx: &mut Tx, asking: Asking<'_>, now: Timestamp) -> Result<i64, StoreError> {
     let begun = sqlx::query_scalar!(
         r#"
         insert into request_id_proof (
@@ -91,7 +95,7 @@ pub async fn begin(tx: &mut Tx, asking: Asking<'_>, now: Timestamp) -> Result<i6
 }
 
 /// Writes down what came of it.
-pub async fn conclude(tx: &mut Tx, proof: i64, heard: &Proof, now: Timestamp) -> Result<(), StoreError> {
+pub async fn conclude_proof(tx: &mut Tx, proof: i64, heard: &Proof, now: Timestamp) -> Result<(), StoreError> {
     let concluded = sqlx::query!(
         r#"
         update request_id_proof
@@ -148,7 +152,7 @@ pub struct ProofRow {
 }
 
 /// The newest proof of each panel that was ever asked for one.
-pub async fn newest(store: &Store) -> Result<Vec<ProofRow>, StoreError> {
+pub async fn list_newest(store: &Store) -> Result<Vec<ProofRow>, StoreError> {
     let rows = sqlx::query_as!(
         ProofRow,
         r#"

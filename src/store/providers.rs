@@ -63,7 +63,7 @@ pub struct ProviderRow {
 }
 
 /// Makes sure that the panel is known.
-pub async fn know(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
+pub async fn register_providers(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
     sqlx::query!("insert into provider (id) values ($1) on conflict do nothing", provider.0).execute(&mut **tx).await?;
     Ok(())
 }
@@ -93,7 +93,7 @@ pub struct ProviderLease {
 }
 
 /// Takes or renews the lease on a panel, and keeps what it asked of us beside it. `None`: another holds it.
-pub async fn hold(
+pub async fn acquire_lease(
     store: &Store,
     provider: &ProviderId,
     holder: Uuid,
@@ -216,7 +216,12 @@ pub async fn keep_balance(
 }
 
 /// Counts what a panel did that a person should know of: more delivered than was ordered, a word taken back.
-pub async fn count(tx: &mut Tx, provider: &ProviderId, over_delivered: bool, reversed: bool) -> Result<(), StoreError> {
+pub async fn count_providers(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    over_delivered: bool,
+    reversed: bool,
+) -> Result<(), StoreError> {
     let counted = sqlx::query!(
         r#"
         update provider
@@ -243,13 +248,13 @@ pub async fn count_held(store: &Store, provider: &ProviderId, saved: Money) -> R
 }
 
 /// The ids of all panels that were ever configured.
-pub async fn ids(store: &Store) -> Result<Vec<ProviderId>, StoreError> {
+pub async fn list_ids(store: &Store) -> Result<Vec<ProviderId>, StoreError> {
     let ids = sqlx::query_scalar!("select id from provider order by id");
     Ok(ids.fetch_all(&store.workers).await?.into_iter().map(ProviderId).collect())
 }
 
 /// All panels that were ever configured, by name.
-pub async fn list(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
+pub async fn list_providers(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id, p.held_until, p.catalogue_at, p.catalogue_error, p.balance, p.balance_at,

@@ -50,7 +50,12 @@ pub struct NewReading<'a> {
 
 /// Keeps a reading, of the one process that deals with the panel: two do not keep one moment twice. A panel's first, and
 /// its first in another currency, is what later ones are measured against. Whether it was kept.
-pub async fn keep(store: &Store, provider: &ProviderId, node: Uuid, said: NewReading<'_>) -> Result<bool, StoreError> {
+pub async fn keep_reading(
+    store: &Store,
+    provider: &ProviderId,
+    node: Uuid,
+    said: NewReading<'_>,
+) -> Result<bool, StoreError> {
     let kept = sqlx::query!(
         r#"
         insert into reading (provider, asked_at, at, epoch, currency, amount, text, settled_at)
@@ -73,7 +78,11 @@ pub async fn keep(store: &Store, provider: &ProviderId, node: Uuid, said: NewRea
 }
 
 /// The last settled reading of a panel in this currency, and those after it, oldest first.
-pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Vec<BalanceReading>, StoreError> {
+pub async fn list_unsettled(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    currency: &str,
+) -> Result<Vec<BalanceReading>, StoreError> {
     let rows = sqlx::query_as!(
         ReadingRow,
         r#"
@@ -105,7 +114,7 @@ pub async fn unsettled(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Re
 
 /// A panel's last readings between two moments, oldest first, and behind them its newest one. Empty where no reading was
 /// asked for since.
-pub async fn around(
+pub async fn readings_around(
     tx: &mut Tx,
     provider: &ProviderId,
     currency: &str,
@@ -142,7 +151,11 @@ pub async fn around(
 }
 
 /// The reading of a panel at which everything was explained last, in this currency.
-pub async fn anchor(tx: &mut Tx, provider: &ProviderId, currency: &str) -> Result<Option<BalanceReading>, StoreError> {
+pub async fn find_anchor(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    currency: &str,
+) -> Result<Option<BalanceReading>, StoreError> {
     let row = sqlx::query_as!(
         ReadingRow,
         r#"
@@ -166,7 +179,7 @@ pub async fn keep_anchor(tx: &mut Tx, reading: i64, now: Timestamp) -> Result<()
 }
 
 /// Keeps what was expected when a reading came.
-pub async fn expected(tx: &mut Tx, reading: i64, low: Money, high: Money) -> Result<(), StoreError> {
+pub async fn keep_expected(tx: &mut Tx, reading: i64, low: Money, high: Money) -> Result<(), StoreError> {
     let kept = sqlx::query!(
         "update reading set expected_low = $2, expected_high = $3 where id = $1",
         reading,
@@ -180,7 +193,7 @@ pub async fn expected(tx: &mut Tx, reading: i64, low: Money, high: Money) -> Res
 }
 
 /// Later readings are measured against this one. `false`: another process came first.
-pub async fn settle(tx: &mut Tx, reading: i64, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn settle_reading(tx: &mut Tx, reading: i64, now: Timestamp) -> Result<bool, StoreError> {
     let settled = sqlx::query!("update reading set settled_at = $2 where id = $1 and settled_at is null", reading, now);
     Ok(settled.execute(&mut **tx).await?.rows_affected() == 1)
 }
@@ -193,7 +206,7 @@ pub async fn begin_anew(tx: &mut Tx) -> Result<(), StoreError> {
 
 /// Forgets readings before this moment, and more of a panel than so many, some each time; never those that the next one
 /// is measured against.
-pub async fn forget(store: &Store, at_min: Timestamp, rows_max: i64) -> Result<(), StoreError> {
+pub async fn forget_readings(store: &Store, at_min: Timestamp, rows_max: i64) -> Result<(), StoreError> {
     let forgotten = sqlx::query!(
         r#"
         delete from reading

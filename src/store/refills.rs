@@ -25,7 +25,7 @@ pub struct Grounds {
 }
 
 /// The grounds for refilling a locked order; `None`: no panel delivered anything of it.
-pub async fn grounds(tx: &mut Tx, order: OrderId) -> Result<Option<Grounds>, StoreError> {
+pub async fn refill_grounds(tx: &mut Tx, order: OrderId) -> Result<Option<Grounds>, StoreError> {
     let row = sqlx::query!(
         r#"
         select l.id, l.provider,
@@ -50,7 +50,7 @@ pub async fn grounds(tx: &mut Tx, order: OrderId) -> Result<Option<Grounds>, Sto
 }
 
 /// Keeps that a refill is asked for; its names.
-pub async fn ask(
+pub async fn request_refill(
     tx: &mut Tx,
     order: OrderId,
     grounds: &Grounds,
@@ -73,7 +73,7 @@ pub async fn ask(
 }
 
 /// Where those of the refills stand that are of the customer's orders.
-pub async fn look(
+pub async fn look_up_refills(
     store: &Store,
     customer: CustomerId,
     names: &[RefillName],
@@ -111,7 +111,7 @@ pub async fn look(
 }
 
 /// Where the latest refill of each of a customer's orders stands, of those that ever had one.
-pub async fn latest(
+pub async fn latest_refills(
     store: &Store,
     customer: CustomerId,
     orders: &[OrderId],
@@ -179,7 +179,7 @@ pub async fn is_due(store: &Store, provider: &ProviderId, now: Timestamp) -> Res
 }
 
 /// Takes one refill that is due to be sent, and commits the intent: from here on no machine sends it again.
-pub async fn mark(
+pub async fn claim_due_send(
     store: &Store,
     (provider, address): (&ProviderId, &str),
     epoch: i64,
@@ -236,7 +236,7 @@ pub enum RefillTransition {
 }
 
 /// Writes down what became of a sent refill; a late answer ends a doubt. `false`: it moved on meanwhile.
-pub async fn turn(
+pub async fn move_refill(
     store: &Store,
     refill: &DueRefillRequest,
     turn: &RefillTransition,
@@ -269,7 +269,7 @@ pub async fn turn(
 }
 
 /// Refills that somebody was sending who ended, or waited longer than may be, are in doubt. How many.
-pub async fn doubt(
+pub async fn doubt_overdue(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
@@ -350,7 +350,7 @@ pub struct DueRefill {
 }
 
 /// Takes the refills that are due to be asked about, and puts their next asking off until `next_at`.
-pub async fn take(
+pub async fn claim_due_polls(
     store: &Store,
     (provider, address): (&ProviderId, &str),
     epoch: i64,
@@ -404,7 +404,7 @@ pub async fn take(
 }
 
 /// Keeps what the panel said of a refill, and how it ended, if it did.
-pub async fn said(
+pub async fn record_state(
     store: &Store,
     refill: RefillId,
     status: &str,

@@ -35,7 +35,7 @@ impl Run {
 
 /// Counts a refusal of an order. Whether there were too many by now: about several links of several customers, with no
 /// acceptance between.
-pub async fn count(
+pub async fn count_refusal(
     tx: &mut Tx,
     provider: &ProviderId,
     run: Run,
@@ -77,7 +77,7 @@ pub async fn count(
 }
 
 /// The panel accepted an order, or a person lets it begin anew: what it refused before is no row any more.
-pub async fn forget(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
+pub async fn forget_refusals(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
     sqlx::query!("delete from refusal_run where provider = $1", provider.0).execute(&mut **tx).await?;
     Ok(())
 }
@@ -126,7 +126,7 @@ pub struct UnknownText {
 }
 
 /// The texts of a panel that nobody listed, the latest first.
-pub async fn texts(store: &Store, provider: &ProviderId) -> Result<Vec<UnknownText>, StoreError> {
+pub async fn list_texts(store: &Store, provider: &ProviderId) -> Result<Vec<UnknownText>, StoreError> {
     let texts = sqlx::query_as!(
         UnknownText,
         r#"
@@ -149,7 +149,11 @@ pub async fn forget_texts(tx: &mut Tx, provider: &ProviderId) -> Result<u64, Sto
 }
 
 /// Panels that wrote such texts since a moment: each with how many.
-pub async fn wrote(tx: &mut Tx, providers: &[String], last_min: Timestamp) -> Result<Vec<(String, i64)>, StoreError> {
+pub async fn panels_that_wrote(
+    tx: &mut Tx,
+    providers: &[String],
+    last_min: Timestamp,
+) -> Result<Vec<(String, i64)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select provider, count(*) as "count!"

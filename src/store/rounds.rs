@@ -5,7 +5,7 @@ use crate::store::audit::Check;
 use crate::store::{Store, StoreError, Tx};
 
 /// Begins a round, unless somebody began it after `before`. Whether it is ours to run.
-pub async fn begin(store: &Store, name: &str, before: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn begin_round(store: &Store, name: &str, before: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
     let begun = sqlx::query!(
         r#"
         insert into round (name, begun_at, unfinished)
@@ -22,7 +22,7 @@ pub async fn begin(store: &Store, name: &str, before: Timestamp, now: Timestamp)
 }
 
 /// Notes that the round that was begun at `begun_at` came to its end.
-pub async fn end(tx: &mut Tx, name: &str, begun_at: Timestamp) -> Result<(), StoreError> {
+pub async fn end_round(tx: &mut Tx, name: &str, begun_at: Timestamp) -> Result<(), StoreError> {
     let ended =
         sqlx::query!("update round set done_at = $2, unfinished = 0 where name = $1 and begun_at = $2", name, begun_at);
     match ended.execute(&mut **tx).await?.rows_affected() {

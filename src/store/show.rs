@@ -86,7 +86,7 @@ pub struct OrderRow {
 }
 
 /// The newest orders that are wanted.
-pub async fn list(store: &Store, wanted: &OrderFilter) -> Result<Vec<OrderRow>, StoreError> {
+pub async fn list_orders(store: &Store, wanted: &OrderFilter) -> Result<Vec<OrderRow>, StoreError> {
     let orders: Option<Vec<i32>> = wanted.orders.as_ref().map(|orders| orders.iter().map(|order| order.0).collect());
     let rows = sqlx::query!(
         r#"
@@ -203,7 +203,7 @@ pub struct LegRow {
 }
 
 /// An order's legs, in order.
-pub async fn legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, StoreError> {
+pub async fn list_legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select l.id, l.n, l.provider, l.service, l.state, l.panel_order, l.late_order, l.panel_status, l.panel_charge,
@@ -255,7 +255,7 @@ pub struct RungRow {
 }
 
 /// Every look at the doubts of an order, in order.
-pub async fn rungs(store: &Store, order: OrderId) -> Result<Vec<RungRow>, StoreError> {
+pub async fn list_checks(store: &Store, order: OrderId) -> Result<Vec<RungRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select r.leg_id, r.at, r.rung, r.verdict, r.words
@@ -298,7 +298,7 @@ pub struct ExchangeRow {
 }
 
 /// All tries of an order's legs, in order.
-pub async fn exchanges(store: &Store, order: OrderId) -> Result<Vec<ExchangeRow>, StoreError> {
+pub async fn list_attempts(store: &Store, order: OrderId) -> Result<Vec<ExchangeRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select e.leg_id, e.attempt, e.provider, e.sent_at, e.answered_at, e.verdict, e.http_status, e.words
@@ -340,7 +340,7 @@ pub struct TransferRow {
 }
 
 /// All transfers of an order, in order.
-pub async fn transfers(store: &Store, order: OrderId) -> Result<Vec<TransferRow>, StoreError> {
+pub async fn list_transfers(store: &Store, order: OrderId) -> Result<Vec<TransferRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select t.id, t.at, t.reason, t.amount,
@@ -392,7 +392,7 @@ pub struct CancelLine {
 }
 
 /// The cancel of an order, where one was asked for.
-pub async fn cancel(store: &Store, order: OrderId) -> Result<Option<CancelLine>, StoreError> {
+pub async fn find_cancel(store: &Store, order: OrderId) -> Result<Option<CancelLine>, StoreError> {
     let row = sqlx::query_as!(
         CancelLine,
         "select asked_by, asked_at, state, words from cancel_request where order_id = $1",
@@ -402,7 +402,7 @@ pub async fn cancel(store: &Store, order: OrderId) -> Result<Option<CancelLine>,
 }
 
 /// All decisions of an order, in order.
-pub async fn decisions(store: &Store, order: OrderId) -> Result<Vec<DecisionRow>, StoreError> {
+pub async fn list_decisions(store: &Store, order: OrderId) -> Result<Vec<DecisionRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select at, who, verb || ': ' || object as "what!", reason

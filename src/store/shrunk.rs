@@ -21,7 +21,7 @@ pub(super) struct Absent {
 }
 
 /// Judges what a reading is without. What another account does not list is gone at once: it is another catalogue.
-pub(super) async fn absent(
+pub(super) async fn judge_absent(
     tx: &mut Tx,
     provider: &ProviderId,
     account: &str,
@@ -59,7 +59,7 @@ pub(super) async fn absent(
 }
 
 /// Writes down what is gone, and since when the rest is missing. How many are gone.
-pub(super) async fn mark(
+pub(super) async fn mark_absent(
     tx: &mut Tx,
     provider: &ProviderId,
     absent: &Absent,
@@ -131,7 +131,7 @@ pub struct Shrunk {
 }
 
 /// Panels that list far less than before.
-pub async fn waiting(tx: &mut Tx, providers: &[String]) -> Result<Vec<Shrunk>, StoreError> {
+pub async fn list_shrunk(tx: &mut Tx, providers: &[String]) -> Result<Vec<Shrunk>, StoreError> {
     let rows = sqlx::query_as!(
         Shrunk,
         r#"

@@ -21,7 +21,7 @@ pub struct Halted {
 
 /// The panels that get no orders now, and those that want to be left alone until `rests_min` at least. A freeze of all
 /// sending stops none of them: there is no better panel then.
-pub async fn halted(store: &Store, rests_min: Timestamp) -> Result<Vec<Halted>, StoreError> {
+pub async fn halted_panels(store: &Store, rests_min: Timestamp) -> Result<Vec<Halted>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select id, paused_at is not null as "paused!", breaker = 'open' as "open!", unread_since is not null as "unread!",
@@ -43,7 +43,11 @@ pub async fn halted(store: &Store, rests_min: Timestamp) -> Result<Vec<Halted>, 
 /// What panels delivered of the orders that ended there since a moment. Each order counts the same, whatever its size; a
 /// doubt counts as nothing delivered; an order that its customer wanted back says nothing of the panel. Panels with
 /// fewer than so many are left out.
-pub async fn delivered(store: &Store, since: Timestamp, legs_min: i64) -> Result<Vec<(ProviderId, Share)>, StoreError> {
+pub async fn delivered_shares(
+    store: &Store,
+    since: Timestamp,
+    legs_min: i64,
+) -> Result<Vec<(ProviderId, Share)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id as "id!", round(avg(lately.share) * 1000000)::integer as "millionths!"

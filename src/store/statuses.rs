@@ -8,7 +8,7 @@ use crate::store::{Store, StoreError, Tx};
 const ROUNDS_FAILED_MIN: i32 = 3;
 
 /// Panels whose rounds tell nothing while orders are open there: each with how many orders.
-pub async fn unreadable(tx: &mut Tx) -> Result<Vec<(String, i64)>, StoreError> {
+pub async fn note_unreadable(tx: &mut Tx) -> Result<Vec<(String, i64)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id, o.open as "open!"

@@ -57,7 +57,7 @@ impl RestingRow {
 }
 
 /// Legs behind one that wait unsent at a panel, in the order in which they began, stuck ones included.
-pub async fn unsent(
+pub async fn find_unsent(
     store: &Store,
     provider: &ProviderId,
     behind: LegId,
@@ -87,7 +87,7 @@ pub async fn unsent(
 }
 
 /// Doubts of a panel that began before a moment and do not count as stuck yet, behind a leg.
-pub async fn doubts(
+pub async fn find_doubts(
     store: &Store,
     provider: &ProviderId,
     before: Timestamp,
@@ -113,7 +113,7 @@ pub async fn doubts(
 }
 
 /// Legs that a panel has and of which it says the same since before a moment, not counted as stuck yet, behind a leg.
-pub async fn unmoved(
+pub async fn find_unmoved(
     store: &Store,
     provider: &ProviderId,
     before: Timestamp,
@@ -147,7 +147,7 @@ pub async fn unmoved(
 }
 
 /// Everything that counts as stuck at a panel, with since when it rests now.
-pub async fn stuck(
+pub async fn list_stuck(
     store: &Store,
     provider: &ProviderId,
     behind: LegId,
@@ -180,7 +180,7 @@ pub async fn stuck(
 
 /// A leg counts as stuck from now on, and its order is put before a person, unless somebody else did so already. `false`:
 /// it moved meanwhile.
-pub async fn stick(store: &Store, resting: &Resting, why: &str, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn mark_stuck(store: &Store, resting: &Resting, why: &str, now: Timestamp) -> Result<bool, StoreError> {
     let stuck = sqlx::query!(
         r#"
         with stuck as (
@@ -208,7 +208,7 @@ pub async fn stick(store: &Store, resting: &Resting, why: &str, now: Timestamp) 
 }
 
 /// A leg moved: it is stuck no more, and nobody need look at its order for that.
-pub async fn moved(tx: &mut Tx, leg: LegId, order: OrderId) -> Result<(), StoreError> {
+pub async fn clear_stuck(tx: &mut Tx, leg: LegId, order: OrderId) -> Result<(), StoreError> {
     // The leg first, as everywhere.
     sqlx::query!("update leg set stuck_at = null where id = $1 and stuck_at is not null", leg.0)
         .execute(&mut **tx)

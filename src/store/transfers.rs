@@ -273,7 +273,7 @@ pub async fn by_reference(tx: &mut Tx, customer: CustomerId, reference: &str) ->
 }
 
 /// A wallet's transfers, oldest first, after the given transfer and at most so many.
-pub async fn statement(
+pub async fn read_statement(
     store: &Store,
     customer: CustomerId,
     after: i64,

@@ -28,7 +28,7 @@ pub struct Unsure {
 
 /// Begins a comparison, which sees one moment of the database: an order that is concluded meanwhile would else be seen
 /// neither on its way nor at its panel.
-pub async fn compare(store: &Store) -> Result<Tx, StoreError> {
+pub async fn begin_comparison(store: &Store) -> Result<Tx, StoreError> {
     let mut tx = store.begin().await?;
     sqlx::query!("set transaction isolation level repeatable read").execute(&mut *tx).await?;
     Ok(tx)
@@ -40,7 +40,7 @@ pub async fn compare(store: &Store) -> Result<Tx, StoreError> {
 /// said before and after the order was sent, and anything near it while the list was not read again.
 ///
 /// A price that was never told may stand `untold_percent` above or below the one that is known.
-pub async fn moves(
+pub async fn known_moves(
     tx: &mut Tx,
     provider: &ProviderId,
     since: Timestamp,
@@ -111,7 +111,11 @@ pub async fn moves(
 /// panel since; what is open may have come back since it was heard of, or cost another price than we know.
 ///
 /// A doubt that was not placed after `visible_after_s` never will be.
-pub async fn possible(tx: &mut Tx, provider: &ProviderId, unsure: Unsure) -> Result<Vec<BalanceMove>, StoreError> {
+pub async fn possible_moves(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    unsure: Unsure,
+) -> Result<Vec<BalanceMove>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with unknown as materialized (
@@ -221,7 +225,7 @@ pub async fn found_not_placed(
 
 /// Orders that a panel refused between two moments, with what each would have cost there: it may have them all the same,
 /// where somebody on the way asked twice, or its books and its answers are two things. The newest, a few.
-pub async fn refused(
+pub async fn refused_orders(
     tx: &mut Tx,
     provider: &ProviderId,
     from: Timestamp,
@@ -270,7 +274,7 @@ pub async fn as_dear(
 }
 
 /// What every panel said last, and for how long it lasts.
-pub async fn runways(store: &Store) -> Result<Vec<Runway>, StoreError> {
+pub async fn list_runways(store: &Store) -> Result<Vec<Runway>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id, r.amount as "amount?", r.text as "text?", r.currency as "currency?", r.at as "at?",

@@ -97,7 +97,7 @@ pub struct HistoryRow {
 }
 
 /// The number and hash of the newest version.
-pub async fn newest(store: &Store) -> Result<Option<(i64, ConfigHash)>, StoreError> {
+pub async fn find_newest(store: &Store) -> Result<Option<(i64, ConfigHash)>, StoreError> {
     let row = sqlx::query!("select id, hash from config_version order by id desc limit 1");
     Ok(row.fetch_optional(&store.workers).await?.map(|row| (row.id, ConfigHash(row.hash))))
 }
@@ -133,7 +133,7 @@ pub async fn in_force(store: &Store) -> Result<Option<Version>, StoreError> {
 }
 
 /// The version that was in force before the present one, where its text is kept.
-pub async fn before(store: &Store) -> Result<Option<Version>, StoreError> {
+pub async fn find_before(store: &Store) -> Result<Option<Version>, StoreError> {
     let row = sqlx::query!(
         r#"
         select id, hash, body as "body!"
@@ -148,7 +148,7 @@ pub async fn before(store: &Store) -> Result<Option<Version>, StoreError> {
 }
 
 /// Whether a text of that hash was ever in force, and its text where that is kept.
-pub async fn find(store: &Store, hash: &str) -> Result<Option<Option<Version>>, StoreError> {
+pub async fn find_version(store: &Store, hash: &str) -> Result<Option<Option<Version>>, StoreError> {
     let row = sqlx::query!(
         "select id, hash, body from config_version where hash = $1 order by body is null, id desc limit 1",
         hash
@@ -169,7 +169,7 @@ pub async fn is_since(store: &Store, hash: &ConfigHash, version: i64) -> Result<
 
 /// Publishes a text that was planned against a version; `None`: another one is in force by now (perhaps this very text),
 /// and nothing was done. The number of the new version.
-pub async fn publish(
+pub async fn publish_version(
     tx: &mut Tx,
     planned_against: Option<i64>,
     publication: Publication<'_>,
@@ -199,12 +199,12 @@ pub async fn publish(
     if named.execute(&mut **tx).await?.rows_affected() != ids.len() as u64 {
         return Err(StoreError::Unexpected("a configuration names a panel that nobody knows"));
     }
-    forget(tx).await?;
+    forget_versions(tx).await?;
     Ok(Some(id))
 }
 
 /// Keeps the history bounded. The texts that panels were last named in stay.
-async fn forget(tx: &mut Tx) -> Result<(), StoreError> {
+async fn forget_versions(tx: &mut Tx) -> Result<(), StoreError> {
     let texts = sqlx::query!(
         r#"
         update config_version
@@ -288,7 +288,7 @@ pub async fn keep_edit(store: &Store, edit: Edit<'_>, now: Timestamp) -> Result<
 }
 
 /// The history, newest first, so many lines at most.
-pub async fn history(store: &Store, rows_max: i64) -> Result<Vec<HistoryRow>, StoreError> {
+pub async fn list_history(store: &Store, rows_max: i64) -> Result<Vec<HistoryRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select hash as "hash!", state as "state!", at as "at!", by as "by!", reason as "reason!", said as "said!"
@@ -320,7 +320,7 @@ pub async fn history(store: &Store, rows_max: i64) -> Result<Vec<HistoryRow>, St
 }
 
 /// The text of a line of the history, where it is kept: of a version before that of an edit.
-pub async fn text(store: &Store, hash: &ConfigHash) -> Result<Option<String>, StoreError> {
+pub async fn read_text(store: &Store, hash: &ConfigHash) -> Result<Option<String>, StoreError> {
     let text = sqlx::query_scalar!(
         r#"
         select body as "body!"

@@ -90,12 +90,12 @@ pub async fn by_reason(store: &Store) -> Result<Vec<Waits>, StoreError> {
 }
 
 /// What of all that needs a person.
-pub(super) async fn conditions(
+pub(super) async fn waiting_conditions(
     tx: &mut Tx,
     watched: &[WatchedPanel],
     now: Timestamp,
 ) -> Result<Vec<Condition>, StoreError> {
-    let mut conditions = unserved(tx, now).await?;
+    let mut conditions = find_unserved(tx, now).await?;
     conditions.extend(stuck(tx).await?);
     conditions.extend(unsent(tx, now).await?);
     conditions.extend(refills(tx, watched, now).await?);
@@ -105,7 +105,7 @@ pub(super) async fn conditions(
 }
 
 /// Panels with which no process deals although something is open there.
-async fn unserved(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreError> {
+async fn find_unserved(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select p.id, o.open as "open!"

@@ -33,7 +33,7 @@ pub struct DuePoll {
 /// Takes the legs that are due at a panel, longest waiting first, and puts their next asking off until `next_at`: what
 /// is asked is not asked by anyone else meanwhile, and is asked again should this process die. None while the panel is
 /// given time after a round that failed.
-pub async fn take(
+pub async fn claim_due_polls(
     store: &Store,
     provider: &ProviderId,
     epoch: i64,
@@ -231,7 +231,7 @@ pub async fn ask_soon(tx: &mut Tx, leg: LegId, at: Timestamp) -> Result<(), Stor
 }
 
 /// Nobody asks about it any more; a leg that is over may be forgotten already.
-pub async fn forget(tx: &mut Tx, leg: LegId) -> Result<(), StoreError> {
+pub async fn forget_poll(tx: &mut Tx, leg: LegId) -> Result<(), StoreError> {
     sqlx::query!("delete from watch where leg_id = $1", leg.0).execute(&mut **tx).await?;
     Ok(())
 }

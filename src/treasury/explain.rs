@@ -43,7 +43,7 @@ pub(super) struct KnownMoves<'k> {
 }
 
 /// What explains a difference between two readings.
-pub(super) fn explain(gap: &BalanceGap, span: Span<'_>, known: KnownMoves<'_>) -> Result<Drift, MoneyError> {
+pub(super) fn explain_gap(gap: &BalanceGap, span: Span<'_>, known: KnownMoves<'_>) -> Result<Drift, MoneyError> {
     let Span { after, by, .. } = span;
     let amount = gap.missing.size();
     if gap.missing.is_negative() {
@@ -62,24 +62,24 @@ pub(super) fn explain(gap: &BalanceGap, span: Span<'_>, known: KnownMoves<'_>) -
     let in_proportion = |points| format!("{} % of each of {} orders", shown(points), all.len());
 
     // By what one to three orders explain together: what is the likeliest comes first.
-    if let Some(found) = together(&given_back(moves, after, by, true)?, gap, COUNT_MAX)? {
+    if let Some(found) = fit_together(&given_back(moves, after, by, true)?, gap, COUNT_MAX)? {
         let words = format!("the refund of {}: the panel said that it was given, and it did not come", found.words());
         return Ok(drift(DriftCause::MissingRefund, amount, None, found.orders, words));
     }
-    if let Some(found) = together(&given_back(moves, after, by, false)?, gap, COUNT_MAX)? {
+    if let Some(found) = fit_together(&given_back(moves, after, by, false)?, gap, COUNT_MAX)? {
         let words = format!(
             "what {} did not cost, as a person settled it: the panel never said so, and kept it",
             found.words()
         );
         return Ok(drift(DriftCause::ByHand, amount, None, found.orders, words));
     }
-    if let Some(found) = together(known.doubted, gap, COUNT_MAX)? {
+    if let Some(found) = fit_together(known.doubted, gap, COUNT_MAX)? {
         let words = format!("the cost of {}, found not placed after a doubt: the panel may have it", found.words());
         return Ok(drift(DriftCause::Doubt, amount, None, found.orders, words));
     }
-    let refused = together(known.refused, gap, 1)?;
+    let refused = fit_together(known.refused, gap, 1)?;
     let costs: Vec<Suspect> = placed.iter().map(|(order, amount)| Suspect { order: *order, amount: *amount }).collect();
-    if let Some(found) = together(&costs, gap, 1)? {
+    if let Some(found) = fit_together(&costs, gap, 1)? {
         let proportion = points.map(|points| format!(", or {}", in_proportion(points)));
         let words = charged_twice(&found, refused.as_ref(), proportion.as_deref());
         return Ok(drift(DriftCause::OrderCost, amount, None, found.orders, words));
@@ -99,7 +99,7 @@ pub(super) fn explain(gap: &BalanceGap, span: Span<'_>, known: KnownMoves<'_>) -
         let words = format!("as much again as all {} orders cost: each may have been charged twice", all.len());
         return Ok(drift(DriftCause::Doubled, amount, None, all, words));
     }
-    if let Some(found) = together(&costs, gap, COUNT_MAX)? {
+    if let Some(found) = fit_together(&costs, gap, COUNT_MAX)? {
         let words = format!("as much as {} cost: they may have been charged twice", found.words());
         return Ok(drift(DriftCause::OrderCost, amount, None, found.orders, words));
     }
@@ -179,7 +179,7 @@ impl Together {
 const COUNT_MAX: usize = 3;
 
 /// The fewest of these orders that make a difference together, up to so many; all that can be among them.
-fn together(candidates: &[Suspect], gap: &BalanceGap, count_max: usize) -> Result<Option<Together>, MoneyError> {
+fn fit_together(candidates: &[Suspect], gap: &BalanceGap, count_max: usize) -> Result<Option<Together>, MoneyError> {
     for count in 1..=count_max {
         if count > 1 && candidates.len() > TOGETHER_MAX {
             return Ok(None);

@@ -103,7 +103,7 @@ impl BalanceGap {
 ///
 /// Each reading that agrees is measured against the anchor as well, the last one at which everything was explained: what
 /// is less than roundings from reading to reading adds up to more than they make from there.
-pub(super) fn judge<'r>(
+pub(super) fn judge_readings<'r>(
     anchor: &'r BalanceReading,
     readings: &'r [BalanceReading],
     moves: &[BalanceMove],
@@ -229,7 +229,7 @@ mod tests {
         };
         let later = (0..12).map(|n| reading(2 + n, second + 300 * n, "99"));
         let readings: Vec<_> = std::iter::once(base).chain(later).collect();
-        let judged = judge(&readings[0], &readings, &[open]).unwrap();
+        let judged = judge_readings(&readings[0], &readings, &[open]).unwrap();
         judged.steps.iter().filter(|step| matches!(step, JudgedStep::Differs { .. })).count()
     }
 

@@ -83,8 +83,8 @@ impl Treasury {
         if !treasury::keep_runway(&self.store, provider, now).await? {
             return Ok(Vec::new());
         }
-        let mut tx = treasury::compare(&self.store).await?;
-        let readings = readings::unsettled(&mut tx, provider, &settings.currency).await?;
+        let mut tx = treasury::begin_comparison(&self.store).await?;
+        let readings = readings::list_unsettled(&mut tx, provider, &settings.currency).await?;
         let (Some(base), Some(last)) = (readings.first(), readings.last()) else { return Ok(Vec::new()) };
         if base.id == last.id {
             return Ok(Vec::new());
@@ -92,39 +92,39 @@ impl Treasury {
 
         // What moved is forgotten after a while, so what nobody remembers is measured from the base.
         let oldest = now - ANCHOR_AGE_MAX;
-        let anchor = readings::anchor(&mut tx, provider, &settings.currency).await?;
+        let anchor = readings::find_anchor(&mut tx, provider, &settings.currency).await?;
         let anchor = anchor.filter(|anchor| anchor.asked_at >= oldest).unwrap_or_else(|| base.clone());
         let since = anchor.asked_at.min(base.asked_at) - CLOCKS_DIFFER;
-        let mut moves = treasury::moves(&mut tx, provider, since, UNTOLD_PERCENT).await?;
+        let mut moves = treasury::known_moves(&mut tx, provider, since, UNTOLD_PERCENT).await?;
         let unsure = Unsure { visible_after_s: settings.doubts.visible_after_s, untold_percent: UNTOLD_PERCENT };
-        moves.extend(treasury::possible(&mut tx, provider, unsure).await?);
+        moves.extend(treasury::possible_moves(&mut tx, provider, unsure).await?);
         let doubted = treasury::found_not_placed(&mut tx, provider, since, last.at).await?;
         let candidate = |(order, amount)| Suspect { order, amount };
         let doubted: Vec<Suspect> = doubted.into_iter().map(candidate).collect();
-        let refused = treasury::refused(&mut tx, provider, since, last.at).await?;
+        let refused = treasury::refused_orders(&mut tx, provider, since, last.at).await?;
         let refused: Vec<Suspect> = refused.into_iter().map(candidate).collect();
         if moves.len() >= usize::try_from(treasury::MOVES_MAX).unwrap_or(usize::MAX) {
             // Half of the moves would be worse than none: measured anew from here.
             tracing::warn!(%provider, "too much moved at a panel to compare it with its balance; begun anew");
-            readings::settle(&mut tx, last.id, now).await?;
+            readings::settle_reading(&mut tx, last.id, now).await?;
             tx.commit().await?;
             return Ok(Vec::new());
         }
-        let judged = judge::judge(&anchor, &readings, &moves).map_err(too_large)?;
-        readings::expected(&mut tx, last.id, judged.last.low, judged.last.high).await?;
+        let judged = judge::judge_readings(&anchor, &readings, &moves).map_err(too_large)?;
+        readings::keep_expected(&mut tx, last.id, judged.last.low, judged.last.high).await?;
         readings::keep_anchor(&mut tx, judged.anchor.id, now).await?;
         let mut found = Vec::new();
         for step in judged.steps {
             let reading = step.by();
-            if !readings::settle(&mut tx, reading.id, now).await? {
+            if !readings::settle_reading(&mut tx, reading.id, now).await? {
                 // Another process measured the same; what it found stands, and this changes nothing.
                 return Ok(Vec::new());
             }
             if let JudgedStep::Differs { after, by, gap } = step {
                 let as_dear = as_dear(&mut tx, provider, &gap).await?;
                 let known = KnownMoves { moves: &moves, doubted: &doubted, refused: &refused, as_dear: &as_dear };
-                let drift = explain::explain(&gap, Span { after, by, newest: last }, known).map_err(too_large)?;
-                drifts::find(&mut tx, provider, &settings.currency, (after, by), &drift, now).await?;
+                let drift = explain::explain_gap(&gap, Span { after, by, newest: last }, known).map_err(too_large)?;
+                drifts::keep_drift(&mut tx, provider, &settings.currency, (after, by), &drift, now).await?;
                 found.push(drift);
             }
         }
@@ -138,8 +138,8 @@ impl Treasury {
     /// Forgets what no comparison needs any more.
     pub async fn forget(&self) -> Result<(), StoreError> {
         let before = self.clock.now() - KEEP;
-        readings::forget(&self.store, before, READINGS_MAX).await?;
-        float_moves::forget(&self.store, before).await
+        readings::forget_readings(&self.store, before, READINGS_MAX).await?;
+        float_moves::forget_moves(&self.store, before).await
     }
 }
 

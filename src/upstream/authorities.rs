@@ -29,7 +29,7 @@ pub enum CaFileError {
 }
 
 /// The certificates of a PEM file; one at least, and all of them good.
-pub(super) fn authorities(path: &Path) -> Result<RootCertStore, CaFileError> {
+pub(super) fn read_authorities(path: &Path) -> Result<RootCertStore, CaFileError> {
     let unreadable = |error| CaFileError::Unreadable(path.to_owned(), error);
     let mut pem = Vec::new();
     File::open(path).map_err(unreadable)?.take(CA_FILE_BYTES_MAX + 1).read_to_end(&mut pem).map_err(unreadable)?;
@@ -46,5 +46,5 @@ pub(super) fn authorities(path: &Path) -> Result<RootCertStore, CaFileError> {
 
 /// Whether a file of certificates can be used.
 pub fn check_ca_file(path: &Path) -> Result<(), CaFileError> {
-    authorities(path).map(drop)
+    read_authorities(path).map(drop)
 }

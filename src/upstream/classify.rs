@@ -10,18 +10,18 @@ use crate::upstream::dialect::Added;
 /// An id beside any sign of failure is a doubt: it may be another order's. A clean id is believed at any status. A
 /// server's own error proves nothing, whatever it says: something behind it may have gone through. A listed text proves
 /// that nothing was placed, where the panel itself is answering. All else is a doubt.
-pub(super) fn verdict(http_status: u16, added: Added) -> Verdict {
+pub(super) fn classify_add(http_status: u16, added: Added) -> Verdict {
     match (added.id, added.refusal) {
         (Some(_), _) if added.failed => Verdict::InDoubt,
         (Some(id), _) => Verdict::Accepted(id),
-        (None, Some(class)) if refuses(http_status) => Verdict::Refused(weighed(http_status, class)),
+        (None, Some(class)) if refuses_clearly(http_status) => Verdict::Refused(weigh_answer(http_status, class)),
         (None, _) => Verdict::InDoubt,
     }
 }
 
 /// A status proves nothing alone, and says which of two readings of a text is meant: a family writes
 /// `Incorrect request or API key`, and only the status tells which of them.
-pub(super) fn weighed(http_status: u16, class: RefusalClass) -> RefusalClass {
+pub(super) fn weigh_answer(http_status: u16, class: RefusalClass) -> RefusalClass {
     match (http_status, class) {
         (401 | 403, RefusalClass::Action) => RefusalClass::Key,
         (429, RefusalClass::Action) => RefusalClass::RateLimit,
@@ -34,7 +34,7 @@ pub(super) fn weighed(http_status: u16, class: RefusalClass) -> RefusalClass {
 ///
 /// Only an id tells of it. A refusal tells what the panel looks at before it looks at names: the first may have taken the
 /// last of our money there, and the second be refused for want of it.
-pub(super) fn retold(verdict: &Verdict) -> Retold {
+pub(super) fn classify_retold(verdict: &Verdict) -> Retold {
     match verdict {
         Verdict::Accepted(id) => Retold::Placed(id.clone()),
         Verdict::Refused(_) | Verdict::NeverSent | Verdict::InDoubt => Retold::Nothing,
@@ -42,13 +42,13 @@ pub(super) fn retold(verdict: &Verdict) -> Retold {
 }
 
 /// Whether a listed text under this status is a refusal: `202 Accepted` says itself that something was taken in.
-pub(super) fn refuses(http_status: u16) -> bool {
+pub(super) fn refuses_clearly(http_status: u16) -> bool {
     // That something was made, or taken for later, or done in part, is said by a status of its own.
     matches!(http_status, 200 | 203 | 400..=499)
 }
 
 /// Whether an error text under this status is the panel's own word.
-pub(super) fn believed(http_status: u16) -> bool {
+pub(super) fn is_believed(http_status: u16) -> bool {
     matches!(http_status, 200..=299 | 400..=499)
 }
 
@@ -75,7 +75,7 @@ mod tests {
     }
 
     fn decide(http_status: u16, text: &str) -> Verdict {
-        verdict(http_status, dialect().added(text))
+        classify_add(http_status, dialect().added(text))
     }
 
     #[test]
@@ -125,10 +125,16 @@ mod tests {
     #[test]
     fn only_an_id_tells_of_the_first_asking() {
         for class in RefusalClass::ALL {
-            assert_eq!(retold(&Verdict::Refused(class)), Retold::Nothing);
+            assert_eq!(classify_retold(&Verdict::Refused(class)), Retold::Nothing);
         }
-        assert_eq!(retold(&Verdict::Accepted(PanelOrder("ord_1".into()))), Retold::Placed(PanelOrder("ord_1".into())));
-        assert_eq!((retold(&Verdict::NeverSent), retold(&Verdict::InDoubt)), (Retold::Nothing, Retold::Nothing));
+        assert_eq!(
+            classify_retold(&Verdict::Accepted(PanelOrder("ord_1".into()))),
+            Retold::Placed(PanelOrder("ord_1".into()))
+        );
+        assert_eq!(
+            (classify_retold(&Verdict::NeverSent), classify_retold(&Verdict::InDoubt)),
+            (Retold::Nothing, Retold::Nothing)
+        );
     }
 
     #[test]

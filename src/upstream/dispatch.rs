@@ -44,7 +44,7 @@ use tower::ServiceExt;
 
 use crate::domain::clock::Deadline;
 use crate::domain::provider::AskMethod;
-use crate::upstream::gzip::unpacked;
+use crate::upstream::gzip::unpack_gzip;
 use crate::upstream::listening::{Listening, is_blank};
 use crate::upstream::wire::{CAUSES_MAX, CONNECT_TIMEOUT, CallBounds, CallResult, OUR_NAME, in_one_line};
 
@@ -176,7 +176,7 @@ impl Dispatch {
             "more than one answer came"
         } else {
             answered.store(true, Ordering::Relaxed);
-            return match unpacked(&headers, body, answer_bytes_max) {
+            return match unpack_gzip(&headers, body, answer_bytes_max) {
                 Ok(body) => CallResult::Answer { status, body, headers },
                 Err(words) => CallResult::Lost { status: Some(status), part: Vec::new(), words },
             };

@@ -59,7 +59,7 @@ impl Redaction {
                 kept.push_str(HIDDEN);
             }
         }
-        storable(&kept, WORDS_BYTES_MAX)
+        storable_text(&kept, WORDS_BYTES_MAX)
     }
 }
 
@@ -71,7 +71,7 @@ fn cut_key(text: &str, key: &str) -> Option<usize> {
 }
 
 /// The beginning of a text, with every control character but line ends and tabs replaced: the database takes no NUL.
-pub(super) fn storable(text: &str, bytes_max: usize) -> String {
+pub(super) fn storable_text(text: &str, bytes_max: usize) -> String {
     let kept = text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { ' ' } else { c });
     upto(&kept.collect::<String>(), bytes_max).to_owned()
 }

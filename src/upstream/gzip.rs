@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 /// An answer's body as it was meant, of at most so many bytes; what cannot be unpacked says why.
-pub(super) fn unpacked(headers: &HeaderMap, body: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, String> {
+pub(super) fn unpack_gzip(headers: &HeaderMap, body: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, String> {
     let packed = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).map(str::trim);
     if !packed.is_some_and(|way| way.eq_ignore_ascii_case("gzip") || way.eq_ignore_ascii_case("x-gzip")) {
         return Ok(body);
@@ -46,12 +46,12 @@ mod tests {
     #[test]
     fn what_is_packed_is_unpacked_up_to_its_limit() {
         let text = b"{\"order\":7}";
-        assert_eq!(unpacked(&headers("gzip"), packed(text), 64).unwrap(), text);
-        assert_eq!(unpacked(&headers(" X-GZIP "), packed(text), text.len()).unwrap(), text);
-        assert_eq!(unpacked(&headers("identity"), text.to_vec(), 64).unwrap(), text);
-        assert_eq!(unpacked(&HeaderMap::new(), text.to_vec(), 64).unwrap(), text);
-        assert!(unpacked(&headers("gzip"), packed(&vec![b' '; 10 << 20]), 1 << 20).is_err(), "ten of one");
-        assert!(unpacked(&headers("gzip"), text.to_vec(), 64).is_err());
-        assert!(unpacked(&headers("gzip"), packed(text)[..9].to_vec(), 64).is_err(), "a broken one");
+        assert_eq!(unpack_gzip(&headers("gzip"), packed(text), 64).unwrap(), text);
+        assert_eq!(unpack_gzip(&headers(" X-GZIP "), packed(text), text.len()).unwrap(), text);
+        assert_eq!(unpack_gzip(&headers("identity"), text.to_vec(), 64).unwrap(), text);
+        assert_eq!(unpack_gzip(&HeaderMap::new(), text.to_vec(), 64).unwrap(), text);
+        assert!(unpack_gzip(&headers("gzip"), packed(&vec![b' '; 10 << 20]), 1 << 20).is_err(), "ten of one");
+        assert!(unpack_gzip(&headers("gzip"), text.to_vec(), 64).is_err());
+        assert!(unpack_gzip(&headers("gzip"), packed(text)[..9].to_vec(), 64).is_err(), "a broken one");
     }
 }

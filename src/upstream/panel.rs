@@ -21,7 +21,7 @@ use crate::domain::leg::LeasedLeg;
 use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::routing::calls::{CallOutcome, CallPurpose as Purpose, Calls, is_slow};
 use crate::upstream::answer::{CancelRow, OrderAnswer, PanelBalance, RefillAnswer, RefillRow};
-use crate::upstream::classify::believed;
+use crate::upstream::classify::is_believed;
 use crate::upstream::dialect::{AnswerFault, Ask, ReadRefill, SpokenDialect};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
@@ -245,7 +245,7 @@ impl Panel {
             let timeout = self.settings.status_timeout();
             let said = self.question(Call::of_rows(Ask::Status(orders), timeout)).await?;
             return match (self.dialect.rows(&said.text, orders), orders) {
-                (Err(AnswerFault::Declined(text)), [order]) if believed(said.status) => {
+                (Err(AnswerFault::Declined(text)), [order]) if is_believed(said.status) => {
                     self.mind_pace(said.status, said.retry_after.as_deref(), None);
                     self.count(Purpose::Question, CallOutcome::Works, said.slow);
                     Ok(vec![(order.clone(), self.in_our_words(SpokenDialect::error_row(text)))])
@@ -278,8 +278,10 @@ impl Panel {
                 self.mind_pace(status, retry_after(&headers), self.dialect.added(&text).refusal);
                 let words = self.redaction.words(&text);
                 match self.dialect.refill(&text, order) {
-                    ReadRefill::Taken(id) if believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
-                    ReadRefill::Refused(text) if believed(status) => RefillAnswer::Refused(self.redaction.words(&text)),
+                    ReadRefill::Taken(id) if is_believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
+                    ReadRefill::Refused(text) if is_believed(status) => {
+                        RefillAnswer::Refused(self.redaction.words(&text))
+                    }
                     ReadRefill::Taken(_) | ReadRefill::Refused(_) | ReadRefill::Unclear => RefillAnswer::Unclear(words),
                 }
             }
@@ -409,8 +411,8 @@ impl Panel {
                 self.count(Purpose::Question, CallOutcome::Works, said.slow);
                 return Ok(answer);
             }
-            Err(AnswerFault::Refused(class)) if believed(said.status) => FailureKind::Refused(class),
-            Err(AnswerFault::Declined(_)) if believed(said.status) => FailureKind::Declined,
+            Err(AnswerFault::Refused(class)) if is_believed(said.status) => FailureKind::Refused(class),
+            Err(AnswerFault::Declined(_)) if is_believed(said.status) => FailureKind::Declined,
             Err(AnswerFault::Unreadable) if (200..300).contains(&said.status) => FailureKind::Unreadable,
             Ok(_) | Err(_) => FailureKind::BadStatus(said.status),
         };

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::upstream::evidence::storable;
+use crate::upstream::evidence::storable_text;
 
 /// The longest id that is kept; real ones have a dozen digits or a ULID's 30 letters.
 pub(super) const ID_BYTES_MAX: usize = 128;
@@ -138,7 +138,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The items of a JSON array.
-pub(super) fn items(text: &str) -> Option<Vec<&RawValue>> {
+pub(super) fn list_items(text: &str) -> Option<Vec<&RawValue>> {
     serde_json::from_str(text).ok()
 }
 
@@ -160,7 +160,7 @@ pub(super) enum Scalar<'a> {
 }
 
 /// Of which kind a value is.
-pub(super) fn scalar(raw: &RawValue) -> Scalar<'_> {
+pub(super) fn read_scalar(raw: &RawValue) -> Scalar<'_> {
     let text = raw.get();
     match text.as_bytes().first() {
         Some(b'n') => Scalar::Null,
@@ -176,8 +176,8 @@ pub(super) fn scalar(raw: &RawValue) -> Scalar<'_> {
 }
 
 /// A text, or a number as it was written; nothing where it is empty.
-pub(super) fn text(raw: &RawValue) -> Option<String> {
-    match scalar(raw) {
+pub(super) fn read_text(raw: &RawValue) -> Option<String> {
+    match read_scalar(raw) {
         Scalar::Text(text) => Some(text).filter(|text| !text.is_empty()),
         Scalar::Number(number) => Some(number.to_owned()),
         Scalar::Null | Scalar::Flag(_) | Scalar::List | Scalar::Other => None,
@@ -186,12 +186,12 @@ pub(super) fn text(raw: &RawValue) -> Option<String> {
 
 /// A text of at most so many bytes, longer ones cut.
 pub(super) fn text_upto(raw: &RawValue, bytes_max: usize) -> Option<String> {
-    text(raw).map(|text| storable(&text, bytes_max))
+    read_text(raw).map(|text| storable_text(&text, bytes_max))
 }
 
 /// An id: a positive integer of any size, or another text than a number; opaque either way.
-pub(super) fn id(raw: &RawValue) -> Option<String> {
-    match scalar(raw) {
+pub(super) fn read_id(raw: &RawValue) -> Option<String> {
+    match read_scalar(raw) {
         Scalar::Number(number) => id_of_digits(number),
         Scalar::Text(text) if is_number(&text) => id_of_digits(&text),
         Scalar::Text(text) => Some(text).filter(|text| is_name(text)),
@@ -202,7 +202,7 @@ pub(super) fn id(raw: &RawValue) -> Option<String> {
 /// An id of something that was just placed: as [`id`], and a word only where it can be no word of a language. It has a
 /// digit, and nothing of a failure, of a page or of an amount.
 pub(super) fn placed_id(raw: &RawValue) -> Option<String> {
-    id(raw).filter(|id| {
+    read_id(raw).filter(|id| {
         let folded = id.to_lowercase();
         let has_digit = id.bytes().any(|byte| byte.is_ascii_digit());
         let says_no = NO_ID_PARTS.iter().any(|part| folded.contains(part));
@@ -291,8 +291,8 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Yes, in any of its spellings.
-pub(super) fn flag(raw: &RawValue) -> bool {
-    match scalar(raw) {
+pub(super) fn read_flag(raw: &RawValue) -> bool {
+    match read_scalar(raw) {
         Scalar::Flag(flag) => flag,
         Scalar::Number(number) => number == "1",
         Scalar::Text(text) => text == "1" || text.eq_ignore_ascii_case("true"),
@@ -301,20 +301,20 @@ pub(super) fn flag(raw: &RawValue) -> bool {
 }
 
 /// An amount as plain digits, an exponent written out; whether it is one is for Money to say.
-pub(super) fn amount(raw: &RawValue) -> Option<String> {
-    text(raw).and_then(|text| written_out(&text))
+pub(super) fn read_amount(raw: &RawValue) -> Option<String> {
+    read_text(raw).and_then(|text| written_out(&text))
 }
 
 /// A whole number, as a number or a text, with or without a point and zeros.
-pub(super) fn whole(raw: &RawValue) -> Option<i64> {
-    let digits = amount(raw)?;
+pub(super) fn read_whole(raw: &RawValue) -> Option<i64> {
+    let digits = read_amount(raw)?;
     let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
     fraction.bytes().all(|byte| byte == b'0').then(|| whole.parse().ok())?
 }
 
 /// A whole number that is not negative.
-pub(super) fn count(raw: &RawValue) -> Option<u64> {
-    whole(raw).and_then(|whole| u64::try_from(whole).ok())
+pub(super) fn read_count(raw: &RawValue) -> Option<u64> {
+    read_whole(raw).and_then(|whole| u64::try_from(whole).ok())
 }
 
 fn written_out(number: &str) -> Option<String> {
@@ -358,7 +358,7 @@ mod tests {
             ("18446744073709551616000", "18446744073709551616000"),
             ("\"3f2c-11\"", "3f2c-11"),
         ] {
-            assert_eq!(id(&raw(json)).as_deref(), Some(read), "{json}");
+            assert_eq!(read_id(&raw(json)).as_deref(), Some(read), "{json}");
         }
         let long = format!("\"{}\"", "x".repeat(ID_BYTES_MAX + 1));
         for json in [
@@ -384,15 +384,15 @@ mod tests {
             "\"\\ud800\"",
             &long,
         ] {
-            assert_eq!(id(&raw(json)), None, "{json}");
+            assert_eq!(read_id(&raw(json)), None, "{json}");
         }
     }
 
     #[test]
     fn what_was_just_placed_has_an_id_with_a_digit() {
         for json in ["23501", "\"ord_01HX\"", "\"3f2c-11\"", "\"FB/22=+\"", "\"a1b2c3e4\""] {
-            assert_eq!(placed_id(&raw(json)), id(&raw(json)), "{json}");
-            assert!(id(&raw(json)).is_some(), "{json}");
+            assert_eq!(placed_id(&raw(json)), read_id(&raw(json)), "{json}");
+            assert!(read_id(&raw(json)).is_some(), "{json}");
         }
         for json in [
             "\"success\"",
@@ -418,12 +418,12 @@ mod tests {
         for (json, read) in
             [("157", 157), ("\"157\"", 157), ("-3", -3), ("\"10.00\"", 10), ("1.0e3", 1_000), ("\" 7\"", 7)]
         {
-            assert_eq!(whole(&raw(json)), Some(read), "{json}");
+            assert_eq!(read_whole(&raw(json)), Some(read), "{json}");
         }
         for json in ["null", "\"Unknown\"", "\"\"", "1.5", "99999999999999999999", "[]", "1e99", "true"] {
-            assert_eq!(whole(&raw(json)), None, "{json}");
+            assert_eq!(read_whole(&raw(json)), None, "{json}");
         }
-        assert_eq!(count(&raw("-1")), None);
+        assert_eq!(read_count(&raw("-1")), None);
     }
 
     #[test]
@@ -435,9 +435,9 @@ mod tests {
             ("-1.25e1", "-12.5"),
             ("0.00000000001", "0.00000000001"),
         ] {
-            assert_eq!(amount(&raw(json)).as_deref(), Some(read), "{json}");
+            assert_eq!(read_amount(&raw(json)).as_deref(), Some(read), "{json}");
         }
-        assert_eq!(amount(&raw("1e31")), None);
+        assert_eq!(read_amount(&raw("1e31")), None);
     }
 
     #[test]
@@ -453,7 +453,7 @@ mod tests {
             ("null", false),
             ("{}", false),
         ] {
-            assert_eq!(flag(&raw(json)), read, "{json}");
+            assert_eq!(read_flag(&raw(json)), read, "{json}");
         }
     }
 

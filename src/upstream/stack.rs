@@ -73,7 +73,7 @@ impl CallLimiter {
     pub(super) fn new(concurrent_max: NonZeroU32, requests_per_second: NonZeroU32) -> Self {
         let free = Arc::new(Semaphore::new(as_places(concurrent_max)));
         let places = Arc::new(Places { free, too_many: AtomicUsize::new(0) });
-        let (pace, rest) = (pace(requests_per_second), Arc::default());
+        let (pace, rest) = (requests_pace(requests_per_second), Arc::default());
         Self { places, concurrent_max, pace, requests_per_second, rest }
     }
 
@@ -86,7 +86,7 @@ impl CallLimiter {
             self.places.remove(before - after);
         }
         let paced = self.requests_per_second == requests_per_second;
-        let pace = if paced { Arc::clone(&self.pace) } else { pace(requests_per_second) };
+        let pace = if paced { Arc::clone(&self.pace) } else { requests_pace(requests_per_second) };
         let (places, rest) = (Arc::clone(&self.places), Arc::clone(&self.rest));
         Self { places, concurrent_max, pace, requests_per_second, rest }
     }
@@ -130,7 +130,7 @@ fn as_places(concurrent_max: NonZeroU32) -> usize {
     usize::try_from(concurrent_max.get()).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS)
 }
 
-fn pace(requests_per_second: NonZeroU32) -> Arc<DefaultDirectRateLimiter> {
+fn requests_pace(requests_per_second: NonZeroU32) -> Arc<DefaultDirectRateLimiter> {
     let together = requests_per_second.get() / BURST_PARTS_PER_SECOND;
     let burst = NonZeroU32::new(together).unwrap_or(NonZeroU32::MIN);
     Arc::new(RateLimiter::direct(Quota::per_second(requests_per_second).allow_burst(burst)))

@@ -13,7 +13,7 @@ use reqwest::{Client, Response, Url};
 
 use crate::domain::clock::Deadline;
 use crate::domain::provider::{AskMethod, ProviderSettings};
-use crate::upstream::authorities::authorities;
+use crate::upstream::authorities::read_authorities;
 use crate::upstream::dispatch::{Dispatch, OneShot, SendProgress};
 use crate::upstream::failure::PanelError;
 
@@ -202,7 +202,7 @@ async fn read(mut response: Response, bytes_max: usize) -> CallResult {
 fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, PanelError> {
     let mut roots: rustls::RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     if let Some(path) = ca_file {
-        roots.roots.extend(authorities(path)?.roots);
+        roots.roots.extend(read_authorities(path)?.roots);
     }
     Ok(rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -151,7 +151,7 @@ impl Driver {
                         period
                     }
                     Ok(Err(error)) => {
-                        tell(rounds.name(), &error);
+                        log_failure(rounds.name(), &error);
                         AFTER_FAILURE.max(period)
                     }
                     Err(Panicked { restart_in }) => {
@@ -188,7 +188,7 @@ impl Driver {
 }
 
 /// A failed round, told once: a database that is away is everybody's news and the heartbeat's to tell.
-pub fn tell(worker: &str, error: &StoreError) {
+pub fn log_failure(worker: &str, error: &StoreError) {
     if error.is_away() {
         tracing::debug!(worker, %error, "a round found the database away");
     } else {

@@ -121,7 +121,8 @@ struct ClockWatch {
 impl ClockWatch {
     async fn look(self: Arc<Self>) -> Result<(), StoreError> {
         let before = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let ClockLook { step, was_set, seen } = clock_watch::observe(&self.store, &*self.store.clock(), before).await?;
+        let ClockLook { step, was_set, seen } =
+            clock_watch::observe_clock(&self.store, &*self.store.clock(), before).await?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
 
         match step {
@@ -277,10 +278,10 @@ impl Workers {
 async fn refresh_if_asked(means: WorkerDeps) -> Result<(), StoreError> {
     let Some(id) = catalogue::asked_refresh(&means.store).await? else { return Ok(()) };
     // Whoever serves another version may know the panels at other addresses.
-    let newest = versions::newest(&means.store).await?;
+    let newest = versions::find_newest(&means.store).await?;
     if newest.is_some_and(|(_, newest)| newest != means.catalog.mapping().hash) {
         return Ok(());
     }
-    let outcome = refresh::all(&means.catalog, &means.roll.sold_from(), &means.clock).await?;
+    let outcome = refresh::refresh_all(&means.catalog, &means.roll.sold_from(), &means.clock).await?;
     catalogue::answer_refresh(&means.store, id, &outcome, means.clock.now()).await
 }

@@ -31,7 +31,7 @@ use crate::store::progress::Progress;
 use crate::treasury::Treasury;
 use crate::upstream::{Panel, ProviderEntry};
 use crate::workers::WorkerDeps;
-use crate::workers::driver::{Driver, tell};
+use crate::workers::driver::{Driver, log_failure};
 use crate::workers::pulse::{Haste, Panicked, Pulse, Rounds};
 
 /// How often the lease is renewed; a third of its length, so that one lost renewal loses nothing.
@@ -67,7 +67,13 @@ const BATCHES_MAX: u32 = 100;
 /// Starts a panel's workers, its keeper apart from the others. `before` are those who dealt with it under another block.
 ///
 /// A retired panel gets nothing new: what waits for it is passed on, and what it has is followed.
-pub fn start(keeping: &Driver, driver: &Driver, means: &WorkerDeps, listed: &ProviderEntry, before: Option<Driver>) {
+pub fn start_panel_workers(
+    keeping: &Driver,
+    driver: &Driver,
+    means: &WorkerDeps,
+    listed: &ProviderEntry,
+    before: Option<Driver>,
+) {
     let panel = &listed.panel;
     let desk = Arc::new(ProviderWorkers {
         delivery: means.delivery.clone(),
@@ -306,7 +312,7 @@ impl Dispatcher {
                 let answer = Duration::from_millis(self.desk.panel.settings().timeout_ms);
                 self.rounds.ended_well(answer);
             }
-            Ok(Err(error)) => tell(self.rounds.name(), &error),
+            Ok(Err(error)) => log_failure(self.rounds.name(), &error),
             Err(Panicked { restart_in }) => {
                 sent.panicked = true;
                 sent.pause = restart_in;
@@ -346,7 +352,7 @@ impl ProviderWorkers {
             let desk = self.clone();
             out.spawn(async move {
                 if let Err(error) = desk.delivery.send(&desk.panel, &leg, epoch).await {
-                    tell("dispatcher", &error);
+                    log_failure("dispatcher", &error);
                 }
             });
         }

@@ -79,7 +79,7 @@ impl WorkerRegistry {
             // Counted among the new ones, so that whoever comes next waits for all.
             post.hands.run(async move { before.ended().await });
         }
-        panel::start(&post.keeper, &post.hands, &self.means, listed, before);
+        panel::start_panel_workers(&post.keeper, &post.hands, &self.means, listed, before);
         self.driver.run(self.clone().guard(post.clone()));
         post
     }

@@ -40,7 +40,7 @@ async fn never_arrived(world: &World, named: bool) -> i32 {
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     let name = panel.request_id(&leg).filter(|_| named);
     let asked = store::SendIntent { request_id: name.as_deref(), ..store::SendIntent::default() };
-    assert!(store::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
+    assert!(store::mark_sending(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
     let said = Evidence::without_answer(Verdict::InDoubt, "lost".to_owned());
     house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
     order

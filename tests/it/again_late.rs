@@ -56,7 +56,7 @@ async fn marked(world: &World) -> (i32, LeasedLeg) {
     let (name, account, address) = (panel.request_id(&leg), panel.account(), panel.address());
     let asked =
         leases::SendIntent { request_id: name.as_deref(), account: &account, address: &address, exchange: None };
-    assert!(leases::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
+    assert!(leases::mark_sending(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
     (order, leg)
 }
 
@@ -321,7 +321,7 @@ async fn a_panel_that_only_knows_what_is_alike_proves_nothing() {
         reason: "a new panel".to_owned(),
     };
     let (house, clock): (_, SharedClock) = (&world.house, world.clock.clone());
-    let proof = prove::prove(&house.store, &clock, &house.panels[0], &wish).await.unwrap();
+    let proof = prove::prove_names(&house.store, &clock, &house.panels[0], &wish).await.unwrap();
     assert_eq!((proof.outcome, proof.bought), (ProofOutcome::Lost, 1), "{}", proof.words);
 }
 
@@ -360,7 +360,7 @@ async fn a_restored_copy_asks_for_nothing_again() {
     customers::note_deed(&mut tx, "ann", "restore", "backup", "", world.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = world.house.store.begin().await.unwrap();
-    gates::freeze(&mut tx, false, world.clock.now()).await.unwrap();
+    gates::freeze_sending(&mut tx, false, world.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
     world.pass(4, 200).await;
     assert_eq!(placed(&world), [0, 1], "bought once: {}", reviews(&world.database).await);

@@ -180,7 +180,7 @@ async fn what_is_counted_is_kept_current_and_told_once() {
         world.buy("8", "100").await;
         world.work().await;
         rounds(&house).await;
-        counts.extend(alerts::list(&house.store).await.unwrap().iter().map(|row| row.count));
+        counts.extend(alerts::list_alerts(&house.store).await.unwrap().iter().map(|row| row.count));
     }
     assert_eq!(counts, [1, 2, 3]);
     assert_eq!(receiver.taken(), ["raised orders_in_doubt a"]);
@@ -310,7 +310,9 @@ async fn a_claim_is_taken_over_when_its_process_is_gone() {
     let now = world.clock.now();
     let claim = async |until_s: i64| {
         let until = now + chrono::TimeDelta::seconds(until_s);
-        alerts::claim(&house.store, until, now - chrono::TimeDelta::hours(1), world.clock.now()).await.unwrap()
+        alerts::claim_due_message(&house.store, until, now - chrono::TimeDelta::hours(1), world.clock.now())
+            .await
+            .unwrap()
     };
     let gone = claim(30).await.unwrap();
     house.alerts.tell().await.unwrap();
@@ -319,7 +321,7 @@ async fn a_claim_is_taken_over_when_its_process_is_gone() {
     house.alerts.tell().await.unwrap();
     assert_eq!(receiver.taken().len(), 1);
     // It was only slow: its word on a try that is not the present one changes nothing.
-    assert!(!alerts::told(&house.store, &gone, world.clock.now()).await.unwrap());
+    assert!(!alerts::message_taken(&house.store, &gone, world.clock.now()).await.unwrap());
     assert!(!alerts::put_off(&house.store, &gone, world.clock.now()).await.unwrap());
     rounds(&house).await;
     assert_eq!(receiver.heard().len(), 1);
@@ -492,9 +494,9 @@ async fn each_kind_that_is_looked_for_at_the_files_panels_is_left_alone_by_a_nod
     let watched = conditions::WatchedPanel { provider, balance_low, refill_expires_after_h: 1 };
     let now = world.clock.now();
     let mut tx = world.house.store.begin().await.unwrap();
-    let mut found = conditions::conditions(&mut tx, std::slice::from_ref(&watched), now).await.unwrap();
+    let mut found = conditions::find_conditions(&mut tx, std::slice::from_ref(&watched), now).await.unwrap();
     found.extend(conditions::price_jumps(&mut tx, &[watched]).await.unwrap());
-    let by_all = conditions::conditions(&mut tx, &[], now).await.unwrap();
+    let by_all = conditions::find_conditions(&mut tx, &[], now).await.unwrap();
     found.retain(|one| by_all.iter().all(|other| other.kind != one.kind));
     assert!(found.len() >= 8 && found.iter().all(|condition| condition.kind.is_by_the_file()), "{found:?}");
 }

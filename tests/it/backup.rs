@@ -91,11 +91,18 @@ async fn everything_and_more() -> World {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let taken = house.delivery.lease(panel, epoch, 100).await.unwrap();
     assert_eq!(taken.len(), 3);
-    leases::release(&house.store, &taken[0], epoch).await.unwrap();
+    leases::release_leg(&house.store, &taken[0], epoch).await.unwrap();
     assert!(
-        leases::mark(&house.store, &taken[1], leases::SendIntent::default(), epoch, taken[1].cost, house.clock.now())
-            .await
-            .unwrap()
+        leases::mark_sending(
+            &house.store,
+            &taken[1],
+            leases::SendIntent::default(),
+            epoch,
+            taken[1].cost,
+            house.clock.now()
+        )
+        .await
+        .unwrap()
     );
     let states = "select string_agg(distinct state, ' ' order by state) from leg";
     let all = "accepted ended in_doubt leased parked ready refused sending";
@@ -209,7 +216,7 @@ async fn a_backup_of_an_older_schema_is_brought_up_to_date_and_one_of_a_newer_is
     connection.close().await.unwrap();
     let store = Store::open(&original.options(), 1, 1);
     let bin = server::manners().postgres_bin;
-    dump::write(&store, bin.as_deref(), &file).await.unwrap();
+    dump::write_dump(&store, bin.as_deref(), &file).await.unwrap();
     let copy = server::database().await;
     json(&copy, &["restore", text(&file)]).await;
     let steps = "select count(*)::text from _sqlx_migrations";
@@ -219,12 +226,12 @@ async fn a_backup_of_an_older_schema_is_brought_up_to_date_and_one_of_a_newer_is
     let newer = "insert into _sqlx_migrations values (9999, 'later', now(), true, '', 0)";
     books::run(&original, newer).await.unwrap();
     let file = file.with_extension("newer");
-    dump::write(&store, bin.as_deref(), &file).await.unwrap();
+    dump::write_dump(&store, bin.as_deref(), &file).await.unwrap();
     refused(&server::database().await, &["restore", text(&file)], "written by a newer panelgate").await;
 
     books::run(&original, "drop table _sqlx_migrations").await.unwrap();
     let file = file.with_extension("foreign");
-    dump::write(&store, bin.as_deref(), &file).await.unwrap();
+    dump::write_dump(&store, bin.as_deref(), &file).await.unwrap();
     store.close().await;
     refused(&server::database().await, &["restore", text(&file)], "holds no database of panelgate").await;
 }
@@ -290,7 +297,8 @@ async fn nobody_starts_on_a_copy_before_it_is_frozen() {
     small_backup(&file).await;
     let copy = server::database().await;
     let (ours, theirs) = (Store::open(&copy.options(), 1, 1), Store::open(&copy.options(), 1, 1));
-    let mut tx = load::read(&ours, server::manners().postgres_bin.as_deref(), &file, SystemClock.now()).await.unwrap();
+    let mut tx =
+        load::read_file(&ours, server::manners().postgres_bin.as_deref(), &file, SystemClock.now()).await.unwrap();
     let start = theirs.migrate();
     tokio::pin!(start);
     // Whoever starts is kept waiting, and sees the frozen copy as soon as anything.

@@ -51,7 +51,8 @@ async fn states(world: &World) -> String {
 
 async fn raised(world: &World) -> Vec<String> {
     world.house.alerts.look().await.unwrap();
-    let open = alerts::list(&world.house.store).await.unwrap().into_iter().filter(|alert| alert.over_at.is_none());
+    let open =
+        alerts::list_alerts(&world.house.store).await.unwrap().into_iter().filter(|alert| alert.over_at.is_none());
     open.map(|alert| format!("{} {}", alert.kind, alert.object)).collect()
 }
 
@@ -87,7 +88,7 @@ async fn a_panel_that_answers_no_batch_is_asked_one_by_one_from_then_on(
     assert_eq!(states(&world).await, "partial 8");
     let questions = panel.status_asked();
     assert_eq!(questions.len(), 15, "eight alone, and each batch of 8, 4 and 2 once: {questions:?}");
-    let row = providers::list(&world.house.store).await.unwrap().remove(0);
+    let row = providers::list_providers(&world.house.store).await.unwrap().remove(0);
     assert_eq!(row.status_batch_learned.map(|(batch, _)| batch), Some(1));
     assert_eq!(reviews(&world.database).await, "");
     assert_eq!(raised(&world).await, Vec::<String>::new());
@@ -163,7 +164,7 @@ async fn what_a_batch_leaves_out_is_asked_about_and_the_size_that_is_answered_is
     assert_eq!(states(&world).await, "partial 12");
     let questions = panel.status_asked();
     assert_eq!(questions.len(), 8, "all of them, and seven by themselves: {questions:?}");
-    let row = providers::list(&world.house.store).await.unwrap().remove(0);
+    let row = providers::list_providers(&world.house.store).await.unwrap().remove(0);
     assert_eq!(row.status_batch_learned.map(|(batch, _)| batch), Some(5));
     world.audit().await;
 }

@@ -203,7 +203,7 @@ async fn a_person_who_resumes_a_panel_is_not_overruled_by_what_was_before() {
     let mut tx = world.house.store.begin().await.unwrap();
     let provider = panelgate::domain::id::ProviderId("a".into());
     let now = world.house.clock.now();
-    assert_eq!(panelgate::store::gates::pause(&mut tx, &provider, false, now).await.unwrap(), Some(true));
+    assert_eq!(panelgate::store::gates::pause_provider(&mut tx, &provider, false, now).await.unwrap(), Some(true));
     tx.commit().await.unwrap();
     dead.back(&mut world, 0).await;
     world.pass(2, 30).await;

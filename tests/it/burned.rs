@@ -64,8 +64,8 @@ async fn what_was_found_not_bought_is_not_bought_by_what_comes_late() {
 async fn a_no_is_final_and_a_yes_stays_one() {
     let ground = Ground::new(NOBODY).await;
     let store = Store::open(&ground.database.options(), 1, 1);
-    assert!(!orders::exists(&store, OrderId(7)).await.unwrap());
-    assert!(!orders::exists(&store, OrderId(7)).await.unwrap(), "asked again, it says the same");
+    assert!(!orders::order_exists(&store, OrderId(7)).await.unwrap());
+    assert!(!orders::order_exists(&store, OrderId(7)).await.unwrap(), "asked again, it says the same");
     assert_eq!(read(&ground.database, "select string_agg(id::text, ',') from burned_order").await, "7");
     store.close().await;
 }

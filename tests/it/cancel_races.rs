@@ -109,7 +109,9 @@ async fn in_the_dispatchers_hands(world: &World, order: i32, marked: bool) {
         return delivery.send(panel, &leg, epoch).await.unwrap();
     }
     assert!(
-        leases::mark(store, &leg, leases::SendIntent::default(), epoch, leg.cost, world.clock.now()).await.unwrap()
+        leases::mark_sending(store, &leg, leases::SendIntent::default(), epoch, leg.cost, world.clock.now())
+            .await
+            .unwrap()
     );
     assert_eq!(cancel(world, order).await, DONE);
     let said = panel.add(panel.slot().await, &leg, in_time()).await;
@@ -355,7 +357,7 @@ async fn a_cancel_outlives_the_process_that_heard_it_or_asked_it() {
                 let (delivery, at) = (&world.house.delivery, &world.house.panels[0]);
                 let epoch = delivery.hold(at).await.unwrap().unwrap();
                 let (store, now) = (&world.house.store, world.clock.now());
-                let taken = cancels::take(store, &at.settings().id, epoch, 10, now, now).await.unwrap();
+                let taken = cancels::claim_due_cancels(store, &at.settings().id, epoch, 10, now, now).await.unwrap();
                 assert_eq!(taken.len(), 1);
             }
             Dies::Asked => {
@@ -397,7 +399,7 @@ async fn a_process_that_dies_with_an_order_wanted_back_leaves_it_whole() {
         let leg = delivery.lease(at, epoch, 1).await.unwrap().remove(0);
         if marked {
             assert!(
-                leases::mark(
+                leases::mark_sending(
                     &world.house.store,
                     &leg,
                     leases::SendIntent::default(),

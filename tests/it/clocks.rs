@@ -97,7 +97,7 @@ async fn a_clock_that_jumps_ahead_makes_no_doubt_visible() {
 
     // An hour by the clock, in which nothing happened: what was bought then is no later than a second.
     world.turn(3_601);
-    let look = clock_watch::observe(&world.house.store, &*world.clock, Some(before)).await.unwrap();
+    let look = clock_watch::observe_clock(&world.house.store, &*world.clock, Some(before)).await.unwrap();
     assert_eq!((look.step, look.was_set), (ClockStep::Ahead(TimeDelta::seconds(3_601)), true));
     world.buy("1", "100").await;
     for panel in &world.house.panels {
@@ -142,7 +142,7 @@ async fn a_clock_that_is_set_back_takes_what_is_due_with_it() {
 
     world.turn(-6 * 3_600);
     broke.store(false, Ordering::SeqCst);
-    let look = clock_watch::observe(&world.house.store, &*world.clock, None).await.unwrap();
+    let look = clock_watch::observe_clock(&world.house.store, &*world.clock, None).await.unwrap();
     assert_eq!(look.step, ClockStep::Back(TimeDelta::hours(6)));
     world.pass(4, 30).await;
     assert_eq!(legs(&world.database).await, "s accepted, s accepted");
@@ -157,7 +157,7 @@ async fn a_clock_that_is_set_back_puts_off_no_alert_about_what_waits() {
     world.buy("1", "100").await;
     world.pass(10, 60).await;
     world.turn(-6 * 3_600);
-    let look = clock_watch::observe(&world.house.store, &*world.clock, None).await.unwrap();
+    let look = clock_watch::observe_clock(&world.house.store, &*world.clock, None).await.unwrap();
     assert_eq!(look.step, ClockStep::Back(TimeDelta::hours(6)));
 
     let waiting = async || {
@@ -180,7 +180,7 @@ async fn who_was_asked_under_a_name_is_not_asked_again_once_the_clock_was_set() 
         world.buy("1", "100").await;
         world.work().await;
         world.turn(set_s);
-        clock_watch::observe(&world.house.store, &*world.clock, None).await.unwrap();
+        clock_watch::observe_clock(&world.house.store, &*world.clock, None).await.unwrap();
         world.pass(3, 60).await;
         world.pass(5, 1_800).await;
         let adds = panel.requests("add");
@@ -202,7 +202,7 @@ async fn a_look_that_waits_for_another_ones_sees_no_step_back() {
         sqlx::query("update clock_watch set at = $1").bind(world.clock.now()).execute(&mut *other).await.unwrap();
         other.commit().await.unwrap();
     };
-    let (look, ()) = tokio::join!(clock_watch::observe(&world.house.store, &*world.clock, None), ends);
+    let (look, ()) = tokio::join!(clock_watch::observe_clock(&world.house.store, &*world.clock, None), ends);
     assert_eq!(look.unwrap().step, ClockStep::None);
     assert_eq!(read(&world.database, "select count(*)::text from clock_step").await, "0");
 }

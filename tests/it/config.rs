@@ -278,16 +278,16 @@ fn files_that_cannot_be_read_are_told_by_name() {
     std::fs::write(&path, LEAST.replace("key_env = \"SMOSALE_KEY\"", "key_file = \"smosale.key\"")).unwrap();
     std::fs::write(folder.path().join("smosale.key"), "  abc123 \nsecond line\n").unwrap();
     let file = load().unwrap();
-    let secret = config::secret(&file.mapping.providers[0], &BTreeMap::new()).unwrap();
+    let secret = config::read_secret(&file.mapping.providers[0], &BTreeMap::new()).unwrap();
     assert_eq!(secret.expose_secret(), "abc123");
 }
 
 #[test]
 fn a_panels_key_is_found_or_missed_by_name() {
     let provider = &read(LEAST).unwrap().mapping.providers[0];
-    let secret = |value: &str| config::secret(provider, &environment(&[("SMOSALE_KEY", value)]));
+    let secret = |value: &str| config::read_secret(provider, &environment(&[("SMOSALE_KEY", value)]));
     assert_eq!(secret("abc123\n").unwrap().expose_secret(), "abc123");
-    let missing = config::secret(provider, &BTreeMap::new()).unwrap_err().to_string();
+    let missing = config::read_secret(provider, &BTreeMap::new()).unwrap_err().to_string();
     assert_eq!(
         missing,
         "provider \"smosale\": environment variable SMOSALE_KEY is not set in the environment of this process; set it there \
@@ -298,7 +298,7 @@ fn a_panels_key_is_found_or_missed_by_name() {
     assert!(!blank.contains("hidden"));
     let mut elsewhere = provider.clone();
     elsewhere.key = KeySource::File("/nowhere/key".into());
-    let unreadable = config::secret(&elsewhere, &BTreeMap::new()).unwrap_err().to_string();
+    let unreadable = config::read_secret(&elsewhere, &BTreeMap::new()).unwrap_err().to_string();
     assert!(unreadable.starts_with("provider \"smosale\": key file /nowhere/key cannot be read"), "{unreadable}");
 }
 

@@ -230,7 +230,8 @@ async fn the_list_for_a_person_holds_doubts_and_what_no_machine_settles() {
     world.buy("1", "100").await;
     world.work().await;
     let wanted = OrderFilter { state: Some("review".to_owned()), ..OrderFilter::default() };
-    let listed: Vec<_> = show::list(&world.house.store, &wanted).await.unwrap().iter().map(|row| row.id.0).collect();
+    let listed: Vec<_> =
+        show::list_orders(&world.house.store, &wanted).await.unwrap().iter().map(|row| row.id.0).collect();
     assert_eq!(listed, [doubtful, puzzling]);
 }
 

@@ -12,7 +12,7 @@ use crate::world::{Plan, World, one_over};
 /// What is raised now that is about figures: `kind object count; words` of each.
 async fn alerts(world: &World) -> Vec<String> {
     world.house.alerts.look().await.unwrap();
-    let all = panelgate::store::alerts::list(&world.house.store).await.unwrap();
+    let all = panelgate::store::alerts::list_alerts(&world.house.store).await.unwrap();
     let open = all.iter().filter(|row| row.over_at.is_none() && row.kind != "orders_for_review");
     open.map(|row| format!("{} {} {}", row.kind, row.object, row.count)).collect()
 }
@@ -47,12 +47,12 @@ async fn what_a_panel_takes_above_its_price_is_told_with_its_orders_until_a_pers
             continue;
         }
 
-        let found = differences::list(&world.house.store, Some("s"), false, 10).await.unwrap();
+        let found = differences::list_differences(&world.house.store, Some("s"), false, 10).await.unwrap();
         assert_eq!((found.len(), found[0].orders.len(), found[0].kind.as_str()), (1, 1, "overcharged"));
         for noted in [Some(true), Some(false)] {
             let mut tx = world.house.store.begin().await.unwrap();
             let now = world.house.clock.now();
-            assert_eq!(differences::acknowledge(&mut tx, found[0].id, now).await.unwrap(), noted);
+            assert_eq!(differences::acknowledge_difference(&mut tx, found[0].id, now).await.unwrap(), noted);
             tx.commit().await.unwrap();
         }
         assert!(alerts(&world).await.is_empty(), "what a person took note of is quiet");
@@ -227,5 +227,5 @@ async fn a_skim_below_the_roundings_of_each_reading_adds_up() {
         world.pass(1, 5).await;
     }
     assert!(found.len() > 1 && found.iter().all(|drift| drift.cause == DriftCause::Proportion), "{found:?}");
-    assert!(!drifts::list(&world.house.store, None, false).await.unwrap().is_empty());
+    assert!(!drifts::list_drifts(&world.house.store, None, false).await.unwrap().is_empty());
 }

@@ -33,7 +33,7 @@ async fn orphan(world: &World) -> LeasedLeg {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     assert!(
-        leases::mark(&house.store, &leg, leases::SendIntent::default(), epoch, leg.cost, world.clock.now())
+        leases::mark_sending(&house.store, &leg, leases::SendIntent::default(), epoch, leg.cost, world.clock.now())
             .await
             .unwrap()
     );

@@ -103,7 +103,7 @@ async fn money_that_may_have_come_back_is_told_until_a_person_takes_note() {
 
     let id: i64 = read(&world.database, "select id::text from drift").await.parse().unwrap();
     let mut tx = world.house.store.begin().await.unwrap();
-    let noted = panelgate::store::drifts::acknowledge(&mut tx, id, world.house.clock.now()).await.unwrap();
+    let noted = panelgate::store::drifts::acknowledge_drift(&mut tx, id, world.house.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(noted, Some(true));
     world.house.alerts.look().await.unwrap();

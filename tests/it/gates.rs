@@ -112,9 +112,9 @@ async fn a_pause_and_a_freeze_stop_orders_and_nothing_else() {
         let close = async |closed: bool| {
             let mut tx = world.house.store.begin().await.unwrap();
             let changed = if freeze {
-                gates::freeze(&mut tx, closed, world.house.clock.now()).await.unwrap()
+                gates::freeze_sending(&mut tx, closed, world.house.clock.now()).await.unwrap()
             } else {
-                gates::pause(&mut tx, &provider, closed, world.house.clock.now()).await.unwrap().unwrap()
+                gates::pause_provider(&mut tx, &provider, closed, world.house.clock.now()).await.unwrap().unwrap()
             };
             tx.commit().await.unwrap();
             changed
@@ -132,7 +132,7 @@ async fn a_pause_and_a_freeze_stop_orders_and_nothing_else() {
         assert!(world.status(waiting).await.contains(r#""status":"Completed""#));
     }
     let mut tx = world.house.store.begin().await.unwrap();
-    let unknown = gates::pause(&mut tx, &ProviderId("b".into()), true, world.house.clock.now()).await.unwrap();
+    let unknown = gates::pause_provider(&mut tx, &ProviderId("b".into()), true, world.house.clock.now()).await.unwrap();
     assert_eq!(unknown, None);
     world.audit().await;
 }
@@ -145,12 +145,12 @@ async fn a_gate_that_closes_between_taking_and_sending_keeps_the_leg_unsent() {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     let mut tx = house.store.begin().await.unwrap();
-    gates::freeze(&mut tx, true, house.clock.now()).await.unwrap();
+    gates::freeze_sending(&mut tx, true, house.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
     house.delivery.send(panel, &leg, epoch).await.unwrap();
     assert_eq!((adds(&world), legs(&world.database).await.as_str()), (0, "a ready"));
     let mut tx = house.store.begin().await.unwrap();
-    gates::freeze(&mut tx, false, house.clock.now()).await.unwrap();
+    gates::freeze_sending(&mut tx, false, house.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
     world.work().await;
     assert_eq!((adds(&world), legs(&world.database).await.as_str()), (1, "a accepted"));
@@ -167,7 +167,7 @@ async fn a_person_who_resumes_a_panel_shuts_its_breaker() {
     world.panel().set_faults("".parse().unwrap());
     let mut tx = world.house.store.begin().await.unwrap();
     let provider = ProviderId("a".into());
-    assert_eq!(gates::pause(&mut tx, &provider, false, world.house.clock.now()).await.unwrap(), Some(true));
+    assert_eq!(gates::pause_provider(&mut tx, &provider, false, world.house.clock.now()).await.unwrap(), Some(true));
     tx.commit().await.unwrap();
     world.work().await;
     assert_eq!((adds(&world), breaker(&world).await.as_str()), (4, "shut 0"));
@@ -342,13 +342,14 @@ async fn whoever_stops_a_panel_waits_for_what_is_being_marked_as_sent() {
     house.delivery.ask_balance(panel).await.unwrap();
     let now = world.clock.now();
     let leased_until = now + TimeDelta::seconds(60);
-    let taken = leases::take(&house.store, (&panel.settings().id, None), epoch, 1, leased_until, now).await.unwrap();
+    let taken =
+        leases::claim_due_legs(&house.store, (&panel.settings().id, None), epoch, 1, leased_until, now).await.unwrap();
 
     // Somebody holds the leg, so that whoever marks it has looked at the gates and is not done.
     let mut somebody = house.store.begin().await.unwrap();
-    stored::lock(&mut somebody, taken[0].leg).await.unwrap();
+    stored::lock_leg(&mut somebody, taken[0].leg).await.unwrap();
     let asked = leases::SendIntent::default();
-    let marks = leases::mark(&house.store, &taken[0], asked, epoch, taken[0].cost, now);
+    let marks = leases::mark_sending(&house.store, &taken[0], asked, epoch, taken[0].cost, now);
     let waiting = |kind: &str| {
         format!(
             "select count(*)::text from pg_locks where not granted and locktype = '{kind}' and pid in (select pid \
@@ -360,7 +361,7 @@ async fn whoever_stops_a_panel_waits_for_what_is_being_marked_as_sent() {
         until("it is being marked", async || read(database, &by_row).await != "0").await;
         let mut tx = house.store.begin().await.unwrap();
         let paused = async {
-            gates::pause(&mut tx, &panel.settings().id, true, now).await.unwrap();
+            gates::pause_provider(&mut tx, &panel.settings().id, true, now).await.unwrap();
             tx.commit().await.unwrap();
         };
         let waits = async {
@@ -372,6 +373,6 @@ async fn whoever_stops_a_panel_waits_for_what_is_being_marked_as_sent() {
     let (marked, ()) = tokio::join!(marks, stops);
     assert!(marked.unwrap(), "it was marked before the panel was stopped");
 
-    let again = leases::mark(&house.store, &taken[0], asked, epoch, taken[0].cost, now).await.unwrap();
+    let again = leases::mark_sending(&house.store, &taken[0], asked, epoch, taken[0].cost, now).await.unwrap();
     assert!(!again);
 }

@@ -119,9 +119,14 @@ async fn a_begin_that_was_cancelled_anywhere_leaves_no_transaction_behind() {
         // An autocommit write over the same single connection: another one must see it.
         let provider = ProviderId(format!("p{polls}"));
         sqlx::query("insert into provider (id) values ($1)").bind(&provider.0).execute(&pool).await.unwrap();
-        catalogue::failed(&store, (&provider, "account"), "written", panelgate::domain::clock::Timestamp::UNIX_EPOCH)
-            .await
-            .unwrap();
+        catalogue::note_unreadable(
+            &store,
+            (&provider, "account"),
+            "written",
+            panelgate::domain::clock::Timestamp::UNIX_EPOCH,
+        )
+        .await
+        .unwrap();
         let written: Option<String> = sqlx::query_scalar("select catalogue_error from provider where id = $1")
             .bind(&provider.0)
             .fetch_one(&pool)

@@ -230,7 +230,7 @@ async fn a_block_wins_over_an_import_and_never_takes_its_ids() {
     // An id that means something else is refused where a configuration is published.
     let file = with(&panel, &format!("{IMPORT}{}", block(20001, "1")));
     let mut tx = house.store.begin().await.unwrap();
-    let refused = catalog::imports::publish(&mut tx, &file.mapping, house.clock.now()).await.unwrap_err();
+    let refused = catalog::imports::publish_mapping(&mut tx, &file.mapping, house.clock.now()).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
         "service 20001: the id was given to service \"3\" of panel \"s\" by an import, and keeps that meaning: give the \

@@ -27,7 +27,7 @@ async fn never_arrived(world: &World, panel: usize) -> i32 {
     let account = panel.account();
     let address = panel.address();
     let asked = store::SendIntent { account: &account, address: &address, ..store::SendIntent::default() };
-    assert!(store::mark(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
+    assert!(store::mark_sending(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
     let said = Evidence {
         verdict: Verdict::InDoubt,
         http_status: None,

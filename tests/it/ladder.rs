@@ -44,7 +44,7 @@ async fn never_arrived(world: &World) -> i32 {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     assert!(
-        store::mark(&house.store, &leg, store::SendIntent::default(), epoch, leg.cost, house.clock.now())
+        store::mark_sending(&house.store, &leg, store::SendIntent::default(), epoch, leg.cost, house.clock.now())
             .await
             .unwrap()
     );
@@ -343,7 +343,7 @@ async fn a_restored_copy_gives_nothing_up_while_it_is_frozen_and_waits_anew_from
     assert_eq!(legs(&world.database).await, "a in_doubt");
 
     let mut tx = world.house.store.begin().await.unwrap();
-    assert!(gates::freeze(&mut tx, false, world.clock.now()).await.unwrap());
+    assert!(gates::freeze_sending(&mut tx, false, world.clock.now()).await.unwrap());
     tx.commit().await.unwrap();
     world.pass(20, 900).await;
     assert_eq!(legs(&world.database).await, "a in_doubt", "five hours after the thaw");

@@ -406,7 +406,7 @@ async fn a_second_id_is_kept_shown_and_told_with_the_first() {
     let (address, account) = (panel.address(), panel.account());
     let provider = ProviderId("a".to_owned());
     let place = PanelAccount { provider: &provider, address: &address, account: &account };
-    let known = neighbours::known(&world.house.store, place, &[id.clone(), slip, "9".to_owned()]).await.unwrap();
+    let known = neighbours::find_known(&world.house.store, place, &[id.clone(), slip, "9".to_owned()]).await.unwrap();
     assert!(known.len() == 2 && known.iter().all(|known| known.here), "{known:?}");
 
     // The same again is no news, and a third one is kept beside what was said before.

@@ -162,17 +162,18 @@ async fn a_parked_leg_that_moved_meanwhile_is_left_alone(#[case] meanwhile: &str
     let epoch = world.house.delivery.hold(&world.house.panels[0]).await.unwrap().unwrap();
     let front = (Timestamp::UNIX_EPOCH, LegId(0));
     let found =
-        leaving::waiting(store, &ProviderId("a".into()), epoch, Because::Stopped, front, 10, now).await.unwrap();
+        leaving::find_waiting(store, &ProviderId("a".into()), epoch, Because::Stopped, front, 10, now).await.unwrap();
     let waiting = &found[0];
     let (catalogue, panels) = (world.house.catalog.now(), world.house.catalog.panels());
     let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
     let leaving_a = Leaving { from: &waiting.route, why: "paused" };
     let barred = [panelgate::domain::choice::Passed::because(&waiting.route, "paused")];
-    let chosen = reroute::away(sight, &Sale::from(waiting), leaving_a, &barred, Worst::Rests).unwrap();
+    let chosen = reroute::route_away(sight, &Sale::from(waiting), leaving_a, &barred, Worst::Rests).unwrap();
 
     run(&world.database, meanwhile).await.unwrap();
-    let leave =
-        async |epoch| leaving::leave(store, waiting, epoch, Because::Stopped, &chosen, "left", now).await.unwrap();
+    let leave = async |epoch| {
+        leaving::move_leg_away(store, waiting, epoch, Because::Stopped, &chosen, "left", now).await.unwrap()
+    };
     assert!(!leave(epoch).await);
     assert!(!legs(&world.database).await.contains('b'));
 }

@@ -20,7 +20,7 @@ async fn losing(fault: &'static str) -> World {
 
 /// What a person sees of an order's tries, as `order show` tells it: verdict, HTTP status, words.
 async fn evidence(world: &World, order: i32) -> Vec<(String, Option<i32>, String)> {
-    let rows = show::exchanges(&world.house.store, OrderId(order)).await.unwrap();
+    let rows = show::list_attempts(&world.house.store, OrderId(order)).await.unwrap();
     assert!(rows.iter().all(|row| row.answered_at.is_some()));
     rows.into_iter().map(|row| (row.verdict, row.http_status, row.words)).collect()
 }

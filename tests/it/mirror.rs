@@ -127,7 +127,7 @@ async fn an_answer_that_is_lost_between_two_houses_is_heard_the_second_time() {
     let name = panel.request_id(&leg).unwrap();
     let now = house.clock.now();
     let asked = leases::SendIntent { request_id: Some(&name), ..leases::SendIntent::default() };
-    assert!(leases::mark(&house.store, &leg, asked, epoch, leg.cost, now).await.unwrap());
+    assert!(leases::mark_sending(&house.store, &leg, asked, epoch, leg.cost, now).await.unwrap());
     let _ = panel.add(panel.slot().await, &leg, in_time()).await;
     mirror.pass(20, 60).await;
     assert!(buyer.status(order).await.contains(r#""status":"Completed""#));

@@ -112,7 +112,7 @@ async fn everybody_sees_and_pays_the_price_of_the_most_particular_rule() {
     }
     // A suspended customer is told that and nothing else.
     let mut tx = world.house.store.begin().await.unwrap();
-    assert!(customers::suspend(&mut tx, cid, world.house.clock.now()).await.unwrap());
+    assert!(customers::suspend_customer(&mut tx, cid, world.house.clock.now()).await.unwrap());
     tx.commit().await.unwrap();
     let key = world.key_of(cid, Dialect::Classic).await;
     assert_eq!(world.ask_as(&key, &[("action", "services")]).await, r#"{"error":"Account suspended"}"#);
@@ -256,7 +256,7 @@ async fn a_rule_for_nobody_is_known_until_somebody_is_opened() {
                  [[markup]]\ncustomer = 1\npercent = \"3\"\n[[markup]]\ncustomer = \"ann\"\nservice = 1\npercent = \"4\"\n";
     let world = world(rules).await;
     let strangers = async || {
-        let who = catalog::strangers(&world.house.store, &world.file.mapping).await.unwrap();
+        let who = catalog::unknown_customers(&world.house.store, &world.file.mapping).await.unwrap();
         who.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(strangers().await, ["77", "\"ann\""]);

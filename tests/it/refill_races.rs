@@ -90,10 +90,11 @@ impl Dies {
             Self::Before => {}
             Self::Marked | Self::Answered => {
                 let epoch = delivery.hold(at).await.unwrap().unwrap();
-                let marked = refills::mark(store, (&at.settings().id, &at.address()), epoch, world.clock.now())
-                    .await
-                    .unwrap()
-                    .unwrap();
+                let marked =
+                    refills::claim_due_send(store, (&at.settings().id, &at.address()), epoch, world.clock.now())
+                        .await
+                        .unwrap()
+                        .unwrap();
                 if matches!(self, Self::Answered) {
                     // What it said is lost with whoever heard it.
                     at.refill(at.slot().await, &marked.panel_order, in_time()).await;

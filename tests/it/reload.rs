@@ -121,7 +121,7 @@ impl Node {
         let file = config::load(&self.path, &surroundings()).unwrap();
         let (folder, surroundings) = (self.path.parent().unwrap(), surroundings());
         let consent = ("somebody", "", Consent::Person);
-        let came = reload::publish(store, clock, &file, (folder, &surroundings), consent, None).await.unwrap();
+        let came = reload::publish_file(store, clock, &file, (folder, &surroundings), consent, None).await.unwrap();
         assert!(matches!(came, PublishOutcome::Published { .. }), "{came:?}");
         self.adopt().await;
     }
@@ -177,7 +177,7 @@ fn without_a(world: &World) -> String {
 /// The alerts that are open, by kind and object; the world's own house, which has no environment, apart.
 async fn open_alerts(house: &App) -> Vec<(String, String)> {
     house.alerts.look().await.unwrap();
-    let rows = alerts::list(&house.store).await.unwrap();
+    let rows = alerts::list_alerts(&house.store).await.unwrap();
     let ours = |object: &str| !object.ends_with("on this process");
     rows.into_iter()
         .filter(|row| row.over_at.is_none() && ours(&row.object))
@@ -187,7 +187,7 @@ async fn open_alerts(house: &App) -> Vec<(String, String)> {
 
 /// The history as `state hash by`, newest first.
 async fn history(house: &App) -> Vec<String> {
-    let rows = versions::history(&house.store, 100).await.unwrap();
+    let rows = versions::list_history(&house.store, 100).await.unwrap();
     rows.into_iter().map(|row| format!("{} {} by {}", row.state, row.hash, row.by)).collect()
 }
 

@@ -45,14 +45,14 @@ pub async fn reprice(world: &World, rates: [&str; 2]) {
 /// Stops sending to a panel, or lets it go on; seen by whoever buys, as a second later.
 pub async fn pause(world: &World, provider: &str, paused: bool) {
     let mut tx = world.house.store.begin().await.unwrap();
-    gates::pause(&mut tx, &ProviderId(provider.into()), paused, world.clock.now()).await.unwrap().unwrap();
+    gates::pause_provider(&mut tx, &ProviderId(provider.into()), paused, world.clock.now()).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     world.house.catalog.look_at_panels(world.clock.now()).await.unwrap();
 }
 
 pub async fn freeze(world: &World, frozen: bool) {
     let mut tx = world.house.store.begin().await.unwrap();
-    gates::freeze(&mut tx, frozen, world.clock.now()).await.unwrap();
+    gates::freeze_sending(&mut tx, frozen, world.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -396,11 +396,12 @@ async fn what_cannot_be_reached_tells_whose_turn_it_is() {
 async fn seen(world: &World, epoch: i64) -> (leaving::Waiting, panelgate::routing::Chosen) {
     let (store, now) = (&world.house.store, world.clock.now());
     let (provider, front) = (ProviderId("a".into()), (Timestamp::UNIX_EPOCH, LegId(0)));
-    let waiting = leaving::waiting(store, &provider, epoch, Because::Stopped, front, 10, now).await.unwrap().remove(0);
+    let waiting =
+        leaving::find_waiting(store, &provider, epoch, Because::Stopped, front, 10, now).await.unwrap().remove(0);
     let (catalogue, panels) = (world.house.catalog.now(), world.house.catalog.panels());
     let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
     let leaving = Leaving { from: &waiting.route, why: "panel is stopped: paused" };
-    let chosen = reroute::away(sight, &Sale::from(&waiting), leaving, &[], Worst::Rests).unwrap();
+    let chosen = reroute::route_away(sight, &Sale::from(&waiting), leaving, &[], Worst::Rests).unwrap();
     (waiting, chosen)
 }
 
@@ -415,9 +416,17 @@ async fn of_a_leg_that_leaves_and_a_dispatcher_that_takes_it_one_is_too_late() {
         let epoch = delivery.hold(panel).await.unwrap().unwrap();
         let (waiting, chosen) = seen(&world, epoch).await;
         let leave = async || {
-            leaving::leave(&world.house.store, &waiting, epoch, Because::Stopped, &chosen, "left", world.clock.now())
-                .await
-                .unwrap()
+            leaving::move_leg_away(
+                &world.house.store,
+                &waiting,
+                epoch,
+                Because::Stopped,
+                &chosen,
+                "left",
+                world.clock.now(),
+            )
+            .await
+            .unwrap()
         };
         let left = if taken_first { false } else { leave().await };
         pause(&world, "a", false).await;
@@ -443,10 +452,14 @@ async fn a_resumed_panel_keeps_what_waits_there() {
     pause(&world, "a", false).await;
     let now = world.clock.now();
     assert!(
-        !leaving::leave(&world.house.store, &waiting, epoch, Because::Stopped, &chosen, "left", now).await.unwrap()
+        !leaving::move_leg_away(&world.house.store, &waiting, epoch, Because::Stopped, &chosen, "left", now)
+            .await
+            .unwrap()
     );
     assert!(
-        !leaving::leave(&world.house.store, &waiting, epoch + 1, Because::Stopped, &chosen, "left", now).await.unwrap()
+        !leaving::move_leg_away(&world.house.store, &waiting, epoch + 1, Because::Stopped, &chosen, "left", now)
+            .await
+            .unwrap()
     );
     world.work().await;
     assert_eq!(placed(&world), [1, 0]);

@@ -78,7 +78,7 @@ async fn never_arrived(world: &World) -> i32 {
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     assert!(
-        store::mark(&house.store, &leg, store::SendIntent::default(), epoch, leg.cost, house.clock.now())
+        store::mark_sending(&house.store, &leg, store::SendIntent::default(), epoch, leg.cost, house.clock.now())
             .await
             .unwrap()
     );

@@ -158,7 +158,7 @@ async fn what_earlier_programs_kept_is_blotted_out_once(#[case] kept: &str, #[ca
     );
     run(&world.database, &versions).await.unwrap();
 
-    versions::mask_kept(&world.house.store, config::masked).await.unwrap();
+    versions::mask_kept(&world.house.store, config::mask_secrets).await.unwrap();
     let text = |table: &str, hash: &str| format!("select body from {table} where hash = '{hash}'");
     assert_eq!(read(&world.database, &text("config_edit", "a")).await, shown);
     assert_eq!(read(&world.database, &text("config_version", "b")).await, shown);

@@ -29,7 +29,7 @@ pub async fn all_gone(house: &App, provider: &str) {
     let provider = ProviderId(provider.to_owned());
     let mut tx = house.store.begin().await.unwrap();
     shrunk::accept_gone(&mut tx, &provider, house.clock.now()).await.unwrap();
-    catalogue::renew(&mut tx, &provider).await.unwrap();
+    catalogue::renew_catalog(&mut tx, &provider).await.unwrap();
     tx.commit().await.unwrap();
     house.catalog.adopt().await.unwrap();
 }
@@ -56,7 +56,8 @@ async fn sold(world: &World) -> usize {
 
 async fn raised(world: &World) -> String {
     world.house.alerts.look().await.unwrap();
-    let open = alerts::list(&world.house.store).await.unwrap().into_iter().filter(|alert| alert.over_at.is_none());
+    let open =
+        alerts::list_alerts(&world.house.store).await.unwrap().into_iter().filter(|alert| alert.over_at.is_none());
     let about = open.filter(|alert| alert.kind.starts_with("catalog"));
     about.map(|alert| format!("{} {}", alert.kind, alert.count)).collect::<Vec<_>>().join(", ")
 }
@@ -115,7 +116,7 @@ async fn what_is_there_moves_and_what_is_missing_waits_where_a_third_is() {
     assert_eq!(read(&world.database, rates).await, "0.95 0.95 0.95 0.95 0.9 0.9 0.9");
     let moves = "select string_agg(distinct what, ' ') from catalogue_move m join provider p on p.catalogue_readings = m.reading";
     assert_eq!(read(&world.database, moves).await, "rate", "nothing is gone yet");
-    assert_eq!(providers::list(&world.house.store).await.unwrap()[0].services_missing, 3);
+    assert_eq!(providers::list_providers(&world.house.store).await.unwrap()[0].services_missing, 3);
     // One is back, and another is missing a while later: each has a day of its own.
     world.turn(3_600);
     reads(&panel, &world, &listing(&[1, 2, 3, 5], "0.95")).await;

@@ -52,7 +52,7 @@ async fn next_look(world: &World) -> Vec<Drift> {
 /// What is raised now: `kind object` of each.
 async fn alerts(world: &World) -> Vec<String> {
     world.house.alerts.look().await.unwrap();
-    let all = panelgate::store::alerts::list(&world.house.store).await.unwrap();
+    let all = panelgate::store::alerts::list_alerts(&world.house.store).await.unwrap();
     let open = all.iter().filter(|row| row.over_at.is_none() && row.kind != "orders_parked");
     open.map(|row| format!("{} {}", row.kind, row.object)).collect()
 }
@@ -81,18 +81,18 @@ async fn a_panel_that_skims_is_found_within_two_readings_with_its_orders_and_the
     assert_eq!(drift.percent.unwrap().to_string(), "1");
     assert_eq!(drift.orders.iter().map(|order| order.0).collect::<Vec<_>>(), orders);
     assert_eq!(alerts(&world).await, ["balance_drift a"]);
-    assert_eq!(treasury::runways(&world.house.store).await.unwrap()[0].drift, money("0.09324"));
+    assert_eq!(treasury::list_runways(&world.house.store).await.unwrap()[0].drift, money("0.09324"));
 
-    let id = drifts::list(&world.house.store, Some("a"), false).await.unwrap()[0].id;
+    let id = drifts::list_drifts(&world.house.store, Some("a"), false).await.unwrap()[0].id;
     for (id, noted) in [(id, Some(true)), (id, Some(false)), (id + 1, None)] {
         let mut tx = world.house.store.begin().await.unwrap();
-        assert_eq!(drifts::acknowledge(&mut tx, id, world.house.clock.now()).await.unwrap(), noted);
+        assert_eq!(drifts::acknowledge_drift(&mut tx, id, world.house.clock.now()).await.unwrap(), noted);
         tx.commit().await.unwrap();
     }
     assert!(alerts(&world).await.is_empty(), "what a person took note of is quiet");
     assert!(next_look(&world).await.is_empty() && next_look(&world).await.is_empty(), "and is not found again");
-    assert!(drifts::list(&world.house.store, None, false).await.unwrap().is_empty());
-    assert_eq!(drifts::list(&world.house.store, None, true).await.unwrap().len(), 1);
+    assert!(drifts::list_drifts(&world.house.store, None, false).await.unwrap().is_empty());
+    assert_eq!(drifts::list_drifts(&world.house.store, None, true).await.unwrap().len(), 1);
     world.audit().await;
 }
 
@@ -192,7 +192,7 @@ async fn a_top_up_is_a_top_up() {
     let found = next_look(&world).await;
     assert_eq!((found[0].cause, found[0].amount, found.len()), (DriftCause::TopUp, money("250"), 1));
     assert!(alerts(&world).await.is_empty());
-    assert!(drifts::list(&world.house.store, None, false).await.unwrap().is_empty());
+    assert!(drifts::list_drifts(&world.house.store, None, false).await.unwrap().is_empty());
     assert!(next_look(&world).await.is_empty());
 }
 
@@ -344,8 +344,8 @@ async fn an_honest_trade(plan: Plan, times: u32, seed: u64) {
     // In another currency the first prices are far from those that the panels began with.
     let mut tx = world.house.store.begin().await.unwrap();
     for provider in ["a", "b"].map(|panel| ProviderId(panel.into())) {
-        moves::accept(&mut tx, &provider, None).await.unwrap();
-        catalogue::renew(&mut tx, &provider).await.unwrap();
+        moves::accept_rates(&mut tx, &provider, None).await.unwrap();
+        catalogue::renew_catalog(&mut tx, &provider).await.unwrap();
     }
     tx.commit().await.unwrap();
     world.house.refresh().await.unwrap();
@@ -396,7 +396,7 @@ async fn the_runway_is_what_is_held_over_what_is_spent() {
     world.panel().set_balance(money("100").decimal());
     look(&world).await;
     let runway = async || {
-        let row = treasury::runways(&world.house.store).await.unwrap().remove(0);
+        let row = treasury::list_runways(&world.house.store).await.unwrap().remove(0);
         let text = |amount: Option<Money>| amount.map(|amount| amount.to_string()).unwrap_or_default();
         format!("{} {} {}", text(row.balance), text(row.burn_per_hour), row.hours_left.unwrap_or_default())
     };

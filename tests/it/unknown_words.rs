@@ -40,7 +40,7 @@ async fn breaker(world: &World) -> String {
 
 async fn raised(world: &World, kind: &str) -> Vec<String> {
     world.house.alerts.look().await.unwrap();
-    let rows = alerts::list(&world.house.store).await.unwrap().into_iter();
+    let rows = alerts::list_alerts(&world.house.store).await.unwrap().into_iter();
     rows.filter(|row| row.kind == kind && row.over_at.is_none()).map(|row| row.words).collect()
 }
 

@@ -18,7 +18,7 @@ use panelgate::domain::money::Money;
 use panelgate::domain::provider::PanelDialect;
 use panelgate::downstream::{Door, ProcessHealth};
 use panelgate::ledger;
-use panelgate::ledger::audit::audit;
+use panelgate::ledger::audit::audit_books;
 use panelgate::store::{Store, Tx, customers};
 use panelgate::upstream::Panel;
 use secrecy::SecretString;
@@ -261,7 +261,7 @@ impl World {
 
     /// Asserts that the books hold.
     pub async fn audit(&self) {
-        let findings = audit(&self.house.store, self.house.clock.now()).await.unwrap();
+        let findings = audit_books(&self.house.store, self.house.clock.now()).await.unwrap();
         let broken: Vec<_> = findings.checks.iter().filter(|check| check.violations > 0).collect();
         assert!(broken.is_empty(), "the books do not hold: {broken:?}");
     }
@@ -342,11 +342,11 @@ pub async fn buyer(house: &App, name: &str, money: &str) -> (CustomerId, String,
 /// The same, straight into a database.
 pub async fn buyer_of(store: &Store, now: Timestamp, name: &str, money: &str) -> (CustomerId, String, KeyId) {
     let mut tx = store.begin().await.unwrap();
-    let customer = customers::open(&mut tx, name, "standard", now).await.unwrap().unwrap();
+    let customer = customers::open_customer(&mut tx, name, "standard", now).await.unwrap().unwrap();
     let (key, id) = add_key(&mut tx, customer, Dialect::Classic, now).await;
     let money = Money::parse(money).unwrap();
     if money.is_positive() {
-        ledger::deposit(&mut tx, customer, money, &format!("opening of {customer}"), now).await.unwrap();
+        ledger::book_deposit(&mut tx, customer, money, &format!("opening of {customer}"), now).await.unwrap();
     }
     tx.commit().await.unwrap();
     (customer, key, id)

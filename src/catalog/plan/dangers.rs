@@ -375,8 +375,8 @@ pub(super) fn of_edit(
     changes: (&[ServiceChange], &[PanelChange]),
     buyers: &Buyers<'_>,
 ) -> Vec<Danger> {
-    let mut dangers = between(old, new, changes, buyers);
-    dangers.extend(unseen::between(old, new, &Judges::of(old.1, new.1), buyers));
+    let mut dangers = compare_dangers(old, new, changes, buyers);
+    dangers.extend(unseen::unseen_dangers(old, new, &Judges::of(old.1, new.1), buyers));
     if buyers.left_out_changed > 0 {
         dangers.push(Danger::BuyersLeftOut(buyers.left_out_changed));
     }
@@ -385,7 +385,7 @@ pub(super) fn of_edit(
 }
 
 /// Everything dangerous about what is sold on the one side and on the other, the gravest kind first.
-pub(super) fn between(
+pub(super) fn compare_dangers(
     (old, old_mapping): (&Snapshot, &Mapping),
     (new, new_mapping): (&Snapshot, &Mapping),
     (services, panels): (&[ServiceChange], &[PanelChange]),

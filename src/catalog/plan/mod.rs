@@ -74,8 +74,8 @@ impl Plan {
             return Err(OtherCurrency { books: books.clone(), file: file.clone() });
         }
         let buyers = Buyers::of(old, new);
-        let services = services::between(old, new, &buyers, open);
-        let panels = panels::between(&old_mapping.providers, &new_mapping.providers, open);
+        let services = services::compare_services(old, new, &buyers, open);
+        let panels = panels::compare_panels(&old_mapping.providers, &new_mapping.providers, open);
         let dangers = dangers::of_edit((old, old_mapping), (new, new_mapping), (&services, &panels), &buyers);
         Ok(Self {
             from: Some(old_mapping.hash.clone()),
@@ -84,7 +84,7 @@ impl Plan {
             sold: (old.sold.len(), new.sold.len()),
             services,
             panels,
-            settings: settings::between(old_mapping, new_mapping),
+            settings: settings::compare_settings(old_mapping, new_mapping),
             dangers,
             buyers_left_out: buyers.left_out,
         })
@@ -96,9 +96,9 @@ impl Plan {
         let before =
             Mapping { providers: vec![], services: vec![], imports: vec![], markups: vec![], ..mapping.clone() };
         let buyers = Buyers::of(&nothing, new);
-        let services = services::between(&nothing, new, &buyers, &OpenOrders::default());
-        let panels = panels::between(&[], &mapping.providers, &OpenOrders::default());
-        let dangers = dangers::between((&nothing, &before), (new, mapping), (&services, &panels), &buyers);
+        let services = services::compare_services(&nothing, new, &buyers, &OpenOrders::default());
+        let panels = panels::compare_panels(&[], &mapping.providers, &OpenOrders::default());
+        let dangers = dangers::compare_dangers((&nothing, &before), (new, mapping), (&services, &panels), &buyers);
         Self {
             from: None,
             to: mapping.hash.clone(),

@@ -51,7 +51,11 @@ impl KeyChange {
 }
 
 /// Every panel that differs, by id.
-pub(super) fn between(old: &[ProviderSettings], new: &[ProviderSettings], open: &OpenOrders) -> Vec<PanelChange> {
+pub(super) fn compare_panels(
+    old: &[ProviderSettings],
+    new: &[ProviderSettings],
+    open: &OpenOrders,
+) -> Vec<PanelChange> {
     let find = |side: &'_ [ProviderSettings], id: &ProviderId| side.iter().position(|provider| provider.id == *id);
     let ids: BTreeSet<&ProviderId> = old.iter().chain(new).map(|provider| &provider.id).collect();
     let differs = |id: &ProviderId| {

@@ -161,7 +161,12 @@ enum Stand<'a> {
 }
 
 /// Every service that differs, by id.
-pub(super) fn between(old: &Snapshot, new: &Snapshot, buyers: &Buyers<'_>, open: &OpenOrders) -> Vec<ServiceChange> {
+pub(super) fn compare_services(
+    old: &Snapshot,
+    new: &Snapshot,
+    buyers: &Buyers<'_>,
+    open: &OpenOrders,
+) -> Vec<ServiceChange> {
     let (olds, news) = (unsold(old), unsold(new));
     let sold = old.sold.keys().chain(new.sold.keys()).copied();
     let ids: BTreeSet<ServiceId> = sold.chain(olds.keys().chain(news.keys()).copied()).collect();

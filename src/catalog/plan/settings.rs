@@ -25,7 +25,7 @@ impl SettingChange {
 }
 
 /// Every setting that differs. The currency never does: such an edit has no plan.
-pub(super) fn between(old: &Mapping, new: &Mapping) -> Vec<SettingChange> {
+pub(super) fn compare_settings(old: &Mapping, new: &Mapping) -> Vec<SettingChange> {
     // Whoever adds something to the mapping says here, or with the services and panels, how a change of it is told.
     let Mapping {
         hash: _,

@@ -20,7 +20,12 @@ use crate::pricing::markup::{MarkupRule, Unseen, leaves_least};
 pub(super) type EditSide<'a> = (&'a Snapshot, &'a Mapping);
 
 /// Everything dangerous about what cannot be sold right after the edit.
-pub(super) fn between(old: EditSide<'_>, new: EditSide<'_>, judges: &Judges, buyers: &Buyers<'_>) -> Vec<Danger> {
+pub(super) fn unseen_dangers(
+    old: EditSide<'_>,
+    new: EditSide<'_>,
+    judges: &Judges,
+    buyers: &Buyers<'_>,
+) -> Vec<Danger> {
     let mut dangers = Vec::new();
     let held = new.0.judged.iter().filter(|(id, _)| !new.0.sold.contains_key(*id));
     let mut held: Vec<_> = held.map(|(_, sold)| sold).collect();

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 
 use crate::cli::import::papers::{OldCustomer, OldKey, Papers};
 use crate::cli::import::sheet::Wrongs;
-use crate::customers::keys::{ACTIVE_MAX, digest};
+use crate::customers::keys::{ACTIVE_MAX, key_digest};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::CustomerId;
 use crate::domain::money::Money;
@@ -80,12 +80,12 @@ pub async fn bring(
 }
 
 async fn open(tx: &mut Tx, customer: &OldCustomer, now: Timestamp) -> Result<Option<CustomerId>, StoreError> {
-    let Some(id) = customers::open(tx, &customer.name, &customer.tier, now).await? else { return Ok(None) };
+    let Some(id) = customers::open_customer(tx, &customer.name, &customer.tier, now).await? else { return Ok(None) };
     if customer.credit.is_positive() {
         customers::give_credit(tx, id, customer.credit).await?;
     }
     if customer.suspended {
-        customers::suspend(tx, id, now).await?;
+        customers::suspend_customer(tx, id, now).await?;
     }
     Ok(Some(id))
 }
@@ -137,8 +137,8 @@ async fn take_key(
     wrongs: &mut Wrongs,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let digest = digest(key.key.expose_secret());
-    match keys::owner(tx, &digest).await? {
+    let digest = key_digest(key.key.expose_secret());
+    match keys::find_owner(tx, &digest).await? {
         Some((owner, true)) if owner == id => brought.keys_before += 1,
         Some((owner, in_force)) => {
             let state = if in_force { "belongs to" } else { "was revoked from" };
@@ -154,7 +154,7 @@ async fn take_key(
             let text = key.key.expose_secret();
             let shown = &text[..(text.len() / 3).min(SHOWN_LETTERS_MAX)];
             let made = customers::add_key(tx, id, &digest, shown, "", key.dialect, now).await?;
-            keys::set(tx, made, &key.terms).await?;
+            keys::change_key(tx, made, &key.terms).await?;
             brought.keys += 1;
         }
     }

@@ -47,7 +47,7 @@ async fn import(session: &Session, folder: &Path, dry_run: bool) -> anyhow::Resu
     } else {
         Some(blocks::draft(&check::file(&session.globals), &papers.services, &mut wrongs)?)
     };
-    let here = customers::list(&session.store).await?;
+    let here = customers::list_customers(&session.store).await?;
     books::check_owners(&papers, &here, &mut wrongs);
     wrongs.check()?;
     let mut tx = session.store.begin().await?;

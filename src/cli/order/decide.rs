@@ -143,7 +143,7 @@ pub async fn resolve(session: &Session, order: OrderId, found: FoundAtPanel) -> 
 /// Where an order stands, what of its charge stands refunded, and what is left of it.
 async fn standing(session: &Session, order: OrderId) -> anyhow::Result<(String, Money, Money)> {
     let wanted = show::OrderFilter { orders: Some(vec![order]), ..show::OrderFilter::default() };
-    let row = show::list(&session.store, &wanted).await?.into_iter().next().context("the order is gone")?;
+    let row = show::list_orders(&session.store, &wanted).await?.into_iter().next().context("the order is gone")?;
     let left = row.charge.minus(row.refunded)?;
     Ok((row.state, row.refunded, left))
 }

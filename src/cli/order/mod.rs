@@ -65,7 +65,7 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<CommandO
 
 /// The list; those for a person come with the evidence and with what may be decided.
 async fn list(session: &Session, wanted: &OrderFilter) -> anyhow::Result<CommandOutcome> {
-    let rows = store::list(&session.store, wanted).await?;
+    let rows = store::list_orders(&session.store, wanted).await?;
     let answer = listed(&rows);
     if wanted.state.as_deref() != Some("review") {
         return Ok(answer);

@@ -74,7 +74,7 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<CommandO
         let wanted = OrderFilter { orders, placed_from, placed_before, unsent_only: true, ..wanted };
         from = wanted.provider.clone().map(ProviderId);
         // Whoever waits longest goes first.
-        show::list(&session.store, &wanted).await?.iter().rev().map(|row| row.id).collect()
+        show::list_orders(&session.store, &wanted).await?.iter().rev().map(|row| row.id).collect()
     } else {
         named
     };

@@ -35,7 +35,7 @@ struct Timeline<'a> {
 impl<'a> Timeline<'a> {
     async fn of(session: &Session, order: &'a OrderRow) -> anyhow::Result<Self> {
         let store = &session.store;
-        let legs = show::legs(store, order.id).await?;
+        let legs = show::list_legs(store, order.id).await?;
         let mut tx = store.begin().await?;
         let last = legs.last().map_or(0, |leg| leg.n);
         let doubted_before = doubts::doubted_before(&mut tx, order.id, last).await?;
@@ -43,12 +43,12 @@ impl<'a> Timeline<'a> {
         Ok(Self {
             order,
             legs,
-            exchanges: show::exchanges(store, order.id).await?,
-            rungs: show::rungs(store, order.id).await?,
-            decisions: show::decisions(store, order.id).await?,
-            cancel: show::cancel(store, order.id).await?,
+            exchanges: show::list_attempts(store, order.id).await?,
+            rungs: show::list_checks(store, order.id).await?,
+            decisions: show::list_decisions(store, order.id).await?,
+            cancel: show::find_cancel(store, order.id).await?,
             doubted_before,
-            transfers: show::transfers(store, order.id).await?,
+            transfers: show::list_transfers(store, order.id).await?,
         })
     }
 
@@ -103,7 +103,7 @@ impl<'a> Timeline<'a> {
 /// One order, for people and for scripts.
 pub async fn timeline(session: &Session, id: OrderId) -> anyhow::Result<CommandOutcome> {
     let wanted = OrderFilter { orders: Some(vec![id]), ..OrderFilter::default() };
-    let Some(order) = show::list(&session.store, &wanted).await?.into_iter().next() else {
+    let Some(order) = show::list_orders(&session.store, &wanted).await?.into_iter().next() else {
         anyhow::bail!("there is no order {id}; `{} order list` shows the newest", session.globals.again());
     };
     let timeline = Timeline::of(session, &order).await?;

@@ -54,7 +54,7 @@ async fn over_database(store: &Store, file: &File, folder: &Path) -> anyhow::Res
         return Ok(first(&file.mapping, &listings));
     };
     let place = (folder, &config::surroundings());
-    let mut plan = reload::plan(store, (before.mapping, &file.mapping), place, &listings, None).await??;
+    let mut plan = reload::plan_edit(store, (before.mapping, &file.mapping), place, &listings, None).await??;
     plan.settings.extend(alerts(&before.alerts, &file.alerts));
     Ok(Planned { plan, unread: unread(&file.mapping, &listings) })
 }

@@ -20,7 +20,7 @@ fn said(status: PanelStatus, remains: Option<i64>, charge: &str) -> Report {
 /// The outcome of an order that costs as much as it is sold for.
 fn settled(bought: Bought, report: &Report, rules: SettlementRules) -> SettlementOutcome {
     let stated = report.stated(ExchangeRate::parse("1").unwrap(), "USD");
-    outcome(bought, TakenCharge { expected: bought.charge, stated }, report, rules).unwrap()
+    settle_report(bought, TakenCharge { expected: bought.charge, stated }, report, rules).unwrap()
 }
 
 const USUAL: SettlementRules =

@@ -14,7 +14,7 @@ use crate::downstream::reply::Reply;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Answers `add`.
-pub async fn add(house: &DoorDeps, caller: &Caller, form: &Form, headers: &HeaderMap) -> Result<Reply, Refusal> {
+pub async fn add_order(house: &DoorDeps, caller: &Caller, form: &Form, headers: &HeaderMap) -> Result<Reply, Refusal> {
     if !(house.health)().sells {
         tracing::warn!("an order was refused: this process has not been ready for long");
         return Err(Refusal::Away);

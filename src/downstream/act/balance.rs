@@ -6,7 +6,7 @@ use crate::downstream::DoorDeps;
 use crate::downstream::reply::Reply;
 
 /// Answers `balance`.
-pub async fn balance(house: &DoorDeps, caller: &Caller) -> Result<Reply, Refusal> {
+pub async fn read_balance(house: &DoorDeps, caller: &Caller) -> Result<Reply, Refusal> {
     let balance = house.customers.balance(caller.customer).await?;
     Ok(Reply::Balance { balance, currency: house.catalog.now().currency.clone() })
 }

@@ -9,8 +9,8 @@ use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
 
 /// Answers `cancel`.
-pub async fn cancel(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
-    match asked::orders(form)? {
+pub async fn cancel_orders(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+    match asked::requested_orders(form)? {
         RequestedIds::One(id) => house.orders.cancel(caller, order_named(&id)).await.map(Reply::Cancel),
         RequestedIds::Many(ids) => {
             let mut rows = Vec::with_capacity(ids.len());

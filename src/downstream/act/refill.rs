@@ -11,8 +11,8 @@ use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
 
 /// Answers `refill`.
-pub async fn refill(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
-    match asked::orders(form)? {
+pub async fn refill_orders(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+    match asked::requested_orders(form)? {
         RequestedIds::One(id) => house.orders.refill(caller, order_named(&id)).await.map(Reply::Refill),
         RequestedIds::Many(ids) => {
             let mut rows = Vec::with_capacity(ids.len());
@@ -28,7 +28,7 @@ pub async fn refill(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Re
 
 /// Answers `refill_status`.
 pub async fn refill_status(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
-    match asked::refills(form)? {
+    match asked::requested_refills(form)? {
         AskedRefills::Refills(asked) => {
             let names: Vec<_> = ids(&asked).iter().map(|id| refill_named(id)).collect();
             reply(asked, house.orders.refill_states(caller, &names).await?)

@@ -74,14 +74,14 @@ impl Menus {
 }
 
 /// Answers `services`.
-pub async fn services(menus: &Menus, caller: &Caller, snapshot: &Snapshot) -> Reply {
+pub async fn list_services(menus: &Menus, caller: &Caller, snapshot: &Snapshot) -> Reply {
     let (dialect, prices) = (caller.dialect, snapshot.prices_for(caller.buyer()));
     if prices.own_rules().is_empty() {
         return Reply::Services(everybodys(menus, dialect, snapshot));
     }
     let (version, config) = (snapshot.listings.version, snapshot.hash.clone());
     let own = Own { version, config, dialect, rules: prices.own_rules().to_vec() };
-    Reply::Services(menus.own.get_with(own, async { dialect::services(dialect, &prices) }).await)
+    Reply::Services(menus.own.get_with(own, async { dialect::write_services(dialect, &prices) }).await)
 }
 
 fn everybodys(menus: &Menus, dialect: Dialect, snapshot: &Snapshot) -> Bytes {
@@ -90,7 +90,7 @@ fn everybodys(menus: &Menus, dialect: Dialect, snapshot: &Snapshot) -> Bytes {
         return menu.bytes.clone();
     }
     // Two requests that come first at the same time both write it: wasted work once, where a lock would stall all.
-    let bytes = dialect::services(dialect, &snapshot.prices());
+    let bytes = dialect::write_services(dialect, &snapshot.prices());
     kept.store(Some(Arc::new(Menu {
         version: snapshot.listings.version,
         hash: snapshot.hash.clone(),
@@ -128,7 +128,7 @@ mod tests {
             per_minute: None,
             dedupe_window_s: 0,
         };
-        let Reply::Services(bytes) = services(menus, &caller, snapshot).await else { panic!("another reply") };
+        let Reply::Services(bytes) = list_services(menus, &caller, snapshot).await else { panic!("another reply") };
         bytes
     }
 

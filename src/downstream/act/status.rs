@@ -9,9 +9,9 @@ use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
 
 /// Answers `status`.
-pub async fn status(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+pub async fn order_statuses(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
     let currency = || house.catalog.now().currency.clone();
-    match asked::orders(form)? {
+    match asked::requested_orders(form)? {
         RequestedIds::One(id) => {
             let look = house.orders.look(caller, order_named(&id)).await?;
             Ok(Reply::Status { look, currency: currency() })

@@ -19,13 +19,13 @@ use crate::downstream::reply::{Reply, SpelledRefusal};
 const TAKEN: u8 = 1;
 
 /// A reply's exact bytes.
-pub fn write(reply: Reply) -> Bytes {
+pub fn write_reply(reply: Reply) -> Bytes {
     match reply {
         Reply::Services(bytes) => bytes,
         Reply::Added(text) => text.into(),
         Reply::Status { look, currency } => compact(&StatusRow::new(&look, status_word, &currency)),
         Reply::Statuses { rows, currency } => {
-            let unknown = refuse(&Refusal::UnknownOrder).text;
+            let unknown = write_refusal(&Refusal::UnknownOrder).text;
             compact(&Statuses { rows: &rows, word: status_word, unknown: &unknown, currency: &currency })
         }
         Reply::Refill(names) => compact(&ClassicRefill { refill: names.id.to_string() }),
@@ -57,7 +57,7 @@ pub fn number(text: &str) -> Option<i32> {
 }
 
 /// A refusal's text and HTTP status.
-pub fn refuse(refusal: &Refusal) -> SpelledRefusal {
+pub fn write_refusal(refusal: &Refusal) -> SpelledRefusal {
     let ok = |text: &str| SpelledRefusal { status: StatusCode::OK, text: text.to_owned(), retry_after_s: None };
     let other = |status, text: &str, retry_after_s| SpelledRefusal { status, text: text.to_owned(), retry_after_s };
     match refusal {
@@ -135,7 +135,7 @@ enum Nested<T> {
 fn nested<T, U>(answer: &Result<T, Refusal>, show: impl FnOnce(&T) -> U) -> Nested<U> {
     match answer {
         Ok(value) => Nested::Good(show(value)),
-        Err(refusal) => Nested::Bad(RowError { error: refuse(refusal).text }),
+        Err(refusal) => Nested::Bad(RowError { error: write_refusal(refusal).text }),
     }
 }
 
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn every_refusal_has_its_text_and_status() {
         let row = |refusal: &Refusal| {
-            let SpelledRefusal { status, text, retry_after_s } = refuse(refusal);
+            let SpelledRefusal { status, text, retry_after_s } = write_refusal(refusal);
             let retry_after = retry_after_s.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
             format!("{refusal:?}: {}{retry_after} {text}", status.as_u16())
         };
@@ -286,16 +286,16 @@ mod tests {
     #[test]
     fn an_order_placed() {
         assert_eq!(added(OrderId(23_501), PublicId(Uuid::nil())), r#"{"order":23501}"#);
-        assert_eq!(text(write(Reply::Added(r#"{"order":23501}"#.into()))), r#"{"order":23501}"#);
+        assert_eq!(text(write_reply(Reply::Added(r#"{"order":23501}"#.into()))), r#"{"order":23501}"#);
     }
 
     #[test]
     fn one_status() {
         let reply = Reply::Status { look: look(OrderState::Partial), currency: "USD".into() };
-        assert_snapshot!(text(write(reply)), @r#"{"charge":"0.27819","start_count":"3572","status":"Partial","remains":"157","currency":"USD"}"#);
+        assert_snapshot!(text(write_reply(reply)), @r#"{"charge":"0.27819","start_count":"3572","status":"Partial","remains":"157","currency":"USD"}"#);
         let unknown_count = OrderView { start_count: None, ..look(OrderState::Pending) };
         let reply = Reply::Status { look: unknown_count, currency: "USD".into() };
-        assert!(text(write(reply)).contains(r#""start_count":"0""#));
+        assert!(text(write_reply(reply)).contains(r#""start_count":"0""#));
     }
 
     #[test]
@@ -305,19 +305,19 @@ mod tests {
             ("ab\"c".to_owned(), None),
             ("1".to_owned(), Some(look(OrderState::Completed))),
         ];
-        assert_snapshot!(text(write(Reply::Statuses { rows, currency: "USD".into() })), @r#"{"100":{"charge":"0.27819","start_count":"3572","status":"In progress","remains":"157","currency":"USD"},"ab\"c":{"error":"Incorrect order ID"},"1":{"charge":"0.27819","start_count":"3572","status":"Completed","remains":"157","currency":"USD"}}"#);
+        assert_snapshot!(text(write_reply(Reply::Statuses { rows, currency: "USD".into() })), @r#"{"100":{"charge":"0.27819","start_count":"3572","status":"In progress","remains":"157","currency":"USD"},"ab\"c":{"error":"Incorrect order ID"},"1":{"charge":"0.27819","start_count":"3572","status":"Completed","remains":"157","currency":"USD"}}"#);
     }
 
     #[test]
     fn the_balance() {
         let reply = Reply::Balance { balance: Money::parse("100.84292").unwrap(), currency: "USD".into() };
-        assert_eq!(text(write(reply)), r#"{"balance":"100.84292","currency":"USD"}"#);
+        assert_eq!(text(write_reply(reply)), r#"{"balance":"100.84292","currency":"USD"}"#);
     }
 
     #[test]
     fn refills() {
         let names = |id| RefillNames { id: RefillId(id), public: PublicId(Uuid::nil()) };
-        assert_eq!(text(write(Reply::Refill(names(1)))), r#"{"refill":"1"}"#);
+        assert_eq!(text(write_reply(Reply::Refill(names(1)))), r#"{"refill":"1"}"#);
         let rows = vec![
             ("1".to_owned(), Ok(names(1))),
             ("ord_x".to_owned(), Ok(names(2))),
@@ -325,12 +325,12 @@ mod tests {
             ("00".to_owned(), Err(Refusal::UnknownOrder)),
             ("99999999999999999999999".to_owned(), Err(Refusal::UnknownOrder)),
         ];
-        assert_snapshot!(text(write(Reply::Refills(rows))), @r#"[{"order":1,"refill":1},{"order":"ord_x","refill":2},{"order":7,"refill":{"error":"The refill task is not completed for this order"}},{"order":0,"refill":{"error":"Incorrect order ID"}},{"order":99999999999999999999999,"refill":{"error":"Incorrect order ID"}}]"#);
+        assert_snapshot!(text(write_reply(Reply::Refills(rows))), @r#"[{"order":1,"refill":1},{"order":"ord_x","refill":2},{"order":7,"refill":{"error":"The refill task is not completed for this order"}},{"order":0,"refill":{"error":"Incorrect order ID"}},{"order":99999999999999999999999,"refill":{"error":"Incorrect order ID"}}]"#);
     }
 
     #[test]
     fn refill_statuses() {
-        let words = RefillState::ALL.map(|state| text(write(Reply::RefillStatus(state)))).join("\n");
+        let words = RefillState::ALL.map(|state| text(write_reply(Reply::RefillStatus(state)))).join("\n");
         assert_snapshot!(words, @r#"
         {"status":"Pending"}
         {"status":"In progress"}
@@ -342,19 +342,19 @@ mod tests {
             ("2".to_owned(), Ok(RefillState::Rejected)),
             ("3".to_owned(), Err(Refusal::UnknownRefill)),
         ];
-        assert_snapshot!(text(write(Reply::RefillStatuses(rows))), @r#"[{"refill":1,"status":"Completed"},{"refill":2,"status":"Rejected"},{"refill":3,"status":{"error":"Refill not found"}}]"#);
+        assert_snapshot!(text(write_reply(Reply::RefillStatuses(rows))), @r#"[{"refill":1,"status":"Completed"},{"refill":2,"status":"Rejected"},{"refill":3,"status":{"error":"Refill not found"}}]"#);
     }
 
     #[test]
     fn cancels() {
         let public = PublicId(Uuid::nil());
-        assert_eq!(text(write(Reply::Cancel(public))), r#"{"cancel":1}"#);
+        assert_eq!(text(write_reply(Reply::Cancel(public))), r#"{"cancel":1}"#);
         let rows = vec![
             ("9".to_owned(), Err(Refusal::UnknownOrder)),
             ("2".to_owned(), Ok(public)),
             ("3".to_owned(), Err(Refusal::Over(ShownState::At(OrderState::Completed)))),
         ];
-        assert_snapshot!(text(write(Reply::Cancels(rows))), @r#"[{"order":9,"cancel":{"error":"Incorrect order ID"}},{"order":2,"cancel":1},{"order":3,"cancel":{"error":"Order cannot be cancelled (already completed)"}}]"#);
+        assert_snapshot!(text(write_reply(Reply::Cancels(rows))), @r#"[{"order":9,"cancel":{"error":"Incorrect order ID"}},{"order":2,"cancel":1},{"order":3,"cancel":{"error":"Order cannot be cancelled (already completed)"}}]"#);
     }
 
     #[test]

@@ -30,12 +30,12 @@ fn rows<T, const N: usize>(rows: [(&str, Result<T, Refusal>); N]) -> Vec<(String
 }
 
 fn written(dialect: Dialect, reply: Reply) -> String {
-    String::from_utf8(dialect::write(dialect, reply).to_vec()).expect("JSON is UTF-8")
+    String::from_utf8(dialect::write_reply(dialect, reply).to_vec()).expect("JSON is UTF-8")
 }
 
 fn refused(dialect: Dialect, refusals: &[Refusal]) -> String {
     let line = |refusal| {
-        let spelled = dialect::refuse(dialect, refusal);
+        let spelled = dialect::write_refusal(dialect, refusal);
         format!("{} {}", spelled.status.as_u16(), spelled.text)
     };
     refusals.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -59,7 +59,7 @@ fn many(ids: &[&str]) -> RequestedIds {
 #[test]
 fn seed_000_request_refill() {
     let (action, form) = read(&format!("key=k&action=refill&order={ORDER}"));
-    assert_eq!((action, asked::orders(&form)), (Action::Refill, Ok(one(ORDER))));
+    assert_eq!((action, asked::requested_orders(&form)), (Action::Refill, Ok(one(ORDER))));
     assert_snapshot!(written(Dialect::Notpanel, Reply::Refill(refill(1))), @r#"{"refill":"ref_01J8000000E008000000000081"}"#);
 }
 
@@ -84,7 +84,7 @@ fn seed_000_errors() {
 #[test]
 fn seed_000_multi_refill_response() {
     let (action, form) = read(&format!("key=k&action=refill&orders={ORDER},{OTHER}"));
-    assert_eq!((action, asked::orders(&form)), (Action::Refill, Ok(many(&[ORDER, OTHER]))));
+    assert_eq!((action, asked::requested_orders(&form)), (Action::Refill, Ok(many(&[ORDER, OTHER]))));
     let rows = rows([(ORDER, Ok(refill(1))), (OTHER, Err(Refusal::NotDelivered))]);
     assert_snapshot!(written(Dialect::Notpanel, Reply::Refills(rows)), @r#"[{"order":"ord_01J8000000E008000000000001","refill":"ref_01J8000000E008000000000081"},{"order":"ord_01J8000000E008000000000002","error":"Refill only available for completed or partial orders"}]"#);
 }
@@ -92,9 +92,12 @@ fn seed_000_multi_refill_response() {
 #[test]
 fn seed_000_refill_status() {
     let (action, form) = read("key=k&action=refill_status&refill=ref_1");
-    assert_eq!((action, asked::refills(&form)), (Action::RefillStatus, Ok(AskedRefills::Refills(one("ref_1")))));
+    assert_eq!(
+        (action, asked::requested_refills(&form)),
+        (Action::RefillStatus, Ok(AskedRefills::Refills(one("ref_1"))))
+    );
     let (_, form) = read("key=k&action=refill_status&refills=ref_1,ref_2");
-    assert_eq!(asked::refills(&form), Ok(AskedRefills::Refills(many(&["ref_1", "ref_2"]))));
+    assert_eq!(asked::requested_refills(&form), Ok(AskedRefills::Refills(many(&["ref_1", "ref_2"]))));
     assert_snapshot!(written(Dialect::Notpanel, Reply::RefillStatus(RefillState::Completed)), @r#"{"status":"completed"}"#);
 }
 
@@ -112,7 +115,7 @@ fn seed_001_status_codes() {
 #[test]
 fn seed_002_cancel() {
     let (action, form) = read(&format!("key=k&action=cancel&order={ORDER}"));
-    assert_eq!((action, asked::orders(&form)), (Action::Cancel, Ok(one(ORDER))));
+    assert_eq!((action, asked::requested_orders(&form)), (Action::Cancel, Ok(one(ORDER))));
     assert_snapshot!(written(Dialect::Notpanel, Reply::Cancel(public(1))), @r#"{"cancel":"ord_01J8000000E008000000000001"}"#);
 }
 
@@ -145,7 +148,7 @@ fn seed_002_multi_cancel_response() {
 #[test]
 fn seed_003_create_refill() {
     let (action, form) = read("key=k&action=refill&order=1");
-    assert_eq!((action, asked::orders(&form)), (Action::Refill, Ok(one("1"))));
+    assert_eq!((action, asked::requested_orders(&form)), (Action::Refill, Ok(one("1"))));
     assert_snapshot!(written(Dialect::Classic, Reply::Refill(refill(1))), @r#"{"refill":"1"}"#);
 }
 
@@ -158,14 +161,14 @@ fn seed_003_create_multiple_refill() {
 #[test]
 fn seed_003_get_refill_status() {
     let (action, form) = read("key=k&action=refill_status&refill=1");
-    assert_eq!((action, asked::refills(&form)), (Action::RefillStatus, Ok(AskedRefills::Refills(one("1")))));
+    assert_eq!((action, asked::requested_refills(&form)), (Action::RefillStatus, Ok(AskedRefills::Refills(one("1")))));
     assert_snapshot!(written(Dialect::Classic, Reply::RefillStatus(RefillState::Completed)), @r#"{"status":"Completed"}"#);
 }
 
 #[test]
 fn seed_003_get_multiple_refill_status() {
     let (_, form) = read("key=k&action=refill_status&refills=1,2,3");
-    assert_eq!(asked::refills(&form), Ok(AskedRefills::Refills(many(&["1", "2", "3"]))));
+    assert_eq!(asked::requested_refills(&form), Ok(AskedRefills::Refills(many(&["1", "2", "3"]))));
     let rows =
         rows([("1", Ok(RefillState::Completed)), ("2", Ok(RefillState::Rejected)), ("3", Err(Refusal::UnknownRefill))]);
     assert_snapshot!(written(Dialect::Classic, Reply::RefillStatuses(rows)), @r#"[{"refill":1,"status":"Completed"},{"refill":2,"status":"Rejected"},{"refill":3,"status":{"error":"Refill not found"}}]"#);
@@ -174,7 +177,7 @@ fn seed_003_get_multiple_refill_status() {
 #[test]
 fn seed_003_create_cancel() {
     let (action, form) = read("key=k&action=cancel&orders=9,2");
-    assert_eq!((action, asked::orders(&form)), (Action::Cancel, Ok(many(&["9", "2"]))));
+    assert_eq!((action, asked::requested_orders(&form)), (Action::Cancel, Ok(many(&["9", "2"]))));
     let rows = rows([("9", Err(Refusal::UnknownOrder)), ("2", Ok(public(2)))]);
     assert_snapshot!(written(Dialect::Classic, Reply::Cancels(rows)), @r#"[{"order":9,"cancel":{"error":"Incorrect order ID"}},{"order":2,"cancel":1}]"#);
 }

@@ -35,23 +35,23 @@ fn not_taken(got: &str) -> String {
 }
 
 /// A reply's exact bytes.
-pub fn write(dialect: Dialect, reply: Reply) -> Bytes {
+pub fn write_reply(dialect: Dialect, reply: Reply) -> Bytes {
     match dialect {
-        Dialect::Classic => classic::write(reply),
-        Dialect::Notpanel => notpanel::write(reply),
+        Dialect::Classic => classic::write_reply(reply),
+        Dialect::Notpanel => notpanel::write_reply(reply),
     }
 }
 
 /// A refusal's text and HTTP status.
-pub fn refuse(dialect: Dialect, refusal: &Refusal) -> SpelledRefusal {
+pub fn write_refusal(dialect: Dialect, refusal: &Refusal) -> SpelledRefusal {
     match dialect {
-        Dialect::Classic => classic::refuse(refusal),
-        Dialect::Notpanel => notpanel::refuse(refusal),
+        Dialect::Classic => classic::write_refusal(refusal),
+        Dialect::Notpanel => notpanel::write_refusal(refusal),
     }
 }
 
 /// The answer of `services` to whoever pays these prices.
-pub fn services(dialect: Dialect, prices: &Prices<'_>) -> Bytes {
+pub fn write_services(dialect: Dialect, prices: &Prices<'_>) -> Bytes {
     match dialect {
         Dialect::Classic | Dialect::Notpanel => shapes::services(prices),
     }

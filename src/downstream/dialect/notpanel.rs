@@ -18,13 +18,13 @@ const ORDER: &str = "ord_";
 const REFILL: &str = "ref_";
 
 /// A reply's exact bytes.
-pub fn write(reply: Reply) -> Bytes {
+pub fn write_reply(reply: Reply) -> Bytes {
     match reply {
         Reply::Services(bytes) => bytes,
         Reply::Added(text) => text.into(),
         Reply::Status { look, currency } => compact(&StatusRow::new(&look, status_word, &currency)),
         Reply::Statuses { rows, currency } => {
-            let unknown = refuse(&Refusal::UnknownOrder).text;
+            let unknown = write_refusal(&Refusal::UnknownOrder).text;
             compact(&Statuses { rows: &rows, word: status_word, unknown: &unknown, currency: &currency })
         }
         Reply::Refill(names) => compact(&NotpanelRefill { refill: name(REFILL, names.public) }),
@@ -66,7 +66,7 @@ fn name(kind: &str, id: PublicId) -> String {
 }
 
 /// A refusal's text and HTTP status.
-pub fn refuse(refusal: &Refusal) -> SpelledRefusal {
+pub fn write_refusal(refusal: &Refusal) -> SpelledRefusal {
     let wrong =
         |text: &str| SpelledRefusal { status: StatusCode::BAD_REQUEST, text: text.to_owned(), retry_after_s: None };
     let other = |status, text: &str, retry_after_s| SpelledRefusal { status, text: text.to_owned(), retry_after_s };
@@ -115,7 +115,7 @@ fn row_text(refusal: &Refusal) -> String {
     if let Refusal::Over(standing) = refusal {
         return format!("Order already {}", status_word(*standing));
     }
-    refuse(refusal).text
+    write_refusal(refusal).text
 }
 
 /// Where an order stands.
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn every_refusal_has_its_text_and_status() {
         let row = |refusal: &Refusal| {
-            let SpelledRefusal { status, text, retry_after_s } = refuse(refusal);
+            let SpelledRefusal { status, text, retry_after_s } = write_refusal(refusal);
             let retry_after = retry_after_s.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
             let in_a_row = row_text(refusal);
             let in_a_row = if in_a_row == text { String::new() } else { format!(" / {in_a_row}") };
@@ -274,7 +274,7 @@ mod tests {
         let words: Vec<_> = states.map(status_word).collect();
         assert_snapshot!(words.join(" "), @"pending processing in_progress completed partial cancelled refunded");
         let reply = Reply::Status { look: look(ShownState::At(OrderState::InProgress)), currency: "USD".into() };
-        assert_snapshot!(text(write(reply)), @r#"{"charge":"0.27819","start_count":"3572","status":"in_progress","remains":"157","currency":"USD"}"#);
+        assert_snapshot!(text(write_reply(reply)), @r#"{"charge":"0.27819","start_count":"3572","status":"in_progress","remains":"157","currency":"USD"}"#);
     }
 
     #[test]
@@ -284,24 +284,24 @@ mod tests {
             ("ord_x".to_owned(), None),
             ("1".to_owned(), Some(look(ShownState::At(OrderState::Canceled)))),
         ];
-        assert_snapshot!(text(write(Reply::Statuses { rows, currency: "USD".into() })), @r#"{"ord_01J8000000E008000000000001":{"charge":"0.27819","start_count":"3572","status":"refunded","remains":"157","currency":"USD"},"ord_x":{"error":"Order not found"},"1":{"charge":"0.27819","start_count":"3572","status":"cancelled","remains":"157","currency":"USD"}}"#);
+        assert_snapshot!(text(write_reply(Reply::Statuses { rows, currency: "USD".into() })), @r#"{"ord_01J8000000E008000000000001":{"charge":"0.27819","start_count":"3572","status":"refunded","remains":"157","currency":"USD"},"ord_x":{"error":"Order not found"},"1":{"charge":"0.27819","start_count":"3572","status":"cancelled","remains":"157","currency":"USD"}}"#);
     }
 
     #[test]
     fn refills() {
         let names = |n| RefillNames { id: RefillId(1), public: public(n) };
-        assert_snapshot!(text(write(Reply::Refill(names(1)))), @r#"{"refill":"ref_01J8000000E008000000000001"}"#);
+        assert_snapshot!(text(write_reply(Reply::Refill(names(1)))), @r#"{"refill":"ref_01J8000000E008000000000001"}"#);
         let rows = vec![
             (name(ORDER, public(2)), Ok(names(3))),
             ("23501".to_owned(), Ok(names(4))),
             (name(ORDER, public(5)), Err(Refusal::NotDelivered)),
         ];
-        assert_snapshot!(text(write(Reply::Refills(rows))), @r#"[{"order":"ord_01J8000000E008000000000002","refill":"ref_01J8000000E008000000000003"},{"order":23501,"refill":"ref_01J8000000E008000000000004"},{"order":"ord_01J8000000E008000000000005","error":"Refill only available for completed or partial orders"}]"#);
+        assert_snapshot!(text(write_reply(Reply::Refills(rows))), @r#"[{"order":"ord_01J8000000E008000000000002","refill":"ref_01J8000000E008000000000003"},{"order":23501,"refill":"ref_01J8000000E008000000000004"},{"order":"ord_01J8000000E008000000000005","error":"Refill only available for completed or partial orders"}]"#);
     }
 
     #[test]
     fn refill_statuses() {
-        let words = RefillState::ALL.map(|state| text(write(Reply::RefillStatus(state)))).join("\n");
+        let words = RefillState::ALL.map(|state| text(write_reply(Reply::RefillStatus(state)))).join("\n");
         assert_snapshot!(words, @r#"
         {"status":"pending"}
         {"status":"in_progress"}
@@ -313,18 +313,18 @@ mod tests {
             ("2".to_owned(), Ok(RefillState::Rejected)),
             ("ref_x".to_owned(), Err(Refusal::UnknownRefill)),
         ];
-        assert_snapshot!(text(write(Reply::RefillStatuses(rows))), @r#"[{"refill":"ref_01J8000000E008000000000001","status":"in_progress"},{"refill":2,"status":"rejected"},{"refill":"ref_x","error":"Refill not found"}]"#);
+        assert_snapshot!(text(write_reply(Reply::RefillStatuses(rows))), @r#"[{"refill":"ref_01J8000000E008000000000001","status":"in_progress"},{"refill":2,"status":"rejected"},{"refill":"ref_x","error":"Refill not found"}]"#);
     }
 
     #[test]
     fn cancels() {
-        assert_snapshot!(text(write(Reply::Cancel(public(1)))), @r#"{"cancel":"ord_01J8000000E008000000000001"}"#);
+        assert_snapshot!(text(write_reply(Reply::Cancel(public(1)))), @r#"{"cancel":"ord_01J8000000E008000000000001"}"#);
         let rows = vec![
             (name(ORDER, public(1)), Ok(public(1))),
             (name(ORDER, public(2)), Err(Refusal::Over(ShownState::At(OrderState::Completed)))),
             ("3".to_owned(), Err(Refusal::Over(ShownState::Refunded))),
             ("4".to_owned(), Err(Refusal::NoCancel)),
         ];
-        assert_snapshot!(text(write(Reply::Cancels(rows))), @r#"[{"order":"ord_01J8000000E008000000000001","cancel":"ord_01J8000000E008000000000001"},{"order":"ord_01J8000000E008000000000002","error":"Order already completed"},{"order":3,"error":"Order already refunded"},{"order":4,"error":"Service does not support cancellation"}]"#);
+        assert_snapshot!(text(write_reply(Reply::Cancels(rows))), @r#"[{"order":"ord_01J8000000E008000000000001","cancel":"ord_01J8000000E008000000000001"},{"order":"ord_01J8000000E008000000000002","error":"Order already completed"},{"order":3,"error":"Order already refunded"},{"order":4,"error":"Service does not support cancellation"}]"#);
     }
 }

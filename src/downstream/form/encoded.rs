@@ -1,7 +1,7 @@
 //! Pairs as browsers, PHP and query strings write them.
 
 /// The pairs of an encoded text, in the order in which they stand; names and values are bytes of whatever kind.
-pub fn pairs(text: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+pub fn encoded_pairs(text: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
     text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
         let border = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
         (decode(&pair[..border]), decode(pair.get(border + 1..).unwrap_or_default()))

@@ -10,7 +10,7 @@ use crate::downstream::form::ParameterValue;
 
 /// The pairs of an object in the order in which they stand, a name of a list as often as the list is long; `None` where
 /// there is no object.
-pub fn pairs(body: &[u8]) -> Option<Vec<(String, ParameterValue)>> {
+pub fn json_pairs(body: &[u8]) -> Option<Vec<(String, ParameterValue)>> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let members = reader.deserialize_map(Members).ok()?;
     reader.end().ok()?;
@@ -87,16 +87,16 @@ mod tests {
             other("i", ParameterValue::Unreadable),
             text("j", "12345678901234567890123"),
         ];
-        assert_eq!(pairs(body.as_bytes()), Some(expected));
+        assert_eq!(json_pairs(body.as_bytes()), Some(expected));
     }
 
     #[test]
     fn what_is_no_object_has_no_pairs() {
         let deep = format!("{{\"a\":{}", "[".repeat(100_000));
         for body in ["", "1", "[]", "null", "{", r#"{"a"}"#, r#"{"a":01}"#, "{} x", "{a:1}", deep.as_str()] {
-            assert_eq!(pairs(body.as_bytes()), None, "{}", &body[..body.len().min(20)]);
+            assert_eq!(json_pairs(body.as_bytes()), None, "{}", &body[..body.len().min(20)]);
         }
-        assert_eq!(pairs(b"{\"a\":\"\xff\"}"), None);
-        assert_eq!(pairs(b"{}"), Some(vec![]));
+        assert_eq!(json_pairs(b"{\"a\":\"\xff\"}"), None);
+        assert_eq!(json_pairs(b"{}"), Some(vec![]));
     }
 }

@@ -108,7 +108,7 @@ fn is_all(text: &str, kind: impl Fn(u8) -> bool) -> bool {
 impl Form {
     /// Takes the pairs of a query or of a form's body; only more pairs than any request has are refused as a whole.
     pub fn read_encoded(&mut self, text: &[u8]) -> Result<(), Refusal> {
-        for (name, value) in encoded::pairs(text) {
+        for (name, value) in encoded::encoded_pairs(text) {
             self.take(&name, ParameterValue::of_bytes(&value))?;
         }
         Ok(())
@@ -116,7 +116,7 @@ impl Form {
 
     /// Takes the members of a JSON object.
     pub fn read_json(&mut self, body: &[u8]) -> Result<(), Refusal> {
-        for (name, value) in json::pairs(body).ok_or(Refusal::UnreadableRequest)? {
+        for (name, value) in json::json_pairs(body).ok_or(Refusal::UnreadableRequest)? {
             self.take(name.as_bytes(), value)?;
         }
         Ok(())

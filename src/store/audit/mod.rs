@@ -188,7 +188,7 @@ struct AuditedOrders {
 }
 
 /// Checks everything, or what moved lately, in one snapshot: what moves meanwhile is no violation.
-pub async fn ask(store: &Store, extent: Extent, now: Timestamp) -> Result<Answers, StoreError> {
+pub async fn run_checks(store: &Store, extent: Extent, now: Timestamp) -> Result<Answers, StoreError> {
     let mut tx = begin(store).await?;
     let since = match extent {
         Extent::Whole => Mark(0),

@@ -12,13 +12,13 @@ use crate::upstream::dialect::failed::{self, tells_of_failure};
 use crate::upstream::dialect::refused::RefusalProof;
 use crate::upstream::dialect::trace::{lone_id, names_an_order, says_under_way};
 use crate::upstream::dialect::words;
-use crate::upstream::scalar::{Fields, Scalar, bare, is_same_id, order_id, scalar, text};
+use crate::upstream::scalar::{Fields, Scalar, bare, is_same_id, order_id, read_scalar, read_text};
 
 /// Where an id is an order's and nothing else's, the likeliest first.
 const OWN_NAMES: [&str; 4] = ["order", "order_id", "orderId", "orderID"];
 
 /// Reads an id at the top or in `data`, an error's class beside it, and whether anything says that it failed.
-pub(super) fn added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
+pub(super) fn read_added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
     let Some(fields) = Fields::read(bare(text)) else {
         return Added::default();
     };
@@ -26,7 +26,7 @@ pub(super) fn added(text: &str, own: &BTreeMap<String, PanelWord>) -> Added {
 
     let within = || data.as_ref().and_then(|data| data.first(&OWN_NAMES, order_id));
     let named = fields.first(&OWN_NAMES, order_id).or_else(within);
-    let has_failed = failed::failed(&fields);
+    let has_failed = failed::says_failed(&fields);
     // Only what is named as an order outweighs an error that says that there is none.
     let fails = tells_of_failure(&fields, own) || (named.is_none() && has_failed);
     let is_clear = !names_two(&fields, data.as_ref()) && !answers_another_question(&fields);
@@ -51,7 +51,7 @@ fn names_two(fields: &Fields<'_>, data: Option<&Fields<'_>>) -> bool {
 
     let is_contradicted = both().any(|fields| {
         OWN_NAMES.iter().any(|name| {
-            let told = |raw: &RawValue| text(raw).unwrap_or_else(|| raw.get().to_owned());
+            let told = |raw: &RawValue| read_text(raw).unwrap_or_else(|| raw.get().to_owned());
             let mut said = fields.every().filter(|(of, _)| of == name).map(|(_, raw)| told(raw));
             let first = said.next();
             said.any(|other| Some(&other) != first.as_ref())
@@ -62,7 +62,7 @@ fn names_two(fields: &Fields<'_>, data: Option<&Fields<'_>>) -> bool {
 
 /// Whether it is where orders stand that is told, or what is sold, and not what was placed.
 fn answers_another_question(fields: &Fields<'_>) -> bool {
-    fields.every().any(|(name, raw)| ["remains", "services"].contains(&name) && scalar(raw) != Scalar::Null)
+    fields.every().any(|(name, raw)| ["remains", "services"].contains(&name) && read_scalar(raw) != Scalar::Null)
 }
 
 /// What names an order, however oddly, does not prove that there is none; nor does what says that one is under way.
@@ -74,7 +74,7 @@ fn proves_that_none_is_there(fields: &Fields<'_>, own: &BTreeMap<String, PanelWo
 pub(super) fn unknown_complaint(text: &str) -> Option<String> {
     let fields = Fields::read(bare(text))?;
     let is_only_an_error = proves_that_none_is_there(&fields, &BTreeMap::new());
-    refusal_text(&fields, failed::failed(&fields)).filter(|_| is_only_an_error)
+    refusal_text(&fields, failed::says_failed(&fields)).filter(|_| is_only_an_error)
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
     use crate::domain::provider::RefusalClass;
 
     fn read(text: &str) -> (Option<String>, Option<RefusalClass>) {
-        let added = added(text, &BTreeMap::new());
+        let added = read_added(text, &BTreeMap::new());
         (added.id.map(|id| id.0), added.refusal)
     }
 

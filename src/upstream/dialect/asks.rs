@@ -8,13 +8,15 @@ use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::provider::{PanelStatus, PanelWord, RefusalClass};
 use crate::domain::refill::RefillState;
 use crate::upstream::answer::{CancelRow, RefillRow};
-use crate::upstream::dialect::complaint::{complaint, error_text, has_message};
+use crate::upstream::dialect::complaint::{error_text, has_message, read_complaint};
 use crate::upstream::dialect::failed::{is_failure, tells_of_failure};
 use crate::upstream::dialect::refused::RefusalProof;
 use crate::upstream::dialect::rows::{names_another, unambiguous};
 use crate::upstream::dialect::{AnswerFault, ORDER_NAMES, ReadRefill, TEXT_BYTES_MAX, words};
-use crate::upstream::evidence::storable;
-use crate::upstream::scalar::{Fields, Scalar, bare, flag, id, is_same_id, items, placed_id, scalar, text};
+use crate::upstream::evidence::storable_text;
+use crate::upstream::scalar::{
+    Fields, Scalar, bare, is_same_id, list_items, placed_id, read_flag, read_id, read_scalar, read_text,
+};
 
 type Words = BTreeMap<String, PanelWord>;
 
@@ -95,10 +97,10 @@ const REFILL_WORDS: [(&str, RefillState); 2] =
 
 /// Reads the answer to one refill. An id or a yes beside any sign of failure is neither, and so is an error that nobody
 /// listed: a refill is asked for once, for panels that fail may have taken it.
-pub(super) fn refill(text: &str, asked: &PanelOrder, own: &Words) -> ReadRefill {
+pub(super) fn read_refill(text: &str, asked: &PanelOrder, own: &Words) -> ReadRefill {
     let text = bare(text);
     // Some answer one like many.
-    let rows = items(text);
+    let rows = list_items(text);
     if rows.as_ref().is_some_and(|rows| rows.len() > 1) {
         return ReadRefill::Unclear;
     }
@@ -135,17 +137,17 @@ pub(super) fn refill_rows(
     own: &Words,
 ) -> Result<Vec<(PanelRefill, RefillRow)>, AnswerFault> {
     let text = bare(text);
-    let by_id: BTreeMap<String, &RawValue> = if let Some(rows) = items(text) {
+    let by_id: BTreeMap<String, &RawValue> = if let Some(rows) = list_items(text) {
         named(rows, &REFILL_NAMES)
     } else {
         let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
         let keyed: BTreeMap<_, _> = asked.iter().filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?))).collect();
         match asked {
             _ if !keyed.is_empty() => only_once(&fields, keyed),
-            [one] if complaint(&fields, own).is_none() => {
+            [one] if read_complaint(&fields, own).is_none() => {
                 return Ok(vec![(one.clone(), refill_row(&fields, one, own))]);
             }
-            _ => return Err(complaint(&fields, own).unwrap_or(AnswerFault::Unreadable)),
+            _ => return Err(read_complaint(&fields, own).unwrap_or(AnswerFault::Unreadable)),
         }
     };
     let row = |id: &PanelRefill| match by_id.get(&id.0).and_then(|raw| Fields::read(raw.get())) {
@@ -162,13 +164,13 @@ fn refill_row(fields: &Fields<'_>, asked: &PanelRefill, own: &Words) -> RefillRo
     if let Some(text) = refusal(fields, "status") {
         return RefillRow::Unclear(text);
     }
-    let Some(said) = fields.first(&["status"], text) else { return RefillRow::Unclear("no status".to_owned()) };
-    let kept = storable(&said, TEXT_BYTES_MAX);
+    let Some(said) = fields.first(&["status"], read_text) else { return RefillRow::Unclear("no status".to_owned()) };
+    let kept = storable_text(&said, TEXT_BYTES_MAX);
     let folded = said.trim().to_lowercase().replace(['_', '-'], " ");
     let listed = REFILL_WORDS.iter().find(|(word, _)| *word == folded).map(|(_, state)| *state);
-    let names_it = fields.first(&REFILL_NAMES[..3], id).is_some();
+    let names_it = fields.first(&REFILL_NAMES[..3], read_id).is_some();
     let state = listed.or_else(|| {
-        words::status(&said, own).map(|status| match status {
+        words::status_of(&said, own).map(|status| match status {
             PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress => RefillState::InProgress,
             PanelStatus::Completed => RefillState::Completed,
             PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Failed | PanelStatus::Expired => {
@@ -190,17 +192,18 @@ pub(super) fn cancel_rows(
     own: &Words,
 ) -> Result<Vec<(PanelOrder, CancelRow)>, AnswerFault> {
     let text = bare(text);
-    let by_id: BTreeMap<String, &RawValue> = if let Some(rows) = items(text) {
+    let by_id: BTreeMap<String, &RawValue> = if let Some(rows) = list_items(text) {
         named(rows, &ORDER_NAMES)
     } else {
         let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
         let keyed: BTreeMap<_, _> = asked.iter().filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?))).collect();
         if keyed.is_empty() {
             // One word for all of them.
-            if let Some(complaint) = complaint(&fields, own) {
+            if let Some(complaint) = read_complaint(&fields, own) {
                 return Err(complaint);
             }
-            let named: Vec<String> = ORDER_NAMES[..4].iter().filter_map(|name| fields.first(&[name], id)).collect();
+            let named: Vec<String> =
+                ORDER_NAMES[..4].iter().filter_map(|name| fields.first(&[name], read_id)).collect();
             if named.iter().any(|named| asked.iter().all(|order| !is_same_id(&order.0, named))) {
                 return Err(AnswerFault::Unreadable);
             }
@@ -219,13 +222,13 @@ pub(super) fn cancel_rows(
         only_once(&fields, keyed)
     };
     let row = |id: &PanelOrder| match by_id.get(&id.0) {
-        Some(raw) => match (Fields::read(raw.get()), scalar(raw)) {
+        Some(raw) => match (Fields::read(raw.get()), read_scalar(raw)) {
             (Some(fields), _) if names_another(&fields, &ORDER_NAMES[..4], &id.0) => {
                 CancelRow::Unclear("the row of another order".to_owned())
             }
             (Some(fields), _) => cancel_row(&fields),
-            (None, Scalar::Text(text)) if !text.is_empty() => CancelRow::Refused(storable(&text, TEXT_BYTES_MAX)),
-            (None, _) if flag(raw) => CancelRow::Taken,
+            (None, Scalar::Text(text)) if !text.is_empty() => CancelRow::Refused(storable_text(&text, TEXT_BYTES_MAX)),
+            (None, _) if read_flag(raw) => CancelRow::Taken,
             (None, _) => CancelRow::Unclear("neither yes nor no".to_owned()),
         },
         None => CancelRow::Unclear("missing".to_owned()),
@@ -238,7 +241,7 @@ fn cancel_row(fields: &Fields<'_>) -> CancelRow {
         return CancelRow::Refused(text);
     }
     let within = fields.value("cancel").and_then(|raw| Fields::read(raw.get()));
-    let nested_yes = within.is_some_and(|within| within.value("status").is_some_and(flag) || says_yes(&within));
+    let nested_yes = within.is_some_and(|within| within.value("status").is_some_and(read_flag) || says_yes(&within));
     if nested_yes || fields.first(&["cancel"], cancel_id).is_some() || says_yes(fields) {
         CancelRow::Taken
     } else {
@@ -248,7 +251,7 @@ fn cancel_row(fields: &Fields<'_>) -> CancelRow {
 
 /// Rows by the id that each names; of two that differ neither is believed.
 fn named<'a>(rows: Vec<&'a RawValue>, names: &[&str]) -> BTreeMap<String, &'a RawValue> {
-    let by_id = rows.into_iter().filter_map(|raw| Some((Fields::read(raw.get())?.first(names, id)?, raw)));
+    let by_id = rows.into_iter().filter_map(|raw| Some((Fields::read(raw.get())?.first(names, read_id)?, raw)));
     unambiguous(by_id)
 }
 
@@ -260,7 +263,7 @@ fn only_once<'a>(fields: &Fields<'a>, keyed: BTreeMap<String, &'a RawValue>) -> 
 
 /// A number, or a name with a digit in it: any other word beside `cancel` may be a no.
 fn cancel_id(raw: &RawValue) -> Option<String> {
-    answered_id(raw).or_else(|| Some("yes".to_owned()).filter(|_| flag(raw)))
+    answered_id(raw).or_else(|| Some("yes".to_owned()).filter(|_| read_flag(raw)))
 }
 
 /// An error, beside the answer or in its place.
@@ -281,19 +284,19 @@ fn answered_id(raw: &RawValue) -> Option<String> {
 
 /// A yes without an id: a word that is listed, or a sentence that promises.
 fn says_yes(fields: &Fields<'_>) -> bool {
-    let is_yes = |raw: &RawValue| match scalar(raw) {
+    let is_yes = |raw: &RawValue| match read_scalar(raw) {
         Scalar::Text(text) => is_word_of_yes(&text),
         Scalar::Flag(yes) => yes,
         Scalar::Number(number) => number != "0",
         Scalar::Null | Scalar::List | Scalar::Other => false,
     };
-    let promises = |raw: &RawValue| matches!(scalar(raw), Scalar::Text(text) if is_promise(&text));
+    let promises = |raw: &RawValue| matches!(read_scalar(raw), Scalar::Text(text) if is_promise(&text));
     let said = |names: &'static [&str]| names.iter().filter_map(|name| fields.value(name));
 
     said(&YES_NAMES).any(|raw| (is_yes(raw) || promises(raw)) && !is_failure(raw))
         || said(&ASKED_NAMES).any(|raw| is_yes(raw) && !is_failure(raw))
         || fields
-            .first(&["status"], text)
+            .first(&["status"], read_text)
             .is_some_and(|said| YES_WORDS.iter().any(|yes| said.eq_ignore_ascii_case(yes)))
 }
 
@@ -314,8 +317,8 @@ mod tests {
 
     use super::*;
 
-    fn read_refill(text: &str) -> ReadRefill {
-        refill(text, &PanelOrder("5".into()), &Words::new())
+    fn read_one(text: &str) -> ReadRefill {
+        read_refill(text, &PanelOrder("5".into()), &Words::new())
     }
 
     #[test]
@@ -365,7 +368,7 @@ mod tests {
             ("", ReadRefill::Unclear),
             ("{}", ReadRefill::Unclear),
         ] {
-            assert_eq!(read_refill(text), read, "{text}");
+            assert_eq!(read_one(text), read, "{text}");
         }
     }
 
@@ -431,7 +434,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_without_a_panic(text in "[\\[\\]{}\":,a-z0-9 ]{0,60}") {
-            let _ = read_refill(&text);
+            let _ = read_one(&text);
             let _ = refill_rows(&text, &[PanelRefill("1".into())], &Words::new());
             let _ = cancel_rows(&text, &[PanelOrder("1".into())], &Words::new());
         }

@@ -6,19 +6,19 @@ use crate::domain::money::Money;
 use crate::domain::provider::PanelWord;
 use crate::upstream::answer::PanelBalance;
 use crate::upstream::dialect::AnswerFault;
-use crate::upstream::dialect::complaint::complaint;
-use crate::upstream::scalar::{Fields, amount, bare, text_upto};
+use crate::upstream::dialect::complaint::read_complaint;
+use crate::upstream::scalar::{Fields, bare, read_amount, text_upto};
 
 /// The longest name of a currency that is kept.
 pub(super) const CURRENCY_BYTES_MAX: usize = 16;
 
 /// Reads an amount as text or number; the currency where it is named.
-pub(super) fn balance(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<PanelBalance, AnswerFault> {
+pub(super) fn read_balance(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<PanelBalance, AnswerFault> {
     let fields = Fields::read(bare(text)).ok_or(AnswerFault::Unreadable)?;
-    if let Some(complaint) = complaint(&fields, own) {
+    if let Some(complaint) = read_complaint(&fields, own) {
         return Err(complaint);
     }
-    let text = fields.first(&["balance"], amount).ok_or(AnswerFault::Unreadable)?;
+    let text = fields.first(&["balance"], read_amount).ok_or(AnswerFault::Unreadable)?;
     let amount = Money::parse_rounding_up(&text).map_err(|_| AnswerFault::Unreadable)?;
     let currency = fields.first(&["currency"], |raw| text_upto(raw, CURRENCY_BYTES_MAX));
     Ok(PanelBalance { amount, text, currency })
@@ -43,14 +43,14 @@ mod tests {
             (r#"{"balance":"0.00000000001"}"#, "0.00000001", None),
             (r#"{"status":"success","balance":"-3","currency":null}"#, "-3.00", None),
         ] {
-            let read = balance(json, &BTreeMap::new()).unwrap();
+            let read = read_balance(json, &BTreeMap::new()).unwrap();
             assert_eq!((read.amount.to_string().as_str(), read.currency.as_deref()), (amount, currency), "{json}");
         }
     }
 
     #[test]
     fn what_is_no_balance_is_a_complaint() {
-        let read = |json: &str| balance(json, &BTreeMap::new()).unwrap_err();
+        let read = |json: &str| read_balance(json, &BTreeMap::new()).unwrap_err();
         assert_eq!(read(r#"{"error":"Invalid API key"}"#), AnswerFault::Refused(RefusalClass::Key));
         assert_eq!(read(r#"{"error":"Later","balance":"0"}"#), AnswerFault::Declined("Later".into()));
         assert_eq!(
@@ -86,14 +86,14 @@ mod tests {
         fn any_text_is_a_balance_or_a_complaint(
             text in prop_oneof![anything::text(), anything::json("balance|currency|error|status", "9.5|fail|USD")],
         ) {
-            if let Ok(read) = balance(&text, &BTreeMap::new()) {
+            if let Ok(read) = read_balance(&text, &BTreeMap::new()) {
                 prop_assert!(text.contains("\"balance\"") && read.amount >= Money::parse("-999999999999999999").unwrap());
             }
         }
 
         #[test]
         fn an_amount_is_never_read_as_less_than_was_said(whole in 0u64..1_000_000, part in "[0-9]{1,11}") {
-            let read = balance(&format!("{{\"balance\":\"{whole}.{part}\"}}"), &BTreeMap::new()).unwrap();
+            let read = read_balance(&format!("{{\"balance\":\"{whole}.{part}\"}}"), &BTreeMap::new()).unwrap();
             let kept = Money::parse(&format!("{whole}.{}", &part[..part.len().min(8)])).unwrap();
             let lost = part.bytes().skip(8).any(|digit| digit != b'0');
             let more = if lost { Money::parse("0.00000001").unwrap() } else { Money::ZERO };

@@ -8,10 +8,12 @@ use crate::domain::money::Rate;
 use crate::domain::provider::PanelWord;
 use crate::domain::service::{PanelService, ServiceType};
 use crate::domain::wish::breaks_a_line;
-use crate::upstream::dialect::complaint::{MESSAGE_NAMES, complaint};
-use crate::upstream::dialect::failed::failed;
+use crate::upstream::dialect::complaint::{MESSAGE_NAMES, read_complaint};
+use crate::upstream::dialect::failed::says_failed;
 use crate::upstream::dialect::{AnswerFault, Catalogue};
-use crate::upstream::scalar::{Fields, Scalar, amount, bare, count, flag, id, items, scalar, text, text_upto};
+use crate::upstream::scalar::{
+    Fields, Scalar, bare, list_items, read_amount, read_count, read_flag, read_id, read_scalar, read_text, text_upto,
+};
 
 /// The most services of one panel; the largest catalogue seen has 8,436.
 const SERVICES_MAX: usize = 50_000;
@@ -24,21 +26,21 @@ const CATEGORY_BYTES_MAX: usize = 512;
 const WORD_BYTES_MAX: usize = 64;
 
 /// Reads a bare array, or one wrapped in `services` or `data`.
-pub(super) fn catalogue(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<Catalogue, AnswerFault> {
+pub(super) fn read_catalog(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<Catalogue, AnswerFault> {
     let text = bare(text);
-    if let Some(list) = items(text) {
+    if let Some(list) = list_items(text) {
         return read(&list);
     }
     let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
-    if let Some(complaint) = complaint(&fields, own) {
+    if let Some(complaint) = read_complaint(&fields, own) {
         return Err(complaint);
     }
     // Nothing but an envelope of an error, or of nothing: it says nothing of what is sold.
-    if fields.is_empty() || failed(&fields) {
+    if fields.is_empty() || says_failed(&fields) {
         return Err(AnswerFault::Unreadable);
     }
-    let wrapped = fields.first(&["services", "data"], |raw| (scalar(raw) == Scalar::List).then(|| raw.get()));
-    match wrapped.and_then(items) {
+    let wrapped = fields.first(&["services", "data"], |raw| (read_scalar(raw) == Scalar::List).then(|| raw.get()));
+    match wrapped.and_then(list_items) {
         Some(list) if list.is_empty() && explains(&fields) => Err(AnswerFault::Unreadable),
         Some(list) => read(&list),
         None if says_empty(&fields) => Ok(Catalogue::default()),
@@ -49,14 +51,15 @@ pub(super) fn catalogue(text: &str, own: &BTreeMap<String, PanelWord>) -> Result
 
 /// Whether an empty list stands beside a text that says why, and nothing says that all is well.
 fn explains(fields: &Fields<'_>) -> bool {
-    let is_well = fields.first(&["status", "success"], text).is_some_and(|said| said.eq_ignore_ascii_case("success"))
-        || fields.first(&["status", "success"], |raw| flag(raw).then_some(())).is_some();
-    !is_well && fields.first(&MESSAGE_NAMES, text).is_some()
+    let is_well =
+        fields.first(&["status", "success"], read_text).is_some_and(|said| said.eq_ignore_ascii_case("success"))
+            || fields.first(&["status", "success"], |raw| read_flag(raw).then_some(())).is_some();
+    !is_well && fields.first(&MESSAGE_NAMES, read_text).is_some()
 }
 
 /// `{"status":"success","data":"Empty Data"}`: how one family writes a catalogue without services.
 fn says_empty(fields: &Fields<'_>) -> bool {
-    let data = fields.value("data").map(scalar);
+    let data = fields.value("data").map(read_scalar);
     matches!(data, Some(Scalar::Text(text)) if text.eq_ignore_ascii_case("empty data"))
 }
 
@@ -85,13 +88,13 @@ fn service(raw: &RawValue) -> Option<PanelService> {
     let kind = words("type", WORD_BYTES_MAX);
     let package = ServiceType::read(&kind).is_some_and(ServiceType::is_package);
     let bound = |name: &str| match fields.value(name) {
-        Some(raw) if scalar(raw) != Scalar::Null => count(raw),
+        Some(raw) if read_scalar(raw) != Scalar::Null => read_count(raw),
         Some(_) | None => package.then_some(1),
     };
-    let rate = fields.first(&["rate"], amount).and_then(|rate| Rate::parse_rounding_up(&rate).ok());
-    let flag_of = |name: &str| fields.value(name).is_some_and(flag);
+    let rate = fields.first(&["rate"], read_amount).and_then(|rate| Rate::parse_rounding_up(&rate).ok());
+    let flag_of = |name: &str| fields.value(name).is_some_and(read_flag);
     Some(PanelService {
-        service: fields.first(&["service"], id)?,
+        service: fields.first(&["service"], read_id)?,
         name: words("name", NAME_BYTES_MAX),
         category: words("category", CATEGORY_BYTES_MAX),
         rate_text: words("rate", WORD_BYTES_MAX),
@@ -118,7 +121,7 @@ mod tests {
         "min":"50","max":10000,"refill":true,"cancel":"1","dripfeed":0,"more":{"x":[1e999]}}"#;
 
     fn read(text: &str) -> Result<Catalogue, AnswerFault> {
-        catalogue(text, &BTreeMap::new())
+        read_catalog(text, &BTreeMap::new())
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use crate::domain::provider::PanelWord;
 use crate::upstream::dialect::AnswerFault;
 use crate::upstream::dialect::{TEXT_BYTES_MAX, words};
-use crate::upstream::evidence::storable;
-use crate::upstream::scalar::{Fields, Scalar, items, scalar, text};
+use crate::upstream::evidence::storable_text;
+use crate::upstream::scalar::{Fields, Scalar, list_items, read_scalar, read_text};
 
 /// Where an error's text stands.
 const ERROR_NAMES: [&str; 3] = ["error", "errors", "error_message"];
@@ -67,34 +67,34 @@ pub(super) fn is_told(raw: &RawValue) -> bool {
 fn text_of(fields: &Fields<'_>, mut failed: bool) -> Option<String> {
     for raw in ERROR_NAMES.iter().filter_map(|name| fields.value(name)) {
         match told(raw, DEPTH_MAX) {
-            ErrorField::Text(text) => return Some(storable(&text, TEXT_BYTES_MAX)),
+            ErrorField::Text(text) => return Some(storable_text(&text, TEXT_BYTES_MAX)),
             ErrorField::Sign => failed = true,
             ErrorField::Nothing => {}
         }
     }
-    let message = failed.then(|| fields.first(&MESSAGE_NAMES, text)).flatten();
-    message.map(|text| storable(&text, TEXT_BYTES_MAX))
+    let message = failed.then(|| fields.first(&MESSAGE_NAMES, read_text)).flatten();
+    message.map(|text| storable_text(&text, TEXT_BYTES_MAX))
 }
 
 /// The complaint that an object makes instead of an answer.
-pub(super) fn complaint(fields: &Fields<'_>, own: &BTreeMap<String, PanelWord>) -> Option<AnswerFault> {
+pub(super) fn read_complaint(fields: &Fields<'_>, own: &BTreeMap<String, PanelWord>) -> Option<AnswerFault> {
     let text = error_text(fields)?;
-    Some(words::refusal(&text, own).map_or(AnswerFault::Declined(text), AnswerFault::Refused))
+    Some(words::refusal_of(&text, own).map_or(AnswerFault::Declined(text), AnswerFault::Refused))
 }
 
 fn status_says_failed(fields: &Fields<'_>) -> bool {
     let says = |status: String| ["error", "fail"].iter().any(|word| status.eq_ignore_ascii_case(word));
-    let succeeded = fields.value("success").map(scalar);
+    let succeeded = fields.value("success").map(read_scalar);
     let says_no = match succeeded {
         Some(Scalar::Flag(yes)) => !yes,
         Some(Scalar::Text(text)) => text.eq_ignore_ascii_case("false"),
         Some(Scalar::Number(_) | Scalar::Null | Scalar::List | Scalar::Other) | None => false,
     };
-    says_no || fields.first(&["status"], text).is_some_and(says)
+    says_no || fields.first(&["status"], read_text).is_some_and(says)
 }
 
 fn told(raw: &RawValue, depth: u8) -> ErrorField {
-    match scalar(raw) {
+    match read_scalar(raw) {
         Scalar::Null | Scalar::Flag(false) | Scalar::Number("0") => ErrorField::Nothing,
         Scalar::Flag(true) => ErrorField::Sign,
         Scalar::Number(code) => ErrorField::Text(code.to_owned()),
@@ -102,7 +102,7 @@ fn told(raw: &RawValue, depth: u8) -> ErrorField {
         Scalar::Text(text) if NO_ERRORS.iter().any(|none| text.eq_ignore_ascii_case(none)) => ErrorField::Nothing,
         Scalar::Text(text) => ErrorField::Text(text),
         Scalar::List | Scalar::Other if depth == 0 => ErrorField::Sign,
-        Scalar::List => first_told(items(raw.get()).unwrap_or_default().into_iter(), depth),
+        Scalar::List => first_told(list_items(raw.get()).unwrap_or_default().into_iter(), depth),
         Scalar::Other => match Fields::read(raw.get()) {
             Some(fields) => {
                 let within = WITHIN_NAMES.iter().filter_map(|name| fields.value(name));

@@ -8,7 +8,7 @@ use crate::domain::provider::PanelWord;
 use crate::upstream::dialect::complaint::{MESSAGE_NAMES, is_told};
 use crate::upstream::dialect::trace::{NOT_SAID, folded};
 use crate::upstream::dialect::words;
-use crate::upstream::scalar::{Fields, Scalar, items, scalar, text};
+use crate::upstream::scalar::{Fields, Scalar, list_items, read_scalar, read_text};
 
 /// Fields that hold an error whenever they hold anything; so does every name that begins with `err`.
 pub(super) const FAILURE_NAMES: [&str; 9] =
@@ -71,7 +71,7 @@ const FAILURE_BEGINNINGS: [&str; 3] = ["error", "fail", "exception"];
 type Words = BTreeMap<String, PanelWord>;
 
 /// Whether a field of an answer is a sign of failure: at its top, or in what it wraps.
-pub(super) fn failed(fields: &Fields<'_>) -> bool {
+pub(super) fn says_failed(fields: &Fields<'_>) -> bool {
     any_sign(fields, &|_, raw| is_told(raw), &|_| false, DEPTH_MAX)
 }
 
@@ -88,20 +88,19 @@ fn complains(fields: &Fields<'_>, own: &Words) -> bool {
 }
 
 fn complains_within(raw: &RawValue, own: &Words, depth: u8) -> bool {
-    match scalar(raw) {
+    match read_scalar(raw) {
         // `link` alone is the name of a field before it is a code.
         Scalar::Text(text) => !text.eq_ignore_ascii_case("link") && is_sentence_of_failure(raw, own),
         Scalar::List | Scalar::Other if depth == 0 => is_told(raw),
-        Scalar::List => {
-            items(raw.get()).is_some_and(|list| list.into_iter().any(|item| complains_within(item, own, depth - 1)))
-        }
+        Scalar::List => list_items(raw.get())
+            .is_some_and(|list| list.into_iter().any(|item| complains_within(item, own, depth - 1))),
         Scalar::Other => Fields::read(raw.get()).is_some_and(|fields| {
             said(&fields).any(|(name, raw)| {
                 let name = name.to_lowercase();
                 let is = |names: &[&str]| names.contains(&name.as_str());
                 let holds_an_error = (name.starts_with("err") || is(&FAILURE_NAMES)) && is_told(raw);
                 // A nought may count something here; a no is one.
-                let says_no = is(&SUCCESS_NAMES) && matches!(scalar(raw), Scalar::Flag(false));
+                let says_no = is(&SUCCESS_NAMES) && matches!(read_scalar(raw), Scalar::Flag(false));
                 let ends_badly = says_no || ((is(&SUCCESS_NAMES) || is(&OUTCOME_NAMES)) && is_failure(raw));
                 holds_an_error || ends_badly || complains_within(raw, own, depth - 1)
             })
@@ -143,8 +142,8 @@ fn any_sign(
 /// Whether a field for an error says that there was none. `name` is in small letters; `failed` and its like hold none.
 fn says_no_error(name: &str, raw: &RawValue, depth: u8) -> bool {
     let may_hold_a_code = name.contains("code") || matches!(name, "err" | "errno");
-    match scalar(raw) {
-        Scalar::Number(_) | Scalar::Text(_) => text(raw).is_some_and(|text| {
+    match read_scalar(raw) {
+        Scalar::Number(_) | Scalar::Text(_) => read_text(raw).is_some_and(|text| {
             let says_none = NO_ERRORS.iter().any(|none| text.eq_ignore_ascii_case(none));
             (says_none && !FAILURE_NAMES.contains(&name)) || (may_hold_a_code && text == NO_ERROR_CODE)
         }),
@@ -158,10 +157,10 @@ fn says_no_error(name: &str, raw: &RawValue, depth: u8) -> bool {
 
 /// A no, or a nought.
 fn is_no(raw: &RawValue) -> bool {
-    match scalar(raw) {
+    match read_scalar(raw) {
         Scalar::Flag(yes) => !yes,
         Scalar::Number(_) | Scalar::Text(_) => {
-            text(raw).is_some_and(|text| NO_WORDS.iter().any(|no| text.eq_ignore_ascii_case(no)))
+            read_text(raw).is_some_and(|text| NO_WORDS.iter().any(|no| text.eq_ignore_ascii_case(no)))
         }
         Scalar::Null | Scalar::List | Scalar::Other => false,
     }
@@ -169,7 +168,7 @@ fn is_no(raw: &RawValue) -> bool {
 
 /// A word of failure, or the number of an HTTP status that is one.
 pub(super) fn is_failure(raw: &RawValue) -> bool {
-    let Some(text) = text(raw) else { return false };
+    let Some(text) = read_text(raw) else { return false };
     let is_word = FAILURE_WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
     let is_code = text.parse::<u16>().is_ok_and(|code| (400..600).contains(&code));
     is_word || is_code || text.parse::<i64>().is_ok_and(i64::is_negative)
@@ -177,9 +176,9 @@ pub(super) fn is_failure(raw: &RawValue) -> bool {
 
 /// A listed refusal, or a sentence that begins like a failure, where no error should stand.
 fn is_sentence_of_failure(raw: &RawValue, own: &Words) -> bool {
-    let Scalar::Text(text) = scalar(raw) else { return false };
+    let Scalar::Text(text) = read_scalar(raw) else { return false };
     let folded = text.to_lowercase();
-    FAILURE_BEGINNINGS.iter().any(|begins| folded.starts_with(begins)) || words::refusal(&text, own).is_some()
+    FAILURE_BEGINNINGS.iter().any(|begins| folded.starts_with(begins)) || words::refusal_of(&text, own).is_some()
 }
 
 #[cfg(test)]
@@ -226,6 +225,6 @@ mod tests {
             assert!(!tells_of_failure(&Fields::read(json).unwrap(), &BTreeMap::new()), "{json}");
         }
         let sentence = r#"{"message":"Not enough funds"}"#;
-        assert!(!failed(&Fields::read(sentence).unwrap()), "a sentence is no field of failure");
+        assert!(!says_failed(&Fields::read(sentence).unwrap()), "a sentence is no field of failure");
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct ListedText {
 }
 
 /// The line of an error text, folded: the longest of those that fit.
-pub(super) fn listed(folded: &str) -> Option<ListedText> {
+pub(super) fn find_listed(folded: &str) -> Option<ListedText> {
     let fitting = REFUSALS.iter().filter(|(is, text, _)| match is {
         Code => folded == *text,
         Begins => folded.starts_with(text),

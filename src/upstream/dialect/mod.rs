@@ -165,12 +165,12 @@ impl SpokenDialect {
 
     /// The answer to an `add`.
     pub(super) fn added(&self, text: &str) -> Added {
-        added::added(text, &self.words)
+        added::read_added(text, &self.words)
     }
 
     /// The answer to a status question; one row for each order asked, in the order of asking.
     pub(super) fn rows(&self, text: &str, asked: &[PanelOrder]) -> Result<Vec<(PanelOrder, OrderAnswer)>, AnswerFault> {
-        rows::rows(text, asked, &self.words)
+        rows::read_rows(text, asked, &self.words)
     }
 
     /// What an error says of the one order that was asked for.
@@ -180,7 +180,7 @@ impl SpokenDialect {
 
     /// The answer to a refill.
     pub(super) fn refill(&self, text: &str, order: &PanelOrder) -> ReadRefill {
-        asks::refill(text, order, &self.words)
+        asks::read_refill(text, order, &self.words)
     }
 
     /// The answer to the question where refills stand; one row for each, in the order of asking.
@@ -203,11 +203,11 @@ impl SpokenDialect {
 
     /// The answer to the question for the catalogue.
     pub(super) fn catalogue(&self, text: &str) -> Result<Catalogue, AnswerFault> {
-        catalogue::catalogue(text, &self.words)
+        catalogue::read_catalog(text, &self.words)
     }
 
     /// The answer to the question for the balance.
     pub(super) fn balance(&self, text: &str) -> Result<PanelBalance, AnswerFault> {
-        balance::balance(text, &self.words)
+        balance::read_balance(text, &self.words)
     }
 }

@@ -11,7 +11,7 @@ use crate::upstream::dialect::complaint::MESSAGE_NAMES;
 use crate::upstream::dialect::failed::{FAILURE_NAMES, NO_WORDS, OUTCOME_NAMES, SUCCESS_NAMES, is_failure};
 use crate::upstream::dialect::tails::{Tail, is_harmless, is_long_and_whole, may_name_an_order, speaks_of_an_order};
 use crate::upstream::dialect::trace::{folded, holds_anything};
-use crate::upstream::scalar::{Fields, Scalar, amount, items, scalar};
+use crate::upstream::scalar::{Fields, Scalar, list_items, read_amount, read_scalar};
 
 /// Fields that are no order's whatever number they hold: limits, money, moments; folded.
 const NUMBER_NAMES: [&str; 36] = [
@@ -129,7 +129,7 @@ impl RefusalProof<'_> {
         if !field.name.is_ascii() {
             return false;
         }
-        match scalar(raw) {
+        match read_scalar(raw) {
             Scalar::Null | Scalar::Flag(false) => true,
             Scalar::Flag(true) => field.kind() == FieldKind::Error,
             Scalar::Number(number) => self.may_be(field, number),
@@ -137,7 +137,7 @@ impl RefusalProof<'_> {
             Scalar::Text(text) if is_number(&text) => self.may_be(field, &text),
             Scalar::Text(text) => self.may_be_said(class, field, &text),
             Scalar::List | Scalar::Other if depth == 0 => !holds_anything(raw, 0),
-            Scalar::List => items(raw.get())
+            Scalar::List => list_items(raw.get())
                 .is_some_and(|list| list.into_iter().all(|raw| self.is_no(class, Field { raw, ..field }, depth - 1))),
             Scalar::Other => Fields::read(raw.get()).is_some_and(|fields| {
                 let in_error = field.kind() == FieldKind::Error;
@@ -240,7 +240,7 @@ fn is_number(text: &str) -> bool {
 /// Whether a field says that something was taken.
 fn is_charge(name: &str, raw: &RawValue) -> bool {
     let is_more_than_nothing =
-        || amount(raw).is_some_and(|amount| amount.bytes().any(|byte| matches!(byte, b'1'..=b'9')));
+        || read_amount(raw).is_some_and(|amount| amount.bytes().any(|byte| matches!(byte, b'1'..=b'9')));
     CHARGES.contains(&folded(name).as_str()) && is_more_than_nothing()
 }
 

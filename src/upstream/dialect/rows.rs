@@ -11,11 +11,13 @@ use crate::domain::settlement::Report;
 use crate::upstream::answer::OrderAnswer;
 use crate::upstream::dialect::AnswerFault;
 use crate::upstream::dialect::balance::CURRENCY_BYTES_MAX;
-use crate::upstream::dialect::complaint::{complaint, error_text, has_message};
+use crate::upstream::dialect::complaint::{error_text, has_message, read_complaint};
 use crate::upstream::dialect::trace::holds_anything;
 use crate::upstream::dialect::{ORDER_NAMES, TEXT_BYTES_MAX, words};
-use crate::upstream::evidence::storable;
-use crate::upstream::scalar::{Fields, Scalar, amount, bare, id, is_same_id, items, scalar, text, text_upto, whole};
+use crate::upstream::evidence::storable_text;
+use crate::upstream::scalar::{
+    Fields, Scalar, bare, is_same_id, list_items, read_amount, read_id, read_scalar, read_text, read_whole, text_upto,
+};
 
 /// What stands in an order's row beside its status.
 const NUMBER_NAMES: [&str; 4] = ["charge", "remains", "start_count", "start_counter"];
@@ -30,9 +32,9 @@ type Words = BTreeMap<String, PanelWord>;
 type Rows = Vec<(PanelOrder, OrderAnswer)>;
 
 /// Gives each order that was asked for its row.
-pub(super) fn rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows, AnswerFault> {
+pub(super) fn read_rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows, AnswerFault> {
     let text = bare(text);
-    if let Some(list) = items(text) {
+    if let Some(list) = list_items(text) {
         return listed(&list, asked, own);
     }
     let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
@@ -43,7 +45,7 @@ pub(super) fn rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows
             keyed.get(&order.0).map_or(OrderAnswer::Missing, |raw| row_of(order, raw, own))
         }));
     }
-    if let Some(complaint) = complaint(&fields, own) {
+    if let Some(complaint) = read_complaint(&fields, own) {
         return Err(complaint);
     }
     match asked {
@@ -59,7 +61,7 @@ pub(super) fn rows(text: &str, asked: &[PanelOrder], own: &Words) -> Result<Rows
 /// the answer to a question about one order.
 fn listed(list: &[&RawValue], asked: &[PanelOrder], own: &Words) -> Result<Rows, AnswerFault> {
     if let ([raw], [order]) = (list, asked) {
-        let names_one = Fields::read(raw.get()).is_some_and(|fields| fields.first(&ORDER_NAMES, id).is_some());
+        let names_one = Fields::read(raw.get()).is_some_and(|fields| fields.first(&ORDER_NAMES, read_id).is_some());
         if !names_one {
             let row = row_of(order, raw, own);
             return if row == OrderAnswer::Missing {
@@ -70,7 +72,7 @@ fn listed(list: &[&RawValue], asked: &[PanelOrder], own: &Words) -> Result<Rows,
         }
     }
     let named = list.iter().filter_map(|raw| {
-        let order = Fields::read(raw.get())?.first(&ORDER_NAMES, id)?;
+        let order = Fields::read(raw.get())?.first(&ORDER_NAMES, read_id)?;
         Some((order, *raw))
     });
     let named: Vec<(String, &RawValue)> = named.collect();
@@ -96,7 +98,7 @@ pub(super) fn unambiguous<'a>(rows: impl Iterator<Item = (String, &'a RawValue)>
 
 /// Whether a row names another than was asked about, under any of these names.
 pub(super) fn names_another(fields: &Fields<'_>, names: &[&str], asked: &str) -> bool {
-    let mut ids = fields.every().filter(|(name, _)| names.contains(name)).filter_map(|(_, raw)| id(raw));
+    let mut ids = fields.every().filter(|(name, _)| names.contains(name)).filter_map(|(_, raw)| read_id(raw));
     ids.any(|of| !is_same_id(&of, asked))
 }
 
@@ -112,8 +114,8 @@ fn each(asked: &[PanelOrder], row: impl Fn(&PanelOrder) -> OrderAnswer) -> Rows 
 
 /// A row of several: fields, or a bare text instead of them.
 fn row(raw: &RawValue, own: &Words) -> OrderAnswer {
-    match scalar(raw) {
-        Scalar::Text(text) if !text.is_empty() => error_row(storable(&text, TEXT_BYTES_MAX)),
+    match read_scalar(raw) {
+        Scalar::Text(text) if !text.is_empty() => error_row(storable_text(&text, TEXT_BYTES_MAX)),
         Scalar::Other => Fields::read(raw.get()).map_or(OrderAnswer::Missing, |fields| match error_text(&fields) {
             Some(text) => error_row(text),
             None => said(&fields, raw.get(), own),
@@ -129,18 +131,18 @@ pub(super) fn error_row(text: String) -> OrderAnswer {
 
 /// What stands in an order's fields, once no error was found in them.
 fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> OrderAnswer {
-    let Some(status_text) = fields.first(&["status"], text) else {
-        return OrderAnswer::UnknownStatus { text: storable(raw, TEXT_BYTES_MAX) };
+    let Some(status_text) = fields.first(&["status"], read_text) else {
+        return OrderAnswer::UnknownStatus { text: storable_text(raw, TEXT_BYTES_MAX) };
     };
-    let status = words::status(&status_text, own);
-    let status_text = storable(&status_text, TEXT_BYTES_MAX);
+    let status = words::status_of(&status_text, own);
+    let status_text = storable_text(&status_text, TEXT_BYTES_MAX);
     let Some(status) = status else {
         return OrderAnswer::UnknownStatus { text: status_text };
     };
 
     // Such a status may be the answer's own: nothing of an order stands beside it. A failure without a figure is the
     // question's own at panels whose status API is broken, and a word to a person tells of either.
-    let is_bare = fields.first(&NUMBER_NAMES, text).is_none();
+    let is_bare = fields.first(&NUMBER_NAMES, read_text).is_none();
     let is_lone = || fields.named().all(|(name, raw)| LONE_NAMES.contains(&name) || !holds_anything(raw, 0));
     let is_code = status_text.bytes().all(|byte| byte.is_ascii_digit());
     let may_be_the_answers = match status {
@@ -150,18 +152,18 @@ fn said(fields: &Fields<'_>, raw: &str, own: &Words) -> OrderAnswer {
         PanelStatus::Completed | PanelStatus::Partial | PanelStatus::Expired => has_message(fields),
     };
     if is_bare && may_be_the_answers {
-        return OrderAnswer::UnknownStatus { text: storable(raw, TEXT_BYTES_MAX) };
+        return OrderAnswer::UnknownStatus { text: storable_text(raw, TEXT_BYTES_MAX) };
     }
 
-    let charge = fields.first(&["charge"], amount);
+    let charge = fields.first(&["charge"], read_amount);
     OrderAnswer::Said(Report {
         status,
         status_text,
         charge: charge.and_then(|charge| Money::parse_rounding_up(&charge).ok()),
         charge_text: fields.first(&["charge"], |raw| text_upto(raw, TEXT_BYTES_MAX)),
         currency: fields.first(&["currency"], |raw| text_upto(raw, CURRENCY_BYTES_MAX)),
-        start_count: fields.first(&["start_count", "start_counter"], whole),
-        remains: fields.first(&["remains"], whole),
+        start_count: fields.first(&["start_count", "start_counter"], read_whole),
+        remains: fields.first(&["remains"], read_whole),
         remains_text: fields.first(&["remains"], |raw| text_upto(raw, TEXT_BYTES_MAX)),
     })
 }
@@ -179,7 +181,7 @@ mod tests {
     }
 
     fn read(text: &str, asked: &[PanelOrder]) -> Result<Vec<OrderAnswer>, AnswerFault> {
-        let rows = rows(text, asked, &Words::new())?;
+        let rows = read_rows(text, asked, &Words::new())?;
         assert!(rows.iter().map(|(order, _)| order).eq(asked), "a row for each, in their order");
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
@@ -462,7 +464,7 @@ mod tests {
             ],
         ) {
             for asked in [&ids(["1", "a"])[..], &ids(["1"])] {
-                if let Ok(rows) = rows(&text, asked, &Words::new()) {
+                if let Ok(rows) = read_rows(&text, asked, &Words::new()) {
                     prop_assert!(rows.iter().map(|(order, _)| order).eq(asked));
                     let said = rows.iter().any(|(_, row)| matches!(row, OrderAnswer::Said(_)));
                     prop_assert!(!said || text.contains("\"status\""), "{}", text);

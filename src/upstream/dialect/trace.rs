@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::domain::provider::{PanelWord, RefusalClass};
 use crate::upstream::dialect::failed::is_failure;
 use crate::upstream::dialect::words;
-use crate::upstream::scalar::{Fields, Scalar, items, order_id, placed_id, scalar};
+use crate::upstream::scalar::{Fields, Scalar, list_items, order_id, placed_id, read_scalar};
 
 /// What names an order whenever it is part of a field's name, folded.
 const ORDER: &str = "order";
@@ -96,7 +96,7 @@ fn is_named_in(fields: &Fields<'_>, is_outside: bool, depth: u8) -> bool {
 }
 
 fn is_named_within(raw: &RawValue, wraps: bool, depth: u8) -> bool {
-    match (items(raw.get()), Fields::read(raw.get())) {
+    match (list_items(raw.get()), Fields::read(raw.get())) {
         (None, None) => wraps && (placed_id(raw).is_some() || is_text_of_an_order(raw)),
         _ if depth == 0 => raw.get().to_lowercase().contains(ORDER),
         (Some(list), _) => list.into_iter().any(|item| is_named_within(item, wraps, depth - 1)),
@@ -106,25 +106,25 @@ fn is_named_within(raw: &RawValue, wraps: bool, depth: u8) -> bool {
 
 /// A text such as `Order #55`, or an answer that was written into a text.
 fn is_text_of_an_order(raw: &RawValue) -> bool {
-    let Scalar::Text(text) = scalar(raw) else { return false };
+    let Scalar::Text(text) = read_scalar(raw) else { return false };
     text.to_lowercase().contains(ORDER) && text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 fn tells_how_it_stands(name: &str, raw: &RawValue) -> bool {
-    let Scalar::Text(text) = scalar(raw) else { return false };
+    let Scalar::Text(text) = read_scalar(raw) else { return false };
     STANDING.iter().any(|end| name.ends_with(end)) && !text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a value is more than a null, a nought, a no or an empty one.
 pub(super) fn holds_anything(raw: &RawValue, depth: u8) -> bool {
-    match scalar(raw) {
+    match read_scalar(raw) {
         Scalar::Null => false,
         Scalar::Flag(yes) => yes,
         Scalar::Number(number) => !is_nought(number),
         Scalar::Text(text) => !is_nought(&text) && !NOTHING.iter().any(|none| text.eq_ignore_ascii_case(none)),
         Scalar::List | Scalar::Other if depth == 0 => true,
         Scalar::List => {
-            items(raw.get()).is_none_or(|list| list.into_iter().any(|item| holds_anything(item, depth - 1)))
+            list_items(raw.get()).is_none_or(|list| list.into_iter().any(|item| holds_anything(item, depth - 1)))
         }
         Scalar::Other => Fields::read(raw.get())
             .is_none_or(|fields| fields.every().any(|(_, value)| holds_anything(value, depth - 1))),
@@ -179,7 +179,7 @@ fn has_name_of_an_order(fields: &Fields<'_>, depth: u8) -> bool {
 }
 
 fn has_name_within(raw: &RawValue, depth: u8) -> bool {
-    match (items(raw.get()), Fields::read(raw.get())) {
+    match (list_items(raw.get()), Fields::read(raw.get())) {
         (None, None) => false,
         _ if depth == 0 => raw.get().to_lowercase().contains(ORDER),
         (Some(list), _) => list.into_iter().any(|item| has_name_within(item, depth - 1)),
@@ -193,14 +193,14 @@ pub(super) fn says_under_way(fields: &Fields<'_>, own: &Words) -> bool {
 }
 
 fn is_under_way(raw: &RawValue, own: &Words, depth: u8) -> bool {
-    match scalar(raw) {
+    match read_scalar(raw) {
         Scalar::Text(text) => {
             words::is_under_way(&text, own) && words::proven_refusal(&text, own) != Some(RefusalClass::Active)
         }
         Scalar::List | Scalar::Other if depth > 0 => {
             let in_list = |list: Vec<&RawValue>| list.into_iter().any(|item| is_under_way(item, own, depth - 1));
             let in_fields = |fields: Fields<'_>| fields.every().any(|(_, value)| is_under_way(value, own, depth - 1));
-            items(raw.get()).is_some_and(in_list) || Fields::read(raw.get()).is_some_and(in_fields)
+            list_items(raw.get()).is_some_and(in_list) || Fields::read(raw.get()).is_some_and(in_fields)
         }
         Scalar::Null | Scalar::Flag(_) | Scalar::Number(_) | Scalar::List | Scalar::Other => false,
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::provider::{PanelStatus, PanelWord, RefusalClass};
-use crate::upstream::dialect::listed::{Is, is_word_of_one, listed};
+use crate::upstream::dialect::listed::{Is, find_listed, is_word_of_one};
 use crate::upstream::dialect::tails::{
     Tail, is_harmless, is_harmless_before, is_harmless_of_a_refill, is_harmless_word, may_name_an_order,
     speaks_of_an_order,
@@ -85,7 +85,7 @@ const NOT_OURS: [&str; 5] =
     ["incorrect order id", "incorrect_order_id", "invalid order id", "order not found", "order_not_found"];
 
 /// What a status text means.
-pub(super) fn status(text: &str, words: &Words) -> Option<PanelStatus> {
+pub(super) fn status_of(text: &str, words: &Words) -> Option<PanelStatus> {
     let folded = fold_status(text);
     let own = words.iter().find_map(|(word, meaning)| match meaning {
         PanelWord::Status(status) if fold_status(word) == folded => Some(*status),
@@ -95,15 +95,17 @@ pub(super) fn status(text: &str, words: &Words) -> Option<PanelStatus> {
 }
 
 /// Which refusal an error text is.
-pub(super) fn refusal(text: &str, words: &Words) -> Option<RefusalClass> {
+pub(super) fn refusal_of(text: &str, words: &Words) -> Option<RefusalClass> {
     let folded = fold_error(text);
-    own_refusal(&folded, words).map(|own| own.class).or_else(|| listed(&folded).map(|listed| listed.class))
+    own_refusal(&folded, words).map(|own| own.class).or_else(|| find_listed(&folded).map(|listed| listed.class))
 }
 
 /// The listed text, folded, by which an error text is a refusal.
 pub(super) fn listed_text(text: &str, words: &Words) -> Option<String> {
     let folded = fold_error(text);
-    own_refusal(&folded, words).map(|own| own.word).or_else(|| listed(&folded).map(|listed| listed.text.to_owned()))
+    own_refusal(&folded, words)
+        .map(|own| own.word)
+        .or_else(|| find_listed(&folded).map(|listed| listed.text.to_owned()))
 }
 
 /// An operator's word for a refusal.
@@ -133,7 +135,7 @@ pub(super) fn proven_refusal(text: &str, words: &Words) -> Option<RefusalClass> 
         return is_plain.then_some(class);
     }
 
-    let listed = listed(&folded)?;
+    let listed = find_listed(&folded)?;
     let (before, after) = match listed.is {
         Is::Code => ("", ""),
         Is::Begins => ("", &folded[listed.text.len()..]),
@@ -206,10 +208,10 @@ mod tests {
             ("0", PanelStatus::Pending),
             ("Error", PanelStatus::Failed),
         ] {
-            assert_eq!(status(text, &Words::new()), Some(read), "{text}");
+            assert_eq!(status_of(text, &Words::new()), Some(read), "{text}");
         }
         for text in ["", "6", "Waiting list", "pend ing!"] {
-            assert_eq!(status(text, &Words::new()), None, "{text}");
+            assert_eq!(status_of(text, &Words::new()), None, "{text}");
         }
     }
 
@@ -227,7 +229,7 @@ mod tests {
             ("Incorrect order ID", None),
             ("", None),
         ] {
-            assert_eq!(refusal(text, &Words::new()), read, "{text}");
+            assert_eq!(refusal_of(text, &Words::new()), read, "{text}");
         }
     }
 
@@ -245,7 +247,7 @@ mod tests {
             (&["Expired"], PanelStatus::Expired),
         ] {
             for text in texts {
-                assert_eq!(status(text, &Words::new()), Some(read), "{text}");
+                assert_eq!(status_of(text, &Words::new()), Some(read), "{text}");
             }
         }
     }
@@ -278,9 +280,9 @@ mod tests {
             ("Rate limit exceeded", RateLimit),
             ("Too many requests, slow down", RateLimit),
         ] {
-            assert_eq!(refusal(text, &Words::new()), Some(class), "{text}");
-            assert_eq!(refusal(&format!("  error.{text}"), &Words::new()), Some(class), "{text}");
-            assert_eq!(refusal(&format!("Order saved ({text})"), &Words::new()), None, "{text}");
+            assert_eq!(refusal_of(text, &Words::new()), Some(class), "{text}");
+            assert_eq!(refusal_of(&format!("  error.{text}"), &Words::new()), Some(class), "{text}");
+            assert_eq!(refusal_of(&format!("Order saved ({text})"), &Words::new()), None, "{text}");
         }
         for (code, class) in [
             ("incorrect_service_id", Service),
@@ -290,8 +292,8 @@ mod tests {
             ("max_quantity", Quantity),
             ("not_enough_funds", Money),
         ] {
-            assert_eq!(refusal(&format!("neworder.error.{code}"), &Words::new()), Some(class), "{code}");
-            assert_eq!(refusal(&format!("{code} later"), &Words::new()), None, "a code is the whole text");
+            assert_eq!(refusal_of(&format!("neworder.error.{code}"), &Words::new()), Some(class), "{code}");
+            assert_eq!(refusal_of(&format!("{code} later"), &Words::new()), None, "a code is the whole text");
         }
     }
 
@@ -338,11 +340,11 @@ mod tests {
             ("e42".to_owned(), PanelWord::Refusal(RefusalClass::Money)),
             (" ".to_owned(), PanelWord::Refusal(RefusalClass::Key)),
         ]);
-        assert_eq!(status("Waiting-List", &words), Some(PanelStatus::Pending));
-        assert_eq!(status("Refunded", &words), Some(PanelStatus::Partial));
-        assert_eq!(refusal("No such thing: 17", &words), Some(RefusalClass::Service));
-        assert_eq!(refusal("E42", &words), Some(RefusalClass::Money));
-        assert_eq!(refusal("E42 saved", &words), None);
-        assert_eq!(refusal("waiting list", &words), None);
+        assert_eq!(status_of("Waiting-List", &words), Some(PanelStatus::Pending));
+        assert_eq!(status_of("Refunded", &words), Some(PanelStatus::Partial));
+        assert_eq!(refusal_of("No such thing: 17", &words), Some(RefusalClass::Service));
+        assert_eq!(refusal_of("E42", &words), Some(RefusalClass::Money));
+        assert_eq!(refusal_of("E42 saved", &words), None);
+        assert_eq!(refusal_of("waiting list", &words), None);
     }
 }

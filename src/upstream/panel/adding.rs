@@ -5,12 +5,12 @@ use crate::domain::doubt::Retold;
 use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::RefusalClass;
 use crate::routing::calls::{CallOutcome, CallPurpose as Purpose};
-use crate::upstream::classify::{retold, verdict};
+use crate::upstream::classify::{classify_add, classify_retold};
 use crate::upstream::dialect::Ask;
 use crate::upstream::echo::{cut_own_words, is_of_the_order};
 use crate::upstream::panel::{Call, Panel, Timed, retry_after};
 use crate::upstream::stack::Slot;
-use crate::upstream::unlisted::unlisted;
+use crate::upstream::unlisted::unlisted_text;
 use crate::upstream::wire::CallResult;
 
 impl Panel {
@@ -29,7 +29,7 @@ impl Panel {
     /// Asks for the same order again. To be called only with what was asked under a name that the panel knows again.
     pub async fn add_again(&self, slot: Slot, leg: &LeasedLeg, leave_by: Deadline) -> (Evidence, Retold) {
         let (said, of_another) = self.added(&slot, leg, leave_by).await;
-        let retold = if of_another { Retold::OfAnother } else { retold(&said.verdict) };
+        let retold = if of_another { Retold::OfAnother } else { classify_retold(&said.verdict) };
         (said, retold)
     }
 
@@ -49,8 +49,8 @@ impl Panel {
 
                 self.mind_pace(status, retry_after(&headers), added.refusal);
                 of_another = added.id.is_none() && self.dialect.is_of_another(&added);
-                let verdict = verdict(status, added);
-                let unlisted = unlisted(&verdict, status, &said).map(|text| self.redaction.words(&text));
+                let verdict = classify_add(status, added);
+                let unlisted = unlisted_text(&verdict, status, &said).map(|text| self.redaction.words(&text));
                 Evidence {
                     verdict,
                     http_status: Some(status),

@@ -205,7 +205,7 @@ impl Asker {
     pub(super) fn announced_pace(&self) -> Option<(u32, String)> {
         signs::LIMIT_HEADERS.iter().find_map(|name| {
             let said = self.headers.get(*name)?.to_str().ok()?;
-            Some((judge::pace(said)?, self.words(&format!("{name}: {said}"))))
+            Some((judge::judge_pace(said)?, self.words(&format!("{name}: {said}"))))
         })
     }
 

@@ -46,7 +46,7 @@ pub(super) struct Signs {
 }
 
 /// The dialect, and what speaks for it.
-pub(super) fn dialect(signs: Signs) -> (PanelDialect, String) {
+pub(super) fn judge_dialect(signs: Signs) -> (PanelDialect, String) {
     let notpanels = [
         (signs.unknown_order, "its words for an unknown order"),
         (signs.unknown_order && signs.under_4xx, "its HTTP status for an unknown order"),
@@ -88,7 +88,7 @@ pub(super) enum Batch {
 }
 
 /// Judges such an answer; `good`: it came under a status that is believed.
-pub(super) fn batch(
+pub(super) fn judge_batch(
     good: bool,
     rows: Result<Vec<(PanelOrder, OrderAnswer)>, AnswerFault>,
     complained: Option<&str>,
@@ -118,7 +118,7 @@ pub(super) fn timeout_ms(slowest_ms: i64, catalogue_ms: i64) -> i64 {
 
 /// Calls a second that keep within an announced limit, such as `100` or `100, 100;w=60`; at least one, never more than
 /// the default.
-pub(super) fn pace(said: &str) -> Option<u32> {
+pub(super) fn judge_pace(said: &str) -> Option<u32> {
     let mut parts = said.split([',', ';']).map(str::trim);
     let limit: u64 = parts.next()?.parse().ok()?;
     let window = parts.find_map(|part| part.strip_prefix("w=")?.parse().ok()).filter(|window| *window > 0);
@@ -148,13 +148,13 @@ mod tests {
             (Signs { tells_dripfeed: false, ..family }, PanelDialect::Classic),
             (Signs::default(), PanelDialect::Paynow),
         ] {
-            assert_eq!(dialect(signs).0, read, "{signs:?}");
+            assert_eq!(judge_dialect(signs).0, read, "{signs:?}");
         }
         for signs in [Signs { unknown_order: true, ..family }, Signs { unknown_order: true, under_4xx: true, ..family }]
         {
-            assert!(dialect(signs).1.starts_with("a guess"), "{signs:?}");
+            assert!(judge_dialect(signs).1.starts_with("a guess"), "{signs:?}");
         }
-        let (_, because) = dialect(Signs { both: true, header: true, ..family });
+        let (_, because) = judge_dialect(Signs { both: true, header: true, ..family });
         assert!(because.contains("rate limit headers") && because.contains("is not proven"), "{because}");
     }
 
@@ -163,7 +163,7 @@ mod tests {
         let asked = ["1", "2"].map(|id| PanelOrder(id.into()));
         let judge = |good, text: &str| {
             let rows = SpokenDialect::new(PanelDialect::Classic, BTreeMap::new()).rows(text, &asked);
-            batch(good, rows, signs::complained(text).as_deref())
+            judge_batch(good, rows, signs::complained(text).as_deref())
         };
         for (text, read) in [
             (r#"{"1":{"error":"Incorrect order ID"},"2":"Incorrect order ID"}"#, Batch::Whole),
@@ -226,7 +226,7 @@ mod tests {
             ("many", None),
             ("", None),
         ] {
-            assert_eq!(pace(said), calls, "{said}");
+            assert_eq!(judge_pace(said), calls, "{said}");
         }
     }
 }

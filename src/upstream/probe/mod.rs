@@ -76,7 +76,7 @@ pub struct ProbeFindings {
 }
 
 /// Asks a panel what its block must say. Of the settings only its address, its way there and its words are used.
-pub async fn probe(
+pub async fn probe_panel(
     settings: ProviderSettings,
     key: SecretString,
     clock: SharedClock,
@@ -91,7 +91,7 @@ pub async fn probe(
     let (status_batch_max, batch_because) = batches(&mut asker).await?;
     signs.refills = refills(&mut asker, &mut words).await?;
     signs.header = asker.heard_header(signs::NOTPANELS_HEADER);
-    let (dialect, dialect_because) = judge::dialect(signs);
+    let (dialect, dialect_because) = judge::judge_dialect(signs);
     let (slowest_ms, catalogue_ms) = (asker.slowest_ms, catalogue.took_ms);
     Ok(ProbeFindings {
         dialect,
@@ -218,7 +218,7 @@ async fn batch(asker: &mut Asker, count: usize) -> Result<Batch, Unlearned> {
     let unknown = nobodys(count);
     let reply = asker.ask("status of several unknown orders", Ask::Status(&unknown)).await?;
     let rows = asker.dialect.rows(&reply.text, &unknown);
-    Ok(judge::batch(reply.is_good(), rows, signs::complained(&reply.text).as_deref()))
+    Ok(judge::judge_batch(reply.is_good(), rows, signs::complained(&reply.text).as_deref()))
 }
 
 /// Whether the panel knows of refills: an unknown one is another answer than an unknown action.

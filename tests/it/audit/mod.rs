@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use futures_util::StreamExt;
 use panelgate::domain::clock::{Clock, Timestamp};
 use panelgate::domain::money::Money;
-use panelgate::ledger::audit::{audit, audit_lately, keep_mark};
+use panelgate::ledger::audit::{audit_books, audit_lately, keep_mark};
 use panelgate::store::Store;
 use panelgate::store::audit::{CHECKS, Check};
 
@@ -76,7 +76,7 @@ async fn fill(world: &World) {
 /// What the audit finds as of a moment.
 async fn found(database: &Database, now: Timestamp) -> Vec<Check> {
     let store = Store::open(&database.options(), 1, 1);
-    let findings = audit(&store, now).await.unwrap();
+    let findings = audit_books(&store, now).await.unwrap();
     store.close().await;
     assert_eq!(findings.hold(), findings.checks.iter().all(|check| check.violations == 0));
     findings.checks

@@ -104,13 +104,13 @@ async fn wallets(world: &World) {
     let now = world.clock.now();
     let money = |text: &str| Money::parse(text).unwrap();
     let mut tx = world.house.store.begin().await.unwrap();
-    let owes = customers::open(&mut tx, "owes", "standard", now).await.unwrap().unwrap();
+    let owes = customers::open_customer(&mut tx, "owes", "standard", now).await.unwrap().unwrap();
     assert!(customers::give_credit(&mut tx, owes, money("10")).await.unwrap());
     ledger::open_with(&mut tx, owes, money("-3"), now).await.unwrap();
-    let moved = customers::open(&mut tx, "moved in", "standard", now).await.unwrap().unwrap();
+    let moved = customers::open_customer(&mut tx, "moved in", "standard", now).await.unwrap().unwrap();
     ledger::open_with(&mut tx, moved, money("12.345"), now).await.unwrap();
-    ledger::adjust(&mut tx, moved, money("-0.345"), "put right", now).await.unwrap();
-    ledger::adjust(&mut tx, moved, money("1"), "put right again", now).await.unwrap();
+    ledger::book_adjustment(&mut tx, moved, money("-0.345"), "put right", now).await.unwrap();
+    ledger::book_adjustment(&mut tx, moved, money("1"), "put right again", now).await.unwrap();
     tx.commit().await.unwrap();
 
     let key = world.key_speaking(Dialect::Notpanel).await;

@@ -104,10 +104,10 @@ pub async fn send(life: &mut Life, pick: usize, answer: Answer, sent: &mut [usiz
 async fn mark_only(life: &mut Life, hand: &InHand, answer: Answer, marked: bool) -> Lived {
     let (store, address) = (&life.world.house.store, life.world.house.panels[hand.panel].address());
     let asked = leases::SendIntent { address: &address, ..leases::SendIntent::default() };
-    let came = leases::mark(store, &hand.leg, asked, hand.epoch, hand.leg.cost, life.world.clock.now()).await?;
+    let came = leases::mark_sending(store, &hand.leg, asked, hand.epoch, hand.leg.cost, life.world.clock.now()).await?;
     same("whether a leg may be sent", marked, came)?;
     if !marked {
-        return Ok(leases::release(store, &hand.leg, hand.epoch).await?);
+        return Ok(leases::release_leg(store, &hand.leg, hand.epoch).await?);
     }
     let Answer::Died { placed } = answer else {
         return conclude(life, life.attempts.len() - 1, Verdict::NeverSent).await;

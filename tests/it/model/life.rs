@@ -9,7 +9,7 @@ use panelgate::domain::clock::Clock;
 use panelgate::domain::id::{CustomerId, LegId};
 use panelgate::domain::leg::{LeasedLeg, LegState};
 use panelgate::domain::order::OrderState;
-use panelgate::ledger::audit::audit;
+use panelgate::ledger::audit::audit_books;
 use panelgate::orders::Delivery;
 use panelgate::store::gates;
 use sqlx::{Connection, Executor, PgConnection};
@@ -203,7 +203,7 @@ impl Life {
     async fn pause(&mut self, panel: usize, paused: bool) -> Lived {
         let mut tx = self.world.house.store.begin().await?;
         let id = &self.world.house.panels[panel].settings().id;
-        gates::pause(&mut tx, id, paused, self.world.clock.now()).await?;
+        gates::pause_provider(&mut tx, id, paused, self.world.clock.now()).await?;
         tx.commit().await?;
         self.reference.gates[panel].paused = paused;
         Ok(())
@@ -211,7 +211,7 @@ impl Life {
 
     async fn freeze(&mut self, frozen: bool) -> Lived {
         let mut tx = self.world.house.store.begin().await?;
-        gates::freeze(&mut tx, frozen, self.world.clock.now()).await?;
+        gates::freeze_sending(&mut tx, frozen, self.world.clock.now()).await?;
         tx.commit().await?;
         self.reference.frozen = frozen;
         Ok(())
@@ -319,7 +319,7 @@ impl Life {
     }
 
     async fn audit(&self) -> Lived {
-        let findings = audit(&self.world.house.store, self.world.clock.now()).await?;
+        let findings = audit_books(&self.world.house.store, self.world.clock.now()).await?;
         let broken: Vec<_> = findings.checks.iter().filter(|check| check.violations > 0).collect();
         same("the audit's findings", "[]".to_owned(), format!("{broken:?}"))
     }

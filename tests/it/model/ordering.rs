@@ -103,7 +103,7 @@ pub async fn top_up(life: &mut Life, who: usize, cents: u32, reference: u8) -> L
     let amount = i128::from(cents) * 1_000_000;
     let mut tx = life.world.house.store.begin().await?;
     let (now, text) = (life.world.clock.now(), format!("transfer {reference}"));
-    let came = ledger::deposit(&mut tx, life.customers[who].0, money(amount), &text, now).await?;
+    let came = ledger::book_deposit(&mut tx, life.customers[who].0, money(amount), &text, now).await?;
     tx.commit().await?;
     let before = life.reference.deposits.get(&(who, reference)).copied();
     let others = life.reference.deposits.keys().find(|(other, of)| *of == reference && *other != who);

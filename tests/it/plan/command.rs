@@ -119,7 +119,7 @@ async fn what_customers_of_their_own_prices_would_pay_is_shown() {
 #[tokio::test]
 async fn what_is_open_is_counted_until_it_is_over() {
     let world = world(SERVICES).await;
-    let counted = async || open_orders::count(&world.house.store).await.unwrap();
+    let counted = async || open_orders::count_open(&world.house.store).await.unwrap();
     assert_eq!(counted().await, open_orders::OpenOrders::default());
     for _ in 0..3 {
         world.buy("1", "100").await;
@@ -179,8 +179,8 @@ async fn a_plan_of_five_thousand_services_can_still_be_read() {
     }
     let jump = super::mapping(&before).price_jump;
     for (provider, rows) in &panels {
-        panelgate::store::providers::know(&mut tx, provider).await.unwrap();
-        catalogue::import(&mut tx, (provider, ""), rows, jump, now).await.unwrap();
+        panelgate::store::providers::register_providers(&mut tx, provider).await.unwrap();
+        catalogue::replace_catalog(&mut tx, (provider, ""), rows, jump, now).await.unwrap();
     }
     tx.commit().await.unwrap();
     let in_force = (&*super::mapping(&before), before.as_str());

@@ -48,7 +48,7 @@ mod tests {
     use crate::domain::provider::{PanelDialect, PanelStatus, RefusalClass};
     use crate::domain::refill::RefillState;
     use crate::upstream::answer::{CancelRow, OrderAnswer, RefillRow};
-    use crate::upstream::classify::verdict;
+    use crate::upstream::classify::classify_add;
     use crate::upstream::dialect::{AnswerFault, ReadRefill, SpokenDialect};
 
     fn notpanel() -> SpokenDialect {
@@ -119,7 +119,7 @@ mod tests {
     fn notpanel_errors_status_codes() {
         let id = r#"{"order":"ord_01K3AA"}"#;
         for status in [200, 400, 500] {
-            let accepted = verdict(status, notpanel().added(id));
+            let accepted = classify_add(status, notpanel().added(id));
             assert_eq!(accepted, Verdict::Accepted(PanelOrder("ord_01K3AA".into())), "{status}");
         }
         for (status, text, read) in [
@@ -131,7 +131,7 @@ mod tests {
             (500, "Service not found", Verdict::InDoubt),
             (403, "Forbidden", Verdict::InDoubt),
         ] {
-            assert_eq!(verdict(status, notpanel().added(&error(text))), read, "{status} {text}");
+            assert_eq!(classify_add(status, notpanel().added(&error(text))), read, "{status} {text}");
         }
     }
 
