@@ -1,4 +1,5 @@
-//! Builds again when a migration is added: the migrations are embedded by a macro, which only sees files it already knew.
+//! Builds again when a migration is added: the migrations are embedded by a macro, which only sees
+//! files it already knew.
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");

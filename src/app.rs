@@ -1,4 +1,5 @@
-//! The composition root: the only file that knows everyone. It builds the house from its parts, and takes it down.
+//! The composition root: the only file that knows everyone. It builds the house from its parts, and
+//! takes it down.
 
 mod descriptors;
 
@@ -22,7 +23,9 @@ use crate::customers::pace::Pace;
 use crate::domain::alert::AlertKind;
 use crate::domain::clock::SharedClock;
 use crate::domain::network::Network;
-use crate::downstream::{Connections, Door, DoorDeps as DoorHouse, HealthProbe, Limits, ProcessHealth};
+use crate::downstream::{
+    Connections, Door, DoorDeps as DoorHouse, HealthProbe, Limits, ProcessHealth,
+};
 use crate::orders::{Delivery, Orders};
 use crate::reload::{self, Before, Env, Reload, ReloadParts, Started, Troubles};
 use crate::store::embedded::{Condition, Embedded};
@@ -38,7 +41,8 @@ use crate::workers::{WorkerDeps, Workers};
 
 pub use descriptors::raise as raise_descriptors;
 
-/// How long the first reading of the catalogues may hold up the start; a dead panel never blocks it.
+/// How long the first reading of the catalogues may hold up the start; a dead panel never blocks
+/// it.
 const FIRST_CATALOGUE: Duration = Duration::from_secs(5);
 /// How often it is looked whether another configuration is in force.
 const ADOPT_EVERY: Duration = Duration::from_millis(200);
@@ -59,7 +63,8 @@ const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
 /// Not ready for longer than this, a process takes no orders: nobody may be there to send them.
 const NOT_READY_S_MAX: u64 = 30;
 
-/// Everything that deals with customers, orders and panels, over one database; nothing runs by itself yet.
+/// Everything that deals with customers, orders and panels, over one database; nothing runs by
+/// itself yet.
 #[derive(Clone, Debug)]
 pub struct App {
     /// The database.
@@ -91,24 +96,52 @@ pub struct App {
 }
 
 impl App {
-    /// Builds the house of a process with this file: what it serves is in force in the database, which the file need
-    /// not be.
-    pub async fn start(store: Store, file: File, ground: Env, clock: SharedClock) -> Result<Self, anyhow::Error> {
+    /// Builds the house of a process with this file: what it serves is in force in the database,
+    /// which the file need not be.
+    pub async fn start(
+        store: Store,
+        file: File,
+        ground: Env,
+        clock: SharedClock,
+    ) -> Result<Self, anyhow::Error> {
         let (served, started) = reload::start_reload(&store, &clock, file, &ground).await?;
+
         // What earlier programs kept of passwords; what was in force until now included.
         versions::mask_kept(&store, config::mask_secrets).await?;
-        let before = Before { panels: &[], open: &OpenOrders::default() };
-        let dealt = reload::build_panels(&served.mapping, &[], &ground.surroundings, before, &clock);
-        let panels = dealt.listed.into_iter().map(|listed| listed.panel).collect();
-        let webhook = config::webhook(&served.alerts, &ground.surroundings, WEBHOOK_TIMEOUT).unwrap_or_else(|error| {
-            tracing::error!("{error}; alerts are told to the log only");
-            None
-        });
-        let house = Self::over(store, served.mapping, panels, (ground, started.without(dealt.keyless)), clock).await?;
+        let before = Before {
+            panels: &[],
+            open: &OpenOrders::default(),
+        };
+
+        let dealt =
+            reload::build_panels(&served.mapping, &[], &ground.surroundings, before, &clock);
+
+        let panels = dealt
+            .listed
+            .into_iter()
+            .map(|listed| listed.panel)
+            .collect();
+
+        let webhook = config::webhook(&served.alerts, &ground.surroundings, WEBHOOK_TIMEOUT)
+            .unwrap_or_else(|error| {
+                tracing::error!("{error}; alerts are told to the log only");
+                None
+            });
+
+        let house = Self::over(
+            store,
+            served.mapping,
+            panels,
+            (ground, started.without(dealt.keyless)),
+            clock,
+        )
+        .await?;
+
         Ok(house.telling(webhook))
     }
 
-    /// Builds the house of a configuration that comes into force with it, whatever was before; its process has no file.
+    /// Builds the house of a configuration that comes into force with it, whatever was before; its
+    /// process has no file.
     pub async fn build(
         store: Store,
         mapping: Arc<Mapping>,
@@ -118,7 +151,11 @@ impl App {
     ) -> anyhow::Result<Self> {
         let ground = Env::bare("this process");
         reload::put_in_force(&store, &clock, (&mapping, text), ("start", "")).await?;
-        let panels = panels.into_iter().map(|panel| Arc::new(panel.timed_by(clock.clone()))).collect();
+        let panels = panels
+            .into_iter()
+            .map(|panel| Arc::new(panel.timed_by(clock.clone())))
+            .collect();
+
         Self::over(store, mapping, panels, (ground, Started::with(text)), clock).await
     }
 
@@ -135,6 +172,7 @@ impl App {
         let catalog = Catalog::open(store.clone(), mapping).await?;
         catalog.look_at_panels(clock.now()).await?;
         let alerts = Alerts::new(store.clone(), catalog.clone(), clock.clone(), &ground.node);
+
         let roll = ProviderSet::of(panels.iter().cloned());
         let parts = ReloadParts {
             store: store.clone(),
@@ -143,12 +181,18 @@ impl App {
             roll: roll.clone(),
             clock: clock.clone(),
         };
+
         Ok(Self {
             customers: Customers::new(store.clone(), clock.clone()),
             pace: Pace::new(store.clone(), clock.clone()),
             trusted_proxies: Vec::new(),
             orders: Orders::new(store.clone(), catalog.clone(), clock.clone()),
-            delivery: Delivery::new(store.clone(), catalog.clone(), clock.clone(), Uuid::now_v7()),
+            delivery: Delivery::new(
+                store.clone(),
+                catalog.clone(),
+                clock.clone(),
+                Uuid::now_v7(),
+            ),
             alerts,
             treasury: Treasury::new(store.clone(), clock.clone()),
             panels,
@@ -163,7 +207,10 @@ impl App {
     /// The same house, which tells its alerts to this webhook too.
     #[must_use]
     pub fn telling(self, webhook: Option<Webhook>) -> Self {
-        Self { alerts: self.alerts.telling(webhook), ..self }
+        Self {
+            alerts: self.alerts.telling(webhook),
+            ..self
+        }
     }
 
     /// Reads all panels' catalogues, and sells by them.
@@ -188,11 +235,14 @@ impl App {
         }
     }
 
-    /// After the last request: what it left in memory is written down, and the limits are left to the others.
+    /// After the last request: what it left in memory is written down, and the limits are left to
+    /// the others.
     async fn leave(&self) {
         for done in [self.customers.write_uses().await, self.pace.leave().await] {
             if let Err(error) = done {
-                tracing::warn!(%error, "the last uses of keys or the limits' share could not be given up");
+                tracing::warn!(
+                    %error, "the last uses of keys or the limits' share could not be given up"
+                );
             }
         }
     }
@@ -207,8 +257,11 @@ impl App {
             orders: self.orders.clone(),
             health,
         };
+
         let door = Door::open(listen, house, descriptors::door_limits(self)).await;
-        door.with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))
+        door.with_context(|| {
+            format!("cannot listen on {listen}; choose another address with --listen")
+        })
     }
 }
 
@@ -216,29 +269,44 @@ impl App {
 async fn tell_of_lost_tiers(store: &Store, mapping: &Mapping) -> anyhow::Result<()> {
     for tier in customers::list_tiers(store).await? {
         if !mapping.limits.tiers.contains_key(&tier) {
-            tracing::warn!(tier, "the file has no [[tier]] with this id; its customers count as standard");
+            tracing::warn!(
+                tier,
+                "the file has no [[tier]] with this id; its customers count as standard"
+            );
         }
     }
+
     Ok(())
 }
 
-/// Refuses a machine whose clock is far from the database's, and tells of one that is not quite right. Orders and money go
-/// by the database's clock; logs, certificates and files go by the machine's, and one of the two is wrong.
+/// Refuses a machine whose clock is far from the database's, and tells of one that is not quite
+/// right. Orders and money go by the database's clock; logs, certificates and files go by the
+/// machine's, and one of the two is wrong.
 pub fn check_clock(store: &Store) -> anyhow::Result<()> {
     let ahead = store.clock().machine_is_ahead();
-    let (seconds, way) = (rounded_s(ahead.abs()), if ahead < TimeDelta::zero() { "behind" } else { "ahead of" });
+    let (seconds, way) = (
+        rounded_s(ahead.abs()),
+        if ahead < TimeDelta::zero() {
+            "behind"
+        } else {
+            "ahead of"
+        },
+    );
+
     anyhow::ensure!(
         ahead.abs() < CLOCK_OFF_MAX,
-        "this machine's clock is {seconds} s {way} the database's; one of the two is wrong: set it right (NTP), then \
-         start again"
+        "this machine's clock is {seconds} s {way} the database's; one of the two is wrong: set \
+         it right (NTP), then start again"
     );
 
     if ahead.abs() >= reload::CLOCK_OFF_MIN {
         tracing::warn!(
             seconds,
-            "this machine's clock is {way} the database's, by which everything goes: set it right (NTP)"
+            "this machine's clock is {way} the database's, by which everything goes: set it right \
+             (NTP)"
         );
     }
+
     Ok(())
 }
 
@@ -251,18 +319,23 @@ async fn tell_of_freeze(store: &Store) -> anyhow::Result<()> {
     if let Some(since) = gates::frozen_since(store).await? {
         tracing::warn!(
             %since, "dispatch is frozen: no order goes to any panel; look at `panelgate order list --state review`, \
-             then `panelgate dispatch thaw`, both for the database of this gateway (--data, --database-url)"
+             then `panelgate dispatch thaw`, both for the database of this gateway (--data, \
+             --database-url)"
         );
     }
+
     Ok(())
 }
 
-/// Whether the addresses are free, asked before anything is done that a process in vain would leave behind.
+/// Whether the addresses are free, asked before anything is done that a process in vain would leave
+/// behind.
 pub fn can_listen(addresses: [Option<SocketAddr>; 2]) -> anyhow::Result<()> {
     for address in addresses.into_iter().flatten() {
-        std::net::TcpListener::bind(address)
-            .with_context(|| format!("cannot listen on {address}; choose another with --listen or --console"))?;
+        std::net::TcpListener::bind(address).with_context(|| {
+            format!("cannot listen on {address}; choose another with --listen or --console")
+        })?;
     }
+
     Ok(())
 }
 
@@ -291,59 +364,93 @@ pub struct Gateway {
 
 impl Gateway {
     /// Opens everything that the roles name.
-    pub async fn open(house: App, roles: Roles, embedded: Option<&Embedded>) -> anyhow::Result<Self> {
+    pub async fn open(
+        house: App,
+        roles: Roles,
+        embedded: Option<&Embedded>,
+    ) -> anyhow::Result<Self> {
         let means = house.means();
-        // Before anything is sent: a database that goes back in time is known by what was seen of it.
+
+        // Before anything is sent: a database that goes back in time is known by what was seen of
+        // it.
         house.store.beat().await;
         let workers = Workers::heartbeat(&means);
         house.reload.adopt().await?;
         house.reload.retire().await?;
+
         if roles.workers {
             let first = tokio::time::timeout(FIRST_CATALOGUE, house.refresh()).await;
             match first {
-                Ok(Err(error)) => tracing::warn!(%error, "the catalogues could not be read at the start"),
-                Err(_) => tracing::warn!("not every panel answered in time; the stored catalogues serve until it does"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the catalogues could not be read at the start");
+                }
+                Err(_) => tracing::warn!(
+                    "not every panel answered in time; the stored catalogues serve until it does"
+                ),
                 Ok(Ok(())) => {}
             }
+
             house.catalog.adopt().await?;
             house.reload.lead(workers.deliver(&means).await);
+
             // What changed between the two.
             house.reload.retire().await?;
         }
+
         // Whatever the role: where the process that delivers is gone, another one tells.
         workers.watch(&means);
         house.reload.follow_workers(workers.pulse());
         reload_with(&workers, &house.reload);
         let health = health(&house, workers.pulse(), embedded);
+
         let api = match roles.api {
             Some(listen) => {
-                // Before the first request, so that this process does not take itself for the only one.
+                // Before the first request, so that this process does not take itself for the only
+                // one.
                 house.pace.knock().await?;
                 workers.receive(&means);
                 Some(house.open_door(listen, health.clone()).await?)
             }
             None => None,
         };
+
         let console = match roles.console {
             Some(listen) => {
-                let limits = Limits { connections_max: HEALTH_DOOR_MAX, ..Limits::default() };
+                let limits = Limits {
+                    connections_max: HEALTH_DOOR_MAX,
+                    ..Limits::default()
+                };
+
                 let door = Door::open_health(listen, health, limits).await;
-                Some(door.with_context(|| format!("cannot listen on {listen}; choose another address with --console"))?)
+                Some(door.with_context(|| {
+                    format!("cannot listen on {listen}; choose another address with --console")
+                })?)
             }
             None => None,
         };
+
         house.reload.follow_troubles(troubles(api.as_ref()));
-        Ok(Self { house, api, console, workers, drain: roles.drain })
+        Ok(Self {
+            house,
+            api,
+            console,
+            workers,
+            drain: roles.drain,
+        })
     }
 
     /// Where customers are served.
     pub fn url(&self) -> Option<String> {
-        self.api.as_ref().map(|door| format!("http://{}/api/v2", door.addr()))
+        self.api
+            .as_ref()
+            .map(|door| format!("http://{}/api/v2", door.addr()))
     }
 
     /// Where operators are served.
     pub fn console_url(&self) -> Option<String> {
-        self.console.as_ref().map(|door| format!("http://{}", door.addr()))
+        self.console
+            .as_ref()
+            .map(|door| format!("http://{}", door.addr()))
     }
 
     /// How its workers do.
@@ -363,27 +470,36 @@ impl Gateway {
             let timeouts = roll.iter().map(|listed| listed.panel.settings().timeout_ms);
             Duration::from_millis(timeouts.max().unwrap_or(0)) + DRAIN_BESIDE_CALLS
         };
+
         self.drain.unwrap_or_else(slowest)
     }
 
-    /// From the outside to the inside: nobody new comes in, what is under way ends, and the database is let go last.
-    /// Within [`Gateway::drain`], whatever becomes of the database meanwhile.
+    /// From the outside to the inside: nobody new comes in, what is under way ends, and the
+    /// database is let go last. Within [`Gateway::drain`], whatever becomes of the database
+    /// meanwhile.
     pub async fn close(self) {
         let drain = self.drain();
         let ends = Instant::now() + drain;
+
         // What is to be written down at the very end has some time of its own.
         let calls_end = ends - LAST_WORDS_MAX.min(drain / 4);
-        if tokio::time::timeout_at(ends, Box::pin(self.end_in_order(calls_end))).await.is_err() {
+        if tokio::time::timeout_at(ends, Box::pin(self.end_in_order(calls_end)))
+            .await
+            .is_err()
+        {
             tracing::warn!(
                 drain_s = drain.as_secs(),
-                "the end was cut off: the database or a panel did not answer in time; what was out may be in doubt"
+                "the end was cut off: the database or a panel did not answer in time; what was \
+                 out may be in doubt"
             );
         }
     }
 
     async fn end_in_order(self, calls_end: Instant) {
         let left = || calls_end.saturating_duration_since(Instant::now());
-        // Nothing new is sent while customers get their last answers; what they buy waits for the next process.
+
+        // Nothing new is sent while customers get their last answers; what they buy waits for the
+        // next process.
         self.workers.end();
         let doors = [self.api, self.console].into_iter().flatten();
         join_all(doors.map(|door| door.close(left()))).await;
@@ -391,10 +507,14 @@ impl Gateway {
         self.house.leave().await;
         self.house.orders.close().await;
         self.workers.stop(left()).await;
+
         // After the adopter, which would say that this process runs.
         if let Err(error) = self.house.reload.leave().await {
-            tracing::warn!(%error, "the other nodes will think for some seconds that this one runs");
+            tracing::warn!(
+                %error, "the other nodes will think for some seconds that this one runs"
+            );
         }
+
         self.house.store.close().await;
     }
 }
@@ -406,11 +526,13 @@ fn reload_with(workers: &Workers, reload: &Reload) {
         let adopter = adopter.clone();
         async move { adopter.adopt().await.map(|_| ()) }
     });
+
     let retirer = reload.clone();
     workers.every("retirer", RETIRE_EVERY, move || {
         let retirer = retirer.clone();
         async move { retirer.retire().await.map(|_| ()) }
     });
+
     if reload.has_file() {
         let watch = reload.clone();
         workers.every("file watch", LOOK_AT_FILE_EVERY, move || {
@@ -424,14 +546,18 @@ fn reload_with(workers: &Workers, reload: &Reload) {
 fn troubles(door: Option<&Door>) -> Troubles {
     let connections = door.map(Door::connections);
     let log = LogWatch::default();
+
     Troubles::by(move || {
         let is_so = |kind: AlertKind, so: bool| so.then_some(kind);
-        let of_door = |so: fn(&Connections) -> bool| connections.as_ref().is_some_and(|door| so(door));
+        let of_door =
+            |so: fn(&Connections) -> bool| connections.as_ref().is_some_and(|door| so(door));
+
         let troubles = [
             is_so(AlertKind::ConnectionsShort, of_door(Connections::is_short)),
             is_so(AlertKind::ListenerStuck, of_door(Connections::is_stuck)),
             is_so(AlertKind::LogLost, log.loses(telemetry::lines_lost())),
         ];
+
         troubles.into_iter().flatten().collect()
     })
 }
@@ -453,6 +579,7 @@ impl LogWatch {
             losses.lost = lost;
             losses.until = Some(Instant::now() + LOG_LOSES_FOR);
         }
+
         losses.until.is_some_and(|until| Instant::now() < until)
     }
 }
@@ -461,20 +588,27 @@ impl LogWatch {
 fn health(house: &App, pulse: Pulse, embedded: Option<&Embedded>) -> HealthProbe {
     let (store, catalog) = (house.store.clone(), house.catalog.clone());
     let condition = embedded.map(Embedded::condition);
+
     Arc::new(move || {
         let lag_s = pulse.lag_s();
         let present = store.is_present();
+
         // Told sooner than it is acted on.
         let is_well = present && !store.is_silent();
+
         let database = match condition.as_ref().map(|condition| *condition.borrow()) {
             Some(Condition::Restarting { .. }) => "restarting",
             Some(Condition::Stopped) => "stopped",
             Some(Condition::Running) | None if is_well => "up",
-            Some(Condition::Running) | None if store.turned() == Some(Turned::Replaced) => "replaced",
+            Some(Condition::Running) | None if store.turned() == Some(Turned::Replaced) => {
+                "replaced"
+            }
             Some(Condition::Running) | None => "away",
         };
+
         // A panel's own workers wait for that panel; whoever stands still there gives up its lease.
         let node_lag_s = pulse.node_lag_s();
+
         ProcessHealth {
             live: true,
             ready: is_well && lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX),

@@ -37,19 +37,25 @@ pub enum Lines {
 /// Tells everything from this level on, such as `info` or `info,panelgate=debug`, and panics.
 pub fn start_logging(written: Lines, level: &str) -> std::io::Result<()> {
     // The database driver's own news are for its developers, unless the level names it.
-    let filter = EnvFilter::try_new(format!("sqlx=warn,{level}")).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_new(format!("sqlx=warn,{level}")).unwrap_or_else(|_| EnvFilter::new("info"));
     let (outlet, colored) = (open_outlet()?, std::io::stderr().is_terminal());
+
     let lines = fmt()
         .with_env_filter(filter)
         .with_ansi(colored)
         .log_internal_errors(false)
-        .with_writer(move || OutletLine { outlet: outlet.clone(), colored });
+        .with_writer(move || OutletLine {
+            outlet: outlet.clone(),
+            colored,
+        });
 
     // Whoever started telling first in this process goes on telling.
     let _ = match written {
         Lines::Text => lines.finish().try_init(),
         Lines::Json => lines.json().finish().try_init(),
     };
+
     panics::tell_panics();
     Ok(())
 }
@@ -92,11 +98,16 @@ fn open_outlet() -> std::io::Result<Arc<Outlet>> {
     if let Some(outlet) = OUTLET.get() {
         return Ok(outlet.clone());
     }
+
     // A descriptor of our own: whoever else writes to stderr must not wait for the lock of ours.
     let stderr = File::from(std::io::stderr().as_fd().try_clone_to_owned()?);
     let opened = Outlet::open(stderr, |lines| {
-        tracing::error!(lines, "lines of this log are lost: nobody could write them here");
+        tracing::error!(
+            lines,
+            "lines of this log are lost: nobody could write them here"
+        );
     })?;
+
     Ok(OUTLET.get_or_init(|| opened).clone())
 }
 

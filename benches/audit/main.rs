@@ -25,23 +25,45 @@ const TIMES: usize = 5;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // Cargo adds a flag of its own.
-    let said = std::env::args().skip(1).find(|word| !word.starts_with("--"));
-    let orders = said.map_or(Ok(ORDERS), |word| word.parse()).context("how many orders?")?;
+    let said = std::env::args()
+        .skip(1)
+        .find(|word| !word.starts_with("--"));
+
+    let orders = said
+        .map_or(Ok(ORDERS), |word| word.parse())
+        .context("how many orders?")?;
+
     let folder = passable_folder()?;
     let postgres_bin = std::env::var_os("PANELGATE_POSTGRES_BIN").map(Into::into);
-    let embedded = Embedded::open(folder.path(), Manners { fsync: false, ..Manners::durable(postgres_bin) }).await?;
+
+    let embedded = Embedded::open(
+        folder.path(),
+        Manners {
+            fsync: false,
+            ..Manners::durable(postgres_bin)
+        },
+    )
+    .await?;
+
     let store = Store::open(&embedded.connect_options(), 2, 2);
     store.migrate().await?;
 
     let now = SystemClock.now();
     let laid = Instant::now();
     let mut connection = PgConnection::connect_with(&embedded.connect_options()).await?;
-    let said = format!("set bench.orders = {orders}; set bench.now = '{}';", now.to_rfc3339());
+    let said = format!(
+        "set bench.orders = {orders}; set bench.now = '{}';",
+        now.to_rfc3339()
+    );
+
     connection.execute(AssertSqlSafe(said)).await?;
     connection.execute(include_str!("books.sql")).await?;
     connection.execute("vacuum analyze").await?;
     connection.close().await?;
-    say(&format!("{orders} orders laid in {} s", laid.elapsed().as_secs()))?;
+    say(&format!(
+        "{orders} orders laid in {} s",
+        laid.elapsed().as_secs()
+    ))?;
 
     // The first one keeps how far it looked, and warms the server up.
     let findings = audit_books(&store, now).await?;
@@ -52,21 +74,32 @@ async fn main() -> anyhow::Result<()> {
 
     let whole = middle(async || audit_books(&store, now).await.map_err(Into::into)).await?;
     let lately = middle(async || audit_lately(&store, now).await.map_err(Into::into)).await?;
-    say(&format!("everything:                       {:>6} ms", whole.as_millis()))?;
-    say(&format!("what moved lately, and what is open: {:>3} ms", lately.as_millis()))?;
+    say(&format!(
+        "everything:                       {:>6} ms",
+        whole.as_millis()
+    ))?;
+
+    say(&format!(
+        "what moved lately, and what is open: {:>3} ms",
+        lately.as_millis()
+    ))?;
+
     store.close().await;
     embedded.stop().await;
     Ok(())
 }
 
 /// The time of the middle one of some.
-async fn middle(mut once: impl AsyncFnMut() -> anyhow::Result<AuditFindings>) -> anyhow::Result<Duration> {
+async fn middle(
+    mut once: impl AsyncFnMut() -> anyhow::Result<AuditFindings>,
+) -> anyhow::Result<Duration> {
     let mut times = Vec::new();
     for _ in 0..TIMES {
         let began = Instant::now();
         holds(&once().await?)?;
         times.push(began.elapsed());
     }
+
     times.sort_unstable();
     Ok(times[TIMES / 2])
 }
@@ -77,13 +110,25 @@ fn say(line: &str) -> anyhow::Result<()> {
 }
 
 fn holds(findings: &AuditFindings) -> anyhow::Result<()> {
-    let broken: Vec<_> = findings.checks.iter().filter(|check| check.violations > 0).collect();
-    ensure!(broken.is_empty(), "the books that were laid do not hold: {broken:?}");
+    let broken: Vec<_> = findings
+        .checks
+        .iter()
+        .filter(|check| check.violations > 0)
+        .collect();
+
+    ensure!(
+        broken.is_empty(),
+        "the books that were laid do not hold: {broken:?}"
+    );
+
     Ok(())
 }
 
 /// The server runs as a user of its own where this program is run by root.
 fn passable_folder() -> anyhow::Result<TempDir> {
     let open = std::fs::Permissions::from_mode(0o755);
-    Ok(tempfile::Builder::new().prefix("panelgate-bench-").permissions(open).tempdir()?)
+    Ok(tempfile::Builder::new()
+        .prefix("panelgate-bench-")
+        .permissions(open)
+        .tempdir()?)
 }

@@ -45,17 +45,26 @@ impl Connections {
         for n in 0..many {
             idle.push(connect(to, address(u32::try_from(n / OF_AN_ADDRESS).unwrap_or(0))).await?);
         }
-        Ok(Self { open: idle.len(), _idle: idle, _slow: JoinSet::new() })
+
+        Ok(Self {
+            open: idle.len(),
+            _idle: idle,
+            _slow: JoinSet::new(),
+        })
     }
 
     /// Those that send their headers a byte at a time.
     pub async fn slow(to: SocketAddr, many: usize) -> std::io::Result<Self> {
         let mut slow = JoinSet::new();
         for n in 0..many {
-            let mut stream = connect(to, address(u32::try_from(n / OF_AN_ADDRESS).unwrap_or(0))).await?;
+            let mut stream =
+                connect(to, address(u32::try_from(n / OF_AN_ADDRESS).unwrap_or(0))).await?;
+
             slow.spawn(async move {
                 let mut due = tokio::time::interval(BYTE_EVERY);
-                for byte in b"POST /api/v2 HTTP/1.1\r\nHost: slow.example\r\nX-Slow: 0123456789".chunks(1) {
+                for byte in
+                    b"POST /api/v2 HTTP/1.1\r\nHost: slow.example\r\nX-Slow: 0123456789".chunks(1)
+                {
                     due.tick().await;
                     if stream.write_all(byte).await.is_err() {
                         return;
@@ -63,7 +72,12 @@ impl Connections {
                 }
             });
         }
-        Ok(Self { open: many, _idle: Vec::new(), _slow: slow })
+
+        Ok(Self {
+            open: many,
+            _idle: Vec::new(),
+            _slow: slow,
+        })
     }
 
     /// How many there are.
@@ -90,19 +104,31 @@ pub struct Flooding {
 impl Flood {
     /// Begins it.
     pub fn begin(self, to: SocketAddr) -> Flooding {
-        let (stop, next, mut floods) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)), JoinSet::new());
+        let (stop, next, mut floods) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU32::new(0)),
+            JoinSet::new(),
+        );
+
         for worker in 0..AT_ONCE {
             let (stop, next) = (stop.clone(), next.clone());
             floods.spawn(async move {
                 let mut answered = 0;
                 while !stop.load(Ordering::Relaxed) {
                     let nth = next.fetch_add(1, Ordering::Relaxed);
-                    let from = if self == Self::OfAddresses { 1_000 + nth } else { 500 + worker };
+                    let from = if self == Self::OfAddresses {
+                        1_000 + nth
+                    } else {
+                        500 + worker
+                    };
+
                     answered += u32::from(ask(to, address(from), nth).await.is_ok());
                 }
+
                 answered
             });
         }
+
         Flooding { stop, floods }
     }
 }
@@ -118,9 +144,12 @@ impl Flooding {
 async fn ask(to: SocketAddr, from: Ipv4Addr, nth: u32) -> std::io::Result<()> {
     let mut stream = connect(to, from).await?;
     let form = format!("key=pgk_{nth:036}&action=balance");
-    let head = "POST /api/v2 HTTP/1.1\r\nHost: flood.example\r\nConnection: close\r\n\
-                Content-Type: application/x-www-form-urlencoded\r\n";
-    stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{form}", form.len()).as_bytes()).await?;
+    let head = "POST /api/v2 HTTP/1.1\r\nHost: flood.example\r\nConnection: \
+                close\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    stream
+        .write_all(format!("{head}Content-Length: {}\r\n\r\n{form}", form.len()).as_bytes())
+        .await?;
+
     let mut answer = vec![0; ANSWER_BYTES_MAX];
     while stream.read(&mut answer).await? > 0 {}
     Ok(())

@@ -45,8 +45,17 @@ impl Heard {
 impl Others {
     /// Those of a gateway.
     pub fn of(gateway: &Gateway) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().local_address(FROM).timeout(TIMEOUT).build()?;
-        Ok(Self { client, url: format!("http://{}/api/v2", gateway.addr), key: gateway.key.clone() })
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .local_address(FROM)
+            .timeout(TIMEOUT)
+            .build()?;
+
+        Ok(Self {
+            client,
+            url: format!("http://{}/api/v2", gateway.addr),
+            key: gateway.key.clone(),
+        })
     }
 
     /// They ask at their pace for so long.
@@ -55,6 +64,7 @@ impl Others {
         let mut due = tokio::time::interval(ASK_EVERY);
         let began = Instant::now();
         let mut nth = 0;
+
         while began.elapsed() < span {
             due.tick().await;
             nth += 1;
@@ -68,6 +78,7 @@ impl Others {
                 None => heard.failed += 1,
             }
         }
+
         Ok(heard)
     }
 
@@ -75,10 +86,16 @@ impl Others {
         let link = format!("https://example.org/{nth}");
         let mut fields = vec![("key", self.key.as_str())];
         match nth % ROUND {
-            0 => fields.extend([("action", "add"), ("service", "1"), ("link", &link), ("quantity", "100")]),
+            0 => fields.extend([
+                ("action", "add"),
+                ("service", "1"),
+                ("link", &link),
+                ("quantity", "100"),
+            ]),
             odd if odd % 2 == 1 => fields.push(("action", "balance")),
             _ => fields.push(("action", "services")),
         }
+
         Ok(serde_urlencoded::to_string(fields)?)
     }
 }
@@ -86,7 +103,11 @@ impl Others {
 /// How long an answer took that was as it should be.
 async fn ask(client: reqwest::Client, url: String, form: String) -> Option<Duration> {
     let began = Instant::now();
-    let request = client.post(url).header("content-type", "application/x-www-form-urlencoded").body(form);
+    let request = client
+        .post(url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form);
+
     let answer = request.send().await.ok()?;
     let (status, text) = (answer.status(), answer.text().await.ok()?);
     (status.is_success() && !text.contains("\"error\"")).then(|| began.elapsed())

@@ -1,4 +1,5 @@
-//! Customers who ask at a steady pace, whatever the gateway does meanwhile: an answer is late from when it was due.
+//! Customers who ask at a steady pace, whatever the gateway does meanwhile: an answer is late from
+//! when it was due.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +41,10 @@ pub struct Load {
 
 /// A client of HTTP.
 pub fn client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(TIMEOUT)
+        .build()
 }
 
 impl Load {
@@ -51,57 +55,102 @@ impl Load {
             let client = ask(n, url.clone(), key.clone(), stop.clone());
             clients.spawn_on(client, ground.outside.handle());
         }
-        Self { runtime: ground.outside.clone(), stop, clients }
+
+        Self {
+            runtime: ground.outside.clone(),
+            stop,
+            clients,
+        }
     }
 
     /// They stop; what they were answered.
     pub fn end(self) -> Vec<Answer> {
         self.stop.store(true, Ordering::Relaxed);
-        self.runtime.block_on(self.clients.join_all()).into_iter().flatten().collect()
+        self.runtime
+            .block_on(self.clients.join_all())
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 
 async fn ask(client: usize, url: String, key: String, stop: Arc<AtomicBool>) -> Vec<Answer> {
     let http = self::client().expect("a client without TLS can be made");
     let (mut answers, mut order) = (Vec::new(), String::from("1"));
-    let began = Instant::now() + ASK_EVERY * u32::try_from(client).unwrap_or(0) / u32::try_from(CLIENTS).unwrap_or(1);
+    let began = Instant::now()
+        + ASK_EVERY * u32::try_from(client).unwrap_or(0) / u32::try_from(CLIENTS).unwrap_or(1);
+
     for n in 0_u32.. {
         let due = began + ASK_EVERY * n;
         tokio::time::sleep_until(due.into()).await;
+
         if stop.load(Ordering::Relaxed) {
             break;
         }
+
         let link = format!("https://example.org/{client}/{n}");
-        let add: &[(&str, &str)] = &[("action", "add"), ("service", "1"), ("link", &link), ("quantity", "10")];
+        let add: &[(&str, &str)] = &[
+            ("action", "add"),
+            ("service", "1"),
+            ("link", &link),
+            ("quantity", "10"),
+        ];
+
         let action = match (usize::try_from(n).unwrap_or(0) + client) % ROUND {
             0 => "services",
             1 | 11 => "add",
             n if n % 2 == 0 => "balance",
             _ => "status",
         };
+
         let fields = match action {
             "add" => add.to_vec(),
             "status" => vec![("action", "status"), ("order", &*order)],
             _ => vec![("action", action)],
         };
-        let body = serde_urlencoded::to_string([&fields[..], &[("key", &key)]].concat()).unwrap_or_default();
-        let sent = http.post(&url).header("content-type", "application/x-www-form-urlencoded").body(body).send().await;
+
+        let body = serde_urlencoded::to_string([&fields[..], &[("key", &key)]].concat())
+            .unwrap_or_default();
+
+        let sent = http
+            .post(&url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .send()
+            .await;
+
         let text = match sent {
-            Ok(response) if response.status().is_success() => response.text().await.unwrap_or_default(),
+            Ok(response) if response.status().is_success() => {
+                response.text().await.unwrap_or_default()
+            }
             Ok(_) | Err(_) => String::new(),
         };
-        let id = text.strip_prefix("{\"order\":").and_then(|rest| rest.strip_suffix('}'));
+
+        let id = text
+            .strip_prefix("{\"order\":")
+            .and_then(|rest| rest.strip_suffix('}'));
+
         let bought = action == "add" && id.is_some();
+
         // Before a customer's first order there is none to ask for, and the answer says so.
         let good = match action {
             "add" => bought,
             "status" => text.contains("\"status\"") || order == "1",
             _ => !text.is_empty() && !text.contains("\"error\""),
         };
-        answers.push(Answer { action, due, done: Instant::now(), good, bought });
+
+        answers.push(Answer {
+            action,
+            due,
+            done: Instant::now(),
+            good,
+            bought,
+        });
+
         if let Some(id) = id {
             id.clone_into(&mut order);
         }
     }
+
     answers
 }

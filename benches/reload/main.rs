@@ -1,13 +1,15 @@
-//! Live edits of 5,000 services with five routes each, while customers ask and buy: how long until a gateway sells by an
-//! edit, and how long its requests take meanwhile.
+//! Live edits of 5,000 services with five routes each, while customers ask and buy: how long until
+//! a gateway sells by an edit, and how long its requests take meanwhile.
 //!
-//! `cargo bench --bench reload` prints a table and writes `target/tmp/reload.json`. It needs PostgreSQL's programs (as
-//! `panelgate serve` does without a database of its own) and takes about a minute and a half.
+//! `cargo bench --bench reload` prints a table and writes `target/tmp/reload.json`. It needs
+//! PostgreSQL's programs (as `panelgate serve` does without a database of its own) and takes about
+//! a minute and a half.
 //!
-//! The gateway is a real one: its door, its workers and its file watch over a private server that writes to the disc.
-//! Customers and panels share the machine with it, each on a thread of their own. The clock of an edit starts when the watch
-//! finds that the file stood still and judges it; it ends when requests are sold to by it. The file is read before, while
-//! it must stand still: that has a column of its own, and `work` is both.
+//! The gateway is a real one: its door, its workers and its file watch over a private server that
+//! writes to the disc. Customers and panels share the machine with it, each on a thread of their
+//! own. The clock of an edit starts when the watch finds that the file stood still and judges it;
+//! it ends when requests are sold to by it. The file is read before, while it must stand still:
+//! that has a column of its own, and `work` is both.
 
 mod edits;
 mod ground;
@@ -42,31 +44,55 @@ fn main() -> anyhow::Result<()> {
     let load = Load::begin(&ground, first.url()?);
     std::thread::sleep(REST);
     let mut alone = Vec::new();
+
     for edit in edits::some(&ground.first, EDITS) {
         alone.push(timed(&edit, &first, None, &marks)?);
         std::thread::sleep(REST);
     }
+
     let mut readings = Vec::new();
     for nth in 0..READINGS {
         readings.push(ground.read_catalogues(&first, nth)?);
         std::thread::sleep(REST);
     }
+
     // With a file that was in force before: the second gateway serves what is in force now.
     let second = ground.open("two", &ground.first)?;
     let mut both = Vec::new();
-    for edit in edits::some(&ground.first, EDITS_OF_TWO).iter().filter(|edit| edit.kind != Kind::Broken) {
+
+    for edit in edits::some(&ground.first, EDITS_OF_TWO)
+        .iter()
+        .filter(|edit| edit.kind != Kind::Broken)
+    {
         both.push(timed(edit, &first, Some(&second), &marks)?);
         std::thread::sleep(REST);
     }
+
     let answers = load.end();
     let bought = answers.iter().filter(|answer| answer.bought).count();
     let failed = answers.iter().filter(|answer| !answer.good).count();
-    let report = Report { alone, both, readings, answers, file_bytes: ground.first.len(), about: ground.about()? };
+
+    let report = Report {
+        alone,
+        both,
+        readings,
+        answers,
+        file_bytes: ground.first.len(),
+        about: ground.about()?,
+    };
+
     let parity = (ground.orders()?, bought);
     ground.close([first, second]);
     report.print(parity)?;
     anyhow::ensure!(failed == 0, "{failed} requests failed");
-    anyhow::ensure!(parity.0 == parity.1, "{} orders are kept, and {} were answered", parity.0, parity.1);
+
+    anyhow::ensure!(
+        parity.0 == parity.1,
+        "{} orders are kept, and {} were answered",
+        parity.0,
+        parity.1
+    );
+
     Ok(())
 }
 
@@ -76,18 +102,30 @@ fn timed(edit: &Edit, node: &Node, second: Option<&Node>, marks: &Marks) -> anyh
     let saved = Instant::now();
     node.save(&edit.text)?;
     let hash = panelgate::config::hash(edit.text.as_bytes());
+
     let wait = |until: &dyn Fn() -> bool| {
         while !until() {
-            anyhow::ensure!(saved.elapsed() < PATIENCE, "{:?} is not in force after {PATIENCE:?}", edit.kind);
+            anyhow::ensure!(
+                saved.elapsed() < PATIENCE,
+                "{:?} is not in force after {PATIENCE:?}",
+                edit.kind
+            );
+
             std::thread::sleep(LOOK_EVERY);
         }
+
         Ok(Instant::now())
     };
+
     let end = match edit.kind {
         Kind::Broken => wait(&|| marks.at(Step::PutAside).is_some())?,
         Kind::Price | Kind::Markup | Kind::Route => wait(&|| node.sells_by() == hash)?,
     };
-    let second = second.map(|second| wait(&|| second.sells_by() == hash)).transpose()?;
+
+    let second = second
+        .map(|second| wait(&|| second.sells_by() == hash))
+        .transpose()?;
+
     let judged = marks.at(Step::Judged).unwrap_or(saved);
     Ok(Timing {
         kind: edit.kind,

@@ -29,7 +29,8 @@ pub enum Step {
 pub struct Marks(Arc<Mutex<Vec<(Step, Instant)>>>);
 
 impl Marks {
-    /// Watches this process's log from now on; nothing of it is printed but what the gateway complains of.
+    /// Watches this process's log from now on; nothing of it is printed but what the gateway
+    /// complains of.
     pub fn watch() -> Self {
         let marks = Self::default();
         let watched = tracing::subscriber::set_global_default(Ear(marks.clone()));
@@ -39,13 +40,18 @@ impl Marks {
 
     /// Nothing was told yet.
     pub fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// When a step was told first since.
     pub fn at(&self, step: Step) -> Option<Instant> {
         let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.iter().find(|(other, _)| *other == step).map(|(_, at)| *at)
+        told.iter()
+            .find(|(other, _)| *other == step)
+            .map(|(_, at)| *at)
     }
 }
 
@@ -72,6 +78,7 @@ impl Subscriber for Ear {
         let now = Instant::now();
         let mut message = Message::default();
         event.record(&mut message);
+
         let step = match message.0.as_str() {
             "an edit is opened" => Step::Opened,
             "an edit is read" => Step::Read,
@@ -81,7 +88,12 @@ impl Subscriber for Ear {
             told if told.starts_with("an edit is not in force") => Step::PutAside,
             _ => return,
         };
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push((step, now));
+
+        self.0
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((step, now));
     }
 
     fn enter(&self, _: &span::Id) {}

@@ -10,7 +10,8 @@ use crate::edits::Kind;
 use crate::ground::SERVICES;
 use crate::load::Answer;
 
-/// A request counts as answered during a reload until so long after it: what was replaced is given back meanwhile.
+/// A request counts as answered during a reload until so long after it: what was replaced is given
+/// back meanwhile.
 const AFTERMATH: Duration = Duration::from_millis(250);
 /// What is asked for, in the order of the table.
 const ACTIONS: [&str; 5] = ["all", "balance", "status", "add", "services"];
@@ -52,7 +53,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Prints the table and writes the JSON; `parity` is how many orders are kept and how many were answered.
+    /// Prints the table and writes the JSON; `parity` is how many orders are kept and how many were
+    /// answered.
     pub fn print(&self, (kept, answered): (usize, usize)) -> anyhow::Result<()> {
         let failed = self.answers.iter().filter(|answer| !answer.good).count();
         let report = json!({
@@ -69,19 +71,31 @@ impl Report {
             "failed": failed,
             "orders": { "kept": kept, "answered": answered },
         });
+
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", table(&report))?;
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reload.json");
         std::fs::write(&path, serde_json::to_string_pretty(&report)?)?;
         writeln!(out, "written to {}", path.display())?;
+
         Ok(())
     }
 
     fn edits(&self, kind: Kind) -> Value {
-        let of: Vec<&Timing> = self.alone.iter().filter(|timing| timing.kind == kind).collect();
+        let of: Vec<&Timing> = self
+            .alone
+            .iter()
+            .filter(|timing| timing.kind == kind)
+            .collect();
+
         let step = |from: fn(&Timing) -> Option<Instant>, to: fn(&Timing) -> Option<Instant>| {
-            spread(of.iter().filter_map(|timing| Some(to(timing)?.saturating_duration_since(from(timing)?))).collect())
+            spread(
+                of.iter()
+                    .filter_map(|timing| Some(to(timing)?.saturating_duration_since(from(timing)?)))
+                    .collect(),
+            )
         };
+
         json!({
             "edit": kind.as_str(),
             "count": of.len(),
@@ -95,17 +109,55 @@ impl Report {
     }
 
     fn requests(&self, action: &str) -> Value {
-        let of = self.answers.iter().filter(|answer| action == "all" || answer.action == action);
-        let touches = |answer: &Answer, (from, to): (Instant, Instant)| answer.done >= from && answer.due <= to;
+        let of = self
+            .answers
+            .iter()
+            .filter(|answer| action == "all" || answer.action == action);
+
+        let touches = |answer: &Answer, (from, to): (Instant, Instant)| {
+            answer.done >= from && answer.due <= to
+        };
+
         // While the file is read, and from then on when it is judged; what is refused is no reload.
-        let good = || self.alone.iter().chain(&self.both).filter(|timing| timing.kind != Kind::Broken);
-        let spans = |timing: &Timing| [timing.opened.zip(timing.read), Some((timing.judged, timing.end + AFTERMATH))];
-        let meanwhile = |answer: &&Answer| good().flat_map(spans).flatten().any(|span| touches(answer, span));
-        let reading =
-            |answer: &&Answer| self.readings.iter().any(|(began, ended)| touches(answer, (*began, *ended + AFTERMATH)));
+        let good = || {
+            self.alone
+                .iter()
+                .chain(&self.both)
+                .filter(|timing| timing.kind != Kind::Broken)
+        };
+
+        let spans = |timing: &Timing| {
+            [
+                timing.opened.zip(timing.read),
+                Some((timing.judged, timing.end + AFTERMATH)),
+            ]
+        };
+
+        let meanwhile = |answer: &&Answer| {
+            good()
+                .flat_map(spans)
+                .flatten()
+                .any(|span| touches(answer, span))
+        };
+
+        let reading = |answer: &&Answer| {
+            self.readings
+                .iter()
+                .any(|(began, ended)| touches(answer, (*began, *ended + AFTERMATH)))
+        };
+
         let (reading, rest): (Vec<&Answer>, Vec<&Answer>) = of.partition(reading);
         let (during, outside): (Vec<&Answer>, Vec<&Answer>) = rest.into_iter().partition(meanwhile);
-        let took = |answers: Vec<&Answer>| spread(answers.iter().map(|answer| answer.done - answer.due).collect());
+
+        let took = |answers: Vec<&Answer>| {
+            spread(
+                answers
+                    .iter()
+                    .map(|answer| answer.done - answer.due)
+                    .collect(),
+            )
+        };
+
         json!({
             "action": action,
             "during_reloads": took(during),
@@ -118,13 +170,17 @@ impl Report {
 /// Microseconds.
 fn spread(mut of: Vec<Duration>) -> Value {
     of.sort_unstable();
-    let at = |per_mille: usize| of.get((of.len() * per_mille / 1_000).min(of.len().saturating_sub(1)));
+    let at =
+        |per_mille: usize| of.get((of.len() * per_mille / 1_000).min(of.len().saturating_sub(1)));
     let us = |per_mille: usize| at(per_mille).map(Duration::as_micros);
     json!({ "count": of.len(), "min_us": us(0), "p50_us": us(500), "p99_us": us(990), "max_us": us(1_000) })
 }
 
 fn ms(value: &Value) -> String {
-    value.as_u64().map_or_else(|| "-".to_owned(), |us| format!("{}.{}", us / 1_000, us % 1_000 / 100))
+    value.as_u64().map_or_else(
+        || "-".to_owned(),
+        |us| format!("{}.{}", us / 1_000, us % 1_000 / 100),
+    )
 }
 
 fn table(report: &Value) -> String {
@@ -134,15 +190,28 @@ fn table(report: &Value) -> String {
         format!("file:    {file}"),
         format!(
             "\n{:<14}{:>26}{:>9}{:>9}{:>9}{:>9}{:>26}",
-            "edit, ms", "total min/median/max", "plan", "publish", "adopt", "read", "work min/median/max"
+            "edit, ms",
+            "total min/median/max",
+            "plan",
+            "publish",
+            "adopt",
+            "read",
+            "work min/median/max"
         ),
     ];
+
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     for edit in list(&report["edits"]) {
         let spread = |name: &str| {
             let took = &edit[name];
-            format!("{} / {} / {}", ms(&took["min_us"]), ms(&took["p50_us"]), ms(&took["max_us"]))
+            format!(
+                "{} / {} / {}",
+                ms(&took["min_us"]),
+                ms(&took["p50_us"]),
+                ms(&took["max_us"])
+            )
         };
+
         let step = |name: &str| ms(&edit[name]["p50_us"]);
         lines.push(format!(
             "{:<14}{:>26}{:>9}{:>9}{:>9}{:>9}{:>26}",
@@ -155,24 +224,38 @@ fn table(report: &Value) -> String {
             spread("work"),
         ));
     }
+
     for (name, what) in [
         ("saved until judged", "judged_after_saved"),
         ("second node sells by it", "second_node"),
         ("all catalogues read anew", "catalogues_read"),
     ] {
         let took = &report[what];
-        lines.push(format!("{name}: {} / {} / {}", ms(&took["min_us"]), ms(&took["p50_us"]), ms(&took["max_us"])));
+        lines.push(format!(
+            "{name}: {} / {} / {}",
+            ms(&took["min_us"]),
+            ms(&took["p50_us"]),
+            ms(&took["max_us"])
+        ));
     }
+
     lines.push(format!(
         "\n{:<27}{:>21}{:>34}{:>34}",
         "request, ms p50/p99/max (n)", "during reloads", "while catalogues are read", "otherwise"
     ));
+
     for row in list(&report["requests"]) {
         let shown = |side: &str| {
             let took = &row[side];
-            let (p50, p99, max) = (ms(&took["p50_us"]), ms(&took["p99_us"]), ms(&took["max_us"]));
+            let (p50, p99, max) = (
+                ms(&took["p50_us"]),
+                ms(&took["p99_us"]),
+                ms(&took["max_us"]),
+            );
+
             format!("{p50} / {p99} / {max} ({})", took["count"])
         };
+
         let sides = ["during_reloads", "while_catalogues_are_read", "otherwise"].map(shown);
         lines.push(format!(
             "{:<14}{:>34}{:>34}{:>34}",
@@ -182,10 +265,12 @@ fn table(report: &Value) -> String {
             sides[2]
         ));
     }
+
     let orders = &report["orders"];
     lines.push(format!(
         "\n{} requests answered, {} failed; {} orders answered, {} kept",
         report["answers"], report["failed"], orders["answered"], orders["kept"]
     ));
+
     lines.join("\n")
 }

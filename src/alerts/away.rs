@@ -52,9 +52,16 @@ impl AwayState {
     fn see(&mut self, is_away: bool, node: &str, now: Moment) {
         if !is_away {
             self.since = None;
-            let Some(raised) = self.raised.take() else { return };
+            let Some(raised) = self.raised.take() else {
+                return;
+            };
+
             tracing::info!(kind = KIND.as_str(), object = node, "an alert is over");
-            self.waiting.push_back(Message { over_at: Some(now.at), ..raised });
+            self.waiting.push_back(Message {
+                over_at: Some(now.at),
+                ..raised
+            });
+
             return;
         }
 
@@ -63,8 +70,10 @@ impl AwayState {
         if is_told || now.instant - since.instant < KIND.patience() {
             return;
         }
+
         let words = KIND.words(node);
         tracing::error!(kind = KIND.as_str(), object = node, "alert: {words}");
+
         let message = Message {
             alert: Uuid::now_v7(),
             kind: KIND,
@@ -75,6 +84,7 @@ impl AwayState {
             over_at: None,
             attempt: 1,
         };
+
         self.raised = Some(message.clone());
         self.waiting.push_back(message);
         debug_assert!(self.waiting.len() <= MESSAGES_MAX);
@@ -95,16 +105,21 @@ impl AwayState {
 }
 
 impl Alerts {
-    /// Looks whether the database is there, and tells a person when it is away for long, and when it
-    /// is back.
+    /// Looks whether the database is there, and tells a person when it is away for long, and when
+    /// it is back.
     pub async fn tell_of_database(&self) {
         let is_away = !self.store.answers();
-        let now = Moment { at: self.clock.now(), instant: Instant::now() };
+        let now = Moment {
+            at: self.clock.now(),
+            instant: Instant::now(),
+        };
+
         let due = {
             let mut state = self.absence.state();
             state.see(is_away, &self.node, now);
             state.due(now.instant)
         };
+
         let Some(message) = due else { return };
 
         let heard = self.heard.load_full();
@@ -113,10 +128,15 @@ impl Alerts {
             self.absence.state().note(true, now.instant);
             return;
         };
-        let posted = webhook.post(&tell::id(&message), tell::body(&message), now.at).await;
+
+        let posted = webhook
+            .post(&tell::id(&message), tell::body(&message), now.at)
+            .await;
+
         if let Err(failure) = &posted {
             tracing::warn!(kind = KIND.as_str(), %failure, "the alert webhook took no message");
         }
+
         self.absence.state().note(posted.is_ok(), Instant::now());
     }
 }
@@ -131,21 +151,35 @@ mod tests {
     #[test]
     fn an_absence_is_told_once_after_some_time_and_once_when_it_is_over() {
         let mut state = AwayState::default();
-        let began = Moment { at: SystemClock.now(), instant: Instant::now() };
-        let after = |span: Duration| Moment { instant: began.instant + span, ..began };
+        let began = Moment {
+            at: SystemClock.now(),
+            instant: Instant::now(),
+        };
+
+        let after = |span: Duration| Moment {
+            instant: began.instant + span,
+            ..began
+        };
+
         let see = |state: &mut AwayState, is_away, now| state.see(is_away, NODE, now);
 
         see(&mut state, true, began);
         see(&mut state, false, began);
         let second = after(KIND.patience());
         see(&mut state, true, second);
-        assert!(state.due(second.instant).is_none(), "a moment is no absence");
+        assert!(
+            state.due(second.instant).is_none(),
+            "a moment is no absence"
+        );
 
         let third = after(KIND.patience() * 2);
         see(&mut state, true, third);
         see(&mut state, true, third);
         let raised = state.due(third.instant).unwrap();
-        assert_eq!((raised.over_at, &*raised.object, state.waiting.len()), (None, NODE, 1));
+        assert_eq!(
+            (raised.over_at, &*raised.object, state.waiting.len()),
+            (None, NODE, 1)
+        );
 
         // What was not taken is told again, later; what comes meanwhile waits behind it.
         state.note(false, third.instant);
@@ -154,8 +188,14 @@ mod tests {
         see(&mut state, true, third);
         let fourth = after(KIND.patience() * 2 + RETRY_WAIT);
         see(&mut state, true, fourth);
+
         assert_eq!(state.due(fourth.instant).unwrap().over_at, None);
-        assert_eq!(state.waiting.len(), 2, "one that is not told of yet has no second beginning");
+        assert_eq!(
+            state.waiting.len(),
+            2,
+            "one that is not told of yet has no second beginning"
+        );
+
         state.note(true, fourth.instant);
         let over = state.due(fourth.instant).unwrap();
         assert_eq!((over.over_at, over.alert), (Some(began.at), raised.alert));
@@ -163,6 +203,9 @@ mod tests {
 
         see(&mut state, true, fourth);
         let again = state.due(fourth.instant).unwrap();
-        assert!(again.over_at.is_none() && again.alert != raised.alert, "it is away all the same");
+        assert!(
+            again.over_at.is_none() && again.alert != raised.alert,
+            "it is away all the same"
+        );
     }
 }

@@ -23,48 +23,69 @@ pub struct Turns {
 }
 
 impl Alerts {
-    /// One look. Nothing turns while another process looks. A process that serves an older file than the newest published
-    /// one leaves alone what is so by the file: others know better, and it would take turns with them.
+    /// One look. Nothing turns while another process looks. A process that serves an older file
+    /// than the newest published one leaves alone what is so by the file: others know better,
+    /// and it would take turns with them.
     pub async fn look(&self) -> Result<Turns, StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         if !alerts::only_one(&mut tx).await? {
             return Ok(Turns::default());
         }
+
         let heard = self.heard.load();
         let catalogue = self.catalog.now();
         let newest = versions::newest_in(&mut tx).await?;
-        let is_behind = newest.is_some_and(|newest| newest != heard.hash || newest != catalogue.hash);
+        let is_behind =
+            newest.is_some_and(|newest| newest != heard.hash || newest != catalogue.hash);
 
         let mut conditions = conditions::find_conditions(&mut tx, &heard.watched, now).await?;
         conditions.extend(conditions::price_jumps(&mut tx, &heard.watched).await?);
         conditions.extend(of_services(&catalogue));
-        let left_alone: Vec<AlertKind> =
-            AlertKind::ALL.into_iter().filter(|kind| is_behind && kind.is_by_the_file()).collect();
+        let left_alone: Vec<AlertKind> = AlertKind::ALL
+            .into_iter()
+            .filter(|kind| is_behind && kind.is_by_the_file())
+            .collect();
+
         conditions.retain(|condition| !left_alone.contains(&condition.kind));
 
         let over = alerts::keep_conditions(&mut tx, &conditions, &left_alone, now).await?;
         let mut raised = Vec::new();
+
         for kind in AlertKind::ALL {
             if conditions.iter().any(|condition| condition.kind == kind) {
                 let patience = TimeDelta::from_std(kind.patience()).unwrap_or(TimeDelta::zero());
                 raised.extend(alerts::raise_lasting(&mut tx, kind, now - patience, now).await?);
             }
         }
+
         tx.commit().await?;
         raised.iter().for_each(log_raised);
-        for AlertChange { kind, object, count: _, words: _ } in &over {
+
+        for AlertChange {
+            kind,
+            object,
+            count: _,
+            words: _,
+        } in &over
+        {
             tracing::info!(kind = kind.as_str(), object, "an alert is over");
         }
+
         Ok(Turns { raised, over })
     }
 }
 
-/// Panels that charge more than fixed prices bear, or by which nothing can be sold, and which services of ours, the first
-/// few.
+/// Panels that charge more than fixed prices bear, or by which nothing can be sold, and which
+/// services of ours, the first few.
 fn of_services(catalogue: &Snapshot) -> Vec<Condition> {
     let condition = |kind: AlertKind, panel: &ProviderId, services: &[ServiceId]| {
-        let named: Vec<_> = services.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+        let named: Vec<_> = services
+            .iter()
+            .take(NAMED_MAX)
+            .map(ToString::to_string)
+            .collect();
+
         Condition {
             kind,
             object: panel.0.clone(),
@@ -72,14 +93,28 @@ fn of_services(catalogue: &Snapshot) -> Vec<Condition> {
             more: format!("; among them are our services {}", named.join(", ")),
         }
     };
-    let dear = catalogue.too_dear.iter().map(|(panel, services)| condition(AlertKind::BelowFloor, panel, services));
-    let missing =
-        catalogue.missing.iter().map(|(panel, services)| condition(AlertKind::ServicesUnsold, panel, services));
+
+    let dear = catalogue
+        .too_dear
+        .iter()
+        .map(|(panel, services)| condition(AlertKind::BelowFloor, panel, services));
+
+    let missing = catalogue
+        .missing
+        .iter()
+        .map(|(panel, services)| condition(AlertKind::ServicesUnsold, panel, services));
+
     dear.chain(missing).collect()
 }
 
 fn log_raised(turn: &AlertChange) {
-    let AlertChange { kind, object, words, count } = turn;
+    let AlertChange {
+        kind,
+        object,
+        words,
+        count,
+    } = turn;
+
     match kind.weight() {
         Weight::Error => tracing::error!(kind = kind.as_str(), object, count, "alert: {words}"),
         Weight::Warning => tracing::warn!(kind = kind.as_str(), object, count, "alert: {words}"),

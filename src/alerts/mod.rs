@@ -1,4 +1,5 @@
-//! Alerts: what needs a person is told once, to the log and to the operator's webhook, and once more when it is over.
+//! Alerts: what needs a person is told once, to the log and to the operator's webhook, and once
+//! more when it is over.
 //!
 //! ```text
 //!            ┌ not so any more: forgotten
@@ -7,10 +8,11 @@
 //!                                           │          │
 //!                              alert.raised ▼          ▼ alert.over      the log at once, the webhook until it takes it
 //! ```
-//! The database holds what was found so and what was told of it, so any number of processes look and tell, and each
-//! message has one teller. Told at least once: a process that dies between a message and its note leaves it to be told
-//! again, under the same id. An alert that is over before it was told is told as both, in order: a try that looked
-//! failed may have been heard, and a receiver that heard of a beginning shall hear of its end.
+//! The database holds what was found so and what was told of it, so any number of processes look
+//! and tell, and each message has one teller. Told at least once: a process that dies between a
+//! message and its note leaves it to be told again, under the same id. An alert that is over before
+//! it was told is told as both, in order: a try that looked failed may have been heard, and a
+//! receiver that heard of a beginning shall hear of its end.
 
 mod away;
 mod look;
@@ -63,15 +65,32 @@ impl AlertSettings {
             balance_low: provider.balance_low,
             refill_expires_after_h: provider.asking.refill_expires_after_h,
         });
-        Self { hash: mapping.hash.clone(), watched: watched.collect(), webhook }
+
+        Self {
+            hash: mapping.hash.clone(),
+            watched: watched.collect(),
+            webhook,
+        }
     }
 }
 
 impl Alerts {
-    /// Alerts about what is sold and about the panels of the configuration, told to the log only. `node` is this process.
+    /// Alerts about what is sold and about the panels of the configuration, told to the log only.
+    /// `node` is this process.
     pub fn new(store: Store, catalog: Catalog, clock: SharedClock, node: &str) -> Self {
-        let heard = Arc::new(ArcSwap::from_pointee(AlertSettings::of(&catalog.mapping(), None)));
-        Self { store, clock, catalog, heard, node: node.to_owned(), absence: Arc::default() }
+        let heard = Arc::new(ArcSwap::from_pointee(AlertSettings::of(
+            &catalog.mapping(),
+            None,
+        )));
+
+        Self {
+            store,
+            clock,
+            catalog,
+            heard,
+            node: node.to_owned(),
+            absence: Arc::default(),
+        }
     }
 
     /// The same, told to this webhook too.
@@ -79,12 +98,18 @@ impl Alerts {
     pub fn telling(self, webhook: Option<Webhook>) -> Self {
         let heard = self.heard.load();
         let (hash, watched) = (heard.hash.clone(), heard.watched.clone());
-        self.heard.store(Arc::new(AlertSettings { hash, watched, webhook }));
+        self.heard.store(Arc::new(AlertSettings {
+            hash,
+            watched,
+            webhook,
+        }));
+
         self
     }
 
     /// Watches what another configuration says, and tells whom it names, from the next round on.
     pub fn follow(&self, mapping: &Mapping, webhook: Option<Webhook>) {
-        self.heard.store(Arc::new(AlertSettings::of(mapping, webhook)));
+        self.heard
+            .store(Arc::new(AlertSettings::of(mapping, webhook)));
     }
 }

@@ -35,6 +35,7 @@ impl Alerts {
         if !findings.hold() {
             complain(&findings);
         }
+
         alerts::forget_ended(&self.store, now - TimeDelta::days(KEEP_DAYS)).await?;
         Ok(Some(findings))
     }
@@ -42,7 +43,15 @@ impl Alerts {
 
 fn complain(findings: &AuditFindings) {
     let failed = findings.checks.iter().filter(|check| check.violations > 0);
-    let failed = failed.map(|check| format!("{} ({}): {}", check.name, check.violations, check.examples.join(", ")));
+    let failed = failed.map(|check| {
+        format!(
+            "{} ({}): {}",
+            check.name,
+            check.violations,
+            check.examples.join(", ")
+        )
+    });
+
     let failed: Vec<_> = failed.collect();
     tracing::error!(failed = %failed.join("; "), "THE BOOKS DO NOT HOLD");
 }

@@ -25,13 +25,18 @@ pub(super) const HEALTH_DOOR_MAX: usize = 32;
 
 /// Raises the number of files that may be open to the most that the system grants without asking.
 pub fn raise() {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
+
     if soft >= hard {
         return;
     }
+
     // Some systems call it infinite and grant less.
     let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
         .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, MODEST.min(hard), hard));
+
     if let Err(error) = raised {
         tracing::warn!(%error, soft, hard, "the limit of open files could not be raised");
     }
@@ -43,17 +48,26 @@ pub(super) fn door_limits(house: &App) -> Limits {
     let kept = kept_for(house, descriptors);
     let limits = Limits::default().within(descriptors, kept);
 
-    let (connections_max, per_address_max) = (limits.connections_max, limits.connections_per_address_max);
+    let (connections_max, per_address_max) =
+        (limits.connections_max, limits.connections_per_address_max);
+
     if descriptors <= FEW {
         tracing::warn!(
             descriptors,
             connections_max,
             per_address_max,
-            "few files may be open, and so few customers connected; raise the limit (`LimitNOFILE`, `ulimit -n`)"
+            "few files may be open, and so few customers connected; raise the limit \
+             (`LimitNOFILE`, `ulimit -n`)"
         );
     } else {
-        tracing::info!(descriptors, connections_max, per_address_max, "what this process may have open");
+        tracing::info!(
+            descriptors,
+            connections_max,
+            per_address_max,
+            "what this process may have open"
+        );
     }
+
     limits
 }
 
@@ -64,7 +78,11 @@ fn limit() -> usize {
 
 fn kept_for(house: &App, descriptors: usize) -> usize {
     let roll = house.roll.now();
-    let calls = roll.iter().map(|listed| listed.panel.settings().concurrent_max as usize).sum::<usize>();
+    let calls = roll
+        .iter()
+        .map(|listed| listed.panel.settings().concurrent_max as usize)
+        .sum::<usize>();
+
     let panels = (calls * RESTING_PER_CALL).min(descriptors / PANELS_SHARE);
     FOR_FILES + FOR_OTHERS + house.store.connections_max() + panels
 }

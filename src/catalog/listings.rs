@@ -1,5 +1,5 @@
-//! What the panels list, as it is stored: read once after each change, laid out to be looked up, and shared by everything
-//! that is laid over it.
+//! What the panels list, as it is stored: read once after each change, laid out to be looked up,
+//! and shared by everything that is laid over it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -32,15 +32,32 @@ pub struct PanelListing {
 impl Listings {
     /// Lays stored rows out.
     pub fn new(version: i64, rows: impl IntoIterator<Item = (ProviderId, CatalogEntry)>) -> Self {
-        let mut listings = Self { version, ..Self::default() };
+        let mut listings = Self {
+            version,
+            ..Self::default()
+        };
+
         for (provider, listed) in rows {
             if let Some(id) = listed.imported {
-                let route = Route { provider: provider.clone(), service: listed.row.service.clone() };
+                let route = Route {
+                    provider: provider.clone(),
+                    service: listed.row.service.clone(),
+                };
                 listings.given.insert(id, route);
             }
-            let (service, kind) = (listed.row.service.clone(), ServiceType::read(&listed.row.kind));
-            listings.panels.entry(provider).or_default().insert(service, PanelListing { listed, kind });
+
+            let (service, kind) = (
+                listed.row.service.clone(),
+                ServiceType::read(&listed.row.kind),
+            );
+
+            listings
+                .panels
+                .entry(provider)
+                .or_default()
+                .insert(service, PanelListing { listed, kind });
         }
+
         listings
     }
 
@@ -52,6 +69,7 @@ impl Listings {
         if let Some(known) = known.filter(|known| known.version == version) {
             return Ok(known.clone());
         }
+
         let rows = catalogue::load_catalogs(store).await?;
         Ok(spawn_cpu_bound(move || Arc::new(Self::new(version, rows))).await)
     }
@@ -61,17 +79,27 @@ impl Listings {
         self.panels.get(&route.provider)?.get(&route.service)
     }
 
-    /// Whether a block says a type, and every panel of its routes that lists the service has it as another.
+    /// Whether a block says a type, and every panel of its routes that lists the service has it as
+    /// another.
     pub fn is_of_another_type(&self, rule: &ServiceRule) -> bool {
         let Some(kind) = rule.kind else { return false };
-        let mut listed =
-            rule.routes.iter().filter_map(|route| self.row(route)).filter(|row| !row.listed.gone).peekable();
+        let mut listed = rule
+            .routes
+            .iter()
+            .filter_map(|route| self.row(route))
+            .filter(|row| !row.listed.gone)
+            .peekable();
+
         listed.peek().is_some() && listed.all(|row| row.kind != Some(kind))
     }
 
     /// Everything that a panel lists, or listed under an id of ours.
     pub fn of_panel(&self, provider: &ProviderId) -> impl Iterator<Item = &CatalogEntry> {
-        self.panels.get(provider).into_iter().flat_map(HashMap::values).map(|row| &row.listed)
+        self.panels
+            .get(provider)
+            .into_iter()
+            .flat_map(HashMap::values)
+            .map(|row| &row.listed)
     }
 
     /// The same with ids for these rows, which have none.
@@ -85,6 +113,7 @@ impl Listings {
                 listings.given.insert(id, route);
             }
         }
+
         listings
     }
 
@@ -105,6 +134,8 @@ impl Listings {
 
     /// Everything that an import ever gave an id to, by that id.
     pub fn imported(&self) -> impl Iterator<Item = (ServiceId, &Route, &CatalogEntry)> {
-        self.given.iter().filter_map(|(id, route)| Some((*id, route, &self.row(route)?.listed)))
+        self.given
+            .iter()
+            .filter_map(|(id, route)| Some((*id, route, &self.row(route)?.listed)))
     }
 }

@@ -12,7 +12,8 @@ use crate::pricing::markup::MarkupRule;
 /// Everything of `providers.toml` that decides what is sold, for how much, and who delivers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// The first 12 hex digits of the SHA-256 of the file's bytes; stands on every order and quote.
+    /// The first 12 hex digits of the SHA-256 of the file's bytes; stands on every order and
+    /// quote.
     pub hash: ConfigHash,
     /// The currency of the books, of prices and of wallets.
     pub currency: String,
@@ -22,14 +23,16 @@ pub struct Mapping {
     pub refills_max: u32,
     /// The panels, in the order of the file; ids are unique.
     pub providers: Vec<ProviderSettings>,
-    /// The services, in the order of the file; ids are unique, every route's provider is one of `providers`.
+    /// The services, in the order of the file; ids are unique, every route's provider is one of
+    /// `providers`.
     pub services: Vec<ServiceRule>,
-    /// Which panels' catalogues are sold as they come, in the order of the file: the first that takes a service speaks.
+    /// Which panels' catalogues are sold as they come, in the order of the file: the first that
+    /// takes a service speaks.
     pub imports: Vec<ImportRule>,
     /// The markup rules, in the order of the file: of equally particular ones the later speaks.
     pub markups: Vec<MarkupRule>,
-    /// How far a panel's rate (from what was accepted last) or a price (by an edit) may move, up or down, in percent, before
-    /// it waits for a person.
+    /// How far a panel's rate (from what was accepted last) or a price (by an edit) may move, up
+    /// or down, in percent, before it waits for a person.
     pub price_jump: Percent,
     /// What a sale must leave, in percent of the charge, when its order is dispatched.
     pub margin_floor: Percent,

@@ -1,4 +1,5 @@
-//! The catalogue: the configuration in force and the snapshot that each request reads, swapped together and whole.
+//! The catalogue: the configuration in force and the snapshot that each request reads, swapped
+//! together and whole.
 
 pub mod imports;
 pub mod listings;
@@ -41,7 +42,11 @@ pub struct InForce {
 impl InForce {
     /// The block of a panel, also of one that is only followed to the end of what it has.
     pub fn panel(&self, id: &ProviderId) -> Option<&ProviderSettings> {
-        self.mapping.providers.iter().chain(&*self.retired).find(|provider| provider.id == *id)
+        self.mapping
+            .providers
+            .iter()
+            .chain(&*self.retired)
+            .find(|provider| provider.id == *id)
     }
 }
 
@@ -51,7 +56,8 @@ pub struct Catalog {
     store: Store,
     now: Arc<ArcSwap<InForce>>,
     panels: Arc<ArcSwap<Panels>>,
-    /// Who lays a mapping over catalogues does so alone: an older mapping never comes back with newer catalogues.
+    /// Who lays a mapping over catalogues does so alone: an older mapping never comes back with
+    /// newer catalogues.
     turn: Arc<Mutex<()>>,
 }
 
@@ -59,9 +65,19 @@ impl Catalog {
     /// The catalogue of a mapping over the panels' catalogues as they are stored.
     pub async fn open(store: Store, mapping: Arc<Mapping>) -> Result<Self, StoreError> {
         let snapshot = Arc::new(read(&store, &mapping).await?);
-        let in_force = InForce { mapping, retired: Arc::default(), snapshot };
+        let in_force = InForce {
+            mapping,
+            retired: Arc::default(),
+            snapshot,
+        };
+
         let now = Arc::new(ArcSwap::from_pointee(in_force));
-        Ok(Self { store, now, panels: Arc::default(), turn: Arc::default() })
+        Ok(Self {
+            store,
+            now,
+            panels: Arc::default(),
+            turn: Arc::default(),
+        })
     }
 
     /// What is sold now; a request keeps what it got until its end.
@@ -76,7 +92,11 @@ impl Catalog {
 
     /// Sees how the panels stand now.
     pub async fn look_at_panels(&self, now: Timestamp) -> Result<(), StoreError> {
-        let panels = self.panels().after(&self.store, &self.mapping(), now).await?;
+        let panels = self
+            .panels()
+            .after(&self.store, &self.mapping(), now)
+            .await?;
+
         self.panels.store(Arc::new(panels));
         Ok(())
     }
@@ -96,16 +116,24 @@ impl Catalog {
         self.now.load_full()
     }
 
-    /// Adopts what panels' catalogues became meanwhile, read by this process or another. Whether anything changed.
+    /// Adopts what panels' catalogues became meanwhile, read by this process or another. Whether
+    /// anything changed.
     pub async fn adopt(&self) -> Result<bool, StoreError> {
         let _turn = self.turn.lock().await;
         let now = self.in_force();
         let listings = self.listings().await?;
+
         if Arc::ptr_eq(&listings, &now.snapshot.listings) {
             return Ok(false);
         }
+
         let snapshot = Arc::new(resolve_mapping(&now.mapping, &listings).await);
-        self.swap(InForce { snapshot, ..(*now).clone() }).await;
+        self.swap(InForce {
+            snapshot,
+            ..(*now).clone()
+        })
+        .await;
+
         Ok(true)
     }
 
@@ -114,8 +142,8 @@ impl Catalog {
         Listings::stored(&self.store, Some(&self.now().listings)).await
     }
 
-    /// Sells by another file from now on. `laid` is what it sells, where somebody resolved it already; over listings that
-    /// are no more it is resolved anew.
+    /// Sells by another file from now on. `laid` is what it sells, where somebody resolved it
+    /// already; over listings that are no more it is resolved anew.
     pub async fn change(
         &self,
         mapping: Arc<Mapping>,
@@ -125,7 +153,14 @@ impl Catalog {
         let _turn = self.turn.lock().await;
         let listings = self.listings().await?;
         let snapshot = self::laid(&mapping, &listings, laid.as_ref()).await;
-        self.swap(InForce { mapping, retired: Arc::new(retired), snapshot }).await;
+
+        self.swap(InForce {
+            mapping,
+            retired: Arc::new(retired),
+            snapshot,
+        })
+        .await;
+
         Ok(())
     }
 
@@ -133,7 +168,10 @@ impl Catalog {
     pub async fn retire(&self, retired: Vec<ProviderSettings>) {
         let _turn = self.turn.lock().await;
         let now = self.in_force();
-        self.now.store(Arc::new(InForce { retired: Arc::new(retired), ..(*now).clone() }));
+        self.now.store(Arc::new(InForce {
+            retired: Arc::new(retired),
+            ..(*now).clone()
+        }));
     }
 
     /// What was in force is given back where no request waits for it.
@@ -150,8 +188,15 @@ pub async fn resolve_mapping(mapping: &Arc<Mapping>, listings: &Arc<Listings>) -
 }
 
 /// The same, where it is not known already.
-pub async fn laid(mapping: &Arc<Mapping>, listings: &Arc<Listings>, known: Option<&Arc<Snapshot>>) -> Arc<Snapshot> {
-    let fits = |known: &&Arc<Snapshot>| known.hash == mapping.hash && known.listings.version == listings.version;
+pub async fn laid(
+    mapping: &Arc<Mapping>,
+    listings: &Arc<Listings>,
+    known: Option<&Arc<Snapshot>>,
+) -> Arc<Snapshot> {
+    let fits = |known: &&Arc<Snapshot>| {
+        known.hash == mapping.hash && known.listings.version == listings.version
+    };
+
     match known.filter(fits) {
         Some(known) => known.clone(),
         None => Arc::new(resolve_mapping(mapping, listings).await),
@@ -163,8 +208,9 @@ pub async fn read(store: &Store, mapping: &Arc<Mapping>) -> Result<Snapshot, Sto
     Ok(resolve_mapping(mapping, &Listings::stored(store, None).await?).await)
 }
 
-/// Thinks on a thread of its own: five thousand services with five routes each take longer than requests that share the
-/// thread may wait. Awaited by whoever asked, so that shutdown waits for it; nothing asynchronous happens in there.
+/// Thinks on a thread of its own: five thousand services with five routes each take longer than
+/// requests that share the thread may wait. Awaited by whoever asked, so that shutdown waits for
+/// it; nothing asynchronous happens in there.
 pub async fn spawn_cpu_bound<T: Send + 'static>(thought: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(thought).await {
         Ok(thought) => thought,
@@ -176,15 +222,27 @@ pub async fn spawn_cpu_bound<T: Send + 'static>(thought: impl FnOnce() -> T + Se
 }
 
 /// The customers whom markup rules name and whom nobody opened.
-pub async fn unknown_customers(store: &Store, mapping: &Mapping) -> Result<Vec<NamedCustomer>, StoreError> {
+pub async fn unknown_customers(
+    store: &Store,
+    mapping: &Mapping,
+) -> Result<Vec<NamedCustomer>, StoreError> {
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
-    for who in mapping.markups.iter().filter_map(|rule| rule.scope.customer.as_ref()) {
+    for who in mapping
+        .markups
+        .iter()
+        .filter_map(|rule| rule.scope.customer.as_ref())
+    {
         match who {
             NamedCustomer::Id(id) => ids.insert(id.0),
             NamedCustomer::Name(name) => names.insert(name.clone()),
         };
     }
+
     let (ids, names): (Vec<_>, Vec<_>) = (ids.into_iter().collect(), names.into_iter().collect());
     let (ids, names) = customers::unknown_names(store, &ids, &names).await?;
-    Ok(ids.into_iter().map(NamedCustomer::Id).chain(names.into_iter().map(NamedCustomer::Name)).collect())
+    Ok(ids
+        .into_iter()
+        .map(NamedCustomer::Id)
+        .chain(names.into_iter().map(NamedCustomer::Name))
+        .collect())
 }

@@ -1,4 +1,5 @@
-//! What somebody pays: everybody's price, but where a rule of the buyer's own, or of the buyer's tier, speaks.
+//! What somebody pays: everybody's price, but where a rule of the buyer's own, or of the buyer's
+//! tier, speaks.
 
 use std::borrow::Cow;
 
@@ -18,17 +19,30 @@ pub struct Prices<'a> {
 impl Snapshot {
     /// What everybody pays of whom no rule speaks.
     pub fn prices(&self) -> Prices<'_> {
-        Prices { snapshot: self, own: Vec::new() }
+        Prices {
+            snapshot: self,
+            own: Vec::new(),
+        }
     }
 
     /// What this buyer pays.
     pub fn prices_for(&self, buyer: Buyer<'_>) -> Prices<'_> {
-        Prices { snapshot: self, own: self.rules.of(buyer) }
+        Prices {
+            snapshot: self,
+            own: self.rules.of(buyer),
+        }
     }
 
     /// What somebody pays of whom only this is known.
-    pub fn prices_for_whom(&self, customer: Option<&NamedCustomer>, tier: Option<&str>) -> Prices<'_> {
-        Prices { snapshot: self, own: self.rules.of_whom(customer, tier) }
+    pub fn prices_for_whom(
+        &self,
+        customer: Option<&NamedCustomer>,
+        tier: Option<&str>,
+    ) -> Prices<'_> {
+        Prices {
+            snapshot: self,
+            own: self.rules.of_whom(customer, tier),
+        }
     }
 }
 
@@ -49,12 +63,19 @@ impl<'a> Prices<'a> {
         self.own.iter().map(|number| &rules[*number])
     }
 
-    /// What a service costs the buyer, and why; `None` where the buyer's own rule leaves no price that can be charged,
-    /// and so nothing is sold.
+    /// What a service costs the buyer, and why; `None` where the buyer's own rule leaves no price
+    /// that can be charged, and so nothing is sold.
     pub fn of(&self, sold: &'a Service) -> Option<Cow<'a, Price>> {
-        let Some(rule) = self.rule(sold) else { return Some(Cow::Borrowed(&sold.price)) };
+        let Some(rule) = self.rule(sold) else {
+            return Some(Cow::Borrowed(&sold.price));
+        };
+
         let rate = prices_under(rule, sold)?;
-        Some(Cow::Owned(Price { rate, cost_rate: sold.price.cost_rate, rule: rule.to_string() }))
+        Some(Cow::Owned(Price {
+            rate,
+            cost_rate: sold.price.cost_rate,
+            rule: rule.to_string(),
+        }))
     }
 
     /// The same without the words.
@@ -65,17 +86,26 @@ impl<'a> Prices<'a> {
         }
     }
 
-    /// The buyer's own rule that speaks for a service, where one does; over a fixed price none does.
+    /// The buyer's own rule that speaks for a service, where one does; over a fixed price none
+    /// does.
     pub fn rule(&self, sold: &Service) -> Option<&'a MarkupRule> {
         if self.own.is_empty() {
             return None;
         }
+
         let provider = sold.marked_up.as_ref()?;
-        let priced = Priced { service: sold.id, category: &sold.category, provider };
+        let priced = Priced {
+            service: sold.id,
+            category: &sold.category,
+            provider,
+        };
+
         self.snapshot.rules.speaks(&self.own, priced)
     }
 }
 
 fn prices_under(rule: &MarkupRule, sold: &Service) -> Option<Rate> {
-    pricing::price_under(rule, sold.price.cost_rate).ok().filter(|rate| *rate != Rate::default())
+    pricing::price_under(rule, sold.price.cost_rate)
+        .ok()
+        .filter(|rate| *rate != Rate::default())
 }

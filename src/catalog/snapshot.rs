@@ -1,4 +1,5 @@
-//! What is sold: the mapping laid over the panels' catalogues, resolved once and read by every request.
+//! What is sold: the mapping laid over the panels' catalogues, resolved once and read by every
+//! request.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use crate::domain::choice::{Routing, Strategy};
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::money::{ExchangeRate, Percent, Rate};
 use crate::domain::provider::ProviderSettings;
-use crate::domain::service::{PackageBilling, PanelService, Route, ServiceRule, ServiceType, Units};
+use crate::domain::service::{
+    PackageBilling, PanelService, Route, ServiceRule, ServiceType, Units,
+};
 use crate::pricing::markup::Priced;
 use crate::pricing::rules::PriceRules;
 use crate::pricing::{self, Price};
@@ -28,7 +31,8 @@ pub struct Service {
     pub category: String,
     /// Everybody's price, and why it is that; some buyers have another (`prices`).
     pub price: Price,
-    /// The panel whose cost is marked up; `None` where the price is fixed, which no markup speaks over.
+    /// The panel whose cost is marked up; `None` where the price is fixed, which no markup speaks
+    /// over.
     pub marked_up: Option<ProviderId>,
     /// Fewest units at once.
     pub min: u64,
@@ -42,7 +46,8 @@ pub struct Service {
     pub package_billing: PackageBilling,
     /// How one of the routes is chosen.
     pub routing: Routing,
-    /// The panels that may deliver, in the order of the file, with what 1,000 units (or a package) cost there now.
+    /// The panels that may deliver, in the order of the file, with what 1,000 units (or a package)
+    /// cost there now.
     pub routes: Vec<(Route, Option<Rate>)>,
 }
 
@@ -89,11 +94,12 @@ pub struct Snapshot {
     pub judged: HashMap<ServiceId, Arc<Service>>,
     /// By which panels' own rates are in our money.
     pub exchanges: Exchanges,
-    /// Services that are sold at a fixed price which leaves less than the floor by every route, or nothing, by the panel
-    /// whose cost counts. A panel that becomes dearer little by little is believed; somebody shall know.
+    /// Services that are sold at a fixed price which leaves less than the floor by every route, or
+    /// nothing, by the panel whose cost counts. A panel that becomes dearer little by little
+    /// is believed; somebody shall know.
     pub too_dear: BTreeMap<ProviderId, Vec<ServiceId>>,
-    /// Services that the file names and that are not sold, by the panel of their first route; but for those whose rate
-    /// waits for a person's word, of which somebody knows.
+    /// Services that the file names and that are not sold, by the panel of their first route; but
+    /// for those whose rate waits for a person's word, of which somebody knows.
     pub missing: BTreeMap<ProviderId, Vec<ServiceId>>,
 }
 
@@ -119,6 +125,7 @@ impl Snapshot {
     pub fn resolve(mapping: &Mapping, listings: &Arc<Listings>) -> Self {
         let (imported, left_out) = imports::rules(mapping, listings);
         let exchanges = Exchanges::of(mapping);
+
         let mut snapshot = Self {
             listings: listings.clone(),
             hash: mapping.hash.clone(),
@@ -126,19 +133,31 @@ impl Snapshot {
             rules: PriceRules::new(&mapping.markups, mapping.limits.tiers.keys()),
             ..Self::empty(&mapping.currency)
         };
+
         for rule in mapping.services.iter().chain(&imported) {
             if let Some(why) = imports::refusal(rule, listings.given(rule.id)) {
-                snapshot.unsold.push(Unsold { id: rule.id, why, routes: rule.routes.clone() });
+                snapshot.unsold.push(Unsold {
+                    id: rule.id,
+                    why,
+                    routes: rule.routes.clone(),
+                });
+
                 continue;
             }
+
             let offers = exchanges.offers(rule, listings);
             let is_held = offers.iter().flatten().any(|offer| offer.held.is_some());
             if is_held {
-                let accepted: Vec<_> = offers.iter().map(|offer| offer.as_ref().map(RouteOffer::accepted)).collect();
+                let accepted: Vec<_> = offers
+                    .iter()
+                    .map(|offer| offer.as_ref().map(RouteOffer::accepted))
+                    .collect();
+
                 if let Ok(judged) = resolve_service(mapping, rule, &accepted, &snapshot.rules) {
                     snapshot.judged.insert(rule.id, Arc::new(judged));
                 }
             }
+
             match resolve_service(mapping, rule, &offers, &snapshot.rules) {
                 Ok(sold) => {
                     if let Some(panel) = too_dear(mapping, &sold) {
@@ -155,22 +174,33 @@ impl Snapshot {
                     } else {
                         why
                     };
-                    snapshot.unsold.push(Unsold { id: rule.id, why, routes: rule.routes.clone() });
+
+                    snapshot.unsold.push(Unsold {
+                        id: rule.id,
+                        why,
+                        routes: rule.routes.clone(),
+                    });
                 }
             }
         }
+
         snapshot.missing = missing(mapping, &snapshot);
         snapshot.unsold.extend(left_out);
-        Self { exchanges, ..snapshot }
+        Self {
+            exchanges,
+            ..snapshot
+        }
     }
 
-    /// A rate that moved too far to be believed before a person accepts it: what the route would cost now. Nothing is
-    /// priced, sold or sent anew by it, and what was sold before is judged by it.
+    /// A rate that moved too far to be believed before a person accepts it: what the route would
+    /// cost now. Nothing is priced, sold or sent anew by it, and what was sold before is judged
+    /// by it.
     pub fn held(&self, route: &Route) -> Option<Rate> {
         self.rate(route, true)
     }
 
-    /// What a route costs now by what its panel lists, whether it is sold or not: what was sold before is judged by it.
+    /// What a route costs now by what its panel lists, whether it is sold or not: what was sold
+    /// before is judged by it.
     pub fn listed(&self, route: &Route) -> Option<Rate> {
         self.rate(route, false)
     }
@@ -186,20 +216,34 @@ impl Snapshot {
 
 /// What the file names and nobody can buy.
 fn missing(mapping: &Mapping, snapshot: &Snapshot) -> BTreeMap<ProviderId, Vec<ServiceId>> {
-    let told: HashSet<ServiceId> =
-        snapshot.unsold.iter().filter(|unsold| unsold.why == HELD).map(|unsold| unsold.id).collect();
+    let told: HashSet<ServiceId> = snapshot
+        .unsold
+        .iter()
+        .filter(|unsold| unsold.why == HELD)
+        .map(|unsold| unsold.id)
+        .collect();
+
     let mut missing: BTreeMap<ProviderId, Vec<ServiceId>> = BTreeMap::new();
     for rule in &mapping.services {
-        let first = rule.routes.first().filter(|_| !snapshot.sold.contains_key(&rule.id) && !told.contains(&rule.id));
+        let first = rule
+            .routes
+            .first()
+            .filter(|_| !snapshot.sold.contains_key(&rule.id) && !told.contains(&rule.id));
+
         if let Some(first) = first {
-            missing.entry(first.provider.clone()).or_default().push(rule.id);
+            missing
+                .entry(first.provider.clone())
+                .or_default()
+                .push(rule.id);
         }
     }
+
     missing
 }
 
 /// Why a service without another route is not sold.
-const HELD: &str = "its panel's rate moved by more than price_jump_percent: accept it with `panelgate catalog accept`";
+const HELD: &str = "its panel's rate moved by more than price_jump_percent: accept it with \
+                    `panelgate catalog accept`";
 
 /// Why a service is not sold whose block says a type that none of its panels lists it as.
 const OTHER_TYPE: &str = "no route's panel lists it as the type that its block says";
@@ -210,17 +254,24 @@ pub struct Exchanges(HashMap<ProviderId, Option<ExchangeRate>>);
 
 impl Exchanges {
     fn of(mapping: &Mapping) -> Self {
-        Self(mapping.providers.iter().map(|panel| (panel.id.clone(), panel.exchange)).collect())
+        Self(
+            mapping
+                .providers
+                .iter()
+                .map(|panel| (panel.id.clone(), panel.exchange))
+                .collect(),
+        )
     }
 
-    /// What one unit of a panel's currency is worth in ours; `None`: it is ours. Of a panel that the file names no more, what
-    /// its last block said.
+    /// What one unit of a panel's currency is worth in ours; `None`: it is ours. Of a panel that
+    /// the file names no more, what its last block said.
     pub fn of_panel(&self, last: &ProviderSettings) -> Option<ExchangeRate> {
         self.0.get(&last.id).copied().unwrap_or(last.exchange)
     }
 
-    /// What a panel's own rate is in our money. The rate that was kept when its catalogue was read is of the exchange rate
-    /// of that day, and counts only where the file says nothing of the panel.
+    /// What a panel's own rate is in our money. The rate that was kept when its catalogue was read
+    /// is of the exchange rate of that day, and counts only where the file says nothing of the
+    /// panel.
     fn rate(&self, provider: &ProviderId, row: &PanelService) -> Option<Rate> {
         match (self.0.get(provider), row.own_rate) {
             (Some(Some(exchange)), Some(own)) => own.exchanged_rounding_up(*exchange).ok(),
@@ -230,13 +281,30 @@ impl Exchanges {
     }
 
     /// What each of a service's routes offers, where its panel lists it.
-    fn offers<'a>(&self, rule: &ServiceRule, listings: &'a Listings) -> Vec<Option<RouteOffer<'a>>> {
+    fn offers<'a>(
+        &self,
+        rule: &ServiceRule,
+        listings: &'a Listings,
+    ) -> Vec<Option<RouteOffer<'a>>> {
         let offer = |route: &Route| {
-            let PanelListing { listed, kind } = listings.row(route).filter(|row| !row.listed.gone)?;
+            let PanelListing { listed, kind } =
+                listings.row(route).filter(|row| !row.listed.gone)?;
             let rate = self.rate(&route.provider, &listed.row);
-            let (rate, held) = if listed.held { (None, rate) } else { (rate, None) };
-            Some(RouteOffer { row: &listed.row, kind: *kind, rate, held })
+
+            let (rate, held) = if listed.held {
+                (None, rate)
+            } else {
+                (rate, None)
+            };
+
+            Some(RouteOffer {
+                row: &listed.row,
+                kind: *kind,
+                rate,
+                held,
+            })
         };
+
         rule.routes.iter().map(offer).collect()
     }
 }
@@ -254,7 +322,11 @@ struct RouteOffer<'a> {
 impl RouteOffer<'_> {
     /// The same once a person accepted the rate.
     fn accepted(&self) -> Self {
-        Self { rate: self.rate.or(self.held), held: None, ..*self }
+        Self {
+            rate: self.rate.or(self.held),
+            held: None,
+            ..*self
+        }
     }
 
     /// What it costs; a panel that sells something of another type under that id sells us nothing.
@@ -263,34 +335,68 @@ impl RouteOffer<'_> {
     }
 }
 
-/// One service: what the operator left out is taken from the first route's panel, bounds are narrowed to what every
-/// route takes, and the price comes from what a route costs ([`marked_up`]). `offers` are those of the rule's routes.
+/// One service: what the operator left out is taken from the first route's panel, bounds are
+/// narrowed to what every route takes, and the price comes from what a route costs ([`marked_up`]).
+/// `offers` are those of the rule's routes.
 fn resolve_service(
     mapping: &Mapping,
     rule: &ServiceRule,
     offers: &[Option<RouteOffer<'_>>],
     rules: &PriceRules,
 ) -> Result<Service, &'static str> {
-    let RouteOffer { row: first, kind, .. } = offers.iter().flatten().next().ok_or("no route's panel lists it")?;
+    let RouteOffer {
+        row: first, kind, ..
+    } = offers
+        .iter()
+        .flatten()
+        .next()
+        .ok_or("no route's panel lists it")?;
+
     let kind = rule.kind.or(*kind).ok_or("its type is not sold")?;
     let cost = |offer: &Option<RouteOffer<'_>>| offer.as_ref().and_then(|offer| offer.cost(kind));
-    let routes: Vec<_> = rule.routes.iter().cloned().zip(offers.iter().map(cost)).collect();
-    let (provider, cost_rate) = marked_up(mapping, rule, &routes).ok_or("no route has a known price")?;
-    let category = rule.category.clone().unwrap_or_else(|| first.category.clone());
-    let priced = Priced { service: rule.id, category: &category, provider };
-    let price =
-        pricing::price_units(rule.rate, cost_rate, priced, rules.everybodys()).map_err(|_| "its price is too large")?;
+
+    let routes: Vec<_> = rule
+        .routes
+        .iter()
+        .cloned()
+        .zip(offers.iter().map(cost))
+        .collect();
+
+    let (provider, cost_rate) =
+        marked_up(mapping, rule, &routes).ok_or("no route has a known price")?;
+    let category = rule
+        .category
+        .clone()
+        .unwrap_or_else(|| first.category.clone());
+
+    let priced = Priced {
+        service: rule.id,
+        category: &category,
+        provider,
+    };
+
+    let price = pricing::price_units(rule.rate, cost_rate, priced, rules.everybodys())
+        .map_err(|_| "its price is too large")?;
+
     if price.rate == Rate::default() {
         return Err("its price is zero");
     }
-    let usable = offers.iter().zip(&routes).filter_map(|(offer, (_, cost))| offer.as_ref().filter(|_| cost.is_some()));
-    let (panels_min, panels_max) =
-        usable.fold((1, u64::MAX), |(min, max), offer| (min.max(offer.row.min), max.min(offer.row.max)));
+
+    let usable = offers
+        .iter()
+        .zip(&routes)
+        .filter_map(|(offer, (_, cost))| offer.as_ref().filter(|_| cost.is_some()));
+
+    let (panels_min, panels_max) = usable.fold((1, u64::MAX), |(min, max), offer| {
+        (min.max(offer.row.min), max.min(offer.row.max))
+    });
+
     let min = rule.min.unwrap_or(panels_min).max(panels_min);
     let max = rule.max.unwrap_or(panels_max).min(panels_max);
     if min > max {
         return Err("its bounds and its panels' bounds do not meet");
     }
+
     let marked_up = rule.rate.is_none().then(|| provider.clone());
     Ok(Service {
         id: rule.id,
@@ -301,7 +407,8 @@ fn resolve_service(
         marked_up,
         min,
         max,
-        refill: rule.refill.unwrap_or(first.refill) && rule.routes.iter().any(|route| may_refill(mapping, route)),
+        refill: rule.refill.unwrap_or(first.refill)
+            && rule.routes.iter().any(|route| may_refill(mapping, route)),
         cancel: rule.cancel.unwrap_or(first.cancel),
         package_billing: rule.package_billing,
         routing: rule.routing.clone(),
@@ -309,170 +416,67 @@ fn resolve_service(
     })
 }
 
-/// The panel and the cost that are marked up: where the file's order decides, those of the first route whose price is
-/// known; elsewhere of the dearest, because any of them may be the one that delivers. Stopped panels count: prices do not
-/// move with a pause.
+/// The panel and the cost that are marked up: where the file's order decides, those of the first
+/// route whose price is known; elsewhere of the dearest, because any of them may be the one that
+/// delivers. Stopped panels count: prices do not move with a pause.
 ///
-/// A fixed price stays what it is: a route that is too dear for it shall not be taken as priced in, or it would be sent to
-/// at a loss. Where all are, the operator means the first of them, or the least; [`Snapshot::too_dear`] tells of it.
+/// A fixed price stays what it is: a route that is too dear for it shall not be taken as priced in,
+/// or it would be sent to at a loss. Where all are, the operator means the first of them, or the
+/// least; [`Snapshot::too_dear`] tells of it.
 fn marked_up<'a>(
     mapping: &Mapping,
     rule: &ServiceRule,
     routes: &'a [(Route, Option<Rate>)],
 ) -> Option<(&'a ProviderId, Rate)> {
-    let mut known = routes.iter().filter_map(|(route, rate)| Some((&route.provider, (*rate)?)));
+    let mut known = routes
+        .iter()
+        .filter_map(|(route, rate)| Some((&route.provider, (*rate)?)));
+
     let rate_of = |(_, rate): &(&ProviderId, Rate)| *rate;
     let mut keeping = known.clone().filter(|(_, cost)| {
-        rule.rate.is_none_or(|fixed| fixed.for_package().keeps_margin(cost.for_package(), mapping.margin_floor))
+        rule.rate.is_none_or(|fixed| {
+            fixed
+                .for_package()
+                .keeps_margin(cost.for_package(), mapping.margin_floor)
+        })
     });
+
     match (rule.routing.strategy, rule.rate) {
         (Strategy::Priority, _) => keeping.next().or_else(|| known.next()),
-        (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, None) => known.max_by_key(rate_of),
-        (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, Some(_)) => {
-            keeping.max_by_key(rate_of).or_else(|| known.min_by_key(rate_of))
+        (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, None) => {
+            known.max_by_key(rate_of)
         }
+        (Strategy::Cheapest | Strategy::Weighted | Strategy::Score, Some(_)) => keeping
+            .max_by_key(rate_of)
+            .or_else(|| known.min_by_key(rate_of)),
     }
 }
 
-/// Where a fixed price leaves less than the floor whatever route delivers: the panel that it is sold by all the same.
+/// Where a fixed price leaves less than the floor whatever route delivers: the panel that it is
+/// sold by all the same.
 fn too_dear(mapping: &Mapping, sold: &Service) -> Option<ProviderId> {
     if sold.marked_up.is_some() {
         return None;
     }
+
     let (price, cost) = (sold.price.rate.for_package(), sold.price.cost_rate);
-    let at = sold.routes.iter().find(|(_, of)| *of == Some(cost)).map(|(route, _)| &route.provider);
-    at.filter(|_| !price.keeps_margin(cost.for_package(), mapping.margin_floor)).cloned()
+    let at = sold
+        .routes
+        .iter()
+        .find(|(_, of)| *of == Some(cost))
+        .map(|(route, _)| &route.provider);
+
+    at.filter(|_| !price.keeps_margin(cost.for_package(), mapping.margin_floor))
+        .cloned()
 }
 
 /// Whether nothing is known against asking a route's panel for refills.
 fn may_refill(mapping: &Mapping, route: &Route) -> bool {
-    !mapping.providers.iter().any(|provider| provider.id == route.provider && !provider.asking.refill)
+    !mapping
+        .providers
+        .iter()
+        .any(|provider| provider.id == route.provider && !provider.asking.refill)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::mapping::ReloadTrigger;
-    use crate::domain::customer::Dialect;
-    use crate::domain::limit::LimitSettings;
-    use crate::store::catalogue::CatalogEntry;
-
-    fn panel(provider: &str, rate: Option<&str>, min: u64, max: u64) -> (ProviderId, CatalogEntry) {
-        let row = PanelService {
-            service: "7".into(),
-            name: "Followers".into(),
-            kind: "default".into(),
-            category: "Instagram".into(),
-            rate_text: rate.unwrap_or("?").into(),
-            rate: rate.map(|rate| Rate::parse(rate).unwrap()),
-            own_rate: rate.map(|rate| Rate::parse(rate).unwrap()),
-            min,
-            max,
-            refill: true,
-            cancel: false,
-            dripfeed: false,
-        };
-        (ProviderId(provider.into()), CatalogEntry { row, gone: false, imported: None, held: false })
-    }
-
-    fn listings(panels: Vec<(ProviderId, CatalogEntry)>) -> Arc<Listings> {
-        Arc::new(Listings::new(1, panels))
-    }
-
-    fn mapping(providers: &[&str]) -> Mapping {
-        let route = |provider: &&str| Route { provider: ProviderId((*provider).into()), service: "7".into() };
-        Mapping {
-            hash: ConfigHash("h".into()),
-            currency: "USD".into(),
-            default_dialect: Dialect::Classic,
-            refills_max: 3,
-            providers: vec![],
-            services: vec![ServiceRule {
-                id: ServiceId(1),
-                name: None,
-                kind: None,
-                category: None,
-                refill: None,
-                cancel: Some(true),
-                min: None,
-                max: Some(900),
-                routes: providers.iter().map(route).collect(),
-                routing: Routing::default(),
-                rate: None,
-                package_billing: PackageBilling::Rate,
-                stuck_after_h: None,
-            }],
-            imports: vec![],
-            markups: vec![],
-            price_jump: Percent::parse("30").unwrap(),
-            margin_floor: Percent::default(),
-            limits: LimitSettings::default(),
-            reload: ReloadTrigger::Watch,
-        }
-    }
-
-    #[test]
-    fn bounds_are_narrowed_to_what_every_panel_takes_and_the_first_known_price_is_marked_up() {
-        let panels = vec![panel("a", None, 500, 600), panel("b", Some("2"), 10, 800), panel("c", Some("1"), 50, 5_000)];
-        let snapshot = Snapshot::resolve(&mapping(&["a", "b", "c"]), &listings(panels));
-        let sold = &snapshot.sold[&ServiceId(1)];
-        assert_eq!((sold.min, sold.max, sold.price.rate.to_string()), (50, 800, "2.00".into()));
-        assert!(sold.refill && sold.cancel && sold.routes[0].1.is_none());
-    }
-
-    #[test]
-    fn where_any_route_may_deliver_the_dearest_is_marked_up_and_a_fixed_price_leaves_out_what_it_cannot_pay() {
-        let cost = |strategy, fixed: Option<&str>| {
-            let mut mapping = mapping(&["a", "b", "c"]);
-            mapping.services[0].routing.strategy = strategy;
-            mapping.services[0].rate = fixed.map(|rate| Rate::parse(rate).unwrap());
-            let panels =
-                vec![panel("a", Some("2"), 1, 900), panel("b", Some("1"), 1, 900), panel("c", Some("3"), 1, 900)];
-            Snapshot::resolve(&mapping, &listings(panels)).sold[&ServiceId(1)].price.cost_rate.to_string()
-        };
-        assert_eq!(
-            (cost(Strategy::Priority, None), cost(Strategy::Priority, Some("2.5"))),
-            ("2.00".into(), "2.00".into())
-        );
-        assert_eq!(
-            (cost(Strategy::Priority, Some("1.5")), cost(Strategy::Priority, Some("0.5"))),
-            ("1.00".into(), "2.00".into()),
-            "a would be bought at a loss; all would be: the first was meant"
-        );
-        for strategy in [Strategy::Cheapest, Strategy::Weighted, Strategy::Score] {
-            assert_eq!(cost(strategy, None), "3.00");
-            assert_eq!(cost(strategy, Some("2.5")), "2.00", "c would be bought at a loss");
-            assert_eq!(cost(strategy, Some("0.5")), "1.00", "all would be: the least loss was meant");
-        }
-    }
-
-    #[test]
-    fn what_no_panel_offers_is_not_sold_and_says_why() {
-        let why = |panels| Snapshot::resolve(&mapping(&["a"]), &listings(panels)).unsold[0].why;
-        assert_eq!(why(vec![]), "no route's panel lists it");
-        assert_eq!(why(vec![panel("a", None, 1, 9)]), "no route has a known price");
-        assert_eq!(why(vec![panel("a", Some("0"), 1, 9)]), "its price is zero");
-        assert_eq!(why(vec![panel("a", Some("1"), 901, 999)]), "its bounds and its panels' bounds do not meet");
-    }
-
-    #[test]
-    fn what_every_panel_lists_as_another_type_says_so_and_not_that_its_price_is_unknown() {
-        let other = "no route's panel lists it as the type that its block says";
-        let mut mapping = mapping(&["a", "b"]);
-        mapping.services[0].kind = Some(ServiceType::Package);
-        let why = |panels| Snapshot::resolve(&mapping, &listings(panels)).unsold.first().map(|unsold| unsold.why);
-        let of_type = |kind: &str, (id, mut listed): (ProviderId, CatalogEntry)| {
-            listed.row.kind = kind.into();
-            (id, listed)
-        };
-        let (a, b) = (|| panel("a", Some("1"), 1, 9), |rate| panel("b", rate, 1, 9));
-        assert_eq!(why(vec![a()]), Some(other));
-        assert_eq!(why(vec![a(), b(None)]), Some(other));
-        assert_eq!(why(vec![]), Some("no route's panel lists it"));
-        assert_eq!(why(vec![a(), of_type("Package", b(Some("1")))]), None, "one route is enough");
-        assert_eq!(why(vec![a(), of_type("Package", b(None))]), Some("no route has a known price"));
-        let (id, mut held) = a();
-        held.held = true;
-        assert_eq!(why(vec![(id, held)]), Some(other), "to accept its rate would not help");
-    }
-}
+mod tests;

@@ -8,7 +8,8 @@ use crate::store::alerts;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// What needs a person, and what is over: since when, what to do, and whether the webhook took it
+    /// What needs a person, and what is over: since when, what to do, and whether the webhook took
+    /// it
     List,
 }
 
@@ -35,13 +36,27 @@ async fn list(session: &Session) -> anyhow::Result<CommandOutcome> {
             ]
         })
         .collect();
-    let heads = ["kind", "object", "count", "since", "over_at", "told_at", "over_told_at", "what to do"];
+
+    let heads = [
+        "kind",
+        "object",
+        "count",
+        "since",
+        "over_at",
+        "told_at",
+        "over_told_at",
+        "what to do",
+    ];
+
     let document = alerts.iter().map(|row| {
         json!({
-            "id": row.id, "kind": row.kind, "object": row.object, "count": row.count, "since": moment(row.since),
+            "id": row.id, "kind": row.kind, "object": row.object, "count": row.count,
+            "since": moment(row.since),
             "over_at": row.over_at.map(moment), "told_at": row.told_at.map(moment),
-            "over_told_at": row.over_told_at.map(moment), "attempts": row.attempts, "words": row.words,
+            "over_told_at": row.over_told_at.map(moment), "attempts": row.attempts,
+            "words": row.words,
         })
     });
+
     Ok(CommandOutcome::new(table(heads, &rows), document.collect()))
 }

@@ -1,4 +1,5 @@
-//! What a command prints: a table for people, one document for scripts; and the code that it ends with.
+//! What a command prints: a table for people, one document for scripts; and the code that it ends
+//! with.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -21,7 +22,11 @@ pub struct CommandOutcome {
 impl CommandOutcome {
     /// Said to people as `text`, to scripts as `json`.
     pub fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json, failed: false }
+        Self {
+            text: text.into(),
+            json,
+            failed: false,
+        }
     }
 
     /// Everything was printed already.
@@ -53,10 +58,15 @@ impl CommandOutcome {
         let _ = match (json, self.json.is_null()) {
             (true, false) => writeln!(out, "{}", self.json),
             (false, _) if !self.text.is_empty() => {
-                writeln!(out, "{}", written_out(self.text.trim_end(), |c| c != '\n' && is_unruly(c)))
+                writeln!(
+                    out,
+                    "{}",
+                    written_out(self.text.trim_end(), |c| c != '\n' && is_unruly(c))
+                )
             }
             (true, true) | (false, _) => Ok(()),
         };
+
         ExitCode::from(u8::from(self.failed))
     }
 }
@@ -91,28 +101,46 @@ pub fn note(text: &str) {
 pub fn fail(error: &anyhow::Error) -> ExitCode {
     let taken = matches!(error.downcast_ref(), Some(Refused::Taken(_)));
     let wrong_use = error.is::<WrongUse>() || error.is::<ConfigError>() || taken;
-    let text = if error.is::<ConfigError>() { error.to_string() } else { format!("error: {error:#}") };
+
+    let text = if error.is::<ConfigError>() {
+        error.to_string()
+    } else {
+        format!("error: {error:#}")
+    };
+
     telemetry::say(&text);
     ExitCode::from(if wrong_use { 2 } else { 1 })
 }
 
 /// Columns for people: as wide as their widest cell, of which none breaks its line.
 pub fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
-    let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|cell| on_one_line(cell))).collect();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| on_one_line(cell)))
+        .collect();
+
     let mut widths = heads.map(|head| head.chars().count());
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
+
     let line = |cells: [&str; N]| {
-        let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+
         padded.join("  ").trim_end().to_owned() + "\n"
     };
+
     let mut text = line(heads);
     for row in &rows {
         text.push_str(&line(row.each_ref().map(AsRef::as_ref)));
     }
+
     text
 }
 
@@ -120,7 +148,11 @@ pub fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
 pub fn shortened(text: &str, chars_max: usize) -> String {
     let mut chars = text.chars().map(|c| if is_unruly(c) { ' ' } else { c });
     let short: String = chars.by_ref().take(chars_max).collect();
-    if chars.next().is_some() { short + "…" } else { short }
+    if chars.next().is_some() {
+        short + "…"
+    } else {
+        short
+    }
 }
 
 /// A moment as tables and documents show it: UTC, to the second.

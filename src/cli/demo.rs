@@ -1,7 +1,8 @@
 //! `demo`: the whole circle on one machine, nothing to configure.
 //!
-//! Simulated panels on loopback, one for each dialect, a private database, a generated `providers.toml`, a customer with money and a key,
-//! and the gateway between them, exactly as `serve` runs it.
+//! Simulated panels on loopback, one for each dialect, a private database, a generated
+//! `providers.toml`, a customer with money and a key, and the gateway between them, exactly as
+//! `serve` runs it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -40,7 +41,8 @@ const CURRENCY: &str = "USD";
 const PANEL_BALANCE: &str = "100000.00";
 /// How long an order takes at the simulated panel.
 const DELIVERY_S: u64 = 3;
-/// The panels' services that the demo sells, by fate; the slow one would outlast anybody's patience.
+/// The panels' services that the demo sells, by fate; the slow one would outlast anybody's
+/// patience.
 const SERVICES: std::ops::RangeInclusive<u32> = 1..=9;
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -52,34 +54,68 @@ pub struct Options {
     #[arg(long)]
     fresh: bool,
     /// Orders per second that the demo places by itself
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=1000))]
     traffic: u32,
 }
 
 pub async fn run(globals: Globals, options: Options) -> anyhow::Result<CommandOutcome> {
     if globals.database_url.is_some() {
         return Err(WrongUse::because(
-            "a demo has a private database of its own: it gives a customer money and puts its own file in force, which a \
-             database that is used must not suffer; leave out --database-url",
+            "a demo has a private database of its own: it gives a customer money and puts its own \
+             file in force, which a database that is used must not suffer; leave out \
+             --database-url",
         ));
     }
+
     let mut signals = Signals::listen()?;
     telemetry::start_logging(Lines::Text, "warn")?;
-    let data = globals.data.clone().unwrap_or_else(|| default_data_dir().join("demo"));
-    let any = |flag: Option<SocketAddr>, port: u16| flag.unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));
-    let (api, console) = (any(options.addresses.listen, 8080), any(options.addresses.console, 8081));
+    let data = globals
+        .data
+        .clone()
+        .unwrap_or_else(|| default_data_dir().join("demo"));
+
+    let any = |flag: Option<SocketAddr>, port: u16| {
+        flag.unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)))
+    };
+
+    let (api, console) = (
+        any(options.addresses.listen, 8080),
+        any(options.addresses.console, 8081),
+    );
+
     app::raise_descriptors();
     app::can_listen([Some(api), Some(console)])?;
+
     if options.fresh {
         empty(&data)?;
     }
-    std::fs::create_dir_all(&data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+
+    std::fs::create_dir_all(&data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let data = data.canonicalize()?;
+
     // Whatever the environment names: that one is somebody's.
     let place = DatabaseTarget::Private(data.clone());
-    let opening = Box::pin(Session::open_for(globals, &place, CUSTOMERS_MAX, WORKERS_MAX));
-    let Some(session) = signals.unless_told(opening).await.transpose()? else { return Ok(CommandOutcome::silent()) };
-    let roles = Roles { api: Some(api), console: Some(console), workers: true, drain: Some(DRAIN) };
+
+    let opening = Box::pin(Session::open_for(
+        globals,
+        &place,
+        CUSTOMERS_MAX,
+        WORKERS_MAX,
+    ));
+
+    let Some(session) = signals.unless_told(opening).await.transpose()? else {
+        return Ok(CommandOutcome::silent());
+    };
+
+    let roles = Roles {
+        api: Some(api),
+        console: Some(console),
+        workers: true,
+        drain: Some(DRAIN),
+    };
+
     let shown = show(&session, &data, roles, options.traffic, &mut signals).await;
     match shown {
         Err(error) if error.is::<EndedAtOnce>() => Err(error),
@@ -102,18 +138,35 @@ async fn show(
     let panels = simulators(&panel_key).await?;
     let text = generated(&panels) + &limits_for(per_second);
     let (path, file) = configuration(data, session.globals.config.as_deref(), &text, &panel_key)?;
+
     // The panels are others at each start: what was written for them is meant.
     let clock: SharedClock = session.store.clock();
-    reload::put_in_force(&session.store, &clock, (&file.mapping, &file.text), ("demo", "generated")).await?;
-    let house = serve::start(session.store.clone(), file, serve::ground(path, config::surroundings())).await?;
+
+    reload::put_in_force(
+        &session.store,
+        &clock,
+        (&file.mapping, &file.text),
+        ("demo", "generated"),
+    )
+    .await?;
+
+    let house = serve::start(
+        session.store.clone(),
+        file,
+        serve::ground(path, config::surroundings()),
+    )
+    .await?;
+
     let opening = Box::pin(Gateway::open(house, roles, session.embedded()));
     let gateway = signals.unless_told_twice(opening).await??;
     let facts = Facts::of(&gateway, keys, &panels);
     facts.write(data)?;
     facts.print(data)?;
     serve::announce(&gateway);
+
     let traffic = Traffic::start(&facts.url, facts.key(Dialect::Classic), per_second);
     signals.told_to_end(Some(&gateway)).await;
+
     let end = async {
         traffic.stop().await;
         gateway.close().await;
@@ -121,6 +174,7 @@ async fn show(
             panel.simulator.stop().await;
         }
     };
+
     Ok(signals.unless_told_twice(Box::pin(end)).await?)
 }
 
@@ -144,14 +198,25 @@ async fn simulators(key: &str) -> anyhow::Result<Vec<Pretended>> {
     ] {
         let settings = panel_settings(key, dialect, services_from)?;
         let simulator = Simulator::start(settings, Arc::new(panel_sim::SystemClock)).await?;
-        panels.push(Pretended { id, dialect, services_from, simulator });
+        panels.push(Pretended {
+            id,
+            dialect,
+            services_from,
+            simulator,
+        });
     }
+
     Ok(panels)
 }
 
-/// A fresh panel each time; its ids start from the time, so that they never repeat what an earlier one gave. All bill in
-/// the gateway's currency, even where the real ones do not, so that prices can be compared.
-fn panel_settings(key: &str, dialect: panel_sim::Dialect, apart: u32) -> anyhow::Result<panel_sim::Settings> {
+/// A fresh panel each time; its ids start from the time, so that they never repeat what an earlier
+/// one gave. All bill in the gateway's currency, even where the real ones do not, so that prices
+/// can be compared.
+fn panel_settings(
+    key: &str,
+    dialect: panel_sim::Dialect,
+    apart: u32,
+) -> anyhow::Result<panel_sim::Settings> {
     Ok(panel_sim::Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         key: key.to_owned(),
@@ -169,29 +234,38 @@ fn panel_settings(key: &str, dialect: panel_sim::Dialect, apart: u32) -> anyhow:
 /// A key for each dialect.
 type Keys = Vec<(Dialect, String)>;
 
-/// The demo's customer, with the opening balance and keys; those of an earlier run where there was one.
+/// The demo's customer, with the opening balance and keys; those of an earlier run where there was
+/// one.
 async fn customer_with_money(session: &Session, data: &Path) -> anyhow::Result<Keys> {
-    if customers::find_customer(&session.store, CUSTOMER).await?.is_none() {
+    if customers::find_customer(&session.store, CUSTOMER)
+        .await?
+        .is_none()
+    {
         if !customers::list_customers(&session.store).await?.is_empty() {
             return Err(WrongUse::because(format!(
-                "{} has customers, and none is the demo's: a demo would put its own file in force there; name another \
-                 folder with --data",
+                "{} has customers, and none is the demo's: a demo would put its own file in force \
+                 there; name another folder with --data",
                 data.display()
             )));
         }
+
         let mut tx = session.store.begin().await?;
         let now = session.now();
-        let id =
-            customers::open_customer(&mut tx, CUSTOMER, "standard", now).await?.context("the demo customer is gone")?;
+        let id = customers::open_customer(&mut tx, CUSTOMER, "standard", now)
+            .await?
+            .context("the demo customer is gone")?;
+
         ledger::book_deposit(&mut tx, id, Money::parse(OPENING)?, "demo opening", now).await?;
         session.note(&mut tx, "customer create", CUSTOMER).await?;
         tx.commit().await?;
     }
+
     let customer = session.customer(CUSTOMER).await?;
     let mut keys = Vec::new();
     for dialect in Dialect::ALL {
         keys.push((dialect, key_of(session, &customer, dialect, data).await?));
     }
+
     Ok(keys)
 }
 
@@ -203,10 +277,12 @@ async fn key_of(
 ) -> anyhow::Result<String> {
     if let Some(key) = earlier_key(data, dialect) {
         let caller = customers::find_caller(&session.store, &key_digest(&key)).await?;
-        if caller.is_some_and(|caller| caller.customer == customer.id && caller.dialect == dialect) {
+        if caller.is_some_and(|caller| caller.customer == customer.id && caller.dialect == dialect)
+        {
             return Ok(key);
         }
     }
+
     let (key, _) = key::make(session, customer, dialect, "demo").await?;
     Ok(key.reveal().to_owned())
 }
@@ -217,8 +293,14 @@ fn earlier_key(data: &Path, dialect: Dialect) -> Option<String> {
     facts["keys"][dialect.as_str()].as_str().map(str::to_owned)
 }
 
-/// Writes the demo's `providers.toml` (or reads the one that was asked for) and the panel's key beside it.
-fn configuration(data: &Path, asked: Option<&Path>, text: &str, key: &str) -> anyhow::Result<(PathBuf, config::File)> {
+/// Writes the demo's `providers.toml` (or reads the one that was asked for) and the panel's key
+/// beside it.
+fn configuration(
+    data: &Path,
+    asked: Option<&Path>,
+    text: &str,
+    key: &str,
+) -> anyhow::Result<(PathBuf, config::File)> {
     write_whole(&data.join("panel.key"), key)?;
     let file = data.join("providers.toml");
     write_whole(&file, text)?;
@@ -239,18 +321,22 @@ currency = "{CURRENCY}"
 percent = "20"
 "#
     );
+
     for panel in panels {
         text += &provider_block(panel);
     }
+
     for panel in panels {
         for service in SERVICES {
             let (id, provider) = (panel.services_from + service, panel.id);
             let _ = write!(
                 text,
-                "\n[[service]]\nid = {id}\nroutes = [{{ provider = \"{provider}\", service = \"{service}\" }}]\n"
+                "\n[[service]]\nid = {id}\nroutes = [{{ provider = \"{provider}\", service = \
+                 \"{service}\" }}]\n"
             );
         }
     }
+
     text
 }
 
@@ -261,10 +347,12 @@ fn provider_block(panel: &Pretended) -> String {
         CURRENCY => String::new(),
         theirs => format!("   # the real one bills in {theirs}, which takes an [exchange] table"),
     };
+
     let honours = match panel.dialect {
         panel_sim::Dialect::Notpanel => "honours_request_id = true\n",
         panel_sim::Dialect::Classic | panel_sim::Dialect::Paynow => "",
     };
+
     format!(
         r#"
 [[provider]]
@@ -280,15 +368,17 @@ status_every_s = 1
     )
 }
 
-/// The demo's own traffic comes from one address with one key, and must leave room for the newcomer's.
+/// The demo's own traffic comes from one address with one key, and must leave room for the
+/// newcomer's.
 fn limits_for(per_second: u32) -> String {
     if per_second == 0 {
         return String::new();
     }
+
     let per_minute = (per_second * 60).saturating_mul(2).saturating_add(3_000);
     format!(
-        "\n[limits]\nper_address_per_minute = {per_minute}\nper_key_per_minute = {per_minute}\n\n[[tier]]\n\
-         id = \"standard\"\nper_minute = {per_minute}\n"
+        "\n[limits]\nper_address_per_minute = {per_minute}\nper_key_per_minute = \
+         {per_minute}\n\n[[tier]]\nid = \"standard\"\nper_minute = {per_minute}\n"
     )
 }
 
@@ -302,7 +392,11 @@ struct Facts {
 
 impl Facts {
     fn of(gateway: &Gateway, keys: Keys, panels: &[Pretended]) -> Self {
-        let fact = |panel: &Pretended| json!({ "id": panel.id, "dialect": panel.dialect.as_str(), "url": panel.simulator.url() });
+        let fact = |panel: &Pretended| {
+            json!({ "id": panel.id, "dialect": panel.dialect.as_str(),
+            "url": panel.simulator.url() })
+        };
+
         Self {
             url: gateway.url().unwrap_or_default(),
             console: gateway.console_url().unwrap_or_default(),
@@ -317,13 +411,19 @@ impl Facts {
     }
 
     fn write(&self, data: &Path) -> anyhow::Result<()> {
-        let keys: BTreeMap<_, _> = self.keys.iter().map(|(dialect, key)| (dialect.as_str(), key)).collect();
+        let keys: BTreeMap<_, _> = self
+            .keys
+            .iter()
+            .map(|(dialect, key)| (dialect.as_str(), key))
+            .collect();
+
         let facts = json!({
             "url": self.url,
             "console": self.console,
             "keys": keys,
             "panels": self.panels,
         });
+
         write_whole(&facts_file(data), &format!("{facts:#}\n"))
     }
 
@@ -333,11 +433,11 @@ impl Facts {
         let panelgate = std::env::current_exe()?;
         let panelgate = panelgate.display();
         let mut out = std::io::stdout().lock();
+
         // Whoever does not read it may still read demo.json.
         let _ = writeln!(
             out,
-            "\
-A customer with {OPENING} {CURRENCY}, a simulated panel for each dialect, and panelgate between them. Try, in another
+            r"A customer with {OPENING} {CURRENCY}, a simulated panel for each dialect, and panelgate between them. Try, in another
 terminal:
 
   curl -s {url} -d key={key} -d action=services
@@ -358,6 +458,7 @@ and from the operator's side:
 The same facts for scripts: {data}/demo.json. Ctrl-C ends it. The next time everything is there
 again, but {data}/providers.toml is written anew at each start."
         );
+
         Ok(())
     }
 }
@@ -366,30 +467,42 @@ fn facts_file(data: &Path) -> PathBuf {
     data.join("demo.json")
 }
 
-/// Written beside and renamed, so that nobody reads half of it; only for its owner, because keys are in it.
+/// Written beside and renamed, so that nobody reads half of it; only for its owner, because keys
+/// are in it.
 fn write_whole(file: &Path, text: &str) -> anyhow::Result<()> {
     let beside = file.with_extension("new");
     let write = || -> std::io::Result<()> {
         let mut options = std::fs::OpenOptions::new();
-        let mut half = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut half = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
+
         half.write_all(text.as_bytes())?;
         half.sync_all()?;
         std::fs::rename(&beside, file)
     };
+
     write().with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Removes what a demo left in its folder, and nothing else: a folder without a demo's marks is not touched.
+/// Removes what a demo left in its folder, and nothing else: a folder without a demo's marks is not
+/// touched.
 fn empty(data: &Path) -> anyhow::Result<()> {
     if !data.exists() {
         return Ok(());
     }
+
     let is_empty = std::fs::read_dir(data)?.next().is_none();
     if !is_empty && !facts_file(data).exists() {
         anyhow::bail!(
-            "{} holds something that is not a demo; --fresh would remove it. Choose another folder with --data",
+            "{} holds something that is not a demo; --fresh would remove it. Choose another \
+             folder with --data",
             data.display()
         );
     }
+
     std::fs::remove_dir_all(data).with_context(|| format!("cannot empty {}", data.display()))
 }

@@ -45,7 +45,12 @@ use crate::cli::session::Session;
 
 /// The gateway a reseller runs between v2 API customers and upstream SMM panels.
 #[derive(Debug, Parser)]
-#[command(name = "panelgate", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "panelgate",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -59,7 +64,8 @@ struct Globals {
     /// The data folder, with the private database
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// A PostgreSQL server to use instead of the private one; without flags, the variable DATABASE_URL names one
+    /// A PostgreSQL server to use instead of the private one; without flags, the variable
+    /// DATABASE_URL names one
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
     /// The configuration file [default: ./providers.toml, where a command needs it]
@@ -83,13 +89,16 @@ impl Globals {
         if let Some(data) = &self.data {
             typed = typed + " --data " + &quoted(data);
         }
+
         if self.database_url.is_some() {
             // Not repeated: it may hold a password.
             typed.push_str(" --database-url URL");
         }
+
         if let Some(file) = &self.config {
             typed = typed + " --config " + &quoted(file);
         }
+
         typed
     }
 }
@@ -98,18 +107,24 @@ impl Globals {
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,:=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Try it: a private database, a simulated panel for each dialect, a customer with money, and the gateway
+    /// Try it: a private database, a simulated panel for each dialect, a customer with money, and
+    /// the gateway
     Demo(demo::Options),
     /// Run the gateway
     Serve(serve::Options),
     /// Validate the configuration file: everything that is wrong, with line and column
     Check,
-    /// Show what the configuration file would change: services, prices, margins, panels, open orders, and its dangers
+    /// Show what the configuration file would change: services, prices, margins, panels, open
+    /// orders, and its dangers
     Plan,
     /// Make running gateways use the configuration file, dangerous edits included
     Apply,
@@ -180,18 +195,26 @@ struct Addresses {
 /// Runs what was typed. 0: done; 1: refused or failed; 2: wrong use or an invalid configuration.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return answer::fail(&error.into()),
     };
+
     // Also when it ends by a panic.
     let _last_lines = LastLines;
+
     let ended = match runtime.block_on(obey(cli.globals.clone(), cli.command)) {
         Ok(answer) => answer.print(cli.globals.json),
         Err(error) => answer::fail(&error),
     };
-    // A name that is looked up in vain keeps its thread for half a minute, and a file on a disk that hangs for ever.
+
+    // A name that is looked up in vain keeps its thread for half a minute, and a file on a disk
+    // that hangs for ever.
     runtime.shutdown_timeout(STRAGGLERS_MAX);
+
     ended
 }
 
@@ -211,7 +234,9 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<CommandOutco
         Command::Check => return check::run(&globals),
         Command::Plan => return plan::run(globals).await,
         Command::PanelSim(options) => return panel_sim::run(options).await,
-        Command::Provider(provider::Command::Probe(options)) => return provider_probe::run(options).await,
+        Command::Provider(provider::Command::Probe(options)) => {
+            return provider_probe::run(options).await;
+        }
         Command::Migrate
         | Command::Apply
         | Command::Rollback(_)
@@ -231,26 +256,39 @@ async fn obey(globals: Globals, command: Command) -> anyhow::Result<CommandOutco
         | Command::Ledger(_)
         | Command::Import(_) => {}
     }
+
     crate::telemetry::quiet();
     let place = DatabaseTarget::of(&globals)?;
     if !place::may_make(&command) {
         place.must_be_made()?;
     }
-    let made = if place.is_made() { None } else { Some(place.words()) };
+
+    let made = if place.is_made() {
+        None
+    } else {
+        Some(place.words())
+    };
+
     let session = Session::open(globals, &place).await?;
     let answer = with_database(&session, command, made).await;
     session.close().await;
+
     answer
 }
 
-/// The schema is brought up to date wherever a database is opened; `made` is the one that was not there before.
+/// The schema is brought up to date wherever a database is opened; `made` is the one that was not
+/// there before.
 fn migrated(made: Option<&str>) -> CommandOutcome {
     let up_to_date = "the schema is up to date";
     let text = made.map_or_else(String::new, |place| format!("made {place}\n")) + up_to_date;
     CommandOutcome::new(text, json!({ "done": up_to_date, "made": made.is_some() }))
 }
 
-async fn with_database(session: &Session, command: Command, made: Option<String>) -> anyhow::Result<CommandOutcome> {
+async fn with_database(
+    session: &Session,
+    command: Command,
+    made: Option<String>,
+) -> anyhow::Result<CommandOutcome> {
     match command {
         Command::Migrate => Ok(migrated(made.as_deref())),
         Command::Apply => apply::run(session).await,
@@ -270,8 +308,10 @@ async fn with_database(session: &Session, command: Command, made: Option<String>
         Command::Restore(options) => backup::restore(session, &options).await,
         Command::Ledger(command) => ledger::run(session, command).await,
         Command::Import(command) => import::run(session, command).await,
-        Command::Demo(_) | Command::Serve(_) | Command::Check | Command::Plan | Command::PanelSim(_) => {
-            Err(WrongUse::because("this command opens its database itself"))
-        }
+        Command::Demo(_)
+        | Command::Serve(_)
+        | Command::Check
+        | Command::Plan
+        | Command::PanelSim(_) => Err(WrongUse::because("this command opens its database itself")),
     }
 }

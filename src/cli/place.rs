@@ -1,7 +1,8 @@
 //! Which database a command speaks to, decided in one place for all of them.
 //!
-//! A flag beats `DATABASE_URL` and the `PANELGATE__…` variables, they beat what the configuration file says, and without
-//! any of these it is the private database of the usual folder. A server beats a folder, unless the folder was typed.
+//! A flag beats `DATABASE_URL` and the `PANELGATE__…` variables, they beat what the configuration
+//! file says, and without any of these it is the private database of the usual folder. A server
+//! beats a folder, unless the folder was typed.
 
 use std::path::PathBuf;
 
@@ -25,24 +26,28 @@ pub enum DatabaseTarget {
 }
 
 impl DatabaseTarget {
-    /// Where a command finds its database that asks the configuration file for nothing else. A file that cannot be read
-    /// keeps no such command from its work; that it was not asked is said.
+    /// Where a command finds its database that asks the configuration file for nothing else. A file
+    /// that cannot be read keeps no such command from its work; that it was not asked is said.
     pub fn of(globals: &Globals) -> anyhow::Result<Self> {
         if let Some(place) = Self::typed(globals)? {
             return Ok(place);
         }
+
         if let Some(url) = url_variable() {
             return Ok(Self::Server(url));
         }
+
         let surroundings = config::surroundings();
         let unwritten = config::process_of("", &surroundings).map_err(config::ConfigError::from)?;
         if unwritten.database.url.is_some() {
             return Ok(Self::by(&unwritten));
         }
+
         let path = check::file(globals);
         if globals.config.is_none() && !path.exists() {
             return Ok(Self::by(&unwritten));
         }
+
         match config::load_process(&path, &surroundings) {
             Ok(settings) => Ok(Self::by(&settings)),
             Err(error) => {
@@ -52,6 +57,7 @@ impl DatabaseTarget {
                     path.display(),
                     place.words()
                 ));
+
                 Ok(place)
             }
         }
@@ -67,7 +73,13 @@ impl DatabaseTarget {
 
     /// As the flags say, where one does.
     fn typed(globals: &Globals) -> anyhow::Result<Option<Self>> {
-        match (globals.database_url.as_deref().filter(|url| !url.is_empty()), &globals.data) {
+        match (
+            globals
+                .database_url
+                .as_deref()
+                .filter(|url| !url.is_empty()),
+            &globals.data,
+        ) {
             (Some(_), Some(_)) => Err(WrongUse::because(
                 "--database-url and --data name two databases; leave out the one that is not meant",
             )),
@@ -79,7 +91,13 @@ impl DatabaseTarget {
     fn by(settings: &ProcessSettings) -> Self {
         match &settings.database.url {
             Some(url) => Self::Server(url.clone()),
-            None => Self::Private(settings.server.data.clone().unwrap_or_else(default_data_dir)),
+            None => Self::Private(
+                settings
+                    .server
+                    .data
+                    .clone()
+                    .unwrap_or_else(default_data_dir),
+            ),
         }
     }
 
@@ -91,15 +109,17 @@ impl DatabaseTarget {
         }
     }
 
-    /// Refuses a command that has nothing to say of a database that was never made: it is the wrong one, then.
+    /// Refuses a command that has nothing to say of a database that was never made: it is the wrong
+    /// one, then.
     pub fn must_be_made(&self) -> anyhow::Result<()> {
         if self.is_made() {
             return Ok(());
         }
+
         anyhow::bail!(
-            "there is no database yet: {} was never made. Name the one that is meant with --data DIR, --database-url \
-             URL, or --config FILE, whose [database] url or [server] data says where; or begin: `panelgate serve` makes \
-             one, and so does `panelgate migrate`",
+            "there is no database yet: {} was never made. Name the one that is meant with --data \
+             DIR, --database-url URL, or --config FILE, whose [database] url or [server] data \
+             says where; or begin: `panelgate serve` makes one, and so does `panelgate migrate`",
             self.words()
         )
     }
@@ -119,10 +139,18 @@ impl DatabaseTarget {
 
 /// Whether a command is the first that may be typed on a new machine.
 pub fn may_make(command: &Command) -> bool {
-    matches!(command, Command::Migrate | Command::Restore(_) | Command::Customer(customer::Command::Create { .. }))
+    matches!(
+        command,
+        Command::Migrate
+            | Command::Restore(_)
+            | Command::Customer(customer::Command::Create { .. })
+    )
 }
 
 /// The server that the environment names; set but empty is unset.
 fn url_variable() -> Option<SecretString> {
-    std::env::var(URL_VARIABLE).ok().filter(|url| !url.is_empty()).map(Into::into)
+    std::env::var(URL_VARIABLE)
+        .ok()
+        .filter(|url| !url.is_empty())
+        .map(Into::into)
 }

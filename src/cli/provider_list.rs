@@ -53,10 +53,14 @@ pub(super) async fn list(session: &Session) -> anyhow::Result<CommandOutcome> {
     let told = rows.iter().map(|row| ProviderDetails {
         row,
         runway: runways.iter().find(|runway| runway.provider == row.id),
-        waits: waits.iter().filter(|waits| waits.provider == row.id).collect(),
+        waits: waits
+            .iter()
+            .filter(|waits| waits.provider == row.id)
+            .collect(),
         proof: proofs.iter().find(|proof| proof.provider == row.id.0),
         now,
     });
+
     let told: Vec<_> = told.collect();
 
     let cells: Vec<_> = told.iter().map(ProviderDetails::cells).collect();
@@ -64,10 +68,19 @@ pub(super) async fn list(session: &Session) -> anyhow::Result<CommandOutcome> {
     for told in &told {
         text += &told.lines();
     }
+
     if let Some(since) = gates::frozen_since(store).await? {
-        let _ = writeln!(text, "nothing is sent to any panel since {}: `dispatch thaw` lets orders go", moment(since));
+        let _ = writeln!(
+            text,
+            "nothing is sent to any panel since {}: `dispatch thaw` lets orders go",
+            moment(since)
+        );
     }
-    Ok(CommandOutcome::new(text, told.iter().map(ProviderDetails::document).collect()))
+
+    Ok(CommandOutcome::new(
+        text,
+        told.iter().map(ProviderDetails::document).collect(),
+    ))
 }
 
 impl ProviderDetails<'_> {
@@ -77,21 +90,32 @@ impl ProviderDetails<'_> {
             row.id.to_string(),
             state(row, self.now).to_owned(),
             self.balance()
-                .map_or_else(String::new, |(amount, currency)| format!("{amount} {currency}").trim().to_owned()),
+                .map_or_else(String::new, |(amount, currency)| {
+                    format!("{amount} {currency}").trim().to_owned()
+                }),
             row.services.to_string(),
             maybe_moment(row.catalogue_at),
             row.open_legs.to_string(),
             row.in_doubt.to_string(),
             row.parked.to_string(),
             runway.map_or_else(String::new, burn),
-            runway.and_then(|runway| runway.hours_left.clone()).unwrap_or_default(),
+            runway
+                .and_then(|runway| runway.hours_left.clone())
+                .unwrap_or_default(),
             runway.map_or_else(String::new, |runway| runway.drift.to_string()),
             row.catalogue_error.clone().unwrap_or_default(),
         ]
     }
 
     fn document(&self) -> Value {
-        let Self { row, runway, proof, now, .. } = self;
+        let Self {
+            row,
+            runway,
+            proof,
+            now,
+            ..
+        } = self;
+
         json!({
             "id": row.id.0,
             "served": row.held_until.is_some_and(|until| until > *now),
@@ -129,9 +153,12 @@ impl ProviderDetails<'_> {
         })
     }
 
-    /// What the panel holds of ours in its own currency, as it named it last; in the gateway's, where that is not kept.
+    /// What the panel holds of ours in its own currency, as it named it last; in the gateway's,
+    /// where that is not kept.
     fn balance(&self) -> Option<(Money, &str)> {
-        let own = self.runway.and_then(|runway| runway.balance.zip(runway.currency.as_deref()));
+        let own = self
+            .runway
+            .and_then(|runway| runway.balance.zip(runway.currency.as_deref()));
         own.or(self.row.balance.map(|balance| (balance, "")))
     }
 
@@ -139,28 +166,53 @@ impl ProviderDetails<'_> {
     fn lines(&self) -> String {
         let Self { row, now, .. } = self;
         let (mut text, id) = (String::new(), &row.id);
+
         if row.margin_held > 0 {
             let (times, saved) = (row.margin_held, row.margin_saved);
-            let _ =
-                writeln!(text, "{id}: the margin guard kept {times} legs from it, which would have cost {saved} more");
+            let _ = writeln!(
+                text,
+                "{id}: the margin guard kept {times} legs from it, which would have cost {saved} \
+                 more"
+            );
         }
+
         if let Some((error, since)) = &row.balance_unread {
-            let _ = writeln!(text, "{id}: does not tell its balance since {}: {}", moment(*since), on_one_line(error));
+            let _ = writeln!(
+                text,
+                "{id}: does not tell its balance since {}: {}",
+                moment(*since),
+                on_one_line(error)
+            );
         }
+
         if let Some(currency) = &row.balance_currency {
-            let _ = writeln!(text, "{id}: tells its balance in {currency}, which is not its block's currency");
+            let _ = writeln!(
+                text,
+                "{id}: tells its balance in {currency}, which is not its block's currency"
+            );
         }
+
         text += &of_statuses(row, *now);
 
         for waits in &self.waits {
             let (count, words) = (waits.count, why_in_words(&waits.why));
-            let oldest = waits.oldest_at.map_or_else(String::new, |at| format!(", the oldest for {}", age(*now - at)));
+            let oldest = waits.oldest_at.map_or_else(String::new, |at| {
+                format!(", the oldest for {}", age(*now - at))
+            });
             let _ = writeln!(text, "{id}: {count} {words}{oldest}");
         }
-        let unsent = self.waits.iter().any(|waits| ["ready", "leased"].contains(&waits.why.as_str()));
-        if let Some(stopped) = Stopped::of(row.paused, row.breaker == "open", row.unread).filter(|_| unsent) {
+
+        let unsent = self
+            .waits
+            .iter()
+            .any(|waits| ["ready", "leased"].contains(&waits.why.as_str()));
+
+        if let Some(stopped) =
+            Stopped::of(row.paused, row.breaker == "open", row.unread).filter(|_| unsent)
+        {
             let _ = writeln!(text, "{id}: nothing is sent there: {stopped}");
         }
+
         text
     }
 }
@@ -168,14 +220,18 @@ impl ProviderDetails<'_> {
 /// What came of the last proof that it knows adds by their names.
 fn of_proof(proof: &ProofRow) -> Value {
     json!({
-        "proven": proof.outcome == "honoured", "outcome": proof.outcome, "at": moment(proof.sent_at),
-        "by": proof.asked_by, "account": proof.account, "orders": [proof.first_order, proof.second_order],
+        "proven": proof.outcome == "honoured", "outcome": proof.outcome,
+        "at": moment(proof.sent_at),
+        "by": proof.asked_by, "account": proof.account,
+        "orders": [proof.first_order, proof.second_order],
     })
 }
 
 /// How many orders it answers in one question, where that was learned within a day.
 fn batch_learned(row: &ProviderRow, now: Timestamp) -> Option<i32> {
-    row.status_batch_learned.filter(|(_, at)| now - *at < track::BATCH_REMEMBERED).map(|(batch, _)| batch)
+    row.status_batch_learned
+        .filter(|(_, at)| now - *at < track::BATCH_REMEMBERED)
+        .map(|(batch, _)| batch)
 }
 
 /// How the panel answers who asks about its orders, where that is worth a line.
@@ -183,26 +239,41 @@ fn of_statuses(row: &ProviderRow, now: Timestamp) -> String {
     let mut text = String::new();
     match batch_learned(row, now) {
         Some(1) => {
-            let _ =
-                writeln!(text, "{}: answers no status questions about several orders; it is asked one by one", row.id);
+            let _ = writeln!(
+                text,
+                "{}: answers no status questions about several orders; it is asked one by one",
+                row.id
+            );
         }
         Some(batch) => {
-            let _ = writeln!(text, "{}: answers status questions about {batch} orders at most", row.id);
+            let _ = writeln!(
+                text,
+                "{}: answers status questions about {batch} orders at most",
+                row.id
+            );
         }
         None => {}
     }
+
     if row.statuses_failed > 0 {
         let rounds = row.statuses_failed;
-        let _ = writeln!(text, "{}: told of no order in the last {rounds} rounds of status questions", row.id);
+        let _ = writeln!(
+            text,
+            "{}: told of no order in the last {rounds} rounds of status questions",
+            row.id
+        );
     }
+
     text
 }
 
 fn document_of(waits: &Waits) -> Value {
-    json!({ "why": waits.why, "count": waits.count, "oldest_at": waits.oldest_at.map(moment), "words": why_in_words(&waits.why) })
+    json!({ "why": waits.why, "count": waits.count, "oldest_at": waits.oldest_at.map(moment),
+        "words": why_in_words(&waits.why) })
 }
 
-/// Why something waits, in plain words; what it is parked for stands as it is kept where nobody explained it.
+/// Why something waits, in plain words; what it is parked for stands as it is kept where nobody
+/// explained it.
 fn why_in_words(why: &str) -> String {
     let words = match why {
         "ready" => "to be sent",
@@ -220,6 +291,7 @@ fn why_in_words(why: &str) -> String {
         "parked:active" => "parked: another order runs on their link",
         _ => why,
     };
+
     words.to_owned()
 }
 
@@ -236,7 +308,9 @@ fn age(age: TimeDelta) -> String {
 /// What is spent in an hour, in the panel's currency.
 fn burn(runway: &Runway) -> String {
     let currency = runway.currency.as_deref().unwrap_or_default();
-    runway.burn_per_hour.map_or_else(String::new, |burn| format!("{burn} {currency}"))
+    runway
+        .burn_per_hour
+        .map_or_else(String::new, |burn| format!("{burn} {currency}"))
 }
 
 /// In one word: what keeps orders away, if anything does.

@@ -22,8 +22,8 @@ use crate::upstream::Panel;
 const LINK_BYTES_MAX: usize = 2_048;
 
 /// What no proof tells.
-const FORGETS: &str = "That tells nothing of a panel that restarts and forgets the names it was told: what is asked there again \
-     within 30 minutes is then bought twice";
+const FORGETS: &str = "That tells nothing of a panel that restarts and forgets the names it was \
+                       told: what is asked there again within 30 minutes is then bought twice";
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -50,9 +50,16 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<CommandO
             "it buys at the panel, perhaps twice, and asks before it does: with --json say --yes",
         ));
     }
-    if options.link.is_empty() || options.link.len() > LINK_BYTES_MAX || options.link.chars().any(char::is_control) {
-        return Err(WrongUse::because("--link must have 1 to 2048 bytes and no control characters"));
+
+    if options.link.is_empty()
+        || options.link.len() > LINK_BYTES_MAX
+        || options.link.chars().any(char::is_control)
+    {
+        return Err(WrongUse::because(
+            "--link must have 1 to 2048 bytes and no control characters",
+        ));
     }
+
     let settings = settings(session, &id)?;
     if let Some(since) = gates::frozen_since(&session.store).await? {
         anyhow::bail!(
@@ -60,6 +67,7 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<CommandO
             session.globals.again()
         );
     }
+
     session.panel(&id.0).await?;
     let wish = wish(session, &id, &options).await?;
     if !options.yes && !is_meant(&settings, &wish)? {
@@ -69,21 +77,28 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<CommandO
         ));
     }
 
-    let key =
-        config::read_secret(&settings, &config::surroundings()).map_err(|why| WrongUse::because(why.to_string()))?;
+    let key = config::read_secret(&settings, &config::surroundings())
+        .map_err(|why| WrongUse::because(why.to_string()))?;
     let clock: SharedClock = session.store.clock();
     let panel = Panel::new(settings, key)?;
+
     // No order goes to a panel that did not answer a harmless question first.
     if let Err(failure) = panel.balance().await {
         anyhow::bail!("nothing was bought: the panel does not tell our balance: {failure}");
     }
+
     let proof = prove::prove_names(&session.store, &clock, &panel, &wish).await?;
     let text = told(session, &id, &wish, &proof);
+
     let document = json!({
-        "provider": id.0, "outcome": proof.outcome.as_str(), "proven": proof.outcome == ProofOutcome::Honoured,
-        "first_order": proof.first.as_ref().map(|id| &id.0), "second_order": proof.second.as_ref().map(|id| &id.0),
-        "bought": proof.bought, "in_doubt": proof.in_doubt, "cost_each": wish.cost.to_string(), "words": proof.words,
+        "provider": id.0, "outcome": proof.outcome.as_str(),
+        "proven": proof.outcome == ProofOutcome::Honoured,
+        "first_order": proof.first.as_ref().map(|id| &id.0),
+        "second_order": proof.second.as_ref().map(|id| &id.0),
+        "bought": proof.bought, "in_doubt": proof.in_doubt, "cost_each": wish.cost.to_string(),
+        "words": proof.words,
     });
+
     Ok(CommandOutcome::new(text, document).failing_if(proof.outcome != ProofOutcome::Honoured))
 }
 
@@ -91,14 +106,24 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<CommandO
 fn settings(session: &Session, id: &ProviderId) -> anyhow::Result<ProviderSettings> {
     let path = check::file(&session.globals);
     let file = config::load(&path, &config::surroundings())?;
-    let settings = file.mapping.providers.iter().find(|provider| provider.id == *id);
-    let Some(settings) = settings else { anyhow::bail!("{} has no provider {:?}", path.display(), id.0) };
+    let settings = file
+        .mapping
+        .providers
+        .iter()
+        .find(|provider| provider.id == *id);
+
+    let Some(settings) = settings else {
+        anyhow::bail!("{} has no provider {:?}", path.display(), id.0)
+    };
+
     if settings.dialect != PanelDialect::Notpanel {
         let dialect = settings.dialect.as_str();
         anyhow::bail!(
-            "panel {id} is asked in the dialect {dialect}, which has no request_id: there is nothing to prove"
+            "panel {id} is asked in the dialect {dialect}, which has no request_id: there is \
+             nothing to prove"
         );
     }
+
     Ok(settings.clone())
 }
 
@@ -111,17 +136,31 @@ async fn wish(session: &Session, id: &ProviderId, options: &Options) -> anyhow::
             session.globals.again()
         );
     };
+
     anyhow::ensure!(
         ServiceType::read(&listed.kind) == Some(ServiceType::Default),
         "service {:?} is of type {:?}; a proof needs one of type Default",
         options.service,
         listed.kind
     );
-    let within = i64::try_from(options.quantity).is_ok_and(|units| (listed.min..=listed.max).contains(&units));
-    anyhow::ensure!(within, "--quantity must be {} to {} for this service", listed.min, listed.max);
+
+    let within = i64::try_from(options.quantity)
+        .is_ok_and(|units| (listed.min..=listed.max).contains(&units));
+
+    anyhow::ensure!(
+        within,
+        "--quantity must be {} to {} for this service",
+        listed.min,
+        listed.max
+    );
+
     let (Some(rate), Some(own_rate)) = (listed.rate, listed.own_rate) else {
-        anyhow::bail!("service {:?} has no rate that can be read: what it costs could not be booked", options.service);
+        anyhow::bail!(
+            "service {:?} has no rate that can be read: what it costs could not be booked",
+            options.service
+        );
     };
+
     let too_large = |_| anyhow::anyhow!("so many would cost more than the books can hold");
     Ok(ProofOrder {
         service: options.service.clone(),
@@ -142,18 +181,22 @@ fn is_meant(settings: &ProviderSettings, wish: &ProofOrder) -> anyhow::Result<bo
             "it buys at the panel, perhaps four times, and nobody is there to ask: say --yes",
         ));
     }
+
     let (id, cost) = (&settings.id, wish.cost);
     let mut out = std::io::stderr();
     write!(
         out,
-        "This buys {} of service {} at {id} twice, for {cost} each, and up to twice more where the panel does not\nknow its request_id again: {} at most. Go on? [y/N] ",
+        "This buys {} of service {} at {id} twice, for {cost} each, and up to twice more where \
+         the panel does not\nknow its request_id again: {} at most. Go on? [y/N] ",
         wish.units,
         wish.service,
         four_times(cost)
     )?;
+
     out.flush()?;
     let mut answer = String::new();
     stdin.read_line(&mut answer)?;
+
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -163,37 +206,51 @@ fn four_times(cost: Money) -> String {
 }
 
 fn told(session: &Session, id: &ProviderId, wish: &ProofOrder, proof: &Proof) -> String {
-    let name = |order: &Option<PanelOrder>| order.as_ref().map_or("none".to_owned(), ToString::to_string);
+    let name = |order: &Option<PanelOrder>| {
+        order
+            .as_ref()
+            .map_or("none".to_owned(), ToString::to_string)
+    };
+
     let (first, second, cost) = (name(&proof.first), name(&proof.second), wish.cost);
     let words = &proof.words;
+
     match proof.outcome {
         ProofOutcome::Honoured => format!(
-            "proven: {id} answered twice with order {first}, and another request_id with another; doubts there are asked again \
-             from now on. Two were bought, for {cost} each, booked as cost without an order. {FORGETS}"
+            "proven: {id} answered twice with order {first}, and another request_id with another; \
+             doubts there are asked again from now on. Two were bought, for {cost} each, booked \
+             as cost without an order. {FORGETS}"
         ),
-        ProofOutcome::NotHonoured if proof.second.is_some() && proof.second == proof.first => format!(
-            "not honoured by {id}: {words}. {} were bought in all, for {cost} each, booked as cost without an order. Doubts \
-             there are never asked again",
-            proof.bought
-        ),
+        ProofOutcome::NotHonoured if proof.second.is_some() && proof.second == proof.first => {
+            format!(
+                "not honoured by {id}: {words}. {} were bought in all, for {cost} each, booked as \
+                 cost without an order. Doubts there are never asked again",
+                proof.bought
+            )
+        }
         ProofOutcome::NotHonoured if proof.second.is_some() => format!(
-            "not honoured: {id} made two orders of one request_id, {first} and {second}; {} were bought in all, for {cost} \
-             each, booked as cost without an order. Doubts there are never asked again",
+            "not honoured: {id} made two orders of one request_id, {first} and {second}; {} were \
+             bought in all, for {cost} each, booked as cost without an order. Doubts there are \
+             never asked again",
             proof.bought
         ),
         ProofOutcome::NotHonoured => format!(
-            "not honoured: {id} gave order {first}, and the second time an error instead of it: {words}\n{} were bought for \
-             {cost} each{}; doubts there are never asked again",
+            "not honoured: {id} gave order {first}, and the second time an error instead of it: \
+             {words}\n{} were bought for {cost} each{}; doubts there are never asked again",
             proof.bought,
-            if proof.in_doubt > 0 { "; look there whether there is a second" } else { "" }
+            if proof.in_doubt > 0 {
+                "; look there whether there is a second"
+            } else {
+                ""
+            }
         ),
         ProofOutcome::Refused => {
             format!("not proven, and nothing was bought: {id} refused, or was not reached: {words}")
         }
         ProofOutcome::Lost => format!(
-            "not proven: {words}. Orders known: {first}. Look at {id} for orders of service {} with {} \
-             units to {}: there may be {} that nobody counted; `{} treasury drift` shows what is missing. Nothing is tried \
-             again by itself",
+            "not proven: {words}. Orders known: {first}. Look at {id} for orders of service {} \
+             with {} units to {}: there may be {} that nobody counted; `{} treasury drift` shows \
+             what is missing. Nothing is tried again by itself",
             wish.service,
             wish.units,
             wish.link,

@@ -35,30 +35,51 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<CommandOu
     let surroundings = config::surroundings();
     let file = config::load(&check::file(&globals), &surroundings)?;
     let roles = roles(&file, &options)?;
+
     let lines = match file.process.telemetry.format {
         LogFormat::Text => Lines::Text,
         LogFormat::Json => Lines::Json,
     };
+
     telemetry::start_logging(lines, &file.process.telemetry.level)?;
     for note in &file.notes {
         tracing::info!(%note, "the configuration");
     }
+
     app::raise_descriptors();
     app::can_listen([roles.api, roles.console])?;
-    let (place, database) = (DatabaseTarget::by_file(&globals, &file.process)?, &file.process.database);
+    let (place, database) = (
+        DatabaseTarget::by_file(&globals, &file.process)?,
+        &file.process.database,
+    );
+
     let opening = open_database(&place, database.customers_max, database.workers_max);
-    // Nothing is under way yet. From here on something is, and ends as it does once the gateway is ready.
+
+    // Nothing is under way yet. From here on something is, and ends as it does once the gateway is
+    // ready.
     let Some(opened) = signals.unless_told(opening).await else {
         tracing::info!("told to end before it was ready");
         return Ok(CommandOutcome::silent());
     };
+
     let (store, embedded) = opened?;
     let ground = ground(check::file(&globals), surroundings);
-    let gateway = signals.unless_told_twice(Box::pin(open(store, embedded.as_ref(), file, ground, roles))).await?;
+
+    let gateway = signals
+        .unless_told_twice(Box::pin(open(
+            store,
+            embedded.as_ref(),
+            file,
+            ground,
+            roles,
+        )))
+        .await?;
+
     let served = match gateway {
         Ok(gateway) => Box::pin(serve(gateway, &mut signals)).await,
         Err(error) => Err(error),
     };
+
     match (embedded, served) {
         (Some(embedded), Ok(ends)) => {
             let left = ends.saturating_duration_since(Instant::now());
@@ -72,6 +93,7 @@ pub async fn run(globals: Globals, options: Options) -> anyhow::Result<CommandOu
         }
         (None, served) => drop(served?),
     }
+
     Ok(CommandOutcome::silent())
 }
 
@@ -84,7 +106,16 @@ async fn open(
 ) -> anyhow::Result<Gateway> {
     let trusted_proxies = file.process.server.trusted_proxies.clone();
     let house = start(store, file, ground).await?;
-    Gateway::open(App { trusted_proxies, ..house }, roles, embedded).await
+
+    Gateway::open(
+        App {
+            trusted_proxies,
+            ..house
+        },
+        roles,
+        embedded,
+    )
+    .await
 }
 
 /// Serves until it is told to end; by when all of the process should have ended.
@@ -97,6 +128,7 @@ async fn serve(gateway: Gateway, signals: &mut Signals) -> anyhow::Result<Instan
         drain_s = drain.as_secs(),
         "told to end; what is under way is finished first, and a second signal ends it at once"
     );
+
     signals.unless_told_twice(Box::pin(gateway.close())).await?;
     Ok(ends)
 }
@@ -111,7 +143,9 @@ pub fn announce(gateway: &Gateway) {
 async fn read_at_once(gateway: &Gateway) {
     match gateway.house().reload.look_at_once().await {
         Ok(seen) => tracing::info!(?seen, "SIGHUP: the file was read"),
-        Err(error) => tracing::error!(%error, "SIGHUP: the file could not be judged; send it again"),
+        Err(error) => {
+            tracing::error!(%error, "SIGHUP: the file could not be judged; send it again");
+        }
     }
 }
 
@@ -128,18 +162,23 @@ pub async fn start(store: Store, file: File, ground: Env) -> anyhow::Result<App>
 
 /// Where a gateway with this file finds its configuration.
 pub fn ground(file: PathBuf, surroundings: BTreeMap<String, String>) -> Env {
-    Env { file: Some(file), surroundings, node: reload::our_name() }
+    Env {
+        file: Some(file),
+        surroundings,
+        node: reload::our_name(),
+    }
 }
 
 /// Told twice to end, a process does so at once.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "ended at once by a second signal; orders that were on their way to a panel are in doubt: `panelgate order list \
-     --state in_doubt` shows them once the gateway runs again"
+    "ended at once by a second signal; orders that were on their way to a panel are in doubt: \
+     `panelgate order list --state in_doubt` shows them once the gateway runs again"
 )]
 pub struct EndedAtOnce;
 
-/// What a process must not end by, from its first moment on; and what it ends by, at a moment of its own choice.
+/// What a process must not end by, from its first moment on; and what it ends by, at a moment of
+/// its own choice.
 pub struct Signals {
     hang_up: Signal,
     terminate: Signal,
@@ -162,7 +201,8 @@ impl Signals {
         })
     }
 
-    /// Waits for SIGTERM or Ctrl-C, which may have come already; SIGHUP has a gateway's file read at once.
+    /// Waits for SIGTERM or Ctrl-C, which may have come already; SIGHUP has a gateway's file read
+    /// at once.
     pub async fn told_to_end(&mut self, gateway: Option<&Gateway>) {
         if !self.told {
             self.next(gateway).await;
@@ -178,8 +218,12 @@ impl Signals {
         }
     }
 
-    /// Waits for what must come to its end though the process is told to end, unless it is told so twice.
-    pub async fn unless_told_twice<T>(&mut self, begun: impl Future<Output = T>) -> Result<T, EndedAtOnce> {
+    /// Waits for what must come to its end though the process is told to end, unless it is told so
+    /// twice.
+    pub async fn unless_told_twice<T>(
+        &mut self,
+        begun: impl Future<Output = T>,
+    ) -> Result<T, EndedAtOnce> {
         let mut begun = std::pin::pin!(begun);
         loop {
             tokio::select! {
@@ -195,7 +239,13 @@ impl Signals {
 
     /// The next signal that says to end.
     async fn next(&mut self, gateway: Option<&Gateway>) {
-        let Self { hang_up, terminate, interrupt, .. } = self;
+        let Self {
+            hang_up,
+            terminate,
+            interrupt,
+            ..
+        } = self;
+
         let reread = async {
             loop {
                 hang_up.recv().await;
@@ -204,6 +254,7 @@ impl Signals {
                 }
             }
         };
+
         // A file on a disk that hangs keeps nobody from ending.
         tokio::select! {
             _ = terminate.recv() => {}
@@ -215,18 +266,31 @@ impl Signals {
 
 fn roles(file: &File, options: &Options) -> anyhow::Result<Roles> {
     let server = &file.process.server;
-    let known = [("api", Role::Api), ("workers", Role::Workers), ("console", Role::Console)];
+    let known = [
+        ("api", Role::Api),
+        ("workers", Role::Workers),
+        ("console", Role::Console),
+    ];
+
     let mut roles = Vec::new();
     for word in &options.roles {
         let Some((_, role)) = known.iter().find(|(name, _)| name == word) else {
-            return Err(WrongUse::because(format!("--roles {word:?} is none; there are: api, workers, console")));
+            return Err(WrongUse::because(format!(
+                "--roles {word:?} is none; there are: api, workers, console"
+            )));
         };
+
         roles.push(*role);
     }
+
     if roles.is_empty() {
         roles.clone_from(&server.roles);
     }
-    let on = |role, flag: Option<SocketAddr>, set: SocketAddr| roles.contains(&role).then(|| flag.unwrap_or(set));
+
+    let on = |role, flag: Option<SocketAddr>, set: SocketAddr| {
+        roles.contains(&role).then(|| flag.unwrap_or(set))
+    };
+
     Ok(Roles {
         api: on(Role::Api, options.addresses.listen, server.listen),
         console: on(Role::Console, options.addresses.console, server.console),

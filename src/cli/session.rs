@@ -36,7 +36,11 @@ impl Session {
         workers_max: u32,
     ) -> anyhow::Result<Self> {
         let (store, embedded) = open_database(place, customers_max, workers_max).await?;
-        Ok(Self { globals, store, embedded })
+        Ok(Self {
+            globals,
+            store,
+            embedded,
+        })
     }
 
     /// Lets the database go; a private one that was started for this command is stopped.
@@ -60,13 +64,28 @@ impl Session {
     /// The customer of that id or name.
     pub async fn customer(&self, who: &str) -> anyhow::Result<CustomerRow> {
         let found = customers::find_customer(&self.store, who).await?;
-        found.with_context(|| format!("no customer {who:?}; `{} customer list` shows all", self.globals.again()))
+        found.with_context(|| {
+            format!(
+                "no customer {who:?}; `{} customer list` shows all",
+                self.globals.again()
+            )
+        })
     }
 
-    /// The panel of that id, which the database must know: of one that is mistyped there is nothing bad to tell.
+    /// The panel of that id, which the database must know: of one that is mistyped there is nothing
+    /// bad to tell.
     pub async fn panel(&self, id: &str) -> anyhow::Result<()> {
-        let known = providers::list_providers(&self.store).await?.iter().any(|row| row.id.0 == id);
-        anyhow::ensure!(known, "no panel {id:?}; `{} provider list` shows all", self.globals.again());
+        let known = providers::list_providers(&self.store)
+            .await?
+            .iter()
+            .any(|row| row.id.0 == id);
+
+        anyhow::ensure!(
+            known,
+            "no panel {id:?}; `{} provider list` shows all",
+            self.globals.again()
+        );
+
         Ok(())
     }
 
@@ -82,13 +101,27 @@ impl Session {
 
     /// Writes down who changes what, in the change's own transaction.
     pub async fn note(&self, tx: &mut Tx, verb: &str, object: &str) -> Result<(), StoreError> {
-        customers::note_deed(tx, &self.by(), verb, object, &self.globals.reason, self.now()).await
+        customers::note_deed(
+            tx,
+            &self.by(),
+            verb,
+            object,
+            &self.globals.reason,
+            self.now(),
+        )
+        .await
     }
 }
 
 fn system_user() -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).ok().flatten();
-    user.map_or_else(|| nix::unistd::Uid::effective().to_string(), |user| user.name)
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective())
+        .ok()
+        .flatten();
+
+    user.map_or_else(
+        || nix::unistd::Uid::effective().to_string(),
+        |user| user.name,
+    )
 }
 
 /// The folder of PostgreSQL's programs, where the operator names one.
@@ -104,8 +137,12 @@ pub async fn open_database(
 ) -> anyhow::Result<(Store, Option<Embedded>)> {
     let (options, embedded) = match place {
         DatabaseTarget::Server(url) => {
-            let options = Store::options_of(url.expose_secret())
-                .map_err(|_| WrongUse::because("the database URL is none; it looks like postgres://user@host/name"))?;
+            let options = Store::options_of(url.expose_secret()).map_err(|_| {
+                WrongUse::because(
+                    "the database URL is none; it looks like postgres://user@host/name",
+                )
+            })?;
+
             (options, None)
         }
         DatabaseTarget::Private(data) => {
@@ -113,6 +150,7 @@ pub async fn open_database(
             (embedded.connect_options(), Some(embedded))
         }
     };
+
     let store = Store::open(&options, customers_max, workers_max);
     if let Err(error) = make_ready(&store).await {
         store.close().await;
@@ -121,6 +159,7 @@ pub async fn open_database(
         }
         return Err(error.into());
     }
+
     Ok((store, embedded))
 }
 

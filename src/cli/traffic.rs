@@ -24,12 +24,23 @@ pub struct Traffic {
 impl Traffic {
     /// So many orders per second, of the services that take a quantity in turn; none at zero.
     pub fn start(url: &str, key: &str, per_second: u32) -> Self {
-        let traffic = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
-        let address = url.trim_start_matches("http://").trim_end_matches("/api/v2").to_owned();
+        let traffic = Self {
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+
+        let address = url
+            .trim_start_matches("http://")
+            .trim_end_matches("/api/v2")
+            .to_owned();
+
         if per_second > 0 {
             let (tasks, stop) = (traffic.tasks.clone(), traffic.stop.clone());
-            traffic.tasks.spawn(flow(address, key.to_owned(), per_second, tasks, stop));
+            traffic
+                .tasks
+                .spawn(flow(address, key.to_owned(), per_second, tasks, stop));
         }
+
         traffic
     }
 
@@ -41,14 +52,22 @@ impl Traffic {
     }
 }
 
-async fn flow(address: String, key: String, per_second: u32, tasks: TaskTracker, stop: CancellationToken) {
+async fn flow(
+    address: String,
+    key: String,
+    per_second: u32,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+
     for n in 0u64.. {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
+
         if tasks.len() <= UNDER_WAY_MAX {
             let service = [1, 6, 7][usize::try_from(n % 3).unwrap_or(0)];
             let link = format!("https%3A%2F%2Fexample.com%2Ftraffic%2F{n}");
@@ -67,13 +86,18 @@ async fn flow(address: String, key: String, per_second: u32, tasks: TaskTracker,
 async fn post(address: &str, body: &str) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     let head = format!(
-        "POST /api/v2 HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n",
+        "POST /api/v2 HTTP/1.1\r\nhost: {address}\r\ncontent-type: \
+         application/x-www-form-urlencoded\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
+
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
+    stream
+        .take(ANSWER_BYTES_MAX)
+        .read_to_end(&mut answer)
+        .await?;
+
     Ok(())
 }

@@ -14,7 +14,8 @@ const ORDERS_SHOWN: usize = 12;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Every panel: what it holds of ours, what was expected, what is spent in an hour, and the hours left
+    /// Every panel: what it holds of ours, what was expected, what is spent in an hour, and the
+    /// hours left
     List,
     /// What is missing at panels, what they say that does not fit, and which orders explain it
     Drift {
@@ -56,28 +57,45 @@ async fn list(session: &Session) -> anyhow::Result<CommandOutcome> {
             ]
         })
         .collect();
-    let heads = ["panel", "balance", "currency", "at", "expected", "burn_per_hour", "hours_left", "drift"];
-    Ok(CommandOutcome::new(table(heads, &rows), runways.iter().map(document).collect()))
+
+    let heads = [
+        "panel",
+        "balance",
+        "currency",
+        "at",
+        "expected",
+        "burn_per_hour",
+        "hours_left",
+        "drift",
+    ];
+
+    Ok(CommandOutcome::new(
+        table(heads, &rows),
+        runways.iter().map(document).collect(),
+    ))
 }
 
 /// What is known of a panel's money, for scripts: amounts in the panel's currency.
 fn document(row: &Runway) -> Value {
     json!({
         "provider": row.provider.0, "balance": text(row.balance), "balance_text": row.balance_text,
-        "currency": row.currency, "at": row.at.map(moment), "expected_low": text(row.expected.map(|(low, _)| low)),
-        "expected_high": text(row.expected.map(|(_, high)| high)), "burn_per_hour": text(row.burn_per_hour),
+        "currency": row.currency, "at": row.at.map(moment),
+        "expected_low": text(row.expected.map(|(low, _)| low)),
+        "expected_high": text(row.expected.map(|(_, high)| high)),
+        "burn_per_hour": text(row.burn_per_hour),
         "hours_left": row.hours_left, "drift": row.drift.to_string(),
     })
 }
 
 /// One number where it is one, else the interval.
 fn expected(row: &Runway) -> String {
-    row.expected.map_or_else(
-        String::new,
-        |(low, high)| {
-            if low == high { low.to_string() } else { format!("{low} to {high}") }
-        },
-    )
+    row.expected.map_or_else(String::new, |(low, high)| {
+        if low == high {
+            low.to_string()
+        } else {
+            format!("{low} to {high}")
+        }
+    })
 }
 
 fn text(amount: Option<Money>) -> Option<String> {
@@ -88,16 +106,29 @@ fn shown(amount: Option<Money>) -> String {
     text(amount).unwrap_or_default()
 }
 
-async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::Result<CommandOutcome> {
+async fn drift(
+    session: &Session,
+    provider: Option<&str>,
+    all: bool,
+) -> anyhow::Result<CommandOutcome> {
     if let Some(provider) = provider {
         session.panel(provider).await?;
     }
+
     let found = drifts::list_drifts(&session.store, provider, all).await?;
-    let differences = differences::list_differences(&session.store, provider, all, drifts::DRIFTS_MAX).await?;
+    let differences =
+        differences::list_differences(&session.store, provider, all, drifts::DRIFTS_MAX).await?;
+
     if found.is_empty() && differences.is_empty() {
-        let nothing = if all { "no difference was ever found" } else { "nothing is missing that nobody took note of" };
+        let nothing = if all {
+            "no difference was ever found"
+        } else {
+            "nothing is missing that nobody took note of"
+        };
+
         return Ok(CommandOutcome::new(nothing, json!([])));
     }
+
     let mut rows: Vec<_> = found
         .iter()
         .map(|row| {
@@ -114,17 +145,32 @@ async fn drift(session: &Session, provider: Option<&str>, all: bool) -> anyhow::
             ]
         })
         .collect();
+
     rows.extend(differences.iter().map(cells_of));
-    let heads = ["id", "panel", "amount", "cause", "after", "by", "acknowledged_at", "in words", "orders"];
+    let heads = [
+        "id",
+        "panel",
+        "amount",
+        "cause",
+        "after",
+        "by",
+        "acknowledged_at",
+        "in words",
+        "orders",
+    ];
+
     let document = found.iter().map(|row| {
         json!({
-            "id": row.id, "provider": row.provider, "amount": row.amount.to_string(), "currency": row.currency,
+            "id": row.id, "provider": row.provider, "amount": row.amount.to_string(),
+            "currency": row.currency,
             "cause": row.cause, "percent": row.percent.map(|percent: Percent| percent.to_string()),
-            "after_at": moment(row.after_at), "by_at": moment(row.by_at), "found_at": moment(row.found_at),
+            "after_at": moment(row.after_at), "by_at": moment(row.by_at),
+            "found_at": moment(row.found_at),
             "orders": row.orders, "orders_count": row.orders_count, "words": row.words,
             "acknowledged_at": row.acknowledged_at.map(moment),
         })
     });
+
     let document = document.chain(differences.iter().map(document_of));
     Ok(CommandOutcome::new(table(heads, &rows), document.collect()))
 }
@@ -144,22 +190,34 @@ fn cells_of(row: &DifferenceRow) -> [String; 9] {
     ]
 }
 
-/// The same for scripts. Its amount is in the gateway's currency: what was stated is a charge, and no balance.
+/// The same for scripts. Its amount is in the gateway's currency: what was stated is a charge, and
+/// no balance.
 fn document_of(row: &DifferenceRow) -> Value {
     json!({
         "id": row.id, "provider": row.provider, "amount": row.amount.to_string(), "currency": null,
-        "cause": row.kind, "percent": null, "after_at": moment(row.first_at), "by_at": moment(row.last_at),
-        "found_at": moment(row.last_at), "orders": row.orders, "orders_count": row.orders_count, "words": row.words,
+        "cause": row.kind, "percent": null, "after_at": moment(row.first_at),
+        "by_at": moment(row.last_at),
+        "found_at": moment(row.last_at), "orders": row.orders, "orders_count": row.orders_count,
+        "words": row.words,
         "acknowledged_at": row.acknowledged_at.map(moment),
     })
 }
 
 fn orders(orders: &[i32], count: i64) -> String {
-    let mut shown: Vec<String> = orders.iter().take(ORDERS_SHOWN).map(ToString::to_string).collect();
-    let more = usize::try_from(count).unwrap_or(0).saturating_sub(shown.len());
+    let mut shown: Vec<String> = orders
+        .iter()
+        .take(ORDERS_SHOWN)
+        .map(ToString::to_string)
+        .collect();
+
+    let more = usize::try_from(count)
+        .unwrap_or(0)
+        .saturating_sub(shown.len());
+
     if more > 0 {
         shown.push(format!("and {more} more"));
     }
+
     shown.join(" ")
 }
 
@@ -169,17 +227,29 @@ async fn acknowledge(session: &Session, id: i64) -> anyhow::Result<CommandOutcom
         None => differences::acknowledge_difference(&mut tx, id, session.now()).await?,
         noted => noted,
     };
+
     let Some(changed) = noted else {
-        anyhow::bail!("no finding {id}; `{} treasury drift --all` shows all", session.globals.again());
+        anyhow::bail!(
+            "no finding {id}; `{} treasury drift --all` shows all",
+            session.globals.again()
+        );
     };
+
     if changed {
-        session.note(&mut tx, "treasury acknowledge", &format!("drift {id}")).await?;
+        session
+            .note(&mut tx, "treasury acknowledge", &format!("drift {id}"))
+            .await?;
     }
+
     tx.commit().await?;
     let text = if changed {
         format!("finding {id} is acknowledged and alerts nobody any more")
     } else {
         format!("finding {id} needs no note: somebody acknowledged it before, or it is a top-up")
     };
-    Ok(CommandOutcome::new(text, json!({ "id": id, "acknowledged": true, "changed": changed })))
+
+    Ok(CommandOutcome::new(
+        text,
+        json!({ "id": id, "acknowledged": true, "changed": changed }),
+    ))
 }

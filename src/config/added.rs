@@ -47,6 +47,7 @@ fn block(service: &NewService) -> Table {
             block.insert(key, value(item));
         }
     };
+
     set("id", Some(service.id.into()));
     set("name", service.name.as_deref().map(Value::from));
     set("type", service.kind.map(|kind| kind.name().into()));
@@ -55,10 +56,18 @@ fn block(service: &NewService) -> Table {
     set("cancel", service.cancel.map(Value::from));
     set("min", service.min.map(|min| i64::from(min).into()));
     set("max", service.max.map(|max| i64::from(max).into()));
+
     let mut route = InlineTable::new();
     route.insert("provider", service.provider.as_str().into());
     route.insert("service", service.service.as_str().into());
-    set("routes", Some(Value::Array([Value::InlineTable(route)].into_iter().collect())));
+
+    set(
+        "routes",
+        Some(Value::Array(
+            [Value::InlineTable(route)].into_iter().collect(),
+        )),
+    );
+
     set("rate", service.rate.map(|rate| rate.to_string().into()));
     block
 }

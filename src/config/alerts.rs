@@ -1,4 +1,5 @@
-//! `[alerts]`: where the address and the secret of the operator's webhook are found, and finding them.
+//! `[alerts]`: where the address and the secret of the operator's webhook are found, and finding
+//! them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,29 +34,46 @@ pub enum AlertsError {
 
 /// What the table says; nothing without it.
 pub(super) fn read(top: &mut Section<'_>, notes: &mut Vec<String>) -> AlertSettings {
-    let Some(mut section) = top.table("alerts") else { return AlertSettings::default() };
+    let Some(mut section) = top.table("alerts") else {
+        return AlertSettings::default();
+    };
+
     let url_env = section.variable("url_env", "the address");
     let secret_env = section.variable("secret_env", "the secret");
+
     match (section.has("url_env"), section.has("secret_env")) {
-        (false, true) => section.complain_whole("secret_env signs what nobody is told; name the address in url_env"),
-        (true, false) => notes.push("[alerts] has no secret_env: the webhook is told without a signature".to_owned()),
+        (false, true) => section
+            .complain_whole("secret_env signs what nobody is told; name the address in url_env"),
+        (true, false) => notes
+            .push("[alerts] has no secret_env: the webhook is told without a signature".to_owned()),
         (true, true) | (false, false) => {}
     }
+
     section.finish();
-    AlertSettings { url_env, secret_env }
+    AlertSettings {
+        url_env,
+        secret_env,
+    }
 }
 
-/// The webhook that the settings name, with what the environment holds. `timeout` is for one message.
+/// The webhook that the settings name, with what the environment holds. `timeout` is for one
+/// message.
 pub fn webhook(
     settings: &AlertSettings,
     surroundings: &BTreeMap<String, String>,
     timeout: Duration,
 ) -> Result<Option<Webhook>, AlertsError> {
     let found = |variable: &String, what| {
-        let value = surroundings.get(variable).filter(|value| !value.trim().is_empty());
+        let value = surroundings
+            .get(variable)
+            .filter(|value| !value.trim().is_empty());
         value.ok_or_else(|| AlertsError::NotSet(variable.clone(), what))
     };
-    let Some(variable) = &settings.url_env else { return Ok(None) };
+
+    let Some(variable) = &settings.url_env else {
+        return Ok(None);
+    };
+
     let url = SecretString::from(found(variable, "address")?.clone());
     let secret = match &settings.secret_env {
         Some(variable) => {
@@ -64,5 +82,8 @@ pub fn webhook(
         }
         None => None,
     };
-    Webhook::new(&url, secret, timeout).map(Some).map_err(|error| AlertsError::Url(variable.clone(), error))
+
+    Webhook::new(&url, secret, timeout)
+        .map(Some)
+        .map_err(|error| AlertsError::Url(variable.clone(), error))
 }

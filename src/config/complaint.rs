@@ -33,16 +33,26 @@ impl Complaints {
         &self.all
     }
 
-    /// About the settings as a whole. Everything is checked where it stands before this could be needed, but should a
-    /// check be missing, a sentence is better than a panic.
+    /// About the settings as a whole. Everything is checked where it stands before this could be
+    /// needed, but should a check be missing, a sentence is better than a panic.
     pub(super) fn one(what: &str) -> Self {
-        Self { file: FILE_NAME.to_owned(), all: vec![Complaint { line: 1, column: 1, what: what.to_owned() }] }
+        Self {
+            file: FILE_NAME.to_owned(),
+            all: vec![Complaint {
+                line: 1,
+                column: 1,
+                what: what.to_owned(),
+            }],
+        }
     }
 
     /// The same complaints about a file of another name.
     #[must_use]
     pub fn about(self, file: String) -> Self {
-        Self { file, all: self.all }
+        Self {
+            file,
+            all: self.all,
+        }
     }
 }
 
@@ -52,11 +62,17 @@ impl fmt::Display for Complaints {
             if n > 0 {
                 writeln!(f)?;
             }
+
             match complaint.line {
                 0 => write!(f, "environment: {}", complaint.what)?,
-                line => write!(f, "{}:{line}:{}: {}", self.file, complaint.column, complaint.what)?,
+                line => write!(
+                    f,
+                    "{}:{line}:{}: {}",
+                    self.file, complaint.column, complaint.what
+                )?,
             }
         }
+
         Ok(())
     }
 }
@@ -75,7 +91,11 @@ impl<'t> ComplaintCollector<'t> {
     /// Nothing is wrong with `text` yet.
     pub fn about(text: &'t str) -> Self {
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
-        Self { text, line_starts: std::iter::once(0).chain(after_breaks).collect(), all: RefCell::default() }
+        Self {
+            text,
+            line_starts: std::iter::once(0).chain(after_breaks).collect(),
+            all: RefCell::default(),
+        }
     }
 
     /// Complains about what stands at byte `at` of the text.
@@ -86,13 +106,18 @@ impl<'t> ComplaintCollector<'t> {
 
     /// Complains about what does not stand in the text.
     pub fn say_of_environment(&self, what: String) {
-        self.all.borrow_mut().push(Complaint { line: 0, column: 0, what });
+        self.all.borrow_mut().push(Complaint {
+            line: 0,
+            column: 0,
+            what,
+        });
     }
 
     /// The text as it was written between two bytes, shortened.
     pub fn excerpt(&self, span: std::ops::Range<usize>) -> Option<String> {
         let written = self.text.get(span)?;
-        (written.chars().nth(SHOWN_CHARS_MAX).is_none() && !written.contains('\n')).then(|| written.to_owned())
+        (written.chars().nth(SHOWN_CHARS_MAX).is_none() && !written.contains('\n'))
+            .then(|| written.to_owned())
     }
 
     /// Everything that was said, when anything was.
@@ -100,13 +125,20 @@ impl<'t> ComplaintCollector<'t> {
         let mut all = self.all.into_inner();
         all.sort();
         all.dedup();
-        (!all.is_empty()).then(|| Complaints { file: FILE_NAME.to_owned(), all })
+        (!all.is_empty()).then(|| Complaints {
+            file: FILE_NAME.to_owned(),
+            all,
+        })
     }
 
     fn place(&self, at: usize) -> (usize, usize) {
         let line = self.line_starts.partition_point(|start| *start <= at);
         let start = self.line_starts[line - 1];
-        let before = self.text.get(start..at.min(self.text.len())).unwrap_or_default();
+        let before = self
+            .text
+            .get(start..at.min(self.text.len()))
+            .unwrap_or_default();
+
         (line, before.chars().count() + 1)
     }
 }
@@ -120,13 +152,22 @@ pub fn shown(text: &str) -> String {
 
 /// The known name that is most like `name`, when one is like it at all.
 pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    /// Below this likeness a suggestion would rather mislead; in tenths, of `strsim`'s scale of one.
+    /// Below this likeness a suggestion would rather mislead; in tenths, of `strsim`'s scale of
+    /// one.
     const LIKENESS_TENTHS_MIN: usize = 6;
+
     if name.len() > SHOWN_CHARS_MAX {
         return None;
     }
+
     let name = name.to_lowercase();
-    let distances = known.into_iter().map(|other| (strsim::damerau_levenshtein(&name, &other.to_lowercase()), other));
+    let distances = known.into_iter().map(|other| {
+        (
+            strsim::damerau_levenshtein(&name, &other.to_lowercase()),
+            other,
+        )
+    });
+
     let (distance, other) = distances.min_by_key(|(distance, _)| *distance)?;
     let longest = name.chars().count().max(other.chars().count());
     ((longest - distance.min(longest)) * 10 >= longest * LIKENESS_TENTHS_MIN).then_some(other)
@@ -134,11 +175,21 @@ pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) 
 
 /// "; did you mean …?" or nothing.
 pub fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> String {
-    nearest(name, known).map(|other| format!("; did you mean {other}?{}", foreign(name))).unwrap_or_default()
+    nearest(name, known)
+        .map(|other| format!("; did you mean {other}?{}", foreign(name)))
+        .unwrap_or_default()
 }
 
-/// Names the first character that is no plain one: letters of other scripts look the same on a screen.
+/// Names the first character that is no plain one: letters of other scripts look the same on a
+/// screen.
 pub(super) fn foreign(name: &str) -> String {
     let found = name.chars().zip(1..).find(|(c, _)| !c.is_ascii());
-    found.map(|(c, n)| format!(" (character {n} is U+{:04X}, no plain letter)", u32::from(c))).unwrap_or_default()
+    found
+        .map(|(c, n)| {
+            format!(
+                " (character {n} is U+{:04X}, no plain letter)",
+                u32::from(c)
+            )
+        })
+        .unwrap_or_default()
 }

@@ -23,24 +23,37 @@ pub(super) struct Currencies<'t> {
     pub rates: &'t Rates,
 }
 
-/// The rates, by currency. Where `today` is known, old ones are noted, and refused where their entry
-/// says after how many days.
+/// The rates, by currency. Where `today` is known, old ones are noted, and refused where their
+/// entry says after how many days.
 pub(super) fn read(
     top: &mut Section<'_>,
     gateways: Option<&str>,
     today: Option<NaiveDate>,
     notes: &mut Vec<String>,
 ) -> Rates {
-    let Some(mut table) = top.table("exchange") else { return Rates::new() };
+    let Some(mut table) = top.table("exchange") else {
+        return Rates::new();
+    };
+
     let mut rates = Rates::new();
     for (currency, at) in table.own_keys() {
         if gateways == Some(currency) {
-            table.complain(&shown(currency), at, "is the gateway's own currency; remove it");
+            table.complain(
+                &shown(currency),
+                at,
+                "is the gateway's own currency; remove it",
+            );
+
             continue;
         }
-        let rate = table.own_table(currency).and_then(|entry| one(entry, currency, today, notes));
+
+        let rate = table
+            .own_table(currency)
+            .and_then(|entry| one(entry, currency, today, notes));
+
         rates.insert(currency.to_owned(), rate);
     }
+
     rates
 }
 
@@ -56,9 +69,18 @@ fn one(
     let dated = entry.text("dated");
     let patience: Option<i64> = entry.whole("stale_after_days", 1..=STALE_AFTER_DAYS_MAX);
     let date = dated.and_then(|dated| dated.value.parse::<NaiveDate>().ok());
+
     if let (Some(dated), None) = (dated, date) {
-        entry.complain("dated", dated.at, &format!("is {}, must be a day such as \"2026-11-01\"", shown(dated.value)));
+        entry.complain(
+            "dated",
+            dated.at,
+            &format!(
+                "is {}, must be a day such as \"2026-11-01\"",
+                shown(dated.value)
+            ),
+        );
     }
+
     if let (Some(dated), Some(date), Some(today)) = (dated, date, today) {
         let days = (today - date).num_days();
         if days < 0 {
@@ -68,12 +90,17 @@ fn one(
                 &format!("{date} is still to come; write the day on which the rate was read"),
             );
         } else if patience.is_some_and(|patience| days > patience) {
-            let what = format!("the rate is {days} days old, older than stale_after_days allows; write today's");
+            let what = format!(
+                "the rate is {days} days old, older than stale_after_days allows; write today's"
+            );
             entry.complain("dated", dated.at, &what);
         } else if days > STALE_AFTER_DAYS {
-            notes.push(format!("[exchange] {currency}: the rate is {days} days old; costs and margins follow it"));
+            notes.push(format!(
+                "[exchange] {currency}: the rate is {days} days old; costs and margins follow it"
+            ));
         }
     }
+
     entry.finish();
     rate.map(|rate| rate.value)
 }

@@ -28,28 +28,52 @@ pub(super) struct KnownNames<'f> {
 }
 
 /// The rules that could be read, in the order of the file.
-pub(super) fn read_all(top: &mut Section<'_>, known: &KnownNames<'_>, notes: &mut Vec<String>) -> Vec<MarkupRule> {
-    let services: BTreeMap<i32, &ServiceRule> = known.services.iter().map(|rule| (rule.id.0, rule)).collect();
+pub(super) fn read_all(
+    top: &mut Section<'_>,
+    known: &KnownNames<'_>,
+    notes: &mut Vec<String>,
+) -> Vec<MarkupRule> {
+    let services: BTreeMap<i32, &ServiceRule> = known
+        .services
+        .iter()
+        .map(|rule| (rule.id.0, rule))
+        .collect();
+
     let sections = top.tables("markup");
     if let Some(one_too_many) = sections.get(RULES_MAX) {
-        one_too_many
-            .complain_whole(&format!("at most {RULES_MAX} blocks; let more of them speak for a tier or category"));
+        one_too_many.complain_whole(&format!(
+            "at most {RULES_MAX} blocks; let more of them speak for a tier or category"
+        ));
     }
-    sections.into_iter().take(RULES_MAX).map(|section| read(section, known, &services, notes)).collect()
+
+    sections
+        .into_iter()
+        .take(RULES_MAX)
+        .map(|section| read(section, known, &services, notes))
+        .collect()
 }
 
 /// The margin's floor; `None` after a complaint.
 pub(super) fn margin_floor(top: &mut Section<'_>) -> Option<Percent> {
     let usual = Percent::parse(FLOOR_PERCENT).ok()?;
-    let Some(mut section) = top.table("margin") else { return Some(usual) };
+    let Some(mut section) = top.table("margin") else {
+        return Some(usual);
+    };
+
     let found = section.amount("floor_percent", Percent::parse);
     let absent = !section.has("floor_percent");
+
     if let Some(found) = found.filter(|found| {
         let hundred = Percent::parse("100");
         found.value < Percent::default() || hundred.is_ok_and(|hundred| found.value >= hundred)
     }) {
-        section.complain("floor_percent", found.at, "must be at least \"0\" and below \"100\"");
+        section.complain(
+            "floor_percent",
+            found.at,
+            "must be at least \"0\" and below \"100\"",
+        );
     }
+
     section.finish();
     found.map(|found| found.value).or(absent.then_some(usual))
 }
@@ -61,21 +85,33 @@ fn read(
     notes: &mut Vec<String>,
 ) -> MarkupRule {
     let scope = scope(&mut section, known, services);
-    let fixed_rate = scope.service.and_then(|id| services.get(&id.0)).is_some_and(|service| service.rate.is_some());
+    let fixed_rate = scope
+        .service
+        .and_then(|id| services.get(&id.0))
+        .is_some_and(|service| service.rate.is_some());
+
     if let (Some(service), true) = (scope.service, fixed_rate) {
-        notes.push(format!("{}: service {service} has a fixed rate, which no markup speaks over", section.name()));
+        notes.push(format!(
+            "{}: service {service} has a fixed rate, which no markup speaks over",
+            section.name()
+        ));
     }
+
     let percent = section.amount("percent", Percent::parse);
-    if let Some(percent) = percent.filter(|found| Percent::parse(PERCENT_MIN).is_ok_and(|min| found.value < min)) {
+    if let Some(percent) =
+        percent.filter(|found| Percent::parse(PERCENT_MIN).is_ok_and(|min| found.value < min))
+    {
         section.complain(
             "percent",
             percent.at,
             &format!("must be at least \"{PERCENT_MIN}\": no price is below nothing"),
         );
     }
+
     let fixed = section.amount("fixed", Rate::parse);
     let rounding = rounding(&mut section);
     section.finish();
+
     MarkupRule {
         scope,
         percent: percent.map(|found| found.value).unwrap_or_default(),
@@ -84,28 +120,64 @@ fn read(
     }
 }
 
-/// What the rule is about. Who buys is in the database, which nobody needs for reading a file: whether a customer
-/// exists is looked at when the file comes into force.
-fn scope(section: &mut Section<'_>, known: &KnownNames<'_>, services: &BTreeMap<i32, &ServiceRule>) -> Scope {
+/// What the rule is about. Who buys is in the database, which nobody needs for reading a file:
+/// whether a customer exists is looked at when the file comes into force.
+fn scope(
+    section: &mut Section<'_>,
+    known: &KnownNames<'_>,
+    services: &BTreeMap<i32, &ServiceRule>,
+) -> Scope {
     let customer = customer(section);
-    let tier = known_word(section, "tier", "[[tier]]", known.tiers.keys().map(String::as_str));
+    let tier = known_word(
+        section,
+        "tier",
+        "[[tier]]",
+        known.tiers.keys().map(String::as_str),
+    );
+
     let service = service(section, services);
-    let category = section.line("category", PATTERN_BYTES_MAX).map(|found| found.value.to_owned());
-    let provider = known_word(section, "provider", "[[provider]]", known.providers.iter().copied());
-    Scope { customer, tier, service, category, provider: provider.map(ProviderId) }
+    let category = section
+        .line("category", PATTERN_BYTES_MAX)
+        .map(|found| found.value.to_owned());
+
+    let provider = known_word(
+        section,
+        "provider",
+        "[[provider]]",
+        known.providers.iter().copied(),
+    );
+
+    Scope {
+        customer,
+        tier,
+        service,
+        category,
+        provider: provider.map(ProviderId),
+    }
 }
 
 /// An id, as a number or as text, or a name.
 fn customer(section: &mut Section<'_>) -> Option<NamedCustomer> {
     if section.peek_whole("customer").is_some() {
-        return section.whole("customer", 1..=i64::MAX).map(|id| NamedCustomer::Id(CustomerId(id)));
+        return section
+            .whole("customer", 1..=i64::MAX)
+            .map(|id| NamedCustomer::Id(CustomerId(id)));
     }
+
     let found = section.text("customer")?;
     let all_digits = found.value.bytes().all(|byte| byte.is_ascii_digit());
-    let id = found.value.parse().ok().filter(|id| all_digits && *id > 0).map(CustomerId);
-    let who = id
-        .map(NamedCustomer::Id)
-        .or_else(|| is_customer_name(found.value).then(|| NamedCustomer::Name(found.value.to_owned())));
+
+    let id = found
+        .value
+        .parse()
+        .ok()
+        .filter(|id| all_digits && *id > 0)
+        .map(CustomerId);
+
+    let who = id.map(NamedCustomer::Id).or_else(|| {
+        is_customer_name(found.value).then(|| NamedCustomer::Name(found.value.to_owned()))
+    });
+
     if who.is_none() {
         let what = format!(
             "is {}, must be a customer's id or name, 1 to {NAME_BYTES_MAX} bytes of printable text",
@@ -113,6 +185,7 @@ fn customer(section: &mut Section<'_>) -> Option<NamedCustomer> {
         );
         section.complain("customer", found.at, &what);
     }
+
     who
 }
 
@@ -125,6 +198,7 @@ fn service(section: &mut Section<'_>, services: &BTreeMap<i32, &ServiceRule>) ->
         let hint = did_you_mean(&id.to_string(), ids.iter().map(String::as_str));
         unknown(section, "service", at, &id.to_string(), hint, "[[service]]");
     }
+
     Some(ServiceId(id))
 }
 
@@ -140,22 +214,37 @@ fn known_word<'k>(
         let hint = did_you_mean(found.value, known);
         unknown(section, key, found.at, &shown(found.value), hint, block);
     }
+
     Some(found.value.to_owned())
 }
 
 fn unknown(section: &Section<'_>, key: &str, at: usize, asked: &str, hint: String, block: &str) {
-    let way_out = if hint.is_empty() { format!("; add a {block} block of that id") } else { hint };
+    let way_out = if hint.is_empty() {
+        format!("; add a {block} block of that id")
+    } else {
+        hint
+    };
+
     section.complain(key, at, &format!("unknown {key} {asked}{way_out}"));
 }
 
 /// `up:STEP`: prices only ever round up, so that no rule can sell below its own markup.
 fn rounding(section: &mut Section<'_>) -> Option<Rate> {
     let found = section.text("rounding")?;
-    let step = found.value.strip_prefix("up:").ok_or(MoneyError::Unreadable).and_then(Rate::parse);
+    let step = found
+        .value
+        .strip_prefix("up:")
+        .ok_or(MoneyError::Unreadable)
+        .and_then(Rate::parse);
+
     let step = step.ok().filter(|step| *step > Rate::default());
     if step.is_none() {
-        let what = format!("is {}, must be \"up:\" and a step above zero, such as \"up:0.0001\"", shown(found.value));
+        let what = format!(
+            "is {}, must be \"up:\" and a step above zero, such as \"up:0.0001\"",
+            shown(found.value)
+        );
         section.complain("rounding", found.at, &what);
     }
+
     step
 }

@@ -18,15 +18,18 @@ const KEY_FILE_BYTES_MAX: u64 = 4_096;
 pub enum SecretError {
     /// The variable is not there.
     #[error(
-        "provider \"{0}\": environment variable {1} is not set in the environment of this process; set it there to the \
-         panel's key and start it again, or name a key_file"
+        "provider \"{0}\": environment variable {1} is not set in the environment of this \
+         process; set it there to the panel's key and start it again, or name a key_file"
     )]
     NotSet(ProviderId, String),
     /// The file cannot be read.
     #[error("provider \"{0}\": key file {path} cannot be read: {2}", path = .1.display())]
     Unreadable(ProviderId, PathBuf, #[source] io::Error),
     /// What is there cannot be a key.
-    #[error("provider \"{0}\": {1} does not hold a key: it must be one line of printable text without blanks")]
+    #[error(
+        "provider \"{0}\": {1} does not hold a key: it must be one line of printable text without \
+         blanks"
+    )]
     NotAKey(ProviderId, String),
 }
 
@@ -38,22 +41,33 @@ pub fn read_secret(
     let (text, place) = match &provider.key {
         KeySource::Env(variable) => {
             let unset = || SecretError::NotSet(provider.id.clone(), variable.clone());
-            (surroundings.get(variable).ok_or_else(unset)?.clone(), format!("environment variable {variable}"))
+            (
+                surroundings.get(variable).ok_or_else(unset)?.clone(),
+                format!("environment variable {variable}"),
+            )
         }
         KeySource::File(path) => {
-            let unreadable = |error| SecretError::Unreadable(provider.id.clone(), path.clone(), error);
-            (first_line(path).map_err(unreadable)?, format!("key file {}", path.display()))
+            let unreadable =
+                |error| SecretError::Unreadable(provider.id.clone(), path.clone(), error);
+            (
+                first_line(path).map_err(unreadable)?,
+                format!("key file {}", path.display()),
+            )
         }
     };
+
     let key = text.trim();
     if key.is_empty() || key.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(SecretError::NotAKey(provider.id.clone(), place));
     }
+
     Ok(SecretString::from(key))
 }
 
 fn first_line(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    plain::open_plain(path)?.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text)?;
+    plain::open_plain(path)?
+        .take(KEY_FILE_BYTES_MAX)
+        .read_to_string(&mut text)?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -24,18 +24,53 @@ pub struct ProcessSettings {
 impl ProcessSettings {
     /// The tables in which another file says otherwise; only a restart changes what they say.
     pub fn differing(&self, other: &Self) -> Vec<&'static str> {
-        let shown = |url: &Option<SecretString>| url.as_ref().map(|url| url.expose_secret().to_owned());
+        let shown =
+            |url: &Option<SecretString>| url.as_ref().map(|url| url.expose_secret().to_owned());
         let (ours, theirs) = (&self.server, &other.server);
-        let server = (ours.listen, ours.console, &ours.data, &ours.roles, &ours.trusted_proxies, ours.drain_s)
-            != (theirs.listen, theirs.console, &theirs.data, &theirs.roles, &theirs.trusted_proxies, theirs.drain_s);
+        let server = (
+            ours.listen,
+            ours.console,
+            &ours.data,
+            &ours.roles,
+            &ours.trusted_proxies,
+            ours.drain_s,
+        ) != (
+            theirs.listen,
+            theirs.console,
+            &theirs.data,
+            &theirs.roles,
+            &theirs.trusted_proxies,
+            theirs.drain_s,
+        );
+
         let (ours, theirs) = (&self.database, &other.database);
-        let database = (shown(&ours.url), ours.customers_max, ours.workers_max, ours.console_max)
-            != (shown(&theirs.url), theirs.customers_max, theirs.workers_max, theirs.console_max);
+        let database = (
+            shown(&ours.url),
+            ours.customers_max,
+            ours.workers_max,
+            ours.console_max,
+        ) != (
+            shown(&theirs.url),
+            theirs.customers_max,
+            theirs.workers_max,
+            theirs.console_max,
+        );
+
         let (ours, theirs) = (&self.telemetry, &other.telemetry);
-        let telemetry =
-            (ours.format, &ours.level, &ours.otlp_endpoint) != (theirs.format, &theirs.level, &theirs.otlp_endpoint);
-        let tables = [(server, "[server]"), (database, "[database]"), (telemetry, "[telemetry]")];
-        tables.into_iter().filter(|(differs, _)| *differs).map(|(_, table)| table).collect()
+        let telemetry = (ours.format, &ours.level, &ours.otlp_endpoint)
+            != (theirs.format, &theirs.level, &theirs.otlp_endpoint);
+
+        let tables = [
+            (server, "[server]"),
+            (database, "[database]"),
+            (telemetry, "[telemetry]"),
+        ];
+
+        tables
+            .into_iter()
+            .filter(|(differs, _)| *differs)
+            .map(|(_, table)| table)
+            .collect()
     }
 }
 
@@ -113,7 +148,10 @@ impl FromStr for Role {
             "api" => Ok(Self::Api),
             "workers" => Ok(Self::Workers),
             "console" => Ok(Self::Console),
-            _ => Err(format!("{} is no role; roles are api, workers, console", shown(text))),
+            _ => Err(format!(
+                "{} is no role; roles are api, workers, console",
+                shown(text)
+            )),
         }
     }
 }
@@ -125,17 +163,27 @@ pub(super) fn network(text: &str) -> Result<Network, String> {
 
 /// The items of a list that is written with commas.
 pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
 }
 
-fn listed<'de, T: FromStr<Err = String>, D: Deserializer<'de>>(given: D) -> Result<Vec<T>, D::Error> {
+fn listed<'de, T: FromStr<Err = String>, D: Deserializer<'de>>(
+    given: D,
+) -> Result<Vec<T>, D::Error> {
     let text = String::deserialize(given)?;
-    items(&text).map(T::from_str).collect::<Result<_, _>>().map_err(de::Error::custom)
+    items(&text)
+        .map(T::from_str)
+        .collect::<Result<_, _>>()
+        .map_err(de::Error::custom)
 }
 
 fn networks<'de, D: Deserializer<'de>>(given: D) -> Result<Vec<Network>, D::Error> {
     let text = String::deserialize(given)?;
-    items(&text).map(network).collect::<Result<_, _>>().map_err(de::Error::custom)
+    items(&text)
+        .map(network)
+        .collect::<Result<_, _>>()
+        .map_err(de::Error::custom)
 }
 
 fn hidden<'de, D: Deserializer<'de>>(given: D) -> Result<Option<SecretString>, D::Error> {

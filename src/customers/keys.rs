@@ -32,14 +32,25 @@ impl NewKey {
     pub fn draw_for(dialect: Dialect) -> Result<Self, getrandom::Error> {
         let mut key = prefix_of(dialect).to_owned();
         let mut bytes = [0; 64];
-        // Bytes above the largest multiple of 62 are thrown away, so that every letter is equally likely; a round
-        // gives 62 letters of 64 on average.
+
+        // Bytes above the largest multiple of 62 are thrown away, so that every letter is equally
+        // likely; a round gives 62 letters of 64 on average.
         let even = u8::MAX - (u8::MAX % 62) - 1;
+
         while key.len() < PREFIX.len() + LETTERS {
             getrandom::fill(&mut bytes)?;
-            let letters = bytes.iter().filter(|byte| **byte <= even).map(|byte| ALPHABET[usize::from(byte % 62)]);
-            key.extend(letters.take(PREFIX.len() + LETTERS - key.len()).map(char::from));
+            let letters = bytes
+                .iter()
+                .filter(|byte| **byte <= even)
+                .map(|byte| ALPHABET[usize::from(byte % 62)]);
+
+            key.extend(
+                letters
+                    .take(PREFIX.len() + LETTERS - key.len())
+                    .map(char::from),
+            );
         }
+
         Ok(Self(key))
     }
 
@@ -72,7 +83,8 @@ fn prefix_of(dialect: Dialect) -> &'static str {
     }
 }
 
-/// The digest that a key is found by. Keys are long and drawn from chance, so one round of SHA-256 is enough.
+/// The digest that a key is found by. Keys are long and drawn from chance, so one round of SHA-256
+/// is enough.
 pub fn key_digest(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
@@ -85,7 +97,13 @@ mod tests {
     fn keys_are_long_of_letters_and_never_the_same() {
         let (one, other) = (NewKey::draw().unwrap(), NewKey::draw().unwrap());
         assert_eq!(one.reveal().len(), PREFIX.len() + LETTERS);
-        assert!(one.reveal().bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()));
+
+        assert!(
+            one.reveal()
+                .bytes()
+                .all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+        );
+
         assert_ne!(one.digest(), other.digest());
         let letters = NewKey::draw_for(Dialect::Notpanel).unwrap();
         assert!(one.reveal().starts_with("pgk_") && letters.reveal().starts_with("pgn_"));

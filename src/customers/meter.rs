@@ -1,14 +1,17 @@
-//! Counts requests by the minute, each subject up to its limit, over all processes that have an open door.
+//! Counts requests by the minute, each subject up to its limit, over all processes that have an
+//! open door.
 //!
-//! A window is a minute of the clock, the same for every subject and on every node: all limits lift at one moment.
+//! A window is a minute of the clock, the same for every subject and on every node: all limits lift
+//! at one moment.
 //!
-//! A process that is alone counts by itself. Several share each limit: of every minute a process may use a twentieth
-//! of its share unasked (its head), so that a seldom caller costs no round trip; from then on it takes slices of the
-//! same size from the database, which gives out no more than the limit. However many they are, together they answer at
-//! most a twentieth more than the limit in a minute (heads that the database never heard of), and deny nobody before
-//! they have answered a twentieth less (slices that lie unused at a neighbour). Only in the minute in which a process
-//! joins, those that have not heard of it yet, for a second, may make it more. A database that gives no answer leaves
-//! each process its share.
+//! A process that is alone counts by itself. Several share each limit: of every minute a process
+//! may use a twentieth of its share unasked (its head), so that a seldom caller costs no round
+//! trip; from then on it takes slices of the same size from the database, which gives out no more
+//! than the limit. However many they are, together they answer at most a twentieth more than the
+//! limit in a minute (heads that the database never heard of), and deny nobody before
+//! they have answered a twentieth less (slices that lie unused at a neighbour). Only in the minute
+//! in which a process joins, those that have not heard of it yet, for a second, may make it more. A
+//! database that gives no answer leaves each process its share.
 //!
 //! ```text
 //! step ─▶ taken | over
@@ -27,7 +30,8 @@ use crate::store::{Store, StoreError, limits};
 
 /// Heads and slices together are this part of a limit, however many processes share it.
 const HEAD_PARTS: u32 = 20;
-/// Subjects that are counted one by one; whoever comes when there are so many is counted in a crowd.
+/// Subjects that are counted one by one; whoever comes when there are so many is counted in a
+/// crowd.
 const SUBJECTS_MAX: usize = 100_000;
 /// Crowds: each has the limit of one subject.
 const CROWDS: u8 = 64;
@@ -88,7 +92,10 @@ pub struct Meter {
 
 impl Default for Meter {
     fn default() -> Self {
-        Self { cells: DashMap::new(), subjects_max: SUBJECTS_MAX }
+        Self {
+            cells: DashMap::new(),
+            subjects_max: SUBJECTS_MAX,
+        }
     }
 }
 
@@ -100,11 +107,24 @@ impl Meter {
         if !matches!(step, MeterStep::Ask { .. }) {
             return count;
         }
+
         let _turn = cell.asking.lock().await;
+
         // Whoever had the turn before may have brought enough for this one too.
         let (step, count) = cell.step(bound);
-        let MeterStep::Ask { wanted } = step else { return count };
-        let answer = limits::take_share(store, bound.minute, &subject.to_string(), wanted, bound.most).await;
+        let MeterStep::Ask { wanted } = step else {
+            return count;
+        };
+
+        let answer = limits::take_share(
+            store,
+            bound.minute,
+            &subject.to_string(),
+            wanted,
+            bound.most,
+        )
+        .await;
+
         cell.answered(answer, bound)
     }
 
@@ -119,21 +139,31 @@ impl Meter {
 
     /// How many more there may be in this minute; counts nothing.
     pub fn remaining(&self, subject: Subject, bound: Bound) -> u32 {
-        let known = self.cells.get(&subject).map(|cell| Arc::clone(cell.value()));
+        let known = self
+            .cells
+            .get(&subject)
+            .map(|cell| Arc::clone(cell.value()));
         known.map_or(bound.most, |cell| cell.tally().remaining(bound))
     }
 
     /// Forgets whom nobody counted in this minute.
     pub fn forget_before(&self, minute: i64) {
         // One that is held just now may be counted the next moment; it is forgotten the next time.
-        self.cells.retain(|_, cell| Arc::strong_count(cell) > 1 || cell.tally().minute >= minute);
+        self.cells
+            .retain(|_, cell| Arc::strong_count(cell) > 1 || cell.tally().minute >= minute);
     }
 
     fn cell(&self, subject: Subject) -> (Subject, Arc<Cell>) {
         if let Some(cell) = self.cells.get(&subject) {
             return (subject, Arc::clone(cell.value()));
         }
-        let subject = if self.cells.len() < self.subjects_max { subject } else { Subject::Crowd(self.crowd(subject)) };
+
+        let subject = if self.cells.len() < self.subjects_max {
+            subject
+        } else {
+            Subject::Crowd(self.crowd(subject))
+        };
+
         let cell = self.cells.entry(subject).or_default();
         (subject, Arc::clone(cell.value()))
     }
@@ -193,21 +223,30 @@ enum MeterStep {
 
 impl Tally {
     fn step(&mut self, bound: Bound) -> MeterStep {
-        // A clock that is set back by a moment finds the later minute here and goes on in it; a minute that lies far
-        // ahead was a wrong clock's, and counts for nothing.
+        // A clock that is set back by a moment finds the later minute here and goes on in it; a
+        // minute that lies far ahead was a wrong clock's, and counts for nothing.
         let is_void = self.minute > bound.minute + MINUTES_AHEAD_MAX;
+
         if self.minute < bound.minute || is_void {
-            *self = Self { minute: bound.minute, ..Self::default() };
+            *self = Self {
+                minute: bound.minute,
+                ..Self::default()
+            };
         }
+
         if self.used < self.ceiling(bound) {
             self.used += 1;
             return MeterStep::Taken;
         }
+
         if bound.doors <= 1 || self.dry {
             return MeterStep::Over;
         }
+
         let unknown = self.used.saturating_sub(self.covered.unwrap_or(0));
-        MeterStep::Ask { wanted: unknown.saturating_add(part(bound).max(1)) }
+        MeterStep::Ask {
+            wanted: unknown.saturating_add(part(bound).max(1)),
+        }
     }
 
     /// Up to here without asking.
@@ -215,7 +254,8 @@ impl Tally {
         if bound.doors <= 1 {
             return bound.most;
         }
-        self.covered.map_or(part(bound), |covered| covered.min(bound.most))
+        self.covered
+            .map_or(part(bound), |covered| covered.min(bound.most))
     }
 
     /// Takes the database's answer in; whether the request that asked is within the limit.
@@ -236,19 +276,27 @@ impl Tally {
                 return within;
             }
         }
+
         self.step(bound) == MeterStep::Taken
     }
 
     fn count(&self, within: bool, bound: Bound) -> Count {
-        Count { within, remaining: if within { self.remaining(bound) } else { 0 } }
+        Count {
+            within,
+            remaining: if within { self.remaining(bound) } else { 0 },
+        }
     }
 
     fn remaining(&self, bound: Bound) -> u32 {
         if self.minute != bound.minute {
             return bound.most;
         }
+
         match self.covered.filter(|_| bound.doors > 1) {
-            Some(covered) => self.rest.saturating_add(covered.saturating_sub(self.used)).min(bound.most),
+            Some(covered) => self
+                .rest
+                .saturating_add(covered.saturating_sub(self.used))
+                .min(bound.most),
             None => bound.most.saturating_sub(self.used),
         }
     }
@@ -268,14 +316,21 @@ mod tests {
     const MOST: u32 = 100;
 
     fn bound(minute: i64, doors: u32) -> Bound {
-        Bound { minute, most: MOST, doors }
+        Bound {
+            minute,
+            most: MOST,
+            doors,
+        }
     }
 
     /// A database in miniature: gives out no more than the limit.
     fn grant(taken: &mut u32, wanted: u32) -> Grant {
         let granted = wanted.min(MOST - *taken);
         *taken += granted;
-        Grant { granted, taken: *taken }
+        Grant {
+            granted,
+            taken: *taken,
+        }
     }
 
     fn counted(tally: &mut Tally, taken: &mut u32, bound: Bound) -> bool {
@@ -296,8 +351,18 @@ mod tests {
             }
             assert_eq!(tally.step(bound(minute, 1)), MeterStep::Over);
         }
-        assert_eq!(tally.step(bound(7, 1)), MeterStep::Over, "a clock that is set back by a moment opens nothing");
-        assert_eq!(tally.step(bound(6, 1)), MeterStep::Taken, "and one that was wrong locks nobody out");
+
+        assert_eq!(
+            tally.step(bound(7, 1)),
+            MeterStep::Over,
+            "a clock that is set back by a moment opens nothing"
+        );
+
+        assert_eq!(
+            tally.step(bound(6, 1)),
+            MeterStep::Taken,
+            "and one that was wrong locks nobody out"
+        );
     }
 
     #[test]
@@ -306,7 +371,10 @@ mod tests {
         for _ in 0..=part(bound(7, 2)) {
             assert!(counted(&mut idle, &mut taken, bound(7, 2)));
         }
-        let served = (0..1_000).filter(|_| counted(&mut busy, &mut taken, bound(7, 2))).count();
+
+        let served = (0..1_000)
+            .filter(|_| counted(&mut busy, &mut taken, bound(7, 2)))
+            .count();
         assert!((95..=100).contains(&served), "{served}");
     }
 
@@ -316,9 +384,13 @@ mod tests {
         for _ in 0..60 {
             assert!(counted(&mut first, &mut taken, bound(7, 1)));
         }
+
         assert!(counted(&mut first, &mut taken, bound(7, 2)));
         assert_eq!(taken, 62);
-        let served = (0..1_000).filter(|_| counted(&mut second, &mut taken, bound(7, 2))).count();
+        let served = (0..1_000)
+            .filter(|_| counted(&mut second, &mut taken, bound(7, 2)))
+            .count();
+
         assert!((35..=40).contains(&served), "{served}");
     }
 
@@ -330,16 +402,30 @@ mod tests {
             MeterStep::Over => false,
             MeterStep::Ask { .. } => tally.answered(Err(StoreError::Absent), bound(7, 4)),
         };
+
         assert_eq!((0..1_000).filter(|_| asked()).count(), 25);
     }
 
     #[test]
     fn whoever_finds_no_room_is_counted_in_a_crowd() {
-        let meter = Meter { subjects_max: 2, ..Meter::default() };
+        let meter = Meter {
+            subjects_max: 2,
+            ..Meter::default()
+        };
+
         let subject = |n| Subject::Key(KeyId(n));
-        assert_eq!((meter.cell(subject(1)).0, meter.cell(subject(2)).0), (subject(1), subject(2)));
+        assert_eq!(
+            (meter.cell(subject(1)).0, meter.cell(subject(2)).0),
+            (subject(1), subject(2))
+        );
+
         assert!(matches!(meter.cell(subject(3)).0, Subject::Crowd(_)));
-        assert_eq!(meter.cell(subject(2)).0, subject(2), "who has a place keeps it");
+        assert_eq!(
+            meter.cell(subject(2)).0,
+            subject(2),
+            "who has a place keeps it"
+        );
+
         meter.forget_before(8);
         assert!(meter.cells.is_empty());
     }
@@ -355,6 +441,7 @@ mod tests {
                 let tally = &mut tallies[door % doors as usize];
                 served += u32::from(counted(tally, &mut taken, bound(7, doors)));
             }
+
             let near = MOST / HEAD_PARTS;
             prop_assert!((MOST - near..=MOST + near).contains(&served), "{}", served);
         }

@@ -18,9 +18,11 @@ use crate::domain::money::Money;
 use crate::domain::refusal::Refusal;
 use crate::store::{Store, StoreError, customers, keys as stored};
 
-/// How long a key that works is believed without asking: a revocation is effective everywhere within this.
+/// How long a key that works is believed without asking: a revocation is effective everywhere
+/// within this.
 const KNOWN_FOR: Duration = Duration::from_millis(900);
-/// How long a key that does not work is remembered, so that hammering with it never reaches the database.
+/// How long a key that does not work is remembered, so that hammering with it never reaches the
+/// database.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 /// Keys remembered of each kind; the least used go first.
 const REMEMBERED_MAX: u64 = 100_000;
@@ -34,8 +36,8 @@ const USES_MAX: usize = 100_000;
 pub struct Customers {
     store: Store,
     known: Cache<[u8; 32], Caller>,
-    // Apart from the known ones, so that a flood of wrong keys drives no good one out. With the news as they were when
-    // the key was asked for: a key that began since may be it.
+    // Apart from the known ones, so that a flood of wrong keys drives no good one out. With the
+    // news as they were when the key was asked for: a key that began since may be it.
     unknown: Cache<[u8; 32], i64>,
     news: Arc<AtomicI64>,
     uses: Arc<DashMap<KeyId, Timestamp>>,
@@ -50,20 +52,28 @@ impl Customers {
             news: Arc::default(),
             uses: Arc::default(),
             clock,
-            known: Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(KNOWN_FOR).build(),
-            unknown: Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(UNKNOWN_FOR).build(),
+            known: Cache::builder()
+                .max_capacity(REMEMBERED_MAX)
+                .time_to_live(KNOWN_FOR)
+                .build(),
+            unknown: Cache::builder()
+                .max_capacity(REMEMBERED_MAX)
+                .time_to_live(UNKNOWN_FOR)
+                .build(),
         }
     }
 
-    /// Who shows this key. Unknown and revoked ones are the same, and a suspended account is told by the caller.
+    /// Who shows this key. Unknown and revoked ones are the same, and a suspended account is told
+    /// by the caller.
     pub async fn caller(&self, key: &str) -> Result<Caller, Refusal> {
         let digest = keys::key_digest(key);
         let news = self.news.load(Ordering::Acquire);
         if self.unknown.get(&digest).await == Some(news) {
             return Err(Refusal::InvalidKey);
         }
-        // Many requests with one key at once ask the database once; whoever asks may hang up, the look-up goes on
-        // with the next who waits.
+
+        // Many requests with one key at once ask the database once; whoever asks may hang up, the
+        // look-up goes on with the next who waits.
         let found = self.known.try_get_with(digest, async {
             match customers::find_caller(&self.store, &digest).await {
                 Ok(Some(caller)) => Ok(caller),
@@ -74,12 +84,16 @@ impl Customers {
                 Err(error) => Err(refused(&error)),
             }
         });
-        found.await.map_err(|refusal: Arc<Refusal>| (*refusal).clone())
+
+        found
+            .await
+            .map_err(|refusal: Arc<Refusal>| (*refusal).clone())
     }
 
     /// Hears whether keys began since the last time; those that were tried before then work now.
     pub async fn hear_news(&self) -> Result<(), StoreError> {
-        self.news.store(stored::newest_key(&self.store).await?, Ordering::Release);
+        self.news
+            .store(stored::newest_key(&self.store).await?, Ordering::Release);
         Ok(())
     }
 
@@ -94,19 +108,27 @@ impl Customers {
 
     /// Writes down when keys were last used.
     pub async fn write_uses(&self) -> Result<(), StoreError> {
-        let uses: Vec<_> = self.uses.iter().map(|entry| (*entry.key(), *entry.value())).collect();
+        let uses: Vec<_> = self
+            .uses
+            .iter()
+            .map(|entry| (*entry.key(), *entry.value()))
+            .collect();
+
         for batch in uses.chunks(USES_AT_ONCE) {
             stored::note_used(&self.store, batch).await?;
             for (key, at) in batch {
                 self.uses.remove_if(key, |_, last| last == at);
             }
         }
+
         Ok(())
     }
 
     /// What a customer's wallet holds at this moment.
     pub async fn balance(&self, customer: CustomerId) -> Result<Money, Refusal> {
-        customers::read_balance(&self.store, customer).await.map_err(|error| refused(&error))
+        customers::read_balance(&self.store, customer)
+            .await
+            .map_err(|error| refused(&error))
     }
 }
 

@@ -1,7 +1,8 @@
-//! How often whom: the three layers that a request passes, in their order, and what is left of each.
+//! How often whom: the three layers that a request passes, in their order, and what is left of
+//! each.
 //!
-//! The address is counted whatever it shows. What the key or the account is denied takes nothing from either of them,
-//! so that a refusal never costs a customer an answer.
+//! The address is counted whatever it shows. What the key or the account is denied takes nothing
+//! from either of them, so that a refusal never costs a customer an answer.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -75,35 +76,64 @@ impl Pace {
     pub fn new(store: Store, clock: SharedClock) -> Self {
         let (addresses, keys, tiers) = (Meter::default(), Meter::default(), Meter::default());
         let (doors, swept) = (AtomicU32::new(1), AtomicI64::new(0));
-        Self(Arc::new(PaceState { store, clock, node: Uuid::now_v7(), doors, swept, addresses, keys, tiers }))
+
+        Self(Arc::new(PaceState {
+            store,
+            clock,
+            node: Uuid::now_v7(),
+            doors,
+            swept,
+            addresses,
+            keys,
+            tiers,
+        }))
     }
 
     /// Counts a request of an address.
-    pub async fn address(&self, address: IpAddr, settings: &LimitSettings) -> Result<RateStanding, Denied> {
+    pub async fn address(
+        &self,
+        address: IpAddr,
+        settings: &LimitSettings,
+    ) -> Result<RateStanding, Denied> {
         let (inner, subject) = (&*self.0, Subject::Address(counted_as(address)));
         let (window, bound) = inner.window(settings.per_address);
         let count = inner.addresses.take(&inner.store, subject, bound).await;
         let standing = window.standing(bound, count.remaining, None);
-        if count.within { Ok(standing) } else { Err(window.denied(Layer::Address, standing)) }
+
+        if count.within {
+            Ok(standing)
+        } else {
+            Err(window.denied(Layer::Address, standing))
+        }
     }
 
     /// Counts a request of a key and of its account.
-    pub async fn caller(&self, caller: &Caller, settings: &LimitSettings) -> Result<RateStanding, Denied> {
+    pub async fn caller(
+        &self,
+        caller: &Caller,
+        settings: &LimitSettings,
+    ) -> Result<RateStanding, Denied> {
         let inner = &*self.0;
         let (key, tier) = (Subject::Key(caller.key), Subject::Tier(caller.customer));
         let (window, of_key) = inner.window(settings.of_key(caller));
-        let of_tier = Bound { most: settings.of_tier(caller), ..of_key };
+        let of_tier = Bound {
+            most: settings.of_tier(caller),
+            ..of_key
+        };
+
         let by_key = inner.keys.take(&inner.store, key, of_key).await;
         if !by_key.within {
             let left = inner.tiers.remaining(tier, of_tier);
             return Err(window.denied(Layer::Key, window.standing(of_key, 0, Some(left))));
         }
+
         let by_tier = inner.tiers.take(&inner.store, tier, of_tier).await;
         if !by_tier.within {
             inner.keys.give_back(key, of_key);
             let left = inner.keys.remaining(key, of_key);
             return Err(window.denied(Layer::Tier, window.standing(of_key, left, Some(0))));
         }
+
         Ok(window.standing(of_key, by_key.remaining, Some(by_tier.remaining)))
     }
 
@@ -111,20 +141,36 @@ impl Pace {
     pub fn look(&self, caller: &Caller, settings: &LimitSettings) -> RateStanding {
         let inner = &*self.0;
         let (window, of_key) = inner.window(settings.of_key(caller));
-        let of_tier = Bound { most: settings.of_tier(caller), ..of_key };
-        let left = inner.tiers.remaining(Subject::Tier(caller.customer), of_tier);
-        window.standing(of_key, inner.keys.remaining(Subject::Key(caller.key), of_key), Some(left))
+        let of_tier = Bound {
+            most: settings.of_tier(caller),
+            ..of_key
+        };
+
+        let left = inner
+            .tiers
+            .remaining(Subject::Tier(caller.customer), of_tier);
+
+        window.standing(
+            of_key,
+            inner.keys.remaining(Subject::Key(caller.key), of_key),
+            Some(left),
+        )
     }
 
-    /// Tells the other processes that this one has an open door, and learns how many share the limits. Once a minute
-    /// what was counted in earlier ones is forgotten.
+    /// Tells the other processes that this one has an open door, and learns how many share the
+    /// limits. Once a minute what was counted in earlier ones is forgotten.
     pub async fn knock(&self) -> Result<(), StoreError> {
         let inner = &*self.0;
         let doors = limits::announce_door(&inner.store, inner.node).await?;
-        let before = inner.doors.swap(u32::try_from(doors).unwrap_or(u32::MAX).max(1), Ordering::Relaxed);
+        let before = inner.doors.swap(
+            u32::try_from(doors).unwrap_or(u32::MAX).max(1),
+            Ordering::Relaxed,
+        );
+
         if i64::from(before) != doors {
             tracing::info!(doors, "so many processes share the limits now");
         }
+
         let (_, bound) = inner.window(1);
         if inner.swept.swap(bound.minute, Ordering::Relaxed) < bound.minute {
             for meter in [&inner.addresses, &inner.keys, &inner.tiers] {
@@ -133,6 +179,7 @@ impl Pace {
             // The minute before is kept: a node whose clock is late is still in it.
             limits::forget_before(&inner.store, bound.minute - 1).await?;
         }
+
         Ok(())
     }
 
@@ -153,19 +200,40 @@ impl PaceState {
     fn window(&self, most: u32) -> (Window, Bound) {
         let now_s = self.clock.now().timestamp();
         let minute = now_s.div_euclid(WINDOW_S);
-        let window = Window { now_s, resets_at_s: (minute + 1) * WINDOW_S };
-        (window, Bound { minute, most, doors: self.doors.load(Ordering::Relaxed) })
+        let window = Window {
+            now_s,
+            resets_at_s: (minute + 1) * WINDOW_S,
+        };
+
+        (
+            window,
+            Bound {
+                minute,
+                most,
+                doors: self.doors.load(Ordering::Relaxed),
+            },
+        )
     }
 }
 
 impl Window {
     fn standing(self, bound: Bound, remaining: u32, tier_remaining: Option<u32>) -> RateStanding {
-        RateStanding { limit: bound.most, remaining, resets_at_s: self.resets_at_s, tier_remaining }
+        RateStanding {
+            limit: bound.most,
+            remaining,
+            resets_at_s: self.resets_at_s,
+            tier_remaining,
+        }
     }
 
     fn denied(self, by: Layer, standing: RateStanding) -> Denied {
         // At least one: the second that has begun is not over.
         let retry_after_s = u32::try_from(self.resets_at_s - self.now_s).unwrap_or(1);
-        Denied { by, standing, retry_after_s }
+
+        Denied {
+            by,
+            standing,
+            retry_after_s,
+        }
     }
 }

@@ -38,7 +38,8 @@ pub enum AlertKind {
     RunwayShort,
     /// Rates of a panel moved too far to be believed at once.
     PriceJump,
-    /// What a panel charges leaves less than the floor of fixed prices, and no other route is better.
+    /// What a panel charges leaves less than the floor of fixed prices, and no other route is
+    /// better.
     BelowFloor,
     /// The books do not hold; the object is the audit's check.
     Audit,
@@ -46,7 +47,8 @@ pub enum AlertKind {
     AuditOverdue,
     /// A node's file is wrong, and the version in force serves; the object is the node.
     ConfigRefused,
-    /// A node's file is dangerous, or is not watched, and waits for a person's word; the object is the node.
+    /// A node's file is dangerous, or is not watched, and waits for a person's word; the object is
+    /// the node.
     ConfigWaiting,
     /// A node's file is not the one in force; the object is the node with both hashes.
     ConfigDiffers,
@@ -137,7 +139,8 @@ impl AlertKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// Whether it is so by what the operator's file says: whoever has an older file neither raises nor ends it.
+    /// Whether it is so by what the operator's file says: whoever has an older file neither raises
+    /// nor ends it.
     pub fn is_by_the_file(self) -> bool {
         matches!(
             self,
@@ -155,7 +158,8 @@ impl AlertKind {
         )
     }
 
-    /// After how long more of the same are news again, where each is an order's; else once is enough.
+    /// After how long more of the same are news again, where each is an order's; else once is
+    /// enough.
     pub fn news_again_after(self) -> Option<Duration> {
         let is_of_orders = matches!(
             self,
@@ -170,10 +174,16 @@ impl AlertKind {
                 | Self::UnknownWords
                 | Self::BalanceDrift
         );
+
         let is_of_figures = matches!(
             self,
-            Self::FiguresDiffer | Self::Overcharged | Self::CurrencyDiffers | Self::PaidBack | Self::Reopened
+            Self::FiguresDiffer
+                | Self::Overcharged
+                | Self::CurrencyDiffers
+                | Self::PaidBack
+                | Self::Reopened
         );
+
         match (is_of_orders, is_of_figures) {
             (true, _) => Some(ORDERS_AGAIN_AFTER),
             (false, true) => Some(FIGURES_AGAIN_AFTER),
@@ -191,8 +201,8 @@ impl AlertKind {
         self.row().patience
     }
 
-    /// What is wrong and what to do, in one sentence. Made of our own words and the object's name only: nothing that a
-    /// customer or a panel wrote can get into it.
+    /// What is wrong and what to do, in one sentence. Made of our own words and the object's name
+    /// only: nothing that a customer or a panel wrote can get into it.
     pub fn words(self, object: &str) -> String {
         self.row().words.replace("{object}", object)
     }
@@ -205,12 +215,31 @@ mod tests {
     #[test]
     fn every_kind_has_its_row_among_the_places_where_things_can_rest() {
         let text = include_str!("../../ARCHITECTURE.md");
-        let section = text.split("## Where things can rest").nth(1).unwrap().split("\n## ").next().unwrap();
-        let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
+        let section = text
+            .split("## Where things can rest")
+            .nth(1)
+            .unwrap()
+            .split("\n## ")
+            .next()
+            .unwrap();
+
+        let rows: Vec<&str> = section
+            .lines()
+            .filter(|line| line.starts_with("| "))
+            .collect();
+
         for kind in AlertKind::ALL {
             let word = format!("`{}`", kind.as_str());
-            let named = |row: &&str| row.split('|').nth(3).is_some_and(|alerts| alerts.contains(&word));
-            assert!(rows.iter().any(named), "{word} has no row in ARCHITECTURE.md, Where things can rest");
+            let named = |row: &&str| {
+                row.split('|')
+                    .nth(3)
+                    .is_some_and(|alerts| alerts.contains(&word))
+            };
+
+            assert!(
+                rows.iter().any(named),
+                "{word} has no row in ARCHITECTURE.md, Where things can rest"
+            );
         }
     }
 
@@ -219,9 +248,19 @@ mod tests {
         for (n, kind) in AlertKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, n, "the rows are in the order of the kinds");
             assert_eq!(AlertKind::from_word(kind.as_str()), Some(kind));
-            assert!(AlertKind::ALL[..n].iter().all(|other| other.as_str() != kind.as_str()));
+
+            assert!(
+                AlertKind::ALL[..n]
+                    .iter()
+                    .all(|other| other.as_str() != kind.as_str())
+            );
+
             let words = kind.words("somewhere");
-            assert!(!words.contains("  ") && !words.contains('\n') && !words.ends_with('.'), "{words}");
+            assert!(
+                !words.contains("  ") && !words.contains('\n') && !words.ends_with('.'),
+                "{words}"
+            );
+
             let whole_house = matches!(
                 kind,
                 AlertKind::OrdersForReview
@@ -231,8 +270,10 @@ mod tests {
                     | AlertKind::LookOverdue
                     | AlertKind::ClockSet
             );
+
             assert_eq!(words.contains("somewhere"), !whole_house, "{words}");
         }
+
         assert_eq!(AlertKind::from_word("weather"), None);
     }
 }

@@ -1,4 +1,5 @@
-//! How a route is chosen among several, and what is remembered of a choice: why the winner won and the others lost.
+//! How a route is chosen among several, and what is remembered of a choice: why the winner won and
+//! the others lost.
 
 use std::collections::HashMap;
 
@@ -57,7 +58,8 @@ impl Routing {
     }
 }
 
-/// A choice of a route as it is kept with its leg; there are as many others as the service had further routes.
+/// A choice of a route as it is kept with its leg; there are as many others as the service had
+/// further routes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// By what the routes were put in order.
@@ -86,7 +88,11 @@ pub struct Passed {
 impl Passed {
     /// A route that was passed over for this reason.
     pub fn because(route: &Route, why: impl Into<String>) -> Self {
-        Self { provider: route.provider.0.clone(), service: route.service.clone(), why: why.into() }
+        Self {
+            provider: route.provider.0.clone(),
+            service: route.service.clone(),
+            why: why.into(),
+        }
     }
 
     /// Whether it is this route.

@@ -1,4 +1,5 @@
-//! Time as an argument: the one place that reads the machine's clocks, and the clock that tests turn by hand.
+//! Time as an argument: the one place that reads the machine's clocks, and the clock that tests
+//! turn by hand.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,14 +25,17 @@ pub type SharedClock = Arc<dyn Clock>;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "this is the one door to the machine's clock")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one door to the machine's clock"
+    )]
     fn now(&self) -> Timestamp {
         Utc::now().trunc_subsecs(6)
     }
 }
 
-/// How long the machine has been running: a clock that nobody sets, and that runs on while the process is stopped and,
-/// where the system offers such a clock, while the machine sleeps.
+/// How long the machine has been running: a clock that nobody sets, and that runs on while the
+/// process is stopped and, where the system offers such a clock, while the machine sleeps.
 pub fn running_for() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const RUNS_ON: ClockId = ClockId::CLOCK_BOOTTIME;
@@ -41,11 +45,12 @@ pub fn running_for() -> Duration {
     clock_gettime(RUNS_ON).map_or(Duration::ZERO, Duration::from)
 }
 
-/// A moment after which something must not happen any more, whatever became of this process in between.
+/// A moment after which something must not happen any more, whatever became of this process in
+/// between.
 ///
-/// A process that was stopped, or whose machine slept, sees that it passed: it is measured on the clock of
-/// [`running_for`], and on the machine's wall clock beside it, which is set right after a virtual machine was resumed.
-/// Whichever says that it is over is believed.
+/// A process that was stopped, or whose machine slept, sees that it passed: it is measured on the
+/// clock of [`running_for`], and on the machine's wall clock beside it, which is set right after a
+/// virtual machine was resumed. Whichever says that it is over is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     running_for: Duration,
@@ -56,13 +61,18 @@ impl Deadline {
     /// So long after this very moment.
     pub fn after(span: Duration) -> Self {
         let at = SystemClock.now() + TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
-        Self { running_for: running_for().saturating_add(span), at }
+        Self {
+            running_for: running_for().saturating_add(span),
+            at,
+        }
     }
 
     /// How long it is until then; nothing once it is over.
     pub fn left(self) -> Duration {
         let by_running = self.running_for.saturating_sub(running_for());
-        let by_the_wall = (self.at - SystemClock.now()).to_std().unwrap_or(Duration::ZERO);
+        let by_the_wall = (self.at - SystemClock.now())
+            .to_std()
+            .unwrap_or(Duration::ZERO);
         by_running.min(by_the_wall)
     }
 
@@ -105,8 +115,16 @@ mod tests {
         assert!(!later.is_over() && later.left() > Duration::from_mins(59));
         assert!(Deadline::after(Duration::ZERO).is_over());
 
-        let stopped_for_long = Deadline { running_for: Duration::ZERO, ..later };
-        let set_forward = Deadline { at: Timestamp::UNIX_EPOCH, ..later };
+        let stopped_for_long = Deadline {
+            running_for: Duration::ZERO,
+            ..later
+        };
+
+        let set_forward = Deadline {
+            at: Timestamp::UNIX_EPOCH,
+            ..later
+        };
+
         assert!(stopped_for_long.is_over() && set_forward.is_over());
     }
 }

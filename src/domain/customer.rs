@@ -30,7 +30,9 @@ impl Dialect {
 
     /// The dialect of that name.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.as_str() == word)
+        Self::ALL
+            .into_iter()
+            .find(|dialect| dialect.as_str() == word)
     }
 }
 
@@ -47,7 +49,8 @@ pub struct Caller {
     pub dialect: Dialect,
     /// Since when the account is suspended, if it is.
     pub suspended_at: Option<Timestamp>,
-    /// The account's tier, by which all its keys are limited together, and which may have prices of its own.
+    /// The account's tier, by which all its keys are limited together, and which may have prices
+    /// of its own.
     pub tier: Arc<str>,
     /// From where the key may be used; from anywhere when empty.
     pub allowed: Arc<[Network]>,
@@ -71,7 +74,11 @@ pub struct Buyer<'a> {
 impl Caller {
     /// Whom the caller buys for.
     pub fn buyer(&self) -> Buyer<'_> {
-        Buyer { customer: self.customer, name: &self.name, tier: &self.tier }
+        Buyer {
+            customer: self.customer,
+            name: &self.name,
+            tier: &self.tier,
+        }
     }
 
     /// Whether the key may be used from this address.
@@ -83,7 +90,8 @@ impl Caller {
 /// The longest name of a customer, in bytes.
 pub const NAME_BYTES_MAX: usize = 100;
 
-/// Whether `name` can name a customer: not empty, not all digits (that would be an id), nothing unprintable.
+/// Whether `name` can name a customer: not empty, not all digits (that would be an id), nothing
+/// unprintable.
 pub fn is_customer_name(name: &str) -> bool {
     !name.trim().is_empty()
         && name.len() <= NAME_BYTES_MAX

@@ -17,7 +17,12 @@ pub enum DifferenceKind {
 
 impl DifferenceKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::FiguresDiffer, Self::Overcharged, Self::CurrencyDiffers, Self::Reopened];
+    pub const ALL: [Self; 4] = [
+        Self::FiguresDiffer,
+        Self::Overcharged,
+        Self::CurrencyDiffers,
+        Self::Reopened,
+    ];
 
     /// The word that the database, lists and alerts use.
     pub fn as_str(self) -> &'static str {

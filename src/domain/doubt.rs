@@ -6,7 +6,8 @@ use crate::domain::money::{ExchangeRate, Money};
 use crate::domain::provider::PanelStatus;
 use crate::domain::settlement::Report;
 
-/// A panel's charge may differ from what was expected by this part: a price that moved a little, a rounding.
+/// A panel's charge may differ from what was expected by this part: a price that moved a little, a
+/// rounding.
 const COST_TOLERANCE_PART: u64 = 100;
 
 /// A leg in doubt, as far as it helps to recognise its order at the panel.
@@ -31,38 +32,70 @@ pub struct Sought {
 }
 
 impl Sought {
-    /// Whether an order that the panel reports can be this one, by its charge and what remains of it.
+    /// Whether an order that the panel reports can be this one, by its charge and what remains of
+    /// it.
     pub fn fits(&self, report: &Report) -> bool {
-        let Some(Ok(charge)) = report.charge.map(|charge| charge.exchanged_rounding_up(self.exchange)) else {
+        let Some(Ok(charge)) = report
+            .charge
+            .map(|charge| charge.exchanged_rounding_up(self.exchange))
+        else {
             return false;
         };
-        let tolerance = self.cost.share_rounding_down(1, COST_TOLERANCE_PART).unwrap_or(Money::ZERO);
-        let near = charge.minus(self.cost).is_ok_and(|difference| difference.size() <= tolerance);
+
+        let tolerance = self
+            .cost
+            .share_rounding_down(1, COST_TOLERANCE_PART)
+            .unwrap_or(Money::ZERO);
+
+        let near = charge
+            .minus(self.cost)
+            .is_ok_and(|difference| difference.size() <= tolerance);
+
         let within = match (self.units, report.remains) {
-            (Some(units), Some(remains)) => u64::try_from(remains).is_ok_and(|remains| remains <= units),
+            (Some(units), Some(remains)) => {
+                u64::try_from(remains).is_ok_and(|remains| remains <= units)
+            }
             (Some(_), None) | (None, Some(_) | None) => true,
         };
+
         near && within
     }
 
-    /// Whether an end that the panel reports can be this one's: unlike [`Sought::fits`], in doubt yes. What ended whole
-    /// was charged whole; what ended otherwise for no more than that; and nothing is missing that was not ordered.
+    /// Whether an end that the panel reports can be this one's: unlike [`Sought::fits`], in doubt
+    /// yes. What ended whole was charged whole; what ended otherwise for no more than that; and
+    /// nothing is missing that was not ordered.
     pub fn may_have_ended_so(&self, report: &Report) -> bool {
-        let tolerance = self.cost.share_rounding_down(1, COST_TOLERANCE_PART).unwrap_or(Money::ZERO);
-        let charge = report.charge.and_then(|charge| charge.exchanged_rounding_up(self.exchange).ok());
+        let tolerance = self
+            .cost
+            .share_rounding_down(1, COST_TOLERANCE_PART)
+            .unwrap_or(Money::ZERO);
+
+        let charge = report
+            .charge
+            .and_then(|charge| charge.exchanged_rounding_up(self.exchange).ok());
+
         let more = charge.and_then(|charge| charge.minus(self.cost).ok());
         let charged = more.is_none_or(|more| {
-            if report.status == PanelStatus::Completed { more.size() <= tolerance } else { more <= tolerance }
+            if report.status == PanelStatus::Completed {
+                more.size() <= tolerance
+            } else {
+                more <= tolerance
+            }
         });
+
         let within = match (self.units, report.remains) {
-            (Some(units), Some(remains)) => u64::try_from(remains).is_ok_and(|remains| remains <= units) || remains < 0,
+            (Some(units), Some(remains)) => {
+                u64::try_from(remains).is_ok_and(|remains| remains <= units) || remains < 0
+            }
             (Some(_), None) | (None, Some(_) | None) => true,
         };
+
         charged && within
     }
 }
 
-/// What a panel that knows adds by their names tells of the first, when it is asked for the same again.
+/// What a panel that knows adds by their names tells of the first, when it is asked for the same
+/// again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Retold {
     /// It has the order, or has it now; there is one under this name.
@@ -130,7 +163,17 @@ mod tests {
         let cost = Money::parse("1.00").unwrap();
         let exchange = ExchangeRate::from_decimal(1.into());
         let (leg, order, units) = (LegId(1), OrderId(1), Some(100));
-        let sought = Sought { leg, order, cost, exchange, units, sent_at: at, last_sent_at: at, doubted_at: at };
+        let sought = Sought {
+            leg,
+            order,
+            cost,
+            exchange,
+            units,
+            sent_at: at,
+            last_sent_at: at,
+            doubted_at: at,
+        };
+
         let said = |charge: Option<&str>, remains| Report {
             status: PanelStatus::InProgress,
             status_text: String::new(),
@@ -141,6 +184,7 @@ mod tests {
             remains,
             remains_text: None,
         };
+
         for (charge, remains, fits) in [
             (Some("1.00"), Some(100), true),
             (Some("1.01"), Some(0), true),
@@ -150,11 +194,26 @@ mod tests {
             (Some("1.00"), Some(-1), false),
             (None, Some(50), false),
         ] {
-            assert_eq!(sought.fits(&said(charge, remains)), fits, "{charge:?} {remains:?}");
+            assert_eq!(
+                sought.fits(&said(charge, remains)),
+                fits,
+                "{charge:?} {remains:?}"
+            );
         }
-        let package = Sought { units: None, ..sought };
+
+        let package = Sought {
+            units: None,
+            ..sought
+        };
+
         assert!(package.fits(&said(Some("1.00"), Some(5_000))));
-        let foreign = Sought { exchange: ExchangeRate::parse("0.5").unwrap(), ..sought };
-        assert!(foreign.fits(&said(Some("2.00"), None)) && !foreign.fits(&said(Some("1.00"), None)));
+        let foreign = Sought {
+            exchange: ExchangeRate::parse("0.5").unwrap(),
+            ..sought
+        };
+
+        assert!(
+            foreign.fits(&said(Some("2.00"), None)) && !foreign.fits(&said(Some("1.00"), None))
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What a panel's balance must be at one reading, from an earlier one and what moved meanwhile. Pure.
+//! What a panel's balance must be at one reading, from an earlier one and what moved meanwhile.
+//! Pure.
 
 use chrono::TimeDelta;
 
@@ -31,8 +32,8 @@ pub enum ReadingSide {
 }
 
 impl Expected {
-    /// What is expected at `at`, by what is known of everything since `base`. Each reading is exact to one unit in
-    /// `last_place`.
+    /// What is expected at `at`, by what is known of everything since `base`. Each reading is exact
+    /// to one unit in `last_place`.
     pub fn at(
         at: &BalanceReading,
         base: &BalanceReading,
@@ -41,12 +42,20 @@ impl Expected {
     ) -> Result<Self, MoneyError> {
         let (mut low, mut high) = (base.amount, base.amount);
         let mut tolerance = last_place.plus(last_place)?;
+
         for moved in moves {
-            let Some((least, most)) = between(moved, base, at) else { continue };
+            let Some((least, most)) = between(moved, base, at) else {
+                continue;
+            };
             (low, high) = (low.minus(most)?, high.minus(least)?);
             tolerance = tolerance.plus(moved.slack)?;
         }
-        Ok(Self { low, high, tolerance })
+
+        Ok(Self {
+            low,
+            high,
+            tolerance,
+        })
     }
 
     /// Where the reading lies.
@@ -54,7 +63,12 @@ impl Expected {
         if at.amount < self.low.minus(self.tolerance)? {
             return Ok(ReadingSide::Below);
         }
-        Ok(if at.amount > self.high.plus(self.tolerance)? { ReadingSide::Above } else { ReadingSide::Within })
+
+        Ok(if at.amount > self.high.plus(self.tolerance)? {
+            ReadingSide::Above
+        } else {
+            ReadingSide::Within
+        })
     }
 }
 
@@ -68,8 +82,16 @@ enum When {
 
 fn when(moved: &BalanceMove, reading: &BalanceReading) -> When {
     // One process reads and sends; after a change of hands two clocks are compared.
-    let slack = if moved.epoch == Some(reading.epoch) { TimeDelta::zero() } else { CLOCKS_DIFFER };
-    if moved.latest.is_some_and(|latest| latest + slack < reading.asked_at) {
+    let slack = if moved.epoch == Some(reading.epoch) {
+        TimeDelta::zero()
+    } else {
+        CLOCKS_DIFFER
+    };
+
+    if moved
+        .latest
+        .is_some_and(|latest| latest + slack < reading.asked_at)
+    {
         When::Before
     } else if moved.earliest - slack > reading.at {
         When::After
@@ -78,22 +100,42 @@ fn when(moved: &BalanceMove, reading: &BalanceReading) -> When {
     }
 }
 
-/// How much of a move happened between two readings: the least and the most; `None`: nothing, for certain.
-fn between(moved: &BalanceMove, base: &BalanceReading, at: &BalanceReading) -> Option<(Money, Money)> {
+/// How much of a move happened between two readings: the least and the most; `None`: nothing, for
+/// certain.
+fn between(
+    moved: &BalanceMove,
+    base: &BalanceReading,
+    at: &BalanceReading,
+) -> Option<(Money, Money)> {
     match (when(moved, base), when(moved, at)) {
         (When::Before, _) | (_, When::After) => None,
         (When::After, When::Before) => Some((moved.least, moved.most)),
-        (When::Perhaps, _) | (_, When::Perhaps) => Some((moved.least.min(Money::ZERO), moved.most.max(Money::ZERO))),
+        (When::Perhaps, _) | (_, When::Perhaps) => {
+            Some((moved.least.min(Money::ZERO), moved.most.max(Money::ZERO)))
+        }
     }
 }
 
-/// Whether everything is known to have happened before or after a reading, but for what roundings make: what is measured
-/// against it later is measured sharply.
-pub fn is_clear(reading: &BalanceReading, moves: &[BalanceMove], tolerance: Money) -> Result<bool, MoneyError> {
+/// Whether everything is known to have happened before or after a reading, but for what roundings
+/// make: what is measured against it later is measured sharply.
+pub fn is_clear(
+    reading: &BalanceReading,
+    moves: &[BalanceMove],
+    tolerance: Money,
+) -> Result<bool, MoneyError> {
     let mut blur = Money::ZERO;
-    for moved in moves.iter().filter(|moved| when(moved, reading) == When::Perhaps) {
-        blur = blur.plus(moved.most.max(Money::ZERO).minus(moved.least.min(Money::ZERO))?)?;
+    for moved in moves
+        .iter()
+        .filter(|moved| when(moved, reading) == When::Perhaps)
+    {
+        blur = blur.plus(
+            moved
+                .most
+                .max(Money::ZERO)
+                .minus(moved.least.min(Money::ZERO))?,
+        )?;
     }
+
     Ok(blur <= tolerance)
 }
 
@@ -107,9 +149,16 @@ pub fn perhaps_between(moved: &BalanceMove, base: &BalanceReading, at: &BalanceR
     between(moved, base, at).is_some()
 }
 
-/// One unit of the last decimal that any of these readings shows: the panel's own rounding cannot be finer.
+/// One unit of the last decimal that any of these readings shows: the panel's own rounding cannot
+/// be finer.
 pub fn last_place(readings: &[BalanceReading]) -> Money {
-    let decimals = |reading: &BalanceReading| reading.text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let decimals = |reading: &BalanceReading| {
+        reading
+            .text
+            .split_once('.')
+            .map_or(0, |(_, fraction)| fraction.len())
+    };
+
     Money::last_place(readings.iter().map(decimals).max().unwrap_or(0))
 }
 
@@ -127,12 +176,20 @@ mod tests {
 
     fn reading(id: i64, at: i64, amount: &str) -> BalanceReading {
         let amount = Money::parse(amount).unwrap();
-        BalanceReading { id, asked_at: second(at - 1), at: second(at), epoch: 1, amount, text: amount.to_string() }
+        BalanceReading {
+            id,
+            asked_at: second(at - 1),
+            at: second(at),
+            epoch: 1,
+            amount,
+            text: amount.to_string(),
+        }
     }
 
     fn moved(least: &str, most: &str, earliest: i64, latest: Option<i64>) -> BalanceMove {
         let [least, most] = [least, most].map(|text| Money::parse(text).unwrap());
         let (earliest, latest) = (second(earliest), latest.map(second));
+
         BalanceMove {
             order: OrderId(1),
             least,
@@ -168,28 +225,60 @@ mod tests {
             (moved("0", "3", 201, None), "10.00", "10.00"),
             (moved("0", "3", 110, Some(120)), "7.00", "10.00"),
         ] {
-            assert_eq!(expected(moved.clone()), (low.to_owned(), high.to_owned()), "{moved:?}");
+            assert_eq!(
+                expected(moved.clone()),
+                (low.to_owned(), high.to_owned()),
+                "{moved:?}"
+            );
         }
+
         // Of another holder of the lease, whose clock may be another.
-        let other = BalanceMove { epoch: Some(2), ..moved("3", "3", 105, Some(150)) };
+        let other = BalanceMove {
+            epoch: Some(2),
+            ..moved("3", "3", 105, Some(150))
+        };
+
         assert_eq!(expected(other), ("7.00".to_owned(), "10.00".to_owned()));
     }
 
     #[test]
     fn roundings_are_no_difference() {
         let (base, at) = (reading(1, 100, "10"), reading(2, 200, "6.98"));
-        let took = BalanceMove { slack: Money::parse("0.005").unwrap(), ..moved("3", "3", 110, Some(120)) };
-        let look = |amount: &str| {
-            let at = BalanceReading { amount: Money::parse(amount).unwrap(), ..at.clone() };
-            Expected::at(&at, &base, std::slice::from_ref(&took), last_place(&[base.clone(), at.clone()]))
-                .unwrap()
-                .side(&at)
-                .unwrap()
+        let took = BalanceMove {
+            slack: Money::parse("0.005").unwrap(),
+            ..moved("3", "3", 110, Some(120))
         };
-        assert_eq!(last_place(&[base.clone(), at.clone()]), Money::parse("0.01").unwrap());
+
+        let look = |amount: &str| {
+            let at = BalanceReading {
+                amount: Money::parse(amount).unwrap(),
+                ..at.clone()
+            };
+
+            Expected::at(
+                &at,
+                &base,
+                std::slice::from_ref(&took),
+                last_place(&[base.clone(), at.clone()]),
+            )
+            .unwrap()
+            .side(&at)
+            .unwrap()
+        };
+
+        assert_eq!(
+            last_place(&[base.clone(), at.clone()]),
+            Money::parse("0.01").unwrap()
+        );
+
         assert_eq!(
             ["6.974", "6.975", "7.025", "7.026"].map(look),
-            [ReadingSide::Below, ReadingSide::Within, ReadingSide::Within, ReadingSide::Above]
+            [
+                ReadingSide::Below,
+                ReadingSide::Within,
+                ReadingSide::Within,
+                ReadingSide::Above
+            ]
         );
     }
 }

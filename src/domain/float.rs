@@ -1,4 +1,5 @@
-//! What a panel holds of ours: what it says, what we know, and what of the difference must be explained.
+//! What a panel holds of ours: what it says, what we know, and what of the difference must be
+//! explained.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{OrderId, ProviderId};
@@ -24,8 +25,8 @@ pub struct BalanceReading {
     pub text: String,
 }
 
-/// Money that left our balance at a panel (positive) or came back to it (negative), in the panel's currency: between
-/// which amounts, and between which moments.
+/// Money that left our balance at a panel (positive) or came back to it (negative), in the panel's
+/// currency: between which amounts, and between which moments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BalanceMove {
     /// For which order.

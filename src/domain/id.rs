@@ -67,7 +67,8 @@ pub struct PanelRefill(pub String);
 pub struct ConfigHash(pub String);
 
 impl PublicId {
-    /// Crockford's base 32: the alphabet of ULIDs, without the letters that are mistaken for digits.
+    /// Crockford's base 32: the alphabet of ULIDs, without the letters that are mistaken for
+    /// digits.
     const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     /// Letters that 128 bits take, five bits a letter.
     const LETTERS: u32 = 26;
@@ -79,17 +80,21 @@ impl PublicId {
         (0..Self::LETTERS).rev().map(letter).collect()
     }
 
-    /// The id that is written with these letters, in either case; `None` for anything else, and so one id has one
-    /// spelling.
+    /// The id that is written with these letters, in either case; `None` for anything else, and so
+    /// one id has one spelling.
     pub fn from_letters(letters: &str) -> Option<Self> {
         if letters.len() != Self::LETTERS as usize {
             return None;
         }
+
         let bits = letters.bytes().try_fold(0_u128, |bits, letter| {
-            let value = Self::ALPHABET.iter().position(|known| *known == letter.to_ascii_uppercase())?;
+            let value = Self::ALPHABET
+                .iter()
+                .position(|known| *known == letter.to_ascii_uppercase())?;
             // The first letter of 26 has two bits more than are left for it.
             (bits >> (u128::BITS - 5) == 0).then_some(bits << 5 | value as u128)
         });
+
         bits.map(|bits| Self(Uuid::from_u128(bits)))
     }
 }
@@ -103,7 +108,18 @@ macro_rules! shown_as_is {
         }
     )*};
 }
-shown_as_is!(CustomerId, KeyId, OrderId, RefillId, LegId, ServiceId, ProviderId, PanelOrder, PanelRefill, ConfigHash);
+shown_as_is!(
+    CustomerId,
+    KeyId,
+    OrderId,
+    RefillId,
+    LegId,
+    ServiceId,
+    ProviderId,
+    PanelOrder,
+    PanelRefill,
+    ConfigHash
+);
 
 #[cfg(test)]
 mod tests {
@@ -112,19 +128,43 @@ mod tests {
     #[test]
     fn public_ids_are_26_letters_in_the_order_of_their_bits() {
         assert_eq!(PublicId(Uuid::from_u128(0)).letters(), "0".repeat(26));
-        assert_eq!(PublicId(Uuid::from_u128(u128::MAX)).letters(), format!("7{}", "Z".repeat(25)));
+        assert_eq!(
+            PublicId(Uuid::from_u128(u128::MAX)).letters(),
+            format!("7{}", "Z".repeat(25))
+        );
+
         assert!(PublicId(Uuid::from_u128(31)).letters() < PublicId(Uuid::from_u128(32)).letters());
     }
     #[test]
     fn letters_are_read_back_and_nothing_else_is() {
-        for bits in [0, 1, 31, 32, u128::MAX, 0x0190_0000_0000_7000_8000_0123_4567_89ab] {
+        for bits in [
+            0,
+            1,
+            31,
+            32,
+            u128::MAX,
+            0x0190_0000_0000_7000_8000_0123_4567_89ab,
+        ] {
             let id = PublicId(Uuid::from_u128(bits));
             assert_eq!(PublicId::from_letters(&id.letters()), Some(id));
-            assert_eq!(PublicId::from_letters(&id.letters().to_lowercase()), Some(id));
+            assert_eq!(
+                PublicId::from_letters(&id.letters().to_lowercase()),
+                Some(id)
+            );
         }
-        for none in ["", "0", &"0".repeat(25), &"0".repeat(27), &"8".repeat(26), &"Z".repeat(26), &"U".repeat(26)] {
+
+        for none in [
+            "",
+            "0",
+            &"0".repeat(25),
+            &"0".repeat(27),
+            &"8".repeat(26),
+            &"Z".repeat(26),
+            &"U".repeat(26),
+        ] {
             assert_eq!(PublicId::from_letters(none), None, "{none}");
         }
+
         assert_eq!(PublicId::from_letters("é00000000000000000000000é"), None);
     }
 }

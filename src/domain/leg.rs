@@ -9,14 +9,16 @@
 //!    │                                                        │
 //!    └─── a late proof that nothing left ─────────────────────┴──▶ accepted | refused | parked
 //! ```
-//! A leg in doubt moves by evidence (a late answer, or what is found at the panel) or by a person. It is sent again
-//! (in_doubt to sending, and back where that proves nothing) only under a name that its panel is known to have heard.
-//! What is ready, leased or parked was not sent, and may be canceled. A doubt that nothing ends may be written off, where
-//! the operator said so; a late id is taken even then. An accepted leg whose id the panel does not know may be put back
-//! in doubt by a person.
+//! A leg in doubt moves by evidence (a late answer, or what is found at the panel) or by a person.
+//! It is sent again (in_doubt to sending, and back where that proves nothing) only under a name
+//! that its panel is known to have heard. What is ready, leased or parked was not sent, and may be
+//! canceled. A doubt that nothing ends may be written off, where the operator said so; a late id is
+//! taken even then. An accepted leg whose id the panel does not know may be put back in doubt by a
+//! person.
 //!
-//! What was found not placed may be at its panel all the same: by a late answer, or a person's word, the leg is accepted or
-//! in doubt after all, and becomes its order's last one again; of the legs after it nothing is at a panel then.
+//! What was found not placed may be at its panel all the same: by a late answer, or a person's
+//! word, the leg is accepted or in doubt after all, and becomes its order's last one again; of the
+//! legs after it nothing is at a panel then.
 
 use crate::domain::id::{LegId, OrderId, PanelOrder, PublicId, ServiceId};
 use crate::domain::money::{Money, Rate};
@@ -33,7 +35,8 @@ pub enum LegState {
     Leased,
     /// The intent to send is committed; the panel may have heard.
     Sending,
-    /// Something may have been placed and nobody knows; not sent again, unless by the name under which the panel knows it.
+    /// Something may have been placed and nobody knows; not sent again, unless by the name under
+    /// which the panel knows it.
     InDoubt,
     /// The panel has it under its own id; watched.
     Accepted,
@@ -165,7 +168,8 @@ pub struct Evidence {
     pub http_status: Option<u16>,
     /// The answer as it came, or what failed, in words; capped, without keys.
     pub words: String,
-    /// The error text of an answer that is a whole refusal in words that nobody listed, without what the order sent.
+    /// The error text of an answer that is a whole refusal in words that nobody listed, without
+    /// what the order sent.
     pub unlisted: Option<String>,
     /// What makes a doubt of an answer that is clear by itself.
     pub against: Option<&'static str>,
@@ -174,6 +178,12 @@ pub struct Evidence {
 impl Evidence {
     /// What is known where no answer could be read.
     pub fn without_answer(verdict: Verdict, words: String) -> Self {
-        Self { verdict, http_status: None, words, unlisted: None, against: None }
+        Self {
+            verdict,
+            http_status: None,
+            words,
+            unlisted: None,
+            against: None,
+        }
     }
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::domain::customer::{Caller, Dialect};
 
-/// The tier that always exists; also what customers of a tier count as that the settings do not name.
+/// The tier that always exists; also what customers of a tier count as that the settings do not
+/// name.
 pub const STANDARD_TIER: &str = "standard";
 
 /// What that tier may when the settings say nothing.
 const STANDARD_PER_MINUTE: u32 = 1_000;
 
-/// What a key of the notpanel dialect may that has no number of its own: what its clients were written for.
+/// What a key of the notpanel dialect may that has no number of its own: what its clients were
+/// written for.
 const NOTPANEL_PER_MINUTE: u32 = 100;
 
 /// The three limits, in requests per minute.
@@ -45,7 +47,10 @@ impl LimitSettings {
 
     /// What all keys of the caller's account may together.
     pub fn of_tier(&self, caller: &Caller) -> u32 {
-        let tier = self.tiers.get(&*caller.tier).or_else(|| self.tiers.get(STANDARD_TIER));
+        let tier = self
+            .tiers
+            .get(&*caller.tier)
+            .or_else(|| self.tiers.get(STANDARD_TIER));
         tier.copied().unwrap_or(STANDARD_PER_MINUTE)
     }
 }

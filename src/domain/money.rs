@@ -58,37 +58,55 @@ pub enum MoneyError {
     TooLarge,
 }
 
-/// Reads digits with at most one point and a leading minus; nothing else (no exponent, no blanks, no plus).
+/// Reads digits with at most one point and a leading minus; nothing else (no exponent, no blanks,
+/// no plus).
 fn plain(text: &str) -> Result<Decimal, MoneyError> {
     if text.len() > AMOUNT_BYTES_MAX {
         return Err(MoneyError::TooLarge);
     }
+
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let all_digits =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+
     if !all_digits(whole) || !all_digits(fraction) {
         return Err(MoneyError::Unreadable);
     }
+
     if whole.trim_start_matches('0').len() > WHOLE_DIGITS_MAX {
         return Err(MoneyError::TooLarge);
     }
-    // Digits that a Decimal cannot hold are cut here by name, below any scale we keep: 18 + 10 digits always fit.
+
+    // Digits that a Decimal cannot hold are cut here by name, below any scale we keep: 18 + 10
+    // digits always fit.
     let kept = &fraction[..fraction.len().min(SCALE as usize + 2)];
     let lost = fraction[kept.len()..].bytes().any(|byte| byte != b'0');
-    let mut value = Decimal::from_str(&format!("{whole}.{kept}")).map_err(|_| MoneyError::Unreadable)?;
+    let mut value =
+        Decimal::from_str(&format!("{whole}.{kept}")).map_err(|_| MoneyError::Unreadable)?;
+
     if lost {
-        // What was cut is more than nothing: keep that fact in the last digit, so that rounding up still rounds up.
-        value = value.checked_add(Decimal::new(1, SCALE + 2)).ok_or(MoneyError::TooLarge)?;
+        // What was cut is more than nothing: keep that fact in the last digit, so that rounding up
+        // still rounds up.
+        value = value
+            .checked_add(Decimal::new(1, SCALE + 2))
+            .ok_or(MoneyError::TooLarge)?;
     }
+
     if text.starts_with('-') {
         value.set_sign_negative(true);
     }
+
     Ok(value)
 }
 
 fn exact(text: &str) -> Result<Decimal, MoneyError> {
     let value = plain(text)?.normalize();
-    if value.scale() > SCALE { Err(MoneyError::TooPrecise) } else { Ok(value) }
+    if value.scale() > SCALE {
+        Err(MoneyError::TooPrecise)
+    } else {
+        Ok(value)
+    }
 }
 
 fn up(value: Decimal) -> Decimal {
@@ -105,9 +123,11 @@ fn write_plain(value: Decimal, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if shown.scale() < 2 {
         shown.rescale(2);
     }
+
     if shown.is_zero() {
         return f.pad("0.00");
     }
+
     f.pad(&shown.to_string())
 }
 
@@ -120,8 +140,8 @@ impl Money {
         exact(text).map(Self)
     }
 
-    /// Reads a panel's amount, which may carry more decimals than the books: rounded up, so that a cost is never
-    /// booked too small.
+    /// Reads a panel's amount, which may carry more decimals than the books: rounded up, so that a
+    /// cost is never booked too small.
     pub fn parse_rounding_up(text: &str) -> Result<Self, MoneyError> {
         plain(text).map(|value| Self(up(value)))
     }
@@ -154,36 +174,64 @@ impl Money {
 
     /// The sum.
     pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
-        self.0.checked_add(other.0).map(Self).ok_or(MoneyError::TooLarge)
+        self.0
+            .checked_add(other.0)
+            .map(Self)
+            .ok_or(MoneyError::TooLarge)
     }
 
     /// The difference.
     pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
-        self.0.checked_sub(other.0).map(Self).ok_or(MoneyError::TooLarge)
+        self.0
+            .checked_sub(other.0)
+            .map(Self)
+            .ok_or(MoneyError::TooLarge)
     }
 
-    /// `part` of `whole` of this amount, rounded down: the rounding of refunds. A `whole` of zero has no parts.
+    /// `part` of `whole` of this amount, rounded down: the rounding of refunds. A `whole` of zero
+    /// has no parts.
     pub fn share_rounding_down(self, part: u64, whole: u64) -> Result<Self, MoneyError> {
-        let product = self.0.checked_mul(Decimal::from(part)).ok_or(MoneyError::TooLarge)?;
-        let share = product.checked_div(Decimal::from(whole)).ok_or(MoneyError::TooLarge)?;
+        let product = self
+            .0
+            .checked_mul(Decimal::from(part))
+            .ok_or(MoneyError::TooLarge)?;
+
+        let share = product
+            .checked_div(Decimal::from(whole))
+            .ok_or(MoneyError::TooLarge)?;
+
         Ok(Self(down(share)))
     }
 
-    /// What was counted from one rate, counted from another: rounded up. From a rate of zero nothing can be counted.
+    /// What was counted from one rate, counted from another: rounded up. From a rate of zero
+    /// nothing can be counted.
     pub fn at_another_rate(self, from: Rate, to: Rate) -> Result<Self, MoneyError> {
         let product = self.0.checked_mul(to.0).ok_or(MoneyError::TooLarge)?;
-        Ok(Self(up(product.checked_div(from.0).ok_or(MoneyError::TooLarge)?)))
+        Ok(Self(up(product
+            .checked_div(from.0)
+            .ok_or(MoneyError::TooLarge)?)))
     }
 
-    /// How many hundredths of a percent of `whole` this is, to the nearest; `None` where that is nothing to count in.
+    /// How many hundredths of a percent of `whole` this is, to the nearest; `None` where that is
+    /// nothing to count in.
     pub fn basis_points_of(self, whole: Self) -> Option<u64> {
-        let points = self.0.checked_mul(Decimal::from(10_000))?.checked_div(whole.0)?;
-        points.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero).try_into().ok()
+        let points = self
+            .0
+            .checked_mul(Decimal::from(10_000))?
+            .checked_div(whole.0)?;
+
+        points
+            .round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero)
+            .try_into()
+            .ok()
     }
 
     /// One unit of the last of so many decimals; more than the scale has none smaller.
     pub fn last_place(decimals: usize) -> Self {
-        Self(Decimal::new(1, u32::try_from(decimals).unwrap_or(SCALE).min(SCALE)))
+        Self(Decimal::new(
+            1,
+            u32::try_from(decimals).unwrap_or(SCALE).min(SCALE),
+        ))
     }
 
     /// So many units of the last place.
@@ -194,24 +242,40 @@ impl Money {
     /// Whether it is more than so many percent above another.
     pub fn exceeds(self, other: Self, percent: Percent) -> bool {
         let hundred = Decimal::ONE_HUNDRED;
-        let allowed = percent.0.checked_add(hundred).and_then(|part| other.0.checked_mul(part));
+        let allowed = percent
+            .0
+            .checked_add(hundred)
+            .and_then(|part| other.0.checked_mul(part));
+
         let stated = self.0.checked_mul(hundred);
         !matches!((stated, allowed), (Some(stated), Some(allowed)) if stated <= allowed)
     }
 
-    /// Whether selling at this charge what costs `cost` leaves at least `floor` percent of the charge.
+    /// Whether selling at this charge what costs `cost` leaves at least `floor` percent of the
+    /// charge.
     pub fn keeps_margin(self, cost: Self, floor: Percent) -> bool {
         let hundred = Decimal::ONE_HUNDRED;
-        let kept = hundred.checked_sub(floor.0).and_then(|part| self.0.checked_mul(part));
+        let kept = hundred
+            .checked_sub(floor.0)
+            .and_then(|part| self.0.checked_mul(part));
+
         let spent = cost.0.checked_mul(hundred);
         matches!((kept, spent), (Some(kept), Some(spent)) if spent <= kept)
     }
 
-    /// How many percent of this charge are left when it costs `cost`, for people: rounded down to a tenth. `None` where
-    /// nothing is charged.
+    /// How many percent of this charge are left when it costs `cost`, for people: rounded down to a
+    /// tenth. `None` where nothing is charged.
     pub fn left_after(self, cost: Self) -> Option<Percent> {
-        let left = self.0.checked_sub(cost.0)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(self.0)?;
-        Some(Percent(left.round_dp_with_strategy(1, RoundingStrategy::ToNegativeInfinity)))
+        let left = self
+            .0
+            .checked_sub(cost.0)?
+            .checked_mul(Decimal::ONE_HUNDRED)?
+            .checked_div(self.0)?;
+
+        Some(Percent(left.round_dp_with_strategy(
+            1,
+            RoundingStrategy::ToNegativeInfinity,
+        )))
     }
 }
 
@@ -224,7 +288,8 @@ impl Rate {
         }
     }
 
-    /// Reads a panel's rate: more decimals than we keep are rounded up, so that a cost is never seen too small.
+    /// Reads a panel's rate: more decimals than we keep are rounded up, so that a cost is never
+    /// seen too small.
     pub fn parse_rounding_up(text: &str) -> Result<Self, MoneyError> {
         match plain(text)? {
             value if value.is_sign_negative() && !value.is_zero() => Err(MoneyError::Unreadable),
@@ -242,10 +307,18 @@ impl Rate {
         self.0
     }
 
-    /// What `units` cost at this rate, rounded up: the rounding of charges, so that a positive rate is never free.
+    /// What `units` cost at this rate, rounded up: the rounding of charges, so that a positive rate
+    /// is never free.
     pub fn for_units(self, units: u64) -> Result<Money, MoneyError> {
-        let product = self.0.checked_mul(Decimal::from(units)).ok_or(MoneyError::TooLarge)?;
-        let amount = product.checked_div(Decimal::from(RATE_UNITS)).ok_or(MoneyError::TooLarge)?;
+        let product = self
+            .0
+            .checked_mul(Decimal::from(units))
+            .ok_or(MoneyError::TooLarge)?;
+
+        let amount = product
+            .checked_div(Decimal::from(RATE_UNITS))
+            .ok_or(MoneyError::TooLarge)?;
+
         Ok(Money(up(amount)))
     }
 
@@ -254,19 +327,27 @@ impl Rate {
         Money(self.0)
     }
 
-    /// This cost with a percentage and a fixed part per 1,000 units put on top, rounded up to the scale.
+    /// This cost with a percentage and a fixed part per 1,000 units put on top, rounded up to the
+    /// scale.
     pub fn marked_up(self, percent: Percent, fixed: Rate) -> Result<Self, MoneyError> {
-        let factor = percent.0.checked_div(Decimal::ONE_HUNDRED).and_then(|part| part.checked_add(Decimal::ONE));
+        let factor = percent
+            .0
+            .checked_div(Decimal::ONE_HUNDRED)
+            .and_then(|part| part.checked_add(Decimal::ONE));
+
         let price = factor
             .and_then(|factor| self.0.checked_mul(factor))
             .and_then(|price| price.checked_add(fixed.0))
             .ok_or(MoneyError::TooLarge)?;
+
         Ok(Self(up(price.max(Decimal::ZERO))))
     }
 
     /// Whether going from this rate to another moves it by more than so many percent, up or down.
     pub fn moves_more_than(self, percent: Percent, to: Rate) -> bool {
-        let moved = to.0.checked_sub(self.0).and_then(|moved| moved.abs().checked_mul(Decimal::ONE_HUNDRED));
+        let moved =
+            to.0.checked_sub(self.0)
+                .and_then(|moved| moved.abs().checked_mul(Decimal::ONE_HUNDRED));
         let allowed = self.0.checked_mul(percent.0);
         !matches!((moved, allowed), (Some(moved), Some(allowed)) if moved <= allowed)
     }
@@ -276,17 +357,34 @@ impl Rate {
         if step.0.is_zero() {
             return Ok(self);
         }
-        let steps = self.0.checked_div(step.0).ok_or(MoneyError::TooLarge)?.ceil();
-        steps.checked_mul(step.0).map(Self).ok_or(MoneyError::TooLarge)
+
+        let steps = self
+            .0
+            .checked_div(step.0)
+            .ok_or(MoneyError::TooLarge)?
+            .ceil();
+
+        steps
+            .checked_mul(step.0)
+            .map(Self)
+            .ok_or(MoneyError::TooLarge)
     }
 }
 
 impl Rate {
-    /// What selling at this rate leaves over a cost, in percent of the price, rounded down to two decimals: shown, never
-    /// decided by. A price of zero has none.
+    /// What selling at this rate leaves over a cost, in percent of the price, rounded down to two
+    /// decimals: shown, never decided by. A price of zero has none.
     pub fn margin_over(self, cost: Rate) -> Option<Percent> {
-        let left = self.0.checked_sub(cost.0)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(self.0)?;
-        Some(Percent(left.round_dp_with_strategy(2, RoundingStrategy::ToNegativeInfinity)))
+        let left = self
+            .0
+            .checked_sub(cost.0)?
+            .checked_mul(Decimal::ONE_HUNDRED)?
+            .checked_div(self.0)?;
+
+        Some(Percent(left.round_dp_with_strategy(
+            2,
+            RoundingStrategy::ToNegativeInfinity,
+        )))
     }
 }
 
@@ -308,7 +406,11 @@ impl Percent {
 
     /// So many hundredths of a percent.
     pub fn from_basis_points(points: u64) -> Self {
-        Self(Decimal::from(points).checked_div(Decimal::ONE_HUNDRED).unwrap_or_default())
+        Self(
+            Decimal::from(points)
+                .checked_div(Decimal::ONE_HUNDRED)
+                .unwrap_or_default(),
+        )
     }
 
     /// The percentage that the database holds.
@@ -323,11 +425,17 @@ impl Percent {
 }
 
 impl Rate {
-    /// By how many percent going to another rate moves this one, cut to two decimals: shown, never decided by. A rate of
-    /// zero moves by no percentage.
+    /// By how many percent going to another rate moves this one, cut to two decimals: shown, never
+    /// decided by. A rate of zero moves by no percentage.
     pub fn moved_to(self, to: Rate) -> Option<Percent> {
-        let moved = to.0.checked_sub(self.0)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(self.0)?;
-        Some(Percent(moved.round_dp_with_strategy(2, RoundingStrategy::ToZero)))
+        let moved =
+            to.0.checked_sub(self.0)?
+                .checked_mul(Decimal::ONE_HUNDRED)?
+                .checked_div(self.0)?;
+
+        Some(Percent(
+            moved.round_dp_with_strategy(2, RoundingStrategy::ToZero),
+        ))
     }
 }
 
@@ -358,18 +466,27 @@ impl ExchangeRate {
     /// Reads a rate above zero.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let all_digits =
+            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+
         if !all_digits(whole) || !all_digits(fraction) {
             return Err(MoneyError::Unreadable);
         }
+
         if whole.len() > EXCHANGE_WHOLE_DIGITS_MAX {
             return Err(MoneyError::TooLarge);
         }
+
         if fraction.len() > EXCHANGE_SCALE {
             return Err(MoneyError::TooPreciseExchange);
         }
+
         let value = Decimal::from_str(text).map_err(|_| MoneyError::Unreadable)?;
-        if value.is_zero() { Err(MoneyError::Unreadable) } else { Ok(Self(value)) }
+        if value.is_zero() {
+            Err(MoneyError::Unreadable)
+        } else {
+            Ok(Self(value))
+        }
     }
 }
 
@@ -382,20 +499,37 @@ impl fmt::Display for ExchangeRate {
 impl Money {
     /// A cost in another currency, in ours: rounded up, so that it is never booked too small.
     pub fn exchanged_rounding_up(self, rate: ExchangeRate) -> Result<Self, MoneyError> {
-        let value = self.0.checked_mul(rate.0).map(up).ok_or(MoneyError::TooLarge)?;
-        if value.abs() >= Decimal::from(AMOUNT_END) { Err(MoneyError::TooLarge) } else { Ok(Self(value)) }
+        let value = self
+            .0
+            .checked_mul(rate.0)
+            .map(up)
+            .ok_or(MoneyError::TooLarge)?;
+
+        if value.abs() >= Decimal::from(AMOUNT_END) {
+            Err(MoneyError::TooLarge)
+        } else {
+            Ok(Self(value))
+        }
     }
 
-    /// A balance in another currency, in ours: rounded down, so that nobody counts on what is not there.
+    /// A balance in another currency, in ours: rounded down, so that nobody counts on what is not
+    /// there.
     pub fn exchanged_rounding_down(self, rate: ExchangeRate) -> Result<Self, MoneyError> {
-        self.0.checked_mul(rate.0).map(|value| Self(down(value))).ok_or(MoneyError::TooLarge)
+        self.0
+            .checked_mul(rate.0)
+            .map(|value| Self(down(value)))
+            .ok_or(MoneyError::TooLarge)
     }
 }
 
 impl Rate {
-    /// A panel's rate in another currency, in ours: rounded up, so that a cost is never seen too small.
+    /// A panel's rate in another currency, in ours: rounded up, so that a cost is never seen too
+    /// small.
     pub fn exchanged_rounding_up(self, rate: ExchangeRate) -> Result<Self, MoneyError> {
-        self.0.checked_mul(rate.0).map(|value| Self(up(value))).ok_or(MoneyError::TooLarge)
+        self.0
+            .checked_mul(rate.0)
+            .map(|value| Self(up(value)))
+            .ok_or(MoneyError::TooLarge)
     }
 }
 

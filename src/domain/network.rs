@@ -43,23 +43,44 @@ impl FromStr for Network {
     type Err = NetworkError;
 
     fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (address, bits) = text
+            .split_once('/')
+            .map_or((text, None), |(address, bits)| (address, Some(bits)));
+
         let written: IpAddr = address.parse().map_err(|_| NetworkError::Unreadable)?;
         let bits_max = if written.is_ipv4() { 32 } else { 128 };
-        let is_number = |bits: &&str| !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number =
+            |bits: &&str| !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+
         let bits: u8 = match bits {
             None => bits_max,
-            Some(bits) => {
-                Some(bits).filter(is_number).and_then(|bits| bits.parse().ok()).ok_or(NetworkError::Unreadable)?
-            }
+            Some(bits) => Some(bits)
+                .filter(is_number)
+                .and_then(|bits| bits.parse().ok())
+                .ok_or(NetworkError::Unreadable)?,
         };
+
         let address = written.to_canonical();
+
         // Of an IPv4 network that was written as IPv6, the bits that are its own.
-        let bits = if address == written { Some(bits) } else { bits.checked_sub(MAPPED_BITS) };
+        let bits = if address == written {
+            Some(bits)
+        } else {
+            bits.checked_sub(MAPPED_BITS)
+        };
+
         let prefix_bits = bits.filter(|bits| *bits <= if address.is_ipv4() { 32 } else { 128 });
         let prefix_bits = prefix_bits.ok_or(NetworkError::Unreadable)?;
-        let network = Self { address: first(address, prefix_bits), prefix_bits };
-        if network.address == address { Ok(network) } else { Err(NetworkError::Inside(network)) }
+        let network = Self {
+            address: first(address, prefix_bits),
+            prefix_bits,
+        };
+
+        if network.address == address {
+            Ok(network)
+        } else {
+            Err(NetworkError::Inside(network))
+        }
     }
 }
 
@@ -84,7 +105,8 @@ fn first(address: IpAddr, prefix_bits: u8) -> IpAddr {
     }
 }
 
-/// The network that an address is counted as: whoever has one address of an IPv6 /64 has all of them.
+/// The network that an address is counted as: whoever has one address of an IPv6 /64 has all of
+/// them.
 pub fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -113,17 +135,39 @@ mod tests {
     #[case("::/0", "10.0.0.1", false)]
     #[case("::ffff:10.0.0.0/104", "10.9.9.9", true)]
     #[case("::ffff:10.0.0.0/104", "11.9.9.9", false)]
-    fn networks_hold_their_addresses(#[case] network: Network, #[case] address: IpAddr, #[case] holds: bool) {
+    fn networks_hold_their_addresses(
+        #[case] network: Network,
+        #[case] address: IpAddr,
+        #[case] holds: bool,
+    ) {
         assert_eq!(network.contains(address), holds);
-        assert_eq!(network.to_string().parse(), Ok(network), "shown as it is read");
+        assert_eq!(
+            network.to_string().parse(),
+            Ok(network),
+            "shown as it is read"
+        );
     }
 
     #[test]
     fn what_is_no_network_is_told_with_the_way_out() {
-        for bad in ["", "/", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0/8", "a/8", "::/129", "::ffff:1.2.3.4/8"]
-        {
-            assert_eq!(bad.parse::<Network>(), Err(NetworkError::Unreadable), "{bad:?}");
+        for bad in [
+            "",
+            "/",
+            "10.0.0.0/",
+            "10.0.0.0/33",
+            "10.0.0.0/+8",
+            "10.0.0/8",
+            "a/8",
+            "::/129",
+            "::ffff:1.2.3.4/8",
+        ] {
+            assert_eq!(
+                bad.parse::<Network>(),
+                Err(NetworkError::Unreadable),
+                "{bad:?}"
+            );
         }
+
         let inside = "10.1.2.3/8".parse::<Network>().unwrap_err().to_string();
         assert!(inside.contains("write \"10.0.0.0/8\""), "{inside}");
     }

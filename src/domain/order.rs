@@ -5,7 +5,8 @@
 //!     │             │              ├────────▶ partial     (refunded by what is missing)
 //!     └─────────────┴──────────────┴────────▶ canceled    (refunded whole, or by what is missing)
 //! ```
-//! It moves to the right and never back to `pending`; a panel's later word may still correct an end.
+//! It moves to the right and never back to `pending`; a panel's later word may still correct an
+//! end.
 
 use crate::domain::choice::Choice;
 use crate::domain::clock::Timestamp;
@@ -33,8 +34,14 @@ pub enum OrderState {
 
 impl OrderState {
     /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Processing, Self::InProgress, Self::Completed, Self::Partial, Self::Canceled];
+    pub const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Processing,
+        Self::InProgress,
+        Self::Completed,
+        Self::Partial,
+        Self::Canceled,
+    ];
 
     /// The word that the database, commands and logs use.
     pub fn as_str(self) -> &'static str {
@@ -65,7 +72,8 @@ impl OrderState {
 /// An order that passed every check and can be bought: what the database writes in one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
-    /// Drawn before the order exists, so that it can be looked for when the answer of a commit is lost.
+    /// Drawn before the order exists, so that it can be looked for when the answer of a commit is
+    /// lost.
     pub order: OrderId,
     /// The other name.
     pub public: PublicId,
@@ -99,15 +107,16 @@ pub struct Placement {
     pub at: Timestamp,
 }
 
-/// What tells that a request was made before, as it is kept: only digests. A `request_id`, or the order itself where
-/// its key takes the same order again for a repetition.
+/// What tells that a request was made before, as it is kept: only digests. A `request_id`, or the
+/// order itself where its key takes the same order again for a repetition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// SHA-256 of the value, or of the key and the canonical business fields.
     pub digest: [u8; 32],
     /// SHA-256 of the canonical business fields.
     pub fingerprint: [u8; 32],
-    /// For so many seconds after the order it is remembered; for as long as the order itself when `None`.
+    /// For so many seconds after the order it is remembered; for as long as the order itself when
+    /// `None`.
     pub window_s: Option<u32>,
 }
 
@@ -124,7 +133,8 @@ pub enum Placed {
     NoMoney,
 }
 
-/// A price with everything that explains it; copied onto the order, so settlement never looks at today's prices.
+/// A price with everything that explains it; copied onto the order, so settlement never looks at
+/// today's prices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
     /// What the customer pays.

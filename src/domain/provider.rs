@@ -24,7 +24,9 @@ impl PanelDialect {
 
     /// The dialect of that name.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.as_str() == word)
+        Self::ALL
+            .into_iter()
+            .find(|dialect| dialect.as_str() == word)
     }
 
     /// The name that settings use.
@@ -59,7 +61,8 @@ pub enum AskMethod {
 pub enum KeySource {
     /// An environment variable.
     Env(String),
-    /// A file, whose first line is the key; relative paths start at the configuration file's folder.
+    /// A file, whose first line is the key; relative paths start at the configuration file's
+    /// folder.
     File(PathBuf),
 }
 
@@ -109,7 +112,8 @@ pub struct ProviderSettings {
 }
 
 impl ProviderSettings {
-    /// Whether its dialect has names for adds, and the operator does not say that it knows them again.
+    /// Whether its dialect has names for adds, and the operator does not say that it knows them
+    /// again.
     pub fn is_asked_again_unproven(&self) -> bool {
         self.dialect == PanelDialect::Notpanel && !self.doubts.honours_request_id
     }
@@ -137,7 +141,8 @@ pub struct DoubtSettings {
     pub ids_grow: bool,
     /// Whether nobody but this gateway orders with our key there.
     pub account_is_ours_alone: bool,
-    /// Whether the operator knows that it answers a `request_id` that it was told before with the order that it has.
+    /// Whether the operator knows that it answers a `request_id` that it was told before with the
+    /// order that it has.
     pub honours_request_id: bool,
     /// How long a young order may be unknown to its status call.
     pub visible_after_s: u32,
@@ -168,7 +173,8 @@ impl Default for DoubtSettings {
 pub enum InDoubtPolicy {
     /// It waits for a person.
     Hold,
-    /// The customer is given the money back after so many hours; what the panel may have taken is our loss.
+    /// The customer is given the money back after so many hours; what the panel may have taken is
+    /// our loss.
     RefundAfterH(u32),
 }
 
@@ -185,7 +191,11 @@ pub struct AskingSettings {
 
 impl Default for AskingSettings {
     fn default() -> Self {
-        Self { refill: true, refill_expires_after_h: 48, cancel_ack_is_final: false }
+        Self {
+            refill: true,
+            refill_expires_after_h: 48,
+            cancel_ack_is_final: false,
+        }
     }
 }
 
@@ -198,7 +208,8 @@ pub struct SettlingSettings {
     pub reversal: Reversal,
     /// How long a reported failure may still be set right.
     pub failed_settles_after_h: u32,
-    /// How long an order may stand still there before a person is told; a service may say otherwise for its own.
+    /// How long an order may stand still there before a person is told; a service may say
+    /// otherwise for its own.
     pub stuck_after_h: u32,
     /// How far above its price a panel may charge before a person is told.
     pub overcharge_percent: Percent,
@@ -307,7 +318,8 @@ impl PanelStatus {
     }
 }
 
-/// Which listed refusal a panel gave; each proves that nothing was placed, and decides what happens next.
+/// Which listed refusal a panel gave; each proves that nothing was placed, and decides what happens
+/// next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalClass {
     /// Our key, or our account there.

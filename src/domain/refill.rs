@@ -21,7 +21,12 @@ pub enum RefillState {
 
 impl RefillState {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::InProgress, Self::Completed, Self::Rejected];
+    pub const ALL: [Self; 4] = [
+        Self::Pending,
+        Self::InProgress,
+        Self::Completed,
+        Self::Rejected,
+    ];
 
     /// The word that the database, commands and logs use.
     pub fn as_str(self) -> &'static str {

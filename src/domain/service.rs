@@ -1,13 +1,18 @@
-//! What is sold: service types, services of our catalogue, their routes; and what a panel says it sells.
+//! What is sold: service types, services of our catalogue, their routes; and what a panel says it
+//! sells.
 
 use crate::domain::choice::Routing;
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::{Money, MoneyError, Rate};
 use crate::domain::wish::Parameter;
 
-/// The shape of an order: which parameters it takes and what its price counts. Each is named as the protocol names it.
+/// The shape of an order: which parameters it takes and what its price counts. Each is named as the
+/// protocol names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names are the protocol's; `counted` and `parameters` say the rest")]
+#[allow(
+    missing_docs,
+    reason = "the names are the protocol's; `counted` and `parameters` say the rest"
+)]
 pub enum ServiceType {
     Default,
     Package,
@@ -39,8 +44,10 @@ pub enum Counted {
 }
 
 /// Other spellings, folded: as panels have them in their catalogues.
-const OTHER_SPELLINGS: [(&str, ServiceType); 2] =
-    [("mentionsusersfollowers", ServiceType::MentionsUserFollowers), ("mentionshastag", ServiceType::MentionsHashtag)];
+const OTHER_SPELLINGS: [(&str, ServiceType); 2] = [
+    ("mentionsusersfollowers", ServiceType::MentionsUserFollowers),
+    ("mentionshastag", ServiceType::MentionsHashtag),
+];
 
 impl ServiceType {
     /// Every type that is sold.
@@ -88,11 +95,23 @@ impl ServiceType {
     /// The type of that name, whatever its case and with blanks or underscores between the words.
     pub fn read(text: &str) -> Option<Self> {
         fn letters(text: &str) -> impl Iterator<Item = char> {
-            text.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase)
+            text.chars()
+                .filter(|c| !c.is_whitespace() && *c != '_')
+                .flat_map(char::to_lowercase)
         }
+
         let is = |name: &str| letters(name).eq(letters(text));
-        let other = || OTHER_SPELLINGS.into_iter().find(|(spelt, _)| is(spelt)).map(|(_, kind)| kind);
-        Self::ALL.into_iter().find(|kind| is(kind.name())).or_else(other)
+        let other = || {
+            OTHER_SPELLINGS
+                .into_iter()
+                .find(|(spelt, _)| is(spelt))
+                .map(|(_, kind)| kind)
+        };
+
+        Self::ALL
+            .into_iter()
+            .find(|kind| is(kind.name()))
+            .or_else(other)
     }
 
     /// What its units are.
@@ -115,8 +134,8 @@ impl ServiceType {
         }
     }
 
-    /// What it needs beside link and quantity, in the order in which it is asked for; some only beside others
-    /// ([`Parameter::is_asked_beside`]).
+    /// What it needs beside link and quantity, in the order in which it is asked for; some only
+    /// beside others ([`Parameter::is_asked_beside`]).
     pub fn parameters(self) -> &'static [Parameter] {
         match self {
             Self::Default | Self::Package => &[],
@@ -216,7 +235,8 @@ pub struct ServiceRule {
     pub rate: Option<Rate>,
     /// What a package costs.
     pub package_billing: PackageBilling,
-    /// How many hours an order of it may stand still before a person is told; as its panel's block says where `None`.
+    /// How many hours an order of it may stand still before a person is told; as its panel's block
+    /// says where `None`.
     pub stuck_after_h: Option<u32>,
 }
 
@@ -254,7 +274,8 @@ pub struct PanelService {
     pub category: String,
     /// The rate as it was sent, up to 11 decimals and more.
     pub rate_text: String,
-    /// The rate rounded up to our scale; `None` where it could not be read, and then nothing is bought there.
+    /// The rate rounded up to our scale; `None` where it could not be read, and then nothing is
+    /// bought there.
     pub rate: Option<Rate>,
     /// The same in the panel's own currency.
     pub own_rate: Option<Rate>,
@@ -280,19 +301,30 @@ mod tests {
             ("Default", ServiceType::Default),
             ("default", ServiceType::Default),
             ("custom_comments", ServiceType::CustomComments),
-            ("Custom Comments Package", ServiceType::CustomCommentsPackage),
+            (
+                "Custom Comments Package",
+                ServiceType::CustomCommentsPackage,
+            ),
             ("POLL", ServiceType::Poll),
-            ("Mentions Users Followers", ServiceType::MentionsUserFollowers),
-            ("mentions_user_followers", ServiceType::MentionsUserFollowers),
+            (
+                "Mentions Users Followers",
+                ServiceType::MentionsUserFollowers,
+            ),
+            (
+                "mentions_user_followers",
+                ServiceType::MentionsUserFollowers,
+            ),
             ("Mentions Hastag", ServiceType::MentionsHashtag),
             ("invites_from_groups", ServiceType::InvitesFromGroups),
             ("seo", ServiceType::Seo),
         ] {
             assert_eq!(ServiceType::read(spelt), Some(kind), "{spelt}");
         }
+
         for kind in ServiceType::ALL {
             assert_eq!(ServiceType::read(kind.name()), Some(kind));
         }
+
         assert_eq!(ServiceType::read("Subscriptions"), None);
         assert_eq!(ServiceType::read(""), None);
     }

@@ -4,8 +4,8 @@ use crate::domain::id::ProviderId;
 
 /// A house account; wallets are accounts too, one per customer, and named by their customer.
 ///
-/// An account's balance is what was credited to it less what was debited. What customers hold is credit; what we
-/// hold at panels is therefore negative here and shown with its sign turned.
+/// An account's balance is what was credited to it less what was debited. What customers hold is
+/// credit; what we hold at panels is therefore negative here and shown with its sign turned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Account {
     /// What customers paid for orders, less refunds.

@@ -16,8 +16,9 @@ pub const REQUEST_ID_CHARS_MAX: usize = 128;
 /// The most lines in `comments` and its kin.
 pub const LINES_MAX: usize = 5_000;
 /// Whatever ends a line for anybody: a panel that counts more lines than were paid delivers more.
-pub const LINE_ENDS: [char; 10] =
-    ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+pub const LINE_ENDS: [char; 10] = [
+    '\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}',
+];
 
 /// Whether a character has no place in a text of one line.
 pub fn breaks_a_line(c: char) -> bool {
@@ -51,8 +52,8 @@ pub enum Parameter {
 }
 
 impl Parameter {
-    /// Every one, in the order in which a wish is written down; a new one goes to the end, for remembered requests are
-    /// bound to what is written.
+    /// Every one, in the order in which a wish is written down; a new one goes to the end, for
+    /// remembered requests are bound to what is written.
     pub const ALL: [Self; 19] = [
         Self::Service,
         Self::Link,
@@ -103,7 +104,9 @@ impl Parameter {
     /// Whether it is a list, one entry per line.
     pub fn is_list(self) -> bool {
         match self {
-            Self::Comments | Self::Usernames | Self::Hashtags | Self::Groups | Self::Keywords => true,
+            Self::Comments | Self::Usernames | Self::Hashtags | Self::Groups | Self::Keywords => {
+                true
+            }
             Self::Service
             | Self::Link
             | Self::Quantity
@@ -121,7 +124,8 @@ impl Parameter {
         }
     }
 
-    /// Whether it is asked for beside what was read before it: where visitors come from decides what else is told.
+    /// Whether it is asked for beside what was read before it: where visitors come from decides
+    /// what else is told.
     pub fn is_asked_beside(self, details: &Details) -> bool {
         let visitors_come_by = |way| details.text(Self::TypeOfTraffic) == Some(way);
         match self {
@@ -155,7 +159,8 @@ pub enum SentValue {
     Text(String),
     /// A list, split into lines that are trimmed and not blank.
     Lines(Vec<String>),
-    /// No text, or two that differ, or more lines than anybody has: it spoils only itself, and only where it is read.
+    /// No text, or two that differ, or more lines than anybody has: it spoils only itself, and only
+    /// where it is read.
     Unreadable,
 }
 
@@ -174,7 +179,9 @@ impl OrderRequest {
         match self.sent.get(&parameter) {
             None => Ok(None),
             Some(SentValue::Text(text)) => Ok(Some(text)),
-            Some(SentValue::Lines(_) | SentValue::Unreadable) => Err(Refusal::Unreadable(parameter.name())),
+            Some(SentValue::Lines(_) | SentValue::Unreadable) => {
+                Err(Refusal::Unreadable(parameter.name()))
+            }
         }
     }
 
@@ -183,27 +190,33 @@ impl OrderRequest {
         match self.sent.get(&parameter) {
             None => Ok(&[]),
             Some(SentValue::Lines(lines)) => Ok(lines),
-            Some(SentValue::Text(_) | SentValue::Unreadable) => Err(Refusal::Unreadable(parameter.name())),
+            Some(SentValue::Text(_) | SentValue::Unreadable) => {
+                Err(Refusal::Unreadable(parameter.name()))
+            }
         }
     }
 
-    /// The business fields in one canonical text: two wishes ask for the same thing exactly when these are equal.
+    /// The business fields in one canonical text: two wishes ask for the same thing exactly when
+    /// these are equal.
     ///
-    /// Each field is written with its length, so no content can imitate a border between fields, and what could not be
-    /// read is like no text.
+    /// Each field is written with its length, so no content can imitate a border between fields,
+    /// and what could not be read is like no text.
     pub fn canonical(&self) -> String {
-        self.sent.iter().fold(String::new(), |mut text, (parameter, sent)| {
-            let name = parameter.name();
-            let _ = match sent {
-                SentValue::Text(value) => write!(text, "{name}={}:{value};", value.len()),
-                SentValue::Lines(lines) => {
-                    let value = lines.join("\n");
-                    write!(text, "{name}={}:{value};", value.len())
-                }
-                SentValue::Unreadable => write!(text, "{name}=?;"),
-            };
-            text
-        })
+        self.sent
+            .iter()
+            .fold(String::new(), |mut text, (parameter, sent)| {
+                let name = parameter.name();
+                let _ = match sent {
+                    SentValue::Text(value) => write!(text, "{name}={}:{value};", value.len()),
+                    SentValue::Lines(lines) => {
+                        let value = lines.join("\n");
+                        write!(text, "{name}={}:{value};", value.len())
+                    }
+                    SentValue::Unreadable => write!(text, "{name}=?;"),
+                };
+
+                text
+            })
     }
 }
 
@@ -246,7 +259,9 @@ impl Details {
 
     /// Everything that is told.
     pub fn each(&self) -> impl Iterator<Item = (Parameter, &Detail)> {
-        self.0.iter().map(|(parameter, detail)| (*parameter, detail))
+        self.0
+            .iter()
+            .map(|(parameter, detail)| (*parameter, detail))
     }
 
     /// Everything that is told, by its v2 name, lists one entry per line.
@@ -269,7 +284,10 @@ mod tests {
     use super::*;
 
     fn wish<const N: usize>(sent: [(Parameter, SentValue); N]) -> OrderRequest {
-        OrderRequest { sent: BTreeMap::from(sent), request_id: None }
+        OrderRequest {
+            sent: BTreeMap::from(sent),
+            request_id: None,
+        }
     }
 
     fn text(parameter: Parameter, text: &str) -> (Parameter, SentValue) {
@@ -281,15 +299,31 @@ mod tests {
         let honest = wish([text(Parameter::Link, "a"), text(Parameter::Quantity, "1")]);
         let sly = wish([text(Parameter::Link, "a;quantity=1:1")]);
         assert_ne!(honest.canonical(), sly.canonical());
-        assert_eq!(honest.canonical(), OrderRequest { request_id: Some("x".into()), ..honest.clone() }.canonical());
+
+        assert_eq!(
+            honest.canonical(),
+            OrderRequest {
+                request_id: Some("x".into()),
+                ..honest.clone()
+            }
+            .canonical()
+        );
+
         let unread = wish([(Parameter::Link, SentValue::Unreadable)]);
         assert_ne!(unread.canonical(), wish([]).canonical());
-        assert_ne!(unread.canonical(), wish([text(Parameter::Link, "?")]).canonical());
+        assert_ne!(
+            unread.canonical(),
+            wish([text(Parameter::Link, "?")]).canonical()
+        );
     }
 
     #[test]
     fn a_wish_is_written_as_remembered_requests_are_bound_to() {
-        let comments = (Parameter::Comments, SentValue::Lines(vec!["one".into(), "two".into()]));
+        let comments = (
+            Parameter::Comments,
+            SentValue::Lines(vec!["one".into(), "two".into()]),
+        );
+
         let all = wish([
             text(Parameter::Interval, "2"),
             text(Parameter::Runs, "1"),
@@ -300,7 +334,9 @@ mod tests {
             text(Parameter::Link, "l"),
             text(Parameter::Service, "7"),
         ]);
-        let written = "service=1:7;link=1:l;quantity=2:10;comments=7:one\ntwo;answer_number=1:3;runs=1:1;interval=1:2;keywords=1:k;";
+
+        let written = "service=1:7;link=1:l;quantity=2:10;comments=7:one\ntwo;answer_number=1:3;\
+                       runs=1:1;interval=1:2;keywords=1:k;";
         assert_eq!(all.canonical(), written);
     }
 }

@@ -23,8 +23,15 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 7] =
-        [Self::Services, Self::Add, Self::Status, Self::Refill, Self::RefillStatus, Self::Cancel, Self::Balance];
+    const ALL: [Self; 7] = [
+        Self::Services,
+        Self::Add,
+        Self::Status,
+        Self::Refill,
+        Self::RefillStatus,
+        Self::Cancel,
+        Self::Balance,
+    ];
 
     /// The protocol's word for it.
     pub fn as_str(self) -> &'static str {
@@ -39,14 +46,22 @@ impl Action {
         }
     }
 
-    /// The action that a form names, in any case. None is as good as an unknown one, but for refills: who names one and
-    /// nothing else asks where it stands.
+    /// The action that a form names, in any case. None is as good as an unknown one, but for
+    /// refills: who names one and nothing else asks where it stands.
     pub fn read(form: &Form) -> Result<Self, Refusal> {
         let Some(asked) = form.scalar("action")? else {
             let names_refills = form.has("refill") || form.has("refills");
-            return if names_refills { Ok(Self::RefillStatus) } else { Err(Refusal::UnknownAction) };
+            return if names_refills {
+                Ok(Self::RefillStatus)
+            } else {
+                Err(Refusal::UnknownAction)
+            };
         };
-        let known = Self::ALL.into_iter().find(|action| action.as_str().eq_ignore_ascii_case(&asked));
+
+        let known = Self::ALL
+            .into_iter()
+            .find(|action| action.as_str().eq_ignore_ascii_case(&asked));
+
         known.ok_or(Refusal::UnknownAction)
     }
 }
@@ -66,13 +81,27 @@ mod tests {
         assert_eq!(read("action=ADD"), Ok(Action::Add));
         assert_eq!(read("action=Refill_Status"), Ok(Action::RefillStatus));
         assert_eq!(read("action=%09add%20%0d%0a"), Ok(Action::Add));
-        assert_eq!(read("action=services&action=services"), Ok(Action::Services));
-        for unknown in
-            ["", "action=", "order=1", "action=dance&refill=1", "action=multi_status", "action=ad%20d", "action=true"]
-        {
+        assert_eq!(
+            read("action=services&action=services"),
+            Ok(Action::Services)
+        );
+
+        for unknown in [
+            "",
+            "action=",
+            "order=1",
+            "action=dance&refill=1",
+            "action=multi_status",
+            "action=ad%20d",
+            "action=true",
+        ] {
             assert_eq!(read(unknown), Err(Refusal::UnknownAction), "{unknown}");
         }
-        assert_eq!(read("action=add&action=balance"), Err(Refusal::Unreadable("action")));
+
+        assert_eq!(
+            read("action=add&action=balance"),
+            Err(Refusal::Unreadable("action"))
+        );
     }
 
     #[test]

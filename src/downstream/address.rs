@@ -26,20 +26,28 @@ pub struct Proxies {
 impl Proxies {
     /// Believes what these networks' addresses say.
     pub fn trusting(trusted: Vec<Network>) -> Self {
-        Self { trusted, warned: AtomicBool::new(false) }
+        Self {
+            trusted,
+            warned: AtomicBool::new(false),
+        }
     }
 
     /// Where the request comes from: the hop nearest to us that is no proxy of ours.
     ///
-    /// Everything further from us was written by strangers. An entry that is no address ends the walk: what is known is
-    /// the hop before it.
+    /// Everything further from us was written by strangers. An entry that is no address ends the
+    /// walk: what is known is the hop before it.
     pub fn origin<B>(&self, request: &Request<B>) -> IpAddr {
-        let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+
         let headers = request.headers();
         if !self.is_ours(peer) {
             self.warn_of_strangers(peer, headers);
             return peer.to_canonical();
         }
+
         let mut origin = peer;
         for hop in read_hops(headers).take(HOPS_MAX) {
             let Some(address) = hop else { break };
@@ -48,6 +56,7 @@ impl Proxies {
                 break;
             }
         }
+
         origin.to_canonical()
     }
 
@@ -59,8 +68,10 @@ impl Proxies {
         if headers.contains_key(FORWARDED_FOR) && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 %peer,
-                "X-Forwarded-For from an address that is no trusted proxy is not believed; if it is a proxy of yours, \
-                 name it in [server] trusted_proxies, or all its customers share one address's limit"
+                "X-Forwarded-For from an address that is no trusted proxy is not believed; if it \
+                 is a proxy of yours, \
+                 name it in [server] trusted_proxies, or all its customers share one address's \
+                 limit"
             );
         }
     }
@@ -70,15 +81,27 @@ impl Proxies {
 fn read_hops(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
     lines.into_iter().rev().flat_map(|line| {
-        line.to_str()
-            .map_or_else(|_| vec![None], |line| line.rsplit(',').map(|hop| client_address(hop.trim())).collect())
+        line.to_str().map_or_else(
+            |_| vec![None],
+            |line| {
+                line.rsplit(',')
+                    .map(|hop| client_address(hop.trim()))
+                    .collect()
+            },
+        )
     })
 }
 
 /// An address as proxies write it: bare, in brackets, or with a port.
 fn client_address(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+
+    bare.parse()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]
@@ -102,12 +125,20 @@ mod tests {
     #[case::ipv6_in_brackets("fd00::1", &["[2001:db8::7]:443, [fd00::2]"], "2001:db8::7")]
     #[case::ipv4_in_ipv6("::ffff:10.0.0.1", &["::ffff:1.1.1.1"], "1.1.1.1")]
     fn origins(#[case] peer: &str, #[case] lines: &[&str], #[case] origin: &str) {
-        let proxies = Proxies::trusting(vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+        let proxies = Proxies::trusting(vec![
+            "10.0.0.0/8".parse().unwrap(),
+            "fd00::/8".parse().unwrap(),
+        ]);
+
         let mut request = Request::new(());
         request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+
         for line in lines {
-            request.headers_mut().append(FORWARDED_FOR, line.parse().unwrap());
+            request
+                .headers_mut()
+                .append(FORWARDED_FOR, line.parse().unwrap());
         }
+
         assert_eq!(proxies.origin(&request).to_string(), origin);
     }
 }

@@ -53,9 +53,16 @@ fn read_ids(form: &Form, one: &'static str, many: &'static str) -> Result<Reques
     }
 }
 
-fn several<'a>(named: impl Iterator<Item = &'a str>, one: &'static str) -> Result<RequestedIds, Refusal> {
+fn several<'a>(
+    named: impl Iterator<Item = &'a str>,
+    one: &'static str,
+) -> Result<RequestedIds, Refusal> {
     let mut seen = HashSet::new();
-    let ids: Vec<String> = named.filter(|id| seen.insert(*id)).map(str::to_owned).collect();
+    let ids: Vec<String> = named
+        .filter(|id| seen.insert(*id))
+        .map(str::to_owned)
+        .collect();
+
     match ids.len() {
         0 => Err(Refusal::Missing(one)),
         1..=IDS_MAX => Ok(RequestedIds::Many(ids)),
@@ -103,7 +110,8 @@ mod tests {
     #[case::many("refills=7,8", Ok(AskedRefills::Refills(many(&["7", "8"]))))]
     #[case::by_order("order=7", Ok(AskedRefills::LatestOf(RequestedIds::One("7".into()))))]
     #[case::by_orders("orders=7", Ok(AskedRefills::LatestOf(many(&["7"]))))]
-    #[case::refills_first("order=7&refill=8", Ok(AskedRefills::Refills(RequestedIds::One("8".into()))))]
+    #[case::refills_first("order=7&refill=8",
+        Ok(AskedRefills::Refills(RequestedIds::One("8".into()))))]
     #[case::both("refill=7&refills=7", Err(Refusal::Both { one: "refill", many: "refills" }))]
     #[case::nothing("", Err(Refusal::Missing("refill")))]
     fn refills_asked_for(#[case] body: &str, #[case] expected: Result<AskedRefills, Refusal>) {
@@ -112,9 +120,16 @@ mod tests {
 
     #[test]
     fn a_hundred_ids_are_read_and_one_more_is_not() {
-        let list = |count: usize| (1..=count).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+        let list = |count: usize| {
+            (1..=count)
+                .map(|id| id.to_string())
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+
         let asked = |list: &str| requested_orders(&form(&format!("orders={list}")));
-        assert!(matches!(asked(&format!("{},1", list(100))), Ok(RequestedIds::Many(ids)) if ids.len() == 100));
+        assert!(matches!(asked(&format!("{},1", list(100))),
+                Ok(RequestedIds::Many(ids)) if ids.len() == 100));
         assert_eq!(asked(&list(101)), Err(Refusal::TooManyIds { ids_max: 100 }));
     }
 }

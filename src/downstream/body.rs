@@ -6,8 +6,8 @@ use http_body_util::BodyExt;
 
 use crate::downstream::Limits;
 
-/// How much of a body that is too long is still read and thrown away: a client that is cut off while it sends never
-/// sees our answer.
+/// How much of a body that is too long is still read and thrown away: a client that is cut off
+/// while it sends never sees our answer.
 const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
 
 /// Why there is no body.
@@ -30,12 +30,16 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let discarded_max = limits.list_body_bytes_max.saturating_add(DISCARDED_BYTES_MAX);
+    let discarded_max = limits
+        .list_body_bytes_max
+        .saturating_add(DISCARDED_BYTES_MAX);
     if declared > discarded_max || waits && declared > limits.list_body_bytes_max {
         return Err(BodyError::TooLarge);
     }
     let reading = collect(body, limits.list_body_bytes_max, discarded_max);
-    tokio::time::timeout(limits.body_read, reading).await.unwrap_or(Err(BodyError::Late))
+    tokio::time::timeout(limits.body_read, reading)
+        .await
+        .unwrap_or(Err(BodyError::Late))
 }
 
 async fn collect<B>(mut body: B, kept_max: usize, discarded_max: usize) -> Result<Bytes, BodyError>
@@ -45,7 +49,9 @@ where
     let mut kept = BytesMut::new();
     let mut read: usize = 0;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| BodyError::CutOff)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| BodyError::CutOff)?.into_data() else {
+            continue;
+        };
         read = read.saturating_add(data.len());
         if read > discarded_max {
             break;
@@ -56,5 +62,9 @@ where
             kept = BytesMut::new();
         }
     }
-    if read > kept_max { Err(BodyError::TooLarge) } else { Ok(kept.freeze()) }
+    if read > kept_max {
+        Err(BodyError::TooLarge)
+    } else {
+        Ok(kept.freeze())
+    }
 }

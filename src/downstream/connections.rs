@@ -21,7 +21,8 @@ const STUCK_AFTER: Duration = Duration::from_secs(5);
 /// So long afterwards that is still so: one that takes a connection now and then is not well.
 const STUCK_FOR: Duration = Duration::from_mins(1);
 
-/// The count; one entry per address with an open connection, so it is as bounded as the connections are.
+/// The count; one entry per address with an open connection, so it is as bounded as the connections
+/// are.
 #[derive(Debug)]
 pub struct Connections {
     open: AtomicUsize,
@@ -72,8 +73,12 @@ impl Connections {
         let place = self.find_place(peer);
         if place.is_none() {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            *self.refused_last.lock().unwrap_or_else(PoisonError::into_inner) = Some(peer);
+            *self
+                .refused_last
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(peer);
         }
+
         place
     }
 
@@ -84,13 +89,19 @@ impl Connections {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
+
         // From here on dropping the place gives both counts back.
-        let place = ConnectionSlot { connections: Arc::clone(self), address };
+        let place = ConnectionSlot {
+            connections: Arc::clone(self),
+            address,
+        };
+
         let of_address = {
             let mut count = self.by_address.entry(address).or_insert(0);
             *count += 1;
             *count
         };
+
         if open + 1 >= self.share(SHORT_FROM_PERCENT) && !self.short.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 open = open + 1,
@@ -125,14 +136,20 @@ impl Connections {
     /// Tells how many found no place since this was told last.
     pub fn tell_refused(&self) {
         let refused = self.refused.swap(0, Ordering::Relaxed);
-        let last = self.refused_last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let last = self
+            .refused_last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+
         if let Some(last) = last {
             tracing::warn!(
                 refused,
                 %last,
                 per_address_max = self.per_address_max,
                 open_max = self.open_max,
-                "connections were closed at once, because their address or all together had too many"
+                "connections were closed at once, because their address or all together had too \
+                 many"
             );
         }
     }
@@ -143,8 +160,13 @@ impl Connections {
             *count -= 1;
             *count == 0
         });
+
         if open < self.share(SHORT_UNTIL_PERCENT) && self.short.swap(false, Ordering::Relaxed) {
-            tracing::info!(open, open_max = self.open_max, "there are connections enough again");
+            tracing::info!(
+                open,
+                open_max = self.open_max,
+                "there are connections enough again"
+            );
         }
     }
 
@@ -159,6 +181,7 @@ impl Listener {
             self.failing_since = None;
             return;
         }
+
         let since = *self.failing_since.get_or_insert(now);
         if now.saturating_duration_since(since) >= STUCK_AFTER {
             self.stuck_at = Some(now);
@@ -166,7 +189,8 @@ impl Listener {
     }
 
     fn is_stuck(&self, now: Instant) -> bool {
-        self.stuck_at.is_some_and(|at| now.saturating_duration_since(at) < STUCK_FOR)
+        self.stuck_at
+            .is_some_and(|at| now.saturating_duration_since(at) < STUCK_FOR)
     }
 }
 
@@ -182,13 +206,19 @@ mod tests {
 
     #[test]
     fn places_are_given_up_to_both_limits_and_given_back() {
-        let limits = Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
+        let limits = Limits {
+            connections_max: 3,
+            connections_per_address_max: 2,
+            ..Limits::default()
+        };
+
         let connections = Connections::new(&limits, vec!["198.51.100.0/24".parse().unwrap()]);
         let enter = |peer: &str| connections.enter(peer.parse().unwrap());
         let first = enter("2001:db8::1").unwrap();
         let second = enter("2001:db8::2").unwrap();
         assert!(enter("2001:db8::3").is_none(), "the same network");
         let third = enter("192.0.2.1").unwrap();
+
         assert!(enter("192.0.2.2").is_none(), "full");
         drop(first);
         let mapped = enter("::ffff:192.0.2.1").unwrap();
@@ -197,7 +227,11 @@ mod tests {
         assert_eq!(connections.refused.swap(0, Ordering::Relaxed), 3);
 
         let proxied: Vec<_> = (0..3).map(|_| enter("198.51.100.1").unwrap()).collect();
-        assert!(connections.is_short(), "a proxy of ours may have them all, and that is told");
+        assert!(
+            connections.is_short(),
+            "a proxy of ours may have them all, and that is told"
+        );
+
         drop(proxied);
         assert!(!connections.is_short());
         assert!(connections.by_address.is_empty());
@@ -212,7 +246,12 @@ mod tests {
             listener.note(false, now);
             listener.is_stuck(now)
         };
-        assert!(!fails_at(&mut listener, 0) && !fails_at(&mut listener, 4), "for a moment");
+
+        assert!(
+            !fails_at(&mut listener, 0) && !fails_at(&mut listener, 4),
+            "for a moment"
+        );
+
         listener.note(true, began);
         assert!(!fails_at(&mut listener, 5) && !fails_at(&mut listener, 9));
         assert!(fails_at(&mut listener, 10));

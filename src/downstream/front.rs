@@ -1,4 +1,5 @@
-//! The hall behind the door: which path, and a whole request, read, before anyone is asked to work on it.
+//! The hall behind the door: which path, and a whole request, read, before anyone is asked to work
+//! on it.
 
 use std::task::{Context, Poll};
 
@@ -29,7 +30,8 @@ pub type Api = BoxCloneSyncService<Request<Form>, Response<Full<Bytes>>, BoxErro
 pub struct Front {
     /// The API; `None` on a listener that only tells of health.
     pub api: Option<Api>,
-    /// Asked at `/healthz`, past the limit of requests in flight: a busy process is not a sick one.
+    /// Asked at `/healthz`, past the limit of requests in flight: a busy process is not a sick
+    /// one.
     pub health: HealthProbe,
     /// The dialect of refusals that come before any key.
     pub dialect: AnswerDialect,
@@ -45,8 +47,8 @@ where
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
-    /// Always ready: the API's readiness is asked for when a body is here, so that no idle or slow connection ever
-    /// holds a place in it.
+    /// Always ready: the API's readiness is asked for when a body is here, so that no idle or slow
+    /// connection ever holds a place in it.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
@@ -69,7 +71,11 @@ impl Front {
         }
     }
 
-    async fn answer_api<B>(&self, request: Request<B>, api: Api) -> Result<Response<Full<Bytes>>, BoxError>
+    async fn answer_api<B>(
+        &self,
+        request: Request<B>,
+        api: Api,
+    ) -> Result<Response<Full<Bytes>>, BoxError>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -99,7 +105,8 @@ impl Front {
         let outcome = parameters::read_head(form, head);
         note(head, form);
 
-        // All the same the body is read: a client that is cut off while it sends never sees our answer.
+        // All the same the body is read: a client that is cut off while it sends never sees our
+        // answer.
         let body = body::read_body(body, head.headers.contains_key(EXPECT), &self.limits).await?;
         outcome?;
         Ok(parameters::read_body(form, head, body, &self.limits).await?)
@@ -117,6 +124,7 @@ impl Path {
         if path == "/healthz" {
             return Some(Self::Health);
         }
+
         let mut steps = path.split('/').filter(|step| !step.is_empty());
         let is_api = [steps.next(), steps.next(), steps.next()] == [Some("api"), Some("v2"), None];
         is_api.then_some(Self::Api)
@@ -154,10 +162,14 @@ fn note(head: &Parts, form: &Form) {
     }
 }
 
-/// Whether two readers may take different things for the request, of which one may be a proxy: which host is meant, or
-/// where the body ends.
+/// Whether two readers may take different things for the request, of which one may be a proxy:
+/// which host is meant, or where the body ends.
 fn is_ambiguous(head: &Parts) -> bool {
-    let both_lengths = head.extensions.get::<BothLengths>().is_some_and(BothLengths::seen);
+    let both_lengths = head
+        .extensions
+        .get::<BothLengths>()
+        .is_some_and(BothLengths::seen);
+
     let encodings = head.headers.get_all(TRANSFER_ENCODING).iter().count();
     let hosts = head.headers.get_all(HOST).iter().count();
 

@@ -37,7 +37,12 @@ pub type HealthProbe = Arc<dyn Fn() -> ProcessHealth + Send + Sync>;
 
 /// 200 when ready, 503 otherwise, so that a load balancer needs to read nothing.
 pub fn health_answer(health: &ProcessHealth) -> Response<Full<Bytes>> {
-    let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if health.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+
     let text = serde_json::to_string(health).unwrap_or_else(|_| "{}".to_owned());
     reply::json(status, text)
 }

@@ -1,7 +1,7 @@
 //! Notices requests that state their length twice, by `Content-Length` and by `Transfer-Encoding`.
 //!
-//! Two readers may see two different requests in such bytes. The HTTP library quietly believes one header and removes
-//! the other, so the bytes themselves are watched as they pass.
+//! Two readers may see two different requests in such bytes. The HTTP library quietly believes one
+//! header and removes the other, so the bytes themselves are watched as they pass.
 
 use std::io;
 use std::pin::Pin;
@@ -36,11 +36,16 @@ pub struct WatchedConnection<T> {
 impl<T> WatchedConnection<T> {
     /// Watches `inner`; tells `both`.
     pub fn new(inner: T, both: BothLengths) -> Self {
-        Self { inner, watch: LineState::default(), both }
+        Self {
+            inner,
+            watch: LineState::default(),
+            both,
+        }
     }
 }
 
-/// Where in a block of lines we are. Bodies count as lines too, which only matters to a body with both headers in it.
+/// Where in a block of lines we are. Bodies count as lines too, which only matters to a body with
+/// both headers in it.
 #[derive(Debug, Default)]
 struct LineState {
     /// Bytes of the present line, line ends apart.
@@ -64,15 +69,25 @@ impl LineState {
                 b'\r' => {}
                 byte => self.column_is(byte.to_ascii_lowercase()),
             }
+
             both |= self.length && self.encoding;
-            rest = if self.not_length && self.not_encoding { from_line_end(after) } else { after };
+            rest = if self.not_length && self.not_encoding {
+                from_line_end(after)
+            } else {
+                after
+            };
         }
+
         both
     }
 
     fn line_ends(&mut self) {
         let blank = self.column == 0;
-        *self = Self { length: self.length && !blank, encoding: self.encoding && !blank, ..Self::default() };
+        *self = Self {
+            length: self.length && !blank,
+            encoding: self.encoding && !blank,
+            ..Self::default()
+        };
     }
 
     fn column_is(&mut self, byte: u8) {
@@ -80,32 +95,50 @@ impl LineState {
             *differed |= name.get(self.column) != Some(&byte);
             !*differed && self.column + 1 == name.len()
         };
+
         self.length |= follows(LENGTH, &mut self.not_length);
         self.encoding |= follows(ENCODING, &mut self.not_encoding);
         self.column += 1;
     }
 }
 
-/// What is left from the next line end on; the rest of a line that is neither header is of no interest.
+/// What is left from the next line end on; the rest of a line that is neither header is of no
+/// interest.
 fn from_line_end(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(bytes.len());
     &bytes[end..]
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for WatchedConnection<T> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let polled = Pin::new(&mut this.inner).poll_read(cx, buf);
-        if this.watch.read(buf.filled().get(before..).unwrap_or_default()) {
+
+        if this
+            .watch
+            .read(buf.filled().get(before..).unwrap_or_default())
+        {
             this.both.0.store(true, Ordering::Relaxed);
         }
+
         polled
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedConnection<T> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().inner).poll_write(cx, buf)
     }
 
@@ -138,18 +171,40 @@ mod tests {
 
     #[rstest]
     #[case("P /\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", true)]
-    #[case("P /\r\ntransfer-encoding:chunked\r\nX: 1\r\nCONTENT-LENGTH:1\r\n\r\n", true)]
+    #[case(
+        "P /\r\ntransfer-encoding:chunked\r\nX: 1\r\nCONTENT-LENGTH:1\r\n\r\n",
+        true
+    )]
     #[case("P /\nTransfer-Encoding: chunked\nContent-Length: 1\n\n", true)]
-    #[case("a=1P /\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", true)]
-    #[case("P /\r\nContent-Length: 1\r\n\r\nP /\r\nTransfer-Encoding: chunked\r\n\r\n", false)]
-    #[case("P /\r\nX-Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", false)]
-    #[case("P /\r\nContent-Length-X: 1\r\nTransfer-Encoding: chunked\r\n\r\n", false)]
-    #[case("P /\r\nX: Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", false)]
+    #[case(
+        "a=1P /\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        true
+    )]
+    #[case(
+        "P /\r\nContent-Length: 1\r\n\r\nP /\r\nTransfer-Encoding: chunked\r\n\r\n",
+        false
+    )]
+    #[case(
+        "P /\r\nX-Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        false
+    )]
+    #[case(
+        "P /\r\nContent-Length-X: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        false
+    )]
+    #[case(
+        "P /\r\nX: Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        false
+    )]
     fn both_in_one_block_are_noticed_wherever_reads_end(#[case] bytes: &str, #[case] both: bool) {
         for size in 1..=bytes.len() {
             let mut watch = LineState::default();
             let reads = bytes.as_bytes().chunks(size);
-            assert_eq!(reads.filter(|read| watch.read(read)).count() > 0, both, "{size}");
+            assert_eq!(
+                reads.filter(|read| watch.read(read)).count() > 0,
+                both,
+                "{size}"
+            );
         }
     }
 }

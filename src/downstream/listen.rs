@@ -27,15 +27,16 @@ use crate::downstream::stalls::Stalls;
 use crate::downstream::tell::{self, Teller};
 use crate::downstream::{AnswerDialect, DoorDeps, DoorState, HealthProbe, Limits};
 
-/// The wait after the system could not give us a connection: most often we have too many files open, and only time
-/// closes some.
+/// The wait after the system could not give us a connection: most often we have too many files
+/// open, and only time closes some.
 const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 
-/// What a connection buffers of its input: the HTTP library's smallest. A block of headers may be larger only by what
-/// [`Limits::header_bytes_max`] says.
+/// What a connection buffers of its input: the HTTP library's smallest. A block of headers may be
+/// larger only by what [`Limits::header_bytes_max`] says.
 const BUFFER_BYTES_MIN: usize = 8 * 1024;
 
-/// An open door. Dropped, it ends every connection at once; [`Door::close`] lets requests under way end first.
+/// An open door. Dropped, it ends every connection at once; [`Door::close`] lets requests under way
+/// end first.
 #[derive(Debug)]
 pub struct Door {
     addr: SocketAddr,
@@ -63,7 +64,11 @@ impl Door {
     }
 
     /// Opens a door that answers nothing but `/healthz`.
-    pub async fn open_health(addr: SocketAddr, health: HealthProbe, limits: Limits) -> io::Result<Self> {
+    pub async fn open_health(
+        addr: SocketAddr,
+        health: HealthProbe,
+        limits: Limits,
+    ) -> io::Result<Self> {
         let dialect = AnswerDialect::Always(Dialect::Classic);
         let stack = stack::health_stack(health, dialect.clone(), limits.clone());
         Self::listen(addr, stack, dialect, Vec::new(), limits).await
@@ -79,6 +84,7 @@ impl Door {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let (tasks, stop) = (TaskTracker::new(), StopSignals::default());
+
         let hall = Arc::new(Hall {
             stack,
             dialect,
@@ -89,10 +95,17 @@ impl Door {
             stop: stop.clone(),
             tasks: tasks.clone(),
         });
+
         let connections = hall.connections.clone();
         tasks.spawn(keep_telling(hall.clone()));
         tasks.spawn(keep_accepting(listener, hall));
-        Ok(Self { addr, connections, tasks, stop })
+
+        Ok(Self {
+            addr,
+            connections,
+            tasks,
+            stop,
+        })
     }
 
     /// Where it listens.
@@ -105,12 +118,21 @@ impl Door {
         self.connections.clone()
     }
 
-    /// Takes no more connections and requests, waits for those under way at most `drain`, then ends what is left.
+    /// Takes no more connections and requests, waits for those under way at most `drain`, then ends
+    /// what is left.
     pub async fn close(self, drain: Duration) {
         self.tasks.close();
         self.stop.drain.cancel();
-        if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
-            tracing::warn!(connections = self.tasks.len(), "requests were cut off at the end of the drain");
+
+        if tokio::time::timeout(drain, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connections = self.tasks.len(),
+                "requests were cut off at the end of the drain"
+            );
+
             self.stop.end.cancel();
             self.tasks.wait().await;
         }
@@ -139,7 +161,8 @@ struct Hall {
 fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http
-        // Also how long a kept connection may be silent. Without a timer of its own the library panics.
+        // Also how long a kept connection may be silent. Without a timer of its own the library
+        // panics.
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read)
         .max_header_size(limits.header_bytes_max)
@@ -147,12 +170,17 @@ fn http(limits: &Limits) -> http1::Builder {
         .max_buf_size(limits.header_bytes_max.max(BUFFER_BYTES_MIN))
         // A client that has sent all it has and closes its half still gets its answer.
         .half_close(true);
+
     http
 }
 
 /// Takes connections until the drain begins, whatever panics meanwhile.
 async fn keep_accepting(listener: TcpListener, hall: Arc<Hall>) {
-    while AssertUnwindSafe(accept(&listener, &hall)).catch_unwind().await.is_err() {
+    while AssertUnwindSafe(accept(&listener, &hall))
+        .catch_unwind()
+        .await
+        .is_err()
+    {
         tracing::error!("the listener panicked and begins anew");
         tokio::time::sleep(ACCEPT_WAIT).await;
     }
@@ -161,11 +189,13 @@ async fn keep_accepting(listener: TcpListener, hall: Arc<Hall>) {
 async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
     let connections = &hall.connections;
     let mut failures = 0_u64;
+
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = hall.stop.drain.cancelled() => return,
         };
+
         match accepted {
             Ok((stream, peer)) => {
                 if failures > 0 {
@@ -173,10 +203,13 @@ async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
                     failures = 0;
                     connections.note_accepted(true);
                 }
+
                 if let Some(place) = connections.enter(peer.ip()) {
-                    hall.tasks.spawn(converse(stream, Peer(peer.ip()), Arc::clone(hall), place));
+                    hall.tasks
+                        .spawn(converse(stream, Peer(peer.ip()), Arc::clone(hall), place));
                 } else {
-                    // Dropped, and so closed, without a word: a word would cost what the limit saves.
+                    // Dropped, and so closed, without a word: a word would cost what the limit
+                    // saves.
                     tracing::debug!(peer = %peer.ip(), "a connection too many");
                 }
             }
@@ -185,6 +218,7 @@ async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
                 if failures == 0 {
                     tracing::error!(%error, "no connection could be accepted; it is tried again");
                 }
+
                 failures += 1;
                 connections.note_accepted(false);
                 tokio::time::sleep(ACCEPT_WAIT).await;
@@ -197,7 +231,10 @@ async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
 /// panics meanwhile.
 async fn keep_telling(hall: Arc<Hall>) {
     while !hall.stop.drain.is_cancelled() {
-        let told = AssertUnwindSafe(tell_for_a_minute(&hall)).catch_unwind().await;
+        let told = AssertUnwindSafe(tell_for_a_minute(&hall))
+            .catch_unwind()
+            .await;
+
         if told.is_err() {
             tracing::error!("who tells of strangers' requests panicked and begins anew");
         }
@@ -205,7 +242,11 @@ async fn keep_telling(hall: Arc<Hall>) {
 }
 
 async fn tell_for_a_minute(hall: &Hall) {
-    hall.stop.drain.run_until_cancelled(tokio::time::sleep(MINUTE)).await;
+    hall.stop
+        .drain
+        .run_until_cancelled(tokio::time::sleep(MINUTE))
+        .await;
+
     hall.teller.noise().tell();
     hall.connections.tell_refused();
 }
@@ -217,13 +258,25 @@ async fn converse(stream: TcpStream, peer: Peer, hall: Arc<Hall>, _place: Connec
         tracing::debug!(%error, "a connection that ended before it began");
         return;
     }
+
     let both = BothLengths::default();
-    let io = TokioIo::new(WatchedConnection::new(Stalls::new(stream, hall.answer_stall), both.clone()));
+    let io = TokioIo::new(WatchedConnection::new(
+        Stalls::new(stream, hall.answer_stall),
+        both.clone(),
+    ));
+
     let service = service_fn(|mut request| {
         request.extensions_mut().insert(both.clone());
         request.extensions_mut().insert(peer);
-        tell::request_log(hall.stack.clone(), hall.dialect.now(), request, &hall.teller)
+
+        tell::request_log(
+            hall.stack.clone(),
+            hall.dialect.now(),
+            request,
+            &hall.teller,
+        )
     });
+
     let mut connection = pin!(hall.http.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -235,6 +288,7 @@ async fn converse(stream: TcpStream, peer: Peer, hall: Arc<Hall>, _place: Connec
             }
         }
     };
+
     if let Err(error) = ended {
         // A client's doing: garbage, silence, gone. Nothing that an operator could mend.
         tracing::debug!(%error, "a connection ended badly");

@@ -3,8 +3,9 @@
 //! ```text
 //! listen ─▶ tell ─▶ stack ─▶ front: body ─▶ form ─▶ serve: limit ─▶ authenticate ─▶ limit ─▶ action ─▶ act/… ─▶ reply ─▶ dialect
 //! ```
-//! What every request shares (its line in the log, a panic, its time, its body and what stands in it) is over before
-//! `serve`, which is one straight path. A refusal met anywhere on it is spelled by the caller's dialect.
+//! What every request shares (its line in the log, a panic, its time, its body and what stands in
+//! it) is over before `serve`, which is one straight path. A refusal met anywhere on it is spelled
+//! by the caller's dialect.
 
 use std::sync::Arc;
 
@@ -90,6 +91,11 @@ pub(crate) struct DoorState {
 impl DoorState {
     fn new(house: DoorDeps, limits: Limits) -> Arc<Self> {
         let proxies = address::Proxies::trusting(house.trusted_proxies.clone());
-        Arc::new(Self { house, menus: act::services::Menus::default(), proxies, limits })
+        Arc::new(Self {
+            house,
+            menus: act::services::Menus::default(),
+            proxies,
+            limits,
+        })
     }
 }

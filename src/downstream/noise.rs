@@ -38,7 +38,10 @@ struct LeftOut {
 impl Noise {
     /// Nothing was heard yet.
     pub fn new() -> Self {
-        Self(Mutex::new(Counts { since: Instant::now(), requests: HashMap::new() }))
+        Self(Mutex::new(Counts {
+            since: Instant::now(),
+            requests: HashMap::new(),
+        }))
     }
 
     /// Whether one more request of this address has a line of its own.
@@ -63,7 +66,12 @@ impl Noise {
 impl Counts {
     fn count(&mut self, address: IpAddr) -> u64 {
         let is_known = self.requests.contains_key(&address);
-        let address = if is_known || self.requests.len() < ADDRESSES_MAX { address } else { ALL_OTHERS };
+        let address = if is_known || self.requests.len() < ADDRESSES_MAX {
+            address
+        } else {
+            ALL_OTHERS
+        };
+
         let requests = self.requests.entry(address).or_default();
         *requests += 1;
         *requests
@@ -86,11 +94,19 @@ impl Counts {
 
 impl LeftOut {
     fn of(requests: &HashMap<IpAddr, u64>) -> Option<Self> {
-        let left_out = requests.values().map(|count| count.saturating_sub(LINES_PER_ADDRESS));
+        let left_out = requests
+            .values()
+            .map(|count| count.saturating_sub(LINES_PER_ADDRESS));
+
         let (loudest, _) = requests.iter().max_by_key(|(_, count)| **count)?;
         let lines = left_out.clone().sum();
         let addresses = left_out.filter(|lines| *lines > 0).count();
-        (lines > 0).then_some(Self { lines, addresses, loudest: *loudest })
+
+        (lines > 0).then_some(Self {
+            lines,
+            addresses,
+            loudest: *loudest,
+        })
     }
 
     fn tell(&self) {
@@ -121,7 +137,13 @@ mod tests {
         let mut counts = noise.0.lock().unwrap();
         let began = counts.since;
         assert_eq!(counts.begin_anew_if_over(began + MINUTE / 2), None);
-        let left_out = LeftOut { lines: 990, addresses: 1, loudest: address(1) };
+
+        let left_out = LeftOut {
+            lines: 990,
+            addresses: 1,
+            loudest: address(1),
+        };
+
         assert_eq!(counts.begin_anew_if_over(began + MINUTE), Some(left_out));
         assert_eq!(counts.begin_anew_if_over(began + MINUTE * 2), None);
         assert_eq!(counts.count(address(1)), 1);
@@ -131,8 +153,15 @@ mod tests {
     fn a_crowd_costs_bounded_memory_and_few_lines() {
         let noise = Noise::new();
         let crowd = u32::try_from(ADDRESSES_MAX).unwrap();
-        let lines = (1..=2 * crowd).filter(|last| noise.has_line(address(*last))).count();
-        assert_eq!(lines, ADDRESSES_MAX + usize::try_from(LINES_PER_ADDRESS).unwrap());
+        let lines = (1..=2 * crowd)
+            .filter(|last| noise.has_line(address(*last)))
+            .count();
+
+        assert_eq!(
+            lines,
+            ADDRESSES_MAX + usize::try_from(LINES_PER_ADDRESS).unwrap()
+        );
+
         assert_eq!(noise.0.lock().unwrap().requests.len(), ADDRESSES_MAX + 1);
         assert!(noise.has_line(address(1)), "counted apart as before");
     }

@@ -33,27 +33,42 @@ pub fn read_head(form: &mut Form, head: &Parts) -> Result<(), Refusal> {
         Method::GET | Method::POST => {}
         _ => return Err(Refusal::UnreadableRequest),
     }
+
     form.read_encoded(head.uri.query().unwrap_or_default().as_bytes())?;
 
-    let own = head.headers.get_all(API_KEY).iter().filter_map(|value| value.to_str().ok());
+    let own = head
+        .headers
+        .get_all(API_KEY)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+
     for key in own.chain(bearer(head)) {
         form.read_key(key)?;
     }
+
     Ok(())
 }
 
 /// Takes what stands in the body, which is all here.
-pub async fn read_body(form: &mut Form, head: &Parts, body: Bytes, limits: &Limits) -> Result<(), Refusal> {
+pub async fn read_body(
+    form: &mut Form,
+    head: &Parts,
+    body: Bytes,
+    limits: &Limits,
+) -> Result<(), Refusal> {
     if head.method == Method::HEAD {
         return Ok(());
     }
+
     let length = body.len();
     if length > 0 {
         read_media(form, media_type(head), body).await?;
     }
+
     if length > limits.body_bytes_max && !may_be_long(form) {
         return Err(Refusal::TooLarge);
     }
+
     Ok(())
 }
 
@@ -67,23 +82,35 @@ async fn read_media(form: &mut Form, content_type: &str, body: Bytes) -> Result<
     } else if kind.eq_ignore_ascii_case(PARTS) {
         form.read_parts(body, content_type).await
     } else {
-        Err(Refusal::MediaType { got: kind.chars().take(MEDIA_TYPE_CHARS_MAX).collect() })
+        Err(Refusal::MediaType {
+            got: kind.chars().take(MEDIA_TYPE_CHARS_MAX).collect(),
+        })
     }
 }
 
 fn media_type(head: &Parts) -> &str {
-    head.headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"))
+    head.headers
+        .get(CONTENT_TYPE)
+        .map_or("", |value| value.to_str().unwrap_or("?"))
 }
 
 /// The key that some clients send as a token.
 fn bearer(head: &Parts) -> Option<&str> {
-    let (scheme, token) = head.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = head
+        .headers
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
 /// Only an order may bring a list, and only a list is long.
 fn may_be_long(form: &Form) -> bool {
-    let mut lists = Parameter::ALL.into_iter().filter(|parameter| parameter.is_list());
+    let mut lists = Parameter::ALL
+        .into_iter()
+        .filter(|parameter| parameter.is_list());
     matches!(Action::read(form), Ok(Action::Add)) && lists.any(|list| form.has(list.name()))
 }
 
@@ -104,7 +131,11 @@ mod tests {
 
     #[tokio::test]
     async fn only_an_add_with_comments_may_be_long() {
-        let limits = Limits { body_bytes_max: 64, ..Limits::default() };
+        let limits = Limits {
+            body_bytes_max: 64,
+            ..Limits::default()
+        };
+
         let long = "x".repeat(64);
         for (body, is_read) in [
             (format!("action=add&comments={long}"), true),
@@ -117,7 +148,11 @@ mod tests {
             (format!("comments={long}"), false),
         ] {
             let outcome = read(body.clone(), &limits).await;
-            assert_eq!(outcome.err(), (!is_read).then_some(Refusal::TooLarge), "{body}");
+            assert_eq!(
+                outcome.err(),
+                (!is_read).then_some(Refusal::TooLarge),
+                "{body}"
+            );
         }
     }
 }

@@ -27,7 +27,8 @@ pub enum Reply {
         /// The gateway's currency.
         currency: String,
     },
-    /// `status` of many orders, each with its id as it was asked for; `None` where there is no such order.
+    /// `status` of many orders, each with its id as it was asked for; `None` where there is no such
+    /// order.
     Statuses {
         /// In the order asked.
         rows: Vec<(String, Option<OrderView>)>,
@@ -79,17 +80,22 @@ pub fn refused_answer(dialect: Dialect, refusal: &Refusal) -> Response<Full<Byte
     let spelled = dialect::write_refusal(dialect, refusal);
     let mut response = json(spelled.status, error(&spelled.text));
     if let Some(seconds) = spelled.retry_after_s {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+
     response
 }
 
-/// The answer to what is no request to the API, and the end of the connection: what follows on it cannot be trusted to
-/// begin where we think it does.
+/// The answer to what is no request to the API, and the end of the connection: what follows on it
+/// cannot be trusted to begin where we think it does.
 pub fn unreadable(dialect: Dialect, status: StatusCode) -> Response<Full<Bytes>> {
     let spelled = dialect::write_refusal(dialect, &Refusal::UnknownAction);
     let mut response = json(status, error(&spelled.text));
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
@@ -102,7 +108,9 @@ pub fn not_found() -> Response<Full<Bytes>> {
 pub fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

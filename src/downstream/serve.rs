@@ -15,7 +15,8 @@ use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
 use crate::downstream::{DoorState, act, limit, reply};
 
-/// The action that a customer wanted, `none` where it was not asked for that; rides on the answer for the log's sake.
+/// The action that a customer wanted, `none` where it was not asked for that; rides on the answer
+/// for the log's sake.
 #[derive(Clone, Copy)]
 pub struct Acted(pub &'static str);
 
@@ -26,14 +27,19 @@ pub async fn serve_request(room: Arc<DoorState>, request: Request<Form>) -> Resp
     let default = dialect_shown(request.body(), in_force.mapping.default_dialect);
     let limits = &in_force.mapping.limits;
     let origin = room.proxies.origin(&request);
+
     let standing = match house.pace.address(origin, limits).await {
         Ok(standing) => standing,
         Err(denied) => return limit::deny_request(default, &denied),
     };
+
     let caller = match authenticate_caller(&house.customers, request.body(), origin).await {
         Ok(caller) => caller,
-        Err(refusal) => return limit::tell_limit(reply::refused_answer(default, &refusal), &standing),
+        Err(refusal) => {
+            return limit::tell_limit(reply::refused_answer(default, &refusal), &standing);
+        }
     };
+
     let (mut response, acted) = serve_caller(&room, limits, &caller, &request).await;
     response.extensions_mut().insert(acted);
     response
@@ -49,12 +55,17 @@ async fn serve_caller(
     let (pace, form) = (&room.house.pace, request.body());
     if caller.suspended_at.is_some() {
         let refused = reply::refused_answer(caller.dialect, &Refusal::Suspended);
-        return (limit::tell_limit(refused, &pace.look(caller, limits)), Acted("none"));
+        return (
+            limit::tell_limit(refused, &pace.look(caller, limits)),
+            Acted("none"),
+        );
     }
+
     let standing = match pace.caller(caller, limits).await {
         Ok(standing) => standing,
         Err(denied) => return (limit::deny_request(caller.dialect, &denied), Acted("none")),
     };
+
     let action = match Action::read(form) {
         Ok(action) => action,
         Err(refusal) => {
@@ -64,7 +75,10 @@ async fn serve_caller(
     };
 
     let outcome = run_action(room, action, caller, request).await;
-    (limit::tell_limit(reply::http_answer(caller.dialect, outcome), &standing), Acted(action.as_str()))
+    (
+        limit::tell_limit(reply::http_answer(caller.dialect, outcome), &standing),
+        Acted(action.as_str()),
+    )
 }
 
 async fn run_action(
@@ -75,7 +89,9 @@ async fn run_action(
 ) -> Result<Reply, Refusal> {
     let (house, form) = (&room.house, request.body());
     match action {
-        Action::Services => Ok(act::services::list_services(&room.menus, caller, &house.catalog.now()).await),
+        Action::Services => {
+            Ok(act::services::list_services(&room.menus, caller, &house.catalog.now()).await)
+        }
         Action::Add => act::add::add_order(house, caller, form, request.headers()).await,
         Action::Status => act::status::order_statuses(house, caller, form).await,
         Action::Refill => act::refill::refill_orders(house, caller, form).await,

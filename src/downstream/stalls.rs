@@ -20,30 +20,50 @@ pub struct Stalls<T> {
 impl<T> Stalls<T> {
     /// Lets the other side of `inner` take nothing for at most `stall_max`.
     pub fn new(inner: T, stall_max: Duration) -> Self {
-        Self { inner, stall_max, waits: None }
+        Self {
+            inner,
+            stall_max,
+            waits: None,
+        }
     }
 
     /// `written`, unless it has been pending for too long.
-    fn judge<R>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+    fn judge<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
         if written.is_ready() {
             self.waits = None;
             return written;
         }
+
         let stall_max = self.stall_max;
-        let waits = self.waits.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall_max)));
+        let waits = self
+            .waits
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(stall_max)));
+
         ready!(waits.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Stalls<T> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().inner).poll_read(cx, buf)
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Stalls<T> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.inner).poll_write(cx, buf);
         this.judge(cx, written)
@@ -86,6 +106,7 @@ mod tests {
         assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);
         let mut taken = [0; 8];
         theirs.read_exact(&mut taken).await.unwrap();
+
         ours.write_all(&[1; 8]).await.unwrap();
     }
 }

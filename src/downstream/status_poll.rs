@@ -31,8 +31,13 @@ pub struct StatusPoll(Arc<AtomicBool>);
 impl StatusPoll {
     /// Takes note of what is known of the request by now.
     pub fn note(&self, form: &Form) {
-        let asks = matches!(Action::read(form), Ok(Action::Status | Action::RefillStatus));
-        self.0.store(asks && !shows_notpanel_key(form), Ordering::Relaxed);
+        let asks = matches!(
+            Action::read(form),
+            Ok(Action::Status | Action::RefillStatus)
+        );
+
+        self.0
+            .store(asks && !shows_notpanel_key(form), Ordering::Relaxed);
     }
 
     /// Whether an answer of this status must leave without its body, for it would be misread.

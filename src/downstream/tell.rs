@@ -17,8 +17,8 @@ use crate::downstream::serve::Acted;
 use crate::downstream::stack::{self, DoorStack, HttpAnswer};
 use crate::downstream::status_poll::StatusPoll;
 
-/// The id of a request, for its line and for its customer. One that a client sends is ignored: it would write into our
-/// log.
+/// The id of a request, for its line and for its customer. One that a client sends is ignored: it
+/// would write into our log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Who hears of requests, and whom it takes for their senders.
@@ -31,7 +31,10 @@ pub struct Teller {
 impl Teller {
     /// Believes these proxies.
     pub fn trusting(proxies: Vec<Network>) -> Self {
-        Self { proxies: Proxies::trusting(proxies), noise: Noise::new() }
+        Self {
+            proxies: Proxies::trusting(proxies),
+            noise: Noise::new(),
+        }
     }
 
     /// Where what is too much to tell is counted.
@@ -43,7 +46,15 @@ impl Teller {
         if !request.is_of_a_customer && !self.noise.has_line(origin) {
             return;
         }
-        let RequestLog { id, action, status, duration_us, is_of_a_customer: _ } = request;
+
+        let RequestLog {
+            id,
+            action,
+            status,
+            duration_us,
+            is_of_a_customer: _,
+        } = request;
+
         tracing::info!(target: "panelgate::request", id, action, status, duration_us, "answered");
     }
 }
@@ -57,8 +68,8 @@ struct RequestLog {
     is_of_a_customer: bool,
 }
 
-/// Answers a request and tells of it; a layer's error is answered too, for without an answer the connection would just
-/// end.
+/// Answers a request and tells of it; a layer's error is answered too, for without an answer the
+/// connection would just end.
 pub async fn request_log<B: Send + 'static>(
     stack: DoorStack<B>,
     dialect: Dialect,
@@ -69,6 +80,7 @@ pub async fn request_log<B: Send + 'static>(
     let (began, id) = (Instant::now(), Uuid::now_v7().simple().to_string());
     let poll = StatusPoll::default();
     request.extensions_mut().insert(poll.clone());
+
     let mut response = match stack.oneshot(request).await {
         Ok(response) => response,
         Err(error) => stack::failed(dialect, &error),
@@ -87,10 +99,12 @@ pub async fn request_log<B: Send + 'static>(
         duration_us: began.elapsed().as_micros(),
         is_of_a_customer: acted.is_some(),
     };
+
     teller.tell(&told, origin);
 
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
+
     Ok(response)
 }

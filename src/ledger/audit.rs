@@ -40,7 +40,11 @@ pub async fn audit_lately(store: &Store, now: Timestamp) -> Result<AuditFindings
 }
 
 /// Keeps up to where the books hold, for the next [`audit_lately`].
-pub async fn keep_mark(tx: &mut Tx, findings: &AuditFindings, now: Timestamp) -> Result<(), StoreError> {
+pub async fn keep_mark(
+    tx: &mut Tx,
+    findings: &AuditFindings,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     match findings.extent {
         _ if !findings.hold() => checks::forget_mark(tx).await,
         Extent::Whole => checks::keep_mark(tx, findings.mark, now).await,
@@ -48,7 +52,15 @@ pub async fn keep_mark(tx: &mut Tx, findings: &AuditFindings, now: Timestamp) ->
     }
 }
 
-async fn look_at(store: &Store, extent: Extent, now: Timestamp) -> Result<AuditFindings, StoreError> {
+async fn look_at(
+    store: &Store,
+    extent: Extent,
+    now: Timestamp,
+) -> Result<AuditFindings, StoreError> {
     let Answers { checks, mark } = checks::run_checks(store, extent, now).await?;
-    Ok(AuditFindings { checks, extent, mark })
+    Ok(AuditFindings {
+        checks,
+        extent,
+        mark,
+    })
 }

@@ -1,4 +1,5 @@
-//! Decided by hand: a person settles an order, or gives something back; and which decisions an order allows.
+//! Decided by hand: a person settles an order, or gives something back; and which decisions an
+//! order allows.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{OrderId, ProviderId};
@@ -76,10 +77,13 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// The command, as it is typed; what stands in capitals is to be filled in. A doubt's is about this panel, where it was
-    /// in doubt at others before.
+    /// The command, as it is typed; what stands in capitals is to be filled in. A doubt's is about
+    /// this panel, where it was in doubt at others before.
     pub fn command(self, order: OrderId, at: Option<&str>) -> String {
-        let at = at.map(|provider| format!(" --at {provider}")).unwrap_or_default();
+        let at = at
+            .map(|provider| format!(" --at {provider}"))
+            .unwrap_or_default();
+
         match self {
             Self::Accepted => format!("order resolve {order} accepted PANEL_ORDER{at}"),
             Self::NotPlaced => format!("order resolve {order} not-placed{at} --reason TEXT"),
@@ -94,60 +98,91 @@ impl Decision {
 }
 
 /// What a person may decide of an order whose last leg stands there, and of nothing else.
-pub fn allowed(leg: LegState, unknown_there: bool, package: bool, not_refunded_whole: bool) -> Vec<Decision> {
+pub fn allowed(
+    leg: LegState,
+    unknown_there: bool,
+    package: bool,
+    not_refunded_whole: bool,
+) -> Vec<Decision> {
     let mut decisions = match leg {
         LegState::InDoubt | LegState::WrittenOff => vec![Decision::Accepted, Decision::NotPlaced],
         LegState::Accepted if unknown_there => {
-            vec![Decision::Accepted, Decision::NotPlaced, Decision::Completed, Decision::Canceled]
+            vec![
+                Decision::Accepted,
+                Decision::NotPlaced,
+                Decision::Completed,
+                Decision::Canceled,
+            ]
         }
         LegState::Accepted | LegState::Ended => vec![Decision::Completed, Decision::Canceled],
-        LegState::Ready | LegState::Leased | LegState::Parked => vec![Decision::Cancel, Decision::Reroute],
+        LegState::Ready | LegState::Leased | LegState::Parked => {
+            vec![Decision::Cancel, Decision::Reroute]
+        }
         LegState::Sending | LegState::Refused | LegState::Canceled => Vec::new(),
     };
+
     if matches!(leg, LegState::Accepted | LegState::Ended) && !package {
         decisions.push(Decision::Delivered);
     }
+
     if not_refunded_whole {
         decisions.push(Decision::Refund);
     }
+
     decisions
 }
 
-/// Settles an order that a panel has or had, as a person found. What the panel stated that it took stays booked; where it
-/// never did, what was delivered of its price is, as the person's word and not as the panel's.
+/// Settles an order that a panel has or had, as a person found. What the panel stated that it took
+/// stays booked; where it never did, what was delivered of its price is, as the person's word and
+/// not as the panel's.
 ///
-/// A canceled order that the panel still works on is given back at once, and the panel is asked to cancel it and followed
-/// on: what it delivers all the same is the house's. Of any other the panel is not asked any more.
+/// A canceled order that the panel still works on is given back at once, and the panel is asked to
+/// cancel it and followed on: what it delivers all the same is the house's. Of any other the panel
+/// is not asked any more.
 pub async fn settle(
     tx: &mut Tx,
     order: OrderId,
     found: SettlementFinding,
     now: Timestamp,
 ) -> Result<Decided, StoreError> {
-    let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Decided::Unknown) };
+    let Some(leg) = legs::lock_last(tx, order).await? else {
+        return Ok(Decided::Unknown);
+    };
+
     if !matches!(leg.state, LegState::Accepted | LegState::Ended) {
         return Ok(Decided::NotAtPanel);
     }
 
     let order = orders::lock_order(tx, order).await?;
-    let Bought { charge, units, package } = order.bought;
+    let Bought {
+        charge,
+        units,
+        package,
+    } = order.bought;
+
     let delivered = match found {
         SettlementFinding::Delivered(_) if package => return Ok(Decided::Package),
-        SettlementFinding::Delivered(delivered) if delivered > units => return Ok(Decided::TooMany(units)),
+        SettlementFinding::Delivered(delivered) if delivered > units => {
+            return Ok(Decided::TooMany(units));
+        }
         SettlementFinding::Delivered(delivered) => delivered,
         SettlementFinding::Canceled => 0,
         SettlementFinding::Completed => units,
     };
+
     let missing = units - delivered;
     let state = match (delivered, missing) {
         (_, 0) => OrderState::Completed,
         (0, _) => OrderState::Canceled,
         (_, _) => OrderState::Partial,
     };
+
     let goes_on = state == OrderState::Canceled && leg.state == LegState::Accepted;
     let end = settle::End {
         state,
-        target: charge.share_rounding_down(missing, units).map_err(too_large)?,
+        target: charge
+            .share_rounding_down(missing, units)
+            .map_err(too_large)?,
         delivered,
         start_count: None,
         remains: i64::try_from(missing).unwrap_or(i64::MAX),
@@ -158,12 +193,25 @@ pub async fn settle(
         settle::to_target(tx, &order, end, Reversal::Absorb, now).await?;
         orders::answer(tx, order.id).await?;
         cancels::request_cancel(tx, order.id, AskedBy::House, now).await?;
-        return Ok(Decided::CancelAsked { refunded: charge, provider: leg.route.provider });
+
+        return Ok(Decided::CancelAsked {
+            refunded: charge,
+            provider: leg.route.provider,
+        });
     }
 
     let stated = legs::stated_cost(tx, leg.id).await?;
-    let counted = leg.cost.share_rounding_down(delivered, units).map_err(too_large)?;
-    let cost = FinalCost { amount: stated.unwrap_or(counted), rounding: Money::ZERO, said: stated.is_some() };
+    let counted = leg
+        .cost
+        .share_rounding_down(delivered, units)
+        .map_err(too_large)?;
+
+    let cost = FinalCost {
+        amount: stated.unwrap_or(counted),
+        rounding: Money::ZERO,
+        said: stated.is_some(),
+    };
+
     ledger::correct_cost(tx, &leg, cost.amount, now).await?;
     let leg_end = LegEnd {
         status: "settled by hand",
@@ -173,18 +221,20 @@ pub async fn settle(
         is_failing: false,
         afterwards: Afterwards::Nothing,
     };
+
     legs::end_leg(tx, &leg, leg_end, now).await?;
 
     // A person takes nothing back from a wallet by counting again.
     settle::to_target(tx, &order, end, Reversal::Absorb, now).await?;
     orders::answer(tx, order.id).await?;
     let stands = orders::lock_order(tx, order.id).await?;
+
     Ok(Decided::Done(stands.given_back.refunded))
 }
 
-/// Gives back so much more of an order's charge. What a person gave is never taken again; the same reason gives once. Who
-/// gets all back wants nothing from a panel: what was not sent is taken back. A question that a person was asked is not
-/// answered by it.
+/// Gives back so much more of an order's charge. What a person gave is never taken again; the same
+/// reason gives once. Who gets all back wants nothing from a panel: what was not sent is taken
+/// back. A question that a person was asked is not answered by it.
 pub async fn give_back(
     tx: &mut Tx,
     order: OrderId,
@@ -193,7 +243,10 @@ pub async fn give_back(
     now: Timestamp,
 ) -> Result<Decided, StoreError> {
     // The leg first, as everywhere.
-    let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(Decided::Unknown) };
+    let Some(leg) = legs::lock_last(tx, order).await? else {
+        return Ok(Decided::Unknown);
+    };
+
     let order = orders::lock_order(tx, order).await?;
     let reference = format!("order {}: {reason}", order.id);
     match transfers::by_reference(tx, order.customer, &reference).await? {
@@ -201,33 +254,62 @@ pub async fn give_back(
         Some(before) => return Ok(Decided::OtherAmount(before)),
         None => {}
     }
+
     let before = order.given_back;
-    let left = order.bought.charge.minus(before.refunded).map_err(too_large)?;
+    let left = order
+        .bought
+        .charge
+        .minus(before.refunded)
+        .map_err(too_large)?;
+
     if amount > left {
         return Ok(Decided::TooMuch(left));
     }
 
-    let transfer = ledger::book_refund(tx, order.customer, order.id, amount, Some(&reference), now).await?;
+    let transfer =
+        ledger::book_refund(tx, order.customer, order.id, amount, Some(&reference), now).await?;
     let refunded = before.refunded.plus(amount).map_err(too_large)?;
+
     // What the house bears already is no gift of a person's.
     let by_hand = refunded.minus(before.absorbed).map_err(too_large)?;
+
     let row = SettlementRow {
         state: order.state,
-        delivered: order.bought.units.saturating_sub(u64::try_from(order.remains).unwrap_or(0)),
+        delivered: order
+            .bought
+            .units
+            .saturating_sub(u64::try_from(order.remains).unwrap_or(0)),
         target: refunded,
         amount,
         transfer,
-        after: GivenBack { refunded, by_hand, absorbed: before.absorbed },
+        after: GivenBack {
+            refunded,
+            by_hand,
+            absorbed: before.absorbed,
+        },
         start_count: None,
         remains: order.remains,
         answers_review: false,
     };
+
     orders::settle_order(tx, &order, &row, now).await?;
 
-    let was_unsent = matches!(leg.state, LegState::Ready | LegState::Leased | LegState::Parked);
+    let was_unsent = matches!(
+        leg.state,
+        LegState::Ready | LegState::Leased | LegState::Parked
+    );
+
     if amount == left && was_unsent {
         let order = orders::lock_order(tx, order.id).await?;
-        withdraw::locked(tx, &leg, &order, "given back whole by a person before it was sent", now).await?;
+        withdraw::locked(
+            tx,
+            &leg,
+            &order,
+            "given back whole by a person before it was sent",
+            now,
+        )
+        .await?;
     }
+
     Ok(Decided::Done(refunded))
 }

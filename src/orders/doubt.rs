@@ -1,11 +1,13 @@
 //! Doubts are looked into: what a panel still shows of an order may tell whether it has it.
 //!
-//! A panel that knows adds by their names is asked again (`again.rs`). To no other is anything sent again.
+//! A panel that knows adds by their names is asked again (`again.rs`). To no other is anything sent
+//! again.
 //!
-//! Where the panel's ids grow and nobody else orders with our key there, the order in doubt, if it exists, has an id
-//! between those of our orders before and after it. Asking for the status of the ids between is free: exactly one that
-//! is ours, belongs to no other leg and fits is the order; none, when all of them must be visible by now, is a proof
-//! that nothing was placed. Anything else proves nothing and waits, at the end for a person.
+//! Where the panel's ids grow and nobody else orders with our key there, the order in doubt, if it
+//! exists, has an id between those of our orders before and after it. Asking for the status of the
+//! ids between is free: exactly one that is ours, belongs to no other leg and fits is the order;
+//! none, when all of them must be visible by now, is a proof that nothing was placed. Anything else
+//! proves nothing and waits, at the end for a person.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +31,8 @@ use crate::store::panel_orders::Witness;
 use crate::store::{StoreError, Tx, cancels, doubts, late, legs, orders};
 use crate::upstream::{OrderAnswer, Panel};
 
-/// How much the clocks of two nodes may differ: what was accepted so shortly before is no neighbour.
+/// How much the clocks of two nodes may differ: what was accepted so shortly before is no
+/// neighbour.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
 /// How soon a moment that has come was seen by whoever watches the clock.
 const SEEN_WITHIN: TimeDelta = TimeDelta::seconds(5);
@@ -38,14 +41,17 @@ const DOUBTS_MAX: i64 = 20;
 /// The widest gap between two of our orders at a panel that is searched.
 const IDS_MAX: u128 = 1_000;
 
-/// How long before a doubt, or after it may be visible, an order was sent that may be what is found.
+/// How long before a doubt, or after it may be visible, an order was sent that may be what is
+/// found.
 const RIVALS_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// What a person is told who must look for it.
-const OF_ANOTHER_ACCOUNT: &str = "it was sent under another address or key of the panel; look for it there";
+const OF_ANOTHER_ACCOUNT: &str =
+    "it was sent under another address or key of the panel; look for it there";
 
 /// What the ids do not decide against a person's word.
-const FOR_A_PERSON: &str = "nothing of it lies between its neighbours, but a person took back that it was not placed";
+const FOR_A_PERSON: &str =
+    "nothing of it lies between its neighbours, but a person took back that it was not placed";
 
 /// What a look at a panel showed.
 #[derive(Debug)]
@@ -61,20 +67,39 @@ impl Delivery {
         if Self::is_left_alone(panel) {
             return Ok(0);
         }
+
         let settings = panel.settings();
         let patience = match settings.doubts.policy {
             InDoubtPolicy::RefundAfterH(hours) => Some(TimeDelta::hours(i64::from(hours))),
             InDoubtPolicy::Hold => None,
         };
-        let due =
-            doubts::claim_due_doubts(&self.store, &settings.id, epoch, DOUBTS_MAX, patience, self.clock.now()).await?;
+
+        let due = doubts::claim_due_doubts(
+            &self.store,
+            &settings.id,
+            epoch,
+            DOUBTS_MAX,
+            patience,
+            self.clock.now(),
+        )
+        .await?;
+
         for sought in &due {
-            isolate_failure(&sought.order.to_string(), self.look_into(panel, sought, epoch).await)?;
+            isolate_failure(
+                &sought.order.to_string(),
+                self.look_into(panel, sought, epoch).await,
+            )?;
         }
+
         Ok(due.len())
     }
 
-    async fn look_into(&self, panel: &Panel, sought: &Sought, epoch: i64) -> Result<(), StoreError> {
+    async fn look_into(
+        &self,
+        panel: &Panel,
+        sought: &Sought,
+        epoch: i64,
+    ) -> Result<(), StoreError> {
         let settings = panel.settings();
         let asked = neighbours::account_asked(&self.store, sought.leg).await?;
         let repeat = if asked.is_some_and(|account| account != panel.account()) {
@@ -83,22 +108,33 @@ impl Delivery {
         } else {
             self.ask_again(panel, sought, epoch).await?
         };
-        // What was asked for again a moment ago need not be visible yet: its ids are looked at another time.
+
+        // What was asked for again a moment ago need not be visible yet: its ids are looked at
+        // another time.
         let looks_at_ids = settings.doubts.ids_grow && settings.doubts.account_is_ours_alone;
+
         if repeat == Repeat::EndedTheDoubt {
             return Ok(());
         } else if looks_at_ids && repeat == Repeat::NotAsked {
             let found = self.look_for(panel, sought).await?;
-            tracing::info!(order = %sought.order, provider = %settings.id, ?found, "a doubt was looked into");
+            tracing::info!(
+                order = %sought.order, provider = %settings.id, ?found, "a doubt was looked into"
+            );
+
             if self.learned(settings, sought, &found).await? {
                 return Ok(());
             }
         }
+
         self.lose_patience(settings, sought).await
     }
 
     /// Gives a doubt up that nothing ended for as long as the operator waits.
-    async fn lose_patience(&self, settings: &ProviderSettings, sought: &Sought) -> Result<(), StoreError> {
+    async fn lose_patience(
+        &self,
+        settings: &ProviderSettings,
+        sought: &Sought,
+    ) -> Result<(), StoreError> {
         match settings.doubts.policy {
             InDoubtPolicy::RefundAfterH(hours) if self.patience_is_over(sought, hours).await? => {
                 self.write_off(sought).await
@@ -107,34 +143,54 @@ impl Delivery {
         }
     }
 
-    /// Whether a doubt was waited for as long as the operator says. Never while a backup that was put in place is frozen:
-    /// its customers may have what they paid for, by whoever went on with the original.
+    /// Whether a doubt was waited for as long as the operator says. Never while a backup that was
+    /// put in place is frozen: its customers may have what they paid for, by whoever went on
+    /// with the original.
     async fn patience_is_over(&self, sought: &Sought, hours: u32) -> Result<bool, StoreError> {
         match gates::doubt_patience(&self.store).await? {
             DoubtPatience::Endless => Ok(false),
             DoubtPatience::From(moment) => {
-                let since = moment.map_or(sought.doubted_at, |moment| moment.max(sought.doubted_at));
-                let watched = clock_watch::watched_for(&self.store, since, TimeDelta::hours(i64::from(hours))).await?;
+                let since =
+                    moment.map_or(sought.doubted_at, |moment| moment.max(sought.doubted_at));
+
+                let watched = clock_watch::watched_for(
+                    &self.store,
+                    since,
+                    TimeDelta::hours(i64::from(hours)),
+                )
+                .await?;
+
                 if !watched.is_over() {
-                    // The clock ran ahead of what was seen of it: the moment comes later than it was due.
-                    doubts::look_again(&self.store, sought.leg, watched.over + SEEN_WITHIN, self.clock.now()).await?;
+                    // The clock ran ahead of what was seen of it: the moment comes later than it
+                    // was due.
+                    doubts::look_again(
+                        &self.store,
+                        sought.leg,
+                        watched.over + SEEN_WITHIN,
+                        self.clock.now(),
+                    )
+                    .await?;
                 }
+
                 Ok(watched.is_over())
             }
         }
     }
 
-    /// The panel's block names another address or account since: that one knows nothing of it, and would take what is asked
-    /// for again as new. A person looks at the other one.
+    /// The panel's block names another address or account since: that one knows nothing of it, and
+    /// would take what is asked for again as new. A person looks at the other one.
     async fn is_elsewhere(&self, sought: &Sought) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock_leg(&mut tx, sought.leg).await?;
         if leg.state != LegState::InDoubt {
             return Ok(());
         }
+
         if orders::flag_for_review(&mut tx, leg.order, OF_ANOTHER_ACCOUNT).await? {
-            tracing::warn!(order = %leg.order, provider = %leg.route.provider, "a doubt waits for a person: {OF_ANOTHER_ACCOUNT}");
+            tracing::warn!(order = %leg.order, provider = %leg.route.provider,
+                "a doubt waits for a person: {OF_ANOTHER_ACCOUNT}");
         }
+
         tx.commit().await?;
         Ok(())
     }
@@ -144,72 +200,147 @@ impl Delivery {
         let settings = panel.settings();
         let provider = &settings.id;
         if doubts::anything_under_way(&self.store, provider).await? {
-            return Ok(SearchResult::Unknown("other orders are on their way to the panel"));
+            return Ok(SearchResult::Unknown(
+                "other orders are on their way to the panel",
+            ));
         }
+
         if neighbours::history_is_missing(&self.store, provider, sought.sent_at).await? {
             return Ok(SearchResult::Unknown(
                 "a backup was restored: orders of ours that it does not know may be found",
             ));
         }
+
         let Some(gap) = self.gap(panel, sought).await? else {
-            return Ok(SearchResult::Unknown("no neighbours of ours are known at the panel yet"));
+            return Ok(SearchResult::Unknown(
+                "no neighbours of ours are known at the panel yet",
+            ));
         };
+
         if gap.after - gap.before > IDS_MAX {
-            return Ok(SearchResult::Unknown("too many ids lie between our neighbours at the panel"));
+            return Ok(SearchResult::Unknown(
+                "too many ids lie between our neighbours at the panel",
+            ));
         }
-        let ids: Vec<String> = (gap.before + 1..gap.after).map(|id| id.to_string()).collect();
+
+        let ids: Vec<String> = (gap.before + 1..gap.after)
+            .map(|id| id.to_string())
+            .collect();
+
         let (address, account) = (panel.address(), panel.account());
-        let place = PanelAccount { provider, address: &address, account: &account };
+        let place = PanelAccount {
+            provider,
+            address: &address,
+            account: &account,
+        };
+
         let known = neighbours::find_known(&self.store, place, &ids).await?;
         let (here, elsewhere): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.here);
         let here: BTreeSet<PanelOrder> = here.into_iter().map(|known| known.id).collect();
-        let unknown: Vec<_> = ids.into_iter().map(PanelOrder).filter(|id| !here.contains(id)).collect();
+
+        let unknown: Vec<_> = ids
+            .into_iter()
+            .map(PanelOrder)
+            .filter(|id| !here.contains(id))
+            .collect();
+
         let batch = self.status_batch(settings).await?;
         let Some(orphans) = find_orphans(panel, &gap, &unknown, batch as usize).await else {
             return Ok(SearchResult::Unknown(
                 "the panel did not answer about every id, or not even about our neighbours",
             ));
         };
-        // The panel may have moved, and then the order that it shows is that other one of ours; or the id came to mean
-        // another order at another panel.
-        if orphans.iter().any(|(id, _)| elsewhere.iter().any(|known| known.id == *id)) {
-            return Ok(SearchResult::Unknown("an order was found under an id that one of ours had at another address"));
+
+        // The panel may have moved, and then the order that it shows is that other one of ours; or
+        // the id came to mean another order at another panel.
+        if orphans
+            .iter()
+            .any(|(id, _)| elsewhere.iter().any(|known| known.id == *id))
+        {
+            return Ok(SearchResult::Unknown(
+                "an order was found under an id that one of ours had at another address",
+            ));
         }
-        let fitting: Vec<_> = orphans.iter().filter(|(_, report)| sought.fits(report)).collect();
+
+        let fitting: Vec<_> = orphans
+            .iter()
+            .filter(|(_, report)| sought.fits(report))
+            .collect();
+
         match (fitting.as_slice(), orphans.is_empty()) {
             ([(id, report)], _) => {
                 if self.could_be_another(panel, sought, id, report).await? {
-                    return Ok(SearchResult::Unknown("what was found fits another doubt too"));
+                    return Ok(SearchResult::Unknown(
+                        "what was found fits another doubt too",
+                    ));
                 }
+
                 Ok(SearchResult::Placed(id.clone()))
             }
             ([], true) if gap.all_visible => Ok(SearchResult::NotPlaced),
-            ([], true) => Ok(SearchResult::Unknown("nothing was found, and it may not be visible yet")),
-            ([], false) => Ok(SearchResult::Unknown("an order was found that nobody knows, and that does not fit")),
-            (_, _) => Ok(SearchResult::Unknown("more than one order was found that fits")),
+            ([], true) => Ok(SearchResult::Unknown(
+                "nothing was found, and it may not be visible yet",
+            )),
+            ([], false) => Ok(SearchResult::Unknown(
+                "an order was found that nobody knows, and that does not fit",
+            )),
+            (_, _) => Ok(SearchResult::Unknown(
+                "more than one order was found that fits",
+            )),
         }
     }
 
-    /// The ids of our neighbours at the panel; `None` while one of them is not known, or is no number.
-    pub(super) async fn gap(&self, panel: &Panel, sought: &Sought) -> Result<Option<IdGap>, StoreError> {
+    /// The ids of our neighbours at the panel; `None` while one of them is not known, or is no
+    /// number.
+    pub(super) async fn gap(
+        &self,
+        panel: &Panel,
+        sought: &Sought,
+    ) -> Result<Option<IdGap>, StoreError> {
         let (settings, account) = (panel.settings(), panel.account());
         let asked = (&settings.id, account.as_str());
         let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
-        let before = neighbours::ids_before(&self.store, asked, sought.leg, sought.sent_at - CLOCKS_DIFFER).await?;
-        // Sent so late that whatever came of the doubt was placed before it, however slow the panel was: by time that
-        // somebody watched, for a clock that was set ahead makes nothing visible.
+
+        let before = neighbours::ids_before(
+            &self.store,
+            asked,
+            sought.leg,
+            sought.sent_at - CLOCKS_DIFFER,
+        )
+        .await?;
+
+        // Sent so late that whatever came of the doubt was placed before it, however slow the panel
+        // was: by time that somebody watched, for a clock that was set ahead makes nothing
+        // visible.
         let sent_by = sought.last_sent_at.max(sought.doubted_at);
-        let WatchedSpan { over, until } = clock_watch::watched_for(&self.store, sent_by, visible).await?;
+        let WatchedSpan { over, until } =
+            clock_watch::watched_for(&self.store, sent_by, visible).await?;
+
         let late = neighbours::ids_after(&self.store, asked, sought.leg, (over, until)).await?;
-        let soon = neighbours::ids_after(&self.store, asked, sought.leg, (sent_by, Timestamp::MAX_UTC)).await?;
+        let soon = neighbours::ids_after(
+            &self.store,
+            asked,
+            sought.leg,
+            (sent_by, Timestamp::MAX_UTC),
+        )
+        .await?;
+
         let before = as_numbers(&before).and_then(|ids| ids.into_iter().max());
-        let after = if late.is_empty() { as_numbers(&soon) } else { as_numbers(&late) };
+        let after = if late.is_empty() {
+            as_numbers(&soon)
+        } else {
+            as_numbers(&late)
+        };
+
         let after = after.and_then(|ids| ids.into_iter().min());
-        Ok(before.zip(after).filter(|(before, after)| before < after).map(|(before, after)| IdGap {
-            before,
-            after,
-            all_visible: !late.is_empty(),
-        }))
+        Ok(before
+            .zip(after)
+            .filter(|(before, after)| before < after)
+            .map(|(before, after)| IdGap {
+                before,
+                after,
+                all_visible: !late.is_empty(),
+            }))
     }
 
     /// Whether what was found may as well be another order in doubt.
@@ -220,22 +351,42 @@ impl Delivery {
         id: &PanelOrder,
         report: &Report,
     ) -> Result<bool, StoreError> {
-        let Ok(id) = id.0.parse::<u128>() else { return Ok(true) };
+        let Ok(id) = id.0.parse::<u128>() else {
+            return Ok(true);
+        };
+
         let account = panel.account();
-        let around = RIVALS_WITHIN + TimeDelta::seconds(i64::from(panel.settings().doubts.visible_after_s));
+        let around =
+            RIVALS_WITHIN + TimeDelta::seconds(i64::from(panel.settings().doubts.visible_after_s));
         let asked = (&panel.settings().id, account.as_str());
-        let watched = clock_watch::watched_for(&self.store, sought.last_sent_at.max(sought.doubted_at), around).await?;
+
+        let watched = clock_watch::watched_for(
+            &self.store,
+            sought.last_sent_at.max(sought.doubted_at),
+            around,
+        )
+        .await?;
+
         let span = (sought.sent_at - around, watched.over);
-        let Some(others) = neighbours::find_rivals(&self.store, asked, sought, span).await? else { return Ok(true) };
+        let Some(others) = neighbours::find_rivals(&self.store, asked, sought, span).await? else {
+            return Ok(true);
+        };
+
         for other in others {
             if !other.fits(report) {
                 continue;
             }
-            let outside = self.gap(panel, &other).await?.is_some_and(|gap| id <= gap.before || id >= gap.after);
+
+            let outside = self
+                .gap(panel, &other)
+                .await?
+                .is_some_and(|gap| id <= gap.before || id >= gap.after);
+
             if !outside {
                 return Ok(true);
             }
         }
+
         Ok(false)
     }
 
@@ -249,38 +400,78 @@ impl Delivery {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let leg = legs::lock_leg(&mut tx, sought.leg).await?;
+
         if leg.state != LegState::InDoubt {
             return Ok(true);
         }
+
         let is_a_persons = doubts::was_taken_back(&mut tx, leg.id).await?;
         let over = match found {
             SearchResult::Placed(id) => {
                 let first_ask = track::next_ask(settings, now, now);
-                let taken = self.take_over(&mut tx, &leg, (id, Witness::Panel), first_ask, now).await?;
-                let verdict = if taken { RungVerdict::Placed } else { RungVerdict::Unknown };
-                doubts::record_check(&mut tx, leg.id, Rung::Ids, verdict, &format!("order {id} fits"), now).await?;
+                let taken = self
+                    .take_over(&mut tx, &leg, (id, Witness::Panel), first_ask, now)
+                    .await?;
+
+                let verdict = if taken {
+                    RungVerdict::Placed
+                } else {
+                    RungVerdict::Unknown
+                };
+
+                doubts::record_check(
+                    &mut tx,
+                    leg.id,
+                    Rung::Ids,
+                    verdict,
+                    &format!("order {id} fits"),
+                    now,
+                )
+                .await?;
+
                 taken
             }
             SearchResult::NotPlaced if is_a_persons => {
-                doubts::record_check(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, FOR_A_PERSON, now).await?;
+                doubts::record_check(
+                    &mut tx,
+                    leg.id,
+                    Rung::Ids,
+                    RungVerdict::Unknown,
+                    FOR_A_PERSON,
+                    now,
+                )
+                .await?;
+
                 false
             }
             SearchResult::NotPlaced => {
                 let words = "no order of ours that is unknown to us lies between its neighbours";
-                doubts::record_check(&mut tx, leg.id, Rung::Ids, RungVerdict::NotPlaced, words, now).await?;
+                doubts::record_check(
+                    &mut tx,
+                    leg.id,
+                    Rung::Ids,
+                    RungVerdict::NotPlaced,
+                    words,
+                    now,
+                )
+                .await?;
+
                 self.not_placed(&mut tx, &leg, IDS_SHOW, now).await?;
                 true
             }
             SearchResult::Unknown(why) => {
-                doubts::record_check(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, why, now).await?;
+                doubts::record_check(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, why, now)
+                    .await?;
                 false
             }
         };
+
         tx.commit().await?;
         Ok(over)
     }
 
-    /// Nothing of it is at the panel: it goes by its next route, or the order ends and is refunded whole.
+    /// Nothing of it is at the panel: it goes by its next route, or the order ends and is refunded
+    /// whole.
     pub(super) async fn not_placed(
         &self,
         tx: &mut Tx,
@@ -294,31 +485,62 @@ impl Delivery {
         Ok(())
     }
 
-    /// Whether its customer wants the order back, or has the money back: then nobody wants it from a panel any more.
-    pub(super) async fn is_wanted_back(&self, tx: &mut Tx, leg: &LockedLeg) -> Result<bool, StoreError> {
+    /// Whether its customer wants the order back, or has the money back: then nobody wants it from
+    /// a panel any more.
+    pub(super) async fn is_wanted_back(
+        &self,
+        tx: &mut Tx,
+        leg: &LockedLeg,
+    ) -> Result<bool, StoreError> {
         let order = orders::lock_order(tx, leg.order).await?;
         let given_back = order.given_back.by_hand == order.bought.charge;
         Ok(given_back || cancels::is_asked(tx, leg.order).await?)
     }
 
-    /// The customer waited long enough: the money goes back, and what the panel may have taken is booked as cost.
+    /// The customer waited long enough: the money goes back, and what the panel may have taken is
+    /// booked as cost.
     async fn write_off(&self, sought: &Sought) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let leg = legs::lock_leg(&mut tx, sought.leg).await?;
-        // What an earlier panel is known to have is not given back because nobody knows whether this one has it too.
+
+        // What an earlier panel is known to have is not given back because nobody knows whether
+        // this one has it too.
         if leg.state != LegState::InDoubt || late::lock_taken(&mut tx, &leg).await?.is_some() {
             return Ok(());
         }
+
         ledger::release_exposure(&mut tx, &leg, now).await?;
         ledger::book_cost(&mut tx, &leg, now).await?;
-        legs::move_leg(&mut tx, &leg, &Transition::WrittenOff, "in doubt for too long; refunded", now).await?;
+
+        legs::move_leg(
+            &mut tx,
+            &leg,
+            &Transition::WrittenOff,
+            "in doubt for too long; refunded",
+            now,
+        )
+        .await?;
+
         let order = orders::lock_order(&mut tx, leg.order).await?;
         settle::settle_refused(&mut tx, &order, now).await?;
         let words = "nothing ended the doubt in time; the customer has the money back";
-        doubts::record_check(&mut tx, leg.id, Rung::Patience, RungVerdict::Unknown, words, now).await?;
+
+        doubts::record_check(
+            &mut tx,
+            leg.id,
+            Rung::Patience,
+            RungVerdict::Unknown,
+            words,
+            now,
+        )
+        .await?;
+
         tx.commit().await?;
-        tracing::warn!(order = %leg.order, provider = %leg.route.provider, "a doubt was written off");
+        tracing::warn!(
+            order = %leg.order, provider = %leg.route.provider, "a doubt was written off"
+        );
+
         Ok(())
     }
 }
@@ -337,10 +559,12 @@ fn as_numbers(ids: &[PanelOrder]) -> Option<Vec<u128>> {
     numbers.filter(|numbers| !numbers.is_empty())
 }
 
-/// Those of the ids that the panel has of ours. `None`: it did not speak clearly of each, in so many questions.
+/// Those of the ids that the panel has of ours. `None`: it did not speak clearly of each, in so
+/// many questions.
 ///
-/// Each question asks for our neighbours too, which the panel has: one that knows nothing of them at this moment (a
-/// replica, a migration) knows nothing of an order between them either, and proves nothing.
+/// Each question asks for our neighbours too, which the panel has: one that knows nothing of them
+/// at this moment (a replica, a migration) knows nothing of an order between them either, and
+/// proves nothing.
 async fn find_orphans(
     panel: &Panel,
     gap: &IdGap,
@@ -350,14 +574,22 @@ async fn find_orphans(
     let [before, after] = [gap.before, gap.after].map(|id| PanelOrder(id.to_string()));
     let mut orphans = Vec::new();
     let chunk = batch.saturating_sub(2).max(1);
+
     for ids in ids.chunks(chunk) {
-        let asked: Vec<PanelOrder> =
-            std::iter::once(&before).chain(ids).chain(std::iter::once(&after)).cloned().collect();
+        let asked: Vec<PanelOrder> = std::iter::once(&before)
+            .chain(ids)
+            .chain(std::iter::once(&after))
+            .cloned()
+            .collect();
+
         let round = statuses::ask_statuses(panel, &asked, batch, statuses::QUESTIONS_MAX).await;
         if let Some(failure) = &round.ended {
-            tracing::warn!(provider = %panel.settings().id, %failure, "a doubt could not be looked into");
+            tracing::warn!(
+                provider = %panel.settings().id, %failure, "a doubt could not be looked into"
+            );
             return None;
         }
+
         // Whatever was not asked about any more has no row.
         if round.rows.len() != asked.len() {
             return None;
@@ -368,7 +600,8 @@ async fn find_orphans(
                 OrderAnswer::Said(_) if id == before || id == after => {}
                 OrderAnswer::Said(report) => orphans.push((id, report)),
                 OrderAnswer::NotOurs { .. } if id != before && id != after => {}
-                // A panel that is in trouble says nothing of the id, and nothing must follow from it.
+                // A panel that is in trouble says nothing of the id, and nothing must follow from
+                // it.
                 OrderAnswer::NotOurs { .. }
                 | OrderAnswer::Error { .. }
                 | OrderAnswer::UnknownStatus { .. }
@@ -376,5 +609,6 @@ async fn find_orphans(
             }
         }
     }
+
     Some(orphans)
 }

@@ -1,7 +1,7 @@
 //! The intake: where what was checked is bought, in tasks that outlive whoever asked.
 //!
-//! A customer who hangs up drops the future that waits here, never the work: it runs in a task of its own, to its
-//! commit. Batches have one placement today; the interface below it takes many.
+//! A customer who hangs up drops the future that waits here, never the work: it runs in a task of
+//! its own, to its commit. Batches have one placement today; the interface below it takes many.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use crate::store::{Store, StoreError, orders};
 const WAITING_MAX: usize = 512;
 /// Ids drawn at once; what a process does not use is a gap.
 const IDS_AT_ONCE: i32 = 32;
-/// How long a purchase is looked for whose outcome is unknown: it fits into the request beside the time that buying may
-/// take.
+/// How long a purchase is looked for whose outcome is unknown: it fits into the request beside the
+/// time that buying may take.
 const LOOKS_MAX: Duration = Duration::from_secs(8);
 /// Between two such looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -58,7 +58,11 @@ impl Intake {
         if let Some(id) = ids.pop() {
             return Ok(id);
         }
-        let mut drawn = orders::draw_ids(&self.store, IDS_AT_ONCE).await.map_err(|error| refused(&error))?;
+
+        let mut drawn = orders::draw_ids(&self.store, IDS_AT_ONCE)
+            .await
+            .map_err(|error| refused(&error))?;
+
         drawn.sort_unstable_by(|one, other| other.cmp(one));
         *ids = drawn;
         ids.pop().ok_or(Refusal::Broken)
@@ -70,21 +74,28 @@ impl Intake {
             tracing::warn!(WAITING_MAX, "the intake is full");
             return Err(Refusal::Away);
         };
+
         let (store, signal, ids) = (self.store.clone(), self.bought.clone(), self.ids.clone());
         let (order, answer) = (placement.order, placement.answer.clone());
         let bought = self.tasks.spawn(async move {
             let id = placement.order;
             let outcome = buy_one(&store, placement).await;
             drop(place);
+
             match outcome {
                 Ok(Placed::Bought(_)) => signal.notify_waiters(),
-                // Certainly not used: ids are few enough that asking without money must not use them up.
-                Ok(Placed::NoMoney | Placed::Reused | Placed::Replayed(_)) => ids.lock().await.push(id),
+                // Certainly not used: ids are few enough that asking without money must not use
+                // them up.
+                Ok(Placed::NoMoney | Placed::Reused | Placed::Replayed(_)) => {
+                    ids.lock().await.push(id);
+                }
                 // Perhaps used, and then a gap is cheaper than a doubt.
                 Err(_) => {}
             }
+
             outcome
         });
+
         match bought.await {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -94,7 +105,8 @@ impl Intake {
         }
     }
 
-    /// Looks for a purchase whose task ended without an outcome, whether or not anybody still waits.
+    /// Looks for a purchase whose task ended without an outcome, whether or not anybody still
+    /// waits.
     async fn see_through_look(&self, order: OrderId, answer: String) -> Result<Placed, Refusal> {
         let (store, signal) = (self.store.clone(), self.bought.clone());
         let looked = self.tasks.spawn(async move {
@@ -102,6 +114,7 @@ impl Intake {
             signal.notify_waiters();
             found
         });
+
         looked.await.unwrap_or(Err(Refusal::OrderUnknown))
     }
 
@@ -114,11 +127,13 @@ impl Intake {
             tracing::warn!(WAITING_MAX, "the intake is full");
             return Err(Refusal::Away);
         };
+
         let done = self.tasks.spawn(async move {
             let outcome = work.await;
             drop(place);
             outcome
         });
+
         done.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a customer's work ended without an outcome");
             Err(Refusal::Unknown)
@@ -145,7 +160,11 @@ async fn buy_one(store: &Store, placement: Placement) -> Result<Placed, Refusal>
     if error.is_certain() {
         return Err(certain_no(&error));
     }
-    tracing::warn!(%error, order = %placement.order, "what came of a purchase is unknown; it is looked for");
+
+    tracing::warn!(
+        %error, order = %placement.order, "what came of a purchase is unknown; it is looked for"
+    );
+
     look_for(store, placement.order, placement.answer).await
 }
 
@@ -158,11 +177,12 @@ fn certain_no(error: &StoreError) -> Refusal {
     refused(error)
 }
 
-/// The answer was lost somewhere around the commit: only the database can say whether it happened. An id that is not
-/// there is burned, so that a statement that is still under way buys nothing when it comes through.
+/// The answer was lost somewhere around the commit: only the database can say whether it happened.
+/// An id that is not there is burned, so that a statement that is still under way buys nothing when
+/// it comes through.
 ///
-/// Whoever had sent a `request_id` asks again and gets either the order or a fresh try; for the others the id that was
-/// drawn before is looked for here.
+/// Whoever had sent a `request_id` asks again and gets either the order or a fresh try; for the
+/// others the id that was drawn before is looked for here.
 async fn look_for(store: &Store, order: OrderId, answer: String) -> Result<Placed, Refusal> {
     let looks = async {
         loop {
@@ -175,8 +195,10 @@ async fn look_for(store: &Store, order: OrderId, answer: String) -> Result<Place
         }
     };
 
-    tokio::time::timeout(LOOKS_MAX, looks).await.unwrap_or_else(|_| {
-        tracing::error!(%order, "it stays unknown whether an order was bought; the books know");
-        Err(Refusal::OrderUnknown)
-    })
+    tokio::time::timeout(LOOKS_MAX, looks)
+        .await
+        .unwrap_or_else(|_| {
+            tracing::error!(%order, "it stays unknown whether an order was bought; the books know");
+            Err(Refusal::OrderUnknown)
+        })
 }

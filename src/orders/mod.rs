@@ -1,6 +1,6 @@
-//! An order's life, in order: bought, submitted to a panel (or withdrawn before), its answer concluded (or its doubt
-//! looked into and resolved), tracked, settled (or decided by a person); looked at;
-//! and what a restored backup makes of those that were open.
+//! An order's life, in order: bought, submitted to a panel (or withdrawn before), its answer
+//! concluded (or its doubt looked into and resolved), tracked, settled (or decided by a person);
+//! looked at; and what a restored backup makes of those that were open.
 
 mod again;
 pub mod cancel;
@@ -17,6 +17,7 @@ pub mod leave;
 pub mod look;
 mod margin;
 mod moved;
+mod news;
 pub mod park;
 pub mod place;
 pub mod prove;
@@ -61,7 +62,12 @@ impl Orders {
     /// The orders of a database, sold from a catalogue.
     pub fn new(store: Store, catalog: Catalog, clock: SharedClock) -> Self {
         let intake = Intake::new(store.clone());
-        Self { store, catalog, clock, intake }
+        Self {
+            store,
+            catalog,
+            clock,
+            intake,
+        }
     }
 
     /// Rung whenever something was bought, so that dispatchers need not wait for their tick.
@@ -77,8 +83,8 @@ impl Orders {
 
 /// What workers do with orders: everything between a panel and the books.
 ///
-/// Each verb is a round that may be run at any time, by anyone, twice: it takes what is due, and every write states
-/// what it expects to find.
+/// Each verb is a round that may be run at any time, by anyone, twice: it takes what is due, and
+/// every write states what it expects to find.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     store: Store,
@@ -92,13 +98,20 @@ pub struct Delivery {
 impl Delivery {
     /// The delivery of one process, which holds leases under the name of `node`.
     pub fn new(store: Store, catalog: Catalog, clock: SharedClock, node: Uuid) -> Self {
-        Self { store, catalog, clock, node, leases: Leases::default(), sent: SentLegs::default() }
+        Self {
+            store,
+            catalog,
+            clock,
+            node,
+            leases: Leases::default(),
+            sent: SentLegs::default(),
+        }
     }
 }
 
 /// Why nothing is asked of a panel about an order that it was sent.
-const ELSEWHERE: &str = "the panel gave the order's id to another one since its address changed: look for this one at the \
-     address before";
+const ELSEWHERE: &str = "the panel gave the order's id to another one since its address changed: \
+                         look for this one at the address before";
 
 /// One order's trouble is told and holds up nobody else's; a database that is away is everybody's.
 fn isolate_failure(order: &str, outcome: Result<(), StoreError>) -> Result<(), StoreError> {

@@ -1,8 +1,10 @@
-//! Ids at a panel that moved: an order got its id at the address before, and the panel at the present one may have given
-//! the same id to an order of ours whose answer was lost. Nobody owns it there yet, so nobody would notice.
+//! Ids at a panel that moved: an order got its id at the address before, and the panel at the
+//! present one may have given the same id to an order of ours whose answer was lost. Nobody owns it
+//! there yet, so nobody would notice.
 //!
-//! While such a doubt is open and could be what is shown, the end that is shown is not believed. Where nothing is in doubt
-//! at the new address, or its figures or ids are others, a panel that only changed its name is followed as before.
+//! While such a doubt is open and could be what is shown, the end that is shown is not believed.
+//! Where nothing is in doubt at the new address, or its figures or ids are others, a panel that
+//! only changed its name is followed as before.
 
 use crate::domain::id::{LegId, PanelOrder};
 use crate::domain::provider::PanelStatus;
@@ -13,8 +15,9 @@ use crate::store::addresses::{self, Unnamed};
 use crate::upstream::Panel;
 
 /// Why an end that a panel shows is not believed.
-pub(super) const MAY_BE_A_DOUBTS: &str = "the panel's address changed since, and this id may be an order's that is in doubt \
-     there: decide that one first, then this one goes on by itself";
+pub(super) const MAY_BE_A_DOUBTS: &str = "the panel's address changed since, and this id may be \
+                                          an order's that is in doubt there: decide that one \
+                                          first, then this one goes on by itself";
 
 /// Whose order a panel may be speaking of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +56,26 @@ impl Delivery {
         if !self.is_of_former_address(panel, leg, id).await? {
             return Ok(false);
         }
-        Ok(self.whose(panel, leg, id, |unnamed| !unnamed.under_way).await? == OrderOwner::ADoubts)
+
+        Ok(self
+            .whose(panel, leg, id, |unnamed| !unnamed.under_way)
+            .await?
+            == OrderOwner::ADoubts)
     }
 
-    async fn is_of_former_address(&self, panel: &Panel, leg: LegId, id: &PanelOrder) -> Result<bool, StoreError> {
-        addresses::is_of_former_address(&self.store, (&panel.settings().id, &panel.address()), leg, id).await
+    async fn is_of_former_address(
+        &self,
+        panel: &Panel,
+        leg: LegId,
+        id: &PanelOrder,
+    ) -> Result<bool, StoreError> {
+        addresses::is_of_former_address(
+            &self.store,
+            (&panel.settings().id, &panel.address()),
+            leg,
+            id,
+        )
+        .await
     }
 
     async fn whose(
@@ -77,22 +95,32 @@ impl Delivery {
         let Some(unnamed) = addresses::list_unnamed(&self.store, there, leg).await? else {
             return Ok(OrderOwner::ADoubts);
         };
+
         let mut whose = OrderOwner::Its;
         for unnamed in unnamed.iter().filter(|unnamed| may_be(unnamed)) {
             if settings.doubts.ids_grow && self.is_outside(panel, unnamed, id).await? {
                 continue;
             }
+
             if !unnamed.under_way {
                 return Ok(OrderOwner::ADoubts);
             }
             whose = OrderOwner::UnderWay;
         }
+
         Ok(whose)
     }
 
     /// Whether an id lies outside of where a doubt's must lie, at a panel whose ids grow.
-    async fn is_outside(&self, panel: &Panel, unnamed: &Unnamed, id: &PanelOrder) -> Result<bool, StoreError> {
-        let Ok(id) = id.0.parse::<u128>() else { return Ok(false) };
+    async fn is_outside(
+        &self,
+        panel: &Panel,
+        unnamed: &Unnamed,
+        id: &PanelOrder,
+    ) -> Result<bool, StoreError> {
+        let Ok(id) = id.0.parse::<u128>() else {
+            return Ok(false);
+        };
         let gap = self.gap(panel, &unnamed.sought).await?;
         Ok(gap.is_some_and(|gap| id <= gap.before || id >= gap.after))
     }

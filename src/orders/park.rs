@@ -14,18 +14,20 @@ use crate::upstream::{Failure, Panel, PanelBalance};
 pub(super) const LEGS_MAX: i64 = 500;
 
 impl Delivery {
-    /// Reads our balance at a panel and keeps it: a free question, which also shows that the panel answers. The
-    /// balance, where it could be read.
+    /// Reads our balance at a panel and keeps it: a free question, which also shows that the panel
+    /// answers. The balance, where it could be read.
     pub async fn ask_balance(&self, panel: &Panel) -> Result<Option<Money>, StoreError> {
         if Self::is_left_alone(panel) {
             return Ok(None);
         }
+
         let asked_at = self.clock.now();
         let told = panel.balance().await;
         self.keep_balance(panel, asked_at, told).await
     }
 
-    /// Keeps what a panel told of our balance, or why it told nothing of use. The balance, where it could be read.
+    /// Keeps what a panel told of our balance, or why it told nothing of use. The balance, where it
+    /// could be read.
     pub(super) async fn keep_balance(
         &self,
         panel: &Panel,
@@ -37,15 +39,21 @@ impl Delivery {
                 let now = self.clock.now();
                 let provider = &panel.settings().id;
                 let named = balance.currency.as_deref().unwrap_or_default();
+
                 if names_another(named, &panel.settings().currency) {
-                    tracing::warn!(%provider, currency = named, "a panel tells its balance in another currency");
+                    tracing::warn!(
+                        %provider, currency = named, "a panel tells its balance in another currency"
+                    );
+
                     let why = BalanceTrouble::In(named);
                     providers::balance_unusable(&self.store, provider, &why, now).await?;
                     return Ok(None);
                 }
 
                 self.keep_reading(panel, &balance, asked_at, now).await?;
-                providers::keep_balance(&self.store, provider, balance.amount, &balance.text, now).await?;
+                providers::keep_balance(&self.store, provider, balance.amount, &balance.text, now)
+                    .await?;
+
                 Ok(Some(balance.amount))
             }
             Err(failure) => {
@@ -67,23 +75,42 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let settings = panel.settings();
-        let Ok(amount) = Money::parse_rounding_up(&balance.text) else { return Ok(()) };
-        let said =
-            readings::NewReading { asked_at, at: now, currency: &settings.currency, amount, text: &balance.text };
-        readings::keep_reading(&self.store, &settings.id, self.node, said).await.map(|_| ())
+        let Ok(amount) = Money::parse_rounding_up(&balance.text) else {
+            return Ok(());
+        };
+
+        let said = readings::NewReading {
+            asked_at,
+            at: now,
+            currency: &settings.currency,
+            amount,
+            text: &balance.text,
+        };
+
+        readings::keep_reading(&self.store, &settings.id, self.node, said)
+            .await
+            .map(|_| ())
     }
 
-    /// Lets parked legs go that have waited long enough, as many as the panel's balance pays for, oldest first. A
-    /// panel that does not even tell its balance would refuse them again: they wait on. How many were let go.
+    /// Lets parked legs go that have waited long enough, as many as the panel's balance pays for,
+    /// oldest first. A panel that does not even tell its balance would refuse them again: they
+    /// wait on. How many were let go.
     pub async fn unpark(&self, panel: &Panel) -> Result<u64, StoreError> {
-        // What is parked a moment before the panel is asked again shall not wait a whole round more.
+        // What is parked a moment before the panel is asked again shall not wait a whole round
+        // more.
         let soon = self.clock.now() + TimeDelta::milliseconds(500);
         let long_ago = soon - TimeDelta::hours(conclude::ACTIVE_WAIT_H_MAX);
-        let parked = parked::due_legs(&self.store, &panel.settings().id, long_ago, soon, LEGS_MAX).await?;
+        let parked =
+            parked::due_legs(&self.store, &panel.settings().id, long_ago, soon, LEGS_MAX).await?;
+
         if parked.is_empty() {
             return Ok(0);
         }
-        let Some(mut balance) = self.ask_balance(panel).await? else { return Ok(0) };
+
+        let Some(mut balance) = self.ask_balance(panel).await? else {
+            return Ok(0);
+        };
+
         let mut affordable = Vec::new();
         for (leg, cost) in parked {
             match balance.minus(cost) {
@@ -95,6 +122,7 @@ impl Delivery {
                 Ok(_) | Err(_) => {}
             }
         }
+
         parked::unpark_legs(&self.store, &affordable, self.clock.now()).await
     }
 }

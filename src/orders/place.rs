@@ -9,7 +9,9 @@ use crate::domain::customer::Caller;
 use crate::domain::id::{OrderId, PublicId, ServiceId};
 use crate::domain::order::{Placed, Placement, Quote, Request};
 use crate::domain::refusal::Refusal;
-use crate::domain::wish::{LINK_BYTES_MAX, OrderRequest, Parameter, REQUEST_ID_CHARS_MAX, breaks_a_line};
+use crate::domain::wish::{
+    LINK_BYTES_MAX, OrderRequest, Parameter, REQUEST_ID_CHARS_MAX, breaks_a_line,
+};
 use crate::orders::reroute::{self, RoutingContext, Sale};
 use crate::orders::{Orders, contents};
 use crate::pricing;
@@ -26,26 +28,47 @@ pub struct ReplyFormat {
 
 impl Orders {
     /// Buys what is wished for, or says why not. The exact bytes of the answer.
-    pub async fn place(&self, caller: &Caller, wish: OrderRequest, custom: ReplyFormat) -> Result<String, Refusal> {
+    pub async fn place(
+        &self,
+        caller: &Caller,
+        wish: OrderRequest,
+        custom: ReplyFormat,
+    ) -> Result<String, Refusal> {
         let request = request_of(caller, &wish)?;
         if let Some(request) = &request
             && let Some(answer) = self.replay(caller, request).await?
         {
             return Ok(answer);
         }
+
         let catalogue = self.catalog.now();
         let sold = find_service(&catalogue, wish.text(Parameter::Service)?)?;
         let link = read_link(wish.text(Parameter::Link)?)?;
         let (units, details) = contents::read_contents(sold, &wish)?;
+
         // Last of what can be missing: whoever sends next to nothing is told of the service first.
         if custom.needs_request_id && request.is_none() {
             return Err(Refusal::Missing("request_id"));
         }
+
         let quote = quote_order(&catalogue.prices_for(caller.buyer()), sold, units)?;
         let public = PublicId(Uuid::now_v7());
         let (charge, quoted_cost) = (quote.charge, quote.cost);
-        let sale = Sale { service: sold.id, kind: sold.kind, public, units, charge, quoted_cost };
-        let sight = RoutingContext { catalogue: &catalogue, panels: &self.catalog.panels() };
+
+        let sale = Sale {
+            service: sold.id,
+            kind: sold.kind,
+            public,
+            units,
+            charge,
+            quoted_cost,
+        };
+
+        let sight = RoutingContext {
+            catalogue: &catalogue,
+            panels: &self.catalog.panels(),
+        };
+
         let chosen = reroute::first_route(sight, sold, &sale).ok_or(Refusal::ServiceUnknown)?;
         let order = self.intake.draw_id().await?;
         let placement = Placement {
@@ -66,6 +89,7 @@ impl Orders {
             answer: (custom.added)(order, public),
             at: self.clock.now(),
         };
+
         match self.intake.buy(placement).await? {
             Placed::Bought(answer) | Placed::Replayed(answer) => Ok(answer),
             Placed::Reused => Err(Refusal::RequestReused),
@@ -73,9 +97,12 @@ impl Orders {
         }
     }
 
-    /// The answer that was given to the same request before, whatever became of the service and the wallet since.
+    /// The answer that was given to the same request before, whatever became of the service and the
+    /// wallet since.
     async fn replay(&self, caller: &Caller, request: &Request) -> Result<Option<String>, Refusal> {
-        let remembered = orders::find_remembered(&self.store, caller.customer, request, self.clock.now()).await;
+        let remembered =
+            orders::find_remembered(&self.store, caller.customer, request, self.clock.now()).await;
+
         match remembered.map_err(|error| refused(&error))? {
             None => Ok(None),
             Some((fingerprint, answer)) if fingerprint == request.fingerprint => Ok(Some(answer)),
@@ -86,32 +113,64 @@ impl Orders {
 
 /// By what the wish is known again: its own word, or else, where the key says so, what it asks for.
 fn request_of(caller: &Caller, wish: &OrderRequest) -> Result<Option<Request>, Refusal> {
-    let Some(value) = &wish.request_id else { return Ok(find_repetition(caller, wish)) };
+    let Some(value) = &wish.request_id else {
+        return Ok(find_repetition(caller, wish));
+    };
+
     if value.chars().count() > REQUEST_ID_CHARS_MAX {
         return Err(Refusal::Unreadable("request_id"));
     }
+
     let digest = Sha256::digest(value.as_bytes()).into();
-    Ok(Some(Request { digest, fingerprint: request_fingerprint(wish), window_s: None }))
+    Ok(Some(Request {
+        digest,
+        fingerprint: request_fingerprint(wish),
+        window_s: None,
+    }))
 }
 
-/// Clients that retry blindly say nothing that tells a repetition from a second order; their key's window does.
+/// Clients that retry blindly say nothing that tells a repetition from a second order; their key's
+/// window does.
 fn find_repetition(caller: &Caller, wish: &OrderRequest) -> Option<Request> {
     let window_s = Some(caller.dedupe_window_s).filter(|seconds| *seconds > 0)?;
+
     // Longer than any request_id, so that none can be mistaken for it.
-    let spelled = format!("the same order of key {} again, ", caller.key).repeat(REQUEST_ID_CHARS_MAX);
+    let spelled =
+        format!("the same order of key {} again, ", caller.key).repeat(REQUEST_ID_CHARS_MAX);
     let fingerprint = request_fingerprint(wish);
-    let digest = Sha256::new().chain_update(spelled).chain_update(fingerprint).finalize().into();
-    Some(Request { digest, fingerprint, window_s: Some(window_s) })
+
+    let digest = Sha256::new()
+        .chain_update(spelled)
+        .chain_update(fingerprint)
+        .finalize()
+        .into();
+
+    Some(Request {
+        digest,
+        fingerprint,
+        window_s: Some(window_s),
+    })
 }
 
 fn request_fingerprint(wish: &OrderRequest) -> [u8; 32] {
     Sha256::digest(wish.canonical().as_bytes()).into()
 }
 
-fn find_service<'a>(catalogue: &'a Snapshot, service: Option<&str>) -> Result<&'a Service, Refusal> {
+fn find_service<'a>(
+    catalogue: &'a Snapshot,
+    service: Option<&str>,
+) -> Result<&'a Service, Refusal> {
     let id = service.ok_or(Refusal::Missing("service"))?;
-    let id = id.parse().map(ServiceId).map_err(|_| Refusal::ServiceUnknown)?;
-    catalogue.sold.get(&id).map(AsRef::as_ref).ok_or(Refusal::ServiceUnknown)
+    let id = id
+        .parse()
+        .map(ServiceId)
+        .map_err(|_| Refusal::ServiceUnknown)?;
+
+    catalogue
+        .sold
+        .get(&id)
+        .map(AsRef::as_ref)
+        .ok_or(Refusal::ServiceUnknown)
 }
 
 fn read_link(link: Option<&str>) -> Result<String, Refusal> {
@@ -119,9 +178,11 @@ fn read_link(link: Option<&str>) -> Result<String, Refusal> {
     if link.len() > LINK_BYTES_MAX {
         return Err(Refusal::Unreadable("link"));
     }
+
     if link.chars().any(breaks_a_line) {
         return Err(Refusal::BadLink);
     }
+
     Ok(link.to_owned())
 }
 

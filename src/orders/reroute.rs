@@ -1,5 +1,5 @@
-//! Which route an order goes by: its first, and another one where nothing of it was placed. Here the catalogue, the
-//! panels' standing and the order are laid before `routing`, which chooses.
+//! Which route an order goes by: its first, and another one where nothing of it was placed. Here
+//! the catalogue, the panels' standing and the order are laid before `routing`, which chooses.
 
 use std::collections::HashSet;
 
@@ -22,8 +22,9 @@ pub struct Sale {
     pub service: ServiceId,
     /// What kind of service was bought.
     pub kind: ServiceType,
-    /// Its other name. Lots are drawn by it: it never changes and nobody chooses it, so whoever draws for this order
-    /// again, after a crash or on another node, gets the same order of routes.
+    /// Its other name. Lots are drawn by it: it never changes and nobody chooses it, so whoever
+    /// draws for this order again, after a crash or on another node, gets the same order of
+    /// routes.
     pub public: PublicId,
     /// How many; one for packages.
     pub units: u64,
@@ -57,33 +58,55 @@ pub fn first_route(sight: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Op
     routing::choose_route(&question(sight, sold, sale, &candidates)).ok()
 }
 
-/// The next route of an order that was refused, by a panel or by the margin guard; or why there is none.
+/// The next route of an order that was refused, by a panel or by the margin guard; or why there is
+/// none.
 pub fn next_route(
     sight: RoutingContext<'_>,
     sale: &Sale,
     leaving: Leaving<'_>,
     barred: &[Passed],
 ) -> Result<Chosen, Vec<Passed>> {
-    let Some(sold) = sight.catalogue.sold.get(&sale.service) else { return Err(Vec::new()) };
+    let Some(sold) = sight.catalogue.sold.get(&sale.service) else {
+        return Err(Vec::new());
+    };
+
     let candidates = candidates(sight, sold, sale);
     let leaves = Some((leaving.from, leaving.why));
-    routing::choose_route(&RouteQuery { barred, leaves, ..question(sight, sold, sale, &candidates) })
+
+    routing::choose_route(&RouteQuery {
+        barred,
+        leaves,
+        ..question(sight, sold, sale, &candidates)
+    })
 }
 
-/// The route that follows one that cannot be reached, round and round; a panel that is stopped is no better, and one that
-/// refused the order before is none.
-pub fn route_beside(sight: RoutingContext<'_>, sale: &Sale, leaving: Leaving<'_>, tried: &[Passed]) -> Option<Chosen> {
+/// The route that follows one that cannot be reached, round and round; a panel that is stopped is
+/// no better, and one that refused the order before is none.
+pub fn route_beside(
+    sight: RoutingContext<'_>,
+    sale: &Sale,
+    leaving: Leaving<'_>,
+    tried: &[Passed],
+) -> Option<Chosen> {
     let sold = sight.catalogue.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
     let mut barred = tried.to_vec();
     barred.push(Passed::because(leaving.from, leaving.why));
     let leaves = Some((leaving.from, leaving.why));
     let question = question(sight, sold, sale, &candidates);
-    routing::choose_route(&RouteQuery { barred: &barred, leaves, in_turn: true, worst: Worst::Rests, ..question }).ok()
+
+    routing::choose_route(&RouteQuery {
+        barred: &barred,
+        leaves,
+        in_turn: true,
+        worst: Worst::Rests,
+        ..question
+    })
+    .ok()
 }
 
-/// The route for an order that waits at a panel which gets none, whose panel stands no worse than this; `None` where it
-/// waits just as well.
+/// The route for an order that waits at a panel which gets none, whose panel stands no worse than
+/// this; `None` where it waits just as well.
 pub fn route_away(
     sight: RoutingContext<'_>,
     sale: &Sale,
@@ -94,11 +117,18 @@ pub fn route_away(
     let sold = sight.catalogue.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
     let leaves = Some((leaving.from, leaving.why));
-    routing::choose_route(&RouteQuery { barred, leaves, worst, ..question(sight, sold, sale, &candidates) }).ok()
+
+    routing::choose_route(&RouteQuery {
+        barred,
+        leaves,
+        worst,
+        ..question(sight, sold, sale, &candidates)
+    })
+    .ok()
 }
 
-/// The route that a person wants for an order: its next one that may be used and is not stopped, or one at this panel; or
-/// why there is none.
+/// The route that a person wants for an order: its next one that may be used and is not stopped, or
+/// one at this panel; or why there is none.
 pub fn by_hand(
     sight: RoutingContext<'_>,
     sale: &Sale,
@@ -107,10 +137,16 @@ pub fn by_hand(
     to: Option<&ProviderId>,
 ) -> Result<Chosen, String> {
     let service = sale.service;
-    let sold = sight.catalogue.sold.get(&service).ok_or_else(|| format!("service {service} is not sold now"))?;
+    let sold = sight
+        .catalogue
+        .sold
+        .get(&service)
+        .ok_or_else(|| format!("service {service} is not sold now"))?;
+
     if sold.kind != sale.kind {
         return Err(format!("service {service} is of another type by now"));
     }
+
     let mut candidates = candidates(sight, sold, sale);
     if let Some(to) = to {
         candidates.retain(|candidate| candidate.route.provider == *to);
@@ -118,16 +154,32 @@ pub fn by_hand(
             return Err(format!("service {service} has no route to {to}"));
         }
     }
+
     let leaves = Some((leaving.from, leaving.why));
-    let question = RouteQuery { barred, leaves, worst: Worst::Rests, ..question(sight, sold, sale, &candidates) };
+    let question = RouteQuery {
+        barred,
+        leaves,
+        worst: Worst::Rests,
+        ..question(sight, sold, sale, &candidates)
+    };
+
     routing::choose_route(&question).map_err(|passed| {
-        let why: Vec<_> = passed.iter().map(|passed| format!("{}: {}", passed.provider, passed.why)).collect();
+        let why: Vec<_> = passed
+            .iter()
+            .map(|passed| format!("{}: {}", passed.provider, passed.why))
+            .collect();
         why.join("; ")
     })
 }
 
 /// That an order stays where it is although it cannot be sent there, and why it goes nowhere else.
-pub fn stay_reasons(sight: RoutingContext<'_>, sale: &Sale, at: &Route, why: &str, mut others: Vec<Passed>) -> Choice {
+pub fn stay_reasons(
+    sight: RoutingContext<'_>,
+    sale: &Sale,
+    at: &Route,
+    why: &str,
+    mut others: Vec<Passed>,
+) -> Choice {
     others.retain(|passed| !passed.is(at));
     let sold = sight.catalogue.sold.get(&sale.service);
     Choice {
@@ -139,46 +191,87 @@ pub fn stay_reasons(sight: RoutingContext<'_>, sale: &Sale, at: &Route, why: &st
     }
 }
 
-/// What a leased leg would cost by its own route now; `None` where nobody knows. It was sold before its panel's rate was
-/// held, so that rate is what it costs, whether its service is sold now or not.
+/// What a leased leg would cost by its own route now; `None` where nobody knows. It was sold before
+/// its panel's rate was held, so that rate is what it costs, whether its service is sold now or
+/// not.
 pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
     if let Some(rate) = catalogue.held(&leg.route) {
-        let sold = catalogue.judged.get(&leg.sold_as).or_else(|| catalogue.sold.get(&leg.sold_as));
+        let sold = catalogue
+            .judged
+            .get(&leg.sold_as)
+            .or_else(|| catalogue.sold.get(&leg.sold_as));
+
         let sold = sold.filter(|sold| sold.kind == leg.kind);
-        let plainly = || if leg.kind.is_package() { Units::Package } else { Units::Counted(leg.units) };
-        return sold.map_or_else(plainly, |sold| sold.billed(leg.units)).at(rate).ok();
+        let plainly = || {
+            if leg.kind.is_package() {
+                Units::Package
+            } else {
+                Units::Counted(leg.units)
+            }
+        };
+
+        return sold
+            .map_or_else(plainly, |sold| sold.billed(leg.units))
+            .at(rate)
+            .ok();
     }
-    // Its service may be sold no more, or no more by this route: it costs all the same what its panel lists.
+
+    // Its service may be sold no more, or no more by this route: it costs all the same what its
+    // panel lists.
     let rate = catalogue.listed(&leg.route)?;
-    match catalogue.sold.get(&leg.sold_as).filter(|sold| sold.kind == leg.kind) {
+
+    match catalogue
+        .sold
+        .get(&leg.sold_as)
+        .filter(|sold| sold.kind == leg.kind)
+    {
         Some(sold) => sold.billed(leg.units).at(rate).ok(),
+
         // How its package was billed, what it was quoted at tells.
-        None if leg.kind.is_package() => leg.quoted_cost.at_another_rate(leg.quoted_rate, rate).ok(),
+        None if leg.kind.is_package() => {
+            leg.quoted_cost.at_another_rate(leg.quoted_rate, rate).ok()
+        }
         None => Units::Counted(leg.units).at(rate).ok(),
     }
 }
 
-/// Whether an order's route is one of its service's no more, while others are. A service that is not sold, or means
-/// another type by now, takes no route from what was bought before.
+/// Whether an order's route is one of its service's no more, while others are. A service that is
+/// not sold, or means another type by now, takes no route from what was bought before.
 pub fn is_gone(sight: RoutingContext<'_>, sale: &Sale, route: &Route) -> bool {
-    let sold = sight.catalogue.sold.get(&sale.service).filter(|sold| sold.kind == sale.kind);
+    let sold = sight
+        .catalogue
+        .sold
+        .get(&sale.service)
+        .filter(|sold| sold.kind == sale.kind);
+
     sold.is_some_and(|sold| !sold.routes.iter().any(|(other, _)| other == route))
 }
 
-/// Services of which some route at another, running panel is offered: what waits for the rest need not be looked at.
+/// Services of which some route at another, running panel is offered: what waits for the rest need
+/// not be looked at.
 pub fn offered_beside(sight: RoutingContext<'_>, stopped: &ProviderId) -> HashSet<ServiceId> {
     let runs = |(route, rate): &(Route, Option<_>)| {
-        rate.is_some() && route.provider != *stopped && sight.panels.standing(&route.provider).stopped.is_none()
+        rate.is_some()
+            && route.provider != *stopped
+            && sight.panels.standing(&route.provider).stopped.is_none()
     };
-    let sold = sight.catalogue.sold.values().filter(|sold| sold.routes.iter().any(runs));
+
+    let sold = sight
+        .catalogue
+        .sold
+        .values()
+        .filter(|sold| sold.routes.iter().any(runs));
+
     sold.map(|sold| sold.id).collect()
 }
 
-/// Where the id means a service of another kind by now, nothing that it is delivered by delivers what was bought.
+/// Where the id means a service of another kind by now, nothing that it is delivered by delivers
+/// what was bought.
 fn candidates(sight: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Vec<Candidate> {
     if sold.kind != sale.kind {
         return Vec::new();
     }
+
     let billed = sold.billed(sale.units);
     let candidate = |(route, rate): &(Route, Option<_>)| Candidate {
         route: route.clone(),
@@ -186,18 +279,33 @@ fn candidates(sight: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Vec<Can
         cost: rate.and_then(|rate| billed.at(rate).ok()),
         standing: sight.panels.standing(&route.provider),
     };
+
     sold.routes.iter().map(candidate).collect()
 }
 
-fn question<'a>(sight: RoutingContext<'_>, sold: &Service, sale: &Sale, candidates: &'a [Candidate]) -> RouteQuery<'a> {
+fn question<'a>(
+    sight: RoutingContext<'_>,
+    sold: &Service,
+    sale: &Sale,
+    candidates: &'a [Candidate],
+) -> RouteQuery<'a> {
     let terms = RouteTerms {
         seed: sale.public.0.as_u128(),
         charge: sale.charge,
         quoted_cost: sale.quoted_cost,
         floor: sight.catalogue.margin_floor,
     };
+
     let strategy = sold.routing.strategy;
-    RouteQuery { strategy, candidates, terms, barred: &[], leaves: None, in_turn: false, worst: Worst::Stopped }
+    RouteQuery {
+        strategy,
+        candidates,
+        terms,
+        barred: &[],
+        leaves: None,
+        in_turn: false,
+        worst: Worst::Stopped,
+    }
 }
 
 impl From<&Locked> for Sale {

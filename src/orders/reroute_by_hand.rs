@@ -31,8 +31,9 @@ pub enum Rerouted {
 }
 
 impl Delivery {
-    /// Moves an order to its next route that may be used, or to this panel, in the caller's transaction. It was chosen
-    /// because it waits at `from`, where that is given: what somebody else moved meanwhile stays.
+    /// Moves an order to its next route that may be used, or to this panel, in the caller's
+    /// transaction. It was chosen because it waits at `from`, where that is given: what
+    /// somebody else moved meanwhile stays.
     pub async fn reroute(
         &self,
         tx: &mut Tx,
@@ -44,41 +45,73 @@ impl Delivery {
         let Some(leg) = legs::lock_last(tx, order).await? else {
             return Ok(Rerouted::Stays("there is no such order".to_owned()));
         };
+
         if let Some(from) = from.filter(|from| **from != leg.route.provider) {
-            return Ok(Rerouted::Stays(format!("it left {from} meanwhile, for {}", leg.route.provider)));
+            return Ok(Rerouted::Stays(format!(
+                "it left {from} meanwhile, for {}",
+                leg.route.provider
+            )));
         }
+
         if let Some(why) = not_unsent(&leg) {
             return Ok(Rerouted::Stays(why));
         }
+
         if leg.state == LegState::Leased && !leaving::is_let_go(tx, leg.id, now).await? {
-            let why = format!("{} is about to be asked for it; try again in a minute", leg.route.provider);
+            let why = format!(
+                "{} is about to be asked for it; try again in a minute",
+                leg.route.provider
+            );
             return Ok(Rerouted::Stays(why));
         }
 
         let order = orders::lock_order(tx, order).await?;
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
-        let sight = RoutingContext { catalogue: &catalogue, panels: &panels };
+        let sight = RoutingContext {
+            catalogue: &catalogue,
+            panels: &panels,
+        };
+
         let barred = barred(tx, &leg, to).await?;
-        let leaving = Leaving { from: &leg.route, why: BY_HAND };
+        let leaving = Leaving {
+            from: &leg.route,
+            why: BY_HAND,
+        };
+
         let chosen = match reroute::by_hand(sight, &Sale::from(&order), leaving, &barred, to) {
             Ok(chosen) => chosen,
             Err(why) => return Ok(Rerouted::Stays(why)),
         };
 
-        let (from, route, why) = (leg.route.clone(), chosen.route.clone(), chosen.choice.why.clone());
+        let (from, route, why) = (
+            leg.route.clone(),
+            chosen.route.clone(),
+            chosen.choice.why.clone(),
+        );
+
         let reason = format!("{}: {BY_HAND}; {} is tried", from.provider, route.provider);
         leaving::by_hand(tx, &leg, &chosen, &reason, now).await?;
-        Ok(Rerouted::Moved { from, to: route, why })
+
+        Ok(Rerouted::Moved {
+            from,
+            to: route,
+            why,
+        })
     }
 }
 
-/// Routes that are out of the question. What refused the order before may be tried again where a person names it; but
-/// never where it may have been placed and only nobody could tell.
-async fn barred(tx: &mut Tx, leg: &LockedLeg, to: Option<&ProviderId>) -> Result<Vec<Passed>, StoreError> {
+/// Routes that are out of the question. What refused the order before may be tried again where a
+/// person names it; but never where it may have been placed and only nobody could tell.
+async fn barred(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    to: Option<&ProviderId>,
+) -> Result<Vec<Passed>, StoreError> {
     let mut barred = match to {
         None => legs::tried_before(tx, leg.order, leg.n).await?,
         Some(_) => leaving::doubted_before(tx, leg.order).await?,
     };
+
     barred.push(Passed::because(&leg.route, "it waits there now"));
     Ok(barred)
 }
@@ -88,9 +121,15 @@ fn not_unsent(leg: &LockedLeg) -> Option<String> {
     let (panel, order) = (&leg.route.provider, leg.order);
     match leg.state {
         LegState::Ready | LegState::Leased | LegState::Parked => None,
-        LegState::Sending => Some(format!("it is being sent to {panel}, and nobody can tell yet whether that has it")),
-        LegState::InDoubt => Some(format!("{panel} may have it: look there, then decide with `order resolve {order}`")),
-        LegState::Accepted => Some(format!("{panel} has it; `order show {order}` tells what can be decided")),
+        LegState::Sending => Some(format!(
+            "it is being sent to {panel}, and nobody can tell yet whether that has it"
+        )),
+        LegState::InDoubt => Some(format!(
+            "{panel} may have it: look there, then decide with `order resolve {order}`"
+        )),
+        LegState::Accepted => Some(format!(
+            "{panel} has it; `order show {order}` tells what can be decided"
+        )),
         LegState::Ended | LegState::Refused | LegState::Canceled | LegState::WrittenOff => {
             Some("it is over".to_owned())
         }

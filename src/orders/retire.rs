@@ -1,6 +1,6 @@
-//! What waits at a panel that the file names no more: nothing of it was sent, so it goes by another route of its service
-//! that keeps the margin; where there is none, it waits, shown `Pending`, until there is one, the panel's block comes back,
-//! or its customer cancels.
+//! What waits at a panel that the file names no more: nothing of it was sent, so it goes by another
+//! route of its service that keeps the margin; where there is none, it waits, shown `Pending`,
+//! until there is one, the panel's block comes back, or its customer cancels.
 
 use chrono::TimeDelta;
 
@@ -20,17 +20,24 @@ impl Delivery {
     /// Passes on what waits at a retired panel. How many legs went by another route.
     pub async fn pass_on(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
         let (id, now) = (&panel.settings().id, self.clock.now());
-        // Whatever they waited for here, they shall not be sent here: nothing is asked of the panel first.
+
+        // Whatever they waited for here, they shall not be sent here: nothing is asked of the panel
+        // first.
         let parked = parked::due_legs(&self.store, id, now, now, LEGS_MAX).await?;
         let parked: Vec<_> = parked.into_iter().map(|(leg, _)| leg).collect();
+
         if !parked.is_empty() {
             parked::unpark_legs(&self.store, &parked, now).await?;
         }
+
         let until = now + TimeDelta::seconds(LEG_LEASE_S);
         let mut passed_on = 0;
-        for leg in leases::claim_due_legs(&self.store, (id, None), epoch, LEGS_MAX, until, now).await? {
+        for leg in
+            leases::claim_due_legs(&self.store, (id, None), epoch, LEGS_MAX, until, now).await?
+        {
             passed_on += usize::from(self.pass_on_one(&leg, epoch).await?);
         }
+
         Ok(passed_on)
     }
 
@@ -38,23 +45,49 @@ impl Delivery {
         let (from, now) = (&leg.route.provider, self.clock.now());
         let tried = self.tried_before(leg.order, leg.n).await?;
         let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
-        let (sight, sale) = (RoutingContext { catalogue: &catalogue, panels: &panels }, Sale::from(leg));
-        let leaving = Leaving { from: &leg.route, why: "was taken out of the file" };
+
+        let (sight, sale) = (
+            RoutingContext {
+                catalogue: &catalogue,
+                panels: &panels,
+            },
+            Sale::from(leg),
+        );
+
+        let leaving = Leaving {
+            from: &leg.route,
+            why: "was taken out of the file",
+        };
+
         let (held, words) = match reroute::next_route(sight, &sale, leaving, &tried) {
             Ok(chosen) => {
-                let words = format!("{from} was taken out of the file; {} is tried", chosen.route.provider);
+                let words = format!(
+                    "{from} was taken out of the file; {} is tried",
+                    chosen.route.provider
+                );
                 (MarginHold::Elsewhere(chosen), words)
             }
             Err(others) => {
-                let words = format!("held: {from} was taken out of the file, and no other route keeps the margin");
+                let words = format!(
+                    "held: {from} was taken out of the file, and no other route keeps the margin"
+                );
+
                 let choice = reroute::stay_reasons(sight, &sale, &leg.route, &words, others);
-                (MarginHold::Here { until: now + HELD_FOR, choice }, words)
+                (
+                    MarginHold::Here {
+                        until: now + HELD_FOR,
+                        choice,
+                    },
+                    words,
+                )
             }
         };
+
         let ours = leases::hold_leg(&self.store, leg, epoch, &held, &words, now).await?;
         if ours {
             tracing::warn!(order = %leg.order, provider = %from, "a panel is gone: {words}");
         }
+
         Ok(ours && matches!(held, MarginHold::Elsewhere(_)))
     }
 }

@@ -14,7 +14,8 @@ use crate::store::legs::LockedLeg;
 use crate::store::watches::{DuePoll, Worth};
 use crate::upstream::OrderAnswer;
 
-/// How what was said of an order begins where it was an error, and what stands there where nothing was said.
+/// How what was said of an order begins where it was an error, and what stands there where nothing
+/// was said.
 pub(super) const ERROR_SEEN: &str = "error: ";
 const MISSING_SEEN: &str = "missing";
 
@@ -40,7 +41,8 @@ pub(super) struct PanelReport {
 }
 
 impl PanelReport {
-    /// What a row says, of an order that was sent when the panel's currency was worth so much in ours.
+    /// What a row says, of an order that was sent when the panel's currency was worth so much in
+    /// ours.
     pub(super) fn of(row: &OrderAnswer, exchange: ExchangeRate, currency: &str) -> Self {
         let silent = |text: &str| Self {
             report: None,
@@ -50,6 +52,7 @@ impl PanelReport {
             is_of_the_order: false,
             stated: Stated::Nothing,
         };
+
         match row {
             OrderAnswer::Said(report) => Self {
                 text: format!(
@@ -61,17 +64,25 @@ impl PanelReport {
                 ),
                 puzzles: matches!(
                     report.status,
-                    PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Failed | PanelStatus::Expired
+                    PanelStatus::Partial
+                        | PanelStatus::Canceled
+                        | PanelStatus::Failed
+                        | PanelStatus::Expired
                 ),
                 report: Some(report.clone()),
                 names_a_status: true,
                 is_of_the_order: true,
                 stated: report.stated(exchange, currency),
             },
-            OrderAnswer::UnknownStatus { text } => {
-                Self { names_a_status: true, is_of_the_order: true, ..silent(&format!("unknown status: {text}")) }
-            }
-            OrderAnswer::NotOurs { text } => Self { is_of_the_order: true, ..silent(&format!("{ERROR_SEEN}{text}")) },
+            OrderAnswer::UnknownStatus { text } => Self {
+                names_a_status: true,
+                is_of_the_order: true,
+                ..silent(&format!("unknown status: {text}"))
+            },
+            OrderAnswer::NotOurs { text } => Self {
+                is_of_the_order: true,
+                ..silent(&format!("{ERROR_SEEN}{text}"))
+            },
             OrderAnswer::Error { text } => silent(&format!("{ERROR_SEEN}{text}")),
             OrderAnswer::Missing => silent(MISSING_SEEN),
         }
@@ -79,7 +90,10 @@ impl PanelReport {
 
     /// What the panel was expected to take for the whole order, and what it says that it took.
     pub(super) fn taken(&self, expected: Money) -> TakenCharge {
-        TakenCharge { expected, stated: self.stated }
+        TakenCharge {
+            expected,
+            stated: self.stated,
+        }
     }
 
     /// What follows from it, by the rules of settlement.
@@ -92,20 +106,28 @@ impl PanelReport {
         now: Timestamp,
     ) -> Result<SettlementOutcome, StoreError> {
         let Some(report) = &self.report else {
-            return Ok(SettlementOutcome::AskAgain("the panel names no status of it"));
+            return Ok(SettlementOutcome::AskAgain(
+                "the panel names no status of it",
+            ));
         };
+
         let patience = TimeDelta::hours(i64::from(settings.settling.failed_settles_after_h));
         let rules = SettlementRules {
             canceled_with_remains: settings.settling.canceled_with_remains,
             failed_for_good: due.failing_at.is_some_and(|since| now - since >= patience),
         };
-        let mut outcome =
-            settlement::settle_report(bought, self.taken(leg.cost), report, rules).map_err(settle::too_large)?;
+
+        let mut outcome = settlement::settle_report(bought, self.taken(leg.cost), report, rules)
+            .map_err(settle::too_large)?;
+
         if let SettlementOutcome::End(Ending { doubtful, .. }) = &mut outcome {
-            // It said so while it was at it already: the price is lower than we know, and nothing went back.
-            let said_before = report.status == PanelStatus::Completed && self.charge() == due.charge;
+            // It said so while it was at it already: the price is lower than we know, and nothing
+            // went back.
+            let said_before =
+                report.status == PanelStatus::Completed && self.charge() == due.charge;
             *doubtful &= !said_before;
         }
+
         Ok(outcome)
     }
 
@@ -114,10 +136,15 @@ impl PanelReport {
         match self.report.as_ref().map(|report| report.status) {
             None => Worth::Silent,
             Some(PanelStatus::Failed) => Worth::Failing,
-            Some(PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Expired) => Worth::Puzzling,
-            Some(PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress | PanelStatus::Completed) => {
-                Worth::Clear
+            Some(PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Expired) => {
+                Worth::Puzzling
             }
+            Some(
+                PanelStatus::Pending
+                | PanelStatus::Processing
+                | PanelStatus::InProgress
+                | PanelStatus::Completed,
+            ) => Worth::Clear,
         }
     }
 
@@ -125,12 +152,17 @@ impl PanelReport {
     pub(super) fn charge(&self) -> Option<Money> {
         match self.stated {
             Stated::Took { amount, .. } => Some(amount),
-            Stated::Nothing | Stated::Unreadable | Stated::TooLarge | Stated::Foreign { .. } => None,
+            Stated::Nothing | Stated::Unreadable | Stated::TooLarge | Stated::Foreign { .. } => {
+                None
+            }
         }
     }
 
-    /// What an open order shows of its counts; a negative remains is over-delivery, shown as nothing missing.
+    /// What an open order shows of its counts; a negative remains is over-delivery, shown as
+    /// nothing missing.
     pub(super) fn counts(&self) -> (Option<i64>, Option<i64>) {
-        self.report.as_ref().map_or((None, None), |report| (report.start_count, report.remains.map(|r| r.max(0))))
+        self.report.as_ref().map_or((None, None), |report| {
+            (report.start_count, report.remains.map(|r| r.max(0)))
+        })
     }
 }

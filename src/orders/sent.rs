@@ -32,11 +32,17 @@ impl SentLegs {
         if legs.len() >= REMEMBERED_MAX {
             legs.pop_front();
         }
+
         legs.push_back(sent);
     }
 
     /// All of them, in the order in which they were sent.
     pub(super) fn all(&self) -> Vec<SentLeg> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect()
     }
 }

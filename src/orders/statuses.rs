@@ -1,9 +1,11 @@
-//! Asking where many orders stand: in batches, and in smaller ones where a panel does not answer those.
+//! Asking where many orders stand: in batches, and in smaller ones where a panel does not answer
+//! those.
 //!
-//! A batch that is refused in whatever words, or answered by nothing that can be read, is halved and asked again, down to
-//! one by one, and each answer counts by itself: some panels know no batches, some take small ones only, and at some one
-//! bad id spoils a whole batch. When the first question about one order fails as well, it is the panel that fails, and
-//! nothing more is asked. Nor is anything after an answer that did not come, or a wish to be left alone.
+//! A batch that is refused in whatever words, or answered by nothing that can be read, is halved
+//! and asked again, down to one by one, and each answer counts by itself: some panels know no
+//! batches, some take small ones only, and at some one bad id spoils a whole batch. When the first
+//! question about one order fails as well, it is the panel that fails, and nothing more is asked.
+//! Nor is anything after an answer that did not come, or a wish to be left alone.
 
 use crate::domain::id::PanelOrder;
 use crate::domain::provider::RefusalClass;
@@ -29,50 +31,73 @@ pub(super) struct Round {
 }
 
 /// Asks where orders stand, at first at most `batch` in one question.
-pub(super) async fn ask_statuses(panel: &Panel, orders: &[PanelOrder], batch: usize, questions_max: usize) -> Round {
+pub(super) async fn ask_statuses(
+    panel: &Panel,
+    orders: &[PanelOrder],
+    batch: usize,
+    questions_max: usize,
+) -> Round {
     let mut round = Round::default();
+
     // The next to be asked last: halves go on top, the first half above the second.
     let mut waiting: Vec<&[PanelOrder]> = orders.chunks(batch.max(1)).rev().collect();
     let mut refused_min = usize::MAX;
     let mut answered_max = 0;
     let mut silent_max = 0;
+
     for _ in 0..questions_max {
         let Some(asked) = waiting.pop() else { break };
         match panel.status(asked).await {
             Ok(rows) if is_answer(&rows, round.spoke) => {
                 round.spoke |= rows.iter().any(|(_, row)| tells(row));
-                let told = rows.iter().filter(|(_, row)| *row != OrderAnswer::Missing).count();
+                let told = rows
+                    .iter()
+                    .filter(|(_, row)| *row != OrderAnswer::Missing)
+                    .count();
+
                 if told < asked.len() && asked.len() > 1 {
-                    // It may answer so many at once and no more: those that it left out are asked about by themselves.
+                    // It may answer so many at once and no more: those that it left out are asked
+                    // about by themselves.
                     refused_min = refused_min.min(asked.len());
                     answered_max = answered_max.max(told);
                     waiting.extend(left_out(asked, &rows).rev());
-                    round.rows.extend(rows.into_iter().filter(|(_, row)| *row != OrderAnswer::Missing));
+                    round.rows.extend(
+                        rows.into_iter()
+                            .filter(|(_, row)| *row != OrderAnswer::Missing),
+                    );
                 } else {
                     answered_max = answered_max.max(asked.len());
                     round.rows.extend(rows);
                 }
             }
-            Ok(_) if asked.len() > 1 => refused_min = refused_min.min(halve_batch(&mut waiting, asked)),
+            Ok(_) if asked.len() > 1 => {
+                refused_min = refused_min.min(halve_batch(&mut waiting, asked));
+            }
             Err(failure) if !may_go_on(panel, &failure) => {
-                // One order of these may be what the panel hangs at: the next round asks about fewer at once, and at last
-                // about that one after all others.
+                // One order of these may be what the panel hangs at: the next round asks about
+                // fewer at once, and at last about that one after all others.
                 if failure.kind == FailureKind::Unanswered {
                     match asked {
                         [order] => round.failed_alone = Some(order.clone()),
                         several => silent_max = several.len(),
                     }
                 }
+
                 round.ended = Some(failure);
                 break;
             }
             Err(failure) if asked.len() > 1 => {
-                tracing::debug!(provider = %panel.settings().id, orders = asked.len(), %failure, "a batch is halved");
+                tracing::debug!(provider = %panel.settings().id, orders = asked.len(), %failure,
+                    "a batch is halved");
                 refused_min = refused_min.min(halve_batch(&mut waiting, asked));
             }
             Err(failure) if round.spoke => {
                 let text = failure.words;
-                round.rows.extend(asked.iter().map(|order| (order.clone(), OrderAnswer::Error { text: text.clone() })));
+                round.rows.extend(
+                    asked
+                        .iter()
+                        .map(|order| (order.clone(), OrderAnswer::Error { text: text.clone() })),
+                );
             }
             // The panel itself fails.
             Err(failure) => {
@@ -82,17 +107,29 @@ pub(super) async fn ask_statuses(panel: &Panel, orders: &[PanelOrder], batch: us
             }
             Ok(rows) => {
                 round.failed_alone = asked.first().cloned();
-                let words = format!("nothing was said of the order: {:?}", rows.first().map(|(_, row)| row));
-                round.ended = Some(Failure { kind: FailureKind::Declined, words });
+                let words = format!(
+                    "nothing was said of the order: {:?}",
+                    rows.first().map(|(_, row)| row)
+                );
+
+                round.ended = Some(Failure {
+                    kind: FailureKind::Declined,
+                    words,
+                });
+
                 break;
             }
         }
     }
+
     round.batch_learned =
-        (answered_max > 0 && answered_max < refused_min && refused_min < usize::MAX).then_some(answered_max);
+        (answered_max > 0 && answered_max < refused_min && refused_min < usize::MAX)
+            .then_some(answered_max);
+
     if silent_max > 1 {
         round.batch_learned = Some(silent_max / 2);
     }
+
     round
 }
 
@@ -101,13 +138,17 @@ fn left_out<'a>(
     asked: &'a [PanelOrder],
     rows: &[(PanelOrder, OrderAnswer)],
 ) -> impl DoubleEndedIterator<Item = &'a [PanelOrder]> {
-    let is_told = |order: &PanelOrder| rows.iter().any(|(of, row)| of == order && *row != OrderAnswer::Missing);
+    let is_told = |order: &PanelOrder| {
+        rows.iter()
+            .any(|(of, row)| of == order && *row != OrderAnswer::Missing)
+    };
+
     let missing: Vec<_> = asked.chunks(1).filter(|one| !is_told(&one[0])).collect();
     missing.into_iter()
 }
 
-/// Whether rows answer the question: a batch by a word of any of its orders; one order by a word of it, or by an error of
-/// its own while the panel tells of others.
+/// Whether rows answer the question: a batch by a word of any of its orders; one order by a word of
+/// it, or by an error of its own while the panel tells of others.
 fn is_answer(rows: &[(PanelOrder, OrderAnswer)], spoke: bool) -> bool {
     match rows {
         [(_, row)] => spoke || tells(row),
@@ -115,10 +156,13 @@ fn is_answer(rows: &[(PanelOrder, OrderAnswer)], spoke: bool) -> bool {
     }
 }
 
-/// Whether a row says where its order stands, be it in a word that nobody knows, or that there is none.
+/// Whether a row says where its order stands, be it in a word that nobody knows, or that there is
+/// none.
 fn tells(row: &OrderAnswer) -> bool {
     match row {
-        OrderAnswer::Said(_) | OrderAnswer::UnknownStatus { .. } | OrderAnswer::NotOurs { .. } => true,
+        OrderAnswer::Said(_) | OrderAnswer::UnknownStatus { .. } | OrderAnswer::NotOurs { .. } => {
+            true
+        }
         OrderAnswer::Error { .. } | OrderAnswer::Missing => false,
     }
 }
@@ -137,8 +181,9 @@ pub(super) fn may_go_on(panel: &Panel, failure: &Failure) -> bool {
         | FailureKind::Unanswered
         | FailureKind::BadStatus(429)
         | FailureKind::Refused(RefusalClass::Key | RefusalClass::RateLimit) => false,
-        FailureKind::Refused(_) | FailureKind::Declined | FailureKind::BadStatus(_) | FailureKind::Unreadable => {
-            !Delivery::is_left_alone(panel)
-        }
+        FailureKind::Refused(_)
+        | FailureKind::Declined
+        | FailureKind::BadStatus(_)
+        | FailureKind::Unreadable => !Delivery::is_left_alone(panel),
     }
 }

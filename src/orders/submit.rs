@@ -1,7 +1,9 @@
-//! Submitting: legs are taken, the intent is committed, and only then does a byte leave; at most once per leg.
+//! Submitting: legs are taken, the intent is committed, and only then does a byte leave; at most
+//! once per leg.
 //!
-//! The order of things is the whole safety: a place at the panel first (it may take a while), then the mark in a
-//! commit of its own, then the call. Whatever happens between mark and answer, the leg is in doubt and not sent again.
+//! The order of things is the whole safety: a place at the panel first (it may take a while), then
+//! the mark in a commit of its own, then the call. Whatever happens between mark and answer, the
+//! leg is in doubt and not sent again.
 
 use std::time::Duration;
 
@@ -30,22 +32,45 @@ pub(super) const BETWEEN_CONCLUSIONS: Duration = Duration::from_millis(500);
 const ORPHANS_MAX: i64 = 500;
 
 impl Delivery {
-    /// Takes up to so many legs that are due at a panel, as many as its gate lets through. None before the panel answered
-    /// a harmless question under this configuration: an address that redirects or a wrong path would put every order in
-    /// doubt. None before what it lists under this account is known: the margin guard would ask by another's costs.
-    pub async fn lease(&self, panel: &Panel, epoch: i64, legs_max: usize) -> Result<Vec<LeasedLeg>, StoreError> {
-        if !panel.has_answered() || !panel.is_listed() || legs_max == 0 || Self::is_left_alone(panel) {
+    /// Takes up to so many legs that are due at a panel, as many as its gate lets through. None
+    /// before the panel answered a harmless question under this configuration: an address that
+    /// redirects or a wrong path would put every order in doubt. None before what it lists
+    /// under this account is known: the margin guard would ask by another's costs.
+    pub async fn lease(
+        &self,
+        panel: &Panel,
+        epoch: i64,
+        legs_max: usize,
+    ) -> Result<Vec<LeasedLeg>, StoreError> {
+        if !panel.has_answered()
+            || !panel.is_listed()
+            || legs_max == 0
+            || Self::is_left_alone(panel)
+        {
             return Ok(Vec::new());
         }
+
         let now = self.clock.now();
-        let legs_max = gates::find_gate(&self.store, &panel.settings().id, now).await?.lets_through(legs_max);
+        let legs_max = gates::find_gate(&self.store, &panel.settings().id, now)
+            .await?
+            .lets_through(legs_max);
+
         if legs_max == 0 {
             return Ok(Vec::new());
         }
+
         let until = now + TimeDelta::seconds(LEG_LEASE_S);
         let legs_max = i64::try_from(legs_max).unwrap_or(i64::MAX);
-        leases::claim_due_legs(&self.store, (&panel.settings().id, Some(&panel.account())), epoch, legs_max, until, now)
-            .await
+
+        leases::claim_due_legs(
+            &self.store,
+            (&panel.settings().id, Some(&panel.account())),
+            epoch,
+            legs_max,
+            until,
+            now,
+        )
+        .await
     }
 
     /// Sends one leg and concludes from the answer.
@@ -54,41 +79,64 @@ impl Delivery {
         if Self::is_left_alone(panel) || panel.is_replaced() {
             return leases::release_leg(&self.store, leg, epoch).await;
         }
-        let Word::Send(cost, exchange) = self.guard(panel.settings(), leg, epoch).await? else { return Ok(()) };
+
+        let Word::Send(cost, exchange) = self.guard(panel.settings(), leg, epoch).await? else {
+            return Ok(());
+        };
+
         if panel.is_replaced() {
             return leases::release_leg(&self.store, leg, epoch).await;
         }
-        // A lease that ran out while this process was stopped, or is about to: whoever holds the panel then takes the leg.
+
+        // A lease that ran out while this process was stopped, or is about to: whoever holds the
+        // panel then takes the leg.
         let Some(leave_by) = self.leave_by(&panel.settings().id, epoch) else {
             return leases::release_leg(&self.store, leg, epoch).await;
         };
+
         let request_id = panel.request_id(leg);
         let (account, address) = (panel.account(), panel.address());
-        let asked = SendIntent { request_id: request_id.as_deref(), account: &account, address: &address, exchange };
+
+        let asked = SendIntent {
+            request_id: request_id.as_deref(),
+            account: &account,
+            address: &address,
+            exchange,
+        };
+
         let marked_at = self.clock.now();
         match leases::mark_sending(&self.store, leg, asked, epoch, cost, marked_at).await {
             Ok(true) => self.sent.note(leg, asked, self.clock.now()),
             Ok(false) => {
-                tracing::info!(leg = %leg.leg, "a leg was taken back, or its panel's gate closed, before it was sent");
+                tracing::info!(leg = %leg.leg,
+                    "a leg was taken back, or its panel's gate closed, before it was sent");
                 return leases::release_leg(&self.store, leg, epoch).await;
             }
-            // The mark may be committed, and nothing will be sent: said while it is known, or the leg would be in doubt.
+            // The mark may be committed, and nothing will be sent: said while it is known, or the
+            // leg would be in doubt.
             Err(error) => {
-                tracing::warn!(leg = %leg.leg, %error, "the intent to send was not acknowledged; nothing is sent");
-                self.conclude_surely(panel.settings(), leg, &unsent_evidence()).await?;
+                tracing::warn!(leg = %leg.leg, %error,
+                    "the intent to send was not acknowledged; nothing is sent");
+                self.conclude_surely(panel.settings(), leg, &unsent_evidence())
+                    .await?;
                 return leases::release_leg(&self.store, leg, epoch).await;
             }
         }
+
         let said = panel.add(slot, leg, leave_by).await;
         tracing::info!(
-            order = %leg.order, leg = %leg.leg, provider = %leg.route.provider, verdict = said.verdict.as_str(),
+            order = %leg.order, leg = %leg.leg, provider = %leg.route.provider,
+            verdict = said.verdict.as_str(),
             panel_order = said.verdict.panel_order(), "a leg was sent"
         );
+
         let said = self.unless_charged(panel, leg, marked_at, said).await;
         self.conclude_surely(panel.settings(), leg, &said).await?;
+
         if said.verdict == Verdict::InDoubt {
             self.read_balance_behind(panel).await?;
         }
+
         Ok(())
     }
 
@@ -111,27 +159,49 @@ impl Delivery {
         }
     }
 
-    /// Legs that somebody was sending and nobody will hear of any more are in doubt from now on: those of an earlier
-    /// holder of the panel's lease, and those past the timeout and its grace. How many.
-    pub async fn sweep(&self, settings: &ProviderSettings, epoch: i64) -> Result<usize, StoreError> {
+    /// Legs that somebody was sending and nobody will hear of any more are in doubt from now on:
+    /// those of an earlier holder of the panel's lease, and those past the timeout and its
+    /// grace. How many.
+    pub async fn sweep(
+        &self,
+        settings: &ProviderSettings,
+        epoch: i64,
+    ) -> Result<usize, StoreError> {
         let overdue = overdue_since(settings, self.clock.now());
-        let orphans = doubts::find_orphans(&self.store, &settings.id, epoch, overdue, ORPHANS_MAX).await?;
+        let orphans =
+            doubts::find_orphans(&self.store, &settings.id, epoch, overdue, ORPHANS_MAX).await?;
+
         for (leg, attempt) in &orphans {
-            isolate_failure(&format!("of leg {leg}"), self.doubt(settings, *leg, *attempt).await)?;
+            isolate_failure(
+                &format!("of leg {leg}"),
+                self.doubt(settings, *leg, *attempt).await,
+            )?;
         }
+
         Ok(orphans.len())
     }
 
-    async fn doubt(&self, settings: &ProviderSettings, leg: LegId, attempt: i32) -> Result<(), StoreError> {
-        let words = "no answer was written down: the sender ended, or waited longer than it may".to_owned();
+    async fn doubt(
+        &self,
+        settings: &ProviderSettings,
+        leg: LegId,
+        attempt: i32,
+    ) -> Result<(), StoreError> {
+        let words =
+            "no answer was written down: the sender ended, or waited longer than it may".to_owned();
         let said = Evidence::without_answer(Verdict::InDoubt, words);
-        tracing::warn!(%leg, attempt, provider = %settings.id, "a leg without an answer is in doubt");
-        self.write_down(settings, leg, attempt, &said, Speaker::Nobody).await
+        tracing::warn!(
+            %leg, attempt, provider = %settings.id, "a leg without an answer is in doubt"
+        );
+
+        self.write_down(settings, leg, attempt, &said, Speaker::Nobody)
+            .await
     }
 }
 
-/// How often an answer was brought to the database in vain. One that was heard is not lost because the database is away for
-/// a moment, or because somebody holds a lock: without it the order would be in doubt.
+/// How often an answer was brought to the database in vain. One that was heard is not lost because
+/// the database is away for a moment, or because somebody holds a lock: without it the order would
+/// be in doubt.
 #[derive(Debug, Default)]
 pub(super) struct Conclusions(u32);
 
@@ -147,17 +217,20 @@ impl Conclusions {
     }
 }
 
-/// What a panel answered, and the database does not know: the log is the only place that has the panel's id.
+/// What a panel answered, and the database does not know: the log is the only place that has the
+/// panel's id.
 pub(super) fn tell_unwritten(leg: &LeasedLeg, verdict: &Verdict, error: &StoreError) {
     tracing::error!(
         order = %leg.order, leg = %leg.leg, attempt = leg.attempt, provider = %leg.route.provider,
         verdict = verdict.as_str(), panel_order = verdict.panel_order(), %error,
-        "what a panel answered could not be written down; the order is in doubt until a person says what became of it"
+        "what a panel answered could not be written down; the order is in doubt until a person \
+         says what became of it"
     );
 }
 
 fn unsent_evidence() -> Evidence {
-    let words = "the intent to send was not acknowledged by the database, so nothing was sent".to_owned();
+    let words =
+        "the intent to send was not acknowledged by the database, so nothing was sent".to_owned();
     Evidence::without_answer(Verdict::NeverSent, words)
 }
 

@@ -1,4 +1,5 @@
-//! Withdrawing: an order of which nothing was sent is taken back, and its whole charge with it, in one commit.
+//! Withdrawing: an order of which nothing was sent is taken back, and its whole charge with it, in
+//! one commit.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::id::OrderId;
@@ -17,10 +18,17 @@ pub enum Withdrawn {
     Sent,
 }
 
-/// Takes an order back of which nothing is at a panel; the caller commits. A leg that a dispatcher has in its hands may
-/// still be taken: its mark finds it gone.
-pub async fn unsent(tx: &mut Tx, order: OrderId, reason: &str, now: Timestamp) -> Result<Withdrawn, StoreError> {
-    let Some((leg, order)) = lock_unsent(tx, order).await? else { return Ok(Withdrawn::Sent) };
+/// Takes an order back of which nothing is at a panel; the caller commits. A leg that a dispatcher
+/// has in its hands may still be taken: its mark finds it gone.
+pub async fn unsent(
+    tx: &mut Tx,
+    order: OrderId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Withdrawn, StoreError> {
+    let Some((leg, order)) = lock_unsent(tx, order).await? else {
+        return Ok(Withdrawn::Sent);
+    };
     locked(tx, &leg, &order, reason, now).await?;
     Ok(Withdrawn::Done)
 }
@@ -38,8 +46,14 @@ pub(super) async fn locked(
 }
 
 /// The order's last leg and the order, locked, where nothing of it was sent.
-async fn lock_unsent(tx: &mut Tx, order: OrderId) -> Result<Option<(LockedLeg, Locked)>, StoreError> {
-    let Some(leg) = legs::lock_last(tx, order).await? else { return Ok(None) };
+async fn lock_unsent(
+    tx: &mut Tx,
+    order: OrderId,
+) -> Result<Option<(LockedLeg, Locked)>, StoreError> {
+    let Some(leg) = legs::lock_last(tx, order).await? else {
+        return Ok(None);
+    };
+
     match leg.state {
         LegState::Ready | LegState::Leased | LegState::Parked => {
             let order = orders::lock_order(tx, order).await?;

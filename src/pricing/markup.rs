@@ -68,8 +68,14 @@ impl Scope {
     /// Whether it is about this, whoever buys.
     fn covers(&self, priced: Priced<'_>) -> bool {
         self.service.is_none_or(|service| service == priced.service)
-            && self.provider.as_ref().is_none_or(|provider| provider == priced.provider)
-            && self.category.as_ref().is_none_or(|pattern| matches_glob(pattern, priced.category))
+            && self
+                .provider
+                .as_ref()
+                .is_none_or(|provider| provider == priced.provider)
+            && self
+                .category
+                .as_ref()
+                .is_none_or(|pattern| matches_glob(pattern, priced.category))
     }
 }
 
@@ -88,11 +94,20 @@ impl fmt::Display for Scope {
             self.customer.as_ref().map(|who| format!("customer {who}")),
             self.tier.as_ref().map(|tier| format!("tier {tier:?}")),
             self.service.map(|service| format!("service {service}")),
-            self.category.as_ref().map(|pattern| format!("category {pattern:?}")),
-            self.provider.as_ref().map(|provider| format!("provider \"{provider}\"")),
+            self.category
+                .as_ref()
+                .map(|pattern| format!("category {pattern:?}")),
+            self.provider
+                .as_ref()
+                .map(|provider| format!("provider \"{provider}\"")),
         ];
+
         let said: Vec<String> = keys.into_iter().flatten().collect();
-        if said.is_empty() { f.write_str("all") } else { f.write_str(&said.join(", ")) }
+        if said.is_empty() {
+            f.write_str("all")
+        } else {
+            f.write_str(&said.join(", "))
+        }
     }
 }
 
@@ -102,16 +117,25 @@ impl fmt::Display for MarkupRule {
         if self.fixed != Rate::default() {
             write!(f, " + {}", self.fixed)?;
         }
+
         if let Some(step) = self.rounding {
             write!(f, ", up to a multiple of {step}")?;
         }
+
         Ok(())
     }
 }
 
-/// The rule that speaks, of those that hold for who buys: the most particular, and of equals the last.
-pub fn rule_speaks<'r>(rules: impl IntoIterator<Item = &'r MarkupRule>, priced: Priced<'_>) -> Option<&'r MarkupRule> {
-    rules.into_iter().filter(|rule| rule.scope.covers(priced)).max_by_key(|rule| rule.scope.rank())
+/// The rule that speaks, of those that hold for who buys: the most particular, and of equals the
+/// last.
+pub fn rule_speaks<'r>(
+    rules: impl IntoIterator<Item = &'r MarkupRule>,
+    priced: Priced<'_>,
+) -> Option<&'r MarkupRule> {
+    rules
+        .into_iter()
+        .filter(|rule| rule.scope.covers(priced))
+        .max_by_key(|rule| rule.scope.rank())
 }
 
 /// What is known of something whose panel was not read yet.
@@ -127,50 +151,94 @@ pub struct Unseen<'a> {
 
 impl MarkupRule {
     fn may_speak(&self, unseen: Unseen<'_>) -> bool {
-        let Scope { customer: _, tier: _, service, category, provider } = &self.scope;
+        let Scope {
+            customer: _,
+            tier: _,
+            service,
+            category,
+            provider,
+        } = &self.scope;
+
         service.is_none_or(|service| Some(service) == unseen.service)
-            && provider.as_ref().is_none_or(|provider| unseen.providers.contains(&provider))
-            && category.as_ref().is_none_or(|pattern| unseen.category.is_none_or(|text| matches_glob(pattern, text)))
+            && provider
+                .as_ref()
+                .is_none_or(|provider| unseen.providers.contains(&provider))
+            && category.as_ref().is_none_or(|pattern| {
+                unseen
+                    .category
+                    .is_none_or(|text| matches_glob(pattern, text))
+            })
     }
 
     /// Whether it speaks for everybody, whatever else comes to be known.
     fn surely_speaks(&self, unseen: Unseen<'_>) -> bool {
-        let Scope { customer, tier, service: _, category, provider } = &self.scope;
+        let Scope {
+            customer,
+            tier,
+            service: _,
+            category,
+            provider,
+        } = &self.scope;
+
         self.may_speak(unseen)
             && customer.is_none()
             && tier.is_none()
             && (category.is_none() || unseen.category.is_some())
-            && provider.as_ref().is_none_or(|provider| unseen.providers.iter().all(|one| *one == provider))
+            && provider
+                .as_ref()
+                .is_none_or(|provider| unseen.providers.iter().all(|one| *one == provider))
     }
 
     /// Whether its percentage alone, or none where there is no rule, leaves the floor of any cost.
     pub fn leaves(rule: Option<&Self>, floor: Percent) -> bool {
         let cost = Rate::parse("100").unwrap_or_default();
-        let price = cost.marked_up(rule.map(|rule| rule.percent).unwrap_or_default(), Rate::default());
+        let price = cost.marked_up(
+            rule.map(|rule| rule.percent).unwrap_or_default(),
+            Rate::default(),
+        );
+
         price.is_ok_and(|price| price.for_package().keeps_margin(cost.for_package(), floor))
     }
 }
 
-/// Of the rules that may turn out to speak for something, for whoever buys, the one with the lowest percentage; `None`
-/// where that is to have no rule.
+/// Of the rules that may turn out to speak for something, for whoever buys, the one with the lowest
+/// percentage; `None` where that is to have no rule.
 pub fn leaves_least<'r>(rules: &'r [MarkupRule], unseen: Unseen<'_>) -> Option<&'r MarkupRule> {
     let may = || rules.iter().filter(|rule| rule.may_speak(unseen));
-    let sure = may().filter(|rule| rule.surely_speaks(unseen)).max_by_key(|rule| rule.scope.rank());
-    let over = may()
-        .filter(|rule| !rule.surely_speaks(unseen) && sure.is_none_or(|sure| rule.scope.rank() >= sure.scope.rank()));
+    let sure = may()
+        .filter(|rule| rule.surely_speaks(unseen))
+        .max_by_key(|rule| rule.scope.rank());
+
+    let over = may().filter(|rule| {
+        !rule.surely_speaks(unseen)
+            && sure.is_none_or(|sure| rule.scope.rank() >= sure.scope.rank())
+    });
+
     let percent = |rule: Option<&MarkupRule>| rule.map(|rule| rule.percent).unwrap_or_default();
-    std::iter::once(sure).chain(over.map(Some)).min_by_key(|rule| percent(*rule)).flatten()
+    std::iter::once(sure)
+        .chain(over.map(Some))
+        .min_by_key(|rule| percent(*rule))
+        .flatten()
 }
 
 /// Whether `text` matches a pattern in which `*` stands for any text, the empty one included.
 pub fn matches_glob(pattern: &str, text: &str) -> bool {
-    let Some((first, behind)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let Some((first, behind)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+
     let (middle, last) = behind.rsplit_once('*').unwrap_or(("", behind));
     for part in middle.split('*') {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[at + part.len()..];
     }
+
     rest.ends_with(last)
 }
 
@@ -187,25 +255,82 @@ mod tests {
             fixed: Rate::default(),
             rounding: None,
         };
+
         let all = |percent| rule(Scope::default(), percent);
-        let of_category = |percent| rule(Scope { category: Some("X*".into()), ..Scope::default() }, percent);
-        let of_panel = |percent| rule(Scope { provider: Some(new.clone()), ..Scope::default() }, percent);
-        let of_tier = |percent| rule(Scope { tier: Some("gold".into()), ..Scope::default() }, percent);
-        let least = |rules: &[MarkupRule], category, providers: &[&ProviderId]| {
-            let unseen = Unseen { service: Some(ServiceId(1)), category, providers };
-            leaves_least(rules, unseen).map_or_else(|| "none".to_owned(), |rule| rule.percent.to_string())
+        let of_category = |percent| {
+            rule(
+                Scope {
+                    category: Some("X*".into()),
+                    ..Scope::default()
+                },
+                percent,
+            )
         };
+
+        let of_panel = |percent| {
+            rule(
+                Scope {
+                    provider: Some(new.clone()),
+                    ..Scope::default()
+                },
+                percent,
+            )
+        };
+
+        let of_tier = |percent| {
+            rule(
+                Scope {
+                    tier: Some("gold".into()),
+                    ..Scope::default()
+                },
+                percent,
+            )
+        };
+
+        let least = |rules: &[MarkupRule], category, providers: &[&ProviderId]| {
+            let unseen = Unseen {
+                service: Some(ServiceId(1)),
+                category,
+                providers,
+            };
+
+            leaves_least(rules, unseen)
+                .map_or_else(|| "none".to_owned(), |rule| rule.percent.to_string())
+        };
+
         assert_eq!(least(&[], None, &[&new]), "none");
         assert_eq!(least(&[all("18")], None, &[&new]), "18");
-        assert_eq!(least(&[all("18"), of_category("2")], None, &[&new]), "2", "its category may be one of these");
-        assert_eq!(least(&[all("18"), of_category("2")], Some("Y"), &[&new]), "18");
+
+        assert_eq!(
+            least(&[all("18"), of_category("2")], None, &[&new]),
+            "2",
+            "its category may be one of these"
+        );
+
+        assert_eq!(
+            least(&[all("18"), of_category("2")], Some("Y"), &[&new]),
+            "18"
+        );
+
         assert_eq!(least(&[of_category("2")], None, &[&new]), "none");
-        assert_eq!(least(&[all("1"), of_panel("9")], None, &[&new]), "9", "the panel's own is more particular");
-        assert_eq!(least(&[all("1"), of_panel("9")], None, &[&new, &other]), "1");
+        assert_eq!(
+            least(&[all("1"), of_panel("9")], None, &[&new]),
+            "9",
+            "the panel's own is more particular"
+        );
+
+        assert_eq!(
+            least(&[all("1"), of_panel("9")], None, &[&new, &other]),
+            "1"
+        );
+
         assert_eq!(least(&[all("18"), of_tier("4")], Some("Y"), &[&new]), "4");
         let floor = Percent::parse("3").unwrap();
         let enough = |percent| MarkupRule::leaves(Some(&all(percent)), floor);
-        assert_eq!((enough("3"), enough("3.1"), MarkupRule::leaves(None, floor)), (false, true, false));
+        assert_eq!(
+            (enough("3"), enough("3.1"), MarkupRule::leaves(None, floor)),
+            (false, true, false)
+        );
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub struct Price {
     pub rule: String,
 }
 
-/// The price of a service: the operator's fixed one, else the cost under the most particular of these rules.
+/// The price of a service: the operator's fixed one, else the cost under the most particular of
+/// these rules.
 pub fn price_units<'r>(
     fixed: Option<Rate>,
     cost_rate: Rate,
@@ -28,17 +29,33 @@ pub fn price_units<'r>(
     rules: impl IntoIterator<Item = &'r MarkupRule>,
 ) -> Result<Price, MoneyError> {
     if let Some(rate) = fixed {
-        return Ok(Price { rate, cost_rate, rule: "fixed rate".to_owned() });
+        return Ok(Price {
+            rate,
+            cost_rate,
+            rule: "fixed rate".to_owned(),
+        });
     }
+
     let Some(rule) = markup::rule_speaks(rules, priced) else {
-        return Ok(Price { rate: cost_rate, cost_rate, rule: "no markup".to_owned() });
+        return Ok(Price {
+            rate: cost_rate,
+            cost_rate,
+            rule: "no markup".to_owned(),
+        });
     };
-    Ok(Price { rate: price_under(rule, cost_rate)?, cost_rate, rule: rule.to_string() })
+
+    Ok(Price {
+        rate: price_under(rule, cost_rate)?,
+        cost_rate,
+        rule: rule.to_string(),
+    })
 }
 
 /// A cost under a rule: marked up, then rounded up to a multiple of the rule's step.
 pub fn price_under(rule: &MarkupRule, cost_rate: Rate) -> Result<Rate, MoneyError> {
-    cost_rate.marked_up(rule.percent, rule.fixed)?.rounded_up_to(rule.rounding.unwrap_or_default())
+    cost_rate
+        .marked_up(rule.percent, rule.fixed)?
+        .rounded_up_to(rule.rounding.unwrap_or_default())
 }
 
 /// What is billed for one package.
@@ -73,18 +90,39 @@ mod tests {
     }
 
     fn rule(category: Option<&str>, percent: &str) -> MarkupRule {
-        let scope = Scope { category: category.map(Into::into), ..Scope::default() };
-        MarkupRule { scope, percent: Percent::parse(percent).unwrap(), fixed: Rate::default(), rounding: None }
+        let scope = Scope {
+            category: category.map(Into::into),
+            ..Scope::default()
+        };
+
+        MarkupRule {
+            scope,
+            percent: Percent::parse(percent).unwrap(),
+            fixed: Rate::default(),
+            rounding: None,
+        }
     }
 
     fn priced(category: &str, fixed: Option<&str>, rules: &[MarkupRule]) -> Rate {
-        let priced = Priced { service: ServiceId(1), category, provider: &ProviderId("a".into()) };
-        price_units(fixed.map(rate), rate("1"), priced, rules).unwrap().rate
+        let priced = Priced {
+            service: ServiceId(1),
+            category,
+            provider: &ProviderId("a".into()),
+        };
+
+        price_units(fixed.map(rate), rate("1"), priced, rules)
+            .unwrap()
+            .rate
     }
 
     #[test]
     fn the_most_particular_rule_speaks_and_the_later_of_equals() {
-        let rules = [rule(Some("Insta*"), "10"), rule(None, "50"), rule(Some("*gram"), "20")];
+        let rules = [
+            rule(Some("Insta*"), "10"),
+            rule(None, "50"),
+            rule(Some("*gram"), "20"),
+        ];
+
         assert_eq!(priced("Instagram", None, &rules), rate("1.2"));
         assert_eq!(priced("Telegrams", None, &rules), rate("1.5"));
         assert_eq!(priced("X", None, &[]), rate("1"));
@@ -93,10 +131,19 @@ mod tests {
 
     #[test]
     fn a_package_costs_its_rate_or_its_minimum() {
-        let price = Price { rate: rate("5"), cost_rate: rate("4"), rule: "fixed rate".into() };
+        let price = Price {
+            rate: rate("5"),
+            cost_rate: rate("4"),
+            rule: "fixed rate".into(),
+        };
+
         let hash = ConfigHash("x".into());
         let once = quote_charge(&price, package_units(PackageBilling::Rate, 500), &hash).unwrap();
-        assert_eq!((once.charge.to_string(), once.cost.to_string()), ("5.00".into(), "4.00".into()));
+        assert_eq!(
+            (once.charge.to_string(), once.cost.to_string()),
+            ("5.00".into(), "4.00".into())
+        );
+
         let by_min = quote_charge(&price, package_units(PackageBilling::Min, 500), &hash).unwrap();
         assert_eq!(by_min.charge.to_string(), "2.50");
     }

@@ -1,4 +1,5 @@
-//! All markup rules of a file, laid out by whom they speak for: a buyer's own are found without reading everybody's.
+//! All markup rules of a file, laid out by whom they speak for: a buyer's own are found without
+//! reading everybody's.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,20 +25,28 @@ pub struct PriceRules {
 impl PriceRules {
     /// Lays the rules of a file out.
     pub fn new<'t>(rules: &[MarkupRule], tiers: impl IntoIterator<Item = &'t String>) -> Self {
-        let mut laid = Self { tiers: tiers.into_iter().cloned().collect(), ..Self::default() };
+        let mut laid = Self {
+            tiers: tiers.into_iter().cloned().collect(),
+            ..Self::default()
+        };
+
         for rule in rules {
             let numbers = match (&rule.scope.customer, &rule.scope.tier) {
                 (Some(NamedCustomer::Id(id)), _) => laid.of_id.entry(*id).or_default(),
-                (Some(NamedCustomer::Name(name)), _) => laid.of_name.entry(name.clone()).or_default(),
+                (Some(NamedCustomer::Name(name)), _) => {
+                    laid.of_name.entry(name.clone()).or_default()
+                }
                 (None, Some(tier)) => laid.of_tier.entry(tier.clone()).or_default(),
                 (None, None) => {
                     laid.everybodys.push(rule.clone());
                     continue;
                 }
             };
+
             numbers.push(laid.particular.len());
             laid.particular.push(rule.clone());
         }
+
         laid
     }
 
@@ -51,41 +60,77 @@ impl PriceRules {
         &self.particular
     }
 
-    /// The numbers of the rules that speak for this buyer and not for everybody, in the order of the file.
+    /// The numbers of the rules that speak for this buyer and not for everybody, in the order of
+    /// the file.
     pub fn of(&self, buyer: Buyer<'_>) -> Vec<usize> {
         if self.particular.is_empty() {
             return Vec::new();
         }
-        let tier = if self.tiers.contains(buyer.tier) { buyer.tier } else { STANDARD_TIER };
-        let found = [self.of_id.get(&buyer.customer), self.of_name.get(buyer.name), self.of_tier.get(tier)];
+
+        let tier = if self.tiers.contains(buyer.tier) {
+            buyer.tier
+        } else {
+            STANDARD_TIER
+        };
+
+        let found = [
+            self.of_id.get(&buyer.customer),
+            self.of_name.get(buyer.name),
+            self.of_tier.get(tier),
+        ];
+
         let of_this_tier = |number: &usize| {
             let scope = &self.particular[*number].scope;
             scope.tier.as_ref().is_none_or(|named| named == tier)
         };
-        let mut own: Vec<usize> = found.into_iter().flatten().flatten().copied().filter(of_this_tier).collect();
+
+        let mut own: Vec<usize> = found
+            .into_iter()
+            .flatten()
+            .flatten()
+            .copied()
+            .filter(of_this_tier)
+            .collect();
+
         own.sort_unstable();
         own
     }
 
     /// The same for somebody of whom only this is known: what rules name customers and tiers by.
     pub fn of_whom(&self, customer: Option<&NamedCustomer>, tier: Option<&str>) -> Vec<usize> {
-        let tier = tier.map(|tier| if self.tiers.contains(tier) { tier } else { STANDARD_TIER });
+        let tier = tier.map(|tier| {
+            if self.tiers.contains(tier) {
+                tier
+            } else {
+                STANDARD_TIER
+            }
+        });
+
         let named = customer.and_then(|who| match who {
             NamedCustomer::Id(id) => self.of_id.get(id),
             NamedCustomer::Name(name) => self.of_name.get(name),
         });
+
         let found = [named, tier.and_then(|tier| self.of_tier.get(tier))];
         let of_this_tier = |number: &usize| {
             let scope = &self.particular[*number].scope;
             scope.tier.is_none() || scope.tier.as_deref() == tier
         };
-        let mut own: Vec<usize> = found.into_iter().flatten().flatten().copied().filter(of_this_tier).collect();
+
+        let mut own: Vec<usize> = found
+            .into_iter()
+            .flatten()
+            .flatten()
+            .copied()
+            .filter(of_this_tier)
+            .collect();
+
         own.sort_unstable();
         own
     }
 
-    /// Which of a buyer's own rules speaks. One that says who buys is more particular than any that does not, so where
-    /// there is one, everybody's rules are silent.
+    /// Which of a buyer's own rules speaks. One that says who buys is more particular than any that
+    /// does not, so where there is one, everybody's rules are silent.
     pub fn speaks(&self, own: &[usize], priced: Priced<'_>) -> Option<&MarkupRule> {
         rule_speaks(own.iter().map(|number| &self.particular[*number]), priced)
     }
@@ -105,11 +150,20 @@ mod tests {
     /// A rule that is told from others by its percentage.
     fn rule(scope: Scope, percent: usize) -> MarkupRule {
         let percent = Percent::parse(&percent.to_string()).unwrap();
-        MarkupRule { scope, percent, fixed: Rate::default(), rounding: None }
+        MarkupRule {
+            scope,
+            percent,
+            fixed: Rate::default(),
+            rounding: None,
+        }
     }
 
     fn rules(scopes: Vec<Scope>) -> Vec<MarkupRule> {
-        scopes.into_iter().enumerate().map(|(n, scope)| rule(scope, n)).collect()
+        scopes
+            .into_iter()
+            .enumerate()
+            .map(|(n, scope)| rule(scope, n))
+            .collect()
     }
 
     fn tiers() -> Vec<String> {
@@ -117,30 +171,57 @@ mod tests {
     }
 
     /// What the house chooses.
-    fn chosen<'r>(laid: &'r PriceRules, buyer: Buyer<'_>, priced: Priced<'_>) -> Option<&'r MarkupRule> {
-        laid.speaks(&laid.of(buyer), priced).or_else(|| rule_speaks(laid.everybodys(), priced))
+    fn chosen<'r>(
+        laid: &'r PriceRules,
+        buyer: Buyer<'_>,
+        priced: Priced<'_>,
+    ) -> Option<&'r MarkupRule> {
+        laid.speaks(&laid.of(buyer), priced)
+            .or_else(|| rule_speaks(laid.everybodys(), priced))
     }
 
-    /// The same by the words of the manual and nothing else: whoever names the customer is heard first, among those or
-    /// else among all whoever names the tier, and so on; the last of who is left speaks.
-    fn by_the_words<'r>(all: &'r [MarkupRule], buyer: Buyer<'_>, priced: Priced<'_>) -> Option<&'r MarkupRule> {
-        let tier = if ["standard", "gold", "silver"].contains(&buyer.tier) { buyer.tier } else { "standard" };
+    /// The same by the words of the manual and nothing else: whoever names the customer is heard
+    /// first, among those or else among all whoever names the tier, and so on; the last of who
+    /// is left speaks.
+    fn by_the_words<'r>(
+        all: &'r [MarkupRule],
+        buyer: Buyer<'_>,
+        priced: Priced<'_>,
+    ) -> Option<&'r MarkupRule> {
+        let tier = if ["standard", "gold", "silver"].contains(&buyer.tier) {
+            buyer.tier
+        } else {
+            "standard"
+        };
+
         let mut heard: Vec<&MarkupRule> = Vec::new();
         for rule in all {
-            let Scope { customer, tier: of, service, category, provider } = &rule.scope;
+            let Scope {
+                customer,
+                tier: of,
+                service,
+                category,
+                provider,
+            } = &rule.scope;
+
             let customer = match customer {
                 Some(NamedCustomer::Id(id)) => *id == buyer.customer,
                 Some(NamedCustomer::Name(name)) => name == buyer.name,
                 None => true,
             };
+
             let of = of.is_none() || of.as_deref() == Some(tier);
             let service = service.is_none() || *service == Some(priced.service);
-            let category = category.as_deref().is_none_or(|pattern| matches_glob(pattern, priced.category));
+            let category = category
+                .as_deref()
+                .is_none_or(|pattern| matches_glob(pattern, priced.category));
+
             let provider = provider.is_none() || provider.as_ref() == Some(priced.provider);
             if customer && of && service && category && provider {
                 heard.push(rule);
             }
         }
+
         let names: [fn(&Scope) -> bool; 5] = [
             |scope| scope.customer.is_some(),
             |scope| scope.tier.is_some(),
@@ -148,11 +229,13 @@ mod tests {
             |scope| scope.category.is_some(),
             |scope| scope.provider.is_some(),
         ];
+
         for name in names {
             if heard.iter().any(|rule| name(&rule.scope)) {
                 heard.retain(|rule| name(&rule.scope));
             }
         }
+
         heard.last().copied()
     }
 
@@ -163,6 +246,7 @@ mod tests {
             NamedCustomer::Name("ann".into()),
             NamedCustomer::Name("bob".into()),
         ];
+
         (
             some(select(customers)),
             some(select(tiers())),
@@ -183,12 +267,26 @@ mod tests {
     fn every_sale(mut look: impl FnMut(Buyer<'_>, Priced<'_>)) {
         for (customer, name) in [(1, "ann"), (2, "bob"), (3, "eve")] {
             for tier in ["standard", "gold", "silver", "lost"] {
-                for (service, category, provider) in
-                    [(1, "Instagram", "a"), (1, "Telegram", "b"), (2, "Instagram", "b"), (2, "X", "a")]
-                {
+                for (service, category, provider) in [
+                    (1, "Instagram", "a"),
+                    (1, "Telegram", "b"),
+                    (2, "Instagram", "b"),
+                    (2, "X", "a"),
+                ] {
                     let provider = ProviderId(provider.into());
-                    let priced = Priced { service: ServiceId(service), category, provider: &provider };
-                    look(Buyer { customer: CustomerId(customer), name, tier }, priced);
+                    let priced = Priced {
+                        service: ServiceId(service),
+                        category,
+                        provider: &provider,
+                    };
+                    look(
+                        Buyer {
+                            customer: CustomerId(customer),
+                            name,
+                            tier,
+                        },
+                        priced,
+                    );
                 }
             }
         }
@@ -202,7 +300,8 @@ mod tests {
             let all = rules(scopes);
             let laid = PriceRules::new(&all, &tiers());
             every_sale(|buyer, priced| {
-                assert_eq!(chosen(&laid, buyer, priced), by_the_words(&all, buyer, priced), "{buyer:?} {priced:?}");
+                assert_eq!(chosen(&laid, buyer, priced), by_the_words(&all, buyer, priced),
+                    "{buyer:?} {priced:?}");
             });
         }
 
@@ -216,6 +315,7 @@ mod tests {
                 scope.customer.is_some(), scope.tier.is_some(), scope.service.is_some(),
                 scope.category.is_some(), scope.provider.is_some(),
             ];
+
             let mut all = rules(scopes);
             let at = at.index(all.len() - 1);
             prop_assume!(keys(&all[at].scope) != keys(&all[at + 1].scope));
@@ -223,13 +323,15 @@ mod tests {
             all.swap(at, at + 1);
             let after = PriceRules::new(&all, &tiers());
             every_sale(|buyer, priced| {
-                assert_eq!(chosen(&before, buyer, priced), chosen(&after, buyer, priced), "{buyer:?} {priced:?}");
+                assert_eq!(chosen(&before, buyer, priced), chosen(&after, buyer, priced),
+                    "{buyer:?} {priced:?}");
             });
         }
 
         /// A rule repeated at the end speaks wherever the first one did.
         #[test]
-        fn the_later_of_equals_speaks(scopes in proptest::collection::vec(scope(), 1..12), at in any::<Index>()) {
+        fn the_later_of_equals_speaks(scopes in proptest::collection::vec(scope(), 1..12),
+            at in any::<Index>()) {
             let mut all = rules(scopes);
             let first = at.get(&all).clone();
             let laid = PriceRules::new(&all, &tiers());
@@ -247,23 +349,48 @@ mod tests {
     #[test]
     fn each_key_is_heard_before_all_that_come_after_it() {
         let named = |keys: &str| Scope {
-            customer: keys.contains('c').then_some(NamedCustomer::Name("ann".into())),
+            customer: keys
+                .contains('c')
+                .then_some(NamedCustomer::Name("ann".into())),
             tier: keys.contains('t').then(|| "gold".into()),
             service: keys.contains('s').then_some(ServiceId(1)),
             category: keys.contains('k').then(|| "Insta*".into()),
             provider: keys.contains('p').then(|| ProviderId("a".into())),
         };
-        let buyer = Buyer { customer: CustomerId(1), name: "ann", tier: "gold" };
+
+        let buyer = Buyer {
+            customer: CustomerId(1),
+            name: "ann",
+            tier: "gold",
+        };
+
         let a = ProviderId("a".into());
-        let priced = Priced { service: ServiceId(1), category: "Instagram", provider: &a };
-        for (wins, over) in
-            [("c", "tskp"), ("cp", "c"), ("ck", "cp"), ("t", "skp"), ("s", "kp"), ("sp", "s"), ("k", "p"), ("p", "")]
-        {
+        let priced = Priced {
+            service: ServiceId(1),
+            category: "Instagram",
+            provider: &a,
+        };
+
+        for (wins, over) in [
+            ("c", "tskp"),
+            ("cp", "c"),
+            ("ck", "cp"),
+            ("t", "skp"),
+            ("s", "kp"),
+            ("sp", "s"),
+            ("k", "p"),
+            ("p", ""),
+        ] {
             for pair in [[wins, over], [over, wins]] {
                 let laid = PriceRules::new(&rules(pair.map(named).to_vec()), &tiers());
-                assert_eq!(chosen(&laid, buyer, priced).map(|rule| &rule.scope), Some(&named(wins)), "{wins} {over}");
+                assert_eq!(
+                    chosen(&laid, buyer, priced).map(|rule| &rule.scope),
+                    Some(&named(wins)),
+                    "{wins} {over}"
+                );
             }
         }
+
         assert_eq!(
             named("ctskp").to_string(),
             r#"customer "ann", tier "gold", service 1, category "Insta*", provider "a""#

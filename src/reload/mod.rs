@@ -1,14 +1,15 @@
-//! Live configuration: an edit is judged, published as a version in the database, and adopted whole by every process.
+//! Live configuration: an edit is judged, published as a version in the database, and adopted whole
+//! by every process.
 //!
 //! ```text
 //!  file ─watch─▶ judged ─┬─▶ refused   told; the version in force goes on
 //!  SIGHUP, apply ───▶    ├─▶ waiting   dangerous: a person says `apply`
 //!                        └─▶ published ─▶ adopted by each process: file and catalogue, alerts, panels, workers
 //! ```
-//! A publication names the version that it was planned against; when another was quicker, it is planned again. A process
-//! publishes only an edit that it saw happen to its own file: one that merely has another file raises an alarm. What is
-//! adopted is the text that the database holds, so every process serves the same, and what a request began with it ends
-//! with.
+//! A publication names the version that it was planned against; when another was quicker, it is
+//! planned again. A process publishes only an edit that it saw happen to its own file: one that
+//! merely has another file raises an alarm. What is adopted is the text that the database holds, so
+//! every process serves the same, and what a request began with it ends with.
 
 mod adopt;
 mod node;
@@ -34,7 +35,9 @@ use crate::workers::roster::WorkerRegistry;
 
 pub use adopt::tell_of_nobodys_markups;
 pub use node::{CLOCK_OFF_MIN, Troubles, our_name};
-pub use publish::{AtHand, Consent, PublishOutcome, plan_edit, publish_file, put_in_force, unreadable_keys};
+pub use publish::{
+    AtHand, Consent, PublishOutcome, plan_edit, publish_file, put_in_force, unreadable_keys,
+};
 pub use roll::{Before, build_panels};
 pub use start::{StartError, Started, start_reload};
 pub use watch::FileLook;
@@ -56,12 +59,19 @@ pub struct Env {
 impl Env {
     /// Without a file and an environment.
     pub fn bare(node: &str) -> Self {
-        Self { file: None, surroundings: BTreeMap::new(), node: node.to_owned() }
+        Self {
+            file: None,
+            surroundings: BTreeMap::new(),
+            node: node.to_owned(),
+        }
     }
 
     /// Where relative key files start.
     pub fn folder(&self) -> &Path {
-        self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+        self.file
+            .as_deref()
+            .and_then(Path::parent)
+            .unwrap_or(Path::new(""))
     }
 
     /// Where keys are found: in files from this folder on, and in the environment.
@@ -108,7 +118,8 @@ struct ReloadState {
     turn: tokio::sync::Mutex<()>,
 }
 
-/// A file that this process read, and what it sells by it: whoever adopts it need not read it again.
+/// A file that this process read, and what it sells by it: whoever adopts it need not read it
+/// again.
 #[derive(Debug)]
 struct JudgedFile {
     file: Arc<File>,

@@ -13,7 +13,8 @@ use crate::store::nodes::{self, NodeRow};
 use crate::store::{StoreError, versions::EditState};
 use crate::workers::pulse::Pulse;
 
-/// How often it is said that this process still runs; well within the time after which it counts as gone.
+/// How often it is said that this process still runs; well within the time after which it counts as
+/// gone.
 const TELL_EVERY: TimeDelta = TimeDelta::seconds(3);
 
 /// A machine's clock that is off by less is near enough.
@@ -57,20 +58,34 @@ pub struct NodeState {
 impl NodeState {
     /// What came of its file, and of the keys that it names.
     fn judged_as(&self) -> Option<EditState> {
-        self.judged.or((!self.held.is_empty()).then_some(EditState::Waiting))
+        self.judged
+            .or((!self.held.is_empty()).then_some(EditState::Waiting))
     }
 }
 
 /// The machine and the process.
 pub fn our_name() -> String {
-    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    format!("{}:{}", host.unwrap_or_else(|| "localhost".to_owned()), std::process::id())
+    let host = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+
+    format!(
+        "{}:{}",
+        host.unwrap_or_else(|| "localhost".to_owned()),
+        std::process::id()
+    )
 }
 
 impl Reload {
     /// How this process stands now.
     pub(super) fn standing<T>(&self, with: impl FnOnce(&mut NodeState) -> T) -> T {
-        with(&mut self.0.standing.lock().unwrap_or_else(PoisonError::into_inner))
+        with(
+            &mut self
+                .0
+                .standing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Tells the others, when there is news or it is time.
@@ -80,31 +95,50 @@ impl Reload {
             node: self.0.node,
             name: self.0.ground.node.clone(),
             // A process without a file of its own has none that could differ.
-            file_hash: if self.has_file() { standing.file.clone() } else { Some(served.hash.clone()) },
+            file_hash: if self.has_file() {
+                standing.file.clone()
+            } else {
+                Some(served.hash.clone())
+            },
             hash: served.hash.clone(),
             judged: standing.judged_as().map_or("", EditState::as_str),
             keyless: standing.keyless.clone(),
             behind: standing.behind,
             clock_ahead_ms: self.clock_ahead_ms(),
             workers_late: self.0.workers.get().map(Pulse::late).unwrap_or_default(),
-            troubles: self.0.troubles.get().map(|troubles| (troubles.0)()).unwrap_or_default(),
+            troubles: self
+                .0
+                .troubles
+                .get()
+                .map(|troubles| (troubles.0)())
+                .unwrap_or_default(),
         });
+
         let known = |standing: &mut NodeState| {
-            standing.told.as_ref().is_some_and(|(told, at)| *told == row && now - *at < TELL_EVERY && *at <= now)
+            standing
+                .told
+                .as_ref()
+                .is_some_and(|(told, at)| *told == row && now - *at < TELL_EVERY && *at <= now)
         };
+
         if self.standing(known) {
             return Ok(());
         }
+
         nodes::announce_node(&self.0.parts.store, &row, now).await?;
         self.standing(|standing| standing.told = Some((row, now)));
         Ok(())
     }
 
-    /// By how much the machine's clock is ahead of the database's, in whole seconds, so that it is no news each time; 0
-    /// where it is near enough.
+    /// By how much the machine's clock is ahead of the database's, in whole seconds, so that it is
+    /// no news each time; 0 where it is near enough.
     fn clock_ahead_ms(&self) -> i64 {
         let ahead = self.0.parts.store.clock().machine_is_ahead();
-        if ahead.abs() < CLOCK_OFF_MIN { 0 } else { ahead.num_seconds() * 1_000 }
+        if ahead.abs() < CLOCK_OFF_MIN {
+            0
+        } else {
+            ahead.num_seconds() * 1_000
+        }
     }
 
     /// Tells the others that this process ends.

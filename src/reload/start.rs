@@ -23,13 +23,27 @@ impl Started {
     /// The panels whose key it could not read.
     #[must_use]
     pub fn without(self, keyless: Vec<ProviderId>) -> Self {
-        Self { standing: NodeState { keyless, ..self.standing }, ..self }
+        Self {
+            standing: NodeState {
+                keyless,
+                ..self.standing
+            },
+            ..self
+        }
     }
 
     /// A process that serves this file as it stands, without looking at the database.
     pub fn with(file: &str) -> Self {
-        let standing = NodeState { file: Some(config::hash(file.as_bytes())), ..NodeState::default() };
-        Self { bytes: file.as_bytes().to_owned(), standing, process: None }
+        let standing = NodeState {
+            file: Some(config::hash(file.as_bytes())),
+            ..NodeState::default()
+        };
+
+        Self {
+            bytes: file.as_bytes().to_owned(),
+            standing,
+            process: None,
+        }
     }
 }
 
@@ -46,8 +60,9 @@ pub enum StartError {
 
 /// Decides what a process with this file serves first, and publishes the file where that is right.
 ///
-/// A file that was in force earlier is not published, whether the present version can be read here or not: a node that
-/// comes back late must not take everybody back with it. Any other is judged like an edit.
+/// A file that was in force earlier is not published, whether the present version can be read here
+/// or not: a node that comes back late must not take everybody back with it. Any other is judged
+/// like an edit.
 pub async fn start_reload(
     store: &Store,
     clock: &SharedClock,
@@ -56,46 +71,71 @@ pub async fn start_reload(
 ) -> Result<(File, Started), StartError> {
     let started = |served: &File, judged: Option<EditState>| Started {
         bytes: file.text.clone().into_bytes(),
-        standing: NodeState { file: Some(file.mapping.hash.clone()), judged, ..NodeState::default() },
+        standing: NodeState {
+            file: Some(file.mapping.hash.clone()),
+            judged,
+            ..NodeState::default()
+        },
         process: Some(served.process.clone()),
     };
+
     let Some(present) = versions::in_force(store).await? else {
         must_publish(store, clock, &file, ground, "the first configuration").await?;
         let started = started(&file, None);
         return Ok((file, started));
     };
+
     if present.hash == file.mapping.hash {
         let started = started(&file, None);
         return Ok((file, started));
     }
-    let was_in_force = versions::find_version(store, &file.mapping.hash.0).await?.is_some();
+
+    let was_in_force = versions::find_version(store, &file.mapping.hash.0)
+        .await?
+        .is_some();
+
     let place = (ground.folder(), &ground.surroundings);
     let served = match roll::read(present.body, place).await {
         Ok(served) => served,
         Err(complaints) if was_in_force => {
             let (hash, file) = (&present.hash, &file.mapping.hash);
             return Err(StartError::Refused(format!(
-                "the version in force, {hash}, cannot be read by this program, and the file, {file}, was in force earlier; \
-                 start a newer program, or go back to the file with `panelgate apply`: {complaints}"
+                "the version in force, {hash}, cannot be read by this program, and the file, \
+                 {file}, was in force earlier; start a newer program, or go back to the file with \
+                 `panelgate apply`: {complaints}"
             )));
         }
         Err(complaints) => {
-            tracing::error!(hash = %present.hash, "the version in force cannot be read by this program, and its own file \
+            tracing::error!(hash = %present.hash,
+                "the version in force cannot be read by this program, and its own file \
                                                    is published instead: {complaints}");
-            must_publish(store, clock, &file, ground, "the version before cannot be read by this program").await?;
+
+            must_publish(
+                store,
+                clock,
+                &file,
+                ground,
+                "the version before cannot be read by this program",
+            )
+            .await?;
+
             let started = started(&file, None);
             return Ok((file, started));
         }
     };
+
     if was_in_force {
         tracing::error!(
             file = %file.mapping.hash, in_force = %present.hash,
-            "the file was in force earlier and is not any more: the version in force is served; bring its text here, or \
+            "the file was in force earlier and is not any more: the version in force is served; \
+             bring its text here, or \
              go back with `panelgate apply`"
         );
+
         let started = started(&served, None);
         return Ok((served, started));
     }
+
     let unreadable = unreadable_keys(&file, &ground.surroundings, None);
     let by = format!("start of {}", ground.node);
     let (state, said) = if unreadable.is_empty() {
@@ -114,17 +154,27 @@ pub async fn start_reload(
     } else {
         (EditState::Refused, unreadable)
     };
+
     for said in &said {
-        tracing::error!(file = %file.mapping.hash, state = state.as_str(), "the version in force is served: {said}");
+        tracing::error!(file = %file.mapping.hash, state = state.as_str(),
+            "the version in force is served: {said}");
     }
-    let edit =
-        Edit { hash: &file.mapping.hash, body: Some(&config::mask_secrets(&file.text)), state, said: &said, by: &by };
+
+    let edit = Edit {
+        hash: &file.mapping.hash,
+        body: Some(&config::mask_secrets(&file.text)),
+        state,
+        said: &said,
+        by: &by,
+    };
+
     versions::keep_edit(store, edit, clock.now()).await?;
     let started = started(&served, Some(state));
     Ok((served, started))
 }
 
-/// Nothing else can be served: what keeps the file from being published keeps the process from beginning.
+/// Nothing else can be served: what keeps the file from being published keeps the process from
+/// beginning.
 async fn must_publish(
     store: &Store,
     clock: &SharedClock,
@@ -136,13 +186,24 @@ async fn must_publish(
     if !unreadable.is_empty() {
         return Err(StartError::Refused(unreadable.join("\n")));
     }
+
     let by = format!("start of {}", ground.node);
     let place = (ground.folder(), &ground.surroundings);
-    match publish_file(store, clock, file, place, (&by, reason, Consent::Person), None).await? {
+
+    match publish_file(
+        store,
+        clock,
+        file,
+        place,
+        (&by, reason, Consent::Person),
+        None,
+    )
+    .await?
+    {
         PublishOutcome::Same | PublishOutcome::Published { .. } => Ok(()),
         PublishOutcome::Refused(why) => Err(StartError::Refused(why.join("\n"))),
-        PublishOutcome::Waits(_) | PublishOutcome::Crowded => {
-            Err(StartError::Refused("other nodes publish all the time; start again when they are done".to_owned()))
-        }
+        PublishOutcome::Waits(_) | PublishOutcome::Crowded => Err(StartError::Refused(
+            "other nodes publish all the time; start again when they are done".to_owned(),
+        )),
     }
 }

@@ -1,7 +1,8 @@
-//! What a panel's latest calls were like, as far as they tell of its health: errors and slowness in a row.
+//! What a panel's latest calls were like, as far as they tell of its health: errors and slowness in
+//! a row.
 //!
-//! Kept in memory by whoever calls the panel, which is one process at a time: answers of a working panel cost no write,
-//! and who takes the panel over begins to count anew.
+//! Kept in memory by whoever calls the panel, which is one process at a time: answers of a working
+//! panel cost no write, and who takes the panel over begins to count anew.
 
 use std::time::Duration;
 
@@ -10,13 +11,16 @@ use chrono::TimeDelta;
 use crate::domain::clock::Timestamp;
 use crate::routing::health::TripCause;
 
-/// So many calls in a row that failed are too many: fewer are a moment's trouble, which trying again gets over.
+/// So many calls in a row that failed are too many: fewer are a moment's trouble, which trying
+/// again gets over.
 const ERRORS_IN_A_ROW_MAX: u32 = 5;
 /// So many slow answers in a row are too many.
 const SLOW_IN_A_ROW_MAX: u32 = 5;
-/// A row lasts at least so long before it counts: eight calls that were in flight in one bad moment are one bad moment.
+/// A row lasts at least so long before it counts: eight calls that were in flight in one bad moment
+/// are one bad moment.
 const ROW_MIN: TimeDelta = TimeDelta::seconds(10);
-/// What takes longer than this part of its timeout is slow: much slower, and its orders are in doubt.
+/// What takes longer than this part of its timeout is slow: much slower, and its orders are in
+/// doubt.
 const SLOW_PART: u32 = 2;
 
 /// What was asked.
@@ -37,7 +41,8 @@ pub enum CallOutcome {
     Speaks,
     /// It could not be reached, or its answer to a question is of no use.
     Fails,
-    /// Nothing that is counted here: a doubt has a count of its own, and too many requests are our fault.
+    /// Nothing that is counted here: a doubt has a count of its own, and too many requests are our
+    /// fault.
     Nothing,
 }
 
@@ -57,11 +62,17 @@ struct CallStreak {
 impl CallStreak {
     fn and(self, at: Timestamp) -> Self {
         let first = self.span.map_or(at, |(first, _)| first);
-        Self { count: self.count.saturating_add(1), span: Some((first, at)) }
+        Self {
+            count: self.count.saturating_add(1),
+            span: Some((first, at)),
+        }
     }
 
     fn is_too_long(&self, count_max: u32) -> bool {
-        self.count >= count_max && self.span.is_some_and(|(first, last)| last - first >= ROW_MIN)
+        self.count >= count_max
+            && self
+                .span
+                .is_some_and(|(first, last)| last - first >= ROW_MIN)
     }
 }
 
@@ -86,31 +97,42 @@ impl Calls {
             CallOutcome::Fails => calls.errors = calls.errors.and(at),
             CallOutcome::Nothing => {}
         }
+
         let row = match asked {
             CallPurpose::Order => &mut calls.slow_orders,
             CallPurpose::Question => &mut calls.slow_questions,
         };
+
         match told {
             _ if slow => *row = row.and(at),
             CallOutcome::Works => *row = CallStreak::default(),
             // What was refused or failed quickly does not tell how long the work takes.
             CallOutcome::Speaks | CallOutcome::Fails | CallOutcome::Nothing => {}
         }
+
         match (asked, told) {
             (CallPurpose::Order, _) | (CallPurpose::Question, CallOutcome::Nothing) => calls,
             (CallPurpose::Question, CallOutcome::Works) => Self {
                 free_worked: calls.free_worked.saturating_add(1),
-                free_fast: if slow { 0 } else { calls.free_fast.saturating_add(1) },
+                free_fast: if slow {
+                    0
+                } else {
+                    calls.free_fast.saturating_add(1)
+                },
                 last_free_at: Some(at),
                 ..calls
             },
-            (CallPurpose::Question, CallOutcome::Speaks | CallOutcome::Fails) => {
-                Self { free_worked: 0, free_fast: 0, last_free_at: Some(at), ..calls }
-            }
+            (CallPurpose::Question, CallOutcome::Speaks | CallOutcome::Fails) => Self {
+                free_worked: 0,
+                free_fast: 0,
+                last_free_at: Some(at),
+                ..calls
+            },
         }
     }
 
-    /// The same without what went wrong: who was stopped for it, or is let go by a person, begins anew.
+    /// The same without what went wrong: who was stopped for it, or is let go by a person, begins
+    /// anew.
     #[must_use]
     pub fn forgiven(self) -> Self {
         Self {
@@ -126,7 +148,10 @@ impl Calls {
         if self.errors.is_too_long(ERRORS_IN_A_ROW_MAX) {
             return Some(TripCause::Errors);
         }
-        let slow = [self.slow_orders, self.slow_questions].iter().any(|row| row.is_too_long(SLOW_IN_A_ROW_MAX));
+
+        let slow = [self.slow_orders, self.slow_questions]
+            .iter()
+            .any(|row| row.is_too_long(SLOW_IN_A_ROW_MAX));
         slow.then_some(TripCause::Slowness)
     }
 
@@ -161,9 +186,12 @@ mod tests {
 
     /// Calls that end every four seconds.
     fn after(calls: &[(CallPurpose, CallOutcome, bool)]) -> Calls {
-        (0..).step_by(4).zip(calls).fold(Calls::default(), |so_far, (second, (asked, told, slow))| {
-            so_far.and(*asked, *told, *slow, at(second))
-        })
+        (0..)
+            .step_by(4)
+            .zip(calls)
+            .fold(Calls::default(), |so_far, (second, (asked, told, slow))| {
+                so_far.and(*asked, *told, *slow, at(second))
+            })
     }
 
     #[test]
@@ -172,23 +200,42 @@ mod tests {
         use CallPurpose::{Order, Question};
         let (dead, gone) = ((Order, Fails, false), (Question, Fails, false));
         let (slow, slow_add) = ((Question, Works, true), (Order, Works, true));
+
         for (calls, trouble) in [
             (vec![gone; 4], None),
             (vec![gone; 5], Some(TripCause::Errors)),
             (vec![dead, gone, dead, gone, dead], Some(TripCause::Errors)),
-            (vec![gone, gone, gone, gone, (Question, Works, false), gone], None),
-            (vec![gone, gone, gone, gone, (Order, Speaks, false), gone], None),
-            (vec![gone, gone, gone, gone, (Order, Nothing, false), gone], Some(TripCause::Errors)),
+            (
+                vec![gone, gone, gone, gone, (Question, Works, false), gone],
+                None,
+            ),
+            (
+                vec![gone, gone, gone, gone, (Order, Speaks, false), gone],
+                None,
+            ),
+            (
+                vec![gone, gone, gone, gone, (Order, Nothing, false), gone],
+                Some(TripCause::Errors),
+            ),
             (vec![slow; 4], None),
             (vec![slow; 5], Some(TripCause::Slowness)),
             (vec![slow_add; 5], Some(TripCause::Slowness)),
             // Doubts that took long are slow too.
             (vec![(Order, Nothing, true); 5], Some(TripCause::Slowness)),
             (vec![slow_add, slow, slow_add, slow, slow_add], None),
-            (vec![slow, slow, slow, slow, (Question, Works, false), slow], None),
-            (vec![slow, slow, slow, slow, (Question, Speaks, false), slow], Some(TripCause::Slowness)),
+            (
+                vec![slow, slow, slow, slow, (Question, Works, false), slow],
+                None,
+            ),
+            (
+                vec![slow, slow, slow, slow, (Question, Speaks, false), slow],
+                Some(TripCause::Slowness),
+            ),
             // Quick free calls do not tell how long orders take.
-            ([[slow_add, (Question, Works, false)]; 5].concat(), Some(TripCause::Slowness)),
+            (
+                [[slow_add, (Question, Works, false)]; 5].concat(),
+                Some(TripCause::Slowness),
+            ),
             (vec![(Question, Fails, true); 5], Some(TripCause::Errors)),
         ] {
             assert_eq!(after(&calls).trouble(), trouble, "{calls:?}");
@@ -200,23 +247,45 @@ mod tests {
     fn one_bad_moment_is_no_row() {
         let moment = |second| {
             (0..8).fold(Calls::default(), |calls, n| {
-                calls.and(CallPurpose::Order, CallOutcome::Fails, false, at(if n == 7 { second } else { 0 }))
+                calls.and(
+                    CallPurpose::Order,
+                    CallOutcome::Fails,
+                    false,
+                    at(if n == 7 { second } else { 0 }),
+                )
             })
         };
-        assert_eq!((moment(9).trouble(), moment(10).trouble()), (None, Some(TripCause::Errors)));
+
+        assert_eq!(
+            (moment(9).trouble(), moment(10).trouble()),
+            (None, Some(TripCause::Errors))
+        );
     }
 
     #[test]
     fn free_calls_that_work_are_counted_until_one_does_not() {
         use CallOutcome::{Fails, Nothing, Speaks, Works};
         let count = |calls: &[(CallOutcome, bool)]| {
-            let calls: Vec<_> = calls.iter().map(|(told, slow)| (CallPurpose::Question, *told, *slow)).collect();
+            let calls: Vec<_> = calls
+                .iter()
+                .map(|(told, slow)| (CallPurpose::Question, *told, *slow))
+                .collect();
+
             let calls = after(&calls);
             (calls.free_worked(), calls.free_fast())
         };
+
         assert_eq!(count(&[(Works, false), (Works, false)]), (2, 2));
-        assert_eq!(count(&[(Works, false), (Works, true), (Works, false)]), (3, 1));
-        assert_eq!(count(&[(Works, false), (Nothing, false), (Works, false)]), (2, 2));
+        assert_eq!(
+            count(&[(Works, false), (Works, true), (Works, false)]),
+            (3, 1)
+        );
+
+        assert_eq!(
+            count(&[(Works, false), (Nothing, false), (Works, false)]),
+            (2, 2)
+        );
+
         assert_eq!(count(&[(Works, false), (Fails, false)]), (0, 0));
         assert_eq!(count(&[(Works, false), (Speaks, false)]), (0, 0));
         let order = Calls::default().and(CallPurpose::Order, Works, false, at(0));
@@ -226,6 +295,9 @@ mod tests {
     #[test]
     fn more_than_half_of_the_timeout_is_slow() {
         let slow = |ms| is_slow(TimeDelta::milliseconds(ms), Duration::from_secs(30));
-        assert_eq!([-1, 0, 15_000, 15_001].map(slow), [false, false, false, true]);
+        assert_eq!(
+            [-1, 0, 15_000, 15_001].map(slow),
+            [false, false, false, true]
+        );
     }
 }

@@ -1,28 +1,35 @@
-//! Drawing lots: an order of routes, the heavier the more often in front, decided by a number alone.
+//! Drawing lots: an order of routes, the heavier the more often in front, decided by a number
+//! alone.
 
-/// The places `0..weights.len()` as they are drawn without replacement, each in proportion to its weight among those
-/// that are left. Leaving some out of the result afterwards is the same as never having had them in the draw: the shares
-/// of the others stay in proportion to their weights.
+/// The places `0..weights.len()` as they are drawn without replacement, each in proportion to its
+/// weight among those that are left. Leaving some out of the result afterwards is the same as never
+/// having had them in the draw: the shares of the others stay in proportion to their weights.
 pub(super) fn draw_order(weights: &[u16], seed: u128) -> Vec<usize> {
     let mut chance = Chance::seeded(seed);
     let mut left: Vec<usize> = (0..weights.len()).collect();
     let mut drawn = Vec::with_capacity(left.len());
+
     while !left.is_empty() {
         let all: u64 = left.iter().map(|place| u64::from(weights[*place])).sum();
+
         // The remainder favours small numbers by less than one in 10^14.
         let mut lot = chance.next() % all.max(1);
+
         let at = left.iter().position(|place| {
             let weight = u64::from(weights[*place]);
             let hit = lot < weight;
             lot = lot.saturating_sub(weight);
             hit
         });
+
         drawn.push(left.remove(at.unwrap_or(0)));
     }
+
     drawn
 }
 
-/// A sequence of numbers without a pattern (`SplitMix64`): small, and the same on every machine for ever.
+/// A sequence of numbers without a pattern (`SplitMix64`): small, and the same on every machine for
+/// ever.
 struct Chance(u64);
 
 impl Chance {

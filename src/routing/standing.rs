@@ -1,4 +1,5 @@
-//! How a panel stands when a route is chosen: whether orders are kept from it, and what it delivered lately.
+//! How a panel stands when a route is chosen: whether orders are kept from it, and what it
+//! delivered lately.
 
 use std::fmt;
 
@@ -11,7 +12,8 @@ pub enum Stopped {
     Paused,
     /// Its breaker is open.
     BreakerOpen,
-    /// What it lists under its present account cannot be read and was never read: nobody knows what an order costs there.
+    /// What it lists under its present account cannot be read and was never read: nobody knows what
+    /// an order costs there.
     Unread,
 }
 
@@ -55,7 +57,8 @@ impl Share {
         if self.0 == 0 {
             return None;
         }
-        cost.share_rounding_down(u64::from(Self::WHOLE), u64::from(self.0)).ok()
+        cost.share_rounding_down(u64::from(Self::WHOLE), u64::from(self.0))
+            .ok()
     }
 }
 
@@ -77,8 +80,8 @@ impl fmt::Display for Share {
 pub struct ProviderStanding {
     /// What keeps orders from it.
     pub stopped: Option<Stopped>,
-    /// Whether it found us too fast and wants to be left alone for a while yet: any other that may be used is better, and
-    /// a stopped one is worse.
+    /// Whether it found us too fast and wants to be left alone for a while yet: any other that may
+    /// be used is better, and a stopped one is worse.
     pub rests: bool,
     /// What it delivered lately of what was ordered there.
     pub delivered: Share,
@@ -88,7 +91,9 @@ impl ProviderStanding {
     /// The same as far as it decides between panels.
     pub fn how_badly(self) -> Worst {
         match self {
-            Self { stopped: Some(_), .. } => Worst::Stopped,
+            Self {
+                stopped: Some(_), ..
+            } => Worst::Stopped,
             Self { rests: true, .. } => Worst::Rests,
             Self { .. } => Worst::Free,
         }

@@ -1,4 +1,5 @@
-//! Ids at the addresses of a panel that moved: whose an id is, and what may have got one there that nobody knows.
+//! Ids at the addresses of a panel that moved: whose an id is, and what may have got one there that
+//! nobody knows.
 
 use crate::domain::doubt::Sought;
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
@@ -6,7 +7,8 @@ use crate::domain::money::{ExchangeRate, Money};
 use crate::store::doubts::DOUBTS_MAX;
 use crate::store::{Store, StoreError, unsigned};
 
-/// Whether a leg got its id at another address of its panel than this one, as far as anybody kept it.
+/// Whether a leg got its id at another address of its panel than this one, as far as anybody kept
+/// it.
 pub async fn is_of_former_address(
     store: &Store,
     (provider, address): (&ProviderId, &str),
@@ -26,10 +28,12 @@ pub async fn is_of_former_address(
         leg.0,
         address
     );
+
     Ok(found.fetch_one(&store.workers).await?)
 }
 
-/// Whether a panel gave an id at an address to another leg of ours after that had been found not placed.
+/// Whether a panel gave an id at an address to another leg of ours after that had been found not
+/// placed.
 pub async fn is_late_id(
     store: &Store,
     (provider, address): (&ProviderId, &str),
@@ -42,7 +46,8 @@ pub async fn is_late_id(
             select
             from leg l
             join exchange e on e.leg_id = l.id and e.attempt = l.attempt
-            where l.late_at is not null and l.late_order = $2 and l.provider = $1 and l.id <> $3 and e.address = $4
+            where l.late_at is not null and l.late_order = $2 and l.provider = $1 and l.id <> $3
+                and e.address = $4
         ) as "found!"
         "#,
         provider.0,
@@ -50,6 +55,7 @@ pub async fn is_late_id(
         leg.0,
         address
     );
+
     Ok(found.fetch_one(&store.workers).await?)
 }
 
@@ -62,8 +68,8 @@ pub struct Unnamed {
     pub under_way: bool,
 }
 
-/// What was sent to a panel's address and has no id yet: on its way, in doubt, or given up in doubt. `None`: they are too
-/// many to be compared.
+/// What was sent to a panel's address and has no id yet: on its way, in doubt, or given up in
+/// doubt. `None`: they are too many to be compared.
 pub async fn list_unnamed(
     store: &Store,
     (provider, address): (&ProviderId, &str),
@@ -71,13 +77,15 @@ pub async fn list_unnamed(
 ) -> Result<Option<Vec<Unnamed>>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select l.id, l.order_id, l.cost, l.exchange, o.units, o.package, l.state = 'sending' as "under_way!",
+        select l.id, l.order_id, l.cost, l.exchange, o.units, o.package,
+            l.state = 'sending' as "under_way!",
             coalesce(l.doubted_at, l.sending_at, l.ready_at) as "doubted_at!",
             e.sent_at, coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at, l.ready_at) as "last_sent_at!"
         from leg l
         join orders o on o.id = l.order_id
         join exchange e on e.leg_id = l.id and e.attempt = l.attempt
-        where l.provider = $1 and l.state in ('sending', 'in_doubt', 'written_off') and e.address in ($2, '')
+        where l.provider = $1 and l.state in ('sending', 'in_doubt', 'written_off')
+            and e.address in ($2, '')
             and e.verdict in ('sending', 'in_doubt') and l.id <> $3
         limit $4
         "#,
@@ -86,19 +94,26 @@ pub async fn list_unnamed(
         than.0,
         DOUBTS_MAX + 1
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Unnamed {
-        sought: Sought {
-            leg: LegId(row.id),
-            order: OrderId(row.order_id),
-            cost: Money::from_decimal(row.cost),
-            exchange: ExchangeRate::from_decimal(row.exchange),
-            units: (!row.package).then_some(unsigned(row.units)),
-            sent_at: row.sent_at,
-            last_sent_at: row.last_sent_at,
-            doubted_at: row.doubted_at,
-        },
-        under_way: row.under_way,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| Unnamed {
+            sought: Sought {
+                leg: LegId(row.id),
+                order: OrderId(row.order_id),
+                cost: Money::from_decimal(row.cost),
+                exchange: ExchangeRate::from_decimal(row.exchange),
+                units: (!row.package).then_some(unsigned(row.units)),
+                sent_at: row.sent_at,
+                last_sent_at: row.last_sent_at,
+                doubted_at: row.doubted_at,
+            },
+            under_way: row.under_way,
+        });
+
     let unnamed: Vec<_> = rows.collect();
-    Ok(Some(unnamed).filter(|unnamed| i64::try_from(unnamed.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
+    Ok(Some(unnamed)
+        .filter(|unnamed| i64::try_from(unnamed.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
 }

@@ -44,7 +44,8 @@ pub struct Message {
     pub since: Timestamp,
     /// `None`: it begins; else it is over since then.
     pub over_at: Option<Timestamp>,
-    /// How often this message was tried, this time included; whatever comes of it names the try that it belongs to.
+    /// How often this message was tried, this time included; whatever comes of it names the try
+    /// that it belongs to.
     pub attempt: i32,
 }
 
@@ -76,32 +77,57 @@ pub struct AlertRow {
 /// Makes this transaction the only one that compares; `false`: another process is at it.
 pub async fn only_one(tx: &mut Tx) -> Result<bool, StoreError> {
     // A lock of its own space, keyed by the table: nothing is written when nothing changed.
-    let got = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock('alert'::regclass::oid::integer, 0) as "got!""#);
+    let got = sqlx::query_scalar!(
+        r#"select pg_try_advisory_xact_lock('alert'::regclass::oid::integer, 0) as "got!""#
+    );
     Ok(got.fetch_one(&mut **tx).await?)
 }
 
-/// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an end for what is no
-/// longer so. What ended before it was raised is forgotten; of some kinds nothing is known, and they stay as they are.
-/// Those that ended.
+/// Keeps what is so now beside what was so: new rows for what is new, the present count for all, an
+/// end for what is no longer so. What ended before it was raised is forgotten; of some kinds
+/// nothing is known, and they stay as they are. Those that ended.
 pub async fn keep_conditions(
     tx: &mut Tx,
     conditions: &[Condition],
     left_alone: &[AlertKind],
     now: Timestamp,
 ) -> Result<Vec<AlertChange>, StoreError> {
-    let left_alone: Vec<String> = left_alone.iter().map(|kind| kind.as_str().to_owned()).collect();
-    let kinds: Vec<String> = conditions.iter().map(|condition| condition.kind.as_str().to_owned()).collect();
-    let objects: Vec<String> = conditions.iter().map(|condition| condition.object.clone()).collect();
+    let left_alone: Vec<String> = left_alone
+        .iter()
+        .map(|kind| kind.as_str().to_owned())
+        .collect();
+
+    let kinds: Vec<String> = conditions
+        .iter()
+        .map(|condition| condition.kind.as_str().to_owned())
+        .collect();
+
+    let objects: Vec<String> = conditions
+        .iter()
+        .map(|condition| condition.object.clone())
+        .collect();
+
     let words = |condition: &Condition| condition.kind.words(&condition.object) + &condition.more;
     let words: Vec<String> = conditions.iter().map(words).collect();
     let counts: Vec<i64> = conditions.iter().map(|condition| condition.count).collect();
 
-    raise_anew(tx, ConditionColumns { kinds: &kinds, objects: &objects, counts: &counts }, now).await?;
+    raise_anew(
+        tx,
+        ConditionColumns {
+            kinds: &kinds,
+            objects: &objects,
+            counts: &counts,
+        },
+        now,
+    )
+    .await?;
+
     let kept = sqlx::query!(
         r#"
         insert into alert (kind, object, words, count, since, next_at)
         select kind, object, words, count, $5, $5
-        from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as c (kind, object, words, count)
+        from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+            as c (kind, object, words, count)
         on conflict (kind, object) where over_at is null do update
         set count = excluded.count, words = excluded.words,
             -- What left makes room for what comes: else an old one hides as many new ones.
@@ -114,6 +140,7 @@ pub async fn keep_conditions(
         &counts,
         now
     );
+
     kept.execute(&mut **tx).await?;
     let forgotten = sqlx::query!(
         r#"
@@ -128,6 +155,7 @@ pub async fn keep_conditions(
         &objects,
         &left_alone
     );
+
     forgotten.execute(&mut **tx).await?;
     let over = sqlx::query!(
         r#"
@@ -147,6 +175,7 @@ pub async fn keep_conditions(
         now,
         &left_alone
     );
+
     let over = over.fetch_all(&mut **tx).await?.into_iter();
     over.map(|row| {
         Ok(AlertChange {
@@ -167,12 +196,23 @@ struct ConditionColumns<'a> {
     counts: &'a [i64],
 }
 
-/// Where there are more of them by now, it is news again after a while: one old order hides no new ones.
-async fn raise_anew(tx: &mut Tx, columns: ConditionColumns<'_>, now: Timestamp) -> Result<(), StoreError> {
+/// Where there are more of them by now, it is news again after a while: one old order hides no new
+/// ones.
+async fn raise_anew(
+    tx: &mut Tx,
+    columns: ConditionColumns<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let again: Vec<(String, i64)> = AlertKind::ALL
         .into_iter()
-        .filter_map(|kind| Some((kind.as_str().to_owned(), whole_seconds(kind.news_again_after()?))))
+        .filter_map(|kind| {
+            Some((
+                kind.as_str().to_owned(),
+                whole_seconds(kind.news_again_after()?),
+            ))
+        })
         .collect();
+
     let (again_kinds, again_after_s): (Vec<String>, Vec<i64>) = again.into_iter().unzip();
     let anew = sqlx::query!(
         r#"
@@ -181,7 +221,8 @@ async fn raise_anew(tx: &mut Tx, columns: ConditionColumns<'_>, now: Timestamp) 
         from unnest($1::text[], $2::text[], $3::bigint[]) as c (kind, object, count),
             unnest($4::text[], $5::bigint[]) as g (kind, after_s)
         where a.kind = c.kind and a.object = c.object and a.kind = g.kind and a.over_at is null
-            and c.count > a.raised_count and a.raised_at <= $6::timestamptz - make_interval(secs => g.after_s)
+            and c.count > a.raised_count
+                and a.raised_at <= $6::timestamptz - make_interval(secs => g.after_s)
         "#,
         columns.kinds,
         columns.objects,
@@ -190,6 +231,7 @@ async fn raise_anew(tx: &mut Tx, columns: ConditionColumns<'_>, now: Timestamp) 
         &again_after_s,
         now
     );
+
     anew.execute(&mut **tx).await?;
     Ok(())
 }
@@ -199,7 +241,8 @@ fn whole_seconds(span: Duration) -> i64 {
     i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Raises what has lasted: alerts of this kind that are so since `since_max` or longer. Those that were raised.
+/// Raises what has lasted: alerts of this kind that are so since `since_max` or longer. Those that
+/// were raised.
 pub async fn raise_lasting(
     tx: &mut Tx,
     of: AlertKind,
@@ -217,14 +260,23 @@ pub async fn raise_lasting(
         since_max,
         now
     );
+
     let raised = raised.fetch_all(&mut **tx).await?.into_iter();
-    Ok(raised.map(|row| AlertChange { kind: of, object: row.object, words: row.words, count: row.count }).collect())
+    Ok(raised
+        .map(|row| AlertChange {
+            kind: of,
+            object: row.object,
+            words: row.words,
+            count: row.count,
+        })
+        .collect())
 }
 
-/// Claims the message that is due longest; nobody else gets it before `until`. What was over before `over_min` is no
-/// news any more.
+/// Claims the message that is due longest; nobody else gets it before `until`. What was over before
+/// `over_min` is no news any more.
 ///
-/// Messages about one thing are told in order: the end after its beginning, the next beginning after that end.
+/// Messages about one thing are told in order: the end after its beginning, the next beginning
+/// after that end.
 pub async fn claim_due_message(
     store: &Store,
     until: Timestamp,
@@ -264,7 +316,11 @@ pub async fn claim_due_message(
         over_min,
         now
     );
-    let Some(row) = claimed.fetch_optional(&store.workers).await? else { return Ok(None) };
+
+    let Some(row) = claimed.fetch_optional(&store.workers).await? else {
+        return Ok(None);
+    };
+
     Ok(Some(Message {
         alert: row.id,
         kind: alert_kind(&row.kind, &row.object)?,
@@ -277,9 +333,13 @@ pub async fn claim_due_message(
     }))
 }
 
-/// Notes that the webhook took a message; the next one about this alert is due at once. `false`: another process took
-/// the message over meanwhile, and tells it too.
-pub async fn message_taken(store: &Store, message: &Message, now: Timestamp) -> Result<bool, StoreError> {
+/// Notes that the webhook took a message; the next one about this alert is due at once. `false`:
+/// another process took the message over meanwhile, and tells it too.
+pub async fn message_taken(
+    store: &Store,
+    message: &Message,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let moved = sqlx::query!(
         r#"
         update alert
@@ -294,11 +354,17 @@ pub async fn message_taken(store: &Store, message: &Message, now: Timestamp) -> 
         message.over_at.is_some(),
         now
     );
+
     Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
 }
 
-/// Notes that the webhook did not take a message, and when it is tried next. `false` as for [`told`].
-pub async fn put_off(store: &Store, message: &Message, next_at: Timestamp) -> Result<bool, StoreError> {
+/// Notes that the webhook did not take a message, and when it is tried next. `false` as for
+/// [`told`].
+pub async fn put_off(
+    store: &Store,
+    message: &Message,
+    next_at: Timestamp,
+) -> Result<bool, StoreError> {
     let moved = sqlx::query!(
         r#"
         update alert
@@ -310,6 +376,7 @@ pub async fn put_off(store: &Store, message: &Message, next_at: Timestamp) -> Re
         message.over_at.is_some(),
         next_at
     );
+
     Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
 }
 
@@ -320,6 +387,7 @@ pub async fn forget_ended(store: &Store, over_min: Timestamp) -> Result<(), Stor
         over_min,
         FORGOTTEN_MAX
     );
+
     forgotten.execute(&store.workers).await?;
     Ok(())
 }
@@ -337,11 +405,17 @@ pub async fn list_alerts(store: &Store) -> Result<Vec<AlertRow>, StoreError> {
         "#,
         ALERTS_MAX
     );
+
     Ok(rows.fetch_all(&store.workers).await?)
 }
 
 pub(super) fn alert_kind(word: &str, object: &str) -> Result<AlertKind, StoreError> {
-    let unknown =
-        || StoreError::Contradiction { table: "alert", column: "kind", id: object.to_owned(), value: word.to_owned() };
+    let unknown = || StoreError::Contradiction {
+        table: "alert",
+        column: "kind",
+        id: object.to_owned(),
+        value: word.to_owned(),
+    };
+
     AlertKind::from_word(word).ok_or_else(unknown)
 }

@@ -22,15 +22,21 @@ impl AskedBy {
     }
 }
 
-/// Keeps that an order is wanted back. Asking again changes nothing, but for the house: an order that it gave the money
-/// back for is asked for anew, whatever became of it before.
-pub async fn request_cancel(tx: &mut Tx, order: OrderId, by: AskedBy, now: Timestamp) -> Result<(), StoreError> {
+/// Keeps that an order is wanted back. Asking again changes nothing, but for the house: an order
+/// that it gave the money back for is asked for anew, whatever became of it before.
+pub async fn request_cancel(
+    tx: &mut Tx,
+    order: OrderId,
+    by: AskedBy,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let asked = sqlx::query!(
         r#"
         insert into cancel_request (order_id, asked_by, asked_at, next_at)
         values ($1, $2, $3, $3)
         on conflict (order_id) do update
-        set asked_by = excluded.asked_by, state = 'ready', attempt = cancel_request.attempt + 1, next_at = $3,
+        set asked_by = excluded.asked_by, state = 'ready', attempt = cancel_request.attempt + 1,
+            next_at = $3,
             given_up_at = null
         where excluded.asked_by = 'house'
         "#,
@@ -38,6 +44,7 @@ pub async fn request_cancel(tx: &mut Tx, order: OrderId, by: AskedBy, now: Times
         by.as_str(),
         now
     );
+
     asked.execute(&mut **tx).await?;
     Ok(())
 }
@@ -45,10 +52,12 @@ pub async fn request_cancel(tx: &mut Tx, order: OrderId, by: AskedBy, now: Times
 /// Whether an order is wanted back by these.
 pub async fn is_asked_by(tx: &mut Tx, order: OrderId, by: AskedBy) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(
-        r#"select exists (select from cancel_request where order_id = $1 and asked_by = $2) as "found!""#,
+        r#"select exists (select from cancel_request where order_id = $1 and asked_by = $2)
+            as "found!""#,
         order.0,
         by.as_str()
     );
+
     Ok(found.fetch_one(&mut **tx).await?)
 }
 
@@ -62,14 +71,17 @@ pub async fn close_unasked(tx: &mut Tx, order: OrderId) -> Result<(), StoreError
         "#,
         order.0
     );
+
     closed.execute(&mut **tx).await?;
     Ok(())
 }
 
 /// Whether an order is wanted back.
 pub async fn is_asked(tx: &mut Tx, order: OrderId) -> Result<bool, StoreError> {
-    let found =
-        sqlx::query_scalar!(r#"select exists (select from cancel_request where order_id = $1) as "found!""#, order.0);
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from cancel_request where order_id = $1) as "found!""#,
+        order.0
+    );
     Ok(found.fetch_one(&mut **tx).await?)
 }
 
@@ -88,8 +100,8 @@ pub struct DueCancel {
     pub address_waits: i32,
 }
 
-/// Takes cancels that are due at a panel: of orders that it has, not asked yet, or asked by somebody who ended. Asking a
-/// panel twice to cancel is as good as once.
+/// Takes cancels that are due at a panel: of orders that it has, not asked yet, or asked by
+/// somebody who ended. Asking a panel twice to cancel is as good as once.
 pub async fn claim_due_cancels(
     store: &Store,
     provider: &ProviderId,
@@ -105,8 +117,10 @@ pub async fn claim_due_cancels(
             from cancel_request c
             join leg l on l.order_id = c.order_id and l.state = 'accepted' and l.provider = $1
             where c.next_at <= $5
-                and (c.state = 'ready' or (c.state = 'sending' and (c.epoch < $2 or c.sending_at < $4)))
-                and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $5)
+                and (c.state = 'ready'
+                    or (c.state = 'sending' and (c.epoch < $2 or c.sending_at < $4)))
+                and exists (select from provider p where p.id = $1 and p.epoch = $2
+                    and p.held_until > $5)
             order by c.next_at, c.order_id
             limit $3
             for update of c skip locked
@@ -123,13 +137,19 @@ pub async fn claim_due_cancels(
         overdue,
         now
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| DueCancel {
-        order: OrderId(row.order_id),
-        leg: LegId(row.id),
-        panel_order: PanelOrder(row.panel_order),
-        attempt: row.attempt,
-        address_waits: row.address_waits,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| DueCancel {
+            order: OrderId(row.order_id),
+            leg: LegId(row.id),
+            panel_order: PanelOrder(row.panel_order),
+            attempt: row.attempt,
+            address_waits: row.address_waits,
+        });
+
     Ok(rows.collect())
 }
 
@@ -140,7 +160,8 @@ pub enum CancelOutcome {
     Taken,
     /// It refused.
     Refused,
-    /// Nobody asks any more since this moment: it never answered, or was not back at the order's address. A person is told.
+    /// Nobody asks any more since this moment: it never answered, or was not back at the order's
+    /// address. A person is told.
     GivenUp(Timestamp),
     /// Nobody knows: asked again at this moment.
     AskAgain(Timestamp),
@@ -160,17 +181,21 @@ pub async fn record_cancel(
         CancelOutcome::Refused | CancelOutcome::GivenUp(_) => ("refused", None),
         CancelOutcome::AskAgain(at) | CancelOutcome::Elsewhere(at) => ("ready", Some(*at)),
     };
+
     let given_up_at = match heard {
         CancelOutcome::GivenUp(at) => Some(*at),
-        CancelOutcome::Taken | CancelOutcome::Refused | CancelOutcome::AskAgain(_) | CancelOutcome::Elsewhere(_) => {
-            None
-        }
+        CancelOutcome::Taken
+        | CancelOutcome::Refused
+        | CancelOutcome::AskAgain(_)
+        | CancelOutcome::Elsewhere(_) => None,
     };
+
     let address_waits = i32::from(matches!(heard, CancelOutcome::Elsewhere(_)));
     let kept = sqlx::query!(
         r#"
         update cancel_request
-        set state = $3, next_at = coalesce($4, next_at), words = $5, address_waits = address_waits + $6,
+        set state = $3, next_at = coalesce($4, next_at), words = $5,
+            address_waits = address_waits + $6,
             given_up_at = $7
         where order_id = $1 and state = 'sending' and attempt = $2
         "#,
@@ -182,5 +207,6 @@ pub async fn record_cancel(
         address_waits,
         given_up_at
     );
+
     Ok(kept.execute(&mut **tx).await?.rows_affected() == 1)
 }

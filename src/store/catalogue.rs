@@ -27,7 +27,12 @@ pub struct CatalogEntry {
 impl From<PanelService> for CatalogEntry {
     /// A row that is listed now, and of which nothing came yet.
     fn from(row: PanelService) -> Self {
-        Self { row, gone: false, imported: None, held: false }
+        Self {
+            row,
+            gone: false,
+            imported: None,
+            held: false,
+        }
     }
 }
 
@@ -42,11 +47,16 @@ pub struct Shown {
     pub category: String,
 }
 
-/// Makes this transaction the only one that changes a panel's catalogue: it is compared with what was stored before.
+/// Makes this transaction the only one that changes a panel's catalogue: it is compared with what
+/// was stored before.
 pub async fn only_one(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
-    // A lock of its own space: the panel's row is wanted by dispatchers, who do not wait for a catalogue.
-    let locked =
-        sqlx::query!("select pg_advisory_xact_lock('panel_service'::regclass::oid::integer, hashtext($1))", provider.0);
+    // A lock of its own space: the panel's row is wanted by dispatchers, who do not wait for a
+    // catalogue.
+    let locked = sqlx::query!(
+        "select pg_advisory_xact_lock('panel_service'::regclass::oid::integer, hashtext($1))",
+        provider.0
+    );
+
     locked.execute(&mut **tx).await?;
     Ok(())
 }
@@ -72,6 +82,7 @@ impl CatalogColumns {
         fn column<T>(services: &[PanelService], of: impl Fn(&PanelService) -> T) -> Vec<T> {
             services.iter().map(of).collect()
         }
+
         Self {
             services: column(services, |row| row.service.clone()),
             names: column(services, |row| row.name.clone()),
@@ -98,9 +109,10 @@ pub struct Imported {
     pub missing: u64,
 }
 
-/// Replaces a panel's catalogue: what moved is written down, what it lists no more is marked gone, what it lists is there,
-/// and a rate that moved by more than `jump` percent of the accepted one is held. What is missing where far less is listed
-/// than before waits, unless another account lists it.
+/// Replaces a panel's catalogue: what moved is written down, what it lists no more is marked gone,
+/// what it lists is there, and a rate that moved by more than `jump` percent of the accepted one is
+/// held. What is missing where far less is listed than before waits, unless another account lists
+/// it.
 pub async fn replace_catalog(
     tx: &mut Tx,
     (provider, account): (&ProviderId, &str),
@@ -109,19 +121,28 @@ pub async fn replace_catalog(
     now: Timestamp,
 ) -> Result<Imported, StoreError> {
     only_one(tx, provider).await?;
+
     // A panel that tells a service twice is believed the first time.
     let mut seen = HashSet::new();
-    let services: Vec<_> = services.iter().filter(|row| seen.insert(&row.service)).cloned().collect();
+
+    let services: Vec<_> = services
+        .iter()
+        .filter(|row| seen.insert(&row.service))
+        .cloned()
+        .collect();
+
     let listed = CatalogColumns::of(&services);
     let absent = shrunk::judge_absent(tx, provider, account, &listed.services, now).await?;
     let moved = moves::note_changes(tx, provider, &listed, &absent.gone, now).await?;
     let gone = shrunk::mark_absent(tx, provider, &absent, now).await?;
     let kept = keep(tx, provider, &listed, jump, now).await?;
     drop_long_gone(tx, provider, now).await?;
+
     let known = sqlx::query!(
         r#"
         update provider
-        set catalogue_at = $2, catalogue_version = catalogue_version + $3, catalogue_error = null, unread_since = null,
+        set catalogue_at = $2, catalogue_version = catalogue_version + $3, catalogue_error = null,
+            unread_since = null,
             catalogue_readings = catalogue_readings + 1, catalogue_account = $4
         where id = $1
         "#,
@@ -130,32 +151,48 @@ pub async fn replace_catalog(
         i64::from(gone + kept > 0),
         account
     );
+
     match known.execute(&mut **tx).await?.rows_affected() {
-        1 => Ok(Imported { moved, missing: absent.missing.len() as u64 }),
-        _ => Err(StoreError::Unexpected("a catalogue of a panel that nobody knows")),
+        1 => Ok(Imported {
+            moved,
+            missing: absent.missing.len() as u64,
+        }),
+        _ => Err(StoreError::Unexpected(
+            "a catalogue of a panel that nobody knows",
+        )),
     }
 }
 
-/// Services that a panel lists no more, and that have no id of ours, are forgotten in time: panels renumber.
-async fn drop_long_gone(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<(), StoreError> {
+/// Services that a panel lists no more, and that have no id of ours, are forgotten in time: panels
+/// renumber.
+async fn drop_long_gone(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let dropped = sqlx::query!(
         r#"
         delete from panel_service p
         where p.provider = $1 and p.gone_at < $2
-            and not exists (select from imported i where i.provider = p.provider and i.service = p.service)
+            and not exists (select from imported i where i.provider = p.provider
+                and i.service = p.service)
         "#,
         provider.0,
         now - GONE_KEPT
     );
+
     let dropped = dropped.execute(&mut **tx).await?.rows_affected();
     if dropped > 0 {
-        tracing::info!(%provider, dropped, "services that the panel lists no more for long are forgotten");
+        tracing::info!(
+            %provider, dropped, "services that the panel lists no more for long are forgotten"
+        );
     }
+
     Ok(())
 }
 
-/// Within the bound the accepted rate moves along; a rate that cannot be read is compared when it can be again. A row that
-/// says the same again is not written. How many were.
+/// Within the bound the accepted rate moves along; a rate that cannot be read is compared when it
+/// can be again. A row that says the same again is not written. How many were.
 async fn keep(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -166,23 +203,29 @@ async fn keep(
     let kept = sqlx::query!(
         r#"
         insert into panel_service as old (
-            provider, service, name, kind, category, rate_text, rate, own_rate, accepted_rate, min, max, refill, cancel,
+            provider, service, name, kind, category, rate_text, rate, own_rate, accepted_rate, min,
+            max, refill, cancel,
             dripfeed
         )
-        select $1, n.service, n.name, n.kind, n.category, n.rate_text, n.rate, n.own_rate, n.own_rate, n.min, n.max,
+        select $1, n.service, n.name, n.kind, n.category, n.rate_text, n.rate, n.own_rate,
+            n.own_rate, n.min, n.max,
             n.refill, n.cancel, n.dripfeed
         from unnest(
-            $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::numeric[], $9::bigint[],
+            $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[],
+            $8::numeric[], $9::bigint[],
             $10::bigint[], $11::boolean[], $12::boolean[], $13::boolean[]
-        ) as n (service, name, kind, category, rate_text, rate, own_rate, min, max, refill, cancel, dripfeed)
+        ) as n (service, name, kind, category, rate_text, rate, own_rate, min, max, refill, cancel,
+        dripfeed)
         on conflict (provider, service) do update
         set name = excluded.name, kind = excluded.kind, category = excluded.category,
             rate_text = excluded.rate_text, rate = excluded.rate, own_rate = excluded.own_rate,
-            min = excluded.min, max = excluded.max, refill = excluded.refill, cancel = excluded.cancel,
+            min = excluded.min, max = excluded.max, refill = excluded.refill,
+            cancel = excluded.cancel,
             dripfeed = excluded.dripfeed, gone_at = null, missing_at = null,
             accepted_rate = case
                 when excluded.own_rate is null then old.accepted_rate
-                when abs(excluded.own_rate - old.accepted_rate) * 100 > old.accepted_rate * $15 then old.accepted_rate
+                when abs(excluded.own_rate - old.accepted_rate) * 100 > old.accepted_rate * $15
+                    then old.accepted_rate
                 else excluded.own_rate
             end,
             held_at = case
@@ -192,11 +235,14 @@ async fn keep(
             end
         where old.held_at is not null
             or (
-                old.name, old.kind, old.category, old.rate_text, old.rate, old.own_rate, old.accepted_rate, old.min,
+                old.name, old.kind, old.category, old.rate_text, old.rate, old.own_rate,
+                old.accepted_rate, old.min,
                 old.max, old.refill, old.cancel, old.dripfeed, old.gone_at, old.missing_at
             ) is distinct from (
-                excluded.name, excluded.kind, excluded.category, excluded.rate_text, excluded.rate, excluded.own_rate,
-                excluded.own_rate, excluded.min, excluded.max, excluded.refill, excluded.cancel, excluded.dripfeed,
+                excluded.name, excluded.kind, excluded.category, excluded.rate_text, excluded.rate,
+                excluded.own_rate,
+                excluded.own_rate, excluded.min, excluded.max, excluded.refill, excluded.cancel,
+                excluded.dripfeed,
                 null::timestamptz, null::timestamptz
             )
         "#,
@@ -216,6 +262,7 @@ async fn keep(
         now,
         jump.decimal()
     );
+
     let kept = kept.execute(&mut **tx).await?.rows_affected();
     let known = sqlx::query_scalar!(
         r#"
@@ -225,9 +272,12 @@ async fn keep(
         "#,
         provider.0
     );
+
     match known.fetch_one(&mut **tx).await?.unsigned_abs() {
         known if known == listed.services.len() as u64 => Ok(kept),
-        _ => Err(StoreError::Unexpected("a catalogue's rows were not all kept")),
+        _ => Err(StoreError::Unexpected(
+            "a catalogue's rows were not all kept",
+        )),
     }
 }
 
@@ -236,38 +286,56 @@ async fn keep(
 pub struct StoredCatalog {
     /// When it was read.
     pub at: Option<Timestamp>,
-    /// The account that was asked, as [`crate::upstream::Panel::account`] tells it from others; `None`: nobody kept it.
+    /// The account that was asked, as [`crate::upstream::Panel::account`] tells it from others;
+    /// `None`: nobody kept it.
     pub account: Option<String>,
     /// Whether it could not be read under another account, so that the panel gets no orders.
     pub unread: bool,
 }
 
 /// Since when a panel's catalogue is stored as it is, and whose it is.
-pub async fn stored_catalog(store: &Store, provider: &ProviderId) -> Result<StoredCatalog, StoreError> {
+pub async fn stored_catalog(
+    store: &Store,
+    provider: &ProviderId,
+) -> Result<StoredCatalog, StoreError> {
     let row = sqlx::query_as!(
         StoredCatalog,
         r#"
-        select catalogue_at as at, catalogue_account as account, unread_since is not null as "unread!"
+        select catalogue_at as at, catalogue_account as account,
+            unread_since is not null as "unread!"
         from provider
         where id = $1
         "#,
         provider.0
     );
-    Ok(row.fetch_optional(&store.workers).await?.unwrap_or(StoredCatalog { at: None, account: None, unread: false }))
+
+    Ok(row
+        .fetch_optional(&store.workers)
+        .await?
+        .unwrap_or(StoredCatalog {
+            at: None,
+            account: None,
+            unread: false,
+        }))
 }
 
 /// Has every node read a panel's catalogue from the database anew: what is sold of it changed.
 pub async fn renew_catalog(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
-    let renewed =
-        sqlx::query!("update provider set catalogue_version = catalogue_version + 1 where id = $1", provider.0);
+    let renewed = sqlx::query!(
+        "update provider set catalogue_version = catalogue_version + 1 where id = $1",
+        provider.0
+    );
+
     match renewed.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("a catalogue of a panel that nobody knows")),
+        _ => Err(StoreError::Unexpected(
+            "a catalogue of a panel that nobody knows",
+        )),
     }
 }
 
-/// Remembers that a panel's catalogue could not be read; the one that was read before stays. Where that is another
-/// account's, or there is none, the panel gets no orders until it is read.
+/// Remembers that a panel's catalogue could not be read; the one that was read before stays. Where
+/// that is another account's, or there is none, the panel gets no orders until it is read.
 pub async fn note_unreadable(
     store: &Store,
     (provider, account): (&ProviderId, &str),
@@ -288,15 +356,20 @@ pub async fn note_unreadable(
         why,
         now
     );
+
     failed.execute(&store.workers).await?;
     Ok(())
 }
 
 /// What is stored of a panel's catalogue is its present account's again: it gets orders.
 pub async fn is_its_own(store: &Store, provider: &ProviderId) -> Result<(), StoreError> {
-    sqlx::query!("update provider set unread_since = null where id = $1 and unread_since is not null", provider.0)
-        .execute(&store.workers)
-        .await?;
+    sqlx::query!(
+        "update provider set unread_since = null where id = $1 and unread_since is not null",
+        provider.0
+    )
+    .execute(&store.workers)
+    .await?;
+
     Ok(())
 }
 
@@ -304,8 +377,10 @@ pub async fn is_its_own(store: &Store, provider: &ProviderId) -> Result<(), Stor
 pub async fn load_catalogs(store: &Store) -> Result<Vec<(ProviderId, CatalogEntry)>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select p.provider, p.service, p.name, p.kind, p.category, p.rate_text, p.rate, p.own_rate, p.min, p.max, p.refill,
-            p.cancel, p.dripfeed, p.gone_at is not null as "gone!", p.held_at is not null as "held!",
+        select p.provider, p.service, p.name, p.kind, p.category, p.rate_text, p.rate, p.own_rate,
+            p.min, p.max, p.refill,
+            p.cancel, p.dripfeed, p.gone_at is not null as "gone!",
+            p.held_at is not null as "held!",
             i.id as "imported?"
         from panel_service p
         left join imported i on i.provider = p.provider and i.service = p.service
@@ -313,24 +388,39 @@ pub async fn load_catalogs(store: &Store) -> Result<Vec<(ProviderId, CatalogEntr
         order by p.provider, p.service
         "#
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
-        let service = PanelService {
-            service: row.service,
-            name: row.name,
-            kind: row.kind,
-            category: row.category,
-            rate_text: row.rate_text,
-            rate: row.rate.map(Rate::from_decimal),
-            own_rate: row.own_rate.map(Rate::from_decimal),
-            min: unsigned(row.min),
-            max: unsigned(row.max),
-            refill: row.refill,
-            cancel: row.cancel,
-            dripfeed: row.dripfeed,
-        };
-        let imported = row.imported.map(ServiceId);
-        (ProviderId(row.provider), CatalogEntry { row: service, gone: row.gone, imported, held: row.held })
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| {
+            let service = PanelService {
+                service: row.service,
+                name: row.name,
+                kind: row.kind,
+                category: row.category,
+                rate_text: row.rate_text,
+                rate: row.rate.map(Rate::from_decimal),
+                own_rate: row.own_rate.map(Rate::from_decimal),
+                min: unsigned(row.min),
+                max: unsigned(row.max),
+                refill: row.refill,
+                cancel: row.cancel,
+                dripfeed: row.dripfeed,
+            };
+
+            let imported = row.imported.map(ServiceId);
+            (
+                ProviderId(row.provider),
+                CatalogEntry {
+                    row: service,
+                    gone: row.gone,
+                    imported,
+                    held: row.held,
+                },
+            )
+        });
+
     Ok(rows.collect())
 }
 
@@ -343,25 +433,32 @@ pub async fn listed_by(tx: &mut Tx, provider: &ProviderId) -> Result<Vec<Shown>,
         "select service, name, category from panel_service where provider = $1 and gone_at is null",
         provider.0
     );
+
     Ok(rows.fetch_all(&mut **tx).await?)
 }
 
 /// A number that grows whenever any catalogue was read anew.
 pub async fn catalogs_version(store: &Store) -> Result<i64, StoreError> {
-    let version =
-        sqlx::query_scalar!(r#"select coalesce(sum(catalogue_version), 0)::bigint as "version!" from provider"#);
+    let version = sqlx::query_scalar!(
+        r#"select coalesce(sum(catalogue_version), 0)::bigint as "version!" from provider"#
+    );
     Ok(version.fetch_one(&store.workers).await?)
 }
 
 /// Asks the running gateway to read all catalogues now.
 pub async fn ask_refresh(tx: &mut Tx, now: Timestamp) -> Result<i64, StoreError> {
-    let id = sqlx::query_scalar!("insert into refresh (asked_at) values ($1) returning id", now);
+    let id = sqlx::query_scalar!(
+        "insert into refresh (asked_at) values ($1) returning id",
+        now
+    );
     Ok(id.fetch_one(&mut **tx).await?)
 }
 
 /// The newest request that nobody answered yet; it stands for all older ones.
 pub async fn asked_refresh(store: &Store) -> Result<Option<i64>, StoreError> {
-    let id = sqlx::query_scalar!("select id from refresh where done_at is null order by id desc limit 1");
+    let id = sqlx::query_scalar!(
+        "select id from refresh where done_at is null order by id desc limit 1"
+    );
     Ok(id.fetch_optional(&store.workers).await?)
 }
 
@@ -381,21 +478,33 @@ pub async fn answer_refresh(
         now,
         Json(outcome) as _
     );
+
     answered.execute(&store.workers).await?;
     Ok(())
 }
 
 /// The answer to a request, once it was given.
-pub async fn refresh_answer(store: &Store, id: i64) -> Result<Option<Vec<CatalogReading>>, StoreError> {
+pub async fn refresh_answer(
+    store: &Store,
+    id: i64,
+) -> Result<Option<Vec<CatalogReading>>, StoreError> {
     let outcome = sqlx::query_scalar!(
-        r#"select outcome as "outcome!: Json<Vec<CatalogReading>>" from refresh where id = $1 and done_at is not null"#,
+        r#"select outcome as "outcome!: Json<Vec<CatalogReading>>" from refresh where id = $1
+            and done_at is not null"#,
         id
     );
-    Ok(outcome.fetch_optional(&store.workers).await?.map(|outcome| outcome.0))
+
+    Ok(outcome
+        .fetch_optional(&store.workers)
+        .await?
+        .map(|outcome| outcome.0))
 }
 
 /// Whether any process deals with panels at this moment.
 pub async fn is_served(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
-    let held = sqlx::query_scalar!(r#"select exists (select from provider where held_until > $1) as "held!""#, now);
+    let held = sqlx::query_scalar!(
+        r#"select exists (select from provider where held_until > $1) as "held!""#,
+        now
+    );
     Ok(held.fetch_one(&store.workers).await?)
 }

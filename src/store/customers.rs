@@ -83,6 +83,7 @@ pub async fn open_customer(
         tier,
         at
     );
+
     Ok(opened.fetch_optional(&mut **tx).await?.map(CustomerId))
 }
 
@@ -99,7 +100,11 @@ pub async fn list_customers(store: &Store) -> Result<Vec<CustomerRow>, StoreErro
     customer_rows(store, None, None).await
 }
 
-async fn customer_rows(store: &Store, id: Option<i64>, name: Option<&str>) -> Result<Vec<CustomerRow>, StoreError> {
+async fn customer_rows(
+    store: &Store,
+    id: Option<i64>,
+    name: Option<&str>,
+) -> Result<Vec<CustomerRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select c.id, c.name, c.tier, c.created_at, c.suspended_at, w.balance, -w.floor as "credit!"
@@ -112,34 +117,54 @@ async fn customer_rows(store: &Store, id: Option<i64>, name: Option<&str>) -> Re
         id,
         name
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| CustomerRow {
-        id: CustomerId(row.id),
-        name: row.name,
-        tier: row.tier,
-        balance: Money::from_decimal(row.balance),
-        credit: Money::from_decimal(row.credit),
-        suspended_at: row.suspended_at,
-        created_at: row.created_at,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| CustomerRow {
+            id: CustomerId(row.id),
+            name: row.name,
+            tier: row.tier,
+            balance: Money::from_decimal(row.balance),
+            credit: Money::from_decimal(row.credit),
+            suspended_at: row.suspended_at,
+            created_at: row.created_at,
+        });
+
     Ok(rows.collect())
 }
 
 /// Suspends a customer. `false`: it was suspended before.
-pub async fn suspend_customer(tx: &mut Tx, customer: CustomerId, at: Timestamp) -> Result<bool, StoreError> {
-    let done =
-        sqlx::query!("update customer set suspended_at = $2 where id = $1 and suspended_at is null", customer.0, at);
+pub async fn suspend_customer(
+    tx: &mut Tx,
+    customer: CustomerId,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "update customer set suspended_at = $2 where id = $1 and suspended_at is null",
+        customer.0,
+        at
+    );
+
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
 /// Ends a suspension. `false`: there was none.
 pub async fn resume_customer(tx: &mut Tx, customer: CustomerId) -> Result<bool, StoreError> {
-    let done =
-        sqlx::query!("update customer set suspended_at = null where id = $1 and suspended_at is not null", customer.0);
+    let done = sqlx::query!(
+        "update customer set suspended_at = null where id = $1 and suspended_at is not null",
+        customer.0
+    );
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
 /// Lets a wallet go below zero by so much. `false`: it is further below already.
-pub async fn give_credit(tx: &mut Tx, customer: CustomerId, credit: Money) -> Result<bool, StoreError> {
+pub async fn give_credit(
+    tx: &mut Tx,
+    customer: CustomerId,
+    credit: Money,
+) -> Result<bool, StoreError> {
     let done = sqlx::query!(
         r#"
         with lowered as (
@@ -156,12 +181,18 @@ pub async fn give_credit(tx: &mut Tx, customer: CustomerId, credit: Money) -> Re
         customer.0,
         credit.decimal()
     );
+
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
 /// Puts a customer into another tier. `false`: it is of that tier already.
 pub async fn set_tier(tx: &mut Tx, customer: CustomerId, tier: &str) -> Result<bool, StoreError> {
-    let done = sqlx::query!("update customer set tier = $2 where id = $1 and tier <> $2", customer.0, tier);
+    let done = sqlx::query!(
+        "update customer set tier = $2 where id = $1 and tier <> $2",
+        customer.0,
+        tier
+    );
+
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
@@ -179,6 +210,7 @@ pub async fn unknown_names(
         "#,
         ids
     );
+
     let missing_names = sqlx::query_scalar!(
         r#"
         select asked.name as "name!"
@@ -187,7 +219,14 @@ pub async fn unknown_names(
         "#,
         names
     );
-    let ids = missing_ids.fetch_all(&store.workers).await?.into_iter().map(CustomerId).collect();
+
+    let ids = missing_ids
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(CustomerId)
+        .collect();
+
     Ok((ids, missing_names.fetch_all(&store.workers).await?))
 }
 
@@ -220,22 +259,33 @@ pub async fn add_key(
         dialect.as_str(),
         at
     );
+
     Ok(KeyId(id.fetch_one(&mut **tx).await?))
 }
 
 /// How many keys of a customer are in force.
 pub async fn active_keys(tx: &mut Tx, customer: CustomerId) -> Result<i64, StoreError> {
     // The customer's row is locked, so that two commands cannot both find room for one more key.
-    sqlx::query!("select id from customer where id = $1 for update", customer.0).fetch_one(&mut **tx).await?;
+    sqlx::query!(
+        "select id from customer where id = $1 for update",
+        customer.0
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from api_key where customer_id = $1 and revoked_at is null"#,
         customer.0
     );
+
     Ok(count.fetch_one(&mut **tx).await?)
 }
 
 /// All keys, or those of one customer.
-pub async fn list_keys(store: &Store, customer: Option<CustomerId>) -> Result<Vec<KeyRow>, StoreError> {
+pub async fn list_keys(
+    store: &Store,
+    customer: Option<CustomerId>,
+) -> Result<Vec<KeyRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select id, customer_id, prefix, label, dialect, created_at, revoked_at, last_used_at,
@@ -246,25 +296,36 @@ pub async fn list_keys(store: &Store, customer: Option<CustomerId>) -> Result<Ve
         "#,
         customer.map(|customer| customer.0)
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| KeyRow {
-        id: KeyId(row.id),
-        customer: CustomerId(row.customer_id),
-        prefix: row.prefix,
-        label: row.label,
-        dialect: row.dialect,
-        created_at: row.created_at,
-        revoked_at: row.revoked_at,
-        last_used_at: row.last_used_at,
-        allowed: row.allowed,
-        per_minute: row.per_minute,
-        dedupe_window_s: row.dedupe_window_s,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| KeyRow {
+            id: KeyId(row.id),
+            customer: CustomerId(row.customer_id),
+            prefix: row.prefix,
+            label: row.label,
+            dialect: row.dialect,
+            created_at: row.created_at,
+            revoked_at: row.revoked_at,
+            last_used_at: row.last_used_at,
+            allowed: row.allowed,
+            per_minute: row.per_minute,
+            dedupe_window_s: row.dedupe_window_s,
+        });
+
     Ok(rows.collect())
 }
 
 /// Revokes a key that is in force. `false`: there is no such key, or it was revoked before.
 pub async fn revoke_key(tx: &mut Tx, key: KeyId, at: Timestamp) -> Result<bool, StoreError> {
-    let done = sqlx::query!("update api_key set revoked_at = $2 where id = $1 and revoked_at is null", key.0, at);
+    let done = sqlx::query!(
+        "update api_key set revoked_at = $2 where id = $1 and revoked_at is null",
+        key.0,
+        at
+    );
+
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
@@ -280,15 +341,25 @@ pub async fn find_caller(store: &Store, digest: &[u8; 32]) -> Result<Option<Call
         "#,
         digest.as_slice()
     );
-    let Some(row) = row.fetch_optional(store.door()?).await? else { return Ok(None) };
+
+    let Some(row) = row.fetch_optional(store.door()?).await? else {
+        return Ok(None);
+    };
+
     let odd = |column, value: &str| StoreError::Contradiction {
         table: "api_key",
         column,
         id: row.id.to_string(),
         value: value.to_owned(),
     };
+
     let dialect = Dialect::from_word(&row.dialect).ok_or_else(|| odd("dialect", &row.dialect))?;
-    let networks = row.allowed.iter().map(|network| network.parse::<Network>().map_err(|_| odd("allowed", network)));
+    let networks = row.allowed.iter().map(|network| {
+        network
+            .parse::<Network>()
+            .map_err(|_| odd("allowed", network))
+    });
+
     let allowed = networks.collect::<Result<_, _>>()?;
     Ok(Some(Caller {
         customer: CustomerId(row.customer_id),
@@ -305,7 +376,10 @@ pub async fn find_caller(store: &Store, digest: &[u8; 32]) -> Result<Option<Call
 
 /// What a customer's wallet holds at this moment.
 pub async fn read_balance(store: &Store, customer: CustomerId) -> Result<Money, StoreError> {
-    let balance = sqlx::query_scalar!("select balance from wallet where customer_id = $1", customer.0);
+    let balance = sqlx::query_scalar!(
+        "select balance from wallet where customer_id = $1",
+        customer.0
+    );
     Ok(Money::from_decimal(balance.fetch_one(store.door()?).await?))
 }
 
@@ -326,6 +400,7 @@ pub async fn note_deed(
         object,
         reason
     );
+
     noted.execute(&mut **tx).await?;
     Ok(())
 }

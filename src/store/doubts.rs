@@ -1,4 +1,5 @@
-//! Doubts: legs of which nobody knows whether the panel has them, when each is looked into, and what was found.
+//! Doubts: legs of which nobody knows whether the panel has them, when each is looked into, and
+//! what was found.
 
 use chrono::TimeDelta;
 use sqlx::types::Json;
@@ -24,7 +25,8 @@ pub const PERSON_FOUND: &str = "not placed, as a person found";
 pub const IDS_SHOW: &str = "not placed, as the panel's ids show";
 /// Why a leg is in doubt that was found not placed before.
 const TAKEN_BACK: &str = "a person took back that it was not placed";
-/// The deed of putting a backup in place: what was done between the backup and it, nobody here knows.
+/// The deed of putting a backup in place: what was done between the backup and it, nobody here
+/// knows.
 pub const RESTORE: &str = "restore";
 /// Other doubts of a panel that are compared.
 pub(super) const DOUBTS_MAX: i64 = 500;
@@ -32,16 +34,22 @@ pub(super) const DOUBTS_MAX: i64 = 500;
 /// Locks the leg of an order that is in doubt, or was given up in doubt, if one is.
 pub async fn in_doubt(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
     let leg = sqlx::query_scalar!(
-        "select id from leg where order_id = $1 and state in ('in_doubt', 'written_off') order by n desc limit 1",
+        "select id from leg where order_id = $1 and state in ('in_doubt', 'written_off') order by \
+         n desc limit 1",
         order.0
     );
-    let Some(leg) = leg.fetch_optional(&mut **tx).await? else { return Ok(None) };
+
+    let Some(leg) = leg.fetch_optional(&mut **tx).await? else {
+        return Ok(None);
+    };
+
     // It may have moved while the lock was waited for.
     let leg = lock_leg(tx, LegId(leg)).await?;
     Ok(Some(leg).filter(|leg| matches!(leg.state, LegState::InDoubt | LegState::WrittenOff)))
 }
 
-/// The routes on which an order was in doubt before its leg of this number: a person may have looked there.
+/// The routes on which an order was in doubt before its leg of this number: a person may have
+/// looked there.
 pub async fn doubted_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<Route>, StoreError> {
     let routes = sqlx::query!(
         r#"
@@ -60,14 +68,28 @@ pub async fn doubted_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<R
         n,
         PERSON_FOUND
     );
+
     let routes = routes.fetch_all(&mut **tx).await?.into_iter();
-    Ok(routes.map(|row| Route { provider: ProviderId(row.provider), service: row.service }).collect())
+    Ok(routes
+        .map(|row| Route {
+            provider: ProviderId(row.provider),
+            service: row.service,
+        })
+        .collect())
 }
 
-/// Locks the leg of an order that is followed by an id which its panel does not know, where a person was asked.
-pub async fn unknown_to_panel(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
-    let Some(leg) = find_unknown(tx, order).await? else { return Ok(None) };
+/// Locks the leg of an order that is followed by an id which its panel does not know, where a
+/// person was asked.
+pub async fn unknown_to_panel(
+    tx: &mut Tx,
+    order: OrderId,
+) -> Result<Option<LockedLeg>, StoreError> {
+    let Some(leg) = find_unknown(tx, order).await? else {
+        return Ok(None);
+    };
+
     let leg = lock_leg(tx, leg).await?;
+
     // While the lock was waited for, the panel may have spoken of it after all.
     let still = find_unknown(tx, order).await? == Some(leg.id);
     Ok(Some(leg).filter(|_| still))
@@ -85,6 +107,7 @@ async fn find_unknown(tx: &mut Tx, order: OrderId) -> Result<Option<LegId>, Stor
         "#,
         order.0
     );
+
     Ok(leg.fetch_optional(&mut **tx).await?.map(LegId))
 }
 
@@ -99,20 +122,26 @@ pub async fn disbelieve_refusal(tx: &mut Tx, leg: &LockedLeg) -> Result<(), Stor
         leg.id.0,
         leg.attempt
     );
+
     match disbelieved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("a refusal that was there a moment ago is gone")),
+        _ => Err(StoreError::Unexpected(
+            "a refusal that was there a moment ago is gone",
+        )),
     }
 }
 
-/// An accepted leg is in doubt again: its id is nobody's, its cost is exposure, and nobody asks about it.
+/// An accepted leg is in doubt again: its id is nobody's, its cost is exposure, and nobody asks
+/// about it.
 pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result<(), StoreError> {
     let moved = sqlx::query!(
         r#"
         with doubted as (
             update leg
-            set state = 'in_doubt', panel_order = null, accepted_at = null, booked = 0, exposed = cost,
-                doubted_at = $3, check_at = $4, panel_status = null, panel_charge = null, late_order = null,
+            set state = 'in_doubt', panel_order = null, accepted_at = null, booked = 0,
+                exposed = cost,
+                doubted_at = $3, check_at = $4, panel_status = null, panel_charge = null,
+                late_order = null,
                 late_at = null, reason = 'the panel does not know the id'
             where id = $1 and state = 'accepted'
             returning id
@@ -123,7 +152,8 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result
             -- A panel that forgot an order forgets its name too, and would take it for a new one.
             set verdict = 'in_doubt', words = 'had an id; ' || e.words
             from leg l, doubted
-            where l.id = doubted.id and e.leg_id = l.id and e.attempt = l.attempt and e.verdict = 'accepted'
+            where l.id = doubted.id and e.leg_id = l.id and e.attempt = l.attempt
+                and e.verdict = 'accepted'
         ),
         forgotten as (
             delete from panel_order using doubted where panel_order.leg_id = doubted.id
@@ -145,31 +175,46 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result
         now,
         now + FIRST_CHECK
     );
+
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
     }
 }
 
-/// The legs of an order that were in doubt and found not placed, by a person or by the panel's ids, in order. A late refusal
-/// is the panel's own word, and what was given up in doubt is over for its customer.
+/// The legs of an order that were in doubt and found not placed, by a person or by the panel's ids,
+/// in order. A late refusal is the panel's own word, and what was given up in doubt is over for its
+/// customer.
 pub async fn found_not_placed(tx: &mut Tx, order: OrderId) -> Result<Vec<LegId>, StoreError> {
     let found = sqlx::query_scalar!(
-        "select id from leg where order_id = $1 and state = 'refused' and reason in ($2, $3) order by n",
+        "select id from leg where order_id = $1 and state = 'refused' and reason in ($2, $3) \
+         order by n",
         order.0,
         PERSON_FOUND,
         IDS_SHOW
     );
-    Ok(found.fetch_all(&mut **tx).await?.into_iter().map(LegId).collect())
+
+    Ok(found
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(LegId)
+        .collect())
 }
 
-/// A leg that was found not placed is in doubt after all, and not for the panel's ids to decide any more.
-pub async fn doubt_after_all(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result<(), StoreError> {
+/// A leg that was found not placed is in doubt after all, and not for the panel's ids to decide any
+/// more.
+pub async fn doubt_after_all(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let doubted = sqlx::query!(
         r#"
         with doubted as (
             update leg
-            set state = 'in_doubt', exposed = cost, doubted_at = $2, check_at = $3, not_placed_said_at = null,
+            set state = 'in_doubt', exposed = cost, doubted_at = $2, check_at = $3,
+                not_placed_said_at = null,
                 ended_at = null, late_order = null, late_at = null, reason = $4
             where id = $1 and state = 'refused'
             returning id, attempt
@@ -192,24 +237,29 @@ pub async fn doubt_after_all(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Re
         Rung::Person.as_str(),
         RungVerdict::Unknown.as_str()
     );
+
     match doubted.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
     }
 }
 
-/// Whether a person took back that a leg was not placed: that its panel's ids show nothing of it decides nothing then.
+/// Whether a person took back that a leg was not placed: that its panel's ids show nothing of it
+/// decides nothing then.
 pub async fn was_taken_back(tx: &mut Tx, leg: LegId) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(
-        r#"select exists (select from rung where leg_id = $1 and rung = $2 and words = $3) as "found!""#,
+        r#"select exists (select from rung where leg_id = $1 and rung = $2 and words = $3)
+            as "found!""#,
         leg.0,
         Rung::Person.as_str(),
         TAKEN_BACK
     );
+
     Ok(found.fetch_one(&mut **tx).await?)
 }
 
-/// Legs that were being sent by somebody who lost the panel's lease since, or whose answer is overdue.
+/// Legs that were being sent by somebody who lost the panel's lease since, or whose answer is
+/// overdue.
 pub async fn find_orphans(
     store: &Store,
     provider: &ProviderId,
@@ -232,24 +282,37 @@ pub async fn find_orphans(
         sent_before,
         legs_max
     );
-    Ok(rows.fetch_all(&store.workers).await?.into_iter().map(|row| (LegId(row.id), row.attempt)).collect())
+
+    Ok(rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| (LegId(row.id), row.attempt))
+        .collect())
 }
 
 /// A doubt is looked into at a moment to come, if it would not be sooner.
-pub async fn look_again(store: &Store, leg: LegId, at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+pub async fn look_again(
+    store: &Store,
+    leg: LegId,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let put = sqlx::query!(
-        "update leg set check_at = least(check_at, $2::timestamptz) where id = $1 and state = 'in_doubt' and $2::timestamptz > $3",
+        "update leg set check_at = least(check_at, $2::timestamptz) where id = $1 and state = \
+         'in_doubt' and $2::timestamptz > $3",
         leg.0,
         at,
         now
     );
+
     // Nothing moves where a person ended the doubt meanwhile.
     put.execute(&store.workers).await?;
     Ok(())
 }
 
-/// Takes doubts that are due to be looked into, longest waiting first; when each is looked into next is settled with it:
-/// also when the patience that an operator set is over.
+/// Takes doubts that are due to be looked into, longest waiting first; when each is looked into
+/// next is settled with it: also when the patience that an operator set is over.
 pub async fn claim_due_doubts(
     store: &Store,
     provider: &ProviderId,
@@ -265,7 +328,8 @@ pub async fn claim_due_doubts(
             select id
             from leg
             where provider = $1 and state = 'in_doubt' and check_at <= $4
-                and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $4)
+                and exists (select from provider p where p.id = $1 and p.epoch = $2
+                    and p.held_until > $4)
             order by check_at
             limit $3
             for update skip locked
@@ -282,7 +346,8 @@ pub async fn claim_due_doubts(
                 (
                     select given_up.at
                     from (
-                        select greatest(l.doubted_at, d.patience_from) + make_interval(secs => $7::bigint) as at
+                        select greatest(l.doubted_at,
+                            d.patience_from) + make_interval(secs => $7::bigint) as at
                     ) given_up
                     where given_up.at > $4
                 ),
@@ -290,7 +355,8 @@ pub async fn claim_due_doubts(
             )
         from due, orders o, dispatch d
         where l.id = due.id and o.id = l.order_id
-        returning l.id, l.order_id, l.cost, l.exchange, o.units, o.package, l.doubted_at as "doubted_at!",
+        returning l.id, l.order_id, l.cost, l.exchange, o.units, o.package,
+            l.doubted_at as "doubted_at!",
             coalesce(
                 (select e.sent_at from exchange e where e.leg_id = l.id and e.attempt = l.attempt),
                 l.sending_at, l.doubted_at
@@ -305,16 +371,22 @@ pub async fn claim_due_doubts(
         now + DAILY,
         patience_s
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
-        leg: LegId(row.id),
-        order: OrderId(row.order_id),
-        cost: Money::from_decimal(row.cost),
-        exchange: ExchangeRate::from_decimal(row.exchange),
-        units: (!row.package).then_some(unsigned(row.units)),
-        sent_at: row.sent_at,
-        last_sent_at: row.last_sent_at,
-        doubted_at: row.doubted_at,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| Sought {
+            leg: LegId(row.id),
+            order: OrderId(row.order_id),
+            cost: Money::from_decimal(row.cost),
+            exchange: ExchangeRate::from_decimal(row.exchange),
+            units: (!row.package).then_some(unsigned(row.units)),
+            sent_at: row.sent_at,
+            last_sent_at: row.last_sent_at,
+            doubted_at: row.doubted_at,
+        });
+
     Ok(rows.collect())
 }
 
@@ -324,9 +396,11 @@ pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError>
         r#"
         -- The number under which its panel was asked, where it has another by now.
         select l.order_id, o.public_id, l.attempt, l.unsent,
-            coalesce(substring(e.words from '^request_id [^ ;]+-([0-9]{1,9}); ')::integer, l.n) as "n!",
+            coalesce(substring(e.words from '^request_id [^ ;]+-([0-9]{1,9}); ')::integer, l.n)
+                as "n!",
             l.provider, l.service, l.cost, o.kind, o.link, o.units,
-            o.service_id, o.charge, o.cost as quoted_cost, o.cost_rate, o.details as "details: Json<Details>"
+            o.service_id, o.charge, o.cost as quoted_cost, o.cost_rate,
+            o.details as "details: Json<Details>"
         from leg l
         join orders o on o.id = l.order_id
         left join exchange e on e.leg_id = l.id and e.attempt = l.attempt
@@ -334,6 +408,7 @@ pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError>
         "#,
         leg.0
     );
+
     let row = row.fetch_one(&store.workers).await?;
     Ok(LeasedLeg {
         leg,
@@ -342,7 +417,10 @@ pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError>
         n: row.n,
         attempt: row.attempt,
         unsent: row.unsent,
-        route: Route { provider: ProviderId(row.provider), service: row.service },
+        route: Route {
+            provider: ProviderId(row.provider),
+            service: row.service,
+        },
         kind: kind_of(row.order_id, &row.kind)?,
         link: row.link,
         units: unsigned(row.units),
@@ -355,9 +433,10 @@ pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError>
     })
 }
 
-/// Commits the intent to ask for a leg in doubt again, under the name under which it was asked for. `false`: the doubt is
-/// over, it was asked for under no such name, or before `sent_min`, nothing may be sent to its panel now, the clock was set,
-/// or a backup was put in place since: whoever went on with the original knows what became of it, and nobody here does.
+/// Commits the intent to ask for a leg in doubt again, under the name under which it was asked for.
+/// `false`: the doubt is over, it was asked for under no such name, or before `sent_min`, nothing
+/// may be sent to its panel now, the clock was set, or a backup was put in place since: whoever
+/// went on with the original knows what became of it, and nobody here does.
 pub async fn mark_again(
     store: &Store,
     leg: &LeasedLeg,
@@ -375,12 +454,14 @@ pub async fn mark_again(
             and exists (
                 select
                 from exchange e
-                where e.leg_id = leg.id and e.attempt = leg.attempt and starts_with(e.words, 'request_id ' || $3 || '; ')
+                where e.leg_id = leg.id and e.attempt = leg.attempt
+                    and starts_with(e.words, 'request_id ' || $3 || '; ')
                     and e.sent_at > $6
                     and not exists (select from deed d where d.verb = $7 and d.at >= e.sent_at)
                     -- How long ago it was, nobody knows where the clock was set since.
                     and not exists (
-                        select from clock_step s where s.was_set and greatest(s.from_at, s.to_at) >= e.sent_at
+                        select from clock_step s where s.was_set
+                            and greatest(s.from_at, s.to_at) >= e.sent_at
                     )
             )
             and exists (
@@ -398,6 +479,7 @@ pub async fn mark_again(
         sent_min,
         RESTORE
     );
+
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
 }
 
@@ -406,13 +488,15 @@ pub async fn stay_in_doubt(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreErro
     let back = sqlx::query!(
         r#"
         update leg l
-        set state = 'in_doubt', sending_at = e.sent_at, reason = 'asked for again, and still in doubt'
+        set state = 'in_doubt', sending_at = e.sent_at,
+            reason = 'asked for again, and still in doubt'
         from exchange e
         where l.id = $1 and l.state = 'sending' and l.doubted_at is not null
             and e.leg_id = l.id and e.attempt = l.attempt
         "#,
         leg.id.0
     );
+
     match back.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
@@ -429,21 +513,25 @@ pub async fn doubted_at(tx: &mut Tx, leg: LegId) -> Result<Timestamp, StoreError
         "#,
         leg.0
     );
+
     Ok(at.fetch_one(&mut **tx).await?)
 }
 
-/// Keeps that a person said of a leg in doubt that it was not placed. `false`: somebody said so before.
+/// Keeps that a person said of a leg in doubt that it was not placed. `false`: somebody said so
+/// before.
 pub async fn say_not_placed(tx: &mut Tx, leg: LegId, now: Timestamp) -> Result<bool, StoreError> {
     let said = sqlx::query!(
         r#"
         update leg
         set not_placed_said_at = $2
         where id = $1 and state = 'in_doubt'
-            and (not_placed_said_at is null or not_placed_said_at < greatest(sending_at, repeated_at, doubted_at))
+            and (not_placed_said_at is null
+                or not_placed_said_at < greatest(sending_at, repeated_at, doubted_at))
         "#,
         leg.0,
         now
     );
+
     Ok(said.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
@@ -473,6 +561,7 @@ pub async fn record_check(
         verdict.as_str(),
         words
     );
+
     written.execute(&mut **tx).await?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Drifts: differences between readings of our balance at panels that our orders do not account for.
+//! Drifts: differences between readings of our balance at panels that our orders do not account
+//! for.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::float::{BalanceReading, Drift};
@@ -22,7 +23,8 @@ pub async fn keep_drift(
     let found = sqlx::query!(
         r#"
         insert into drift (
-            provider, cause, amount, currency, percent, after_reading, by_reading, after_at, by_at, found_at, orders,
+            provider, cause, amount, currency, percent, after_reading, by_reading, after_at, by_at,
+            found_at, orders,
             orders_count, words
         )
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
@@ -41,6 +43,7 @@ pub async fn keep_drift(
         i32::try_from(drift.orders_count).unwrap_or(i32::MAX),
         drift.words
     );
+
     found.execute(&mut **tx).await?;
     Ok(())
 }
@@ -76,15 +79,21 @@ pub struct DriftRow {
     pub acknowledged_at: Option<Timestamp>,
 }
 
-/// Findings, the newest first; of one panel where one is named. Those that a person took note of are left out unless
-/// asked for.
-pub async fn list_drifts(store: &Store, provider: Option<&str>, all: bool) -> Result<Vec<DriftRow>, StoreError> {
+/// Findings, the newest first; of one panel where one is named. Those that a person took note of
+/// are left out unless asked for.
+pub async fn list_drifts(
+    store: &Store,
+    provider: Option<&str>,
+    all: bool,
+) -> Result<Vec<DriftRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select id, provider, cause, amount, currency, percent, after_at, by_at, found_at, orders, orders_count, words,
+        select id, provider, cause, amount, currency, percent, after_at, by_at, found_at, orders,
+            orders_count, words,
             acknowledged_at
         from drift
-        where ($1::text is null or provider = $1) and ($2 or (acknowledged_at is null and cause <> 'top_up'))
+        where ($1::text is null or provider = $1)
+            and ($2 or (acknowledged_at is null and cause <> 'top_up'))
         order by id desc
         limit $3
         "#,
@@ -92,35 +101,51 @@ pub async fn list_drifts(store: &Store, provider: Option<&str>, all: bool) -> Re
         all,
         DRIFTS_MAX
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| DriftRow {
-        id: row.id,
-        provider: row.provider,
-        cause: row.cause,
-        amount: Money::from_decimal(row.amount),
-        currency: row.currency,
-        percent: row.percent.map(Percent::from_decimal),
-        after_at: row.after_at,
-        by_at: row.by_at,
-        found_at: row.found_at,
-        orders: row.orders,
-        orders_count: row.orders_count,
-        words: row.words,
-        acknowledged_at: row.acknowledged_at,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| DriftRow {
+            id: row.id,
+            provider: row.provider,
+            cause: row.cause,
+            amount: Money::from_decimal(row.amount),
+            currency: row.currency,
+            percent: row.percent.map(Percent::from_decimal),
+            after_at: row.after_at,
+            by_at: row.by_at,
+            found_at: row.found_at,
+            orders: row.orders,
+            orders_count: row.orders_count,
+            words: row.words,
+            acknowledged_at: row.acknowledged_at,
+        });
+
     Ok(rows.collect())
 }
 
-/// A person took note of a finding. `None`: there is no such one; `false`: somebody did before, or there is nothing to
-/// take note of.
-pub async fn acknowledge_drift(tx: &mut Tx, drift: i64, now: Timestamp) -> Result<Option<bool>, StoreError> {
-    let known = sqlx::query_scalar!("select id from drift where id = $1", drift).fetch_optional(&mut **tx).await?;
+/// A person took note of a finding. `None`: there is no such one; `false`: somebody did before, or
+/// there is nothing to take note of.
+pub async fn acknowledge_drift(
+    tx: &mut Tx,
+    drift: i64,
+    now: Timestamp,
+) -> Result<Option<bool>, StoreError> {
+    let known = sqlx::query_scalar!("select id from drift where id = $1", drift)
+        .fetch_optional(&mut **tx)
+        .await?;
+
     if known.is_none() {
         return Ok(None);
     }
+
     let noted = sqlx::query!(
-        "update drift set acknowledged_at = $2 where id = $1 and acknowledged_at is null and cause <> 'top_up'",
+        "update drift set acknowledged_at = $2 where id = $1 and acknowledged_at is null and \
+         cause <> 'top_up'",
         drift,
         now
     );
+
     Ok(Some(noted.execute(&mut **tx).await?.rows_affected() == 1))
 }

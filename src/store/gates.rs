@@ -1,4 +1,5 @@
-//! Gates: what keeps orders away from a panel. A person's pause, the freeze of all sending, and the breaker.
+//! Gates: what keeps orders away from a panel. A person's pause, the freeze of all sending, and the
+//! breaker.
 
 use chrono::TimeDelta;
 
@@ -48,17 +49,25 @@ impl DispatchGate {
     }
 }
 
-/// The gate of a panel as it stands. [`crate::store::leases::mark_sending`] asks the same again in the commit that matters.
-pub async fn find_gate(store: &Store, provider: &ProviderId, now: Timestamp) -> Result<DispatchGate, StoreError> {
+/// The gate of a panel as it stands. [`crate::store::leases::mark_sending`] asks the same again in
+/// the commit that matters.
+pub async fn find_gate(
+    store: &Store,
+    provider: &ProviderId,
+    now: Timestamp,
+) -> Result<DispatchGate, StoreError> {
     let row = sqlx::query!(
         r#"
-        select paused_at, breaker, breaker_until, breaker_cause, breaker_at, breaker_trips, doubts_in_a_row,
+        select paused_at, breaker, breaker_until, breaker_cause, breaker_at, breaker_trips,
+            doubts_in_a_row,
             unread_since is not null as "unread!", rests_until,
             (select frozen_at from dispatch) as frozen_at,
             (
                 select count(*)
                 from leg
-                where provider = p.id and (state = 'sending' or (state = 'leased' and leased_until > $2 and epoch = p.epoch))
+                where provider = p.id
+                    and (state = 'sending'
+                        or (state = 'leased' and leased_until > $2 and epoch = p.epoch))
             ) as "under_way!"
         from provider p
         where id = $1
@@ -66,6 +75,7 @@ pub async fn find_gate(store: &Store, provider: &ProviderId, now: Timestamp) -> 
         provider.0,
         now
     );
+
     let row = row.fetch_one(&store.workers).await?;
     let kept = Kept {
         breaker: row.breaker,
@@ -75,6 +85,7 @@ pub async fn find_gate(store: &Store, provider: &ProviderId, now: Timestamp) -> 
         trips: row.breaker_trips,
         doubts_in_a_row: row.doubts_in_a_row,
     };
+
     Ok(DispatchGate {
         frozen: row.frozen_at.is_some(),
         paused: row.paused_at.is_some(),
@@ -88,8 +99,8 @@ pub async fn find_gate(store: &Store, provider: &ProviderId, now: Timestamp) -> 
 /// Before an event and after it.
 pub type HealthChange = (Health, Health);
 
-/// A panel's answer proved something. Its health before and after, if that changed: at a panel that is well nothing is
-/// written.
+/// A panel's answer proved something. Its health before and after, if that changed: at a panel that
+/// is well nothing is written.
 pub async fn note_proof(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -98,7 +109,8 @@ pub async fn note_proof(
     let row = sqlx::query_as!(
         Kept,
         r#"
-        select breaker, breaker_until as until, breaker_cause as cause, breaker_at as since, breaker_trips as trips,
+        select breaker, breaker_until as until, breaker_cause as cause, breaker_at as since,
+            breaker_trips as trips,
             doubts_in_a_row
         from provider
         where id = $1 and (breaker = 'probation' or doubts_in_a_row > 0)
@@ -106,7 +118,11 @@ pub async fn note_proof(
         "#,
         provider.0
     );
-    let Some(row) = row.fetch_optional(&mut **tx).await? else { return Ok(None) };
+
+    let Some(row) = row.fetch_optional(&mut **tx).await? else {
+        return Ok(None);
+    };
+
     change_health(tx, provider, row, |health| health.after_proof(now)).await
 }
 
@@ -127,11 +143,16 @@ pub async fn note_doubt(
         provider.0,
         now - MINUTE
     );
+
     let last_minute = u32::try_from(last_minute.fetch_one(&mut **tx).await?).unwrap_or(u32::MAX);
-    change_health(tx, provider, row, |health| health.after_doubt(last_minute, limits, now)).await
+    change_health(tx, provider, row, |health| {
+        health.after_doubt(last_minute, limits, now)
+    })
+    .await
 }
 
-/// A panel refused the orders of several customers alike. Its health before and after, if that changed.
+/// A panel refused the orders of several customers alike. Its health before and after, if that
+/// changed.
 pub async fn refused_many(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -139,11 +160,14 @@ pub async fn refused_many(
     now: Timestamp,
 ) -> Result<Option<HealthChange>, StoreError> {
     let row = lock_health(tx, provider).await?;
-    change_health(tx, provider, row, |health| health.after_refusals(cause, now)).await
+    change_health(tx, provider, row, |health| {
+        health.after_refusals(cause, now)
+    })
+    .await
 }
 
-/// The latest calls are looked at: too much trouble in a row opens the breaker, free calls that worked take an open one
-/// further. Its health before and after, if that changed.
+/// The latest calls are looked at: too much trouble in a row opens the breaker, free calls that
+/// worked take an open one further. Its health before and after, if that changed.
 pub async fn looked_at(
     store: &Store,
     provider: &ProviderId,
@@ -156,6 +180,7 @@ pub async fn looked_at(
         Breaker::Open { .. } => health.after_free_call(calls, now),
         Breaker::Shut | Breaker::Probation => health.after_calls(calls, now),
     });
+
     let turned = turned.await?;
     tx.commit().await?;
     Ok(turned)
@@ -165,7 +190,8 @@ async fn lock_health(tx: &mut Tx, provider: &ProviderId) -> Result<Kept, StoreEr
     let row = sqlx::query_as!(
         Kept,
         r#"
-        select breaker, breaker_until as until, breaker_cause as cause, breaker_at as since, breaker_trips as trips,
+        select breaker, breaker_until as until, breaker_cause as cause, breaker_at as since,
+            breaker_trips as trips,
             doubts_in_a_row
         from provider
         where id = $1
@@ -173,6 +199,7 @@ async fn lock_health(tx: &mut Tx, provider: &ProviderId) -> Result<Kept, StoreEr
         "#,
         provider.0
     );
+
     Ok(row.fetch_one(&mut **tx).await?)
 }
 
@@ -188,15 +215,18 @@ async fn change_health(
     if after == before {
         return Ok(None);
     }
+
     let (word, until, cause) = match after.breaker {
         Breaker::Shut => ("shut", None, None),
         Breaker::Open { until, cause } => ("open", Some(until), Some(cause.as_str())),
         Breaker::Probation => ("probation", None, None),
     };
+
     let written = sqlx::query!(
         r#"
         update provider
-        set breaker = $2, breaker_until = $3, breaker_cause = coalesce($4, breaker_cause), breaker_at = $5,
+        set breaker = $2, breaker_until = $3, breaker_cause = coalesce($4, breaker_cause),
+            breaker_at = $5,
             breaker_trips = $6, doubts_in_a_row = $7
         where id = $1 and breaker = $8
         "#,
@@ -209,22 +239,25 @@ async fn change_health(
         i32::try_from(after.doubts_in_a_row).unwrap_or(i32::MAX),
         row.breaker
     );
+
     match written.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(Some((before, after))),
-        _ => Err(StoreError::Unexpected("a panel's breaker moved under its lock")),
+        _ => Err(StoreError::Unexpected(
+            "a panel's breaker moved under its lock",
+        )),
     }
 }
 
-/// Waits for those that are being marked as sent, and lets nobody begin: what is stopped in this transaction is stopped
-/// for all that come after it.
+/// Waits for those that are being marked as sent, and lets nobody begin: what is stopped in this
+/// transaction is stopped for all that come after it.
 async fn keep_from_marking(tx: &mut Tx) -> Result<(), StoreError> {
     let locked = sqlx::query!("select pg_advisory_xact_lock(hashtext('gates'), 0)");
     locked.execute(&mut **tx).await?;
     Ok(())
 }
 
-/// A person stops sending to a panel, or lets it go on, with a breaker that starts anew. `None`: no such panel;
-/// `false`: it stood so already.
+/// A person stops sending to a panel, or lets it go on, with a breaker that starts anew. `None`: no
+/// such panel; `false`: it stood so already.
 pub async fn pause_provider(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -233,11 +266,16 @@ pub async fn pause_provider(
 ) -> Result<Option<bool>, StoreError> {
     keep_from_marking(tx).await?;
     let before = sqlx::query!(
-        r#"select paused_at is not null or (not $2 and breaker <> 'shut') as "stopped!" from provider where id = $1 for update"#,
+        r#"select paused_at is not null or (not $2 and breaker <> 'shut') as "stopped!"
+            from provider where id = $1 for update"#,
         provider.0,
         paused
     );
-    let Some(before) = before.fetch_optional(&mut **tx).await? else { return Ok(None) };
+
+    let Some(before) = before.fetch_optional(&mut **tx).await? else {
+        return Ok(None);
+    };
+
     let moved = sqlx::query!(
         r#"
         update provider
@@ -253,10 +291,12 @@ pub async fn pause_provider(
         paused,
         now
     );
+
     moved.execute(&mut **tx).await?;
     if !paused {
         refusals::forget_refusals(tx, provider).await?;
     }
+
     Ok(Some(before.stopped != paused))
 }
 
@@ -274,16 +314,24 @@ pub async fn freeze_sending(tx: &mut Tx, frozen: bool, now: Timestamp) -> Result
         frozen,
         now
     );
+
     Ok(moved.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
-/// Stops all sending because a backup was put in place: until a person thaws it, nothing may be given up here either.
+/// Stops all sending because a backup was put in place: until a person thaws it, nothing may be
+/// given up here either.
 pub async fn freeze_restored(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
     keep_from_marking(tx).await?;
-    let frozen = sqlx::query!("update dispatch set frozen_at = coalesce(frozen_at, $1), restored_at = $1", now);
+    let frozen = sqlx::query!(
+        "update dispatch set frozen_at = coalesce(frozen_at, $1), restored_at = $1",
+        now
+    );
+
     match frozen.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("there is not one row that says whether orders go out")),
+        _ => Err(StoreError::Unexpected(
+            "there is not one row that says whether orders go out",
+        )),
     }
 }
 
@@ -298,13 +346,22 @@ pub enum DoubtPatience {
 
 /// How long doubts are waited for now.
 pub async fn doubt_patience(store: &Store) -> Result<DoubtPatience, StoreError> {
-    let row = sqlx::query!("select restored_at, patience_from from dispatch").fetch_one(&store.workers).await?;
-    Ok(if row.restored_at.is_some() { DoubtPatience::Endless } else { DoubtPatience::From(row.patience_from) })
+    let row = sqlx::query!("select restored_at, patience_from from dispatch")
+        .fetch_one(&store.workers)
+        .await?;
+
+    Ok(if row.restored_at.is_some() {
+        DoubtPatience::Endless
+    } else {
+        DoubtPatience::From(row.patience_from)
+    })
 }
 
 /// Since when all sending is stopped, if it is.
 pub async fn frozen_since(store: &Store) -> Result<Option<Timestamp>, StoreError> {
-    Ok(sqlx::query_scalar!("select frozen_at from dispatch").fetch_one(&store.workers).await?)
+    Ok(sqlx::query_scalar!("select frozen_at from dispatch")
+        .fetch_one(&store.workers)
+        .await?)
 }
 
 /// What a panel's row keeps of its health.
@@ -326,15 +383,20 @@ impl Kept {
             id: provider.to_string(),
             value: value.to_owned(),
         };
+
         let breaker = match (self.breaker.as_str(), self.until) {
             ("shut", None) => Breaker::Shut,
             ("open", Some(until)) => {
                 let cause = TripCause::from_word(&self.cause);
-                Breaker::Open { until, cause: cause.ok_or_else(|| contradiction("breaker_cause", &self.cause))? }
+                Breaker::Open {
+                    until,
+                    cause: cause.ok_or_else(|| contradiction("breaker_cause", &self.cause))?,
+                }
             }
             ("probation", None) => Breaker::Probation,
             (word, _) => return Err(contradiction("breaker", word)),
         };
+
         let count = |number: i32| u32::try_from(number).unwrap_or(0);
         Ok(Health {
             breaker,

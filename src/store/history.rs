@@ -1,11 +1,12 @@
-//! Whether the database is the one that this process knows, and no younger than when it looked last.
+//! Whether the database is the one that this process knows, and no younger than when it looked
+//! last.
 //!
 //! A base backup that is started in the server's place, or a standby that lags behind and is
 //! promoted, is the same database at an earlier moment: what was sent since is waiting to be sent
 //! again. So each heartbeat raises a counter and remembers it; no connection is used before its
 //! counter was looked at, and no leg is marked as sent in a database whose counter is lower. Beside
-//! it stand the server's own signs, where it tells them: the cluster's identifier, and the timeline,
-//! which moves with each promotion.
+//! it stand the server's own signs, where it tells them: the cluster's identifier, and the
+//! timeline, which moves with each promotion.
 //!
 //! A restored backup draws another incarnation: whoever worked on what was there before stops.
 
@@ -88,7 +89,10 @@ impl History {
     /// How far the database had come; `None` before the first heartbeat.
     pub(super) fn known(&self) -> Option<KnownHistory> {
         let seen = self.seen();
-        seen.map(|seen| KnownHistory { incarnation: seen.incarnation, beats: seen.beats })
+        seen.map(|seen| KnownHistory {
+            incarnation: seen.incarnation,
+            beats: seen.beats,
+        })
     }
 
     pub(super) fn has_turned(&self) -> bool {
@@ -96,11 +100,17 @@ impl History {
     }
 
     pub(super) fn turned(&self) -> Option<Turned> {
-        self.turned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.turned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn seen(&self) -> Option<HistoryState> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Believes what was found, if it is as it must be after `before`.
@@ -108,6 +118,7 @@ impl History {
         let turned = before.and_then(|before| judge_history(before, &found));
         if let Some(turned) = turned {
             let mut known = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
+
             // What was worse stays: a database that is another one tells nothing of the first.
             if *known != Some(Turned::Replaced) {
                 *known = Some(turned.clone());
@@ -116,15 +127,24 @@ impl History {
         }
 
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let beats = seen.as_ref().map_or(found.beats, |seen| seen.beats.max(found.beats));
+        let beats = seen
+            .as_ref()
+            .map_or(found.beats, |seen| seen.beats.max(found.beats));
+
         *seen = Some(HistoryState { beats, ..found });
         Ok(())
     }
 
     /// Looks at a connection before anything is done over it.
-    pub(super) async fn check_connection(&self, connection: &mut PgConnection) -> Result<(), Error> {
+    pub(super) async fn check_connection(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<(), Error> {
         // Before anything is asked: what is seen meanwhile need not be in the answer.
-        let Some(before) = self.seen() else { return Ok(()) };
+        let Some(before) = self.seen() else {
+            return Ok(());
+        };
+
         let refused = |why: String| Err(Error::Io(io::Error::other(why)));
 
         let standby = sqlx::query_scalar!(r#"select pg_is_in_recovery() as "standby!""#);
@@ -136,9 +156,14 @@ impl History {
             Some(_) => Some(read_cluster(&mut *connection).await?),
             None => None,
         };
+
         let row = sqlx::query!("select id, beats from incarnation");
         let row = row.fetch_one(connection).await?;
-        let found = HistoryState { incarnation: row.id, beats: row.beats, cluster };
+        let found = HistoryState {
+            incarnation: row.id,
+            beats: row.beats,
+            cluster,
+        };
 
         match self.learn(Some(&before), found) {
             Ok(()) => Ok(()),
@@ -153,7 +178,10 @@ impl History {
         }
 
         let before = self.seen();
-        let tells_cluster = before.as_ref().is_none_or(|before| before.cluster.is_some());
+        let tells_cluster = before
+            .as_ref()
+            .is_none_or(|before| before.cluster.is_some());
+
         let cluster = match read_cluster(pool).await {
             _ if !tells_cluster => None,
             Ok(cluster) => Some(cluster),
@@ -164,7 +192,12 @@ impl History {
 
         let raised = sqlx::query!("update incarnation set beats = beats + 1 returning id, beats");
         let row = raised.fetch_one(pool).await?;
-        let found = HistoryState { incarnation: row.id, beats: row.beats, cluster };
+        let found = HistoryState {
+            incarnation: row.id,
+            beats: row.beats,
+            cluster,
+        };
+
         // What came of it is kept.
         let _ = self.learn(before.as_ref(), found);
         Ok(())
@@ -177,7 +210,9 @@ impl History {
     }
 }
 
-async fn read_cluster<'e>(executor: impl sqlx::Executor<'e, Database = sqlx::Postgres>) -> Result<Cluster, Error> {
+async fn read_cluster<'e>(
+    executor: impl sqlx::Executor<'e, Database = sqlx::Postgres>,
+) -> Result<Cluster, Error> {
     // A segment's name begins with the timeline, at once after a promotion; the control file knows
     // of it only after the next checkpoint.
     let row = sqlx::query!(
@@ -187,26 +222,41 @@ async fn read_cluster<'e>(executor: impl sqlx::Executor<'e, Database = sqlx::Pos
         from pg_control_system()
         "#
     );
+
     let row = row.fetch_one(executor).await?;
-    Ok(Cluster { system: row.system, timeline: row.timeline })
+    Ok(Cluster {
+        system: row.system,
+        timeline: row.timeline,
+    })
 }
 
 fn judge_history(before: &HistoryState, found: &HistoryState) -> Option<Turned> {
     if before.incarnation != found.incarnation {
         return Some(Turned::Replaced);
     }
+
     if found.beats < before.beats {
-        return Some(Turned::Back { known: before.beats, found: found.beats });
+        return Some(Turned::Back {
+            known: before.beats,
+            found: found.beats,
+        });
     }
 
     let (before, found) = (before.cluster.as_ref()?, found.cluster.as_ref()?);
     let signs = if before.system != found.system {
-        format!("its system identifier is {} and was {}", found.system, before.system)
+        format!(
+            "its system identifier is {} and was {}",
+            found.system, before.system
+        )
     } else if before.timeline != found.timeline {
-        format!("its timeline is {} and was {}", found.timeline, before.timeline)
+        format!(
+            "its timeline is {} and was {}",
+            found.timeline, before.timeline
+        )
     } else {
         return None;
     };
+
     Some(Turned::Over { signs })
 }
 
@@ -227,16 +277,25 @@ pub async fn begin_reckoning(store: &Store) -> Result<Option<(Tx, Reckoning)>, S
     if matches!(turned, None | Some(Turned::Replaced)) {
         return Ok(None);
     }
-    let Some(before) = history.seen() else { return Ok(None) };
+
+    let Some(before) = history.seen() else {
+        return Ok(None);
+    };
 
     let mut tx = store.heartbeat.within(super::STATEMENT_MAX).begin().await?;
     let row = sqlx::query!("select id, beats from incarnation for update");
     let row = row.fetch_one(&mut *tx).await?;
+
     let cluster = match before.cluster {
         Some(_) => Some(read_cluster(&mut *tx).await?),
         None => None,
     };
-    let found = HistoryState { incarnation: row.id, beats: row.beats, cluster };
+
+    let found = HistoryState {
+        incarnation: row.id,
+        beats: row.beats,
+        cluster,
+    };
 
     match judge_history(&before, &found) {
         Some(Turned::Replaced) => {
@@ -255,14 +314,22 @@ pub async fn begin_reckoning(store: &Store) -> Result<Option<(Tx, Reckoning)>, S
 
 /// Commits it: from now on this process goes by what is there, and so does everybody who has seen
 /// less of it.
-pub async fn end_reckoning(store: &Store, mut tx: Tx, reckoning: Reckoning) -> Result<(), StoreError> {
+pub async fn end_reckoning(
+    store: &Store,
+    mut tx: Tx,
+    reckoning: Reckoning,
+) -> Result<(), StoreError> {
     let seen = store.history.known().map_or(0, |known| known.beats);
     let beats = reckoning.found.beats.max(seen) + BEATS_SKIPPED;
     let raised = sqlx::query!("update incarnation set beats = $1", beats);
     raised.execute(&mut *tx).await?;
     tx.commit().await?;
 
-    store.history.begin_anew(HistoryState { beats, ..reckoning.found });
+    store.history.begin_anew(HistoryState {
+        beats,
+        ..reckoning.found
+    });
+
     Ok(())
 }
 
@@ -271,10 +338,16 @@ const BEATS_SKIPPED: i64 = 1_000_000_000;
 
 /// Draws another incarnation: whoever worked on what was here before stops.
 pub async fn draw_incarnation(tx: &mut Tx) -> Result<(), StoreError> {
-    let drawn = sqlx::query!("update incarnation set id = gen_random_uuid(), beats = beats + $1", BEATS_SKIPPED);
+    let drawn = sqlx::query!(
+        "update incarnation set id = gen_random_uuid(), beats = beats + $1",
+        BEATS_SKIPPED
+    );
+
     match drawn.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("there is not one row that says which database this is")),
+        _ => Err(StoreError::Unexpected(
+            "there is not one row that says which database this is",
+        )),
     }
 }
 
@@ -283,9 +356,16 @@ mod tests {
     use super::*;
 
     fn sight(incarnation: u128, beats: i64, cluster: Option<(&str, &str)>) -> HistoryState {
-        let cluster =
-            cluster.map(|(system, timeline)| Cluster { system: system.to_owned(), timeline: timeline.to_owned() });
-        HistoryState { incarnation: Uuid::from_u128(incarnation), beats, cluster }
+        let cluster = cluster.map(|(system, timeline)| Cluster {
+            system: system.to_owned(),
+            timeline: timeline.to_owned(),
+        });
+
+        HistoryState {
+            incarnation: Uuid::from_u128(incarnation),
+            beats,
+            cluster,
+        }
     }
 
     #[test]
@@ -294,9 +374,22 @@ mod tests {
         let told = |found: HistoryState| judge_history(&before, &found);
 
         assert_eq!(told(sight(1, 10, Some(("7", "01")))), None);
-        assert_eq!(told(sight(1, 11, None)), None, "the counter alone is enough");
-        assert_eq!(told(sight(2, 99, Some(("7", "01")))), Some(Turned::Replaced));
-        let back = Turned::Back { known: 10, found: 9 };
+        assert_eq!(
+            told(sight(1, 11, None)),
+            None,
+            "the counter alone is enough"
+        );
+
+        assert_eq!(
+            told(sight(2, 99, Some(("7", "01")))),
+            Some(Turned::Replaced)
+        );
+
+        let back = Turned::Back {
+            known: 10,
+            found: 9,
+        };
+
         assert_eq!(told(sight(1, 9, Some(("8", "02")))), Some(back));
         let over = |found| matches!(told(found), Some(Turned::Over { .. }));
         assert!(over(sight(1, 10, Some(("8", "01")))), "another cluster");
@@ -312,7 +405,12 @@ mod tests {
         history.learn(before.as_ref(), sight(1, 11, None)).unwrap();
         assert_eq!(history.known().unwrap().beats, 12);
 
-        assert!(history.learn(history.seen().as_ref(), sight(1, 11, None)).is_err());
+        assert!(
+            history
+                .learn(history.seen().as_ref(), sight(1, 11, None))
+                .is_err()
+        );
+
         assert!(history.has_turned());
     }
 }

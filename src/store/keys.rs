@@ -1,4 +1,5 @@
-//! What is said about keys after they were made: their terms, their use, and that there are new ones.
+//! What is said about keys after they were made: their terms, their use, and that there are new
+//! ones.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{CustomerId, KeyId};
@@ -20,7 +21,11 @@ pub struct KeyChange {
 
 /// Changes the terms of a key that is in force. `false`: there is no such key.
 pub async fn change_key(tx: &mut Tx, key: KeyId, terms: &KeyChange) -> Result<bool, StoreError> {
-    let allowed = terms.allowed.as_ref().map(|networks| networks.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let allowed = terms
+        .allowed
+        .as_ref()
+        .map(|networks| networks.iter().map(ToString::to_string).collect::<Vec<_>>());
+
     let done = sqlx::query!(
         r#"
         update api_key
@@ -36,21 +41,31 @@ pub async fn change_key(tx: &mut Tx, key: KeyId, terms: &KeyChange) -> Result<bo
         terms.per_minute,
         terms.dedupe_window_s
     );
+
     Ok(done.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
 /// Whose key has this digest, and whether it is in force.
-pub async fn find_owner(tx: &mut Tx, digest: &[u8; 32]) -> Result<Option<(CustomerId, bool)>, StoreError> {
+pub async fn find_owner(
+    tx: &mut Tx,
+    digest: &[u8; 32],
+) -> Result<Option<(CustomerId, bool)>, StoreError> {
     let row = sqlx::query!(
         r#"select customer_id, revoked_at is null as "in_force!" from api_key where digest = $1"#,
         digest.as_slice()
     );
-    Ok(row.fetch_optional(&mut **tx).await?.map(|row| (CustomerId(row.customer_id), row.in_force)))
+
+    Ok(row
+        .fetch_optional(&mut **tx)
+        .await?
+        .map(|row| (CustomerId(row.customer_id), row.in_force)))
 }
 
 /// Writes down when keys were last used; a later word stays.
 pub async fn note_used(store: &Store, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
-    let (keys, moments): (Vec<i64>, Vec<Timestamp>) = used.iter().map(|(key, at)| (key.0, *at)).unzip();
+    let (keys, moments): (Vec<i64>, Vec<Timestamp>) =
+        used.iter().map(|(key, at)| (key.0, *at)).unzip();
+
     let noted = sqlx::query!(
         r#"
         with used as (
@@ -74,6 +89,7 @@ pub async fn note_used(store: &Store, used: &[(KeyId, Timestamp)]) -> Result<(),
         &keys,
         &moments
     );
+
     // Fewer rows than keys is right: another process wrote a later word.
     noted.execute(&store.workers).await?;
     Ok(())
@@ -81,5 +97,7 @@ pub async fn note_used(store: &Store, used: &[(KeyId, Timestamp)]) -> Result<(),
 
 /// A number that moves whenever a key begins.
 pub async fn newest_key(store: &Store) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar!("select version from key_news").fetch_one(&store.workers).await?)
+    Ok(sqlx::query_scalar!("select version from key_news")
+        .fetch_one(&store.workers)
+        .await?)
 }

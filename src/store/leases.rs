@@ -1,5 +1,5 @@
-//! Legs in a dispatcher's hands: taken, and then marked before the call, held, or given back. Every write names the
-//! attempt and the epoch that it was made for.
+//! Legs in a dispatcher's hands: taken, and then marked before the call, held, or given back. Every
+//! write names the attempt and the epoch that it was made for.
 
 use sqlx::types::Json;
 
@@ -13,9 +13,10 @@ use crate::domain::wish::Details;
 use crate::routing::Chosen;
 use crate::store::{Store, StoreError, Tx, unsigned};
 
-/// Takes up to `legs_max` legs that are due at a panel: ready ones, and leased ones that provably were not sent, because
-/// their lease ran out, or because they were taken under an older epoch, which can mark nothing any more. The lease on
-/// the panel is checked in the same statement, and where an account is named, that no other one listed what is stored.
+/// Takes up to `legs_max` legs that are due at a panel: ready ones, and leased ones that provably
+/// were not sent, because their lease ran out, or because they were taken under an older epoch,
+/// which can mark nothing any more. The lease on the panel is checked in the same statement, and
+/// where an account is named, that no other one listed what is stored.
 pub async fn claim_due_legs(
     store: &Store,
     (provider, account): (&ProviderId, Option<&str>),
@@ -37,7 +38,8 @@ pub async fn claim_due_legs(
                     select
                     from provider p
                     where p.id = $1 and p.epoch = $2 and p.held_until > $5
-                        and ($6::text is null or p.catalogue_account is null or p.catalogue_account = $6)
+                        and ($6::text is null or p.catalogue_account is null
+                            or p.catalogue_account = $6)
                 )
             order by ready_at, id
             limit $3
@@ -47,7 +49,8 @@ pub async fn claim_due_legs(
         set state = 'leased', attempt = attempt + 1, epoch = $2, leased_until = $4
         from due, orders o
         where l.id = due.id and o.id = l.order_id
-        returning l.id, l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.service, l.cost, o.kind, o.link, o.units, o.service_id,
+        returning l.id, l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.service, l.cost,
+            o.kind, o.link, o.units, o.service_id,
             o.charge, o.cost as quoted_cost, o.cost_rate,
             o.details as "details: Json<Details>"
         "#,
@@ -58,26 +61,35 @@ pub async fn claim_due_legs(
         now,
         account
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
-        Ok(LeasedLeg {
-            leg: LegId(row.id),
-            order: OrderId(row.order_id),
-            public: PublicId(row.public_id),
-            n: row.n,
-            attempt: row.attempt,
-            unsent: row.unsent,
-            route: Route { provider: provider.clone(), service: row.service },
-            kind: kind_of(row.order_id, &row.kind)?,
-            link: row.link,
-            units: unsigned(row.units),
-            details: row.details.0,
-            cost: Money::from_decimal(row.cost),
-            sold_as: ServiceId(row.service_id),
-            charge: Money::from_decimal(row.charge),
-            quoted_cost: Money::from_decimal(row.quoted_cost),
-            quoted_rate: Rate::from_decimal(row.cost_rate),
-        })
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| {
+            Ok(LeasedLeg {
+                leg: LegId(row.id),
+                order: OrderId(row.order_id),
+                public: PublicId(row.public_id),
+                n: row.n,
+                attempt: row.attempt,
+                unsent: row.unsent,
+                route: Route {
+                    provider: provider.clone(),
+                    service: row.service,
+                },
+                kind: kind_of(row.order_id, &row.kind)?,
+                link: row.link,
+                units: unsigned(row.units),
+                details: row.details.0,
+                cost: Money::from_decimal(row.cost),
+                sold_as: ServiceId(row.service_id),
+                charge: Money::from_decimal(row.charge),
+                quoted_cost: Money::from_decimal(row.quoted_cost),
+                quoted_rate: Rate::from_decimal(row.cost_rate),
+            })
+        });
+
     rows.collect()
 }
 
@@ -104,10 +116,11 @@ pub struct SendIntent<'a> {
     pub exchange: Option<ExchangeRate>,
 }
 
-/// Commits the intent to send, and what it is expected to cost: from here on the leg is sent by no machine again, unless
-/// under the name that the panel knows it by. Which account was asked, where, and what its money is worth now, is kept
-/// with it. `false`: it is not ours any more, or its panel's gate was closed meanwhile, or the database is not the one, or
-/// not as far, as this process knows it.
+/// Commits the intent to send, and what it is expected to cost: from here on the leg is sent by no
+/// machine again, unless under the name that the panel knows it by. Which account was asked, where,
+/// and what its money is worth now, is kept with it. `false`: it is not ours any more, or its
+/// panel's gate was closed meanwhile, or the database is not the one, or not as far, as this
+/// process knows it.
 pub async fn mark_sending(
     store: &Store,
     leg: &LeasedLeg,
@@ -121,7 +134,8 @@ pub async fn mark_sending(
         r#"
         with marked as (
             update leg
-            set state = 'sending', sending_at = $4, cost = $5, exchange = $9, reason = 'sent to the panel'
+            set state = 'sending', sending_at = $4, cost = $5, exchange = $9,
+                reason = 'sent to the panel'
             where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
                 and gate_lets_through(leg.provider, $3, $4)
                 and (
@@ -131,7 +145,8 @@ pub async fn mark_sending(
             returning id, attempt, provider, service
         )
         insert into exchange (leg_id, attempt, provider, service, sent_at, words, account, address)
-        select id, attempt, provider, service, $4, coalesce('request_id ' || $6::text || '; ', ''), nullif($7::text, ''), $8
+        select id, attempt, provider, service, $4, coalesce('request_id ' || $6::text || '; ', ''),
+            nullif($7::text, ''), $8
         from marked
         "#,
         leg.leg.0,
@@ -146,6 +161,7 @@ pub async fn mark_sending(
         known.map(|known| known.incarnation),
         known.map_or(0, |known| known.beats)
     );
+
     Ok(marked.execute(&store.workers).await?.rows_affected() == 1)
 }
 
@@ -189,12 +205,14 @@ pub async fn remember_sent(tx: &mut Tx, sent: &SentLeg) -> Result<Remembered, St
             update leg
             set state = 'sending', attempt = $3, sending_at = $4, provider = $5, service = $6,
                 reason = 'sent to the panel, and forgotten by the database'
-            where id = $1 and order_id = $2 and state in ('ready', 'leased', 'parked') and attempt <= $3
+            where id = $1 and order_id = $2 and state in ('ready', 'leased', 'parked')
+                and attempt <= $3
                 and not exists (select from exchange e where e.leg_id = $1 and e.attempt = $3)
             returning id
         )
         insert into exchange (leg_id, attempt, provider, service, sent_at, words, account, address)
-        select id, $3, $5, $6, $4, coalesce('request_id ' || $7::text || '; ', ''), nullif($8::text, ''), $9
+        select id, $3, $5, $6, $4, coalesce('request_id ' || $7::text || '; ', ''),
+            nullif($8::text, ''), $9
         from forgotten
         "#,
         sent.leg.0,
@@ -207,6 +225,7 @@ pub async fn remember_sent(tx: &mut Tx, sent: &SentLeg) -> Result<Remembered, St
         sent.account,
         sent.address
     );
+
     if told.execute(&mut **tx).await?.rows_affected() == 1 {
         return Ok(Remembered::SentAgainNow);
     }
@@ -216,11 +235,17 @@ pub async fn remember_sent(tx: &mut Tx, sent: &SentLeg) -> Result<Remembered, St
         sent.leg.0,
         sent.order.0
     );
+
     let known = known.fetch_one(&mut **tx).await?;
-    Ok(if known { Remembered::Sent } else { Remembered::Nothing })
+    Ok(if known {
+        Remembered::Sent
+    } else {
+        Remembered::Nothing
+    })
 }
 
-/// Leaves leg ids out: whoever went on without this copy may still hear of legs that are numbered as the next ones here.
+/// Leaves leg ids out: whoever went on without this copy may still hear of legs that are numbered
+/// as the next ones here.
 pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<(), StoreError> {
     let skipped = sqlx::query_scalar!(
         r#"
@@ -233,6 +258,7 @@ pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<(), StoreError> {
         "#,
         count
     );
+
     skipped.fetch_one(&mut **tx).await?;
     Ok(())
 }
@@ -261,16 +287,24 @@ pub async fn hold_leg(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let (state, route, cost, ready_at, choice) = match held {
-        MarginHold::Elsewhere(Chosen { route, cost, choice }) => (LegState::Ready, route, *cost, now, choice),
-        MarginHold::Here { until, choice } => (LegState::Parked, &leg.route, leg.cost, *until, choice),
+        MarginHold::Elsewhere(Chosen {
+            route,
+            cost,
+            choice,
+        }) => (LegState::Ready, route, *cost, now, choice),
+        MarginHold::Here { until, choice } => {
+            (LegState::Parked, &leg.route, leg.cost, *until, choice)
+        }
     };
+
     let moved = sqlx::query!(
         r#"
         update leg
         set state = $4, provider = $5, service = $6, cost = $7, ready_at = $8, reason = $9,
             choice = $11,
             parked_for = case when $4 = 'parked' then 'margin' else parked_for end,
-            parked_at = case when $4 = 'parked' and parked_for is distinct from 'margin' then $10 else parked_at end
+            parked_at = case when $4 = 'parked' and parked_for is distinct from 'margin' then $10
+                else parked_at end
         where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
         "#,
         leg.leg.0,
@@ -285,17 +319,20 @@ pub async fn hold_leg(
         now,
         Json(choice) as _
     );
+
     Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
 }
 
 /// Gives a leg back that was taken and not sent.
 pub async fn release_leg(store: &Store, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
     let released = sqlx::query!(
-        "update leg set state = 'ready' where id = $1 and state = 'leased' and attempt = $2 and epoch = $3",
+        "update leg set state = 'ready' where id = $1 and state = 'leased' and attempt = $2 and \
+         epoch = $3",
         leg.leg.0,
         leg.attempt,
         epoch
     );
+
     released.execute(&store.workers).await?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Legs that wait at a panel and may go by another route, and moving them. Nothing of them is at the panel.
+//! Legs that wait at a panel and may go by another route, and moving them. Nothing of them is at
+//! the panel.
 
 use rust_decimal::Decimal;
 use sqlx::types::{Json, Uuid};
@@ -77,9 +78,10 @@ impl Because {
     }
 }
 
-/// Legs behind a place that wait at a panel, longest first: ready ones, whenever they are due, leased ones that provably
-/// were not sent, as [`crate::store::leases::claim_due_legs`] tells them, and parked ones. Where the panel only rests, those that are
-/// parked wait for something else, and those that left another one for that stay.
+/// Legs behind a place that wait at a panel, longest first: ready ones, whenever they are due,
+/// leased ones that provably were not sent, as [`crate::store::leases::claim_due_legs`] tells them,
+/// and parked ones. Where the panel only rests, those that are parked wait for something else, and
+/// those that left another one for that stay.
 pub async fn find_waiting(
     store: &Store,
     provider: &ProviderId,
@@ -89,7 +91,8 @@ pub async fn find_waiting(
     legs_max: i64,
     now: Timestamp,
 ) -> Result<Vec<Waiting>, StoreError> {
-    // As many as are wanted are found first: many may wait, and each look shall cost no more than what it looks at.
+    // As many as are wanted are found first: many may wait, and each look shall cost no more than
+    // what it looks at.
     let rows = sqlx::query_as!(
         WaitingRow,
         r#"
@@ -106,7 +109,8 @@ pub async fn find_waiting(
             order by ready_at, id
             limit $5
         )
-        select w.id, w.order_id, w.n, w.provider, w.state, w.attempt, w.service, w.ready_at, o.public_id, o.service_id,
+        select w.id, w.order_id, w.n, w.provider, w.state, w.attempt, w.service, w.ready_at,
+            o.public_id, o.service_id,
             o.kind, o.units, o.charge, o.cost as quoted_cost
         from waiting w
         join orders o on o.id = w.order_id
@@ -120,7 +124,12 @@ pub async fn find_waiting(
         now,
         because.as_str()
     );
-    rows.fetch_all(&store.workers).await?.into_iter().map(WaitingRow::read).collect()
+
+    rows.fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(WaitingRow::read)
+        .collect()
 }
 
 /// Legs behind a place that are parked at a panel, soonest due first.
@@ -140,7 +149,8 @@ pub async fn find_parked(
             order by ready_at, id
             limit $4
         )
-        select w.id, w.order_id, w.n, w.provider, w.state, w.attempt, w.service, w.ready_at, o.public_id, o.service_id,
+        select w.id, w.order_id, w.n, w.provider, w.state, w.attempt, w.service, w.ready_at,
+            o.public_id, o.service_id,
             o.kind, o.units, o.charge, o.cost as quoted_cost
         from waiting w
         join orders o on o.id = w.order_id
@@ -151,7 +161,12 @@ pub async fn find_parked(
         behind.1.0,
         legs_max
     );
-    rows.fetch_all(&store.workers).await?.into_iter().map(WaitingRow::read).collect()
+
+    rows.fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(WaitingRow::read)
+        .collect()
 }
 
 /// A leg that waits, as the database keeps it.
@@ -182,7 +197,10 @@ impl WaitingRow {
             n: self.n,
             state: state_of(LegId(self.id), &self.state)?,
             attempt: self.attempt,
-            route: Route { provider: ProviderId(self.provider), service: self.service },
+            route: Route {
+                provider: ProviderId(self.provider),
+                service: self.service,
+            },
             sold_as: ServiceId(self.service_id),
             kind: kind_of(self.order_id, &self.kind)?,
             units: unsigned(self.units),
@@ -192,9 +210,10 @@ impl WaitingRow {
     }
 }
 
-/// Takes a leg away from a panel that it leaves for this reason at this very moment. `false`: the panel runs again, all
-/// sending is frozen, somebody else holds the panel, or the leg moved on: let go, taken, sent, or cancelled meanwhile. A
-/// dispatcher that took the leg under an earlier attempt, and whose lease ran out, finds it gone when it marks it.
+/// Takes a leg away from a panel that it leaves for this reason at this very moment. `false`: the
+/// panel runs again, all sending is frozen, somebody else holds the panel, or the leg moved on: let
+/// go, taken, sent, or cancelled meanwhile. A dispatcher that took the leg under an earlier
+/// attempt, and whose lease ran out, finds it gone when it marks it.
 pub async fn move_leg_away(
     store: &Store,
     waiting: &Waiting,
@@ -207,7 +226,8 @@ pub async fn move_leg_away(
     let moved = sqlx::query!(
         r#"
         update leg
-        set state = 'ready', provider = $6, service = $7, cost = $8, ready_at = least(ready_at, $9), reason = $10,
+        set state = 'ready', provider = $6, service = $7, cost = $8, ready_at = least(ready_at, $9),
+            reason = $10,
             choice = $11, left_resting = left_resting or $12 = 'rests',
             -- What it waited for, and since when, was the other panel's affair.
             parked_for = null, parked_at = null
@@ -218,7 +238,8 @@ pub async fn move_leg_away(
                 from provider p, dispatch d
                 where p.id = $2 and p.epoch = $5 and p.held_until > $9 and d.frozen_at is null
                     and case $12
-                        when 'stopped' then p.paused_at is not null or p.breaker = 'open' or p.unread_since is not null
+                        when 'stopped' then p.paused_at is not null or p.breaker = 'open'
+                            or p.unread_since is not null
                         when 'rests' then p.rests_until >= $13
                         else true
                     end
@@ -238,10 +259,12 @@ pub async fn move_leg_away(
         because.as_str(),
         because.rests_min()
     );
+
     Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
 }
 
-/// Whether a locked leg that is leased is in nobody's hands any more, as [`crate::store::leases::claim_due_legs`] tells it.
+/// Whether a locked leg that is leased is in nobody's hands any more, as
+/// [`crate::store::leases::claim_due_legs`] tells it.
 pub async fn is_let_go(tx: &mut Tx, leg: LegId, now: Timestamp) -> Result<bool, StoreError> {
     let let_go = sqlx::query_scalar!(
         r#"
@@ -253,10 +276,12 @@ pub async fn is_let_go(tx: &mut Tx, leg: LegId, now: Timestamp) -> Result<bool, 
         leg.0,
         now
     );
+
     Ok(let_go.fetch_one(&mut **tx).await?)
 }
 
-/// The routes at which an order was in doubt before, or is had after all: what is asked for there again may be bought twice.
+/// The routes at which an order was in doubt before, or is had after all: what is asked for there
+/// again may be bought twice.
 pub async fn doubted_before(tx: &mut Tx, order: OrderId) -> Result<Vec<Passed>, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -271,9 +296,17 @@ pub async fn doubted_before(tx: &mut Tx, order: OrderId) -> Result<Vec<Passed>, 
         "#,
         order.0
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let why = "it was in doubt there, and may have been placed";
-    Ok(rows.map(|row| Passed { provider: row.provider, service: row.service, why: why.to_owned() }).collect())
+
+    Ok(rows
+        .map(|row| Passed {
+            provider: row.provider,
+            service: row.service,
+            why: why.to_owned(),
+        })
+        .collect())
 }
 
 /// Takes a locked leg of which nothing was sent to another panel, as a person wants it.
@@ -287,7 +320,8 @@ pub async fn by_hand(
     let moved = sqlx::query!(
         r#"
         update leg
-        set state = 'ready', provider = $4, service = $5, cost = $6, ready_at = least(ready_at, $7), reason = $8, choice = $9,
+        set state = 'ready', provider = $4, service = $5, cost = $6, ready_at = least(ready_at, $7),
+            reason = $8, choice = $9,
             unsent = 0, left_resting = false, parked_for = null, parked_at = null, began_at = $7
         where id = $1 and state = $2 and attempt = $3 and state in ('ready', 'leased', 'parked')
         "#,
@@ -301,6 +335,7 @@ pub async fn by_hand(
         reason,
         Json(&chosen.choice) as _
     );
+
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => stuck::clear_stuck(tx, leg.id, leg.order).await,
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),

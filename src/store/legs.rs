@@ -61,7 +61,8 @@ pub struct LockedLeg {
 pub async fn lock_leg(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> {
     let row = sqlx::query!(
         r#"
-        select order_id, n, provider, service, state, attempt, unsent, repeats, cost, booked, exposed, parked_at, parked_for,
+        select order_id, n, provider, service, state, attempt, unsent, repeats, cost, booked,
+            exposed, parked_at, parked_for,
             panel_order, late_order
         from leg
         where id = $1
@@ -69,13 +70,18 @@ pub async fn lock_leg(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> 
         "#,
         leg.0
     );
+
     let row = row.fetch_one(&mut **tx).await?;
     let state = state_of(leg, &row.state)?;
+
     Ok(LockedLeg {
         id: leg,
         order: OrderId(row.order_id),
         n: row.n,
-        route: Route { provider: ProviderId(row.provider), service: row.service },
+        route: Route {
+            provider: ProviderId(row.provider),
+            service: row.service,
+        },
         state,
         attempt: row.attempt,
         unsent: row.unsent,
@@ -83,7 +89,11 @@ pub async fn lock_leg(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> 
         cost: Money::from_decimal(row.cost),
         booked: Money::from_decimal(row.booked),
         exposed: Money::from_decimal(row.exposed),
-        parked: row.parked_for.as_deref().and_then(RefusalClass::from_word).zip(row.parked_at),
+        parked: row
+            .parked_for
+            .as_deref()
+            .and_then(RefusalClass::from_word)
+            .zip(row.parked_at),
         panel_order: row.panel_order.map(PanelOrder),
         late_order: row.late_order.map(PanelOrder),
     })
@@ -99,8 +109,13 @@ pub(super) fn state_of(leg: LegId, word: &str) -> Result<LegState, StoreError> {
     })
 }
 
-/// Legs after the given one that a dispatcher would send, or was sending: those whose panel has not spoken.
-pub async fn find_unanswered(tx: &mut Tx, after: LegId, legs_max: i64) -> Result<Vec<LegId>, StoreError> {
+/// Legs after the given one that a dispatcher would send, or was sending: those whose panel has not
+/// spoken.
+pub async fn find_unanswered(
+    tx: &mut Tx,
+    after: LegId,
+    legs_max: i64,
+) -> Result<Vec<LegId>, StoreError> {
     let legs = sqlx::query_scalar!(
         r#"
         select id
@@ -112,26 +127,48 @@ pub async fn find_unanswered(tx: &mut Tx, after: LegId, legs_max: i64) -> Result
         after.0,
         legs_max
     );
-    Ok(legs.fetch_all(&mut **tx).await?.into_iter().map(LegId).collect())
+
+    Ok(legs
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(LegId)
+        .collect())
 }
 
 /// Locks an order's last leg; `None`: there is no such order.
 pub async fn lock_last(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>, StoreError> {
     for _ in 0..LEGS_MAX {
-        let last = sqlx::query_scalar!("select id from leg where order_id = $1 order by n desc limit 1", order.0);
-        let Some(last) = last.fetch_optional(&mut **tx).await? else { return Ok(None) };
+        let last = sqlx::query_scalar!(
+            "select id from leg where order_id = $1 order by n desc limit 1",
+            order.0
+        );
+
+        let Some(last) = last.fetch_optional(&mut **tx).await? else {
+            return Ok(None);
+        };
+
         let leg = lock_leg(tx, LegId(last)).await?;
+
         // While the lock was waited for, the order may have gone on by another route.
-        let next = sqlx::query_scalar!("select id from leg where order_id = $1 and n > $2", order.0, leg.n);
+        let next = sqlx::query_scalar!(
+            "select id from leg where order_id = $1 and n > $2",
+            order.0,
+            leg.n
+        );
+
         if next.fetch_optional(&mut **tx).await?.is_none() {
             return Ok(Some(leg));
         }
     }
-    Err(StoreError::Unexpected("an order goes from route to route faster than it can be locked"))
+
+    Err(StoreError::Unexpected(
+        "an order goes from route to route faster than it can be locked",
+    ))
 }
 
-/// Completes the exchange that the intent opened. What the panel said is kept, whatever follows from it, after the name
-/// under which it was asked, if it had one.
+/// Completes the exchange that the intent opened. What the panel said is kept, whatever follows
+/// from it, after the name under which it was asked, if it had one.
 pub async fn record_answer(
     tx: &mut Tx,
     leg: LegId,
@@ -139,7 +176,13 @@ pub async fn record_answer(
     said: &Evidence,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let words: String = said.words.chars().filter(|c| *c != '\0').take(WORDS_CHARS_MAX).collect();
+    let words: String = said
+        .words
+        .chars()
+        .filter(|c| *c != '\0')
+        .take(WORDS_CHARS_MAX)
+        .collect();
+
     let recorded = sqlx::query!(
         r#"
         update exchange
@@ -154,9 +197,12 @@ pub async fn record_answer(
         said.http_status.map(i32::from),
         words
     );
+
     match recorded.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("an answer to an exchange that was never opened, or was answered before")),
+        _ => Err(StoreError::Unexpected(
+            "an answer to an exchange that was never opened, or was answered before",
+        )),
     }
 }
 
@@ -171,12 +217,15 @@ pub async fn accept_leg(
     if !panel_orders::own_id(tx, leg, panel_order, witness).await? {
         return Ok(false);
     }
+
     let accepted = sqlx::query!(
         r#"
         with accepted as (
             update leg
-            set state = 'accepted', panel_order = $3, accepted_at = $4, booked = cost, exposed = 0, unsent = 0,
-                doubted_at = null, check_at = null, ended_at = null, late_order = null, late_at = null,
+            set state = 'accepted', panel_order = $3, accepted_at = $4, booked = cost, exposed = 0,
+                unsent = 0,
+                doubted_at = null, check_at = null, ended_at = null, late_order = null,
+                late_at = null,
                 reason = 'accepted by the panel'
             where id = $1 and state = $2
             returning id, provider
@@ -191,6 +240,7 @@ pub async fn accept_leg(
         now,
         first_ask
     );
+
     match accepted.execute(&mut **tx).await?.rows_affected() {
         1 => float_moves::note_taken(tx, leg, now).await.map(|()| true),
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
@@ -240,6 +290,7 @@ pub async fn move_leg(
         Transition::WrittenOff => (LegState::WrittenOff, None, 0),
         Transition::InDoubt => (LegState::InDoubt, None, 0),
     };
+
     let chosen = match turn {
         Transition::Again { by, .. } => by.as_ref(),
         Transition::Parked { .. }
@@ -248,7 +299,11 @@ pub async fn move_leg(
         | Transition::WrittenOff
         | Transition::InDoubt => None,
     };
-    let (route, cost) = chosen.map_or((&leg.route, leg.cost), |chosen| (&chosen.route, chosen.cost));
+
+    let (route, cost) = chosen.map_or((&leg.route, leg.cost), |chosen| {
+        (&chosen.route, chosen.cost)
+    });
+
     let parked_for = match turn {
         Transition::Parked { class, .. } => Some(class.as_str()),
         Transition::Again { .. }
@@ -257,10 +312,12 @@ pub async fn move_leg(
         | Transition::WrittenOff
         | Transition::InDoubt => None,
     };
+
     let moved = sqlx::query!(
         r#"
         update leg
-        set state = $3, ready_at = coalesce($4, ready_at), provider = $5, service = $6, cost = $7, unsent = $8,
+        set state = $3, ready_at = coalesce($4, ready_at), provider = $5, service = $6, cost = $7,
+            unsent = $8,
             reason = $9, choice = coalesce($13, choice),
             -- What waited in a backup may have been sent since, by what nobody kept.
             exchange = case when $3 = 'in_doubt' and state in ('ready', 'leased', 'parked')
@@ -268,10 +325,13 @@ pub async fn move_leg(
                 else exchange
             end,
             exposed = case when $3 = 'in_doubt' then cost else 0 end,
-            booked = case when $3 = 'written_off' then cost when state = 'written_off' then 0 else booked end,
-            doubted_at = case when $3 in ('in_doubt', 'written_off') then coalesce(doubted_at, $10) end,
+            booked = case when $3 = 'written_off' then cost when state = 'written_off' then 0
+                else booked end,
+            doubted_at = case when $3 in ('in_doubt', 'written_off')
+                then coalesce(doubted_at, $10) end,
             check_at = case when $3 = 'in_doubt' then coalesce(check_at, $11) end,
-            parked_at = case when parked_for is distinct from $12 and $12 is not null then $10 else parked_at end,
+            parked_at = case when parked_for is distinct from $12 and $12 is not null then $10
+                else parked_at end,
             parked_for = coalesce($12, parked_for),
             ended_at = case when $3 in ('refused', 'canceled', 'written_off') then $10 end
         where id = $1 and state = $2
@@ -290,6 +350,7 @@ pub async fn move_leg(
         parked_for,
         chosen.map(|chosen| Json(&chosen.choice)) as _
     );
+
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
@@ -318,31 +379,48 @@ pub async fn add_next_leg(
         reason,
         Json(&chosen.choice) as _
     );
+
     added.execute(&mut **tx).await?;
     Ok(())
 }
 
-/// Every route that the order was tried on before a leg, and what came of it there. What was only taken back, because the
-/// order went to an earlier one again, was not.
+/// Every route that the order was tried on before a leg, and what came of it there. What was only
+/// taken back, because the order went to an earlier one again, was not.
 pub async fn tried_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<Passed>, StoreError> {
     let rows = sqlx::query!(
-        "select provider, service, reason from leg where order_id = $1 and n < $2 and state <> 'canceled' order by n",
+        "select provider, service, reason from leg where order_id = $1 and n < $2 and state <> \
+         'canceled' order by n",
         order.0,
         n
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let why = |reason: &str| format!("tried before: {reason}");
-    Ok(rows.map(|row| Passed { provider: row.provider, service: row.service, why: why(&row.reason) }).collect())
+
+    Ok(rows
+        .map(|row| Passed {
+            provider: row.provider,
+            service: row.service,
+            why: why(&row.reason),
+        })
+        .collect())
 }
 
-/// Keeps what a panel said of a leg that a person is to decide: the decision does not change what the panel took.
-pub async fn note_said(tx: &mut Tx, leg: LegId, status: &str, charge_text: Option<&str>) -> Result<(), StoreError> {
+/// Keeps what a panel said of a leg that a person is to decide: the decision does not change what
+/// the panel took.
+pub async fn note_said(
+    tx: &mut Tx,
+    leg: LegId,
+    status: &str,
+    charge_text: Option<&str>,
+) -> Result<(), StoreError> {
     let noted = sqlx::query!(
         "update leg set panel_status = $2, panel_charge = coalesce($3, panel_charge) where id = $1",
         leg.0,
         status,
         charge_text
     );
+
     match noted.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("a leg under lock is gone")),
@@ -360,11 +438,18 @@ pub async fn stated_cost(tx: &mut Tx, leg: LegId) -> Result<Option<Money>, Store
         "#,
         leg.0
     );
+
     let row = row.fetch_one(&mut **tx).await?;
     let exchange = ExchangeRate::from_decimal(row.exchange);
-    let last = row.panel_charge.as_deref().and_then(|text| Money::parse_rounding_up(text).ok());
+    let last = row
+        .panel_charge
+        .as_deref()
+        .and_then(|text| Money::parse_rounding_up(text).ok());
+
     let last = last.and_then(|charge| charge.exchanged_rounding_up(exchange).ok());
-    Ok(last.filter(|charge| !charge.is_negative()).or(row.told_open.map(Money::from_decimal)))
+    Ok(last
+        .filter(|charge| !charge.is_negative())
+        .or(row.told_open.map(Money::from_decimal)))
 }
 
 /// What follows an accepted leg's end.
@@ -394,11 +479,17 @@ pub struct LegEnd<'a> {
 }
 
 /// An accepted leg is over, or ends otherwise than it did.
-pub async fn end_leg(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Timestamp) -> Result<(), StoreError> {
+pub async fn end_leg(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    end: LegEnd<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let ended = sqlx::query!(
         r#"
         update leg
-        set state = 'ended', panel_status = $2, panel_charge = coalesce($3, panel_charge), booked = $4, ended_at = coalesce(ended_at, $5),
+        set state = 'ended', panel_status = $2, panel_charge = coalesce($3, panel_charge),
+            booked = $4, ended_at = coalesce(ended_at, $5),
             reason = $6
         where id = $1 and state in ('accepted', 'ended')
         "#,
@@ -409,9 +500,13 @@ pub async fn end_leg(tx: &mut Tx, leg: &LockedLeg, end: LegEnd<'_>, now: Timesta
         now,
         end.reason
     );
+
     if ended.execute(&mut **tx).await?.rows_affected() != 1 {
-        return Err(StoreError::Unexpected("a leg that the panel does not have ended there"));
+        return Err(StoreError::Unexpected(
+            "a leg that the panel does not have ended there",
+        ));
     }
+
     float_moves::note_corrected(tx, leg, end.cost, now).await?;
     match end.afterwards {
         Afterwards::AskAt(at) => watches::after_the_end(tx, leg.id, at, end.is_failing, now).await,

@@ -33,18 +33,23 @@ pub async fn announce_door(store: &Store, node: Uuid) -> Result<i64, StoreError>
         node,
         i64::try_from(GONE_AFTER.as_secs()).unwrap_or(i64::MAX)
     );
+
     Ok(others.fetch_one(&store.workers).await? + 1)
 }
 
 /// Says that this process has no open door any more.
 pub async fn close_door(store: &Store, node: Uuid) -> Result<(), StoreError> {
-    sqlx::query!("delete from door where node = $1", node).execute(&store.workers).await?;
+    sqlx::query!("delete from door where node = $1", node)
+        .execute(&store.workers)
+        .await?;
     Ok(())
 }
 
 /// Forgets what was taken of minutes that are over.
 pub async fn forget_before(store: &Store, minute: i64) -> Result<(), StoreError> {
-    sqlx::query!("delete from allowance where minute < $1", minute).execute(&store.workers).await?;
+    sqlx::query!("delete from allowance where minute < $1", minute)
+        .execute(&store.workers)
+        .await?;
     Ok(())
 }
 
@@ -66,13 +71,18 @@ pub async fn take_share(
     most: u32,
 ) -> Result<Grant, StoreError> {
     let row = sqlx::query!(
-        r#"select granted as "granted!", taken_in_all as "taken!" from take_allowance($1, $2, $3, $4)"#,
+        r#"select granted as "granted!", taken_in_all as "taken!"
+            from take_allowance($1, $2, $3, $4)"#,
         minute,
         subject,
         i64::from(wanted),
         i64::from(most)
     );
+
     let row = row.fetch_one(store.door()?).await?;
     let whole = |number| u32::try_from(number).unwrap_or(u32::MAX);
-    Ok(Grant { granted: whole(row.granted), taken: whole(row.taken) })
+    Ok(Grant {
+        granted: whole(row.granted),
+        taken: whole(row.taken),
+    })
 }

@@ -1,4 +1,5 @@
-//! All SQL of the house, one file per noun; nothing outside this folder knows that there is a database.
+//! All SQL of the house, one file per noun; nothing outside this folder knows that there is a
+//! database.
 
 pub mod addresses;
 pub mod alerts;
@@ -72,8 +73,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long each of its answers is waited for: longer than a busy server takes for next to nothing.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
-/// No heartbeat was answered for so long: a person or a balancer who asks is told. Shorter than what
-/// a heartbeat waits, for telling is cheap and refusing customers is not.
+/// No heartbeat was answered for so long: a person or a balancer who asks is told. Shorter than
+/// what a heartbeat waits, for telling is cheap and refusing customers is not.
 const SILENT_AFTER: Duration = Duration::from_millis(1_500);
 /// A connection that rested for longer is asked whether it lives before it is lent: firewalls and
 /// balancers forget the ones that say nothing, each by itself and without a word.
@@ -98,9 +99,11 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// Why the database gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The connection was lost or fell silent, or the server is shutting down: what was asked may or may not have been
-    /// done.
-    #[error("the database is away: {0}; see that its server runs and can be reached, and try again")]
+    /// The connection was lost or fell silent, or the server is shutting down: what was asked may
+    /// or may not have been done.
+    #[error(
+        "the database is away: {0}; see that its server runs and can be reached, and try again"
+    )]
     Away(#[source] sqlx::Error),
     /// It answered that something is wrong.
     #[error("the database refused: {0}; its own log tells more")]
@@ -133,10 +136,15 @@ pub enum StoreError {
 
 /// What is to be done about a schema that stays as it is.
 fn way_out(error: &MigrateError) -> &'static str {
-    if matches!(error, MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) {
+    if matches!(
+        error,
+        MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)
+    ) {
         return "another panelgate made its schema: use that one, or one at least as new";
     }
-    "its user must own the schema `public`, and the database must be panelgate's alone; a step that failed changed nothing"
+
+    "its user must own the schema `public`, and the database must be panelgate's alone; a step \
+     that failed changed nothing"
 }
 
 impl StoreError {
@@ -152,7 +160,8 @@ impl StoreError {
         }
     }
 
-    /// Whether it is certain that nothing was done: nobody was asked, or the server itself says that it undid it.
+    /// Whether it is certain that nothing was done: nobody was asked, or the server itself says
+    /// that it undid it.
     pub fn is_certain(&self) -> bool {
         match self {
             Self::Absent | Self::Broken(sqlx::Error::Database(_)) => true,
@@ -165,16 +174,23 @@ impl StoreError {
         }
     }
 
-    /// Whether the server undid the statement because of a neighbour, so that it may be tried again.
+    /// Whether the server undid the statement because of a neighbour, so that it may be tried
+    /// again.
     pub fn is_collision(&self) -> bool {
-        let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
+        let Self::Broken(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
         matches!(error.code().as_deref(), Some("40P01" | "40001"))
     }
 
-    /// Whether the server undid it for a reason that passes: a lock or a statement that took too long, a server that is
-    /// out of connections or space, that only reads in the middle of a failover, that has trouble with its disc, a neighbour.
+    /// Whether the server undid it for a reason that passes: a lock or a statement that took too
+    /// long, a server that is out of connections or space, that only reads in the middle of a
+    /// failover, that has trouble with its disc, a neighbour.
     pub fn will_pass(&self) -> bool {
-        let Self::Broken(sqlx::Error::Database(error)) = self else { return false };
+        let Self::Broken(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+
         error.code().is_some_and(|code| {
             matches!(&*code, "55P03" | "57014" | "25P03" | "25006")
                 || code.starts_with("40")
@@ -189,10 +205,19 @@ impl From<sqlx::Error> for StoreError {
         if matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) {
             return Self::Absent;
         }
+
         if let Some(said) = error.as_database_error() {
-            // Classes 57P (shutting down, starting) and 08 (connection) speak of the server, not of the statement.
-            let of_server = said.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"));
-            return if of_server { Self::Away(error) } else { Self::Broken(error) };
+            // Classes 57P (shutting down, starting) and 08 (connection) speak of the server, not of
+            // the statement.
+            let of_server = said
+                .code()
+                .is_some_and(|code| code.starts_with("57P") || code.starts_with("08"));
+
+            return if of_server {
+                Self::Away(error)
+            } else {
+                Self::Broken(error)
+            };
         }
 
         // It answered, and we cannot read what; or we asked for what cannot be asked.
@@ -208,13 +233,19 @@ impl From<sqlx::Error> for StoreError {
                 | sqlx::Error::InvalidArgument(_)
                 | sqlx::Error::Configuration(_)
         );
-        // Whatever else it was, it is no word of the server about the statement: a balancer that accepts and hangs up is
-        // told as a broken protocol, for one.
-        if is_ours { Self::Broken(error) } else { Self::Away(error) }
+
+        // Whatever else it was, it is no word of the server about the statement: a balancer that
+        // accepts and hangs up is told as a broken protocol, for one.
+        if is_ours {
+            Self::Broken(error)
+        } else {
+            Self::Away(error)
+        }
     }
 }
 
-/// The database as the house uses it: pools that cannot starve each other, and the word of the heartbeat.
+/// The database as the house uses it: pools that cannot starve each other, and the word of the
+/// heartbeat.
 #[derive(Clone, Debug)]
 pub struct Store {
     customers: Pool,
@@ -241,7 +272,11 @@ impl Store {
         workers_max: u32,
         rested_after: Duration,
     ) -> Self {
-        let options = options.clone().options(session::GUARDS).application_name(&our_name());
+        let options = options
+            .clone()
+            .options(session::GUARDS)
+            .application_name(&our_name());
+
         let (lost, history) = (Arc::new(Lost::default()), Arc::new(History::default()));
         let customers = PoolPlan {
             connections_max: customers_max,
@@ -250,6 +285,7 @@ impl Store {
             rested_after,
             history: Some(history.clone()),
         };
+
         let workers = PoolPlan {
             connections_max: workers_max,
             acquire_max: ACQUIRE_TIMEOUT,
@@ -257,6 +293,7 @@ impl Store {
             rested_after,
             history: Some(history.clone()),
         };
+
         // It looks at the database's history itself.
         let heartbeat = PoolPlan {
             connections_max: 1,
@@ -278,18 +315,25 @@ impl Store {
         }
     }
 
-    /// Looks whether the database is what money relies on, before anything is asked of it: its sessions have their
-    /// guards and are our own, and its time is known.
+    /// Looks whether the database is what money relies on, before anything is asked of it: its
+    /// sessions have their guards and are our own, and its time is known.
     pub async fn check(&self) -> Result<(), StoreError> {
         // Not from a pool, which would try again and tell only that it waited in vain.
         let options = self.heartbeat.connect_options();
-        let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await;
-        let mut connection = connected.map_err(|_| StoreError::Absent)?.map_err(unguarded)?;
+        let connected =
+            tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await;
+        let mut connection = connected
+            .map_err(|_| StoreError::Absent)?
+            .map_err(unguarded)?;
+
         let guarded = async {
             session::check_guards(&mut connection).await?;
             Ok::<_, StoreError>(connection.close().await?)
         };
-        tokio::time::timeout(HEARTBEAT_MAX, guarded).await.map_err(|_| StoreError::Absent)??;
+
+        tokio::time::timeout(HEARTBEAT_MAX, guarded)
+            .await
+            .map_err(|_| StoreError::Absent)??;
 
         session::check_apart(self.workers.unbounded(), self.heartbeat.unbounded()).await?;
         self.clock.begin(&self.heartbeat).await
@@ -319,12 +363,13 @@ impl Store {
     /// Brings the schema up to date; several processes may ask at once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let migrated = tokio::time::timeout(MIGRATE_MAX, MIGRATIONS.run(self.workers.unbounded()));
-        let silence = || sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no end in sight"));
+        let silence =
+            || sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no end in sight"));
         Ok(migrated.await.map_err(|_| StoreError::Away(silence()))??)
     }
 
-    /// One beat: asks the server for its time, looks whether it is the database that we know, and remembers whether it
-    /// answered.
+    /// One beat: asks the server for its time, looks whether it is the database that we know, and
+    /// remembers whether it answered.
     pub async fn beat(&self) -> bool {
         let answered = self.feel_pulse().await;
         if answered {
@@ -332,6 +377,7 @@ impl Store {
         } else {
             self.lost.note();
         }
+
         self.present.store(answered, Ordering::Relaxed);
         answered
     }
@@ -344,7 +390,8 @@ impl Store {
         match self.history.beat(&self.heartbeat).await {
             Ok(()) => true,
             Err(error) if error.is_away() => false,
-            // It answers: what it does not let us do now (a disc is full, for one) others find out for themselves.
+            // It answers: what it does not let us do now (a disc is full, for one) others find out
+            // for themselves.
             Err(error) => {
                 tracing::debug!(%error, "a heartbeat was not written down");
                 true
@@ -365,7 +412,11 @@ impl Store {
     /// Whether the heartbeat waits for an answer longer than is well: the database may be gone, and
     /// it is not decided yet. Only where a heartbeat runs.
     pub fn is_silent(&self) -> bool {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > SILENT_AFTER
+        self.heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
+            > SILENT_AFTER
     }
 
     /// What happened to the database's history under this process, if it is not set right yet.
@@ -373,21 +424,26 @@ impl Store {
         self.history.turned()
     }
 
-    /// The pool of those who wait at the door: while the database is known to be away, refused at once.
+    /// The pool of those who wait at the door: while the database is known to be away, refused at
+    /// once.
     fn door(&self) -> Result<&Pool, StoreError> {
-        if self.is_present() { Ok(&self.customers) } else { Err(StoreError::Absent) }
+        if self.is_present() {
+            Ok(&self.customers)
+        } else {
+            Err(StoreError::Absent)
+        }
     }
 
     /// Begins a transaction of a worker or a command.
     ///
-    /// Never awaited in a future that a customer can drop: a cancelled begin would leave the connection inside a
-    /// transaction (the pools check for it all the same).
+    /// Never awaited in a future that a customer can drop: a cancelled begin would leave the
+    /// connection inside a transaction (the pools check for it all the same).
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(self.workers.begin().await?)
     }
 
-    /// Begins a transaction for a customer who waits; while the database is known to be away, refused at once. Never
-    /// awaited in a future that a customer can drop, as above.
+    /// Begins a transaction for a customer who waits; while the database is known to be away,
+    /// refused at once. Never awaited in a future that a customer can drop, as above.
     pub async fn begin_for_customer(&self) -> Result<Tx, StoreError> {
         Ok(self.door()?.begin().await?)
     }
@@ -395,7 +451,10 @@ impl Store {
     /// The most connections that it has.
     pub fn connections_max(&self) -> usize {
         let pools = [&self.customers, &self.workers, &self.heartbeat];
-        pools.into_iter().map(|pool| pool.connections_max() as usize).sum()
+        pools
+            .into_iter()
+            .map(|pool| pool.connections_max() as usize)
+            .sum()
     }
 
     /// Waits until every connection is given back, and closes them.
@@ -406,9 +465,13 @@ impl Store {
     }
 }
 
-/// Why there is no connection: a pooler that refuses the guards themselves says so in words of its own.
+/// Why there is no connection: a pooler that refuses the guards themselves says so in words of its
+/// own.
 fn unguarded(error: sqlx::Error) -> StoreError {
-    let said = error.as_database_error().map(|error| error.message().to_owned());
+    let said = error
+        .as_database_error()
+        .map(|error| error.message().to_owned());
+
     match said.filter(|said| said.contains("unsupported startup parameter")) {
         Some(said) => StoreError::Unguarded(format!("{said}: {}", session::WAY_OUT)),
         None => error.into(),
@@ -446,6 +509,7 @@ mod tests {
             let error = StoreError::from(error);
             assert!(error.is_away() && !error.is_certain(), "{error}");
         }
+
         let absent = StoreError::from(sqlx::Error::PoolTimedOut);
         assert!(absent.is_away() && absent.is_certain());
         let unread = StoreError::from(sqlx::Error::RowNotFound);

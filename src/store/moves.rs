@@ -1,4 +1,5 @@
-//! What moves in panels' catalogues: written down by each reading, kept for a while; and rates that a person accepts.
+//! What moves in panels' catalogues: written down by each reading, kept for a while; and rates that
+//! a person accepts.
 
 use chrono::TimeDelta;
 
@@ -15,7 +16,9 @@ const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 const MOVES_MAX: i64 = 100_000;
 
 /// What can move, in the word of the database, in the order in which it is told.
-pub const KINDS: [&str; 9] = ["rate", "gone", "back", "added", "type", "bounds", "flags", "name", "category"];
+pub const KINDS: [&str; 9] = [
+    "rate", "gone", "back", "added", "type", "bounds", "flags", "name", "category",
+];
 
 /// Something that moved.
 #[derive(Clone, Debug)]
@@ -40,8 +43,9 @@ pub struct CatalogChange {
     pub total: i64,
 }
 
-/// Compares what a panel lists with what is stored, before it is; one row for each thing that moved. The first reading
-/// is compared with nothing; of what is missing only `gone` moved. How many.
+/// Compares what a panel lists with what is stored, before it is; one row for each thing that
+/// moved. The first reading is compared with nothing; of what is missing only `gone` moved. How
+/// many.
 pub(super) async fn note_changes(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -52,24 +56,32 @@ pub(super) async fn note_changes(
     let noted = sqlx::query!(
         r#"
         with listed as materialized (
-            select *, coalesce(trim_scale(own_rate)::text, rate_text) as rate, min || '-' || max as bounds,
-                concat_ws(', ', case when refill then 'refill' end, case when cancel then 'cancel' end,
+            select *, coalesce(trim_scale(own_rate)::text, rate_text) as rate, min || '-'
+                || max as bounds,
+                concat_ws(', ', case when refill then 'refill' end, case when cancel
+                    then 'cancel' end,
                     case when dripfeed then 'dripfeed' end) as flags
             from unnest(
-                $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::bigint[], $9::bigint[],
+                $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[],
+                $8::bigint[], $9::bigint[],
                 $10::boolean[], $11::boolean[], $12::boolean[]
-            ) as n (service, name, kind, category, rate_text, own_rate, min, max, refill, cancel, dripfeed)
+            ) as n (service, name, kind, category, rate_text, own_rate, min, max, refill, cancel,
+            dripfeed)
         ),
         old as materialized (
             select service, name, kind, category, rate_text, own_rate, gone_at,
-                coalesce(trim_scale(own_rate)::text, rate_text) as rate, min || '-' || max as bounds,
-                concat_ws(', ', case when refill then 'refill' end, case when cancel then 'cancel' end,
+                coalesce(trim_scale(own_rate)::text, rate_text) as rate, min || '-'
+                    || max as bounds,
+                concat_ws(', ', case when refill then 'refill' end, case when cancel
+                    then 'cancel' end,
                     case when dripfeed then 'dripfeed' end) as flags
             from panel_service
             where provider = $1
         )
-        insert into catalogue_move (provider, service, reading, at, what, name, was, became, percent, since)
-        select $1, coalesce(n.service, o.service), p.catalogue_readings + 1, $13, m.what, coalesce(n.name, o.name), m.was,
+        insert into catalogue_move (provider, service, reading, at, what, name, was, became,
+            percent, since)
+        select $1, coalesce(n.service, o.service), p.catalogue_readings + 1, $13, m.what,
+            coalesce(n.name, o.name), m.was,
             m.became,
             -- a rate that was next to nothing moved by more than any number that anybody reads
             case when m.what = 'rate' and o.own_rate > 0
@@ -82,14 +94,16 @@ pub(super) async fn note_changes(
         -- what does not exist is no move of what it is compared with: the comparison is null then
         cross join lateral (values
             ('added', null, n.rate, o.service is null),
-            ('gone', o.rate, null, n.service is null and o.gone_at is null and o.service = any($14)),
+            ('gone', o.rate, null, n.service is null and o.gone_at is null
+                and o.service = any($14)),
             ('back', null, n.rate, n.service is not null and o.gone_at is not null),
             ('rate', o.rate, n.rate, n.rate_text <> o.rate_text and n.rate <> o.rate),
             ('bounds', o.bounds, n.bounds, n.bounds <> o.bounds),
             ('name', o.name, n.name, n.name <> o.name),
             ('category', o.category, n.category, n.category <> o.category),
             ('type', o.kind, n.kind, n.kind <> o.kind),
-            ('flags', o.flags, n.flags, n.service is not null and o.service is not null and n.flags <> o.flags)
+            ('flags', o.flags, n.flags, n.service is not null and o.service is not null
+                and n.flags <> o.flags)
         ) as m (what, was, became, is_so)
         where m.is_so and exists (select from old)
         order by 2, 5
@@ -109,31 +123,38 @@ pub(super) async fn note_changes(
         now,
         gone
     );
+
     let noted = noted.execute(&mut **tx).await?.rows_affected();
     forget_changes(tx, provider, now).await?;
     Ok(noted)
 }
 
-async fn forget_changes(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<(), StoreError> {
+async fn forget_changes(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let forgotten = sqlx::query!(
         r#"
         delete from catalogue_move
         where provider = $1
             and (
                 at < $2
-                or id <= (select id from catalogue_move where provider = $1 order by id desc offset $3 limit 1)
+                or id <= (select id from catalogue_move where provider = $1
+                    order by id desc offset $3 limit 1)
             )
         "#,
         provider.0,
         now - KEPT_FOR,
         MOVES_MAX
     );
+
     forgotten.execute(&mut **tx).await?;
     Ok(())
 }
 
-/// What moved since a moment, or, without one, what each panel's last reading found: at most so many of each kind, the
-/// biggest moves of rates first, else the latest.
+/// What moved since a moment, or, without one, what each panel's last reading found: at most so
+/// many of each kind, the biggest moves of rates first, else the latest.
 pub async fn list_changes(
     store: &Store,
     provider: Option<&str>,
@@ -144,13 +165,16 @@ pub async fn list_changes(
         r#"
         with found as (
             select m.*, count(*) over (partition by m.what) as total,
-                row_number() over (partition by m.what order by abs(m.percent) desc nulls first, m.id desc) as place
+                row_number() over (partition by m.what order by abs(m.percent) desc nulls first,
+                    m.id desc) as place
             from catalogue_move m
             join provider p on p.id = m.provider
             where ($1::text is null or m.provider = $1)
-                and case when $2::timestamptz is null then m.reading = p.catalogue_readings else m.at >= $2 end
+                and case when $2::timestamptz is null then m.reading = p.catalogue_readings
+                    else m.at >= $2 end
         )
-        select f.provider, f.service, f.name, f.at, f.what, f.was, f.became, f.percent, f.total as "total!",
+        select f.provider, f.service, f.name, f.at, f.what, f.was, f.became, f.percent,
+            f.total as "total!",
             s.held_at is not null as "held!"
         from found f
         join panel_service s on s.provider = f.provider and s.service = f.service
@@ -161,17 +185,26 @@ pub async fn list_changes(
         since,
         each_max
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| CatalogChange {
-        route: Route { provider: ProviderId(row.provider), service: row.service },
-        name: row.name,
-        at: row.at,
-        what: row.what,
-        was: row.was,
-        became: row.became,
-        percent: row.percent.map(Percent::from_decimal),
-        held: row.held,
-        total: row.total,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| CatalogChange {
+            route: Route {
+                provider: ProviderId(row.provider),
+                service: row.service,
+            },
+            name: row.name,
+            at: row.at,
+            what: row.what,
+            was: row.was,
+            became: row.became,
+            percent: row.percent.map(Percent::from_decimal),
+            held: row.held,
+            total: row.total,
+        });
+
     Ok(rows.collect())
 }
 
@@ -197,7 +230,8 @@ pub async fn accept_rates(
         with held as materialized (
             select service, accepted_rate as was
             from panel_service
-            where provider = $1 and held_at is not null and own_rate is not null and ($2::text is null or service = $2)
+            where provider = $1 and held_at is not null and own_rate is not null
+                and ($2::text is null or service = $2)
             order by service
             for update
         )
@@ -210,18 +244,31 @@ pub async fn accept_rates(
         provider.0,
         service
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| Accepted {
-        service: row.service,
-        was: Rate::from_decimal(row.was),
-        became: Rate::from_decimal(row.became),
-    });
+
+    let rows = rows
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(|row| Accepted {
+            service: row.service,
+            was: Rate::from_decimal(row.was),
+            became: Rate::from_decimal(row.became),
+        });
+
     let mut accepted: Vec<_> = rows.collect();
-    accepted.sort_by(|one, other| (one.service.len(), &one.service).cmp(&(other.service.len(), &other.service)));
+    accepted.sort_by(|one, other| {
+        (one.service.len(), &one.service).cmp(&(other.service.len(), &other.service))
+    });
+
     Ok(accepted)
 }
 
 /// Whether a panel ever listed the service; whether the panel is known where none is named.
-pub async fn is_known(tx: &mut Tx, provider: &ProviderId, service: Option<&str>) -> Result<bool, StoreError> {
+pub async fn is_known(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    service: Option<&str>,
+) -> Result<bool, StoreError> {
     let known = sqlx::query_scalar!(
         r#"
         select case
@@ -232,18 +279,23 @@ pub async fn is_known(tx: &mut Tx, provider: &ProviderId, service: Option<&str>)
         provider.0,
         service
     );
+
     Ok(known.fetch_one(&mut **tx).await?)
 }
 
 /// A panel whose rates are held: its name, how many services, and their ids there, the first few.
 ///
 /// Only ids that are plain numbers are told: any other text of a panel's could say anything.
-pub async fn list_held(tx: &mut Tx, providers: &[String]) -> Result<Vec<(String, i64, Vec<String>)>, StoreError> {
+pub async fn list_held(
+    tx: &mut Tx,
+    providers: &[String],
+) -> Result<Vec<(String, i64, Vec<String>)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select provider, count(*) as "count!",
             coalesce((
-                array_agg(service order by length(service), service) filter (where service ~ '^[0-9]{1,12}$')
+                array_agg(service order by length(service), service)
+                    filter (where service ~ '^[0-9]{1,12}$')
             )[1:10], '{}') as "named!"
         from panel_service
         where held_at is not null and gone_at is null and provider = any($1)
@@ -252,6 +304,9 @@ pub async fn list_held(tx: &mut Tx, providers: &[String]) -> Result<Vec<(String,
         "#,
         providers
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    Ok(rows.map(|row| (row.provider, row.count, row.named)).collect())
+    Ok(rows
+        .map(|row| (row.provider, row.count, row.named))
+        .collect())
 }

@@ -1,4 +1,5 @@
-//! Neighbours: the ids of ours around a doubt at its panel, which ids are known, and what else may lie among them.
+//! Neighbours: the ids of ours around a doubt at its panel, which ids are known, and what else may
+//! lie among them.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::doubt::Sought;
@@ -7,12 +8,14 @@ use crate::domain::money::{ExchangeRate, Money};
 use crate::store::doubts::{DOUBTS_MAX, RESTORE};
 use crate::store::{Store, StoreError, unsigned};
 
-/// Orders accepted last before a doubt, or first after it, among which its neighbours are looked for.
+/// Orders accepted last before a doubt, or first after it, among which its neighbours are looked
+/// for.
 const NEIGHBOURS_MAX: i64 = 50;
 
-/// Everything else that an account of a panel may have and nobody follows, to see that what is found can be one of them
-/// only: doubts, those that were given up, and what was sent between two moments and refused, or found not placed: a panel
-/// may have kept what it refused, be it placed by a later asking since. `None`: they are too many to be compared.
+/// Everything else that an account of a panel may have and nobody follows, to see that what is
+/// found can be one of them only: doubts, those that were given up, and what was sent between two
+/// moments and refused, or found not placed: a panel may have kept what it refused, be it placed by
+/// a later asking since. `None`: they are too many to be compared.
 pub async fn find_rivals(
     store: &Store,
     (provider, account): (&ProviderId, &str),
@@ -21,12 +24,14 @@ pub async fn find_rivals(
 ) -> Result<Option<Vec<Sought>>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select l.id, l.order_id, l.cost, l.exchange, o.units, o.package, coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
+        select l.id, l.order_id, l.cost, l.exchange, o.units, o.package,
+            coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
             coalesce(
                 (select e.sent_at from exchange e where e.leg_id = l.id and e.attempt = l.attempt),
                 l.sending_at, l.doubted_at, l.ready_at
             ) as "sent_at!",
-            coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at, l.ready_at) as "last_sent_at!"
+            coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at, l.ready_at)
+                as "last_sent_at!"
         from leg l
         join orders o on o.id = l.order_id
         where l.id <> $2
@@ -48,11 +53,13 @@ pub async fn find_rivals(
                     and e.verdict in ('refused', 'in_doubt')
                     and (
                         over.state in ('refused', 'canceled', 'parked', 'ready', 'leased')
-                        -- Asked for again since, and placed then: its first asking may be there too.
+                        -- Asked for again since, and placed then: its first asking may be there
+                        -- too.
                         or (over.state in ('accepted', 'ended') and over.attempt > e.attempt)
                     )
                 union all
-                -- The same account through another block, be it by another name of its panel: the key is one.
+                -- The same account through another block, be it by another name of its panel: the
+                -- key is one.
                 select open.id
                 from exchange e
                 join leg open on open.id = e.leg_id
@@ -68,31 +75,41 @@ pub async fn find_rivals(
         since,
         until
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Sought {
-        leg: LegId(row.id),
-        order: OrderId(row.order_id),
-        cost: Money::from_decimal(row.cost),
-        exchange: ExchangeRate::from_decimal(row.exchange),
-        units: (!row.package).then_some(unsigned(row.units)),
-        sent_at: row.sent_at,
-        last_sent_at: row.last_sent_at,
-        doubted_at: row.doubted_at,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| Sought {
+            leg: LegId(row.id),
+            order: OrderId(row.order_id),
+            cost: Money::from_decimal(row.cost),
+            exchange: ExchangeRate::from_decimal(row.exchange),
+            units: (!row.package).then_some(unsigned(row.units)),
+            sent_at: row.sent_at,
+            last_sent_at: row.last_sent_at,
+            doubted_at: row.doubted_at,
+        });
+
     let others: Vec<_> = rows.collect();
-    Ok(Some(others).filter(|others| i64::try_from(others.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
+    Ok(Some(others)
+        .filter(|others| i64::try_from(others.len()).is_ok_and(|count| count <= DOUBTS_MAX)))
 }
 
 /// The account that was asked for a leg last, as [`crate::store::leases::mark_sending`] kept it.
 pub async fn account_asked(store: &Store, leg: LegId) -> Result<Option<String>, StoreError> {
     let account = sqlx::query_scalar!(
-        "select e.account from exchange e join leg l on l.id = e.leg_id and l.attempt = e.attempt where l.id = $1",
+        "select e.account from exchange e join leg l on l.id = e.leg_id and l.attempt = e.attempt \
+         where l.id = $1",
         leg.0
     );
+
     Ok(account.fetch_optional(&store.workers).await?.flatten())
 }
 
-/// The ids of orders of ours that a panel's account was the last to accept before a moment, of legs that are older than a
-/// doubt's: a clock that is set back dates what came later before it, and the numbers of legs know no clock.
+/// The ids of orders of ours that a panel's account was the last to accept before a moment, of legs
+/// that are older than a doubt's: a clock that is set back dates what came later before it, and the
+/// numbers of legs know no clock.
 pub async fn ids_before(
     store: &Store,
     (provider, account): (&ProviderId, &str),
@@ -105,7 +122,8 @@ pub async fn ids_before(
         from watch w
         where w.provider = $1 and w.accepted_at <= $2
             and w.leg_id < $5
-            and exists (select from exchange e where e.leg_id = w.leg_id and e.provider = $1 and e.account = $4)
+            and exists (select from exchange e where e.leg_id = w.leg_id and e.provider = $1
+                and e.account = $4)
         order by w.accepted_at desc
         limit $3
         "#,
@@ -115,7 +133,13 @@ pub async fn ids_before(
         account,
         doubt.0
     );
-    Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
+
+    Ok(ids
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(PanelOrder)
+        .collect())
 }
 
 /// The same of orders that were sent between two moments, of younger legs, those accepted first.
@@ -135,7 +159,8 @@ pub async fn ids_after(
             and exists (
                 select
                 from exchange e
-                where e.leg_id = l.id and e.attempt = l.attempt and e.sent_at > $2 and e.sent_at <= $6 and e.provider = $1
+                where e.leg_id = l.id and e.attempt = l.attempt and e.sent_at > $2
+                    and e.sent_at <= $6 and e.provider = $1
                     and e.account = $4
             )
         order by w.accepted_at
@@ -148,19 +173,30 @@ pub async fn ids_after(
         doubt.0,
         until
     );
-    Ok(ids.fetch_all(&store.workers).await?.into_iter().map(PanelOrder).collect())
+
+    Ok(ids
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(PanelOrder)
+        .collect())
 }
 
-/// Whether orders of ours that nobody here knows may lie among those looked at for a doubt that was sent at a moment:
-/// a backup was put in place since the neighbour before it was accepted.
-pub async fn history_is_missing(store: &Store, provider: &ProviderId, at: Timestamp) -> Result<bool, StoreError> {
+/// Whether orders of ours that nobody here knows may lie among those looked at for a doubt that was
+/// sent at a moment: a backup was put in place since the neighbour before it was accepted.
+pub async fn history_is_missing(
+    store: &Store,
+    provider: &ProviderId,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
     let missing = sqlx::query_scalar!(
         r#"
         select exists (
             select
             from deed
             where verb = $3 and at >= coalesce(
-                (select max(accepted_at) from watch where provider = $1 and accepted_at <= $2), '-infinity'
+                (select max(accepted_at) from watch where provider = $1 and accepted_at <= $2),
+                '-infinity'
             )
         ) as "missing!"
         "#,
@@ -168,6 +204,7 @@ pub async fn history_is_missing(store: &Store, provider: &ProviderId, at: Timest
         at,
         RESTORE
     );
+
     Ok(missing.fetch_one(&store.workers).await?)
 }
 
@@ -187,20 +224,27 @@ pub struct PanelAccount<'a> {
 pub struct KnownId {
     /// The id.
     pub id: PanelOrder,
-    /// Whether the leg got it at the address that is meant; else at another one, or nobody kept at which.
+    /// Whether the leg got it at the address that is meant; else at another one, or nobody kept at
+    /// which.
     pub here: bool,
 }
 
-/// Those of a panel's ids that legs of ours have, at an address or at others that went by the same name.
+/// Those of a panel's ids that legs of ours have, at an address or at others that went by the same
+/// name.
 pub async fn find_known(
     store: &Store,
-    PanelAccount { provider, address, account }: PanelAccount<'_>,
+    PanelAccount {
+        provider,
+        address,
+        account,
+    }: PanelAccount<'_>,
     ids: &[String],
 ) -> Result<Vec<KnownId>, StoreError> {
     let known = sqlx::query!(
         r#"
         with ours as (
-            select id, address = $2 and address <> '' as here from panel_order where provider = $1 and id = any($3)
+            select id, address = $2 and address <> '' as here from panel_order where provider = $1
+                and id = any($3)
             union all
             -- What came late, of a leg that was found not placed, is that leg's all the same.
             select l.late_order, e.address = $2 and e.address <> ''
@@ -208,12 +252,14 @@ pub async fn find_known(
             join exchange e on e.leg_id = l.id and e.attempt = l.attempt
             where l.provider = $1 and l.late_order = any($3)
             union all
-            -- In one account an id is one order's, whatever block it was bought through. By another name of the panel it
+            -- In one account an id is one order's, whatever block it was bought through. By another
+            -- name of the panel it
             -- may be another panel with the same key: then nobody can tell.
             select p.id, e.account = $4
             from panel_order p
             join exchange e on e.leg_id = p.leg_id
-            where p.id = any($3) and p.provider <> $1 and split_part(e.account, '-', 1) = split_part($4, '-', 1)
+            where p.id = any($3) and p.provider <> $1
+                and split_part(e.account, '-', 1) = split_part($4, '-', 1)
         )
         select id as "id!", bool_or(here) as "here!"
         from ours
@@ -225,5 +271,10 @@ pub async fn find_known(
         account
     );
     let known = known.fetch_all(&store.workers).await?.into_iter();
-    Ok(known.map(|row| KnownId { id: PanelOrder(row.id), here: row.here }).collect())
+    Ok(known
+        .map(|row| KnownId {
+            id: PanelOrder(row.id),
+            here: row.here,
+        })
+        .collect())
 }

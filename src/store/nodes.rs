@@ -1,4 +1,5 @@
-//! What every process says of itself: the configuration that it serves, and how its own file stands.
+//! What every process says of itself: the configuration that it serves, and how its own file
+//! stands.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -28,7 +29,8 @@ pub struct NodeRow {
     pub keyless: Vec<ProviderId>,
     /// Whether it could not adopt the version in force.
     pub behind: bool,
-    /// By how many milliseconds its machine's clock is ahead of the database's; 0 where that is not worth a word.
+    /// By how many milliseconds its machine's clock is ahead of the database's; 0 where that is
+    /// not worth a word.
     pub clock_ahead_ms: i64,
     /// Its workers that do not do their rounds.
     pub workers_late: Vec<String>,
@@ -38,8 +40,18 @@ pub struct NodeRow {
 
 /// Says it, and buries those that are long gone.
 pub async fn announce_node(store: &Store, row: &NodeRow, now: Timestamp) -> Result<(), StoreError> {
-    let keyless: Vec<String> = row.keyless.iter().map(|provider| provider.0.clone()).collect();
-    let troubles: Vec<String> = row.troubles.iter().map(|kind| kind.as_str().to_owned()).collect();
+    let keyless: Vec<String> = row
+        .keyless
+        .iter()
+        .map(|provider| provider.0.clone())
+        .collect();
+
+    let troubles: Vec<String> = row
+        .troubles
+        .iter()
+        .map(|kind| kind.as_str().to_owned())
+        .collect();
+
     let told = sqlx::query!(
         r#"
         with buried as (
@@ -47,11 +59,13 @@ pub async fn announce_node(store: &Store, row: &NodeRow, now: Timestamp) -> Resu
             where node <> $1 and seen_at < $9
         )
         insert into config_node (
-            node, name, hash, file_hash, judged, keyless, behind, seen_at, clock_ahead_ms, workers_late, troubles
+            node, name, hash, file_hash, judged, keyless, behind, seen_at, clock_ahead_ms,
+            workers_late, troubles
         )
         values ($1, $2, $3, $4, $5, $6, $7, $8, $10, $11, $12)
         on conflict (node) do update
-        set name = excluded.name, hash = excluded.hash, file_hash = excluded.file_hash, judged = excluded.judged,
+        set name = excluded.name, hash = excluded.hash, file_hash = excluded.file_hash,
+            judged = excluded.judged,
             keyless = excluded.keyless, behind = excluded.behind, seen_at = excluded.seen_at,
             clock_ahead_ms = excluded.clock_ahead_ms, workers_late = excluded.workers_late,
             troubles = excluded.troubles
@@ -69,13 +83,16 @@ pub async fn announce_node(store: &Store, row: &NodeRow, now: Timestamp) -> Resu
         &row.workers_late,
         &troubles
     );
+
     told.execute(&store.workers).await?;
     Ok(())
 }
 
 /// Says that this process runs no more.
 pub async fn withdraw_node(store: &Store, node: Uuid) -> Result<(), StoreError> {
-    sqlx::query!("delete from config_node where node = $1", node).execute(&store.workers).await?;
+    sqlx::query!("delete from config_node where node = $1", node)
+        .execute(&store.workers)
+        .await?;
     Ok(())
 }
 
@@ -96,12 +113,22 @@ pub async fn running_nodes(store: &Store, now: Timestamp) -> Result<Vec<Running>
         "select name, hash, keyless from config_node where seen_at > $1 order by name, node",
         now - TimeDelta::seconds(GONE_AFTER_S)
     );
+
     let rows = rows.fetch_all(&store.workers).await?.into_iter();
-    Ok(rows.map(|row| Running { name: row.name, hash: ConfigHash(row.hash), keyless: row.keyless }).collect())
+    Ok(rows
+        .map(|row| Running {
+            name: row.name,
+            hash: ConfigHash(row.hash),
+            keyless: row.keyless,
+        })
+        .collect())
 }
 
 /// What of all that needs a person: the alert's word, its object, and how many nodes say so.
-pub(super) async fn list_troubles(tx: &mut Tx, now: Timestamp) -> Result<Vec<(String, String, i64)>, StoreError> {
+pub(super) async fn list_troubles(
+    tx: &mut Tx,
+    now: Timestamp,
+) -> Result<Vec<(String, String, i64)>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select 'config_' || n.judged as "kind!", n.name as "object!", count(*) as "count!"
@@ -110,7 +137,8 @@ pub(super) async fn list_troubles(tx: &mut Tx, now: Timestamp) -> Result<Vec<(St
         group by n.judged, n.name
         union all
         select 'config_differs',
-            n.name || ' (its file: ' || coalesce(n.file_hash, 'none') || ', in force: ' || v.hash || ')',
+            n.name || ' (its file: ' || coalesce(n.file_hash, 'none') || ', in force: ' || v.hash
+                || ')',
             count(*)
         from config_node n
         join config_version v on v.id = (select max(id) from config_version)
@@ -147,6 +175,7 @@ pub(super) async fn list_troubles(tx: &mut Tx, now: Timestamp) -> Result<Vec<(St
         "#,
         now - TimeDelta::seconds(GONE_AFTER_S)
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     Ok(rows.map(|row| (row.kind, row.object, row.count)).collect())
 }

@@ -12,7 +12,8 @@ pub struct OpenOrders {
     pub orders: BTreeMap<ServiceId, u64>,
     /// Legs by panel and the panel's service.
     pub legs: BTreeMap<(ProviderId, String), u64>,
-    /// Legs that are over and still asked about, by panel: what their panel says of them moves money, or ends a refill.
+    /// Legs that are over and still asked about, by panel: what their panel says of them moves
+    /// money, or ends a refill.
     pub looked_back_at: BTreeMap<ProviderId, u64>,
 }
 
@@ -25,17 +26,27 @@ impl OpenOrders {
     /// Open legs at a panel, whatever they deliver.
     pub fn at_panel(&self, provider: &ProviderId) -> u64 {
         let from = (provider.clone(), String::new());
-        self.legs.range(from..).take_while(|((at, _), _)| at == provider).map(|(_, legs)| legs).sum()
+        self.legs
+            .range(from..)
+            .take_while(|((at, _), _)| at == provider)
+            .map(|(_, legs)| legs)
+            .sum()
     }
 
-    /// Legs at a panel of which another account of its may know nothing: open ones, and those that are looked back at.
+    /// Legs at a panel of which another account of its may know nothing: open ones, and those that
+    /// are looked back at.
     pub fn with_looks_back(&self, provider: &ProviderId) -> u64 {
-        self.at_panel(provider) + self.looked_back_at.get(provider).copied().unwrap_or_default()
+        self.at_panel(provider)
+            + self
+                .looked_back_at
+                .get(provider)
+                .copied()
+                .unwrap_or_default()
     }
 }
 
-/// Counts what is open, and what is looked back at. An open order always has an open leg, and those are found by indexes
-/// and in `watch`, so this costs what is open and not what was ever sold.
+/// Counts what is open, and what is looked back at. An open order always has an open leg, and those
+/// are found by indexes and in `watch`, so this costs what is open and not what was ever sold.
 pub async fn count_open(store: &Store) -> Result<OpenOrders, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -67,6 +78,7 @@ pub async fn count_open(store: &Store) -> Result<OpenOrders, StoreError> {
         group by provider
         "#
     );
+
     let mut open = OpenOrders::default();
     for row in rows.fetch_all(&store.workers).await? {
         let count = unsigned(row.open);
@@ -80,8 +92,13 @@ pub async fn count_open(store: &Store) -> Result<OpenOrders, StoreError> {
             (None, Some(provider), None) => {
                 open.looked_back_at.insert(ProviderId(provider), count);
             }
-            (None, None, _) => return Err(StoreError::Unexpected("a count of what is open without a name")),
+            (None, None, _) => {
+                return Err(StoreError::Unexpected(
+                    "a count of what is open without a name",
+                ));
+            }
         }
     }
+
     Ok(open)
 }

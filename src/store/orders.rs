@@ -17,7 +17,8 @@ use crate::store::leases::kind_of;
 use crate::store::stuck::STUCK;
 use crate::store::{Store, StoreError, Tx, signed, unsigned};
 
-/// How long the answer is waited for whether an order was bought, before it is asked anew over another connection.
+/// How long the answer is waited for whether an order was bought, before it is asked anew over
+/// another connection.
 const LOOK_MAX: Duration = Duration::from_millis(2_500);
 /// Tries of a batch that the server undid because of a neighbour.
 const COLLISIONS_MAX: u32 = 3;
@@ -102,11 +103,17 @@ pub async fn draw_ids(store: &Store, count: i32) -> Result<Vec<OrderId>, StoreEr
         r#"select nextval('order_id')::integer as "id!" from generate_series(1, $1::integer)"#,
         count
     );
-    Ok(ids.fetch_all(store.door()?).await?.into_iter().map(OrderId).collect())
+
+    Ok(ids
+        .fetch_all(store.door()?)
+        .await?
+        .into_iter()
+        .map(OrderId)
+        .collect())
 }
 
-/// Leaves order ids out, so that the next one is so many further on; near the end of all ids, half of what is left.
-/// The last id that is not given out any more.
+/// Leaves order ids out, so that the next one is so many further on; near the end of all ids, half
+/// of what is left. The last id that is not given out any more.
 pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<OrderId, StoreError> {
     let last = sqlx::query_scalar!(
         r#"
@@ -119,22 +126,33 @@ pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<OrderId, StoreError> {
         count,
         i64::from(i32::MAX)
     );
+
     Ok(OrderId(last.fetch_one(&mut **tx).await?))
 }
 
-/// Buys: all of the batch that can be bought, in one call and one commit. One outcome per placement, in order.
+/// Buys: all of the batch that can be bought, in one call and one commit. One outcome per
+/// placement, in order.
 ///
 /// # Errors
 ///
-/// Unless it [is certain](StoreError::is_certain), the commit may have happened: ask [`exists`] before deciding anything.
+/// Unless it [is certain](StoreError::is_certain), the commit may have happened: ask [`exists`]
+/// before deciding anything.
 pub async fn place_orders(store: &Store, batch: &[Placement]) -> Result<Vec<Placed>, StoreError> {
-    let rows: Vec<_> = batch.iter().enumerate().map(|(place, placement)| PlacementRow::of(place, placement)).collect();
+    let rows: Vec<_> = batch
+        .iter()
+        .enumerate()
+        .map(|(place, placement)| PlacementRow::of(place, placement))
+        .collect();
+
     let mut tries = 0;
     loop {
         tries += 1;
         match place_once(store, &rows).await {
             Err(error) if error.is_collision() && tries < COLLISIONS_MAX => {
-                tracing::warn!(tries, "placing collided with a neighbour and is tried again");
+                tracing::warn!(
+                    tries,
+                    "placing collided with a neighbour and is tried again"
+                );
             }
             placed => return placed,
         }
@@ -146,17 +164,23 @@ async fn place_once(store: &Store, batch: &[PlacementRow<'_>]) -> Result<Vec<Pla
         r#"select verdict as "verdict!", remembered from place_orders($1) order by place"#,
         Json(batch) as _
     );
+
     let rows = rows.fetch_all(store.door()?).await?;
     if rows.len() != batch.len() {
-        return Err(StoreError::Unexpected("a batch came back with another number of outcomes"));
+        return Err(StoreError::Unexpected(
+            "a batch came back with another number of outcomes",
+        ));
     }
+
     rows.into_iter()
         .map(|row| match (row.verdict.as_str(), row.remembered) {
             ("bought", Some(answer)) => Ok(Placed::Bought(answer)),
             ("replayed", Some(answer)) => Ok(Placed::Replayed(answer)),
             ("reused", None) => Ok(Placed::Reused),
             ("no_money", None) => Ok(Placed::NoMoney),
-            _ => Err(StoreError::Unexpected("placing came back with an outcome that nobody knows")),
+            _ => Err(StoreError::Unexpected(
+                "placing came back with an outcome that nobody knows",
+            )),
         })
         .collect()
 }
@@ -193,13 +217,19 @@ pub async fn find_remembered(
         request.window_s.map(i64::from),
         at
     );
-    Ok(row.fetch_optional(store.door()?).await?.map(|row| (row.fingerprint, row.answer)))
+
+    Ok(row
+        .fetch_optional(store.door()?)
+        .await?
+        .map(|row| (row.fingerprint, row.answer)))
 }
 
-/// What a customer sees of those of the names that are orders of theirs, each with both of its names.
+/// What a customer sees of those of the names that are orders of theirs, each with both of its
+/// names.
 ///
-/// An order shows `Processing` from the moment its leg is being sent, although the order's own row only moves with the
-/// panel's answer: sending costs one row less, and a leg that proves unsent shows `Pending` again.
+/// An order shows `Processing` from the moment its leg is being sent, although the order's own row
+/// only moves with the panel's answer: sending costs one row less, and a leg that proves unsent
+/// shows `Pending` again.
 pub async fn look_up_orders(
     store: &Store,
     customer: CustomerId,
@@ -209,14 +239,18 @@ pub async fn look_up_orders(
         OrderName::Number(number) => Some(number.0),
         OrderName::Public(_) => None,
     };
+
     let public = |name: &OrderName| match name {
         OrderName::Public(public) => Some(public.0),
         OrderName::Number(_) => None,
     };
+
     let numbers: Vec<i32> = names.iter().filter_map(number).collect();
     let publics: Vec<Uuid> = names.iter().filter_map(public).collect();
-    // Found by their names first, whoever's they are, and only then asked whose: a plan that is made for the average
-    // customer walks through all orders of one who has a hundred thousand (15 ms against 0.1).
+
+    // Found by their names first, whoever's they are, and only then asked whose: a plan that is
+    // made for the average customer walks through all orders of one who has a hundred thousand
+    // (15 ms against 0.1).
     let rows = sqlx::query!(
         r#"
         with named as materialized (
@@ -240,18 +274,25 @@ pub async fn look_up_orders(
         &numbers,
         &publics
     );
+
     let rows = rows.fetch_all(store.door()?).await?;
     let looked = rows.into_iter().map(|row| {
-        let standing =
-            if row.refunded { ShownState::Refunded } else { ShownState::At(order_state(row.id, &row.state)?) };
+        let standing = if row.refunded {
+            ShownState::Refunded
+        } else {
+            ShownState::At(order_state(row.id, &row.state)?)
+        };
+
         let look = OrderView {
             charge: Money::from_decimal(row.charge),
             start_count: row.start_count,
             standing,
             remains: row.remains,
         };
+
         Ok((OrderId(row.id), PublicId(row.public_id), look))
     });
+
     looked.collect()
 }
 
@@ -286,7 +327,11 @@ impl Locked {
     /// Where it stands as customers are shown it; see [`look`].
     pub fn standing(&self) -> ShownState {
         let refunded = self.state.is_end() && self.given_back.by_hand == self.bought.charge;
-        if refunded { ShownState::Refunded } else { ShownState::At(self.state) }
+        if refunded {
+            ShownState::Refunded
+        } else {
+            ShownState::At(self.state)
+        }
     }
 }
 
@@ -294,7 +339,8 @@ impl Locked {
 pub async fn lock_order(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreError> {
     let row = sqlx::query!(
         r#"
-        select id, public_id, customer_id, service_id, kind, charge, cost, units, package, state, refunded, by_hand, absorbed,
+        select id, public_id, customer_id, service_id, kind, charge, cost, units, package, state,
+            refunded, by_hand, absorbed,
             remains, settlements
         from orders
         where id = $1
@@ -302,6 +348,7 @@ pub async fn lock_order(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreErro
         "#,
         order.0
     );
+
     let row = row.fetch_one(&mut **tx).await?;
     Ok(Locked {
         id: order,
@@ -310,7 +357,11 @@ pub async fn lock_order(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreErro
         service: ServiceId(row.service_id),
         kind: kind_of(row.id, &row.kind)?,
         quoted_cost: Money::from_decimal(row.cost),
-        bought: Bought { charge: Money::from_decimal(row.charge), units: unsigned(row.units), package: row.package },
+        bought: Bought {
+            charge: Money::from_decimal(row.charge),
+            units: unsigned(row.units),
+            package: row.package,
+        },
         state: order_state(row.id, &row.state)?,
         given_back: GivenBack {
             refunded: Money::from_decimal(row.refunded),
@@ -341,6 +392,7 @@ pub async fn show_progress(
         start_count,
         remains
     );
+
     moved.execute(&mut **tx).await?;
     Ok(())
 }
@@ -369,12 +421,18 @@ pub struct SettlementRow {
 }
 
 /// Settles an order that stands as it was locked, and writes the settlement down.
-pub async fn settle_order(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: Timestamp) -> Result<(), StoreError> {
+pub async fn settle_order(
+    tx: &mut Tx,
+    order: &Locked,
+    row: &SettlementRow,
+    at: Timestamp,
+) -> Result<(), StoreError> {
     let settled = sqlx::query!(
         r#"
         with settled as (
             update orders
-            set state = $2, refunded = $12, by_hand = $13, absorbed = $14, settlements = settlements + 1, remains = $4,
+            set state = $2, refunded = $12, by_hand = $13, absorbed = $14,
+                settlements = settlements + 1, remains = $4,
                 start_count = coalesce($5, start_count),
                 ended_at = case when $15 then coalesce(ended_at, $6) end,
                 -- That it is there twice is no panel's to answer.
@@ -404,41 +462,50 @@ pub async fn settle_order(tx: &mut Tx, order: &Locked, row: &SettlementRow, at: 
         row.answers_review,
         TWICE
     );
+
     match settled.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("an order moved under the settlement's lock")),
+        _ => Err(StoreError::Unexpected(
+            "an order moved under the settlement's lock",
+        )),
     }
 }
 
 /// How a review begins that says that panels have an order twice, and by which it is known again.
 pub const TWICE: &str = "it is there twice: ";
 
-/// Nobody need look at an open order any more: its panel speaks clearly again. That it does not move, or is there twice, is
-/// no matter of how clearly the panel says so.
+/// Nobody need look at an open order any more: its panel speaks clearly again. That it does not
+/// move, or is there twice, is no matter of how clearly the panel says so.
 pub async fn clear_review(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
     let calmed = sqlx::query!(
         r#"
         update orders
         set review = null
-        where id = $1 and review is not null and not starts_with(review, $2) and not starts_with(review, $3)
+        where id = $1 and review is not null and not starts_with(review, $2)
+            and not starts_with(review, $3)
         "#,
         order.0,
         STUCK,
         TWICE
     );
+
     calmed.execute(&mut **tx).await?;
     Ok(())
 }
 
 /// What a person was asked of an order is answered, whatever it was.
 pub async fn answer(tx: &mut Tx, order: OrderId) -> Result<(), StoreError> {
-    let answered = sqlx::query!("update orders set review = null where id = $1 and review is not null", order.0);
+    let answered = sqlx::query!(
+        "update orders set review = null where id = $1 and review is not null",
+        order.0
+    );
+
     answered.execute(&mut **tx).await?;
     Ok(())
 }
 
-/// Puts an order before a person, with the reason. `false`: it was there already for the same reason, or because it is
-/// there twice, which is the graver one.
+/// Puts an order before a person, with the reason. `false`: it was there already for the same
+/// reason, or because it is there twice, which is the graver one.
 pub async fn flag_for_review(tx: &mut Tx, order: OrderId, why: &str) -> Result<bool, StoreError> {
     let put = sqlx::query!(
         r#"
@@ -451,6 +518,7 @@ pub async fn flag_for_review(tx: &mut Tx, order: OrderId, why: &str) -> Result<b
         why,
         TWICE
     );
+
     Ok(put.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
@@ -461,6 +529,7 @@ pub async fn is_there_twice(tx: &mut Tx, order: OrderId) -> Result<bool, StoreEr
         order.0,
         TWICE
     );
+
     Ok(is.fetch_one(&mut **tx).await?)
 }
 

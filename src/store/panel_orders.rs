@@ -15,9 +15,10 @@ pub enum Witness {
     Person,
 }
 
-/// Makes a leg the owner of an id at the address that was asked for it. Where nobody kept that address, the id must be
-/// nobody's at any; and an owner whose own address nobody kept keeps it from the leg, but not against a person's word
-/// once nobody follows that owner any more: it may have been at another panel of the same name.
+/// Makes a leg the owner of an id at the address that was asked for it. Where nobody kept that
+/// address, the id must be nobody's at any; and an owner whose own address nobody kept keeps it
+/// from the leg, but not against a person's word once nobody follows that owner any more: it may
+/// have been at another panel of the same name.
 pub(super) async fn own_id(
     tx: &mut Tx,
     leg: &LockedLeg,
@@ -38,7 +39,8 @@ pub(super) async fn own_id(
             select
             from leg late
             join exchange e on e.leg_id = late.id and e.attempt = late.attempt
-            where late.late_order = $2 and late.id <> $3 and late.provider = $1 and not $5 and mine.address <> ''
+            where late.late_order = $2 and late.id <> $3 and late.provider = $1 and not $5
+                and mine.address <> ''
                 and e.address = mine.address
         ) and not exists (
             -- In one account an id is one order's, whatever block it was bought through.
@@ -66,17 +68,22 @@ pub(super) async fn own_id(
         leg.attempt,
         witness == Witness::Person
     );
+
     Ok(owned.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
-/// Those of the legs whose ids are other legs' at an address. The panel there went under another address before: nothing
-/// that is asked of it now would be about them.
+/// Those of the legs whose ids are other legs' at an address. The panel there went under another
+/// address before: nothing that is asked of it now would be about them.
 pub async fn ids_elsewhere(
     store: &Store,
     (provider, address): (&ProviderId, &str),
     legs: impl IntoIterator<Item = (LegId, &PanelOrder)> + Send,
 ) -> Result<HashSet<LegId>, StoreError> {
-    let (legs, ids): (Vec<i64>, Vec<String>) = legs.into_iter().map(|(leg, id)| (leg.0, id.0.clone())).unzip();
+    let (legs, ids): (Vec<i64>, Vec<String>) = legs
+        .into_iter()
+        .map(|(leg, id)| (leg.0, id.0.clone()))
+        .unzip();
+
     let found = sqlx::query_scalar!(
         r#"
         select asked.leg_id as "leg_id!"
@@ -84,7 +91,8 @@ pub async fn ids_elsewhere(
         where exists (
             select
             from panel_order other
-            where other.provider = $1 and other.id = asked.id and other.address = $2 and other.leg_id <> asked.leg_id
+            where other.provider = $1 and other.id = asked.id and other.address = $2
+                and other.leg_id <> asked.leg_id
         )
         "#,
         provider.0,
@@ -92,11 +100,21 @@ pub async fn ids_elsewhere(
         &legs,
         &ids
     );
-    Ok(found.fetch_all(&store.workers).await?.into_iter().map(LegId).collect())
+
+    Ok(found
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(LegId)
+        .collect())
 }
 
 /// The order whose leg got that id at a panel last, to be told to a person.
-pub async fn find_owner(tx: &mut Tx, provider: &ProviderId, id: &PanelOrder) -> Result<Option<OrderId>, StoreError> {
+pub async fn find_owner(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    id: &PanelOrder,
+) -> Result<Option<OrderId>, StoreError> {
     let owner = sqlx::query_scalar!(
         r#"
         select l.order_id
@@ -109,5 +127,6 @@ pub async fn find_owner(tx: &mut Tx, provider: &ProviderId, id: &PanelOrder) -> 
         provider.0,
         id.0
     );
+
     Ok(owner.fetch_optional(&mut **tx).await?.map(OrderId))
 }

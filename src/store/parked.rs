@@ -7,11 +7,13 @@ use crate::domain::id::{LegId, ProviderId};
 use crate::domain::money::Money;
 use crate::store::{Store, StoreError, Tx};
 
-/// An order that ended so lately may still be open for its panel, which tells of the end and of the link in two places.
+/// An order that ended so lately may still be open for its panel, which tells of the end and of the
+/// link in two places.
 const JUST_ENDED: TimeDelta = TimeDelta::minutes(10);
 
-/// The parked legs of a panel that may be tried again, soonest first, with their expected costs. Those that wait for
-/// another order on their link wait on while an order of ours at this panel has it, unless they waited since `long_ago`.
+/// The parked legs of a panel that may be tried again, soonest first, with their expected costs.
+/// Those that wait for another order on their link wait on while an order of ours at this panel has
+/// it, unless they waited since `long_ago`.
 pub async fn due_legs(
     store: &Store,
     provider: &ProviderId,
@@ -22,7 +24,8 @@ pub async fn due_legs(
     let rows = sqlx::query!(
         r#"
         with waiting as materialized (
-            select l.id, l.cost, l.ready_at, (select o.link from orders o where o.id = l.order_id) as link,
+            select l.id, l.cost, l.ready_at,
+                (select o.link from orders o where o.id = l.order_id) as link,
                 l.parked_for = 'active' and l.parked_at > $4 as waits_for_link
             from leg l
             where l.provider = $1 and l.state = 'parked' and l.ready_at <= $2
@@ -40,7 +43,8 @@ pub async fn due_legs(
         )
         select l.id, l.cost
         from waiting l
-        where not l.waits_for_link or l.link not in (select link from running where link is not null)
+        where not l.waits_for_link
+            or l.link not in (select link from running where link is not null)
         order by l.ready_at, l.id
         limit $3
         "#,
@@ -49,13 +53,20 @@ pub async fn due_legs(
         legs_max,
         long_ago
     );
+
     let rows = rows.fetch_all(&store.workers).await?.into_iter();
-    Ok(rows.map(|row| (LegId(row.id), Money::from_decimal(row.cost))).collect())
+    Ok(rows
+        .map(|row| (LegId(row.id), Money::from_decimal(row.cost)))
+        .collect())
 }
 
-/// Whether another leg of ours was placed at the same panel on the same link, or may have been, and is open there or ended
-/// lately.
-pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId, now: Timestamp) -> Result<bool, StoreError> {
+/// Whether another leg of ours was placed at the same panel on the same link, or may have been, and
+/// is open there or ended lately.
+pub async fn another_is_on_its_link(
+    tx: &mut Tx,
+    leg: LegId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let is_there = sqlx::query_scalar!(
         r#"
         select exists (
@@ -66,9 +77,11 @@ pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId, now: Timestamp) -> 
             join orders o on o.id = other.order_id
             where this.id = $1 and o.link = bought.link
                 and other.id in (
-                    select id from leg where provider = this.provider and state in ('sending', 'in_doubt')
+                    select id from leg where provider = this.provider
+                        and state in ('sending', 'in_doubt')
                     union all
-                    select leg_id from watch where provider = this.provider and (ended_at is null or ended_at > $2)
+                    select leg_id from watch where provider = this.provider
+                        and (ended_at is null or ended_at > $2)
                     union all
                     select id from leg where provider = this.provider and state = 'written_off'
                 )
@@ -77,6 +90,7 @@ pub async fn another_is_on_its_link(tx: &mut Tx, leg: LegId, now: Timestamp) -> 
         leg.0,
         now - JUST_ENDED
     );
+
     Ok(is_there.fetch_one(&mut **tx).await?)
 }
 
@@ -92,5 +106,6 @@ pub async fn unpark_legs(store: &Store, legs: &[LegId], now: Timestamp) -> Resul
         &ids,
         now
     );
+
     Ok(moved.execute(&store.workers).await?.rows_affected())
 }

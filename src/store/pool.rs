@@ -16,7 +16,8 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{
-    PgConnectOptions, PgConnection, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTransactionManager, PgTypeInfo,
+    PgConnectOptions, PgConnection, PgPoolOptions, PgQueryResult, PgRow, PgStatement,
+    PgTransactionManager, PgTypeInfo,
 };
 use sqlx::{Connection, Describe, Either, Error, Execute, Executor, PgPool, Postgres, Row, SqlStr};
 use sqlx_core::transaction::TransactionManager;
@@ -28,8 +29,8 @@ use crate::store::{progress, session};
 /// How long a connection that is given back may take to show that it is clean, or to be closed.
 const RETURN_MAX: Duration = Duration::from_secs(5);
 
-/// How long a connection that rested may take to show that it lives; half of what a caller waits for
-/// one.
+/// How long a connection that rested may take to show that it lives; half of what a caller waits
+/// for one.
 const SIGN_OF_LIFE_MAX: Duration = Duration::from_secs(1);
 
 /// A row, or what a statement did.
@@ -50,8 +51,8 @@ impl Lost {
         lost.is_none_or(|lost| age < lost.elapsed())
     }
 
-    /// Whether a connection that rested still leads to the server. Where one does not, the others of
-    /// its age are not asked one by one: each would cost the caller its time.
+    /// Whether a connection that rested still leads to the server. Where one does not, the others
+    /// of its age are not asked one by one: each would cost the caller its time.
     async fn ask_rested(&self, connection: &mut PgConnection) -> bool {
         let asked = tokio::time::timeout(SIGN_OF_LIFE_MAX, connection.ping()).await;
         let lives = matches!(asked, Ok(Ok(())));
@@ -59,6 +60,7 @@ impl Lost {
             tracing::warn!("a connection to the database died while it rested; all are made anew");
             self.note();
         }
+
         lives
     }
 }
@@ -99,7 +101,14 @@ impl Pool {
     /// whether it lives would cost every caller a round trip; the heartbeat has asked already. Only
     /// those that rested are asked.
     pub(super) fn open(options: &PgConnectOptions, plan: PoolPlan, lost: &Arc<Lost>) -> Self {
-        let PoolPlan { connections_max, acquire_max, statement_max, rested_after, history } = plan;
+        let PoolPlan {
+            connections_max,
+            acquire_max,
+            statement_max,
+            rested_after,
+            history,
+        } = plan;
+
         let (lost, watched) = (lost.clone(), history.clone());
         let is_remote = options.get_socket().is_none();
 
@@ -122,9 +131,11 @@ impl Pool {
                 Box::pin(async move {
                     let guarded = session::check_guards(connection).await;
                     guarded.map_err(|error| Error::Configuration(Box::new(error)))?;
+
                     if is_remote {
                         session::keep_alive(connection).await?;
                     }
+
                     match watched {
                         Some(history) => history.check_connection(connection).await,
                         None => Ok(()),
@@ -140,12 +151,21 @@ impl Pool {
                 })
             })
             .connect_lazy_with(options.clone());
-        Self { inner, statement_max, history, returning: TaskTracker::new() }
+
+        Self {
+            inner,
+            statement_max,
+            history,
+            returning: TaskTracker::new(),
+        }
     }
 
     /// The same connections for somebody who waits no longer than this for an answer.
     pub(super) fn within(&self, statement_max: Duration) -> Self {
-        Self { statement_max, ..self.clone() }
+        Self {
+            statement_max,
+            ..self.clone()
+        }
     }
 
     /// The driver's own pool, whose statements have no end on our side.
@@ -165,17 +185,27 @@ impl Pool {
 
     async fn lend(&self) -> Result<Lent, Error> {
         // Whoever is connected already is connected to what is gone.
-        if self.history.as_ref().is_some_and(|history| history.has_turned()) {
+        if self
+            .history
+            .as_ref()
+            .is_some_and(|history| history.has_turned())
+        {
             return Err(Error::PoolTimedOut);
         }
 
         let connection = self.inner.acquire().await?;
-        Ok(Lent { connection, statement_max: Some(self.statement_max), lost: false, returning: self.returning.clone() })
+        Ok(Lent {
+            connection,
+            statement_max: Some(self.statement_max),
+            lost: false,
+            returning: self.returning.clone(),
+        })
     }
 
     pub(super) async fn begin(&self) -> Result<Tx, Error> {
         let mut lent = self.lend().await?;
-        lent.bounded(|connection| Box::pin(PgTransactionManager::begin(connection, None))).await?;
+        lent.bounded(|connection| Box::pin(PgTransactionManager::begin(connection, None)))
+            .await?;
         Ok(Tx { lent, open: true })
     }
 
@@ -204,7 +234,13 @@ impl Lent {
         &'c mut self,
         ask: impl FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Self { connection, statement_max, lost, .. } = self;
+        let Self {
+            connection,
+            statement_max,
+            lost,
+            ..
+        } = self;
+
         in_time(ask(connection), *statement_max, lost).await
     }
 }
@@ -237,14 +273,18 @@ pub struct Tx {
 impl Tx {
     /// Commits. On an error that is [away](crate::store::StoreError::is_away) nobody knows.
     pub async fn commit(mut self) -> Result<(), Error> {
-        self.lent.bounded(|connection| Box::pin(PgTransactionManager::commit(connection))).await?;
+        self.lent
+            .bounded(|connection| Box::pin(PgTransactionManager::commit(connection)))
+            .await?;
         self.open = false;
         Ok(())
     }
 
     /// Undoes it, and waits for that.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        self.lent.bounded(|connection| Box::pin(PgTransactionManager::rollback(connection))).await?;
+        self.lent
+            .bounded(|connection| Box::pin(PgTransactionManager::rollback(connection)))
+            .await?;
         self.open = false;
         Ok(())
     }
@@ -288,13 +328,20 @@ async fn in_time<T>(
     statement_max: Option<Duration>,
     lost: &mut bool,
 ) -> Result<T, Error> {
-    let Some(max) = statement_max else { return answer.await };
+    let Some(max) = statement_max else {
+        return answer.await;
+    };
+
     let answered = tokio::time::timeout(max, answer).await;
     progress::note_progress();
 
     answered.unwrap_or_else(|_| {
         *lost = true;
-        let silence = format!("no answer within {} ms; the connection is closed", max.as_millis());
+        let silence = format!(
+            "no answer within {} ms; the connection is closed",
+            max.as_millis()
+        );
+
         Err(Error::Io(io::Error::new(io::ErrorKind::TimedOut, silence)))
     })
 }
@@ -313,8 +360,12 @@ impl<'e> Steps<'e> {
             if this.over {
                 return None;
             }
+
             let next = Box::pin(this.inner.try_next());
-            let next = in_time(next, this.statement_max, this.lost).await.transpose()?;
+            let next = in_time(next, this.statement_max, this.lost)
+                .await
+                .transpose()?;
+
             this.over = next.is_err();
             Some((next, this))
         }))
@@ -330,9 +381,20 @@ impl<'c> Executor<'c> for &'c mut Lent {
         'q: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let Lent { connection, statement_max, lost, .. } = self;
+        let Lent {
+            connection,
+            statement_max,
+            lost,
+            ..
+        } = self;
         let steps = (&mut **connection).fetch_many(query);
-        Steps { inner: steps, statement_max: *statement_max, lost, over: false }.stream()
+        Steps {
+            inner: steps,
+            statement_max: *statement_max,
+            lost,
+            over: false,
+        }
+        .stream()
     }
 
     fn fetch_optional<'e, 'q, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
@@ -341,15 +403,33 @@ impl<'c> Executor<'c> for &'c mut Lent {
         'q: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let Lent { connection, statement_max, lost, .. } = self;
-        Box::pin(in_time((&mut **connection).fetch_optional(query), *statement_max, lost))
+        let Lent {
+            connection,
+            statement_max,
+            lost,
+            ..
+        } = self;
+        Box::pin(in_time(
+            (&mut **connection).fetch_optional(query),
+            *statement_max,
+            lost,
+        ))
     }
 
-    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, Error>>
     where
         'c: 'e,
     {
-        let Lent { connection, statement_max, lost, .. } = self;
+        let Lent {
+            connection,
+            statement_max,
+            lost,
+            ..
+        } = self;
         let prepared = (&mut **connection).prepare_with(sql, parameters);
         Box::pin(in_time(prepared, *statement_max, lost))
     }
@@ -358,8 +438,17 @@ impl<'c> Executor<'c> for &'c mut Lent {
     where
         'c: 'e,
     {
-        let Lent { connection, statement_max, lost, .. } = self;
-        Box::pin(in_time((&mut **connection).describe(sql), *statement_max, lost))
+        let Lent {
+            connection,
+            statement_max,
+            lost,
+            ..
+        } = self;
+        Box::pin(in_time(
+            (&mut **connection).describe(sql),
+            *statement_max,
+            lost,
+        ))
     }
 }
 
@@ -375,9 +464,15 @@ impl<'p> Executor<'p> for &'p Pool {
     {
         let steps = async move {
             let mut lent = self.lend().await?;
-            (&mut lent).fetch_many(query).try_collect::<Vec<Step>>().await
+            (&mut lent)
+                .fetch_many(query)
+                .try_collect::<Vec<Step>>()
+                .await
         };
-        stream::once(steps).map_ok(|steps| stream::iter(steps).map(Ok)).try_flatten().boxed()
+        stream::once(steps)
+            .map_ok(|steps| stream::iter(steps).map(Ok))
+            .try_flatten()
+            .boxed()
     }
 
     fn fetch_optional<'e, 'q, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
@@ -392,7 +487,11 @@ impl<'p> Executor<'p> for &'p Pool {
         })
     }
 
-    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, Error>>
     where
         'p: 'e,
     {

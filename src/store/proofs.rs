@@ -1,4 +1,5 @@
-//! Proofs that a panel answers a `request_id` twice with one order: what was asked at the house's cost, and what came of it.
+//! Proofs that a panel answers a `request_id` twice with one order: what was asked at the house's
+//! cost, and what came of it.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
@@ -59,6 +60,7 @@ pub async fn find_listed(
         provider.0,
         service
     );
+
     let row = row.fetch_optional(&store.workers).await?;
     Ok(row.map(|row| CatalogPrice {
         kind: row.kind,
@@ -69,12 +71,18 @@ pub async fn find_listed(
     }))
 }
 
-/// Writes down that both orders are about to be asked for: whatever is heard or not, both may be bought from now on.
-pub async fn begin_proof(tx: &mut Tx, asking: Asking<'_>, now: Timestamp) -> Result<i64, StoreError> {
+/// Writes down that both orders are about to be asked for: whatever is heard or not, both may be
+/// bought from now on.
+pub async fn begin_proof(
+    tx: &mut Tx,
+    asking: Asking<'_>,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
     let begun = sqlx::query_scalar!(
         r#"
         insert into request_id_proof (
-            provider, account, service, link, units, request_id, cost, amount, asked_by, sent_at, outcome
+            provider, account, service, link, units, request_id, cost, amount, asked_by, sent_at,
+            outcome
         )
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         returning id
@@ -91,15 +99,22 @@ pub async fn begin_proof(tx: &mut Tx, asking: Asking<'_>, now: Timestamp) -> Res
         now,
         ProofOutcome::Lost.as_str()
     );
+
     Ok(begun.fetch_one(&mut **tx).await?)
 }
 
 /// Writes down what came of it.
-pub async fn conclude_proof(tx: &mut Tx, proof: i64, heard: &Proof, now: Timestamp) -> Result<(), StoreError> {
+pub async fn conclude_proof(
+    tx: &mut Tx,
+    proof: i64,
+    heard: &Proof,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let concluded = sqlx::query!(
         r#"
         update request_id_proof
-        set outcome = $2, first_order = $3, second_order = $4, bought = $5, in_doubt = $6, answered_at = $7
+        set outcome = $2, first_order = $3, second_order = $4, bought = $5, in_doubt = $6,
+            answered_at = $7
         where id = $1 and answered_at is null
         "#,
         proof,
@@ -110,14 +125,21 @@ pub async fn conclude_proof(tx: &mut Tx, proof: i64, heard: &Proof, now: Timesta
         i32::from(heard.in_doubt),
         now
     );
+
     match concluded.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("a proof that was just asked for is gone")),
+        _ => Err(StoreError::Unexpected(
+            "a proof that was just asked for is gone",
+        )),
     }
 }
 
 /// What the last proof of an account that told anything says; `None`: nobody ever proved it.
-pub async fn last_of(store: &Store, provider: &ProviderId, account: &str) -> Result<Option<ProofOutcome>, StoreError> {
+pub async fn last_of(
+    store: &Store,
+    provider: &ProviderId,
+    account: &str,
+) -> Result<Option<ProofOutcome>, StoreError> {
     let word = sqlx::query_scalar!(
         r#"
         select outcome
@@ -129,7 +151,11 @@ pub async fn last_of(store: &Store, provider: &ProviderId, account: &str) -> Res
         provider.0,
         account
     );
-    Ok(word.fetch_optional(&store.workers).await?.and_then(|word| ProofOutcome::from_word(&word)))
+
+    Ok(word
+        .fetch_optional(&store.workers)
+        .await?
+        .and_then(|word| ProofOutcome::from_word(&word)))
 }
 
 /// A proof as lists show it.
@@ -156,10 +182,12 @@ pub async fn list_newest(store: &Store) -> Result<Vec<ProofRow>, StoreError> {
     let rows = sqlx::query_as!(
         ProofRow,
         r#"
-        select distinct on (provider) provider, account, outcome, sent_at, asked_by, first_order, second_order
+        select distinct on (provider) provider, account, outcome, sent_at, asked_by, first_order,
+            second_order
         from request_id_proof
         order by provider, id desc
         "#
     );
+
     Ok(rows.fetch_all(&store.workers).await?)
 }

@@ -64,7 +64,13 @@ pub struct ProviderRow {
 
 /// Makes sure that the panel is known.
 pub async fn register_providers(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
-    sqlx::query!("insert into provider (id) values ($1) on conflict do nothing", provider.0).execute(&mut **tx).await?;
+    sqlx::query!(
+        "insert into provider (id) values ($1) on conflict do nothing",
+        provider.0
+    )
+    .execute(&mut **tx)
+    .await?;
+
     Ok(())
 }
 
@@ -79,6 +85,7 @@ pub async fn keep_exchange(
         provider.0,
         ExchangeRate::decimal_or_one(exchange)
     );
+
     kept.execute(&mut **tx).await?;
     Ok(())
 }
@@ -92,7 +99,8 @@ pub struct ProviderLease {
     pub rests_until: Option<Timestamp>,
 }
 
-/// Takes or renews the lease on a panel, and keeps what it asked of us beside it. `None`: another holds it.
+/// Takes or renews the lease on a panel, and keeps what it asked of us beside it. `None`: another
+/// holds it.
 pub async fn acquire_lease(
     store: &Store,
     provider: &ProviderId,
@@ -121,35 +129,48 @@ pub async fn acquire_lease(
         now,
         rests_until
     );
+
     Ok(held.fetch_optional(&store.workers).await?)
 }
 
 /// Gives the leases up, so that the next holder need not wait for them to run out.
 pub async fn let_go(store: &Store, holder: Uuid) -> Result<(), StoreError> {
-    sqlx::query!("update provider set holder = null, held_until = null where holder = $1", holder)
-        .execute(&store.workers)
-        .await?;
+    sqlx::query!(
+        "update provider set holder = null, held_until = null where holder = $1",
+        holder
+    )
+    .execute(&store.workers)
+    .await?;
+
     Ok(())
 }
 
 /// Gives the lease on one panel up.
-pub async fn let_one_go(store: &Store, provider: &ProviderId, holder: Uuid) -> Result<(), StoreError> {
+pub async fn let_one_go(
+    store: &Store,
+    provider: &ProviderId,
+    holder: Uuid,
+) -> Result<(), StoreError> {
     let let_go = sqlx::query!(
         "update provider set holder = null, held_until = null where id = $1 and holder = $2",
         provider.0,
         holder
     );
+
     let_go.execute(&store.workers).await?;
     Ok(())
 }
 
-/// Takes every panel from whoever holds it; what they still write is refused. How many panels there are.
+/// Takes every panel from whoever holds it; what they still write is refused. How many panels there
+/// are.
 pub async fn take_from_all(tx: &mut Tx) -> Result<u64, StoreError> {
-    let taken = sqlx::query!("update provider set holder = null, held_until = null, epoch = epoch + 1");
+    let taken =
+        sqlx::query!("update provider set holder = null, held_until = null, epoch = epoch + 1");
     Ok(taken.execute(&mut **tx).await?.rows_affected())
 }
 
-/// Keeps that a panel did not tell its balance, in its own words, or that it told it in another currency than its block's.
+/// Keeps that a panel did not tell its balance, in its own words, or that it told it in another
+/// currency than its block's.
 pub async fn balance_unusable(
     store: &Store,
     provider: &ProviderId,
@@ -160,11 +181,13 @@ pub async fn balance_unusable(
         BalanceTrouble::Unread(error) => (Some(*error), None),
         BalanceTrouble::In(currency) => (None, Some(*currency)),
     };
+
     let kept = sqlx::query!(
         r#"
         update provider
         set balance_error = $2,
-            balance_unread_at = case when $2::text is not null then coalesce(balance_unread_at, $4) end,
+            balance_unread_at = case when $2::text is not null
+                then coalesce(balance_unread_at, $4) end,
             balance_currency_at = case
                 when $3::text is null then balance_currency_at
                 when balance_currency = $3 then coalesce(balance_currency_at, $4)
@@ -178,6 +201,7 @@ pub async fn balance_unusable(
         currency,
         now
     );
+
     kept.execute(&store.workers).await?;
     Ok(())
 }
@@ -202,7 +226,8 @@ pub async fn keep_balance(
     let kept = sqlx::query!(
         r#"
         update provider
-        set balance = $2, balance_text = $3, balance_at = $4, balance_error = null, balance_unread_at = null,
+        set balance = $2, balance_text = $3, balance_at = $4, balance_error = null,
+            balance_unread_at = null,
             balance_currency = null, balance_currency_at = null
         where id = $1
         "#,
@@ -211,11 +236,13 @@ pub async fn keep_balance(
         text,
         now
     );
+
     kept.execute(&store.workers).await?;
     Ok(())
 }
 
-/// Counts what a panel did that a person should know of: more delivered than was ordered, a word taken back.
+/// Counts what a panel did that a person should know of: more delivered than was ordered, a word
+/// taken back.
 pub async fn count_providers(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -225,24 +252,33 @@ pub async fn count_providers(
     let counted = sqlx::query!(
         r#"
         update provider
-        set over_delivered = over_delivered + $2::boolean::integer, reversals = reversals + $3::boolean::integer
+        set over_delivered = over_delivered + $2::boolean::integer,
+            reversals = reversals + $3::boolean::integer
         where id = $1
         "#,
         provider.0,
         over_delivered,
         reversed
     );
+
     counted.execute(&mut **tx).await?;
     Ok(())
 }
 
-/// Counts a leg that the margin guard kept from a panel, and what sending it would have cost more than was quoted.
-pub async fn count_held(store: &Store, provider: &ProviderId, saved: Money) -> Result<(), StoreError> {
+/// Counts a leg that the margin guard kept from a panel, and what sending it would have cost more
+/// than was quoted.
+pub async fn count_held(
+    store: &Store,
+    provider: &ProviderId,
+    saved: Money,
+) -> Result<(), StoreError> {
     let counted = sqlx::query!(
-        "update provider set margin_held = margin_held + 1, margin_saved = margin_saved + $2 where id = $1",
+        "update provider set margin_held = margin_held + 1, margin_saved = margin_saved + $2 \
+         where id = $1",
         provider.0,
         saved.decimal()
     );
+
     counted.execute(&store.workers).await?;
     Ok(())
 }
@@ -250,7 +286,12 @@ pub async fn count_held(store: &Store, provider: &ProviderId, saved: Money) -> R
 /// The ids of all panels that were ever configured.
 pub async fn list_ids(store: &Store) -> Result<Vec<ProviderId>, StoreError> {
     let ids = sqlx::query_scalar!("select id from provider order by id");
-    Ok(ids.fetch_all(&store.workers).await?.into_iter().map(ProviderId).collect())
+    Ok(ids
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(ProviderId)
+        .collect())
 }
 
 /// All panels that were ever configured, by name.
@@ -258,45 +299,56 @@ pub async fn list_providers(store: &Store) -> Result<Vec<ProviderRow>, StoreErro
     let rows = sqlx::query!(
         r#"
         select p.id, p.held_until, p.catalogue_at, p.catalogue_error, p.balance, p.balance_at,
-            p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.breaker_cause, p.rests_until, p.over_delivered, p.reversals, p.margin_held,
+            p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.breaker_cause,
+            p.rests_until, p.over_delivered, p.reversals, p.margin_held,
             p.margin_saved, p.statuses_failed, p.status_batch_learned, p.status_batch_learned_at,
             p.unread_since is not null as "unread!",
             p.balance_error, p.balance_unread_at, p.balance_currency,
-            (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null) as "services!",
-            (select count(*) from panel_service s where s.provider = p.id and s.missing_at is not null) as "services_missing!",
-            (select count(*) from watch w where w.provider = p.id and w.ended_at is null) as "open_legs!",
-            (select count(*) from leg l where l.provider = p.id and l.state = 'in_doubt') as "in_doubt!",
+            (select count(*) from panel_service s where s.provider = p.id and s.gone_at is null)
+                as "services!",
+            (select count(*) from panel_service s where s.provider = p.id
+                and s.missing_at is not null) as "services_missing!",
+            (select count(*) from watch w where w.provider = p.id and w.ended_at is null)
+                as "open_legs!",
+            (select count(*) from leg l where l.provider = p.id and l.state = 'in_doubt')
+                as "in_doubt!",
             (select count(*) from leg l where l.provider = p.id and l.state = 'parked') as "parked!"
         from provider p
         order by p.id
         "#
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| ProviderRow {
-        id: ProviderId(row.id),
-        held_until: row.held_until,
-        catalogue_at: row.catalogue_at,
-        catalogue_error: row.catalogue_error,
-        balance: row.balance.map(Money::from_decimal),
-        balance_at: row.balance_at,
-        balance_unread: row.balance_error.zip(row.balance_unread_at),
-        balance_currency: row.balance_currency,
-        services: row.services,
-        services_missing: row.services_missing,
-        open_legs: row.open_legs,
-        in_doubt: row.in_doubt,
-        parked: row.parked,
-        paused: row.paused,
-        breaker: row.breaker,
-        breaker_until: row.breaker_until,
-        breaker_cause: row.breaker_cause,
-        rests_until: row.rests_until,
-        statuses_failed: row.statuses_failed,
-        status_batch_learned: row.status_batch_learned.zip(row.status_batch_learned_at),
-        unread: row.unread,
-        over_delivered: row.over_delivered,
-        reversals: row.reversals,
-        margin_held: row.margin_held,
-        margin_saved: Money::from_decimal(row.margin_saved),
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| ProviderRow {
+            id: ProviderId(row.id),
+            held_until: row.held_until,
+            catalogue_at: row.catalogue_at,
+            catalogue_error: row.catalogue_error,
+            balance: row.balance.map(Money::from_decimal),
+            balance_at: row.balance_at,
+            balance_unread: row.balance_error.zip(row.balance_unread_at),
+            balance_currency: row.balance_currency,
+            services: row.services,
+            services_missing: row.services_missing,
+            open_legs: row.open_legs,
+            in_doubt: row.in_doubt,
+            parked: row.parked,
+            paused: row.paused,
+            breaker: row.breaker,
+            breaker_until: row.breaker_until,
+            breaker_cause: row.breaker_cause,
+            rests_until: row.rests_until,
+            statuses_failed: row.statuses_failed,
+            status_batch_learned: row.status_batch_learned.zip(row.status_batch_learned_at),
+            unread: row.unread,
+            over_delivered: row.over_delivered,
+            reversals: row.reversals,
+            margin_held: row.margin_held,
+            margin_saved: Money::from_decimal(row.margin_saved),
+        });
+
     Ok(rows.collect())
 }

@@ -28,8 +28,23 @@ struct ReadingRow {
 
 impl From<ReadingRow> for BalanceReading {
     fn from(row: ReadingRow) -> Self {
-        let ReadingRow { id, asked_at, at, epoch, amount, text } = row;
-        Self { id, asked_at, at, epoch, amount: Money::from_decimal(amount), text }
+        let ReadingRow {
+            id,
+            asked_at,
+            at,
+            epoch,
+            amount,
+            text,
+        } = row;
+
+        Self {
+            id,
+            asked_at,
+            at,
+            epoch,
+            amount: Money::from_decimal(amount),
+            text,
+        }
     }
 }
 
@@ -48,8 +63,9 @@ pub struct NewReading<'a> {
     pub text: &'a str,
 }
 
-/// Keeps a reading, of the one process that deals with the panel: two do not keep one moment twice. A panel's first, and
-/// its first in another currency, is what later ones are measured against. Whether it was kept.
+/// Keeps a reading, of the one process that deals with the panel: two do not keep one moment twice.
+/// A panel's first, and its first in another currency, is what later ones are measured against.
+/// Whether it was kept.
 pub async fn keep_reading(
     store: &Store,
     provider: &ProviderId,
@@ -61,7 +77,8 @@ pub async fn keep_reading(
         insert into reading (provider, asked_at, at, epoch, currency, amount, text, settled_at)
         select p.id, $3, $4, p.epoch, $5, $6, $7,
             case when not exists (
-                select from reading r where r.provider = p.id and r.settled_at is not null and r.currency = $5
+                select from reading r where r.provider = p.id and r.settled_at is not null
+                    and r.currency = $5
             ) then $4::timestamptz end
         from provider p
         where p.id = $1 and p.holder = $2
@@ -74,6 +91,7 @@ pub async fn keep_reading(
         said.amount.decimal(),
         said.text
     );
+
     Ok(kept.execute(&store.workers).await?.rows_affected() == 1)
 }
 
@@ -87,7 +105,8 @@ pub async fn list_unsettled(
         ReadingRow,
         r#"
         with base as (
-            select max(id) as id from reading where provider = $1 and currency = $2 and settled_at is not null
+            select max(id) as id from reading where provider = $1 and currency = $2
+                and settled_at is not null
         ),
         last as (
             select r.*
@@ -96,7 +115,8 @@ pub async fn list_unsettled(
             order by r.id desc
             limit $3
         )
-        select r.id as "id!", asked_at as "asked_at!", at as "at!", epoch as "epoch!", amount as "amount!", text as "text!"
+        select r.id as "id!", asked_at as "asked_at!", at as "at!", epoch as "epoch!",
+            amount as "amount!", text as "text!"
         from reading r, base
         where r.id = base.id
         union all
@@ -108,12 +128,18 @@ pub async fn list_unsettled(
         currency,
         READINGS_MAX
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(BalanceReading::from);
+
+    let rows = rows
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(BalanceReading::from);
+
     Ok(rows.collect())
 }
 
-/// A panel's last readings between two moments, oldest first, and behind them its newest one. Empty where no reading was
-/// asked for since.
+/// A panel's last readings between two moments, oldest first, and behind them its newest one. Empty
+/// where no reading was asked for since.
 pub async fn readings_around(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -132,11 +158,13 @@ pub async fn readings_around(
         ),
         before as (
             select * from reading
-            where provider = $1 and currency = $2 and at >= $3 and at < $4 and exists (select from newest)
+            where provider = $1 and currency = $2 and at >= $3 and at < $4
+                and exists (select from newest)
             order by id desc
             limit $5
         )
-        select id as "id!", asked_at as "asked_at!", at as "at!", epoch as "epoch!", amount as "amount!", text as "text!"
+        select id as "id!", asked_at as "asked_at!", at as "at!", epoch as "epoch!",
+            amount as "amount!", text as "text!"
         from (select * from before union all select * from newest) reading
         order by id
         "#,
@@ -146,7 +174,13 @@ pub async fn readings_around(
         at,
         AROUND_MAX
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(BalanceReading::from);
+
+    let rows = rows
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(BalanceReading::from);
+
     Ok(rows.collect())
 }
 
@@ -168,45 +202,74 @@ pub async fn find_anchor(
         provider.0,
         currency
     );
-    Ok(row.fetch_optional(&mut **tx).await?.map(BalanceReading::from))
+
+    Ok(row
+        .fetch_optional(&mut **tx)
+        .await?
+        .map(BalanceReading::from))
 }
 
 /// Later readings are measured against this one too.
 pub async fn keep_anchor(tx: &mut Tx, reading: i64, now: Timestamp) -> Result<(), StoreError> {
-    let kept = sqlx::query!("update reading set anchored_at = $2 where id = $1 and anchored_at is null", reading, now);
+    let kept = sqlx::query!(
+        "update reading set anchored_at = $2 where id = $1 and anchored_at is null",
+        reading,
+        now
+    );
+
     kept.execute(&mut **tx).await?;
     Ok(())
 }
 
 /// Keeps what was expected when a reading came.
-pub async fn keep_expected(tx: &mut Tx, reading: i64, low: Money, high: Money) -> Result<(), StoreError> {
+pub async fn keep_expected(
+    tx: &mut Tx,
+    reading: i64,
+    low: Money,
+    high: Money,
+) -> Result<(), StoreError> {
     let kept = sqlx::query!(
         "update reading set expected_low = $2, expected_high = $3 where id = $1",
         reading,
         low.decimal(),
         high.decimal()
     );
+
     match kept.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("a reading that was just read is gone")),
+        _ => Err(StoreError::Unexpected(
+            "a reading that was just read is gone",
+        )),
     }
 }
 
 /// Later readings are measured against this one. `false`: another process came first.
 pub async fn settle_reading(tx: &mut Tx, reading: i64, now: Timestamp) -> Result<bool, StoreError> {
-    let settled = sqlx::query!("update reading set settled_at = $2 where id = $1 and settled_at is null", reading, now);
+    let settled = sqlx::query!(
+        "update reading set settled_at = $2 where id = $1 and settled_at is null",
+        reading,
+        now
+    );
+
     Ok(settled.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
-/// A copy of the past knows nothing of what was spent since: the next reading of each panel is a first one.
+/// A copy of the past knows nothing of what was spent since: the next reading of each panel is a
+/// first one.
 pub async fn begin_anew(tx: &mut Tx) -> Result<(), StoreError> {
-    sqlx::query!("delete from reading").execute(&mut **tx).await?;
+    sqlx::query!("delete from reading")
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
-/// Forgets readings before this moment, and more of a panel than so many, some each time; never those that the next one
-/// is measured against.
-pub async fn forget_readings(store: &Store, at_min: Timestamp, rows_max: i64) -> Result<(), StoreError> {
+/// Forgets readings before this moment, and more of a panel than so many, some each time; never
+/// those that the next one is measured against.
+pub async fn forget_readings(
+    store: &Store,
+    at_min: Timestamp,
+    rows_max: i64,
+) -> Result<(), StoreError> {
     let forgotten = sqlx::query!(
         r#"
         delete from reading
@@ -217,14 +280,17 @@ pub async fn forget_readings(store: &Store, at_min: Timestamp, rows_max: i64) ->
                     r.at < $1
                     or (
                         r.id < (
-                            select n.id from reading n where n.provider = r.provider order by n.id desc offset $2 limit 1
+                            select n.id from reading n where n.provider = r.provider
+                                order by n.id desc offset $2 limit 1
                         )
                         and r.id <> all (
-                            select max(a.id) from reading a where a.anchored_at is not null group by a.provider
+                            select max(a.id) from reading a
+                                where a.anchored_at is not null group by a.provider
                         )
                     )
                 )
-                and r.id < (select max(s.id) from reading s where s.provider = r.provider and s.settled_at is not null)
+                and r.id < (select max(s.id) from reading s where s.provider = r.provider
+                    and s.settled_at is not null)
             order by r.id
             limit $3
         )
@@ -233,6 +299,7 @@ pub async fn forget_readings(store: &Store, at_min: Timestamp, rows_max: i64) ->
         rows_max - 1,
         FORGOTTEN_MAX
     );
+
     forgotten.execute(&store.workers).await?;
     Ok(())
 }

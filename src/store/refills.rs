@@ -30,8 +30,10 @@ pub async fn refill_grounds(tx: &mut Tx, order: OrderId) -> Result<Option<Ground
         r#"
         select l.id, l.provider,
             coalesce(s.refill, false) as "panel_can!",
-            exists (select from refill r where r.order_id = $1 and r.ended_at is null) as "under_way!",
-            (select count(*) from refill r where r.order_id = $1 and r.state <> 'rejected') as "had!"
+            exists (select from refill r where r.order_id = $1 and r.ended_at is null)
+                as "under_way!",
+            (select count(*) from refill r where r.order_id = $1 and r.state <> 'rejected')
+                as "had!"
         from leg l
         left join panel_service s on s.provider = l.provider and s.service = l.service
         where l.order_id = $1 and l.state = 'ended'
@@ -40,6 +42,7 @@ pub async fn refill_grounds(tx: &mut Tx, order: OrderId) -> Result<Option<Ground
         "#,
         order.0
     );
+
     Ok(row.fetch_optional(&mut **tx).await?.map(|row| Grounds {
         leg: LegId(row.id),
         provider: ProviderId(row.provider),
@@ -69,7 +72,11 @@ pub async fn request_refill(
         grounds.provider.0,
         now
     );
-    Ok(RefillNames { id: RefillId(id.fetch_one(&mut **tx).await?), public })
+
+    Ok(RefillNames {
+        id: RefillId(id.fetch_one(&mut **tx).await?),
+        public,
+    })
 }
 
 /// Where those of the refills stand that are of the customer's orders.
@@ -85,8 +92,10 @@ pub async fn look_up_refills(
             RefillName::Public(public) => publics.push(public.0),
         }
     }
-    // Found by their names first, and each one's owner by its order: a join lets a plan that is made for the average
-    // customer begin with all orders of one who has a hundred thousand (9 ms against 0.05).
+
+    // Found by their names first, and each one's owner by its order: a join lets a plan that is
+    // made for the average customer begin with all orders of one who has a hundred thousand (9
+    // ms against 0.05).
     let rows = sqlx::query!(
         r#"
         with named as materialized (
@@ -103,10 +112,15 @@ pub async fn look_up_refills(
         &numbers,
         &publics
     );
+
     let rows = rows.fetch_all(store.door()?).await?.into_iter().map(|row| {
-        let names = RefillNames { id: RefillId(row.id), public: PublicId(row.public_id) };
+        let names = RefillNames {
+            id: RefillId(row.id),
+            public: PublicId(row.public_id),
+        };
         Ok((names, shown(row.id, &row.state)?))
     });
+
     rows.collect()
 }
 
@@ -133,8 +147,10 @@ pub async fn latest_refills(
         customer.0,
         &ids
     );
+
     let rows = rows.fetch_all(store.door()?).await?.into_iter();
-    rows.map(|row| Ok((OrderId(row.order_id), shown(row.id, &row.state)?))).collect()
+    rows.map(|row| Ok((OrderId(row.order_id), shown(row.id, &row.state)?)))
+        .collect()
 }
 
 /// What the customer is shown: whatever the panel may have heard is in progress, doubts included.
@@ -165,20 +181,27 @@ pub struct DueRefillRequest {
 }
 
 /// Whether a refill is due to be sent to a panel.
-pub async fn is_due(store: &Store, provider: &ProviderId, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn is_due(
+    store: &Store,
+    provider: &ProviderId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(
         r#"
         select exists (
-            select from refill where provider = $1 and next_at <= $2 and ended_at is null and state = 'ready'
+            select from refill where provider = $1 and next_at <= $2 and ended_at is null
+                and state = 'ready'
         ) as "found!"
         "#,
         provider.0,
         now
     );
+
     Ok(found.fetch_one(&store.workers).await?)
 }
 
-/// Takes one refill that is due to be sent, and commits the intent: from here on no machine sends it again.
+/// Takes one refill that is due to be sent, and commits the intent: from here on no machine sends
+/// it again.
 pub async fn claim_due_send(
     store: &Store,
     (provider, address): (&ProviderId, &str),
@@ -198,7 +221,8 @@ pub async fn claim_due_send(
             from refill r
             join leg l on l.id = r.leg_id
             where r.provider = $1 and r.state = 'ready' and r.ended_at is null and r.next_at <= $3
-                and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $3)
+                and exists (select from provider p where p.id = $1 and p.epoch = $2
+                    and p.held_until > $3)
             order by r.next_at, r.id
             limit 1
             for update of r skip locked
@@ -214,12 +238,16 @@ pub async fn claim_due_send(
         now,
         address
     );
-    Ok(row.fetch_optional(&store.workers).await?.map(|row| DueRefillRequest {
-        id: RefillId(row.id),
-        panel_order: PanelOrder(row.panel_order),
-        elsewhere: row.elsewhere,
-        attempt: row.attempt,
-    }))
+
+    Ok(row
+        .fetch_optional(&store.workers)
+        .await?
+        .map(|row| DueRefillRequest {
+            id: RefillId(row.id),
+            panel_order: PanelOrder(row.panel_order),
+            elsewhere: row.elsewhere,
+            attempt: row.attempt,
+        }))
 }
 
 /// How a refill goes on after it was sent.
@@ -227,7 +255,8 @@ pub async fn claim_due_send(
 pub enum RefillTransition {
     /// Nothing left this machine: sent again at this moment.
     Again(Timestamp),
-    /// The panel took it, under this id where it gave one; asked about, or given up, at this moment.
+    /// The panel took it, under this id where it gave one; asked about, or given up, at this
+    /// moment.
     Taken(Option<PanelRefill>, Timestamp),
     /// Nobody knows; given up at this moment.
     InDoubt(Timestamp),
@@ -235,7 +264,8 @@ pub enum RefillTransition {
     Rejected,
 }
 
-/// Writes down what became of a sent refill; a late answer ends a doubt. `false`: it moved on meanwhile.
+/// Writes down what became of a sent refill; a late answer ends a doubt. `false`: it moved on
+/// meanwhile.
 pub async fn move_refill(
     store: &Store,
     refill: &DueRefillRequest,
@@ -249,6 +279,7 @@ pub async fn move_refill(
         RefillTransition::InDoubt(at) => ("in_doubt", *at, None),
         RefillTransition::Rejected => ("rejected", now, None),
     };
+
     let moved = sqlx::query!(
         r#"
         update refill
@@ -265,10 +296,12 @@ pub async fn move_refill(
         words,
         now
     );
+
     Ok(moved.execute(&store.workers).await?.rows_affected() == 1)
 }
 
-/// Refills that somebody was sending who ended, or waited longer than may be, are in doubt. How many.
+/// Refills that somebody was sending who ended, or waited longer than may be, are in doubt. How
+/// many.
 pub async fn doubt_overdue(
     store: &Store,
     provider: &ProviderId,
@@ -280,26 +313,31 @@ pub async fn doubt_overdue(
         r#"
         update refill
         set state = 'in_doubt', next_at = $4, words = 'no answer was written down'
-        where provider = $1 and state = 'sending' and ended_at is null and (epoch < $2 or sending_at < $3)
+        where provider = $1 and state = 'sending' and ended_at is null
+            and (epoch < $2 or sending_at < $3)
         "#,
         provider.0,
         epoch,
         overdue,
         give_up
     );
+
     Ok(moved.execute(&store.workers).await?.rows_affected())
 }
 
-/// Refills that may have been sent by somebody who went on without this database are in doubt. How many.
+/// Refills that may have been sent by somebody who went on without this database are in doubt. How
+/// many.
 pub async fn doubt_all(tx: &mut Tx, give_up: Timestamp) -> Result<u64, StoreError> {
     let moved = sqlx::query!(
         r#"
         update refill
-        set state = 'in_doubt', next_at = $1, words = 'open in the backup: it may have been sent since'
+        set state = 'in_doubt', next_at = $1,
+            words = 'open in the backup: it may have been sent since'
         where ended_at is null and state in ('ready', 'sending')
         "#,
         give_up
     );
+
     Ok(moved.execute(&mut **tx).await?.rows_affected())
 }
 
@@ -316,23 +354,31 @@ pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<(), StoreError> {
         count,
         i64::from(i32::MAX)
     );
+
     skipped.fetch_one(&mut **tx).await?;
     Ok(())
 }
 
-/// Refills of which nothing can be asked any more, because the panel gave no id or nobody knows whether it took them,
-/// are rejected when their time is over: nothing proves that they happened. How many.
-pub async fn give_up(store: &Store, provider: &ProviderId, now: Timestamp) -> Result<u64, StoreError> {
+/// Refills of which nothing can be asked any more, because the panel gave no id or nobody knows
+/// whether it took them, are rejected when their time is over: nothing proves that they happened.
+/// How many.
+pub async fn give_up(
+    store: &Store,
+    provider: &ProviderId,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
     let moved = sqlx::query!(
         r#"
         update refill
-        set state = 'rejected', ended_at = $2, words = words || '; given up: nothing proves that it happened'
+        set state = 'rejected', ended_at = $2, words = words
+            || '; given up: nothing proves that it happened'
         where provider = $1 and next_at <= $2 and ended_at is null
             and (state = 'in_doubt' or (state = 'taken' and panel_refill is null))
         "#,
         provider.0,
         now
     );
+
     Ok(moved.execute(&store.workers).await?.rows_affected())
 }
 
@@ -349,7 +395,8 @@ pub struct DueRefill {
     pub taken_at: Timestamp,
 }
 
-/// Takes the refills that are due to be asked about, and puts their next asking off until `next_at`.
+/// Takes the refills that are due to be asked about, and puts their next asking off until
+/// `next_at`.
 pub async fn claim_due_polls(
     store: &Store,
     (provider, address): (&ProviderId, &str),
@@ -363,8 +410,10 @@ pub async fn claim_due_polls(
         with due as materialized (
             select id
             from refill
-            where provider = $1 and next_at <= $5 and ended_at is null and state = 'taken' and panel_refill is not null
-                and exists (select from provider p where p.id = $1 and p.epoch = $2 and p.held_until > $5)
+            where provider = $1 and next_at <= $5 and ended_at is null and state = 'taken'
+                and panel_refill is not null
+                and exists (select from provider p where p.id = $1 and p.epoch = $2
+                    and p.held_until > $5)
             order by next_at
             limit $3
             for update skip locked
@@ -373,17 +422,21 @@ pub async fn claim_due_polls(
         set next_at = $4
         from due
         where r.id = due.id
-        returning r.id, r.panel_refill as "panel_refill!", coalesce(r.taken_at, r.asked_for_at) as "taken_at!",
+        returning r.id, r.panel_refill as "panel_refill!",
+            coalesce(r.taken_at, r.asked_for_at) as "taken_at!",
             exists (
                 select
                 from refill other
                 join leg l on l.id = other.leg_id
-                join panel_order o on o.provider = $1 and o.id = l.panel_order and o.address = $6 and o.leg_id = l.id
-                where other.provider = $1 and other.panel_refill = r.panel_refill and other.leg_id <> r.leg_id
+                join panel_order o on o.provider = $1 and o.id = l.panel_order and o.address = $6
+                    and o.leg_id = l.id
+                where other.provider = $1 and other.panel_refill = r.panel_refill
+                    and other.leg_id <> r.leg_id
             ) and not exists (
                 select
                 from leg l
-                join panel_order o on o.provider = $1 and o.id = l.panel_order and o.address = $6 and o.leg_id = l.id
+                join panel_order o on o.provider = $1 and o.id = l.panel_order and o.address = $6
+                    and o.leg_id = l.id
                 where l.id = r.leg_id
             ) as "elsewhere!"
         "#,
@@ -394,12 +447,18 @@ pub async fn claim_due_polls(
         now,
         address
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| DueRefill {
-        id: RefillId(row.id),
-        panel_refill: PanelRefill(row.panel_refill),
-        elsewhere: row.elsewhere,
-        taken_at: row.taken_at,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| DueRefill {
+            id: RefillId(row.id),
+            panel_refill: PanelRefill(row.panel_refill),
+            elsewhere: row.elsewhere,
+            taken_at: row.taken_at,
+        });
+
     Ok(rows.collect())
 }
 
@@ -425,6 +484,7 @@ pub async fn record_state(
         next_at,
         now
     );
+
     moved.execute(&store.workers).await?;
     Ok(())
 }

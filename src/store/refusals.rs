@@ -1,5 +1,5 @@
-//! Refusals that concern a panel and not an order: in words that nobody listed, or of us. About how many links of how
-//! many customers they were since the panel accepted an order last.
+//! Refusals that concern a panel and not an order: in words that nobody listed, or of us. About how
+//! many links of how many customers they were since the panel accepted an order last.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId, ProviderId};
@@ -33,8 +33,8 @@ impl Run {
     }
 }
 
-/// Counts a refusal of an order. Whether there were too many by now: about several links of several customers, with no
-/// acceptance between.
+/// Counts a refusal of an order. Whether there were too many by now: about several links of several
+/// customers, with no acceptance between.
 pub async fn count_refusal(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -62,6 +62,7 @@ pub async fn count_refusal(
         now,
         LINKS_KEPT_MAX
     );
+
     counted.execute(&mut **tx).await?;
     let so_far = sqlx::query!(
         r#"
@@ -72,17 +73,22 @@ pub async fn count_refusal(
         provider.0,
         run.as_str()
     );
+
     let so_far = so_far.fetch_one(&mut **tx).await?;
     Ok(so_far.links >= LINKS_MIN && so_far.customers >= CUSTOMERS_MIN)
 }
 
-/// The panel accepted an order, or a person lets it begin anew: what it refused before is no row any more.
+/// The panel accepted an order, or a person lets it begin anew: what it refused before is no row
+/// any more.
 pub async fn forget_refusals(tx: &mut Tx, provider: &ProviderId) -> Result<(), StoreError> {
-    sqlx::query!("delete from refusal_run where provider = $1", provider.0).execute(&mut **tx).await?;
+    sqlx::query!("delete from refusal_run where provider = $1", provider.0)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
-/// Keeps a text that nobody listed, and that the answer to a leg's last sending was it. Whether it is new.
+/// Keeps a text that nobody listed, and that the answer to a leg's last sending was it. Whether it
+/// is new.
 pub async fn keep_text(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -91,8 +97,12 @@ pub async fn keep_text(
     text: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let marked =
-        sqlx::query!("update exchange set in_unknown_words = true where leg_id = $1 and attempt = $2", leg.0, attempt);
+    let marked = sqlx::query!(
+        "update exchange set in_unknown_words = true where leg_id = $1 and attempt = $2",
+        leg.0,
+        attempt
+    );
+
     marked.execute(&mut **tx).await?;
     let is_new = sqlx::query_scalar!(
         r#"
@@ -109,6 +119,7 @@ pub async fn keep_text(
         now,
         TEXTS_MAX
     );
+
     Ok(is_new.fetch_optional(&mut **tx).await?.unwrap_or(false))
 }
 
@@ -126,7 +137,10 @@ pub struct UnknownText {
 }
 
 /// The texts of a panel that nobody listed, the latest first.
-pub async fn list_texts(store: &Store, provider: &ProviderId) -> Result<Vec<UnknownText>, StoreError> {
+pub async fn list_texts(
+    store: &Store,
+    provider: &ProviderId,
+) -> Result<Vec<UnknownText>, StoreError> {
     let texts = sqlx::query_as!(
         UnknownText,
         r#"
@@ -139,6 +153,7 @@ pub async fn list_texts(store: &Store, provider: &ProviderId) -> Result<Vec<Unkn
         provider.0,
         LISTED_MAX
     );
+
     Ok(texts.fetch_all(&store.workers).await?)
 }
 
@@ -165,5 +180,11 @@ pub async fn panels_that_wrote(
         providers,
         last_min
     );
-    Ok(rows.fetch_all(&mut **tx).await?.into_iter().map(|row| (row.provider, row.count)).collect())
+
+    Ok(rows
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(|row| (row.provider, row.count))
+        .collect())
 }

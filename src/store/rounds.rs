@@ -5,7 +5,12 @@ use crate::store::audit::Check;
 use crate::store::{Store, StoreError, Tx};
 
 /// Begins a round, unless somebody began it after `before`. Whether it is ours to run.
-pub async fn begin_round(store: &Store, name: &str, before: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn begin_round(
+    store: &Store,
+    name: &str,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let begun = sqlx::query!(
         r#"
         insert into round (name, begun_at, unfinished)
@@ -18,24 +23,38 @@ pub async fn begin_round(store: &Store, name: &str, before: Timestamp, now: Time
         now,
         before
     );
+
     Ok(begun.execute(&store.workers).await?.rows_affected() == 1)
 }
 
 /// Notes that the round that was begun at `begun_at` came to its end.
 pub async fn end_round(tx: &mut Tx, name: &str, begun_at: Timestamp) -> Result<(), StoreError> {
-    let ended =
-        sqlx::query!("update round set done_at = $2, unfinished = 0 where name = $1 and begun_at = $2", name, begun_at);
+    let ended = sqlx::query!(
+        "update round set done_at = $2, unfinished = 0 where name = $1 and begun_at = $2",
+        name,
+        begun_at
+    );
+
     match ended.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("a round took so long that another process began it anew")),
+        _ => Err(StoreError::Unexpected(
+            "a round took so long that another process began it anew",
+        )),
     }
 }
 
 /// Keeps what the audit found in place of what it found before.
-pub async fn keep_findings(tx: &mut Tx, checks: &[Check], now: Timestamp) -> Result<(), StoreError> {
+pub async fn keep_findings(
+    tx: &mut Tx,
+    checks: &[Check],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let names: Vec<String> = checks.iter().map(|check| check.name.to_owned()).collect();
     let violations: Vec<i64> = checks.iter().map(|check| check.violations).collect();
-    sqlx::query!("delete from finding where name <> all ($1::text[])", &names).execute(&mut **tx).await?;
+    sqlx::query!("delete from finding where name <> all ($1::text[])", &names)
+        .execute(&mut **tx)
+        .await?;
+
     let kept = sqlx::query!(
         r#"
         insert into finding (name, violations, at)
@@ -48,8 +67,12 @@ pub async fn keep_findings(tx: &mut Tx, checks: &[Check], now: Timestamp) -> Res
         &violations,
         now
     );
+
     if kept.execute(&mut **tx).await?.rows_affected() != names.len() as u64 {
-        return Err(StoreError::Unexpected("not every finding of the audit was kept"));
+        return Err(StoreError::Unexpected(
+            "not every finding of the audit was kept",
+        ));
     }
+
     Ok(())
 }

@@ -16,9 +16,10 @@ pub const ORDERS_MAX: i64 = 1_000;
 /// Which orders are wanted; what is `None` does not narrow.
 #[derive(Clone, Debug, Default)]
 pub struct OrderFilter {
-    /// A state's word, or `review` for those that a person may end (in doubt, or settled by no machine), `waiting` for
-    /// those of which nothing is sent, `stuck` for those that do not move, `canceling` for those whose panel did not answer
-    /// a cancel, or a leg's `parked` or `in_doubt`.
+    /// A state's word, or `review` for those that a person may end (in doubt, or settled by no
+    /// machine), `waiting` for those of which nothing is sent, `stuck` for those that do not
+    /// move, `canceling` for those whose panel did not answer a cancel, or a leg's `parked` or
+    /// `in_doubt`.
     pub state: Option<String>,
     /// Whose.
     pub customer: Option<CustomerId>,
@@ -87,10 +88,15 @@ pub struct OrderRow {
 
 /// The newest orders that are wanted.
 pub async fn list_orders(store: &Store, wanted: &OrderFilter) -> Result<Vec<OrderRow>, StoreError> {
-    let orders: Option<Vec<i32>> = wanted.orders.as_ref().map(|orders| orders.iter().map(|order| order.0).collect());
+    let orders: Option<Vec<i32>> = wanted
+        .orders
+        .as_ref()
+        .map(|orders| orders.iter().map(|order| order.0).collect());
+
     let rows = sqlx::query!(
         r#"
-        select id, public_id, customer_id, service_id, kind, link, units, package, state, charge, refunded, remains, rate,
+        select id, public_id, customer_id, service_id, kind, link, units, package, state, charge,
+            refunded, remains, rate,
             cost_rate, rule, config_hash, review, placed_at, ended_at
         from orders o
         where ($1::text is null
@@ -119,15 +125,20 @@ pub async fn list_orders(store: &Store, wanted: &OrderFilter) -> Result<Vec<Orde
             and ($3::text is null or exists (
                 select
                 from leg l
-                where l.order_id = o.id and l.provider = $3 and (not $11 or l.state in ('ready', 'leased', 'parked'))
+                where l.order_id = o.id and l.provider = $3
+                    and (not $11 or l.state in ('ready', 'leased', 'parked'))
             ))
             and ($4::text is null or o.link = $4)
             and ($5::integer[] is null or o.id = any($5))
             and ($7::integer is null or o.service_id = $7)
-            and ($8::text is null or exists (select from leg l where l.order_id = o.id and $8 in (l.panel_order, l.late_order)))
+            and ($8::text is null
+                or exists (select from leg l where l.order_id = o.id
+                    and $8 in (l.panel_order, l.late_order)))
             and ($9::timestamptz is null or o.placed_at >= $9)
             and ($10::timestamptz is null or o.placed_at < $10)
-            and (not $11 or o.id in (select l.order_id from leg l where l.state in ('ready', 'leased', 'parked')))
+            and (not $11
+                or o.id in (select l.order_id from leg l
+                    where l.state in ('ready', 'leased', 'parked')))
         order by o.id desc
         limit $6
         "#,
@@ -143,27 +154,33 @@ pub async fn list_orders(store: &Store, wanted: &OrderFilter) -> Result<Vec<Orde
         wanted.placed_before,
         wanted.unsent_only
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| OrderRow {
-        id: OrderId(row.id),
-        public: PublicId(row.public_id),
-        customer: CustomerId(row.customer_id),
-        service: row.service_id,
-        kind: row.kind,
-        link: row.link,
-        units: row.units,
-        package: row.package,
-        state: row.state,
-        charge: Money::from_decimal(row.charge),
-        refunded: Money::from_decimal(row.refunded),
-        remains: row.remains,
-        rate: Rate::from_decimal(row.rate),
-        cost_rate: Rate::from_decimal(row.cost_rate),
-        rule: row.rule,
-        config_hash: row.config_hash,
-        review: row.review,
-        placed_at: row.placed_at,
-        ended_at: row.ended_at,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| OrderRow {
+            id: OrderId(row.id),
+            public: PublicId(row.public_id),
+            customer: CustomerId(row.customer_id),
+            service: row.service_id,
+            kind: row.kind,
+            link: row.link,
+            units: row.units,
+            package: row.package,
+            state: row.state,
+            charge: Money::from_decimal(row.charge),
+            refunded: Money::from_decimal(row.refunded),
+            remains: row.remains,
+            rate: Rate::from_decimal(row.rate),
+            cost_rate: Rate::from_decimal(row.cost_rate),
+            rule: row.rule,
+            config_hash: row.config_hash,
+            review: row.review,
+            placed_at: row.placed_at,
+            ended_at: row.ended_at,
+        });
+
     Ok(rows.collect())
 }
 
@@ -206,7 +223,8 @@ pub struct LegRow {
 pub async fn list_legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select l.id, l.n, l.provider, l.service, l.state, l.panel_order, l.late_order, l.panel_status, l.panel_charge,
+        select l.id, l.n, l.provider, l.service, l.state, l.panel_order, l.late_order,
+            l.panel_status, l.panel_charge,
             l.reason, l.cost, l.check_at, l.choice as "choice: Json<Choice>", w.seen as "seen?",
             coalesce(w.seen like 'missing%' or w.seen like 'error:%', false) as "unknown_there!"
         from leg l
@@ -216,6 +234,7 @@ pub async fn list_legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, Sto
         "#,
         order.0
     );
+
     let rows = rows.fetch_all(&store.workers).await?.into_iter();
     rows.map(|row| {
         Ok(LegRow {
@@ -266,13 +285,19 @@ pub async fn list_checks(store: &Store, order: OrderId) -> Result<Vec<RungRow>, 
         "#,
         order.0
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| RungRow {
-        leg: row.leg_id,
-        at: row.at,
-        rung: row.rung,
-        verdict: row.verdict,
-        words: row.words,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| RungRow {
+            leg: row.leg_id,
+            at: row.at,
+            rung: row.rung,
+            verdict: row.verdict,
+            words: row.words,
+        });
+
     Ok(rows.collect())
 }
 
@@ -301,7 +326,8 @@ pub struct ExchangeRow {
 pub async fn list_attempts(store: &Store, order: OrderId) -> Result<Vec<ExchangeRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select e.leg_id, e.attempt, e.provider, e.sent_at, e.answered_at, e.verdict, e.http_status, e.words
+        select e.leg_id, e.attempt, e.provider, e.sent_at, e.answered_at, e.verdict, e.http_status,
+            e.words
         from exchange e
         join leg l on l.id = e.leg_id
         where l.order_id = $1
@@ -309,16 +335,22 @@ pub async fn list_attempts(store: &Store, order: OrderId) -> Result<Vec<Exchange
         "#,
         order.0
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| ExchangeRow {
-        leg: row.leg_id,
-        attempt: row.attempt,
-        provider: row.provider,
-        sent_at: row.sent_at,
-        answered_at: row.answered_at,
-        verdict: row.verdict,
-        http_status: row.http_status,
-        words: row.words,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| ExchangeRow {
+            leg: row.leg_id,
+            attempt: row.attempt,
+            provider: row.provider,
+            sent_at: row.sent_at,
+            answered_at: row.answered_at,
+            verdict: row.verdict,
+            http_status: row.http_status,
+            words: row.words,
+        });
+
     Ok(rows.collect())
 }
 
@@ -354,14 +386,20 @@ pub async fn list_transfers(store: &Store, order: OrderId) -> Result<Vec<Transfe
         "#,
         order.0
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| TransferRow {
-        id: row.id,
-        at: row.at,
-        reason: row.reason,
-        debit: row.debit,
-        credit: row.credit,
-        amount: Money::from_decimal(row.amount),
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| TransferRow {
+            id: row.id,
+            at: row.at,
+            reason: row.reason,
+            debit: row.debit,
+            credit: row.credit,
+            amount: Money::from_decimal(row.amount),
+        });
+
     Ok(rows.collect())
 }
 
@@ -398,6 +436,7 @@ pub async fn find_cancel(store: &Store, order: OrderId) -> Result<Option<CancelL
         "select asked_by, asked_at, state, words from cancel_request where order_id = $1",
         order.0
     );
+
     Ok(row.fetch_optional(&store.workers).await?)
 }
 
@@ -412,6 +451,14 @@ pub async fn list_decisions(store: &Store, order: OrderId) -> Result<Vec<Decisio
         "#,
         order.to_string()
     );
+
     let rows = rows.fetch_all(&store.workers).await?.into_iter();
-    Ok(rows.map(|row| DecisionRow { at: row.at, who: row.who, what: row.what, reason: row.reason }).collect())
+    Ok(rows
+        .map(|row| DecisionRow {
+            at: row.at,
+            who: row.who,
+            what: row.what,
+            reason: row.reason,
+        })
+        .collect())
 }

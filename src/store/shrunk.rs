@@ -1,4 +1,5 @@
-//! Catalogues that list far less than before: what is missing is sold on for a day, or until a person says otherwise.
+//! Catalogues that list far less than before: what is missing is sold on for a day, or until a
+//! person says otherwise.
 
 use chrono::TimeDelta;
 
@@ -20,7 +21,8 @@ pub(super) struct Absent {
     pub(super) missing: Vec<String>,
 }
 
-/// Judges what a reading is without. What another account does not list is gone at once: it is another catalogue.
+/// Judges what a reading is without. What another account does not list is gone at once: it is
+/// another catalogue.
 pub(super) async fn judge_absent(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -31,12 +33,14 @@ pub(super) async fn judge_absent(
     let rows = sqlx::query!(
         r#"
         select s.service, s.missing_at,
-            (select count(*) from panel_service b where b.provider = $1 and b.gone_at is null) as "before!",
+            (select count(*) from panel_service b where b.provider = $1 and b.gone_at is null)
+                as "before!",
             coalesce(p.catalogue_account <> $2, false) as "is_anothers!"
         from panel_service s
         join provider p on p.id = s.provider
         where s.provider = $1
-            -- As a difference of sets: until the table was analysed, a join would compare every row with every other.
+            -- As a difference of sets: until the table was analysed, a join would compare every row
+            -- with every other.
             and s.service in (
                 select service from panel_service where provider = $1 and gone_at is null
                 except select unnest($3::text[])
@@ -47,14 +51,30 @@ pub(super) async fn judge_absent(
         account,
         listed
     );
+
     let rows = rows.fetch_all(&mut **tx).await?;
-    let before = rows.first().and_then(|row| usize::try_from(row.before).ok()).unwrap_or(0);
+    let before = rows
+        .first()
+        .and_then(|row| usize::try_from(row.before).ok())
+        .unwrap_or(0);
+
     let far_less = rows.len() * MISSING_PART >= before && !rows.iter().any(|row| row.is_anothers);
     let mut absent = Absent::default();
+
     for row in rows {
-        let is_believed = !far_less || row.missing_at.is_some_and(|since| now - since >= BELIEVED_AFTER);
-        if is_believed { &mut absent.gone } else { &mut absent.missing }.push(row.service);
+        let is_believed = !far_less
+            || row
+                .missing_at
+                .is_some_and(|since| now - since >= BELIEVED_AFTER);
+
+        if is_believed {
+            &mut absent.gone
+        } else {
+            &mut absent.missing
+        }
+        .push(row.service);
     }
+
     Ok(absent)
 }
 
@@ -75,6 +95,7 @@ pub(super) async fn mark_absent(
         now,
         &absent.gone
     );
+
     let gone = gone.execute(&mut **tx).await?.rows_affected();
     let missing = sqlx::query!(
         r#"
@@ -86,6 +107,7 @@ pub(super) async fn mark_absent(
         now,
         &absent.missing
     );
+
     missing.execute(&mut **tx).await?;
     if gone == absent.gone.len() as u64 {
         Ok(gone)
@@ -94,8 +116,13 @@ pub(super) async fn mark_absent(
     }
 }
 
-/// A person takes a panel at its word: what is missing is gone, and written down as what its last reading found. What it was.
-pub async fn accept_gone(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> Result<Vec<String>, StoreError> {
+/// A person takes a panel at its word: what is missing is gone, and written down as what its last
+/// reading found. What it was.
+pub async fn accept_gone(
+    tx: &mut Tx,
+    provider: &ProviderId,
+    now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
     let gone = sqlx::query_scalar!(
         r#"
         with gone as (
@@ -116,6 +143,7 @@ pub async fn accept_gone(tx: &mut Tx, provider: &ProviderId, now: Timestamp) -> 
         provider.0,
         now
     );
+
     Ok(gone.fetch_all(&mut **tx).await?)
 }
 
@@ -136,7 +164,8 @@ pub async fn list_shrunk(tx: &mut Tx, providers: &[String]) -> Result<Vec<Shrunk
         Shrunk,
         r#"
         select m.provider, m.missing as "missing!",
-            (select count(*) from panel_service s where s.provider = m.provider and s.gone_at is null) as "listed!"
+            (select count(*) from panel_service s where s.provider = m.provider
+                and s.gone_at is null) as "listed!"
         from (
             select provider, count(*) as missing
             from panel_service
@@ -147,5 +176,6 @@ pub async fn list_shrunk(tx: &mut Tx, providers: &[String]) -> Result<Vec<Shrunk
         "#,
         providers
     );
+
     Ok(rows.fetch_all(&mut **tx).await?)
 }

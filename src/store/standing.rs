@@ -19,30 +19,34 @@ pub struct Halted {
     pub rests: bool,
 }
 
-/// The panels that get no orders now, and those that want to be left alone until `rests_min` at least. A freeze of all
-/// sending stops none of them: there is no better panel then.
+/// The panels that get no orders now, and those that want to be left alone until `rests_min` at
+/// least. A freeze of all sending stops none of them: there is no better panel then.
 pub async fn halted_panels(store: &Store, rests_min: Timestamp) -> Result<Vec<Halted>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select id, paused_at is not null as "paused!", breaker = 'open' as "open!", unread_since is not null as "unread!",
+        select id, paused_at is not null as "paused!", breaker = 'open' as "open!",
+            unread_since is not null as "unread!",
             coalesce(rests_until >= $1, false) as "rests!"
         from provider
-        where paused_at is not null or breaker = 'open' or unread_since is not null or rests_until >= $1
+        where paused_at is not null or breaker = 'open' or unread_since is not null
+            or rests_until >= $1
         "#,
         rests_min
     );
+
     let rows = rows.fetch_all(&store.workers).await?.into_iter();
     let halted = rows.map(|row| Halted {
         provider: ProviderId(row.id),
         stopped: Stopped::of(row.paused, row.open, row.unread),
         rests: row.rests,
     });
+
     Ok(halted.collect())
 }
 
-/// What panels delivered of the orders that ended there since a moment. Each order counts the same, whatever its size; a
-/// doubt counts as nothing delivered; an order that its customer wanted back says nothing of the panel. Panels with
-/// fewer than so many are left out.
+/// What panels delivered of the orders that ended there since a moment. Each order counts the same,
+/// whatever its size; a doubt counts as nothing delivered; an order that its customer wanted back
+/// says nothing of the panel. Panels with fewer than so many are left out.
 pub async fn delivered_shares(
     store: &Store,
     since: Timestamp,
@@ -58,7 +62,8 @@ pub async fn delivered_shares(
                         when l.state = 'written_off' then 0
                         when o.state = 'completed' then 1
                         else least(coalesce((
-                            select s.delivered from settlement s where s.order_id = o.id order by s.seq desc limit 1
+                            select s.delivered from settlement s where s.order_id = o.id
+                                order by s.seq desc limit 1
                         ), 0)::numeric / o.units, 1)
                     end as share
                 from leg l
@@ -83,7 +88,10 @@ pub async fn delivered_shares(
         LEGS_MAX,
         legs_min
     );
+
     let rows = rows.fetch_all(&store.workers).await?.into_iter();
     let share = |millionths: i32| Share::millionths(u32::try_from(millionths).unwrap_or(0));
-    Ok(rows.map(|row| (ProviderId(row.id), share(row.millionths))).collect())
+    Ok(rows
+        .map(|row| (ProviderId(row.id), share(row.millionths)))
+        .collect())
 }

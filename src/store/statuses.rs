@@ -13,12 +13,19 @@ pub async fn note_unreadable(tx: &mut Tx) -> Result<Vec<(String, i64)>, StoreErr
         r#"
         select p.id, o.open as "open!"
         from provider p
-        cross join lateral (select count(*) as open from watch w where w.provider = p.id and w.ended_at is null) o
+        cross join lateral (select count(*) as open from watch w where w.provider = p.id
+            and w.ended_at is null) o
         where p.statuses_failed >= $1 and o.open > 0
         "#,
         ROUNDS_FAILED_MIN
     );
-    Ok(rows.fetch_all(&mut **tx).await?.into_iter().map(|row| (row.id, row.open)).collect())
+
+    Ok(rows
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(|row| (row.id, row.open))
+        .collect())
 }
 
 /// The most orders in one question to a panel, where that was learned since `learned_min`.
@@ -32,27 +39,40 @@ pub async fn batch_learned(
         provider.0,
         learned_min
     );
+
     let learned = learned.fetch_optional(&store.workers).await?.flatten();
     Ok(learned.and_then(|batch| u32::try_from(batch).ok()))
 }
 
 /// Keeps the most orders that a panel takes in one question.
-pub async fn learn_batch(store: &Store, provider: &ProviderId, batch: u32, now: Timestamp) -> Result<(), StoreError> {
+pub async fn learn_batch(
+    store: &Store,
+    provider: &ProviderId,
+    batch: u32,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let learned = sqlx::query!(
         "update provider set status_batch_learned = $2, status_batch_learned_at = $3 where id = $1",
         provider.0,
         i32::try_from(batch).unwrap_or(i32::MAX),
         now
     );
+
     match learned.execute(&store.workers).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("a panel that was asked is not known")),
+        _ => Err(StoreError::Unexpected(
+            "a panel that was asked is not known",
+        )),
     }
 }
 
-/// A round told where orders stand; where it ended early, no further one is begun before `again_at`. Nothing is written
-/// of a panel whose last one was as good.
-pub async fn round_worked(store: &Store, provider: &ProviderId, again_at: Option<Timestamp>) -> Result<(), StoreError> {
+/// A round told where orders stand; where it ended early, no further one is begun before
+/// `again_at`. Nothing is written of a panel whose last one was as good.
+pub async fn round_worked(
+    store: &Store,
+    provider: &ProviderId,
+    again_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
     let worked = sqlx::query!(
         r#"
         update provider
@@ -62,12 +82,18 @@ pub async fn round_worked(store: &Store, provider: &ProviderId, again_at: Option
         provider.0,
         again_at
     );
+
     worked.execute(&store.workers).await?;
     Ok(())
 }
 
-/// A round told of no order, and the next is not begun before `again_at`. How many in a row that were.
-pub async fn round_failed(store: &Store, provider: &ProviderId, again_at: Timestamp) -> Result<i32, StoreError> {
+/// A round told of no order, and the next is not begun before `again_at`. How many in a row that
+/// were.
+pub async fn round_failed(
+    store: &Store,
+    provider: &ProviderId,
+    again_at: Timestamp,
+) -> Result<i32, StoreError> {
     let failed = sqlx::query_scalar!(
         r#"
         update provider
@@ -78,8 +104,11 @@ pub async fn round_failed(store: &Store, provider: &ProviderId, again_at: Timest
         provider.0,
         again_at
     );
+
     let failed = failed.fetch_optional(&store.workers).await?;
-    failed.ok_or(StoreError::Unexpected("a panel that was asked is not known"))
+    failed.ok_or(StoreError::Unexpected(
+        "a panel that was asked is not known",
+    ))
 }
 
 /// Whether a panel told since a moment where another order than this one stands.
@@ -101,10 +130,12 @@ pub async fn speaks_of_others_in(
     heard_min: Timestamp,
 ) -> Result<bool, StoreError> {
     let speaks = sqlx::query_scalar!(
-        r#"select exists (select from watch where provider = $1 and leg_id <> $2 and heard_at > $3) as "speaks!""#,
+        r#"select exists (select from watch where provider = $1 and leg_id <> $2 and heard_at > $3)
+            as "speaks!""#,
         provider.0,
         than.0,
         heard_min
     );
+
     Ok(speaks.fetch_one(&mut **tx).await?)
 }

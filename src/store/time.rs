@@ -1,15 +1,18 @@
-//! The database's time, which guards money: leases, due times and windows of all processes compare with one clock.
+//! The database's time, which guards money: leases, due times and windows of all processes compare
+//! with one clock.
 //!
-//! No process's own clock is asked, which somebody may set. Each process knows how far the database's clock is ahead of
-//! one that nobody sets (how long its machine has been running), and measures that again with each heartbeat:
+//! No process's own clock is asked, which somebody may set. Each process knows how far the
+//! database's clock is ahead of one that nobody sets (how long its machine has been running), and
+//! measures that again with each heartbeat:
 //!
 //! ```text
 //!            sent              answered: the database said t in between
 //!  ──────────┼──────────────────┼──────────────▶ running for
 //!            s                  a               t − a ≤ ahead ≤ t − s
 //! ```
-//! What lies within these bounds is kept, so that time does not jump by what a round trip happens to take; what lies
-//! outside of them is moved to the nearer one. A process that is stopped in between measures wide bounds, not wrong ones.
+//! What lies within these bounds is kept, so that time does not jump by what a round trip happens
+//! to take; what lies outside of them is moved to the nearer one. A process that is stopped in
+//! between measures wide bounds, not wrong ones.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -20,7 +23,8 @@ use crate::domain::clock::{Clock, SystemClock, Timestamp, running_for};
 use crate::store::pool::Pool;
 use crate::store::{StoreError, Tx};
 
-/// A first measurement that took longer than this is repeated: it would be off by up to half of that.
+/// A first measurement that took longer than this is repeated: it would be off by up to half of
+/// that.
 const FIRST_MAX: Duration = Duration::from_millis(500);
 /// How often it is repeated.
 const TRIES_MAX: u32 = 5;
@@ -37,13 +41,19 @@ impl Default for DatabaseClock {
     /// The machine's own time, until the database was asked.
     fn default() -> Self {
         let ahead_us = SystemClock.now().timestamp_micros() - micros(running_for());
-        Self { ahead_us: AtomicI64::new(ahead_us), measured: AtomicBool::new(false) }
+        Self {
+            ahead_us: AtomicI64::new(ahead_us),
+            measured: AtomicBool::new(false),
+        }
     }
 }
 
 impl Clock for DatabaseClock {
     fn now(&self) -> Timestamp {
-        let at_us = self.ahead_us.load(Ordering::Acquire).saturating_add(micros(running_for()));
+        let at_us = self
+            .ahead_us
+            .load(Ordering::Acquire)
+            .saturating_add(micros(running_for()));
         DateTime::from_timestamp_micros(at_us).unwrap_or_else(|| SystemClock.now())
     }
 }
@@ -61,13 +71,17 @@ impl DatabaseClock {
                 break;
             }
         }
+
         Ok(())
     }
 
     /// Asks the database for its time. How long that took.
     pub(super) async fn measure(&self, pool: &Pool) -> Result<Duration, StoreError> {
         let sent = running_for();
-        let at = sqlx::query_scalar!(r#"select clock_timestamp() as "at!""#).fetch_one(pool).await?;
+        let at = sqlx::query_scalar!(r#"select clock_timestamp() as "at!""#)
+            .fetch_one(pool)
+            .await?;
+
         let answered = running_for();
 
         self.learn(at, sent, answered);
@@ -77,7 +91,10 @@ impl DatabaseClock {
     /// The same over a transaction that has begun.
     pub(super) async fn measure_over(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let sent = running_for();
-        let at = sqlx::query_scalar!(r#"select clock_timestamp() as "at!""#).fetch_one(&mut **tx).await?;
+        let at = sqlx::query_scalar!(r#"select clock_timestamp() as "at!""#)
+            .fetch_one(&mut **tx)
+            .await?;
+
         self.learn(at, sent, running_for());
         Ok(())
     }
@@ -88,9 +105,11 @@ impl DatabaseClock {
 
         if self.measured.swap(true, Ordering::AcqRel) {
             let known = self.ahead_us.load(Ordering::Acquire);
-            self.ahead_us.store(known.clamp(least, most), Ordering::Release);
+            self.ahead_us
+                .store(known.clamp(least, most), Ordering::Release);
         } else {
-            self.ahead_us.store(least + (most - least) / 2, Ordering::Release);
+            self.ahead_us
+                .store(least + (most - least) / 2, Ordering::Release);
         }
     }
 }

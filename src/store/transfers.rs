@@ -35,6 +35,7 @@ pub async fn open_provider_accounts(tx: &mut Tx, provider: &ProviderId) -> Resul
         "#,
         provider.0
     );
+
     opened.execute(&mut **tx).await?;
     Ok(())
 }
@@ -55,7 +56,12 @@ pub struct Incoming<'a> {
 }
 
 /// Moves money from a house account into a wallet. The transfer's id.
-pub async fn to_wallet(tx: &mut Tx, from: &Account, what: Incoming<'_>, at: Timestamp) -> Result<i64, StoreError> {
+pub async fn to_wallet(
+    tx: &mut Tx,
+    from: &Account,
+    what: Incoming<'_>,
+    at: Timestamp,
+) -> Result<i64, StoreError> {
     let (kind, provider) = from.parts();
     let moved = sqlx::query_scalar!(
         r#"
@@ -82,8 +88,11 @@ pub async fn to_wallet(tx: &mut Tx, from: &Account, what: Incoming<'_>, at: Time
         what.order.map(|order| order.0),
         what.reference
     );
+
     let moved = moved.fetch_optional(&mut **tx).await?;
-    moved.ok_or(StoreError::Unexpected("money for a wallet or from an account that does not exist"))
+    moved.ok_or(StoreError::Unexpected(
+        "money for a wallet or from an account that does not exist",
+    ))
 }
 
 /// Moves money from a wallet, which keeps above its floor, to a house account. The transfer's id.
@@ -105,7 +114,8 @@ pub async fn from_wallet(
             where customer_id = $3 and balance - $4 >= floor
             returning account_id, version, balance
         )
-        insert into transfer (at, reason, debit, credit, amount, order_id, wallet_version, wallet_balance)
+        insert into transfer (at, reason, debit, credit, amount, order_id, wallet_version,
+            wallet_balance)
         select $5, $6, wallet.account_id, house.id, $4, $7, wallet.version, wallet.balance
         from wallet, account house
         where house.kind = $1 and house.provider is not distinct from $2
@@ -119,6 +129,7 @@ pub async fn from_wallet(
         reason.as_str(),
         order.0
     );
+
     let moved = moved.fetch_optional(&mut **tx).await?;
     moved.ok_or(StoreError::Unexpected(
         "money from a wallet that does not hold it, or to an account that does not exist",
@@ -134,12 +145,19 @@ pub async fn can_give(tx: &mut Tx, customer: CustomerId) -> Result<Money, StoreE
     Ok(Money::from_decimal(free.fetch_one(&mut **tx).await?))
 }
 
-/// The customer whose money came in with a reference, if anybody's did. Two deposits with one reference wait for each
-/// other, whoever's they are.
-pub async fn deposited_with(tx: &mut Tx, reference: &str) -> Result<Option<CustomerId>, StoreError> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('deposit ' || $1, 0))", reference)
-        .fetch_one(&mut **tx)
-        .await?;
+/// The customer whose money came in with a reference, if anybody's did. Two deposits with one
+/// reference wait for each other, whoever's they are.
+pub async fn deposited_with(
+    tx: &mut Tx,
+    reference: &str,
+) -> Result<Option<CustomerId>, StoreError> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('deposit ' || $1, 0))",
+        reference
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+
     let customer = sqlx::query_scalar!(
         r#"
         select w.customer_id
@@ -150,6 +168,7 @@ pub async fn deposited_with(tx: &mut Tx, reference: &str) -> Result<Option<Custo
         "#,
         reference
     );
+
     Ok(customer.fetch_optional(&mut **tx).await?.map(CustomerId))
 }
 
@@ -187,7 +206,9 @@ async fn between(
     order: Option<OrderId>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let ((debit_kind, debit_provider), (credit_kind, credit_provider)) = (debit.parts(), credit.parts());
+    let ((debit_kind, debit_provider), (credit_kind, credit_provider)) =
+        (debit.parts(), credit.parts());
+
     let moved = sqlx::query!(
         r#"
         insert into transfer (at, reason, debit, credit, amount, order_id)
@@ -205,14 +226,17 @@ async fn between(
         amount.decimal(),
         order.map(|order| order.0)
     );
+
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Unexpected("money between house accounts that do not exist")),
+        _ => Err(StoreError::Unexpected(
+            "money between house accounts that do not exist",
+        )),
     }
 }
 
-/// Moves money from a wallet into a house account, as a person says. `false`: that would leave the wallet below its
-/// floor.
+/// Moves money from a wallet into a house account, as a person says. `false`: that would leave the
+/// wallet below its floor.
 pub async fn out_by_hand(
     tx: &mut Tx,
     to: &Account,
@@ -231,7 +255,8 @@ pub async fn out_by_hand(
             where customer_id = $3 and balance - $4 >= floor
             returning account_id, version, balance
         )
-        insert into transfer (at, reason, debit, credit, amount, wallet_version, wallet_balance, reference)
+        insert into transfer (at, reason, debit, credit, amount, wallet_version, wallet_balance,
+            reference)
         select $5, $6, wallet.account_id, house.id, $4, wallet.version, wallet.balance, $7
         from wallet, account house
         where house.kind = $1 and house.provider is not distinct from $2
@@ -244,15 +269,25 @@ pub async fn out_by_hand(
         reason.as_str(),
         reference
     );
+
     Ok(moved.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
 /// What a reference moved in a customer's wallet, if it was used: in (positive) or out (negative).
-pub async fn by_reference(tx: &mut Tx, customer: CustomerId, reference: &str) -> Result<Option<Money>, StoreError> {
-    // The wallet is locked first, so that two commands with one reference cannot both find it unused.
-    sqlx::query!("select customer_id from wallet where customer_id = $1 for update", customer.0)
-        .fetch_one(&mut **tx)
-        .await?;
+pub async fn by_reference(
+    tx: &mut Tx,
+    customer: CustomerId,
+    reference: &str,
+) -> Result<Option<Money>, StoreError> {
+    // The wallet is locked first, so that two commands with one reference cannot both find it
+    // unused.
+    sqlx::query!(
+        "select customer_id from wallet where customer_id = $1 for update",
+        customer.0
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+
     let amount = sqlx::query_scalar!(
         r#"
         select t.amount as "amount!"
@@ -269,7 +304,11 @@ pub async fn by_reference(tx: &mut Tx, customer: CustomerId, reference: &str) ->
         customer.0,
         reference
     );
-    Ok(amount.fetch_optional(&mut **tx).await?.map(Money::from_decimal))
+
+    Ok(amount
+        .fetch_optional(&mut **tx)
+        .await?
+        .map(Money::from_decimal))
 }
 
 /// A wallet's transfers, oldest first, after the given transfer and at most so many.
@@ -294,14 +333,20 @@ pub async fn read_statement(
         after,
         rows_max
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| StatementRow {
-        id: row.id,
-        at: row.at,
-        reason: row.reason,
-        amount: Money::from_decimal(row.amount),
-        balance: Money::from_decimal(row.balance),
-        order: row.order_id,
-        reference: row.reference,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| StatementRow {
+            id: row.id,
+            at: row.at,
+            reason: row.reason,
+            amount: Money::from_decimal(row.amount),
+            balance: Money::from_decimal(row.balance),
+            order: row.order_id,
+            reference: row.reference,
+        });
+
     Ok(rows.collect())
 }

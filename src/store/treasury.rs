@@ -8,9 +8,11 @@ use crate::store::{Store, StoreError, Tx};
 
 /// What stands for the order of a move that is of no customer's order: no order has this id.
 pub const NO_ORDER: OrderId = OrderId(0);
-/// Moves looked at in one judgement. A panel that has more of them within hours is judged once it has fewer.
+/// Moves looked at in one judgement. A panel that has more of them within hours is judged once it
+/// has fewer.
 pub const MOVES_MAX: i64 = 100_000;
-/// By how many percent a panel's price may stand above what its catalogue said, between two readings of it.
+/// By how many percent a panel's price may stand above what its catalogue said, between two
+/// readings of it.
 pub const UNTOLD_PERCENT: i32 = 30;
 /// Orders named of those that cost as much as came in.
 const AS_DEAR_MAX: i64 = 20;
@@ -26,18 +28,21 @@ pub struct Unsure {
     pub untold_percent: i32,
 }
 
-/// Begins a comparison, which sees one moment of the database: an order that is concluded meanwhile would else be seen
-/// neither on its way nor at its panel.
+/// Begins a comparison, which sees one moment of the database: an order that is concluded meanwhile
+/// would else be seen neither on its way nor at its panel.
 pub async fn begin_comparison(store: &Store) -> Result<Tx, StoreError> {
     let mut tx = store.begin().await?;
-    sqlx::query!("set transaction isolation level repeatable read").execute(&mut *tx).await?;
+    sqlx::query!("set transaction isolation level repeatable read")
+        .execute(&mut *tx)
+        .await?;
     Ok(tx)
 }
 
 /// What moved at a panel since: legs that it took, and what became of their cost.
 ///
-/// Of an order of which it told no charge, or one in another money, only its list says what it took: whatever the list
-/// said before and after the order was sent, and anything near it while the list was not read again.
+/// Of an order of which it told no charge, or one in another money, only its list says what it
+/// took: whatever the list said before and after the order was sent, and anything near it while the
+/// list was not read again.
 ///
 /// A price that was never told may stand `untold_percent` above or below the one that is known.
 pub async fn known_moves(
@@ -52,10 +57,13 @@ pub async fn known_moves(
             select service, since, at, became::numeric / was::numeric - 1 as change
             from catalogue_move
             where provider = $1 and at >= $2 and what = 'rate'
-                and was ~ '^[0-9]+([.][0-9]+)?$' and was::numeric > 0 and became ~ '^[0-9]+([.][0-9]+)?$'
+                and was ~ '^[0-9]+([.][0-9]+)?$' and was::numeric > 0
+                    and became ~ '^[0-9]+([.][0-9]+)?$'
         )
-        select order_id as "order_id!", round(least, 8) as "least!", round(most, 8) as "most!", slack as "slack!",
-            earliest as "earliest!", latest as "latest!", epoch, said as "said!", gives_back as "gives_back!"
+        select order_id as "order_id!", round(least, 8) as "least!", round(most, 8) as "most!",
+            slack as "slack!",
+            earliest as "earliest!", latest as "latest!", epoch, said as "said!",
+            gives_back as "gives_back!"
         from (
             select m.order_id, m.slack, m.earliest, m.latest, m.epoch, m.said,
                 -- What becomes of a completed order's cost is its price.
@@ -71,16 +79,19 @@ pub async fn known_moves(
             cross join lateral (
                 select least(0, min(change)) as lowest, greatest(0, max(change)) as highest
                 from (
-                    select change from repriced r where r.service = l.service and l.sending_at between r.since and r.at
+                    select change from repriced r where r.service = l.service
+                        and l.sending_at between r.since and r.at
                     union all
-                    select unnest(array[1, -1]) * $5::integer / 100.0 where p.catalogue_at < l.sending_at
+                    select unnest(array[1, -1]) * $5::integer / 100.0
+                        where p.catalogue_at < l.sending_at
                 ) moved
                 where l.panel_charge is null or foreign_money.id is not null
             ) price
             where m.provider = $1 and m.latest >= $2
             union all
             -- What a proof bought is no order's.
-            select $4::integer, 0.00000002, sent_at, answered_at, null, true, false, amount * bought, amount * bought
+            select $4::integer, 0.00000002, sent_at, answered_at, null, true, false,
+                amount * bought, amount * bought
             from request_id_proof
             where provider = $1 and answered_at >= $2 and bought > 0 and amount > 0
         ) moved
@@ -93,22 +104,29 @@ pub async fn known_moves(
         NO_ORDER.0,
         untold_percent
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| BalanceMove {
-        order: OrderId(row.order_id),
-        least: Money::from_decimal(row.least),
-        most: Money::from_decimal(row.most),
-        slack: Money::from_decimal(row.slack),
-        earliest: row.earliest,
-        latest: Some(row.latest),
-        epoch: row.epoch,
-        said: row.said,
-        gives_back: row.gives_back,
-    });
+
+    let rows = rows
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(|row| BalanceMove {
+            order: OrderId(row.order_id),
+            least: Money::from_decimal(row.least),
+            most: Money::from_decimal(row.most),
+            slack: Money::from_decimal(row.slack),
+            earliest: row.earliest,
+            latest: Some(row.latest),
+            epoch: row.epoch,
+            said: row.said,
+            gives_back: row.gives_back,
+        });
+
     Ok(rows.collect())
 }
 
-/// What may have moved at a panel: what is being sent, in doubt or given up may have been taken, and taken back by the
-/// panel since; what is open may have come back since it was heard of, or cost another price than we know.
+/// What may have moved at a panel: what is being sent, in doubt or given up may have been taken,
+/// and taken back by the panel since; what is open may have come back since it was heard of, or
+/// cost another price than we know.
 ///
 /// A doubt that was not placed after `visible_after_s` never will be.
 pub async fn possible_moves(
@@ -120,31 +138,40 @@ pub async fn possible_moves(
         r#"
         with unknown as materialized (
             select l.id, l.order_id, l.epoch, l.state, l.doubted_at,
-                -- Whatever the panel took, it took at its price, which may have moved and never been told.
+                -- Whatever the panel took, it took at its price, which may have moved and never
+                -- been told.
                 greatest(
                     l.cost / l.exchange,
-                    case when o.package then s.own_rate else ceil(s.own_rate * o.units * 100000) / 100000000 end
+                    case when o.package then s.own_rate
+                        else ceil(s.own_rate * o.units * 100000) / 100000000 end
                 ) * (1 + $4::integer / 100.0) as cost,
                 coalesce(
-                    (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
+                    (select min(e.sent_at) from exchange e where e.leg_id = l.id
+                        and e.verdict <> 'never_sent'),
                     l.sending_at, l.doubted_at
                 ) as sent_at
             from leg l
             join orders o on o.id = l.order_id
             left join panel_service s on s.provider = l.provider and s.service = l.service
-            where l.provider = $1 and (l.state in ('sending', 'in_doubt') or l.state = 'written_off')
+            where l.provider = $1
+                and (l.state in ('sending', 'in_doubt') or l.state = 'written_off')
         ),
         open as materialized (
-            select l.order_id, l.epoch, w.heard_at, greatest(l.booked, w.charge) / l.exchange as held,
-                -- The panel's own word on the price; else what its catalogue says today, and what it may never have told.
+            select l.order_id, l.epoch, w.heard_at,
+                greatest(l.booked, w.charge) / l.exchange as held,
+                -- The panel's own word on the price; else what its catalogue says today, and what
+                -- it may never have told.
                 coalesce(
                     w.charge / l.exchange,
-                    case when o.package then s.own_rate else ceil(s.own_rate * o.units * 100000) / 100000000 end,
+                    case when o.package then s.own_rate
+                        else ceil(s.own_rate * o.units * 100000) / 100000000 end,
                     l.cost / l.exchange
                 ) - l.cost / l.exchange as dearer,
-                case when w.charge is null then l.cost else 0 end / l.exchange * $4::integer / 100 as untold,
+                case when w.charge is null then l.cost
+                    else 0 end / l.exchange * $4::integer / 100 as untold,
                 coalesce(
-                    (select min(e.sent_at) from exchange e where e.leg_id = l.id and e.verdict <> 'never_sent'),
+                    (select min(e.sent_at) from exchange e where e.leg_id = l.id
+                        and e.verdict <> 'never_sent'),
                     l.sending_at, w.accepted_at
                 ) as sent_at
             from watch w
@@ -153,11 +180,13 @@ pub async fn possible_moves(
             left join panel_service s on s.provider = l.provider and s.service = l.service
             where w.provider = $1 and w.ended_at is null
         )
-        select order_id as "order_id!", round(least, 8) as "least!", round(most, 8) as "most!", sent_at as "earliest!",
+        select order_id as "order_id!", round(least, 8) as "least!", round(most, 8) as "most!",
+            sent_at as "earliest!",
             latest, epoch
         from (
             select order_id, 0::numeric as least, cost as most, sent_at,
-                case when state <> 'sending' then doubted_at + $2::integer * interval '1 second' end as latest, epoch
+                case when state <> 'sending'
+                    then doubted_at + $2::integer * interval '1 second' end as latest, epoch
             from unknown
             union all
             select order_id, -cost, 0, sent_at, null, epoch from unknown where state <> 'sending'
@@ -182,22 +211,28 @@ pub async fn possible_moves(
         unsure.untold_percent,
         NO_ORDER.0
     );
-    let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| BalanceMove {
-        order: OrderId(row.order_id),
-        least: Money::from_decimal(row.least),
-        most: Money::from_decimal(row.most),
-        slack: Money::ZERO,
-        earliest: row.earliest,
-        latest: row.latest,
-        epoch: row.epoch,
-        said: true,
-        gives_back: false,
-    });
+
+    let rows = rows
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(|row| BalanceMove {
+            order: OrderId(row.order_id),
+            least: Money::from_decimal(row.least),
+            most: Money::from_decimal(row.most),
+            slack: Money::ZERO,
+            earliest: row.earliest,
+            latest: row.latest,
+            epoch: row.epoch,
+            said: true,
+            gives_back: false,
+        });
+
     Ok(rows.collect())
 }
 
-/// Orders of which it was found that a panel does not have them, after a doubt that began between two moments, with
-/// what each would have cost there.
+/// Orders of which it was found that a panel does not have them, after a doubt that began between
+/// two moments, with what each would have cost there.
 pub async fn found_not_placed(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -219,12 +254,16 @@ pub async fn found_not_placed(
         until,
         MOVES_MAX
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    Ok(rows.map(|row| (OrderId(row.order_id), Money::from_decimal(row.cost))).collect())
+    Ok(rows
+        .map(|row| (OrderId(row.order_id), Money::from_decimal(row.cost)))
+        .collect())
 }
 
-/// Orders that a panel refused between two moments, with what each would have cost there: it may have them all the same,
-/// where somebody on the way asked twice, or its books and its answers are two things. The newest, a few.
+/// Orders that a panel refused between two moments, with what each would have cost there: it may
+/// have them all the same, where somebody on the way asked twice, or its books and its answers are
+/// two things. The newest, a few.
 pub async fn refused_orders(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -245,11 +284,15 @@ pub async fn refused_orders(
         until,
         REFUSED_MAX
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    Ok(rows.map(|row| (OrderId(row.order_id), Money::from_decimal(row.cost))).collect())
+    Ok(rows
+        .map(|row| (OrderId(row.order_id), Money::from_decimal(row.cost)))
+        .collect())
 }
 
-/// Orders of a panel that cost an amount of its currency between these, and were not given back: the newest, a few.
+/// Orders of a panel that cost an amount of its currency between these, and were not given back:
+/// the newest, a few.
 pub async fn as_dear(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -270,49 +313,72 @@ pub async fn as_dear(
         most.decimal(),
         AS_DEAR_MAX
     );
-    Ok(orders.fetch_all(&mut **tx).await?.into_iter().map(OrderId).collect())
+
+    Ok(orders
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(OrderId)
+        .collect())
 }
 
 /// What every panel said last, and for how long it lasts.
 pub async fn list_runways(store: &Store) -> Result<Vec<Runway>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select p.id, r.amount as "amount?", r.text as "text?", r.currency as "currency?", r.at as "at?",
+        select p.id, r.amount as "amount?", r.text as "text?", r.currency as "currency?",
+            r.at as "at?",
             e.expected_low as "expected_low?", e.expected_high as "expected_high?",
             p.burn_per_hour, p.hours_left::text as hours_left,
             (
                 select coalesce(sum(d.amount), 0)
                 from drift d
-                where d.provider = p.id and d.acknowledged_at is null and d.cause not in ('top_up', 'paid_back')
+                where d.provider = p.id and d.acknowledged_at is null
+                    and d.cause not in ('top_up', 'paid_back')
             ) as "drift!"
         from provider p
         left join lateral (
             select * from reading r where r.provider = p.id order by r.id desc limit 1
         ) r on true
         left join lateral (
-            select * from reading e where e.provider = p.id and e.expected_low is not null order by e.id desc limit 1
+            select * from reading e where e.provider = p.id and e.expected_low is not null
+                order by e.id desc limit 1
         ) e on true
         order by p.id
         "#
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| Runway {
-        provider: ProviderId(row.id),
-        balance: row.amount.map(Money::from_decimal),
-        balance_text: row.text,
-        currency: row.currency,
-        at: row.at,
-        expected: row.expected_low.map(Money::from_decimal).zip(row.expected_high.map(Money::from_decimal)),
-        burn_per_hour: row.burn_per_hour.map(Money::from_decimal),
-        hours_left: row.hours_left,
-        drift: Money::from_decimal(row.drift),
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| Runway {
+            provider: ProviderId(row.id),
+            balance: row.amount.map(Money::from_decimal),
+            balance_text: row.text,
+            currency: row.currency,
+            at: row.at,
+            expected: row
+                .expected_low
+                .map(Money::from_decimal)
+                .zip(row.expected_high.map(Money::from_decimal)),
+            burn_per_hour: row.burn_per_hour.map(Money::from_decimal),
+            hours_left: row.hours_left,
+            drift: Money::from_decimal(row.drift),
+        });
+
     Ok(rows.collect())
 }
 
-/// Counts anew what is spent at a panel in an hour, net of what came back, and for how many hours what it holds lasts:
-/// over a day; of a panel that is known for less, over the time since its first reading, and over an hour at least, for
-/// one order in the first minute is no habit. `false`: it never told what it holds.
-pub async fn keep_runway(store: &Store, provider: &ProviderId, now: Timestamp) -> Result<bool, StoreError> {
+/// Counts anew what is spent at a panel in an hour, net of what came back, and for how many hours
+/// what it holds lasts: over a day; of a panel that is known for less, over the time since its
+/// first reading, and over an hour at least, for one order in the first minute is no habit.
+/// `false`: it never told what it holds.
+pub async fn keep_runway(
+    store: &Store,
+    provider: &ProviderId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let kept = sqlx::query!(
         r#"
         with known as (
@@ -323,17 +389,20 @@ pub async fn keep_runway(store: &Store, provider: &ProviderId, now: Timestamp) -
         spent as (
             select k.hours, coalesce(sum(m.amount), 0) as spent
             from known k
-            left join float_move m on m.provider = $1 and m.latest > $2 - k.hours * interval '1 hour' and m.latest <= $2
+            left join float_move m on m.provider = $1
+                and m.latest > $2 - k.hours * interval '1 hour' and m.latest <= $2
             group by k.hours
         )
         update provider p
         set burn_per_hour = case when s.spent > 0 then round(s.spent / s.hours, 8) end,
-            hours_left = case when s.spent > 0 then trunc(greatest(r.amount, 0) * s.hours / s.spent, 1) end
+            hours_left = case when s.spent > 0
+                then trunc(greatest(r.amount, 0) * s.hours / s.spent, 1) end
         from spent s, (select amount from reading where provider = $1 order by id desc limit 1) r
         where p.id = $1
         "#,
         provider.0,
         now
     );
+
     Ok(kept.execute(&store.workers).await?.rows_affected() == 1)
 }

@@ -1,4 +1,5 @@
-//! The configuration's versions: what is in force, what was, and what was seen and never came into force.
+//! The configuration's versions: what is in force, what was, and what was seen and never came into
+//! force.
 
 use std::fmt;
 
@@ -26,7 +27,10 @@ pub struct Version {
 
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Version").field("id", &self.id).field("hash", &self.hash).finish_non_exhaustive()
+        f.debug_struct("Version")
+            .field("id", &self.id)
+            .field("hash", &self.hash)
+            .finish_non_exhaustive()
     }
 }
 
@@ -99,7 +103,10 @@ pub struct HistoryRow {
 /// The number and hash of the newest version.
 pub async fn find_newest(store: &Store) -> Result<Option<(i64, ConfigHash)>, StoreError> {
     let row = sqlx::query!("select id, hash from config_version order by id desc limit 1");
-    Ok(row.fetch_optional(&store.workers).await?.map(|row| (row.id, ConfigHash(row.hash))))
+    Ok(row
+        .fetch_optional(&store.workers)
+        .await?
+        .map(|row| (row.id, ConfigHash(row.hash))))
 }
 
 /// The hash of the newest version, as a transaction sees it.
@@ -126,10 +133,16 @@ async fn only_one(tx: &mut Tx) -> Result<(), StoreError> {
 /// The version in force.
 pub async fn in_force(store: &Store) -> Result<Option<Version>, StoreError> {
     let row = sqlx::query!(
-        r#"select id, hash, body as "body!" from config_version where body is not null order by id desc limit 1"#
+        r#"select id, hash, body as "body!" from config_version where body is not null
+            order by id desc limit 1"#
     );
+
     let row = row.fetch_optional(&store.workers).await?;
-    Ok(row.map(|row| Version { id: row.id, hash: ConfigHash(row.hash), body: row.body }))
+    Ok(row.map(|row| Version {
+        id: row.id,
+        hash: ConfigHash(row.hash),
+        body: row.body,
+    }))
 }
 
 /// The version that was in force before the present one, where its text is kept.
@@ -138,23 +151,40 @@ pub async fn find_before(store: &Store) -> Result<Option<Version>, StoreError> {
         r#"
         select id, hash, body as "body!"
         from config_version
-        where body is not null and hash <> (select hash from config_version order by id desc limit 1)
+        where body is not null
+            and hash <> (select hash from config_version order by id desc limit 1)
         order by id desc
         limit 1
         "#
     );
+
     let row = row.fetch_optional(&store.workers).await?;
-    Ok(row.map(|row| Version { id: row.id, hash: ConfigHash(row.hash), body: row.body }))
+    Ok(row.map(|row| Version {
+        id: row.id,
+        hash: ConfigHash(row.hash),
+        body: row.body,
+    }))
 }
 
 /// Whether a text of that hash was ever in force, and its text where that is kept.
-pub async fn find_version(store: &Store, hash: &str) -> Result<Option<Option<Version>>, StoreError> {
+pub async fn find_version(
+    store: &Store,
+    hash: &str,
+) -> Result<Option<Option<Version>>, StoreError> {
     let row = sqlx::query!(
-        "select id, hash, body from config_version where hash = $1 order by body is null, id desc limit 1",
+        "select id, hash, body from config_version where hash = $1 order by body is null, id desc \
+         limit 1",
         hash
     );
+
     let row = row.fetch_optional(&store.workers).await?;
-    Ok(row.map(|row| row.body.map(|body| Version { id: row.id, hash: ConfigHash(row.hash), body })))
+    Ok(row.map(|row| {
+        row.body.map(|body| Version {
+            id: row.id,
+            hash: ConfigHash(row.hash),
+            body,
+        })
+    }))
 }
 
 /// Whether a text of that hash came into force as this version or a later one.
@@ -164,20 +194,30 @@ pub async fn is_since(store: &Store, hash: &ConfigHash, version: i64) -> Result<
         hash.0,
         version
     );
+
     Ok(since.fetch_one(&store.workers).await?)
 }
 
-/// Publishes a text that was planned against a version; `None`: another one is in force by now (perhaps this very text),
-/// and nothing was done. The number of the new version.
+/// Publishes a text that was planned against a version; `None`: another one is in force by now
+/// (perhaps this very text), and nothing was done. The number of the new version.
 pub async fn publish_version(
     tx: &mut Tx,
     planned_against: Option<i64>,
     publication: Publication<'_>,
     now: Timestamp,
 ) -> Result<Option<i64>, StoreError> {
-    // Two that were planned against the same version come one after the other, and the second finds it gone.
+    // Two that were planned against the same version come one after the other, and the second finds
+    // it gone.
     only_one(tx).await?;
-    let Publication { hash, body, providers, by, reason } = publication;
+
+    let Publication {
+        hash,
+        body,
+        providers,
+        by,
+        reason,
+    } = publication;
+
     let id = sqlx::query_scalar!(
         r#"
         insert into config_version (hash, body, published_at, published_by, reason)
@@ -193,12 +233,28 @@ pub async fn publish_version(
         by,
         reason
     );
-    let Some(id) = id.fetch_optional(&mut **tx).await? else { return Ok(None) };
-    let ids: Vec<String> = providers.iter().map(|provider| provider.0.clone()).collect();
-    let named = sqlx::query!("update provider set named_in = $1 where id = any ($2::text[])", id, &ids);
+
+    let Some(id) = id.fetch_optional(&mut **tx).await? else {
+        return Ok(None);
+    };
+
+    let ids: Vec<String> = providers
+        .iter()
+        .map(|provider| provider.0.clone())
+        .collect();
+
+    let named = sqlx::query!(
+        "update provider set named_in = $1 where id = any ($2::text[])",
+        id,
+        &ids
+    );
+
     if named.execute(&mut **tx).await?.rows_affected() != ids.len() as u64 {
-        return Err(StoreError::Unexpected("a configuration names a panel that nobody knows"));
+        return Err(StoreError::Unexpected(
+            "a configuration names a panel that nobody knows",
+        ));
     }
+
     forget_versions(tx).await?;
     Ok(Some(id))
 }
@@ -210,33 +266,42 @@ async fn forget_versions(tx: &mut Tx) -> Result<(), StoreError> {
         update config_version
         set body = null
         where body is not null
-            and id <= (select id from config_version where body is not null order by id desc offset $1 limit 1)
+            and id <= (select id from config_version where body is not null
+                order by id desc offset $1 limit 1)
             and not exists (select from provider p where p.named_in = config_version.id)
         "#,
         TEXTS_MAX
     );
+
     texts.execute(&mut **tx).await?;
     let versions = sqlx::query!(
         r#"
         delete from config_version
-        where body is null and id <= (select id from config_version order by id desc offset $1 limit 1)
+        where body is null
+            and id <= (select id from config_version order by id desc offset $1 limit 1)
         "#,
         VERSIONS_MAX
     );
+
     versions.execute(&mut **tx).await?;
     Ok(())
 }
 
-/// Takes passwords and keys out of the texts that were kept before such texts were refused, each once. The version in force
-/// is what every process serves, word for word: it comes when it is in force no more.
+/// Takes passwords and keys out of the texts that were kept before such texts were refused, each
+/// once. The version in force is what every process serves, word for word: it comes when it is in
+/// force no more.
 pub async fn mask_kept(store: &Store, mask: impl Fn(&str) -> String) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     let edits = sqlx::query!("select id, body from config_edit where not masked for update");
     for edit in edits.fetch_all(&mut *tx).await? {
         let body = edit.body.map(|body| mask(&body));
-        sqlx::query!("update config_edit set body = $2, masked = true where id = $1", edit.id, body)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query!(
+            "update config_edit set body = $2, masked = true where id = $1",
+            edit.id,
+            body
+        )
+        .execute(&mut *tx)
+        .await?;
     }
 
     let versions = sqlx::query!(
@@ -248,17 +313,25 @@ pub async fn mask_kept(store: &Store, mask: impl Fn(&str) -> String) -> Result<(
         for update
         "#
     );
+
     for version in versions.fetch_all(&mut *tx).await? {
         let body = sqlx::query_scalar!("select body from config_version where id = $1", version.id);
         let body = body.fetch_one(&mut *tx).await?.map(|body| mask(&body));
-        sqlx::query!("update config_version set body = $2, masked = true where id = $1", version.id, body)
-            .execute(&mut *tx)
-            .await?;
+
+        sqlx::query!(
+            "update config_version set body = $2, masked = true where id = $1",
+            version.id,
+            body
+        )
+        .execute(&mut *tx)
+        .await?;
     }
+
     Ok(tx.commit().await?)
 }
 
-/// Keeps a text that is no version in the history; the newest one again, seen by the same, is kept once.
+/// Keeps a text that is no version in the history; the newest one again, seen by the same, is kept
+/// once.
 pub async fn keep_edit(store: &Store, edit: Edit<'_>, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     let kept = sqlx::query!(
@@ -267,8 +340,10 @@ pub async fn keep_edit(store: &Store, edit: Edit<'_>, now: Timestamp) -> Result<
         select $1::text, $2, $3::text, $4::text[], $5, $6::text, true
         where not exists (
             select
-            from (select hash, state, said, seen_by from config_edit order by id desc limit 1) newest
-            where newest.hash = $1 and newest.state = $3 and newest.said = $4 and newest.seen_by = $6
+            from (select hash, state, said, seen_by from config_edit order by id desc
+                limit 1) newest
+            where newest.hash = $1 and newest.state = $3 and newest.said = $4
+                and newest.seen_by = $6
         )
         "#,
         edit.hash.0,
@@ -278,11 +353,14 @@ pub async fn keep_edit(store: &Store, edit: Edit<'_>, now: Timestamp) -> Result<
         now,
         edit.by
     );
+
     kept.execute(&mut *tx).await?;
     let forgotten = sqlx::query!(
-        "delete from config_edit where id <= (select id from config_edit order by id desc offset $1 limit 1)",
+        "delete from config_edit where id <= (select id from config_edit order by id desc offset \
+         $1 limit 1)",
         EDITS_MAX
     );
+
     forgotten.execute(&mut *tx).await?;
     Ok(tx.commit().await?)
 }
@@ -291,7 +369,8 @@ pub async fn keep_edit(store: &Store, edit: Edit<'_>, now: Timestamp) -> Result<
 pub async fn list_history(store: &Store, rows_max: i64) -> Result<Vec<HistoryRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select hash as "hash!", state as "state!", at as "at!", by as "by!", reason as "reason!", said as "said!"
+        select hash as "hash!", state as "state!", at as "at!", by as "by!", reason as "reason!",
+            said as "said!"
         from (
             select hash, published_at as at, published_by as by, reason, '{}'::text[] as said,
                 case
@@ -308,14 +387,20 @@ pub async fn list_history(store: &Store, rows_max: i64) -> Result<Vec<HistoryRow
         "#,
         rows_max
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| HistoryRow {
-        hash: ConfigHash(row.hash),
-        state: row.state,
-        at: row.at,
-        by: row.by,
-        reason: row.reason,
-        said: row.said,
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| HistoryRow {
+            hash: ConfigHash(row.hash),
+            state: row.state,
+            at: row.at,
+            by: row.by,
+            reason: row.reason,
+            said: row.said,
+        });
+
     Ok(rows.collect())
 }
 
@@ -335,13 +420,15 @@ pub async fn read_text(store: &Store, hash: &ConfigHash) -> Result<Option<String
         "#,
         hash.0
     );
+
     Ok(text.fetch_optional(&store.workers).await?)
 }
 
-/// Panels of which something is open that the given ones do not name, each with the version that last named it, where
-/// its text is kept.
+/// Panels of which something is open that the given ones do not name, each with the version that
+/// last named it, where its text is kept.
 ///
-/// Open is what is not sent, sent, in doubt or watched, and refills and cancels that wait for the panel.
+/// Open is what is not sent, sent, in doubt or watched, and refills and cancels that wait for the
+/// panel.
 pub async fn left_behind(
     store: &Store,
     named: &[ProviderId],
@@ -354,8 +441,10 @@ pub async fn left_behind(
         left join config_version v on v.id = p.named_in
         where p.id <> all ($1::text[])
             and (
-                exists (select from leg l where l.provider = p.id and l.state in ('ready', 'leased', 'parked'))
-                or exists (select from leg l where l.provider = p.id and l.state in ('sending', 'in_doubt'))
+                exists (select from leg l where l.provider = p.id
+                    and l.state in ('ready', 'leased', 'parked'))
+                or exists (select from leg l where l.provider = p.id
+                    and l.state in ('sending', 'in_doubt'))
                 or exists (select from watch w where w.provider = p.id)
                 or exists (select from refill r where r.provider = p.id and r.ended_at is null)
             )
@@ -363,12 +452,23 @@ pub async fn left_behind(
         "#,
         &named
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| {
-        let version = match (row.version, row.hash, row.body) {
-            (Some(id), Some(hash), Some(body)) => Some(Version { id, hash: ConfigHash(hash), body }),
-            (_, _, _) => None,
-        };
-        (ProviderId(row.id), version)
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| {
+            let version = match (row.version, row.hash, row.body) {
+                (Some(id), Some(hash), Some(body)) => Some(Version {
+                    id,
+                    hash: ConfigHash(hash),
+                    body,
+                }),
+                (_, _, _) => None,
+            };
+
+            (ProviderId(row.id), version)
+        });
+
     Ok(rows.collect())
 }

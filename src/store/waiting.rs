@@ -26,8 +26,8 @@ const ROUNDS_UNFINISHED_MAX: i32 = 15;
 pub struct Waits {
     /// Where.
     pub provider: ProviderId,
-    /// Why, in a word: a leg's state, `parked:` and what it is parked for, `held:margin`, `open`, `stuck`, `refill`,
-    /// `cancel`.
+    /// Why, in a word: a leg's state, `parked:` and what it is parked for, `held:margin`, `open`,
+    /// `stuck`, `refill`, `cancel`.
     pub why: String,
     /// How many.
     pub count: i64,
@@ -58,7 +58,8 @@ pub async fn by_reason(store: &Store) -> Result<Vec<Waits>, StoreError> {
             from watch
             where ended_at is null
             union all
-            select l.provider, coalesce(w.moved_at, w.accepted_at, l.doubted_at, l.began_at, o.placed_at), 'stuck'
+            select l.provider,
+                coalesce(w.moved_at, w.accepted_at, l.doubted_at, l.began_at, o.placed_at), 'stuck'
             from leg l
             join orders o on o.id = l.order_id
             left join watch w on w.leg_id = l.id
@@ -70,7 +71,8 @@ pub async fn by_reason(store: &Store) -> Result<Vec<Waits>, StoreError> {
             union all
             select l.provider, c.asked_at, 'cancel'
             from cancel_request c
-            join lateral (select provider from leg where order_id = c.order_id order by n desc limit 1) l on true
+            join lateral (select provider from leg where order_id = c.order_id order by n desc
+                limit 1) l on true
             where c.state in ('ready', 'sending')
         )
         select provider as "provider!", why as "why!", count(*) as "count!", min(since) as oldest_at
@@ -79,6 +81,7 @@ pub async fn by_reason(store: &Store) -> Result<Vec<Waits>, StoreError> {
         order by provider, why
         "#
     );
+
     let rows = rows.fetch_all(&store.workers).await?.into_iter();
     let waits = rows.map(|row| Waits {
         provider: ProviderId(row.provider),
@@ -86,6 +89,7 @@ pub async fn by_reason(store: &Store) -> Result<Vec<Waits>, StoreError> {
         count: row.count,
         oldest_at: row.oldest_at,
     });
+
     Ok(waits.collect())
 }
 
@@ -101,6 +105,7 @@ pub(super) async fn waiting_conditions(
     conditions.extend(refills(tx, watched, now).await?);
     conditions.extend(cancels(tx, now).await?);
     conditions.extend(of_the_house(tx).await?);
+
     Ok(conditions)
 }
 
@@ -116,12 +121,14 @@ async fn find_unserved(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, St
                     from leg l
                     where l.provider = p.id and l.state in ('ready', 'leased', 'parked')
                 ) + (
-                    select count(*) from leg l where l.provider = p.id and l.state in ('sending', 'in_doubt')
+                    select count(*) from leg l where l.provider = p.id
+                        and l.state in ('sending', 'in_doubt')
                 ) + (
                     select count(*) from watch w where w.provider = p.id and w.ended_at is null
                 ) + (
                     -- What is over is looked back at, and may be set right by its panel.
-                    select count(*) from watch w where w.provider = p.id and w.ended_at is not null and w.next_at < $2
+                    select count(*) from watch w where w.provider = p.id and w.ended_at is not null
+                        and w.next_at < $2
                 ) + (
                     select count(*) from refill r where r.provider = p.id and r.ended_at is null
                 ) as open
@@ -131,17 +138,26 @@ async fn find_unserved(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, St
         now,
         now - LOOK_BACK_LATE
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
-    let condition = |object, count| Condition { kind: AlertKind::PanelUnserved, object, count, more: String::new() };
+    let condition = |object, count| Condition {
+        kind: AlertKind::PanelUnserved,
+        object,
+        count,
+        more: String::new(),
+    };
+
     Ok(rows.map(|row| condition(row.id, row.open)).collect())
 }
 
-/// Orders that do not move. One that did since it was found so is none, though the round did not see it yet.
+/// Orders that do not move. One that did since it was found so is none, though the round did not
+/// see it yet.
 async fn stuck(tx: &mut Tx) -> Result<Vec<Condition>, StoreError> {
     let rows = sqlx::query!(
         r#"
         select l.provider, count(*) as "count!",
-            min(coalesce(w.moved_at, w.accepted_at, l.doubted_at, l.began_at, o.placed_at)) as "oldest_at!"
+            min(coalesce(w.moved_at, w.accepted_at, l.doubted_at, l.began_at, o.placed_at))
+                as "oldest_at!"
         from leg l
         join orders o on o.id = l.order_id
         left join watch w on w.leg_id = l.id
@@ -151,6 +167,7 @@ async fn stuck(tx: &mut Tx) -> Result<Vec<Condition>, StoreError> {
         group by l.provider
         "#
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let condition = |provider, count, oldest_at| Condition {
         kind: AlertKind::OrdersStuck,
@@ -158,15 +175,20 @@ async fn stuck(tx: &mut Tx) -> Result<Vec<Condition>, StoreError> {
         count,
         more: format!("; the oldest has not moved since {}", moment(oldest_at)),
     };
-    Ok(rows.map(|row| condition(row.provider, row.count, row.oldest_at)).collect())
+
+    Ok(rows
+        .map(|row| condition(row.provider, row.count, row.oldest_at))
+        .collect())
 }
 
-/// Orders that are not sent for a while, and what keeps them: where nobody deals with the panel, another alert says so.
+/// Orders that are not sent for a while, and what keeps them: where nobody deals with the panel,
+/// another alert says so.
 async fn unsent(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreError> {
     let rows = sqlx::query!(
         r#"
         with oldest as materialized (
-            select p.id, p.paused_at is not null as paused, p.breaker, p.unread_since is not null as unread,
+            select p.id, p.paused_at is not null as paused, p.breaker,
+                p.unread_since is not null as unread,
                 p.rests_until > $1 as rests, w.since
             from provider p
             -- Legs are numbered as they begin.
@@ -181,14 +203,17 @@ async fn unsent(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreErro
             where p.held_until > $1 and w.since <= $2
         )
         select p.id as "provider!", p.paused as "paused!", p.breaker, p.unread as "unread!",
-            coalesce(p.rests, false) as "rests!", p.since as "oldest_at!", d.frozen_at is not null as "frozen!",
-            (select count(*) from leg l where l.provider = p.id and l.state in ('ready', 'leased')) as "count!"
+            coalesce(p.rests, false) as "rests!", p.since as "oldest_at!",
+            d.frozen_at is not null as "frozen!",
+            (select count(*) from leg l where l.provider = p.id and l.state in ('ready', 'leased'))
+                as "count!"
         from oldest p
         cross join dispatch d
         "#,
         now,
         now - UNSENT_PATIENCE
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter().map(|row| {
         let why = match row.breaker.as_str() {
             _ if row.frozen => "all sending is frozen",
@@ -199,21 +224,38 @@ async fn unsent(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreErro
             _ if row.rests => "it wants to be left alone for a while",
             _ => "nothing is stopped, so more is bought than it is sent, or it cannot be reached",
         };
+
         Condition {
             kind: AlertKind::OrdersWaiting,
             object: row.provider,
             count: row.count,
-            more: format!("; the oldest was bought by {}; {why}", moment(row.oldest_at)),
+            more: format!(
+                "; the oldest was bought by {}; {why}",
+                moment(row.oldest_at)
+            ),
         }
     });
+
     Ok(rows.collect())
 }
 
-/// Refills that their panels did not take for an hour, or did not end for as long as one is given at all.
-async fn refills(tx: &mut Tx, watched: &[WatchedPanel], now: Timestamp) -> Result<Vec<Condition>, StoreError> {
-    let providers: Vec<String> = watched.iter().map(|panel| panel.provider.0.clone()).collect();
-    let hours: Vec<i32> =
-        watched.iter().map(|panel| i32::try_from(panel.refill_expires_after_h).unwrap_or(i32::MAX)).collect();
+/// Refills that their panels did not take for an hour, or did not end for as long as one is given
+/// at all.
+async fn refills(
+    tx: &mut Tx,
+    watched: &[WatchedPanel],
+    now: Timestamp,
+) -> Result<Vec<Condition>, StoreError> {
+    let providers: Vec<String> = watched
+        .iter()
+        .map(|panel| panel.provider.0.clone())
+        .collect();
+
+    let hours: Vec<i32> = watched
+        .iter()
+        .map(|panel| i32::try_from(panel.refill_expires_after_h).unwrap_or(i32::MAX))
+        .collect();
+
     let rows = sqlx::query!(
         r#"
         select r.provider, count(*) as "count!", min(r.asked_for_at) as "oldest_at!"
@@ -221,7 +263,9 @@ async fn refills(tx: &mut Tx, watched: &[WatchedPanel], now: Timestamp) -> Resul
         join unnest($1::text[], $2::integer[]) as w (id, hours) on w.id = r.provider
         where r.ended_at is null
             and case
-                when r.state = 'taken' then coalesce(r.taken_at, r.asked_for_at) <= $3::timestamptz - make_interval(hours => w.hours)
+                when r.state = 'taken'
+                    then coalesce(r.taken_at,
+                        r.asked_for_at) <= $3::timestamptz - make_interval(hours => w.hours)
                 else r.asked_for_at <= $4
             end
         group by r.provider
@@ -231,6 +275,7 @@ async fn refills(tx: &mut Tx, watched: &[WatchedPanel], now: Timestamp) -> Resul
         now,
         now - ASKED_PATIENCE
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let condition = |provider, count, oldest_at| Condition {
         kind: AlertKind::RefillsWaiting,
@@ -238,7 +283,10 @@ async fn refills(tx: &mut Tx, watched: &[WatchedPanel], now: Timestamp) -> Resul
         count,
         more: format!("; the oldest was asked for by {}", moment(oldest_at)),
     };
-    Ok(rows.map(|row| condition(row.provider, row.count, row.oldest_at)).collect())
+
+    Ok(rows
+        .map(|row| condition(row.provider, row.count, row.oldest_at))
+        .collect())
 }
 
 /// Cancels that their panels did not answer for an hour, or never did.
@@ -264,6 +312,7 @@ async fn cancels(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreErr
         now - ASKED_PATIENCE,
         now - GIVEN_UP_FOR
     );
+
     let rows = rows.fetch_all(&mut **tx).await?.into_iter();
     let condition = |provider, count, oldest_at| Condition {
         kind: AlertKind::CancelsWaiting,
@@ -271,7 +320,10 @@ async fn cancels(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreErr
         count,
         more: format!("; the oldest was asked for by {}", moment(oldest_at)),
     };
-    Ok(rows.map(|row| condition(row.provider, row.count, row.oldest_at)).collect())
+
+    Ok(rows
+        .map(|row| condition(row.provider, row.count, row.oldest_at))
+        .collect())
 }
 
 /// What keeps anybody from being told: messages that nobody takes, and looks that come to nothing.
@@ -282,19 +334,36 @@ async fn of_the_house(tx: &mut Tx) -> Result<Vec<Condition>, StoreError> {
             (
                 select count(*)
                 from alert
-                where (told_at is null or (over_at is not null and over_told_at is null)) and raised_at is not null
+                where (told_at is null or (over_at is not null and over_told_at is null))
+                    and raised_at is not null
                     and attempts >= $1 and kind <> $2
             ) as "untold!",
-            (select coalesce(max(unfinished), 0)::bigint from round where name = 'stuck' and unfinished > $3) as "unfinished!"
+            (select coalesce(max(unfinished), 0)::bigint from round where name = 'stuck'
+                and unfinished > $3) as "unfinished!"
         "#,
         TRIES_IN_VAIN,
         AlertKind::AlertsUntold.as_str(),
         ROUNDS_UNFINISHED_MAX
     );
+
     let row = row.fetch_one(&mut **tx).await?;
-    let counted = [(AlertKind::AlertsUntold, row.untold), (AlertKind::LookOverdue, row.unfinished)];
-    let condition = |(kind, count)| Condition { kind, object: String::new(), count, more: String::new() };
-    Ok(counted.into_iter().filter(|(_, count)| *count > 0).map(condition).collect())
+    let counted = [
+        (AlertKind::AlertsUntold, row.untold),
+        (AlertKind::LookOverdue, row.unfinished),
+    ];
+
+    let condition = |(kind, count)| Condition {
+        kind,
+        object: String::new(),
+        count,
+        more: String::new(),
+    };
+
+    Ok(counted
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(condition)
+        .collect())
 }
 
 fn moment(at: Timestamp) -> String {

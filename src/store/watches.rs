@@ -30,9 +30,9 @@ pub struct DuePoll {
     pub charge: Option<Money>,
 }
 
-/// Takes the legs that are due at a panel, longest waiting first, and puts their next asking off until `next_at`: what
-/// is asked is not asked by anyone else meanwhile, and is asked again should this process die. None while the panel is
-/// given time after a round that failed.
+/// Takes the legs that are due at a panel, longest waiting first, and puts their next asking off
+/// until `next_at`: what is asked is not asked by anyone else meanwhile, and is asked again should
+/// this process die. None while the panel is given time after a round that failed.
 pub async fn claim_due_polls(
     store: &Store,
     provider: &ProviderId,
@@ -61,7 +61,8 @@ pub async fn claim_due_polls(
         set next_at = $4, asked_at = $5
         from due, leg l
         where w.leg_id = due.leg_id and l.id = due.leg_id
-        returning w.leg_id, w.panel_order, l.exchange, w.accepted_at, w.seen, w.ended_at, w.checks, w.failing_at,
+        returning w.leg_id, w.panel_order, l.exchange, w.accepted_at, w.seen, w.ended_at, w.checks,
+            w.failing_at,
             w.charge, w.asked_at as "asked_at!"
         "#,
         provider.0,
@@ -70,28 +71,35 @@ pub async fn claim_due_polls(
         next_at,
         now
     );
-    let rows = rows.fetch_all(&store.workers).await?.into_iter().map(|row| DuePoll {
-        leg: LegId(row.leg_id),
-        panel_order: PanelOrder(row.panel_order),
-        exchange: ExchangeRate::from_decimal(row.exchange),
-        accepted_at: row.accepted_at,
-        seen: row.seen,
-        asked_at: row.asked_at,
-        ended_at: row.ended_at,
-        checks: row.checks,
-        failing_at: row.failing_at,
-        charge: row.charge.map(Money::from_decimal),
-    });
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(|row| DuePoll {
+            leg: LegId(row.leg_id),
+            panel_order: PanelOrder(row.panel_order),
+            exchange: ExchangeRate::from_decimal(row.exchange),
+            accepted_at: row.accepted_at,
+            seen: row.seen,
+            asked_at: row.asked_at,
+            ended_at: row.ended_at,
+            checks: row.checks,
+            failing_at: row.failing_at,
+            charge: row.charge.map(Money::from_decimal),
+        });
+
     Ok(rows.collect())
 }
 
-/// Whether a leg under lock is still followed, and was not asked about since by anybody else: else what was heard is old
-/// news, or a person has decided meanwhile.
+/// Whether a leg under lock is still followed, and was not asked about since by anybody else: else
+/// what was heard is old news, or a person has decided meanwhile.
 pub async fn is_still_asked(tx: &mut Tx, due: &DuePoll) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(
         r#"
         select exists (
-            select from watch where leg_id = $1 and panel_order = $2 and asked_at = $3 and ended_at is not distinct from $4
+            select from watch where leg_id = $1 and panel_order = $2 and asked_at = $3
+                and ended_at is not distinct from $4
         ) as "found!"
         "#,
         due.leg.0,
@@ -99,6 +107,7 @@ pub async fn is_still_asked(tx: &mut Tx, due: &DuePoll) -> Result<bool, StoreErr
         due.asked_at,
         due.ended_at
     );
+
     Ok(found.fetch_one(&mut **tx).await?)
 }
 
@@ -115,9 +124,9 @@ pub enum Worth {
     Failing,
 }
 
-/// Keeps what the panel said, the charge that it told included, and when it is asked next. How many words in a row were
-/// worth as little. The order moved where the panel's clear word is another status than the clear word before, or less
-/// remains than ever under it, whatever it said between.
+/// Keeps what the panel said, the charge that it told included, and when it is asked next. How many
+/// words in a row were worth as little. The order moved where the panel's clear word is another
+/// status than the clear word before, or less remains than ever under it, whatever it said between.
 pub async fn put_off(
     tx: &mut Tx,
     leg: LegId,
@@ -139,12 +148,14 @@ pub async fn put_off(
             moved_at = case when $8 and word is distinct from heard.moves then $7 else moved_at end,
             word = case when $8 then heard.moves else word end
         from (
-            -- The status, and the least that remained under it: what goes to and fro is no movement.
+            -- The status, and the least that remained under it: what goes to and fro is no
+            -- movement.
             select said.status || '|' || coalesce(
                 least(
                     said.remains,
                     case
-                        when split_part(w.word, '|', 1) = said.status and split_part(w.word, '|', 3) = ''
+                        when split_part(w.word, '|', 1) = said.status
+                            and split_part(w.word, '|', 3) = ''
                             then substring(split_part(w.word, '|', 2) from '-?\d+')::numeric
                     end
                 )::text,
@@ -170,14 +181,23 @@ pub async fn put_off(
         worth == Worth::Clear,
         charge.map(Money::decimal)
     );
+
     let row = row.fetch_optional(&mut **tx).await?;
-    let row = row.ok_or(StoreError::Unexpected("a leg that is not watched was asked about"))?;
+    let row = row.ok_or(StoreError::Unexpected(
+        "a leg that is not watched was asked about",
+    ))?;
+
     Ok(row.puzzled.max(row.silent))
 }
 
 /// Nothing was heard of a leg, which is asked about after others: not before this moment.
 pub async fn ask_after_others(store: &Store, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
-    let moved = sqlx::query!("update watch set next_at = greatest(next_at, $2) where leg_id = $1", leg.0, at);
+    let moved = sqlx::query!(
+        "update watch set next_at = greatest(next_at, $2) where leg_id = $1",
+        leg.0,
+        at
+    );
+
     moved.execute(&store.workers).await?;
     Ok(())
 }
@@ -203,6 +223,7 @@ pub async fn after_the_end(
         now,
         is_failing
     );
+
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("an ended leg was not watched")),
@@ -212,10 +233,12 @@ pub async fn after_the_end(
 /// An order that is over could not be looked at, and is at this moment; it counts as a look.
 pub async fn look_later(tx: &mut Tx, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
     let moved = sqlx::query!(
-        "update watch set next_at = $2, checks = checks + 1 where leg_id = $1 and ended_at is not null",
+        "update watch set next_at = $2, checks = checks + 1 where leg_id = $1 and ended_at is not \
+         null",
         leg.0,
         at
     );
+
     match moved.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("an ended leg was not watched")),
@@ -224,23 +247,35 @@ pub async fn look_later(tx: &mut Tx, leg: LegId, at: Timestamp) -> Result<(), St
 
 /// The panel is asked at this moment at the latest: something was asked of it.
 pub async fn ask_soon(tx: &mut Tx, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
-    sqlx::query!("update watch set next_at = least(next_at, $2) where leg_id = $1", leg.0, at)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query!(
+        "update watch set next_at = least(next_at, $2) where leg_id = $1",
+        leg.0,
+        at
+    )
+    .execute(&mut **tx)
+    .await?;
+
     Ok(())
 }
 
 /// Nobody asks about it any more; a leg that is over may be forgotten already.
 pub async fn forget_poll(tx: &mut Tx, leg: LegId) -> Result<(), StoreError> {
-    sqlx::query!("delete from watch where leg_id = $1", leg.0).execute(&mut **tx).await?;
+    sqlx::query!("delete from watch where leg_id = $1", leg.0)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
-/// Says when many legs are asked about next, whose answers changed nothing; not of those that somebody wants asked
-/// about before they would have been due again, at `meanwhile`.
-pub async fn put_off_all(store: &Store, legs: &[(LegId, Timestamp)], meanwhile: Timestamp) -> Result<(), StoreError> {
+/// Says when many legs are asked about next, whose answers changed nothing; not of those that
+/// somebody wants asked about before they would have been due again, at `meanwhile`.
+pub async fn put_off_all(
+    store: &Store,
+    legs: &[(LegId, Timestamp)],
+    meanwhile: Timestamp,
+) -> Result<(), StoreError> {
     let ids: Vec<i64> = legs.iter().map(|(leg, _)| leg.0).collect();
     let moments: Vec<Timestamp> = legs.iter().map(|(_, at)| *at).collect();
+
     let moved = sqlx::query!(
         r#"
         update watch w
@@ -252,6 +287,7 @@ pub async fn put_off_all(store: &Store, legs: &[(LegId, Timestamp)], meanwhile: 
         &moments,
         meanwhile
     );
+
     moved.execute(&store.workers).await?;
     Ok(())
 }

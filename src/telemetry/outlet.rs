@@ -54,8 +54,16 @@ impl Outlet {
         Report: Fn(u64) + Send + 'static,
     {
         let outlet = Arc::new(Self::default());
-        let mut writer = Writer { outlet: outlet.clone(), out, report, is_torn: false, reported: None };
-        thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
+        let mut writer = Writer {
+            outlet: outlet.clone(),
+            out,
+            report,
+            is_torn: false,
+            reported: None,
+        };
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || writer.run())?;
         Ok(outlet)
     }
 
@@ -65,6 +73,7 @@ impl Outlet {
             let own = own.as_mut();
             own.map(|lines| lines.extend_from_slice(line)).is_some()
         });
+
         if is_own {
             return;
         }
@@ -75,6 +84,7 @@ impl Outlet {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
+
         state.bytes += line.len();
         state.waiting.push_back(line.to_vec());
         drop(state);
@@ -85,7 +95,9 @@ impl Outlet {
     pub fn flush(&self, wait_max: Duration) {
         let is_busy = |state: &mut OutletState| state.is_writing || !state.waiting.is_empty();
         // Out of time: who reads it stalls, and nobody waits for that.
-        let _ = self.all_written.wait_timeout_while(self.state(), wait_max, is_busy);
+        let _ = self
+            .all_written
+            .wait_timeout_while(self.state(), wait_max, is_busy);
     }
 
     /// Lines that were lost since the start.
@@ -105,9 +117,13 @@ impl Outlet {
                 state.is_writing = true;
                 return line;
             }
+
             state.is_writing = false;
             self.all_written.notify_all();
-            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .arrived
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -116,7 +132,8 @@ impl Outlet {
     }
 
     fn lost_and_untold(&self) -> u64 {
-        self.lost().saturating_sub(self.lost_and_told.load(Ordering::Relaxed))
+        self.lost()
+            .saturating_sub(self.lost_and_told.load(Ordering::Relaxed))
     }
 }
 
@@ -153,6 +170,7 @@ impl<Out: Write, Report: Fn(u64)> Writer<Out, Report> {
         OWN_LINES.set(Some(Vec::new()));
         (self.report)(lost);
         let line = OWN_LINES.take().unwrap_or_default();
+
         if self.write(&line) {
             self.outlet.lost_and_told.fetch_add(lost, Ordering::Relaxed);
             self.reported = Some(Instant::now());
@@ -181,6 +199,7 @@ impl<Out: Write, Report: Fn(u64)> Writer<Out, Report> {
                 }
             }
         }
+
         true
     }
 }
@@ -228,23 +247,44 @@ mod tests {
             let outlet = reached.recv().unwrap();
             outlet.offer(format!("{lost} lost\n").as_bytes());
         };
-        let outlet = Outlet::open(Scripted { answers, written: tell }, report).unwrap();
+
+        let outlet = Outlet::open(
+            Scripted {
+                answers,
+                written: tell,
+            },
+            report,
+        )
+        .unwrap();
+
         for _ in 0..8 {
             reach.send(outlet.clone()).unwrap();
         }
-        Case { outlet, answer, written }
+
+        Case {
+            outlet,
+            answer,
+            written,
+        }
     }
 
     #[test]
     fn what_cannot_be_written_is_counted_and_told_once_it_can_on_a_line_of_its_own() {
-        let Case { outlet, answer, written } = case();
+        let Case {
+            outlet,
+            answer,
+            written,
+        } = case();
+
         answer.send(Err(ErrorKind::BrokenPipe.into())).unwrap();
         answer.send(Ok(2)).unwrap();
         answer.send(Err(ErrorKind::StorageFull.into())).unwrap();
         drop(answer);
+
         for line in ["first\n", "second\n", "third\n"] {
             outlet.offer(line.as_bytes());
         }
+
         outlet.flush(PATIENCE);
         assert_eq!(outlet.lost(), 2);
         let text: String = written.try_iter().collect();
@@ -253,32 +293,52 @@ mod tests {
 
     #[test]
     fn whoever_tells_never_waits_for_a_reader_that_stalls_and_memory_is_bounded() {
-        let Case { outlet, answer, written } = case();
+        let Case {
+            outlet,
+            answer,
+            written,
+        } = case();
+
         let kilobyte = format!("{}\n", "x".repeat(1023));
         for _ in 0..2 * BYTES_MAX / 1024 {
             outlet.offer(kilobyte.as_bytes());
         }
+
         assert!(outlet.state().bytes <= BYTES_MAX);
         let lost = outlet.lost();
-        assert!(lost >= u64::try_from(BYTES_MAX / 1024).unwrap() - 1, "{lost}");
+        assert!(
+            lost >= u64::try_from(BYTES_MAX / 1024).unwrap() - 1,
+            "{lost}"
+        );
+
         outlet.flush(Duration::from_millis(1));
 
         // It reads again.
         drop(answer);
         outlet.flush(PATIENCE);
         let text: String = written.try_iter().collect();
-        let reported: u64 =
-            text.lines().filter_map(|line| line.strip_suffix(" lost")).map(|lost| lost.parse::<u64>().unwrap()).sum();
+        let reported: u64 = text
+            .lines()
+            .filter_map(|line| line.strip_suffix(" lost"))
+            .map(|lost| lost.parse::<u64>().unwrap())
+            .sum();
+
         assert_eq!(reported, lost);
         for _ in 0..2 * LINES_MAX {
             outlet.offer(b"");
         }
+
         assert!(outlet.state().waiting.len() <= LINES_MAX);
     }
 
     #[test]
     fn what_was_told_last_is_written_before_the_end() {
-        let Case { outlet, answer, written } = case();
+        let Case {
+            outlet,
+            answer,
+            written,
+        } = case();
+
         outlet.offer(b"last\n");
         drop(answer);
         outlet.flush(PATIENCE);

@@ -12,10 +12,12 @@ pub fn tell_panics() {
 fn tell_panic(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let at = panic.location().map(ToString::to_string);
+
     // Words that were put together at that moment may quote a customer's request.
     let words = panic.payload().downcast_ref::<&'static str>();
     let backtrace = Backtrace::capture();
-    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
 
     tracing::error!(
         at,

@@ -17,7 +17,8 @@ pub enum OrderAnswer {
         /// The text, or the row where it had none; capped.
         text: String,
     },
-    /// A listed text that says that the panel has no such order of ours; may be transient for young orders.
+    /// A listed text that says that the panel has no such order of ours; may be transient for young
+    /// orders.
     NotOurs {
         /// The text; capped.
         text: String,
@@ -81,7 +82,8 @@ impl CancelRow {
     /// What a failed question leaves of each cancel: an error of the panel's own is its no.
     pub fn of(failure: &Failure) -> Self {
         match failure.kind {
-            FailureKind::Declined | FailureKind::Refused(RefusalClass::Action | RefusalClass::Parameters) => {
+            FailureKind::Declined
+            | FailureKind::Refused(RefusalClass::Action | RefusalClass::Parameters) => {
                 Self::Refused(failure.words.clone())
             }
             FailureKind::Refused(_)

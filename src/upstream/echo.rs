@@ -30,8 +30,8 @@ pub(super) use own_id::is_of_the_order;
 /// joins to none.
 const MARK: &str = "…";
 
-/// The same for a piece of them: what was cut may have been the panel's word too, and one that takes
-/// a refusal back. It reads as a text about an order, which no refusal is.
+/// The same for a piece of them: what was cut may have been the panel's word too, and one that
+/// takes a refusal back. It reads as a text about an order, which no refusal is.
 const PIECE_MARK: &str = "[of the order]";
 
 /// So many letters and digits on end that the order sent too are the order's.
@@ -51,28 +51,46 @@ pub const MARKS: [&str; 3] = [MARK, PIECE_MARK, HIDDEN];
 
 /// Whether a text begins with what was cut: nothing in front of it is its panel's.
 pub fn is_quote(text: &str) -> bool {
-    [MARK, PIECE_MARK].iter().any(|mark| text.trim_start().starts_with(mark))
+    [MARK, PIECE_MARK]
+        .iter()
+        .any(|mark| text.trim_start().starts_with(mark))
 }
 
 /// An answer in JSON without the words of the order that it answers. Its ids stay as they are.
-pub(super) fn cut_own_words<'a>(answer: &'a str, leg: &LeasedLeg, dialect: &SpokenDialect) -> Cow<'a, str> {
+pub(super) fn cut_own_words<'a>(
+    answer: &'a str,
+    leg: &LeasedLeg,
+    dialect: &SpokenDialect,
+) -> Cow<'a, str> {
     let mut cut = String::new();
     let mut kept_from = 0;
     let mut at = 0;
     let mut name = String::new();
+
     // Most answers are an id and no text.
     let own = LazyCell::new(|| OwnWords::of(leg));
 
     while let Some(token) = next_text(answer, at) {
         at = token.end;
-        let Ok(text) = serde_json::from_str::<String>(&answer[token.start..token.end]) else { continue };
+        let Ok(text) = serde_json::from_str::<String>(&answer[token.start..token.end]) else {
+            continue;
+        };
+
         let is_name = answer[token.end..].trim_start().starts_with(':');
         if is_name {
             name.clone_from(&text);
         }
 
-        let stays = if is_name { is_plain_name(&text) } else { is_id(&name, &answer[token.start..token.end]) };
-        let Some(shorter) = (!stays).then(|| own.cut_from(&text, dialect)).flatten() else { continue };
+        let stays = if is_name {
+            is_plain_name(&text)
+        } else {
+            is_id(&name, &answer[token.start..token.end])
+        };
+
+        let Some(shorter) = (!stays).then(|| own.cut_from(&text, dialect)).flatten() else {
+            continue;
+        };
+
         cut.push_str(&answer[kept_from..token.start]);
         cut.push_str(&serde_json::Value::String(shorter).to_string());
         kept_from = token.end;
@@ -81,6 +99,7 @@ pub(super) fn cut_own_words<'a>(answer: &'a str, leg: &LeasedLeg, dialect: &Spok
     if kept_from == 0 {
         return Cow::Borrowed(answer);
     }
+
     cut.push_str(&answer[kept_from..]);
     Cow::Owned(cut)
 }
@@ -94,6 +113,7 @@ struct Token {
 fn next_text(json: &str, from: usize) -> Option<Token> {
     let start = from + json[from..].find('"')?;
     let mut is_escaped = false;
+
     for (at, byte) in json.bytes().enumerate().skip(start + 1) {
         match byte {
             _ if is_escaped => is_escaped = false,
@@ -102,20 +122,27 @@ fn next_text(json: &str, from: usize) -> Option<Token> {
             _ => {}
         }
     }
+
     None
 }
 
 /// A field's name as programs write them, and nobody's text.
 fn is_plain_name(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    name.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
 /// A number in a text, or an id where ids stand.
 fn is_id(name: &str, token: &str) -> bool {
     let name = name.to_lowercase();
-    let is_number = token.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'"' | b'.' | b'-'));
+    let is_number = token
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'"' | b'.' | b'-'));
+
     let names_an_id = name.contains("order") || name.ends_with("id");
-    let is_shaped = || RawValue::from_string(token.to_owned()).is_ok_and(|raw| order_id(&raw).is_some());
+    let is_shaped =
+        || RawValue::from_string(token.to_owned()).is_ok_and(|raw| order_id(&raw).is_some());
+
     is_number || (names_an_id && is_shaped())
 }
 
@@ -124,7 +151,8 @@ fn is_id(name: &str, token: &str) -> bool {
 struct OwnWords {
     any: Letters,
     ascii: Letters,
-    /// The link's letters, with and without what stands in front of its host: refusals name it whole.
+    /// The link's letters, with and without what stands in front of its host: refusals name it
+    /// whole.
     links: Vec<Vec<char>>,
     /// What own texts read like in plain letters.
     alike: Alike,
@@ -143,7 +171,9 @@ impl Letters {
     fn add(&mut self, letters: Vec<char>) {
         match letters.len() {
             RUN.. => self.long.push(letters),
-            SHORT_MIN.. if letters.iter().any(|c| c.is_alphabetic()) => drop(self.short.insert(letters)),
+            SHORT_MIN.. if letters.iter().any(|c| c.is_alphabetic()) => {
+                self.short.insert(letters);
+            }
             _ => {}
         }
     }
@@ -158,16 +188,21 @@ impl OwnWords {
             alike: Alike::default(),
             words: HashSet::new(),
         };
+
         let link = unescaped(&leg.link);
         let host = link.split_once("://").map_or(&*link, |(_, host)| host);
         for whole in [&*link, host, host.strip_prefix("www.").unwrap_or(host)] {
-            own.links.push(FoldedText::of(whole, char::is_alphanumeric).letters);
+            own.links
+                .push(FoldedText::of(whole, char::is_alphanumeric).letters);
         }
+
         own.add_whole(&leg.link);
+
         // Panels name a page by the last piece of its address.
         for piece in leg.link.split(|c: char| !c.is_alphanumeric()) {
             own.add_piece(piece);
         }
+
         for piece in leg.link.split(['/', '?', '&', '=', '#', '@']) {
             own.add_piece(piece);
         }
@@ -183,6 +218,7 @@ impl OwnWords {
                 }
             }
         }
+
         own
     }
 
@@ -196,21 +232,35 @@ impl OwnWords {
 
     fn add(&mut self, text: &str) {
         let text = unescaped(text);
+
         // Whole, and as short as it may be cut: signs count there that are no letters.
-        let beginning = text.char_indices().nth(RUN).map_or("", |(end, _)| &text[..end]);
+        let beginning = text
+            .char_indices()
+            .nth(RUN)
+            .map_or("", |(end, _)| &text[..end]);
+
         // A beginning that is a word which harms no refusal is as good as nobody's.
-        let word = beginning.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        let word = beginning
+            .trim_matches(|c: char| !c.is_alphanumeric())
+            .to_lowercase();
+
         let is_nobodys = beginning != text && is_word_of_refusals(&word);
         for part in [&*text, if is_nobodys { "" } else { beginning }] {
-            self.any.add(FoldedText::of(part, char::is_alphanumeric).letters);
-            self.ascii.add(FoldedText::of(part, |c| c.is_ascii_alphanumeric()).letters);
+            self.any
+                .add(FoldedText::of(part, char::is_alphanumeric).letters);
+            self.ascii
+                .add(FoldedText::of(part, |c| c.is_ascii_alphanumeric()).letters);
         }
     }
 
     /// One of a list: the runs of longer ones are in the whole.
     fn add_line(&mut self, line: &str) {
         let is_short = line.chars().filter(char::is_ascii_alphanumeric).count() < RUN;
-        let end = line.char_indices().nth(RUN).map_or(line.len(), |(end, _)| end);
+        let end = line
+            .char_indices()
+            .nth(RUN)
+            .map_or(line.len(), |(end, _)| end);
+
         self.add(if is_short { line } else { &line[..end] });
     }
 
@@ -223,13 +273,19 @@ impl OwnWords {
 
     /// The listed text in a text, and whose it is; where it may be either's, as its letters say.
     ///
-    /// It is the order's where anything that the order sent reads like it, in whatever letters. It is
-    /// the panel's where no text of the order has it whole, and not all its words are the order's:
-    /// `Bad` is a comment, and `Bad link` a refusal.
-    fn listed_text(&self, text: &str, spelled: &FoldedText, dialect: &SpokenDialect) -> Option<TextOwner> {
+    /// It is the order's where anything that the order sent reads like it, in whatever letters. It
+    /// is the panel's where no text of the order has it whole, and not all its words are the
+    /// order's: `Bad` is a comment, and `Bad link` a refusal.
+    fn listed_text(
+        &self,
+        text: &str,
+        spelled: &FoldedText,
+        dialect: &SpokenDialect,
+    ) -> Option<TextOwner> {
         let listed = dialect.listed_text(text)?;
         let letters = FoldedText::of(&listed, char::is_alphanumeric).letters;
         let at = spelled.find(&letters, false)?;
+
         if self.alike.has(&listed) {
             return Some(TextOwner::Orders(at));
         }
@@ -239,15 +295,23 @@ impl OwnWords {
             || [&self.any, &self.ascii]
                 .iter()
                 .any(|own| own.long.iter().any(is_whole_in) || own.short.contains(&letters));
-        let mut words = listed.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+
+        let mut words = listed
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty());
+
         let has_word_of_panels = words.any(|word| !self.words.contains(word));
         (!is_sent && has_word_of_panels).then_some(TextOwner::Panels(at))
     }
 
-    /// Whether what is cut is the link, written as one: the same letters with blanks between are words.
+    /// Whether what is cut is the link, written as one: the same letters with blanks between are
+    /// words.
     fn is_link(&self, cut: &str) -> bool {
         let is_address = cut.contains('.') && !cut.contains(char::is_whitespace);
-        is_address && self.links.contains(&FoldedText::of(cut, char::is_alphanumeric).letters)
+        is_address
+            && self
+                .links
+                .contains(&FoldedText::of(cut, char::is_alphanumeric).letters)
     }
 
     /// A text without these words; nothing where it has none of them.
@@ -258,13 +322,18 @@ impl OwnWords {
 
         let mut spans = any.spans_of(&self.any);
         spans.extend(ascii.spans_of(&self.ascii));
+
         match self.listed_text(&text, &any, dialect) {
             Some(TextOwner::Panels(listed)) => {
-                spans = spans.into_iter().flat_map(|span| without(span, &listed)).collect();
+                spans = spans
+                    .into_iter()
+                    .flat_map(|span| without(span, &listed))
+                    .collect();
             }
             Some(TextOwner::Orders(listed)) => spans.push(listed),
             None => {}
         }
+
         spans.sort_unstable_by_key(|span| span.start);
         if spans.is_empty() {
             return None;
@@ -275,10 +344,16 @@ impl OwnWords {
         for span in spans {
             if span.start >= at {
                 cut.push_str(&text[at..span.start]);
-                cut.push_str(if self.is_link(&text[span.start..span.end]) { MARK } else { PIECE_MARK });
+                cut.push_str(if self.is_link(&text[span.start..span.end]) {
+                    MARK
+                } else {
+                    PIECE_MARK
+                });
             }
+
             at = at.max(span.end);
         }
+
         cut.push_str(&text[at..]);
         Some(cut)
     }
@@ -308,7 +383,13 @@ struct FoldedText {
 
 impl FoldedText {
     fn of(text: &str, is_letter: impl Fn(char) -> bool) -> Self {
-        let mut spelled = Self { letters: Vec::new(), starts: Vec::new(), ends: Vec::new(), joined: Vec::new() };
+        let mut spelled = Self {
+            letters: Vec::new(),
+            starts: Vec::new(),
+            ends: Vec::new(),
+            joined: Vec::new(),
+        };
+
         for (start, c) in text.char_indices().filter(|(_, c)| is_letter(*c)) {
             let is_joined = spelled.ends.last() == Some(&start);
             for small in c.to_lowercase() {
@@ -318,6 +399,7 @@ impl FoldedText {
                 spelled.joined.push(is_joined);
             }
         }
+
         spelled
     }
 
@@ -328,6 +410,7 @@ impl FoldedText {
             let is_word = !self.joined[*at] && ends_word(at + sought.len());
             self.letters[*at..].starts_with(sought) && (is_word || !only_whole_words)
         };
+
         let last = self.letters.len().checked_sub(sought.len().max(1))?;
         let at = (0..=last).find(is_it)?;
         Some(self.starts[at]..self.ends[at + sought.len().max(1) - 1])
@@ -347,6 +430,7 @@ impl FoldedText {
             }
             from = last + 1;
         }
+
         spans
     }
 
@@ -356,6 +440,7 @@ impl FoldedText {
         for (at, run) in self.letters.windows(RUN).enumerate() {
             places.entry(run).or_default().push(at);
         }
+
         for run in own.iter().flat_map(|text| text.windows(RUN)) {
             for at in places.remove(run).unwrap_or_default() {
                 is_own[at..at + RUN].fill(true);
@@ -386,6 +471,7 @@ fn unescaped(text: &str) -> String {
         }
         plain = plainer;
     }
+
     plain
 }
 
@@ -399,11 +485,16 @@ fn unescaped_once(text: &str) -> Vec<u8> {
             '&' => entity(rest),
             _ => None,
         };
-        let Escape { bytes, length } =
-            read.unwrap_or_else(|| Escape { bytes: first.to_string().into_bytes(), length: first.len_utf8() });
+
+        let Escape { bytes, length } = read.unwrap_or_else(|| Escape {
+            bytes: first.to_string().into_bytes(),
+            length: first.len_utf8(),
+        });
+
         plain.extend(bytes);
         rest = &rest[length..];
     }
+
     plain
 }
 
@@ -416,7 +507,10 @@ struct Escape {
 impl Escape {
     fn of(code: u32, length: usize) -> Self {
         let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-        Self { bytes: c.to_string().into_bytes(), length }
+        Self {
+            bytes: c.to_string().into_bytes(),
+            length,
+        }
     }
 }
 
@@ -425,8 +519,12 @@ fn percent(rest: &str) -> Option<Escape> {
     if let Some(code) = rest.strip_prefix("%u").and_then(|rest| hex(rest, 4)) {
         return Some(Escape::of(code, 6));
     }
+
     let byte = u8::try_from(hex(&rest[1..], 2)?).ok()?;
-    Some(Escape { bytes: vec![byte], length: 3 })
+    Some(Escape {
+        bytes: vec![byte],
+        length: 3,
+    })
 }
 
 /// `\/`, `\n`, `\u002f`, `\x2f`.
@@ -435,20 +533,33 @@ fn backslash(rest: &str) -> Option<Escape> {
     match escaped {
         'u' => hex(&rest[2..], 4).map(|code| Escape::of(code, 6)),
         'x' => hex(&rest[2..], 2).map(|code| Escape::of(code, 4)),
-        'n' | 'r' | 't' | 'b' | 'f' => Some(Escape { bytes: vec![b' '], length: 2 }),
-        other => Some(Escape { bytes: other.to_string().into_bytes(), length: 1 + other.len_utf8() }),
+        'n' | 'r' | 't' | 'b' | 'f' => Some(Escape {
+            bytes: vec![b' '],
+            length: 2,
+        }),
+        other => Some(Escape {
+            bytes: other.to_string().into_bytes(),
+            length: 1 + other.len_utf8(),
+        }),
     }
 }
 
 /// `&amp;`, `&#47;`, `&#x2f;`; a name that is no sign's is a letter less.
 fn entity(rest: &str) -> Option<Escape> {
-    let end = rest.bytes().take(ENTITY_BYTES_MAX).position(|byte| byte == b';')?;
+    let end = rest
+        .bytes()
+        .take(ENTITY_BYTES_MAX)
+        .position(|byte| byte == b';')?;
+
     let name = &rest[1..end];
     if let Some(number) = name.strip_prefix('#') {
-        let hexadecimal = number.strip_prefix(['x', 'X']).map(|digits| u32::from_str_radix(digits, 16));
+        let hexadecimal = number
+            .strip_prefix(['x', 'X'])
+            .map(|digits| u32::from_str_radix(digits, 16));
         let code = hexadecimal.unwrap_or_else(|| number.parse()).ok()?;
         return Some(Escape::of(code, end + 1));
     }
+
     let sign = match name {
         "amp" => "&",
         "percnt" => "%",
@@ -458,11 +569,17 @@ fn entity(rest: &str) -> Option<Escape> {
         _ if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()) => " ",
         _ => return None,
     };
-    Some(Escape { bytes: sign.as_bytes().to_vec(), length: end + 1 })
+
+    Some(Escape {
+        bytes: sign.as_bytes().to_vec(),
+        length: end + 1,
+    })
 }
 
 fn hex(text: &str, digits: usize) -> Option<u32> {
-    let digits = text.get(..digits).filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let digits = text
+        .get(..digits)
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     u32::from_str_radix(digits, 16).ok()
 }
 

@@ -1,4 +1,5 @@
-//! Why a panel cannot be asked, or why a question to it has no answer: asking again is safe, for questions place nothing.
+//! Why a panel cannot be asked, or why a question to it has no answer: asking again is safe, for
+//! questions place nothing.
 
 use crate::domain::provider::RefusalClass;
 use crate::upstream::authorities::CaFileError;
@@ -51,7 +52,8 @@ pub enum FailureKind {
     /// The question left, and no whole answer came in time.
     #[error("unanswered")]
     Unanswered,
-    /// An answer came under an HTTP status that is not believed, such as a redirect or a server's own error.
+    /// An answer came under an HTTP status that is not believed, such as a redirect or a server's
+    /// own error.
     #[error("answered with HTTP {0}")]
     BadStatus(u16),
     /// An answer came that is not what was asked for.
@@ -75,7 +77,9 @@ impl Failure {
     pub fn whose(&self) -> Fault {
         match self.kind {
             FailureKind::Refused(_) => Fault::Ours,
-            FailureKind::Declined | FailureKind::BadStatus(_) | FailureKind::Unreadable => Fault::Panel,
+            FailureKind::Declined | FailureKind::BadStatus(_) | FailureKind::Unreadable => {
+                Fault::Panel
+            }
             FailureKind::NeverSent | FailureKind::Unanswered => Fault::Network,
         }
     }
@@ -87,9 +91,17 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_and_whose_it_is() {
-        let failure = |kind| Failure { kind, words: "w".into() };
+        let failure = |kind| Failure {
+            kind,
+            words: "w".into(),
+        };
+
         let refused = failure(FailureKind::Refused(RefusalClass::Key));
-        assert_eq!((refused.to_string(), refused.whose()), ("refused (key): w".into(), Fault::Ours));
+        assert_eq!(
+            (refused.to_string(), refused.whose()),
+            ("refused (key): w".into(), Fault::Ours)
+        );
+
         assert_eq!(failure(FailureKind::BadStatus(502)).whose(), Fault::Panel);
         assert_eq!(failure(FailureKind::NeverSent).whose(), Fault::Network);
     }

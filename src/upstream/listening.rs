@@ -29,7 +29,12 @@ pub(super) struct Listening<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Listening<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, ahead: Vec::new(), is_over: false, spoke_first: Arc::default() }
+        Self {
+            stream,
+            ahead: Vec::new(),
+            is_over: false,
+            spoke_first: Arc::default(),
+        }
     }
 
     /// Whether words came before the last of ours had left.
@@ -46,8 +51,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Listening<S> {
                     return true;
                 }
             }
+
             false
         };
+
         tokio::time::timeout(within, says).await.unwrap_or(false)
     }
 
@@ -55,6 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Listening<S> {
         if self.is_over || !self.ahead.is_empty() {
             return Ok(());
         }
+
         let mut words = [0; READ_AHEAD_BYTES];
         let mut buffer = ReadBuf::new(&mut words);
         match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
@@ -65,9 +73,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Listening<S> {
                 self.ahead.extend_from_slice(buffer.filled());
             }
         }
+
         if !self.ahead.is_empty() {
             self.spoke_first.store(true, Ordering::Relaxed);
         }
+
         Ok(())
     }
 }
@@ -78,7 +88,11 @@ pub(super) fn is_blank(words: &[u8]) -> bool {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Listening<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.look_ahead(context)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -104,9 +118,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Listening<S> {
             self.ahead.drain(..length);
             return Poll::Ready(Ok(()));
         }
+
         if self.is_over {
             return Poll::Ready(Ok(()));
         }
+
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -146,6 +162,9 @@ mod tests {
         assert!(near.says_something(Duration::from_secs(9)).await);
         far.write_all(b"\r\n").await.unwrap();
         drop(far);
-        assert!(!near.says_something(Duration::from_secs(9)).await, "blanks, and the end");
+        assert!(
+            !near.says_something(Duration::from_secs(9)).await,
+            "blanks, and the end"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 mod adding;
 mod browse;
+mod requests;
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +17,13 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::domain::clock::{Deadline, SharedClock, SystemClock, Timestamp};
-use crate::domain::id::{PanelOrder, PanelRefill};
+use crate::domain::id::PanelOrder;
 use crate::domain::leg::LeasedLeg;
 use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::routing::calls::{CallOutcome, CallPurpose as Purpose, Calls, is_slow};
-use crate::upstream::answer::{CancelRow, OrderAnswer, PanelBalance, RefillAnswer, RefillRow};
+use crate::upstream::answer::{OrderAnswer, PanelBalance};
 use crate::upstream::classify::is_believed;
-use crate::upstream::dialect::{AnswerFault, Ask, ReadRefill, SpokenDialect};
+use crate::upstream::dialect::{AnswerFault, Ask, SpokenDialect};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
 use crate::upstream::rest::named_wait;
@@ -31,7 +32,8 @@ use crate::upstream::wire::{CallBounds, CallResult, Wire};
 
 use browse::Browsed;
 
-/// The longest answer to an `add` or a balance: an id or an error, with room for a web page instead.
+/// The longest answer to an `add` or a balance: an id or an error, with room for a web page
+/// instead.
 const SHORT_ANSWER_BYTES_MAX: usize = 1 << 20;
 /// The longest answer to a status question: a hundred rows of some hundred bytes, with room.
 const STATUS_ANSWER_BYTES_MAX: usize = 4 << 20;
@@ -47,7 +49,14 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn new(ask: Ask<'a>, timeout: Duration, answer_bytes_max: usize) -> Self {
-        Self { ask, patience: CallBounds { timeout, answer_bytes_max }, leave_by: None }
+        Self {
+            ask,
+            patience: CallBounds {
+                timeout,
+                answer_bytes_max,
+            },
+            leave_by: None,
+        }
     }
 
     /// A question that is answered by a row for each thing that is asked about.
@@ -57,7 +66,10 @@ impl<'a> Call<'a> {
 
     /// What changes something at the panel.
     fn of_change(ask: Ask<'a>, timeout: Duration, leave_by: Deadline) -> Self {
-        Self { leave_by: Some(leave_by), ..Self::new(ask, timeout, SHORT_ANSWER_BYTES_MAX) }
+        Self {
+            leave_by: Some(leave_by),
+            ..Self::new(ask, timeout, SHORT_ANSWER_BYTES_MAX)
+        }
     }
 }
 
@@ -104,14 +116,21 @@ impl Panel {
         Self::build(settings, key, CallLimiter::new)
     }
 
-    /// The same panel under another block or key. Its places and its pace go on, so that what is out counts for the new
-    /// limits; it must answer anew before anything is placed, when it is another address, account or dialect that is
-    /// asked.
+    /// The same panel under another block or key. Its places and its pace go on, so that what is
+    /// out counts for the new limits; it must answer anew before anything is placed, when it is
+    /// another address, account or dialect that is asked.
     pub fn under(&self, settings: ProviderSettings, key: SecretString) -> Result<Self, PanelError> {
         let next = Self::build(settings, key, |places, pace| self.stack.under(places, pace))?;
         let asking = |block: &ProviderSettings| {
-            (block.url.clone(), block.method, block.dialect, block.allow_http, block.ca_file.clone())
+            (
+                block.url.clone(),
+                block.method,
+                block.dialect,
+                block.allow_http,
+                block.ca_file.clone(),
+            )
         };
+
         let asked_alike = asking(&next.settings) == asking(&self.settings);
         let same_account = asked_alike && self.has_key(&next.key);
         if same_account {
@@ -119,6 +138,7 @@ impl Panel {
             next.listed.store(self.is_listed(), Ordering::Release);
             *next.browsed() = *self.browsed();
         }
+
         self.replaced.store(!same_account, Ordering::Release);
         Ok(next)
     }
@@ -141,12 +161,15 @@ impl Panel {
         if key.expose_secret().is_empty() {
             return Err(PanelError::NoKey);
         }
+
         let at_least_one = |name, limit| NonZeroU32::new(limit).ok_or(PanelError::Zero(name));
         let concurrent_max = at_least_one("concurrent_max", settings.concurrent_max)?;
-        let requests_per_second = at_least_one("requests_per_second", settings.requests_per_second)?;
+        let requests_per_second =
+            at_least_one("requests_per_second", settings.requests_per_second)?;
         at_least_one("status_batch_max", settings.status_batch_max)?;
         let idle_max = usize::try_from(concurrent_max.get()).unwrap_or(usize::MAX);
         let wire = Wire::new(&settings, idle_max)?;
+
         Ok(Self {
             dialect: SpokenDialect::new(settings.dialect, settings.words.clone()),
             redaction: Redaction::of(&key),
@@ -163,7 +186,8 @@ impl Panel {
         })
     }
 
-    /// The same panel, whose answers are timed by this clock; the machine's own unless said otherwise.
+    /// The same panel, whose answers are timed by this clock; the machine's own unless said
+    /// otherwise.
     #[must_use]
     pub fn timed_by(self, clock: SharedClock) -> Self {
         Self { clock, ..self }
@@ -174,19 +198,21 @@ impl Panel {
         &self.settings
     }
 
-    /// Whether it answered a question that places nothing since it was configured: nothing is placed before.
+    /// Whether it answered a question that places nothing since it was configured: nothing is
+    /// placed before.
     pub fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Whether another address, account or dialect has taken its place: what waits is not sent here any more, or nobody
-    /// would find it again.
+    /// Whether another address, account or dialect has taken its place: what waits is not sent here
+    /// any more, or nobody would find it again.
     pub fn is_replaced(&self) -> bool {
         self.replaced.load(Ordering::Acquire)
     }
 
-    /// Tells the account that is asked, and where, from any other, and nothing of the key. What stands in front of the
-    /// dash is the key's alone: one account may be asked by two names of its panel.
+    /// Tells the account that is asked, and where, from any other, and nothing of the key. What
+    /// stands in front of the dash is the key's alone: one account may be asked by two names of
+    /// its panel.
     pub fn account(&self) -> String {
         let ProviderSettings { dialect, url, .. } = &self.settings;
         let key = self.key.expose_secret();
@@ -194,11 +220,19 @@ impl Panel {
         format!("{}-{}", fingerprint(key), fingerprint(&place))
     }
 
-    /// Where it is: its host, with the port where the address names one. Ids of orders are one panel's, whichever of its
-    /// accounts is asked and by which path.
+    /// Where it is: its host, with the port where the address names one. Ids of orders are one
+    /// panel's, whichever of its accounts is asked and by which path.
     pub fn address(&self) -> String {
-        let authority = self.settings.url.parse::<Uri>().ok().and_then(|uri| uri.into_parts().authority);
-        authority.map(|authority| authority.as_str().to_lowercase()).unwrap_or_default()
+        let authority = self
+            .settings
+            .url
+            .parse::<Uri>()
+            .ok()
+            .and_then(|uri| uri.into_parts().authority);
+
+        authority
+            .map(|authority| authority.as_str().to_lowercase())
+            .unwrap_or_default()
     }
 
     /// What its latest calls were like.
@@ -212,9 +246,11 @@ impl Panel {
         *calls = calls.forgiven();
     }
 
-    /// Until when nothing of any kind is asked, because the panel found us too fast; `None`: it may be asked.
+    /// Until when nothing of any kind is asked, because the panel found us too fast; `None`: it may
+    /// be asked.
     ///
-    /// Whoever has a slot looks here before anything is marked as being sent: what waits is not marked.
+    /// Whoever has a slot looks here before anything is marked as being sent: what waits is not
+    /// marked.
     pub fn rests_until(&self) -> Option<Timestamp> {
         self.stack.rests_until(self.clock.now())
     }
@@ -226,118 +262,96 @@ impl Panel {
 
     /// Waits for a place among the calls in flight and for the pace.
     ///
-    /// Taken before the intent to send is committed: a leg that is marked as sending does not stand in a queue.
+    /// Taken before the intent to send is committed: a leg that is marked as sending does not stand
+    /// in a queue.
     pub async fn slot(&self) -> Slot {
         self.stack.slot().await
     }
 
-    /// The name under which the panel knows a leg's `add` again, and answers it with the first order; where it does.
+    /// The name under which the panel knows a leg's `add` again, and answers it with the first
+    /// order; where it does.
     pub fn request_id(&self, leg: &LeasedLeg) -> Option<String> {
         self.dialect.request_id(leg)
     }
 
-    /// Asks where orders stand, at most `status_batch_max` of them; each gets a row, in the order of asking.
-    pub async fn status(&self, orders: &[PanelOrder]) -> Result<Vec<(PanelOrder, OrderAnswer)>, Failure> {
+    /// Asks where orders stand, at most `status_batch_max` of them; each gets a row, in the order
+    /// of asking.
+    pub async fn status(
+        &self,
+        orders: &[PanelOrder],
+    ) -> Result<Vec<(PanelOrder, OrderAnswer)>, Failure> {
         if orders.is_empty() {
             return Ok(Vec::new());
         }
+
         if u32::try_from(orders.len()).is_ok_and(|count| count <= self.settings.status_batch_max) {
             let timeout = self.settings.status_timeout();
-            let said = self.question(Call::of_rows(Ask::Status(orders), timeout)).await?;
+            let said = self
+                .question(Call::of_rows(Ask::Status(orders), timeout))
+                .await?;
+
             return match (self.dialect.rows(&said.text, orders), orders) {
                 (Err(AnswerFault::Declined(text)), [order]) if is_believed(said.status) => {
                     self.mind_pace(said.status, said.retry_after.as_deref(), None);
                     self.count(Purpose::Question, CallOutcome::Works, said.slow);
-                    Ok(vec![(order.clone(), self.in_our_words(SpokenDialect::error_row(text)))])
+                    Ok(vec![(
+                        order.clone(),
+                        self.in_our_words(SpokenDialect::error_row(text)),
+                    )])
                 }
                 (rows, _) => {
                     let rows = self.answer(&said, rows)?;
-                    Ok(rows.into_iter().map(|(order, row)| (order, self.in_our_words(row))).collect())
+                    Ok(rows
+                        .into_iter()
+                        .map(|(order, row)| (order, self.in_our_words(row)))
+                        .collect())
                 }
             };
         }
+
         let words = format!("{} orders are more than `status_batch_max`", orders.len());
-        Err(Failure { kind: FailureKind::NeverSent, words })
-    }
-
-    /// Asks for a refill: sent at most once, before the deadline or not at all.
-    pub async fn refill(&self, slot: Slot, order: &PanelOrder, leave_by: Deadline) -> RefillAnswer {
-        // An order may be older than the block that says how its panel is asked today.
-        if !self.settings.dialect.has_refills() {
-            return RefillAnswer::Refused(format!("the dialect {} has no refills", self.settings.dialect.as_str()));
-        }
-        let call = Call::of_change(Ask::Refill(order), self.settings.add_timeout(), leave_by);
-        let Timed { heard, tried, .. } = self.call(&slot, call).await;
-        // How long a refill takes tells nothing of how long an order takes.
-        let fails = tried && matches!(heard, CallResult::NeverSent { .. });
-        self.count(Purpose::Order, if fails { CallOutcome::Fails } else { CallOutcome::Nothing }, false);
-        match heard {
-            CallResult::Answer { status, body, headers } => {
-                let text = String::from_utf8_lossy(&body);
-                // An error is read alike in the answer to whatever could not be placed.
-                self.mind_pace(status, retry_after(&headers), self.dialect.added(&text).refusal);
-                let words = self.redaction.words(&text);
-                match self.dialect.refill(&text, order) {
-                    ReadRefill::Taken(id) if is_believed(status) || id.is_some() => RefillAnswer::Taken(id, words),
-                    ReadRefill::Refused(text) if is_believed(status) => {
-                        RefillAnswer::Refused(self.redaction.words(&text))
-                    }
-                    ReadRefill::Taken(_) | ReadRefill::Refused(_) | ReadRefill::Unclear => RefillAnswer::Unclear(words),
-                }
-            }
-            CallResult::NeverSent { words } => RefillAnswer::NeverSent(self.redaction.words(&words)),
-            CallResult::Lost { part, words, .. } => RefillAnswer::Unclear(self.lost_words(&words, &part)),
-        }
-    }
-
-    /// Asks where refills stand; each gets a row, in the order of asking.
-    pub async fn refill_status(&self, refills: &[PanelRefill]) -> Result<Vec<(PanelRefill, RefillRow)>, Failure> {
-        let timeout = self.settings.status_timeout();
-        let said = self.question(Call::of_rows(Ask::RefillStatus(refills), timeout)).await?;
-        let rows = self.answer(&said, self.dialect.refill_rows(&said.text, refills))?;
-        let redacted = |row| match row {
-            RefillRow::Said(state, text) => RefillRow::Said(state, self.redaction.words(&text)),
-            RefillRow::Unclear(text) => RefillRow::Unclear(self.redaction.words(&text)),
-        };
-        Ok(rows.into_iter().map(|(id, row)| (id, redacted(row))).collect())
-    }
-
-    /// Asks for cancels; each gets a row, in the order of asking. Asking twice is as good as once; what does not leave
-    /// before the deadline is not asked at all.
-    pub async fn cancel(
-        &self,
-        orders: &[PanelOrder],
-        leave_by: Deadline,
-    ) -> Result<Vec<(PanelOrder, CancelRow)>, Failure> {
-        let call = Call::of_rows(Ask::Cancel(orders), self.settings.status_timeout());
-        let said = self.question(Call { leave_by: Some(leave_by), ..call }).await?;
-        let rows = self.answer(&said, self.dialect.cancel_rows(&said.text, orders))?;
-        let redacted = |row| match row {
-            CancelRow::Taken | CancelRow::TakenTogether => row,
-            CancelRow::Refused(text) => CancelRow::Refused(self.redaction.words(&text)),
-            CancelRow::Unclear(text) => CancelRow::Unclear(self.redaction.words(&text)),
-        };
-        Ok(rows.into_iter().map(|(id, row)| (id, redacted(row))).collect())
+        Err(Failure {
+            kind: FailureKind::NeverSent,
+            words,
+        })
     }
 
     /// Asks what is left of our money.
     pub async fn balance(&self) -> Result<PanelBalance, Failure> {
         let timeout = self.settings.status_timeout();
-        let said = self.question(Call::new(Ask::Balance, timeout, SHORT_ANSWER_BYTES_MAX)).await?;
+        let said = self
+            .question(Call::new(Ask::Balance, timeout, SHORT_ANSWER_BYTES_MAX))
+            .await?;
+
         let balance = self.answer(&said, self.dialect.balance(&said.text))?;
         self.in_books(balance)
     }
 
-    /// Asks it though the panel wants to be left alone: once, because of an order that may be bought twice otherwise.
-    /// What comes of it makes the panel neither healthier nor its rest longer or shorter.
+    /// Asks it though the panel wants to be left alone: once, because of an order that may be
+    /// bought twice otherwise. What comes of it makes the panel neither healthier nor its rest
+    /// longer or shorter.
     pub async fn balance_despite_rest(&self) -> Result<PanelBalance, Failure> {
         let slot = self.slot().await;
-        let call = Call::new(Ask::Balance, self.settings.status_timeout(), SHORT_ANSWER_BYTES_MAX);
-        let failure = |kind, words: &str| Failure { kind, words: self.redaction.words(words) };
+        let call = Call::new(
+            Ask::Balance,
+            self.settings.status_timeout(),
+            SHORT_ANSWER_BYTES_MAX,
+        );
+
+        let failure = |kind, words: &str| Failure {
+            kind,
+            words: self.redaction.words(words),
+        };
+
         match self.call(&slot, call).await.heard {
             CallResult::Answer { status, body, .. } => {
                 let text = String::from_utf8_lossy(&body);
-                let told = self.dialect.balance(&text).ok().filter(|_| (200..300).contains(&status));
+                let told = self
+                    .dialect
+                    .balance(&text)
+                    .ok()
+                    .filter(|_| (200..300).contains(&status));
+
                 self.in_books(told.ok_or_else(|| failure(FailureKind::BadStatus(status), &text))?)
             }
             CallResult::NeverSent { words } => Err(failure(FailureKind::NeverSent, &words)),
@@ -347,53 +361,107 @@ impl Panel {
 
     /// What a panel says of our money, in the currency of our books too.
     fn in_books(&self, balance: PanelBalance) -> Result<PanelBalance, Failure> {
-        let Some(exchange) = self.settings.exchange else { return Ok(balance) };
+        let Some(exchange) = self.settings.exchange else {
+            return Ok(balance);
+        };
+
         match balance.amount.exchanged_rounding_down(exchange) {
             Ok(amount) => Ok(PanelBalance { amount, ..balance }),
-            Err(_) => {
-                Err(Failure { kind: FailureKind::Unreadable, words: "a balance that the books cannot hold".into() })
-            }
+            Err(_) => Err(Failure {
+                kind: FailureKind::Unreadable,
+                words: "a balance that the books cannot hold".into(),
+            }),
         }
     }
 
     /// One call. The slot is held until its end.
     async fn call(&self, _slot: &Slot, call: Call<'_>) -> Timed {
-        let Call { ask, patience, leave_by } = call;
+        let Call {
+            ask,
+            patience,
+            leave_by,
+        } = call;
+
         let Some(question) = self.dialect.form(ask) else {
-            let words = format!("the dialect {} has no words for this", self.settings.dialect.as_str());
-            return Timed { heard: CallResult::NeverSent { words }, slow: false, tried: false };
+            let words = format!(
+                "the dialect {} has no words for this",
+                self.settings.dialect.as_str()
+            );
+
+            return Timed {
+                heard: CallResult::NeverSent { words },
+                slow: false,
+                tried: false,
+            };
         };
+
         let mut form = vec![("key", self.key.expose_secret().to_owned())];
         form.extend(question);
         let form = serde_urlencoded::to_string(form).expect("pairs of texts can always be written");
         let begun = self.clock.now();
+
         let heard = match leave_by {
             Some(leave_by) => self.wire.dispatch(form, patience, leave_by).await,
             None => self.wire.ask(form, patience).await,
         };
-        Timed { heard, slow: is_slow(self.clock.now() - begun, patience.timeout), tried: true }
+
+        Timed {
+            heard,
+            slow: is_slow(self.clock.now() - begun, patience.timeout),
+            tried: true,
+        }
     }
 
     /// One call that places nothing: its HTTP status and its whole answer.
     async fn question(&self, call: Call<'_>) -> Result<WholeAnswer, Failure> {
         let slot = self.slot().await;
         if let Some(until) = self.rests_until() {
-            let words = format!("nothing was asked: the panel wants to be left alone until {until}");
-            return Err(Failure { kind: FailureKind::NeverSent, words });
+            let words =
+                format!("nothing was asked: the panel wants to be left alone until {until}");
+
+            return Err(Failure {
+                kind: FailureKind::NeverSent,
+                words,
+            });
         }
+
         let Timed { heard, slow, tried } = self.call(&slot, call).await;
         match heard {
-            CallResult::Answer { status, body, headers } => {
+            CallResult::Answer {
+                status,
+                body,
+                headers,
+            } => {
                 let text = String::from_utf8_lossy(&body).into_owned();
-                Ok(WholeAnswer { status, text, retry_after: retry_after(&headers).map(str::to_owned), slow })
+                Ok(WholeAnswer {
+                    status,
+                    text,
+                    retry_after: retry_after(&headers).map(str::to_owned),
+                    slow,
+                })
             }
             CallResult::NeverSent { words } => {
-                self.count(Purpose::Question, if tried { CallOutcome::Fails } else { CallOutcome::Nothing }, slow);
-                Err(Failure { kind: FailureKind::NeverSent, words: self.redaction.words(&words) })
+                self.count(
+                    Purpose::Question,
+                    if tried {
+                        CallOutcome::Fails
+                    } else {
+                        CallOutcome::Nothing
+                    },
+                    slow,
+                );
+
+                Err(Failure {
+                    kind: FailureKind::NeverSent,
+                    words: self.redaction.words(&words),
+                })
             }
             CallResult::Lost { part, words, .. } => {
                 self.count(Purpose::Question, CallOutcome::Fails, slow);
-                Err(Failure { kind: FailureKind::Unanswered, words: self.lost_words(&words, &part) })
+                Err(Failure {
+                    kind: FailureKind::Unanswered,
+                    words: self.lost_words(&words, &part),
+                })
             }
         }
     }
@@ -404,6 +472,7 @@ impl Panel {
             Err(AnswerFault::Refused(class)) => Some(*class),
             Err(AnswerFault::Declined(_) | AnswerFault::Unreadable) | Ok(_) => None,
         };
+
         let too_fast = self.mind_pace(said.status, said.retry_after.as_deref(), refusal);
         let kind = match read {
             Ok(answer) if (200..300).contains(&said.status) => {
@@ -411,33 +480,53 @@ impl Panel {
                 self.count(Purpose::Question, CallOutcome::Works, said.slow);
                 return Ok(answer);
             }
-            Err(AnswerFault::Refused(class)) if is_believed(said.status) => FailureKind::Refused(class),
+            Err(AnswerFault::Refused(class)) if is_believed(said.status) => {
+                FailureKind::Refused(class)
+            }
             Err(AnswerFault::Declined(_)) if is_believed(said.status) => FailureKind::Declined,
-            Err(AnswerFault::Unreadable) if (200..300).contains(&said.status) => FailureKind::Unreadable,
+            Err(AnswerFault::Unreadable) if (200..300).contains(&said.status) => {
+                FailureKind::Unreadable
+            }
             Ok(_) | Err(_) => FailureKind::BadStatus(said.status),
         };
+
         let told = match kind {
             _ if too_fast => CallOutcome::Nothing,
             FailureKind::Refused(_) | FailureKind::Declined => CallOutcome::Speaks,
-            FailureKind::BadStatus(_) | FailureKind::Unreadable | FailureKind::NeverSent | FailureKind::Unanswered => {
-                CallOutcome::Fails
-            }
+            FailureKind::BadStatus(_)
+            | FailureKind::Unreadable
+            | FailureKind::NeverSent
+            | FailureKind::Unanswered => CallOutcome::Fails,
         };
+
         self.count(Purpose::Question, told, said.slow);
-        Err(Failure { kind, words: self.redaction.words(&said.text) })
+        Err(Failure {
+            kind,
+            words: self.redaction.words(&said.text),
+        })
     }
 
-    /// Whoever is found too fast leaves the panel alone for a while, with calls of every kind. Whether it said so.
-    fn mind_pace(&self, status: u16, retry_after: Option<&str>, refusal: Option<RefusalClass>) -> bool {
+    /// Whoever is found too fast leaves the panel alone for a while, with calls of every kind.
+    /// Whether it said so.
+    fn mind_pace(
+        &self,
+        status: u16,
+        retry_after: Option<&str>,
+        refusal: Option<RefusalClass>,
+    ) -> bool {
         let named = named_wait(retry_after);
-        let too_fast = status == StatusCode::TOO_MANY_REQUESTS || refusal == Some(RefusalClass::RateLimit);
+        let too_fast =
+            status == StatusCode::TOO_MANY_REQUESTS || refusal == Some(RefusalClass::RateLimit);
+
         if too_fast || named.is_some() {
             self.stack.too_fast(named, self.clock.now());
             let until = self.rests_until();
-            tracing::warn!(provider = %self.settings.id, status, ?until, "the panel wants to be left alone for a while");
+            tracing::warn!(provider = %self.settings.id, status, ?until,
+                "the panel wants to be left alone for a while");
         } else {
             self.stack.answered();
         }
+
         too_fast
     }
 
@@ -449,9 +538,15 @@ impl Panel {
     /// A panel that quotes what it was asked may quote the key.
     fn in_our_words(&self, row: OrderAnswer) -> OrderAnswer {
         match row {
-            OrderAnswer::UnknownStatus { text } => OrderAnswer::UnknownStatus { text: self.redaction.words(&text) },
-            OrderAnswer::NotOurs { text } => OrderAnswer::NotOurs { text: self.redaction.words(&text) },
-            OrderAnswer::Error { text } => OrderAnswer::Error { text: self.redaction.words(&text) },
+            OrderAnswer::UnknownStatus { text } => OrderAnswer::UnknownStatus {
+                text: self.redaction.words(&text),
+            },
+            OrderAnswer::NotOurs { text } => OrderAnswer::NotOurs {
+                text: self.redaction.words(&text),
+            },
+            OrderAnswer::Error { text } => OrderAnswer::Error {
+                text: self.redaction.words(&text),
+            },
             OrderAnswer::Said(_) | OrderAnswer::Missing => row,
         }
     }
@@ -460,17 +555,26 @@ impl Panel {
         if part.is_empty() {
             return self.redaction.words(words);
         }
-        self.redaction.words(&format!("{words}; until then: {}", String::from_utf8_lossy(part)))
+
+        self.redaction.words(&format!(
+            "{words}; until then: {}",
+            String::from_utf8_lossy(part)
+        ))
     }
 }
 
 /// What tells texts apart, and nothing of them.
 fn fingerprint(text: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(text).into();
-    digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    digest
+        .iter()
+        .take(16)
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What stands beside an answer about when to come back, where that can be read.
 fn retry_after(headers: &HeaderMap) -> Option<&str> {
-    headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok())
+    headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
 }

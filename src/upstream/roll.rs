@@ -1,4 +1,5 @@
-//! The panels as this process deals with them now; changed whole when another configuration comes into force.
+//! The panels as this process deals with them now; changed whole when another configuration comes
+//! into force.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use crate::upstream::Panel;
 pub struct ProviderEntry {
     /// The panel.
     pub panel: Arc<Panel>,
-    /// Whether the configuration names it no more: it gets nothing new, and is asked about what it has.
+    /// Whether the configuration names it no more: it gets nothing new, and is asked about what it
+    /// has.
     pub retired: bool,
 }
 
@@ -23,7 +25,16 @@ impl ProviderSet {
     /// These panels, all of them named by the configuration.
     pub fn of(panels: impl IntoIterator<Item = Arc<Panel>>) -> Self {
         let roll = Self::default();
-        roll.change(panels.into_iter().map(|panel| ProviderEntry { panel, retired: false }).collect());
+        roll.change(
+            panels
+                .into_iter()
+                .map(|panel| ProviderEntry {
+                    panel,
+                    retired: false,
+                })
+                .collect(),
+        );
+
         roll
     }
 
@@ -34,7 +45,11 @@ impl ProviderSet {
 
     /// The panels that something may be sold from.
     pub fn sold_from(&self) -> Vec<Arc<Panel>> {
-        self.now().iter().filter(|listed| !listed.retired).map(|listed| listed.panel.clone()).collect()
+        self.now()
+            .iter()
+            .filter(|listed| !listed.retired)
+            .map(|listed| listed.panel.clone())
+            .collect()
     }
 
     /// These panels from now on.

@@ -1,7 +1,9 @@
-//! What stands round one panel: how many calls at once, how many a second, and none while it asked to be left alone.
+//! What stands round one panel: how many calls at once, how many a second, and none while it asked
+//! to be left alone.
 //!
-//! Tower offers the first two as layers (`limit`), but a layer waits within the call, and here the intent to send is
-//! committed between the waiting and the call: so the places are given out as slots.
+//! Tower offers the first two as layers (`limit`), but a layer waits within the call, and here the
+//! intent to send is committed between the waiting and the call: so the places are given out as
+//! slots.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,24 +16,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::domain::clock::Timestamp;
 use crate::upstream::rest::Rest;
 
-/// Which part of a second's calls may leave together: evenly spaced calls never run into a panel's own limit, while a
-/// fast panel's calls need not be spaced more finely than timers can.
+/// Which part of a second's calls may leave together: evenly spaced calls never run into a panel's
+/// own limit, while a fast panel's calls need not be spaced more finely than timers can.
 const BURST_PARTS_PER_SECOND: u32 = 10;
 
-/// One panel's places and pace. They outlive a change of the panel's block, so that the limits hold through it.
+/// One panel's places and pace. They outlive a change of the panel's block, so that the limits hold
+/// through it.
 #[derive(Debug)]
 pub(super) struct CallLimiter {
-    /// Few calls in flight: panels run on small hosts, and every call in flight may become a doubt.
+    /// Few calls in flight: panels run on small hosts, and every call in flight may become a
+    /// doubt.
     places: Arc<Places>,
     concurrent_max: NonZeroU32,
     /// Panels block those who ask too often, by key or by address; calls of every kind count.
     pace: Arc<DefaultDirectRateLimiter>,
     requests_per_second: NonZeroU32,
-    /// The panel's own word counts more than what was configured, and holds for calls of every kind too.
+    /// The panel's own word counts more than what was configured, and holds for calls of every
+    /// kind too.
     rest: Arc<Mutex<Rest>>,
 }
 
-/// The places, and how many of those that are taken are not given back, because the limit was lowered meanwhile.
+/// The places, and how many of those that are taken are not given back, because the limit was
+/// lowered meanwhile.
 #[derive(Debug)]
 struct Places {
     free: Arc<Semaphore>,
@@ -40,9 +46,14 @@ struct Places {
 
 impl Places {
     fn add(&self, places: usize) {
-        let kept =
-            self.too_many.fetch_update(Ordering::AcqRel, Ordering::Acquire, |many| Some(many.saturating_sub(places)));
-        self.free.add_permits(places - places.min(kept.unwrap_or(0)));
+        let kept = self
+            .too_many
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |many| {
+                Some(many.saturating_sub(places))
+            });
+
+        self.free
+            .add_permits(places - places.min(kept.unwrap_or(0)));
     }
 
     fn remove(&self, places: usize) {
@@ -62,7 +73,12 @@ pub struct Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let one_less = |many: usize| many.checked_sub(1);
-        let too_many = self.places.too_many.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok();
+        let too_many = self
+            .places
+            .too_many
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less)
+            .is_ok();
+
         if let Some(place) = self.place.take().filter(|_| too_many) {
             place.forget();
         }
@@ -72,28 +88,58 @@ impl Drop for Slot {
 impl CallLimiter {
     pub(super) fn new(concurrent_max: NonZeroU32, requests_per_second: NonZeroU32) -> Self {
         let free = Arc::new(Semaphore::new(as_places(concurrent_max)));
-        let places = Arc::new(Places { free, too_many: AtomicUsize::new(0) });
+        let places = Arc::new(Places {
+            free,
+            too_many: AtomicUsize::new(0),
+        });
+
         let (pace, rest) = (requests_pace(requests_per_second), Arc::default());
-        Self { places, concurrent_max, pace, requests_per_second, rest }
+        Self {
+            places,
+            concurrent_max,
+            pace,
+            requests_per_second,
+            rest,
+        }
     }
 
-    /// The same places, pace and rest under these limits: what is out counts on, and a lower limit is reached as calls end.
-    pub(super) fn under(&self, concurrent_max: NonZeroU32, requests_per_second: NonZeroU32) -> Self {
+    /// The same places, pace and rest under these limits: what is out counts on, and a lower limit
+    /// is reached as calls end.
+    pub(super) fn under(
+        &self,
+        concurrent_max: NonZeroU32,
+        requests_per_second: NonZeroU32,
+    ) -> Self {
         let (before, after) = (as_places(self.concurrent_max), as_places(concurrent_max));
         if after > before {
             self.places.add(after - before);
         } else {
             self.places.remove(before - after);
         }
+
         let paced = self.requests_per_second == requests_per_second;
-        let pace = if paced { Arc::clone(&self.pace) } else { requests_pace(requests_per_second) };
+        let pace = if paced {
+            Arc::clone(&self.pace)
+        } else {
+            requests_pace(requests_per_second)
+        };
+
         let (places, rest) = (Arc::clone(&self.places), Arc::clone(&self.rest));
-        Self { places, concurrent_max, pace, requests_per_second, rest }
+        Self {
+            places,
+            concurrent_max,
+            pace,
+            requests_per_second,
+            rest,
+        }
     }
 
     /// Until when the panel is left alone, if it is.
     pub(super) fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.rest.lock().unwrap_or_else(PoisonError::into_inner).until(now)
+        self.rest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .until(now)
     }
 
     /// The panel found us too fast, or named a wait.
@@ -116,24 +162,36 @@ impl CallLimiter {
         *rest = change(*rest);
     }
 
-    /// Waits for a place, then for the pace: in this order at most as many wait for the pace as there are places, and
-    /// the places are given out first come, first served.
+    /// Waits for a place, then for the pace: in this order at most as many wait for the pace as
+    /// there are places, and the places are given out first come, first served.
     pub(super) async fn slot(&self) -> Slot {
-        let place = Arc::clone(&self.places.free).acquire_owned().await.expect("the places are never closed");
-        let slot = Slot { place: Some(place), places: Arc::clone(&self.places) };
+        let place = Arc::clone(&self.places.free)
+            .acquire_owned()
+            .await
+            .expect("the places are never closed");
+
+        let slot = Slot {
+            place: Some(place),
+            places: Arc::clone(&self.places),
+        };
+
         self.pace.until_ready().await;
         slot
     }
 }
 
 fn as_places(concurrent_max: NonZeroU32) -> usize {
-    usize::try_from(concurrent_max.get()).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS)
+    usize::try_from(concurrent_max.get())
+        .unwrap_or(Semaphore::MAX_PERMITS)
+        .min(Semaphore::MAX_PERMITS)
 }
 
 fn requests_pace(requests_per_second: NonZeroU32) -> Arc<DefaultDirectRateLimiter> {
     let together = requests_per_second.get() / BURST_PARTS_PER_SECOND;
     let burst = NonZeroU32::new(together).unwrap_or(NonZeroU32::MIN);
-    Arc::new(RateLimiter::direct(Quota::per_second(requests_per_second).allow_burst(burst)))
+    Arc::new(RateLimiter::direct(
+        Quota::per_second(requests_per_second).allow_burst(burst),
+    ))
 }
 
 #[cfg(test)]
@@ -143,7 +201,10 @@ mod tests {
     use super::*;
 
     fn stack(concurrent_max: u32, requests_per_second: u32) -> CallLimiter {
-        CallLimiter::new(NonZeroU32::new(concurrent_max).unwrap(), NonZeroU32::new(requests_per_second).unwrap())
+        CallLimiter::new(
+            NonZeroU32::new(concurrent_max).unwrap(),
+            NonZeroU32::new(requests_per_second).unwrap(),
+        )
     }
 
     #[test]
@@ -161,20 +222,30 @@ mod tests {
         let stack = stack(8, 1);
         assert!(stack.slot().now_or_never().is_some());
         assert!(stack.slot().now_or_never().is_none());
-        assert_eq!(stack.places.free.available_permits(), 8, "who stopped waiting holds nothing");
+
+        assert_eq!(
+            stack.places.free.available_permits(),
+            8,
+            "who stopped waiting holds nothing"
+        );
     }
 
     #[test]
     fn limits_hold_through_a_change() {
         let limit = |limit| NonZeroU32::new(limit).unwrap();
-        let free =
-            |stack: &CallLimiter| std::iter::from_fn(|| stack.slot().now_or_never()).take(10).collect::<Vec<_>>();
+        let free = |stack: &CallLimiter| {
+            std::iter::from_fn(|| stack.slot().now_or_never())
+                .take(10)
+                .collect::<Vec<_>>()
+        };
+
         let before = stack(4, 1_000);
         let mut out = free(&before);
         assert_eq!(out.len(), 4);
         let lower = before.under(limit(2), limit(1_000));
         out.truncate(3);
         assert!(free(&lower).is_empty(), "three are out where two may be");
+
         out.truncate(1);
         assert_eq!(free(&lower).len(), 1);
         let higher = lower.under(limit(3), limit(1_000));
@@ -187,8 +258,14 @@ mod tests {
     fn raised_while_more_are_out_than_may_be_no_place_too_many_appears() {
         let limit = |limit| NonZeroU32::new(limit).unwrap();
         let before = stack(4, 1_000);
-        let out: Vec<_> = (0..4).map(|_| before.slot().now_or_never().expect("a free place")).collect();
-        let raised = before.under(limit(1), limit(1_000)).under(limit(3), limit(1_000));
+        let out: Vec<_> = (0..4)
+            .map(|_| before.slot().now_or_never().expect("a free place"))
+            .collect();
+
+        let raised = before
+            .under(limit(1), limit(1_000))
+            .under(limit(3), limit(1_000));
+
         assert!(raised.slot().now_or_never().is_none());
         drop(out);
         assert_eq!(raised.places.free.available_permits(), 3);
@@ -199,6 +276,13 @@ mod tests {
         let before = stack(8, 1);
         assert!(before.slot().now_or_never().is_some());
         let limit = |limit| NonZeroU32::new(limit).unwrap();
-        assert!(before.under(limit(9), limit(1)).slot().now_or_never().is_none());
+
+        assert!(
+            before
+                .under(limit(9), limit(1))
+                .slot()
+                .now_or_never()
+                .is_none()
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! One request to a panel, and proof of whether a byte of it left: questions here, what changes something there by
-//! [`crate::upstream::dispatch`]. The only HTTP clients of this floor.
+//! One request to a panel, and proof of whether a byte of it left: questions here, what changes
+//! something there by [`crate::upstream::dispatch`]. The only HTTP clients of this floor.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use crate::upstream::failure::PanelError;
 /// How long the way to a panel (name, connection, TLS) may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long an unused connection is kept: panels close theirs after five seconds and more, and a question that meets a
-/// closing one is lost.
+/// How long an unused connection is kept: panels close theirs after five seconds and more, and a
+/// question that meets a closing one is lost.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The most causes of an error that are told.
@@ -70,12 +70,18 @@ pub(super) enum CallResult {
 impl CallResult {
     /// Something may have left, and nothing came.
     pub(super) fn lost(words: String) -> Self {
-        Self::Lost { status: None, part: Vec::new(), words }
+        Self::Lost {
+            status: None,
+            part: Vec::new(),
+            words,
+        }
     }
 
     /// What was said before our words left is no answer to them.
     pub(super) fn answered_too_soon() -> Self {
-        Self::NeverSent { words: "an answer came before the request had left".to_owned() }
+        Self::NeverSent {
+            words: "an answer came before the request had left".to_owned(),
+        }
     }
 }
 
@@ -100,9 +106,11 @@ impl Wire {
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .user_agent(OUR_NAME)
-            // HTTP/2 may refuse a stream that was written already, and clients send such a one again.
+            // HTTP/2 may refuse a stream that was written already, and clients send such a one
+            // again.
             .http1_only()
-            // A request is sent at most once: no second copy, not by a retry, not by a redirect that repeats the POST.
+            // A request is sent at most once: no second copy, not by a retry, not by a redirect
+            // that repeats the POST.
             .retry(reqwest::retry::never())
             .redirect(Policy::none())
             .referer(false)
@@ -113,11 +121,22 @@ impl Wire {
             .pool_max_idle_per_host(idle_max)
             .build()
             .map_err(|error| PanelError::Unprepared(causes(error)))?;
-        Ok(Self { client, url, method, dispatch })
+
+        Ok(Self {
+            client,
+            url,
+            method,
+            dispatch,
+        })
     }
 
     /// Sends what changes something at the panel: at most once, before the deadline or not at all.
-    pub(super) async fn dispatch(&self, form: String, patience: CallBounds, leave_by: Deadline) -> CallResult {
+    pub(super) async fn dispatch(
+        &self,
+        form: String,
+        patience: CallBounds,
+        leave_by: Deadline,
+    ) -> CallResult {
         self.dispatch.send(form, patience, leave_by).await
     }
 
@@ -129,16 +148,27 @@ impl Wire {
         }
     }
 
-    /// What is asked leaves with the head, which nothing can hold back: without a connection nothing left, and whatever
-    /// else fails may have left.
+    /// What is asked leaves with the head, which nothing can hold back: without a connection
+    /// nothing left, and whatever else fails may have left.
     async fn get(&self, form: &str, patience: CallBounds) -> CallResult {
         let mut url = self.url.clone();
-        let own = url.query().map(|query| format!("{query}&")).unwrap_or_default();
+        let own = url
+            .query()
+            .map(|query| format!("{query}&"))
+            .unwrap_or_default();
+
         url.set_query(Some(&format!("{own}{form}")));
-        let request = self.client.get(url).header(ACCEPT, "application/json").timeout(patience.timeout);
+        let request = self
+            .client
+            .get(url)
+            .header(ACCEPT, "application/json")
+            .timeout(patience.timeout);
+
         match request.send().await {
             Ok(response) => read(response, patience.answer_bytes_max).await,
-            Err(error) if error.is_connect() => CallResult::NeverSent { words: causes(error) },
+            Err(error) if error.is_connect() => CallResult::NeverSent {
+                words: causes(error),
+            },
             Err(error) => CallResult::lost(causes(error)),
         }
     }
@@ -146,6 +176,7 @@ impl Wire {
     async fn post(&self, form: String, patience: CallBounds) -> CallResult {
         let progress = Arc::new(SendProgress::default());
         let body = OneShot::new(Bytes::from(form), None, Arc::clone(&progress));
+
         let request = self
             .client
             .post(self.url.clone())
@@ -153,11 +184,14 @@ impl Wire {
             .header(ACCEPT, "application/json")
             .timeout(patience.timeout)
             .body(reqwest::Body::wrap(body));
+
         match request.send().await {
             // Words that were said before ours left answer somebody else's.
             Ok(_) if progress.take_back() => CallResult::answered_too_soon(),
             Ok(response) => read(response, patience.answer_bytes_max).await,
-            Err(error) if progress.take_back() => CallResult::NeverSent { words: causes(error) },
+            Err(error) if progress.take_back() => CallResult::NeverSent {
+                words: causes(error),
+            },
             Err(error) => CallResult::lost(causes(error)),
         }
     }
@@ -167,6 +201,7 @@ impl Wire {
 fn safe_url(text: &str, allow_http: bool) -> Result<Url, PanelError> {
     let url = Url::parse(text).map_err(|_| PanelError::Url)?;
     let host = url.host_str().ok_or(PanelError::Url)?;
+
     match url.scheme() {
         "https" => Ok(url),
         "http" if allow_http || is_loopback(host) => Ok(url),
@@ -176,7 +211,10 @@ fn safe_url(text: &str, allow_http: bool) -> Result<Url, PanelError> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
@@ -184,31 +222,51 @@ async fn read(mut response: Response, bytes_max: usize) -> CallResult {
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
+
     loop {
         match response.chunk().await {
-            Ok(None) => return CallResult::Answer { status, body, headers },
+            Ok(None) => {
+                return CallResult::Answer {
+                    status,
+                    body,
+                    headers,
+                };
+            }
             Ok(Some(chunk)) if chunk.len() > bytes_max - body.len() => {
                 let words = format!("the answer is longer than {bytes_max} bytes");
-                return CallResult::Lost { status: Some(status), part: body, words };
+                return CallResult::Lost {
+                    status: Some(status),
+                    part: body,
+                    words,
+                };
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Err(error) => return CallResult::Lost { status: Some(status), part: body, words: causes(error) },
+            Err(error) => {
+                return CallResult::Lost {
+                    status: Some(status),
+                    part: body,
+                    words: causes(error),
+                };
+            }
         }
     }
 }
 
-/// Roots are built in: the system's store may be missing, and then the client would not even start. The operator's own
-/// stand beside them, for this panel alone.
+/// Roots are built in: the system's store may be missing, and then the client would not even start.
+/// The operator's own stand beside them, for this panel alone.
 fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, PanelError> {
     let mut roots: rustls::RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     if let Some(path) = ca_file {
         roots.roots.extend(read_authorities(path)?.roots);
     }
-    Ok(rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring speaks the versions that rustls deems safe")
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+
+    Ok(rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .expect("ring speaks the versions that rustls deems safe")
+    .with_root_certificates(roots)
+    .with_no_client_auth())
 }
 
 /// An error and its causes in one line, without the address.
@@ -226,5 +284,6 @@ pub(super) fn in_one_line(error: &dyn std::error::Error) -> String {
         words.push_str(&deeper.to_string());
         cause = deeper.source();
     }
+
     words
 }

@@ -1,4 +1,5 @@
-//! One POST of a signed message to a receiver: the only HTTP client beside the one that asks panels.
+//! One POST of a signed message to a receiver: the only HTTP client beside the one that asks
+//! panels.
 
 use std::error::Error;
 use std::fmt;
@@ -22,8 +23,8 @@ const USER_AGENT: &str = concat!("panelgate/", env!("CARGO_PKG_VERSION"));
 
 /// A receiver of messages.
 ///
-/// Its address is the operator's own: it may be private, and it may be http. It is never told, for many a receiver is
-/// opened by knowing its address.
+/// Its address is the operator's own: it may be private, and it may be http. It is never told, for
+/// many a receiver is opened by knowing its address.
 #[derive(Clone)]
 pub struct Webhook {
     client: Client,
@@ -54,18 +55,24 @@ pub enum DeliveryFailure {
 }
 
 impl Webhook {
-    /// Makes ready to post; nothing is sent yet. Without a secret messages go unsigned. `timeout` is for all of a POST,
-    /// from the first attempt to connect to the answer.
-    pub fn new(url: &SecretString, secret: Option<Secret>, timeout: Duration) -> Result<Self, WebhookError> {
+    /// Makes ready to post; nothing is sent yet. Without a secret messages go unsigned. `timeout`
+    /// is for all of a POST, from the first attempt to connect to the answer.
+    pub fn new(
+        url: &SecretString,
+        secret: Option<Secret>,
+        timeout: Duration,
+    ) -> Result<Self, WebhookError> {
         let url = Url::parse(url.expose_secret().trim()).map_err(|_| WebhookError::Url)?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(WebhookError::Url);
         }
+
         let client = Client::builder()
             .tls_backend_preconfigured(tls())
             .user_agent(USER_AGENT)
             .http1_only()
-            // Whoever calls counts the tries; and a signed message goes where the operator said and nowhere else.
+            // Whoever calls counts the tries; and a signed message goes where the operator said and
+            // nowhere else.
             .retry(reqwest::retry::never())
             .redirect(Policy::none())
             .referer(false)
@@ -76,11 +83,22 @@ impl Webhook {
             .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| WebhookError::Unprepared(causes(error)))?;
-        Ok(Self { client, url, secret })
+
+        Ok(Self {
+            client,
+            url,
+            secret,
+        })
     }
 
-    /// Posts a message once. Its id stays the same however often it is posted; any 2xx says that it was taken.
-    pub async fn post(&self, id: &str, body: String, now: Timestamp) -> Result<(), DeliveryFailure> {
+    /// Posts a message once. Its id stays the same however often it is posted; any 2xx says that it
+    /// was taken.
+    pub async fn post(
+        &self,
+        id: &str,
+        body: String,
+        now: Timestamp,
+    ) -> Result<(), DeliveryFailure> {
         let at_s = now.timestamp();
         let request = self
             .client
@@ -88,19 +106,32 @@ impl Webhook {
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", id)
             .header("webhook-timestamp", at_s);
+
         let request = match &self.secret {
             Some(secret) => request.header("webhook-signature", secret.signature(id, at_s, &body)),
             None => request,
         };
+
         // The status says it all: the answer's body is not read.
-        let response = request.body(body).send().await.map_err(|error| DeliveryFailure::Unanswered(causes(error)))?;
-        if response.status().is_success() { Ok(()) } else { Err(DeliveryFailure::Status(response.status().as_u16())) }
+        let response = request
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| DeliveryFailure::Unanswered(causes(error)))?;
+
+        if response.status().is_success() {
+            Ok(())
+        } else {
+            Err(DeliveryFailure::Status(response.status().as_u16()))
+        }
     }
 }
 
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Webhook").field("secret", &self.secret).finish_non_exhaustive()
+        f.debug_struct("Webhook")
+            .field("secret", &self.secret)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,11 +150,13 @@ fn causes(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut words = error.to_string();
     let mut cause = error.source();
+
     for _ in 0..CAUSES_MAX {
         let Some(deeper) = cause else { break };
         words.push_str(": ");
         words.push_str(&deeper.to_string());
         cause = deeper.source();
     }
+
     words
 }

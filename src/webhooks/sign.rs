@@ -1,4 +1,5 @@
-//! Signatures of Standard Webhooks: an HMAC-SHA256 over id, time and body, so that a receiver knows who speaks and when.
+//! Signatures of Standard Webhooks: an HMAC-SHA256 over id, time and body, so that a receiver knows
+//! who speaks and when.
 
 use std::fmt;
 
@@ -33,16 +34,25 @@ impl Secret {
         if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(SigningSecretError::Unprintable);
         }
+
         let bytes = match text.strip_prefix(PREFIX) {
-            Some(encoded) => STANDARD.decode(encoded).map_err(|_| SigningSecretError::NotBase64)?,
+            Some(encoded) => STANDARD
+                .decode(encoded)
+                .map_err(|_| SigningSecretError::NotBase64)?,
             None => text.as_bytes().to_vec(),
         };
-        if bytes.is_empty() { Err(SigningSecretError::NotBase64) } else { Ok(Self(SecretSlice::from(bytes))) }
+
+        if bytes.is_empty() {
+            Err(SigningSecretError::NotBase64)
+        } else {
+            Ok(Self(SecretSlice::from(bytes)))
+        }
     }
 
     /// The header's value for a message; `at_s` is the moment of sending in seconds since 1970.
     pub(super) fn signature(&self, id: &str, at_s: i64, body: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret()).expect("HMAC takes keys of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret())
+            .expect("HMAC takes keys of any length");
         mac.update(format!("{id}.{at_s}.{body}").as_bytes());
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
     }
@@ -60,14 +70,42 @@ mod tests {
 
     #[test]
     fn a_secret_is_base64_when_it_says_so_and_text_otherwise() {
-        let encoded = format!("{PREFIX}{}", STANDARD.encode("thirty-two bytes of pure entropy"));
-        let (encoded, plain) = (Secret::read(&encoded).unwrap(), Secret::read("thirty-two-bytes\n").unwrap());
-        assert_eq!(encoded.0.expose_secret(), b"thirty-two bytes of pure entropy");
+        let encoded = format!(
+            "{PREFIX}{}",
+            STANDARD.encode("thirty-two bytes of pure entropy")
+        );
+
+        let (encoded, plain) = (
+            Secret::read(&encoded).unwrap(),
+            Secret::read("thirty-two-bytes\n").unwrap(),
+        );
+
+        assert_eq!(
+            encoded.0.expose_secret(),
+            b"thirty-two bytes of pure entropy"
+        );
+
         assert_eq!(plain.0.expose_secret(), b"thirty-two-bytes");
-        assert_eq!(Secret::read("whsec_!").unwrap_err(), SigningSecretError::NotBase64);
-        assert_eq!(Secret::read("whsec_").unwrap_err(), SigningSecretError::NotBase64);
-        assert_eq!(Secret::read("two words").unwrap_err(), SigningSecretError::Unprintable);
-        assert_eq!(Secret::read("").unwrap_err(), SigningSecretError::Unprintable);
+        assert_eq!(
+            Secret::read("whsec_!").unwrap_err(),
+            SigningSecretError::NotBase64
+        );
+
+        assert_eq!(
+            Secret::read("whsec_").unwrap_err(),
+            SigningSecretError::NotBase64
+        );
+
+        assert_eq!(
+            Secret::read("two words").unwrap_err(),
+            SigningSecretError::Unprintable
+        );
+
+        assert_eq!(
+            Secret::read("").unwrap_err(),
+            SigningSecretError::Unprintable
+        );
+
         assert_eq!(format!("{plain:?}"), "Secret");
     }
 }

@@ -1,4 +1,5 @@
-//! The one driver: runs rounds until it is told to stop, tells of what fails, and waits for all of them at the end.
+//! The one driver: runs rounds until it is told to stop, tells of what fails, and waits for all of
+//! them at the end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,8 @@ use crate::store::StoreError;
 use crate::store::progress::Progress;
 use crate::workers::pulse::{Haste, Panicked, Pulse, Rounds};
 
-/// After a failed round, before the next: quick enough to go on by itself, slow enough not to hammer.
+/// After a failed round, before the next: quick enough to go on by itself, slow enough not to
+/// hammer.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// Runs workers; nothing yet by default. Clones run the same ones.
@@ -53,7 +55,12 @@ impl Driver {
     /// The same crew's workers who go on while the others end, until [`Driver::end_last`].
     #[must_use]
     pub fn lasting(&self) -> Self {
-        Self { tasks: TaskTracker::new(), stop: self.last.child_token(), progress: Arc::default(), ..self.clone() }
+        Self {
+            tasks: TaskTracker::new(),
+            stop: self.last.child_token(),
+            progress: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// Tells those who end last, too.
@@ -64,15 +71,26 @@ impl Driver {
     /// Watches how a worker of this crew comes on.
     pub fn watch(&self, name: impl Into<String>) -> Progress {
         let progress = Progress::default();
-        let watched = WatchedWorker { name: name.into(), progress: progress.clone() };
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+        let watched = WatchedWorker {
+            name: name.into(),
+            progress: progress.clone(),
+        };
+
+        self.progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(watched);
+
         progress
     }
 
-    /// A worker of this crew that is in the midst of something and has not come on for longer than this.
+    /// A worker of this crew that is in the midst of something and has not come on for longer than
+    /// this.
     pub fn stuck_for(&self, longer_than: Duration) -> Option<String> {
         let watched = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let stuck = watched.iter().find(|worker| worker.progress.stands_still_for() > longer_than);
+        let stuck = watched
+            .iter()
+            .find(|worker| worker.progress.stands_still_for() > longer_than);
         stuck.map(|worker| worker.name.clone())
     }
 
@@ -139,12 +157,18 @@ impl Driver {
     {
         let (stop, progress) = (self.stop.clone(), self.watch(rounds.name()));
         // One that nobody waits for is not waited for at the end.
-        let cut_off = if rounds.is_at_leisure() { stop.clone() } else { CancellationToken::new() };
+        let cut_off = if rounds.is_at_leisure() {
+            stop.clone()
+        } else {
+            CancellationToken::new()
+        };
         let period = rounds.period();
         self.tasks.spawn(async move {
             while !stop.is_cancelled() {
                 let work = rounds.survive(progress.of(async { round().await }));
-                let Some(ended) = cut_off.run_until_cancelled(work).await else { return };
+                let Some(ended) = cut_off.run_until_cancelled(work).await else {
+                    return;
+                };
                 let pause = match ended {
                     Ok(Ok(())) => {
                         rounds.ended_well(Duration::ZERO);
@@ -181,13 +205,20 @@ impl Driver {
     /// Tells everyone to stop and waits for them, so long at most.
     pub async fn stop(&self, drain: Duration) {
         self.end();
-        if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
-            tracing::warn!(still_running = self.tasks.len(), "workers did not end within the drain");
+        if tokio::time::timeout(drain, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                still_running = self.tasks.len(),
+                "workers did not end within the drain"
+            );
         }
     }
 }
 
-/// A failed round, told once: a database that is away is everybody's news and the heartbeat's to tell.
+/// A failed round, told once: a database that is away is everybody's news and the heartbeat's to
+/// tell.
 pub fn log_failure(worker: &str, error: &StoreError) {
     if error.is_away() {
         tracing::debug!(worker, %error, "a round found the database away");
@@ -207,6 +238,7 @@ mod tests {
         let crew = Driver::default().crew();
         let gate = Arc::new(Semaphore::new(0));
         let opens = gate.clone();
+
         crew.every("tracker p", Duration::from_hours(1), move || {
             let gate = gate.clone();
             async move {
@@ -218,12 +250,19 @@ mod tests {
         while crew.stuck_for(Duration::ZERO).is_none() {
             tokio::task::yield_now().await;
         }
+
         assert_eq!(crew.stuck_for(Duration::ZERO).as_deref(), Some("tracker p"));
-        assert_eq!(crew.stuck_for(Duration::from_hours(1)), None, "not for so long");
+        assert_eq!(
+            crew.stuck_for(Duration::from_hours(1)),
+            None,
+            "not for so long"
+        );
+
         opens.add_permits(1);
         while crew.stuck_for(Duration::ZERO).is_some() {
             tokio::task::yield_now().await;
         }
+
         crew.dismiss();
         crew.ended().await;
     }

@@ -1,7 +1,9 @@
-//! Time's door: the roster of workers, what wakes each and how often, and the one driver that runs them all.
+//! Time's door: the roster of workers, what wakes each and how often, and the one driver that runs
+//! them all.
 //!
-//! Workers say when, orders say what. A round takes no input, may run at any time, twice, or not at all for a while:
-//! what it finds to do is in the database. So a missed wake-up costs a tick and nothing else.
+//! Workers say when, orders say what. A round takes no input, may run at any time, twice, or not at
+//! all for a while: what it finds to do is in the database. So a missed wake-up costs a tick and
+//! nothing else.
 
 pub mod driver;
 pub mod panel;
@@ -32,9 +34,11 @@ use crate::workers::roster::WorkerRegistry;
 
 /// How often the database is asked whether it is there; everybody at the door believes the answer.
 const HEARTBEAT_EVERY: Duration = Duration::from_millis(250);
-/// How often the database's clock is looked at, so that it is known how much of its time somebody watched.
+/// How often the database's clock is looked at, so that it is known how much of its time somebody
+/// watched.
 const CLOCK_EVERY: Duration = Duration::from_secs(2);
-/// How often catalogues read by other processes, requests to read them, and panels that stopped are looked for.
+/// How often catalogues read by other processes, requests to read them, and panels that stopped are
+/// looked for.
 const CATALOGUE_EVERY: Duration = Duration::from_secs(1);
 
 /// How often it is looked for what needs a person, or does no longer.
@@ -45,7 +49,8 @@ const STUCK_LOOK_EVERY: Duration = Duration::from_secs(10);
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether the books are to be proved again.
 const PROVE_LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How often it is looked whether keys began: one that was tried before it did works so soon everywhere.
+/// How often it is looked whether keys began: one that was tried before it did works so soon
+/// everywhere.
 const NEWS_EVERY: Duration = Duration::from_millis(250);
 /// How often a process with an open door says so to those that share the limits with it.
 const KNOCK_EVERY: Duration = Duration::from_secs(1);
@@ -99,10 +104,11 @@ impl DatabasePulse {
             Some(Turned::Replaced) => {
                 if !self.told.swap(true, Ordering::AcqRel) {
                     tracing::error!(
-                        "the database is another one: a backup was restored in its place; this process takes no \
-                         orders and sends none: start it anew"
+                        "the database is another one: a backup was restored in its place; this \
+                         process takes no orders and sends none: start it anew"
                     );
                 }
+
                 Ok(())
             }
             Some(Turned::Back { .. } | Turned::Over { .. }) => self.delivery.reckon().await,
@@ -121,8 +127,12 @@ struct ClockWatch {
 impl ClockWatch {
     async fn look(self: Arc<Self>) -> Result<(), StoreError> {
         let before = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let ClockLook { step, was_set, seen } =
-            clock_watch::observe_clock(&self.store, &*self.store.clock(), before).await?;
+        let ClockLook {
+            step,
+            was_set,
+            seen,
+        } = clock_watch::observe_clock(&self.store, &*self.store.clock(), before).await?;
+
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
 
         match step {
@@ -136,7 +146,8 @@ impl ClockWatch {
             ClockStep::Ahead(by) => {
                 tracing::info!(
                     by_s = by.num_seconds(),
-                    "nobody was there for so long; it does not count for what proves anything by waiting"
+                    "nobody was there for so long; it does not count for what proves anything by \
+                     waiting"
                 );
             }
             ClockStep::Back(by) => {
@@ -146,6 +157,7 @@ impl ClockWatch {
                 );
             }
         }
+
         Ok(())
     }
 }
@@ -166,9 +178,17 @@ impl Workers {
             delivery: means.delivery.clone(),
             told: AtomicBool::new(false),
         });
+
         // To the last: what is still out is written down over connections that it found alive.
-        driver.lasting().every("heartbeat", HEARTBEAT_EVERY, move || pulse.clone().feel());
-        let watch = Arc::new(ClockWatch { store: means.store.clone(), last: Mutex::default() });
+        driver
+            .lasting()
+            .every("heartbeat", HEARTBEAT_EVERY, move || pulse.clone().feel());
+
+        let watch = Arc::new(ClockWatch {
+            store: means.store.clone(),
+            last: Mutex::default(),
+        });
+
         // No customer waits for it: where it cannot write, a person is told, and orders are taken.
         driver.at_leisure("clock", CLOCK_EVERY, move || watch.clone().look());
         let (catalog, clock) = (means.catalog.clone(), means.clock.clone());
@@ -179,7 +199,11 @@ impl Workers {
                 catalog.adopt().await.map(|_| ())
             }
         });
-        Self { driver, delivery: means.delivery.clone() }
+
+        Self {
+            driver,
+            delivery: means.delivery.clone(),
+        }
     }
 
     /// Starts what an open door needs.
@@ -189,11 +213,13 @@ impl Workers {
             let customers = customers.clone();
             async move { customers.hear_news().await }
         });
+
         let customers = means.customers.clone();
         self.driver.every("uses of keys", USES_EVERY, move || {
             let customers = customers.clone();
             async move { customers.write_uses().await }
         });
+
         let pace = means.pace.clone();
         self.driver.every("pace", KNOCK_EVERY, move || {
             let pace = pace.clone();
@@ -206,7 +232,10 @@ impl Workers {
         let roster = WorkerRegistry::new(self.driver.clone(), means.clone());
         roster.follow().await;
         let means = means.clone();
-        self.driver.at_leisure("refresh", CATALOGUE_EVERY, move || refresh_if_asked(means.clone()));
+        self.driver.at_leisure("refresh", CATALOGUE_EVERY, move || {
+            refresh_if_asked(means.clone())
+        });
+
         roster
     }
 
@@ -226,24 +255,30 @@ impl Workers {
             let alerts = alerts.clone();
             async move { alerts.look().await.map(|_| ()) }
         });
+
         let delivery = means.delivery.clone();
-        self.driver.at_leisure("looker for what is stuck", STUCK_LOOK_EVERY, move || {
-            let delivery = delivery.clone();
-            async move { delivery.look_for_stuck().await.map(|_| ()) }
-        });
+        self.driver
+            .at_leisure("looker for what is stuck", STUCK_LOOK_EVERY, move || {
+                let delivery = delivery.clone();
+                async move { delivery.look_for_stuck().await.map(|_| ()) }
+            });
+
         let alerts = means.alerts.clone();
         self.driver.at_leisure("teller", TELL_EVERY, move || {
             let alerts = alerts.clone();
             async move { alerts.tell().await.map(|_| ()) }
         });
+
         let alerts = means.alerts.clone();
-        self.driver.at_leisure("teller of the database", TELL_EVERY, move || {
-            let alerts = alerts.clone();
-            async move {
-                alerts.tell_of_database().await;
-                Ok(())
-            }
-        });
+        self.driver
+            .at_leisure("teller of the database", TELL_EVERY, move || {
+                let alerts = alerts.clone();
+                async move {
+                    alerts.tell_of_database().await;
+                    Ok(())
+                }
+            });
+
         let alerts = means.alerts.clone();
         self.driver.at_leisure("prover", PROVE_LOOK_EVERY, move || {
             let alerts = alerts.clone();
@@ -263,25 +298,35 @@ impl Workers {
 
     /// Takes up nothing new, waits for what is under way, and gives the panels up.
     ///
-    /// Calls that are still out after `drain` stay `sending`: the next holder of the panel finds them in doubt.
+    /// Calls that are still out after `drain` stay `sending`: the next holder of the panel finds
+    /// them in doubt.
     pub async fn stop(&self, drain: Duration) {
         self.driver.stop(drain).await;
+
         // Who still keeps a lease would take it anew.
         self.driver.end_last();
+
         if let Err(error) = self.delivery.let_go().await {
-            tracing::warn!(%error, "the panels' leases could not be given up and will run out by themselves");
+            tracing::warn!(
+                %error, "the panels' leases could not be given up and will run out by themselves"
+            );
         }
     }
 }
 
 /// Somebody asked for the catalogues to be read now.
 async fn refresh_if_asked(means: WorkerDeps) -> Result<(), StoreError> {
-    let Some(id) = catalogue::asked_refresh(&means.store).await? else { return Ok(()) };
+    let Some(id) = catalogue::asked_refresh(&means.store).await? else {
+        return Ok(());
+    };
+
     // Whoever serves another version may know the panels at other addresses.
     let newest = versions::find_newest(&means.store).await?;
     if newest.is_some_and(|(_, newest)| newest != means.catalog.mapping().hash) {
         return Ok(());
     }
-    let outcome = refresh::refresh_all(&means.catalog, &means.roll.sold_from(), &means.clock).await?;
+
+    let outcome =
+        refresh::refresh_all(&means.catalog, &means.roll.sold_from(), &means.clock).await?;
     catalogue::answer_refresh(&means.store, id, &outcome, means.clock.now()).await
 }

@@ -1,4 +1,5 @@
-//! The workers of one panel: the keeper of its lease, the dispatcher, the tracker, and who lets parked orders go.
+//! The workers of one panel: the keeper of its lease, the dispatcher, the tracker, and who lets
+//! parked orders go.
 //!
 //! ```text
 //!  keeper ──epoch──▶ dispatcher   legs out, at most so many at once
@@ -54,17 +55,19 @@ const COUNT_EVERY: Duration = Duration::from_secs(3);
 const BALANCE_EVERY: TimeDelta = TimeDelta::minutes(5);
 /// How often doubts that are due are looked for.
 const DOUBT_EVERY: Duration = Duration::from_secs(3);
-/// How often a panel's health is looked at; and so how far two free calls lie apart that let it go again.
+/// How often a panel's health is looked at; and so how far two free calls lie apart that let it go
+/// again.
 const PROBE_EVERY: Duration = Duration::from_secs(3);
-/// How long any of the panel's workers may stand still before its lease is renewed no more, beside the time that the panel
-/// has for some answers in a row.
+/// How long any of the panel's workers may stand still before its lease is renewed no more, beside
+/// the time that the panel has for some answers in a row.
 const STANDS_STILL_MAX: Duration = Duration::from_mins(2);
 /// The most answers of a panel that a worker waits for between two words with the database.
 const ANSWERS_IN_A_ROW_MAX: u32 = 8;
 /// Batches asked in a row before the tracker looks up.
 const BATCHES_MAX: u32 = 100;
 
-/// Starts a panel's workers, its keeper apart from the others. `before` are those who dealt with it under another block.
+/// Starts a panel's workers, its keeper apart from the others. `before` are those who dealt with it
+/// under another block.
 ///
 /// A retired panel gets nothing new: what waits for it is passed on, and what it has is followed.
 pub fn start_panel_workers(
@@ -84,41 +87,67 @@ pub fn start_panel_workers(
         hands: driver.clone(),
         is_stuck: AtomicBool::new(false),
     });
+
     let bought = &means.bought;
     let name = |worker: &str| format!("{worker} {}", panel.settings().id);
     let keeper = desk.clone();
     let kept = bought.clone();
-    keeping.every(name("keeper"), HOLD_EVERY, move || keeper.clone().keep(kept.clone()));
+    keeping.every(name("keeper"), HOLD_EVERY, move || {
+        keeper.clone().keep(kept.clone())
+    });
+
     let tracker = desk.clone();
-    driver.every(name("tracker"), TRACK_EVERY, move || tracker.clone().track());
+    driver.every(name("tracker"), TRACK_EVERY, move || {
+        tracker.clone().track()
+    });
+
     let asker = desk.clone();
     driver.every(name("asker"), ASK_EVERY, move || asker.clone().ask());
     let doubter = desk.clone();
-    driver.every(name("doubter"), DOUBT_EVERY, move || doubter.clone().doubt());
+    driver.every(name("doubter"), DOUBT_EVERY, move || {
+        doubter.clone().doubt()
+    });
+
     let prober = desk.clone();
     driver.every(name("prober"), PROBE_EVERY, move || prober.clone().probe());
+
     if listed.retired {
-        driver.every(name("passer"), DISPATCH_EVERY, move || desk.clone().pass_on());
+        driver.every(name("passer"), DISPATCH_EVERY, move || {
+            desk.clone().pass_on()
+        });
         return;
     }
+
     let (reader, catalog, clock) = (desk.clone(), means.catalog.clone(), means.clock.clone());
-    driver.at_leisure(name("reader"), READ_EVERY, move || reader.clone().read(catalog.clone(), clock.clone()));
+    driver.at_leisure(name("reader"), READ_EVERY, move || {
+        reader.clone().read(catalog.clone(), clock.clone())
+    });
+
     let unparker = desk.clone();
     let unpark_every = Duration::from_secs(u64::from(panel.settings().status_every_s).max(1));
-    driver.every(name("unparker"), unpark_every, move || unparker.clone().unpark());
+    driver.every(name("unparker"), unpark_every, move || {
+        unparker.clone().unpark()
+    });
+
     let mover = desk.clone();
     driver.every(name("mover"), LEAVE_EVERY, move || mover.clone().leave());
     let mover = desk.clone();
-    driver.every(name("mover of lost routes"), LOST_ROUTES_EVERY, move || mover.clone().leave_lost_routes());
+    driver.every(name("mover of lost routes"), LOST_ROUTES_EVERY, move || {
+        mover.clone().leave_lost_routes()
+    });
+
     let (accountant, treasury, clock) = (desk.clone(), means.treasury.clone(), means.clock.clone());
-    driver
-        .at_leisure(name("accountant"), COUNT_EVERY, move || accountant.clone().count(treasury.clone(), clock.clone()));
+    driver.at_leisure(name("accountant"), COUNT_EVERY, move || {
+        accountant.clone().count(treasury.clone(), clock.clone())
+    });
+
     let dispatcher = Dispatcher {
         progress: driver.watch(name("dispatcher")),
         rounds: driver.rounds(name("dispatcher"), DISPATCH_EVERY, Haste::Prompt),
         pulse: driver.pulse(),
         desk,
     };
+
     driver.run(dispatcher.dispatch(bought.clone(), driver.stopping()));
 }
 
@@ -137,16 +166,20 @@ struct ProviderWorkers {
 }
 
 impl ProviderWorkers {
-    /// The epoch to act under. None while another process has the panel, nor after this one was stopped for so long that
-    /// another may have it, until the keeper knows better.
+    /// The epoch to act under. None while another process has the panel, nor after this one was
+    /// stopped for so long that another may have it, until the keeper knows better.
     fn epoch(&self) -> Option<i64> {
         let epoch = Some(self.epoch.load(Ordering::Acquire)).filter(|epoch| *epoch > 0)?;
-        self.delivery.holds(&self.panel.settings().id, epoch).then_some(epoch)
+        self.delivery
+            .holds(&self.panel.settings().id, epoch)
+            .then_some(epoch)
     }
 
-    /// Renews the lease; what an earlier holder left unanswered is in doubt before anything else is done.
+    /// Renews the lease; what an earlier holder left unanswered is in doubt before anything else is
+    /// done.
     ///
-    /// Not while one of the workers stands still: another process would do its work, and cannot while this one holds on.
+    /// Not while one of the workers stands still: another process would do its work, and cannot
+    /// while this one holds on.
     async fn keep(self: Arc<Self>, bought: Arc<Notify>) -> Result<(), StoreError> {
         if self.is_held_up() {
             self.epoch.store(0, Ordering::Release);
@@ -155,15 +188,20 @@ impl ProviderWorkers {
 
         let held = self.delivery.hold(&self.panel).await;
         let epoch = held.as_ref().ok().copied().flatten();
+
         // Calls of those who went before are out under a timeout that this block may not know.
         let alone = !self.before.as_ref().is_some_and(Driver::is_busy);
         if let Some(epoch) = epoch.filter(|_| alone) {
             self.delivery.sweep(self.panel.settings(), epoch).await?;
         }
+
         let before = self.epoch.swap(epoch.unwrap_or(0), Ordering::AcqRel);
         if before == 0 && epoch.is_some() {
-            tracing::info!(provider = %self.panel.settings().id, epoch, "this process deals with the panel now");
+            tracing::info!(
+                provider = %self.panel.settings().id, epoch, "this process deals with the panel now"
+            );
         }
+
         bought.notify_waiters();
         held.map(|_| ())
     }
@@ -174,50 +212,73 @@ impl ProviderWorkers {
         let answer = Duration::from_millis(self.panel.settings().timeout_ms) * ANSWERS_IN_A_ROW_MAX;
         let stuck = self.hands.stuck_for(STANDS_STILL_MAX + answer);
 
-        match (self.is_stuck.swap(stuck.is_some(), Ordering::AcqRel), &stuck) {
+        match (
+            self.is_stuck.swap(stuck.is_some(), Ordering::AcqRel),
+            &stuck,
+        ) {
             (false, Some(worker)) => tracing::error!(
                 %provider, worker,
-                "a worker stands still; this process gives the panel up, so that another takes it: start it anew"
+                "a worker stands still; this process gives the panel up, so that another takes it: \
+                 start it anew"
             ),
+
             (true, None) => tracing::warn!(%provider, "the worker that stood still goes on"),
             (false, None) | (true, Some(_)) => {}
         }
+
         stuck.is_some()
     }
 
-    /// Prices move; what is sold follows, and the margin guard looks at them. A panel that was dead at the start is sold
-    /// from as soon as it is back.
+    /// Prices move; what is sold follows, and the margin guard looks at them. A panel that was dead
+    /// at the start is sold from as soon as it is back.
     async fn read(self: Arc<Self>, catalog: Catalog, clock: SharedClock) -> Result<(), StoreError> {
         if self.epoch().is_none() {
             return Ok(());
         }
+
         let settings = self.panel.settings();
         let wanted = self.delivery.wants_prices(&settings.id).await?;
+
         // What came of it is told and kept where it is read.
         let _ = refresh::if_due(&catalog, &self.panel, &clock, wanted).await?;
-        self.delivery.confirm_differences(&settings.id, settings.settling).await.map(|_| ())
+        self.delivery
+            .confirm_differences(&settings.id, settings.settling)
+            .await
+            .map(|_| ())
     }
 
     async fn track(self: Arc<Self>) -> Result<(), StoreError> {
-        let Some(epoch) = self.epoch() else { return Ok(()) };
+        let Some(epoch) = self.epoch() else {
+            return Ok(());
+        };
+
         for _ in 0..BATCHES_MAX {
             let asked = self.delivery.track(&self.panel, epoch).await?;
             if asked < self.panel.settings().status_batch_max as usize {
                 break;
             }
         }
+
         Ok(())
     }
 
     async fn ask(self: Arc<Self>) -> Result<(), StoreError> {
-        let Some(epoch) = self.epoch() else { return Ok(()) };
+        let Some(epoch) = self.epoch() else {
+            return Ok(());
+        };
         self.delivery.cancel(&self.panel, epoch).await?;
         self.delivery.refill(&self.panel, epoch).await.map(|_| ())
     }
 
     async fn doubt(self: Arc<Self>) -> Result<(), StoreError> {
-        let Some(epoch) = self.epoch() else { return Ok(()) };
-        self.delivery.look_into_doubts(&self.panel, epoch).await.map(|_| ())
+        let Some(epoch) = self.epoch() else {
+            return Ok(());
+        };
+
+        self.delivery
+            .look_into_doubts(&self.panel, epoch)
+            .await
+            .map(|_| ())
     }
 
     async fn probe(self: Arc<Self>) -> Result<(), StoreError> {
@@ -228,7 +289,9 @@ impl ProviderWorkers {
     }
 
     async fn pass_on(self: Arc<Self>) -> Result<(), StoreError> {
-        let Some(epoch) = self.epoch() else { return Ok(()) };
+        let Some(epoch) = self.epoch() else {
+            return Ok(());
+        };
         self.delivery.pass_on(&self.panel, epoch).await.map(|_| ())
     }
 
@@ -240,26 +303,40 @@ impl ProviderWorkers {
     }
 
     async fn leave(self: Arc<Self>) -> Result<(), StoreError> {
-        let Some(epoch) = self.epoch() else { return Ok(()) };
+        let Some(epoch) = self.epoch() else {
+            return Ok(());
+        };
         self.delivery.leave(&self.panel, epoch).await.map(|_| ())
     }
 
     async fn leave_lost_routes(self: Arc<Self>) -> Result<(), StoreError> {
-        let Some(epoch) = self.epoch() else { return Ok(()) };
-        self.delivery.leave_lost_routes(&self.panel, epoch).await.map(|_| ())
+        let Some(epoch) = self.epoch() else {
+            return Ok(());
+        };
+
+        self.delivery
+            .leave_lost_routes(&self.panel, epoch)
+            .await
+            .map(|_| ())
     }
 
-    /// As soon as the panel answers, and so under each block that it gets: edits that come quicker than readings keep
-    /// nobody from counting.
-    async fn count(self: Arc<Self>, treasury: Treasury, clock: SharedClock) -> Result<(), StoreError> {
+    /// As soon as the panel answers, and so under each block that it gets: edits that come quicker
+    /// than readings keep nobody from counting.
+    async fn count(
+        self: Arc<Self>,
+        treasury: Treasury,
+        clock: SharedClock,
+    ) -> Result<(), StoreError> {
         let now = clock.now();
         let counted = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if self.epoch().is_none() || counted.is_some_and(|at| now - at < BALANCE_EVERY) {
             return Ok(());
         }
+
         if self.delivery.ask_balance(&self.panel).await?.is_none() && counted.is_none() {
             return Ok(());
         }
+
         *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         treasury.judge(self.panel.settings()).await?;
         treasury.forget().await
@@ -284,12 +361,15 @@ impl Dispatcher {
             let woken = bought.notified();
             let room = self.concurrent_max().saturating_sub(out.len());
             let sent = self.send_due(room, &mut out).await;
+
             // As many as there was room for: there may be more, as soon as one is back. Otherwise
             // there is news first.
             let is_full = sent.taken == room;
+
             if out.is_empty() {
                 self.progress.rest();
             }
+
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(ended) = out.join_next(), if !out.is_empty() => self.note_end(ended),
@@ -297,6 +377,7 @@ impl Dispatcher {
                 () = tokio::time::sleep(sent.pause), if !is_full || sent.panicked => {}
             }
         }
+
         while let Some(ended) = out.join_next().await {
             self.note_end(ended);
         }
@@ -304,7 +385,12 @@ impl Dispatcher {
 
     /// Takes legs that are due, and sends each in a task of its own.
     async fn send_due(&self, room: usize, out: &mut JoinSet<()>) -> SentRound {
-        let mut sent = SentRound { taken: 0, pause: DISPATCH_EVERY, panicked: false };
+        let mut sent = SentRound {
+            taken: 0,
+            pause: DISPATCH_EVERY,
+            panicked: false,
+        };
+
         match self.rounds.survive(self.desk.send_due(room, out)).await {
             Ok(Ok(taken)) => {
                 sent.taken = taken;
@@ -318,15 +404,19 @@ impl Dispatcher {
                 sent.pause = restart_in;
             }
         }
+
         sent
     }
 
-    /// A leg whose sending panicked is `leased` or `sending`, and its lease or its timeout runs out.
+    /// A leg whose sending panicked is `leased` or `sending`, and its lease or its timeout runs
+    /// out.
     fn note_end(&self, ended: Result<(), JoinError>) {
         if let Err(error) = ended {
             self.pulse.count_panic();
             let provider = &self.desk.panel.settings().id;
-            tracing::error!(%provider, %error, "sending an order panicked; it is looked for in time");
+            tracing::error!(
+                %provider, %error, "sending an order panicked; it is looked for in time"
+            );
         }
     }
 
@@ -344,10 +434,18 @@ struct SentRound {
 }
 
 impl ProviderWorkers {
-    async fn send_due(self: &Arc<Self>, room: usize, out: &mut JoinSet<()>) -> Result<usize, StoreError> {
-        let Some(epoch) = self.epoch() else { return Ok(0) };
+    async fn send_due(
+        self: &Arc<Self>,
+        room: usize,
+        out: &mut JoinSet<()>,
+    ) -> Result<usize, StoreError> {
+        let Some(epoch) = self.epoch() else {
+            return Ok(0);
+        };
+
         let legs = self.delivery.lease(&self.panel, epoch, room).await?;
         let taken = legs.len();
+
         for leg in legs {
             let desk = self.clone();
             out.spawn(async move {
@@ -356,6 +454,7 @@ impl ProviderWorkers {
                 }
             });
         }
+
         Ok(taken)
     }
 }

@@ -92,8 +92,10 @@ impl Pulse {
             let behind = now.saturating_duration_since(beat.due);
             behind > LATE_AFTER || beat.panics_in_a_row >= PANICS_IN_A_ROW_MAX
         };
+
         let workers = self.workers();
         let late = workers.iter().filter(|(_, beat)| is_late(beat));
+
         // Two crews may deal with one panel for a while.
         let names: BTreeSet<_> = late.map(|(worker, _)| worker.name.clone()).collect();
         names.into_iter().collect()
@@ -127,17 +129,30 @@ impl Pulse {
 
     fn lag_s_at(&self, now: Instant, is_meant: impl Fn(&WorkerId) -> bool) -> Option<u64> {
         let workers = self.workers();
-        let prompt = workers.iter().filter(|(_, beat)| beat.haste == Haste::Prompt);
-        let earliest = prompt.filter(|(worker, _)| is_meant(worker)).map(|(_, beat)| beat.due);
+        let prompt = workers
+            .iter()
+            .filter(|(_, beat)| beat.haste == Haste::Prompt);
+
+        let earliest = prompt
+            .filter(|(worker, _)| is_meant(worker))
+            .map(|(_, beat)| beat.due);
+
         Some(now.saturating_duration_since(earliest.min()?).as_secs())
     }
 
     fn workers(&self) -> MutexGuard<'_, BTreeMap<WorkerId, Beat>> {
-        self.0.workers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_broken(&self, name: &str) -> bool {
-        self.0.broken.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+        self.0
+            .broken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(name)
     }
 }
 
@@ -159,8 +174,20 @@ pub struct Panicked {
 
 impl Rounds {
     /// A worker begins, which does a round each `period`.
-    pub(super) fn begin(pulse: Pulse, crew: u64, name: String, period: Duration, haste: Haste) -> Self {
-        let rounds = Self { pulse, worker: WorkerId { crew, name }, period, haste };
+    pub(super) fn begin(
+        pulse: Pulse,
+        crew: u64,
+        name: String,
+        period: Duration,
+        haste: Haste,
+    ) -> Self {
+        let rounds = Self {
+            pulse,
+            worker: WorkerId { crew, name },
+            period,
+            haste,
+        };
+
         rounds.beat(FIRST_ROUND_MAX + period, 0);
         rounds
     }
@@ -186,9 +213,11 @@ impl Rounds {
             assert!(!self.pulse.is_broken(self.name()), "broken by a test");
             round.await
         };
+
         // What it may have left half done is what a process that was killed leaves, too: the
         // database has it whole, or not at all.
         let ended = AssertUnwindSafe(round).catch_unwind().await;
+
         ended.map_err(|_| self.panicked())
     }
 
@@ -211,20 +240,33 @@ impl Rounds {
 
         let restart_in = restart_in(panics_in_a_row);
         let (worker, restart_in_ms) = (self.name(), restart_in.as_millis());
-        tracing::error!(worker, panics_in_a_row, restart_in_ms, "a worker panicked and begins anew");
+        tracing::error!(
+            worker,
+            panics_in_a_row,
+            restart_in_ms,
+            "a worker panicked and begins anew"
+        );
+
         Panicked { restart_in }
     }
 
     fn beat(&self, within: Duration, panics_in_a_row: u32) {
         let due = Instant::now() + within + self.haste.leave();
-        let beat = Beat { due, haste: self.haste, panics_in_a_row };
+        let beat = Beat {
+            due,
+            haste: self.haste,
+            panics_in_a_row,
+        };
+
         self.pulse.workers().insert(self.worker.clone(), beat);
     }
 }
 
 fn restart_in(panics_in_a_row: u32) -> Duration {
     let doublings = panics_in_a_row.saturating_sub(1).min(RESTART_DOUBLINGS_MAX);
-    RESTART_WAIT_MIN.saturating_mul(1 << doublings).min(RESTART_WAIT_MAX)
+    RESTART_WAIT_MIN
+        .saturating_mul(1 << doublings)
+        .min(RESTART_WAIT_MAX)
 }
 
 #[cfg(test)]
@@ -240,7 +282,14 @@ mod tests {
     fn who_never_ends_a_round_is_late_even_for_the_first_one() {
         let pulse = Pulse::default();
         let now = Instant::now();
-        let seen = |after: Duration| (pulse.lag_s_at(now + after, |_| true), pulse.late_at(now + after));
+
+        let seen = |after: Duration| {
+            (
+                pulse.lag_s_at(now + after, |_| true),
+                pulse.late_at(now + after),
+            )
+        };
+
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(seen(LEISURE), (None, names(&[])));
 
@@ -249,7 +298,11 @@ mod tests {
         assert_eq!(seen(FIRST_ROUND_MAX), (Some(0), names(&[])));
         let late = FIRST_ROUND_MAX + LATE_AFTER + Duration::from_secs(3);
         let (lag_s, who) = seen(late);
-        assert!(lag_s > Some(30) && who == names(&["worker 0"]), "{lag_s:?} {who:?}");
+        assert!(
+            lag_s > Some(30) && who == names(&["worker 0"]),
+            "{lag_s:?} {who:?}"
+        );
+
         // Nobody waits for the second, and yet it is told.
         assert_eq!(seen(late + LEISURE).1, names(&["worker 0", "worker 1"]));
 
@@ -267,12 +320,25 @@ mod tests {
         let worker = rounds(&pulse, 0, Haste::AtLeisure);
         pulse.break_worker("worker 0", true);
         let mut waits = Vec::new();
+
         for _ in 0..PANICS_IN_A_ROW_MAX {
             assert_eq!(pulse.late(), Vec::<String>::new());
-            waits.push(worker.survive(async {}).await.unwrap_err().restart_in.as_millis());
+            waits.push(
+                worker
+                    .survive(async {})
+                    .await
+                    .unwrap_err()
+                    .restart_in
+                    .as_millis(),
+            );
         }
+
         assert_eq!(waits, [500, 1_000, 2_000]);
-        assert_eq!((pulse.panics(), pulse.late()), (3, vec!["worker 0".to_owned()]));
+        assert_eq!(
+            (pulse.panics(), pulse.late()),
+            (3, vec!["worker 0".to_owned()])
+        );
+
         assert_eq!(restart_in(u32::MAX), RESTART_WAIT_MAX);
 
         pulse.break_worker("worker 0", false);

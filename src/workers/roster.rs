@@ -5,8 +5,9 @@
 //!  another block   ─▶ its workers start under it; the earlier ones take up nothing new and end with their calls
 //!  off the roll    ─▶ its workers end with their calls, then the lease is given up
 //! ```
-//! Nobody waits for those that end: each has a guardian, which shutdown waits for. The keeper stays to the last, so that
-//! no other process takes the panel, and finds our calls in doubt, while they are out.
+//! Nobody waits for those that end: each has a guardian, which shutdown waits for. The keeper stays
+//! to the last, so that no other process takes the panel, and finds our calls in doubt, while they
+//! are out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,41 +45,64 @@ impl Post {
 impl WorkerRegistry {
     /// Nobody is dealt with yet.
     pub fn new(driver: Driver, means: WorkerDeps) -> Self {
-        Self { driver, means, posts: Arc::default() }
+        Self {
+            driver,
+            means,
+            posts: Arc::default(),
+        }
     }
 
-    /// Deals with the panels that are on the roll now. Those whose entry is the same go on untouched.
+    /// Deals with the panels that are on the roll now. Those whose entry is the same go on
+    /// untouched.
     pub async fn follow(&self) {
         let roll = self.means.roll.now();
         let mut posts = self.posts.lock().await;
-        let off: Vec<_> = posts.keys().filter(|id| !roll.iter().any(|it| it.panel.settings().id == **id)).collect();
+        let off: Vec<_> = posts
+            .keys()
+            .filter(|id| !roll.iter().any(|it| it.panel.settings().id == **id))
+            .collect();
+
         for id in off.into_iter().cloned().collect::<Vec<_>>() {
             if let Some(post) = posts.remove(&id) {
                 tracing::info!(provider = %id, "this process deals with the panel no more");
                 post.hands.dismiss();
             }
         }
+
         for listed in roll.iter() {
             let id = &listed.panel.settings().id;
             if posts.get(id).is_some_and(|post| post.is_of(listed)) {
                 continue;
             }
+
             let before = posts.remove(id);
             if let Some(before) = &before {
                 before.hands.dismiss();
             }
-            posts.insert(id.clone(), self.begin(listed, before.map(|before| before.hands)));
+
+            posts.insert(
+                id.clone(),
+                self.begin(listed, before.map(|before| before.hands)),
+            );
         }
     }
 
     fn begin(&self, listed: &ProviderEntry, before: Option<Driver>) -> Post {
-        // The keeper ends after the hands: a lease that ran out while a call is out would put it in doubt.
+        // The keeper ends after the hands: a lease that ran out while a call is out would put it in
+        // doubt.
         let keeper = self.driver.crew().lasting();
-        let post = Post { listed: listed.clone(), hands: self.driver.crew(), keeper };
+
+        let post = Post {
+            listed: listed.clone(),
+            hands: self.driver.crew(),
+            keeper,
+        };
+
         if let Some(before) = before.clone() {
             // Counted among the new ones, so that whoever comes next waits for all.
             post.hands.run(async move { before.ended().await });
         }
+
         panel::start_panel_workers(&post.keeper, &post.hands, &self.means, listed, before);
         self.driver.run(self.clone().guard(post.clone()));
         post
@@ -92,13 +116,18 @@ impl WorkerRegistry {
         post.keeper.dismiss();
         post.keeper.ended().await;
         let id = &post.listed.panel.settings().id;
-        // Under the lock: who begins to deal with the panel anew must not find the lease given up behind its back.
+
+        // Under the lock: who begins to deal with the panel anew must not find the lease given up
+        // behind its back.
         let posts = self.posts.lock().await;
+
         if posts.contains_key(id) {
             return;
         }
+
         if let Err(error) = self.means.delivery.let_one_go(id).await {
-            tracing::warn!(provider = %id, %error, "the panel's lease could not be given up and will run out by itself");
+            tracing::warn!(provider = %id, %error,
+                "the panel's lease could not be given up and will run out by itself");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Amounts as the judge computes them: whole numbers of the eighth decimal, by rules written a second time, so that
-//! the gateway's own arithmetic is not its own witness.
+//! Amounts as the judge computes them: whole numbers of the eighth decimal, by rules written a
+//! second time, so that the gateway's own arithmetic is not its own witness.
 
 use anyhow::{Context, ensure};
 
@@ -12,14 +12,26 @@ const ONE: Amount = 100_000_000;
 
 /// Reads a plain decimal with at most eight places, trailing zeros apart.
 pub fn read(text: &str) -> anyhow::Result<Amount> {
-    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or((1, text), |digits| (-1, digits));
+
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let fraction = fraction.trim_end_matches('0');
-    ensure!(fraction.len() <= SCALE, "{text:?} has more than {SCALE} decimals");
+    ensure!(
+        fraction.len() <= SCALE,
+        "{text:?} has more than {SCALE} decimals"
+    );
+
     let amount = || -> Option<Amount> {
         let fraction = format!("{fraction:0<SCALE$}").parse::<Amount>().ok()?;
-        whole.parse::<Amount>().ok()?.checked_mul(ONE)?.checked_add(fraction)
+        whole
+            .parse::<Amount>()
+            .ok()?
+            .checked_mul(ONE)?
+            .checked_add(fraction)
     };
+
     Ok(sign * amount().with_context(|| format!("{text:?} is no amount"))?)
 }
 

@@ -1,5 +1,5 @@
-//! Customers: they buy with a `request_id` and ask again until they are answered, hang up out of impatience, and buy
-//! without one and never ask again.
+//! Customers: they buy with a `request_id` and ask again until they are answered, hang up out of
+//! impatience, and buy without one and never ask again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ use crate::{LOOK_EVERY, PATIENCE};
 const CLIENTS: u64 = 12;
 /// How long a patient client waits for an answer: a little more than the gateway takes at most.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
-/// Of so many asks one hangs up within this many milliseconds, to ask again elsewhere while its first is under way.
+/// Of so many asks one hangs up within this many milliseconds, to ask again elsewhere while its
+/// first is under way.
 const IMPATIENT_ONE_IN: u64 = 4;
 const IMPATIENT_MS_MAX: u64 = 40;
 /// Answers by which the gateway says that it cannot say.
@@ -65,7 +66,8 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Starts them all. Wishes are let go in step with the strikes, so that every strike finds customers at the door.
+    /// Starts them all. Wishes are let go in step with the strikes, so that every strike finds
+    /// customers at the door.
     pub fn start(
         plan: &Plan,
         nodes: &Nodes,
@@ -77,6 +79,7 @@ impl Clients {
         let next = Arc::new(AtomicU32::new(0));
         let http = http()?;
         let mut tasks = JoinSet::new();
+
         for n in 0..CLIENTS {
             let client = Client {
                 http: http.clone(),
@@ -90,8 +93,10 @@ impl Clients {
                 chance: Chance::of(plan.seed, 100 + n),
                 told: Told::default(),
             };
+
             tasks.spawn(client.buy_all());
         }
+
         Ok(Self { tasks })
     }
 
@@ -105,17 +110,23 @@ impl Clients {
             all.counts.asks += told.counts.asks;
             all.counts.hang_ups += told.counts.hang_ups;
             all.counts.without_request_id += told.counts.without_request_id;
+
             all.counts.never_answered += told.counts.never_answered;
         }
+
         Ok(all)
     }
 }
 
-/// A client without a memory of connections: a killed gateway's are gone, and nothing may be sent twice behind our back.
+/// A client without a memory of connections: a killed gateway's are gone, and nothing may be sent
+/// twice behind our back.
 pub fn http() -> anyhow::Result<reqwest::Client> {
     // Whoever comes first installs it; the client wants one although nothing here speaks TLS.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?)
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .build()?)
 }
 
 /// Posts a form, once.
@@ -126,13 +137,24 @@ pub async fn ask(
     patience: Duration,
 ) -> anyhow::Result<Heard> {
     let body = serde_urlencoded::to_string(fields)?;
-    let form = http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
-    let Ok(response) = form.timeout(patience).send().await else { return Ok(Heard::Nothing) };
+    let form = http
+        .post(url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body);
+
+    let Ok(response) = form.timeout(patience).send().await else {
+        return Ok(Heard::Nothing);
+    };
+
     let status = response.status().as_u16();
-    let Ok(text) = response.text().await else { return Ok(Heard::Nothing) };
+    let Ok(text) = response.text().await else {
+        return Ok(Heard::Nothing);
+    };
+
     if NO_ANSWER.contains(&status) {
         return Ok(Heard::Nothing);
     }
+
     Ok(match serde_json::from_str::<Value>(&text) {
         Ok(said) if status == 200 && said["error"].is_null() => Heard::Said(text, said),
         Ok(_) | Err(_) => Heard::Wrong(format!("{status} {text}")),
@@ -142,10 +164,17 @@ pub async fn ask(
 /// The form of a wish.
 pub fn form<'a>(wish: &'a Wish, key: &'a str, numbers: &'a [String; 2]) -> Vec<(&'a str, &'a str)> {
     let [service, quantity] = numbers;
-    let mut fields = vec![("key", key), ("action", "add"), ("service", service), ("link", &wish.link)];
+    let mut fields = vec![
+        ("key", key),
+        ("action", "add"),
+        ("service", service),
+        ("link", &wish.link),
+    ];
+
     if !wish.service.package {
         fields.push(("quantity", quantity));
     }
+
     fields.extend(wish.request_id.as_deref().map(|id| ("request_id", id)));
     fields
 }
@@ -173,9 +202,16 @@ impl Client {
         let wishes = self.wishes.clone();
         loop {
             let n = self.next.fetch_add(1, Ordering::Relaxed) as usize;
-            let Some(wish) = wishes.get(n) else { return Ok(self.told) };
+            let Some(wish) = wishes.get(n) else {
+                return Ok(self.told);
+            };
+
             let due = n * self.events / wishes.len();
-            self.events_done.wait_for(|done| *done >= due).await.context("the killer is gone")?;
+            self.events_done
+                .wait_for(|done| *done >= due)
+                .await
+                .context("the killer is gone")?;
+
             match &wish.request_id {
                 Some(_) => self.buy_surely(n, wish).await?,
                 None => self.buy_once(n, wish).await?,
@@ -189,8 +225,12 @@ impl Client {
         while began.elapsed() < PATIENCE {
             looks.tick().await;
             let impatient = self.chance.one_in(IMPATIENT_ONE_IN);
-            let patience =
-                if impatient { Duration::from_millis(1 + self.chance.below(IMPATIENT_MS_MAX)) } else { ANSWER_MAX };
+            let patience = if impatient {
+                Duration::from_millis(1 + self.chance.below(IMPATIENT_MS_MAX))
+            } else {
+                ANSWER_MAX
+            };
+
             match self.add(wish, patience).await? {
                 Some(Heard::Nothing) if impatient => self.told.counts.hang_ups += 1,
                 None | Some(Heard::Nothing) => {}
@@ -200,7 +240,12 @@ impl Client {
                 }
             }
         }
-        self.told.complaints.push(format!("wish {n} was not answered within {} s", PATIENCE.as_secs()));
+
+        self.told.complaints.push(format!(
+            "wish {n} was not answered within {} s",
+            PATIENCE.as_secs()
+        ));
+
         Ok(())
     }
 
@@ -209,6 +254,7 @@ impl Client {
         self.told.counts.without_request_id += 1;
         let began = Instant::now();
         let mut looks = tokio::time::interval(LOOK_EVERY);
+
         while began.elapsed() < PATIENCE {
             looks.tick().await;
             match self.add(wish, ANSWER_MAX).await? {
@@ -220,6 +266,7 @@ impl Client {
                 }
             }
         }
+
         self.told.counts.never_answered += 1;
         Ok(())
     }
@@ -227,21 +274,51 @@ impl Client {
     /// Asks one of the gateways by chance; `None`: it is not up, and nothing was sent.
     async fn add(&mut self, wish: &Wish, patience: Duration) -> anyhow::Result<Option<Heard>> {
         let node = usize::try_from(self.chance.below(self.addresses.len() as u64))?;
-        let address = self.addresses[node].lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let address = self.addresses[node]
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
+
         let Some(url) = address else { return Ok(None) };
         self.asks.fetch_add(1, Ordering::Relaxed);
         self.told.counts.asks += 1;
         let key = self.customers[wish.customer].key.clone();
-        Ok(Some(ask(&self.http, &url, &form(wish, &key, &numbers(wish)), patience).await?))
+
+        Ok(Some(
+            ask(
+                &self.http,
+                &url,
+                &form(wish, &key, &numbers(wish)),
+                patience,
+            )
+            .await?,
+        ))
     }
 
     fn note(&mut self, n: usize, heard: Heard) {
         match heard {
-            Heard::Said(bytes, said) => match said["order"].as_i64().and_then(|order| i32::try_from(order).ok()) {
-                Some(order) => drop(self.told.answers.insert(n, Answer { order, bytes, replayed: None })),
-                None => self.told.complaints.push(format!("wish {n} was answered without an order: {bytes}")),
+            Heard::Said(bytes, said) => match said["order"]
+                .as_i64()
+                .and_then(|order| i32::try_from(order).ok())
+            {
+                Some(order) => drop(self.told.answers.insert(
+                    n,
+                    Answer {
+                        order,
+                        bytes,
+                        replayed: None,
+                    },
+                )),
+
+                None => self
+                    .told
+                    .complaints
+                    .push(format!("wish {n} was answered without an order: {bytes}")),
             },
-            Heard::Wrong(text) => self.told.complaints.push(format!("wish {n} was refused: {text}")),
+            Heard::Wrong(text) => self
+                .told
+                .complaints
+                .push(format!("wish {n} was refused: {text}")),
             Heard::Nothing => {}
         }
     }

@@ -1,5 +1,5 @@
-//! The campaign's surroundings, and its end: everything comes to rest, requests are replayed, and everybody's books
-//! are read.
+//! The campaign's surroundings, and its end: everything comes to rest, requests are replayed, and
+//! everybody's books are read.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -51,52 +51,101 @@ impl House {
         let mut panels = Vec::new();
         let mut file = "[gateway]\ncurrency = \"USD\"\n".to_owned();
         let authority = relay::write_authority(ground.scratch.folder())?;
-        // The first panel runs out of our money halfway, so that proven refusals send orders to the second.
-        for (seed, (name, balance)) in (plan.seed..).zip([("a", plan.orders / 8), ("b", 1_000_000)]) {
-            let (process, url) = ground.panel(name, seed, &plan.faults(), &format!("{balance}.00")).await?;
+
+        // The first panel runs out of our money halfway, so that proven refusals send orders to the
+        // second.
+        for (seed, (name, balance)) in (plan.seed..).zip([("a", plan.orders / 8), ("b", 1_000_000)])
+        {
+            let (process, url) = ground
+                .panel(name, seed, &plan.faults(), &format!("{balance}.00"))
+                .await?;
+
             let relay = Relay::before(&url, seed).await?;
-            // An id that the panel does not know is a person's affair once it must be visible: here soon.
-            // The breaker would keep orders away from panels as bad as these; here they are to be asked all the same.
+
+            // An id that the panel does not know is a person's affair once it must be visible: here
+            // soon. The breaker would keep orders away from panels as bad as these;
+            // here they are to be asked all the same.
             write!(
                 file,
-                "[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \"{}/api/v2\"\ncurrency = \"USD\"\n\
-                 ca_file = \"{}\"\nkey_env = \"{PANEL_KEY_ENV}\"\nrequests_per_second = 1000\ntimeout_ms = 5_000\nstatus_every_s = 1\n\
-                 doubts_in_a_row_max = 1_000\ndoubts_per_minute_max = 10_000\nvisible_after_s = 15\n",
+                "[[provider]]\nid = \"{name}\"\ndialect = \"classic\"\nurl = \
+                 \"{}/api/v2\"\ncurrency = \"USD\"\nca_file = \"{}\"\nkey_env = \
+                 \"{PANEL_KEY_ENV}\"\nrequests_per_second = 1000\ntimeout_ms = \
+                 5_000\nstatus_every_s = 1\ndoubts_in_a_row_max = 1_000\ndoubts_per_minute_max = \
+                 10_000\nvisible_after_s = 15\n",
                 relay.url(),
                 authority.display()
             )?;
-            panels.push(Panel { name, process, url, relay });
+
+            panels.push(Panel {
+                name,
+                process,
+                url,
+                relay,
+            });
         }
+
         for sold in &SOLD {
-            let route = |panel| format!("{{ provider = \"{panel}\", service = \"{}\" }}", sold.panel_service);
+            let route = |panel| {
+                format!(
+                    "{{ provider = \"{panel}\", service = \"{}\" }}",
+                    sold.panel_service
+                )
+            };
+
             let routes = sold.panels.map(route).join(", ");
-            write!(file, "[[service]]\nid = {}\nrate = \"{}\"\nroutes = [{routes}]\n", sold.id, sold.rate)?;
+            write!(
+                file,
+                "[[service]]\nid = {}\nrate = \"{}\"\nroutes = [{routes}]\n",
+                sold.id, sold.rate
+            )?;
         }
-        write!(file, "[alerts]\nurl_env = \"{ALERT_URL_ENV}\"\nsecret_env = \"{ALERT_SECRET_ENV}\"\n")?;
+
+        write!(
+            file,
+            "[alerts]\nurl_env = \"{ALERT_URL_ENV}\"\nsecret_env = \"{ALERT_SECRET_ENV}\"\n"
+        )?;
+
         std::fs::write(&ground.config, file)?;
         let mut customers = Vec::new();
         for n in 0..CUSTOMERS {
             customers.push(customer(&ground, &format!("buyer-{n}")).await?);
         }
-        Ok(Self { ground, customers, panels, http: clients::http()? })
+
+        Ok(Self {
+            ground,
+            customers,
+            panels,
+            http: clients::http()?,
+        })
     }
 
     /// How many `add`s the panels have heard.
     pub async fn adds(&self) -> anyhow::Result<u64> {
         let mut adds = 0;
         for panel in &self.panels {
-            adds += self.sim(&panel.url, "requests").await?["add"].as_u64().unwrap_or(0);
+            adds += self.sim(&panel.url, "requests").await?["add"]
+                .as_u64()
+                .unwrap_or(0);
         }
+
         Ok(adds)
     }
 
-    /// Whether somebody is shaking hands with a panel at this moment, and so has something marked that has not left.
+    /// Whether somebody is shaking hands with a panel at this moment, and so has something marked
+    /// that has not left.
     pub fn is_shaking(&self) -> bool {
         self.panels.iter().any(|panel| panel.relay.shaking() > 0)
     }
 
     async fn sim(&self, url: &str, what: &str) -> anyhow::Result<Value> {
-        let text = self.http.get(format!("{url}/_sim/{what}")).send().await?.text().await?;
+        let text = self
+            .http
+            .get(format!("{url}/_sim/{what}"))
+            .send()
+            .await?
+            .text()
+            .await?;
+
         Ok(serde_json::from_str(&text)?)
     }
 
@@ -106,7 +155,13 @@ impl House {
         for panel in &self.panels {
             let rows = self.sim(&panel.url, "orders").await?;
             for row in rows.as_array().context("a list of orders")? {
-                let text = |name: &str| row[name].as_str().map(str::to_owned).with_context(|| format!("{name}: {row}"));
+                let text = |name: &str| {
+                    row[name]
+                        .as_str()
+                        .map(str::to_owned)
+                        .with_context(|| format!("{name}: {row}"))
+                };
+
                 all.push(PanelOrder {
                     panel: panel.name.to_owned(),
                     id: text("id")?,
@@ -116,18 +171,33 @@ impl House {
                 });
             }
         }
+
         Ok(all)
     }
 
     /// Has the books proved by the gateway's own command; what it finds are complaints.
     pub async fn audit(&self) -> anyhow::Result<Vec<String>> {
         // Without a document the database was away: asked again.
-        let audit = until("the books can be proved", async || Ok(self.ground.run(&["ledger", "audit"]).await?.1));
+        let audit = until("the books can be proved", async || {
+            Ok(self.ground.run(&["ledger", "audit"]).await?.1)
+        });
+
         let audit = audit.await?;
-        let checks = audit["checks"].as_array().filter(|checks| !checks.is_empty()).context("an audit's checks")?;
+        let checks = audit["checks"]
+            .as_array()
+            .filter(|checks| !checks.is_empty())
+            .context("an audit's checks")?;
+
         let broken = checks.iter().filter(|check| check["violations"] != 0);
-        let broken: Vec<_> = broken.map(|check| format!("ledger audit: {check}")).collect();
-        ensure!(broken.is_empty() == (audit["ok"] == true), "the audit contradicts itself: {audit}");
+        let broken: Vec<_> = broken
+            .map(|check| format!("ledger audit: {check}"))
+            .collect();
+
+        ensure!(
+            broken.is_empty() == (audit["ok"] == true),
+            "the audit contradicts itself: {audit}"
+        );
+
         Ok(broken)
     }
 
@@ -141,9 +211,26 @@ impl House {
 }
 
 async fn customer(ground: &Ground, name: &str) -> anyhow::Result<Customer> {
-    let id = ground.json(&["customer", "create", name]).await?["id"].as_i64().context("a customer's id")?;
-    ground.json(&["balance", "add", name, OPENING, "--reference", &format!("opening of {name}")]).await?;
-    let key = ground.json(&["key", "create", name]).await?["key"].as_str().context("a key")?.to_owned();
+    let id = ground.json(&["customer", "create", name]).await?["id"]
+        .as_i64()
+        .context("a customer's id")?;
+
+    ground
+        .json(&[
+            "balance",
+            "add",
+            name,
+            OPENING,
+            "--reference",
+            &format!("opening of {name}"),
+        ])
+        .await?;
+
+    let key = ground.json(&["key", "create", name]).await?["key"]
+        .as_str()
+        .context("a key")?
+        .to_owned();
+
     Ok(Customer { id, key })
 }
 
@@ -157,19 +244,32 @@ pub async fn evidence(
 ) -> anyhow::Result<Evidence> {
     let (mut nodes, mut keepers) = running;
     for _ in 0..RESTS_MAX {
-        let rest = until("every order ends, or waits for a person", async || Ok(at_rest(database).await.then_some(())));
+        let rest = until("every order ends, or waits for a person", async || {
+            Ok(at_rest(database).await.then_some(()))
+        });
+
         tokio::select! {
             rest = rest => rest?,
             ended = keepers.one_ended() => return Err(ended),
         }
+
         let desk = Desk::at(house, &nodes).await?;
         desk.replay(plan, &mut answers).await?;
         told(database).await;
-        let ids: Vec<i32> = database.read().await?.orders.iter().map(|order| order.id).collect();
+
+        let ids: Vec<i32> = database
+            .read()
+            .await?
+            .orders
+            .iter()
+            .map(|order| order.id)
+            .collect();
+
         let (shown, balances) = (desk.shown(&ids).await?, desk.balances().await?);
         all_at_work(house, &nodes).await?;
         nodes.end(keepers).await?;
         let books = database.read().await?;
+
         // A doubt may be resolved at any moment: then the order is followed to its end first.
         if at_rest(database).await && books.orders.len() == ids.len() {
             let mut evidence = Evidence {
@@ -187,11 +287,14 @@ pub async fn evidence(
                 cut_off: books.cut_off,
                 alerts: books.alerts,
             };
+
             evidence.sort_panel_orders();
             return Ok(evidence);
         }
+
         (nodes, keepers) = Nodes::start(&house.ground, plan);
     }
+
     bail!("the gateways never come to rest")
 }
 
@@ -200,24 +303,42 @@ async fn all_at_work(house: &House, nodes: &Nodes) -> anyhow::Result<()> {
     for n in 0..nodes.addresses.len() {
         let what = format!("all workers of gateway {n} are at work");
         until(&what, async || {
-            let Some(url) = nodes.at(n) else { return Ok(None) };
-            let Ok(answer) = house.http.get(url.replace("/api/v2", "/healthz")).send().await else { return Ok(None) };
+            let Some(url) = nodes.at(n) else {
+                return Ok(None);
+            };
+
+            let Ok(answer) = house
+                .http
+                .get(url.replace("/api/v2", "/healthz"))
+                .send()
+                .await
+            else {
+                return Ok(None);
+            };
+
             let health: Value = serde_json::from_str(&answer.text().await?)?;
-            let is_well = health["ready"] == true && health["workers_late"].as_array().is_some_and(Vec::is_empty);
+            let is_well = health["ready"] == true
+                && health["workers_late"].as_array().is_some_and(Vec::is_empty);
+
             Ok(is_well.then_some(()))
         })
         .await?;
     }
+
     Ok(())
 }
 
-/// Waits until somebody was told of everything that rests; whatever is missing then is the judge's to tell.
+/// Waits until somebody was told of everything that rests; whatever is missing then is the judge's
+/// to tell.
 async fn told(database: &Database) {
     let began = Instant::now();
     let mut looks = tokio::time::interval(LOOK_EVERY);
     while began.elapsed() < TELLING_MAX {
         looks.tick().await;
-        if database.read().await.is_ok_and(|books| judge::untold(&books.orders, &books.legs, &books.alerts).is_empty())
+        if database
+            .read()
+            .await
+            .is_ok_and(|books| judge::untold(&books.orders, &books.legs, &books.alerts).is_empty())
         {
             return;
         }
@@ -237,29 +358,54 @@ struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     async fn at(house: &'a House, nodes: &Nodes) -> anyhow::Result<Self> {
-        let up = || nodes.addresses.iter().find_map(|at| at.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let up = || {
+            nodes
+                .addresses
+                .iter()
+                .find_map(|at| at.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        };
+
         let url = until("a gateway is up", async || Ok(up())).await?;
         Ok(Self { house, url })
     }
 
     async fn ask(&self, fields: &[(&str, &str)]) -> anyhow::Result<(String, Value)> {
         until("a gateway that nobody kills answers", async || {
-            Ok(match clients::ask(&self.house.http, &self.url, fields, PATIENCE).await? {
-                Heard::Said(text, said) => Some((text, said)),
-                Heard::Wrong(text) => Some((text, Value::Null)),
-                Heard::Nothing => None,
-            })
+            Ok(
+                match clients::ask(&self.house.http, &self.url, fields, PATIENCE).await? {
+                    Heard::Said(text, said) => Some((text, said)),
+                    Heard::Wrong(text) => Some((text, Value::Null)),
+                    Heard::Nothing => None,
+                },
+            )
         })
         .await
     }
 
     /// Sends every answered request again.
-    async fn replay(&self, plan: &Plan, answers: &mut BTreeMap<usize, Answer>) -> anyhow::Result<()> {
-        for (n, wish) in plan.wishes().iter().enumerate().filter(|(_, wish)| wish.request_id.is_some()) {
-            let Some(answer) = answers.get_mut(&n) else { continue };
+    async fn replay(
+        &self,
+        plan: &Plan,
+        answers: &mut BTreeMap<usize, Answer>,
+    ) -> anyhow::Result<()> {
+        for (n, wish) in plan
+            .wishes()
+            .iter()
+            .enumerate()
+            .filter(|(_, wish)| wish.request_id.is_some())
+        {
+            let Some(answer) = answers.get_mut(&n) else {
+                continue;
+            };
+
             let key = &self.house.customers[wish.customer].key;
-            answer.replayed = Some(self.ask(&clients::form(wish, key, &clients::numbers(wish))).await?.0);
+            answer.replayed = Some(
+                self.ask(&clients::form(wish, key, &clients::numbers(wish)))
+                    .await?
+                    .0,
+            );
         }
+
         Ok(())
     }
 
@@ -268,16 +414,35 @@ impl<'a> Desk<'a> {
         let mut shown = BTreeMap::new();
         for customer in &self.house.customers {
             for batch in ids.chunks(IDS_MAX) {
-                let list = batch.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
-                let (text, said) = self.ask(&[("key", &customer.key), ("action", "status"), ("orders", &list)]).await?;
-                for (id, row) in said.as_object().with_context(|| format!("no statuses: {text}"))? {
+                let list = batch
+                    .iter()
+                    .map(i32::to_string)
+                    .collect::<Vec<_>>()
+                    .join(",");
+
+                let (text, said) = self
+                    .ask(&[
+                        ("key", &customer.key),
+                        ("action", "status"),
+                        ("orders", &list),
+                    ])
+                    .await?;
+
+                for (id, row) in said
+                    .as_object()
+                    .with_context(|| format!("no statuses: {text}"))?
+                {
                     if row["error"].is_null() {
-                        let before = shown.insert(id.parse()?, read_shown(row).with_context(|| row.to_string())?);
+                        let before = shown.insert(
+                            id.parse()?,
+                            read_shown(row).with_context(|| row.to_string())?,
+                        );
                         ensure!(before.is_none(), "order {id} is shown to two customers");
                     }
                 }
             }
         }
+
         Ok(shown)
     }
 
@@ -285,9 +450,17 @@ impl<'a> Desk<'a> {
     async fn balances(&self) -> anyhow::Result<Vec<Amount>> {
         let mut balances = Vec::new();
         for customer in &self.house.customers {
-            let (text, said) = self.ask(&[("key", &customer.key), ("action", "balance")]).await?;
-            balances.push(amount::read(said["balance"].as_str().with_context(|| format!("no balance: {text}"))?)?);
+            let (text, said) = self
+                .ask(&[("key", &customer.key), ("action", "balance")])
+                .await?;
+
+            balances.push(amount::read(
+                said["balance"]
+                    .as_str()
+                    .with_context(|| format!("no balance: {text}"))?,
+            )?);
         }
+
         Ok(balances)
     }
 }

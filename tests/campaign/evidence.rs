@@ -1,5 +1,5 @@
-//! What the judge looks at: what was wished, what was answered, what the database says, what the panels have, and what
-//! customers are shown.
+//! What the judge looks at: what was wished, what was answered, what the database says, what the
+//! panels have, and what customers are shown.
 
 use std::collections::BTreeMap;
 
@@ -102,7 +102,8 @@ pub struct Shown {
 }
 
 impl Evidence {
-    /// What the panels have, by link: the judge's only way to tell orders apart, and nobody's word but theirs.
+    /// What the panels have, by link: the judge's only way to tell orders apart, and nobody's word
+    /// but theirs.
     pub fn at_panels(&self) -> BTreeMap<&str, Vec<&PanelOrder>> {
         let mut by_link: BTreeMap<&str, Vec<&PanelOrder>> = BTreeMap::new();
         for order in &self.panel_orders {
@@ -113,13 +114,15 @@ impl Evidence {
 
     /// Puts the panels' orders in the order in which they are looked up.
     pub fn sort_panel_orders(&mut self) {
-        self.panel_orders.sort_by(|one, other| (&one.panel, &one.id).cmp(&(&other.panel, &other.id)));
+        self.panel_orders
+            .sort_by(|one, other| (&one.panel, &one.id).cmp(&(&other.panel, &other.id)));
     }
 
     /// The order that a panel has under that id.
     pub fn by_panel_id(&self, panel: &str, id: &str) -> Option<&PanelOrder> {
-        let at =
-            self.panel_orders.binary_search_by(|order| (order.panel.as_str(), order.id.as_str()).cmp(&(panel, id)));
+        let at = self
+            .panel_orders
+            .binary_search_by(|order| (order.panel.as_str(), order.id.as_str()).cmp(&(panel, id)));
         at.ok().map(|at| &self.panel_orders[at])
     }
 

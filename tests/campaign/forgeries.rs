@@ -1,5 +1,5 @@
-//! The judge on trial: the campaign's own evidence is forged in every way that matters, one at a time, and each
-//! forgery must be told. A judge that overlooks one has proved nothing.
+//! The judge on trial: the campaign's own evidence is forged in every way that matters, one at a
+//! time, and each forgery must be told. A judge that overlooks one has proved nothing.
 
 use crate::evidence::{Evidence, OrderRow, PanelOrder};
 use crate::judge;
@@ -38,7 +38,12 @@ const FORGERIES: [(&str, Forgery); 18] = [
 /// Forges the evidence in every way.
 pub fn trial(evidence: &Evidence) -> Trial {
     let honest = judge::complaints(evidence).len();
-    let mut trial = Trial { told: 0, impossible: Vec::new(), missed: Vec::new() };
+    let mut trial = Trial {
+        told: 0,
+        impossible: Vec::new(),
+        missed: Vec::new(),
+    };
+
     for (name, forge) in FORGERIES {
         let mut forged = evidence.clone();
         match forge(&mut forged) {
@@ -47,6 +52,7 @@ pub fn trial(evidence: &Evidence) -> Trial {
             Some(()) => trial.missed.push(name),
         }
     }
+
     trial
 }
 
@@ -63,7 +69,12 @@ fn twice_at_its_panel(forged: &mut Evidence) -> Option<()> {
 }
 
 fn at_the_other_panel(forged: &mut Evidence) -> Option<()> {
-    let mut again = forged.panel_orders.iter().find(|order| order.panel == "a")?.clone();
+    let mut again = forged
+        .panel_orders
+        .iter()
+        .find(|order| order.panel == "a")?
+        .clone();
+
     "b".clone_into(&mut again.panel);
     place(forged, again);
     Some(())
@@ -91,12 +102,21 @@ fn answered_and_lost(forged: &mut Evidence) -> Option<()> {
 }
 
 fn never_answered(forged: &mut Evidence) -> Option<()> {
-    let n = *forged.answers.iter().find(|(_, answer)| answer.replayed.is_some())?.0;
+    let n = *forged
+        .answers
+        .iter()
+        .find(|(_, answer)| answer.replayed.is_some())?
+        .0;
+
     forged.answers.remove(&n).map(drop)
 }
 
 fn replayed_otherwise(forged: &mut Evidence) -> Option<()> {
-    let answer = forged.answers.values_mut().find(|answer| answer.replayed.is_some())?;
+    let answer = forged
+        .answers
+        .values_mut()
+        .find(|answer| answer.replayed.is_some())?;
+
     answer.replayed.as_mut()?.push(' ');
     Some(())
 }
@@ -114,7 +134,12 @@ fn charged_more(forged: &mut Evidence) -> Option<()> {
 }
 
 fn charged_twice(forged: &mut Evidence) -> Option<()> {
-    forged.moved.iter_mut().find(|moved| moved.reason == "charge")?.times += 1;
+    forged
+        .moved
+        .iter_mut()
+        .find(|moved| moved.reason == "charge")?
+        .times += 1;
+
     Some(())
 }
 
@@ -125,10 +150,16 @@ fn delivered_and_refunded(forged: &mut Evidence) -> Option<()> {
 }
 
 fn in_doubt_and_refunded(forged: &mut Evidence) -> Option<()> {
-    let doubt = forged.legs.iter().find(|leg| leg.state == "in_doubt")?.order;
+    let doubt = forged
+        .legs
+        .iter()
+        .find(|leg| leg.state == "in_doubt")?
+        .order;
+
     let order = forged.orders.iter_mut().find(|order| order.id == doubt)?;
     "canceled".clone_into(&mut order.state);
     order.refunded = order.charge;
+
     Some(())
 }
 
@@ -149,7 +180,12 @@ fn end_not_shown(forged: &mut Evidence) -> Option<()> {
 }
 
 fn unknown_to_us(forged: &mut Evidence) -> Option<()> {
-    forged.legs.iter_mut().find(|leg| leg.state == "ended")?.panel_order = None;
+    forged
+        .legs
+        .iter_mut()
+        .find(|leg| leg.state == "ended")?
+        .panel_order = None;
+
     Some(())
 }
 
@@ -159,7 +195,11 @@ fn wallet_off(forged: &mut Evidence) -> Option<()> {
 }
 
 fn in_doubt_in_silence(forged: &mut Evidence) -> Option<()> {
-    let alert = forged.alerts.iter().position(|alert| alert.kind == "orders_in_doubt")?;
+    let alert = forged
+        .alerts
+        .iter()
+        .position(|alert| alert.kind == "orders_in_doubt")?;
+
     forged.alerts.remove(alert);
     Some(())
 }

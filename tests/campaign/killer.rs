@@ -1,5 +1,6 @@
-//! The killer: waits for each strike's moment, strikes, and has the books proved now and then. While a gateway is frozen it
-//! is also the person who decides what the others found in doubt: whatever the panel does not have then must not come.
+//! The killer: waits for each strike's moment, strikes, and has the books proved now and then.
+//! While a gateway is frozen it is also the person who decides what the others found in doubt:
+//! whatever the panel does not have then must not come.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +21,8 @@ const AUDIT_AFTER: usize = 5;
 /// How often the moment of a strike is looked for: a leg is on its way for some milliseconds only.
 const MOMENT_LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// How long a gateway is frozen: its leases run out, others take its panels over and look through what it was sending.
+/// How long a gateway is frozen: its leases run out, others take its panels over and look through
+/// what it was sending.
 const FROZEN: Duration = Duration::from_secs(14);
 /// The most doubts that are decided while one is.
 const DECIDED_MAX: i64 = 20;
@@ -70,7 +72,15 @@ impl<'a> Killer<'a> {
         asks: Arc<AtomicU64>,
     ) -> Self {
         let Between { way, receiver } = *between;
-        Self { plan, house, database, way, receiver, asks, strikes: Strikes::default() }
+        Self {
+            plan,
+            house,
+            database,
+            way,
+            receiver,
+            asks,
+            strikes: Strikes::default(),
+        }
     }
 
     /// All strikes, one after the other; each lets more customers in.
@@ -103,6 +113,7 @@ impl<'a> Killer<'a> {
                 Strike::Crowd(n) => self.crowd(nodes, n).await?,
                 Strike::Panics => Box::pin(self.panic_in_turn(nodes)).await?,
             }
+
             gate.send_replace(done);
             if done % AUDIT_AFTER == 0 {
                 if let Some(complaint) = self.house.audit().await?.first() {
@@ -111,17 +122,20 @@ impl<'a> Killer<'a> {
                 self.strikes.audits += 1;
             }
         }
+
         Ok(())
     }
 
-    /// Stops a gateway, in a handshake with a panel if there is one, until others hold its panels and know its orders to be
-    /// in doubt; has a person decide those that the panels do not have; and lets it go on.
+    /// Stops a gateway, in a handshake with a panel if there is one, until others hold its panels
+    /// and know its orders to be in doubt; has a person decide those that the panels do not
+    /// have; and lets it go on.
     async fn freeze(&mut self, nodes: &Nodes, n: usize) -> anyhow::Result<()> {
         let began = Instant::now();
         let mut looks = tokio::time::interval(MOMENT_LOOK_EVERY);
         while !self.house.is_shaking() && began.elapsed() < BUYING_MAX {
             looks.tick().await;
         }
+
         self.strikes.in_a_handshake += u32::from(self.house.is_shaking());
         nodes.freeze(n, true).await?;
         self.strikes.freezes += 1;
@@ -135,33 +149,55 @@ impl<'a> Killer<'a> {
         let doubts = self.database.doubts(DECIDED_MAX).await?;
         let have = self.house.panel_orders().await?;
         for doubt in doubts {
-            if have.iter().any(|order| order.panel == doubt.provider && order.link == doubt.link) {
+            if have
+                .iter()
+                .any(|order| order.panel == doubt.provider && order.link == doubt.link)
+            {
                 continue;
             }
+
             let order = doubt.order.to_string();
-            let words = ["order", "resolve", &order, "not-placed", "--reason", "the panel does not have it"];
-            // Twice where the panel need not show it yet. It may have been decided otherwise meanwhile.
+            let words = [
+                "order",
+                "resolve",
+                &order,
+                "not-placed",
+                "--reason",
+                "the panel does not have it",
+            ];
+
+            // Twice where the panel need not show it yet. It may have been decided otherwise
+            // meanwhile.
             let mut decided = self.house.ground.run(&words).await?.0;
+
             if decided == Some(1) {
                 decided = self.house.ground.run(&words).await?.0;
             }
+
             self.strikes.decided += u32::from(decided == Some(0));
         }
+
         Ok(())
     }
 
-    /// Keeps the next purchase back on its way to the database, for so long that its sender has asked what became of it.
+    /// Keeps the next purchase back on its way to the database, for so long that its sender has
+    /// asked what became of it.
     async fn keep_back(&mut self) -> anyhow::Result<()> {
         self.way.keep_back(LINKS);
-        if tokio::time::timeout(BUYING_MAX, self.way.has_kept_back()).await.is_err() {
+        if tokio::time::timeout(BUYING_MAX, self.way.has_kept_back())
+            .await
+            .is_err()
+        {
             self.way.keep_nothing_back();
             return Ok(());
         }
 
         lasts(KEPT_BACK).await?;
+
         // The database may have been killed beneath it: then nobody answers.
         let _ = tokio::time::timeout(BUYING_MAX, self.way.release()).await;
         self.strikes.kept_back += 1;
+
         Ok(())
     }
 
@@ -169,11 +205,13 @@ impl<'a> Killer<'a> {
     async fn wait_for(&self, moment: Moment) -> anyhow::Result<()> {
         let began = Instant::now();
         let (asks, adds) = (self.asks.load(Ordering::Relaxed), self.house.adds().await?);
+
         let (every, patience) = match moment {
             Moment::Buying(_) => (MOMENT_LOOK_EVERY, BUYING_MAX),
             Moment::Sending(_) => (MOMENT_LOOK_EVERY, SENDING_MAX),
             Moment::Blind(after) => (LOOK_EVERY, after),
         };
+
         let mut looks = tokio::time::interval(every);
         while began.elapsed() < patience {
             looks.tick().await;
@@ -182,10 +220,12 @@ impl<'a> Killer<'a> {
                 Moment::Sending(more) => self.house.adds().await? >= adds + more,
                 Moment::Blind(_) => false,
             };
+
             if has_come {
                 break;
             }
         }
+
         Ok(())
     }
 }
@@ -193,5 +233,8 @@ impl<'a> Killer<'a> {
 /// A strike that lasts.
 async fn lasts(span: Duration) -> anyhow::Result<()> {
     let began = Instant::now();
-    until("time passes", async || Ok((began.elapsed() >= span).then_some(()))).await
+    until("time passes", async || {
+        Ok((began.elapsed() >= span).then_some(()))
+    })
+    .await
 }

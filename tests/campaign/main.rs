@@ -1,16 +1,17 @@
-//! The kill campaign: real gateways and their database are killed while customers buy and panels misbehave; then the
-//! books of everyone are laid side by side.
+//! The kill campaign: real gateways and their database are killed while customers buy and panels
+//! misbehave; then the books of everyone are laid side by side.
 //!
 //! `cargo test` runs the short form; the long one has the same code and other numbers:
-//! `cargo test --release --test campaign -- --orders 10000 --kills 200 --freezes 40 --cuts 20 --database-kills 20`
+//! `cargo test --release --test campaign -- --orders 10000 --kills 200 --freezes 40 --cuts 20
+//! --database-kills 20`
 //!
-//! Beside kills, gateways are stopped in their tracks and let go on, ways to the database break with a purchase on them or
-//! fall silent, workers panic, crowds besiege doors, and gateways are started on machines whose clocks are wrong, whose
-//! logs fail and where few files may be open. Whatever a person must hear of is heard, and all workers are at work in the
-//! end.
+//! Beside kills, gateways are stopped in their tracks and let go on, ways to the database break
+//! with a purchase on them or fall silent, workers panic, crowds besiege doors, and gateways are
+//! started on machines whose clocks are wrong, whose logs fail and where few files may be open.
+//! Whatever a person must hear of is heard, and all workers are at work in the end.
 //!
-//! The seed decides what is bought, which `add` goes wrong how, who is killed and at which count of events; what the
-//! machine does in between differs from run to run.
+//! The seed decides what is bought, which `add` goes wrong how, who is killed and at which count of
+//! events; what the machine does in between differs from run to run.
 
 mod amount;
 mod clients;
@@ -72,45 +73,78 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+
     match runtime.block_on(run(&plan)) {
         Ok(complaints) if complaints.is_empty() => ExitCode::SUCCESS,
         Ok(complaints) => {
-            table::say(&format!("THE CAMPAIGN FAILED: {} complaints, seed {}", complaints.len(), plan.seed));
-            complaints.iter().take(COMPLAINTS_MAX).for_each(|complaint| table::say(&format!("  {complaint}")));
+            table::say(&format!(
+                "THE CAMPAIGN FAILED: {} complaints, seed {}",
+                complaints.len(),
+                plan.seed
+            ));
+
+            complaints
+                .iter()
+                .take(COMPLAINTS_MAX)
+                .for_each(|complaint| table::say(&format!("  {complaint}")));
+
             ExitCode::FAILURE
         }
         Err(error) => {
-            table::say(&format!("THE CAMPAIGN BROKE OFF, seed {}: {error:#}", plan.seed));
+            table::say(&format!(
+                "THE CAMPAIGN BROKE OFF, seed {}: {error:#}",
+                plan.seed
+            ));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Everything, from an empty folder to the verdict; what was started is ended whichever way this returns.
+/// Everything, from an empty folder to the verdict; what was started is ended whichever way this
+/// returns.
 async fn run(plan: &Arc<Plan>) -> anyhow::Result<Vec<String>> {
     let began = Instant::now();
     let scratch = Arc::new(Scratch::open(plan.keep)?);
     let database = Database::open(scratch.folder()).await?;
     let way = Proxy::to(database.options());
     let receiver = Receiver::start(Manner::Takes).await;
-    let (direct, broken) = (database::url(&database.options())?, database::url(&way.options())?);
+    let (direct, broken) = (
+        database::url(&database.options())?,
+        database::url(&way.options())?,
+    );
+
     let ground = Ground::new(&scratch, direct, broken, receiver.url())?;
     let house = House::build(plan, ground).await?;
-    let between = Between { way: &way, receiver: &receiver };
+    let between = Between {
+        way: &way,
+        receiver: &receiver,
+    };
+
     let outcome = Box::pin(fight(plan, &house, &database, &between)).await;
     database.close().await;
     house.close().await;
     let (evidence, mut complaints, mut figures) = outcome?;
     complaints.extend(judge::complaints(&evidence));
     let forged = forgeries::trial(&evidence);
-    complaints.extend(forged.missed.iter().map(|name| format!("the judge overlooks a forgery: {name}")));
+    complaints.extend(
+        forged
+            .missed
+            .iter()
+            .map(|name| format!("the judge overlooks a forgery: {name}")),
+    );
+
     figures.judged(&evidence, &forged, complaints.len(), began.elapsed());
     table::print(plan, &figures);
     Ok(complaints)
 }
 
-/// What stands between the gateways and others: their way to the database, and who hears of their alerts.
+/// What stands between the gateways and others: their way to the database, and who hears of their
+/// alerts.
 struct Between<'a> {
     way: &'a Proxy,
     receiver: &'a Receiver,
@@ -132,22 +166,28 @@ async fn fight(
         struck = killer.run(&nodes, &gate) => struck,
         ended = keepers.one_ended() => Err(ended),
     };
+
     struck.context("the killer")?;
     let told = tokio::select! {
         told = clients.join() => told?,
         ended = keepers.one_ended() => return Err(ended),
     };
+
     let mut complaints = told.complaints;
     killer.strikes.without_log = nodes.without_log();
     killer.hear_of_logs().await?;
     let evidence = closing::evidence(plan, house, database, (nodes, keepers), told.answers).await?;
     complaints.extend(house.audit().await?);
     let figures = Figures::of(plan, &told.counts, &killer.strikes);
+
     Ok((evidence, complaints, figures))
 }
 
 /// Looks until there is something to see; an error when patience ends.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+async fn until<T>(
+    what: &str,
+    mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
     let began = Instant::now();
     let mut looks = tokio::time::interval(LOOK_EVERY);
     while began.elapsed() < PATIENCE {
@@ -156,5 +196,6 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> anyhow::Result<Opti
             return Ok(seen);
         }
     }
+
     bail!("waited {} s in vain: {what}", PATIENCE.as_secs())
 }

@@ -1,4 +1,5 @@
-//! The gateways: each is started, killed on demand and started again at once, and ends well when told to.
+//! The gateways: each is started, killed on demand and started again at once, and ends well when
+//! told to.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,7 +38,12 @@ pub struct Keepers(JoinSet<anyhow::Result<()>>);
 
 impl Nodes {
     pub fn start(ground: &Ground, plan: &Arc<Plan>) -> (Self, Keepers) {
-        let mut all = Self { addresses: Vec::new(), words: Vec::new(), without_log: Arc::default() };
+        let mut all = Self {
+            addresses: Vec::new(),
+            words: Vec::new(),
+            without_log: Arc::default(),
+        };
+
         let mut keepers = JoinSet::new();
         for n in 0..plan.nodes as usize {
             let (tell, words) = mpsc::channel(1);
@@ -46,15 +52,31 @@ impl Nodes {
             all.words.push(tell);
             let (ground, plan, name) = (ground.clone(), plan.clone(), format!("node-{n}"));
             let without_log = all.without_log.clone();
-            let keeper = Keeper { ground, plan, n, name, address, words, starts: 0, has_log: true, without_log };
+
+            let keeper = Keeper {
+                ground,
+                plan,
+                n,
+                name,
+                address,
+                words,
+                starts: 0,
+                has_log: true,
+                without_log,
+            };
+
             keepers.spawn(keeper.keep());
         }
+
         (all, Keepers(keepers))
     }
 
     /// Where a gateway is now, if it is up.
     pub fn at(&self, n: usize) -> Option<String> {
-        self.addresses[n].lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.addresses[n]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// How many gateways served that had a log that fails.
@@ -62,7 +84,8 @@ impl Nodes {
         self.without_log.load(Ordering::Relaxed)
     }
 
-    /// Kills a gateway, which may be serving, starting, or held up by an absent database; it is started again at once.
+    /// Kills a gateway, which may be serving, starting, or held up by an absent database; it is
+    /// started again at once.
     pub async fn kill(&self, n: usize) -> anyhow::Result<()> {
         self.say(n, Word::Kill).await
     }
@@ -72,9 +95,17 @@ impl Nodes {
         self.say(n, |done| Word::Freeze(frozen, done)).await
     }
 
-    async fn say(&self, n: usize, word: impl FnOnce(oneshot::Sender<()>) -> Word) -> anyhow::Result<()> {
+    async fn say(
+        &self,
+        n: usize,
+        word: impl FnOnce(oneshot::Sender<()>) -> Word,
+    ) -> anyhow::Result<()> {
         let (done, is_done) = oneshot::channel();
-        self.words[n].send(word(done)).await.map_err(|_| anyhow!("a gateway's keeper is gone"))?;
+        self.words[n]
+            .send(word(done))
+            .await
+            .map_err(|_| anyhow!("a gateway's keeper is gone"))?;
+
         is_done.await.context("a gateway's keeper is gone")
     }
 
@@ -84,9 +115,11 @@ impl Nodes {
             // A keeper that is gone tells why below.
             let _ = word.send(Word::End).await;
         }
+
         while let Some(ended) = keepers.0.join_next().await {
             ended??;
         }
+
         Ok(())
     }
 }
@@ -126,6 +159,7 @@ impl Keeper {
     async fn keep(mut self) -> anyhow::Result<()> {
         let mut up = Instant::now();
         let mut looks = tokio::time::interval(LOOK_EVERY);
+
         loop {
             let start = self.plan.start(self.n, self.starts);
             self.starts += 1;
@@ -133,6 +167,7 @@ impl Keeper {
             self.has_log = start.log == Log::File;
             let life = self.live(&mut process, &mut lines).await;
             self.is_at(None);
+
             match life.with_context(|| self.name.clone())? {
                 Life::Ended => return Ok(()),
                 Life::Killed => up = Instant::now(),
@@ -142,7 +177,11 @@ impl Keeper {
         }
     }
 
-    async fn live(&mut self, process: &mut Process, lines: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<Life> {
+    async fn live(
+        &mut self,
+        process: &mut Process,
+        lines: &mut Lines<BufReader<ChildStdout>>,
+    ) -> anyhow::Result<Life> {
         let mut ready = false;
         loop {
             tokio::select! {

@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 
 use crate::amount::{self, Amount};
 
-/// The kinds of fault and their parts in a hundred of all faults. All but the last three leave the gateway without the
-/// answer; a slow one comes in time, and the other two are lies.
+/// The kinds of fault and their parts in a hundred of all faults. All but the last three leave the
+/// gateway without the answer; a slow one comes in time, and the other two are lies.
 const FAULTS: [(&str, u32); 9] = [
     ("drop", 24),
     ("502", 14),
@@ -24,7 +24,8 @@ const FAULTS: [(&str, u32); 9] = [
 pub const CUSTOMERS: usize = 4;
 /// Of so many orders one is sent without a `request_id`, once.
 const WITHOUT_REQUEST_ID: u64 = 8;
-/// Of so many starts of a gateway one is on a machine whose clock is off by so many seconds at most.
+/// Of so many starts of a gateway one is on a machine whose clock is off by so many seconds at
+/// most.
 const SKEWED_ONE_IN: u64 = 3;
 const SKEW_S_MAX: u64 = 20;
 /// Of so many such starts one is off by an hour, and refused.
@@ -35,7 +36,8 @@ const LOG_FAILS_ONE_IN: u64 = 2;
 const ALL_AT_ONCE: u64 = 6;
 /// The longest that a strike waits for customers, when none come.
 pub const BUYING_MAX: Duration = Duration::from_millis(2_500);
-/// The longest that a strike waits for a gateway to send: a killed one's lease must run out and be taken over first.
+/// The longest that a strike waits for a gateway to send: a killed one's lease must run out and be
+/// taken over first.
 pub const SENDING_MAX: Duration = Duration::from_secs(15);
 
 /// A service that the gateway sells, and what becomes of it at either panel.
@@ -50,8 +52,20 @@ pub struct Sold {
     pub panels: [&'static str; 2],
 }
 
-const fn sold(id: u32, panel_service: u32, rate: &'static str, package: bool, panels: [&'static str; 2]) -> Sold {
-    Sold { id, panel_service, rate, package, panels }
+const fn sold(
+    id: u32,
+    panel_service: u32,
+    rate: &'static str,
+    package: bool,
+    panels: [&'static str; 2],
+) -> Sold {
+    Sold {
+        id,
+        panel_service,
+        rate,
+        package,
+        panels,
+    }
 }
 
 /// Completed, partial and canceled orders and packages, each at both panels first.
@@ -110,8 +124,15 @@ const HARNESS_BARE: [&str; 11] = [
     "--report-time",
     "--shuffle",
 ];
-const HARNESS_WITH_VALUE: [&str; 7] =
-    ["--test-threads", "--skip", "--format", "--color", "--logfile", "--shuffle-seed", "-Z"];
+const HARNESS_WITH_VALUE: [&str; 7] = [
+    "--test-threads",
+    "--skip",
+    "--format",
+    "--color",
+    "--logfile",
+    "--shuffle-seed",
+    "-Z",
+];
 
 /// Reads the arguments: our own flags, and what a harness would understand.
 pub fn read(args: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
@@ -129,15 +150,26 @@ pub fn read(args: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
         seed: 7,
         keep: false,
     };
+
     let mut args = args.peekable();
     let (mut filters, mut skipped) = (Vec::new(), Vec::new());
     let (mut list, mut ignored) = (false, false);
+
     while let Some(arg) = args.next() {
         let (flag, mut value) = match arg.split_once('=') {
-            Some((flag, value)) if flag.starts_with('-') => (flag.to_owned(), Some(value.to_owned())),
+            Some((flag, value)) if flag.starts_with('-') => {
+                (flag.to_owned(), Some(value.to_owned()))
+            }
             Some(_) | None => (arg, None),
         };
-        let mut take = || value.take().or_else(|| args.next()).with_context(|| format!("{flag} wants a value"));
+
+        let mut take = || {
+            value
+                .take()
+                .or_else(|| args.next())
+                .with_context(|| format!("{flag} wants a value"))
+        };
+
         match flag.as_str() {
             "--orders" => plan.orders = number(&flag, &take()?, 1, 100_000)?,
             "--kills" => plan.kills = number(&flag, &take()?, 0, 10_000)?,
@@ -158,26 +190,39 @@ pub fn read(args: impl Iterator<Item = String>) -> anyhow::Result<Asked> {
             valued if HARNESS_WITH_VALUE.contains(&valued) => drop(take()?),
             filter if !filter.starts_with('-') => filters.push(filter.to_owned()),
             unknown => bail!(
-                "{unknown} is no flag; there are --orders, --kills, --database-kills, --freezes, --cuts, --silences, \
-                 --crowds, --panics, --nodes, --faults, --seed, --keep"
+                "{unknown} is no flag; there are --orders, --kills, --database-kills, --freezes, \
+                 --cuts, --silences, --crowds, --panics, --nodes, --faults, --seed, --keep"
             ),
         }
     }
+
     let named = |words: &[String]| words.iter().any(|word| "campaign".contains(word.as_str()));
     if ignored || named(&skipped) || !filters.is_empty() && !named(&filters) {
         return Ok(Asked::Nothing("0 tests".to_owned()));
     }
-    Ok(if list { Asked::Nothing("campaign: test".to_owned()) } else { Asked::Run(plan) })
+
+    Ok(if list {
+        Asked::Nothing("campaign: test".to_owned())
+    } else {
+        Asked::Run(plan)
+    })
 }
 
 fn number(flag: &str, text: &str, min: u32, max: u32) -> anyhow::Result<u32> {
-    let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (min..=max).contains(number));
     number.with_context(|| format!("{flag} wants a whole number from {min} to {max}, not {text:?}"))
 }
 
 /// `0.25` is 250.
 fn per_mille(text: &str) -> anyhow::Result<u32> {
-    let read = amount::read(text).ok().map(|amount| amount / 100_000).filter(|read| (0..=1_000).contains(read));
+    let read = amount::read(text)
+        .ok()
+        .map(|amount| amount / 100_000)
+        .filter(|read| (0..=1_000).contains(read));
+
     let read = read.with_context(|| format!("--faults wants a part from 0 to 1, not {text:?}"))?;
     Ok(u32::try_from(read)?)
 }
@@ -226,7 +271,11 @@ impl Wish {
     /// What it costs by the printed price.
     pub fn charge(&self) -> Amount {
         let rate = amount::read(self.service.rate).expect("a rate of the table above");
-        if self.service.package { rate } else { amount::charge(rate, self.units) }
+        if self.service.package {
+            rate
+        } else {
+            amount::charge(rate, self.units)
+        }
     }
 }
 
@@ -237,11 +286,13 @@ pub enum Strike {
     Node(usize),
     AllNodes,
     Database,
-    /// Stopped in its tracks for longer than its leases last, decided over by others, and let go on.
+    /// Stopped in its tracks for longer than its leases last, decided over by others, and let go
+    /// on.
     Freeze(usize),
     /// All ways to the database are cut.
     Cut,
-    /// A statement that buys is kept back, and whoever sent it is cut off; the database hears of it later.
+    /// A statement that buys is kept back, and whoever sent it is cut off; the database hears of it
+    /// later.
     KeepBack,
     /// All ways to the database swallow what is said, and those who come find none.
     Swallow,
@@ -291,9 +342,23 @@ impl Plan {
         let mut chance = Chance::of(self.seed, 1_000_000 + u64::from(n));
         let customer = index(&mut chance, CUSTOMERS);
         let service = &SOLD[index(&mut chance, SOLD.len())];
-        let units = if service.package { 1 } else { 10 + chance.below(990) };
-        let request_id = (!chance.one_in(WITHOUT_REQUEST_ID)).then(|| format!("wish-{n}-of-seed-{}", self.seed));
-        Wish { customer, service, units, link: format!("https://example.org/{n}"), request_id }
+
+        let units = if service.package {
+            1
+        } else {
+            10 + chance.below(990)
+        };
+
+        let request_id =
+            (!chance.one_in(WITHOUT_REQUEST_ID)).then(|| format!("wish-{n}-of-seed-{}", self.seed));
+
+        Wish {
+            customer,
+            service,
+            units,
+            link: format!("https://example.org/{n}"),
+            request_id,
+        }
     }
 
     /// Every strike and its moment, in order.
@@ -301,6 +366,7 @@ impl Plan {
         let mut chance = Chance::of(self.seed, 1);
         let mut strikes = Vec::new();
         let mut left = self.kills;
+
         while left > 0 {
             if self.nodes > 1 && left >= self.nodes && chance.one_in(ALL_AT_ONCE) {
                 strikes.push(Strike::AllNodes);
@@ -310,18 +376,32 @@ impl Plan {
                 left -= 1;
             }
         }
+
         let nodes = self.nodes as usize;
         let mut others = vec![Strike::Database; self.database_kills as usize];
         others.extend((0..self.freezes).map(|_| Strike::Freeze(index(&mut chance, nodes))));
-        others.extend((0..self.cuts).map(|n| if n % 2 == 0 { Strike::KeepBack } else { Strike::Cut }));
+
+        others.extend((0..self.cuts).map(|n| {
+            if n % 2 == 0 {
+                Strike::KeepBack
+            } else {
+                Strike::Cut
+            }
+        }));
+
         others.extend(vec![Strike::Swallow; self.silences as usize]);
         others.extend((0..self.crowds).map(|_| Strike::Crowd(index(&mut chance, nodes))));
         others.extend(vec![Strike::Panics; self.panics as usize]);
+
         for strike in others {
             strikes.insert(index(&mut chance, strikes.len() + 1), strike);
         }
+
         let many = (u64::from(self.orders) / (strikes.len() as u64).max(1) / 2).max(1);
-        strikes.into_iter().map(|strike| (strike, moment(&mut chance, many))).collect()
+        strikes
+            .into_iter()
+            .map(|strike| (strike, moment(&mut chance, many)))
+            .collect()
     }
 
     /// What a gateway is given at one of its starts.
@@ -332,7 +412,11 @@ impl Plan {
             1 => Log::Full,
             _ => Log::File,
         };
-        Start { skew_s: self.skew_s(node, start), log }
+
+        Start {
+            skew_s: self.skew_s(node, start),
+            log,
+        }
     }
 
     fn skew_s(&self, node: usize, start: u64) -> i64 {
@@ -340,7 +424,13 @@ impl Plan {
         if !chance.one_in(SKEWED_ONE_IN) {
             return 0;
         }
-        let size = if chance.one_in(FAR_OFF_ONE_IN) { 3_600 } else { 3 + chance.below(SKEW_S_MAX - 3) };
+
+        let size = if chance.one_in(FAR_OFF_ONE_IN) {
+            3_600
+        } else {
+            3 + chance.below(SKEW_S_MAX - 3)
+        };
+
         let size = i64::try_from(size).expect("an hour at most");
         if chance.one_in(2) { size } else { -size }
     }

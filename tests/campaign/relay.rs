@@ -1,5 +1,6 @@
-//! What stands before a panel: a door that encrypts, and now and then shakes hands slowly. A gateway that is stopped
-//! meanwhile has an order marked as being sent and not a byte of it on its way.
+//! What stands before a panel: a door that encrypts, and now and then shakes hands slowly. A
+//! gateway that is stopped meanwhile has an order marked as being sent and not a byte of it on its
+//! way.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,21 +46,40 @@ pub struct Relay {
 impl Relay {
     /// Before the panel at this address, `http://HOST:PORT`.
     pub async fn before(panel: &str, seed: u64) -> anyhow::Result<Self> {
-        let panel = panel.strip_prefix("http://").context("a panel's address")?.to_owned();
+        let panel = panel
+            .strip_prefix("http://")
+            .context("a panel's address")?
+            .to_owned();
+
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
         let (acceptor, shaking) = (acceptor()?, Arc::new(AtomicU64::new(0)));
 
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (passing, counted) = (tasks.clone(), shaking.clone());
+
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
             let mut chance = Chance::of(seed, 7);
             while let Ok((stream, _)) = listener.accept().await {
-                let slow = chance.one_in(SLOW_ONE_IN).then(|| Duration::from_millis(1 + chance.below(SLOW_MS_MAX)));
-                passing.spawn(pass(stream, acceptor.clone(), panel.clone(), slow, counted.clone()));
+                let slow = chance
+                    .one_in(SLOW_ONE_IN)
+                    .then(|| Duration::from_millis(1 + chance.below(SLOW_MS_MAX)));
+
+                passing.spawn(pass(
+                    stream,
+                    acceptor.clone(),
+                    panel.clone(),
+                    slow,
+                    counted.clone(),
+                ));
             }
         }));
-        Ok(Self { port, shaking, _stop: stop.drop_guard() })
+
+        Ok(Self {
+            port,
+            shaking,
+            _stop: stop.drop_guard(),
+        })
     }
 
     pub fn url(&self) -> String {
@@ -76,8 +96,12 @@ fn acceptor() -> anyhow::Result<TlsAcceptor> {
     let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE.as_bytes())?];
     let key = PrivateKeyDer::from_pem_slice(CERTIFICATE_KEY.as_bytes())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(TlsAcceptor::from(Arc::new(builder.with_no_client_auth().with_single_cert(chain, key)?)))
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+
+    Ok(TlsAcceptor::from(Arc::new(
+        builder.with_no_client_auth().with_single_cert(chain, key)?,
+    )))
 }
 
 /// Whatever breaks here breaks a connection, as networks do.
@@ -95,7 +119,13 @@ async fn pass(
         shaking.fetch_sub(1, Ordering::Relaxed);
     }
 
-    let Ok(mut stream) = acceptor.accept(stream).await else { return };
-    let Ok(mut panel) = TcpStream::connect(panel).await else { return };
+    let Ok(mut stream) = acceptor.accept(stream).await else {
+        return;
+    };
+
+    let Ok(mut panel) = TcpStream::connect(panel).await else {
+        return;
+    };
+
     let _ = copy_bidirectional(&mut stream, &mut panel).await;
 }

@@ -1,4 +1,5 @@
-//! The campaign's folder, and the undertaker: a process that ends whatever is left of a campaign that was killed.
+//! The campaign's folder, and the undertaker: a process that ends whatever is left of a campaign
+//! that was killed.
 
 use std::io::{PipeWriter, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -9,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 
-/// Reads `started PID` and `ended PID`; when we end, however, it ends those by their ids that did not, waits for the
-/// database (which is told of our end by the system) and removes the folder.
+/// Reads `started PID` and `ended PID`; when we end, however, it ends those by their ids that did
+/// not, waits for the database (which is told of our end by the system) and removes the folder.
 const UNDERTAKER: &str = r#"
     alive=" "; keep=no
     while read -r word pid; do
@@ -29,7 +30,8 @@ const UNDERTAKER: &str = r#"
 /// A folder of one's own that is gone afterwards, with everything that ran in it.
 pub struct Scratch {
     folder: PathBuf,
-    // The write end of the undertaker's input: the system closes it when this process ends, however it ends.
+    // The write end of the undertaker's input: the system closes it when this process ends,
+    // however it ends.
     tell: Mutex<Option<PipeWriter>>,
     undertaker: Mutex<Child>,
 }
@@ -38,18 +40,38 @@ impl Scratch {
     pub fn open(keep: bool) -> anyhow::Result<Self> {
         // The database's user must be able to pass it when the campaign is run by root.
         let open = std::fs::Permissions::from_mode(0o755);
-        let folder = tempfile::Builder::new().prefix("panelgate-campaign-").permissions(open).tempdir()?.keep();
+
+        let folder = tempfile::Builder::new()
+            .prefix("panelgate-campaign-")
+            .permissions(open)
+            .tempdir()?
+            .keep();
+
         let (theirs, tell) = std::io::pipe()?;
         let mut shell = Command::new("sh");
-        shell.args(["-c", UNDERTAKER, "undertaker"]).arg(&folder).stdin(theirs);
+        shell
+            .args(["-c", UNDERTAKER, "undertaker"])
+            .arg(&folder)
+            .stdin(theirs);
+
         // In a group of its own, so that Ctrl-C leaves it its work.
-        shell.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        shell
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
+
         let undertaker = Mutex::new(shell.spawn().context("a shell")?);
-        let scratch = Self { folder, tell: Mutex::new(Some(tell)), undertaker };
+        let scratch = Self {
+            folder,
+            tell: Mutex::new(Some(tell)),
+            undertaker,
+        };
+
         if keep {
             scratch.tell("keep", 0);
             crate::table::say(&format!("everything stays in {}", scratch.folder.display()));
         }
+
         Ok(scratch)
     }
 
@@ -76,7 +98,15 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        self.tell.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = self.undertaker.lock().unwrap_or_else(PoisonError::into_inner).wait();
+        self.tell
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+
+        let _ = self
+            .undertaker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .wait();
     }
 }

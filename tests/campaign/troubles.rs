@@ -29,13 +29,25 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Who panics again and again until a person is told.
 const PANICS_FOR_LONG: &str = "dispatcher a";
 /// Who panics twice and goes on.
-const PANIC_SOMETIMES: [&str; 8] =
-    ["dispatcher b", "tracker a", "tracker b", "keeper a", "doubter a", "looker", "teller", "heartbeat"];
+const PANIC_SOMETIMES: [&str; 8] = [
+    "dispatcher b",
+    "tracker a",
+    "tracker b",
+    "keeper a",
+    "doubter a",
+    "looker",
+    "teller",
+    "heartbeat",
+];
 
 impl Killer<'_> {
     /// How often a person was told so.
     fn heard(&self, told: &str) -> usize {
-        self.receiver.taken().iter().filter(|message| message.starts_with(told)).count()
+        self.receiver
+            .taken()
+            .iter()
+            .filter(|message| message.starts_with(told))
+            .count()
     }
 
     async fn is_told_again(&self, told: &str, before: usize) -> anyhow::Result<()> {
@@ -47,11 +59,18 @@ impl Killer<'_> {
         until("a gateway is ready", async || {
             for n in among {
                 let Some(url) = nodes.at(*n) else { continue };
-                let health = self.house.http.get(url.replace("/api/v2", "/healthz")).send().await;
+                let health = self
+                    .house
+                    .http
+                    .get(url.replace("/api/v2", "/healthz"))
+                    .send()
+                    .await;
+
                 if health.is_ok_and(|answer| answer.status().is_success()) {
                     return Ok(Some(url));
                 }
             }
+
             Ok(None)
         })
         .await
@@ -65,6 +84,7 @@ impl Killer<'_> {
         let before = self.heard(told);
         self.way.swallow(true);
         let is_told = self.is_told_again(told, before).await;
+
         self.way.swallow(false);
         self.strikes.silences += 1;
         is_told
@@ -73,7 +93,11 @@ impl Killer<'_> {
     /// A crowd takes almost all connections of a gateway until somebody was told, and goes.
     pub async fn crowd(&mut self, nodes: &Nodes, n: usize) -> anyhow::Result<()> {
         let url = self.ready_one(nodes, &[n]).await?;
-        let addr = url.trim_start_matches("http://").trim_end_matches("/api/v2").parse()?;
+        let addr = url
+            .trim_start_matches("http://")
+            .trim_end_matches("/api/v2")
+            .parse()?;
+
         let (raised, over) = ("raised connections_short", "over connections_short");
         let (raised_before, over_before) = (self.heard(raised), self.heard(over));
 
@@ -85,6 +109,7 @@ impl Killer<'_> {
             Ok((self.heard(raised) > raised_before).then_some(()))
         })
         .await?;
+
         drop(idle);
         self.strikes.crowds += 1;
         self.is_told_again(over, over_before).await
@@ -96,10 +121,12 @@ impl Killer<'_> {
         for n in 0..nodes.addresses.len() {
             nodes.freeze(n, true).await?;
         }
+
         let taken_over = self.take_over().await;
         for n in 0..nodes.addresses.len() {
             nodes.freeze(n, false).await?;
         }
+
         let gateway = taken_over?;
 
         let pulse = gateway.pulse();
@@ -108,15 +135,26 @@ impl Killer<'_> {
         let is_told = self.is_told_again("raised worker_late", before).await;
         pulse.break_worker(PANICS_FOR_LONG, false);
         is_told?;
+
         for worker in PANIC_SOMETIMES {
             let before = pulse.panics();
             pulse.break_worker(worker, true);
+
             // The second one shows that it began anew after the first.
-            let panics = until(worker, async || Ok((pulse.panics() >= before + 2).then_some(()))).await;
+            let panics = until(worker, async || {
+                Ok((pulse.panics() >= before + 2).then_some(()))
+            })
+            .await;
+
             pulse.break_worker(worker, false);
             panics?;
         }
-        until("all who panicked are at work again", async || Ok(pulse.late().is_empty().then_some(()))).await?;
+
+        until("all who panicked are at work again", async || {
+            Ok(pulse.late().is_empty().then_some(()))
+        })
+        .await?;
+
         self.strikes.panics += pulse.panics();
         gateway.close().await;
         Ok(())
@@ -125,21 +163,36 @@ impl Killer<'_> {
     async fn take_over(&self) -> anyhow::Result<Gateway> {
         let (ground, surroundings) = (&self.house.ground, self.house.ground.surroundings());
         let file = config::load(&ground.config, &surroundings)?;
-        let ground = reload::Env { file: Some(ground.config.clone()), surroundings, node: "the campaign".to_owned() };
+        let ground = reload::Env {
+            file: Some(ground.config.clone()),
+            surroundings,
+            node: "the campaign".to_owned(),
+        };
+
         let store = Store::open(&self.database.options(), 4, 8);
         store.check().await?;
         let clock = store.clock();
         let house = App::start(store, file, ground, clock).await?;
-        let roles = Roles { api: None, console: None, workers: true, drain: Some(DRAIN) };
+
+        let roles = Roles {
+            api: None,
+            console: None,
+            workers: true,
+            drain: Some(DRAIN),
+        };
+
         let gateway = Gateway::open(house, roles, None).await?;
 
         until("the panels are taken over", async || {
             let epochs = self.database.epochs().await?;
             let delivery = &gateway.house().delivery;
-            let holds = epochs.iter().all(|(panel, epoch)| delivery.holds(&ProviderId(panel.clone()), *epoch));
+            let holds = epochs
+                .iter()
+                .all(|(panel, epoch)| delivery.holds(&ProviderId(panel.clone()), *epoch));
             Ok(holds.then_some(()))
         })
         .await?;
+
         Ok(gateway)
     }
 
@@ -148,7 +201,10 @@ impl Killer<'_> {
         if self.strikes.without_log < WITHOUT_LOG_MIN {
             return Ok(());
         }
-        self.is_told_again("raised log_lost", 0).await.context("logs that fail")
+
+        self.is_told_again("raised log_lost", 0)
+            .await
+            .context("logs that fail")
     }
 }
 
@@ -158,7 +214,10 @@ async fn besiege(addr: SocketAddr) -> Vec<TcpStream> {
     for last in 1..=CROWD_ADDRESSES {
         let from = IpAddr::V4(Ipv4Addr::new(127, 0, 1, last));
         for _ in 0..CROWD_CONNECTIONS {
-            let Ok(socket) = TcpSocket::new_v4() else { return idle };
+            let Ok(socket) = TcpSocket::new_v4() else {
+                return idle;
+            };
+
             if socket.bind(SocketAddr::new(from, 0)).is_ok()
                 && let Ok(stream) = socket.connect(addr).await
             {
@@ -166,5 +225,6 @@ async fn besiege(addr: SocketAddr) -> Vec<TcpStream> {
             }
         }
     }
+
     idle
 }

@@ -1,5 +1,6 @@
-//! An order in doubt that was asked for again, and everything that may be heard of it late: of the first asking, of a later
-//! one, from another node, after a person's word or a backup. Nothing of it buys a second time.
+//! An order in doubt that was asked for again, and everything that may be heard of it late: of the
+//! first asking, of a later one, from another node, after a person's word or a backup. Nothing of
+//! it buys a second time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -24,26 +25,53 @@ use crate::routes::{pause, placed, sold};
 use crate::scripted::Scripted;
 use crate::world::{ANY_MOVE, Plan, World, in_time};
 
-const HONOURS: &str = "honours_request_id = true\ndoubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000";
+const HONOURS: &str =
+    "honours_request_id = true\ndoubts_in_a_row_max = 100\ndoubts_per_minute_max = 1_000";
 const RUNNING: &str = r#"{"charge":"0.09","status":"In progress","remains":"100"}"#;
-const BOTH: &str = "[[service]]\nid = 1\nrate = \"2\"\nroutes = [{ provider = \"s\", service = \"1\" }, \
-    { provider = \"q\", service = \"1\" }]\n";
+const BOTH: &str = "[[service]]\nid = 1\nrate = \"2\"\nroutes = [{ provider = \"s\", service = \
+                    \"1\" }, { provider = \"q\", service = \"1\" }]\n";
 
 /// Two simulated panels that know names, and one service over both.
 async fn two() -> World {
-    let services = sold("rate = \"2\"", &[("a", "service = \"1\""), ("b", "service = \"1\"")]);
+    let services = sold(
+        "rate = \"2\"",
+        &[("a", "service = \"1\""), ("b", "service = \"1\"")],
+    );
+
     let panels = vec![("a", ""), ("b", "")];
-    let plan = Plan { panels, services, provider: HONOURS, gateway: ANY_MOVE, ..Plan::default() };
+    let plan = Plan {
+        panels,
+        services,
+        provider: HONOURS,
+        gateway: ANY_MOVE,
+        ..Plan::default()
+    };
+
     speaking(PanelDialect::Notpanel, plan).await
 }
 
 /// A scripted panel `s` that knows names, before one that does not.
 async fn scripted(block: &str) -> (Scripted, Scripted, World) {
-    let (first, next) = (Scripted::saying(RUNNING).await, Scripted::saying(RUNNING).await);
+    let (first, next) = (
+        Scripted::saying(RUNNING).await,
+        Scripted::saying(RUNNING).await,
+    );
+
     let own = first.block().replace("classic", "notpanel");
-    let other = next.block().replace("id = \"s\"", "id = \"q\"").replace("PANEL_KEY", "OTHER_KEY");
+    let other = next
+        .block()
+        .replace("id = \"s\"", "id = \"q\"")
+        .replace("PANEL_KEY", "OTHER_KEY");
+
     let services = format!("{own}{block}\n{other}\n{BOTH}");
-    let world = World::build(Plan { panels: Vec::new(), services, gateway: ANY_MOVE, ..Plan::default() }).await;
+    let world = World::build(Plan {
+        panels: Vec::new(),
+        services,
+        gateway: ANY_MOVE,
+        ..Plan::default()
+    })
+    .await;
+
     (first, next, world)
 }
 
@@ -52,11 +80,35 @@ async fn marked(world: &World) -> (i32, LeasedLeg) {
     let order = world.buy("1", "100").await;
     let (house, panel) = (&world.house, &world.house.panels[0]);
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
-    let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
+
+    let leg = house
+        .delivery
+        .lease(panel, epoch, 1)
+        .await
+        .unwrap()
+        .remove(0);
+
     let (name, account, address) = (panel.request_id(&leg), panel.account(), panel.address());
-    let asked =
-        leases::SendIntent { request_id: name.as_deref(), account: &account, address: &address, exchange: None };
-    assert!(leases::mark_sending(&house.store, &leg, asked, epoch, leg.cost, house.clock.now()).await.unwrap());
+    let asked = leases::SendIntent {
+        request_id: name.as_deref(),
+        account: &account,
+        address: &address,
+        exchange: None,
+    };
+
+    assert!(
+        leases::mark_sending(
+            &house.store,
+            &leg,
+            asked,
+            epoch,
+            leg.cost,
+            house.clock.now()
+        )
+        .await
+        .unwrap()
+    );
+
     (order, leg)
 }
 
@@ -68,7 +120,11 @@ async fn asked_again_and_lost(world: &World) {
     world.panel().set_faults("drop".parse().unwrap());
     world.pass(1, 120).await;
     world.panel().set_faults("".parse().unwrap());
-    assert_eq!((legs(&world.database).await.as_str(), placed(world)), ("a in_doubt", vec![1, 0]));
+
+    assert_eq!(
+        (legs(&world.database).await.as_str(), placed(world)),
+        ("a in_doubt", vec![1, 0])
+    );
 }
 
 fn evidence(verdict: Verdict) -> Evidence {
@@ -81,14 +137,23 @@ fn evidence(verdict: Verdict) -> Evidence {
 #[case::the_link(Verdict::Refused(RefusalClass::Link))]
 #[case::nothing_told(Verdict::InDoubt)]
 #[tokio::test]
-async fn what_is_heard_late_of_the_first_asking_tells_nothing_of_the_second(#[case] verdict: Verdict) {
+async fn what_is_heard_late_of_the_first_asking_tells_nothing_of_the_second(
+    #[case] verdict: Verdict,
+) {
     let world = two().await;
     let (_, leg) = marked(&world).await;
     asked_again_and_lost(&world).await;
 
     let panel = world.house.panels[0].clone();
     let said = evidence(verdict);
-    world.house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
+
+    world
+        .house
+        .delivery
+        .conclude(panel.settings(), leg.leg, leg.attempt, &said)
+        .await
+        .unwrap();
+
     assert_eq!(legs(&world.database).await, "a in_doubt");
     pause(&world, "a", true).await;
     world.pass(3, 10).await;
@@ -98,7 +163,14 @@ async fn what_is_heard_late_of_the_first_asking_tells_nothing_of_the_second(#[ca
     pause(&world, "a", false).await;
     let id = world.panel().orders()[0].id.clone();
     let said = evidence(Verdict::Accepted(PanelOrder(id)));
-    world.house.delivery.conclude(panel.settings(), leg.leg, leg.attempt, &said).await.unwrap();
+
+    world
+        .house
+        .delivery
+        .conclude(panel.settings(), leg.leg, leg.attempt, &said)
+        .await
+        .unwrap();
+
     assert_eq!(legs(&world.database).await, "a accepted");
     world.audit().await;
 }
@@ -126,20 +198,39 @@ fn remembers(panel: &Scripted) -> (Arc<AtomicU8>, Arc<Mutex<HashMap<String, usiz
                 let next = 1_001 + known.len();
                 let id = *known.entry(form["request_id"].clone()).or_insert(next);
                 let lost = mode == Mode::Loses as u8;
-                Some(if lost { (502, "bad gateway".to_owned()) } else { (200, format!("{{\"order\":{id}}}")) })
+
+                Some(if lost {
+                    (502, "bad gateway".to_owned())
+                } else {
+                    (200, format!("{{\"order\":{id}}}"))
+                })
             }
             "status" => {
                 let row = |id: &str| {
                     let has = known.values().any(|have| have.to_string() == id);
-                    if has { RUNNING } else { r#"{"error":"Incorrect order ID"}"# }
+                    if has {
+                        RUNNING
+                    } else {
+                        r#"{"error":"Incorrect order ID"}"#
+                    }
                 };
-                let rows = |ids: &String| ids.split(',').map(|id| format!("\"{id}\":{}", row(id))).collect::<Vec<_>>();
-                let text = form.get("orders").map(|ids| format!("{{{}}}", rows(ids).join(",")));
+
+                let rows = |ids: &String| {
+                    ids.split(',')
+                        .map(|id| format!("\"{id}\":{}", row(id)))
+                        .collect::<Vec<_>>()
+                };
+
+                let text = form
+                    .get("orders")
+                    .map(|ids| format!("{{{}}}", rows(ids).join(",")));
+
                 Some((200, text.unwrap_or_else(|| row(&form["order"]).to_owned())))
             }
             _ => None,
         }
     });
+
     (mode, known)
 }
 
@@ -151,17 +242,20 @@ async fn ids_say_nothing_of_what_was_asked_for_again_a_moment_ago() {
     let (mode, known) = remembers(&panel);
     let set = |to: Mode| mode.store(to as u8, Ordering::SeqCst);
 
-    // Its neighbours are known, and it itself was not placed, neither at first nor when it was asked for again.
+    // Its neighbours are known, and it itself was not placed, neither at first nor when it was
+    // asked for again.
     world.buy("1", "50").await;
     world.work().await;
     world.turn(11);
     set(Mode::Fails);
+
     let order = world.buy("1", "100").await;
     world.work().await;
     world.turn(11);
     set(Mode::Works);
     world.buy("1", "50").await;
     world.work().await;
+
     set(Mode::Fails);
     world.pass(1, 110).await;
     set(Mode::Works);
@@ -175,6 +269,7 @@ async fn ids_say_nothing_of_what_was_asked_for_again_a_moment_ago() {
     set(Mode::Works);
     world.pass(2, 20).await;
     assert!(known.lock().unwrap().len() >= 4, "it is there");
+
     assert_eq!(next.requests("add"), 0, "and nowhere else");
     assert!(world.status(order).await.contains("Processing"));
     world.audit().await;
@@ -192,6 +287,7 @@ async fn a_neighbour_that_was_asked_for_again_counts_from_its_first_asking() {
     set(Mode::Loses);
     world.buy("1", "100").await;
     world.work().await;
+
     world.turn(1);
     world.buy("1", "100").await;
     world.work().await;
@@ -203,8 +299,14 @@ async fn a_neighbour_that_was_asked_for_again_counts_from_its_first_asking() {
     set(Mode::Works);
     world.pass(1, 478).await;
     set(Mode::Fails);
+
     world.pass(4, 1_000).await;
-    assert_eq!(next.requests("add"), 0, "what the first panel has is bought nowhere else");
+    assert_eq!(
+        next.requests("add"),
+        0,
+        "what the first panel has is bought nowhere else"
+    );
+
     world.audit().await;
 }
 
@@ -224,25 +326,48 @@ async fn the_answer_of_a_repeat_is_kept_whatever_became_of_the_doubt(#[case] dec
     let asked = world.house.panels[0].clone();
     let epoch = world.house.delivery.hold(&asked).await.unwrap().unwrap();
     let other = world.restarted().await;
+
     let meanwhile = async {
         held.asked().await;
-        // The node that asked loses the lease; another one finds the order in doubt, and a person decides.
+
+        // The node that asked loses the lease; another one finds the order in doubt, and a person
+        // decides.
         world.turn(11);
         let mine = &other.panels[0];
         let epoch = other.delivery.hold(mine).await.unwrap().unwrap();
-        assert_eq!(other.delivery.sweep(mine.settings(), epoch).await.unwrap(), 1);
+        assert_eq!(
+            other.delivery.sweep(mine.settings(), epoch).await.unwrap(),
+            1
+        );
+
         for _ in 0..if decided { 2 } else { 0 } {
             let mut tx = other.store.begin().await.unwrap();
-            other.delivery.resolve(&mut tx, OrderId(order), &DoubtFinding::NotPlaced, None).await.unwrap();
+            other
+                .delivery
+                .resolve(&mut tx, OrderId(order), &DoubtFinding::NotPlaced, None)
+                .await
+                .unwrap();
+
             tx.commit().await.unwrap();
         }
+
         held.let_go();
     };
-    let (looked, ()) = tokio::join!(world.house.delivery.look_into_doubts(&asked, epoch), meanwhile);
+
+    let (looked, ()) = tokio::join!(
+        world.house.delivery.look_into_doubts(&asked, epoch),
+        meanwhile
+    );
+
     looked.unwrap();
 
     let kept = "select concat_ws(' ', state, panel_order, late_order) from leg order by n limit 1";
-    assert_eq!(read(&world.database, kept).await, "accepted 501", "it is followed, whatever was decided");
+    assert_eq!(
+        read(&world.database, kept).await,
+        "accepted 501",
+        "it is followed, whatever was decided"
+    );
+
     assert_eq!(next.requests("add"), 0, "and bought nowhere else");
     world.audit().await;
 }
@@ -258,30 +383,53 @@ async fn a_panel_that_looks_at_money_before_names_is_not_believed() {
             _ => (200, r#"{"error":"Not enough funds on balance"}"#.to_owned()),
         })
     });
+
     world.buy("1", "100").await;
     world.work().await;
     world.pass(2, 121).await;
-    assert_eq!((legs(&world.database).await.as_str(), next.requests("add")), ("s in_doubt", 0));
+    assert_eq!(
+        (legs(&world.database).await.as_str(), next.requests("add")),
+        ("s in_doubt", 0)
+    );
 }
 
 /// A panel that knows an order again by this, for so long; how many it made.
-fn keeps(panel: &Scripted, clock: SharedClock, by: fn(&BTreeMap<String, String>) -> String, for_s: i64) -> Kept {
-    let kept = Kept { orders: Arc::default(), down: Arc::default() };
+fn keeps(
+    panel: &Scripted,
+    clock: SharedClock,
+    by: fn(&BTreeMap<String, String>) -> String,
+    for_s: i64,
+) -> Kept {
+    let kept = Kept {
+        orders: Arc::default(),
+        down: Arc::default(),
+    };
+
     let Kept { orders, down } = kept.clone();
     panel.say(move |form| {
         if form.get("action")? != "add" {
             return None;
         }
+
         let (name, now) = (by(form), clock.now());
         let mut orders = orders.lock().unwrap();
-        let known = orders.iter().rposition(|(of, at)| *of == name && now - *at < TimeDelta::seconds(for_s));
+        let known = orders
+            .iter()
+            .rposition(|(of, at)| *of == name && now - *at < TimeDelta::seconds(for_s));
+
         let known = known.unwrap_or_else(|| {
             orders.push((name, now));
             orders.len() - 1
         });
+
         let down = down.load(Ordering::SeqCst) == 1;
-        Some(if down { (502, "bad".to_owned()) } else { (200, format!("{{\"order\":{}}}", 900 + known)) })
+        Some(if down {
+            (502, "bad".to_owned())
+        } else {
+            (200, format!("{{\"order\":{}}}", 900 + known))
+        })
     });
+
     kept
 }
 
@@ -294,23 +442,38 @@ struct Kept {
 #[tokio::test]
 async fn nothing_is_asked_for_again_when_names_may_be_forgotten() {
     let (panel, next, world) = scripted(HONOURS).await;
-    let kept = keeps(&panel, world.clock.clone(), |form| form["request_id"].clone(), 3_600);
+    let kept = keeps(
+        &panel,
+        world.clock.clone(),
+        |form| form["request_id"].clone(),
+        3_600,
+    );
+
     kept.down.store(1, Ordering::SeqCst);
     world.buy("1", "100").await;
     world.work().await;
     world.pass(30, 121).await;
     world.pass(30, 3_600).await;
     kept.down.store(0, Ordering::SeqCst);
+
     world.pass(30, 3_600).await;
-    assert_eq!((kept.orders.lock().unwrap().len(), next.requests("add")), (1, 0), "bought once");
+    assert_eq!(
+        (kept.orders.lock().unwrap().len(), next.requests("add")),
+        (1, 0),
+        "bought once"
+    );
 }
 
 #[tokio::test]
 async fn a_panel_that_only_knows_what_is_alike_proves_nothing() {
     let (panel, _next, world) = scripted("doubts_in_a_row_max = 100\n").await;
-    let alike = |form: &BTreeMap<String, String>| format!("{} {} {}", form["service"], form["link"], form["quantity"]);
+    let alike = |form: &BTreeMap<String, String>| {
+        format!("{} {} {}", form["service"], form["link"], form["quantity"])
+    };
+
     keeps(&panel, world.clock.clone(), alike, 60);
     let cost = Money::parse("0.09").unwrap();
+
     let wish = ProofOrder {
         service: "1".to_owned(),
         link: "https://example.org/ours".to_owned(),
@@ -320,9 +483,18 @@ async fn a_panel_that_only_knows_what_is_alike_proves_nothing() {
         asked_by: "ann".to_owned(),
         reason: "a new panel".to_owned(),
     };
+
     let (house, clock): (_, SharedClock) = (&world.house, world.clock.clone());
-    let proof = prove::prove_names(&house.store, &clock, &house.panels[0], &wish).await.unwrap();
-    assert_eq!((proof.outcome, proof.bought), (ProofOutcome::Lost, 1), "{}", proof.words);
+    let proof = prove::prove_names(&house.store, &clock, &house.panels[0], &wish)
+        .await
+        .unwrap();
+
+    assert_eq!(
+        (proof.outcome, proof.bought),
+        (ProofOutcome::Lost, 1),
+        "{}",
+        proof.words
+    );
 }
 
 #[tokio::test]
@@ -331,15 +503,27 @@ async fn right_after_a_repeat_a_person_says_it_twice() {
     panel.say(|form| (form.get("action")? == "add").then(|| (502, "bad".to_owned())));
     let order = world.buy("1", "100").await;
     world.work().await;
+
     // Asked for again after ten minutes, long after the first asking must be visible.
     world.pass(1, 120).await;
     world.pass(1, 480).await;
     assert_eq!(panel.requests("add"), 3);
     world.turn(20);
     let mut tx = world.house.store.begin().await.unwrap();
-    let resolved = world.house.delivery.resolve(&mut tx, OrderId(order), &DoubtFinding::NotPlaced, None).await.unwrap();
+
+    let resolved = world
+        .house
+        .delivery
+        .resolve(&mut tx, OrderId(order), &DoubtFinding::NotPlaced, None)
+        .await
+        .unwrap();
+
     tx.commit().await.unwrap();
-    assert!(matches!(resolved, Resolved::SaidOnce { .. }), "{resolved:?}");
+    assert!(
+        matches!(resolved, Resolved::SaidOnce { .. }),
+        "{resolved:?}"
+    );
+
     world.work().await;
     assert_eq!(next.requests("add"), 0);
 }
@@ -348,20 +532,44 @@ async fn right_after_a_repeat_a_person_says_it_twice() {
 async fn a_restored_copy_asks_for_nothing_again() {
     let world = two().await;
     let (_, leg) = marked(&world).await;
-    // Here the backup was made. In the original a person found it not placed, and the other panel has it.
+
+    // Here the backup was made. In the original a person found it not placed, and the other panel
+    // has it.
     let other = world.house.panels[1].clone();
     let second = LeasedLeg { n: 2, ..leg };
-    assert!(matches!(other.add(other.slot().await, &second, in_time()).await.verdict, Verdict::Accepted(_)));
+
+    assert!(matches!(
+        other
+            .add(other.slot().await, &second, in_time())
+            .await
+            .verdict,
+        Verdict::Accepted(_)
+    ));
 
     // The copy is put in place, and thawed.
     world.turn(60);
     let mut tx = world.house.store.begin().await.unwrap();
-    restored::settle_in(&mut tx, world.clock.now()).await.unwrap();
-    customers::note_deed(&mut tx, "ann", "restore", "backup", "", world.clock.now()).await.unwrap();
+    restored::settle_in(&mut tx, world.clock.now())
+        .await
+        .unwrap();
+
+    customers::note_deed(&mut tx, "ann", "restore", "backup", "", world.clock.now())
+        .await
+        .unwrap();
+
     tx.commit().await.unwrap();
     let mut tx = world.house.store.begin().await.unwrap();
-    gates::freeze_sending(&mut tx, false, world.clock.now()).await.unwrap();
+    gates::freeze_sending(&mut tx, false, world.clock.now())
+        .await
+        .unwrap();
+
     tx.commit().await.unwrap();
     world.pass(4, 200).await;
-    assert_eq!(placed(&world), [0, 1], "bought once: {}", reviews(&world.database).await);
+
+    assert_eq!(
+        placed(&world),
+        [0, 1],
+        "bought once: {}",
+        reviews(&world.database).await
+    );
 }

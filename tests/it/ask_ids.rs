@@ -1,4 +1,5 @@
-//! Ids of cancels and refills that name nothing, somebody else's, too much, or both: side by side in both dialects.
+//! Ids of cancels and refills that name nothing, somebody else's, too much, or both: side by side
+//! in both dialects.
 
 use crate::table::{case, keys, told};
 use crate::world::{World, buyer};
@@ -9,27 +10,52 @@ async fn ids_of_nothing_and_of_others() {
     let order = world.buy("1", "10").await;
     world.work().await;
     world.pass(1, 10).await;
-    assert_eq!(world.ask(&[("action", "refill"), ("order", &order.to_string())]).await, r#"{"refill":"1"}"#);
+
+    assert_eq!(
+        world
+            .ask(&[("action", "refill"), ("order", &order.to_string())])
+            .await,
+        r#"{"refill":"1"}"#
+    );
+
     let (other, ..) = buyer(&world.house, "other", "0").await;
     let theirs = keys(&world, other).await;
     let mut cases = Vec::new();
+
     for action in ["cancel", "refill"] {
         cases.extend([
             case("unknown", &[("action", action), ("order", "999999")]),
-            case("unknown letters", &[("action", action), ("order", "ord_01J8000000E008000000000001")]),
+            case(
+                "unknown letters",
+                &[
+                    ("action", action),
+                    ("order", "ord_01J8000000E008000000000001"),
+                ],
+            ),
             case("no id of anything", &[("action", action), ("order", "x")]),
-            case("somebody else's", &[("action", action), ("order", &order.to_string())]),
+            case(
+                "somebody else's",
+                &[("action", action), ("order", &order.to_string())],
+            ),
             case(
                 "in rows",
-                &[("action", action), ("orders", &format!("999999,ord_01J8000000E008000000000001,x,{order}"))],
+                &[
+                    ("action", action),
+                    (
+                        "orders",
+                        &format!("999999,ord_01J8000000E008000000000001,x,{order}"),
+                    ),
+                ],
             ),
         ]);
     }
+
     for field in ["refill", "refills", "order", "orders"] {
         let list = "999999,ref_01J8000000E008000000000001,x,1";
         let value = if field.ends_with('s') { list } else { "1" };
         cases.push(case(field, &[("action", "refill_status"), (field, value)]));
     }
+
     cases.push(case("without an action", &[("refill", "1")]));
     insta::assert_snapshot!(told(&world, &theirs, &cases).await, @r#"
     unknown
@@ -78,14 +104,26 @@ async fn ids_of_nothing_and_of_others() {
       200 {"error":"Refill not found"}
       400 {"error":"Refill not found"}
     "#);
-    assert_eq!(crate::books::read(&world.database, "select count(*)::text from refill").await, "1");
+
+    assert_eq!(
+        crate::books::read(&world.database, "select count(*)::text from refill").await,
+        "1"
+    );
 }
 
 /// What requests are told that name nothing, too much, or both.
-async fn misnamed(world: &World, keys: &[String; 2], action: &'static str, one: &str, many: &str) -> String {
+async fn misnamed(
+    world: &World,
+    keys: &[String; 2],
+    action: &'static str,
+    one: &str,
+    many: &str,
+) -> String {
     let ids: Vec<String> = (1..=101).map(|id| id.to_string()).collect();
     let ids = ids.join(",");
-    let ask = |shows, fields: &[(&str, &str)]| case(shows, &[&[("action", action)], fields].concat());
+    let ask =
+        |shows, fields: &[(&str, &str)]| case(shows, &[&[("action", action)], fields].concat());
+
     let cases = [
         ask("neither", &[]),
         ask("a blank", &[(one, " ")]),
@@ -97,6 +135,7 @@ async fn misnamed(world: &World, keys: &[String; 2], action: &'static str, one: 
         ask("duplicates and blanks", &[(many, " 7,,7, 7 ,")]),
         ("not UTF-8", format!("action={action}&{one}=%ff")),
     ];
+
     told(world, keys, &cases).await
 }
 
@@ -134,6 +173,7 @@ async fn requests_that_name_no_order_too_many_or_both() {
       200 {"error":"Incorrect parameter: order"}
       400 {"error":"Invalid parameter: order"}
     "#);
+
     let refill = misnamed(&world, &ours, "refill", "order", "orders").await;
     assert_eq!(refill, cancel.replace("\"cancel\":", "\"refill\":"));
 }
@@ -171,6 +211,7 @@ async fn questions_that_name_no_refill_too_many_or_both() {
       200 {"error":"Incorrect parameter: refill"}
       400 {"error":"Invalid parameter: refill"}
     "#);
+
     let by_order = misnamed(&world, &ours, "refill_status", "order", "orders").await;
     insta::assert_snapshot!(by_order, @r#"
     neither

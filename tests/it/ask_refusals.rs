@@ -1,4 +1,5 @@
-//! Every refusal of cancels, refills and questions about them, side by side in both dialects: status and exact body.
+//! Every refusal of cancels, refills and questions about them, side by side in both dialects:
+//! status and exact body.
 
 use panelgate::domain::clock::Clock;
 use panelgate::domain::customer::Dialect;
@@ -21,20 +22,26 @@ fn one_and_many(action: &'static str, shows: &'static str, order: i32) -> [Case;
     ]
 }
 
-/// Orders that are over: completed, partial, canceled by the panel, and a completed and a partial that a person gave back.
+/// Orders that are over: completed, partial, canceled by the panel, and a completed and a partial
+/// that a person gave back.
 async fn over(world: &World) -> [i32; 5] {
     let completed = world.buy("1", "10").await;
     let (partial, canceled) = (world.buy("6", "10").await, world.buy("7", "10").await);
     let (refunded, refunded_partial) = (world.buy("1", "10").await, world.buy("6", "10").await);
     world.work().await;
     world.pass(1, 10).await;
+
     for (order, left) in [(refunded, "0.009"), (refunded_partial, "0.00432")] {
         let mut tx = world.house.store.begin().await.unwrap();
         let (left, now) = (Money::parse(left).unwrap(), world.clock.now());
-        let decided = decide::give_back(&mut tx, OrderId(order), left, "a complaint", now).await.unwrap();
+        let decided = decide::give_back(&mut tx, OrderId(order), left, "a complaint", now)
+            .await
+            .unwrap();
+
         assert!(matches!(decided, decide::Decided::Done(_)), "{decided:?}");
         tx.commit().await.unwrap();
     }
+
     [completed, partial, canceled, refunded, refunded_partial]
 }
 
@@ -43,13 +50,19 @@ async fn cancels_of_what_is_over() {
     let world = World::open().await;
     let ours = keys(&world, world.customer).await;
     let [completed, partial, canceled, refunded, refunded_partial] = over(&world).await;
+
     let cases = [
         one_and_many("cancel", "completed", completed),
         one_and_many("cancel", "partial", partial),
         one_and_many("cancel", "canceled by the panel", canceled),
         one_and_many("cancel", "refunded by hand", refunded),
-        one_and_many("cancel", "the rest of a partial refunded by hand", refunded_partial),
+        one_and_many(
+            "cancel",
+            "the rest of a partial refunded by hand",
+            refunded_partial,
+        ),
     ];
+
     insta::assert_snapshot!(told(&world, &ours, cases.as_flattened()).await, @r#"
     completed
       200 {"error":"Order cannot be cancelled (already completed)"}
@@ -82,6 +95,7 @@ async fn cancels_of_what_is_over() {
       200 [{"order":5,"cancel":{"error":"Order cannot be cancelled (already refunded)"}}]
       200 [{"order":5,"error":"Order already refunded"}]
     "#);
+
     world.audit().await;
 }
 
@@ -90,11 +104,17 @@ async fn refills_of_what_gave_nothing() {
     let world = World::open().await;
     let ours = keys(&world, world.customer).await;
     let [.., canceled, refunded, refunded_partial] = over(&world).await;
+
     let cases = [
         one_and_many("refill", "canceled by the panel", canceled),
         one_and_many("refill", "refunded by hand", refunded),
-        one_and_many("refill", "the rest of a partial refunded by hand", refunded_partial),
+        one_and_many(
+            "refill",
+            "the rest of a partial refunded by hand",
+            refunded_partial,
+        ),
     ];
+
     insta::assert_snapshot!(told(&world, &ours, cases.as_flattened()).await, @r#"
     canceled by the panel
       200 {"error":"The order is not completed"}
@@ -115,27 +135,37 @@ async fn refills_of_what_gave_nothing() {
       200 [{"order":5,"refill":{"error":"The order is not completed"}}]
       200 [{"order":5,"error":"Refill only available for completed or partial orders"}]
     "#);
+
     world.audit().await;
 }
 
 #[tokio::test]
 async fn what_is_not_offered_not_yet_and_not_any_more() {
-    let none =
-        "[[service]]\nid = 1\nrefill = false\ncancel = false\nroutes = [{ provider = \"a\", service = \"1\" }]\n";
-    let services =
-        none.to_owned() + &all_of("a")["[[service]]\nid = 1\nroutes = [{ provider = \"a\", service = \"1\" }]".len()..];
-    let world = World::build(Plan { services, ..Plan::default() }).await;
+    let none = "[[service]]\nid = 1\nrefill = false\ncancel = false\nroutes = [{ provider = \
+                \"a\", service = \"1\" }]\n";
+    let services = none.to_owned()
+        + &all_of("a")
+            ["[[service]]\nid = 1\nroutes = [{ provider = \"a\", service = \"1\" }]".len()..];
+
+    let world = World::build(Plan {
+        services,
+        ..Plan::default()
+    })
+    .await;
+
     let ours = keys(&world, world.customer).await;
     let (delivered, open) = (world.buy("1", "10").await, world.buy("10", "100").await);
     let (refilled, doubted) = (world.buy("2", "1").await, world.buy("8", "10").await);
     world.work().await;
     let unsent = world.buy("1", "10").await;
+
     let cases = [
         one_and_many("cancel", "no cancel for this service", delivered),
         one_and_many("refill", "not sent yet", unsent),
         one_and_many("refill", "in progress", open),
         one_and_many("refill", "in doubt", doubted),
     ];
+
     insta::assert_snapshot!(told(&world, &ours, cases.as_flattened()).await, @r#"
     no cancel for this service
       200 {"error":"Cancel is not available"}
@@ -162,6 +192,7 @@ async fn what_is_not_offered_not_yet_and_not_any_more() {
       200 [{"order":4,"refill":{"error":"The order is not completed"}}]
       200 [{"order":4,"error":"Refill only available for completed or partial orders"}]
     "#);
+
     world.pass(1, 10).await;
     insta::assert_snapshot!(told(&world, &ours, &one_and_many("refill", "no refill for this service", delivered)).await, @r#"
     no refill for this service
@@ -171,7 +202,14 @@ async fn what_is_not_offered_not_yet_and_not_any_more() {
       200 [{"order":1,"refill":{"error":"Refill is disabled for this service"}}]
       200 [{"order":1,"error":"Service does not support refills"}]
     "#);
-    assert_eq!(world.ask(&[("action", "refill"), ("order", &refilled.to_string())]).await, r#"{"refill":"1"}"#);
+
+    assert_eq!(
+        world
+            .ask(&[("action", "refill"), ("order", &refilled.to_string())])
+            .await,
+        r#"{"refill":"1"}"#
+    );
+
     insta::assert_snapshot!(told(&world, &ours, &one_and_many("refill", "one under way", refilled)).await, @r#"
     one under way
       200 {"error":"The refill task is not completed for this order"}
@@ -180,12 +218,20 @@ async fn what_is_not_offered_not_yet_and_not_any_more() {
       200 [{"order":3,"refill":{"error":"The refill task is not completed for this order"}}]
       200 [{"order":3,"error":"A refill request is already pending for this order"}]
     "#);
+
     for n in 1..=3 {
-        world.ask(&[("action", "refill"), ("order", &refilled.to_string())]).await;
+        world
+            .ask(&[("action", "refill"), ("order", &refilled.to_string())])
+            .await;
+
         world.work().await;
         world.pass(2, 10).await;
-        assert_eq!(crate::books::read(&world.database, "select count(*)::text from refill").await, n.to_string());
+        assert_eq!(
+            crate::books::read(&world.database, "select count(*)::text from refill").await,
+            n.to_string()
+        );
     }
+
     insta::assert_snapshot!(told(&world, &ours, &one_and_many("refill", "three were had", refilled)).await, @r#"
     three were had
       200 {"error":"Refill limit reached (3 per order)"}
@@ -194,20 +240,42 @@ async fn what_is_not_offered_not_yet_and_not_any_more() {
       200 [{"order":3,"refill":{"error":"Refill limit reached (3 per order)"}}]
       200 [{"order":3,"error":"Refill limit reached (3 per order)"}]
     "#);
+
     world.audit().await;
 }
 
 /// What an answer says of limits, and the body.
 async fn limited(world: &World, key: &str, action: &str) -> String {
-    let response = world.request(&[("key", key), ("action", action), ("order", "1")]).send().await.unwrap();
-    let names = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-tier-remaining"];
+    let response = world
+        .request(&[("key", key), ("action", action), ("order", "1")])
+        .send()
+        .await
+        .unwrap();
+
+    let names = [
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+        "x-ratelimit-tier-remaining",
+    ];
+
     let mut line = response.status().as_u16().to_string();
-    for name in names.into_iter().chain(["x-ratelimit-deniedby", "retry-after", "content-type"]) {
-        let value = response.headers().get(name).map_or("-", |value| value.to_str().unwrap());
+    for name in names
+        .into_iter()
+        .chain(["x-ratelimit-deniedby", "retry-after", "content-type"])
+    {
+        let value = response
+            .headers()
+            .get(name)
+            .map_or("-", |value| value.to_str().unwrap());
         line = format!("{line} {value}");
     }
+
     let body = response.text().await.unwrap();
-    format!("{action}: {line} {}", if body.is_empty() { "no body" } else { &body })
+    format!(
+        "{action}: {line} {}",
+        if body.is_empty() { "no body" } else { &body }
+    )
 }
 
 #[tokio::test]
@@ -217,10 +285,19 @@ async fn too_many_by_each_layer() {
         ("[limits]\nper_key_per_minute = 1", "key"),
         ("[[tier]]\nid = \"standard\"\nper_minute = 1", "tier"),
     ] {
-        let world = World::build(Plan { services: format!("{}\n{limits}", all_of("a")), ..Plan::default() }).await;
+        let world = World::build(Plan {
+            services: format!("{}\n{limits}", all_of("a")),
+            ..Plan::default()
+        })
+        .await;
         let ours = keys(&world, world.customer).await;
         if layer == "key" {
-            run(&world.database, "update api_key set per_minute = 1 where dialect = 'notpanel'").await.unwrap();
+            run(
+                &world.database,
+                "update api_key set per_minute = 1 where dialect = 'notpanel'",
+            )
+            .await
+            .unwrap();
         }
         let mut lines = Vec::new();
         for key in &ours {
@@ -280,10 +357,28 @@ async fn nobodys_keys_and_suspended_accounts() {
       200 {"error":"Invalid API key"}
       400 {"error":"Invalid API key"}
     "#);
-    run(&world.database, "update api_key set allowed = '{192.0.2.0/24}'").await.unwrap();
+
+    run(
+        &world.database,
+        "update api_key set allowed = '{192.0.2.0/24}'",
+    )
+    .await
+    .unwrap();
+
     world.house.customers.hear_news().await.unwrap();
-    assert_eq!(told(&world, &ours, &cases).await, expected, "from another network a key is nobody's");
-    run(&world.database, "update api_key set allowed = '{}'; update customer set suspended_at = now()").await.unwrap();
+    assert_eq!(
+        told(&world, &ours, &cases).await,
+        expected,
+        "from another network a key is nobody's"
+    );
+
+    run(
+        &world.database,
+        "update api_key set allowed = '{}'; update customer set suspended_at = now()",
+    )
+    .await
+    .unwrap();
+
     let suspended = keys(&world, world.customer).await;
     insta::assert_snapshot!(told(&world, &suspended, &cases).await, @r#"
     cancel
@@ -296,9 +391,22 @@ async fn nobodys_keys_and_suspended_accounts() {
       200 {"error":"Account suspended"}
       403 {"error":"Account suspended"}
     "#);
-    assert_eq!(crate::books::read(&world.database, "select count(*)::text from cancel_request").await, "0");
-    assert_eq!(crate::books::read(&world.database, "select state from orders").await, "pending");
-    let letters = Plan { default_dialect: Dialect::Notpanel, ..Plan::default() };
+
+    assert_eq!(
+        crate::books::read(&world.database, "select count(*)::text from cancel_request").await,
+        "0"
+    );
+
+    assert_eq!(
+        crate::books::read(&world.database, "select state from orders").await,
+        "pending"
+    );
+
+    let letters = Plan {
+        default_dialect: Dialect::Notpanel,
+        ..Plan::default()
+    };
+
     let world = World::build(letters).await;
     insta::assert_snapshot!(told(&world, &wrong, &cases).await, @r#"
     cancel

@@ -28,8 +28,14 @@ const CUSTOMER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 100));
 async fn shop(panel: &Scripted) -> Ground {
     // Tests connect to the node themselves.
     app::raise_descriptors();
-    let sold = "[[service]]\nid = 1\nrate = \"1\"\nroutes = [{ provider = \"s\", service = \"1\" }]\n";
-    Ground::new(&format!("[gateway]\ncurrency = \"USD\"\n{}{sold}", panel.block())).await
+    let sold =
+        "[[service]]\nid = 1\nrate = \"1\"\nroutes = [{ provider = \"s\", service = \"1\" }]\n";
+
+    Ground::new(&format!(
+        "[gateway]\ncurrency = \"USD\"\n{}{sold}",
+        panel.block()
+    ))
+    .await
 }
 
 /// The same command, which may have so many files open, soft and hard.
@@ -37,14 +43,29 @@ fn limited(command: &Command, descriptors: usize) -> Command {
     let command = command.as_std();
     let mut limited = Command::new("sh");
     let shell = format!("ulimit -n {descriptors}; exec \"$@\"");
-    limited.args(["-c", &shell, "sh"]).arg(command.get_program()).args(command.get_args());
-    limited.env_remove("DATABASE_URL").env("PANEL_KEY", PANEL_KEY).stdin(Stdio::null()).kill_on_drop(true);
+    limited
+        .args(["-c", &shell, "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+
+    limited
+        .env_remove("DATABASE_URL")
+        .env("PANEL_KEY", PANEL_KEY)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+
     limited
 }
 
 /// Connects from an address; the node may hang up at once.
 async fn connect(node: &Node, from: IpAddr) -> TcpStream {
-    let addr = node.url.trim_start_matches("http://").trim_end_matches("/api/v2").parse().unwrap();
+    let addr = node
+        .url
+        .trim_start_matches("http://")
+        .trim_end_matches("/api/v2")
+        .parse()
+        .unwrap();
+
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(from, 0)).unwrap();
     socket.connect(addr).await.unwrap()
@@ -52,16 +73,36 @@ async fn connect(node: &Node, from: IpAddr) -> TcpStream {
 
 /// Buys from an address of its own; the answer, in time.
 async fn buy(node: &Node, key: &str, link: &str) -> String {
-    let client = reqwest::Client::builder().no_proxy().local_address(CUSTOMER).timeout(ANSWERED_MAX).build().unwrap();
-    let form = [("key", key), ("action", "add"), ("service", "1"), ("link", link), ("quantity", "100")];
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .local_address(CUSTOMER)
+        .timeout(ANSWERED_MAX)
+        .build()
+        .unwrap();
+
+    let form = [
+        ("key", key),
+        ("action", "add"),
+        ("service", "1"),
+        ("link", link),
+        ("quantity", "100"),
+    ];
+
     let body = serde_urlencoded::to_string(form).unwrap();
-    let request = client.post(&node.url).header("content-type", "application/x-www-form-urlencoded").body(body);
+    let request = client
+        .post(&node.url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body);
+
     request.send().await.unwrap().text().await.unwrap()
 }
 
 async fn is_sold(node: &Node, ground: &Ground) {
     until("the service is sold", async || {
-        node.ask(&ground.key, &[("action", "services")]).await.1.contains("\"service\":1")
+        node.ask(&ground.key, &[("action", "services")])
+            .await
+            .1
+            .contains("\"service\":1")
     })
     .await;
 }
@@ -77,10 +118,12 @@ async fn an_address_with_a_thousand_connections_keeps_no_other_customer_out() {
     for _ in 0..IDLE {
         idle.push(connect(&node, STRANGER).await);
     }
+
     for order in 1..=3 {
         let answer = buy(&node, &ground.key, &format!("https://example.org/{order}")).await;
         assert!(answer.starts_with("{\"order\":"), "{answer}");
     }
+
     drop(idle);
     until("they are sent", async || panel.requests("add") == 3).await;
     node.kill().await;
@@ -92,26 +135,41 @@ async fn a_person_is_told_before_there_are_no_connections_left() {
     let ground = shop(&panel).await;
     let node = Node::start(&mut limited(&ground.serve(&ground.url()), DESCRIPTORS)).await;
     is_sold(&node, &ground).await;
+
     let told = async || {
-        let raised = "select string_agg(kind || case when over_at is null then ' raised' else ' over' end, ', ') \
-            from alert where kind = 'connections_short' and raised_at is not null";
+        let raised = "select string_agg(kind || case when over_at is null then ' raised' else ' \
+                      over' end, ', ') from alert where kind = 'connections_short' and raised_at \
+                      is not null";
         read(&ground.database, raised).await
     };
 
     // From so many addresses that none of them has too many.
     let mut idle = Vec::new();
+
     for last in 1..=8 {
         for _ in 0..100 {
             idle.push(connect(&node, IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))).await);
         }
     }
+
     let answer = buy(&node, &ground.key, "https://example.org/1").await;
     assert!(answer.starts_with("{\"order\":"), "{answer}");
-    until("a person is told", async || told().await == "connections_short raised").await;
+    until("a person is told", async || {
+        told().await == "connections_short raised"
+    })
+    .await;
 
     drop(idle);
-    until("it is over", async || told().await == "connections_short over").await;
-    until("it is sent", async || legs(&ground.database).await == "s accepted").await;
+    until("it is over", async || {
+        told().await == "connections_short over"
+    })
+    .await;
+
+    until("it is sent", async || {
+        legs(&ground.database).await == "s accepted"
+    })
+    .await;
+
     node.kill().await;
 }
 
@@ -127,9 +185,19 @@ async fn a_listener_that_can_take_no_connection_is_told() {
     for last in 1..=40 {
         idle.push(connect(&node, IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))).await);
     }
-    let told = "select count(*)::text from alert where kind = 'listener_stuck' and raised_at is not null";
-    until("a person is told", async || read(&ground.database, told).await == "1").await;
+
+    let told =
+        "select count(*)::text from alert where kind = 'listener_stuck' and raised_at is not null";
+    until("a person is told", async || {
+        read(&ground.database, told).await == "1"
+    })
+    .await;
+
     drop(idle);
-    until("it takes connections again", async || node.health().await.0 == 200).await;
+    until("it takes connections again", async || {
+        node.health().await.0 == 200
+    })
+    .await;
+
     node.kill().await;
 }

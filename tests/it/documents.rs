@@ -1,4 +1,5 @@
-//! What the customers' documents show, asked through the door: each example with a fixture of our own.
+//! What the customers' documents show, asked through the door: each example with a fixture of our
+//! own.
 
 use panelgate::domain::clock::Clock;
 use panelgate::domain::customer::Dialect;
@@ -42,7 +43,12 @@ routes = [{ provider = "a", service = "10" }]
 "#;
 
 async fn world(default_dialect: Dialect) -> World {
-    World::build(Plan { services: TWO.to_owned(), default_dialect, ..Plan::default() }).await
+    World::build(Plan {
+        services: TWO.to_owned(),
+        default_dialect,
+        ..Plan::default()
+    })
+    .await
 }
 
 /// An answer as documents write it: the status, and the body laid out.
@@ -53,7 +59,10 @@ async fn shown(world: &World, key: &str, fields: &[(&str, &str)]) -> String {
 
 /// Breaks compact JSON into lines without reading it: order, types and bytes stay as they came.
 fn laid_out(status: u16, body: &str) -> String {
-    format!("{status} {}", body.replace("},", "},\n").replace(":{\"", ":\n  {\""))
+    format!(
+        "{status} {}",
+        body.replace("},", "},\n").replace(":{\"", ":\n  {\"")
+    )
 }
 
 #[tokio::test]
@@ -70,7 +79,13 @@ async fn seed_003_service_list() {
 #[tokio::test]
 async fn seed_003_add_order() {
     let world = world(Dialect::Classic).await;
-    let add = [("action", "add"), ("service", "1"), LINK, ("quantity", "100")];
+    let add = [
+        ("action", "add"),
+        ("service", "1"),
+        LINK,
+        ("quantity", "100"),
+    ];
+
     insta::assert_snapshot!(shown(&world, &world.key, &add).await, @r#"200 {"order":1}"#);
 }
 
@@ -82,6 +97,7 @@ async fn seed_003_order_status_and_multiple_orders_status() {
     world.pass(1, 10).await;
     let running = world.buy("10", "1000").await.to_string();
     world.work().await;
+
     world.pass(4, 10).await;
     insta::assert_snapshot!(shown(&world, &world.key, &[("action", "status"), ("order", &partial)]).await, @r#"200 {"charge":"0.5293726","start_count":"4313","status":"Partial","remains":"157","currency":"USD"}"#);
     let list = format!("{running},10,{partial}");
@@ -97,19 +113,39 @@ async fn seed_003_order_status_and_multiple_orders_status() {
 
 #[tokio::test]
 async fn seed_003_user_balance() {
-    let world = World::build(Plan { money: "100.84292", ..Plan::default() }).await;
+    let world = World::build(Plan {
+        money: "100.84292",
+        ..Plan::default()
+    })
+    .await;
+
     insta::assert_snapshot!(shown(&world, &world.key, &[("action", "balance")]).await, @r#"200 {"balance":"100.84292","currency":"USD"}"#);
 }
 
 #[tokio::test]
 async fn seed_004_errors() {
-    let world = World::build(Plan { money: "0.01", ..Plan::default() }).await;
+    let world = World::build(Plan {
+        money: "0.01",
+        ..Plan::default()
+    })
+    .await;
+
     let key = world.key.as_str();
     let add = |changed: &[(&'static str, &'static str)]| {
-        let usual = [("action", "add"), ("service", "1"), LINK, ("quantity", "10")];
-        let kept = usual.into_iter().filter(|(name, _)| changed.iter().all(|(other, _)| other != name));
+        let usual = [
+            ("action", "add"),
+            ("service", "1"),
+            LINK,
+            ("quantity", "10"),
+        ];
+
+        let kept = usual
+            .into_iter()
+            .filter(|(name, _)| changed.iter().all(|(other, _)| other != name));
+
         kept.chain(changed.iter().copied()).collect::<Vec<_>>()
     };
+
     let told = [
         shown(&world, "nobody's", &[("action", "balance")]).await,
         shown(&world, key, &[("action", "dance")]).await,
@@ -121,6 +157,7 @@ async fn seed_004_errors() {
         shown(&world, key, &[("action", "status"), ("order", "404")]).await,
         shown(&world, key, &add(&[("service", "5")])).await,
     ];
+
     insta::assert_snapshot!(told.join("\n"), @r#"
     200 {"error":"Invalid API key"}
     200 {"error":"Incorrect request"}
@@ -140,7 +177,17 @@ async fn seed_001_example_errors() {
     let key = world.key_speaking(Dialect::Notpanel).await;
     let (poor, ..) = buyer(&world.house, "poor", "0.01").await;
     let poor = world.key_of(poor, Dialect::Notpanel).await;
-    let add = |service, id| [("action", "add"), ("service", service), LINK, ("quantity", "100"), ("request_id", id)];
+
+    let add = |service, id| {
+        [
+            ("action", "add"),
+            ("service", service),
+            LINK,
+            ("quantity", "100"),
+            ("request_id", id),
+        ]
+    };
+
     let told = [
         shown(&world, &key, &[("action", "add")]).await,
         shown(&world, &key, &add("", "1")).await,
@@ -149,6 +196,7 @@ async fn seed_001_example_errors() {
         shown(&world, &poor, &add("1", "2")).await,
         shown(&world, &key, &add("404", "3")).await,
     ];
+
     insta::assert_snapshot!(told.join("\n"), @r#"
     400 {"error":"Missing required parameter: service"}
     400 {"error":"Missing required parameter: service"}
@@ -167,8 +215,18 @@ fn laid((status, body): (u16, String)) -> String {
 async fn seed_001_a_suspended_account() {
     let world = world(Dialect::Notpanel).await;
     let key = world.key_speaking(Dialect::Notpanel).await;
-    let suspend = sqlx::query("update customer set suspended_at = now() where id = $1").bind(world.customer.0);
-    assert_eq!(suspend.execute(&world.pool().await).await.unwrap().rows_affected(), 1);
+    let suspend = sqlx::query("update customer set suspended_at = now() where id = $1")
+        .bind(world.customer.0);
+
+    assert_eq!(
+        suspend
+            .execute(&world.pool().await)
+            .await
+            .unwrap()
+            .rows_affected(),
+        1
+    );
+
     insta::assert_snapshot!(shown(&world, &key, &[("action", "services")]).await, @r#"403 {"error":"Account suspended"}"#);
 }
 
@@ -176,51 +234,116 @@ async fn seed_001_a_suspended_account() {
 async fn seed_001_the_same_request_id_is_the_original_order() {
     let world = world(Dialect::Notpanel).await;
     let key = world.key_speaking(Dialect::Notpanel).await;
-    let add = [("action", "add"), ("service", "1"), LINK, ("quantity", "100"), ("request_id", "4f1e")];
+
+    let add = [
+        ("action", "add"),
+        ("service", "1"),
+        LINK,
+        ("quantity", "100"),
+        ("request_id", "4f1e"),
+    ];
+
     let first = world.ask_as(&key, &add).await;
-    let id = first.strip_prefix(r#"{"order":"ord_"#).and_then(|rest| rest.strip_suffix(r#""}"#)).unwrap();
+    let id = first
+        .strip_prefix(r#"{"order":"ord_"#)
+        .and_then(|rest| rest.strip_suffix(r#""}"#))
+        .unwrap();
+
     assert_eq!(id.len(), 26);
-    assert!(id.bytes().all(|letter| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&letter)), "{id}");
+    assert!(
+        id.bytes()
+            .all(|letter| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&letter)),
+        "{id}"
+    );
+
     assert_eq!(world.ask_as(&key, &add).await, first);
     let [action, service, link, quantity, _] = add;
     let padded = [action, service, link, quantity, ("request_id", " 4f1e ")];
-    assert_eq!(world.ask_as(&key, &padded).await, first, "as kept in a column of fixed width");
-    assert_eq!(world.balance().await, r#"{"balance":"999.91","currency":"USD"}"#, "bought once");
+    assert_eq!(
+        world.ask_as(&key, &padded).await,
+        first,
+        "as kept in a column of fixed width"
+    );
+
+    assert_eq!(
+        world.balance().await,
+        r#"{"balance":"999.91","currency":"USD"}"#,
+        "bought once"
+    );
+
     insta::assert_snapshot!(shown(&world, &key, &[action, service, link, quantity]).await, @r#"400 {"error":"Missing required parameter: request_id"}"#);
 }
 
 #[tokio::test]
 async fn seed_002_the_states_of_orders() {
-    let world = World::build(Plan { default_dialect: Dialect::Notpanel, ..Plan::default() }).await;
+    let world = World::build(Plan {
+        default_dialect: Dialect::Notpanel,
+        ..Plan::default()
+    })
+    .await;
+
     let key = world.key_speaking(Dialect::Notpanel).await;
-    let orders = [world.buy("1", "10").await, world.buy("6", "10").await, world.buy("7", "10").await];
+    let orders = [
+        world.buy("1", "10").await,
+        world.buy("6", "10").await,
+        world.buy("7", "10").await,
+    ];
+
     let slow = world.buy("10", "1000").await;
     let refunded = world.buy("1", "10").await;
-    let list = orders.into_iter().chain([slow, refunded]).map(|order| order.to_string()).collect::<Vec<_>>().join(",");
+
+    let list = orders
+        .into_iter()
+        .chain([slow, refunded])
+        .map(|order| order.to_string())
+        .collect::<Vec<_>>()
+        .join(",");
+
     let status = [("action", "status"), ("orders", list.as_str())];
     let words = async || {
-        let answer: serde_json::Value = serde_json::from_str(&world.ask_as(&key, &status).await).unwrap();
-        let words = list.split(',').map(|id| answer[id]["status"].as_str().unwrap().to_owned());
+        let answer: serde_json::Value =
+            serde_json::from_str(&world.ask_as(&key, &status).await).unwrap();
+        let words = list
+            .split(',')
+            .map(|id| answer[id]["status"].as_str().unwrap().to_owned());
         words.collect::<Vec<_>>().join(" ")
     };
+
     let mut told = vec![words().await];
     world.work().await;
     told.push(words().await);
     world.pass(4, 10).await;
     let all = Money::parse("0.009").unwrap();
     let mut tx = world.house.store.begin().await.unwrap();
-    let given = decide::give_back(&mut tx, OrderId(refunded), all, "a complaint", world.clock.now()).await.unwrap();
+    let given = decide::give_back(
+        &mut tx,
+        OrderId(refunded),
+        all,
+        "a complaint",
+        world.clock.now(),
+    )
+    .await
+    .unwrap();
+
     assert_eq!(given, Decided::Done(all));
     tx.commit().await.unwrap();
     told.push(words().await);
     world.audit().await;
+
     insta::assert_snapshot!(told.join("\n"), @r#"
     pending pending pending pending pending
     processing processing processing processing processing
     completed partial cancelled in_progress refunded
     "#);
-    let classic = world.ask(&[("action", "status"), ("order", &refunded.to_string())]).await;
-    assert!(classic.contains(r#""charge":"0.00","start_count":"#) && classic.contains(r#""Canceled""#), "{classic}");
+
+    let classic = world
+        .ask(&[("action", "status"), ("order", &refunded.to_string())])
+        .await;
+
+    assert!(
+        classic.contains(r#""charge":"0.00","start_count":"#) && classic.contains(r#""Canceled""#),
+        "{classic}"
+    );
 }
 
 #[tokio::test]
@@ -231,6 +354,7 @@ async fn seeds_000_to_002_services_status_and_balance_of_letters() {
     insta::assert_snapshot!(shown(&world, &key, &[("action", "balance")]).await, @r#"200 {"balance":"1000.00","currency":"USD"}"#);
     let order = world.buy("10", "1000").await.to_string();
     world.work().await;
+
     world.pass(4, 10).await;
     insta::assert_snapshot!(shown(&world, &key, &[("action", "status"), ("order", &order)]).await, @r#"200 {"charge":"0.012","start_count":"4313","status":"in_progress","remains":"667","currency":"USD"}"#);
 }

@@ -16,13 +16,23 @@ const UNTOUCHED: &str = r#"{"balance":"999.91","currency":"USD"}"#;
 
 fn accepted(id: &str) -> Evidence {
     let verdict = Verdict::Accepted(PanelOrder(id.to_owned()));
-    Evidence { verdict, http_status: Some(200), words: format!("{{\"order\":{id}}}"), unlisted: None, against: None }
+    Evidence {
+        verdict,
+        http_status: Some(200),
+        words: format!("{{\"order\":{id}}}"),
+        unlisted: None,
+        against: None,
+    }
 }
 
 /// What a customer sees of a 100-unit order that nobody knows anything about.
 async fn is_processing(world: &World, order: i32) {
     let status = world.status(order).await;
-    assert!(status.contains(r#""charge":"0.09""#) && status.contains(r#""status":"Processing""#), "{status}");
+    assert!(
+        status.contains(r#""charge":"0.09""#) && status.contains(r#""status":"Processing""#),
+        "{status}"
+    );
+
     assert_eq!(world.balance().await, UNTOUCHED);
 }
 
@@ -31,12 +41,27 @@ async fn orphan(world: &World) -> LeasedLeg {
     world.buy("1", "100").await;
     let (house, panel) = (&world.house, &world.house.panels[0]);
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
-    let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
+
+    let leg = house
+        .delivery
+        .lease(panel, epoch, 1)
+        .await
+        .unwrap()
+        .remove(0);
+
     assert!(
-        leases::mark_sending(&house.store, &leg, leases::SendIntent::default(), epoch, leg.cost, world.clock.now())
-            .await
-            .unwrap()
+        leases::mark_sending(
+            &house.store,
+            &leg,
+            leases::SendIntent::default(),
+            epoch,
+            leg.cost,
+            world.clock.now()
+        )
+        .await
+        .unwrap()
     );
+
     leg
 }
 
@@ -45,6 +70,7 @@ async fn taken_over(world: &World) {
     // The old holder's lease runs out.
     world.turn(11);
     let house = world.restarted().await;
+
     for _ in 0..3 {
         for panel in &house.panels {
             work_once(&house, panel).await;
@@ -55,18 +81,41 @@ async fn taken_over(world: &World) {
 #[tokio::test]
 async fn an_answer_that_was_lost_places_one_order_and_never_another() {
     for (fault, http) in [("drop", ""), ("502", "502")] {
-        let world = World::build(Plan { panels: vec![("a", fault)], ..Plan::default() }).await;
+        let world = World::build(Plan {
+            panels: vec![("a", fault)],
+            ..Plan::default()
+        })
+        .await;
+
         let order = world.buy("1", "100").await;
         world.work().await;
         assert_eq!(stand(&world.database).await, "a in_doubt", "{fault}");
         let exchange = "select verdict || ' ' || coalesce(http_status::text, '') from exchange
             where words <> '' and answered_at is not null";
-        assert_eq!(read(&world.database, exchange).await, format!("in_doubt {http}"));
-        assert_eq!(holds(&world.database, "doubt").await, "-0.09", "its cost is exposure");
+        assert_eq!(
+            read(&world.database, exchange).await,
+            format!("in_doubt {http}")
+        );
+
+        assert_eq!(
+            holds(&world.database, "doubt").await,
+            "-0.09",
+            "its cost is exposure"
+        );
+
         is_processing(&world, order).await;
         world.pass(24, 3_600).await;
         taken_over(&world).await;
-        assert_eq!((world.panel().orders().len(), world.panel().requests()["add"]), (1, 1), "{fault}");
+
+        assert_eq!(
+            (
+                world.panel().orders().len(),
+                world.panel().requests()["add"]
+            ),
+            (1, 1),
+            "{fault}"
+        );
+
         assert_eq!(stand(&world.database).await, "a in_doubt");
         assert_eq!(holds(&world.database, "doubt").await, "-0.09");
         is_processing(&world, order).await;
@@ -92,7 +141,13 @@ async fn what_an_earlier_process_was_sending_is_in_doubt_and_not_sent() {
     let world = World::open().await;
     let leg = orphan(&world).await;
     world.work().await;
-    assert_eq!(stand(&world.database).await, "a sending", "its sender may still be waiting for the answer");
+
+    assert_eq!(
+        stand(&world.database).await,
+        "a sending",
+        "its sender may still be waiting for the answer"
+    );
+
     taken_over(&world).await;
     assert_eq!(stand(&world.database).await, "a in_doubt");
     assert_eq!(world.panel().requests().get("add"), None);
@@ -104,6 +159,7 @@ async fn what_an_earlier_process_was_sending_is_in_doubt_and_not_sent() {
 async fn an_answer_that_is_overdue_is_in_doubt_for_its_own_process_too() {
     let world = World::open().await;
     orphan(&world).await;
+
     // 20 s timeout and 15 s of grace.
     world.pass(7, 5).await;
     assert_eq!(stand(&world.database).await, "a sending");
@@ -117,20 +173,68 @@ async fn a_late_answer_ends_the_doubt_and_one_for_another_attempt_says_nothing()
     let world = World::open().await;
     let leg = orphan(&world).await;
     taken_over(&world).await;
+
     let conclude = async |attempt, said: Evidence| {
         let settings = world.house.panels[0].settings();
-        world.house.delivery.conclude(settings, leg.leg, attempt, &said).await.unwrap();
+        world
+            .house
+            .delivery
+            .conclude(settings, leg.leg, attempt, &said)
+            .await
+            .unwrap();
     };
+
     conclude(leg.attempt + 1, accepted("77")).await;
     assert_eq!(stand(&world.database).await, "a in_doubt");
-    assert_eq!(read(&world.database, "select string_agg(verdict, ' ') from exchange").await, "in_doubt");
+
+    assert_eq!(
+        read(
+            &world.database,
+            "select string_agg(verdict, ' ') from exchange"
+        )
+        .await,
+        "in_doubt"
+    );
+
     conclude(leg.attempt, accepted("78")).await;
     assert_eq!(stand(&world.database).await, "a accepted");
-    assert_eq!(read(&world.database, "select string_agg(panel_order, ' ') from watch").await, "78");
-    assert_eq!(read(&world.database, "select string_agg(verdict, ' ') from exchange").await, "accepted");
-    assert_eq!((holds(&world.database, "doubt").await, holds(&world.database, "cost").await), sums("0", "-0.09"));
+
+    assert_eq!(
+        read(
+            &world.database,
+            "select string_agg(panel_order, ' ') from watch"
+        )
+        .await,
+        "78"
+    );
+
+    assert_eq!(
+        read(
+            &world.database,
+            "select string_agg(verdict, ' ') from exchange"
+        )
+        .await,
+        "accepted"
+    );
+
+    assert_eq!(
+        (
+            holds(&world.database, "doubt").await,
+            holds(&world.database, "cost").await
+        ),
+        sums("0", "-0.09")
+    );
+
     conclude(leg.attempt, accepted("79")).await;
-    assert_eq!(read(&world.database, "select string_agg(panel_order, ' ') from leg").await, "78");
+    assert_eq!(
+        read(
+            &world.database,
+            "select string_agg(panel_order, ' ') from leg"
+        )
+        .await,
+        "78"
+    );
+
     is_processing(&world, leg.order.0).await;
     world.audit().await;
 }
@@ -143,11 +247,18 @@ fn sums(doubt: &str, cost: &str) -> (String, String) {
 async fn a_late_refusal_proves_that_nothing_was_placed() {
     let world = World::open().await;
     let mut orphans = Vec::new();
-    for class in [RefusalClass::Link, RefusalClass::Money, RefusalClass::Active] {
+
+    for class in [
+        RefusalClass::Link,
+        RefusalClass::Money,
+        RefusalClass::Active,
+    ] {
         orphans.push((orphan(&world).await, class));
     }
+
     taken_over(&world).await;
     assert_eq!(holds(&world.database, "doubt").await, "-0.27");
+
     for (leg, class) in &orphans {
         let said = Evidence {
             verdict: Verdict::Refused(*class),
@@ -156,18 +267,45 @@ async fn a_late_refusal_proves_that_nothing_was_placed() {
             unlisted: None,
             against: None,
         };
-        world.house.delivery.conclude(world.house.panels[0].settings(), leg.leg, leg.attempt, &said).await.unwrap();
+
+        world
+            .house
+            .delivery
+            .conclude(
+                world.house.panels[0].settings(),
+                leg.leg,
+                leg.attempt,
+                &said,
+            )
+            .await
+            .unwrap();
     }
+
     // The order that runs on the link may be this very one: the last stays in doubt.
-    assert_eq!(stand(&world.database).await, "a refused, a parked, a in_doubt");
+    assert_eq!(
+        stand(&world.database).await,
+        "a refused, a parked, a in_doubt"
+    );
+
     assert_eq!(holds(&world.database, "doubt").await, "-0.09");
-    let states = "select string_agg(state || ' ' || trim_scale(refunded), ', ' order by id) from orders";
-    assert_eq!(read(&world.database, states).await, "canceled 0.09, processing 0, processing 0", "never pending again");
+    let states =
+        "select string_agg(state || ' ' || trim_scale(refunded), ', ' order by id) from orders";
+
+    assert_eq!(
+        read(&world.database, states).await,
+        "canceled 0.09, processing 0, processing 0",
+        "never pending again"
+    );
+
     world.audit().await;
     world.turn(11);
     world.work().await;
     world.pass(1, 11).await;
-    assert_eq!(stand(&world.database).await, "a refused, a ended, a in_doubt");
+    assert_eq!(
+        stand(&world.database).await,
+        "a refused, a ended, a in_doubt"
+    );
+
     assert_eq!(world.panel().orders().len(), 1);
     world.audit().await;
 }
@@ -178,16 +316,29 @@ async fn a_leg_that_was_only_taken_is_sent_by_the_next_process_and_not_by_the_ol
     world.buy("1", "100").await;
     let (house, panel) = (&world.house, &world.house.panels[0]);
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
-    let leg = house.delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
-    // The leg's own lease still runs, but nobody can mark it any more who took it under the older epoch.
+
+    let leg = house
+        .delivery
+        .lease(panel, epoch, 1)
+        .await
+        .unwrap()
+        .remove(0);
+
+    // The leg's own lease still runs, but nobody can mark it any more who took it under the older
+    // epoch.
     taken_over(&world).await;
     assert_eq!(stand(&world.database).await, "a accepted");
     house.delivery.send(panel, &leg, epoch).await.unwrap();
+
     assert_eq!(
-        (world.panel().orders().len(), world.panel().requests()["add"]),
+        (
+            world.panel().orders().len(),
+            world.panel().requests()["add"]
+        ),
         (1, 1),
         "who lost the panel sends nothing"
     );
+
     world.audit().await;
 }
 
@@ -198,9 +349,18 @@ async fn a_leg_that_was_taken_and_forgotten_is_taken_again_when_its_lease_is_ove
     let (delivery, panel) = (&world.house.delivery, &world.house.panels[0]);
     let epoch = delivery.hold(panel).await.unwrap().unwrap();
     let first = delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
-    assert!(delivery.lease(panel, epoch, 1).await.unwrap().is_empty(), "its lease still runs");
+    assert!(
+        delivery.lease(panel, epoch, 1).await.unwrap().is_empty(),
+        "its lease still runs"
+    );
+
     world.turn(61);
-    assert_eq!(delivery.hold(panel).await.unwrap(), Some(epoch), "the same holder, the same epoch");
+    assert_eq!(
+        delivery.hold(panel).await.unwrap(),
+        Some(epoch),
+        "the same holder, the same epoch"
+    );
+
     let again = delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
     assert_eq!((again.leg, again.attempt), (first.leg, first.attempt + 1));
 }
@@ -213,19 +373,32 @@ async fn an_id_that_another_order_has_is_for_a_person() {
     world.buy("1", "100").await;
     world.work().await;
     let second = world.buy("1", "100").await;
+
     world.work().await;
     world.pass(3, 3_600).await;
     assert_eq!(stand(&world.database).await, "s accepted, s in_doubt");
-    assert_eq!(reviews(&world.database).await, "the panel gave an id that another of our orders has");
-    assert!(world.status(second).await.contains(r#""status":"Processing""#));
+    assert_eq!(
+        reviews(&world.database).await,
+        "the panel gave an id that another of our orders has"
+    );
+
+    assert!(
+        world
+            .status(second)
+            .await
+            .contains(r#""status":"Processing""#)
+    );
+
     assert_eq!(panel.requests("add"), 2);
     world.audit().await;
 }
 
 /// When an order's attempts were made, in seconds after it was bought, and where.
 async fn attempts(world: &World) -> String {
-    let question = "select string_agg(extract(epoch from e.sent_at - o.placed_at)::integer || e.provider, ' '
-        order by e.attempt) from exchange e join leg l on l.id = e.leg_id join orders o on o.id = l.order_id";
+    let question = "select string_agg(extract(epoch from e.sent_at - o.placed_at)::integer || \
+                    e.provider, ' '
+        order by e.attempt) from exchange e join leg l on l.id = e.leg_id join orders o on o.id = \
+                    l.order_id";
     read(&world.database, question).await
 }
 
@@ -237,41 +410,91 @@ async fn what_was_never_sent_waits_longer_each_time_and_goes_when_the_panel_is_b
     panel.stop().await;
     let order = world.buy("1", "100").await;
     world.work().await;
+
     world.pass(30, 1).await;
-    assert_eq!(attempts(&world).await, "0a 1a 3a 7a 15a", "waits of 1, 2, 4, 8 and 16 s");
+    assert_eq!(
+        attempts(&world).await,
+        "0a 1a 3a 7a 15a",
+        "waits of 1, 2, 4, 8 and 16 s"
+    );
+
     assert_eq!(stand(&world.database).await, "a ready");
     assert!(world.status(order).await.contains(r#""status":"Pending""#));
     assert_eq!(world.balance().await, UNTOUCHED);
-    let settings = Settings { listen: addr, ..panel_settings(1, "", 0) };
-    let panel = Simulator::start(settings, follows(&world.clock)).await.unwrap();
+    let settings = Settings {
+        listen: addr,
+        ..panel_settings(1, "", 0)
+    };
+
+    let panel = Simulator::start(settings, follows(&world.clock))
+        .await
+        .unwrap();
+
     assert_eq!(panel.url(), url);
+
     // Five errors in a row had stopped it, for half a minute; two free calls let it go.
     world.pass(14, 1).await;
-    assert_eq!((panel.requests().get("add"), stand(&world.database).await.as_str()), (None, "a ready"));
+
+    assert_eq!(
+        (
+            panel.requests().get("add"),
+            stand(&world.database).await.as_str()
+        ),
+        (None, "a ready")
+    );
+
     world.pass(1, 1).await;
-    assert_eq!((panel.orders().len(), stand(&world.database).await.as_str()), (1, "a accepted"));
+    assert_eq!(
+        (panel.orders().len(), stand(&world.database).await.as_str()),
+        (1, "a accepted")
+    );
+
     world.pass(1, 10).await;
     assert!(world.status(order).await.contains(r#""charge":"0.09","#));
-    assert!(world.status(order).await.contains(r#""status":"Completed""#));
+
+    assert!(
+        world
+            .status(order)
+            .await
+            .contains(r#""status":"Completed""#)
+    );
+
     assert_eq!(world.balance().await, UNTOUCHED);
     world.audit().await;
 }
 
 #[tokio::test]
 async fn what_was_never_sent_three_times_goes_by_the_next_route() {
-    let plan = Plan { panels: vec![("a", ""), ("b", "")], services: one_over(&["a", "b"]), ..Plan::default() };
+    let plan = Plan {
+        panels: vec![("a", ""), ("b", "")],
+        services: one_over(&["a", "b"]),
+        ..Plan::default()
+    };
+
     let mut world = World::build(plan).await;
     world.panels.remove(0).stop().await;
     let order = world.buy("1", "100").await;
     world.work().await;
     world.pass(3, 1).await;
     assert_eq!(stand(&world.database).await, "b ready");
+
     assert!(world.status(order).await.contains(r#""status":"Pending""#));
     world.pass(4, 1).await;
     assert_eq!(attempts(&world).await, "0a 1a 3a 7b");
     world.pass(1, 10).await;
-    assert!(world.status(order).await.contains(r#""status":"Completed""#));
+
+    assert!(
+        world
+            .status(order)
+            .await
+            .contains(r#""status":"Completed""#)
+    );
+
     assert_eq!(world.panel().orders().len(), 1);
-    assert_eq!(world.balance().await, r#"{"balance":"999.80","currency":"USD"}"#);
+    assert_eq!(
+        world.balance().await,
+        r#"{"balance":"999.80","currency":"USD"}"#
+    );
+
     world.audit().await;
 }

@@ -1,5 +1,8 @@
 //! The integration tests: one binary, one private database server, a chapter per verb.
-#![allow(clippy::unwrap_used, reason = "clippy's exception for tests does not reach the functions that tests share")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy's exception for tests does not reach the functions that tests share"
+)]
 
 mod addresses;
 mod after_the_end;

@@ -1,8 +1,9 @@
-//! Any history of everything that can happen to orders: after every step the house stands as a few numbers say it must,
-//! nothing was sent that should not be, and the audit finds nothing.
+//! Any history of everything that can happen to orders: after every step the house stands as a few
+//! numbers say it must, nothing was sent that should not be, and the audit finds nothing.
 //!
-//! `PANELGATE_HISTORIES=5000` lives more of them; `PANELGATE_SEED=7` lives others. What fails is told as the shortest
-//! history that still fails, and is lived first of all from then on (`model.seeds`).
+//! `PANELGATE_HISTORIES=5000` lives more of them; `PANELGATE_SEED=7` lives others. What fails is
+//! told as the shortest history that still fails, and is lived first of all from then on
+//! (`model.seeds`).
 
 mod delivering;
 mod hearing;
@@ -32,7 +33,10 @@ const STEPS_ENOUGH: u64 = 4_000;
 const SHRINKINGS_MAX: u32 = 1_500;
 
 fn number(name: &str) -> Option<u32> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    std::env::var(name).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is a number"))
+    })
 }
 
 fn runner() -> (TestRunner, u32) {
@@ -40,12 +44,18 @@ fn runner() -> (TestRunner, u32) {
     let config = Config {
         cases: number("PANELGATE_HISTORIES").unwrap_or(HISTORIES),
         max_shrink_iters: SHRINKINGS_MAX,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/it/model.seeds"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/it/model.seeds",
+        ))),
         ..Config::default()
     };
+
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&seed.to_le_bytes());
-    (TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)), seed)
+    (
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)),
+        seed,
+    )
 }
 
 /// Histories that never got somewhere prove nothing about it.
@@ -87,17 +97,35 @@ const EVERYWHERE: [&str; 35] = [
     "written_off",
 ];
 
-#[expect(clippy::print_stdout, reason = "the harness keeps it, unless it is asked to show what tests print")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the harness keeps it, unless it is asked to show what tests print"
+)]
 fn got_everywhere(seen: &BTreeMap<&str, u64>) {
-    let told: Vec<_> = seen.iter().map(|(what, times)| format!("{times:6} {what}")).collect();
+    let told: Vec<_> = seen
+        .iter()
+        .map(|(what, times)| format!("{times:6} {what}"))
+        .collect();
+
     println!("{}", told.join("\n"));
-    let missed: Vec<_> = EVERYWHERE.iter().filter(|what| !seen.contains_key(*what)).collect();
-    assert!(missed.is_empty() || seen["steps"] < STEPS_ENOUGH, "no history got to {missed:?}");
+    let missed: Vec<_> = EVERYWHERE
+        .iter()
+        .filter(|what| !seen.contains_key(*what))
+        .collect();
+
+    assert!(
+        missed.is_empty() || seen["steps"] < STEPS_ENOUGH,
+        "no history got to {missed:?}"
+    );
 }
 
 #[test]
 fn any_history_leaves_every_order_and_every_wallet_as_it_must() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+
     let life = std::cell::RefCell::new(runtime.block_on(Life::begin()));
     let (mut runner, seed) = runner();
     let histories = proptest::collection::vec(any_step(), 1..=STEPS_MAX);
@@ -105,10 +133,16 @@ fn any_history_leaves_every_order_and_every_wallet_as_it_must() {
         let lived = runtime.block_on(life.borrow_mut().live(&steps));
         lived.map_err(|Difference(words)| TestCaseError::fail(words))
     });
+
     match lived {
         Ok(()) => got_everywhere(&life.borrow().seen),
         Err(TestError::Fail(why, steps)) => {
-            let steps: Vec<_> = steps.iter().enumerate().map(|(n, step)| format!("{n:3} {step:?}")).collect();
+            let steps: Vec<_> = steps
+                .iter()
+                .enumerate()
+                .map(|(n, step)| format!("{n:3} {step:?}"))
+                .collect();
+
             panic!("seed {seed}, {why}\n{}", steps.join("\n"));
         }
         Err(TestError::Abort(why)) => panic!("seed {seed}: {why}"),

@@ -1,4 +1,5 @@
-//! Real processes of the gateway on a test's own database: started, stopped in their tracks, let go on, killed.
+//! Real processes of the gateway on a test's own database: started, stopped in their tracks, let go
+//! on, killed.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -42,7 +43,13 @@ impl Ground {
         let store = Store::open(&database.options(), 2, 2);
         let key = buyer_of(&store, SystemClock.now(), "buyer", "1000").await.1;
         store.close().await;
-        Self { database, folder, key, file }
+
+        Self {
+            database,
+            folder,
+            key,
+            file,
+        }
     }
 
     /// Where the database is.
@@ -58,7 +65,17 @@ impl Ground {
     /// The same for a node that listens there.
     pub fn serve_at(&self, database_url: &str, listen: &str) -> Command {
         let mut command = command(database_url);
-        command.args(["serve", "--listen", listen, "--roles", "api,workers", "--config"]).arg(&self.file);
+        command
+            .args([
+                "serve",
+                "--listen",
+                listen,
+                "--roles",
+                "api,workers",
+                "--config",
+            ])
+            .arg(&self.file);
+
         command.env("PANEL_KEY", PANEL_KEY);
         command
     }
@@ -70,29 +87,54 @@ impl Ground {
 
     /// A command that runs and ends: its code, what it prints, and what it complains of.
     pub async fn run(&self, words: &[&str]) -> (Option<i32>, String, String) {
-        let output = tokio::time::timeout(PATIENCE, command(&self.url()).args(words).output()).await.unwrap().unwrap();
+        let output = tokio::time::timeout(PATIENCE, command(&self.url()).args(words).output())
+            .await
+            .unwrap()
+            .unwrap();
+
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
     }
 
     /// What a command that must succeed prints with `--json`.
     pub async fn json(&self, words: &[&str]) -> Value {
         let (code, printed, errors) = self.run(&[&["--json"], words].concat()).await;
         assert_eq!(code, Some(0), "{words:?}: {errors}");
-        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{words:?}: {error}: {printed}"))
+        serde_json::from_str(&printed)
+            .unwrap_or_else(|error| panic!("{words:?}: {error}: {printed}"))
     }
 }
 
 /// A database's address as commands take it.
 pub fn url_of(options: &PgConnectOptions) -> String {
-    let socket = options.get_socket().expect("the tests' server has a socket").display();
-    let database = options.get_database().expect("a test's database has a name");
-    format!("postgres://{}@localhost:{}/{database}?host={socket}", options.get_username(), options.get_port())
+    let socket = options
+        .get_socket()
+        .expect("the tests' server has a socket")
+        .display();
+
+    let database = options
+        .get_database()
+        .expect("a test's database has a name");
+
+    format!(
+        "postgres://{}@localhost:{}/{database}?host={socket}",
+        options.get_username(),
+        options.get_port()
+    )
 }
 
 fn command(database_url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_panelgate"));
-    command.env_remove("DATABASE_URL").args(["--database-url", database_url]).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .env_remove("DATABASE_URL")
+        .args(["--database-url", database_url])
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+
     command
 }
 
@@ -107,15 +149,23 @@ pub struct Node {
 impl Node {
     /// Starts it and waits until it is ready.
     pub async fn start(command: &mut Command) -> Self {
-        Self::try_start(command).await.unwrap_or_else(|errors| panic!("a node ended without being ready: {errors}"))
+        Self::try_start(command)
+            .await
+            .unwrap_or_else(|errors| panic!("a node ended without being ready: {errors}"))
     }
 
     /// The same; what it complained of where it ends instead.
     pub async fn try_start(command: &mut Command) -> Result<Self, String> {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+
         // Read to its end, or the node would have nowhere to write its log.
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
@@ -130,14 +180,24 @@ impl Node {
                     return Ok(url.to_owned());
                 }
             }
+
             let mut complaints = Vec::new();
             while let Some(line) = told.recv().await {
                 complaints.push(line);
             }
+
             Err(complaints.join("\n"))
         };
-        let url = tokio::time::timeout(PATIENCE, ready).await.expect("ready in time, or over")?;
-        Ok(Self { child, url, _reading: stop.drop_guard() })
+
+        let url = tokio::time::timeout(PATIENCE, ready)
+            .await
+            .expect("ready in time, or over")?;
+
+        Ok(Self {
+            child,
+            url,
+            _reading: stop.drop_guard(),
+        })
     }
 
     /// Starts it with a log that goes wherever this leads, and waits until it is ready.
@@ -150,10 +210,19 @@ impl Node {
                     return url.to_owned();
                 }
             }
+
             panic!("a node ended without being ready");
         };
-        let url = tokio::time::timeout(PATIENCE, ready).await.expect("ready in time");
-        Self { child, url, _reading: CancellationToken::new().drop_guard() }
+
+        let url = tokio::time::timeout(PATIENCE, ready)
+            .await
+            .expect("ready in time");
+
+        Self {
+            child,
+            url,
+            _reading: CancellationToken::new().drop_guard(),
+        }
     }
 
     /// Tells it to end; the code that it ends with.
@@ -171,7 +240,10 @@ impl Node {
 
     /// Whether somebody still listens there.
     pub async fn listens(&self) -> bool {
-        let addr = self.url.trim_start_matches("http://").trim_end_matches("/api/v2");
+        let addr = self
+            .url
+            .trim_start_matches("http://")
+            .trim_end_matches("/api/v2");
         tokio::net::TcpStream::connect(addr).await.is_ok()
     }
 
@@ -201,7 +273,11 @@ impl Node {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let body = serde_urlencoded::to_string([&[("key", key)], fields].concat()).unwrap();
-        let request = client.post(&self.url).header("content-type", "application/x-www-form-urlencoded").body(body);
+        let request = client
+            .post(&self.url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
+
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
@@ -210,16 +286,31 @@ impl Node {
     pub async fn health(&self) -> (u16, String) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = client.get(self.url.replace("/api/v2", "/healthz")).send().await.unwrap();
+        let answer = client
+            .get(self.url.replace("/api/v2", "/healthz"))
+            .send()
+            .await
+            .unwrap();
+
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// Buys a hundred units of service 1; the order's id.
     pub async fn buy(&self, key: &str, link: &str) -> String {
-        let fields = [("action", "add"), ("service", "1"), ("link", link), ("quantity", "100")];
+        let fields = [
+            ("action", "add"),
+            ("service", "1"),
+            ("link", link),
+            ("quantity", "100"),
+        ];
+
         let (_, answer) = self.ask(key, &fields).await;
-        let id = answer.strip_prefix("{\"order\":").and_then(|rest| rest.strip_suffix('}'));
-        id.unwrap_or_else(|| panic!("no order: {answer}")).to_owned()
+        let id = answer
+            .strip_prefix("{\"order\":")
+            .and_then(|rest| rest.strip_suffix('}'));
+
+        id.unwrap_or_else(|| panic!("no order: {answer}"))
+            .to_owned()
     }
 }
 
@@ -236,5 +327,8 @@ pub async fn until_within(what: &str, patience: Duration, look: &mut impl AsyncF
             looks.tick().await;
         }
     };
-    tokio::time::timeout(patience, looked).await.unwrap_or_else(|_| panic!("waited in vain: {what}"));
+
+    tokio::time::timeout(patience, looked)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain: {what}"));
 }

@@ -26,21 +26,43 @@ async fn a_pipe_for_a_file_is_refused_at_once() {
     become_a_pipe(&file);
     let refused = run(&data, &["--config", file.to_str().unwrap(), "check"]).await;
     let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(refused.status.code() == Some(2) && said.contains("it is a pipe or a device"), "{said}");
+    assert!(
+        refused.status.code() == Some(2) && said.contains("it is a pipe or a device"),
+        "{said}"
+    );
 
     // The same of a panel's key.
     let key = place.path().join("key");
     become_a_pipe(&key);
     fs::remove_file(&file).unwrap();
-    let block = "[[provider]]\nid = \"a\"\nurl = \"http://127.0.0.1:9/\"\nkey_file = \"key\"\ncurrency = \"USD\"\n";
+    let block = "[[provider]]\nid = \"a\"\nurl = \"http://127.0.0.1:9/\"\nkey_file = \
+                 \"key\"\ncurrency = \"USD\"\n";
+
     fs::write(&file, format!("{NOTHING_SOLD}{block}")).unwrap();
     let checked = run(&data, &["--config", file.to_str().unwrap(), "check"]).await;
     let said = String::from_utf8_lossy(&checked.stdout);
-    assert!(checked.status.code() == Some(0) && said.contains("note: here, provider \"a\": key file"), "{said}");
+    assert!(
+        checked.status.code() == Some(0) && said.contains("note: here, provider \"a\": key file"),
+        "{said}"
+    );
+
     let anywhere = ["--listen", "127.0.0.1:0", "--console", "127.0.0.1:0"];
-    let refused = run(&data, &[&["--config", file.to_str().unwrap(), "serve"], &anywhere[..]].concat()).await;
+    let refused = run(
+        &data,
+        &[
+            &["--config", file.to_str().unwrap(), "serve"],
+            &anywhere[..],
+        ]
+        .concat(),
+    )
+    .await;
+
     let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(refused.status.code().is_some_and(|code| code > 0) && said.contains("it is a pipe or a device"), "{said}");
+    assert!(
+        refused.status.code().is_some_and(|code| code > 0)
+            && said.contains("it is a pipe or a device"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -48,10 +70,16 @@ async fn a_file_that_becomes_a_pipe_leaves_the_version_in_force_and_blocks_no_en
     let ground = Ground::new(NOTHING_SOLD).await;
     let node = ground.node().await;
     let file = ground.folder.path().join("providers.toml");
+
     let differs = async || {
         let alerts = ground.json(&["alert", "list"]).await;
-        alerts.as_array().unwrap().iter().any(|alert| alert["kind"] == "config_differs")
+        alerts
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|alert| alert["kind"] == "config_differs")
     };
+
     become_a_pipe(&file);
     until("it is told that the file is gone", differs).await;
     assert_eq!(node.ask(&ground.key, &[("action", "balance")]).await.0, 200);
@@ -60,11 +88,13 @@ async fn a_file_that_becomes_a_pipe_leaves_the_version_in_force_and_blocks_no_en
     fs::remove_file(&file).unwrap();
     fs::write(&file, format!("{NOTHING_SOLD}# again\n")).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+
     until("the edit is in force", async || {
         let list: Value = ground.json(&["config", "list"]).await;
         list.as_array().unwrap().len() == 2 && list[0]["state"] == "in force"
     })
     .await;
+
     become_a_pipe(&file);
     assert_eq!(node.end().await, Some(0));
 }

@@ -1,5 +1,6 @@
-//! `provider prove` as it is typed, against panels that know adds by their names and panels that do not: what it proves is
-//! what doubts go by, what it buys is in the books, and nothing is asked for again without a proof.
+//! `provider prove` as it is typed, against panels that know adds by their names and panels that do
+//! not: what it proves is what doubts go by, what it buys is in the books, and nothing is asked for
+//! again without a proof.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -29,8 +30,17 @@ async fn typed(world: &World, words: &[&str]) -> Output {
 async fn in_folder(folder: &Path, world: &World, words: &[&str]) -> Output {
     let database = world.database.options().to_url_lossy().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_panelgate"));
-    command.current_dir(folder).stdin(Stdio::null()).env("PANEL_KEY", PANEL_KEY);
-    command.args(["--database-url", &database]).args(words).output().await.unwrap()
+    command
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .env("PANEL_KEY", PANEL_KEY);
+
+    command
+        .args(["--database-url", &database])
+        .args(words)
+        .output()
+        .await
+        .unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -59,7 +69,14 @@ pub async fn scripted(dialect: &str, block: &str) -> (Scripted, World) {
         "{}{block}[[service]]\nid = 1\nroutes = [{{ provider = \"s\", service = \"1\" }}]\n",
         panel.block().replace("classic", dialect)
     );
-    let world = World::build(Plan { panels: Vec::new(), services, ..Plan::default() }).await;
+
+    let world = World::build(Plan {
+        panels: Vec::new(),
+        services,
+        ..Plan::default()
+    })
+    .await;
+
     (panel, world)
 }
 
@@ -91,17 +108,32 @@ async fn a_doubt_is_asked_again_only_at_a_panel_that_was_proven() {
             let output = typed(&world, &words.each_ref().map(String::as_str)).await;
             assert_eq!(output.status.code(), Some(0), "{}", said(&output));
             let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-            assert_eq!((&told["proven"], &told["outcome"]), (&true.into(), &"honoured".into()));
+            assert_eq!(
+                (&told["proven"], &told["outcome"]),
+                (&true.into(), &"honoured".into())
+            );
+
             assert_eq!(told["first_order"], told["second_order"]);
             assert_eq!(world.panel().orders().len(), 2);
-            let deed = "select who || ' ' || verb || ' ' || reason from deed where verb = 'provider prove'";
-            assert_eq!(read(&world.database, deed).await, "ann provider prove a new panel");
+            let deed = "select who || ' ' || verb || ' ' || reason from deed where verb = \
+                        'provider prove'";
+            assert_eq!(
+                read(&world.database, deed).await,
+                "ann provider prove a new panel"
+            );
+
             let list = typed(&world, &["--json", "provider", "list"]).await;
             let list: Value = serde_json::from_slice(&list.stdout).unwrap();
             assert_eq!(list[0]["request_id_proof"]["proven"], true);
         }
+
         doubt(&world).await;
-        assert_eq!((legs(&world.database).await.as_str(), adds(&world)), (stands, asked), "{proven}");
+        assert_eq!(
+            (legs(&world.database).await.as_str(), adds(&world)),
+            (stands, asked),
+            "{proven}"
+        );
+
         world.audit().await;
     }
 }
@@ -132,6 +164,7 @@ async fn what_a_proof_hears_is_kept_and_what_it_bought_is_booked(
     let (panel, world) = scripted("notpanel", "").await;
     let next = Arc::new(AtomicUsize::new(0));
     let asked = next.clone();
+
     panel.say(move |form| {
         let add = form.get("action")? == "add";
         add.then(|| {
@@ -139,15 +172,26 @@ async fn what_a_proof_hears_is_kept_and_what_it_bought_is_booked(
             (status, body.to_owned())
         })
     });
+
     let output = typed(&world, &PROVE).await;
     let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     assert_eq!(told["outcome"], outcome, "{}", said(&output));
     assert_eq!(output.status.code(), Some(i32::from(outcome != "honoured")));
-    assert_eq!(asked.load(Ordering::SeqCst), answers.len(), "nothing is tried again");
+
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        answers.len(),
+        "nothing is tried again"
+    );
+
     let kept = "select concat_ws(' ', outcome, bought, in_doubt) from request_id_proof";
-    assert_eq!(read(&world.database, kept).await, format!("{outcome} {bought} {in_doubt}"));
-    let booked =
-        "select trim_scale(coalesce(sum(amount), 0))::text from transfer where reason = 'proof' and order_id is null";
+    assert_eq!(
+        read(&world.database, kept).await,
+        format!("{outcome} {bought} {in_doubt}")
+    );
+
+    let booked = "select trim_scale(coalesce(sum(amount), 0))::text from transfer where reason = \
+                  'proof' and order_id is null";
     assert_eq!(read(&world.database, booked).await, cost);
     world.audit().await;
 }
@@ -157,9 +201,18 @@ async fn who_proves_is_told_what_no_proof_tells() {
     const UNPROVEN: &str = "a panel that restarts and forgets the names it was told";
     let world = speaking(PanelDialect::Notpanel, Plan::default()).await;
     let words: Vec<_> = PROVE.iter().filter(|word| **word != "--json").collect();
-    let words: Vec<_> = words.into_iter().map(|word| if *word == "s" { "a" } else { word }).collect();
+    let words: Vec<_> = words
+        .into_iter()
+        .map(|word| if *word == "s" { "a" } else { word })
+        .collect();
+
     let proven = typed(&world, &words).await;
-    assert!(proven.status.success() && said(&proven).contains(UNPROVEN), "{}", said(&proven));
+    assert!(
+        proven.status.success() && said(&proven).contains(UNPROVEN),
+        "{}",
+        said(&proven)
+    );
+
     let help = typed(&world, &["provider", "prove", "--help"]).await;
     let help = said(&help).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains(UNPROVEN), "{help}");
@@ -169,13 +222,22 @@ async fn who_proves_is_told_what_no_proof_tells() {
 async fn a_proof_to_the_contrary_is_believed_over_the_operator() {
     let (panel, world) = scripted("notpanel", "honours_request_id = true\n").await;
     let proven = typed(&world, &PROVE).await;
-    assert_eq!(proven.status.code(), Some(1), "each add is a new order there: {}", said(&proven));
+    assert_eq!(
+        proven.status.code(),
+        Some(1),
+        "each add is a new order there: {}",
+        said(&proven)
+    );
+
     panel.say(|form| (form.get("action")? == "add").then(|| (502, String::new())));
     world.buy("1", "100").await;
     world.work().await;
     let before = panel.requests("add");
     world.pass(3, 600).await;
-    assert_eq!((legs(&world.database).await.as_str(), panel.requests("add")), ("s in_doubt", before));
+    assert_eq!(
+        (legs(&world.database).await.as_str(), panel.requests("add")),
+        ("s in_doubt", before)
+    );
 }
 
 #[tokio::test]
@@ -186,8 +248,13 @@ async fn nothing_is_bought_where_it_is_not_meant_or_proves_nothing() {
     let asked = typed(&world, &unsure).await;
     assert_eq!(asked.status.code(), Some(2), "{}", said(&asked));
     assert!(said(&asked).contains("--yes"), "{}", said(&asked));
+
     unsure.retain(|word| *word != "--json");
-    assert_eq!(typed(&world, &unsure).await.status.code(), Some(2), "nobody is there to ask");
+    assert_eq!(
+        typed(&world, &unsure).await.status.code(),
+        Some(2),
+        "nobody is there to ask"
+    );
 
     let mut far = PROVE.to_vec();
     far[9] = "--quantity=5";
@@ -195,17 +262,31 @@ async fn nothing_is_bought_where_it_is_not_meant_or_proves_nothing() {
     far[9] = "--quantity=100";
     far[8] = "--service=2";
     assert!(said(&typed(&world, &far).await).contains("Package"));
+
     far[8] = "--service=77";
     assert!(said(&typed(&world, &far).await).contains("lists no service"));
 
-    run(&world.database, "update dispatch set frozen_at = now()").await.unwrap();
+    run(&world.database, "update dispatch set frozen_at = now()")
+        .await
+        .unwrap();
+
     let frozen = typed(&world, &PROVE).await;
-    assert!(frozen.status.code() == Some(1) && said(&frozen).contains("dispatch thaw"), "{}", said(&frozen));
+    assert!(
+        frozen.status.code() == Some(1) && said(&frozen).contains("dispatch thaw"),
+        "{}",
+        said(&frozen)
+    );
+
     assert_eq!(panel.requests("add"), 0);
 
     let (panel, world) = scripted("classic", "").await;
     let classic = typed(&world, &PROVE).await;
-    assert!(classic.status.code() == Some(1) && said(&classic).contains("no request_id"), "{}", said(&classic));
+    assert!(
+        classic.status.code() == Some(1) && said(&classic).contains("no request_id"),
+        "{}",
+        said(&classic)
+    );
+
     assert_eq!(panel.requests("add"), 0);
 }
 

@@ -1,8 +1,13 @@
-//! A way to the database that a test can break: it passes everything on, until it hears a word. What holds that word is
-//! kept back, whoever sent it is cut off or hears nothing any more, and the database hears of it when the test says so. Or
-//! only the answer gets lost. Or everybody is cut off, falls silent, or is hung up on.
+//! A way to the database that a test can break: it passes everything on, until it hears a word.
+//! What holds that word is kept back, whoever sent it is cut off or hears nothing any more, and the
+//! database hears of it when the test says so. Or only the answer gets lost. Or everybody is cut
+//! off, falls silent, or is hung up on.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "two programs of tests share it, each in part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "two programs of tests share it, each in part"
+)]
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -68,14 +73,27 @@ impl Proxy {
         let word = Arc::default();
         let (state, _) = watch::channel(State::default());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let passer = Passer { server, word: Arc::clone(&word), state: state.clone() };
+
+        let passer = Passer {
+            server,
+            word: Arc::clone(&word),
+            state: state.clone(),
+        };
+
         let passing = tasks.clone();
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
             while let Ok((client, _)) = listener.accept().await {
                 passing.spawn(passer.clone().pass(client));
             }
         }));
-        Self { folder, options, word, state, _stop: stop.drop_guard() }
+
+        Self {
+            folder,
+            options,
+            word,
+            state,
+            _stop: stop.drop_guard(),
+        }
     }
 
     /// How to connect by this way.
@@ -88,14 +106,14 @@ impl Proxy {
         self.state.send_modify(|state| state.cuts += 1);
     }
 
-    /// Passes nothing on any more between those who are here now, in the midst of whatever they do; who comes later is
-    /// served.
+    /// Passes nothing on any more between those who are here now, in the midst of whatever they do;
+    /// who comes later is served.
     pub fn fall_silent(&self) {
         self.state.send_modify(|state| state.silences += 1);
     }
 
-    /// Swallows all that anybody says, as a network does that is gone, or passes on again what those say who come later;
-    /// who was swallowed hears nothing any more.
+    /// Swallows all that anybody says, as a network does that is gone, or passes on again what
+    /// those say who come later; who was swallowed hears nothing any more.
     pub fn swallow(&self, swallows: bool) {
         self.state.send_modify(|state| {
             state.swallows = swallows;
@@ -103,7 +121,8 @@ impl Proxy {
         });
     }
 
-    /// Takes whoever comes and hangs up on them, as a balancer does that has nobody behind it; or serves them again.
+    /// Takes whoever comes and hangs up on them, as a balancer does that has nobody behind it; or
+    /// serves them again.
     pub fn hang_up(&self, hangs_up: bool) {
         self.state.send_modify(|state| state.hangs_up = hangs_up);
         if hangs_up {
@@ -114,7 +133,11 @@ impl Proxy {
     /// Waits until so many more were hung up on.
     pub async fn has_hung_up_on(&self, more: u64) {
         let before = self.state.borrow().hung_up;
-        self.state.subscribe().wait_for(|state| state.hung_up >= before + more).await.unwrap();
+        self.state
+            .subscribe()
+            .wait_for(|state| state.hung_up >= before + more)
+            .await
+            .unwrap();
     }
 
     /// Keeps the next message back that holds this word, and cuts its sender off.
@@ -127,22 +150,34 @@ impl Proxy {
         self.listen_for(word, Trouble::Silence);
     }
 
-    /// Lets the next message through that holds this word, and loses the answer: its sender is left to wait.
+    /// Lets the next message through that holds this word, and loses the answer: its sender is left
+    /// to wait.
     pub fn lose_answer(&self, word: &str) {
         self.listen_for(word, Trouble::LostAnswer);
     }
 
     fn listen_for(&self, word: &str, trouble: Trouble) {
         self.state.send_modify(|state| {
-            *state = State { kept_back: false, released: false, answered: None, ..state.clone() };
+            *state = State {
+                kept_back: false,
+                released: false,
+                answered: None,
+                ..state.clone()
+            };
         });
+
         *self.word.lock().unwrap() = Some((word.to_owned(), trouble));
     }
 
-    /// Waits until the database answered what it was asked last in the midst of trouble; what it said.
+    /// Waits until the database answered what it was asked last in the midst of trouble; what it
+    /// said.
     pub async fn has_answered(&self) -> String {
         let mut states = self.state.subscribe();
-        let state = states.wait_for(|state| state.answered.is_some()).await.unwrap();
+        let state = states
+            .wait_for(|state| state.answered.is_some())
+            .await
+            .unwrap();
+
         state.answered.clone().unwrap()
     }
 
@@ -153,7 +188,11 @@ impl Proxy {
 
     /// Waits until such a message came.
     pub async fn has_kept_back(&self) {
-        self.state.subscribe().wait_for(|state| state.kept_back).await.unwrap();
+        self.state
+            .subscribe()
+            .wait_for(|state| state.kept_back)
+            .await
+            .unwrap();
     }
 
     /// Lets the database have it; what it answers.
@@ -194,10 +233,17 @@ impl Passer {
             return is_cut(&mut states, cuts).await;
         }
 
-        let Ok(mut server) = UnixStream::connect(&self.server).await else { return };
+        let Ok(mut server) = UnixStream::connect(&self.server).await else {
+            return;
+        };
+
         let (mut asked, mut said) = (vec![0; MESSAGE_BYTES_MAX], vec![0; MESSAGE_BYTES_MAX]);
         let (mut states, mut silent) = (self.state.subscribe(), self.state.subscribe());
-        let (cuts, silences) = (states.borrow_and_update().cuts, silent.borrow_and_update().silences);
+        let (cuts, silences) = (
+            states.borrow_and_update().cuts,
+            silent.borrow_and_update().silences,
+        );
+
         loop {
             tokio::select! {
                 () = is_cut(&mut states, cuts) => return,
@@ -207,6 +253,7 @@ impl Passer {
                         if let Some(trouble) = self.trouble(&asked[..bytes]) {
                             return self.stop_passing(client, server, &asked[..bytes], trouble).await;
                         }
+
                         if server.write_all(&asked[..bytes]).await.is_err() {
                             return;
                         }
@@ -223,7 +270,13 @@ impl Passer {
         }
     }
 
-    async fn stop_passing(self, client: UnixStream, server: UnixStream, message: &[u8], trouble: Trouble) {
+    async fn stop_passing(
+        self,
+        client: UnixStream,
+        server: UnixStream,
+        message: &[u8],
+        trouble: Trouble,
+    ) {
         match trouble {
             Trouble::CutOff => {
                 drop(client);
@@ -244,12 +297,17 @@ impl Passer {
     }
 
     async fn is_released(&self) -> bool {
-        self.state.subscribe().wait_for(|state| state.released).await.is_ok()
+        self.state
+            .subscribe()
+            .wait_for(|state| state.released)
+            .await
+            .is_ok()
     }
 
     fn trouble(&self, asked: &[u8]) -> Option<Trouble> {
         let mut word = self.word.lock().unwrap();
-        let (_, trouble) = word.take_if(|(word, _)| String::from_utf8_lossy(asked).contains(word.as_str()))?;
+        let (_, trouble) =
+            word.take_if(|(word, _)| String::from_utf8_lossy(asked).contains(word.as_str()))?;
         Some(trouble)
     }
 
@@ -259,11 +317,15 @@ impl Passer {
             return;
         }
 
-        // To its end: the client is gone, which the database sees once it has answered. It may be gone itself.
+        // To its end: the client is gone, which the database sees once it has answered. It may be
+        // gone itself.
         let _ = server.write_all(message).await;
         let _ = server.shutdown().await;
         let mut answer = Vec::new();
         let _ = server.read_to_end(&mut answer).await;
-        self.state.send_modify(|state| state.answered = Some(String::from_utf8_lossy(&answer).into_owned()));
+
+        self.state.send_modify(|state| {
+            state.answered = Some(String::from_utf8_lossy(&answer).into_owned());
+        });
     }
 }

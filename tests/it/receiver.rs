@@ -1,7 +1,11 @@
-//! An operator's receiver of alerts: takes messages, refuses them, keeps silent, or is away; and checks every signature
-//! with somebody else's implementation.
+//! An operator's receiver of alerts: takes messages, refuses them, keeps silent, or is away; and
+//! checks every signature with somebody else's implementation.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "two programs of tests share it, each in part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "two programs of tests share it, each in part"
+)]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -44,7 +48,12 @@ impl Heard {
     /// `raised kind object` or `over kind object`.
     pub fn shown(&self) -> String {
         let said = |field: &str| self.body[field].as_str().unwrap().to_owned();
-        format!("{} {} {}", said("type").trim_start_matches("alert."), said("kind"), said("object"))
+        format!(
+            "{} {} {}",
+            said("type").trim_start_matches("alert."),
+            said("kind"),
+            said("object")
+        )
     }
 }
 
@@ -68,15 +77,25 @@ impl Receiver {
     pub async fn at(addr: SocketAddr, manner: Manner) -> Self {
         let listener = TcpListener::bind(addr).await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let inner = Arc::new(Mutex::new(Inner { manner, heard: Vec::new() }));
+        let inner = Arc::new(Mutex::new(Inner {
+            manner,
+            heard: Vec::new(),
+        }));
+
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (answering, served) = (tasks.clone(), inner.clone());
+
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 answering.spawn(receive(stream, served.clone()));
             }
         }));
-        Self { addr, inner, _stop: stop.drop_guard() }
+
+        Self {
+            addr,
+            inner,
+            _stop: stop.drop_guard(),
+        }
     }
 
     pub fn change(&self, manner: Manner) {
@@ -90,7 +109,11 @@ impl Receiver {
 
     /// What was taken, in order.
     pub fn taken(&self) -> Vec<String> {
-        self.heard().iter().filter(|heard| heard.taken).map(Heard::shown).collect()
+        self.heard()
+            .iter()
+            .filter(|heard| heard.taken)
+            .map(Heard::shown)
+            .collect()
     }
 
     /// Where it is, as an operator writes it.
@@ -105,7 +128,11 @@ impl Receiver {
 
 /// An address where nobody listens.
 pub async fn away() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap()
+    TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 fn url_of(addr: SocketAddr) -> String {
@@ -119,28 +146,45 @@ pub fn webhook(addr: SocketAddr) -> Webhook {
 }
 
 async fn receive(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
-    let Some((headers, text)) = request(&mut stream).await else { return };
+    let Some((headers, text)) = request(&mut stream).await else {
+        return;
+    };
+
     let header = |name: &str| headers[name].to_str().unwrap();
     let at = header("webhook-timestamp").parse().unwrap();
     let verifier = standardwebhooks::Webhook::new(SECRET).unwrap();
+
     // Without its look at the time, for tests turn their clocks.
-    let expected = verifier.sign(header("webhook-id"), at, text.as_bytes()).unwrap();
+    let expected = verifier
+        .sign(header("webhook-id"), at, text.as_bytes())
+        .unwrap();
+
     assert_eq!(header("webhook-signature"), expected);
     let manner = {
         let mut inner = inner.lock().unwrap();
         let body = serde_json::from_str(&text).unwrap();
         let taken = inner.manner == Manner::Takes;
-        inner.heard.push(Heard { headers, text, body, taken });
+        inner.heard.push(Heard {
+            headers,
+            text,
+            body,
+            taken,
+        });
         inner.manner
     };
+
     let status = match manner {
         Manner::Takes => 204,
         Manner::Answers(status) => status,
         Manner::Hangs => return std::future::pending().await,
     };
+
     // Whoever followed it would be heard twice.
     let location = "location: /a-path-that-only-friends-know\r\n";
-    let head = format!("HTTP/1.1 {status} Said\r\n{location}connection: close\r\ncontent-length: 0\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 {status} Said\r\n{location}connection: close\r\ncontent-length: 0\r\n\r\n"
+    );
+
     let _ = stream.write_all(head.as_bytes()).await;
 }
 
@@ -150,15 +194,29 @@ async fn request(stream: &mut TcpStream) -> Option<(http::HeaderMap, String)> {
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let fields = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+            let fields = head
+                .lines()
+                .skip(1)
+                .filter_map(|line| line.split_once(": "));
+
             let headers: http::HeaderMap = fields
-                .map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap()))
+                .map(|(name, value)| {
+                    (
+                        name.parse::<http::HeaderName>().unwrap(),
+                        value.parse().unwrap(),
+                    )
+                })
                 .collect();
+
             if body.len() >= headers["content-length"].to_str().unwrap().parse().unwrap() {
-                assert!(head.starts_with("POST /a-path-that-only-friends-know HTTP/1.1"), "{head}");
+                assert!(
+                    head.starts_with("POST /a-path-that-only-friends-know HTTP/1.1"),
+                    "{head}"
+                );
                 return Some((headers, body.to_owned()));
             }
         }
+
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
             return None;
         }

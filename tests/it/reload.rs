@@ -1,4 +1,5 @@
-//! Live configuration: nodes over one database, each with a file of its own, whose watch looks when the test says.
+//! Live configuration: nodes over one database, each with a file of its own, whose watch looks when
+//! the test says.
 
 mod back;
 mod file;
@@ -31,7 +32,12 @@ const LOOK: TimeDelta = TimeDelta::milliseconds(200);
 
 /// A world whose service 1 goes by panel `a`, then by `b`.
 async fn two_panels() -> World {
-    let plan = Plan { panels: vec![("a", ""), ("b", "")], services: one_over(&["a", "b"]), ..Plan::default() };
+    let plan = Plan {
+        panels: vec![("a", ""), ("b", "")],
+        services: one_over(&["a", "b"]),
+        ..Plan::default()
+    };
+
     World::build(plan).await
 }
 
@@ -63,11 +69,21 @@ impl Node {
         let path = folder.path().join("providers.toml");
         std::fs::write(&path, text).unwrap();
         let file = config::load(&path, &surroundings)?;
-        let ground = Env { file: Some(path.clone()), surroundings, node: name.to_owned() };
+        let ground = Env {
+            file: Some(path.clone()),
+            surroundings,
+            node: name.to_owned(),
+        };
+
         let store = Store::open(&world.database.options(), 8, 6);
         let house = App::start(store, file, ground, world.clock.clone()).await?;
         house.reload.adopt().await?;
-        Ok(Self { house, path, _folder: folder })
+
+        Ok(Self {
+            house,
+            path,
+            _folder: folder,
+        })
     }
 
     fn write(&self, text: &str) {
@@ -93,7 +109,11 @@ impl Node {
     async fn watch_begins(&self, world: &World) {
         for _ in 0..2 {
             let seen = self.look().await;
-            assert!(matches!(seen, FileLook::Moving | FileLook::Nothing), "{seen:?}");
+            assert!(
+                matches!(seen, FileLook::Moving | FileLook::Nothing),
+                "{seen:?}"
+            );
+
             world.clock.turn(LOOK);
         }
     }
@@ -109,7 +129,17 @@ impl Node {
         let file = self.path.with_file_name("a.key");
         std::fs::write(&file, KEY).unwrap();
         let place = format!("key_file = \"{}\"", file.display());
-        let edit = self.edit(world, &world.file.text.replacen("key_env = \"PANEL_KEY\"", &place, 1)).await;
+
+        let edit = self
+            .edit(
+                world,
+                &world
+                    .file
+                    .text
+                    .replacen("key_env = \"PANEL_KEY\"", &place, 1),
+            )
+            .await;
+
         assert_eq!(edit, FileLook::Published);
         file
     }
@@ -121,7 +151,11 @@ impl Node {
         let file = config::load(&self.path, &surroundings()).unwrap();
         let (folder, surroundings) = (self.path.parent().unwrap(), surroundings());
         let consent = ("somebody", "", Consent::Person);
-        let came = reload::publish_file(store, clock, &file, (folder, &surroundings), consent, None).await.unwrap();
+        let came =
+            reload::publish_file(store, clock, &file, (folder, &surroundings), consent, None)
+                .await
+                .unwrap();
+
         assert!(matches!(came, PublishOutcome::Published { .. }), "{came:?}");
         self.adopt().await;
     }
@@ -130,7 +164,8 @@ impl Node {
         self.house.catalog.mapping().hash.0.clone()
     }
 
-    /// Every worker's round, for every panel on the roll, until nothing is left to do at this moment.
+    /// Every worker's round, for every panel on the roll, until nothing is left to do at this
+    /// moment.
     async fn work(&self) {
         watch_clock(&self.house.store, self.house.clock.now()).await;
         for _ in 0..50 {
@@ -142,39 +177,53 @@ impl Node {
                     work_once(&self.house, &listed.panel).await
                 };
             }
+
             if done == 0 {
                 return;
             }
         }
+
         panic!("the workers never come to rest");
     }
 }
 
 /// What is done for a panel that the file names no more.
 async fn follow_once(house: &App, panel: &panelgate::upstream::Panel) -> usize {
-    let Some(epoch) = house.delivery.hold(panel).await.unwrap() else { return 0 };
+    let Some(epoch) = house.delivery.hold(panel).await.unwrap() else {
+        return 0;
+    };
+
     house.delivery.sweep(panel.settings(), epoch).await.unwrap();
     let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
     let canceled = house.delivery.cancel(panel, epoch).await.unwrap();
     let refills = house.delivery.refill(panel, epoch).await.unwrap();
     let passed_on = house.delivery.pass_on(panel, epoch).await.unwrap();
+
     doubts + canceled + refills + passed_on + house.delivery.track(panel, epoch).await.unwrap()
 }
 
 /// The world's text with another price of service 1.
 fn priced(world: &World, rate: &str) -> String {
-    world.file.text.replace("rate = \"2\"", &format!("rate = \"{rate}\""))
+    world
+        .file
+        .text
+        .replace("rate = \"2\"", &format!("rate = \"{rate}\""))
 }
 
 /// The world's text without panel `a`.
 fn without_a(world: &World) -> String {
-    let text = world.file.text.replace("{ provider = \"a\", service = \"1\" }, ", "");
+    let text = world
+        .file
+        .text
+        .replace("{ provider = \"a\", service = \"1\" }, ", "");
+
     let (head, rest) = text.split_once("[[provider]]").unwrap();
     let (_, from_b) = rest.split_once("[[provider]]").unwrap();
     format!("{head}[[provider]]{from_b}")
 }
 
-/// The alerts that are open, by kind and object; the world's own house, which has no environment, apart.
+/// The alerts that are open, by kind and object; the world's own house, which has no environment,
+/// apart.
 async fn open_alerts(house: &App) -> Vec<(String, String)> {
     house.alerts.look().await.unwrap();
     let rows = alerts::list_alerts(&house.store).await.unwrap();
@@ -188,7 +237,9 @@ async fn open_alerts(house: &App) -> Vec<(String, String)> {
 /// The history as `state hash by`, newest first.
 async fn history(house: &App) -> Vec<String> {
     let rows = versions::list_history(&house.store, 100).await.unwrap();
-    rows.into_iter().map(|row| format!("{} {} by {}", row.state, row.hash, row.by)).collect()
+    rows.into_iter()
+        .map(|row| format!("{} {} by {}", row.state, row.hash, row.by))
+        .collect()
 }
 
 fn hash(text: &str) -> String {

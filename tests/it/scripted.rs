@@ -1,4 +1,5 @@
-//! A panel that says exactly what a test tells it to: a few lines of HTTP, one answer per connection.
+//! A panel that says exactly what a test tells it to: a few lines of HTTP, one answer per
+//! connection.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,7 +25,8 @@ const SERVICES: &str = r#"[
 /// To what it does not know.
 const INCORRECT: &str = r#"{"error":"Incorrect request"}"#;
 
-/// An HTTP status and a body for what is asked, where it is said otherwise than by the rest of the script.
+/// An HTTP status and a body for what is asked, where it is said otherwise than by the rest of the
+/// script.
 pub type Says = Arc<dyn Fn(&BTreeMap<String, String>) -> Option<(u16, String)> + Send + Sync>;
 
 /// What the panel says.
@@ -100,6 +102,7 @@ impl Scripted {
     pub async fn saying(row: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
+
         let script = Script {
             says: None,
             services: SERVICES.to_owned(),
@@ -114,6 +117,7 @@ impl Scripted {
             slow: None,
             held: None,
         };
+
         let inner = Arc::new(Mutex::new(Inner {
             script,
             under_way: 0,
@@ -122,14 +126,21 @@ impl Scripted {
             status_asked: Vec::new(),
             next: 500,
         }));
+
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (answering, served) = (tasks.clone(), inner.clone());
+
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 answering.spawn(answer(stream, served.clone()));
             }
         }));
-        Self { addr, inner, _stop: stop.drop_guard() }
+
+        Self {
+            addr,
+            inner,
+            _stop: stop.drop_guard(),
+        }
     }
 
     /// A world that sells only this panel's services.
@@ -149,12 +160,17 @@ impl Scripted {
 
     async fn world_of(&self, currency: &str, block: &str, exchange: &str) -> World {
         let services = format!(
-            "{exchange}{}{block}\
-             [[service]]\nid = 1\nroutes = [{{ provider = \"s\", service = \"1\" }}]\n\
-             [[service]]\nid = 2\nroutes = [{{ provider = \"s\", service = \"2\" }}]\n",
+            "{exchange}{}{block}[[service]]\nid = 1\nroutes = [{{ provider = \"s\", service = \
+             \"1\" }}]\n[[service]]\nid = 2\nroutes = [{{ provider = \"s\", service = \"2\" }}]\n",
             self.block_in(currency)
         );
-        World::build(Plan { panels: Vec::new(), services, ..Plan::default() }).await
+
+        World::build(Plan {
+            panels: Vec::new(),
+            services,
+            ..Plan::default()
+        })
+        .await
     }
 
     /// The panel's block in the file, open for more lines.
@@ -164,15 +180,20 @@ impl Scripted {
 
     fn block_in(&self, currency: &str) -> String {
         format!(
-            "[[provider]]\nid = \"s\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\nkey_env = \"PANEL_KEY\"\n\
-             currency = \"{currency}\"\nrequests_per_second = 1000\nstatus_every_s = 10\n",
+            "[[provider]]\nid = \"s\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\nkey_env \
+             = \"PANEL_KEY\"\ncurrency = \"{currency}\"\nrequests_per_second = \
+             1000\nstatus_every_s = 10\n",
             self.addr
         )
     }
 
     /// Holds its answers to an action back from now on.
     pub fn hold(&self, action: &'static str) -> Arc<Held> {
-        let held = Arc::new(Held { asked: Semaphore::new(0), let_go: Semaphore::new(0) });
+        let held = Arc::new(Held {
+            asked: Semaphore::new(0),
+            let_go: Semaphore::new(0),
+        });
+
         self.change(|script| script.held = Some((action, held.clone())));
         held
     }
@@ -198,7 +219,10 @@ impl Scripted {
     }
 
     /// Says what this makes of each question from now on, where it makes anything of it.
-    pub fn say(&self, says: impl Fn(&BTreeMap<String, String>) -> Option<(u16, String)> + Send + Sync + 'static) {
+    pub fn say(
+        &self,
+        says: impl Fn(&BTreeMap<String, String>) -> Option<(u16, String)> + Send + Sync + 'static,
+    ) {
         self.change(|script| script.says = Some(Arc::new(says)));
     }
 
@@ -209,32 +233,50 @@ impl Scripted {
 
     /// How often it was asked for an action.
     pub fn requests(&self, action: &str) -> usize {
-        self.inner.lock().unwrap().requests.get(action).copied().unwrap_or(0)
+        self.inner
+            .lock()
+            .unwrap()
+            .requests
+            .get(action)
+            .copied()
+            .unwrap_or(0)
     }
 }
 
 async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
-    let Some(form) = form(&mut stream).await else { return };
+    let Some(form) = form(&mut stream).await else {
+        return;
+    };
+
     let action = form.get("action").cloned().unwrap_or_default();
     let script = {
         let mut inner = inner.lock().unwrap();
         *inner.requests.entry(action.clone()).or_default() += 1;
         if action == "status" {
-            let asked = form.get("orders").or_else(|| form.get("order")).cloned().unwrap_or_default();
+            let asked = form
+                .get("orders")
+                .or_else(|| form.get("order"))
+                .cloned()
+                .unwrap_or_default();
+
             inner.status_asked.push(asked);
         }
         inner.under_way += 1;
         inner.at_once_max = inner.at_once_max.max(inner.under_way);
         inner.script.clone()
     };
+
     if let Some((_, held)) = script.held.filter(|(of, _)| *of == action) {
         held.hold().await;
     }
+
     if let Some((clock, seconds)) = script.slow {
         clock.turn(TimeDelta::seconds(seconds));
     }
+
     let said = script.says.as_ref().and_then(|says| says(&form));
     let (http_status, said) = said.map_or((200, None), |(status, body)| (status, Some(body)));
+
     let body = match action.as_str() {
         _ if said.is_some() => said.unwrap_or_default(),
         "services" if form.contains_key("offset") => script.further,
@@ -256,6 +298,7 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
         "refill_status" => script.refill_status,
         _ => INCORRECT.to_owned(),
     };
+
     // Before the answer leaves: whoever has it may ask again at once.
     inner.lock().unwrap().under_way -= 1;
     let head = "Said\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
@@ -264,8 +307,15 @@ async fn answer(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
 }
 
 fn rows(form: &BTreeMap<String, String>, row: &str) -> String {
-    let Some(orders) = form.get("orders") else { return row.to_owned() };
-    let rows: Vec<_> = orders.split(',').map(|id| format!("\"{id}\":{row}")).collect();
+    let Some(orders) = form.get("orders") else {
+        return row.to_owned();
+    };
+
+    let rows: Vec<_> = orders
+        .split(',')
+        .map(|id| format!("\"{id}\":{row}"))
+        .collect();
+
     format!("{{{}}}", rows.join(","))
 }
 
@@ -276,11 +326,19 @@ pub async fn form(stream: &mut (impl AsyncRead + Unpin)) -> Option<BTreeMap<Stri
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let head = head.to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:"));
+
             if body.len() >= length.map_or(0, |length| length.trim().parse().unwrap()) {
-                return Some(form_urlencoded::parse(body.as_bytes()).into_owned().collect());
+                return Some(
+                    form_urlencoded::parse(body.as_bytes())
+                        .into_owned()
+                        .collect(),
+                );
             }
         }
+
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
             return None;
         }

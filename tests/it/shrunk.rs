@@ -1,5 +1,5 @@
-//! Catalogues that are errors, or that list far less than before: nothing is unsold because of them before a day is over
-//! or a person says so, and somebody is told.
+//! Catalogues that are errors, or that list far less than before: nothing is unsold because of them
+//! before a day is over or a person says so, and somebody is told.
 
 use panelgate::app::App;
 use panelgate::domain::id::ProviderId;
@@ -21,14 +21,21 @@ fn listing(services: &[u32], rate: &str) -> String {
             r#"{{"service":"{id}","name":"S{id}","type":"Default","category":"C","rate":"{rate}","min":"10","max":"1000"}}"#
         )
     };
-    format!("[{}]", services.iter().map(row).collect::<Vec<_>>().join(","))
+
+    format!(
+        "[{}]",
+        services.iter().map(row).collect::<Vec<_>>().join(",")
+    )
 }
 
 /// Takes a panel at its word that lists far less than before.
 pub async fn all_gone(house: &App, provider: &str) {
     let provider = ProviderId(provider.to_owned());
     let mut tx = house.store.begin().await.unwrap();
-    shrunk::accept_gone(&mut tx, &provider, house.clock.now()).await.unwrap();
+    shrunk::accept_gone(&mut tx, &provider, house.clock.now())
+        .await
+        .unwrap();
+
     catalogue::renew_catalog(&mut tx, &provider).await.unwrap();
     tx.commit().await.unwrap();
     house.catalog.adopt().await.unwrap();
@@ -38,9 +45,18 @@ pub async fn all_gone(house: &App, provider: &str) {
 async fn ten() -> (Scripted, World) {
     let panel = Scripted::saying(RUNNING).await;
     panel.change(|script| script.services = listing(&(1..=10).collect::<Vec<_>>(), "0.90"));
-    let block = |id| format!("[[service]]\nid = {id}\nroutes = [{{ provider = \"s\", service = \"{id}\" }}]\n");
+    let block = |id| {
+        format!("[[service]]\nid = {id}\nroutes = [{{ provider = \"s\", service = \"{id}\" }}]\n")
+    };
+
     let services = panel.block() + &(1..=10).map(block).collect::<String>();
-    let world = World::build(Plan { panels: Vec::new(), services, ..Plan::default() }).await;
+    let world = World::build(Plan {
+        panels: Vec::new(),
+        services,
+        ..Plan::default()
+    })
+    .await;
+
     (panel, world)
 }
 
@@ -51,15 +67,26 @@ async fn reads(panel: &Scripted, world: &World, catalogue: &str) {
 }
 
 async fn sold(world: &World) -> usize {
-    world.ask(&[("action", "services")]).await.matches("\"service\"").count()
+    world
+        .ask(&[("action", "services")])
+        .await
+        .matches("\"service\"")
+        .count()
 }
 
 async fn raised(world: &World) -> String {
     world.house.alerts.look().await.unwrap();
-    let open =
-        alerts::list_alerts(&world.house.store).await.unwrap().into_iter().filter(|alert| alert.over_at.is_none());
+    let open = alerts::list_alerts(&world.house.store)
+        .await
+        .unwrap()
+        .into_iter()
+        .filter(|alert| alert.over_at.is_none());
+
     let about = open.filter(|alert| alert.kind.starts_with("catalog"));
-    about.map(|alert| format!("{} {}", alert.kind, alert.count)).collect::<Vec<_>>().join(", ")
+    about
+        .map(|alert| format!("{} {}", alert.kind, alert.count))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[rstest]
@@ -80,8 +107,20 @@ async fn an_error_is_no_catalogue(#[case] body: &str) {
     reads(&panel, &world, body).await;
     world.turn(DAY_S);
     reads(&panel, &world, body).await;
-    assert_eq!((sold(&world).await, raised(&world).await.as_str()), (10, "catalogue_unreadable 1"), "{body}");
-    reads(&panel, &world, &listing(&(1..=10).collect::<Vec<_>>(), "0.90")).await;
+
+    assert_eq!(
+        (sold(&world).await, raised(&world).await.as_str()),
+        (10, "catalogue_unreadable 1"),
+        "{body}"
+    );
+
+    reads(
+        &panel,
+        &world,
+        &listing(&(1..=10).collect::<Vec<_>>(), "0.90"),
+    )
+    .await;
+
     assert_eq!(raised(&world).await, "");
 }
 
@@ -93,7 +132,11 @@ async fn an_error_is_no_catalogue(#[case] body: &str) {
 async fn an_empty_list_is_believed_after_a_day(#[case] body: &str) {
     let (panel, world) = ten().await;
     reads(&panel, &world, body).await;
-    assert_eq!((sold(&world).await, raised(&world).await.as_str()), (10, "catalog_shrunk 10"));
+    assert_eq!(
+        (sold(&world).await, raised(&world).await.as_str()),
+        (10, "catalog_shrunk 10")
+    );
+
     world.turn(DAY_S - 1);
     reads(&panel, &world, body).await;
     assert_eq!(sold(&world).await, 10);
@@ -105,30 +148,75 @@ async fn an_empty_list_is_believed_after_a_day(#[case] body: &str) {
 #[tokio::test]
 async fn what_is_there_moves_and_what_is_missing_waits_where_a_third_is() {
     let (panel, world) = ten().await;
+
     // Three of ten are less than a third: gone at once.
     reads(&panel, &world, &listing(&[1, 2, 3, 4, 5, 6, 7], "0.90")).await;
     assert_eq!((sold(&world).await, raised(&world).await.as_str()), (7, ""));
+
     // Three of seven are more.
     reads(&panel, &world, &listing(&[1, 2, 3, 4], "0.95")).await;
-    assert_eq!((sold(&world).await, raised(&world).await.as_str()), (7, "catalog_shrunk 3"));
-    let rates =
-        "select string_agg(trim_scale(own_rate)::text, ' ' order by service) from panel_service where gone_at is null";
-    assert_eq!(read(&world.database, rates).await, "0.95 0.95 0.95 0.95 0.9 0.9 0.9");
-    let moves = "select string_agg(distinct what, ' ') from catalogue_move m join provider p on p.catalogue_readings = m.reading";
-    assert_eq!(read(&world.database, moves).await, "rate", "nothing is gone yet");
-    assert_eq!(providers::list_providers(&world.house.store).await.unwrap()[0].services_missing, 3);
+    assert_eq!(
+        (sold(&world).await, raised(&world).await.as_str()),
+        (7, "catalog_shrunk 3")
+    );
+
+    let rates = "select string_agg(trim_scale(own_rate)::text, ' ' order by service) from \
+                 panel_service where gone_at is null";
+    assert_eq!(
+        read(&world.database, rates).await,
+        "0.95 0.95 0.95 0.95 0.9 0.9 0.9"
+    );
+
+    let moves = "select string_agg(distinct what, ' ') from catalogue_move m join provider p on \
+                 p.catalogue_readings = m.reading";
+
+    assert_eq!(
+        read(&world.database, moves).await,
+        "rate",
+        "nothing is gone yet"
+    );
+
+    assert_eq!(
+        providers::list_providers(&world.house.store).await.unwrap()[0].services_missing,
+        3
+    );
+
     // One is back, and another is missing a while later: each has a day of its own.
     world.turn(3_600);
     reads(&panel, &world, &listing(&[1, 2, 3, 5], "0.95")).await;
-    assert_eq!((sold(&world).await, raised(&world).await.as_str()), (7, "catalog_shrunk 3"));
+    assert_eq!(
+        (sold(&world).await, raised(&world).await.as_str()),
+        (7, "catalog_shrunk 3")
+    );
+
     world.turn(DAY_S - 3_600);
     reads(&panel, &world, &listing(&[1, 2, 3, 5], "0.95")).await;
-    assert_eq!((sold(&world).await, raised(&world).await.as_str()), (5, "catalog_shrunk 1"));
+    assert_eq!(
+        (sold(&world).await, raised(&world).await.as_str()),
+        (5, "catalog_shrunk 1")
+    );
+
     // All back: the wait is over.
-    reads(&panel, &world, &listing(&(1..=10).collect::<Vec<_>>(), "0.95")).await;
-    assert_eq!((sold(&world).await, raised(&world).await.as_str()), (10, ""));
+    reads(
+        &panel,
+        &world,
+        &listing(&(1..=10).collect::<Vec<_>>(), "0.95"),
+    )
+    .await;
+
+    assert_eq!(
+        (sold(&world).await, raised(&world).await.as_str()),
+        (10, "")
+    );
+
     world.turn(2 * DAY_S);
-    reads(&panel, &world, &listing(&(1..=10).collect::<Vec<_>>(), "0.95")).await;
+    reads(
+        &panel,
+        &world,
+        &listing(&(1..=10).collect::<Vec<_>>(), "0.95"),
+    )
+    .await;
+
     assert_eq!(sold(&world).await, 10);
 }
 
@@ -140,24 +228,30 @@ async fn a_person_may_take_a_panel_at_its_word() {
     let said = told(&world.database, &["catalog", "accept", "s", "--all-gone"]).await;
     assert!(said.contains("9 services of panel s are gone"), "{said}");
     assert_eq!(raised(&world).await, "");
+
     world.house.catalog.adopt().await.unwrap();
     assert_eq!(sold(&world).await, 1);
     let moves = "select count(*)::text from catalogue_move where what = 'gone'";
     assert_eq!(read(&world.database, moves).await, "9");
     let deed = "select count(*)::text from deed where verb = 'catalog accept'";
     assert_eq!(read(&world.database, deed).await, "1");
+
     let said = told(&world.database, &["catalog", "accept", "s", "--all-gone"]).await;
     assert!(said.contains("no service of panel s is missing"), "{said}");
 }
 
 /// The alerts of services that are not sold, now and when it lasted.
 async fn unsold(world: &World) -> [String; 2] {
-    let open = "select string_agg(concat_ws(' ', object, count, substring(words from 'among them.*$')), ', ')
-                from alert where kind = 'services_unsold' and over_at is null and raised_at is not null";
+    let open = "select string_agg(concat_ws(' ', object, count, substring(words from 'among \
+                them.*$')), ', ')
+                from alert where kind = 'services_unsold' and over_at is null and raised_at is not \
+                null";
+
     world.house.alerts.look().await.unwrap();
     let at_once = read(&world.database, open).await;
     world.turn(150);
     world.house.alerts.look().await.unwrap();
+
     [at_once, read(&world.database, open).await]
 }
 
@@ -176,7 +270,15 @@ async fn services_that_are_sold_no_more_are_told_when_it_lasts_and_when_it_is_ov
     let all = listing(&(1..=10).collect::<Vec<_>>(), "0.90");
     reads(&panel, &world, &all.replace(is, becomes)).await;
     assert_eq!(sold(&world).await, 0);
-    assert_eq!(unsold(&world).await, ["", "s 10 among them are our services 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"]);
+
+    assert_eq!(
+        unsold(&world).await,
+        [
+            "",
+            "s 10 among them are our services 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"
+        ]
+    );
+
     reads(&panel, &world, &all).await;
     assert_eq!(unsold(&world).await, ["", ""]);
 }
@@ -185,10 +287,19 @@ async fn services_that_are_sold_no_more_are_told_when_it_lasts_and_when_it_is_ov
 async fn a_catalogue_that_melts_row_by_row_is_told() {
     let (panel, world) = ten().await;
     for left in (2..10).rev() {
-        reads(&panel, &world, &listing(&(1..=left).collect::<Vec<_>>(), "0.90")).await;
+        reads(
+            &panel,
+            &world,
+            &listing(&(1..=left).collect::<Vec<_>>(), "0.90"),
+        )
+        .await;
     }
+
     let gone = 10 - sold(&world).await;
     assert!(gone > 0);
     let [at_once, later] = unsold(&world).await;
-    assert!(at_once.is_empty() && later.starts_with(&format!("s {gone} among them are our services ")), "{later}");
+    assert!(
+        at_once.is_empty() && later.starts_with(&format!("s {gone} among them are our services ")),
+        "{later}"
+    );
 }

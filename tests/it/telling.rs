@@ -1,5 +1,5 @@
-//! Telling never breaks doing: real processes whose log cannot be written, and customers who buy all
-//! the same, each order once.
+//! Telling never breaks doing: real processes whose log cannot be written, and customers who buy
+//! all the same, each order once.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -34,15 +34,26 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        let settings = Settings { key: PANEL_KEY.to_owned(), ..panel_settings(1, "", 0) };
-        let panel = Simulator::start(settings, Arc::new(SystemClock)).await.unwrap();
+        let settings = Settings {
+            key: PANEL_KEY.to_owned(),
+            ..panel_settings(1, "", 0)
+        };
+
+        let panel = Simulator::start(settings, Arc::new(SystemClock))
+            .await
+            .unwrap();
+
         let text = format!(
-            "[gateway]\ncurrency = \"USD\"\n[[provider]]\nid = \"sim\"\nurl = \"{}\"\n\
-             key_env = \"PANEL_KEY\"\ncurrency = \"USD\"\nstatus_every_s = 1\n[[service]]\nid = 1\n\
-             rate = \"2\"\nroutes = [{{ provider = \"sim\", service = \"1\" }}]\n",
+            "[gateway]\ncurrency = \"USD\"\n[[provider]]\nid = \"sim\"\nurl = \"{}\"\nkey_env = \
+             \"PANEL_KEY\"\ncurrency = \"USD\"\nstatus_every_s = 1\n[[service]]\nid = 1\nrate = \
+             \"2\"\nroutes = [{{ provider = \"sim\", service = \"1\" }}]\n",
             panel.url()
         );
-        Self { ground: Ground::new(&text).await, panel }
+
+        Self {
+            ground: Ground::new(&text).await,
+            panel,
+        }
     }
 
     fn serve(&self) -> Command {
@@ -52,10 +63,17 @@ impl Shop {
     /// Buys some orders at once: each is answered, bought once, and followed to its end.
     async fn sells(&self, node: &Node, name: &str) {
         let before = self.panel.orders().len();
-        let links: Vec<_> = (0..ORDERS).map(|n| format!("https://example.org/{name}/{n}")).collect();
+        let links: Vec<_> = (0..ORDERS)
+            .map(|n| format!("https://example.org/{name}/{n}"))
+            .collect();
+
         let buys = links.iter().map(|link| node.buy(&self.ground.key, link));
         let ids: BTreeSet<String> = join_all(buys).await.into_iter().collect();
-        assert_eq!(ids.len(), ORDERS, "each is answered with an order of its own");
+        assert_eq!(
+            ids.len(),
+            ORDERS,
+            "each is answered with an order of its own"
+        );
 
         let ids: Vec<_> = ids.into_iter().collect();
         let asked = [("action", "status"), ("orders", &ids.join(","))];
@@ -66,14 +84,28 @@ impl Shop {
         .await;
 
         let orders = self.panel.orders();
-        let bought: BTreeSet<_> = orders.iter().skip(before).map(|order| &order.link).collect();
-        assert_eq!((bought.len(), orders.len() - before), (ORDERS, ORDERS), "each is bought once");
+        let bought: BTreeSet<_> = orders
+            .iter()
+            .skip(before)
+            .map(|order| &order.link)
+            .collect();
+
+        assert_eq!(
+            (bought.len(), orders.len() - before),
+            (ORDERS, ORDERS),
+            "each is bought once"
+        );
     }
 
     async fn lines_lost(&self, node: &Node) -> u64 {
         let (status, text) = node.health().await;
         let health: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((status, &health["ready"]), (200, &Value::Bool(true)), "{text}");
+        assert_eq!(
+            (status, &health["ready"]),
+            (200, &Value::Bool(true)),
+            "{text}"
+        );
+
         health["log_lines_lost"].as_u64().unwrap()
     }
 }
@@ -87,6 +119,7 @@ async fn a_log_that_nobody_reads_any_more_costs_lines_and_no_order() {
     shop.sells(&node, "closed").await;
     let lost = shop.lines_lost(&node).await;
     assert!(lost >= ORDERS as u64, "counted: {lost}");
+
     assert_eq!(node.end().await, Some(0));
 }
 
@@ -98,8 +131,13 @@ async fn a_log_on_a_full_disk_costs_lines_and_no_order() {
     shop.sells(&node, "full").await;
     let lost = shop.lines_lost(&node).await;
     assert!(lost >= ORDERS as u64, "counted: {lost}");
+
     let told = "select count(*)::text from alert where kind = 'log_lost' and raised_at is not null";
-    until("a person is told", async || read(&shop.ground.database, told).await == "1").await;
+    until("a person is told", async || {
+        read(&shop.ground.database, told).await == "1"
+    })
+    .await;
+
     assert_eq!(node.end().await, Some(0));
 }
 
@@ -107,7 +145,13 @@ async fn a_log_on_a_full_disk_costs_lines_and_no_order() {
 async fn what_a_full_log_lost_is_told_once_there_is_room_again() {
     let shop = Shop::open().await;
     let path = shop.ground.folder.path().join("log");
-    let log = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .unwrap();
+
     let node = Node::start_telling(&mut limited(&shop.serve()), log.try_clone().unwrap()).await;
     shop.sells(&node, "limited").await;
     let lost = shop.lines_lost(&node).await;
@@ -120,6 +164,7 @@ async fn what_a_full_log_lost_is_told_once_there_is_room_again() {
         reported(&path) > 0
     })
     .await;
+
     assert_eq!(reported(&path), shop.lines_lost(&node).await);
     assert_eq!(node.end().await, Some(0));
 }
@@ -128,8 +173,15 @@ async fn what_a_full_log_lost_is_told_once_there_is_room_again() {
 fn limited(command: &Command) -> Command {
     let command = command.as_std();
     let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -f 4; exec \"$@\"", "sh"]).arg(command.get_program());
-    limited.args(command.get_args()).env_remove("DATABASE_URL").env("PANEL_KEY", PANEL_KEY);
+    limited
+        .args(["-c", "ulimit -f 4; exec \"$@\"", "sh"])
+        .arg(command.get_program());
+
+    limited
+        .args(command.get_args())
+        .env_remove("DATABASE_URL")
+        .env("PANEL_KEY", PANEL_KEY);
+
     limited.stdin(Stdio::null()).kill_on_drop(true);
     limited
 }
@@ -137,8 +189,13 @@ fn limited(command: &Command) -> Command {
 /// Lines that the log says it lost.
 fn reported(log: &Path) -> u64 {
     let text = std::fs::read_to_string(log).unwrap();
-    let of_losses = text.lines().filter(|line| line.contains("lines of this log are lost"));
-    of_losses.map(|line| line.split("lines=").nth(1).unwrap().parse::<u64>().unwrap()).sum()
+    let of_losses = text
+        .lines()
+        .filter(|line| line.contains("lines of this log are lost"));
+
+    of_losses
+        .map(|line| line.split("lines=").nth(1).unwrap().parse::<u64>().unwrap())
+        .sum()
 }
 
 #[tokio::test]
@@ -153,6 +210,7 @@ async fn a_log_whose_reader_stalls_holds_up_neither_an_order_nor_the_end() {
     let answered = "answered";
     let mut text = String::new();
     let mut buffer = vec![0; 4_096];
+
     let text = tokio::task::spawn_blocking(move || {
         while text.matches(answered).count() < ORDERS {
             let read = reader.read(&mut buffer).unwrap();
@@ -160,6 +218,7 @@ async fn a_log_whose_reader_stalls_holds_up_neither_an_order_nor_the_end() {
         }
         (text, reader)
     });
+
     let (text, reader) = tokio::time::timeout(PATIENCE, text).await.unwrap().unwrap();
     assert!(text.contains("action=\"add\""), "{text}");
 
@@ -209,7 +268,14 @@ fn terminal() -> (PtyMaster, File) {
     unlockpt(&window).unwrap();
     let flags = OFlag::O_NOCTTY.bits();
     let path = ptsname_r(&window).unwrap();
-    let terminal = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).unwrap();
+
+    let terminal = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(path)
+        .unwrap();
+
     (window, terminal)
 }
 
@@ -217,8 +283,15 @@ fn terminal() -> (PtyMaster, File) {
 fn in_session_of(command: &Command, terminal: File) -> Command {
     let command = command.as_std();
     let mut leader = Command::new("setsid");
-    leader.args(["--ctty", "sh", "-c", "exec \"$@\" 2>&0", "sh"]).arg(command.get_program());
-    leader.args(command.get_args()).env_remove("DATABASE_URL").env("PANEL_KEY", PANEL_KEY);
+    leader
+        .args(["--ctty", "sh", "-c", "exec \"$@\" 2>&0", "sh"])
+        .arg(command.get_program());
+
+    leader
+        .args(command.get_args())
+        .env_remove("DATABASE_URL")
+        .env("PANEL_KEY", PANEL_KEY);
+
     leader.stdin(terminal).kill_on_drop(true);
     leader
 }
@@ -230,15 +303,31 @@ async fn a_command_whose_reader_went_away_ends_quietly() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let program = env!("CARGO_BIN_EXE_panelgate");
-    for words in [&["order", "list"][..], &["--json", "order", "list"], &["order", "show", "7"], &["--help"]] {
+
+    for words in [
+        &["order", "list"][..],
+        &["--json", "order", "list"],
+        &["order", "show", "7"],
+        &["--help"],
+    ] {
         let mut command = Command::new(program);
-        command.env_remove("DATABASE_URL").args(["--database-url", &shop.ground.url()]).args(words);
-        command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap());
+        command
+            .env_remove("DATABASE_URL")
+            .args(["--database-url", &shop.ground.url()])
+            .args(words);
+        command
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone().unwrap());
         command.stderr(writer.try_clone().unwrap());
         let status = command.status().await.unwrap();
         let expected = i32::from(words.contains(&"show"));
-        assert_eq!((status.code(), status.signal()), (Some(expected), None), "{words:?}");
+        assert_eq!(
+            (status.code(), status.signal()),
+            (Some(expected), None),
+            "{words:?}"
+        );
     }
+
     assert_eq!(node.end().await, Some(0));
 }
 
@@ -248,7 +337,12 @@ async fn a_gateway_whose_ready_line_nobody_reads_serves_all_the_same() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let (mut log, log_writer) = std::io::pipe().unwrap();
-    let mut child = shop.serve().stdout(writer).stderr(log_writer).spawn().unwrap();
+    let mut child = shop
+        .serve()
+        .stdout(writer)
+        .stderr(log_writer)
+        .spawn()
+        .unwrap();
 
     let told = tokio::task::spawn_blocking(move || {
         let (mut text, mut buffer) = (String::new(), vec![0; 4_096]);
@@ -258,6 +352,7 @@ async fn a_gateway_whose_ready_line_nobody_reads_serves_all_the_same() {
             text += &String::from_utf8_lossy(&buffer[..read]);
         }
     });
+
     tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap();
     assert!(child.try_wait().unwrap().is_none(), "it runs");
     child.kill().await.unwrap();
@@ -270,14 +365,24 @@ async fn a_start_in_vain_says_why_and_ends_although_its_reader_stalls() {
     let address = taken.local_addr().unwrap().to_string();
     let (_reader, writer) = full_pipe();
     let log = shop.ground.folder.path().join("log");
-    for stderr in [Stdio::from(File::create(&log).unwrap()), Stdio::from(writer)] {
+
+    for stderr in [
+        Stdio::from(File::create(&log).unwrap()),
+        Stdio::from(writer),
+    ] {
         let mut command = shop.ground.serve_at(&shop.ground.url(), &address);
         command.stdout(Stdio::null()).stderr(stderr);
-        let status = tokio::time::timeout(PATIENCE, command.status()).await.expect("it ends");
+        let status = tokio::time::timeout(PATIENCE, command.status())
+            .await
+            .expect("it ends");
         assert_eq!(status.unwrap().code(), Some(1));
     }
+
     let said = std::fs::read_to_string(&log).unwrap();
-    assert!(said.contains(&format!("error: cannot listen on {address}")), "{said}");
+    assert!(
+        said.contains(&format!("error: cannot listen on {address}")),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -285,15 +390,29 @@ async fn strangers_write_few_lines_and_the_rest_is_told_in_one() {
     let shop = Shop::open().await;
     let path = shop.ground.folder.path().join("log");
     let node = Node::start_telling(&mut shop.serve(), File::create(&path).unwrap()).await;
+
     for _ in 0..100 {
         let (_, answer) = node.ask("nobodys-key", &[("action", "balance")]).await;
         assert!(answer.contains("Invalid API key"), "{answer}");
     }
-    assert_eq!(node.ask(&shop.ground.key, &[("action", "balance")]).await.0, 200);
+
+    assert_eq!(
+        node.ask(&shop.ground.key, &[("action", "balance")]).await.0,
+        200
+    );
+
     assert_eq!(node.end().await, Some(0));
 
     let log = std::fs::read_to_string(&path).unwrap();
     let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
-    assert_eq!((lines("action=\"none\""), lines("action=\"balance\"")), (10, 1), "{log}");
-    assert!(log.contains("answered without a line of their own lines=90 addresses=1"), "{log}");
+    assert_eq!(
+        (lines("action=\"none\""), lines("action=\"balance\"")),
+        (10, 1),
+        "{log}"
+    );
+
+    assert!(
+        log.contains("answered without a line of their own lines=90 addresses=1"),
+        "{log}"
+    );
 }

@@ -1,4 +1,5 @@
-//! What is believed of the answer to an `add`: a table of answers, each sent by a panel and heard by the house.
+//! What is believed of the answer to an `add`: a table of answers, each sent by a panel and heard
+//! by the house.
 
 use panelgate::domain::leg::Verdict;
 use panelgate::domain::wish::{Detail, Parameter};
@@ -19,8 +20,14 @@ const ASKS: &str = include_str!("answers/asks.tsv");
 const LINES_MIN: usize = 200;
 
 /// What stands in the table for what cannot be written there.
-const STAND_INS: [(&str, &str); 6] =
-    [("<EMPTY>", ""), ("<BOM>", "\u{feff}"), ("<LF>", "\n"), ("<CR>", "\r"), ("<TAB>", "\t"), ("<NUL>", "\0")];
+const STAND_INS: [(&str, &str); 6] = [
+    ("<EMPTY>", ""),
+    ("<BOM>", "\u{feff}"),
+    ("<LF>", "\n"),
+    ("<CR>", "\r"),
+    ("<TAB>", "\t"),
+    ("<NUL>", "\0"),
+];
 
 fn words(verdict: &Verdict) -> String {
     match verdict {
@@ -39,70 +46,131 @@ async fn an_answer_proves_what_the_table_says() {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
+
         let mut columns = line.splitn(3, '\t');
-        let (Some(statuses), Some(expected), Some(body)) = (columns.next(), columns.next(), columns.next()) else {
+        let (Some(statuses), Some(expected), Some(body)) =
+            (columns.next(), columns.next(), columns.next())
+        else {
             panic!("line {n} has no three columns: {line}");
         };
-        let body = STAND_INS.iter().fold(body.to_owned(), |body, (name, meant)| body.replace(name, meant));
+
+        let body = STAND_INS
+            .iter()
+            .fold(body.to_owned(), |body, (name, meant)| {
+                body.replace(name, meant)
+            });
 
         lines += 1;
         for status in statuses.split(',') {
             let (said, ..) = add_at(Manner::Write(answer(&format!("{status} Said"), &body))).await;
             let verdict = words(&said.verdict);
             if verdict != expected {
-                wrong.push(format!("line {n} under {status}: {verdict}, not {expected}: {line}"));
+                wrong.push(format!(
+                    "line {n} under {status}: {verdict}, not {expected}: {line}"
+                ));
             }
         }
     }
+
     assert!(lines >= LINES_MIN, "{lines} lines");
-    assert!(wrong.is_empty(), "{} answers are believed wrongly:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} answers are believed wrongly:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[tokio::test]
 async fn what_an_order_sent_decides_nothing_however_it_is_quoted() {
     let mut wrong = Vec::new();
-    for line in ECHOES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in ECHOES
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         let mut columns = line.splitn(3, '\t');
-        let (Some(sent), Some(expected), Some(body)) = (columns.next(), columns.next(), columns.next()) else {
+        let (Some(sent), Some(expected), Some(body)) =
+            (columns.next(), columns.next(), columns.next())
+        else {
             panic!("no three columns: {line}");
         };
-        let body = spelled(sent).iter().fold(body.to_owned(), |body, (name, spelled)| body.replace(name, spelled));
+
+        let body = spelled(sent)
+            .iter()
+            .fold(body.to_owned(), |body, (name, spelled)| {
+                body.replace(name, spelled)
+            });
 
         let other = || "https://example.com/other".to_owned();
-        let as_link = panelgate::domain::leg::LeasedLeg { link: sent.to_owned(), ..leg() };
+        let as_link = panelgate::domain::leg::LeasedLeg {
+            link: sent.to_owned(),
+            ..leg()
+        };
+
         let lines = Detail::Lines(vec!["nice".to_owned(), sent.to_owned()]);
         let as_comment = panelgate::domain::leg::LeasedLeg {
             link: other(),
             details: [(Parameter::Comments, lines)].into_iter().collect(),
             ..leg()
         };
+
         let (of_link, of_comment) = expected.split_once(", ").unwrap_or((expected, expected));
         for (leg, expected) in [(as_link, of_link), (as_comment, of_comment)] {
-            let said = add_of(&leg, Manner::Write(answer("200 Said", &body))).await.0;
+            let said = add_of(&leg, Manner::Write(answer("200 Said", &body)))
+                .await
+                .0;
+
             let verdict = words(&said.verdict);
             if verdict != expected {
-                wrong.push(format!("{verdict}, not {expected}, to {}: {body}", leg.link));
+                wrong.push(format!(
+                    "{verdict}, not {expected}, to {}: {body}",
+                    leg.link
+                ));
             }
         }
     }
-    assert!(wrong.is_empty(), "{} answers are believed wrongly:\n{}", wrong.len(), wrong.join("\n"));
+
+    assert!(
+        wrong.is_empty(),
+        "{} answers are believed wrongly:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 /// The stand-ins of the second table, with what they stand for.
 fn spelled(sent: &str) -> [(&'static str, String); 5] {
-    let escaped = sent.encode_utf16().fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}"));
+    let escaped = sent
+        .encode_utf16()
+        .fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}"));
+
     let form: String = form_urlencoded::byte_serialize(sent.as_bytes()).collect();
-    let html = sent.replace('&', "&amp;").replace(' ', "&#32;").replace('/', "&#x2F;");
+    let html = sent
+        .replace('&', "&amp;")
+        .replace(' ', "&#32;")
+        .replace('/', "&#x2F;");
+
     let cut: String = sent.chars().take(20).collect();
-    [("<SENT>", sent.to_owned()), ("<ESCAPED>", escaped), ("<FORM>", form), ("<HTML>", html), ("<CUT>", cut)]
+    [
+        ("<SENT>", sent.to_owned()),
+        ("<ESCAPED>", escaped),
+        ("<FORM>", form),
+        ("<HTML>", html),
+        ("<CUT>", cut),
+    ]
 }
 
 #[tokio::test]
 async fn what_is_asked_of_an_order_is_answered_by_listed_words_alone() {
     let mut wrong = Vec::new();
-    for line in ASKS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in ASKS
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         let mut columns = line.splitn(3, '\t');
-        let (Some(question), Some(expected), Some(body)) = (columns.next(), columns.next(), columns.next()) else {
+        let (Some(question), Some(expected), Some(body)) =
+            (columns.next(), columns.next(), columns.next())
+        else {
             panic!("no three columns: {line}");
         };
 
@@ -113,11 +181,18 @@ async fn what_is_asked_of_an_order_is_answered_by_listed_words_alone() {
             "status" => read_of_status(status_at(manner).await),
             _ => panic!("no question: {line}"),
         };
+
         if read != expected {
             wrong.push(format!("{read}, not {expected}: {line}"));
         }
     }
-    assert!(wrong.is_empty(), "{} answers are read wrongly:\n{}", wrong.len(), wrong.join("\n"));
+
+    assert!(
+        wrong.is_empty(),
+        "{} answers are read wrongly:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 fn read_of_refill(answer: RefillAnswer) -> String {
@@ -138,6 +213,7 @@ fn read_of_cancel(row: Option<CancelRow>) -> String {
         Some(CancelRow::Unclear(_)) => "unclear",
         None => "failure",
     };
+
     read.to_owned()
 }
 

@@ -1,5 +1,6 @@
-//! A world of one's own: a fresh database, simulated panels, the gateway's house with its door on port 0, and a clock
-//! that the test turns. Workers do not run by themselves: the test says when, so nothing waits and nothing races.
+//! A world of one's own: a fresh database, simulated panels, the gateway's house with its door on
+//! port 0, and a clock that the test turns. Workers do not run by themselves: the test says when,
+//! so nothing waits and nothing races.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -86,15 +87,27 @@ impl Default for Plan {
 
 /// Every built-in service of a panel, under the same id.
 pub fn all_of(provider: &str) -> String {
-    let block = |id| format!("[[service]]\nid = {id}\nroutes = [{{ provider = \"{provider}\", service = \"{id}\" }}]");
+    let block = |id| {
+        format!(
+            "[[service]]\nid = {id}\nroutes = [{{ provider = \"{provider}\", service = \"{id}\" \
+             }}]"
+        )
+    };
+
     (1..=10).map(block).collect::<Vec<_>>().join("\n")
 }
 
 /// One service of ours, over several panels' service 1, in order.
 pub fn one_over(providers: &[&str]) -> String {
-    let routes: Vec<_> =
-        providers.iter().map(|provider| format!("{{ provider = \"{provider}\", service = \"1\" }}")).collect();
-    format!("[[service]]\nid = 1\nrate = \"2\"\nroutes = [{}]\n", routes.join(", "))
+    let routes: Vec<_> = providers
+        .iter()
+        .map(|provider| format!("{{ provider = \"{provider}\", service = \"1\" }}"))
+        .collect();
+
+    format!(
+        "[[service]]\nid = 1\nrate = \"2\"\nroutes = [{}]\n",
+        routes.join(", ")
+    )
 }
 
 pub struct World {
@@ -118,37 +131,70 @@ impl World {
 
     pub async fn build(plan: Plan) -> Self {
         let database = server::database().await;
-        let clock = Arc::new(HandClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap()));
+        let clock = Arc::new(HandClock::at(
+            DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+        ));
+
         let mut panels = Vec::new();
         let dialect = plan.default_dialect.as_str();
         let currency = plan.currency;
-        let own = if plan.exchange.is_empty() { currency } else { "USD" };
+
+        let own = if plan.exchange.is_empty() {
+            currency
+        } else {
+            "USD"
+        };
+
         let mut text = format!(
             "[gateway]\ncurrency = \"{own}\"\ndefault_dialect = \"{dialect}\"\n{}\n{}",
             plan.gateway, plan.exchange
         );
+
         for (seed, (name, faults)) in (1..).zip(&plan.panels) {
             let settings = panel_settings(seed, faults, plan.services_extra);
-            let settings = Settings { dialect: simulated(plan.dialect), currency, ..settings };
+            let settings = Settings {
+                dialect: simulated(plan.dialect),
+                currency,
+                ..settings
+            };
+
             let panel = Simulator::start(settings, follows(&clock)).await.unwrap();
             text = format!(
-                "{text}[[provider]]\nid = \"{name}\"\ndialect = \"{}\"\nurl = \"{}\"\nkey_env = \"PANEL_KEY\"\n\
-                 currency = \"{currency}\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = {}\n{}\n",
+                "{text}[[provider]]\nid = \"{name}\"\ndialect = \"{}\"\nurl = \"{}\"\nkey_env = \
+                 \"PANEL_KEY\"\ncurrency = \"{currency}\"\nrequests_per_second = \
+                 1000\nstatus_every_s = 10\ntimeout_ms = {}\n{}\n",
                 plan.dialect.as_str(),
                 panel.url(),
                 plan.timeout_ms,
                 plan.provider
             );
+
             panels.push(panel);
         }
+
         text += &plan.services;
         let file = config::read(&text, std::path::Path::new("."), &BTreeMap::new()).unwrap();
         let house = house(&database, &file, &plan.panel_key, clock.clone()).await;
         house.refresh().await.unwrap();
         let (customer, key, key_id) = buyer(&house, "buyer", plan.money).await;
-        let door = house.open_door(([127, 0, 0, 1], 0).into(), healthy()).await.unwrap();
+        let door = house
+            .open_door(([127, 0, 0, 1], 0).into(), healthy())
+            .await
+            .unwrap();
+
         let client = client();
-        Self { house, panels, clock, customer, key, key_id, door, database, file, client }
+        Self {
+            house,
+            panels,
+            clock,
+            customer,
+            key,
+            key_id,
+            door,
+            database,
+            file,
+            client,
+        }
     }
 
     pub fn panel(&self) -> &Simulator {
@@ -193,33 +239,53 @@ impl World {
 
     pub fn request(&self, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
         let body = serde_urlencoded::to_string(fields).unwrap();
-        self.client.post(self.url()).header("content-type", "application/x-www-form-urlencoded").body(body)
+        self.client
+            .post(self.url())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
     }
 
     /// A request of whatever form, nothing in it yet but the query.
     pub fn bare(&self, method: reqwest::Method, query: &str) -> reqwest::RequestBuilder {
         let border = if query.is_empty() { "" } else { "?" };
-        self.client.request(method, format!("{}{border}{query}", self.url()))
+        self.client
+            .request(method, format!("{}{border}{query}", self.url()))
     }
 
     /// A request at another path of the door.
     pub fn at(&self, path: &str) -> reqwest::RequestBuilder {
-        self.client.post(format!("http://{}{path}", self.door.addr()))
+        self.client
+            .post(format!("http://{}{path}", self.door.addr()))
     }
 
     /// Buys units of a service; the order's id.
     pub async fn buy(&self, service: &str, quantity: &str) -> i32 {
-        self.buy_for(service, quantity, "https://example.org/1").await
+        self.buy_for(service, quantity, "https://example.org/1")
+            .await
     }
 
     pub async fn buy_for(&self, service: &str, quantity: &str, link: &str) -> i32 {
-        let answer = self.ask(&[("action", "add"), ("service", service), ("link", link), ("quantity", quantity)]).await;
-        let id = answer.strip_prefix("{\"order\":").and_then(|rest| rest.strip_suffix('}'));
-        id.unwrap_or_else(|| panic!("no order: {answer}")).parse().unwrap()
+        let answer = self
+            .ask(&[
+                ("action", "add"),
+                ("service", service),
+                ("link", link),
+                ("quantity", quantity),
+            ])
+            .await;
+
+        let id = answer
+            .strip_prefix("{\"order\":")
+            .and_then(|rest| rest.strip_suffix('}'));
+
+        id.unwrap_or_else(|| panic!("no order: {answer}"))
+            .parse()
+            .unwrap()
     }
 
     pub async fn status(&self, order: i32) -> String {
-        self.ask(&[("action", "status"), ("order", &order.to_string())]).await
+        self.ask(&[("action", "status"), ("order", &order.to_string())])
+            .await
     }
 
     pub async fn balance(&self) -> String {
@@ -235,14 +301,21 @@ impl World {
         self.watch_clock().await;
         for _ in 0..ROUNDS_MAX {
             let mut done = 0;
-            self.house.catalog.look_at_panels(self.clock.now()).await.unwrap();
+            self.house
+                .catalog
+                .look_at_panels(self.clock.now())
+                .await
+                .unwrap();
+
             for panel in &self.house.panels {
                 done += work_once(&self.house, panel).await;
             }
+
             if done == 0 {
                 return;
             }
         }
+
         panic!("the workers never come to rest");
     }
 
@@ -261,15 +334,26 @@ impl World {
 
     /// Asserts that the books hold.
     pub async fn audit(&self) {
-        let findings = audit_books(&self.house.store, self.house.clock.now()).await.unwrap();
-        let broken: Vec<_> = findings.checks.iter().filter(|check| check.violations > 0).collect();
+        let findings = audit_books(&self.house.store, self.house.clock.now())
+            .await
+            .unwrap();
+
+        let broken: Vec<_> = findings
+            .checks
+            .iter()
+            .filter(|check| check.violations > 0)
+            .collect();
+
         assert!(broken.is_empty(), "the books do not hold: {broken:?}");
     }
 
     /// Knows a panel as a process that was started anew: nothing is remembered of its latest calls.
     pub async fn renew_panel(&mut self, panel: usize) {
         let settings = self.house.panels[panel].settings().clone();
-        let anew = Panel::new(settings, SecretString::from(PANEL_KEY)).unwrap().timed_by(self.clock.clone());
+        let anew = Panel::new(settings, SecretString::from(PANEL_KEY))
+            .unwrap()
+            .timed_by(self.clock.clone());
+
         self.house.delivery.ask_balance(&anew).await.unwrap();
         anew.list(true);
         self.house.panels[panel] = Arc::new(anew);
@@ -289,32 +373,56 @@ pub fn in_time() -> Deadline {
 /// All time until now was seen by somebody.
 pub async fn watch_clock(store: &Store, now: Timestamp) {
     let mut tx = store.begin().await.unwrap();
-    sqlx::query("update clock_watch set at = $1").bind(now).execute(&mut *tx).await.unwrap();
+    sqlx::query("update clock_watch set at = $1")
+        .bind(now)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+
     tx.commit().await.unwrap();
 }
 
 /// A round of everything for one panel; how much was done.
 pub async fn work_once(house: &App, panel: &Panel) -> usize {
-    let Some(epoch) = house.delivery.hold(panel).await.unwrap() else { return 0 };
+    let Some(epoch) = house.delivery.hold(panel).await.unwrap() else {
+        return 0;
+    };
+
     let swept = house.delivery.sweep(panel.settings(), epoch).await.unwrap();
     if !panel.has_answered() {
         house.delivery.ask_balance(panel).await.unwrap();
     }
+
     if !panel.is_listed() {
-        refresh::if_due(&house.catalog, panel, &house.clock, false).await.unwrap();
+        refresh::if_due(&house.catalog, panel, &house.clock, false)
+            .await
+            .unwrap();
     }
-    house.delivery.confirm_differences(&panel.settings().id, panel.settings().settling).await.unwrap();
+
+    house
+        .delivery
+        .confirm_differences(&panel.settings().id, panel.settings().settling)
+        .await
+        .unwrap();
+
     let probed = house.delivery.probe(panel).await.unwrap();
     let doubts = house.delivery.look_into_doubts(panel, epoch).await.unwrap();
     let canceled = house.delivery.cancel(panel, epoch).await.unwrap();
     let refills = house.delivery.refill(panel, epoch).await.unwrap();
+
     let left = house.delivery.leave(panel, epoch).await.unwrap()
-        + house.delivery.leave_lost_routes(panel, epoch).await.unwrap();
+        + house
+            .delivery
+            .leave_lost_routes(panel, epoch)
+            .await
+            .unwrap();
+
     let unparked = house.delivery.unpark(panel).await.unwrap();
     let legs = house.delivery.lease(panel, epoch, 100).await.unwrap();
     for leg in &legs {
         house.delivery.send(panel, leg, epoch).await.unwrap();
     }
+
     let asked = house.delivery.track(panel, epoch).await.unwrap();
     swept
         + canceled
@@ -327,11 +435,21 @@ pub async fn work_once(house: &App, panel: &Panel) -> usize {
         + asked
 }
 
-async fn house(database: &Database, file: &config::File, panel_key: &str, clock: Arc<HandClock>) -> App {
+async fn house(
+    database: &Database,
+    file: &config::File,
+    panel_key: &str,
+    clock: Arc<HandClock>,
+) -> App {
     let store = Store::open(&database.options(), 8, 4);
     let providers = file.mapping.providers.iter().cloned();
-    let panels = providers.map(|provider| Panel::new(provider, SecretString::from(panel_key)).unwrap()).collect();
-    App::build(store, file.mapping.clone(), &file.text, panels, clock).await.unwrap()
+    let panels = providers
+        .map(|provider| Panel::new(provider, SecretString::from(panel_key)).unwrap())
+        .collect();
+
+    App::build(store, file.mapping.clone(), &file.text, panels, clock)
+        .await
+        .unwrap()
 }
 
 /// A customer with money and a key.
@@ -340,21 +458,46 @@ pub async fn buyer(house: &App, name: &str, money: &str) -> (CustomerId, String,
 }
 
 /// The same, straight into a database.
-pub async fn buyer_of(store: &Store, now: Timestamp, name: &str, money: &str) -> (CustomerId, String, KeyId) {
+pub async fn buyer_of(
+    store: &Store,
+    now: Timestamp,
+    name: &str,
+    money: &str,
+) -> (CustomerId, String, KeyId) {
     let mut tx = store.begin().await.unwrap();
-    let customer = customers::open_customer(&mut tx, name, "standard", now).await.unwrap().unwrap();
+    let customer = customers::open_customer(&mut tx, name, "standard", now)
+        .await
+        .unwrap()
+        .unwrap();
+
     let (key, id) = add_key(&mut tx, customer, Dialect::Classic, now).await;
     let money = Money::parse(money).unwrap();
     if money.is_positive() {
-        ledger::book_deposit(&mut tx, customer, money, &format!("opening of {customer}"), now).await.unwrap();
+        ledger::book_deposit(
+            &mut tx,
+            customer,
+            money,
+            &format!("opening of {customer}"),
+            now,
+        )
+        .await
+        .unwrap();
     }
+
     tx.commit().await.unwrap();
     (customer, key, id)
 }
 
-async fn add_key(tx: &mut Tx, customer: CustomerId, dialect: Dialect, at: Timestamp) -> (String, KeyId) {
+async fn add_key(
+    tx: &mut Tx,
+    customer: CustomerId,
+    dialect: Dialect,
+    at: Timestamp,
+) -> (String, KeyId) {
     let key = NewKey::draw_for(dialect).unwrap();
-    let id = customers::add_key(tx, customer, &key.digest(), key.shown(), "", dialect, at).await.unwrap();
+    let id = customers::add_key(tx, customer, &key.digest(), key.shown(), "", dialect, at)
+        .await
+        .unwrap();
     (key.reveal().to_owned(), id)
 }
 
@@ -401,11 +544,13 @@ pub fn healthy() -> panelgate::downstream::HealthProbe {
         sells: true,
         ..ProcessHealth::default()
     };
+
     Arc::new(move || health.clone())
 }
 
 fn client() -> reqwest::Client {
-    // Whichever test comes first installs it; the client wants one although nothing here speaks TLS.
+    // Whichever test comes first installs it; the client wants one although nothing here speaks
+    // TLS.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }

@@ -35,12 +35,18 @@ impl Impatient {
         let adds = Arc::new(AtomicUsize::new(0));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (answering, counted) = (tasks.clone(), adds.clone());
+
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 answering.spawn(answer(stream, counted.clone()));
             }
         }));
-        Self { port, adds, _stop: stop.drop_guard() }
+
+        Self {
+            port,
+            adds,
+            _stop: stop.drop_guard(),
+        }
     }
 
     fn panel(&self) -> Panel {
@@ -49,14 +55,22 @@ impl Impatient {
 }
 
 async fn answer(mut stream: TcpStream, adds: Arc<AtomicUsize>) {
-    let Some(form) = form(&mut stream).await else { return };
+    let Some(form) = form(&mut stream).await else {
+        return;
+    };
+
     let body = match form["action"].as_str() {
         "add" => format!("{{\"order\":{}}}", adds.fetch_add(1, Ordering::SeqCst) + 1),
         _ => r#"{"balance":"7","currency":"USD"}"#.to_owned(),
     };
+
     // It says that it keeps the connection.
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: keep-alive\r\n";
-    let answer = format!("{head}keep-alive: timeout=5\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let answer = format!(
+        "{head}keep-alive: timeout=5\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+
     stream.write_all(answer.as_bytes()).await.unwrap();
 
     // Whatever comes over it again is met by a reset, unread.
@@ -69,11 +83,13 @@ async fn answer(mut stream: TcpStream, adds: Arc<AtomicUsize>) {
 async fn a_panel_that_closes_resting_connections_leaves_no_order_in_doubt() {
     let impatient = Impatient::start().await;
     let panel = impatient.panel();
+
     for order in 1..=ORDERS {
         // It may meet the connection that rested, and is no order.
         let _ = panel.balance().await;
         let verdict = add(&panel).await.verdict;
         assert_eq!(verdict, Verdict::Accepted(PanelOrder(order.to_string())));
     }
+
     assert_eq!(impatient.adds.load(Ordering::SeqCst), ORDERS, "each once");
 }

@@ -1,4 +1,5 @@
-//! A source file as the rules read it: code apart from comments and literals, tests apart from the rest.
+//! A source file as the rules read it: code apart from comments and literals, tests apart from the
+//! rest.
 
 use std::ops::Range;
 
@@ -16,14 +17,22 @@ impl Source {
     pub fn new(path: &str, text: &str) -> Source {
         let code = blanked(text);
         let mut tests: Vec<Range<usize>> = Vec::new();
+
         // A module's tests may have a file of their own.
         if !is_shipped(path) || path.ends_with("/tests.rs") {
             tests.push(0..code.len());
         }
+
         for (at, _) in code.match_indices("#[cfg(test)]") {
             tests.push(at..block_end(&code, at).unwrap_or(code.len()));
         }
-        Source { path: path.to_owned(), text: text.to_owned(), code, tests }
+
+        Source {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            code,
+            tests,
+        }
     }
 
     pub fn is_shipped(&self) -> bool {
@@ -32,7 +41,11 @@ impl Source {
 
     pub fn module(&self) -> &str {
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
-        inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs")
+        inside
+            .split('/')
+            .next()
+            .unwrap_or(inside)
+            .trim_end_matches(".rs")
     }
 
     /// Where the word (or path of words) stands in the code, by byte.
@@ -42,15 +55,30 @@ impl Source {
             !part_of_name(self.code[..at].chars().next_back())
                 && !part_of_name(self.code[at + word.len()..].chars().next())
         };
-        self.code.match_indices(word).map(|(at, _)| at).filter(|at| whole(*at)).collect()
+
+        self.code
+            .match_indices(word)
+            .map(|(at, _)| at)
+            .filter(|at| whole(*at))
+            .collect()
     }
 
     pub fn uses_outside_tests(&self, word: &str) -> Vec<usize> {
-        self.uses(word).into_iter().filter(|at| !self.in_tests(*at)).collect()
+        self.uses(word)
+            .into_iter()
+            .filter(|at| !self.in_tests(*at))
+            .collect()
     }
 
     pub fn in_tests(&self, at: usize) -> bool {
         self.tests.iter().any(|range| range.contains(&at))
+    }
+
+    /// Whether the whole file is tests or benches.
+    pub fn is_of_tests(&self) -> bool {
+        self.path.starts_with("tests/")
+            || self.path.starts_with("benches/")
+            || self.path.ends_with("/tests.rs")
     }
 
     pub fn line(&self, at: usize) -> usize {
@@ -58,12 +86,14 @@ impl Source {
     }
 }
 
-/// Whether a file becomes part of the program: what stands under `src`, the gateway's and those of its crates.
+/// Whether a file becomes part of the program: what stands under `src`, the gateway's and those of
+/// its crates.
 fn is_shipped(path: &str) -> bool {
     path.starts_with("src/") || path.starts_with("crates/") && path.split('/').nth(2) == Some("src")
 }
 
-/// The end of the first block that opens after `from`; none when a `;` comes first, outside of brackets.
+/// The end of the first block that opens after `from`; none when a `;` comes first, outside of
+/// brackets.
 pub fn block_end(code: &str, from: usize) -> Option<usize> {
     let (mut braces, mut brackets) = (0_i32, 0_i32);
     for (n, c) in code[from..].char_indices() {
@@ -77,15 +107,21 @@ pub fn block_end(code: &str, from: usize) -> Option<usize> {
             _ => {}
         }
     }
+
     None
 }
 
-/// The text with every byte of comments, strings and characters made a blank; lines and places stay.
+/// The text with every byte of comments, strings and characters made a blank; lines and places
+/// stay.
 fn blanked(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let after_name = code.chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let after_name = code
+            .chars()
+            .next_back()
+            .is_some_and(|c| c.is_alphanumeric() || c == '_');
+
         let length = literal_or_comment(rest, after_name);
         if let Some(length) = length {
             let blank = |b: u8| if b == b'\n' { '\n' } else { ' ' };
@@ -96,28 +132,43 @@ fn blanked(text: &str) -> String {
             rest = &rest[first.len_utf8()..];
         }
     }
+
     code
 }
 
 /// The length of the literal or comment at the beginning of `rest`, when there is one.
 fn literal_or_comment(rest: &str, after_name: bool) -> Option<usize> {
-    let to_end = |found: Option<usize>, width: usize| Some(found.map_or(rest.len(), |at| at + width));
+    let to_end =
+        |found: Option<usize>, width: usize| Some(found.map_or(rest.len(), |at| at + width));
+
     if rest.starts_with("//") {
         return to_end(rest.find('\n'), 0);
     }
+
     if rest.starts_with("/*") {
         return to_end(rest.find("*/"), 2);
     }
-    let raw = rest.trim_start_matches(['b', 'c']).strip_prefix('r').filter(|_| !after_name);
+
+    let raw = rest
+        .trim_start_matches(['b', 'c'])
+        .strip_prefix('r')
+        .filter(|_| !after_name);
+
     if let Some(raw) = raw.filter(|raw| raw.trim_start_matches('#').starts_with('"')) {
         let hashes = raw.len() - raw.trim_start_matches('#').len();
         let opening = rest.len() - raw.len() + hashes + 1;
         let closing = format!("\"{}", "#".repeat(hashes));
-        return to_end(rest[opening..].find(&closing).map(|at| at + opening), closing.len());
+
+        return to_end(
+            rest[opening..].find(&closing).map(|at| at + opening),
+            closing.len(),
+        );
     }
+
     if rest.starts_with('"') {
         return to_end(unescaped(rest, '"'), 1);
     }
+
     let character = rest.strip_prefix('\'')?;
     let mut chars = character.chars();
     match (chars.next(), chars.next()) {

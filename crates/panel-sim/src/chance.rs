@@ -11,7 +11,8 @@ pub(super) fn number(seed: u64, n: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A number below `bound` (at least 1). The bias of the remainder is below one in a million for bounds below 2^44.
+/// A number below `bound` (at least 1). The bias of the remainder is below one in a million for
+/// bounds below 2^44.
 pub(super) fn below(bound: u64, seed: u64, n: u64) -> u64 {
     number(seed, n) % bound.max(1)
 }
@@ -22,7 +23,12 @@ mod tests {
 
     #[test]
     fn it_is_splitmix64() {
-        let published = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
+        let published = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+        ];
+
         let ours: Vec<u64> = (0..3).map(|n| number(1_234_567, n)).collect();
         assert_eq!(ours, published);
     }

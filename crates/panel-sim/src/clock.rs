@@ -16,7 +16,10 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "a panel has no clock of the gateway's")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a panel has no clock of the gateway's"
+    )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }

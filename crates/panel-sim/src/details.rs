@@ -65,7 +65,10 @@ impl Parameter {
 
     /// Whether it is a list, one entry per line.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Comments | Self::Usernames | Self::Hashtags | Self::Groups | Self::Keywords)
+        matches!(
+            self,
+            Self::Comments | Self::Usernames | Self::Hashtags | Self::Groups | Self::Keywords
+        )
     }
 }
 
@@ -111,7 +114,8 @@ impl Details {
 
     /// Those that an order keeps.
     pub(super) fn of(&self, kept: impl Iterator<Item = Parameter>) -> Self {
-        kept.filter_map(|parameter| Some((parameter, self.0.get(&parameter)?.clone()))).collect()
+        kept.filter_map(|parameter| Some((parameter, self.0.get(&parameter)?.clone())))
+            .collect()
     }
 }
 

@@ -1,4 +1,5 @@
-//! The panel's door: HTTP/1 with limits, the v2 endpoint, and the `/_sim` doors for whoever drives the simulation.
+//! The panel's door: HTTP/1 with limits, the v2 endpoint, and the `/_sim` doors for whoever drives
+//! the simulation.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -43,7 +44,8 @@ const BODY_MAX: Duration = Duration::from_secs(10);
 /// Connections at once; further ones wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 1_024;
 
-/// The pause after a connection could not be taken: the process is out of descriptors, and spinning frees none.
+/// The pause after a connection could not be taken: the process is out of descriptors, and spinning
+/// frees none.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What an answer says it is.
@@ -63,21 +65,32 @@ pub(super) struct Closing {
 pub(super) type Answer = Response<BoxBody<Bytes, HangsUp>>;
 
 /// Takes connections until told to drain; every one is a task of the tracker's.
-pub(super) async fn listen(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker, closing: Closing) {
+pub(super) async fn listen(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+    closing: Closing,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let next = async {
-            let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
+            let place = Arc::clone(&places)
+                .acquire_owned()
+                .await
+                .expect("the semaphore is never closed");
             (place, listener.accept().await)
         };
+
         let (place, accepted) = tokio::select! {
             () = closing.drain.cancelled() => return,
             next = next => next,
         };
+
         let Ok((stream, _)) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+
         let (shared, closing) = (Arc::clone(&shared), closing.clone());
         tasks.spawn(async move {
             talk(stream, shared, closing).await;
@@ -92,16 +105,20 @@ async fn talk(stream: TcpStream, shared: Arc<Shared>, closing: Closing) {
         let shared = Arc::clone(&shared);
         async move { answer(request, &shared).await }
     });
+
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service);
+
     let mut connection = std::pin::pin!(connection);
+
     // How a connection ended is its client's affair: a panel has nobody to tell.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = closing.drain.cancelled() => connection.as_mut().graceful_shutdown(),
     }
+
     tokio::select! {
         _ = connection.as_mut() => {}
         () = closing.cut.cancelled() => {}
@@ -116,23 +133,49 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, H
         "/_sim/orders" | "/_sim/requests" => Method::GET,
         _ => return Ok(say(StatusCode::NOT_FOUND, JSON, complaint("Not found"))),
     };
+
     if head.method != allowed {
-        let mut refusal = say(StatusCode::METHOD_NOT_ALLOWED, JSON, complaint("Method not allowed"));
-        let value = if allowed == Method::POST { "POST" } else { "GET" };
-        refusal.headers_mut().insert(ALLOW, http::HeaderValue::from_static(value));
+        let mut refusal = say(
+            StatusCode::METHOD_NOT_ALLOWED,
+            JSON,
+            complaint("Method not allowed"),
+        );
+
+        let value = if allowed == Method::POST {
+            "POST"
+        } else {
+            "GET"
+        };
+
+        refusal
+            .headers_mut()
+            .insert(ALLOW, http::HeaderValue::from_static(value));
+
         return Ok(refusal);
     }
-    let befallen = if head.uri.path() == "/api/v2" { shared.with(|panel, _| panel.befallen()) } else { None };
+
+    let befallen = if head.uri.path() == "/api/v2" {
+        shared.with(|panel, _| panel.befallen())
+    } else {
+        None
+    };
+
     if befallen == Some(Fault::Unread) {
         return Err(HangsUp);
     }
+
     let body = match timeout(BODY_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return Ok(say(StatusCode::PAYLOAD_TOO_LARGE, JSON, complaint("Request too large")));
+            return Ok(say(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                JSON,
+                complaint("Request too large"),
+            ));
         }
         Ok(Err(_)) | Err(_) => return Err(HangsUp),
     };
+
     match head.uri.path() {
         "/api/v2" => {
             let form = if reads_queries(shared) {
@@ -142,6 +185,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, H
             } else {
                 Err(Refused::Request)
             };
+
             match befallen.and_then(refusal) {
                 Some(refused) => Ok(turned_away(&form, refused, shared)),
                 None => v2(&form, shared).await,
@@ -150,10 +194,16 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, H
         "/_sim/orders" => {
             let dialect = shared.with(|panel, _| panel.dialect);
             let orders = shared.orders();
+
             Ok(say(
                 StatusCode::OK,
                 JSON,
-                json(&orders.iter().map(|order| order_row(dialect, order)).collect::<Vec<_>>()),
+                json(
+                    &orders
+                        .iter()
+                        .map(|order| order_row(dialect, order))
+                        .collect::<Vec<_>>(),
+                ),
             ))
         }
         "/_sim/requests" => Ok(say(StatusCode::OK, JSON, json(&shared.requests()))),
@@ -167,8 +217,15 @@ fn reads_queries(shared: &Shared) -> bool {
 
 /// A form, whatever charset is said: other kinds of bodies are what a strict panel does not read.
 fn is_form(headers: &http::HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+
+    kind.split(';').next().is_some_and(|kind| {
+        kind.trim()
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
 }
 
 /// What a fault of requests of every kind has the panel say.
@@ -190,14 +247,21 @@ fn refusal(fault: Fault) -> Option<Refused> {
 
 fn turned_away(form: &Result<Form, Refused>, refused: Refused, shared: &Shared) -> Answer {
     shared.with(|panel, now| {
-        let limits = if refused == Refused::TooFast { panel.dialect.limits(now) } else { Vec::new() };
+        let limits = if refused == Refused::TooFast {
+            panel.dialect.limits(now)
+        } else {
+            Vec::new()
+        };
+
         let outcome = counter::turn_away(panel, form, refused);
         let (status, body) = panel.dialect.answer(&outcome.said);
         let mut answer = say(status, JSON, body);
+
         for (name, value) in limits {
             let value = http::HeaderValue::from_str(&value).expect("digits and letters");
             answer.headers_mut().insert(name, value);
         }
+
         answer
     })
 }
@@ -206,16 +270,26 @@ async fn v2(form: &Result<Form, Refused>, shared: &Shared) -> Result<Answer, Han
     let (fault, Accented { status, page, body }, limit) = shared.with(|panel, now| {
         let outcome = counter::serve(panel, form, now);
         let answer = panel.dialect.answer(&outcome.said);
-        (outcome.fault, accented(&panel.habits, &outcome.said, answer), panel.habits.limit())
+
+        (
+            outcome.fault,
+            accented(&panel.habits, &outcome.said, answer),
+            panel.habits.limit(),
+        )
     });
+
     let mut answer = match fault {
         None => say(status, if page { HTML } else { JSON }, body),
         // Faults befall orders that were placed, whose answers are good.
         Some(fault) => spoilt(fault, body).await?,
     };
+
     if let Some(limit) = limit {
-        answer.headers_mut().insert("x-ratelimit-limit", limit.into());
+        answer
+            .headers_mut()
+            .insert("x-ratelimit-limit", limit.into());
     }
+
     Ok(answer)
 }
 
@@ -225,13 +299,19 @@ fn set_faults(body: &[u8], shared: &Shared) -> Answer {
         Ok(faults) => {
             let in_force = faults.to_string();
             shared.with(|panel, _| panel.faults = faults);
-            say(StatusCode::OK, JSON, json(&BTreeMap::from([("faults", in_force)])))
+
+            say(
+                StatusCode::OK,
+                JSON,
+                json(&BTreeMap::from([("faults", in_force)])),
+            )
         }
         Err(error) => say(StatusCode::BAD_REQUEST, JSON, complaint(&error.to_string())),
     }
 }
 
-/// An order as `/_sim/orders` shows it. The status is spelled as the panel spells it to its customers.
+/// An order as `/_sim/orders` shows it. The status is spelled as the panel spells it to its
+/// customers.
 #[derive(Serialize)]
 struct OrderRow<'a> {
     id: &'a str,
@@ -273,6 +353,9 @@ pub(super) fn say(status: StatusCode, kind: &'static str, body: String) -> Answe
     let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
     let mut response = Response::new(body.boxed());
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+
     response
 }

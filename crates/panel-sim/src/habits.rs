@@ -1,4 +1,5 @@
-//! Odd habits of panels, as they are met in the wild: each is a way of answering rightly and unlike the documents.
+//! Odd habits of panels, as they are met in the wild: each is a way of answering rightly and unlike
+//! the documents.
 
 use std::{fmt, str::FromStr};
 
@@ -116,7 +117,8 @@ const NAMED: [(&str, Habit); 33] = [
     ("limit", Habit::Limit(0)),
 ];
 
-/// The habits of one panel. Written as `get,parts=500,currency=EUR`; the empty text is a panel like its documents.
+/// The habits of one panel. Written as `get,parts=500,currency=EUR`; the empty text is a panel like
+/// its documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Habits(Vec<Habit>);
 
@@ -124,7 +126,8 @@ pub struct Habits(Vec<Habit>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HabitsError {
     /// A name that no habit has.
-    #[error("unknown habit `{0}`; known are: {known}", known = NAMED.map(|(name, _)| name).join(", "))]
+    #[error("unknown habit `{0}`; known are: {known}",
+        known = NAMED.map(|(name, _)| name).join(", "))]
     Unknown(String),
     /// A habit that is named twice.
     #[error("habit `{0}` is named twice")]
@@ -133,7 +136,8 @@ pub enum HabitsError {
     #[error("habit `{0}` wants a whole number from 1 to {NUMBER_MAX}, as in `{0}=50`")]
     Number(&'static str),
     /// A currency that is none of those.
-    #[error("habit `currency` wants one of {known}, as in `currency=EUR`", known = CURRENCIES.join(", "))]
+    #[error("habit `currency` wants one of {known}, as in `currency=EUR`",
+        known = CURRENCIES.join(", "))]
     Currency,
     /// Something behind the name of a habit that is or is not.
     #[error("habit `{0}` is written alone, without `=`")]
@@ -148,22 +152,46 @@ impl Habits {
 
     /// How many rows one answer to `services` has at most.
     pub(super) fn parts(&self) -> Option<usize> {
-        self.number(|habit| if let Habit::Parts(rows) = habit { Some(rows) } else { None })
+        self.number(|habit| {
+            if let Habit::Parts(rows) = habit {
+                Some(rows)
+            } else {
+                None
+            }
+        })
     }
 
     /// How many orders one status question may name.
     pub(super) fn batch(&self) -> Option<usize> {
-        self.number(|habit| if let Habit::Batch(orders) = habit { Some(orders) } else { None })
+        self.number(|habit| {
+            if let Habit::Batch(orders) = habit {
+                Some(orders)
+            } else {
+                None
+            }
+        })
     }
 
     /// How many requests a minute are announced.
     pub(super) fn limit(&self) -> Option<usize> {
-        self.number(|habit| if let Habit::Limit(requests) = habit { Some(requests) } else { None })
+        self.number(|habit| {
+            if let Habit::Limit(requests) = habit {
+                Some(requests)
+            } else {
+                None
+            }
+        })
     }
 
     /// The currency that it bills in, where it is not its dialect's.
     pub(super) fn currency(&self) -> Option<&'static str> {
-        self.0.iter().find_map(|habit| if let Habit::Currency(currency) = habit { Some(*currency) } else { None })
+        self.0.iter().find_map(|habit| {
+            if let Habit::Currency(currency) = habit {
+                Some(*currency)
+            } else {
+                None
+            }
+        })
     }
 
     fn number(&self, of: impl Fn(Habit) -> Option<usize>) -> Option<usize> {
@@ -176,15 +204,26 @@ impl FromStr for Habits {
 
     fn from_str(spec: &str) -> Result<Self, HabitsError> {
         let mut habits: Vec<Habit> = Vec::new();
-        for part in spec.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (name, said) = part.split_once('=').map_or((part, None), |(name, said)| (name, Some(said.trim())));
+        for part in spec
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
+            let (name, said) = part
+                .split_once('=')
+                .map_or((part, None), |(name, said)| (name, Some(said.trim())));
+
             let named = NAMED.iter().find(|(known, _)| *known == name.trim());
-            let (name, habit) = named.ok_or_else(|| HabitsError::Unknown(name.trim().to_owned()))?;
+            let (name, habit) =
+                named.ok_or_else(|| HabitsError::Unknown(name.trim().to_owned()))?;
+
             if habits.iter().any(|known| known.name() == *name) {
                 return Err(HabitsError::Twice(name));
             }
+
             habits.push(with(name, *habit, said)?);
         }
+
         Ok(Self(habits))
     }
 }
@@ -192,9 +231,12 @@ impl FromStr for Habits {
 /// The habit with what was said of it.
 fn with(name: &'static str, habit: Habit, said: Option<&str>) -> Result<Habit, HabitsError> {
     let number = || {
-        let number = said.and_then(|said| said.parse().ok()).filter(|number| (1..=NUMBER_MAX).contains(number));
+        let number = said
+            .and_then(|said| said.parse().ok())
+            .filter(|number| (1..=NUMBER_MAX).contains(number));
         number.ok_or(HabitsError::Number(name))
     };
+
     if let Habit::Parts(_) = habit {
         number().map(Habit::Parts)
     } else if let Habit::Batch(_) = habit {
@@ -215,7 +257,10 @@ impl Habit {
     /// The name that a spec uses.
     fn name(self) -> &'static str {
         let same = |known: &Habit| std::mem::discriminant(known) == std::mem::discriminant(&self);
-        NAMED.iter().find(|(_, known)| same(known)).map_or("", |(name, _)| name)
+        NAMED
+            .iter()
+            .find(|(_, known)| same(known))
+            .map_or("", |(name, _)| name)
     }
 }
 
@@ -226,10 +271,12 @@ impl fmt::Display for Habits {
             if let Habit::Parts(number) | Habit::Batch(number) | Habit::Limit(number) = habit {
                 write!(f, "={number}")?;
             }
+
             if let Habit::Currency(currency) = habit {
                 write!(f, "={currency}")?;
             }
         }
+
         Ok(())
     }
 }
@@ -240,13 +287,16 @@ mod tests {
 
     #[test]
     fn specs_are_read_and_shown() {
-        for (given, shown) in
-            [("", ""), (" get , parts = 500,", "get,parts=500"), ("currency=EUR,batch=7", "currency=EUR,batch=7")]
-        {
+        for (given, shown) in [
+            ("", ""),
+            (" get , parts = 500,", "get,parts=500"),
+            ("currency=EUR,batch=7", "currency=EUR,batch=7"),
+        ] {
             let habits: Habits = given.parse().unwrap();
             assert_eq!(habits.to_string(), shown, "{given:?}");
             assert_eq!(shown.parse(), Ok(habits));
         }
+
         for (name, habit) in NAMED {
             assert_eq!(habit.name(), name);
         }
@@ -255,11 +305,17 @@ mod tests {
     #[test]
     fn a_wrong_spec_says_what_is_wrong() {
         let error = |spec: &str| spec.parse::<Habits>().unwrap_err();
-        assert!(error("polite").to_string().starts_with("unknown habit `polite`; known are: get, parts, "));
+        assert!(
+            error("polite")
+                .to_string()
+                .starts_with("unknown habit `polite`; known are: get, parts, ")
+        );
+
         assert_eq!(error("get,get"), HabitsError::Twice("get"));
         assert_eq!(error("parts=5,parts=6"), HabitsError::Twice("parts"));
         assert_eq!(error("get=1"), HabitsError::Alone("get"));
         assert_eq!(error("currency=usd"), HabitsError::Currency);
+
         for bad in ["parts", "parts=", "parts=0", "parts=x", "parts=100001"] {
             assert_eq!(error(bad), HabitsError::Number("parts"), "{bad}");
         }

@@ -1,4 +1,5 @@
-//! Types of services as this panel knows them: what an order of each must say, and what it is charged for.
+//! Types of services as this panel knows them: what an order of each must say, and what it is
+//! charged for.
 
 use super::details::{Details, Parameter};
 
@@ -29,8 +30,8 @@ pub(super) enum Counts {
 static KINDS: [Kind; 16] = {
     use Counts::{Lines, Package, Quantity};
     use Parameter::{
-        AnswerNumber, Comments, Country, Device, GoogleKeyword, Groups, Hashtag, Hashtags, Keywords, Media,
-        ReferringUrl, TypeOfTraffic, Username, Usernames,
+        AnswerNumber, Comments, Country, Device, GoogleKeyword, Groups, Hashtag, Hashtags,
+        Keywords, Media, ReferringUrl, TypeOfTraffic, Username, Usernames,
     };
     [
         kind("Default", Quantity, &[]),
@@ -40,20 +41,35 @@ static KINDS: [Kind; 16] = {
         kind("Mentions", Quantity, &[Usernames]),
         kind("Mentions with Hashtags", Quantity, &[Usernames, Hashtags]),
         kind("Mentions Custom List", Lines(Usernames), &[Usernames]),
-        Kind { also: &["Mentions Hastag"], ..kind("Mentions Hashtag", Quantity, &[Hashtag]) },
-        Kind { also: &["Mentions Users Followers"], ..kind("Mentions User Followers", Quantity, &[Username]) },
+        Kind {
+            also: &["Mentions Hastag"],
+            ..kind("Mentions Hashtag", Quantity, &[Hashtag])
+        },
+        Kind {
+            also: &["Mentions Users Followers"],
+            ..kind("Mentions User Followers", Quantity, &[Username])
+        },
         kind("Mentions Media Likers", Quantity, &[Media]),
         kind("Comment Likes", Quantity, &[Username]),
         kind("Comment Replies", Lines(Comments), &[Username, Comments]),
         kind("Poll", Quantity, &[AnswerNumber]),
         kind("Invites from Groups", Quantity, &[Groups]),
         kind("SEO", Quantity, &[Keywords]),
-        kind("Web Traffic", Quantity, &[Country, Device, TypeOfTraffic, GoogleKeyword, ReferringUrl]),
+        kind(
+            "Web Traffic",
+            Quantity,
+            &[Country, Device, TypeOfTraffic, GoogleKeyword, ReferringUrl],
+        ),
     ]
 };
 
 const fn kind(name: &'static str, counts: Counts, asks: &'static [Parameter]) -> Kind {
-    Kind { name, also: &[], counts, asks }
+    Kind {
+        name,
+        also: &[],
+        counts,
+        asks,
+    }
 }
 
 impl Kind {
@@ -61,14 +77,17 @@ impl Kind {
     pub(super) fn read(spelt: &str) -> Option<&'static Self> {
         let letters = folded(spelt);
         let is = |name: &&str| folded(name) == letters;
-        KINDS.iter().find(|kind| is(&kind.name) || kind.also.iter().any(is))
+        KINDS
+            .iter()
+            .find(|kind| is(&kind.name) || kind.also.iter().any(is))
     }
 
     pub(super) fn is_package(&self) -> bool {
         self.counts == Counts::Package
     }
 
-    /// What an order of this type needs, beside what it says already: where visitors come from decides what else.
+    /// What an order of this type needs, beside what it says already: where visitors come from
+    /// decides what else.
     pub(super) fn needs(&self, said: &Details) -> impl Iterator<Item = Parameter> {
         let visitors_come_by = |way| said.text(Parameter::TypeOfTraffic) == Some(way);
         let (by_search, by_link) = (visitors_come_by("1"), visitors_come_by("2"));
@@ -88,12 +107,16 @@ impl Kind {
             | Parameter::Device
             | Parameter::TypeOfTraffic => true,
         };
+
         self.asks.iter().copied().filter(needed)
     }
 }
 
 fn folded(name: &str) -> String {
-    name.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|c| !c.is_whitespace() && *c != '_')
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 #[cfg(test)]
@@ -110,7 +133,13 @@ mod tests {
         ] {
             assert_eq!(Kind::read(spelt).unwrap().name, name);
         }
-        assert!(KINDS.iter().all(|kind| Kind::read(kind.name).is_some_and(|read| read.name == kind.name)));
+
+        assert!(
+            KINDS
+                .iter()
+                .all(|kind| Kind::read(kind.name).is_some_and(|read| read.name == kind.name))
+        );
+
         assert!(Kind::read("Subscriptions").is_none() && Kind::read("").is_none());
     }
 }

@@ -17,8 +17,11 @@ pub(super) fn read(letters: &str) -> Option<u128> {
     if letters.len() != LETTERS as usize {
         return None;
     }
+
     letters.bytes().try_fold(0_u128, |number, letter| {
-        let value = ALPHABET.iter().position(|known| *known == letter.to_ascii_uppercase())?;
+        let value = ALPHABET
+            .iter()
+            .position(|known| *known == letter.to_ascii_uppercase())?;
         // The first letter of 26 has two bits more than are left for it.
         (number >> (u128::BITS - 5) == 0).then_some(number << 5 | value as u128)
     })
@@ -35,7 +38,15 @@ mod tests {
             assert_eq!(read(&written(number)), Some(number));
             assert_eq!(read(&written(number).to_lowercase()), Some(number));
         }
-        for none in ["", "0", &"0".repeat(25), &"8".repeat(26), &"U".repeat(26), "é00000000000000000000000é"] {
+
+        for none in [
+            "",
+            "0",
+            &"0".repeat(25),
+            &"8".repeat(26),
+            &"U".repeat(26),
+            "é00000000000000000000000é",
+        ] {
             assert_eq!(read(none), None, "{none}");
         }
     }

@@ -1,7 +1,9 @@
-//! A panel that we pretend to be: it keeps money and orders, delivers over time, and misbehaves on demand.
+//! A panel that we pretend to be: it keeps money and orders, delivers over time, and misbehaves on
+//! demand.
 //!
-//! Real HTTP on loopback, for the demo, for the tests and for `panel-sim`. Its services are named after their fate, so
-//! that an order's end can be chosen by choosing what to buy; faults can be turned on for every service while it runs.
+//! Real HTTP on loopback, for the demo, for the tests and for `panel-sim`. Its services are named
+//! after their fate, so that an order's end can be chosen by choosing what to buy; faults can be
+//! turned on for every service while it runs.
 
 mod catalogue;
 mod chance;
@@ -87,7 +89,8 @@ pub fn currency_of(dialect: Dialect) -> &'static str {
     }
 }
 
-/// A running panel. Dropping it closes it at once; [`Simulator::stop`] waits for what is being answered.
+/// A running panel. Dropping it closes it at once; [`Simulator::stop`] waits for what is being
+/// answered.
 #[derive(Debug)]
 pub struct Simulator {
     addr: SocketAddr,
@@ -104,7 +107,9 @@ struct Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("panel", &self.panel).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("panel", &self.panel)
+            .finish_non_exhaustive()
     }
 }
 
@@ -113,10 +118,25 @@ impl Simulator {
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let listener = TcpListener::bind(settings.listen).await?;
         let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared { panel: Mutex::new(Panel::new(&settings)), clock });
+        let shared = Arc::new(Shared {
+            panel: Mutex::new(Panel::new(&settings)),
+            clock,
+        });
+
         let (tasks, closing) = (TaskTracker::new(), Closing::default());
-        tasks.spawn(door::listen(listener, Arc::clone(&shared), tasks.clone(), closing.clone()));
-        Ok(Self { addr, shared, tasks, closing })
+        tasks.spawn(door::listen(
+            listener,
+            Arc::clone(&shared),
+            tasks.clone(),
+            closing.clone(),
+        ));
+
+        Ok(Self {
+            addr,
+            shared,
+            tasks,
+            closing,
+        })
     }
 
     /// Where customers ask: `http://ADDR/api/v2`.
@@ -154,60 +174,84 @@ impl Simulator {
         self.shared.with(|panel, _| panel.balance = balance);
     }
 
-    /// Switches a service on or off: an off one is neither listed nor sold. Panics on a service that it never had.
+    /// Switches a service on or off: an off one is neither listed nor sold. Panics on a service
+    /// that it never had.
     pub fn switch_service(&self, service: &str, on: bool) {
-        self.shared.with(|panel, _| panel.service_mut(service).expect("the panel has this service").on = on);
+        self.shared.with(|panel, _| {
+            panel
+                .service_mut(service)
+                .expect("the panel has this service")
+                .on = on;
+        });
     }
 
-    /// Changes the price of a service for orders from now on. Panics on a service that it never had.
+    /// Changes the price of a service for orders from now on. Panics on a service that it never
+    /// had.
     pub fn set_rate(&self, service: &str, rate: Decimal) {
         self.shared.with(|panel, _| {
-            let row = panel.service_mut(service).expect("the panel has this service");
+            let row = panel
+                .service_mut(service)
+                .expect("the panel has this service");
             (row.rate, row.rate_text) = (rate, money::plain(rate));
         });
     }
 
     /// Changes the only key that it knows.
     pub fn set_key(&self, key: &str) {
-        self.shared.with(|panel, _| panel.key = Some(key.to_owned()));
+        self.shared
+            .with(|panel, _| panel.key = Some(key.to_owned()));
     }
 
-    /// Takes the key back: from now on everything is answered `Invalid API key`, until another key is set.
+    /// Takes the key back: from now on everything is answered `Invalid API key`, until another key
+    /// is set.
     pub fn revoke_key(&self) {
         self.shared.with(|panel, _| panel.key = None);
     }
 
-    /// Orders younger than this, in seconds, are not found when their status is asked; 0 is where it begins.
+    /// Orders younger than this, in seconds, are not found when their status is asked; 0 is where
+    /// it begins.
     pub fn set_visible_after_s(&self, seconds: u32) {
-        self.shared.with(|panel, _| panel.visible_after = TimeDelta::seconds(i64::from(seconds)));
+        self.shared
+            .with(|panel, _| panel.visible_after = TimeDelta::seconds(i64::from(seconds)));
     }
 
-    /// Another customer of the panel buys so many orders: ids move on, and nothing of it is known to us.
+    /// Another customer of the panel buys so many orders: ids move on, and nothing of it is known
+    /// to us.
     pub fn others_buy(&self, orders: u32) {
         self.shared.with(|panel, _| panel.others_buy(orders));
     }
 
-    /// Somebody places an order on our account by hand, at the panel itself: charged like any other, asked for by
-    /// nobody, its answer seen by nobody. Its id. Panics on what the panel refuses.
+    /// Somebody places an order on our account by hand, at the panel itself: charged like any
+    /// other, asked for by nobody, its answer seen by nobody. Its id. Panics on what the panel
+    /// refuses.
     pub fn place_by_hand(&self, service: &str, link: &str, quantity: u64) -> String {
-        let wanted =
-            Wanted { link: link.to_owned(), quantity: Some(quantity.to_string()), details: Details::default() };
+        let wanted = Wanted {
+            link: link.to_owned(),
+            quantity: Some(quantity.to_string()),
+            details: Details::default(),
+        };
+
         self.shared.with(|panel, now| {
-            let (id, _) = panel.place(service, wanted, now).expect("the panel takes this order");
+            let (id, _) = panel
+                .place(service, wanted, now)
+                .expect("the panel takes this order");
             panel.dialect.order_id(id)
         })
     }
 
-    /// Ends an order now, or corrects how it ended; refunds follow. Panics on an order that it never had.
+    /// Ends an order now, or corrects how it ended; refunds follow. Panics on an order that it
+    /// never had.
     pub fn end_order(&self, order: &str, fate: Ending) {
         let known = self.shared.with(|panel, _| panel.force(order, fate));
         assert!(known, "the panel has no order {order}");
     }
 
-    /// Takes no more connections, finishes what is being answered (in five seconds at most), and leaves no task behind.
+    /// Takes no more connections, finishes what is being answered (in five seconds at most), and
+    /// leaves no task behind.
     pub async fn stop(self) {
         self.closing.drain.cancel();
         self.tasks.close();
+
         if timeout(DRAIN_MAX, self.tasks.wait()).await.is_err() {
             self.closing.cut.cancel();
             self.tasks.wait().await;
@@ -223,8 +267,9 @@ impl Drop for Simulator {
 }
 
 impl Shared {
-    /// Does one thing with the books, brought up to the present moment. A panic of an earlier one (a test that named a
-    /// wrong service) has changed nothing by halves, so the books stay usable.
+    /// Does one thing with the books, brought up to the present moment. A panic of an earlier one
+    /// (a test that named a wrong service) has changed nothing by halves, so the books stay
+    /// usable.
     fn with<T>(&self, act: impl FnOnce(&mut Panel, Moment) -> T) -> T {
         let mut panel = self.panel.lock().unwrap_or_else(PoisonError::into_inner);
         // Read under the lock, so that time never runs backwards from one request to the next.
@@ -238,7 +283,13 @@ impl Shared {
     }
 
     fn requests(&self) -> BTreeMap<String, u64> {
-        self.with(|panel, _| panel.requests.iter().map(|(action, count)| ((*action).to_owned(), *count)).collect())
+        self.with(|panel, _| {
+            panel
+                .requests
+                .iter()
+                .map(|(action, count)| ((*action).to_owned(), *count))
+                .collect()
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a panel remembers of named adds: what was said under a name, and with which order it was answered.
+//! What a panel remembers of named adds: what was said under a name, and with which order it was
+//! answered.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -38,6 +39,7 @@ pub(super) fn said(fields: &BTreeMap<String, String>) -> Said {
             digest.update(text.as_bytes());
         }
     }
+
     digest.finalize().into()
 }
 
@@ -48,14 +50,32 @@ mod tests {
     #[test]
     fn a_name_stands_for_what_was_said_first() {
         let fields = |pairs: &[(&str, &str)]| {
-            said(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+            said(
+                &pairs
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .collect(),
+            )
         };
+
         let first = fields(&[("key", "a"), ("link", "x"), ("quantity", "10")]);
         let mut memory = Memory::default();
         assert_eq!(memory.recall("n", &first), Ok(None));
         memory.keep("n", &first, 7);
-        assert_eq!(memory.recall("n", &fields(&[("key", "b"), ("link", "x"), ("quantity", "10")])), Ok(Some(7)));
-        assert_eq!(memory.recall("n", &fields(&[("link", "x"), ("quantity", "11")])), Err(Refused::NameUsed));
+
+        assert_eq!(
+            memory.recall(
+                "n",
+                &fields(&[("key", "b"), ("link", "x"), ("quantity", "10")])
+            ),
+            Ok(Some(7))
+        );
+
+        assert_eq!(
+            memory.recall("n", &fields(&[("link", "x"), ("quantity", "11")])),
+            Err(Refused::NameUsed)
+        );
+
         assert_eq!(memory.recall("m", &first), Ok(None));
     }
 }

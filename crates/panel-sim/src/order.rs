@@ -1,4 +1,5 @@
-//! An order of the panel, whose progress is computed from the time that is handed in: nothing sleeps for it.
+//! An order of the panel, whose progress is computed from the time that is handed in: nothing
+//! sleeps for it.
 //!
 //! ```text
 //!  Pending ──▶ InProgress ──▶ Completed | Partial | Canceled
@@ -107,24 +108,43 @@ impl Order {
     pub(super) fn fated(&self) -> Ending {
         match self.fate {
             Fate::Complete | Fate::Answer(_) | Fate::Slow => Ending::Completed,
-            Fate::Partial => Ending::Partial { remains: self.units.div_ceil(3) },
+            Fate::Partial => Ending::Partial {
+                remains: self.units.div_ceil(3),
+            },
             Fate::Cancel => Ending::Canceled,
         }
     }
 
-    /// What that ending leaves and gives back; the refund is rounded down and never passes the charge.
+    /// What that ending leaves and gives back; the refund is rounded down and never passes the
+    /// charge.
     pub(super) fn ended_as(&self, ending: Ending) -> End {
         match ending {
-            Ending::Completed => End { status: Status::Completed, remains: 0, refunded: Decimal::ZERO },
-            Ending::Partial { remains } => End { status: Status::Partial, remains, refunded: self.share(remains) },
-            Ending::Canceled => End { status: Status::Canceled, remains: self.units, refunded: self.charge },
+            Ending::Completed => End {
+                status: Status::Completed,
+                remains: 0,
+                refunded: Decimal::ZERO,
+            },
+            Ending::Partial { remains } => End {
+                status: Status::Partial,
+                remains,
+                refunded: self.share(remains),
+            },
+            Ending::Canceled => End {
+                status: Status::Canceled,
+                remains: self.units,
+                refunded: self.charge,
+            },
         }
     }
 
     /// Cancelled on request: what is delivered by then is paid, the rest is given back.
     pub(super) fn cancelled_at(&self, now: Moment) -> End {
         let remains = self.remains(now);
-        End { status: Status::Canceled, remains, refunded: self.share(remains) }
+        End {
+            status: Status::Canceled,
+            remains,
+            refunded: self.share(remains),
+        }
     }
 
     fn share(&self, remains: u64) -> Decimal {
@@ -146,17 +166,27 @@ impl Order {
         if let Some(end) = self.end {
             return end.remains;
         }
+
         let delivers = match self.fated() {
             Ending::Completed => self.units,
             Ending::Partial { remains } => self.units.saturating_sub(remains),
             Ending::Canceled => 0,
         };
+
         if self.status(now) == Status::Pending {
             return self.units;
         }
-        let span_ms = u128::try_from(self.span.num_milliseconds()).unwrap_or(0).max(1);
-        let passed_ms = u128::try_from((now - self.placed).num_milliseconds()).unwrap_or(0).min(span_ms);
-        let delivered = u64::try_from(u128::from(delivers) * passed_ms / span_ms).unwrap_or(delivers);
+
+        let span_ms = u128::try_from(self.span.num_milliseconds())
+            .unwrap_or(0)
+            .max(1);
+
+        let passed_ms = u128::try_from((now - self.placed).num_milliseconds())
+            .unwrap_or(0)
+            .min(span_ms);
+
+        let delivered =
+            u64::try_from(u128::from(delivers) * passed_ms / span_ms).unwrap_or(delivers);
         self.units.saturating_sub(delivered)
     }
 
@@ -164,18 +194,26 @@ impl Order {
     pub(super) fn look(&self, id: String, now: Moment) -> SimOrder {
         let status = self.status(now);
         let refunded = self.end.map_or(Decimal::ZERO, |end| end.refunded);
+
         SimOrder {
             id,
             service: self.service.to_string(),
             link: self.link.clone(),
             quantity: self.units,
             comments: self.details.lines(Parameter::Comments).to_vec(),
-            answer_number: self.details.text(Parameter::AnswerNumber).map(str::to_owned),
+            answer_number: self
+                .details
+                .text(Parameter::AnswerNumber)
+                .map(str::to_owned),
             details: self.details.clone(),
             status,
             charge: self.charge - refunded,
             remains: self.remains(now),
-            start_count: if status == Status::Pending { 0 } else { self.start_count },
+            start_count: if status == Status::Pending {
+                0
+            } else {
+                self.start_count
+            },
         }
     }
 }

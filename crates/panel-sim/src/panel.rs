@@ -1,4 +1,5 @@
-//! The panel's books: its money, its orders and what becomes of them. Pure; one mutex around it makes it shared.
+//! The panel's books: its money, its orders and what becomes of them. Pure; one mutex around it
+//! makes it shared.
 
 use std::{
     cmp::Reverse,
@@ -96,7 +97,10 @@ impl Panel {
             habits: settings.habits.clone(),
             requests: BTreeMap::new(),
             visible_after: TimeDelta::zero(),
-            dialect: SpokenDialect::new(settings.dialect, settings.habits.currency().unwrap_or(settings.currency)),
+            dialect: SpokenDialect::new(
+                settings.dialect,
+                settings.habits.currency().unwrap_or(settings.currency),
+            ),
             memory: Memory::default(),
             seed,
             delivery_s: settings.delivery_s.min(DELIVERY_S_MAX),
@@ -112,7 +116,8 @@ impl Panel {
         }
     }
 
-    /// Ends every order whose time has come; asked before anything else, so that no answer is older than the clock.
+    /// Ends every order whose time has come; asked before anything else, so that no answer is older
+    /// than the clock.
     pub(super) fn catch_up(&mut self, now: Moment) {
         while let Some(&Reverse((due, at))) = self.due.peek()
             && due <= now
@@ -126,7 +131,11 @@ impl Panel {
 
     /// What is listed.
     pub(super) fn listed(&self) -> Vec<Service> {
-        self.services.iter().filter(|service| service.on).cloned().collect()
+        self.services
+            .iter()
+            .filter(|service| service.on)
+            .cloned()
+            .collect()
     }
 
     /// The row of that id, listed or not.
@@ -141,8 +150,8 @@ impl Panel {
         self.faults.befalls_request(self.seed, self.asked - 1)
     }
 
-    /// Places an order under a name that the panel knows again: asked for the same a second time, it answers as the first
-    /// time, whatever became of that answer on its way.
+    /// Places an order under a name that the panel knows again: asked for the same a second time,
+    /// it answers as the first time, whatever became of that answer on its way.
     pub(super) fn add_named(
         &mut self,
         name: &str,
@@ -155,25 +164,37 @@ impl Panel {
             let n = self.adds;
             self.adds += 1;
             let fault = self.faults.befalls_add(self.seed, n);
+
             return Ok(Placed {
                 told,
                 fault: fault.filter(|fault| !matches!(fault, Fault::WrongId | Fault::Duplicate)),
             });
         }
+
         let placed = self.add(service, wanted, now)?;
         self.memory.keep(name, said, placed.told);
         Ok(placed)
     }
 
-    /// Places an order, or refuses it and does nothing; faults befall the answer of one that was placed.
-    pub(super) fn add(&mut self, service: &str, wanted: Wanted, now: Moment) -> Result<Placed, Refused> {
+    /// Places an order, or refuses it and does nothing; faults befall the answer of one that was
+    /// placed.
+    pub(super) fn add(
+        &mut self,
+        service: &str,
+        wanted: Wanted,
+        now: Moment,
+    ) -> Result<Placed, Refused> {
         let n = self.adds;
         self.adds += 1;
         let (id, fate) = self.place(service, wanted, now)?;
+
         let fault = match fate {
             Fate::Answer(fault) => Some(fault),
-            Fate::Complete | Fate::Partial | Fate::Cancel | Fate::Slow => self.faults.befalls_add(self.seed, n),
+            Fate::Complete | Fate::Partial | Fate::Cancel | Fate::Slow => {
+                self.faults.befalls_add(self.seed, n)
+            }
         };
+
         Ok(self.told(id, fault))
     }
 
@@ -184,25 +205,51 @@ impl Panel {
             Some(Fault::Duplicate) => (self.told.unwrap_or(id), None),
             other => (id, other),
         };
+
         if matches!(fault, None | Some(Fault::Slow)) {
             self.told = Some(told);
         }
+
         Placed { told, fault }
     }
 
-    /// Accepts an order and charges it, or refuses it and does nothing; its id and what becomes of it.
-    pub(super) fn place(&mut self, service: &str, wanted: Wanted, now: Moment) -> Result<(u64, Fate), Refused> {
-        let service = index(service).and_then(|at| self.services.get(at)).filter(|service| service.on);
+    /// Accepts an order and charges it, or refuses it and does nothing; its id and what becomes of
+    /// it.
+    pub(super) fn place(
+        &mut self,
+        service: &str,
+        wanted: Wanted,
+        now: Moment,
+    ) -> Result<(u64, Fate), Refused> {
+        let service = index(service)
+            .and_then(|at| self.services.get(at))
+            .filter(|service| service.on);
+
         let service = service.ok_or(Refused::Service)?;
         let kind = Kind::read(&service.kind).ok_or(Refused::Service)?;
         let units = units(service, kind, &wanted)?;
-        let charge = if kind.is_package() { Some(service.rate) } else { money::charge(service.rate, units) };
+
+        let charge = if kind.is_package() {
+            Some(service.rate)
+        } else {
+            money::charge(service.rate, units)
+        };
+
         let charge = charge.ok_or(Refused::AboveMaximum(service.max))?;
-        let taken_for_it = self.faults.taken(charge).ok_or(Refused::AboveMaximum(service.max))?;
-        let left = self.balance.checked_sub(taken_for_it).filter(|left| *left >= Decimal::ZERO);
+        let taken_for_it = self
+            .faults
+            .taken(charge)
+            .ok_or(Refused::AboveMaximum(service.max))?;
+
+        let left = self
+            .balance
+            .checked_sub(taken_for_it)
+            .filter(|left| *left >= Decimal::ZERO);
+
         let left = left.ok_or(Refused::NoFunds)?;
         let details = wanted.details.of(kind.needs(&wanted.details));
         let text_bytes = wanted.text_bytes();
+
         if self.orders.len() >= ORDERS_MAX || self.text_bytes + text_bytes > TEXT_BYTES_MAX {
             return Err(Refused::Full);
         }
@@ -222,11 +269,13 @@ impl Panel {
             span: self.span(fate),
             end: None,
         };
+
         self.balance = left;
         self.text_bytes += text_bytes;
         self.due.push(Reverse((order.due(), self.orders.len())));
         self.orders.push(order);
         self.next_id += 1;
+
         Ok((id, fate))
     }
 
@@ -238,13 +287,19 @@ impl Panel {
     /// At least a millisecond, so that progress has something to be a part of.
     fn span(&self, fate: Fate) -> TimeDelta {
         let seconds = i64::try_from(fate.takes_s(self.delivery_s)).unwrap_or(i64::MAX);
-        TimeDelta::try_seconds(seconds).unwrap_or(TimeDelta::MAX).max(TimeDelta::milliseconds(1))
+        TimeDelta::try_seconds(seconds)
+            .unwrap_or(TimeDelta::MAX)
+            .max(TimeDelta::milliseconds(1))
     }
 
     /// What is known of an order; a young one may not be known yet.
     pub(super) fn look(&self, order: &str, now: Moment) -> Result<SimOrder, Refused> {
         let order = &self.orders[self.find(order)?];
-        if now - order.placed < self.visible_after { Err(Refused::UnknownOrder) } else { Ok(self.shown(order, now)) }
+        if now - order.placed < self.visible_after {
+            Err(Refused::UnknownOrder)
+        } else {
+            Ok(self.shown(order, now))
+        }
     }
 
     fn shown(&self, order: &Order, now: Moment) -> SimOrder {
@@ -253,7 +308,10 @@ impl Panel {
 
     /// Every order.
     pub(super) fn look_at_all(&self, now: Moment) -> Vec<SimOrder> {
-        self.orders.iter().map(|order| self.shown(order, now)).collect()
+        self.orders
+            .iter()
+            .map(|order| self.shown(order, now))
+            .collect()
     }
 
     /// Cancels an order on request and refunds what was not delivered.
@@ -263,9 +321,11 @@ impl Panel {
         if !self.service_of(order).is_some_and(|service| service.cancel) {
             return Err(Refused::NoCancel);
         }
+
         if let Some(end) = order.end {
             return Err(Refused::Over(end.status));
         }
+
         let end = order.cancelled_at(now);
         self.settle(at, end);
         Ok(())
@@ -278,20 +338,28 @@ impl Panel {
         if !self.service_of(order).is_some_and(|service| service.refill) {
             return Err(Refused::NoRefill);
         }
+
         match order.status(now) {
             Status::Completed | Status::Partial => {}
-            Status::Pending | Status::InProgress | Status::Canceled => return Err(Refused::NotDelivered),
+            Status::Pending | Status::InProgress | Status::Canceled => {
+                return Err(Refused::NotDelivered);
+            }
         }
+
         self.refills.begin(order.id, now, self.span(Fate::Complete))
     }
 
     /// Where a refill stands.
     pub(super) fn refill_state(&self, refill: &str, now: Moment) -> Result<RefillState, Refused> {
-        let id = self.dialect.refill_number(refill).and_then(|id| usize::try_from(id.checked_sub(1)?).ok());
+        let id = self
+            .dialect
+            .refill_number(refill)
+            .and_then(|id| usize::try_from(id.checked_sub(1)?).ok());
         self.refills.state(id.ok_or(Refused::UnknownRefill)?, now)
     }
 
-    /// Forces an end, also on an order that has ended: panels do correct themselves. Whether the order is known.
+    /// Forces an end, also on an order that has ended: panels do correct themselves. Whether the
+    /// order is known.
     pub(super) fn force(&mut self, order: &str, ending: Ending) -> bool {
         self.find(order).map(|at| self.end(at, ending)).is_ok()
     }
@@ -301,7 +369,8 @@ impl Panel {
         self.settle(at, end);
     }
 
-    /// Moves the balance by the difference to what was refunded before, so that a second end never refunds twice.
+    /// Moves the balance by the difference to what was refunded before, so that a second end never
+    /// refunds twice.
     fn settle(&mut self, at: usize, end: End) {
         let order = &mut self.orders[at];
         let before = order.end.map_or(Decimal::ZERO, |end| end.refunded);
@@ -311,8 +380,14 @@ impl Panel {
     }
 
     fn find(&self, order: &str) -> Result<usize, Refused> {
-        let id = self.dialect.order_number(order).ok_or(Refused::UnknownOrder)?;
-        self.orders.binary_search_by_key(&id, |order| order.id).map_err(|_| Refused::UnknownOrder)
+        let id = self
+            .dialect
+            .order_number(order)
+            .ok_or(Refused::UnknownOrder)?;
+
+        self.orders
+            .binary_search_by_key(&id, |order| order.id)
+            .map_err(|_| Refused::UnknownOrder)
     }
 
     fn service_of(&self, order: &Order) -> Option<&Service> {
@@ -326,164 +401,4 @@ fn index(id: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use chrono::DateTime;
-
-    use super::*;
-    use crate::{Detail, Details, Dialect, Parameter, Settings, money::plain};
-
-    const START_S: i64 = 1_700_000_000;
-
-    fn after_ms(ms: i64) -> Moment {
-        DateTime::from_timestamp(START_S, 0).unwrap() + TimeDelta::milliseconds(ms)
-    }
-
-    fn money(text: &str) -> Decimal {
-        text.parse().unwrap()
-    }
-
-    fn panel(balance: &str) -> Panel {
-        Panel::new(&Settings {
-            listen: ([127, 0, 0, 1], 0).into(),
-            key: "k".to_owned(),
-            dialect: Dialect::Classic,
-            currency: "USD",
-            seed: 1,
-            faults: Faults::default(),
-            habits: Habits::default(),
-            balance: money(balance),
-            services_extra: 0,
-            delivery_s: 4,
-        })
-    }
-
-    fn buy(panel: &mut Panel, service: &str, quantity: u64) -> Result<String, Refused> {
-        let wanted = Wanted {
-            link: "https://example.org/a".to_owned(),
-            quantity: Some(quantity.to_string()),
-            details: Details::from_iter([
-                (Parameter::Comments, Detail::Lines(vec!["one".to_owned(), "two".to_owned()])),
-                (Parameter::AnswerNumber, Detail::Text("1".to_owned())),
-            ]),
-        };
-        panel.add(service, wanted, after_ms(0)).map(|placed| placed.told.to_string())
-    }
-
-    fn at(panel: &mut Panel, order: &str, ms: i64) -> (Status, u64, String, String) {
-        panel.catch_up(after_ms(ms));
-        let look = panel.look(order, after_ms(ms)).unwrap();
-        (look.status, look.remains, plain(look.charge), plain(panel.balance))
-    }
-
-    fn seen(status: Status, remains: u64, charge: &str, balance: &str) -> (Status, u64, String, String) {
-        (status, remains, charge.to_owned(), balance.to_owned())
-    }
-
-    #[test]
-    fn an_order_passes_from_pending_to_completed() {
-        let mut panel = panel("10");
-        let order = buy(&mut panel, "1", 1_000).unwrap();
-        assert_eq!(at(&mut panel, &order, 999), seen(Status::Pending, 1_000, "0.90", "9.10"));
-        assert_eq!(at(&mut panel, &order, 1_000), seen(Status::InProgress, 750, "0.90", "9.10"));
-        assert_eq!(at(&mut panel, &order, 3_999), seen(Status::InProgress, 1, "0.90", "9.10"));
-        assert_eq!(at(&mut panel, &order, 4_000), seen(Status::Completed, 0, "0.90", "9.10"));
-    }
-
-    #[test]
-    fn every_type_is_charged_by_its_units() {
-        let prices = [("1", "0.45"), ("2", "1.50"), ("3", "0.016"), ("4", "2.75"), ("5", "1.80")];
-        for (service, price) in prices {
-            let mut panel = panel("10");
-            let order = buy(&mut panel, service, 500).unwrap();
-            let (_, _, charge, _) = at(&mut panel, &order, 0);
-            assert_eq!(charge, price, "service {service}");
-            assert_eq!(at(&mut panel, &order, 4_000).0, Status::Completed, "service {service}");
-        }
-    }
-
-    #[test]
-    fn partial_refunds_what_remains_and_canceled_everything() {
-        let mut panel = panel("10");
-        let partial = buy(&mut panel, "6", 1_000).unwrap();
-        let canceled = buy(&mut panel, "7", 1_000).unwrap();
-        assert_eq!(panel.balance, money("8.63"));
-        assert_eq!(at(&mut panel, &canceled, 3_999).0, Status::InProgress);
-        let (status, remains, charge, balance) = at(&mut panel, &partial, 4_000);
-        assert_eq!((status, remains), (Status::Partial, 334));
-        // 0.72 × 334 / 1000 = 0.24048 of the partial one, and the 0.65 of the canceled one.
-        assert_eq!((charge.as_str(), balance.as_str()), ("0.47952", "9.52048"));
-        assert_eq!(at(&mut panel, &canceled, 4_000), seen(Status::Canceled, 1_000, "0.00", "9.52048"));
-    }
-
-    #[test]
-    fn the_slow_one_takes_two_minutes() {
-        let mut panel = panel("10");
-        let order = buy(&mut panel, "10", 1_000).unwrap();
-        assert_eq!(at(&mut panel, &order, 119_999).0, Status::InProgress);
-        assert_eq!(at(&mut panel, &order, 120_000).0, Status::Completed);
-    }
-
-    #[test]
-    fn a_cancel_pays_for_what_was_delivered_and_only_once() {
-        let mut panel = panel("10");
-        let order = buy(&mut panel, "1", 1_000).unwrap();
-        assert_eq!(panel.cancel(&order, after_ms(2_000)), Ok(()));
-        assert_eq!(panel.cancel(&order, after_ms(2_000)), Err(Refused::Over(Status::Canceled)));
-        assert_eq!(at(&mut panel, &order, 9_000), seen(Status::Canceled, 500, "0.45", "9.55"));
-    }
-
-    #[test]
-    fn a_corrected_end_refunds_the_difference() {
-        let mut panel = panel("10");
-        let order = buy(&mut panel, "1", 1_000).unwrap();
-        assert!(panel.force(&order, Ending::Partial { remains: 100 }));
-        assert_eq!(at(&mut panel, &order, 0), seen(Status::Partial, 100, "0.81", "9.19"));
-        assert!(panel.force(&order, Ending::Canceled));
-        assert_eq!(at(&mut panel, &order, 9_000), seen(Status::Canceled, 1_000, "0.00", "10.00"));
-        assert!(panel.force(&order, Ending::Completed));
-        assert_eq!(at(&mut panel, &order, 9_000), seen(Status::Completed, 0, "0.90", "9.10"));
-        assert!(!panel.force("7", Ending::Completed));
-    }
-
-    #[test]
-    fn a_refusal_takes_nothing() {
-        let mut panel = panel("0.90");
-        for (service, quantity, why) in [
-            ("1", 1_001, Refused::NoFunds),
-            ("1", 9, Refused::BelowMinimum(10)),
-            ("1", 100_001, Refused::AboveMaximum(100_000)),
-            ("11", 10, Refused::Service),
-            ("01", 10, Refused::Service),
-        ] {
-            assert_eq!(buy(&mut panel, service, quantity), Err(why));
-        }
-        assert_eq!((panel.balance, panel.look_at_all(after_ms(0)).len()), (money("0.90"), 0));
-        assert!(buy(&mut panel, "1", 1_000).is_ok());
-        assert_eq!(panel.balance, Decimal::ZERO);
-    }
-
-    #[test]
-    fn a_full_panel_takes_no_more_and_no_money() {
-        let mut panel = panel("10000");
-        for _ in 0..ORDERS_MAX {
-            assert!(buy(&mut panel, "1", 10).is_ok());
-        }
-        let left = panel.balance;
-        assert_eq!(buy(&mut panel, "1", 10), Err(Refused::Full));
-        assert_eq!((panel.balance, left), (left, money("7750.00")));
-    }
-
-    #[test]
-    fn one_refill_at_a_time() {
-        let mut panel = panel("10");
-        let order = buy(&mut panel, "1", 1_000).unwrap();
-        assert_eq!(panel.refill(&order, after_ms(0)), Err(Refused::NotDelivered));
-        panel.catch_up(after_ms(4_000));
-        assert_eq!(panel.refill(&order, after_ms(4_000)), Ok(1));
-        assert_eq!(panel.refill(&order, after_ms(4_001)), Err(Refused::RefillRunning));
-        assert_eq!(panel.refill_state("1", after_ms(4_001)), Ok(RefillState::InProgress));
-        assert_eq!(panel.refill_state("1", after_ms(8_000)), Ok(RefillState::Completed));
-        assert_eq!(panel.refill_state("2", after_ms(8_000)), Err(Refused::UnknownRefill));
-        assert_eq!(panel.refill(&order, after_ms(8_000)), Ok(2));
-    }
-}
+mod tests;

@@ -23,13 +23,24 @@ pub(super) struct Refills {
 
 impl Refills {
     /// Begins one and says its id.
-    pub(super) fn begin(&mut self, order: u64, now: Moment, span: TimeDelta) -> Result<u64, Refused> {
-        if self.latest.get(&order).is_some_and(|at| self.done[*at] > now) {
+    pub(super) fn begin(
+        &mut self,
+        order: u64,
+        now: Moment,
+        span: TimeDelta,
+    ) -> Result<u64, Refused> {
+        if self
+            .latest
+            .get(&order)
+            .is_some_and(|at| self.done[*at] > now)
+        {
             return Err(Refused::RefillRunning);
         }
+
         if self.done.len() >= REFILLS_MAX {
             return Err(Refused::Full);
         }
+
         self.latest.insert(order, self.done.len());
         self.done.push(now + span);
         Ok(self.done.len() as u64)
@@ -38,6 +49,10 @@ impl Refills {
     /// Where the refill at that place stands.
     pub(super) fn state(&self, at: usize, now: Moment) -> Result<RefillState, Refused> {
         let done = self.done.get(at).ok_or(Refused::UnknownRefill)?;
-        Ok(if *done <= now { RefillState::Completed } else { RefillState::InProgress })
+        Ok(if *done <= now {
+            RefillState::Completed
+        } else {
+            RefillState::InProgress
+        })
     }
 }

@@ -24,12 +24,13 @@ const HANG_MAX: Duration = Duration::from_mins(10);
 const SLOW: Duration = Duration::from_secs(3);
 
 /// The page of the gateway before a panel whose panel does not answer.
-const BAD_GATEWAY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n\
-    <body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
+const BAD_GATEWAY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad \
+     Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
 
-/// What stands where an answer should be when a panel is being repaired and says so with status 200.
-const MAINTENANCE_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Maintenance</title></head>\
-    <body><h1>We will be back soon</h1></body></html>\n";
+/// What stands where an answer should be when a panel is being repaired and says so with status
+/// 200.
+const MAINTENANCE_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Maintenance</title></\
+                                head><body><h1>We will be back soon</h1></body></html>\n";
 
 /// The connection is to end here; hyper closes it on any error of its service or of a body.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,11 @@ pub(super) struct HangsUp;
 pub(super) async fn spoilt(fault: Fault, body: String) -> Result<Answer, HangsUp> {
     match fault {
         Fault::Drop | Fault::Unread => Err(HangsUp),
-        Fault::BadGateway => Ok(say(StatusCode::BAD_GATEWAY, HTML, BAD_GATEWAY_PAGE.to_owned())),
+        Fault::BadGateway => Ok(say(
+            StatusCode::BAD_GATEWAY,
+            HTML,
+            BAD_GATEWAY_PAGE.to_owned(),
+        )),
         Fault::Html => Ok(say(StatusCode::OK, HTML, MAINTENANCE_PAGE.to_owned())),
         Fault::Half => Ok(half(body)),
         Fault::Hang => {
@@ -51,8 +56,11 @@ pub(super) async fn spoilt(fault: Fault, body: String) -> Result<Answer, HangsUp
             sleep(SLOW).await;
             Ok(say(StatusCode::OK, JSON, body))
         }
-        // The books have put the id into the answer already; the others befall no answer to an order that was placed.
-        Fault::WrongId | Fault::Duplicate | Fault::TooFast | Fault::Suspended => Ok(say(StatusCode::OK, JSON, body)),
+        // The books have put the id into the answer already; the others befall no answer to an
+        // order that was placed.
+        Fault::WrongId | Fault::Duplicate | Fault::TooFast | Fault::Suspended => {
+            Ok(say(StatusCode::OK, JSON, body))
+        }
     }
 }
 
@@ -60,8 +68,19 @@ fn half(body: String) -> Answer {
     let whole = body.len();
     let mut half = Bytes::from(body);
     half.truncate(whole / 2);
-    let mut response = Response::new(Half { whole, stage: Stage::Sends(half) }.boxed());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+
+    let mut response = Response::new(
+        Half {
+            whole,
+            stage: Stage::Sends(half),
+        }
+        .boxed(),
+    );
+
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+
     response
 }
 
@@ -83,7 +102,10 @@ impl Body for Half {
     type Data = Bytes;
     type Error = HangsUp;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HangsUp>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HangsUp>>> {
         match std::mem::replace(&mut self.stage, Stage::HangsUp) {
             Stage::Sends(half) => {
                 self.stage = Stage::Leaves;

@@ -23,7 +23,12 @@ pub(super) struct Wanted {
 impl Wanted {
     /// What keeping it takes at most, in bytes.
     pub(super) fn text_bytes(&self) -> usize {
-        self.link.len() + self.details.told().map(|(_, text)| text.len()).sum::<usize>()
+        self.link.len()
+            + self
+                .details
+                .told()
+                .map(|(_, text)| text.len())
+                .sum::<usize>()
     }
 }
 
@@ -32,29 +37,52 @@ pub(super) fn units(service: &Service, kind: &Kind, wanted: &Wanted) -> Result<u
     if wanted.link.is_empty() {
         return Err(Refused::NoLink);
     }
+
     if wanted.link.len() > LINK_BYTES_MAX || wanted.link.chars().any(char::is_control) {
         return Err(Refused::Link);
     }
+
     let quantity = if kind.counts == Counts::Quantity {
-        let quantity = wanted.quantity.as_deref().ok_or(Refused::Missing("quantity"))?;
-        quantity.parse().map_err(|_| Refused::Unreadable("quantity"))?
+        let quantity = wanted
+            .quantity
+            .as_deref()
+            .ok_or(Refused::Missing("quantity"))?;
+
+        quantity
+            .parse()
+            .map_err(|_| Refused::Unreadable("quantity"))?
     } else {
         1
     };
-    let told = |parameter| wanted.details.text(parameter).is_some() || !wanted.details.lines(parameter).is_empty();
-    if let Some(missing) = kind.needs(&wanted.details).find(|parameter| !told(*parameter)) {
+
+    let told = |parameter| {
+        wanted.details.text(parameter).is_some() || !wanted.details.lines(parameter).is_empty()
+    };
+
+    if let Some(missing) = kind
+        .needs(&wanted.details)
+        .find(|parameter| !told(*parameter))
+    {
         let poll = missing == Parameter::AnswerNumber;
-        return Err(if poll { Refused::NoAnswer } else { Refused::Missing(missing.name()) });
+        return Err(if poll {
+            Refused::NoAnswer
+        } else {
+            Refused::Missing(missing.name())
+        });
     }
+
     let units = match kind.counts {
         Counts::Quantity | Counts::Package => quantity,
         Counts::Lines(list) => wanted.details.lines(list).len() as u64,
     };
+
     if units < service.min {
         return Err(Refused::BelowMinimum(service.min));
     }
+
     if units > service.max {
         return Err(Refused::AboveMaximum(service.max));
     }
+
     Ok(units)
 }

@@ -18,8 +18,8 @@ pub enum Error {
     },
     /// A program that dumps or restores is missing, or older than the server.
     #[error(
-        "no {name}{at_least} found (there is {newest}): install it with `{install}`, or name the folder of \
-         PostgreSQL's programs in PANELGATE_POSTGRES_BIN"
+        "no {name}{at_least} found (there is {newest}): install it with `{install}`, or name the \
+         folder of PostgreSQL's programs in PANELGATE_POSTGRES_BIN"
     )]
     NoTool {
         /// The program.
@@ -34,8 +34,10 @@ pub enum Error {
     /// The data folder was written by a PostgreSQL of another major version.
     #[error(
         "{} holds a database of PostgreSQL {written_by}, the server binaries found are of {found}. \
-         Way out: name the folder of the PostgreSQL {written_by} binaries in PANELGATE_POSTGRES_BIN and run \
-         `panelgate backup FILE` (a dump), move the folder away, then run `panelgate restore FILE` with the new ones",
+         Way out: name the folder of the PostgreSQL {written_by} binaries in \
+         PANELGATE_POSTGRES_BIN and run \
+         `panelgate backup FILE` (a dump), move the folder away, then run `panelgate restore FILE` \
+         with the new ones",
         folder.display()
     )]
     OtherMajor {
@@ -62,13 +64,15 @@ pub enum Error {
     },
     /// Started by root, and there is no unprivileged user to run the server as.
     #[error(
-        "PostgreSQL refuses to run as root, and there is neither a user `postgres` nor a user `nobody`: \
-         make one with `useradd --system postgres`, start panelgate as an ordinary user, or give a server with DATABASE_URL"
+        "PostgreSQL refuses to run as root, and there is neither a user `postgres` nor a user \
+         `nobody`: make one with `useradd --system postgres`, start panelgate as an ordinary \
+         user, or give a server with DATABASE_URL"
     )]
     NoUser,
     /// Another process holds the folder and its server does not come up.
     #[error(
-        "another process holds {} and its server was not ready within {waited_s} s: `fuser {}` tells which; wait for it \
+        "another process holds {} and its server was not ready within {waited_s} s: `fuser {}` \
+         tells which; wait for it \
          or end it, and try again",
         lock.display(), lock.display()
     )]
@@ -113,8 +117,15 @@ pub enum Error {
 
 impl Error {
     /// For `map_err` on what the system says about `path`.
-    pub(super) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+    pub(super) fn file(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
-        move |source| Error::File { doing, path, source }
+        move |source| Error::File {
+            doing,
+            path,
+            source,
+        }
     }
 }

@@ -22,10 +22,12 @@ use super::{Error, Manners, ROLE, binaries::Binaries, server, user::ServerUser};
 /// Only names the socket: the server listens on no address.
 pub(super) const PORT: u16 = 5432;
 
-/// `sun_path` holds 108 bytes, the last is NUL; a longer path is only a warning of the server, and no socket.
+/// `sun_path` holds 108 bytes, the last is NUL; a longer path is only a warning of the server, and
+/// no socket.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
-/// A longer log is begun anew when the server starts; errors of single statements are not written to it.
+/// A longer log is begun anew when the server starts; errors of single statements are not written
+/// to it.
 const LOG_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How much of the log's end is quoted when the server does not start.
@@ -47,9 +49,20 @@ impl Folder {
     pub(super) fn open(data: &Path) -> Result<Folder, Error> {
         if !data.exists() {
             // The unprivileged server has to pass through root's folder; nobody has to list it.
-            let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
-            let parent = data.parent().filter(|parent| !parent.as_os_str().is_empty());
-            parent.map_or(Ok(()), fs::create_dir_all).map_err(Error::file("create the parents of", data))?;
+            let mode = if nix::unistd::geteuid().is_root() {
+                0o711
+            } else {
+                0o700
+            };
+
+            let parent = data
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+
+            parent
+                .map_or(Ok(()), fs::create_dir_all)
+                .map_err(Error::file("create the parents of", data))?;
+
             match DirBuilder::new().mode(mode).create(data) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(Error::file("create", data)(error));
@@ -57,6 +70,7 @@ impl Folder {
                 Ok(()) | Err(_) => {}
             }
         }
+
         let data = fs::canonicalize(data).map_err(Error::file("open", data))?;
         Ok(Folder { data })
     }
@@ -73,10 +87,17 @@ impl Folder {
         self.data.join("postgres.lock")
     }
 
-    /// The lock of the server's keeper, when nobody holds it; the system frees it however its holder ends.
+    /// The lock of the server's keeper, when nobody holds it; the system frees it however its
+    /// holder ends.
     pub(super) fn try_lock(&self) -> Result<Option<File>, Error> {
         let path = self.lock_path();
-        let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let open = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
+
         let file = open.map_err(Error::file("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
@@ -85,7 +106,8 @@ impl Folder {
         }
     }
 
-    /// Makes the cluster, unless it is there already. Either it is whole afterwards, or there is none.
+    /// Makes the cluster, unless it is there already. Either it is whole afterwards, or there is
+    /// none.
     pub(super) fn ensure_cluster(
         &self,
         binaries: &Binaries,
@@ -95,27 +117,48 @@ impl Folder {
         if self.cluster().join("PG_VERSION").exists() {
             return Ok(());
         }
-        // Made beside and renamed when whole: initdb writes PG_VERSION first, and it may be killed at any point.
+
+        // Made beside and renamed when whole: initdb writes PG_VERSION first, and it may be killed
+        // at any point.
         let half_made = self.data.join("postgres.half-made");
         remove(&half_made)?;
         private_folder(&half_made, user)?;
         let mut initdb = Command::new(binaries.program("initdb"));
-        initdb.arg("--pgdata").arg(&half_made).args(["--username", ROLE, "--auth", "trust", "--encoding", "UTF8"]);
+        initdb.arg("--pgdata").arg(&half_made).args([
+            "--username",
+            ROLE,
+            "--auth",
+            "trust",
+            "--encoding",
+            "UTF8",
+        ]);
+
         initdb.args(["--locale", "C", "--data-checksums"]);
         if !manners.fsync {
             initdb.arg("--no-sync");
         }
+
         server::leave_our_world(&mut initdb, user);
-        let answer = initdb.output().map_err(Error::file("run", binaries.program("initdb")))?;
+        let answer = initdb
+            .output()
+            .map_err(Error::file("run", binaries.program("initdb")))?;
+
         if !answer.status.success() {
             remove(&half_made)?;
-            return Err(Error::Init { said: String::from_utf8_lossy(&answer.stderr).trim().to_owned() });
+            return Err(Error::Init {
+                said: String::from_utf8_lossy(&answer.stderr).trim().to_owned(),
+            });
         }
-        fs::rename(&half_made, self.cluster()).map_err(Error::file("put the cluster at", self.cluster()))?;
-        File::open(&self.data).and_then(|data| data.sync_all()).map_err(Error::file("sync", &self.data))
+
+        fs::rename(&half_made, self.cluster())
+            .map_err(Error::file("put the cluster at", self.cluster()))?;
+        File::open(&self.data)
+            .and_then(|data| data.sync_all())
+            .map_err(Error::file("sync", &self.data))
     }
 
-    /// The folder for the socket, empty: what a killed server left there would keep the next one from starting.
+    /// The folder for the socket, empty: what a killed server left there would keep the next one
+    /// from starting.
     pub(super) fn fresh_sockets(&self, user: &ServerUser) -> Result<PathBuf, Error> {
         let inside = self.data.join("run");
         if socket_in(&inside).as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
@@ -123,9 +166,15 @@ impl Folder {
             private_folder(&inside, user)?;
             return Ok(inside);
         }
-        // Everybody may write to /tmp: what lies there under our name has to be a folder of the server's user.
+
+        // Everybody may write to /tmp: what lies there under our name has to be a folder of the
+        // server's user.
         let digest = Sha256::digest(self.data.as_os_str().as_encoded_bytes());
-        let name = digest.iter().take(8).fold(format!("{ROLE}-"), |name, byte| format!("{name}{byte:02x}"));
+        let name = digest
+            .iter()
+            .take(8)
+            .fold(format!("{ROLE}-"), |name, byte| format!("{name}{byte:02x}"));
+
         let outside = Path::new("/tmp").join(name);
         match fs::symlink_metadata(&outside) {
             Ok(meta) if !meta.is_dir() || !user.owns(&meta) => {
@@ -134,6 +183,7 @@ impl Folder {
             Ok(_) => remove(&outside)?,
             Err(_) => {}
         }
+
         private_folder(&outside, user)?;
         Ok(outside)
     }
@@ -141,11 +191,17 @@ impl Folder {
     /// The server's log, to be appended to.
     pub(super) fn log(&self) -> Result<File, Error> {
         let path = self.log_path();
-        let open = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        let open = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path);
+
         let log = open.map_err(Error::file("open", &path))?;
         if log.metadata().is_ok_and(|meta| meta.len() > LOG_BYTES_MAX) {
             log.set_len(0).map_err(Error::file("begin anew", &path))?;
         }
+
         Ok(log)
     }
 
@@ -159,6 +215,7 @@ impl Folder {
             log.take(LAST_WORDS_BYTES_MAX).read_to_end(&mut words)?;
             Ok(String::from_utf8_lossy(&words).trim().to_owned())
         };
+
         read().unwrap_or_else(|error| format!("(its log cannot be read: {error})"))
     }
 
@@ -174,15 +231,23 @@ pub(super) fn socket_in(sockets: &Path) -> PathBuf {
 
 /// Trust authentication is safe because nobody else can pass this folder.
 fn private_folder(path: &Path, user: &ServerUser) -> Result<(), Error> {
-    DirBuilder::new().mode(0o700).create(path).map_err(Error::file("create", path))?;
+    DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(Error::file("create", path))?;
+
     // The umask may have taken bits away.
-    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(Error::file("close to others", path))?;
+    fs::set_permissions(path, Permissions::from_mode(0o700))
+        .map_err(Error::file("close to others", path))?;
+
     user.give(path)
 }
 
 fn remove(folder: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", folder)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::file("remove", folder)(error))
+        }
         Ok(()) | Err(_) => Ok(()),
     }
 }

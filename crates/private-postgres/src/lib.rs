@@ -1,8 +1,10 @@
-//! A private PostgreSQL: joined where it already runs in a data folder, else started there and kept alive by us.
+//! A private PostgreSQL: joined where it already runs in a data folder, else started there and kept
+//! alive by us.
 //!
-//! One supervisor thread per process owns everything (see `supervise`); this file is the door to it. What it promises:
-//! a unix socket only, an unprivileged server, durable commits, no server left behind whatever ends the process, and
-//! never two servers (or two keepers of one server) in one data folder.
+//! One supervisor thread per process owns everything (see `supervise`); this file is the door to
+//! it. What it promises: a unix socket only, an unprivileged server, durable commits, no server
+//! left behind whatever ends the process, and never two servers (or two keepers of one server) in
+//! one data folder.
 
 mod binaries;
 mod error;
@@ -23,7 +25,8 @@ use supervise::StopSender;
 pub use binaries::tool;
 pub use error::Error;
 
-/// The server's one role, which may do everything there; sockets outside of a data folder are called after it.
+/// The server's one role, which may do everything there; sockets outside of a data folder are
+/// called after it.
 pub const ROLE: &str = "panelgate";
 
 /// The longest wait before a server that ended by itself is started again.
@@ -32,18 +35,25 @@ const RESTART_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How the private server is to be run.
 #[derive(Debug, Clone)]
 pub struct Manners {
-    /// Commits reach the disc before they are acknowledged; false only in tests, whose data nobody misses.
+    /// Commits reach the disc before they are acknowledged; false only in tests, whose data nobody
+    /// misses.
     pub fsync: bool,
-    /// The folder of the server binaries, where somebody names one; else PATH and the usual places are searched.
+    /// The folder of the server binaries, where somebody names one; else PATH and the usual places
+    /// are searched.
     pub postgres_bin: Option<PathBuf>,
     /// The longest wait between two attempts to bring a server back that ended by itself.
     pub restart_wait_max: Duration,
 }
 
 impl Manners {
-    /// What data wants that somebody misses: durable, and for ever brought back, since a person empties a full disc.
+    /// What data wants that somebody misses: durable, and for ever brought back, since a person
+    /// empties a full disc.
     pub fn durable(postgres_bin: Option<PathBuf>) -> Self {
-        Self { fsync: true, postgres_bin, restart_wait_max: RESTART_WAIT_MAX }
+        Self {
+            fsync: true,
+            postgres_bin,
+            restart_wait_max: RESTART_WAIT_MAX,
+        }
     }
 }
 
@@ -72,16 +82,27 @@ pub struct PrivatePostgres {
 }
 
 impl PrivatePostgres {
-    /// Joins the server that runs in the data folder `data`, else starts it, from an empty folder if need be.
+    /// Joins the server that runs in the data folder `data`, else starts it, from an empty folder
+    /// if need be.
     ///
-    /// A joined server whose keeper goes away is taken over: started again and kept by this process.
+    /// A joined server whose keeper goes away is taken over: started again and kept by this
+    /// process.
     pub async fn open(data: &Path, manners: Manners) -> Result<Self, Error> {
         let mut supervisor = supervise::begin(data, manners)?;
-        let sockets = (&mut supervisor.opened).await.map_err(|_| Error::Interrupted)??;
-        Ok(Self { sockets, condition: supervisor.condition, stop: supervisor.stop, ended: supervisor.ended })
+        let sockets = (&mut supervisor.opened)
+            .await
+            .map_err(|_| Error::Interrupted)??;
+
+        Ok(Self {
+            sockets,
+            condition: supervisor.condition,
+            stop: supervisor.stop,
+            ended: supervisor.ended,
+        })
     }
 
-    /// Whether the data folder has a database that [`PrivatePostgres::open`] would not have to make first.
+    /// Whether the data folder has a database that [`PrivatePostgres::open`] would not have to make
+    /// first.
     pub fn is_made(data: &Path) -> bool {
         folder::is_made(data)
     }
@@ -103,12 +124,14 @@ impl PrivatePostgres {
 
     /// Stops a server that this process keeps, politely first; a joined one is left alone.
     ///
-    /// Returns once the server's process is gone, after 30 s at the latest. Connections are to be closed before.
+    /// Returns once the server's process is gone, after 30 s at the latest. Connections are to be
+    /// closed before.
     pub async fn stop(self) {
         self.stop_within(server::END_MAX).await;
     }
 
-    /// The same for a server that gets so long to end by itself; then it is killed, and recovers at its next start.
+    /// The same for a server that gets so long to end by itself; then it is killed, and recovers at
+    /// its next start.
     pub async fn stop_within(self, patience: Duration) {
         self.stop.stop(patience);
         // An error means that the supervisor is gone already, and its server with it.

@@ -1,4 +1,5 @@
-//! The thread that keeps the server: joins or starts it, brings it back when it dies, takes it over, ends it.
+//! The thread that keeps the server: joins or starts it, brings it back when it dies, takes it
+//! over, ends it.
 //!
 //! ```text
 //!            lock free                      dies                    tried again
@@ -8,8 +9,8 @@
 //!                                lock free: its keeper is gone
 //! ```
 //!
-//! A thread of its own, because the server is told of the end of the thread that started it, not of the process: one
-//! from a pool of threads may end at any time.
+//! A thread of its own, because the server is told of the end of the thread that started it, not of
+//! the process: one from a pool of threads may end at any time.
 
 use std::{
     cell::Cell,
@@ -24,20 +25,22 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Condition, Error, Folder, Manners, binaries, postmaster::Postmaster, server, server::Server, user::ServerUser,
+    Condition, Error, Folder, Manners, binaries, postmaster::Postmaster, server, server::Server,
+    user::ServerUser,
 };
 
 /// Whose lines these are in the gateway's log: what is filtered by its name is heard with it.
 const LOG: &str = "panelgate::store::embedded::supervise";
 
-/// How long another process may hold the folder without its server becoming ready: the first `initdb` on a slow disc,
-/// or the polite end of a server that is being stopped.
+/// How long another process may hold the folder without its server becoming ready: the first
+/// `initdb` on a slow disc, or the polite end of a server that is being stopped.
 const HELD_MAX: Duration = Duration::from_secs(30);
 
 /// How often somebody else's lock is tried while its server is not ready.
 const HELD_LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How often a server is looked at, ours or a joined one: what its sudden end costs before it is brought back.
+/// How often a server is looked at, ours or a joined one: what its sudden end costs before it is
+/// brought back.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The first wait between two attempts to bring the server back; doubled each time.
@@ -82,6 +85,7 @@ impl Stop {
             Err(RecvTimeoutError::Disconnected) => {}
             Err(RecvTimeoutError::Timeout) => return false,
         }
+
         true
     }
 
@@ -93,21 +97,40 @@ impl Stop {
 
 /// Starts the thread.
 pub(super) fn begin(data: &Path, manners: Manners) -> Result<Supervisor, Error> {
-    let keeper = Keeper { folder: Folder::open(data)?, manners };
+    let keeper = Keeper {
+        folder: Folder::open(data)?,
+        manners,
+    };
+
     let (stop, stop_ear) = sync_channel(1);
     let (tell_opened, opened) = oneshot::channel();
     let (tell_condition, condition) = watch::channel(Condition::Running);
     let (tell_ended, ended) = oneshot::channel();
+
     let work = move || {
-        let stop = Stop { ear: stop_ear, patience: Cell::new(server::END_MAX) };
+        let stop = Stop {
+            ear: stop_ear,
+            patience: Cell::new(server::END_MAX),
+        };
+
         keep(&keeper, &stop, tell_opened, &tell_condition);
         tell_condition.send_replace(Condition::Stopped);
+
         // Nobody waits for the end of a supervisor that was dropped.
         let _ = tell_ended.send(());
     };
+
     let thread = thread::Builder::new().name("postgres".to_owned());
-    thread.spawn(work).map_err(Error::file("start the supervisor of", data))?;
-    Ok(Supervisor { opened, condition, stop: StopSender(stop), ended })
+    thread
+        .spawn(work)
+        .map_err(Error::file("start the supervisor of", data))?;
+
+    Ok(Supervisor {
+        opened,
+        condition,
+        stop: StopSender(stop),
+        ended,
+    })
 }
 
 enum Life {
@@ -134,6 +157,7 @@ fn keep(
             return;
         }
     };
+
     let mut panics_in_a_row = 0;
     loop {
         let live_on = || match life {
@@ -142,6 +166,7 @@ fn keep(
             Life::Fallen { lock, attempts } => keeper.bring_back(stop, lock, attempts, condition),
             Life::Over => Life::Over,
         };
+
         life = match survive(live_on) {
             Some(Life::Over) => return,
             Some(life) => {
@@ -150,9 +175,13 @@ fn keep(
             }
             None => {
                 panics_in_a_row += 1;
-                if stop.within(restart_wait(panics_in_a_row, keeper.manners.restart_wait_max)) {
+                if stop.within(restart_wait(
+                    panics_in_a_row,
+                    keeper.manners.restart_wait_max,
+                )) {
                     return;
                 }
+
                 // The lock is free again: a server that is left there is ended, and started anew.
                 Life::Joined { looks_in_vain: 0 }
             }
@@ -164,26 +193,38 @@ fn keep(
 fn survive(step: impl FnOnce() -> Life) -> Option<Life> {
     let ended = catch_unwind(AssertUnwindSafe(step));
     if ended.is_err() {
-        tracing::error!(target: LOG, "the supervisor of the database server panicked and begins anew");
+        tracing::error!(
+            target: LOG, "the supervisor of the database server panicked and begins anew"
+        );
     }
+
     ended.ok()
 }
 
 fn restart_wait(attempts: u32, wait_max: Duration) -> Duration {
     let doublings = attempts.min(RESTART_DOUBLINGS_MAX);
-    RESTART_WAIT_MIN.saturating_mul(1 << doublings).min(wait_max)
+    RESTART_WAIT_MIN
+        .saturating_mul(1 << doublings)
+        .min(wait_max)
 }
 
-fn watch_kept(stop: &Stop, lock: File, mut server: Server, condition: &watch::Sender<Condition>) -> Life {
+fn watch_kept(
+    stop: &Stop,
+    lock: File,
+    mut server: Server,
+    condition: &watch::Sender<Condition>,
+) -> Life {
     if stop.within(LOOK_EVERY) {
         server.end(stop.patience());
         // Only now may another process start one.
         drop(lock);
         return Life::Over;
     }
+
     if !server.has_ended() {
         return Life::Kept { lock, server };
     }
+
     tracing::error!(target: LOG, "the database server ended by itself; bringing it back");
     condition.send_replace(Condition::Restarting { attempts: 0 });
     Life::Fallen { lock, attempts: 0 }
@@ -204,14 +245,20 @@ impl Keeper {
                 let sockets = server.sockets().to_owned();
                 return Ok((Life::Kept { lock, server }, sockets));
             }
+
             if let Some(sockets) = Postmaster::serving(&self.folder.cluster())? {
                 return Ok((Life::Joined { looks_in_vain: 0 }, sockets));
             }
+
             if stop.within(HELD_LOOK_EVERY) {
                 return Err(Error::Interrupted);
             }
         }
-        Err(Error::Held { lock: self.folder.lock_path(), waited_s: HELD_MAX.as_secs() })
+
+        Err(Error::Held {
+            lock: self.folder.lock_path(),
+            waited_s: HELD_MAX.as_secs(),
+        })
     }
 
     /// Starts the server in the folder whose lock we hold, whatever state it was left in.
@@ -222,28 +269,56 @@ impl Keeper {
         user.check_way(self.folder.data())?;
         user.check_way(binaries.folder())?;
         server::end_orphan(&cluster)?;
-        self.folder.ensure_cluster(&binaries, &user, &self.manners)?;
+
+        self.folder
+            .ensure_cluster(&binaries, &user, &self.manners)?;
         Server::start(&self.folder, &binaries, &user, &self.manners, stop)
     }
 
-    fn watch_joined(&self, stop: &Stop, looks_in_vain: u32, condition: &watch::Sender<Condition>) -> Life {
+    fn watch_joined(
+        &self,
+        stop: &Stop,
+        looks_in_vain: u32,
+        condition: &watch::Sender<Condition>,
+    ) -> Life {
         if stop.within(LOOK_EVERY) {
             return Life::Over;
         }
+
         if let Ok(Some(lock)) = self.folder.try_lock() {
-            tracing::warn!(target: LOG, "the process that kept the database server is gone; keeping it from now on");
+            tracing::warn!(target: LOG,
+                "the process that kept the database server is gone; keeping it from now on");
             condition.send_replace(Condition::Restarting { attempts: 0 });
             return Life::Fallen { lock, attempts: 0 };
         }
+
         // Its keeper brings it back; we only tell.
         let serves = matches!(Postmaster::serving(&self.folder.cluster()), Ok(Some(_)));
-        let looks_in_vain = if serves { 0 } else { looks_in_vain.saturating_add(1) };
-        let seen = if serves { Condition::Running } else { Condition::Restarting { attempts: looks_in_vain } };
+        let looks_in_vain = if serves {
+            0
+        } else {
+            looks_in_vain.saturating_add(1)
+        };
+
+        let seen = if serves {
+            Condition::Running
+        } else {
+            Condition::Restarting {
+                attempts: looks_in_vain,
+            }
+        };
+
         condition.send_if_modified(|told| std::mem::replace(told, seen) != seen);
         Life::Joined { looks_in_vain }
     }
 
-    fn bring_back(&self, stop: &Stop, lock: File, attempts: u32, condition: &watch::Sender<Condition>) -> Life {
+    fn bring_back(
+        &self,
+        stop: &Stop,
+        lock: File,
+        attempts: u32,
+        condition: &watch::Sender<Condition>,
+    ) -> Life {
         match self.start(stop) {
             Ok(server) => {
                 tracing::info!(target: LOG, attempts, "the database server is back");
@@ -253,13 +328,21 @@ impl Keeper {
             Err(Error::Interrupted) => return Life::Over,
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::error!(target: LOG, attempts, error, "the database server cannot be brought back yet");
+                tracing::error!(
+                    target: LOG, attempts, error, "the database server cannot be brought back yet"
+                );
             }
         }
+
         let attempts = attempts.saturating_add(1);
         condition.send_replace(Condition::Restarting { attempts });
         let wait = restart_wait(attempts, self.manners.restart_wait_max);
-        if stop.within(wait) { Life::Over } else { Life::Fallen { lock, attempts } }
+
+        if stop.within(wait) {
+            Life::Over
+        } else {
+            Life::Fallen { lock, attempts }
+        }
     }
 }
 
@@ -271,7 +354,8 @@ mod tests {
     fn a_panic_is_survived_and_waits_grow_to_their_longest() {
         assert!(survive(|| panic!("on purpose")).is_none());
         assert!(matches!(survive(|| Life::Over), Some(Life::Over)));
-        let waits = [1, 2, 3, u32::MAX].map(|attempts| restart_wait(attempts, Duration::from_secs(10)));
+        let waits =
+            [1, 2, 3, u32::MAX].map(|attempts| restart_wait(attempts, Duration::from_secs(10)));
         assert_eq!(waits.map(|wait| wait.as_millis()), [200, 400, 800, 10_000]);
     }
 }

@@ -1,4 +1,5 @@
-//! What of an edit may be a slip of the finger that costs money: such an edit waits for a person's word.
+//! What of an edit may be a slip of the finger that costs money: such an edit waits for a person's
+//! word.
 //!
 //! Only what the edit brings is dangerous. What was so before and stays as it was has had its word.
 
@@ -48,7 +49,8 @@ pub enum Danger {
         /// What is allowed.
         jump: Percent,
     },
-    /// Something is sold as soon as it is known what it costs, and then for less than the floor, or nobody knows.
+    /// Something is sold as soon as it is known what it costs, and then for less than the floor, or
+    /// nobody knows.
     Unseen {
         /// Our id of it, where it is a service.
         service: Option<ServiceId>,
@@ -244,7 +246,9 @@ impl Danger {
     /// The panel that it is about.
     pub fn provider(&self) -> Option<&ProviderId> {
         match self {
-            Self::PanelRemoved { provider, .. } | Self::AccountChanged { provider, .. } => Some(provider),
+            Self::PanelRemoved { provider, .. } | Self::AccountChanged { provider, .. } => {
+                Some(provider)
+            }
             Self::Loss(_)
             | Self::BelowFloor(..)
             | Self::PriceJump { .. }
@@ -274,18 +278,19 @@ impl fmt::Display for Written {
         match self {
             Self::Rate(rate) => write!(
                 f,
-                "nobody can tell now what it costs, and it is sold for {rate} as soon as its panel says so; check the rate, \
-                 or let a [[markup]] make it"
+                "nobody can tell now what it costs, and it is sold for {rate} as soon as its \
+                 panel says so; check the rate, or let a [[markup]] make it"
             ),
             Self::OtherType(rate) => write!(
                 f,
-                "no route's panel lists it as the type that its block says, and it is sold for {rate} as soon as one does; \
-                 correct the type or the routes"
+                "no route's panel lists it as the type that its block says, and it is sold for \
+                 {rate} as soon as one does; correct the type or the routes"
             ),
             Self::Markup(rule, floor) => write!(
                 f,
-                "nobody can tell now what it costs, and whatever that is, it may be sold by {rule}, which leaves less than \
-                 floor_percent {floor}; write a [[markup]] that leaves more"
+                "nobody can tell now what it costs, and whatever that is, it may be sold by \
+                 {rule}, which leaves less than floor_percent {floor}; write a [[markup]] that \
+                 leaves more"
             ),
         }
     }
@@ -298,32 +303,41 @@ impl fmt::Display for Danger {
                 let (PlannedOffer { price, cost }, route) = (sale.offer, &sale.route);
                 write!(
                     f,
-                    "{sale}: sold for {price}, costs {cost} at {route}; raise the price or route it to a cheaper panel"
+                    "{sale}: sold for {price}, costs {cost} at {route}; raise the price or route \
+                     it to a cheaper panel"
                 )
             }
             Self::BelowFloor(sale, floor) => {
                 let (PlannedOffer { price, cost }, route) = (sale.offer, &sale.route);
                 let left = sale.offer.margin().unwrap_or_default();
+
                 write!(
                     f,
-                    "{sale}: sold for {price}, costs {cost} at {route}, leaves {left} %, below floor_percent {floor}; \
-                     raise the price, route it to a cheaper panel, or lower the floor"
+                    "{sale}: sold for {price}, costs {cost} at {route}, leaves {left} %, below \
+                     floor_percent {floor}; raise the price, route it to a cheaper panel, or \
+                     lower the floor"
                 )
             }
             Self::PriceJump { sale, from, jump } => write!(
                 f,
-                "{sale}: {}, more than price_jump_percent {jump}; check the price and what it is made from",
+                "{sale}: {}, more than price_jump_percent {jump}; check the price and what it is \
+                 made from",
                 step(*from, sale.offer.price)
             ),
-            Self::PackageJump { sale, charges: (from, to), jump } => write!(
+            Self::PackageJump {
+                sale,
+                charges: (from, to),
+                jump,
+            } => write!(
                 f,
-                "{sale}: {} for a package, more than price_jump_percent {jump}; check package_billing and min",
+                "{sale}: {} for a package, more than price_jump_percent {jump}; check \
+                 package_billing and min",
                 step(charge(*from), charge(*to))
             ),
             Self::CostJump { sale, from, jump } => write!(
                 f,
-                "{sale}: costs {} at {}, more than price_jump_percent {jump}, and is sold for {}; check [exchange] and \
-                 the panel's currency",
+                "{sale}: costs {} at {}, more than price_jump_percent {jump}, and is sold for {}; \
+                 check [exchange] and the panel's currency",
                 step(*from, sale.offer.cost),
                 sale.route,
                 sale.offer.price
@@ -331,32 +345,53 @@ impl fmt::Display for Danger {
             Self::Unseen { what, written, .. } => write!(f, "{what}: {written}"),
             Self::BuyersLeftOut(count) => write!(
                 f,
-                "the prices of {count} customers and tiers whose [[markup]] differs were not compared; change the rules of \
-                 fewer at once"
+                "the prices of {count} customers and tiers whose [[markup]] differs were not \
+                 compared; change the rules of fewer at once"
             ),
-            Self::NoRoute { service, name, orders, why } => {
+            Self::NoRoute {
+                service,
+                name,
+                orders,
+                why,
+            } => {
                 write!(
                     f,
-                    "service {service} {name:?}: {orders} open, and then {why}; keep a route that can deliver them, or \
-                     wait until they are over"
+                    "service {service} {name:?}: {orders} open, and then {why}; keep a route that \
+                     can deliver them, or wait until they are over"
                 )
             }
-            Self::ServiceRemoved { service, name, orders } => {
-                write!(f, "service {service} {name:?}: {orders} open; keep its block until they are over")
+            Self::ServiceRemoved {
+                service,
+                name,
+                orders,
+            } => {
+                write!(
+                    f,
+                    "service {service} {name:?}: {orders} open; keep its block until they are over"
+                )
             }
             Self::PanelRemoved { provider, legs } => write!(
                 f,
-                "provider \"{provider}\": {legs} open there; take it from the services' routes, and keep its block until \
-                 they are over"
+                "provider \"{provider}\": {legs} open there; take it from the services' routes, \
+                 and keep its block until they are over"
             ),
-            Self::AccountChanged { provider, keys, legs } => write!(
+            Self::AccountChanged {
+                provider,
+                keys,
+                legs,
+            } => write!(
                 f,
-                "provider \"{provider}\": {legs} open there or ended within three days, and another {} may not know them; write the new account as \
-                 another [[provider]], and keep this block until they are over",
+                "provider \"{provider}\": {legs} open there or ended within three days, and \
+                 another {} may not know them; write the new account as another [[provider]], and \
+                 keep this block until they are over",
                 keys.join(", ")
             ),
             Self::NegativePercent(rule) => {
-                write!(f, "{rule}: a percent below zero sells below cost; raise it, or remove the [[markup]]")
+                write!(
+                    f,
+                    "{rule}: a percent below zero sells below cost; raise it, or remove the \
+                     [[markup]]"
+                )
             }
         }
     }
@@ -364,7 +399,10 @@ impl fmt::Display for Danger {
 
 /// `0.90 → 1.80 (+100 %)`
 fn step(from: Rate, to: Rate) -> String {
-    let (moved, plus) = (from.moved_to(to).unwrap_or_default(), if to > from { "+" } else { "" });
+    let (moved, plus) = (
+        from.moved_to(to).unwrap_or_default(),
+        if to > from { "+" } else { "" },
+    );
     format!("{from} → {to} ({plus}{moved} %)")
 }
 
@@ -376,15 +414,23 @@ pub(super) fn of_edit(
     buyers: &Buyers<'_>,
 ) -> Vec<Danger> {
     let mut dangers = compare_dangers(old, new, changes, buyers);
-    dangers.extend(unseen::unseen_dangers(old, new, &Judges::of(old.1, new.1), buyers));
+    dangers.extend(unseen::unseen_dangers(
+        old,
+        new,
+        &Judges::of(old.1, new.1),
+        buyers,
+    ));
+
     if buyers.left_out_changed > 0 {
         dangers.push(Danger::BuyersLeftOut(buyers.left_out_changed));
     }
+
     dangers.sort_by_key(Danger::kind);
     dangers
 }
 
-/// Everything dangerous about what is sold on the one side and on the other, the gravest kind first.
+/// Everything dangerous about what is sold on the one side and on the other, the gravest kind
+/// first.
 pub(super) fn compare_dangers(
     (old, old_mapping): (&Snapshot, &Mapping),
     (new, new_mapping): (&Snapshot, &Mapping),
@@ -396,12 +442,18 @@ pub(super) fn compare_dangers(
     for sold in new.sold.values() {
         dangers.extend(judges.of_sale(old.sold.get(&sold.id).map(AsRef::as_ref), sold, buyers));
     }
+
     dangers.extend(services.iter().filter_map(of_service));
     dangers.extend(panels.iter().filter_map(of_panel));
-    let negative = new_mapping.markups.iter().filter(|rule| rule.percent.is_negative());
+    let negative = new_mapping
+        .markups
+        .iter()
+        .filter(|rule| rule.percent.is_negative());
+
     let negative = negative.filter(|rule| !old_mapping.markups.contains(rule));
     dangers.extend(negative.map(|rule| Danger::NegativePercent(rule.to_string())));
     dangers.sort_by_key(Danger::kind);
+
     dangers
 }
 
@@ -410,13 +462,25 @@ fn of_service(service: &ServiceChange) -> Option<Danger> {
     if orders == 0 {
         return None;
     }
+
     match &service.change {
-        Change::Gone { why: Why::Removed, .. } | Change::Dropped => {
-            Some(Danger::ServiceRemoved { service: id, name, orders })
+        Change::Gone {
+            why: Why::Removed, ..
         }
-        Change::Gone { why: Why::Unsold(why), .. } => {
-            Some(Danger::NoRoute { service: id, name, orders, why: why.clone() })
-        }
+        | Change::Dropped => Some(Danger::ServiceRemoved {
+            service: id,
+            name,
+            orders,
+        }),
+        Change::Gone {
+            why: Why::Unsold(why),
+            ..
+        } => Some(Danger::NoRoute {
+            service: id,
+            name,
+            orders,
+            why: why.clone(),
+        }),
         Change::Added(_) | Change::Changed(_) | Change::NotSold { .. } => None,
     }
 }
@@ -426,12 +490,22 @@ fn of_panel(panel: &PanelChange) -> Option<Danger> {
     if legs == 0 {
         return None;
     }
+
     match &panel.edit {
         PanelEdit::Added => None,
         PanelEdit::Removed => Some(Danger::PanelRemoved { provider, legs }),
         PanelEdit::Changed(keys) => {
-            let keys: Vec<_> = keys.iter().filter(|key| key.is_of_account()).map(|key| key.key).collect();
-            (!keys.is_empty()).then_some(Danger::AccountChanged { provider, keys, legs })
+            let keys: Vec<_> = keys
+                .iter()
+                .filter(|key| key.is_of_account())
+                .map(|key| key.key)
+                .collect();
+
+            (!keys.is_empty()).then_some(Danger::AccountChanged {
+                provider,
+                keys,
+                legs,
+            })
         }
     }
 }

@@ -1,4 +1,5 @@
-//! By what an edit's sales are judged: margins by the higher of two floors, and how far prices and costs may move.
+//! By what an edit's sales are judged: margins by the higher of two floors, and how far prices and
+//! costs may move.
 
 use crate::catalog::Service;
 use crate::catalog::mapping::Mapping;
@@ -24,8 +25,17 @@ fn verdict(offer: PlannedOffer, floor: Percent) -> SaleVerdict {
     if offer.price < offer.cost {
         return SaleVerdict::Loss;
     }
-    let keeps = offer.price.for_package().keeps_margin(offer.cost.for_package(), floor);
-    if keeps { SaleVerdict::Enough } else { SaleVerdict::BelowFloor }
+
+    let keeps = offer
+        .price
+        .for_package()
+        .keeps_margin(offer.cost.for_package(), floor);
+
+    if keeps {
+        SaleVerdict::Enough
+    } else {
+        SaleVerdict::BelowFloor
+    }
 }
 
 /// By what sales are judged: an edit cannot wave itself through.
@@ -40,7 +50,11 @@ pub(super) struct Judges {
 
 impl Judges {
     pub fn of(old: &Mapping, new: &Mapping) -> Self {
-        Self { jump: old.price_jump, before: old.margin_floor, floor: old.margin_floor.max(new.margin_floor) }
+        Self {
+            jump: old.price_jump,
+            before: old.margin_floor,
+            floor: old.margin_floor.max(new.margin_floor),
+        }
     }
 
     /// What sales had to leave before, and what they have to leave.
@@ -49,11 +63,19 @@ impl Judges {
     }
 
     /// What is dangerous about selling this, that was sold as that.
-    pub fn of_sale(&self, before: Option<&Service>, sold: &Service, buyers: &Buyers<'_>) -> Vec<Danger> {
+    pub fn of_sale(
+        &self,
+        before: Option<&Service>,
+        sold: &Service,
+        buyers: &Buyers<'_>,
+    ) -> Vec<Danger> {
         let Some(before) = before else {
             let offers = buyers.offers(sold).into_iter();
-            return offers.filter_map(|(who, offer)| self.of_margin(sold, who, offer)).collect();
+            return offers
+                .filter_map(|(who, offer)| self.of_margin(sold, who, offer))
+                .collect();
         };
+
         let mut dangers = Vec::new();
         for (who, old, new) in buyers.pairs(before, sold) {
             if old != new || verdict(old, self.before) != verdict(new, self.floor) {
@@ -61,9 +83,11 @@ impl Judges {
             }
             dangers.extend(self.of_price((before, old), (sold, new), who));
         }
+
         if dangers.is_empty() {
             dangers.extend(self.of_costs(before, sold));
         }
+
         dangers
     }
 
@@ -75,7 +99,8 @@ impl Judges {
         }
     }
 
-    /// Two prices of a package are compared only where they are for the same: it may be billed by its units.
+    /// Two prices of a package are compared only where they are for the same: it may be billed by
+    /// its units.
     fn of_price(
         &self,
         (before, old): (&Service, PlannedOffer),
@@ -86,11 +111,20 @@ impl Judges {
         let billed = (before.billed(1), sold.billed(1));
         if billed.0 == billed.1 {
             let jumps = old.price.moves_more_than(jump, new.price);
-            return jumps.then(|| Danger::PriceJump { sale: sale(sold, who, new), from: old.price, jump });
+            return jumps.then(|| Danger::PriceJump {
+                sale: sale(sold, who, new),
+                from: old.price,
+                jump,
+            });
         }
+
         let charges = (billed.0.at(old.price).ok()?, billed.1.at(new.price).ok()?);
         let jumps = charge(charges.0).moves_more_than(jump, charge(charges.1));
-        jumps.then(|| Danger::PackageJump { sale: sale(sold, who, new), charges, jump })
+        jumps.then(|| Danger::PackageJump {
+            sale: sale(sold, who, new),
+            charges,
+            jump,
+        })
     }
 
     /// The first route that both sides have and that costs something quite else.
@@ -99,10 +133,20 @@ impl Judges {
         sold.routes.iter().find_map(|(route, cost)| {
             let cost = (*cost)?;
             let from = before.routes.iter().find(|(other, _)| other == route)?.1?;
-            let offer = PlannedOffer { price: sold.price.rate, cost };
+            let offer = PlannedOffer {
+                price: sold.price.rate,
+                cost,
+            };
+
             let (service, name) = (sold.id, sold.name.clone());
             from.moves_more_than(jump, cost).then(|| Danger::CostJump {
-                sale: PlannedSale { service, name, who: Payer::Everybody, offer, route: place(route) },
+                sale: PlannedSale {
+                    service,
+                    name,
+                    who: Payer::Everybody,
+                    offer,
+                    route: place(route),
+                },
                 from,
                 jump,
             })
@@ -111,7 +155,18 @@ impl Judges {
 }
 
 fn sale(sold: &Service, who: Payer, offer: PlannedOffer) -> PlannedSale {
-    let priced = sold.routes.iter().find(|(_, cost)| *cost == Some(offer.cost)).or(sold.routes.first());
+    let priced = sold
+        .routes
+        .iter()
+        .find(|(_, cost)| *cost == Some(offer.cost))
+        .or(sold.routes.first());
+
     let route = priced.map(|(route, _)| place(route)).unwrap_or_default();
-    PlannedSale { service: sold.id, name: sold.name.clone(), who, offer, route }
+    PlannedSale {
+        service: sold.id,
+        name: sold.name.clone(),
+        who,
+        offer,
+        route,
+    }
 }

@@ -1,5 +1,6 @@
-//! What an edit of the file would do: laid over the same catalogues of the panels, what is sold before and after is
-//! compared, and what of the difference may be a slip of the finger that costs money is named.
+//! What an edit of the file would do: laid over the same catalogues of the panels, what is sold
+//! before and after is compared, and what of the difference may be a slip of the finger that costs
+//! money is named.
 //!
 //! Nothing is asked here and nothing is written; the same two sides give the same plan.
 
@@ -14,7 +15,9 @@ mod unseen;
 pub use buyers::{BUYERS_MAX, Payer};
 pub use dangers::{Danger, DangerKind, Written};
 pub use panels::{KeyChange, PanelChange, PanelEdit};
-pub use services::{Change, Difference, FieldChange, PlannedOffer, Repriced, RouteChange, ServiceChange, Why};
+pub use services::{
+    Change, Difference, FieldChange, PlannedOffer, Repriced, RouteChange, ServiceChange, Why,
+};
 pub use settings::SettingChange;
 
 use buyers::Buyers;
@@ -43,15 +46,16 @@ pub struct Plan {
     pub settings: Vec<SettingChange>,
     /// What of all this waits for a person's word.
     pub dangers: Vec<Danger>,
-    /// Customers and tiers with prices of their own whose prices were not compared: there are more than [`BUYERS_MAX`].
+    /// Customers and tiers with prices of their own whose prices were not compared: there are more
+    /// than [`BUYERS_MAX`].
     pub buyers_left_out: usize,
 }
 
 /// An edit that nobody can allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "gateway: currency: the books, wallets and prices are kept in {books}, and the file says {file}; put {books} back \
-     (another currency needs a database of its own)"
+    "gateway: currency: the books, wallets and prices are kept in {books}, and the file says \
+     {file}; put {books} back (another currency needs a database of its own)"
 )]
 pub struct OtherCurrency {
     /// What the books are kept in.
@@ -71,12 +75,23 @@ impl Plan {
     ) -> Result<Self, OtherCurrency> {
         let (books, file) = (&old_mapping.currency, &new_mapping.currency);
         if books != file {
-            return Err(OtherCurrency { books: books.clone(), file: file.clone() });
+            return Err(OtherCurrency {
+                books: books.clone(),
+                file: file.clone(),
+            });
         }
+
         let buyers = Buyers::of(old, new);
         let services = services::compare_services(old, new, &buyers, open);
         let panels = panels::compare_panels(&old_mapping.providers, &new_mapping.providers, open);
-        let dangers = dangers::of_edit((old, old_mapping), (new, new_mapping), (&services, &panels), &buyers);
+
+        let dangers = dangers::of_edit(
+            (old, old_mapping),
+            (new, new_mapping),
+            (&services, &panels),
+            &buyers,
+        );
+
         Ok(Self {
             from: Some(old_mapping.hash.clone()),
             to: new_mapping.hash.clone(),
@@ -92,13 +107,30 @@ impl Plan {
 
     /// The first file that was ever in force: everything is new.
     pub fn first(new: &Snapshot, mapping: &Mapping) -> Self {
-        let nothing = Snapshot { margin_floor: mapping.margin_floor, ..Snapshot::empty(&mapping.currency) };
-        let before =
-            Mapping { providers: vec![], services: vec![], imports: vec![], markups: vec![], ..mapping.clone() };
+        let nothing = Snapshot {
+            margin_floor: mapping.margin_floor,
+            ..Snapshot::empty(&mapping.currency)
+        };
+
+        let before = Mapping {
+            providers: vec![],
+            services: vec![],
+            imports: vec![],
+            markups: vec![],
+            ..mapping.clone()
+        };
+
         let buyers = Buyers::of(&nothing, new);
         let services = services::compare_services(&nothing, new, &buyers, &OpenOrders::default());
         let panels = panels::compare_panels(&[], &mapping.providers, &OpenOrders::default());
-        let dangers = dangers::compare_dangers((&nothing, &before), (new, mapping), (&services, &panels), &buyers);
+
+        let dangers = dangers::compare_dangers(
+            (&nothing, &before),
+            (new, mapping),
+            (&services, &panels),
+            &buyers,
+        );
+
         Self {
             from: None,
             to: mapping.hash.clone(),
@@ -114,18 +146,32 @@ impl Plan {
 
     /// Whether nothing would change: only comments or the order of blocks differ, or nothing does.
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.panels.is_empty() && self.settings.is_empty() && self.dangers.is_empty()
+        self.services.is_empty()
+            && self.panels.is_empty()
+            && self.settings.is_empty()
+            && self.dangers.is_empty()
     }
 
-    /// What it does in a line of the log: whoever deleted more than was meant shall read it at once.
+    /// What it does in a line of the log: whoever deleted more than was meant shall read it at
+    /// once.
     pub fn in_a_line(&self) -> String {
         let (before, after) = self.sold;
-        let added = self.services.iter().filter(|service| matches!(service.change, Change::Added(_))).count();
-        let gone = self.services.iter().filter(|service| service.is_gone()).count();
+        let added = self
+            .services
+            .iter()
+            .filter(|service| matches!(service.change, Change::Added(_)))
+            .count();
+
+        let gone = self
+            .services
+            .iter()
+            .filter(|service| service.is_gone())
+            .count();
+
         let others = self.services.len() - added - gone;
         format!(
-            "services {before} → {after} sold, {added} added, {gone} gone, {others} changed otherwise; panels changed: {}; \
-             settings changed: {}",
+            "services {before} → {after} sold, {added} added, {gone} gone, {others} changed \
+             otherwise; panels changed: {}; settings changed: {}",
             self.panels.len(),
             self.settings.len()
         )

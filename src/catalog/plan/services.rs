@@ -28,7 +28,9 @@ impl ServiceChange {
     pub fn is_gone(&self) -> bool {
         match &self.change {
             Change::Gone { .. } => true,
-            Change::Added(_) | Change::Changed(_) | Change::NotSold { .. } | Change::Dropped => false,
+            Change::Added(_) | Change::Changed(_) | Change::NotSold { .. } | Change::Dropped => {
+                false
+            }
         }
     }
 }
@@ -169,24 +171,47 @@ pub(super) fn compare_services(
 ) -> Vec<ServiceChange> {
     let (olds, news) = (unsold(old), unsold(new));
     let sold = old.sold.keys().chain(new.sold.keys()).copied();
-    let ids: BTreeSet<ServiceId> = sold.chain(olds.keys().chain(news.keys()).copied()).collect();
+    let ids: BTreeSet<ServiceId> = sold
+        .chain(olds.keys().chain(news.keys()).copied())
+        .collect();
+
     let differs = |id: ServiceId| {
         let (before, after) = (stand(old, &olds, id), stand(new, &news, id));
         let change = change(before, after, buyers)?;
+
         let name = match (before, after) {
-            (_, Stand::Sold(sold)) | (Stand::Sold(sold), Stand::Unwritten | Stand::Unsold(_)) => sold.name.clone(),
-            (Stand::Unwritten | Stand::Unsold(_), Stand::Unwritten | Stand::Unsold(_)) => String::new(),
+            (_, Stand::Sold(sold)) | (Stand::Sold(sold), Stand::Unwritten | Stand::Unsold(_)) => {
+                sold.name.clone()
+            }
+            (Stand::Unwritten | Stand::Unsold(_), Stand::Unwritten | Stand::Unsold(_)) => {
+                String::new()
+            }
         };
-        Some(ServiceChange { id, name, open_orders: open.of_service(id), change })
+
+        Some(ServiceChange {
+            id,
+            name,
+            open_orders: open.of_service(id),
+            change,
+        })
     };
+
     ids.into_iter().filter_map(differs).collect()
 }
 
 fn unsold(snapshot: &Snapshot) -> BTreeMap<ServiceId, &str> {
-    snapshot.unsold.iter().map(|unsold| (unsold.id, unsold.why)).collect()
+    snapshot
+        .unsold
+        .iter()
+        .map(|unsold| (unsold.id, unsold.why))
+        .collect()
 }
 
-fn stand<'a>(snapshot: &'a Snapshot, unsold: &BTreeMap<ServiceId, &'a str>, id: ServiceId) -> Stand<'a> {
+fn stand<'a>(
+    snapshot: &'a Snapshot,
+    unsold: &BTreeMap<ServiceId, &'a str>,
+    id: ServiceId,
+) -> Stand<'a> {
     match (snapshot.sold.get(&id), unsold.get(&id)) {
         (Some(sold), _) => Stand::Sold(sold),
         (None, Some(why)) => Stand::Unsold(why),
@@ -196,17 +221,25 @@ fn stand<'a>(snapshot: &'a Snapshot, unsold: &BTreeMap<ServiceId, &'a str>, id: 
 
 fn change(before: Stand<'_>, after: Stand<'_>, buyers: &Buyers<'_>) -> Option<Change> {
     match (before, after) {
-        (Stand::Unwritten | Stand::Unsold(_), Stand::Sold(sold)) => Some(Change::Added(everybodys(sold))),
-        (Stand::Sold(was), Stand::Unwritten) => Some(Change::Gone { was: everybodys(was), why: Why::Removed }),
-        (Stand::Sold(was), Stand::Unsold(why)) => {
-            Some(Change::Gone { was: everybodys(was), why: Why::Unsold(why.to_owned()) })
+        (Stand::Unwritten | Stand::Unsold(_), Stand::Sold(sold)) => {
+            Some(Change::Added(everybodys(sold)))
         }
+        (Stand::Sold(was), Stand::Unwritten) => Some(Change::Gone {
+            was: everybodys(was),
+            why: Why::Removed,
+        }),
+        (Stand::Sold(was), Stand::Unsold(why)) => Some(Change::Gone {
+            was: everybodys(was),
+            why: Why::Unsold(why.to_owned()),
+        }),
         (Stand::Sold(was), Stand::Sold(is)) => Some(difference(was, is, buyers))
             .filter(|difference| !difference.is_none())
             .map(Box::new)
             .map(Change::Changed),
         (Stand::Unsold(was), Stand::Unsold(is)) if was == is => None,
-        (Stand::Unwritten | Stand::Unsold(_), Stand::Unsold(why)) => Some(Change::NotSold { why: why.to_owned() }),
+        (Stand::Unwritten | Stand::Unsold(_), Stand::Unsold(why)) => Some(Change::NotSold {
+            why: why.to_owned(),
+        }),
         (Stand::Unsold(_), Stand::Unwritten) => Some(Change::Dropped),
         (Stand::Unwritten, Stand::Unwritten) => None,
     }
@@ -214,17 +247,26 @@ fn change(before: Stand<'_>, after: Stand<'_>, buyers: &Buyers<'_>) -> Option<Ch
 
 fn difference(was: &Service, is: &Service, buyers: &Buyers<'_>) -> Difference {
     let routes = routes(was, is);
-    Difference { fields: fields(was, is), prices: repriced(buyers.pairs(was, is)), routes }
+    Difference {
+        fields: fields(was, is),
+        prices: repriced(buyers.pairs(was, is)),
+        routes,
+    }
 }
 
 /// Everybody's price and cost.
 pub(super) fn everybodys(sold: &Service) -> PlannedOffer {
-    PlannedOffer { price: sold.price.rate, cost: sold.price.cost_rate }
+    PlannedOffer {
+        price: sold.price.rate,
+        cost: sold.price.cost_rate,
+    }
 }
 
 fn repriced(pairs: Vec<(Payer, PlannedOffer, PlannedOffer)>) -> Vec<Repriced> {
     let moved = pairs.into_iter().filter(|(_, old, new)| old != new);
-    moved.map(|(who, old, new)| Repriced { who, old, new }).collect()
+    moved
+        .map(|(who, old, new)| Repriced { who, old, new })
+        .collect()
 }
 
 fn fields(was: &Service, is: &Service) -> Vec<FieldChange> {
@@ -232,8 +274,14 @@ fn fields(was: &Service, is: &Service) -> Vec<FieldChange> {
         PackageBilling::Rate => "rate",
         PackageBilling::Min => "min",
     };
+
     // Where the price differs, its old and new rule would say the same once more.
-    let rule = if was.price.rate == is.price.rate { &is.price.rule } else { &was.price.rule };
+    let rule = if was.price.rate == is.price.rate {
+        &is.price.rule
+    } else {
+        &was.price.rule
+    };
+
     let own = [
         field("name", &*was.name, &*is.name),
         field("type", was.kind.name(), is.kind.name()),
@@ -243,21 +291,38 @@ fn fields(was: &Service, is: &Service) -> Vec<FieldChange> {
         field("refill", was.refill, is.refill),
         field("cancel", was.cancel, is.cancel),
         field("package_billing", billing(was), billing(is)),
-        field("strategy", was.routing.strategy.as_str(), is.routing.strategy.as_str()),
+        field(
+            "strategy",
+            was.routing.strategy.as_str(),
+            is.routing.strategy.as_str(),
+        ),
         field("priced by", &*was.price.rule, &**rule),
     ];
-    own.into_iter().flatten().chain(costs(was, is)).chain(weights(was, is)).collect()
+
+    own.into_iter()
+        .flatten()
+        .chain(costs(was, is))
+        .chain(weights(was, is))
+        .collect()
 }
 
 /// What does not differ, as nearly everything does in a large file, is not written out.
 fn field<T: PartialEq + ToString>(what: &str, old: T, new: T) -> Option<FieldChange> {
-    (old != new).then(|| FieldChange { what: what.to_owned(), old: old.to_string(), new: new.to_string() })
+    (old != new).then(|| FieldChange {
+        what: what.to_owned(),
+        old: old.to_string(),
+        new: new.to_string(),
+    })
 }
 
 /// Routes of both sides that weigh something else.
 fn weights(was: &Service, is: &Service) -> Vec<FieldChange> {
-    let stay =
-        is.routes.iter().map(|(route, _)| route).filter(|route| was.routes.iter().any(|(other, _)| other == *route));
+    let stay = is
+        .routes
+        .iter()
+        .map(|(route, _)| route)
+        .filter(|route| was.routes.iter().any(|(other, _)| other == *route));
+
     let weighed = |route: &Route| {
         let (old, new) = (was.routing.weight(route), is.routing.weight(route));
         (old != new).then(|| FieldChange {
@@ -266,31 +331,56 @@ fn weights(was: &Service, is: &Service) -> Vec<FieldChange> {
             new: new.to_string(),
         })
     };
+
     stay.filter_map(weighed).collect()
 }
 
 /// Routes of both sides that cost something else, as they do after an edit of `[exchange]`.
 fn costs(was: &Service, is: &Service) -> Vec<FieldChange> {
-    let shown = |rate: Option<Rate>| rate.map_or_else(|| "unknown".to_owned(), |rate| rate.to_string());
+    let shown =
+        |rate: Option<Rate>| rate.map_or_else(|| "unknown".to_owned(), |rate| rate.to_string());
+
     let moved = is.routes.iter().filter_map(|(route, cost)| {
         let (_, before) = was.routes.iter().find(|(other, _)| other == route)?;
-        let told = || FieldChange { what: format!("cost at {}", place(route)), old: shown(*before), new: shown(*cost) };
+        let told = || FieldChange {
+            what: format!("cost at {}", place(route)),
+            old: shown(*before),
+            new: shown(*cost),
+        };
+
         (before != cost).then(told)
     });
+
     moved.collect()
 }
 
 fn routes<'a>(was: &'a Service, is: &'a Service) -> Option<RouteChange> {
-    let (olds, news): (Vec<&Route>, Vec<&Route>) =
-        (was.routes.iter().map(|(route, _)| route).collect(), is.routes.iter().map(|(route, _)| route).collect());
+    let (olds, news): (Vec<&Route>, Vec<&Route>) = (
+        was.routes.iter().map(|(route, _)| route).collect(),
+        is.routes.iter().map(|(route, _)| route).collect(),
+    );
+
     let stay = |one: &[&'a Route], other: &[&Route]| -> Vec<&'a Route> {
-        one.iter().copied().filter(|route| other.contains(route)).collect()
+        one.iter()
+            .copied()
+            .filter(|route| other.contains(route))
+            .collect()
     };
+
     let change = RouteChange {
-        added: news.iter().filter(|route| !olds.contains(route)).map(|route| (*route).clone()).collect(),
-        lost: olds.iter().filter(|route| !news.contains(route)).map(|route| (*route).clone()).collect(),
+        added: news
+            .iter()
+            .filter(|route| !olds.contains(route))
+            .map(|route| (*route).clone())
+            .collect(),
+        lost: olds
+            .iter()
+            .filter(|route| !news.contains(route))
+            .map(|route| (*route).clone())
+            .collect(),
         reordered: stay(&olds, &news) != stay(&news, &olds),
     };
+
     (change != RouteChange::default()).then_some(change)
 }
 

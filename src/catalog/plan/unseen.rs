@@ -1,7 +1,9 @@
-//! What an edit writes and nothing can be compared with now: a rate waits for a person, or no panel that was read lists it.
+//! What an edit writes and nothing can be compared with now: a rate waits for a person, or no panel
+//! that was read lists it.
 //!
-//! It is sold as soon as that is over, and nobody asks again. So it is judged by what it would be sold for if the rate were
-//! accepted, by the price that was written before, or by what its markup leaves of any cost.
+//! It is sold as soon as that is over, and nobody asks again. So it is judged by what it would be
+//! sold for if the rate were accepted, by the price that was written before, or by what its markup
+//! leaves of any cost.
 
 use std::collections::HashMap;
 
@@ -27,26 +29,60 @@ pub(super) fn unseen_dangers(
     buyers: &Buyers<'_>,
 ) -> Vec<Danger> {
     let mut dangers = Vec::new();
-    let held = new.0.judged.iter().filter(|(id, _)| !new.0.sold.contains_key(*id));
+    let held = new
+        .0
+        .judged
+        .iter()
+        .filter(|(id, _)| !new.0.sold.contains_key(*id));
+
     let mut held: Vec<_> = held.map(|(_, sold)| sold).collect();
     held.sort_by_key(|sold| sold.id);
+
     for sold in held {
-        let before = old.0.sold.get(&sold.id).or_else(|| old.0.judged.get(&sold.id));
+        let before = old
+            .0
+            .sold
+            .get(&sold.id)
+            .or_else(|| old.0.judged.get(&sold.id));
+
         dangers.extend(judges.of_sale(before.map(AsRef::as_ref), sold, buyers));
     }
-    let written: HashMap<ServiceId, &ServiceRule> = old.1.services.iter().map(|rule| (rule.id, rule)).collect();
+
+    let written: HashMap<ServiceId, &ServiceRule> =
+        old.1.services.iter().map(|rule| (rule.id, rule)).collect();
+
     for rule in &new.1.services {
-        dangers.extend(of_block(written.get(&rule.id).copied(), rule, old, new, judges));
+        dangers.extend(of_block(
+            written.get(&rule.id).copied(),
+            rule,
+            old,
+            new,
+            judges,
+        ));
     }
-    for import in new.1.imports.iter().filter(|import| !new.0.listings.knows(&import.provider)) {
-        let unseen = Unseen { service: None, category: None, providers: &[&import.provider] };
-        let is_new = !old.1.imports.contains(import);
-        dangers.extend(of_markup(unseen, is_new, old, new, judges).map(|written| Danger::Unseen {
+
+    for import in new
+        .1
+        .imports
+        .iter()
+        .filter(|import| !new.0.listings.knows(&import.provider))
+    {
+        let unseen = Unseen {
             service: None,
-            what: format!("the [[import]] of panel \"{}\"", import.provider),
-            written,
-        }));
+            category: None,
+            providers: &[&import.provider],
+        };
+
+        let is_new = !old.1.imports.contains(import);
+        dangers.extend(
+            of_markup(unseen, is_new, old, new, judges).map(|written| Danger::Unseen {
+                service: None,
+                what: format!("the [[import]] of panel \"{}\"", import.provider),
+                written,
+            }),
+        );
     }
+
     dangers
 }
 
@@ -57,35 +93,72 @@ fn of_block(
     new: EditSide<'_>,
     judges: &Judges,
 ) -> Option<Danger> {
-    let is_seen = |side: EditSide<'_>| side.0.sold.contains_key(&rule.id) || side.0.judged.contains_key(&rule.id);
+    let is_seen = |side: EditSide<'_>| {
+        side.0.sold.contains_key(&rule.id) || side.0.judged.contains_key(&rule.id)
+    };
+
     let after = is_seen(new);
     if after && is_seen(old) {
         return None;
     }
+
     let name = rule.name.clone().unwrap_or_default();
     let was = before.and_then(|before| before.rate);
     if let (Some(from), Some(to)) = (was, rule.rate)
         && from.moves_more_than(judges.jump, to)
     {
-        let offer = PlannedOffer { price: to, cost: Rate::default() };
-        let sale = PlannedSale { service: rule.id, name, who: Payer::Everybody, offer, route: String::new() };
-        return Some(Danger::PriceJump { sale, from, jump: judges.jump });
+        let offer = PlannedOffer {
+            price: to,
+            cost: Rate::default(),
+        };
+
+        let sale = PlannedSale {
+            service: rule.id,
+            name,
+            who: Payer::Everybody,
+            offer,
+            route: String::new(),
+        };
+
+        return Some(Danger::PriceJump {
+            sale,
+            from,
+            jump: judges.jump,
+        });
     }
+
     if after {
         return None;
     }
-    let is_other = before.is_none_or(|before| before.routes != rule.routes || was.is_some() != rule.rate.is_some());
+
+    let is_other = before
+        .is_none_or(|before| before.routes != rule.routes || was.is_some() != rule.rate.is_some());
+
     let written = if let Some(rate) = rule.rate {
         let is_danger = is_other || was.is_some_and(|was| rate < was);
         let other_type = new.0.listings.is_of_another_type(rule);
-        is_danger.then_some(if other_type { Written::OtherType(rate) } else { Written::Rate(rate) })
+        is_danger.then_some(if other_type {
+            Written::OtherType(rate)
+        } else {
+            Written::Rate(rate)
+        })
     } else {
         let providers: Vec<&ProviderId> = rule.routes.iter().map(|route| &route.provider).collect();
-        let unseen = Unseen { service: Some(rule.id), category: rule.category.as_deref(), providers: &providers };
+        let unseen = Unseen {
+            service: Some(rule.id),
+            category: rule.category.as_deref(),
+            providers: &providers,
+        };
+
         of_markup(unseen, is_other, old, new, judges)
     };
+
     let what = format!("service {} {name:?}", rule.id);
-    written.map(|written| Danger::Unseen { service: Some(rule.id), what, written })
+    written.map(|written| Danger::Unseen {
+        service: Some(rule.id),
+        what,
+        written,
+    })
 }
 
 /// The rule that may leave less than the floor, where the edit brings that.

@@ -1,6 +1,7 @@
 //! Customers, keys and opening balances, brought into the books in the caller's transaction.
 //!
-//! What came before by the same sheets is recognised and left as it is, so an import that was cut off is run again.
+//! What came before by the same sheets is recognised and left as it is, so an import that was cut
+//! off is run again.
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,10 +37,26 @@ pub struct Brought {
 
 /// Complains about keys of nobody.
 pub fn check_owners(papers: &Papers, here: &[CustomerRow], wrongs: &mut Wrongs) {
-    let here = here.iter().flat_map(|row| [row.name.clone(), row.id.to_string()]);
-    let known: HashSet<String> = papers.customers.iter().map(|customer| customer.name.clone()).chain(here).collect();
-    for key in papers.keys.iter().filter(|key| !known.contains(&key.customer)) {
-        let what = format!("customer: there is no {:?}, neither here nor in customers.csv", key.customer);
+    let here = here
+        .iter()
+        .flat_map(|row| [row.name.clone(), row.id.to_string()]);
+
+    let known: HashSet<String> = papers
+        .customers
+        .iter()
+        .map(|customer| customer.name.clone())
+        .chain(here)
+        .collect();
+
+    for key in papers
+        .keys
+        .iter()
+        .filter(|key| !known.contains(&key.customer))
+    {
+        let what = format!(
+            "customer: there is no {:?}, neither here nor in customers.csv",
+            key.customer
+        );
         wrongs.say(&key.place, &what);
     }
 }
@@ -53,9 +70,16 @@ pub async fn bring(
     now: Timestamp,
 ) -> Result<Brought, StoreError> {
     let mut brought = Brought::default();
-    let mut here: HashMap<String, CustomerRow> = here.into_iter().map(|row| (row.name.clone(), row)).collect();
+    let mut here: HashMap<String, CustomerRow> = here
+        .into_iter()
+        .map(|row| (row.name.clone(), row))
+        .collect();
+
     // By name and, as everywhere, by id.
-    let named = here.values().flat_map(|row| [(row.name.clone(), row.id), (row.id.to_string(), row.id)]);
+    let named = here
+        .values()
+        .flat_map(|row| [(row.name.clone(), row.id), (row.id.to_string(), row.id)]);
+
     let mut ids: HashMap<String, CustomerId> = named.collect();
     for customer in &papers.customers {
         let id = if let Some(row) = here.remove(&customer.name) {
@@ -66,27 +90,44 @@ pub async fn bring(
             brought.customers += 1;
             id
         } else {
-            wrongs.say(&customer.place, "somebody opened a customer of this name just now; run it again");
+            wrongs.say(
+                &customer.place,
+                "somebody opened a customer of this name just now; run it again",
+            );
             continue;
         };
+
         ids.insert(customer.name.clone(), id);
         brought.opened_with = wallet(tx, customer, id, brought.opened_with, wrongs, now).await?;
     }
+
     for key in &papers.keys {
-        let Some(id) = ids.get(&key.customer).copied() else { continue };
+        let Some(id) = ids.get(&key.customer).copied() else {
+            continue;
+        };
         take_key(tx, key, id, &mut brought, wrongs, now).await?;
     }
+
     Ok(brought)
 }
 
-async fn open(tx: &mut Tx, customer: &OldCustomer, now: Timestamp) -> Result<Option<CustomerId>, StoreError> {
-    let Some(id) = customers::open_customer(tx, &customer.name, &customer.tier, now).await? else { return Ok(None) };
+async fn open(
+    tx: &mut Tx,
+    customer: &OldCustomer,
+    now: Timestamp,
+) -> Result<Option<CustomerId>, StoreError> {
+    let Some(id) = customers::open_customer(tx, &customer.name, &customer.tier, now).await? else {
+        return Ok(None);
+    };
+
     if customer.credit.is_positive() {
         customers::give_credit(tx, id, customer.credit).await?;
     }
+
     if customer.suspended {
         customers::suspend_customer(tx, id, now).await?;
     }
+
     Ok(Some(id))
 }
 
@@ -94,7 +135,9 @@ async fn open(tx: &mut Tx, customer: &OldCustomer, now: Timestamp) -> Result<Opt
 fn compare(here: &CustomerRow, customer: &OldCustomer, wrongs: &mut Wrongs) {
     if here.tier != customer.tier || here.credit != customer.credit {
         let (id, tier, credit) = (here.id, &here.tier, here.credit);
-        let what = format!("customer {id} has this name already, with tier {tier} and credit {credit}; rename one");
+        let what = format!(
+            "customer {id} has this name already, with tier {tier} and credit {credit}; rename one"
+        );
         wrongs.say(&customer.place, &what);
     }
 }
@@ -111,6 +154,7 @@ async fn wallet(
     if customer.balance == Money::ZERO {
         return Ok(sum);
     }
+
     match ledger::open_with(tx, id, customer.balance, now).await? {
         Adjustment::Done => match sum.plus(customer.balance) {
             Ok(sum) => return Ok(sum),
@@ -118,14 +162,23 @@ async fn wallet(
         },
         Adjustment::DoneBefore => {}
         Adjustment::OtherAmount(before) => {
-            let what =
-                format!("customer {id} moved in with {before} before; use `balance adjust` for what changed since");
+            let what = format!(
+                "customer {id} moved in with {before} before; use `balance adjust` for what \
+                 changed since"
+            );
             wrongs.say(&customer.place, &what);
         }
         Adjustment::BelowFloor => {
-            wrongs.say(&customer.place, &format!("balance {} is below what the wallet may hold", customer.balance));
+            wrongs.say(
+                &customer.place,
+                &format!(
+                    "balance {} is below what the wallet may hold",
+                    customer.balance
+                ),
+            );
         }
     }
+
     Ok(sum)
 }
 
@@ -141,14 +194,28 @@ async fn take_key(
     match keys::find_owner(tx, &digest).await? {
         Some((owner, true)) if owner == id => brought.keys_before += 1,
         Some((owner, in_force)) => {
-            let state = if in_force { "belongs to" } else { "was revoked from" };
+            let state = if in_force {
+                "belongs to"
+            } else {
+                "was revoked from"
+            };
+
             wrongs.say(
                 &key.place,
-                &format!("this key {state} customer {owner}; keys are nobody else's, and not given twice"),
+                &format!(
+                    "this key {state} customer {owner}; keys are nobody else's, and not given \
+                     twice"
+                ),
             );
         }
         None if customers::active_keys(tx, id).await? >= ACTIVE_MAX => {
-            wrongs.say(&key.place, &format!("{} would have more than {ACTIVE_MAX} keys in force", key.customer));
+            wrongs.say(
+                &key.place,
+                &format!(
+                    "{} would have more than {ACTIVE_MAX} keys in force",
+                    key.customer
+                ),
+            );
         }
         None => {
             let text = key.key.expose_secret();
@@ -158,5 +225,6 @@ async fn take_key(
             brought.keys += 1;
         }
     }
+
     Ok(())
 }

@@ -81,15 +81,29 @@ pub struct OldService {
 
 /// Reads the sheets of a folder.
 pub fn read(folder: &Path, wrongs: &mut Wrongs) -> Papers {
-    let customers = SheetColumns { must: &["name"], may: &["tier", "balance", "credit", "suspended"] };
+    let customers = SheetColumns {
+        must: &["name"],
+        may: &["tier", "balance", "credit", "suspended"],
+    };
+
     let keys = SheetColumns {
         must: &["customer", "key"],
         may: &["label", "dialect", "allow", "per_minute", "dedupe_window_s"],
     };
-    let may = &["name", "type", "category", "rate", "min", "max", "refill", "cancel"];
-    let services = SheetColumns { must: &["id", "provider", "service"], may };
+
+    let may = &[
+        "name", "type", "category", "rate", "min", "max", "refill", "cancel",
+    ];
+
+    let services = SheetColumns {
+        must: &["id", "provider", "service"],
+        may,
+    };
+
     let sheets = [(CUSTOMERS, customers), (KEYS, keys), (SERVICES, services)];
-    let [customers, keys, services] = sheets.map(|(name, columns)| sheet::read(folder, name, columns, wrongs));
+    let [customers, keys, services] =
+        sheets.map(|(name, columns)| sheet::read(folder, name, columns, wrongs));
+
     if customers.is_none() && keys.is_none() && services.is_none() {
         let folder = folder.display();
         wrongs.say(
@@ -97,6 +111,7 @@ pub fn read(folder: &Path, wrongs: &mut Wrongs) -> Papers {
             &format!("there is nothing to import; it may hold {CUSTOMERS}, {KEYS}, {SERVICES}"),
         );
     }
+
     Papers {
         customers: once(customers, "name", wrongs, customer),
         keys: once(keys, "key", wrongs, key),
@@ -113,27 +128,52 @@ fn once<T>(
 ) -> Vec<T> {
     let mut seen = HashSet::new();
     let mut read = Vec::new();
+
     for row in rows.into_iter().flatten() {
-        if row.text(column).is_some_and(|said| !seen.insert(said.to_owned())) {
-            wrongs.say(&row.place, &format!("this {column} stood in an earlier row"));
+        if row
+            .text(column)
+            .is_some_and(|said| !seen.insert(said.to_owned()))
+        {
+            wrongs.say(
+                &row.place,
+                &format!("this {column} stood in an earlier row"),
+            );
         }
+
         read.extend(reader(&row, wrongs));
     }
+
     read
 }
 
 fn customer(row: &SheetRow, wrongs: &mut Wrongs) -> Option<OldCustomer> {
     let name = row.read("name", wrongs, |name| {
-        let why = || format!("is no name: 1 to {NAME_BYTES_MAX} bytes, not all digits, nothing unprintable");
-        is_customer_name(name).then(|| name.to_owned()).ok_or_else(why)
+        let why = || {
+            format!("is no name: 1 to {NAME_BYTES_MAX} bytes, not all digits, nothing unprintable")
+        };
+
+        is_customer_name(name)
+            .then(|| name.to_owned())
+            .ok_or_else(why)
     });
-    let balance = row.read("balance", wrongs, Money::parse).unwrap_or_default();
+
+    let balance = row
+        .read("balance", wrongs, Money::parse)
+        .unwrap_or_default();
+
     let credit = row.read("credit", wrongs, Money::parse).unwrap_or_default();
     if credit.is_negative() {
-        wrongs.say(&row.place, "credit is below zero; say how far the wallet may go");
+        wrongs.say(
+            &row.place,
+            "credit is below zero; say how far the wallet may go",
+        );
     } else if balance.plus(credit).is_ok_and(Money::is_negative) {
-        wrongs.say(&row.place, &format!("balance {balance} is further below zero than credit {credit} allows"));
+        wrongs.say(
+            &row.place,
+            &format!("balance {balance} is further below zero than credit {credit} allows"),
+        );
     }
+
     Some(OldCustomer {
         place: row.place.clone(),
         name: name?,
@@ -146,20 +186,36 @@ fn customer(row: &SheetRow, wrongs: &mut Wrongs) -> Option<OldCustomer> {
 
 fn key(row: &SheetRow, wrongs: &mut Wrongs) -> Option<OldKey> {
     let key = row.text("key")?;
+
     // Never shown, not even where it is wrong: it may be a good key with a blank in it.
-    if !(KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        wrongs.say(&row.place, &format!("key must be {KEY_BYTES_MIN} to {KEY_BYTES_MAX} letters, digits and signs"));
+    if !(KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&key.len())
+        || !key.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        wrongs.say(
+            &row.place,
+            &format!("key must be {KEY_BYTES_MIN} to {KEY_BYTES_MAX} letters, digits and signs"),
+        );
         return None;
     }
+
     let dialect = row.read("dialect", wrongs, |word| {
-        Dialect::from_word(word).ok_or_else(|| format!("is none of {}", Dialect::ALL.map(Dialect::as_str).join(", ")))
+        Dialect::from_word(word).ok_or_else(|| {
+            format!(
+                "is none of {}",
+                Dialect::ALL.map(Dialect::as_str).join(", ")
+            )
+        })
     });
+
     let terms = KeyChange {
         label: row.read("label", wrongs, label),
         allowed: row.read("allow", wrongs, networks),
         per_minute: row.read("per_minute", wrongs, |text| whole(text, PER_MINUTE_MAX)),
-        dedupe_window_s: row.read("dedupe_window_s", wrongs, |text| whole(text, DEDUPE_WINDOW_S_MAX)),
+        dedupe_window_s: row.read("dedupe_window_s", wrongs, |text| {
+            whole(text, DEDUPE_WINDOW_S_MAX)
+        }),
     };
+
     Some(OldKey {
         place: row.place.clone(),
         customer: row.text("customer")?.to_owned(),
@@ -171,8 +227,11 @@ fn key(row: &SheetRow, wrongs: &mut Wrongs) -> Option<OldKey> {
 
 fn label(text: &str) -> Result<String, String> {
     if text.len() > LABEL_BYTES_MAX || text.chars().any(char::is_control) {
-        return Err(format!("is no label: {LABEL_BYTES_MAX} bytes at most, nothing unprintable"));
+        return Err(format!(
+            "is no label: {LABEL_BYTES_MAX} bytes at most, nothing unprintable"
+        ));
     }
+
     Ok(text.to_owned())
 }
 
@@ -181,11 +240,22 @@ fn networks(text: &str) -> Result<Vec<Network>, String> {
     if networks.len() > ALLOWED_MAX {
         return Err(format!("names more than {ALLOWED_MAX} networks"));
     }
-    networks.into_iter().map(|network| network.parse().map_err(|why| format!("names {network}, which {why}"))).collect()
+
+    networks
+        .into_iter()
+        .map(|network| {
+            network
+                .parse()
+                .map_err(|why| format!("names {network}, which {why}"))
+        })
+        .collect()
 }
 
 fn whole(text: &str, most: i64) -> Result<i32, String> {
-    let number = text.parse::<i32>().ok().filter(|number| (0..=most).contains(&i64::from(*number)));
+    let number = text
+        .parse::<i32>()
+        .ok()
+        .filter(|number| (0..=most).contains(&i64::from(*number)));
     number.ok_or_else(|| format!("is no whole number from 0 to {most}"))
 }
 
@@ -194,10 +264,17 @@ fn service(row: &SheetRow, wrongs: &mut Wrongs) -> Option<OldService> {
         Ok(id) if id > 0 => Ok(i64::from(id)),
         Ok(_) | Err(_) => Err("is no service id: a whole number from 1 to 2147483647"),
     });
-    let kind = row.read("type", wrongs, |text| ServiceType::read(text).ok_or("is no type that is sold"));
+
+    let kind = row.read("type", wrongs, |text| {
+        ServiceType::read(text).ok_or("is no type that is sold")
+    });
+
     let bound = |column, wrongs: &mut Wrongs| {
-        row.read(column, wrongs, |text| text.parse::<u32>().map_err(|_| "is no whole number"))
+        row.read(column, wrongs, |text| {
+            text.parse::<u32>().map_err(|_| "is no whole number")
+        })
     };
+
     let block = NewService {
         id: id?,
         provider: row.text("provider")?.to_owned(),
@@ -211,5 +288,9 @@ fn service(row: &SheetRow, wrongs: &mut Wrongs) -> Option<OldService> {
         refill: row.flag("refill", wrongs),
         cancel: row.flag("cancel", wrongs),
     };
-    Some(OldService { place: row.place.clone(), block })
+
+    Some(OldService {
+        place: row.place.clone(),
+        block,
+    })
 }

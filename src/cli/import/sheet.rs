@@ -1,4 +1,5 @@
-//! A sheet of comma-separated values: its columns found by name, and everything that is wrong with it told at once.
+//! A sheet of comma-separated values: its columns found by name, and everything that is wrong with
+//! it told at once.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,15 +32,27 @@ impl Wrongs {
         if self.0.is_empty() {
             return Ok(());
         }
+
         let mut all: Vec<&(String, String)> = self.0.iter().collect();
         all.sort_by_key(|(place, _)| {
             let (file, line) = place.rsplit_once(':').unwrap_or((place, "0"));
             (file, line.parse::<u64>().unwrap_or(0))
         });
-        let told: Vec<String> = all.iter().take(TOLD_MAX).map(|(place, what)| format!("{place}: {what}")).collect();
+
+        let told: Vec<String> = all
+            .iter()
+            .take(TOLD_MAX)
+            .map(|(place, what)| format!("{place}: {what}"))
+            .collect();
+
         let told = told.join("\n  ");
         let more = self.0.len().saturating_sub(TOLD_MAX);
-        let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!("\n  and {more} more")
+        } else {
+            String::new()
+        };
+
         anyhow::bail!("nothing was imported; put this right first:\n  {told}{more}")
     }
 }
@@ -95,7 +108,12 @@ impl SheetRow {
 }
 
 /// The rows of a sheet; none where the folder has no such file.
-pub fn read(folder: &Path, name: &str, columns: SheetColumns, wrongs: &mut Wrongs) -> Option<Vec<SheetRow>> {
+pub fn read(
+    folder: &Path,
+    name: &str,
+    columns: SheetColumns,
+    wrongs: &mut Wrongs,
+) -> Option<Vec<SheetRow>> {
     let text = match text(&folder.join(name)) {
         Ok(text) => text?,
         Err(error) => {
@@ -103,13 +121,25 @@ pub fn read(folder: &Path, name: &str, columns: SheetColumns, wrongs: &mut Wrong
             return None;
         }
     };
+
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     let heads = text.lines().next().unwrap_or_default();
+
     // Where the comma is the decimal sign, spreadsheets part cells by semicolons.
-    let delimiter = if heads.contains(';') && !heads.contains(',') { b';' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let delimiter = if heads.contains(';') && !heads.contains(',') {
+        b';'
+    } else {
+        b','
+    };
+
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+
     let found = heads_of(&mut reader, name, columns, wrongs)?;
     let mut rows = Vec::new();
+
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
@@ -118,12 +148,18 @@ pub fn read(folder: &Path, name: &str, columns: SheetColumns, wrongs: &mut Wrong
                 break;
             }
         };
+
         if rows.len() == ROWS_MAX {
-            wrongs.say(name, &format!("has more than {ROWS_MAX} rows; import it in parts"));
+            wrongs.say(
+                name,
+                &format!("has more than {ROWS_MAX} rows; import it in parts"),
+            );
             break;
         }
+
         rows.push(row(name, &found, &record, columns, wrongs));
     }
+
     Some(rows)
 }
 
@@ -132,11 +168,16 @@ fn text(path: &Path) -> io::Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
+
     let mut text = String::new();
     file.take(SHEET_BYTES_MAX + 1).read_to_string(&mut text)?;
+
     if text.len() as u64 > SHEET_BYTES_MAX {
-        return Err(io::Error::other(format!("it is larger than {SHEET_BYTES_MAX} bytes; import it in parts")));
+        return Err(io::Error::other(format!(
+            "it is larger than {SHEET_BYTES_MAX} bytes; import it in parts"
+        )));
     }
+
     Ok(Some(text))
 }
 
@@ -154,24 +195,49 @@ fn heads_of(
             return None;
         }
     };
+
     let known = || columns.must.iter().chain(columns.may).copied();
     let mut found: Vec<Option<&'static str>> = Vec::new();
+
     for head in &heads {
         let column = known().find(|column| column.eq_ignore_ascii_case(head));
         if column.is_none() {
             let there_are = known().collect::<Vec<_>>().join(", ");
             let hint = did_you_mean(head, known());
-            wrongs.say(name, &format!("unknown column {}{hint}; there are {there_are}", shown(head)));
+
+            wrongs.say(
+                name,
+                &format!(
+                    "unknown column {}{hint}; there are {there_are}",
+                    shown(head)
+                ),
+            );
         } else if found.contains(&column) {
             wrongs.say(name, &format!("has the column {} twice", shown(head)));
         }
+
         found.push(column);
     }
-    let missing: Vec<_> = columns.must.iter().filter(|column| !found.contains(&Some(column))).copied().collect();
+
+    let missing: Vec<_> = columns
+        .must
+        .iter()
+        .filter(|column| !found.contains(&Some(column)))
+        .copied()
+        .collect();
+
     if !missing.is_empty() {
-        wrongs.say(name, &format!("its first line must name the columns {}", missing.join(", ")));
+        wrongs.say(
+            name,
+            &format!(
+                "its first line must name the columns {}",
+                missing.join(", ")
+            ),
+        );
+
         return None;
     }
+
     Some(found)
 }
 
@@ -184,11 +250,23 @@ fn row(
 ) -> SheetRow {
     let line = record.position().map_or(0, csv::Position::line);
     let place = format!("{name}:{line}");
-    let cells = found.iter().zip(record).filter(|(_, cell)| !cell.is_empty());
-    let cells = cells.filter_map(|(column, cell)| Some(((*column)?, cell.to_owned()))).collect();
+    let cells = found
+        .iter()
+        .zip(record)
+        .filter(|(_, cell)| !cell.is_empty());
+
+    let cells = cells
+        .filter_map(|(column, cell)| Some(((*column)?, cell.to_owned())))
+        .collect();
+
     let row = SheetRow { place, cells };
-    for column in columns.must.iter().filter(|column| row.text(column).is_none()) {
+    for column in columns
+        .must
+        .iter()
+        .filter(|column| row.text(column).is_none())
+    {
         wrongs.say(&row.place, &format!("{column} is empty"));
     }
+
     row
 }

@@ -16,14 +16,16 @@ use crate::store::show::{self as store, OrderFilter, OrderRow};
 pub enum Command {
     /// The newest orders, at most 1,000
     List(wanted::Listing),
-    /// Decide an order in doubt, after looking at the panel: `resolve ID accepted PANEL_ORDER`, `resolve ID not-placed`
+    /// Decide an order in doubt, after looking at the panel: `resolve ID accepted PANEL_ORDER`,
+    /// `resolve ID not-placed`
     Resolve {
         /// The order's id
         id: i32,
         #[command(subcommand)]
         finding: decide::FoundAtPanel,
     },
-    /// End an order as it ended at the panel: `settle ID --delivered N`, `--canceled` or `--completed`
+    /// End an order as it ended at the panel: `settle ID --delivered N`, `--canceled` or
+    /// `--completed`
     Settle {
         /// The order's id
         id: i32,
@@ -42,7 +44,8 @@ pub enum Command {
         /// The order's id
         id: i32,
     },
-    /// Have orders of which provably nothing was placed go by another route: those named, or all that the filters choose
+    /// Have orders of which provably nothing was placed go by another route: those named, or all
+    /// that the filters choose
     Reroute(reroute::Options),
     /// One order: its quote, its legs, what was said to panels, its transfers
     Show {
@@ -70,10 +73,12 @@ async fn list(session: &Session, wanted: &OrderFilter) -> anyhow::Result<Command
     if wanted.state.as_deref() != Some("review") {
         return Ok(answer);
     }
+
     let mut documents = Vec::with_capacity(rows.len());
     for row in &rows {
         documents.push(show::document(session, row).await?);
     }
+
     Ok(answer.with_json(documents.into()))
 }
 
@@ -95,7 +100,20 @@ fn listed(rows: &[OrderRow]) -> CommandOutcome {
             ]
         })
         .collect();
-    let heads = ["id", "customer", "service", "units", "state", "charge", "refunded", "remains", "placed_at", "review"];
+
+    let heads = [
+        "id",
+        "customer",
+        "service",
+        "units",
+        "state",
+        "charge",
+        "refunded",
+        "remains",
+        "placed_at",
+        "review",
+    ];
+
     CommandOutcome::new(table(heads, &cells), rows.iter().map(head).collect())
 }
 

@@ -40,6 +40,7 @@ impl<'a> Timeline<'a> {
         let last = legs.last().map_or(0, |leg| leg.n);
         let doubted_before = doubts::doubted_before(&mut tx, order.id, last).await?;
         tx.rollback().await?;
+
         Ok(Self {
             order,
             legs,
@@ -54,15 +55,27 @@ impl<'a> Timeline<'a> {
 
     /// The commands by which a person may decide it, as they are typed.
     fn allowed(&self) -> Vec<String> {
-        let Some(leg) = self.legs.last() else { return Vec::new() };
+        let Some(leg) = self.legs.last() else {
+            return Vec::new();
+        };
+
         let order = self.order;
         let unknown_there = order.review.is_some() && leg.unknown_there;
         let not_whole = order.refunded < order.charge;
         let decisions = allowed(leg.state, unknown_there, order.package, not_whole);
+
         // What was found elsewhere decides nothing here, so it is said where it was found.
-        let route = Route { provider: ProviderId(leg.provider.clone()), service: leg.service.clone() };
-        let at = (!self.doubted_before.is_empty()).then(|| named_among(&route, &self.doubted_before));
-        decisions.iter().map(|decision| decision.command(order.id, at.as_deref())).collect()
+        let route = Route {
+            provider: ProviderId(leg.provider.clone()),
+            service: leg.service.clone(),
+        };
+
+        let at =
+            (!self.doubted_before.is_empty()).then(|| named_among(&route, &self.doubted_before));
+        decisions
+            .iter()
+            .map(|decision| decision.command(order.id, at.as_deref()))
+            .collect()
     }
 
     fn document(&self) -> Value {
@@ -72,29 +85,46 @@ impl<'a> Timeline<'a> {
         document["rule"] = self.order.rule.clone().into();
         document["config_hash"] = self.order.config_hash.clone().into();
         document["legs"] = self.legs.iter().map(|leg| self.leg_document(leg)).collect();
+
         document["cancel"] = self.cancel.as_ref().map(cancel_document).into();
         document["allowed"] = self.allowed().into();
         document["decisions"] = self.decisions.iter().map(decision_document).collect();
         document["transfers"] = self.transfers.iter().map(transfer_document).collect();
+
         document
     }
 
     fn leg_document(&self, leg: &LegRow) -> Value {
-        let exchanges = self.exchanges.iter().filter(|exchange| exchange.leg == leg.id).map(|exchange| {
-            json!({
-                "attempt": exchange.attempt, "provider": exchange.provider, "sent_at": moment(exchange.sent_at),
-                "answered_at": exchange.answered_at.map(moment), "verdict": exchange.verdict,
-                "http_status": exchange.http_status, "words": exchange.words,
-            })
-        });
-        let looks = self.rungs.iter().filter(|rung| rung.leg == leg.id).map(
-            |rung| json!({ "at": moment(rung.at), "rung": rung.rung, "verdict": rung.verdict, "words": rung.words }),
-        );
+        let exchanges = self
+            .exchanges
+            .iter()
+            .filter(|exchange| exchange.leg == leg.id)
+            .map(|exchange| {
+                json!({
+                    "attempt": exchange.attempt, "provider": exchange.provider,
+                    "sent_at": moment(exchange.sent_at),
+                    "answered_at": exchange.answered_at.map(moment), "verdict": exchange.verdict,
+                    "http_status": exchange.http_status, "words": exchange.words,
+                })
+            });
+
+        let looks = self
+            .rungs
+            .iter()
+            .filter(|rung| rung.leg == leg.id)
+            .map(|rung| {
+                json!({ "at": moment(rung.at), "rung": rung.rung, "verdict": rung.verdict,
+                "words": rung.words })
+            });
+
         json!({
-            "n": leg.n, "provider": leg.provider, "service": leg.service, "state": leg.state.as_str(),
-            "panel_order": leg.panel_order, "late_order": leg.late_order, "panel_status": leg.panel_status, "panel_charge": leg.panel_charge,
+            "n": leg.n, "provider": leg.provider, "service": leg.service,
+            "state": leg.state.as_str(),
+            "panel_order": leg.panel_order, "late_order": leg.late_order,
+            "panel_status": leg.panel_status, "panel_charge": leg.panel_charge,
             "panel_said": leg.seen, "cost": leg.cost.to_string(), "reason": leg.reason,
-            "choice": leg.choice, "next_check_at": leg.check_at.map(moment), "exchanges": exchanges.collect::<Value>(),
+            "choice": leg.choice, "next_check_at": leg.check_at.map(moment),
+            "exchanges": exchanges.collect::<Value>(),
             "looks": looks.collect::<Value>(),
         })
     }
@@ -102,12 +132,27 @@ impl<'a> Timeline<'a> {
 
 /// One order, for people and for scripts.
 pub async fn timeline(session: &Session, id: OrderId) -> anyhow::Result<CommandOutcome> {
-    let wanted = OrderFilter { orders: Some(vec![id]), ..OrderFilter::default() };
-    let Some(order) = show::list_orders(&session.store, &wanted).await?.into_iter().next() else {
-        anyhow::bail!("there is no order {id}; `{} order list` shows the newest", session.globals.again());
+    let wanted = OrderFilter {
+        orders: Some(vec![id]),
+        ..OrderFilter::default()
     };
+
+    let Some(order) = show::list_orders(&session.store, &wanted)
+        .await?
+        .into_iter()
+        .next()
+    else {
+        anyhow::bail!(
+            "there is no order {id}; `{} order list` shows the newest",
+            session.globals.again()
+        );
+    };
+
     let timeline = Timeline::of(session, &order).await?;
-    Ok(CommandOutcome::new(page(&timeline, &session.globals.again()), timeline.document()))
+    Ok(CommandOutcome::new(
+        page(&timeline, &session.globals.again()),
+        timeline.document(),
+    ))
 }
 
 /// One order, as scripts read it.
@@ -117,15 +162,26 @@ pub async fn document(session: &Session, order: &OrderRow) -> anyhow::Result<Val
 
 fn cancel_document(row: &CancelLine) -> Value {
     json!({
-        "asked_by": row.asked_by, "asked_at": moment(row.asked_at), "state": row.state, "words": row.words,
+        "asked_by": row.asked_by, "asked_at": moment(row.asked_at), "state": row.state,
+        "words": row.words,
     })
 }
 
 /// What became of the cancel, in a line.
 fn canceling(row: Option<&CancelLine>) -> String {
     let Some(row) = row else { return String::new() };
-    let words = if row.words.is_empty() { String::new() } else { format!(": {}", on_one_line(&row.words)) };
-    format!("cancel asked for by the {} at {}, {}{words}\n", row.asked_by, moment(row.asked_at), row.state)
+    let words = if row.words.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", on_one_line(&row.words))
+    };
+
+    format!(
+        "cancel asked for by the {} at {}, {}{words}\n",
+        row.asked_by,
+        moment(row.asked_at),
+        row.state
+    )
 }
 
 fn decision_document(row: &DecisionRow) -> Value {
@@ -136,33 +192,32 @@ fn decided(rows: &[DecisionRow]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let cells: Vec<_> =
-        rows.iter().map(|row| [moment(row.at), row.who.clone(), row.what.clone(), row.reason.clone()]).collect();
+
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            [
+                moment(row.at),
+                row.who.clone(),
+                row.what.clone(),
+                row.reason.clone(),
+            ]
+        })
+        .collect();
+
     table(["at", "who", "decided", "reason"], &cells)
 }
 
 fn transfer_document(row: &TransferRow) -> Value {
     json!({
-        "id": row.id, "at": moment(row.at), "reason": row.reason, "debit": row.debit, "credit": row.credit,
+        "id": row.id, "at": moment(row.at), "reason": row.reason, "debit": row.debit,
+        "credit": row.credit,
         "amount": row.amount.to_string(),
     })
 }
 
 fn page(timeline: &Timeline<'_>, panelgate: &str) -> String {
     let order = timeline.order;
-    let facts = [
-        ["order".to_owned(), format!("{} ({})", order.id, order.public.letters())],
-        ["customer".to_owned(), order.customer.to_string()],
-        ["bought".to_owned(), format!("{} of service {} ({})", order.units, order.service, order.kind)],
-        ["link".to_owned(), order.link.clone()],
-        ["state".to_owned(), format!("{}, {} remain", order.state, order.remains)],
-        ["charge".to_owned(), format!("{}, of which {} was refunded", order.charge, order.refunded)],
-        ["price".to_owned(), format!("{} per 1,000 or package, from {} ({})", order.rate, order.cost_rate, order.rule)],
-        ["config_hash".to_owned(), order.config_hash.clone()],
-        ["placed_at".to_owned(), moment(order.placed_at)],
-        ["ended_at".to_owned(), maybe_moment(order.ended_at)],
-        ["review".to_owned(), order.review.clone().unwrap_or_default()],
-    ];
     let legs_rows: Vec<_> = timeline
         .legs
         .iter()
@@ -177,29 +232,59 @@ fn page(timeline: &Timeline<'_>, panelgate: &str) -> String {
             ]
         })
         .collect();
+
     let exchange_rows: Vec<_> = timeline
         .exchanges
         .iter()
         .map(|exchange| {
-            let status = exchange.http_status.map(|status| status.to_string()).unwrap_or_default();
+            let status = exchange
+                .http_status
+                .map(|status| status.to_string())
+                .unwrap_or_default();
+
             let words = shortened(&exchange.words, WORDS_CHARS_MAX);
-            [moment(exchange.sent_at), exchange.provider.clone(), exchange.verdict.clone(), status, words]
+            [
+                moment(exchange.sent_at),
+                exchange.provider.clone(),
+                exchange.verdict.clone(),
+                status,
+                words,
+            ]
         })
         .collect();
+
     let transfer_rows: Vec<_> = timeline
         .transfers
         .iter()
-        .map(|row| [moment(row.at), row.reason.clone(), row.debit.clone(), row.credit.clone(), row.amount.to_string()])
+        .map(|row| {
+            [
+                moment(row.at),
+                row.reason.clone(),
+                row.debit.clone(),
+                row.credit.clone(),
+                row.amount.to_string(),
+            ]
+        })
         .collect();
+
     [
-        table(["", ""], &facts).trim_start().to_owned(),
+        facts_table(order),
         legs_and_choices(
             &timeline.legs,
-            &table(["leg", "provider", "state", "panel_order", "cost", "reason"], &legs_rows),
+            &table(
+                ["leg", "provider", "state", "panel_order", "cost", "reason"],
+                &legs_rows,
+            ),
         ),
-        table(["sent_at", "provider", "verdict", "http", "words"], &exchange_rows),
+        table(
+            ["sent_at", "provider", "verdict", "http", "words"],
+            &exchange_rows,
+        ),
         looked(&timeline.rungs),
-        table(["at", "transfer", "debit", "credit", "amount"], &transfer_rows),
+        table(
+            ["at", "transfer", "debit", "credit", "amount"],
+            &transfer_rows,
+        ),
         canceling(timeline.cancel.as_ref()),
         decided(&timeline.decisions),
         may_decide(&timeline.allowed(), panelgate),
@@ -208,6 +293,49 @@ fn page(timeline: &Timeline<'_>, panelgate: &str) -> String {
     .filter(|part| !part.is_empty())
     .collect::<Vec<_>>()
     .join("\n")
+}
+
+/// What was ordered, by whom, at what price, and how it stands.
+fn facts_table(order: &OrderRow) -> String {
+    let facts = [
+        [
+            "order".to_owned(),
+            format!("{} ({})", order.id, order.public.letters()),
+        ],
+        ["customer".to_owned(), order.customer.to_string()],
+        [
+            "bought".to_owned(),
+            format!(
+                "{} of service {} ({})",
+                order.units, order.service, order.kind
+            ),
+        ],
+        ["link".to_owned(), order.link.clone()],
+        [
+            "state".to_owned(),
+            format!("{}, {} remain", order.state, order.remains),
+        ],
+        [
+            "charge".to_owned(),
+            format!("{}, of which {} was refunded", order.charge, order.refunded),
+        ],
+        [
+            "price".to_owned(),
+            format!(
+                "{} per 1,000 or package, from {} ({})",
+                order.rate, order.cost_rate, order.rule
+            ),
+        ],
+        ["config_hash".to_owned(), order.config_hash.clone()],
+        ["placed_at".to_owned(), moment(order.placed_at)],
+        ["ended_at".to_owned(), maybe_moment(order.ended_at)],
+        [
+            "review".to_owned(),
+            order.review.clone().unwrap_or_default(),
+        ],
+    ];
+
+    table(["", ""], &facts).trim_start().to_owned()
 }
 
 /// A leg's ids at its panel.
@@ -220,16 +348,35 @@ fn panel_orders(leg: &LegRow) -> String {
 /// The table of legs, and under each why it goes by its route.
 fn legs_and_choices(legs: &[LegRow], table: &str) -> String {
     let mut lines = table.lines();
-    let mut text = lines.by_ref().take(1).map(|heads| heads.to_owned() + "\n").collect::<String>();
+    let mut text = lines
+        .by_ref()
+        .take(1)
+        .map(|heads| heads.to_owned() + "\n")
+        .collect::<String>();
+
     for (leg, line) in legs.iter().zip(lines) {
         text = text + line + "\n" + &leg.choice.as_ref().map(chosen).unwrap_or_default();
     }
+
     text
 }
 
 fn chosen(choice: &Choice) -> String {
-    let won = format!("     by {}: {}:{}, {}\n", choice.strategy.as_str(), choice.provider, choice.service, choice.why);
-    let lost = |passed: &Passed| format!("        not {}:{}, {}\n", passed.provider, passed.service, passed.why);
+    let won = format!(
+        "     by {}: {}:{}, {}\n",
+        choice.strategy.as_str(),
+        choice.provider,
+        choice.service,
+        choice.why
+    );
+
+    let lost = |passed: &Passed| {
+        format!(
+            "        not {}:{}, {}\n",
+            passed.provider, passed.service, passed.why
+        )
+    };
+
     won + &choice.others.iter().map(lost).collect::<String>()
 }
 
@@ -237,10 +384,19 @@ fn looked(rungs: &[RungRow]) -> String {
     if rungs.is_empty() {
         return String::new();
     }
+
     let cells: Vec<_> = rungs
         .iter()
-        .map(|rung| [moment(rung.at), rung.rung.clone(), rung.verdict.clone(), rung.words.clone()])
+        .map(|rung| {
+            [
+                moment(rung.at),
+                rung.rung.clone(),
+                rung.verdict.clone(),
+                rung.words.clone(),
+            ]
+        })
         .collect();
+
     table(["at", "looked_at", "showed", "words"], &cells)
 }
 
@@ -248,8 +404,13 @@ fn may_decide(commands: &[String], panelgate: &str) -> String {
     if commands.is_empty() {
         return String::new();
     }
+
     format!(
         "may be decided by:\n{}\n",
-        commands.iter().map(|line| format!("  {panelgate} {line}")).collect::<Vec<_>>().join("\n")
+        commands
+            .iter()
+            .map(|line| format!("  {panelgate} {line}"))
+            .collect::<Vec<_>>()
+            .join("\n")
     )
 }

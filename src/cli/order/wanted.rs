@@ -11,13 +11,20 @@ use crate::domain::order::OrderState;
 use crate::store::show::{ORDERS_MAX, OrderFilter};
 
 /// Words that `--state` takes beside the orders' own states.
-const MORE_STATES: [&str; 6] = ["review", "waiting", "stuck", "canceling", "parked", "in_doubt"];
+const MORE_STATES: [&str; 6] = [
+    "review",
+    "waiting",
+    "stuck",
+    "canceling",
+    "parked",
+    "in_doubt",
+];
 
 /// What narrows.
 #[derive(Debug, Default, clap::Args)]
 pub struct Filters {
-    /// pending, processing, in_progress, completed, partial, canceled; or review, waiting, stuck, canceling, parked,
-    /// in_doubt
+    /// pending, processing, in_progress, completed, partial, canceled; or review, waiting, stuck,
+    /// canceling, parked, in_doubt
     #[arg(long)]
     state: Option<String>,
     /// The id or the name of the customer
@@ -43,26 +50,47 @@ pub struct Filters {
 impl Filters {
     /// Whether nothing narrows; a limit alone does not.
     pub fn are_none(&self) -> bool {
-        let Self { state, customer, provider, link, service, provider_order, limit: _ } = self;
+        let Self {
+            state,
+            customer,
+            provider,
+            link,
+            service,
+            provider_order,
+            limit: _,
+        } = self;
+
         let texts = [state, customer, provider, link, provider_order];
         texts.iter().all(|text| text.is_none()) && service.is_none()
     }
 
     /// The same for the database, where panels and customers are known.
     pub async fn wanted(self, session: &Session) -> anyhow::Result<OrderFilter> {
-        let known = |word: &&str| OrderState::from_word(word).is_some() || MORE_STATES.contains(word);
+        let known =
+            |word: &&str| OrderState::from_word(word).is_some() || MORE_STATES.contains(word);
+
         if let Some(word) = self.state.as_deref().filter(|word| !known(word)) {
-            let words = OrderState::ALL.map(OrderState::as_str).into_iter().chain(MORE_STATES);
+            let words = OrderState::ALL
+                .map(OrderState::as_str)
+                .into_iter()
+                .chain(MORE_STATES);
+
             let words: Vec<_> = words.collect();
-            return Err(WrongUse::because(format!("--state {word:?} is none; there are: {}", words.join(", "))));
+            return Err(WrongUse::because(format!(
+                "--state {word:?} is none; there are: {}",
+                words.join(", ")
+            )));
         }
+
         let customer = match &self.customer {
             Some(customer) => Some(session.customer(customer).await?.id),
             None => None,
         };
+
         if let Some(provider) = &self.provider {
             session.panel(provider).await?;
         }
+
         Ok(OrderFilter {
             state: self.state,
             customer,
@@ -84,7 +112,8 @@ pub struct Listing {
     /// Exactly these orders, by our ids
     #[arg(long, value_name = "ID")]
     id: Vec<i32>,
-    /// Bought since then: 24h, 7d, a day such as 2026-11-01, or a moment such as 2026-11-01T12:00:00Z
+    /// Bought since then: 24h, 7d, a day such as 2026-11-01, or a moment such as
+    /// 2026-11-01T12:00:00Z
     #[arg(long, value_name = "WHEN")]
     from: Option<String>,
     /// Bought until then; a day counts whole
@@ -94,10 +123,21 @@ pub struct Listing {
 
 impl Listing {
     pub async fn wanted(self, session: &Session) -> anyhow::Result<OrderFilter> {
-        let Self { filters, id, from, to } = self;
+        let Self {
+            filters,
+            id,
+            from,
+            to,
+        } = self;
+
         let (placed_from, placed_before) = span(session, ("--from", from), ("--to", to))?;
         let orders = (!id.is_empty()).then(|| id.into_iter().map(OrderId).collect());
-        Ok(OrderFilter { orders, placed_from, placed_before, ..filters.wanted(session).await? })
+        Ok(OrderFilter {
+            orders,
+            placed_from,
+            placed_before,
+            ..filters.wanted(session).await?
+        })
     }
 }
 

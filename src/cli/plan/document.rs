@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::catalog::plan::{Change, Danger, Difference, PanelChange, PanelEdit, Plan, PlannedOffer, RouteChange};
+use crate::catalog::plan::{
+    Change, Danger, Difference, PanelChange, PanelEdit, Plan, PlannedOffer, RouteChange,
+};
 use crate::catalog::plan::{ServiceChange, SettingChange};
 use crate::domain::id::ProviderId;
 use crate::domain::service::Route;
@@ -39,18 +41,25 @@ fn danger(danger: &Danger) -> Value {
 }
 
 fn service(service: &ServiceChange) -> Value {
-    let mut shown = json!({ "id": service.id.0, "name": service.name, "open_orders": service.open_orders });
+    let mut shown =
+        json!({ "id": service.id.0, "name": service.name, "open_orders": service.open_orders });
+
     let (word, more) = match &service.change {
         Change::Added(is) => ("added", json!({ "new": offer(*is) })),
-        Change::Gone { was, why } => ("gone", json!({ "old": offer(*was), "why": why.to_string() })),
+        Change::Gone { was, why } => (
+            "gone",
+            json!({ "old": offer(*was), "why": why.to_string() }),
+        ),
         Change::Changed(difference) => ("changed", changed(difference)),
         Change::NotSold { why } => ("not_sold", json!({ "why": why })),
         Change::Dropped => ("dropped", json!({})),
     };
+
     shown["change"] = word.into();
     if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {
         shown.extend(more);
     }
+
     shown
 }
 
@@ -63,8 +72,11 @@ fn offer(offer: PlannedOffer) -> Value {
 }
 
 fn changed(difference: &Difference) -> Value {
-    let fields =
-        difference.fields.iter().map(|field| json!({ "what": field.what, "old": field.old, "new": field.new }));
+    let fields = difference
+        .fields
+        .iter()
+        .map(|field| json!({ "what": field.what, "old": field.old, "new": field.new }));
+
     let prices = difference.prices.iter().map(|repriced| {
         json!({
             "for": repriced.who.to_string(),
@@ -73,6 +85,7 @@ fn changed(difference: &Difference) -> Value {
             "moved_percent": repriced.moved().map(|moved| moved.to_string()),
         })
     });
+
     json!({
         "fields": fields.collect::<Value>(),
         "prices": prices.collect::<Value>(),
@@ -82,9 +95,14 @@ fn changed(difference: &Difference) -> Value {
 
 fn routes(change: &RouteChange) -> Value {
     let shown = |routes: &[Route]| -> Value {
-        routes.iter().map(|route| json!({ "provider": route.provider.0, "service": route.service })).collect()
+        routes
+            .iter()
+            .map(|route| json!({ "provider": route.provider.0, "service": route.service }))
+            .collect()
     };
-    json!({ "added": shown(&change.added), "lost": shown(&change.lost), "reordered": change.reordered })
+
+    json!({ "added": shown(&change.added), "lost": shown(&change.lost),
+        "reordered": change.reordered })
 }
 
 fn panel(panel: &PanelChange) -> Value {
@@ -93,11 +111,17 @@ fn panel(panel: &PanelChange) -> Value {
         PanelEdit::Removed => ("removed", &[][..]),
         PanelEdit::Changed(keys) => ("changed", &keys[..]),
     };
+
     let keys = keys.iter().map(|key| {
-        let (old, new) = key.values.as_ref().map_or((None, None), |(old, new)| (Some(old), Some(new)));
+        let (old, new) = key
+            .values
+            .as_ref()
+            .map_or((None, None), |(old, new)| (Some(old), Some(new)));
         json!({ "key": key.key, "old": old, "new": new })
     });
-    json!({ "id": panel.id.0, "change": word, "open_legs": panel.open_legs, "keys": keys.collect::<Value>() })
+
+    json!({ "id": panel.id.0, "change": word, "open_legs": panel.open_legs,
+        "keys": keys.collect::<Value>() })
 }
 
 fn setting(setting: &SettingChange) -> Value {

@@ -37,6 +37,7 @@ pub fn of(plan: &Plan) -> Groups<'_> {
         fields: vec![],
         unsold: vec![],
     };
+
     for service in &plan.services {
         match &service.change {
             Change::Added(_) => groups.added.push(service),
@@ -45,21 +46,35 @@ pub fn of(plan: &Plan) -> Groups<'_> {
             Change::Changed(difference) => {
                 for repriced in &difference.prices {
                     let shrinks = lost(repriced) > Percent::default();
-                    let group = if shrinks { &mut groups.margins } else { &mut groups.prices };
+                    let group = if shrinks {
+                        &mut groups.margins
+                    } else {
+                        &mut groups.prices
+                    };
+
                     group.push((service, repriced));
                 }
+
                 if difference.routes.is_some() {
                     groups.routes.push(service);
                 }
+
                 if !difference.fields.is_empty() {
                     groups.fields.push(service);
                 }
             }
         }
     }
+
     // Stable, so that equals stay in the order of their ids.
-    groups.margins.sort_by_key(|(_, repriced)| Reverse(lost(repriced)));
-    groups.prices.sort_by_key(|(_, repriced)| Reverse(repriced.moved().unwrap_or_default().size()));
+    groups
+        .margins
+        .sort_by_key(|(_, repriced)| Reverse(lost(repriced)));
+
+    groups
+        .prices
+        .sort_by_key(|(_, repriced)| Reverse(repriced.moved().unwrap_or_default().size()));
+
     groups
 }
 
@@ -75,31 +90,41 @@ fn dangers(plan: &Plan) -> Vec<(DangerKind, Vec<&Danger>)> {
             None => groups.push((danger.kind(), vec![danger])),
         }
     }
+
     for (_, group) in &mut groups {
         group.sort_by_key(|danger| badness(danger));
     }
+
     groups
 }
 
-/// The worst of a kind first: by margin where it is too small, by how far a price jumps, by how much is open.
+/// The worst of a kind first: by margin where it is too small, by how far a price jumps, by how
+/// much is open.
 fn badness(danger: &Danger) -> (Percent, Reverse<Percent>, Reverse<u64>) {
     let (nothing, none) = (Percent::default(), Reverse(0));
     match danger {
-        Danger::Loss(sale) | Danger::BelowFloor(sale, _) => {
-            (sale.offer.margin().unwrap_or_default(), Reverse(nothing), none)
-        }
-        Danger::PriceJump { sale, from, .. } => {
-            (nothing, Reverse(from.moved_to(sale.offer.price).unwrap_or_default().size()), none)
-        }
-        Danger::CostJump { sale, from, .. } => {
-            (nothing, Reverse(from.moved_to(sale.offer.cost).unwrap_or_default().size()), none)
-        }
+        Danger::Loss(sale) | Danger::BelowFloor(sale, _) => (
+            sale.offer.margin().unwrap_or_default(),
+            Reverse(nothing),
+            none,
+        ),
+        Danger::PriceJump { sale, from, .. } => (
+            nothing,
+            Reverse(from.moved_to(sale.offer.price).unwrap_or_default().size()),
+            none,
+        ),
+        Danger::CostJump { sale, from, .. } => (
+            nothing,
+            Reverse(from.moved_to(sale.offer.cost).unwrap_or_default().size()),
+            none,
+        ),
         Danger::NoRoute { orders: open, .. }
         | Danger::ServiceRemoved { orders: open, .. }
         | Danger::PanelRemoved { legs: open, .. }
         | Danger::AccountChanged { legs: open, .. } => (nothing, Reverse(nothing), Reverse(*open)),
-        Danger::PackageJump { .. } | Danger::Unseen { .. } | Danger::BuyersLeftOut(_) | Danger::NegativePercent(_) => {
-            (nothing, Reverse(nothing), none)
-        }
+        Danger::PackageJump { .. }
+        | Danger::Unseen { .. }
+        | Danger::BuyersLeftOut(_)
+        | Danger::NegativePercent(_) => (nothing, Reverse(nothing), none),
     }
 }

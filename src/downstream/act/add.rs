@@ -14,14 +14,23 @@ use crate::downstream::reply::Reply;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Answers `add`.
-pub async fn add_order(house: &DoorDeps, caller: &Caller, form: &Form, headers: &HeaderMap) -> Result<Reply, Refusal> {
+pub async fn add_order(
+    house: &DoorDeps,
+    caller: &Caller,
+    form: &Form,
+    headers: &HeaderMap,
+) -> Result<Reply, Refusal> {
     if !(house.health)().sells {
         tracing::warn!("an order was refused: this process has not been ready for long");
         return Err(Refusal::Away);
     }
 
     let wish = wish(form, headers)?;
-    house.orders.place(caller, wish, dialect::custom(caller.dialect)).await.map(Reply::Added)
+    house
+        .orders
+        .place(caller, wish, dialect::custom(caller.dialect))
+        .await
+        .map(Reply::Added)
 }
 
 fn wish(form: &Form, headers: &HeaderMap) -> Result<OrderRequest, Refusal> {
@@ -35,6 +44,7 @@ fn wish(form: &Form, headers: &HeaderMap) -> Result<OrderRequest, Refusal> {
 fn request_id(form: &Form, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let unreadable = || Refusal::Unreadable("request_id");
     let mut said = form.scalar("request_id")?;
+
     for value in headers.get_all(IDEMPOTENCY_KEY) {
         let value = std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())?;
         match &said {
@@ -44,6 +54,7 @@ fn request_id(form: &Form, headers: &HeaderMap) -> Result<Option<String>, Refusa
             None => said = Some(value.to_owned()),
         }
     }
+
     match said {
         Some(id) if id.chars().count() > REQUEST_ID_CHARS_MAX => Err(unreadable()),
         said => Ok(said),
@@ -64,6 +75,7 @@ mod tests {
         for key in keys {
             headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static(key));
         }
+
         let mut form = Form::default();
         form.read_encoded(body.as_bytes()).unwrap();
         wish(&form, &headers)
@@ -71,14 +83,26 @@ mod tests {
 
     #[test]
     fn a_wish_holds_what_was_sent_and_nothing_else() {
-        let wish = read("action=add&service=1&link=a+b&quantity=&coupon=X&comments=one%0D%0A%20two%20%0A%0A", &[]);
+        let wish = read(
+            "action=add&service=1&link=a+b&quantity=&coupon=X&comments=one%0D%0A%20two%20%0A%0A",
+            &[],
+        );
+
         let text = |text: &str| SentValue::Text(text.to_owned());
         let sent = [
             (Parameter::Service, text("1")),
             (Parameter::Link, text("a b")),
-            (Parameter::Comments, SentValue::Lines(vec!["one".into(), "two".into()])),
+            (
+                Parameter::Comments,
+                SentValue::Lines(vec!["one".into(), "two".into()]),
+            ),
         ];
-        let expected = OrderRequest { sent: BTreeMap::from(sent), request_id: None };
+
+        let expected = OrderRequest {
+            sent: BTreeMap::from(sent),
+            request_id: None,
+        };
+
         assert_eq!(wish, Ok(expected));
     }
 
@@ -93,7 +117,15 @@ mod tests {
         assert_eq!(id("request_id=null", &["undefined"]), Ok(None));
         assert_eq!(id("request_id=a", &["b"]), unreadable);
         assert_eq!(id("", &["a", "b"]), unreadable);
-        assert_eq!(id(&format!("request_id={}", "é".repeat(128)), &[]), Ok(Some("é".repeat(128))));
-        assert_eq!(id(&format!("request_id={}", "é".repeat(129)), &[]), unreadable);
+
+        assert_eq!(
+            id(&format!("request_id={}", "é".repeat(128)), &[]),
+            Ok(Some("é".repeat(128)))
+        );
+
+        assert_eq!(
+            id(&format!("request_id={}", "é".repeat(129)), &[]),
+            unreadable
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The actions: each reads what it needs from the form, asks one verb of the house, and says what it answers.
+//! The actions: each reads what it needs from the form, asks one verb of the house, and says what
+//! it answers.
 
 pub mod add;
 pub mod balance;

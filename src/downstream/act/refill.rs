@@ -11,9 +11,17 @@ use crate::downstream::form::Form;
 use crate::downstream::reply::Reply;
 
 /// Answers `refill`.
-pub async fn refill_orders(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+pub async fn refill_orders(
+    house: &DoorDeps,
+    caller: &Caller,
+    form: &Form,
+) -> Result<Reply, Refusal> {
     match asked::requested_orders(form)? {
-        RequestedIds::One(id) => house.orders.refill(caller, order_named(&id)).await.map(Reply::Refill),
+        RequestedIds::One(id) => house
+            .orders
+            .refill(caller, order_named(&id))
+            .await
+            .map(Reply::Refill),
         RequestedIds::Many(ids) => {
             let mut rows = Vec::with_capacity(ids.len());
             for id in ids {
@@ -21,13 +29,18 @@ pub async fn refill_orders(house: &DoorDeps, caller: &Caller, form: &Form) -> Re
                 let outcome = of_row(outcome, rows.is_empty())?;
                 rows.push((id, outcome));
             }
+
             Ok(Reply::Refills(rows))
         }
     }
 }
 
 /// Answers `refill_status`.
-pub async fn refill_status(house: &DoorDeps, caller: &Caller, form: &Form) -> Result<Reply, Refusal> {
+pub async fn refill_status(
+    house: &DoorDeps,
+    caller: &Caller,
+    form: &Form,
+) -> Result<Reply, Refusal> {
     match asked::requested_refills(form)? {
         AskedRefills::Refills(asked) => {
             let names: Vec<_> = ids(&asked).iter().map(|id| refill_named(id)).collect();
@@ -48,9 +61,15 @@ fn ids(asked: &RequestedIds) -> &[String] {
 }
 
 fn reply(asked: RequestedIds, states: Vec<Option<RefillState>>) -> Result<Reply, Refusal> {
-    let mut states = states.into_iter().map(|state| state.ok_or(Refusal::UnknownRefill));
+    let mut states = states
+        .into_iter()
+        .map(|state| state.ok_or(Refusal::UnknownRefill));
+
     match asked {
-        RequestedIds::One(_) => states.next().ok_or(Refusal::Broken)?.map(Reply::RefillStatus),
+        RequestedIds::One(_) => states
+            .next()
+            .ok_or(Refusal::Broken)?
+            .map(Reply::RefillStatus),
         RequestedIds::Many(ids) => Ok(Reply::RefillStatuses(ids.into_iter().zip(states).collect())),
     }
 }

@@ -18,15 +18,24 @@ const ORDER: &str = "ord_01J8000000E008000000000001";
 const OTHER: &str = "ord_01J8000000E008000000000002";
 
 fn public(n: u128) -> PublicId {
-    PublicId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + n))
+    PublicId(Uuid::from_u128(
+        0x0192_0000_0000_7000_8000_0000_0000_0000 + n,
+    ))
 }
 
 fn refill(n: i32) -> RefillNames {
-    RefillNames { id: RefillId(n), public: public(0x100 + u128::from(n.unsigned_abs())) }
+    RefillNames {
+        id: RefillId(n),
+        public: public(0x100 + u128::from(n.unsigned_abs())),
+    }
 }
 
-fn rows<T, const N: usize>(rows: [(&str, Result<T, Refusal>); N]) -> Vec<(String, Result<T, Refusal>)> {
-    rows.into_iter().map(|(asked, row)| (asked.to_owned(), row)).collect()
+fn rows<T, const N: usize>(
+    rows: [(&str, Result<T, Refusal>); N],
+) -> Vec<(String, Result<T, Refusal>)> {
+    rows.into_iter()
+        .map(|(asked, row)| (asked.to_owned(), row))
+        .collect()
 }
 
 fn written(dialect: Dialect, reply: Reply) -> String {
@@ -45,7 +54,10 @@ fn refused(dialect: Dialect, refusals: &[Refusal]) -> String {
 fn read(body: &str) -> (Action, Form) {
     let mut form = Form::default();
     form.read_encoded(body.as_bytes()).expect("a short form");
-    (Action::read(&form).expect("an action of the documents"), form)
+    (
+        Action::read(&form).expect("an action of the documents"),
+        form,
+    )
 }
 
 fn one(id: &str) -> RequestedIds {
@@ -59,8 +71,13 @@ fn many(ids: &[&str]) -> RequestedIds {
 #[test]
 fn seed_000_request_refill() {
     let (action, form) = read(&format!("key=k&action=refill&order={ORDER}"));
-    assert_eq!((action, asked::requested_orders(&form)), (Action::Refill, Ok(one(ORDER))));
-    assert_snapshot!(written(Dialect::Notpanel, Reply::Refill(refill(1))), @r#"{"refill":"ref_01J8000000E008000000000081"}"#);
+    assert_eq!(
+        (action, asked::requested_orders(&form)),
+        (Action::Refill, Ok(one(ORDER)))
+    );
+
+    assert_snapshot!(written(Dialect::Notpanel, Reply::Refill(refill(1))),
+        @r#"{"refill":"ref_01J8000000E008000000000081"}"#);
 }
 
 #[test]
@@ -72,6 +89,7 @@ fn seed_000_errors() {
         Refusal::RefillUnderWay,
         Refusal::RefillsUsedUp { refills_max: 3 },
     ];
+
     assert_snapshot!(refused(Dialect::Notpanel, &refusals), @r#"
     400 Order not found
     400 Refill only available for completed or partial orders
@@ -84,9 +102,14 @@ fn seed_000_errors() {
 #[test]
 fn seed_000_multi_refill_response() {
     let (action, form) = read(&format!("key=k&action=refill&orders={ORDER},{OTHER}"));
-    assert_eq!((action, asked::requested_orders(&form)), (Action::Refill, Ok(many(&[ORDER, OTHER]))));
+    assert_eq!(
+        (action, asked::requested_orders(&form)),
+        (Action::Refill, Ok(many(&[ORDER, OTHER])))
+    );
+
     let rows = rows([(ORDER, Ok(refill(1))), (OTHER, Err(Refusal::NotDelivered))]);
-    assert_snapshot!(written(Dialect::Notpanel, Reply::Refills(rows)), @r#"[{"order":"ord_01J8000000E008000000000001","refill":"ref_01J8000000E008000000000081"},{"order":"ord_01J8000000E008000000000002","error":"Refill only available for completed or partial orders"}]"#);
+    assert_snapshot!(written(Dialect::Notpanel, Reply::Refills(rows)),
+        @r#"[{"order":"ord_01J8000000E008000000000001","refill":"ref_01J8000000E008000000000081"},{"order":"ord_01J8000000E008000000000002","error":"Refill only available for completed or partial orders"}]"#);
 }
 
 #[test]
@@ -94,16 +117,31 @@ fn seed_000_refill_status() {
     let (action, form) = read("key=k&action=refill_status&refill=ref_1");
     assert_eq!(
         (action, asked::requested_refills(&form)),
-        (Action::RefillStatus, Ok(AskedRefills::Refills(one("ref_1"))))
+        (
+            Action::RefillStatus,
+            Ok(AskedRefills::Refills(one("ref_1")))
+        )
     );
+
     let (_, form) = read("key=k&action=refill_status&refills=ref_1,ref_2");
-    assert_eq!(asked::requested_refills(&form), Ok(AskedRefills::Refills(many(&["ref_1", "ref_2"]))));
-    assert_snapshot!(written(Dialect::Notpanel, Reply::RefillStatus(RefillState::Completed)), @r#"{"status":"completed"}"#);
+    assert_eq!(
+        asked::requested_refills(&form),
+        Ok(AskedRefills::Refills(many(&["ref_1", "ref_2"])))
+    );
+
+    assert_snapshot!(written(Dialect::Notpanel, Reply::RefillStatus(RefillState::Completed)),
+        @r#"{"status":"completed"}"#);
 }
 
 #[test]
 fn seed_001_status_codes() {
-    let refusals = [Refusal::Missing("service"), Refusal::Suspended, Refusal::TooManyRequests, Refusal::Broken];
+    let refusals = [
+        Refusal::Missing("service"),
+        Refusal::Suspended,
+        Refusal::TooManyRequests,
+        Refusal::Broken,
+    ];
+
     assert_snapshot!(refused(Dialect::Notpanel, &refusals), @r#"
     400 Missing required parameter: service
     403 Account suspended
@@ -115,8 +153,13 @@ fn seed_001_status_codes() {
 #[test]
 fn seed_002_cancel() {
     let (action, form) = read(&format!("key=k&action=cancel&order={ORDER}"));
-    assert_eq!((action, asked::requested_orders(&form)), (Action::Cancel, Ok(one(ORDER))));
-    assert_snapshot!(written(Dialect::Notpanel, Reply::Cancel(public(1))), @r#"{"cancel":"ord_01J8000000E008000000000001"}"#);
+    assert_eq!(
+        (action, asked::requested_orders(&form)),
+        (Action::Cancel, Ok(one(ORDER)))
+    );
+
+    assert_snapshot!(written(Dialect::Notpanel, Reply::Cancel(public(1))),
+        @r#"{"cancel":"ord_01J8000000E008000000000001"}"#);
 }
 
 #[test]
@@ -127,7 +170,14 @@ fn seed_002_errors() {
         ShownState::Refunded,
         ShownState::At(OrderState::Partial),
     ];
-    let refusals = [&[Refusal::UnknownOrder][..], &ends.map(Refusal::Over), &[Refusal::NoCancel]].concat();
+
+    let refusals = [
+        &[Refusal::UnknownOrder][..],
+        &ends.map(Refusal::Over),
+        &[Refusal::NoCancel],
+    ]
+    .concat();
+
     assert_snapshot!(refused(Dialect::Notpanel, &refusals), @r#"
     400 Order not found
     400 Order cannot be cancelled (already completed)
@@ -142,42 +192,72 @@ fn seed_002_errors() {
 fn seed_002_multi_cancel_response() {
     let over = Refusal::Over(ShownState::At(OrderState::Completed));
     let rows = rows([(ORDER, Ok(public(1))), (OTHER, Err(over))]);
-    assert_snapshot!(written(Dialect::Notpanel, Reply::Cancels(rows)), @r#"[{"order":"ord_01J8000000E008000000000001","cancel":"ord_01J8000000E008000000000001"},{"order":"ord_01J8000000E008000000000002","error":"Order already completed"}]"#);
+    assert_snapshot!(written(Dialect::Notpanel, Reply::Cancels(rows)),
+        @r#"[{"order":"ord_01J8000000E008000000000001","cancel":"ord_01J8000000E008000000000001"},{"order":"ord_01J8000000E008000000000002","error":"Order already completed"}]"#);
 }
 
 #[test]
 fn seed_003_create_refill() {
     let (action, form) = read("key=k&action=refill&order=1");
-    assert_eq!((action, asked::requested_orders(&form)), (Action::Refill, Ok(one("1"))));
+    assert_eq!(
+        (action, asked::requested_orders(&form)),
+        (Action::Refill, Ok(one("1")))
+    );
+
     assert_snapshot!(written(Dialect::Classic, Reply::Refill(refill(1))), @r#"{"refill":"1"}"#);
 }
 
 #[test]
 fn seed_003_create_multiple_refill() {
-    let rows = rows([("1", Ok(refill(1))), ("2", Ok(refill(2))), ("3", Err(Refusal::UnknownOrder))]);
-    assert_snapshot!(written(Dialect::Classic, Reply::Refills(rows)), @r#"[{"order":1,"refill":1},{"order":2,"refill":2},{"order":3,"refill":{"error":"Incorrect order ID"}}]"#);
+    let rows = rows([
+        ("1", Ok(refill(1))),
+        ("2", Ok(refill(2))),
+        ("3", Err(Refusal::UnknownOrder)),
+    ]);
+
+    assert_snapshot!(written(Dialect::Classic, Reply::Refills(rows)),
+        @r#"[{"order":1,"refill":1},{"order":2,"refill":2},{"order":3,"refill":{"error":"Incorrect order ID"}}]"#);
 }
 
 #[test]
 fn seed_003_get_refill_status() {
     let (action, form) = read("key=k&action=refill_status&refill=1");
-    assert_eq!((action, asked::requested_refills(&form)), (Action::RefillStatus, Ok(AskedRefills::Refills(one("1")))));
-    assert_snapshot!(written(Dialect::Classic, Reply::RefillStatus(RefillState::Completed)), @r#"{"status":"Completed"}"#);
+    assert_eq!(
+        (action, asked::requested_refills(&form)),
+        (Action::RefillStatus, Ok(AskedRefills::Refills(one("1"))))
+    );
+
+    assert_snapshot!(written(Dialect::Classic, Reply::RefillStatus(RefillState::Completed)),
+        @r#"{"status":"Completed"}"#);
 }
 
 #[test]
 fn seed_003_get_multiple_refill_status() {
     let (_, form) = read("key=k&action=refill_status&refills=1,2,3");
-    assert_eq!(asked::requested_refills(&form), Ok(AskedRefills::Refills(many(&["1", "2", "3"]))));
-    let rows =
-        rows([("1", Ok(RefillState::Completed)), ("2", Ok(RefillState::Rejected)), ("3", Err(Refusal::UnknownRefill))]);
-    assert_snapshot!(written(Dialect::Classic, Reply::RefillStatuses(rows)), @r#"[{"refill":1,"status":"Completed"},{"refill":2,"status":"Rejected"},{"refill":3,"status":{"error":"Refill not found"}}]"#);
+    assert_eq!(
+        asked::requested_refills(&form),
+        Ok(AskedRefills::Refills(many(&["1", "2", "3"])))
+    );
+
+    let rows = rows([
+        ("1", Ok(RefillState::Completed)),
+        ("2", Ok(RefillState::Rejected)),
+        ("3", Err(Refusal::UnknownRefill)),
+    ]);
+
+    assert_snapshot!(written(Dialect::Classic, Reply::RefillStatuses(rows)),
+        @r#"[{"refill":1,"status":"Completed"},{"refill":2,"status":"Rejected"},{"refill":3,"status":{"error":"Refill not found"}}]"#);
 }
 
 #[test]
 fn seed_003_create_cancel() {
     let (action, form) = read("key=k&action=cancel&orders=9,2");
-    assert_eq!((action, asked::requested_orders(&form)), (Action::Cancel, Ok(many(&["9", "2"]))));
+    assert_eq!(
+        (action, asked::requested_orders(&form)),
+        (Action::Cancel, Ok(many(&["9", "2"])))
+    );
+
     let rows = rows([("9", Err(Refusal::UnknownOrder)), ("2", Ok(public(2)))]);
-    assert_snapshot!(written(Dialect::Classic, Reply::Cancels(rows)), @r#"[{"order":9,"cancel":{"error":"Incorrect order ID"}},{"order":2,"cancel":1}]"#);
+    assert_snapshot!(written(Dialect::Classic, Reply::Cancels(rows)),
+        @r#"[{"order":9,"cancel":{"error":"Incorrect order ID"}},{"order":2,"cancel":1}]"#);
 }

@@ -1,5 +1,6 @@
-//! The dialects that customers are answered in: each a strict writer of every reply and every refusal. What they call an
-//! order or a refill is read here too, and by everyone: a key may use the ids that it got in its other dialect.
+//! The dialects that customers are answered in: each a strict writer of every reply and every
+//! refusal. What they call an order or a refill is read here too, and by everyone: a key may use
+//! the ids that it got in its other dialect.
 
 use bytes::Bytes;
 
@@ -20,7 +21,8 @@ mod shapes;
 /// When to come back after a rate limit: its buckets refill within seconds.
 const LIMITED_RETRY_AFTER_S: u32 = 5;
 
-/// When to come back while the database is away or we are full: a restarted server is back in about this time.
+/// When to come back while the database is away or we are full: a restarted server is back in about
+/// this time.
 const AWAY_RETRY_AFTER_S: u32 = 2;
 
 /// What is said, by every dialect, where nobody knows whether it was done. Nothing in it may sound
@@ -60,8 +62,14 @@ pub fn write_services(dialect: Dialect, prices: &Prices<'_>) -> Bytes {
 /// What a dialect has of its own in placing orders; handed to whoever places them.
 pub fn custom(dialect: Dialect) -> ReplyFormat {
     match dialect {
-        Dialect::Classic => ReplyFormat { needs_request_id: false, added: classic::added },
-        Dialect::Notpanel => ReplyFormat { needs_request_id: true, added: notpanel::added },
+        Dialect::Classic => ReplyFormat {
+            needs_request_id: false,
+            added: classic::added,
+        },
+        Dialect::Notpanel => ReplyFormat {
+            needs_request_id: true,
+            added: notpanel::added,
+        },
     }
 }
 
@@ -98,8 +106,13 @@ mod tests {
             Refusal::Unreadable("link"),
             Refusal::UnreadableRequest,
             Refusal::BrokenParts,
-            Refusal::MediaType { got: "text/plain".to_owned() },
-            Refusal::Both { one: "order", many: "orders" },
+            Refusal::MediaType {
+                got: "text/plain".to_owned(),
+            },
+            Refusal::Both {
+                one: "order",
+                many: "orders",
+            },
             Refusal::TooManyIds { ids_max: 100 },
             Refusal::ServiceUnknown,
             Refusal::BadLink,
@@ -133,14 +146,40 @@ mod tests {
     fn either_tongues_ids_are_names() {
         let letters = "01J8000000E008000000000000";
         let public = PublicId::from_letters(letters).unwrap();
-        assert_eq!(order_named("23501"), Some(OrderName::Number(OrderId(23_501))));
-        assert_eq!(order_named(&format!("ord_{letters}")), Some(OrderName::Public(public)));
-        assert_eq!(order_named("23501.00"), Some(OrderName::Number(OrderId(23_501))));
+        assert_eq!(
+            order_named("23501"),
+            Some(OrderName::Number(OrderId(23_501)))
+        );
+
+        assert_eq!(
+            order_named(&format!("ord_{letters}")),
+            Some(OrderName::Public(public))
+        );
+
+        assert_eq!(
+            order_named("23501.00"),
+            Some(OrderName::Number(OrderId(23_501)))
+        );
+
         assert_eq!(refill_named("7"), Some(RefillName::Number(RefillId(7))));
-        assert_eq!(refill_named(&format!("ref_{letters}")), Some(RefillName::Public(public)));
-        for none in
-            ["", "+1", "1 2", "2147483648", letters, &format!("ref_{letters}"), "ord_", "1.5", "1.", ".0", "1.0.0"]
-        {
+        assert_eq!(
+            refill_named(&format!("ref_{letters}")),
+            Some(RefillName::Public(public))
+        );
+
+        for none in [
+            "",
+            "+1",
+            "1 2",
+            "2147483648",
+            letters,
+            &format!("ref_{letters}"),
+            "ord_",
+            "1.5",
+            "1.",
+            ".0",
+            "1.0.0",
+        ] {
             assert_eq!(order_named(none), None, "{none}");
         }
     }

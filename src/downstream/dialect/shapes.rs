@@ -11,7 +11,9 @@ use crate::domain::refusal::Refusal;
 
 /// Compact JSON; fields stand in the order in which the structs declare them.
 pub fn compact(value: &impl Serialize) -> Bytes {
-    serde_json::to_vec(value).expect("texts, numbers and maps keyed by texts are always JSON").into()
+    serde_json::to_vec(value)
+        .expect("texts, numbers and maps keyed by texts are always JSON")
+        .into()
 }
 
 /// An array of rows, in the order asked.
@@ -19,13 +21,22 @@ pub fn list<'a, T, R: Serialize>(
     rows: &'a [(String, Result<T, Refusal>)],
     row: impl Fn(EchoedId<'a>, &'a Result<T, Refusal>) -> R,
 ) -> Bytes {
-    compact(&rows.iter().map(|(asked, answer)| row(EchoedId(asked), answer)).collect::<Vec<_>>())
+    compact(
+        &rows
+            .iter()
+            .map(|(asked, answer)| row(EchoedId(asked), answer))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// Every service that is sold at these prices, by id.
 pub fn services(prices: &Prices<'_>) -> Bytes {
     let sold = prices.snapshot().sold.values();
-    compact(&sold.filter_map(|sold| Some(ServiceRow::new(sold, prices.rate_of(sold)?))).collect::<Vec<_>>())
+    compact(
+        &sold
+            .filter_map(|sold| Some(ServiceRow::new(sold, prices.rate_of(sold)?)))
+            .collect::<Vec<_>>(),
+    )
 }
 
 #[derive(Serialize)]
@@ -87,7 +98,8 @@ impl<'a> StatusRow<'a> {
     }
 }
 
-/// `status` of many: an object whose keys stand as they were asked, which a sorted map would not keep.
+/// `status` of many: an object whose keys stand as they were asked, which a sorted map would not
+/// keep.
 pub struct Statuses<'a> {
     /// Each id as it was asked for.
     pub rows: &'a [(String, Option<OrderView>)],
@@ -103,8 +115,11 @@ impl Serialize for Statuses<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let row = |look: &Option<OrderView>| match look {
             Some(look) => StatusRowBody::Found(StatusRow::new(look, self.word, self.currency)),
-            None => StatusRowBody::Missing(RowError { error: self.unknown.to_owned() }),
+            None => StatusRowBody::Missing(RowError {
+                error: self.unknown.to_owned(),
+            }),
         };
+
         serializer.collect_map(self.rows.iter().map(|(id, look)| (id, row(look))))
     }
 }
@@ -133,11 +148,15 @@ pub struct Balance<'a> {
 impl<'a> Balance<'a> {
     /// What a wallet holds.
     pub fn new(balance: Money, currency: &'a str) -> Self {
-        Self { balance: balance.to_string(), currency }
+        Self {
+            balance: balance.to_string(),
+            currency,
+        }
     }
 }
 
-/// An id in a row, as it was asked for: all digits are a number, of any length; anything else is text.
+/// An id in a row, as it was asked for: all digits are a number, of any length; anything else is
+/// text.
 pub struct EchoedId<'a>(pub &'a str);
 
 impl Serialize for EchoedId<'_> {
@@ -145,11 +164,13 @@ impl Serialize for EchoedId<'_> {
         if self.0.is_empty() || !self.0.bytes().all(|byte| byte.is_ascii_digit()) {
             return serializer.serialize_str(self.0);
         }
+
         // JSON knows no number with zeros before it.
         let digits = match self.0.trim_start_matches('0') {
             "" => "0",
             digits => digits,
         };
+
         let number = RawValue::from_string(digits.to_owned()).expect("digits are a number");
         number.serialize(serializer)
     }

@@ -1,4 +1,5 @@
-//! `multipart/form-data` as pairs: what a browser's FormData, a PHP array body and `curl -F` become.
+//! `multipart/form-data` as pairs: what a browser's FormData, a PHP array body and `curl -F`
+//! become.
 
 use std::convert::Infallible;
 
@@ -33,17 +34,30 @@ impl BodyParts {
 
         // The body was read within its own cap; no part of it can be longer.
         let bytes_max = body.len() as u64;
-        let sizes = SizeLimit::new().whole_stream(bytes_max).per_field(bytes_max);
+        let sizes = SizeLimit::new()
+            .whole_stream(bytes_max)
+            .per_field(bytes_max);
+
         let constraints = Constraints::new().size_limit(sizes);
         let whole = stream::iter([Ok::<_, Infallible>(body)]);
-        Ok(Self(Multipart::with_constraints(whole, boundary, constraints)))
+        Ok(Self(Multipart::with_constraints(
+            whole,
+            boundary,
+            constraints,
+        )))
     }
 
     /// The next part. A file is refused, whatever it is called: no parameter is one.
     pub async fn next(&mut self) -> Result<Option<Part>, Refusal> {
-        let Some(field) = self.0.next_field().await.map_err(|_| Refusal::BrokenParts)? else {
+        let Some(field) = self
+            .0
+            .next_field()
+            .await
+            .map_err(|_| Refusal::BrokenParts)?
+        else {
             return Ok(None);
         };
+
         if field.file_name().is_some() {
             let got = "multipart/form-data with a file".to_owned();
             return Err(Refusal::MediaType { got });
@@ -83,15 +97,24 @@ mod tests {
     #[tokio::test]
     async fn names_are_read_as_clients_write_them(#[case] head: &str, #[case] name: &str) {
         let body = part(head, "a\n--b") + "--B--\n";
-        assert_eq!(read(&body, KIND).await, Ok(vec![(name.to_owned(), "a\r\n--b".to_owned())]));
+        assert_eq!(
+            read(&body, KIND).await,
+            Ok(vec![(name.to_owned(), "a\r\n--b".to_owned())])
+        );
     }
 
     #[tokio::test]
     async fn a_part_has_headers_of_its_own_and_may_be_empty() {
-        let typed = "--B\nContent-Type: text/plain; charset=utf-8\nContent-Disposition: form-data; name=a\n\nx\n";
+        let typed = "--B\nContent-Type: text/plain; charset=utf-8\nContent-Disposition: \
+                     form-data; name=a\n\nx\n";
         let body = format!("{typed}{}--B--", part("name=b", ""));
-        let expected = [("a", "x"), ("b", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(read(&body, "Multipart/Form-Data; charset=utf-8; boundary=\"B\"").await, Ok(expected.to_vec()));
+        let expected =
+            [("a", "x"), ("b", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(
+            read(&body, "Multipart/Form-Data; charset=utf-8; boundary=\"B\"").await,
+            Ok(expected.to_vec())
+        );
+
         assert_eq!(read("--B--\n", KIND).await, Ok(vec![]));
     }
 
@@ -117,7 +140,11 @@ mod tests {
 
         let long = "b".repeat(BOUNDARY_BYTES_MAX);
         let kind = |boundary: &str| format!("multipart/form-data; boundary={boundary}");
-        assert_eq!(read(&format!("--{long}--\n"), &kind(&long)).await, Ok(vec![]));
+        assert_eq!(
+            read(&format!("--{long}--\n"), &kind(&long)).await,
+            Ok(vec![])
+        );
+
         let longer = format!("{long}b");
         let refused = read(&format!("--{longer}--\n"), &kind(&longer)).await;
         assert_eq!(refused, Err(Refusal::BrokenParts));

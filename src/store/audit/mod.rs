@@ -188,12 +188,17 @@ struct AuditedOrders {
 }
 
 /// Checks everything, or what moved lately, in one snapshot: what moves meanwhile is no violation.
-pub async fn run_checks(store: &Store, extent: Extent, now: Timestamp) -> Result<Answers, StoreError> {
+pub async fn run_checks(
+    store: &Store,
+    extent: Extent,
+    now: Timestamp,
+) -> Result<Answers, StoreError> {
     let mut tx = begin(store).await?;
     let since = match extent {
         Extent::Whole => Mark(0),
         Extent::Since(mark) => mark,
     };
+
     let mut failed = of_wallets(&mut tx, since).await?;
 
     for orders in orders_of(&mut tx, extent).await? {
@@ -203,24 +208,44 @@ pub async fn run_checks(store: &Store, extent: Extent, now: Timestamp) -> Result
 
     failed.extend(of_asks(&mut tx).await?);
     failed.extend(of_due_times(&mut tx, now).await?);
+
     if extent == Extent::Whole {
-        failed.extend(sqlx::query_file_as!(Failed, "src/store/audit/rows.sql").fetch_all(&mut *tx).await?);
+        failed.extend(
+            sqlx::query_file_as!(Failed, "src/store/audit/rows.sql")
+                .fetch_all(&mut *tx)
+                .await?,
+        );
     }
 
     let mark = mark_of(&mut tx, now).await?;
     tx.rollback().await?;
-    Ok(Answers { checks: told(failed)?, mark })
+    Ok(Answers {
+        checks: told(failed)?,
+        mark,
+    })
 }
 
 /// One moment of the database, and the means to look at much of it.
 async fn begin(store: &Store) -> Result<Tx, StoreError> {
     let mut tx = store.begin().await?;
-    sqlx::query!("set transaction isolation level repeatable read, read only").execute(&mut *tx).await?;
+    sqlx::query!("set transaction isolation level repeatable read, read only")
+        .execute(&mut *tx)
+        .await?;
+
     // A statement of the audit looks at a million orders; those of customers may not take so long.
-    sqlx::query!("set local statement_timeout = '10min'").execute(&mut *tx).await?;
-    sqlx::query!("set local work_mem = '64MB'").execute(&mut *tx).await?;
+    sqlx::query!("set local statement_timeout = '10min'")
+        .execute(&mut *tx)
+        .await?;
+
+    sqlx::query!("set local work_mem = '64MB'")
+        .execute(&mut *tx)
+        .await?;
+
     // The same statement is asked of everything and of a few orders.
-    sqlx::query!("set local plan_cache_mode = force_custom_plan").execute(&mut *tx).await?;
+    sqlx::query!("set local plan_cache_mode = force_custom_plan")
+        .execute(&mut *tx)
+        .await?;
+
     Ok(tx)
 }
 
@@ -232,14 +257,26 @@ async fn orders_of(tx: &mut Tx, extent: Extent) -> Result<Vec<AuditedOrders>, St
             let last = last.fetch_one(&mut **tx).await?;
             let slices = (0..=last / ORDERS_AT_ONCE).map(|slice| {
                 let first = slice * ORDERS_AT_ONCE;
-                AuditedOrders { first, last: first.saturating_add(ORDERS_AT_ONCE - 1), named: Vec::new() }
+                AuditedOrders {
+                    first,
+                    last: first.saturating_add(ORDERS_AT_ONCE - 1),
+                    named: Vec::new(),
+                }
             });
+
             Ok(slices.collect())
         }
         Extent::Since(mark) => {
-            let named = sqlx::query_file_scalar!("src/store/audit/concerned.sql", mark.0).fetch_one(&mut **tx).await?;
+            let named = sqlx::query_file_scalar!("src/store/audit/concerned.sql", mark.0)
+                .fetch_one(&mut **tx)
+                .await?;
+
             // No order has an id below 1.
-            Ok(vec![AuditedOrders { first: 0, last: 0, named }])
+            Ok(vec![AuditedOrders {
+                first: 0,
+                last: 0,
+                named,
+            }])
         }
     }
 }
@@ -256,28 +293,71 @@ async fn of_wallets(tx: &mut Tx, since: Mark) -> Result<Vec<Failed>, StoreError>
 async fn of_orders(tx: &mut Tx, orders: &AuditedOrders) -> Result<Vec<Failed>, StoreError> {
     let AuditedOrders { first, last, named } = orders;
     let kinds = ServiceType::ALL.map(|kind| kind.name().to_owned());
-    let stand = sqlx::query_file_as!(Failed, "src/store/audit/orders.sql", first, last, named, &kinds[..]);
+
+    let stand = sqlx::query_file_as!(
+        Failed,
+        "src/store/audit/orders.sql",
+        first,
+        last,
+        named,
+        &kinds[..]
+    );
+
     let mut failed = stand.fetch_all(&mut **tx).await?;
 
     let sold = sqlx::query_file_as!(Failed, "src/store/audit/prices.sql", first, last, named);
     failed.extend(sold.fetch_all(&mut **tx).await?);
-    let settled = sqlx::query_file_as!(Failed, "src/store/audit/settlements.sql", first, last, named);
+
+    let settled = sqlx::query_file_as!(
+        Failed,
+        "src/store/audit/settlements.sql",
+        first,
+        last,
+        named
+    );
+
     failed.extend(settled.fetch_all(&mut **tx).await?);
     let given = sqlx::query_file_as!(Failed, "src/store/audit/gifts.sql", first, last, named);
     failed.extend(given.fetch_all(&mut **tx).await?);
+
     Ok(failed)
 }
 
-async fn of_legs(tx: &mut Tx, orders: &AuditedOrders, now: Timestamp) -> Result<Vec<Failed>, StoreError> {
+async fn of_legs(
+    tx: &mut Tx,
+    orders: &AuditedOrders,
+    now: Timestamp,
+) -> Result<Vec<Failed>, StoreError> {
     let AuditedOrders { first, last, named } = orders;
-    let mut parked_for: Vec<String> = RefusalClass::ALL.map(|class| class.as_str().to_owned()).to_vec();
+    let mut parked_for: Vec<String> = RefusalClass::ALL
+        .map(|class| class.as_str().to_owned())
+        .to_vec();
+
     parked_for.push(PARKED_BY_MARGIN.to_owned());
-    let stand = sqlx::query_file_as!(Failed, "src/store/audit/legs.sql", first, last, named, &parked_for, RESTORE);
+    let stand = sqlx::query_file_as!(
+        Failed,
+        "src/store/audit/legs.sql",
+        first,
+        last,
+        named,
+        &parked_for,
+        RESTORE
+    );
+
     let mut failed = stand.fetch_all(&mut **tx).await?;
 
     let costs = sqlx::query_file_as!(Failed, "src/store/audit/costs.sql", first, last, named);
     failed.extend(costs.fetch_all(&mut **tx).await?);
-    let sent = sqlx::query_file_as!(Failed, "src/store/audit/attempts.sql", first, last, named, now - MOVES_KEPT);
+
+    let sent = sqlx::query_file_as!(
+        Failed,
+        "src/store/audit/attempts.sql",
+        first,
+        last,
+        named,
+        now - MOVES_KEPT
+    );
+
     failed.extend(sent.fetch_all(&mut **tx).await?);
     Ok(failed)
 }
@@ -299,31 +379,47 @@ async fn of_due_times(tx: &mut Tx, now: Timestamp) -> Result<Vec<Failed>, StoreE
         now + CANCEL_MAX,
         now + REFILL_MAX
     );
+
     Ok(due.fetch_all(&mut **tx).await?)
 }
 
 /// The last transfer before which none is still to be committed.
 async fn mark_of(tx: &mut Tx, now: Timestamp) -> Result<Mark, StoreError> {
-    let last = sqlx::query_scalar!("select id from transfer where at < $1 order by id desc limit 1", now - OVERLAP);
+    let last = sqlx::query_scalar!(
+        "select id from transfer where at < $1 order by id desc limit 1",
+        now - OVERLAP
+    );
     Ok(Mark(last.fetch_optional(&mut **tx).await?.unwrap_or(0)))
 }
 
 /// Every check in its place, with what the statements found of it.
 fn told(failed: Vec<Failed>) -> Result<Vec<Check>, StoreError> {
-    let mut checks = CHECKS.map(|name| Check { name, violations: 0, examples: Vec::new() });
+    let mut checks = CHECKS.map(|name| Check {
+        name,
+        violations: 0,
+        examples: Vec::new(),
+    });
+
     for found in failed {
         let check = checks.iter_mut().find(|check| check.name == found.name);
-        let check = check.ok_or(StoreError::Unexpected("a statement of the audit names a check that nobody knows"))?;
+        let check = check.ok_or(StoreError::Unexpected(
+            "a statement of the audit names a check that nobody knows",
+        ))?;
+
         check.violations = check.violations.saturating_add(found.violations);
         check.examples.extend(found.examples);
         check.examples.truncate(EXAMPLES_MAX);
     }
+
     Ok(checks.to_vec())
 }
 
 /// Up to where everything was looked at, if that was after a moment, and the books held.
 pub async fn last_whole(store: &Store, whole_min: Timestamp) -> Result<Option<Mark>, StoreError> {
-    let mark = sqlx::query_scalar!("select transfer_id from audit_mark where whole_at > $1", whole_min);
+    let mark = sqlx::query_scalar!(
+        "select transfer_id from audit_mark where whole_at > $1",
+        whole_min
+    );
     Ok(mark.fetch_optional(&store.workers).await?.map(Mark))
 }
 
@@ -339,12 +435,15 @@ pub async fn keep_mark(tx: &mut Tx, mark: Mark, now: Timestamp) -> Result<(), St
         now,
         mark.0
     );
+
     kept.execute(&mut **tx).await?;
     Ok(())
 }
 
 /// The books do not hold: until they do, everything is looked at every time.
 pub async fn forget_mark(tx: &mut Tx) -> Result<(), StoreError> {
-    sqlx::query!("delete from audit_mark").execute(&mut **tx).await?;
+    sqlx::query!("delete from audit_mark")
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }

@@ -15,7 +15,8 @@ use crate::upstream::dialect::rows::{names_another, unambiguous};
 use crate::upstream::dialect::{AnswerFault, ORDER_NAMES, ReadRefill, TEXT_BYTES_MAX, words};
 use crate::upstream::evidence::storable_text;
 use crate::upstream::scalar::{
-    Fields, Scalar, bare, is_same_id, list_items, placed_id, read_flag, read_id, read_scalar, read_text,
+    Fields, Scalar, bare, is_same_id, list_items, placed_id, read_flag, read_id, read_scalar,
+    read_text,
 };
 
 type Words = BTreeMap<String, PanelWord>;
@@ -92,36 +93,58 @@ const WORD_DIGITS_MAX: usize = 3;
 /// What a `status` says that is a yes.
 const YES_WORDS: [&str; 2] = ["ok", "success"];
 /// Refills' own words beside the statuses of orders; one is a slip that is common.
-const REFILL_WORDS: [(&str, RefillState); 2] =
-    [("in progess", RefillState::InProgress), ("refilled", RefillState::Completed)];
+const REFILL_WORDS: [(&str, RefillState); 2] = [
+    ("in progess", RefillState::InProgress),
+    ("refilled", RefillState::Completed),
+];
 
-/// Reads the answer to one refill. An id or a yes beside any sign of failure is neither, and so is an error that nobody
-/// listed: a refill is asked for once, for panels that fail may have taken it.
+/// Reads the answer to one refill. An id or a yes beside any sign of failure is neither, and so is
+/// an error that nobody listed: a refill is asked for once, for panels that fail may have taken it.
 pub(super) fn read_refill(text: &str, asked: &PanelOrder, own: &Words) -> ReadRefill {
     let text = bare(text);
+
     // Some answer one like many.
     let rows = list_items(text);
     if rows.as_ref().is_some_and(|rows| rows.len() > 1) {
         return ReadRefill::Unclear;
     }
+
     let row = rows.and_then(|rows| rows.first().map(|row| row.get()));
-    let Some(fields) = Fields::read(row.unwrap_or(text)) else { return ReadRefill::Unclear };
+    let Some(fields) = Fields::read(row.unwrap_or(text)) else {
+        return ReadRefill::Unclear;
+    };
+
     if names_another(&fields, &ORDER_NAMES[..4], &asked.0) {
         return ReadRefill::Unclear;
     }
 
-    let nested = fields.value("data").and_then(|data| Fields::read(data.get()));
+    let nested = fields
+        .value("data")
+        .and_then(|data| Fields::read(data.get()));
+
     let of_row = |fields: &Fields<'_>| {
         // A row's `id` may be the order's.
-        let names = if row.is_some() { &REFILL_NAMES[..3] } else { &REFILL_NAMES[..] };
+        let names = if row.is_some() {
+            &REFILL_NAMES[..3]
+        } else {
+            &REFILL_NAMES[..]
+        };
+
         fields.first(names, answered_id)
     };
+
     let found = of_row(&fields).or_else(|| nested.as_ref().and_then(of_row));
     let (refused, failed) = (refusal(&fields, "refill"), tells_of_failure(&fields, own));
     let listed = |text: &str| {
-        words::proven_refusal(text, own).or_else(|| words::refuses_a_refill(text).then_some(RefusalClass::Service))
+        words::proven_refusal(text, own)
+            .or_else(|| words::refuses_a_refill(text).then_some(RefusalClass::Service))
     };
-    let proof = RefusalProof { listed: &listed, asked: Some(&asked.0) };
+
+    let proof = RefusalProof {
+        listed: &listed,
+        asked: Some(&asked.0),
+    };
+
     match (found, refused) {
         (Some(id), None) if !failed => ReadRefill::Taken(Some(PanelRefill(id))),
         (None, Some(text)) if proof.class_of(&fields, &text).is_some() => ReadRefill::Refused(text),
@@ -141,7 +164,11 @@ pub(super) fn refill_rows(
         named(rows, &REFILL_NAMES)
     } else {
         let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
-        let keyed: BTreeMap<_, _> = asked.iter().filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?))).collect();
+        let keyed: BTreeMap<_, _> = asked
+            .iter()
+            .filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?)))
+            .collect();
+
         match asked {
             _ if !keyed.is_empty() => only_once(&fields, keyed),
             [one] if read_complaint(&fields, own).is_none() => {
@@ -150,10 +177,12 @@ pub(super) fn refill_rows(
             _ => return Err(read_complaint(&fields, own).unwrap_or(AnswerFault::Unreadable)),
         }
     };
+
     let row = |id: &PanelRefill| match by_id.get(&id.0).and_then(|raw| Fields::read(raw.get())) {
         Some(fields) => refill_row(&fields, id, own),
         None => RefillRow::Unclear("missing".to_owned()),
     };
+
     Ok(asked.iter().map(|id| (id.clone(), row(id))).collect())
 }
 
@@ -161,28 +190,46 @@ fn refill_row(fields: &Fields<'_>, asked: &PanelRefill, own: &Words) -> RefillRo
     if names_another(fields, &REFILL_NAMES[..3], &asked.0) {
         return RefillRow::Unclear("the row of another refill".to_owned());
     }
+
     if let Some(text) = refusal(fields, "status") {
         return RefillRow::Unclear(text);
     }
-    let Some(said) = fields.first(&["status"], read_text) else { return RefillRow::Unclear("no status".to_owned()) };
+
+    let Some(said) = fields.first(&["status"], read_text) else {
+        return RefillRow::Unclear("no status".to_owned());
+    };
+
     let kept = storable_text(&said, TEXT_BYTES_MAX);
     let folded = said.trim().to_lowercase().replace(['_', '-'], " ");
-    let listed = REFILL_WORDS.iter().find(|(word, _)| *word == folded).map(|(_, state)| *state);
+    let listed = REFILL_WORDS
+        .iter()
+        .find(|(word, _)| *word == folded)
+        .map(|(_, state)| *state);
+
     let names_it = fields.first(&REFILL_NAMES[..3], read_id).is_some();
     let state = listed.or_else(|| {
         words::status_of(&said, own).map(|status| match status {
-            PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress => RefillState::InProgress,
-            PanelStatus::Completed => RefillState::Completed,
-            PanelStatus::Partial | PanelStatus::Canceled | PanelStatus::Failed | PanelStatus::Expired => {
-                RefillState::Rejected
+            PanelStatus::Pending | PanelStatus::Processing | PanelStatus::InProgress => {
+                RefillState::InProgress
             }
+            PanelStatus::Completed => RefillState::Completed,
+            PanelStatus::Partial
+            | PanelStatus::Canceled
+            | PanelStatus::Failed
+            | PanelStatus::Expired => RefillState::Rejected,
         })
     });
+
     // A status beside a message may be that of the answer.
     let state = state.filter(|state| {
-        names_it || !matches!(state, RefillState::Completed | RefillState::Rejected) || !has_message(fields)
+        names_it
+            || !matches!(state, RefillState::Completed | RefillState::Rejected)
+            || !has_message(fields)
     });
-    state.map_or(RefillRow::Unclear(kept.clone()), |state| RefillRow::Said(state, kept))
+
+    state.map_or(RefillRow::Unclear(kept.clone()), |state| {
+        RefillRow::Said(state, kept)
+    })
 }
 
 /// Reads what became of cancels; one row for each that was asked for, in that order.
@@ -196,43 +243,75 @@ pub(super) fn cancel_rows(
         named(rows, &ORDER_NAMES)
     } else {
         let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
-        let keyed: BTreeMap<_, _> = asked.iter().filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?))).collect();
+        let keyed: BTreeMap<_, _> = asked
+            .iter()
+            .filter_map(|id| Some((id.0.clone(), fields.value(&id.0)?)))
+            .collect();
+
         if keyed.is_empty() {
             // One word for all of them.
             if let Some(complaint) = read_complaint(&fields, own) {
                 return Err(complaint);
             }
-            let named: Vec<String> =
-                ORDER_NAMES[..4].iter().filter_map(|name| fields.first(&[name], read_id)).collect();
-            if named.iter().any(|named| asked.iter().all(|order| !is_same_id(&order.0, named))) {
+
+            let named: Vec<String> = ORDER_NAMES[..4]
+                .iter()
+                .filter_map(|name| fields.first(&[name], read_id))
+                .collect();
+
+            if named
+                .iter()
+                .any(|named| asked.iter().all(|order| !is_same_id(&order.0, named)))
+            {
                 return Err(AnswerFault::Unreadable);
             }
 
             // A yes to many that names none is a promise for all, and the end of none.
             let row = cancel_row(&fields);
             let is_together = named.is_empty() && asked.len() > 1 && row == CancelRow::Taken;
-            let row = if is_together { CancelRow::TakenTogether } else { row };
-            let is_meant =
-                |order: &PanelOrder| named.is_empty() || named.iter().any(|named| is_same_id(&order.0, named));
-            let of = |order: &PanelOrder| {
-                if is_meant(order) { row.clone() } else { CancelRow::Unclear("missing".to_owned()) }
+
+            let row = if is_together {
+                CancelRow::TakenTogether
+            } else {
+                row
             };
-            return Ok(asked.iter().map(|order| (order.clone(), of(order))).collect());
+
+            let is_meant = |order: &PanelOrder| {
+                named.is_empty() || named.iter().any(|named| is_same_id(&order.0, named))
+            };
+
+            let of = |order: &PanelOrder| {
+                if is_meant(order) {
+                    row.clone()
+                } else {
+                    CancelRow::Unclear("missing".to_owned())
+                }
+            };
+
+            return Ok(asked
+                .iter()
+                .map(|order| (order.clone(), of(order)))
+                .collect());
         }
+
         only_once(&fields, keyed)
     };
+
     let row = |id: &PanelOrder| match by_id.get(&id.0) {
         Some(raw) => match (Fields::read(raw.get()), read_scalar(raw)) {
             (Some(fields), _) if names_another(&fields, &ORDER_NAMES[..4], &id.0) => {
                 CancelRow::Unclear("the row of another order".to_owned())
             }
             (Some(fields), _) => cancel_row(&fields),
-            (None, Scalar::Text(text)) if !text.is_empty() => CancelRow::Refused(storable_text(&text, TEXT_BYTES_MAX)),
+            (None, Scalar::Text(text)) if !text.is_empty() => {
+                CancelRow::Refused(storable_text(&text, TEXT_BYTES_MAX))
+            }
             (None, _) if read_flag(raw) => CancelRow::Taken,
             (None, _) => CancelRow::Unclear("neither yes nor no".to_owned()),
         },
         None => CancelRow::Unclear("missing".to_owned()),
     };
+
     Ok(asked.iter().map(|id| (id.clone(), row(id))).collect())
 }
 
@@ -240,8 +319,14 @@ fn cancel_row(fields: &Fields<'_>) -> CancelRow {
     if let Some(text) = refusal(fields, "cancel") {
         return CancelRow::Refused(text);
     }
-    let within = fields.value("cancel").and_then(|raw| Fields::read(raw.get()));
-    let nested_yes = within.is_some_and(|within| within.value("status").is_some_and(read_flag) || says_yes(&within));
+
+    let within = fields
+        .value("cancel")
+        .and_then(|raw| Fields::read(raw.get()));
+
+    let nested_yes = within
+        .is_some_and(|within| within.value("status").is_some_and(read_flag) || says_yes(&within));
+
     if nested_yes || fields.first(&["cancel"], cancel_id).is_some() || says_yes(fields) {
         CancelRow::Taken
     } else {
@@ -251,12 +336,17 @@ fn cancel_row(fields: &Fields<'_>) -> CancelRow {
 
 /// Rows by the id that each names; of two that differ neither is believed.
 fn named<'a>(rows: Vec<&'a RawValue>, names: &[&str]) -> BTreeMap<String, &'a RawValue> {
-    let by_id = rows.into_iter().filter_map(|raw| Some((Fields::read(raw.get())?.first(names, read_id)?, raw)));
+    let by_id = rows
+        .into_iter()
+        .filter_map(|raw| Some((Fields::read(raw.get())?.first(names, read_id)?, raw)));
     unambiguous(by_id)
 }
 
 /// Rows under keys, without those that stand twice and differ.
-fn only_once<'a>(fields: &Fields<'a>, keyed: BTreeMap<String, &'a RawValue>) -> BTreeMap<String, &'a RawValue> {
+fn only_once<'a>(
+    fields: &Fields<'a>,
+    keyed: BTreeMap<String, &'a RawValue>,
+) -> BTreeMap<String, &'a RawValue> {
     let every = fields.every().filter(|(name, _)| keyed.contains_key(*name));
     unambiguous(every.map(|(name, raw)| (name.to_owned(), raw)))
 }
@@ -277,7 +367,8 @@ fn answered_id(raw: &RawValue) -> Option<String> {
     placed_id(raw).filter(|id| {
         let digits = id.bytes().filter(u8::is_ascii_digit).count();
         let mut runs = id.split(|c: char| !c.is_ascii_alphabetic());
-        let is_word = digits <= WORD_DIGITS_MAX && runs.any(|letters| letters.len() >= WORD_LETTERS_MIN);
+        let is_word =
+            digits <= WORD_DIGITS_MAX && runs.any(|letters| letters.len() >= WORD_LETTERS_MIN);
         !is_word || id.to_lowercase().starts_with("ref") || id.to_lowercase().starts_with("ord")
     })
 }
@@ -290,7 +381,9 @@ fn says_yes(fields: &Fields<'_>) -> bool {
         Scalar::Number(number) => number != "0",
         Scalar::Null | Scalar::List | Scalar::Other => false,
     };
-    let promises = |raw: &RawValue| matches!(read_scalar(raw), Scalar::Text(text) if is_promise(&text));
+
+    let promises =
+        |raw: &RawValue| matches!(read_scalar(raw), Scalar::Text(text) if is_promise(&text));
     let said = |names: &'static [&str]| names.iter().filter_map(|name| fields.value(name));
 
     said(&YES_NAMES).any(|raw| (is_yes(raw) || promises(raw)) && !is_failure(raw))
@@ -312,131 +405,4 @@ fn is_promise(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn read_one(text: &str) -> ReadRefill {
-        read_refill(text, &PanelOrder("5".into()), &Words::new())
-    }
-
-    #[test]
-    fn a_refill_is_taken_with_an_id_or_without() {
-        let id = |id: &str| ReadRefill::Taken(Some(PanelRefill(id.into())));
-        for (text, read) in [
-            (r#"{"refill":"1"}"#, id("1")),
-            (r#"{"refill":1}"#, id("1")),
-            (r#"{"refill":"ref_01H"}"#, id("ref_01H")),
-            (r#"{"success":"taken","refill":12345}"#, id("12345")),
-            (r#"{"data":{"refill_id":7}}"#, id("7")),
-            (r#"[{"order":5,"refill":9}]"#, id("9")),
-            (r#"{"success":"It will be refilled"}"#, ReadRefill::Taken(None)),
-            (r#"{"success":"Your order will be refill asap. Thank you for patience"}"#, ReadRefill::Taken(None)),
-            (r#"{"status":"ok"}"#, ReadRefill::Taken(None)),
-            (r#"{"refill":true}"#, ReadRefill::Taken(None)),
-            (r#"{"error":"Refill is disabled"}"#, ReadRefill::Refused("Refill is disabled".into())),
-            (
-                r#"{"error":"Refill limit reached (3 per order)"}"#,
-                ReadRefill::Refused("Refill limit reached (3 per order)".into()),
-            ),
-            (
-                r#"{"error":"Service does not support refills"}"#,
-                ReadRefill::Refused("Service does not support refills".into()),
-            ),
-            (r#"{"error":"Invalid API key"}"#, ReadRefill::Refused("Invalid API key".into())),
-            (r#"{"refill":{"error":"Order not found"}}"#, ReadRefill::Refused("Order not found".into())),
-            (r#"[{"order":5,"refill":{"error":"Order not found"}}]"#, ReadRefill::Refused("Order not found".into())),
-            (r#"{"error":"Internal server error"}"#, ReadRefill::Unclear),
-            (r#"{"refill":{"error":"too early"}}"#, ReadRefill::Unclear),
-            (r#"{"error":"Order not found, so it was queued"}"#, ReadRefill::Unclear),
-            (r#"{"error":"Order not found","task":77777}"#, ReadRefill::Unclear),
-            (r#"[{"order":99999,"refill":777}]"#, ReadRefill::Unclear),
-            (r#"{"order_id":99999,"refill":777}"#, ReadRefill::Unclear),
-            (r#"[{"order":5,"refill":7},{"order":6,"refill":8}]"#, ReadRefill::Unclear),
-            (r#"{"refill":"success"}"#, ReadRefill::Taken(None)),
-            (r#"{"refill":7,"error":"too early"}"#, ReadRefill::Unclear),
-            (r#"{"refill":7,"status":"fail","message":"too early"}"#, ReadRefill::Unclear),
-            (r#"{"refill":7,"success":false}"#, ReadRefill::Unclear),
-            (r#"{"data":{"refill_id":7},"error":"too early"}"#, ReadRefill::Unclear),
-            (r#"[{"order":5,"refill":9,"error":"too early"}]"#, ReadRefill::Unclear),
-            (r#"{"refill":"failed"}"#, ReadRefill::Unclear),
-            (r#"{"success":"ok","status":"fail"}"#, ReadRefill::Unclear),
-            (r#"{"refill":0}"#, ReadRefill::Unclear),
-            (r#"{"refill":null,"success":false}"#, ReadRefill::Unclear),
-            ("<html>", ReadRefill::Unclear),
-            ("", ReadRefill::Unclear),
-            ("{}", ReadRefill::Unclear),
-        ] {
-            assert_eq!(read_one(text), read, "{text}");
-        }
-    }
-
-    #[test]
-    fn refills_stand_where_panels_say() {
-        let asked = ["1", "3", "5"].map(|id| PanelRefill(id.into()));
-        let said = |state, text: &str| RefillRow::Said(state, text.to_owned());
-        let unclear = |text: &str| RefillRow::Unclear(text.to_owned());
-        for text in [
-            r#"[{"refill":1,"status":"Completed"},{"refill":3,"status":{"error":"Refill not found"}},{"refill":"5","status":"In progess"}]"#,
-            r#"[{"refill":"1","status":"completed"},{"refill":"3","error":"Refill not found"},{"refill":5,"status":"in progess"}]"#,
-            r#"{"1":{"status":"Completed"},"3":{"error":"Refill not found"},"5":{"status":"In progess"}}"#,
-        ] {
-            let rows: Vec<_> =
-                refill_rows(text, &asked, &Words::new()).unwrap().into_iter().map(|(_, row)| row).collect();
-            assert!(matches!(&rows[0], RefillRow::Said(RefillState::Completed, _)), "{text}");
-            assert_eq!(rows[1], unclear("Refill not found"));
-            assert!(matches!(&rows[2], RefillRow::Said(RefillState::InProgress, _)), "{text}");
-        }
-        let one = |text: &str| refill_rows(text, &asked[..1], &Words::new()).map(|mut rows| rows.remove(0).1);
-        for (word, state) in [
-            ("Completed", RefillState::Completed),
-            ("Rejected", RefillState::Rejected),
-            ("Canceled", RefillState::Rejected),
-            ("Error", RefillState::Rejected),
-            ("Pending", RefillState::InProgress),
-            ("In progress", RefillState::InProgress),
-        ] {
-            assert_eq!(one(&format!(r#"{{"status":"{word}"}}"#)), Ok(said(state, word)), "{word}");
-        }
-        assert_eq!(one(r#"{"status":"Dancing"}"#), Ok(unclear("Dancing")));
-        assert!(matches!(one(r#"{"error":"Incorrect request"}"#), Err(AnswerFault::Refused(_))));
-        assert_eq!(one("<html>"), Err(AnswerFault::Unreadable));
-        assert_eq!(refill_rows("[]", &asked, &Words::new()).unwrap()[0].1, unclear("missing"));
-    }
-
-    #[test]
-    fn cancels_are_promised_in_many_shapes() {
-        let asked = ["2", "9"].map(|id| PanelOrder(id.into()));
-        let rows = |text: &str| {
-            let rows = cancel_rows(text, &asked, &Words::new());
-            rows.map(|rows| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>())
-        };
-        let no = CancelRow::Refused("Incorrect order ID".into());
-        for text in [
-            r#"[{"order":9,"cancel":{"error":"Incorrect order ID"}},{"order":2,"cancel":1}]"#,
-            r#"[{"order":"2","cancel":{"status":1}},{"order":"9","error":"Incorrect order ID"}]"#,
-            r#"{"2":{"cancel":"2"},"9":"Incorrect order ID"}"#,
-            r#"{"2":1,"9":{"error":"Incorrect order ID"}}"#,
-        ] {
-            assert_eq!(rows(text), Ok(vec![CancelRow::Taken, no.clone()]), "{text}");
-        }
-        for text in [r#"{"success":"asked"}"#, r#"{"ok":"true"}"#, r#"{"cancel":1}"#, r#"{"status":"success"}"#] {
-            assert_eq!(rows(text), Ok(vec![CancelRow::TakenTogether; 2]), "{text}");
-        }
-        assert!(matches!(rows(r#"{"error":"Incorrect request"}"#), Err(AnswerFault::Refused(_))));
-        assert!(matches!(rows(r#"{"error":"Not today"}"#), Err(AnswerFault::Declined(_))));
-        assert_eq!(rows("<html>"), Err(AnswerFault::Unreadable));
-        let unclear = rows(r#"[{"order":2,"cancel":0}]"#).unwrap();
-        assert!(unclear.iter().all(|row| matches!(row, CancelRow::Unclear(_))), "{unclear:?}");
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_read_without_a_panic(text in "[\\[\\]{}\":,a-z0-9 ]{0,60}") {
-            let _ = read_one(&text);
-            let _ = refill_rows(&text, &[PanelRefill("1".into())], &Words::new());
-            let _ = cancel_rows(&text, &[PanelOrder("1".into())], &Words::new());
-        }
-    }
-}
+mod tests;

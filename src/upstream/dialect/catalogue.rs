@@ -1,4 +1,5 @@
-//! The answer to the question for the catalogue: a row that cannot be read is counted and never spoils the rest.
+//! The answer to the question for the catalogue: a row that cannot be read is counted and never
+//! spoils the rest.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,7 +13,8 @@ use crate::upstream::dialect::complaint::{MESSAGE_NAMES, read_complaint};
 use crate::upstream::dialect::failed::says_failed;
 use crate::upstream::dialect::{AnswerFault, Catalogue};
 use crate::upstream::scalar::{
-    Fields, Scalar, bare, list_items, read_amount, read_count, read_flag, read_id, read_scalar, read_text, text_upto,
+    Fields, Scalar, bare, list_items, read_amount, read_count, read_flag, read_id, read_scalar,
+    read_text, text_upto,
 };
 
 /// The most services of one panel; the largest catalogue seen has 8,436.
@@ -26,20 +28,29 @@ const CATEGORY_BYTES_MAX: usize = 512;
 const WORD_BYTES_MAX: usize = 64;
 
 /// Reads a bare array, or one wrapped in `services` or `data`.
-pub(super) fn read_catalog(text: &str, own: &BTreeMap<String, PanelWord>) -> Result<Catalogue, AnswerFault> {
+pub(super) fn read_catalog(
+    text: &str,
+    own: &BTreeMap<String, PanelWord>,
+) -> Result<Catalogue, AnswerFault> {
     let text = bare(text);
     if let Some(list) = list_items(text) {
         return read(&list);
     }
+
     let fields = Fields::read(text).ok_or(AnswerFault::Unreadable)?;
     if let Some(complaint) = read_complaint(&fields, own) {
         return Err(complaint);
     }
+
     // Nothing but an envelope of an error, or of nothing: it says nothing of what is sold.
     if fields.is_empty() || says_failed(&fields) {
         return Err(AnswerFault::Unreadable);
     }
-    let wrapped = fields.first(&["services", "data"], |raw| (read_scalar(raw) == Scalar::List).then(|| raw.get()));
+
+    let wrapped = fields.first(&["services", "data"], |raw| {
+        (read_scalar(raw) == Scalar::List).then(|| raw.get())
+    });
+
     match wrapped.and_then(list_items) {
         Some(list) if list.is_empty() && explains(&fields) => Err(AnswerFault::Unreadable),
         Some(list) => read(&list),
@@ -51,9 +62,13 @@ pub(super) fn read_catalog(text: &str, own: &BTreeMap<String, PanelWord>) -> Res
 
 /// Whether an empty list stands beside a text that says why, and nothing says that all is well.
 fn explains(fields: &Fields<'_>) -> bool {
-    let is_well =
-        fields.first(&["status", "success"], read_text).is_some_and(|said| said.eq_ignore_ascii_case("success"))
-            || fields.first(&["status", "success"], |raw| read_flag(raw).then_some(())).is_some();
+    let is_well = fields
+        .first(&["status", "success"], read_text)
+        .is_some_and(|said| said.eq_ignore_ascii_case("success"))
+        || fields
+            .first(&["status", "success"], |raw| read_flag(raw).then_some(()))
+            .is_some();
+
     !is_well && fields.first(&MESSAGE_NAMES, read_text).is_some()
 }
 
@@ -63,35 +78,52 @@ fn says_empty(fields: &Fields<'_>) -> bool {
     matches!(data, Some(Scalar::Text(text)) if text.eq_ignore_ascii_case("empty data"))
 }
 
-/// All or nothing beyond the cap, and nothing where no row can be read: a service that is not seen is switched off.
+/// All or nothing beyond the cap, and nothing where no row can be read: a service that is not seen
+/// is switched off.
 fn read(list: &[&RawValue]) -> Result<Catalogue, AnswerFault> {
     if list.len() > SERVICES_MAX {
         return Err(AnswerFault::Unreadable);
     }
+
     let mut seen = HashSet::new();
     let rows = list.iter().filter_map(|raw| service(raw));
-    let services: Vec<PanelService> = rows.filter(|row| seen.insert(row.service.clone())).collect();
+    let services: Vec<PanelService> = rows
+        .filter(|row| seen.insert(row.service.clone()))
+        .collect();
+
     if services.is_empty() && !list.is_empty() {
         return Err(AnswerFault::Unreadable);
     }
-    Ok(Catalogue { skipped: list.len() - services.len(), services })
+
+    Ok(Catalogue {
+        skipped: list.len() - services.len(),
+        services,
+    })
 }
 
-/// A row needs an id and bounds; a package's bounds may be left out. Without a readable rate nothing is bought there.
+/// A row needs an id and bounds; a package's bounds may be left out. Without a readable rate
+/// nothing is bought there.
 fn service(raw: &RawValue) -> Option<PanelService> {
     let fields = Fields::read(raw.get())?;
     let words = |name: &str, bytes_max| {
-        let said = fields.first(&[name], |raw| text_upto(raw, bytes_max)).unwrap_or_default();
+        let said = fields
+            .first(&[name], |raw| text_upto(raw, bytes_max))
+            .unwrap_or_default();
         // Customers' clients show each on a line.
         said.replace(breaks_a_line, " ").trim().to_owned()
     };
+
     let kind = words("type", WORD_BYTES_MAX);
     let package = ServiceType::read(&kind).is_some_and(ServiceType::is_package);
     let bound = |name: &str| match fields.value(name) {
         Some(raw) if read_scalar(raw) != Scalar::Null => read_count(raw),
         Some(_) | None => package.then_some(1),
     };
-    let rate = fields.first(&["rate"], read_amount).and_then(|rate| Rate::parse_rounding_up(&rate).ok());
+
+    let rate = fields
+        .first(&["rate"], read_amount)
+        .and_then(|rate| Rate::parse_rounding_up(&rate).ok());
+
     let flag_of = |name: &str| fields.value(name).is_some_and(read_flag);
     Some(PanelService {
         service: fields.first(&["service"], read_id)?,
@@ -140,6 +172,7 @@ mod tests {
             cancel: true,
             dripfeed: false,
         };
+
         for text in [
             format!("[{ROW}]"),
             format!("\u{feff}\n[{ROW}]\n"),
@@ -147,7 +180,14 @@ mod tests {
             format!(r#"{{"status":"success","data":[{ROW}]}}"#),
             format!(r#"{{"0":{ROW}}}"#),
         ] {
-            assert_eq!(read(&text), Ok(Catalogue { services: vec![expected.clone()], skipped: 0 }), "{text}");
+            assert_eq!(
+                read(&text),
+                Ok(Catalogue {
+                    services: vec![expected.clone()],
+                    skipped: 0
+                }),
+                "{text}"
+            );
         }
     }
 
@@ -163,9 +203,18 @@ mod tests {
         ] {
             assert_eq!(read(text), Ok(Catalogue::default()), "{text}");
         }
-        for text in ["", "<html>", "7", r#"{"data":"Later"}"#, r#"["junk"]"#, r#"[{"service":1}] x"#] {
+
+        for text in [
+            "",
+            "<html>",
+            "7",
+            r#"{"data":"Later"}"#,
+            r#"["junk"]"#,
+            r#"[{"service":1}] x"#,
+        ] {
             assert_eq!(read(text), Err(AnswerFault::Unreadable), "{text}");
         }
+
         for text in [
             "{}",
             "null",
@@ -183,11 +232,21 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
-        assert_eq!(read(r#"{"error":"Invalid API key"}"#), Err(AnswerFault::Refused(RefusalClass::Key)));
-        assert_eq!(read(r#"{"status":"fail","message":"Down"}"#), Err(AnswerFault::Declined("Down".into())));
+
+        assert_eq!(
+            read(r#"{"error":"Invalid API key"}"#),
+            Err(AnswerFault::Refused(RefusalClass::Key))
+        );
+
+        assert_eq!(
+            read(r#"{"status":"fail","message":"Down"}"#),
+            Err(AnswerFault::Declined("Down".into()))
+        );
+
         for text in anything::bottomless() {
             assert_eq!(read(&text), Err(AnswerFault::Unreadable));
         }
+
         let many = format!("[{}0]", "0,".repeat(SERVICES_MAX));
         assert_eq!(read(&many), Err(AnswerFault::Unreadable));
     }
@@ -198,18 +257,43 @@ mod tests {
             r#"[{ROW}, {ROW}, "junk", null, {{"service":2,"min":1}}, {{"service":0,"min":1,"max":2}},
                 {{"service":"x9","type":"Package","rate":60.5}}, {{"service":4,"min":"1.00","max":1,"rate":"call us"}}]"#
         );
+
         let catalogue = read(&text).unwrap();
-        let ids: Vec<_> = catalogue.services.iter().map(|row| row.service.as_str()).collect();
+        let ids: Vec<_> = catalogue
+            .services
+            .iter()
+            .map(|row| row.service.as_str())
+            .collect();
+
         assert_eq!((ids, catalogue.skipped), (vec!["1", "x9", "4"], 5));
-        assert_eq!((catalogue.services[1].min, catalogue.services[1].max), (1, 1));
-        assert_eq!(catalogue.services[1].rate, Some(Rate::parse("60.5").unwrap()));
-        assert_eq!((catalogue.services[2].rate, catalogue.services[2].rate_text.as_str()), (None, "call us"));
+        assert_eq!(
+            (catalogue.services[1].min, catalogue.services[1].max),
+            (1, 1)
+        );
+
+        assert_eq!(
+            catalogue.services[1].rate,
+            Some(Rate::parse("60.5").unwrap())
+        );
+
+        assert_eq!(
+            (
+                catalogue.services[2].rate,
+                catalogue.services[2].rate_text.as_str()
+            ),
+            (None, "call us")
+        );
     }
 
     #[test]
     fn numbers_and_flags_are_read_however_they_are_written() {
         for (fields, rate, bounds, flags) in [
-            (r#""rate":"0.9","min":"1","max":"2""#, Some("0.9"), (1, 2), [false; 3]),
+            (
+                r#""rate":"0.9","min":"1","max":"2""#,
+                Some("0.9"),
+                (1, 2),
+                [false; 3],
+            ),
             (
                 r#""rate":1.20e1,"min":1.0,"max":"1e3","refill":1,"cancel":"true","dripfeed":true"#,
                 Some("12"),
@@ -228,19 +312,35 @@ mod tests {
                 (1, i64::MAX as u64),
                 [true, false, false],
             ),
-            (r#""rate":"-1","min":0,"max":0"#, Some("-1"), (0, 0), [false; 3]),
+            (
+                r#""rate":"-1","min":0,"max":0"#,
+                Some("-1"),
+                (0, 0),
+                [false; 3],
+            ),
         ] {
-            let row = read(&format!(r#"[{{"service":"1","type":"Default",{fields}}}]"#)).unwrap().services.remove(0);
+            let row = read(&format!(r#"[{{"service":"1","type":"Default",{fields}}}]"#))
+                .unwrap()
+                .services
+                .remove(0);
             let rate = rate.and_then(|rate| Rate::parse(rate).ok());
             assert_eq!(
-                (row.rate, (row.min, row.max), [row.refill, row.cancel, row.dripfeed]),
+                (
+                    row.rate,
+                    (row.min, row.max),
+                    [row.refill, row.cancel, row.dripfeed]
+                ),
                 (rate, bounds, flags),
                 "{fields}"
             );
         }
-        for bounds in
-            [r#""min":-1,"max":5"#, r#""min":1.5,"max":5"#, r#""min":1,"max":9223372036854775808"#, r#""max":5"#]
-        {
+
+        for bounds in [
+            r#""min":-1,"max":5"#,
+            r#""min":1.5,"max":5"#,
+            r#""min":1,"max":9223372036854775808"#,
+            r#""max":5"#,
+        ] {
             assert_eq!(
                 read(&format!(r#"[{{"service":1,"type":"Default",{bounds}}}]"#)),
                 Err(AnswerFault::Unreadable),
@@ -251,7 +351,10 @@ mod tests {
 
     #[test]
     fn long_texts_are_cut() {
-        let text = format!(r#"[{{"service":1,"min":1,"max":1,"name":"{}"}}]"#, "é".repeat(NAME_BYTES_MAX));
+        let text = format!(
+            r#"[{{"service":1,"min":1,"max":1,"name":"{}"}}]"#,
+            "é".repeat(NAME_BYTES_MAX)
+        );
         assert_eq!(read(&text).unwrap().services[0].name.len(), NAME_BYTES_MAX);
     }
 
@@ -260,7 +363,8 @@ mod tests {
         fn any_text_is_a_catalogue_or_a_complaint(
             text in prop_oneof![
                 anything::text(),
-                anything::json("service|services|data|min|max|rate|type|error", "Default|Package|Empty Data|7|0.9"),
+                anything::json("service|services|data|min|max|rate|type|error",
+                    "Default|Package|Empty Data|7|0.9"),
             ],
         ) {
             if let Ok(read) = read(&text) {

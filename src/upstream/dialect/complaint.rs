@@ -20,8 +20,18 @@ pub(super) const MESSAGE_NAMES: [&str; 5] = ["message", "msg", "detail", "descri
 const NO_ERRORS: [&str; 5] = ["0", "false", "null", "none", "n/a"];
 
 /// Where a person is told something, failed or not.
-const NOTICE_NAMES: [&str; 10] =
-    ["note", "notice", "info", "warning", "warnings", "title", "text", "comment", "hint", "error_description"];
+const NOTICE_NAMES: [&str; 10] = [
+    "note",
+    "notice",
+    "info",
+    "warning",
+    "warnings",
+    "title",
+    "text",
+    "comment",
+    "hint",
+    "error_description",
+];
 
 /// Where it stands within an error that is an object.
 const WITHIN_NAMES: [&str; 4] = ["message", "error", "text", "code"];
@@ -53,10 +63,17 @@ pub(super) fn refusal_text(fields: &Fields<'_>, failed: bool) -> Option<String> 
 pub(super) fn has_message(fields: &Fields<'_>) -> bool {
     let is_notice = |name: &str| {
         let name = name.to_lowercase();
-        let known = ERROR_NAMES.iter().chain(&MESSAGE_NAMES).chain(&NOTICE_NAMES);
+        let known = ERROR_NAMES
+            .iter()
+            .chain(&MESSAGE_NAMES)
+            .chain(&NOTICE_NAMES);
+
         name.starts_with("err") || known.into_iter().any(|known| *known == name)
     };
-    fields.every().any(|(name, raw)| is_notice(name) && is_told(raw))
+
+    fields
+        .every()
+        .any(|(name, raw)| is_notice(name) && is_told(raw))
 }
 
 /// Whether a field that may hold an error holds one, with a text or without.
@@ -72,24 +89,37 @@ fn text_of(fields: &Fields<'_>, mut failed: bool) -> Option<String> {
             ErrorField::Nothing => {}
         }
     }
-    let message = failed.then(|| fields.first(&MESSAGE_NAMES, read_text)).flatten();
+
+    let message = failed
+        .then(|| fields.first(&MESSAGE_NAMES, read_text))
+        .flatten();
+
     message.map(|text| storable_text(&text, TEXT_BYTES_MAX))
 }
 
 /// The complaint that an object makes instead of an answer.
-pub(super) fn read_complaint(fields: &Fields<'_>, own: &BTreeMap<String, PanelWord>) -> Option<AnswerFault> {
+pub(super) fn read_complaint(
+    fields: &Fields<'_>,
+    own: &BTreeMap<String, PanelWord>,
+) -> Option<AnswerFault> {
     let text = error_text(fields)?;
     Some(words::refusal_of(&text, own).map_or(AnswerFault::Declined(text), AnswerFault::Refused))
 }
 
 fn status_says_failed(fields: &Fields<'_>) -> bool {
-    let says = |status: String| ["error", "fail"].iter().any(|word| status.eq_ignore_ascii_case(word));
+    let says = |status: String| {
+        ["error", "fail"]
+            .iter()
+            .any(|word| status.eq_ignore_ascii_case(word))
+    };
+
     let succeeded = fields.value("success").map(read_scalar);
     let says_no = match succeeded {
         Some(Scalar::Flag(yes)) => !yes,
         Some(Scalar::Text(text)) => text.eq_ignore_ascii_case("false"),
         Some(Scalar::Number(_) | Scalar::Null | Scalar::List | Scalar::Other) | None => false,
     };
+
     says_no || fields.first(&["status"], read_text).is_some_and(says)
 }
 
@@ -99,7 +129,9 @@ fn told(raw: &RawValue, depth: u8) -> ErrorField {
         Scalar::Flag(true) => ErrorField::Sign,
         Scalar::Number(code) => ErrorField::Text(code.to_owned()),
         Scalar::Text(text) if text.is_empty() => ErrorField::Nothing,
-        Scalar::Text(text) if NO_ERRORS.iter().any(|none| text.eq_ignore_ascii_case(none)) => ErrorField::Nothing,
+        Scalar::Text(text) if NO_ERRORS.iter().any(|none| text.eq_ignore_ascii_case(none)) => {
+            ErrorField::Nothing
+        }
         Scalar::Text(text) => ErrorField::Text(text),
         Scalar::List | Scalar::Other if depth == 0 => ErrorField::Sign,
         Scalar::List => first_told(list_items(raw.get()).unwrap_or_default().into_iter(), depth),
@@ -122,6 +154,7 @@ fn first_told<'a>(values: impl Iterator<Item = &'a RawValue>, depth: u8) -> Erro
             ErrorField::Nothing => {}
         }
     }
+
     answer
 }
 
@@ -136,14 +169,26 @@ mod tests {
             (r#"{"error":["Bad link","other"]}"#, Some("Bad link")),
             (r#"{"errors":["Bad link"]}"#, Some("Bad link")),
             (r#"{"errors":{"link":["Bad link"]}}"#, Some("Bad link")),
-            (r#"{"error":{"code":7,"message":"Bad link"}}"#, Some("Bad link")),
+            (
+                r#"{"error":{"code":7,"message":"Bad link"}}"#,
+                Some("Bad link"),
+            ),
             (r#"{"error":true,"message":"Bad link"}"#, Some("Bad link")),
-            (r#"{"status":"error","message":"Bad link"}"#, Some("Bad link")),
+            (
+                r#"{"status":"error","message":"Bad link"}"#,
+                Some("Bad link"),
+            ),
             (r#"{"status":"Fail","msg":"Bad link"}"#, Some("Bad link")),
-            (r#"{"status":"fail","error_message":"Bad link"}"#, Some("Bad link")),
+            (
+                r#"{"status":"fail","error_message":"Bad link"}"#,
+                Some("Bad link"),
+            ),
             (r#"{"error":42}"#, Some("42")),
             (r#"{"error_message":"Bad link"}"#, Some("Bad link")),
-            (r#"{"success":false,"message":"Bad link"}"#, Some("Bad link")),
+            (
+                r#"{"success":false,"message":"Bad link"}"#,
+                Some("Bad link"),
+            ),
             (r#"{"error":"0"}"#, None),
             (r#"{"error":"false"}"#, None),
             (r#"{"error":null}"#, None),
@@ -156,9 +201,19 @@ mod tests {
             (r#"{"status":"success","message":"Order placed"}"#, None),
             (r#"{"status":"error"}"#, None),
         ] {
-            assert_eq!(error_text(&Fields::read(json).unwrap()).as_deref(), text, "{json}");
+            assert_eq!(
+                error_text(&Fields::read(json).unwrap()).as_deref(),
+                text,
+                "{json}"
+            );
         }
-        let deep = format!(r#"{{"error":{}"Bad link"{}}}"#, "[".repeat(50), "]".repeat(50));
+
+        let deep = format!(
+            r#"{{"error":{}"Bad link"{}}}"#,
+            "[".repeat(50),
+            "]".repeat(50)
+        );
+
         assert_eq!(error_text(&Fields::read(&deep).unwrap()), None);
     }
 }

@@ -39,13 +39,20 @@ pub(super) fn find_listed(folded: &str) -> Option<ListedText> {
         Begins => folded.starts_with(text),
         Contains => folded.contains(text),
     });
+
     let (is, text, class) = fitting.max_by_key(|(_, text, _)| text.len())?;
-    Some(ListedText { is: *is, text, class: *class })
+    Some(ListedText {
+        is: *is,
+        text,
+        class: *class,
+    })
 }
 
 /// Whether a word, in small letters, stands in a listed text.
 pub(super) fn is_word_of_one(word: &str) -> bool {
-    REFUSALS.iter().any(|(_, text, _)| text.split([' ', '_']).any(|known| known == word))
+    REFUSALS
+        .iter()
+        .any(|(_, text, _)| text.split([' ', '_']).any(|known| known == word))
 }
 
 /// The texts, folded.
@@ -159,7 +166,11 @@ const REFUSALS: &[(Is, &str, RefusalClass)] = &[
     (Begins, "the quantity must", Quantity),
     (Begins, "the quantity field must", Quantity),
     (Begins, "the quantity field is required", Quantity),
-    (Begins, "order amount exceeds available minimum or maximum", Quantity),
+    (
+        Begins,
+        "order amount exceeds available minimum or maximum",
+        Quantity,
+    ),
     (Begins, "please follow the limit", Quantity),
     // For how much.
     (Begins, "low balance", Money),

@@ -1,7 +1,9 @@
-//! The dialects that panels are asked in: a closed list, each a pair of pure halves, question → form and text → answer.
+//! The dialects that panels are asked in: a closed list, each a pair of pure halves, question →
+//! form and text → answer.
 //!
-//! A dialect's own module says how its questions are put and what it lacks. Answers are read by readers that all dialects
-//! share: panels mix each other's shapes and words so freely that whatever one of them writes must be understood of any.
+//! A dialect's own module says how its questions are put and what it lacks. Answers are read by
+//! readers that all dialects share: panels mix each other's shapes and words so freely that
+//! whatever one of them writes must be understood of any.
 
 mod added;
 mod asks;
@@ -154,7 +156,10 @@ impl SpokenDialect {
     pub(super) fn is_of_another(&self, added: &Added) -> bool {
         match self.dialect {
             PanelDialect::Classic | PanelDialect::Paynow => false,
-            PanelDialect::Notpanel => added.complaint.as_deref().is_some_and(notpanel::is_of_another),
+            PanelDialect::Notpanel => added
+                .complaint
+                .as_deref()
+                .is_some_and(notpanel::is_of_another),
         }
     }
 
@@ -169,7 +174,11 @@ impl SpokenDialect {
     }
 
     /// The answer to a status question; one row for each order asked, in the order of asking.
-    pub(super) fn rows(&self, text: &str, asked: &[PanelOrder]) -> Result<Vec<(PanelOrder, OrderAnswer)>, AnswerFault> {
+    pub(super) fn rows(
+        &self,
+        text: &str,
+        asked: &[PanelOrder],
+    ) -> Result<Vec<(PanelOrder, OrderAnswer)>, AnswerFault> {
         rows::read_rows(text, asked, &self.words)
     }
 

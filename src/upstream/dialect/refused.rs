@@ -8,8 +8,12 @@ use serde_json::value::RawValue;
 
 use crate::domain::provider::RefusalClass;
 use crate::upstream::dialect::complaint::MESSAGE_NAMES;
-use crate::upstream::dialect::failed::{FAILURE_NAMES, NO_WORDS, OUTCOME_NAMES, SUCCESS_NAMES, is_failure};
-use crate::upstream::dialect::tails::{Tail, is_harmless, is_long_and_whole, may_name_an_order, speaks_of_an_order};
+use crate::upstream::dialect::failed::{
+    FAILURE_NAMES, NO_WORDS, OUTCOME_NAMES, SUCCESS_NAMES, is_failure,
+};
+use crate::upstream::dialect::tails::{
+    Tail, is_harmless, is_long_and_whole, may_name_an_order, speaks_of_an_order,
+};
 use crate::upstream::dialect::trace::{folded, holds_anything};
 use crate::upstream::scalar::{Fields, Scalar, list_items, read_amount, read_scalar};
 
@@ -87,14 +91,31 @@ const HARMLESS_NAMES: [&str; 28] = [
 ];
 
 /// Fields within an error that say which it is, in a word; folded.
-const NAMES_OF_KINDS: [&str; 10] =
-    ["code", "type", "status", "statuscode", "httpcode", "field", "param", "parameter", "attribute", "rule"];
+const NAMES_OF_KINDS: [&str; 10] = [
+    "code",
+    "type",
+    "status",
+    "statuscode",
+    "httpcode",
+    "field",
+    "param",
+    "parameter",
+    "attribute",
+    "rule",
+];
 
 /// Fields that say what was taken for an order; folded.
 const CHARGES: [&str; 6] = ["charge", "charged", "cost", "spent", "paid", "deducted"];
 
 /// What an error says that is none, or none of its own; folded, without the point behind it.
-const FRAMES: [&str; 6] = ["the given data was invalid", "null", "none", "n/a", "false", "validation failed"];
+const FRAMES: [&str; 6] = [
+    "the given data was invalid",
+    "null",
+    "none",
+    "n/a",
+    "false",
+    "validation failed",
+];
 
 /// How bad it is, in a word, folded.
 const SEVERITIES: [&str; 6] = ["alert", "danger", "notice", "toast", "warn", "warning"];
@@ -117,18 +138,30 @@ impl RefusalProof<'_> {
     /// The class of an answer that says no and nothing else, by its first text.
     pub(super) fn class_of(&self, fields: &Fields<'_>, first: &str) -> Option<RefusalClass> {
         let class = (self.listed)(first)?;
-        let is_no =
-            fields.every().all(|(name, raw)| self.is_no(class, Field { name, raw, in_error: false }, DEPTH_MAX));
+        let is_no = fields.every().all(|(name, raw)| {
+            self.is_no(
+                class,
+                Field {
+                    name,
+                    raw,
+                    in_error: false,
+                },
+                DEPTH_MAX,
+            )
+        });
+
         is_no.then_some(class)
     }
 
     /// Whether a field belongs to a refusal of this class, or says nothing.
     fn is_no(&self, class: RefusalClass, field: Field<'_>, depth: u8) -> bool {
         let Field { raw, .. } = field;
+
         // Nobody here reads another language: what stands in it may be anything.
         if !field.name.is_ascii() {
             return false;
         }
+
         match read_scalar(raw) {
             Scalar::Null | Scalar::Flag(false) => true,
             Scalar::Flag(true) => field.kind() == FieldKind::Error,
@@ -137,11 +170,23 @@ impl RefusalProof<'_> {
             Scalar::Text(text) if is_number(&text) => self.may_be(field, &text),
             Scalar::Text(text) => self.may_be_said(class, field, &text),
             Scalar::List | Scalar::Other if depth == 0 => !holds_anything(raw, 0),
-            Scalar::List => list_items(raw.get())
-                .is_some_and(|list| list.into_iter().all(|raw| self.is_no(class, Field { raw, ..field }, depth - 1))),
+            Scalar::List => list_items(raw.get()).is_some_and(|list| {
+                list.into_iter()
+                    .all(|raw| self.is_no(class, Field { raw, ..field }, depth - 1))
+            }),
             Scalar::Other => Fields::read(raw.get()).is_some_and(|fields| {
                 let in_error = field.kind() == FieldKind::Error;
-                fields.every().all(|(name, raw)| self.is_no(class, Field { name, raw, in_error }, depth - 1))
+                fields.every().all(|(name, raw)| {
+                    self.is_no(
+                        class,
+                        Field {
+                            name,
+                            raw,
+                            in_error,
+                        },
+                        depth - 1,
+                    )
+                })
             }),
         }
     }
@@ -149,8 +194,13 @@ impl RefusalProof<'_> {
     fn may_be(&self, field: Field<'_>, number: &str) -> bool {
         let name = folded(field.name);
         let is_code = number.len() <= CODE_BYTES_MAX && !name.ends_with("id");
-        let is_nothing = number.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'));
-        let is_amount = (number.contains('.') && !is_long_and_whole(number)) || number.starts_with('-');
+        let is_nothing = number
+            .bytes()
+            .all(|byte| matches!(byte, b'0' | b'.' | b'-'));
+
+        let is_amount =
+            (number.contains('.') && !is_long_and_whole(number)) || number.starts_with('-');
+
         match field.kind() {
             _ if is_nothing || self.asked == Some(number) => true,
             FieldKind::Number => true,
@@ -165,16 +215,26 @@ impl RefusalProof<'_> {
         let folded = text.to_lowercase();
         let is = |words: &[&str]| words.contains(&folded.trim_end_matches('.'));
         let tells_of_an_order = || speaks_of_an_order(&folded);
+
         match field.kind() {
             FieldKind::Error => {
-                is(&FRAMES) || is_failure(field.raw) || (self.listed)(text).is_some_and(|of| goes_with(class, of))
+                is(&FRAMES)
+                    || is_failure(field.raw)
+                    || (self.listed)(text).is_some_and(|of| goes_with(class, of))
             }
-            FieldKind::Outcome => is_failure(field.raw) || is(&NO_WORDS) || is_harmless_text(&folded, class),
-            FieldKind::Number | FieldKind::Harmless => text.replace('…', "").is_ascii() && !tells_of_an_order(),
-            FieldKind::Other if text.contains(' ') => (self.listed)(text).is_some() || is_harmless_text(&folded, class),
+            FieldKind::Outcome => {
+                is_failure(field.raw) || is(&NO_WORDS) || is_harmless_text(&folded, class)
+            }
+            FieldKind::Number | FieldKind::Harmless => {
+                text.replace('…', "").is_ascii() && !tells_of_an_order()
+            }
+            FieldKind::Other if text.contains(' ') => {
+                (self.listed)(text).is_some() || is_harmless_text(&folded, class)
+            }
             FieldKind::Other => {
                 let is_plain = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_digit());
-                let is_known = is_harmless_text(&folded, class) || is_failure(field.raw) || is(&SEVERITIES);
+                let is_known =
+                    is_harmless_text(&folded, class) || is_failure(field.raw) || is(&SEVERITIES);
                 is_plain && is_known && !is_charge(field.name, field.raw)
             }
         }
@@ -210,11 +270,20 @@ impl Field<'_> {
         let name = folded(self.name);
         let is = |names: &[&str]| names.iter().any(|known| folded(known) == name);
         if self.in_error {
-            return if is(&NAMES_OF_KINDS) { FieldKind::Harmless } else { FieldKind::Error };
+            return if is(&NAMES_OF_KINDS) {
+                FieldKind::Harmless
+            } else {
+                FieldKind::Error
+            };
         }
+
         match () {
-            () if name.starts_with("err") || is(&FAILURE_NAMES) || is(&MESSAGE_NAMES) => FieldKind::Error,
-            () if is(&SUCCESS_NAMES) || is(&OUTCOME_NAMES) || name == "httpstatus" => FieldKind::Outcome,
+            () if name.starts_with("err") || is(&FAILURE_NAMES) || is(&MESSAGE_NAMES) => {
+                FieldKind::Error
+            }
+            () if is(&SUCCESS_NAMES) || is(&OUTCOME_NAMES) || name == "httpstatus" => {
+                FieldKind::Outcome
+            }
             () if is(&NUMBER_NAMES) => FieldKind::Number,
             () if is(&HARMLESS_NAMES) => FieldKind::Harmless,
             () => FieldKind::Other,
@@ -224,7 +293,13 @@ impl Field<'_> {
 
 /// Whether two refusals in one answer have one end: those that find fault with the order do.
 fn goes_with(class: RefusalClass, other: RefusalClass) -> bool {
-    let is_orders = |class| matches!(class, RefusalClass::Link | RefusalClass::Quantity | RefusalClass::Parameters);
+    let is_orders = |class| {
+        matches!(
+            class,
+            RefusalClass::Link | RefusalClass::Quantity | RefusalClass::Parameters
+        )
+    };
+
     class == other || (is_orders(class) && is_orders(other))
 }
 
@@ -234,13 +309,16 @@ fn is_harmless_text(folded: &str, class: RefusalClass) -> bool {
 }
 
 fn is_number(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
 }
 
 /// Whether a field says that something was taken.
 fn is_charge(name: &str, raw: &RawValue) -> bool {
-    let is_more_than_nothing =
-        || read_amount(raw).is_some_and(|amount| amount.bytes().any(|byte| matches!(byte, b'1'..=b'9')));
+    let is_more_than_nothing = || {
+        read_amount(raw)
+            .is_some_and(|amount| amount.bytes().any(|byte| matches!(byte, b'1'..=b'9')))
+    };
     CHARGES.contains(&folded(name).as_str()) && is_more_than_nothing()
 }
 
@@ -254,7 +332,11 @@ mod tests {
     fn class(json: &str, first: &str) -> Option<RefusalClass> {
         let own = BTreeMap::new();
         let listed = |text: &str| words::proven_refusal(text, &own);
-        RefusalProof { listed: &listed, asked: None }.class_of(&Fields::read(json).unwrap(), first)
+        RefusalProof {
+            listed: &listed,
+            asked: None,
+        }
+        .class_of(&Fields::read(json).unwrap(), first)
     }
 
     #[test]

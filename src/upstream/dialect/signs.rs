@@ -8,20 +8,28 @@ use crate::upstream::scalar::{Fields, bare};
 /// A header that notpanel's documents promise with every answer, and nobody else's.
 pub(in crate::upstream) const NOTPANELS_HEADER: &str = "x-ratelimit-tier-remaining";
 
-/// Headers that say how many requests are answered, and the span when nothing else is said: a minute.
+/// Headers that say how many requests are answered, and the span when nothing else is said: a
+/// minute.
 pub(in crate::upstream) const LIMIT_HEADERS: [&str; 2] = ["x-ratelimit-limit", "ratelimit-limit"];
 
 /// How notpanel says that it has no such order.
 const NOTPANELS_UNKNOWN_ORDER: &str = "order not found";
 
-/// How notpanel answers who asks for one and for several at once; the family calls it an incorrect request.
+/// How notpanel answers who asks for one and for several at once; the family calls it an incorrect
+/// request.
 const NOTPANELS_BOTH: &str = "either order or orders";
 
 /// What notpanel's and the family's catalogues have in every row, and paynow's in none.
 const DRIPFEED: &str = "\"dripfeed\"";
 
-/// Beginnings of texts that documents have in answers to what a probe asks; they want no explaining.
-const DOCUMENTED: [&str; 4] = ["refill not found", "maximum ", NOTPANELS_BOTH, "incorrect refill id"];
+/// Beginnings of texts that documents have in answers to what a probe asks; they want no
+/// explaining.
+const DOCUMENTED: [&str; 4] = [
+    "refill not found",
+    "maximum ",
+    NOTPANELS_BOTH,
+    "incorrect refill id",
+];
 
 /// Asks for one order and for several at once, which nobody means: the answer tells the dialect.
 pub(in crate::upstream) fn both(order: &str) -> CallForm {
@@ -57,7 +65,9 @@ pub(in crate::upstream) fn is_documented(text: &str) -> bool {
 
 /// The number in an error text that names one limit, such as `Maximum 50 orders per request`.
 pub(in crate::upstream) fn most_at_once(text: &str) -> Option<usize> {
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    let mut numbers = text
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|digits| !digits.is_empty());
     let first = numbers.next().and_then(|digits| digits.parse().ok());
     first.filter(|_| numbers.next().is_none())
 }
@@ -90,8 +100,12 @@ mod tests {
             "\u{feff} {\"errors\":[\"Order not found\"]}",
             r#"{"status":"error","message":"Order not found"}"#,
         ] {
-            assert!(complained(json).is_some_and(|text| is_notpanels_unknown_order(&text)), "{json}");
+            assert!(
+                complained(json).is_some_and(|text| is_notpanels_unknown_order(&text)),
+                "{json}"
+            );
         }
+
         assert_eq!(complained("[]"), None);
     }
 }

@@ -1,12 +1,13 @@
-//! What panels' texts mean: statuses, and errors that prove that nothing was placed. A panel's own words come first.
+//! What panels' texts mean: statuses, and errors that prove that nothing was placed. A panel's own
+//! words come first.
 
 use std::collections::BTreeMap;
 
 use crate::domain::provider::{PanelStatus, PanelWord, RefusalClass};
 use crate::upstream::dialect::listed::{Is, find_listed, is_word_of_one};
 use crate::upstream::dialect::tails::{
-    Tail, is_harmless, is_harmless_before, is_harmless_of_a_refill, is_harmless_word, may_name_an_order,
-    speaks_of_an_order,
+    Tail, is_harmless, is_harmless_before, is_harmless_of_a_refill, is_harmless_word,
+    may_name_an_order, speaks_of_an_order,
 };
 
 type Words = BTreeMap<String, PanelWord>;
@@ -81,8 +82,13 @@ const REFILL_REFUSALS: [&str; 14] = [
 ];
 
 /// Beginnings of error texts, folded, each seen to mean that the account has no order of that id.
-const NOT_OURS: [&str; 5] =
-    ["incorrect order id", "incorrect_order_id", "invalid order id", "order not found", "order_not_found"];
+const NOT_OURS: [&str; 5] = [
+    "incorrect order id",
+    "incorrect_order_id",
+    "invalid order id",
+    "order not found",
+    "order_not_found",
+];
 
 /// What a status text means.
 pub(super) fn status_of(text: &str, words: &Words) -> Option<PanelStatus> {
@@ -91,13 +97,21 @@ pub(super) fn status_of(text: &str, words: &Words) -> Option<PanelStatus> {
         PanelWord::Status(status) if fold_status(word) == folded => Some(*status),
         PanelWord::Status(_) | PanelWord::Refusal(_) => None,
     });
-    own.or_else(|| STATUSES.iter().find(|(word, _)| *word == folded).map(|(_, status)| *status))
+
+    own.or_else(|| {
+        STATUSES
+            .iter()
+            .find(|(word, _)| *word == folded)
+            .map(|(_, status)| *status)
+    })
 }
 
 /// Which refusal an error text is.
 pub(super) fn refusal_of(text: &str, words: &Words) -> Option<RefusalClass> {
     let folded = fold_error(text);
-    own_refusal(&folded, words).map(|own| own.class).or_else(|| find_listed(&folded).map(|listed| listed.class))
+    own_refusal(&folded, words)
+        .map(|own| own.class)
+        .or_else(|| find_listed(&folded).map(|listed| listed.class))
 }
 
 /// The listed text, folded, by which an error text is a refusal.
@@ -119,18 +133,27 @@ fn own_refusal(folded: &str, words: &Words) -> Option<OwnRefusal> {
     words.iter().find_map(|(word, meaning)| match meaning {
         PanelWord::Refusal(class) => {
             let word = fold_error(word);
-            is_own(folded, &word).then_some(OwnRefusal { class: *class, word })
+            is_own(folded, &word).then_some(OwnRefusal {
+                class: *class,
+                word,
+            })
         }
         PanelWord::Status(_) => None,
     })
 }
 
-/// Which refusal an error text is that says nothing else: a listed beginning may go on to say the opposite.
+/// Which refusal an error text is that says nothing else: a listed beginning may go on to say the
+/// opposite.
 pub(super) fn proven_refusal(text: &str, words: &Words) -> Option<RefusalClass> {
     let folded = fold_error(text);
+
     // The operator knows the panel: what follows the word may be anything that speaks of no order.
     if let Some(OwnRefusal { class, word }) = own_refusal(&folded, words) {
-        let tail = Tail { text: &folded, from: word.len() };
+        let tail = Tail {
+            text: &folded,
+            from: word.len(),
+        };
+
         let is_plain = !speaks_of_an_order(tail.rest()) && !may_name_an_order(tail, class);
         return is_plain.then_some(class);
     }
@@ -141,26 +164,36 @@ pub(super) fn proven_refusal(text: &str, words: &Words) -> Option<RefusalClass> 
         Is::Begins => ("", &folded[listed.text.len()..]),
         Is::Contains => folded.split_once(listed.text)?,
     };
-    let tail = Tail { text: &folded, from: folded.len() - after.len() };
-    let is_plain =
-        is_harmless_before(before) && is_harmless(after, listed.class) && !may_name_an_order(tail, listed.class);
+
+    let tail = Tail {
+        text: &folded,
+        from: folded.len() - after.len(),
+    };
+
+    let is_plain = is_harmless_before(before)
+        && is_harmless(after, listed.class)
+        && !may_name_an_order(tail, listed.class);
+
     is_plain.then_some(listed.class)
 }
 
 /// Whether an error text says no to a refill, and nothing else.
 pub(super) fn refuses_a_refill(text: &str) -> bool {
     let folded = fold_error(text);
-    let listed = REFILL_REFUSALS.iter().find_map(|word| folded.strip_prefix(word));
+    let listed = REFILL_REFUSALS
+        .iter()
+        .find_map(|word| folded.strip_prefix(word));
     listed.is_some_and(is_harmless_of_a_refill)
 }
 
-/// Whether a word, in small letters, is one of those that listed refusals are written in, or that stand beside one and
-/// take nothing of it back.
+/// Whether a word, in small letters, is one of those that listed refusals are written in, or that
+/// stand beside one and take nothing of it back.
 pub(super) fn is_word_of_refusals(word: &str) -> bool {
     is_harmless_word(word) || is_word_of_one(word)
 }
 
-/// Whether a text says that something was placed or is on its way, unless an operator's own word for a refusal says so.
+/// Whether a text says that something was placed or is on its way, unless an operator's own word
+/// for a refusal says so.
 pub(super) fn is_under_way(text: &str, words: &Words) -> bool {
     let says_so = |text: &str| UNDER_WAY.iter().any(|part| text.contains(part));
     let folded = fold_error(text);
@@ -168,6 +201,7 @@ pub(super) fn is_under_way(text: &str, words: &Words) -> bool {
         let word = fold_error(word);
         matches!(meaning, PanelWord::Refusal(_)) && is_own(&folded, &word) && says_so(&word)
     });
+
     says_so(&folded) && !is_operators
 }
 
@@ -177,18 +211,28 @@ pub(super) fn not_ours(text: &str) -> bool {
     NOT_OURS.iter().any(|word| folded.starts_with(word))
 }
 
-/// An operator's word is a sentence where it has a blank, else a code; an empty one would match everything.
+/// An operator's word is a sentence where it has a blank, else a code; an empty one would match
+/// everything.
 fn is_own(folded: &str, word: &str) -> bool {
-    if word.contains(' ') { folded.starts_with(word) } else { !word.is_empty() && folded == word }
+    if word.contains(' ') {
+        folded.starts_with(word)
+    } else {
+        !word.is_empty() && folded == word
+    }
 }
 
 fn fold_status(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect()
+    text.chars()
+        .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_'))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 fn fold_error(text: &str) -> String {
     let folded = text.trim().to_lowercase();
-    let code = folded.strip_prefix("neworder.error.").or_else(|| folded.strip_prefix("error."));
+    let code = folded
+        .strip_prefix("neworder.error.")
+        .or_else(|| folded.strip_prefix("error."));
     code.unwrap_or(&folded).trim().to_owned()
 }
 
@@ -210,6 +254,7 @@ mod tests {
         ] {
             assert_eq!(status_of(text, &Words::new()), Some(read), "{text}");
         }
+
         for text in ["", "6", "Waiting list", "pend ing!"] {
             assert_eq!(status_of(text, &Words::new()), None, "{text}");
         }
@@ -219,10 +264,16 @@ mod tests {
     fn refusals_are_codes_beginnings_and_contents() {
         for (text, read) in [
             ("Invalid API key", Some(RefusalClass::Key)),
-            ("Quantity less than minimum 50", Some(RefusalClass::Quantity)),
+            (
+                "Quantity less than minimum 50",
+                Some(RefusalClass::Quantity),
+            ),
             ("neworder.error.link_duplicate", Some(RefusalClass::Active)),
             ("error.incorrect_service_id", Some(RefusalClass::Service)),
-            ("You have active order with this link. Wait.", Some(RefusalClass::Active)),
+            (
+                "You have active order with this link. Wait.",
+                Some(RefusalClass::Active),
+            ),
             ("LINK", Some(RefusalClass::Link)),
             ("link was saved", None),
             ("We could not tell; bad link?", None),
@@ -237,13 +288,35 @@ mod tests {
     #[test]
     fn every_status_word_has_its_meaning() {
         for (texts, read) in [
-            (&["Pending", "AWAITING", "Creating", "0"][..], PanelStatus::Pending),
+            (
+                &["Pending", "AWAITING", "Creating", "0"][..],
+                PanelStatus::Pending,
+            ),
             (&["Processing", "1"], PanelStatus::Processing),
-            (&["In progress", "InProgress", "in-progress", "Active"], PanelStatus::InProgress),
+            (
+                &["In progress", "InProgress", "in-progress", "Active"],
+                PanelStatus::InProgress,
+            ),
             (&["Completed", "complete", "2"], PanelStatus::Completed),
-            (&["Partial", "partially_completed", "3"], PanelStatus::Partial),
-            (&["Canceled", "Cancelled", "order_cancelled", "Refunded", "4", "5"], PanelStatus::Canceled),
-            (&["Fail", "FAILED", "error", "Rejected"], PanelStatus::Failed),
+            (
+                &["Partial", "partially_completed", "3"],
+                PanelStatus::Partial,
+            ),
+            (
+                &[
+                    "Canceled",
+                    "Cancelled",
+                    "order_cancelled",
+                    "Refunded",
+                    "4",
+                    "5",
+                ],
+                PanelStatus::Canceled,
+            ),
+            (
+                &["Fail", "FAILED", "error", "Rejected"],
+                PanelStatus::Failed,
+            ),
             (&["Expired"], PanelStatus::Expired),
         ] {
             for text in texts {
@@ -254,7 +327,10 @@ mod tests {
 
     #[test]
     fn every_listed_refusal_has_its_class_and_sentences_need_their_beginning() {
-        use RefusalClass::{Action, Active, Key, Link, Money, Parameters, Quantity, RateLimit, Service};
+        use RefusalClass::{
+            Action, Active, Key, Link, Money, Parameters, Quantity, RateLimit, Service,
+        };
+
         for (text, class) in [
             ("Invalid API key.", Key),
             ("INCORRECT API KEY", Key),
@@ -281,9 +357,18 @@ mod tests {
             ("Too many requests, slow down", RateLimit),
         ] {
             assert_eq!(refusal_of(text, &Words::new()), Some(class), "{text}");
-            assert_eq!(refusal_of(&format!("  error.{text}"), &Words::new()), Some(class), "{text}");
-            assert_eq!(refusal_of(&format!("Order saved ({text})"), &Words::new()), None, "{text}");
+            assert_eq!(
+                refusal_of(&format!("  error.{text}"), &Words::new()),
+                Some(class),
+                "{text}"
+            );
+            assert_eq!(
+                refusal_of(&format!("Order saved ({text})"), &Words::new()),
+                None,
+                "{text}"
+            );
         }
+
         for (code, class) in [
             ("incorrect_service_id", Service),
             ("link", Link),
@@ -292,27 +377,52 @@ mod tests {
             ("max_quantity", Quantity),
             ("not_enough_funds", Money),
         ] {
-            assert_eq!(refusal_of(&format!("neworder.error.{code}"), &Words::new()), Some(class), "{code}");
-            assert_eq!(refusal_of(&format!("{code} later"), &Words::new()), None, "a code is the whole text");
+            assert_eq!(
+                refusal_of(&format!("neworder.error.{code}"), &Words::new()),
+                Some(class),
+                "{code}"
+            );
+            assert_eq!(
+                refusal_of(&format!("{code} later"), &Words::new()),
+                None,
+                "a code is the whole text"
+            );
         }
     }
 
     #[test]
     fn a_listed_beginning_proves_nothing_where_more_is_said() {
-        let own = Words::from([("wallet is dry".to_owned(), PanelWord::Refusal(RefusalClass::Money))]);
+        let own = Words::from([(
+            "wallet is dry".to_owned(),
+            PanelWord::Refusal(RefusalClass::Money),
+        )]);
+
         for (text, class) in [
             ("Not enough funds on balance", RefusalClass::Money),
             ("Not enough funds to place this order.", RefusalClass::Money),
-            ("Insufficient balance: 0.01 USD, required 0.09", RefusalClass::Money),
+            (
+                "Insufficient balance: 0.01 USD, required 0.09",
+                RefusalClass::Money,
+            ),
             ("Wallet is dry, sorry", RefusalClass::Money),
-            ("You have active order with this link. Please wait until order being completed.", RefusalClass::Active),
-            ("Rate limit exceeded. Try again in 30 seconds", RefusalClass::RateLimit),
+            (
+                "You have active order with this link. Please wait until order being completed.",
+                RefusalClass::Active,
+            ),
+            (
+                "Rate limit exceeded. Try again in 30 seconds",
+                RefusalClass::RateLimit,
+            ),
             ("Incorrect service ID 17", RefusalClass::Service),
             ("Quantity less than minimum 50", RefusalClass::Quantity),
-            ("Missing required parameter: answer_number", RefusalClass::Parameters),
+            (
+                "Missing required parameter: answer_number",
+                RefusalClass::Parameters,
+            ),
         ] {
             assert_eq!(proven_refusal(text, &own), Some(class), "{text}");
         }
+
         for text in [
             "Not enough funds. Your order has been received and will start once you top up",
             "Insufficient balance: the order is on hold until you top up",
@@ -334,15 +444,33 @@ mod tests {
     #[test]
     fn a_panels_own_words_come_first_and_an_empty_one_matches_nothing() {
         let words = Words::from([
-            ("waiting list".to_owned(), PanelWord::Status(PanelStatus::Pending)),
-            ("refunded".to_owned(), PanelWord::Status(PanelStatus::Partial)),
-            ("no such thing".to_owned(), PanelWord::Refusal(RefusalClass::Service)),
+            (
+                "waiting list".to_owned(),
+                PanelWord::Status(PanelStatus::Pending),
+            ),
+            (
+                "refunded".to_owned(),
+                PanelWord::Status(PanelStatus::Partial),
+            ),
+            (
+                "no such thing".to_owned(),
+                PanelWord::Refusal(RefusalClass::Service),
+            ),
             ("e42".to_owned(), PanelWord::Refusal(RefusalClass::Money)),
             (" ".to_owned(), PanelWord::Refusal(RefusalClass::Key)),
         ]);
-        assert_eq!(status_of("Waiting-List", &words), Some(PanelStatus::Pending));
+
+        assert_eq!(
+            status_of("Waiting-List", &words),
+            Some(PanelStatus::Pending)
+        );
+
         assert_eq!(status_of("Refunded", &words), Some(PanelStatus::Partial));
-        assert_eq!(refusal_of("No such thing: 17", &words), Some(RefusalClass::Service));
+        assert_eq!(
+            refusal_of("No such thing: 17", &words),
+            Some(RefusalClass::Service)
+        );
+
         assert_eq!(refusal_of("E42", &words), Some(RefusalClass::Money));
         assert_eq!(refusal_of("E42 saved", &words), None);
         assert_eq!(refusal_of("waiting list", &words), None);

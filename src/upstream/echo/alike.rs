@@ -1,8 +1,8 @@
 //! Own texts in letters of other alphabets, as a panel may write them out in plain ones.
 //!
-//! `Nоt еnough funds` with two letters of another alphabet, `Ｂａｄ ｌｉｎｋ` in full width or `Бад линк`
-//! by its sound: where a panel transliterates what it quotes, its answer has none of the letters
-//! that the order sent.
+//! `Nоt еnough funds` with two letters of another alphabet, `Ｂａｄ ｌｉｎｋ` in full width or `Бад
+//! линк` by its sound: where a panel transliterates what it quotes, its answer has none of the
+//! letters that the order sent.
 
 use std::collections::HashSet;
 
@@ -35,8 +35,10 @@ impl Alike {
     pub(super) fn has(&self, text: &str) -> bool {
         let has_any = |own: &[FoldedText], sought: FoldedText| {
             let only_whole_words = sought.letters.len() < RUN;
-            own.iter().any(|own| own.find(&sought.letters, only_whole_words).is_some())
+            own.iter()
+                .any(|own| own.find(&sought.letters, only_whole_words).is_some())
         };
+
         has_any(&self.looks, by_looks(text)) || has_any(&self.sounds, by_sound(text))
     }
 }

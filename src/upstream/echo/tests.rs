@@ -27,7 +27,10 @@ fn leg(link: &str, details: &[(Parameter, Detail)]) -> LeasedLeg {
         n: 1,
         attempt: 1,
         unsent: 0,
-        route: Route { provider: ProviderId("p".into()), service: "17".into() },
+        route: Route {
+            provider: ProviderId("p".into()),
+            service: "17".into(),
+        },
         kind: ServiceType::Default,
         link: link.into(),
         units: 100,
@@ -71,41 +74,105 @@ fn a_link_is_found_however_a_panel_spells_it() {
         format!(" {LINK} "),
     ] {
         let left = cut(LINK, &format!("INSERT ('{said}')"));
-        assert!(!left.to_lowercase().contains("active") && !left.contains("tagram"), "{said}: {left}");
+        assert!(
+            !left.to_lowercase().contains("active") && !left.contains("tagram"),
+            "{said}: {left}"
+        );
         assert!(left.starts_with("INSERT ('"), "{said}: {left}");
     }
 }
 
 #[test]
 fn pieces_of_a_link_and_short_texts_are_cut_where_they_stand_alone() {
-    assert_eq!(cut("https://instagram.com/p/queue1", "Not supported: queue1"), "Not supported: [of the order]");
-    assert_eq!(cut("https://t.me/bad link", "bad link: timed out"), "[of the order]: timed out");
-    assert_eq!(cut("queue", "In the queues: queue"), "In the queues: [of the order]");
-    assert_eq!(cut("https://example.com/link", "Bad link"), "Bad link", "a word of refusals is nobody's");
+    assert_eq!(
+        cut("https://instagram.com/p/queue1", "Not supported: queue1"),
+        "Not supported: [of the order]"
+    );
+
+    assert_eq!(
+        cut("https://t.me/bad link", "bad link: timed out"),
+        "[of the order]: timed out"
+    );
+
+    assert_eq!(
+        cut("queue", "In the queues: queue"),
+        "In the queues: [of the order]"
+    );
+
+    assert_eq!(
+        cut("https://example.com/link", "Bad link"),
+        "Bad link",
+        "a word of refusals is nobody's"
+    );
+
     let example = "https://example.com/p?x=1&y=2";
-    assert_eq!(cut(example, &format!("Bad link. Example: {example}")), "Bad link. Example: …");
+    assert_eq!(
+        cut(example, &format!("Bad link. Example: {example}")),
+        "Bad link. Example: …"
+    );
+
     assert_eq!(cut("a", "A text"), "A text");
-    assert_eq!(cut("Bad link, and a long one", "Bad link: timed out"), "[of the order]: timed out");
-    assert_eq!(cut("Bad linkage", "Bad link"), "[of the order]", "cut short");
-    assert_eq!(cut("https://www.t.me/abcdefg/", "Bad link: t.me/abcdefg"), "Bad link: …", "a link as a whole");
+    assert_eq!(
+        cut("Bad link, and a long one", "Bad link: timed out"),
+        "[of the order]: timed out"
+    );
+
+    assert_eq!(
+        cut("Bad linkage", "Bad link"),
+        "[of the order]",
+        "cut short"
+    );
+
+    assert_eq!(
+        cut("https://www.t.me/abcdefg/", "Bad link: t.me/abcdefg"),
+        "Bad link: …",
+        "a link as a whole"
+    );
 }
 
 #[test]
 fn lists_and_texts_are_cut_and_ids_stay() {
-    let comments = Detail::Lines(vec!["Bad".into(), "Not enough funds, friend".into(), "4711".into()]);
+    let comments = Detail::Lines(vec![
+        "Bad".into(),
+        "Not enough funds, friend".into(),
+        "4711".into(),
+    ]);
+
     let username = Detail::Text("ord_4711".into());
-    let leg = leg("x", &[(Parameter::Comments, comments), (Parameter::Username, username)]);
+    let leg = leg(
+        "x",
+        &[
+            (Parameter::Comments, comments),
+            (Parameter::Username, username),
+        ],
+    );
+
     let cut = |answer: &str| cut_own_words(answer, &leg, &dialect()).into_owned();
-    assert_eq!(cut(r#"{"error":"Not enough funds, friend? bad"}"#), r#"{"error":"[of the order]"}"#);
-    assert_eq!(cut(r#"{"order":"4711","error":["ord_4711"]}"#), r#"{"order":"4711","error":["[of the order]"]}"#);
-    for same in [r#"{"order":"ord_4711"}"#, r#"{"error":"Bad\ud800"}"#, "", "\"", r#"{"a":"\"#] {
+    assert_eq!(
+        cut(r#"{"error":"Not enough funds, friend? bad"}"#),
+        r#"{"error":"[of the order]"}"#
+    );
+
+    assert_eq!(
+        cut(r#"{"order":"4711","error":["ord_4711"]}"#),
+        r#"{"order":"4711","error":["[of the order]"]}"#
+    );
+
+    for same in [
+        r#"{"order":"ord_4711"}"#,
+        r#"{"error":"Bad\ud800"}"#,
+        "",
+        "\"",
+        r#"{"a":"\"#,
+    ] {
         assert_eq!(cut(same), same);
     }
 }
 
 proptest! {
     #[test]
-    fn any_text_is_cut_of_any(answer in "\\PC{0,60}|[\\[\\]{}\":,a-z%&;\\\\ ]{0,60}", link in "\\PC{0,60}") {
+    fn any_text_is_cut_of_any(answer in "\\PC{0,60}|[\\[\\]{}\":,a-z%&;\\\\ ]{0,60}",
+        link in "\\PC{0,60}") {
         let _ = cut_own_words(&answer, &leg(&link, &[]), &dialect());
     }
 
@@ -117,6 +184,7 @@ proptest! {
         let left = cut(&link, &format!("{before}{link}"));
         let letters = |text: &str| FoldedText::of(&unescaped(text), char::is_alphanumeric).letters;
         let own = letters(&link);
-        prop_assert!(own.len() < RUN || !letters(&left).windows(RUN).any(|run| own.windows(RUN).any(|of| of == run)));
+        prop_assert!(own.len() < RUN
+            || !letters(&left).windows(RUN).any(|run| own.windows(RUN).any(|of| of == run)));
     }
 }

@@ -14,7 +14,8 @@ use crate::upstream::panel::{Call, Panel};
 
 /// The longest catalogue: the largest seen has two megabytes.
 const CATALOGUE_BYTES_MAX: usize = 64 << 20;
-/// The most parts of a catalogue that is told in parts: of 500 rows each, as many rows as one answer may have.
+/// The most parts of a catalogue that is told in parts: of 500 rows each, as many rows as one
+/// answer may have.
 const CATALOGUE_PARTS_MAX: usize = 100;
 
 /// How often the wait for another try doubles.
@@ -28,8 +29,8 @@ pub(super) struct Browsed {
 }
 
 impl Panel {
-    /// Whether this process sells by what this very account lists at this address: nothing is placed before, or it would
-    /// be by what another one asks for it.
+    /// Whether this process sells by what this very account lists at this address: nothing is
+    /// placed before, or it would be by what another one asks for it.
     pub fn is_listed(&self) -> bool {
         self.listed.load(Ordering::Acquire)
     }
@@ -45,16 +46,22 @@ impl Panel {
         self.list(true);
     }
 
-    /// Whether its catalogue may be asked for: so long after it was asked for last, twice that after each time in vain,
-    /// and never later than after `most`. It counts as asked for then, and in vain until it was read.
+    /// Whether its catalogue may be asked for: so long after it was asked for last, twice that
+    /// after each time in vain, and never later than after `most`. It counts as asked for then,
+    /// and in vain until it was read.
     pub fn may_be_browsed(&self, now: Timestamp, (least, most): (TimeDelta, TimeDelta)) -> bool {
         let mut browsed = self.browsed();
         let doublings = browsed.in_vain.saturating_sub(1).min(DOUBLINGS_MAX);
         let after = most.min(least * (1 << doublings));
         let may = browsed.at.is_none_or(|at| now - at >= after || at > now);
+
         if may {
-            *browsed = Browsed { at: Some(now), in_vain: browsed.in_vain.saturating_add(1) };
+            *browsed = Browsed {
+                at: Some(now),
+                in_vain: browsed.in_vain.saturating_add(1),
+            };
         }
+
         may
     }
 
@@ -74,44 +81,79 @@ impl Panel {
     /// The rest of a catalogue that is told in parts: until a part brings nothing new.
     async fn further_services(&self, first: Catalogue) -> Result<Vec<PanelService>, Failure> {
         let mut from = first.rows();
-        let mut seen: HashSet<String> = first.services.iter().map(|row| row.service.clone()).collect();
+        let mut seen: HashSet<String> = first
+            .services
+            .iter()
+            .map(|row| row.service.clone())
+            .collect();
+
         let mut services = first.services;
         for _ in 1..CATALOGUE_PARTS_MAX {
             if from == 0 {
                 return Ok(services);
             }
+
             let part = self.services_from(from).await?;
             let (rows, before) = (part.rows(), services.len());
-            services.extend(part.services.into_iter().filter(|row| seen.insert(row.service.clone())));
+
+            services.extend(
+                part.services
+                    .into_iter()
+                    .filter(|row| seen.insert(row.service.clone())),
+            );
+
             if rows == 0 || services.len() == before {
                 return Ok(services);
             }
+
             from += rows;
         }
+
         // Half a catalogue would switch the other half off.
         let words = format!("the catalogue has more than {CATALOGUE_PARTS_MAX} parts");
-        Err(Failure { kind: FailureKind::Unreadable, words })
+        Err(Failure {
+            kind: FailureKind::Unreadable,
+            words,
+        })
     }
 
     async fn services_from(&self, from: usize) -> Result<Catalogue, Failure> {
         let timeout = self.settings.catalogue_timeout();
-        let said = self.question(Call::new(Ask::Services { from }, timeout, CATALOGUE_BYTES_MAX)).await?;
+        let said = self
+            .question(Call::new(
+                Ask::Services { from },
+                timeout,
+                CATALOGUE_BYTES_MAX,
+            ))
+            .await?;
+
         let catalogue = self.answer(&said, self.dialect.catalogue(&said.text))?;
         if catalogue.skipped > 0 {
             let read = catalogue.services.len();
-            tracing::warn!(provider = %self.settings.id, read, skipped = catalogue.skipped, "unreadable catalogue rows");
+            tracing::warn!(provider = %self.settings.id, read, skipped = catalogue.skipped,
+                "unreadable catalogue rows");
         }
+
         Ok(catalogue)
     }
 
     fn exchanged_all(&self, services: Vec<PanelService>) -> Vec<PanelService> {
-        services.into_iter().map(|service| self.exchanged(service)).collect()
+        services
+            .into_iter()
+            .map(|service| self.exchanged(service))
+            .collect()
     }
 
-    /// A row of the catalogue with its rate in the gateway's currency; a rate that is too large is none.
+    /// A row of the catalogue with its rate in the gateway's currency; a rate that is too large is
+    /// none.
     fn exchanged(&self, service: PanelService) -> PanelService {
-        let Some(exchange) = self.settings.exchange else { return service };
-        let rate = service.rate.and_then(|rate| rate.exchanged_rounding_up(exchange).ok());
+        let Some(exchange) = self.settings.exchange else {
+            return service;
+        };
+
+        let rate = service
+            .rate
+            .and_then(|rate| rate.exchanged_rounding_up(exchange).ok());
         PanelService { rate, ..service }
     }
 }

@@ -73,12 +73,26 @@ impl Asker {
         clock: SharedClock,
         patience: Duration,
     ) -> Result<Self, Unlearned> {
-        let unready =
-            |error: PanelError| Unlearned { asked: "nothing yet".to_owned(), trouble: Trouble::Unready(error) };
+        let unready = |error: PanelError| Unlearned {
+            asked: "nothing yet".to_owned(),
+            trouble: Trouble::Unready(error),
+        };
+
         if key.expose_secret().is_empty() {
             return Err(unready(PanelError::NoKey));
         }
-        let by = |method| Wire::new(&ProviderSettings { method, ..settings.clone() }, 1).map_err(unready);
+
+        let by = |method| {
+            Wire::new(
+                &ProviderSettings {
+                    method,
+                    ..settings.clone()
+                },
+                1,
+            )
+            .map_err(unready)
+        };
+
         Ok(Self {
             method: AskMethod::Post,
             dialect: SpokenDialect::new(PanelDialect::Classic, settings.words.clone()),
@@ -99,62 +113,109 @@ impl Asker {
     /// Asks; `what` says it in words.
     pub(super) async fn ask(&mut self, what: &str, ask: Ask<'_>) -> Result<ProbeReply, Unlearned> {
         let catalogue = matches!(ask, Ask::Services { .. });
-        let form = self.dialect.form(ask).expect("the family's dialect has words for every question");
+        let form = self
+            .dialect
+            .form(ask)
+            .expect("the family's dialect has words for every question");
+
         self.send(what, form, catalogue).await
     }
 
     /// Asks what no ordinary question asks.
-    pub(super) async fn ask_form(&mut self, what: &str, form: CallForm) -> Result<ProbeReply, Unlearned> {
+    pub(super) async fn ask_form(
+        &mut self,
+        what: &str,
+        form: CallForm,
+    ) -> Result<ProbeReply, Unlearned> {
         self.send(what, form, false).await
     }
 
-    async fn send(&mut self, what: &str, question: CallForm, catalogue: bool) -> Result<ProbeReply, Unlearned> {
+    async fn send(
+        &mut self,
+        what: &str,
+        question: CallForm,
+        catalogue: bool,
+    ) -> Result<ProbeReply, Unlearned> {
         let (wire, method) = match self.method {
             AskMethod::Post => (&self.posts, "POST"),
             AskMethod::Get => (&self.gets, "GET"),
         };
+
         let asked = format!("{method} {what}");
         if self.calls >= CALLS_MAX {
-            return Err(Unlearned { asked, trouble: Trouble::TooMany });
+            return Err(Unlearned {
+                asked,
+                trouble: Trouble::TooMany,
+            });
         }
+
         self.calls += 1;
         let mut form = vec![("key", self.key.expose_secret().to_owned())];
         form.extend(question);
         let form = serde_urlencoded::to_string(form).expect("pairs of texts can always be written");
+
         let patience = if catalogue {
-            CallBounds { timeout: self.patience * CATALOGUE_PATIENCE, answer_bytes_max: CATALOGUE_BYTES_MAX }
+            CallBounds {
+                timeout: self.patience * CATALOGUE_PATIENCE,
+                answer_bytes_max: CATALOGUE_BYTES_MAX,
+            }
         } else {
-            CallBounds { timeout: self.patience, answer_bytes_max: ANSWER_BYTES_MAX }
+            CallBounds {
+                timeout: self.patience,
+                answer_bytes_max: ANSWER_BYTES_MAX,
+            }
         };
+
         let _slot = self.stack.slot().await;
         let from = self.clock.now();
         let heard = wire.ask(form, patience).await;
         let took_ms = (self.clock.now() - from).num_milliseconds().max(0);
+
         let (status, text) = match heard {
-            CallResult::Answer { status, body, headers } => {
+            CallResult::Answer {
+                status,
+                body,
+                headers,
+            } => {
                 self.headers = headers;
                 (status, String::from_utf8_lossy(&body).into_owned())
             }
             CallResult::NeverSent { words } => {
-                return Err(Unlearned { asked, trouble: trouble::of_no_connection(self.words(&words)) });
+                return Err(Unlearned {
+                    asked,
+                    trouble: trouble::of_no_connection(self.words(&words)),
+                });
             }
             CallResult::Lost { words, .. } => {
                 let trouble = trouble::of_no_answer(self.words(&words), patience.timeout);
                 return Err(Unlearned { asked, trouble });
             }
         };
+
         if !catalogue {
             self.slowest_ms = self.slowest_ms.max(took_ms);
         }
-        let reply = ProbeReply { status, text, took_ms, asked };
+
+        let reply = ProbeReply {
+            status,
+            text,
+            took_ms,
+            asked,
+        };
+
         if status == 429 || (300..400).contains(&status) {
             return Err(self.unlearned(reply, None));
         }
+
         Ok(reply)
     }
 
     /// What was read, where it can be believed; else what is wrong.
-    pub(super) fn believe<T>(&self, reply: ProbeReply, read: Result<T, AnswerFault>) -> Result<T, Unlearned> {
+    pub(super) fn believe<T>(
+        &self,
+        reply: ProbeReply,
+        read: Result<T, AnswerFault>,
+    ) -> Result<T, Unlearned> {
         match read {
             Ok(read) if reply.is_good() => Ok(read),
             Ok(_) => Err(self.unlearned(reply, None)),
@@ -164,32 +225,42 @@ impl Asker {
 
     fn unlearned(&self, reply: ProbeReply, complaint: Option<AnswerFault>) -> Unlearned {
         let header = |name| self.headers.get(name).and_then(|value| value.to_str().ok());
-        let target = header(LOCATION).map(|target| self.words(&trouble::whole_target(&self.url, target)));
+        let target =
+            header(LOCATION).map(|target| self.words(&trouble::whole_target(&self.url, target)));
+
         let class = match &complaint {
             Some(AnswerFault::Refused(class)) => Some(*class),
             Some(AnswerFault::Declined(_) | AnswerFault::Unreadable) | None => None,
         };
+
         let words = signs::complained(&reply.text).unwrap_or_else(|| reply.text.clone());
         let said = SeenAnswer {
             status: reply.status,
             page: &reply.text,
             words: self.words(&words),
-            complained: matches!(complaint, Some(AnswerFault::Refused(_) | AnswerFault::Declined(_))),
+            complained: matches!(
+                complaint,
+                Some(AnswerFault::Refused(_) | AnswerFault::Declined(_))
+            ),
             key_refused: class == Some(RefusalClass::Key),
             limited: class == Some(RefusalClass::RateLimit),
             target,
             retry_after: header(RETRY_AFTER).map(|text| self.words(text)),
         };
-        Unlearned { asked: reply.asked, trouble: trouble::of_answer(said) }
+
+        Unlearned {
+            asked: reply.asked,
+            trouble: trouble::of_answer(said),
+        }
     }
 
     /// What was said of one order that nobody has.
     pub(super) fn unknown_text(&self, reply: &ProbeReply, asked: &[PanelOrder]) -> Option<String> {
         match self.dialect.rows(&reply.text, asked) {
             Ok(rows) => rows.into_iter().find_map(|(_, row)| match row {
-                OrderAnswer::UnknownStatus { text } | OrderAnswer::NotOurs { text } | OrderAnswer::Error { text } => {
-                    Some(text)
-                }
+                OrderAnswer::UnknownStatus { text }
+                | OrderAnswer::NotOurs { text }
+                | OrderAnswer::Error { text } => Some(text),
                 OrderAnswer::Said(_) | OrderAnswer::Missing => None,
             }),
             Err(_) => signs::complained(&reply.text),
@@ -205,7 +276,10 @@ impl Asker {
     pub(super) fn announced_pace(&self) -> Option<(u32, String)> {
         signs::LIMIT_HEADERS.iter().find_map(|name| {
             let said = self.headers.get(*name)?.to_str().ok()?;
-            Some((judge::judge_pace(said)?, self.words(&format!("{name}: {said}"))))
+            Some((
+                judge::judge_pace(said)?,
+                self.words(&format!("{name}: {said}")),
+            ))
         })
     }
 
@@ -216,7 +290,17 @@ impl Asker {
 
     /// A row of the catalogue as it may be shown.
     pub(super) fn without_key(&self, row: PanelService) -> PanelService {
-        let (name, kind, category) = (self.words(&row.name), self.words(&row.kind), self.words(&row.category));
-        PanelService { name, kind, category, ..row }
+        let (name, kind, category) = (
+            self.words(&row.name),
+            self.words(&row.kind),
+            self.words(&row.category),
+        );
+
+        PanelService {
+            name,
+            kind,
+            category,
+            ..row
+        }
     }
 }

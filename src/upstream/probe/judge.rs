@@ -7,12 +7,13 @@ use crate::domain::provider::{PanelDialect, RefusalClass};
 use crate::upstream::answer::{OrderAnswer, RefillRow};
 use crate::upstream::dialect::{AnswerFault, Catalogue, signs};
 
-/// Signs that speak for notpanel and must come together, one of them a sign that nobody else has: other panels write its
-/// words for an unknown order, under its HTTP status, too.
+/// Signs that speak for notpanel and must come together, one of them a sign that nobody else has:
+/// other panels write its words for an unknown order, under its HTTP status, too.
 const NOTPANELS_SIGNS_MIN: usize = 2;
 
 /// What no probe can find out, because it would buy.
-const UNPROVEN: &str = "that it answers a request_id twice with one order is not proven: see `provider prove`";
+const UNPROVEN: &str =
+    "that it answers a request_id twice with one order is not proven: see `provider prove`";
 
 /// What an `add` is given at least: too short is dearer than too long.
 const TIMEOUT_MS_MIN: i64 = 30_000;
@@ -49,31 +50,58 @@ pub(super) struct Signs {
 pub(super) fn judge_dialect(signs: Signs) -> (PanelDialect, String) {
     let notpanels = [
         (signs.unknown_order, "its words for an unknown order"),
-        (signs.unknown_order && signs.under_4xx, "its HTTP status for an unknown order"),
+        (
+            signs.unknown_order && signs.under_4xx,
+            "its HTTP status for an unknown order",
+        ),
         (signs.both, "its words for one and several orders at once"),
         (signs.header, "its rate limit headers"),
     ];
-    let found: Vec<_> = notpanels.into_iter().filter(|(there, _)| *there).map(|(_, sign)| sign).collect();
+
+    let found: Vec<_> = notpanels
+        .into_iter()
+        .filter(|(there, _)| *there)
+        .map(|(_, sign)| sign)
+        .collect();
+
     let has_proof = signs.both || signs.header;
     if has_proof && found.len() >= NOTPANELS_SIGNS_MIN {
-        return (PanelDialect::Notpanel, format!("{}; {UNPROVEN}", found.join(", ")));
+        return (
+            PanelDialect::Notpanel,
+            format!("{}; {UNPROVEN}", found.join(", ")),
+        );
     }
+
     if !signs.refills && !signs.tells_dripfeed {
-        return (PanelDialect::Paynow, "no refills, and no word of drip-feed in its catalogue".to_owned());
+        return (
+            PanelDialect::Paynow,
+            "no refills, and no word of drip-feed in its catalogue".to_owned(),
+        );
     }
+
     let because = match found.first() {
         Some(sign) => {
             format!("a guess: only {sign} looks like notpanel's, and others write so too")
         }
         None => "nothing speaks for another one".to_owned(),
     };
+
     (PanelDialect::Classic, because)
 }
 
-/// Whether what an offset brought is more of the catalogue; a panel that knows no offsets tells the same again.
+/// Whether what an offset brought is more of the catalogue; a panel that knows no offsets tells the
+/// same again.
 pub(super) fn in_parts(first: &Catalogue, further: &Catalogue) -> bool {
-    let seen: HashSet<&str> = first.services.iter().map(|row| row.service.as_str()).collect();
-    further.services.iter().any(|row| !seen.contains(row.service.as_str()))
+    let seen: HashSet<&str> = first
+        .services
+        .iter()
+        .map(|row| row.service.as_str())
+        .collect();
+
+    further
+        .services
+        .iter()
+        .any(|row| !seen.contains(row.service.as_str()))
 }
 
 /// What came of a question about several orders that nobody has.
@@ -94,14 +122,19 @@ pub(super) fn judge_batch(
     complained: Option<&str>,
 ) -> Batch {
     match rows {
-        Ok(rows) if good && rows.iter().all(|(_, row)| *row != OrderAnswer::Missing) => Batch::Whole,
+        Ok(rows) if good && rows.iter().all(|(_, row)| *row != OrderAnswer::Missing) => {
+            Batch::Whole
+        }
         Ok(_) if good => Batch::Empty,
         Ok(_) | Err(_) => Batch::Refused(complained.and_then(signs::most_at_once)),
     }
 }
 
 /// Whether the answer about an unknown refill is one of a panel that has refills.
-pub(super) fn knows_refills(http_status: u16, rows: Result<&Vec<(PanelRefill, RefillRow)>, &AnswerFault>) -> bool {
+pub(super) fn knows_refills(
+    http_status: u16,
+    rows: Result<&Vec<(PanelRefill, RefillRow)>, &AnswerFault>,
+) -> bool {
     let believed = (200..300).contains(&http_status) || (400..500).contains(&http_status);
     match rows {
         Err(AnswerFault::Refused(RefusalClass::Action) | AnswerFault::Unreadable) => false,
@@ -109,124 +142,31 @@ pub(super) fn knows_refills(http_status: u16, rows: Result<&Vec<(PanelRefill, Re
     }
 }
 
-/// How long an `add` should be given, from how long questions took: a status has half of it, a catalogue twice.
+/// How long an `add` should be given, from how long questions took: a status has half of it, a
+/// catalogue twice.
 pub(super) fn timeout_ms(slowest_ms: i64, catalogue_ms: i64) -> i64 {
-    let wanted = (slowest_ms * 2).max(catalogue_ms / 2).saturating_mul(TIMES_SLOWER);
-    let stepped = wanted.div_euclid(TIMEOUT_STEP_MS).saturating_add(1).saturating_mul(TIMEOUT_STEP_MS);
+    let wanted = (slowest_ms * 2)
+        .max(catalogue_ms / 2)
+        .saturating_mul(TIMES_SLOWER);
+
+    let stepped = wanted
+        .div_euclid(TIMEOUT_STEP_MS)
+        .saturating_add(1)
+        .saturating_mul(TIMEOUT_STEP_MS);
+
     stepped.clamp(TIMEOUT_MS_MIN, TIMEOUT_MS_MAX)
 }
 
-/// Calls a second that keep within an announced limit, such as `100` or `100, 100;w=60`; at least one, never more than
-/// the default.
+/// Calls a second that keep within an announced limit, such as `100` or `100, 100;w=60`; at least
+/// one, never more than the default.
 pub(super) fn judge_pace(said: &str) -> Option<u32> {
     let mut parts = said.split([',', ';']).map(str::trim);
     let limit: u64 = parts.next()?.parse().ok()?;
-    let window = parts.find_map(|part| part.strip_prefix("w=")?.parse().ok()).filter(|window| *window > 0);
+    let window = parts
+        .find_map(|part| part.strip_prefix("w=")?.parse().ok())
+        .filter(|window| *window > 0);
     u32::try_from((limit / window.unwrap_or(WINDOW_S)).clamp(1, PER_SECOND_MAX)).ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::upstream::dialect::SpokenDialect;
-
-    #[test]
-    fn notpanel_needs_two_signs_and_paynow_two_absences() {
-        let family = Signs { refills: true, tells_dripfeed: true, ..Signs::default() };
-        for (signs, read) in [
-            (family, PanelDialect::Classic),
-            (Signs { unknown_order: true, ..family }, PanelDialect::Classic),
-            (Signs { header: true, ..family }, PanelDialect::Classic),
-            (Signs { under_4xx: true, header: true, ..family }, PanelDialect::Classic),
-            (Signs { unknown_order: true, under_4xx: true, ..family }, PanelDialect::Classic),
-            (Signs { unknown_order: true, under_4xx: true, header: true, ..family }, PanelDialect::Notpanel),
-            (Signs { unknown_order: true, both: true, ..family }, PanelDialect::Notpanel),
-            (Signs { both: true, header: true, ..Signs::default() }, PanelDialect::Notpanel),
-            (Signs { refills: false, ..family }, PanelDialect::Classic),
-            (Signs { tells_dripfeed: false, ..family }, PanelDialect::Classic),
-            (Signs::default(), PanelDialect::Paynow),
-        ] {
-            assert_eq!(judge_dialect(signs).0, read, "{signs:?}");
-        }
-        for signs in [Signs { unknown_order: true, ..family }, Signs { unknown_order: true, under_4xx: true, ..family }]
-        {
-            assert!(judge_dialect(signs).1.starts_with("a guess"), "{signs:?}");
-        }
-        let (_, because) = judge_dialect(Signs { both: true, header: true, ..family });
-        assert!(because.contains("rate limit headers") && because.contains("is not proven"), "{because}");
-    }
-
-    #[test]
-    fn a_batch_is_judged_by_its_rows() {
-        let asked = ["1", "2"].map(|id| PanelOrder(id.into()));
-        let judge = |good, text: &str| {
-            let rows = SpokenDialect::new(PanelDialect::Classic, BTreeMap::new()).rows(text, &asked);
-            judge_batch(good, rows, signs::complained(text).as_deref())
-        };
-        for (text, read) in [
-            (r#"{"1":{"error":"Incorrect order ID"},"2":"Incorrect order ID"}"#, Batch::Whole),
-            (r#"[{"order":1,"error":"x"},{"order":2,"error":"x"}]"#, Batch::Whole),
-            (r#"{"1":{"error":"Incorrect order ID"}}"#, Batch::Empty),
-            ("[]", Batch::Empty),
-            (r#"{"error":"Maximum 50 orders per request"}"#, Batch::Refused(Some(50))),
-            (r#"{"error":"Incorrect request"}"#, Batch::Refused(None)),
-            ("<html>", Batch::Refused(None)),
-            ("", Batch::Refused(None)),
-        ] {
-            assert_eq!(judge(true, text), read, "{text}");
-        }
-        assert_eq!(judge(false, "[]"), Batch::Refused(None), "a status that is not believed");
-    }
-
-    #[test]
-    fn a_panel_without_refills_calls_them_an_unknown_action() {
-        let asked = [PanelRefill("7".into())];
-        for (status, text, known) in [
-            (200, r#"{"error":"Refill not found"}"#, true),
-            (400, r#"{"error":"Refill not found"}"#, true),
-            (200, r#"{"status":{"error":"Refill not found"}}"#, true),
-            (200, r#"{"error":"Missing required parameter: order"}"#, true),
-            (200, r#"{"error":"Incorrect request"}"#, false),
-            (400, r#"{"error":"Unknown action"}"#, false),
-            (200, "<html>Page not found</html>", false),
-            (500, r#"{"error":"Refill not found"}"#, false),
-        ] {
-            let rows = SpokenDialect::new(PanelDialect::Classic, BTreeMap::new()).refill_rows(text, &asked);
-            assert_eq!(knows_refills(status, rows.as_ref()), known, "{status} {text}");
-        }
-    }
-
-    #[test]
-    fn timeouts_follow_what_was_slow_and_are_never_short() {
-        for (slowest, catalogue, timeout) in [
-            (20, 100, 30_000),
-            (1_400, 2_000, 30_000),
-            (2_000, 2_000, 45_000),
-            (100, 9_000, 50_000),
-            (60_000, 1, 240_000),
-            (i64::MAX / 4, 1, 240_000),
-        ] {
-            assert_eq!(timeout_ms(slowest, catalogue), timeout, "{slowest} {catalogue}");
-        }
-    }
-
-    #[test]
-    fn an_announced_limit_becomes_calls_a_second() {
-        for (said, calls) in [
-            ("100", Some(1)),
-            ("300", Some(5)),
-            ("6000", Some(10)),
-            ("20", Some(1)),
-            ("100, 100;w=10", Some(10)),
-            ("50;w=10", Some(5)),
-            ("0", Some(1)),
-            ("50;w=0", Some(1)),
-            ("many", None),
-            ("", None),
-        ] {
-            assert_eq!(judge_pace(said), calls, "{said}");
-        }
-    }
-}
+mod tests;

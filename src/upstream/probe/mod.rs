@@ -1,7 +1,9 @@
-//! Learning how an unknown panel wants to be asked, with questions that place nothing and change nothing.
+//! Learning how an unknown panel wants to be asked, with questions that place nothing and change
+//! nothing.
 //!
-//! At most [`CALLS_MAX`] of them leave, one at a time: `balance`, `services`, and `status` and `refill_status` of ids that
-//! nobody was ever given. What is made of the answers is decided by `judge`, which asks nobody.
+//! At most [`CALLS_MAX`] of them leave, one at a time: `balance`, `services`, and `status` and
+//! `refill_status` of ids that nobody was ever given. What is made of the answers is decided by
+//! `judge`, which asks nobody.
 
 mod ask;
 mod judge;
@@ -32,7 +34,8 @@ const BATCH_MAX: usize = 100;
 /// Batches that are tried after a larger one was refused without naming a limit.
 const SMALLER_BATCHES: [usize; 3] = [50, 25, 10];
 
-/// The first of the ids that are asked for: the last ones of their range, which no panel has come to.
+/// The first of the ids that are asked for: the last ones of their range, which no panel has come
+/// to.
 const LAST_ID: usize = 2_147_483_647;
 
 /// The most texts that are told as unknown.
@@ -75,7 +78,8 @@ pub struct ProbeFindings {
     pub calls: u32,
 }
 
-/// Asks a panel what its block must say. Of the settings only its address, its way there and its words are used.
+/// Asks a panel what its block must say. Of the settings only its address, its way there and its
+/// words are used.
 pub async fn probe_panel(
     settings: ProviderSettings,
     key: SecretString,
@@ -85,7 +89,11 @@ pub async fn probe_panel(
     let mut asker = Asker::new(settings, key, clock, patience)?;
     let balance = method(&mut asker).await?;
     let catalogue = catalogue(&mut asker).await?;
-    let mut signs = Signs { tells_dripfeed: catalogue.tells_dripfeed, ..Signs::default() };
+    let mut signs = Signs {
+        tells_dripfeed: catalogue.tells_dripfeed,
+        ..Signs::default()
+    };
+
     let mut words = ProbeWords::default();
     orders(&mut asker, &mut signs, &mut words).await?;
     let (status_batch_max, batch_because) = batches(&mut asker).await?;
@@ -93,12 +101,21 @@ pub async fn probe_panel(
     signs.header = asker.heard_header(signs::NOTPANELS_HEADER);
     let (dialect, dialect_because) = judge::judge_dialect(signs);
     let (slowest_ms, catalogue_ms) = (asker.slowest_ms, catalogue.took_ms);
+
     Ok(ProbeFindings {
         dialect,
         dialect_because,
         method: asker.method,
-        balance: PanelBalance { currency: balance.currency.as_deref().map(|text| asker.words(text)), ..balance },
-        services: catalogue.read.services.into_iter().map(|row| asker.without_key(row)).collect(),
+        balance: PanelBalance {
+            currency: balance.currency.as_deref().map(|text| asker.words(text)),
+            ..balance
+        },
+        services: catalogue
+            .read
+            .services
+            .into_iter()
+            .map(|row| asker.without_key(row))
+            .collect(),
         skipped: catalogue.read.skipped,
         services_offset: catalogue.in_parts,
         status_batch_max,
@@ -119,7 +136,10 @@ struct ProbeWords(Vec<String>);
 
 impl ProbeWords {
     fn heard(&mut self, text: String) {
-        if !signs::is_documented(&text) && !self.0.contains(&text) && self.0.len() < UNKNOWN_WORDS_MAX {
+        if !signs::is_documented(&text)
+            && !self.0.contains(&text)
+            && self.0.len() < UNKNOWN_WORDS_MAX
+        {
             self.0.push(text);
         }
     }
@@ -132,8 +152,16 @@ async fn method(asker: &mut Asker) -> Result<PanelBalance, Unlearned> {
     if !first.trouble.may_be_the_method() {
         return Err(first);
     }
+
     asker.method = AskMethod::Get;
-    let neither = |second| if first.trouble.is_the_method() { second } else { first.by_no_method() };
+    let neither = |second| {
+        if first.trouble.is_the_method() {
+            second
+        } else {
+            first.by_no_method()
+        }
+    };
+
     balance(asker).await.map_err(neither)
 }
 
@@ -158,33 +186,65 @@ async fn catalogue(asker: &mut Asker) -> Result<CatalogFindings, Unlearned> {
     let read = asker.dialect.catalogue(&reply.text);
     let mut read = asker.believe(reply, read)?;
     let mut in_parts = false;
+
     if read.rows() > 0 {
-        let reply = asker.ask("services", Ask::Services { from: read.rows() }).await?;
-        let further = asker.dialect.catalogue(&reply.text).ok().filter(|_| reply.is_good());
-        in_parts = further.as_ref().is_some_and(|further| judge::in_parts(&read, further));
+        let reply = asker
+            .ask("services", Ask::Services { from: read.rows() })
+            .await?;
+
+        let further = asker
+            .dialect
+            .catalogue(&reply.text)
+            .ok()
+            .filter(|_| reply.is_good());
+
+        in_parts = further
+            .as_ref()
+            .is_some_and(|further| judge::in_parts(&read, further));
+
         if let Some(further) = further.filter(|_| in_parts) {
             read.skipped += further.skipped;
             read.services.extend(further.services);
         }
     }
-    Ok(CatalogFindings { read, in_parts, tells_dripfeed, took_ms })
+
+    Ok(CatalogFindings {
+        read,
+        in_parts,
+        tells_dripfeed,
+        took_ms,
+    })
 }
 
 /// Ids that nobody was given, so many.
 fn nobodys(count: usize) -> Vec<PanelOrder> {
-    (0..count).map(|n| PanelOrder((LAST_ID - n).to_string())).collect()
+    (0..count)
+        .map(|n| PanelOrder((LAST_ID - n).to_string()))
+        .collect()
 }
 
-/// How an unknown order is answered, asked for by itself, and asked for by itself and in a list at once.
-async fn orders(asker: &mut Asker, signs: &mut Signs, words: &mut ProbeWords) -> Result<(), Unlearned> {
+/// How an unknown order is answered, asked for by itself, and asked for by itself and in a list at
+/// once.
+async fn orders(
+    asker: &mut Asker,
+    signs: &mut Signs,
+    words: &mut ProbeWords,
+) -> Result<(), Unlearned> {
     let one = nobodys(1);
-    let reply = asker.ask("status of one unknown order", Ask::Status(&one)).await?;
+    let reply = asker
+        .ask("status of one unknown order", Ask::Status(&one))
+        .await?;
+
     if let Some(text) = asker.unknown_text(&reply, &one) {
         signs.unknown_order = signs::is_notpanels_unknown_order(&text);
         signs.under_4xx = (400..500).contains(&reply.status);
         words.heard(text);
     }
-    let reply = asker.ask_form("status of one and several", signs::both(&one[0].0)).await?;
+
+    let reply = asker
+        .ask_form("status of one and several", signs::both(&one[0].0))
+        .await?;
+
     signs.both = signs::complained(&reply.text).is_some_and(|text| signs::is_notpanels_both(&text));
     Ok(())
 }
@@ -195,40 +255,72 @@ async fn batches(asker: &mut Asker) -> Result<(usize, &'static str), Unlearned> 
         Batch::Whole | Batch::Empty => {}
         Batch::Refused(_) => return Ok((1, "several orders at once were refused")),
     }
+
     let mut named = None;
     match batch(asker, BATCH_MAX).await? {
-        Batch::Whole => return Ok((BATCH_MAX, "a question about so many was answered with as many rows")),
+        Batch::Whole => {
+            return Ok((
+                BATCH_MAX,
+                "a question about so many was answered with as many rows",
+            ));
+        }
         Batch::Empty => {
-            return Ok((BATCH_MAX, "a guess: of unknown orders it says nothing; lower it when batches fail"));
+            return Ok((
+                BATCH_MAX,
+                "a guess: of unknown orders it says nothing; lower it when batches fail",
+            ));
         }
         Batch::Refused(most) => named = most.filter(|most| (2..BATCH_MAX).contains(most)).or(named),
     }
-    let smaller =
-        named.into_iter().chain(SMALLER_BATCHES.into_iter().filter(|fewer| named.is_none_or(|most| *fewer < most)));
+
+    let smaller = named.into_iter().chain(
+        SMALLER_BATCHES
+            .into_iter()
+            .filter(|fewer| named.is_none_or(|most| *fewer < most)),
+    );
+
     for fewer in smaller {
         match batch(asker, fewer).await? {
             Batch::Whole | Batch::Empty => return Ok((fewer, "more at once were refused")),
             Batch::Refused(_) => {}
         }
     }
-    Ok((2, "two at once were answered and ten refused; it may take some more"))
+
+    Ok((
+        2,
+        "two at once were answered and ten refused; it may take some more",
+    ))
 }
 
 async fn batch(asker: &mut Asker, count: usize) -> Result<Batch, Unlearned> {
     let unknown = nobodys(count);
-    let reply = asker.ask("status of several unknown orders", Ask::Status(&unknown)).await?;
+    let reply = asker
+        .ask("status of several unknown orders", Ask::Status(&unknown))
+        .await?;
+
     let rows = asker.dialect.rows(&reply.text, &unknown);
-    Ok(judge::judge_batch(reply.is_good(), rows, signs::complained(&reply.text).as_deref()))
+    Ok(judge::judge_batch(
+        reply.is_good(),
+        rows,
+        signs::complained(&reply.text).as_deref(),
+    ))
 }
 
 /// Whether the panel knows of refills: an unknown one is another answer than an unknown action.
 async fn refills(asker: &mut Asker, words: &mut ProbeWords) -> Result<bool, Unlearned> {
     let unknown = [PanelRefill(LAST_ID.to_string())];
-    let reply: ProbeReply = asker.ask("refill_status of an unknown refill", Ask::RefillStatus(&unknown)).await?;
+    let reply: ProbeReply = asker
+        .ask(
+            "refill_status of an unknown refill",
+            Ask::RefillStatus(&unknown),
+        )
+        .await?;
+
     let rows = asker.dialect.refill_rows(&reply.text, &unknown);
     let known = judge::knows_refills(reply.status, rows.as_ref());
     if known && let Some(text) = signs::complained(&reply.text) {
         words.heard(text);
     }
+
     Ok(known)
 }

@@ -42,12 +42,25 @@ const fn by(name: &'static str, sql: &'static str, seen_by: &'static [&'static s
 /// A bit of everything: delivered, in part, not at all, refused, parked, in doubt, running, bought
 /// just now.
 pub async fn everything() -> World {
-    let world = World::build(Plan { services: all_of("a"), ..Plan::default() }).await;
+    let world = World::build(Plan {
+        services: all_of("a"),
+        ..Plan::default()
+    })
+    .await;
+
     fill(&world).await;
     let states = "select string_agg(distinct state, ' ' order by state) from leg";
-    assert_eq!(read(&world.database, states).await, "accepted ended in_doubt parked ready refused");
+    assert_eq!(
+        read(&world.database, states).await,
+        "accepted ended in_doubt parked ready refused"
+    );
+
     let ends = "select string_agg(distinct state, ' ' order by state) from orders";
-    assert_eq!(read(&world.database, ends).await, "canceled completed partial pending processing");
+    assert_eq!(
+        read(&world.database, ends).await,
+        "canceled completed partial pending processing"
+    );
+
     world
 }
 
@@ -56,15 +69,32 @@ async fn fill(world: &World) {
     for service in ["1", "6", "7", "8", "9"] {
         world.buy(service, "100").await;
     }
-    let add = [("action", "add"), ("service", "1"), ("link", "https://example.org/2"), ("quantity", "50")];
-    let asked_once = world.ask(&[&add[..], &[("request_id", "once")]].concat()).await;
-    assert_eq!(asked_once, world.ask(&[&add[..], &[("request_id", "once")]].concat()).await);
+
+    let add = [
+        ("action", "add"),
+        ("service", "1"),
+        ("link", "https://example.org/2"),
+        ("quantity", "50"),
+    ];
+
+    let asked_once = world
+        .ask(&[&add[..], &[("request_id", "once")]].concat())
+        .await;
+
+    assert_eq!(
+        asked_once,
+        world
+            .ask(&[&add[..], &[("request_id", "once")]].concat())
+            .await
+    );
+
     world.work().await;
     world.pass(1, 10).await;
     world.panel().switch_service("10", false);
     world.buy("10", "100").await;
     world.work().await;
     world.panel().switch_service("10", true);
+
     world.buy("10", "200").await;
     world.work().await;
     world.panel().set_balance(Money::ZERO.decimal());
@@ -78,7 +108,11 @@ async fn found(database: &Database, now: Timestamp) -> Vec<Check> {
     let store = Store::open(&database.options(), 1, 1);
     let findings = audit_books(&store, now).await.unwrap();
     store.close().await;
-    assert_eq!(findings.hold(), findings.checks.iter().all(|check| check.violations == 0));
+    assert_eq!(
+        findings.hold(),
+        findings.checks.iter().all(|check| check.violations == 0)
+    );
+
     findings.checks
 }
 
@@ -91,10 +125,16 @@ async fn missed(database: &Database, corruption: &Corruption, now: Timestamp) ->
 
     let found = found(&copy, now).await;
     let failed: Vec<_> = found.iter().filter(|check| check.violations > 0).collect();
-    let speaks = |wanted: &str| failed.iter().any(|check| check.name == wanted && !check.examples.is_empty());
+    let speaks = |wanted: &str| {
+        failed
+            .iter()
+            .any(|check| check.name == wanted && !check.examples.is_empty())
+    };
+
     if seen_by.iter().all(|wanted| speaks(wanted)) {
         return None;
     }
+
     let names: Vec<_> = failed.iter().map(|check| check.name).collect();
     Some(format!("{name}: {seen_by:?} should speak, not {names:?}"))
 }
@@ -111,29 +151,64 @@ async fn every_corruption_made_by_hand_is_noticed() {
 
     let corruptions = || money::CORRUPTIONS.iter().chain(delivery::CORRUPTIONS);
     let listed: BTreeSet<_> = corruptions().map(|corruption| corruption.name).collect();
-    assert_eq!(listed.len(), corruptions().count(), "each has a name of its own");
+    assert_eq!(
+        listed.len(),
+        corruptions().count(),
+        "each has a name of its own"
+    );
+
     assert!(listed.len() >= CORRUPTIONS_MIN);
-    let speaking: BTreeSet<_> = corruptions().flat_map(|corruption| corruption.seen_by).copied().collect();
-    let silent: Vec<_> = CHECKS.iter().filter(|check| !speaking.contains(*check)).collect();
-    assert!(silent.is_empty(), "a check that was never seen to find anything proves nothing: {silent:?}");
+    let speaking: BTreeSet<_> = corruptions()
+        .flat_map(|corruption| corruption.seen_by)
+        .copied()
+        .collect();
+
+    let silent: Vec<_> = CHECKS
+        .iter()
+        .filter(|check| !speaking.contains(*check))
+        .collect();
+
+    assert!(
+        silent.is_empty(),
+        "a check that was never seen to find anything proves nothing: {silent:?}"
+    );
 
     // A database can be copied only while nobody is connected to it.
     world.house.store.close().await;
-    let made = futures_util::stream::iter(corruptions()).map(|corruption| missed(&world.database, corruption, now));
-    let missed: Vec<_> = made.buffer_unordered(COPIES_AT_ONCE).filter_map(std::future::ready).collect().await;
-    assert!(missed.is_empty(), "{} went unseen:\n{}", missed.len(), missed.join("\n"));
+    let made = futures_util::stream::iter(corruptions())
+        .map(|corruption| missed(&world.database, corruption, now));
+
+    let missed: Vec<_> = made
+        .buffer_unordered(COPIES_AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+
+    assert!(
+        missed.is_empty(),
+        "{} went unseen:\n{}",
+        missed.len(),
+        missed.join("\n")
+    );
 }
 
 #[tokio::test]
 async fn between_two_whole_audits_what_moved_since_is_looked_at() {
     let world = everything().await;
     let store = &world.house.store;
-    let old = read(&world.database, "select min(id)::text from orders where ended_at is not null").await;
+
+    let old = read(
+        &world.database,
+        "select min(id)::text from orders where ended_at is not null",
+    )
+    .await;
+
     // What ended is followed for three days, and looked at as long.
     for _ in 0..4 {
         world.turn(86_400);
         world.work().await;
     }
+
     let proved = async || {
         let now = world.clock.now();
         let findings = audit_lately(store, now).await.unwrap();
@@ -142,6 +217,7 @@ async fn between_two_whole_audits_what_moved_since_is_looked_at() {
         tx.commit().await.unwrap();
         findings.hold()
     };
+
     assert!(proved().await, "everything is looked at, and holds");
 
     let spoil = |id: &str| format!("update orders set rate = rate * 2 where id = {id}");
@@ -150,16 +226,41 @@ async fn between_two_whole_audits_what_moved_since_is_looked_at() {
     world.work().await;
     world.pass(3, 10).await;
     assert!(proved().await, "nothing moved there");
-    run(&world.database, &spoil(&new.to_string())).await.unwrap();
-    assert!(!proved().await, "what was bought since is looked at");
-    run(&world.database, &format!("update orders set rate = rate / 2 where id = {new}")).await.unwrap();
-    assert!(!proved().await, "books that do not hold are looked at as a whole");
 
-    run(&world.database, &format!("update orders set rate = rate / 2 where id = {old}")).await.unwrap();
+    run(&world.database, &spoil(&new.to_string()))
+        .await
+        .unwrap();
+
+    assert!(!proved().await, "what was bought since is looked at");
+    run(
+        &world.database,
+        &format!("update orders set rate = rate / 2 where id = {new}"),
+    )
+    .await
+    .unwrap();
+
+    assert!(
+        !proved().await,
+        "books that do not hold are looked at as a whole"
+    );
+
+    run(
+        &world.database,
+        &format!("update orders set rate = rate / 2 where id = {old}"),
+    )
+    .await
+    .unwrap();
+
     assert!(proved().await);
-    run(&world.database, "update wallet set balance = balance + 1").await.unwrap();
+    run(&world.database, "update wallet set balance = balance + 1")
+        .await
+        .unwrap();
+
     assert!(!proved().await, "wallets are all looked at");
-    run(&world.database, "update wallet set balance = balance - 1").await.unwrap();
+    run(&world.database, "update wallet set balance = balance - 1")
+        .await
+        .unwrap();
+
     assert!(proved().await);
     run(&world.database, &spoil(&old)).await.unwrap();
     assert!(proved().await);
@@ -169,21 +270,40 @@ async fn between_two_whole_audits_what_moved_since_is_looked_at() {
 
 #[tokio::test]
 async fn books_that_are_being_written_hold_at_every_moment() {
-    let world = World::build(Plan { services: all_of("a"), ..Plan::default() }).await;
+    let world = World::build(Plan {
+        services: all_of("a"),
+        ..Plan::default()
+    })
+    .await;
+
     let (_, other, _) = buyer(&world.house, "another", "1000").await;
     let buying = async |key: &str| {
         for service in ["1", "6", "7", "8"].iter().cycle().take(40) {
-            let add = [("action", "add"), ("service", service), ("link", "https://example.org/3"), ("quantity", "77")];
+            let add = [
+                ("action", "add"),
+                ("service", service),
+                ("link", "https://example.org/3"),
+                ("quantity", "77"),
+            ];
+
             let answer = world.ask_as(key, &add).await;
             assert!(answer.starts_with("{\"order\":"), "{answer}");
         }
     };
+
     let auditing = async {
         for _ in 0..20 {
             world.audit().await;
         }
     };
-    tokio::join!(buying(&world.key), buying(&other), world.pass(30, 2), auditing);
+
+    tokio::join!(
+        buying(&world.key),
+        buying(&other),
+        world.pass(30, 2),
+        auditing
+    );
+
     world.pass(6, 10).await;
     world.audit().await;
     let ended = "select count(*)::text from orders where ended_at is not null";
@@ -195,12 +315,35 @@ async fn books_that_are_being_written_hold_at_every_moment() {
 async fn the_ledger_is_append_only() {
     let world = World::open().await;
     world.buy("1", "100").await;
-    let before = read(&world.database, "select string_agg(t::text, '' order by id) from transfer t").await;
+
+    let before = read(
+        &world.database,
+        "select string_agg(t::text, '' order by id) from transfer t",
+    )
+    .await;
+
     let pool = world.pool().await;
-    for statement in ["update transfer set amount = 1", "delete from transfer", "truncate transfer"] {
-        let refused = sqlx::query(statement).execute(&pool).await.unwrap_err().to_string();
+    for statement in [
+        "update transfer set amount = 1",
+        "delete from transfer",
+        "truncate transfer",
+    ] {
+        let refused = sqlx::query(statement)
+            .execute(&pool)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("append-only"), "{statement}: {refused}");
     }
-    assert_eq!(read(&world.database, "select string_agg(t::text, '' order by id) from transfer t").await, before);
+
+    assert_eq!(
+        read(
+            &world.database,
+            "select string_agg(t::text, '' order by id) from transfer t"
+        )
+        .await,
+        before
+    );
+
     world.audit().await;
 }

@@ -4,21 +4,42 @@ use super::{Corruption, by};
 
 pub const CORRUPTIONS: &[Corruption] = &[
     // Wallets
-    by("a wallet holds more", "update wallet set balance = balance + 1", &["wallet_is_sum_of_transfers"]),
+    by(
+        "a wallet holds more",
+        "update wallet set balance = balance + 1",
+        &["wallet_is_sum_of_transfers"],
+    ),
     by(
         "a wallet below its floor",
-        "alter table wallet drop constraint wallet_above_floor; update wallet set balance = floor - 0.00000001",
+        "alter table wallet drop constraint wallet_above_floor; update wallet set balance = floor \
+         - 0.00000001",
         &["wallet_above_floor"],
     ),
-    by("a wallet counted on", "update wallet set version = version + 1", &["wallet_version_chain"]),
+    by(
+        "a wallet counted on",
+        "update wallet set version = version + 1",
+        &["wallet_version_chain"],
+    ),
     by(
         "a customer may owe more",
         "update wallet set floor = -500 where account_id = wallet_of('buyer')",
         &["wallet_floor_is_credit"],
     ),
-    by("a credit that no floor knows", "update customer set credit = 77", &["wallet_floor_is_credit"]),
-    by("a wallet removed", "delete from wallet where account_id = wallet_of('moved in')", &["customer_has_wallet"]),
-    by("a customer removed", "delete from customer where name = 'moved in'", &["customer_has_wallet"]),
+    by(
+        "a credit that no floor knows",
+        "update customer set credit = 77",
+        &["wallet_floor_is_credit"],
+    ),
+    by(
+        "a wallet removed",
+        "delete from wallet where account_id = wallet_of('moved in')",
+        &["customer_has_wallet"],
+    ),
+    by(
+        "a customer removed",
+        "delete from customer where name = 'moved in'",
+        &["customer_has_wallet"],
+    ),
     by(
         "a wallet's account given away",
         "update account set customer_id = 99 where id = wallet_of('moved in')",
@@ -41,13 +62,18 @@ pub const CORRUPTIONS: &[Corruption] = &[
         "update transfer set amount = amount + 1 where reason = 'deposit'",
         &["wallet_is_sum_of_transfers", "wallet_version_chain"],
     ),
-    by("a deposit removed", "delete from transfer where reason = 'deposit'", &["wallet_version_chain"]),
+    by(
+        "a deposit removed",
+        "delete from transfer where reason = 'deposit'",
+        &["wallet_version_chain"],
+    ),
     by(
         "a deposit made up, wallet and all",
         "insert into transfer (at, reason, debit, credit, amount, wallet_version, wallet_balance)
         select now(), 'deposit', account_of('deposits'), account_id, 5, version + 1, balance + 5
         from wallet where account_id = wallet_of('buyer');
-        update wallet set balance = balance + 5, version = version + 1 where account_id = wallet_of('buyer')",
+        update wallet set balance = balance + 5, version = version + 1 where account_id = \
+         wallet_of('buyer')",
         &["reference_fits_reason"],
     ),
     by(
@@ -63,7 +89,8 @@ pub const CORRUPTIONS: &[Corruption] = &[
     ),
     by(
         "a transfer that forgot its wallet",
-        "update transfer set wallet_version = null, wallet_balance = null where reason = 'clawback'",
+        "update transfer set wallet_version = null, wallet_balance = null where reason = \
+         'clawback'",
         &["wallet_state_is_kept"],
     ),
     by(
@@ -78,12 +105,14 @@ pub const CORRUPTIONS: &[Corruption] = &[
     ),
     by(
         "a refund out of deposits",
-        "update transfer set debit = account_of('deposits') where reason = 'refund' and order_id = the('partial')",
+        "update transfer set debit = account_of('deposits') where reason = 'refund' and order_id \
+         = the('partial')",
         &["accounts_fit_reason"],
     ),
     by(
         "a charge into the write-off",
-        "update transfer set credit = account_of('write_off') where reason = 'charge' and order_id = the('partial')",
+        "update transfer set credit = account_of('write_off') where reason = 'charge' and \
+         order_id = the('partial')",
         &["accounts_fit_reason"],
     ),
     by(
@@ -133,16 +162,26 @@ pub const CORRUPTIONS: &[Corruption] = &[
     ),
     by(
         "an order paid by somebody else",
-        "update transfer set debit = wallet_of('moved in') where reason = 'charge' and order_id = the('partial')",
+        "update transfer set debit = wallet_of('moved in') where reason = 'charge' and order_id = \
+         the('partial')",
         &["wallet_is_the_customers"],
     ),
     by(
         "a refund into another's wallet",
-        "update transfer set credit = wallet_of('moved in') where reason = 'refund' and order_id = the('partial')",
+        "update transfer set credit = wallet_of('moved in') where reason = 'refund' and order_id \
+         = the('partial')",
         &["wallet_is_the_customers"],
     ),
-    by("a proof that cost nothing", "delete from transfer where reason = 'proof'", &["proof_is_booked"]),
-    by("a proof that bought more", "update request_id_proof set bought = 2", &["proof_is_booked"]),
+    by(
+        "a proof that cost nothing",
+        "delete from transfer where reason = 'proof'",
+        &["proof_is_booked"],
+    ),
+    by(
+        "a proof that bought more",
+        "update request_id_proof set bought = 2",
+        &["proof_is_booked"],
+    ),
     by(
         "the house's revenue removed",
         "delete from account where kind = 'revenue'",
@@ -156,7 +195,8 @@ pub const CORRUPTIONS: &[Corruption] = &[
     // What was bought
     by(
         "an order of another customer",
-        "update orders set customer_id = (select id from customer where name = 'moved in') where id = the('partial')",
+        "update orders set customer_id = (select id from customer where name = 'moved in') where \
+         id = the('partial')",
         &["wallet_is_the_customers", "key_is_the_customers"],
     ),
     by(
@@ -188,23 +228,40 @@ pub const CORRUPTIONS: &[Corruption] = &[
     ),
     by(
         "a charge moved in time",
-        "update transfer set at = at - interval '1 hour' where reason = 'charge' and order_id = the('partial')",
+        "update transfer set at = at - interval '1 hour' where reason = 'charge' and order_id = \
+         the('partial')",
         &["charged_when_placed"],
     ),
-    by("another rate", "update orders set rate = rate * 2 where id = the('running')", &["charge_is_price"]),
+    by(
+        "another rate",
+        "update orders set rate = rate * 2 where id = the('running')",
+        &["charge_is_price"],
+    ),
     by(
         "another rate of the panel",
         "update orders set cost_rate = cost_rate * 2 where id = the('running')",
         &["charge_is_price", "rate_is_the_rules"],
     ),
-    by("more units", "update orders set units = units + 1 where id = the('running')", &["charge_is_price"]),
-    by("another cost", "update orders set cost = cost + 0.01 where id = the('running')", &["charge_is_price"]),
+    by(
+        "more units",
+        "update orders set units = units + 1 where id = the('running')",
+        &["charge_is_price"],
+    ),
+    by(
+        "another cost",
+        "update orders set cost = cost + 0.01 where id = the('running')",
+        &["charge_is_price"],
+    ),
     by(
         "a package at half the rate, charge and all",
         "update orders set rate = rate / 2 where id = the('package')",
         &["charge_is_price"],
     ),
-    by("a package's cost", "update orders set cost = cost * 2 where id = the('package')", &["charge_is_price"]),
+    by(
+        "a package's cost",
+        "update orders set cost = cost * 2 where id = the('package')",
+        &["charge_is_price"],
+    ),
     by(
         "a rule that would have made another price",
         "update orders set rule = replace(rule, '18 %', '28 %') where id = the('running')",
@@ -212,10 +269,15 @@ pub const CORRUPTIONS: &[Corruption] = &[
     ),
     by(
         "a rule with another step",
-        "update orders set rule = regexp_replace(rule, 'multiple of .*', 'multiple of 0.07') where id = the('running')",
+        "update orders set rule = regexp_replace(rule, 'multiple of .*', 'multiple of 0.07') \
+         where id = the('running')",
         &["rate_is_the_rules"],
     ),
-    by("a rule in no words", "update orders set rule = 'as agreed' where id = the('running')", &["rate_is_the_rules"]),
+    by(
+        "a rule in no words",
+        "update orders set rule = 'as agreed' where id = the('running')",
+        &["rate_is_the_rules"],
+    ),
     by(
         "no markup, and yet one",
         "update orders set rule = 'no markup' where id = the('running')",
@@ -226,9 +288,21 @@ pub const CORRUPTIONS: &[Corruption] = &[
         "update orders set config_hash = '0123456789ab' where id = the('running')",
         &["config_is_known"],
     ),
-    by("no configuration ever", "delete from config_version", &["config_is_known"]),
-    by("the text in force forgotten", "update config_version set body = null", &["version_is_its_text"]),
-    by("a configuration edited", "update config_version set body = body || '# x'", &["version_is_its_text"]),
+    by(
+        "no configuration ever",
+        "delete from config_version",
+        &["config_is_known"],
+    ),
+    by(
+        "the text in force forgotten",
+        "update config_version set body = null",
+        &["version_is_its_text"],
+    ),
+    by(
+        "a configuration edited",
+        "update config_version set body = body || '# x'",
+        &["version_is_its_text"],
+    ),
     by(
         "a service that nobody sells",
         "update orders set service_id = 777 where id = the('running')",
@@ -239,8 +313,16 @@ pub const CORRUPTIONS: &[Corruption] = &[
         "update orders set kind = 'Views' where id = the('running')",
         &["kind_counts_units"],
     ),
-    by("no package any more", "update orders set package = false where id = the('package')", &["kind_counts_units"]),
-    by("two packages", "update orders set units = 2 where id = the('package')", &["kind_counts_units"]),
+    by(
+        "no package any more",
+        "update orders set package = false where id = the('package')",
+        &["kind_counts_units"],
+    ),
+    by(
+        "two packages",
+        "update orders set units = 2 where id = the('package')",
+        &["kind_counts_units"],
+    ),
     // What was given back
     by(
         "more was given back",
@@ -249,7 +331,8 @@ pub const CORRUPTIONS: &[Corruption] = &[
     ),
     by(
         "a refund made larger",
-        "update transfer set amount = amount + 0.00000001 where reason = 'refund' and order_id = the('partial')",
+        "update transfer set amount = amount + 0.00000001 where reason = 'refund' and order_id = \
+         the('partial')",
         &["refunded_is_ledger", "settlement_is_its_transfer"],
     ),
     by(
@@ -257,9 +340,11 @@ pub const CORRUPTIONS: &[Corruption] = &[
         "update wallet set balance = balance + 0.001 where account_id = wallet_of('buyer');
         update transfer t set wallet_balance = t.wallet_balance + 0.001
         where wallet_of('buyer') in (t.debit, t.credit) and t.wallet_version >= (
-            select wallet_version from transfer where reason = 'refund' and order_id = the('partial')
+            select wallet_version from transfer where reason = 'refund' and order_id = \
+         the('partial')
         );
-        update transfer set amount = amount + 0.001 where reason = 'refund' and order_id = the('partial');
+        update transfer set amount = amount + 0.001 where reason = 'refund' and order_id = \
+         the('partial');
         update settlement set amount = amount + 0.001 where order_id = the('partial');
         update orders set refunded = refunded + 0.001 where id = the('partial')",
         &["refunded_is_target"],
@@ -269,10 +354,13 @@ pub const CORRUPTIONS: &[Corruption] = &[
         "update wallet set balance = balance + 0.001 where account_id = wallet_of('buyer');
         update transfer t set wallet_balance = t.wallet_balance + 0.001
         where wallet_of('buyer') in (t.debit, t.credit) and t.wallet_version >= (
-            select wallet_version from transfer where reason = 'refund' and order_id = the('partial')
+            select wallet_version from transfer where reason = 'refund' and order_id = \
+         the('partial')
         );
-        update transfer set amount = amount + 0.001 where reason = 'refund' and order_id = the('partial');
-        update settlement set amount = amount + 0.001, target = target + 0.001 where order_id = the('partial');
+        update transfer set amount = amount + 0.001 where reason = 'refund' and order_id = \
+         the('partial');
+        update settlement set amount = amount + 0.001, target = target + 0.001 where order_id = \
+         the('partial');
         update orders set refunded = refunded + 0.001 where id = the('partial')",
         &["target_is_what_is_missing"],
     ),
@@ -296,7 +384,11 @@ pub const CORRUPTIONS: &[Corruption] = &[
         "update orders set by_hand = refunded + 0.00000001 where id = the('gift')",
         &["given_by_hand_is_kept"],
     ),
-    by("a gift made smaller", "update orders set by_hand = 0.01 where id = the('gift')", &["given_by_hand_is_ledger"]),
+    by(
+        "a gift made smaller",
+        "update orders set by_hand = 0.01 where id = the('gift')",
+        &["given_by_hand_is_ledger"],
+    ),
     by(
         "a gift made up",
         "update orders set by_hand = refunded where id = the('partial')",
@@ -307,7 +399,11 @@ pub const CORRUPTIONS: &[Corruption] = &[
         "update orders set refunded = refunded - 0.00000001 where id = the('refused')",
         &["ended_unplaced_is_refunded_whole"],
     ),
-    by("a settlement removed", "delete from settlement where order_id = the('partial')", &["settlements_are_refunded"]),
+    by(
+        "a settlement removed",
+        "delete from settlement where order_id = the('partial')",
+        &["settlements_are_refunded"],
+    ),
     by(
         "a settlement numbered otherwise",
         "update settlement set seq = 7 where order_id = the('partial')",
@@ -376,6 +472,10 @@ pub const CORRUPTIONS: &[Corruption] = &[
     by(
         "an order opened again by hand",
         "update orders set state = 'processing', ended_at = null where id = the('completed')",
-        &["open_order_has_open_leg", "state_is_last_settlements", "ended_when_settled"],
+        &[
+            "open_order_has_open_leg",
+            "state_is_last_settlements",
+            "ended_when_settled",
+        ],
     ),
 ];

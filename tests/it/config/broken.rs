@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::{LEAST, read, read_here};
 
-/// The least file's places where a slip is made: a line is replaced, or something is put before or behind.
+/// The least file's places where a slip is made: a line is replaced, or something is put before or
+/// behind.
 #[derive(Clone, Copy)]
 enum Slip {
     /// The whole text.
@@ -29,8 +30,12 @@ impl Slip {
                 assert!(LEAST.contains(old), "{old}");
                 LEAST.replacen(old, new, 1)
             }
-            Self::Gateway(keys) => LEAST.replacen("[[provider]]", &format!("{keys}\n[[provider]]"), 1),
-            Self::Provider(keys) => LEAST.replacen("[[service]]", &format!("{keys}\n[[service]]"), 1),
+            Self::Gateway(keys) => {
+                LEAST.replacen("[[provider]]", &format!("{keys}\n[[provider]]"), 1)
+            }
+            Self::Provider(keys) => {
+                LEAST.replacen("[[service]]", &format!("{keys}\n[[service]]"), 1)
+            }
             Self::Service(keys) => format!("{LEAST}{keys}\n"),
             Self::More(tables) => format!("{LEAST}{tables}\n"),
         }
@@ -38,9 +43,11 @@ impl Slip {
 
     fn shown(self) -> &'static str {
         match self {
-            Self::Text(text) | Self::Gateway(text) | Self::Provider(text) | Self::Service(text) | Self::More(text) => {
-                text
-            }
+            Self::Text(text)
+            | Self::Gateway(text)
+            | Self::Provider(text)
+            | Self::Service(text)
+            | Self::More(text) => text,
             Self::Swap(_, new) => new,
         }
     }
@@ -74,13 +81,18 @@ const SLIPS: &[Slip] = &[
     More("[exchange]\nUZS = { rate = \"0\", dated = \"yesterday\" }"),
     More("[exchange]\nUZS = { rat = \"0.0000787\" }"),
     More("[exchange]\nUSD = { rate = \"1\", dated = \"2026-11-01\" }"),
-    More("[exchange]\nUZS = { rate = \"0.0000787\", dated = \"2026-11-01\", stale_after_days = 0 }"),
+    More(
+        "[exchange]\nUZS = { rate = \"0.0000787\", dated = \"2026-11-01\", stale_after_days = 0 }",
+    ),
     More("[exchange]\n\"two\\nlines\" = 1"),
     More("[[import]]\nprovider = \"smosale\"\nids_form = 20000"),
     More("[[import]]\nprovider = \"smosele\"\nids_from = 0"),
     More("[[import]]\nprovider = 1\nids_from = \"20000\"\ncategories = \"Telegram*\""),
     More("[[import]]\nids_from = 2000000001\nprovider = \"else\"\nexclude = [1]"),
-    More("[[import]]\nprovider = \"smosale\"\nids_from = 20000\ncategories = []\nexclude = [\"\", \"a\\nb\"]"),
+    More(
+        "[[import]]\nprovider = \"smosale\"\nids_from = 20000\ncategories = []\nexclude = [\"\", \
+         \"a\\nb\"]",
+    ),
     More("[import]\nprovider = \"smosale\"\nids_from = 20000"),
     More("[alerts]\nurl_env = \"https://alerts.example/hidden\""),
     More("[alerts]\nsecret_env = \"ALERT_SECRET\""),
@@ -94,22 +106,34 @@ const SLIPS: &[Slip] = &[
     Swap("id = \"smosale\"\n", ""),
     Swap("id = \"smosale\"", "id = \"Smo Sale\""),
     Swap("id = \"smosale\"", "id = \"smosele\""),
-    More("[[provider]]\nid = \"smosale\"\nurl = \"https://a.example\"\nkey_env = \"A\"\ncurrency = \"USD\""),
+    More(
+        "[[provider]]\nid = \"smosale\"\nurl = \"https://a.example\"\nkey_env = \"A\"\ncurrency = \
+         \"USD\"",
+    ),
     Provider("dialect = \"paynow\"\nrefill = true"),
     Provider("dialect = 1"),
     Swap("url = \"https://smosale.com/api/v2\"\n", ""),
     Swap("https://smosale.com/api/v2", "http://smosale.com/api/v2"),
     Swap("https://smosale.com/api/v2", "smosale.com/api/v2"),
     Swap("https://smosale.com/api/v2", "ftp://smosale.com"),
-    Swap("https://smosale.com/api/v2", "https://me:hidden@smosale.com"),
+    Swap(
+        "https://smosale.com/api/v2",
+        "https://me:hidden@smosale.com",
+    ),
     Swap("https://smosale.com/api/v2", "https://smosale.com:99999/"),
     Swap("https://smosale.com/api/v2", "https://smo sale.com/"),
     Swap("key_env = \"SMOSALE_KEY\"\n", ""),
     Swap("key_env = \"SMOSALE_KEY\"", "key = \"3b7a\""),
     Swap("key_env = \"SMOSALE_KEY\"", "key_env = \"3b7adeadbeef\""),
     Provider("key_file = \"smosale.key\""),
-    Swap("key_env = \"SMOSALE_KEY\"\ncurrency = \"USD\"", "key_env = \"SMOSALE_KEY\"\ncurrency = \"UZS\""),
-    Swap("key_env = \"SMOSALE_KEY\"\ncurrency = \"USD\"", "key_env = \"SMOSALE_KEY\""),
+    Swap(
+        "key_env = \"SMOSALE_KEY\"\ncurrency = \"USD\"",
+        "key_env = \"SMOSALE_KEY\"\ncurrency = \"UZS\"",
+    ),
+    Swap(
+        "key_env = \"SMOSALE_KEY\"\ncurrency = \"USD\"",
+        "key_env = \"SMOSALE_KEY\"",
+    ),
     Provider("requests_per_second = 0"),
     Provider("requests_per_second = 2.5"),
     Provider("request_per_second = 10"),
@@ -143,9 +167,13 @@ const SLIPS: &[Slip] = &[
     Provider("[provider.words]\n\"Waiting\" = \"wating\"\n\"a\" = 1\n\"\" = \"pending\""),
     Provider("[provider.words]\n\"Waiting\" = \"pending\"\n\"WAITING\" = \"failed\""),
     Provider(
-        "[provider.words]\n\"[of the order] timed out\" = \"link\"\n\"[OF THE\" = \"link\"\n\"… is bad\" = \"link\"",
+        "[provider.words]\n\"[of the order] timed out\" = \"link\"\n\"[OF THE\" = \"link\"\n\"… \
+         is bad\" = \"link\"",
     ),
-    Provider("[provider.words]\n\"#4711\" = \"money\"\n\"error.№ 7\" = \"money\"\n\"[key] is wrong\" = \"key\""),
+    Provider(
+        "[provider.words]\n\"#4711\" = \"money\"\n\"error.№ 7\" = \"money\"\n\"[key] is wrong\" = \
+         \"key\"",
+    ),
     // [[service]]
     Swap("id = 1\n", ""),
     Swap("id = 1\n", "id = 0\n"),
@@ -172,13 +200,28 @@ const SLIPS: &[Slip] = &[
     Service("catgory = \"x\""),
     Swap("routes = [{ provider = \"smosale\", service = \"1\" }]", ""),
     Swap("[{ provider = \"smosale\", service = \"1\" }]", "[]"),
-    Swap("[{ provider = \"smosale\", service = \"1\" }]", "[\"smosale\"]"),
-    Swap("[{ provider = \"smosale\", service = \"1\" }]", "\"smosale\""),
-    Swap("{ provider = \"smosale\", service = \"1\" }", "{ provider = \"smosael\", service = \"1\" }"),
-    Swap("{ provider = \"smosale\", service = \"1\" }", "{ provider = \"else\", service = 1 }"),
+    Swap(
+        "[{ provider = \"smosale\", service = \"1\" }]",
+        "[\"smosale\"]",
+    ),
+    Swap(
+        "[{ provider = \"smosale\", service = \"1\" }]",
+        "\"smosale\"",
+    ),
+    Swap(
+        "{ provider = \"smosale\", service = \"1\" }",
+        "{ provider = \"smosael\", service = \"1\" }",
+    ),
+    Swap(
+        "{ provider = \"smosale\", service = \"1\" }",
+        "{ provider = \"else\", service = 1 }",
+    ),
     Swap("service = \"1\" }", "service = 1 }"),
     Swap("service = \"1\" }", "service = \"1\", weight = 1_001 }"),
-    Swap("service = \"1\" }", "service = \"1\" }, { provider = \"smosale\", service = \"1\" }"),
+    Swap(
+        "service = \"1\" }",
+        "service = \"1\" }, { provider = \"smosale\", service = \"1\" }",
+    ),
     Swap("service = \"1\" }", "servise = \"1\" }"),
     // [[markup]], [margin]
     More("[[markup]]\ntier = \"reseller\"\npercent = 18"),
@@ -187,7 +230,10 @@ const SLIPS: &[Slip] = &[
     More("[[markup]]\ntier = 1"),
     More("[[markup]]\nprovider = \"smosael\""),
     More("[[markup]]\nprovider = \"else\""),
-    More("[[service]]\nid = 1234\nroutes = [{ provider = \"smosale\", service = \"2\" }]\n[[markup]]\nservice = 1243"),
+    More(
+        "[[service]]\nid = 1234\nroutes = [{ provider = \"smosale\", service = \"2\" \
+         }]\n[[markup]]\nservice = 1243",
+    ),
     More("[[markup]]\nservice = 77"),
     More("[[markup]]\nservice = \"1\""),
     More("[[markup]]\nservice = 0"),
@@ -226,10 +272,15 @@ fn each_slip_is_told_with_its_place_and_the_way_out() {
     let mut told = String::new();
     for slip in SLIPS {
         let complaints = read_here(&slip.text()).expect_err(slip.shown()).to_string();
-        assert!(!complaints.contains("hidden") && !complaints.contains("3b7a"), "a secret is repeated: {complaints}");
+        assert!(
+            !complaints.contains("hidden") && !complaints.contains("3b7a"),
+            "a secret is repeated: {complaints}"
+        );
+
         let shown = slip.shown().replace('\n', " ⏎ ");
         writeln!(told, "{shown}\n    {}", complaints.replace('\n', "\n    ")).unwrap();
     }
+
     insta::assert_snapshot!(told);
 }
 
@@ -237,6 +288,7 @@ fn each_slip_is_told_with_its_place_and_the_way_out() {
 fn many_slips_are_told_at_once_in_the_order_of_the_file() {
     let text = "[gateway]\ncurrency = \"USD\"\nreloat = \"watch\"\n\n[[provider]]\nid = \"one\"\nurl = \"http://one.example\"\n\
                 requests_per_second = 0\n\n[[service]]\nid = 1\nmin = 5\nmax = 4\nrate = 0.9\nroutes = [{ provider = \"two\", service = \"1\" }]\n";
+
     insta::assert_snapshot!(read(text).unwrap_err(), @r##"
     providers.toml:3:1: gateway: unknown key "reloat"; did you mean reload?
     providers.toml:5:1: provider "one": currency: is missing; write for example currency = "USD"

@@ -17,22 +17,39 @@ impl Reference {
         let now = self.now;
         let bought = self.orders[order].bought;
         let leg = self.orders[order].last();
-        let (over, failing_at) = (leg.state == LegState::Ended, leg.watch.as_ref().unwrap().failing_at);
+        let (over, failing_at) = (
+            leg.state == LegState::Ended,
+            leg.watch.as_ref().unwrap().failing_at,
+        );
+
         let failed_for_good = failing_at.is_some_and(|since| now - since >= 24 * HOUR);
         match (word.follows(bought, leg.cost, failed_for_good), over) {
-            (Follows::End { state, target, cost, asks, .. }, _) => {
+            (
+                Follows::End {
+                    state,
+                    target,
+                    cost,
+                    asks,
+                    ..
+                },
+                _,
+            ) => {
                 // What it said while it was at it is its price.
                 let completed = matches!(word.said, Said::Status(PanelStatus::Completed));
                 let said_before = completed && word.charge() == leg.watch.as_ref().unwrap().told;
                 (leg.state, leg.booked) = (LegState::Ended, cost);
                 leg.stated = word.charge().or(leg.stated);
                 let claws_back = leg.panel == CLAWS_BACK && !self.orders[order].given_up;
+
                 // A failure that settled is one still where it is said again.
-                let failing_at = failing_at.filter(|_| matches!(word.said, Said::Status(PanelStatus::Failed)));
+                let failing_at =
+                    failing_at.filter(|_| matches!(word.said, Said::Status(PanelStatus::Failed)));
                 self.looked_back(order);
+
                 if let Some(watch) = &mut self.orders[order].last().watch {
                     watch.failing_at = failing_at;
                 }
+
                 self.settle(order, state, target, claws_back);
                 self.orders[order].review |= asks && !said_before;
             }
@@ -50,7 +67,11 @@ impl Reference {
             }
             (Follows::Open(state), false) => {
                 let told = word.charge().or(leg.watch.as_ref().unwrap().told);
-                leg.watch = Some(Watch { told, ..Watch::default() });
+                leg.watch = Some(Watch {
+                    told,
+                    ..Watch::default()
+                });
+
                 self.orders[order].progress(state);
                 self.orders[order].review = false;
             }
@@ -75,9 +96,20 @@ impl Reference {
     /// One of the looks after an end is over; after the last nobody asks any more.
     fn looked_back(&mut self, order: usize) {
         let leg = self.orders[order].last();
-        let looks = leg.watch.as_ref().unwrap().looks.map_or(0, |looks| looks + 1);
+        let looks = leg
+            .watch
+            .as_ref()
+            .unwrap()
+            .looks
+            .map_or(0, |looks| looks + 1);
+
         let told = leg.watch.as_ref().unwrap().told;
-        let watch = Watch { looks: Some(looks), told, ..Watch::default() };
+        let watch = Watch {
+            looks: Some(looks),
+            told,
+            ..Watch::default()
+        };
+
         leg.watch = (looks < LOOKS).then_some(watch);
     }
 
@@ -88,6 +120,7 @@ impl Reference {
         if !matches!(leg.state, LegState::Accepted | LegState::Ended) {
             return None;
         }
+
         // What its panel still works on is given back, and followed on.
         if delivered == 0 && leg.state == LegState::Accepted {
             self.orders[order].by_hand = bought.charge;
@@ -95,15 +128,21 @@ impl Reference {
             self.settle(order, OrderState::Canceled, bought.charge, false);
             return Some(bought.charge);
         }
+
         let told = leg.watch.take().and_then(|watch| watch.told);
         leg.state = LegState::Ended;
-        leg.booked = leg.stated.or(told).unwrap_or_else(|| bought.part(leg.cost, delivered));
+        leg.booked = leg
+            .stated
+            .or(told)
+            .unwrap_or_else(|| bought.part(leg.cost, delivered));
+
         let missing = bought.units - delivered;
         let state = match (delivered, missing) {
             (_, 0) => OrderState::Completed,
             (0, _) => OrderState::Canceled,
             (_, _) => OrderState::Partial,
         };
+
         self.settle(order, state, bought.part(bought.charge, missing), false);
         Some(self.orders[order].refunded)
     }
@@ -126,10 +165,15 @@ impl Reference {
         let order = &mut self.orders[order];
         self.wallets[order.who] += amount;
         order.refunded += amount;
+
         // What the house bears already was not given by a person.
         order.by_hand = order.refunded - order.absorbed;
         let leg = order.last();
-        let unsent = matches!(leg.state, LegState::Ready | LegState::Leased | LegState::Parked);
+        let unsent = matches!(
+            leg.state,
+            LegState::Ready | LegState::Leased | LegState::Parked
+        );
+
         if order.refunded == order.bought.charge && unsent {
             order.last().state = LegState::Canceled;
             (order.state, order.review) = (OrderState::Canceled, false);
@@ -140,7 +184,8 @@ impl Reference {
     pub fn is_doubtful(&self, order: usize) -> bool {
         let order = &self.orders[order];
         let leg = order.legs.last().unwrap();
-        let unknown_there = order.review && leg.watch.as_ref().is_some_and(|watch| watch.unknown_there);
+        let unknown_there =
+            order.review && leg.watch.as_ref().is_some_and(|watch| watch.unknown_there);
         matches!(leg.state, LegState::InDoubt | LegState::WrittenOff)
             || leg.state == LegState::Accepted && unknown_there
     }
@@ -151,8 +196,13 @@ impl Reference {
         if let Some(owner) = self.owner(panel, id).filter(|owner| *owner != order) {
             return Err(self.orders[owner].id);
         }
+
         self.doubted_again(order);
-        if self.accepted(order, id) { Ok(()) } else { Err(self.orders[order].id) }
+        if self.accepted(order, id) {
+            Ok(())
+        } else {
+            Err(self.orders[order].id)
+        }
     }
 
     /// A person says that no panel has it.
@@ -177,13 +227,21 @@ impl Watch {
     /// A word that settles nothing. Whether a person is asked.
     fn puzzled(&mut self, nothing: Follows, now: i64) -> bool {
         let (puzzles, silences, failing_at) = (self.puzzles, self.silences, self.failing_at);
-        *self = Self { looks: self.looks, told: self.told, ..Self::default() };
+        *self = Self {
+            looks: self.looks,
+            told: self.told,
+            ..Self::default()
+        };
+
         match nothing {
             Follows::Puzzle | Follows::Person => self.puzzles = puzzles + 1,
             Follows::Silence => (self.silences, self.failing_at) = (silences + 1, failing_at),
             Follows::Failing => self.failing_at = failing_at.or(Some(now)),
             Follows::Open(_) | Follows::End { .. } => {}
         }
-        nothing == Follows::Person || self.puzzles >= 3 && nothing == Follows::Puzzle || self.silences >= 10
+
+        nothing == Follows::Person
+            || self.puzzles >= 3 && nothing == Follows::Puzzle
+            || self.silences >= 10
     }
 }

@@ -1,5 +1,5 @@
-//! A history lived twice: each step is done to the house, over its doors, and to the house as it should be; then both
-//! must show the same, and the audit must find nothing.
+//! A history lived twice: each step is done to the house, over its doors, and to the house as it
+//! should be; then both must show the same, and the audit must find nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -47,11 +47,14 @@ pub fn same<T: PartialEq + Debug>(what: &str, expected: T, came: T) -> Lived {
     if expected == came {
         return Ok(());
     }
-    Err(Difference(format!("{what}:\n expected {expected:?}\n     came {came:?}")))
+
+    Err(Difference(format!(
+        "{what}:\n expected {expected:?}\n     came {came:?}"
+    )))
 }
 
-/// A leg in a dispatcher's hands: which order's it is, the epoch it was taken under, and the process that took it, which
-/// may have been replaced since.
+/// A leg in a dispatcher's hands: which order's it is, the epoch it was taken under, and the
+/// process that took it, which may have been replaced since.
 pub struct InHand {
     pub order: usize,
     pub panel: usize,
@@ -95,14 +98,28 @@ impl Life {
                 {{"service":"3","name":"V","type":"Default","category":"C","rate":"0.70","min":"10","max":"1000"}}]"#
             )
         };
+
         let (a, a_runs) = Panel::start(&services("0.90", "1.50")).await;
         let (b, b_runs) = Panel::start(&services("0.80", "1.40")).await;
-        let plan = Plan { panels: Vec::new(), services: file(&a, &b), ..Plan::default() };
+
+        let plan = Plan {
+            panels: Vec::new(),
+            services: file(&a, &b),
+            ..Plan::default()
+        };
+
         let world = World::build(plan).await;
-        let mut connection = PgConnection::connect_with(&world.database.options()).await.unwrap();
-        // A history has no rows of refusals: what they stop is a chapter of its own, like all that stops a panel.
-        let never = "create function never_in_a_row() returns trigger language plpgsql as 'begin return null; end';
-            create trigger never_in_a_row before insert on refusal_run for each row execute function never_in_a_row()";
+        let mut connection = PgConnection::connect_with(&world.database.options())
+            .await
+            .unwrap();
+
+        // A history has no rows of refusals: what they stop is a chapter of its own, like all that
+        // stops a panel.
+        let never = "create function never_in_a_row() returns trigger language plpgsql as 'begin \
+                     return null; end';
+            create trigger never_in_a_row before insert on refusal_run for each row execute \
+                     function never_in_a_row()";
+
         connection.execute(never).await.unwrap();
         Self {
             world,
@@ -122,32 +139,55 @@ impl Life {
     pub async fn live(&mut self, steps: &[Step]) -> Lived {
         self.forget().await?;
         for (n, step) in steps.iter().enumerate() {
-            let lived = self.step(step, n % STEPS_PER_AUDIT == STEPS_PER_AUDIT - 1).await;
-            lived.map_err(|Difference(words)| Difference(format!("step {n}, {step:?}: {words}")))?;
+            let lived = self
+                .step(step, n % STEPS_PER_AUDIT == STEPS_PER_AUDIT - 1)
+                .await;
+            lived
+                .map_err(|Difference(words)| Difference(format!("step {n}, {step:?}: {words}")))?;
         }
+
         self.saw("histories");
-        self.ends().await.map_err(|Difference(words)| Difference(format!("after the last step: {words}")))
+        self.ends()
+            .await
+            .map_err(|Difference(words)| Difference(format!("after the last step: {words}")))
     }
 
     async fn step(&mut self, step: &Step, audited: bool) -> Lived {
         let before = self.adds();
-        self.world.house.catalog.look_at_panels(self.world.clock.now()).await?;
+        self.world
+            .house
+            .catalog
+            .look_at_panels(self.world.clock.now())
+            .await?;
+
         let sent = self.take(step).await?;
         self.saw("steps");
         let expected: [usize; PANELS] = std::array::from_fn(|panel| before[panel] + sent[panel]);
         same("calls of `add` at the panels", expected, self.adds())?;
         self.compare().await?;
         self.notice();
+
         if audited { self.audit().await } else { Ok(()) }
     }
 
     /// Counts where orders came to; a run that never gets somewhere proves nothing about it.
     fn notice(&mut self) {
         let orders = self.reference.orders.iter();
-        let standing: Vec<_> = orders.map(|order| (order.last_state(), order.state, order.absorbed > 0)).collect();
-        let moved: Vec<_> = standing.iter().zip(self.noticed.iter().map(Some).chain(std::iter::repeat(None))).collect();
-        let moved: Vec<_> =
-            moved.into_iter().filter(|(now, before)| Some(*now) != *before).map(|(now, _)| *now).collect();
+        let standing: Vec<_> = orders
+            .map(|order| (order.last_state(), order.state, order.absorbed > 0))
+            .collect();
+
+        let moved: Vec<_> = standing
+            .iter()
+            .zip(self.noticed.iter().map(Some).chain(std::iter::repeat(None)))
+            .collect();
+
+        let moved: Vec<_> = moved
+            .into_iter()
+            .filter(|(now, before)| Some(*now) != *before)
+            .map(|(now, _)| *now)
+            .collect();
+
         for (leg, order, absorbed) in moved {
             self.saw(leg.as_str());
             self.saw(order.as_str());
@@ -155,6 +195,7 @@ impl Life {
                 self.saw("absorbed");
             }
         }
+
         self.noticed = standing;
     }
 
@@ -171,21 +212,40 @@ impl Life {
     async fn take(&mut self, step: &Step) -> Result<[usize; PANELS], Difference> {
         let mut sent = [0; PANELS];
         match step {
-            Step::Send { pick, answer } => delivering::send(self, *pick, *answer, &mut sent).await?,
-            Step::Dispatch { panel, answers } => delivering::dispatch(self, *panel, answers, &mut sent).await?,
-            Step::Place { who, service, units, request } => {
+            Step::Send { pick, answer } => {
+                delivering::send(self, *pick, *answer, &mut sent).await?;
+            }
+            Step::Dispatch { panel, answers } => {
+                delivering::dispatch(self, *panel, answers, &mut sent).await?;
+            }
+            Step::Place {
+                who,
+                service,
+                units,
+                request,
+            } => {
                 ordering::place(self, *who, *service, *units, *request).await?;
             }
             Step::Replay { pick } => ordering::again(self, *pick, true).await?,
             Step::Mismatch { pick } => ordering::again(self, *pick, false).await?,
             Step::Withdraw { pick } => ordering::withdraw(self, *pick).await?,
-            Step::TopUp { who, cents, reference } => ordering::top_up(self, *who, *cents, *reference).await?,
+            Step::TopUp {
+                who,
+                cents,
+                reference,
+            } => ordering::top_up(self, *who, *cents, *reference).await?,
             Step::Look { pick } => ordering::look(self, *pick).await?,
             Step::Resolve { pick, finding } => ordering::resolve(self, *pick, *finding).await?,
             Step::Settle { pick, eighths } => ordering::settle(self, *pick, *eighths).await?,
-            Step::GiveBack { pick, eighths, reason } => ordering::give_back(self, *pick, *eighths, *reason).await?,
+            Step::GiveBack {
+                pick,
+                eighths,
+                reason,
+            } => ordering::give_back(self, *pick, *eighths, *reason).await?,
             Step::Lease { panel, legs_max } => delivering::lease(self, *panel, *legs_max).await?,
-            Step::Late { pick, any, answer } => delivering::late(self, *pick, *any, *answer).await?,
+            Step::Late { pick, any, answer } => {
+                delivering::late(self, *pick, *any, *answer).await?;
+            }
             Step::Sweep { panel } => delivering::sweep(self, *panel).await?,
             Step::Unpark { panel } => delivering::unpark(self, *panel).await?,
             Step::Leave { panel } => delivering::leave(self, *panel).await?,
@@ -197,6 +257,7 @@ impl Life {
             Step::Crash => self.crash().await?,
             Step::Pass { seconds } => self.pass(*seconds).await?,
         }
+
         Ok(sent)
     }
 
@@ -223,9 +284,17 @@ impl Life {
             self.world.house.delivery.let_go().await?;
             self.reference.lets_go();
         }
+
         let house = &mut self.world.house;
         let clock = house.clock.clone();
-        house.delivery = Delivery::new(house.store.clone(), house.catalog.clone(), clock, Uuid::now_v7());
+
+        house.delivery = Delivery::new(
+            house.store.clone(),
+            house.catalog.clone(),
+            clock,
+            Uuid::now_v7(),
+        );
+
         self.reference.node += 1;
         Ok(())
     }
@@ -233,10 +302,18 @@ impl Life {
     async fn crash(&mut self) -> Lived {
         let house = self.world.restarted().await;
         let dead = std::mem::replace(&mut self.world.house, house);
-        self.world.door = self.world.house.open_door(([127, 0, 0, 1], 0).into(), healthy()).await.unwrap();
+
+        self.world.door = self
+            .world
+            .house
+            .open_door(([127, 0, 0, 1], 0).into(), healthy())
+            .await
+            .unwrap();
+
         dead.store.close().await;
         self.hands.clear();
         self.reference.node += 1;
+
         self.know_panels().await
     }
 
@@ -253,12 +330,15 @@ impl Life {
     pub async fn pass(&mut self, seconds: i64) -> Lived {
         self.world.turn(seconds);
         self.reference.now += seconds;
+
         if seconds < SWEPT_S {
             return Ok(());
         }
+
         for panel in 0..PANELS {
             delivering::sweep(self, panel).await?;
         }
+
         Ok(())
     }
 
@@ -268,16 +348,19 @@ impl Life {
         for panel in 0..PANELS {
             self.pause(panel, false).await?;
         }
+
         for seconds in [61, 25 * 3_601, 3_601, 25 * 3_601] {
             self.pass(seconds).await?;
             for panel in 0..PANELS {
                 delivering::round(self, panel).await?;
             }
         }
+
         self.notice();
         self.compare().await?;
         ordering::all_asked_again(self).await?;
         delivering::nothing_is_left(self)?;
+
         self.audit().await
     }
 
@@ -288,10 +371,22 @@ impl Life {
         if shown == expected {
             return Ok(());
         }
-        let (shown, expected): (Vec<_>, Vec<_>) = (shown.lines().collect(), expected.lines().collect());
-        let differing = (0..shown.len().max(expected.len())).filter(|n| shown.get(*n) != expected.get(*n));
-        let words: Vec<_> =
-            differing.map(|n| format!("\n expected {:?}\n     came {:?}", expected.get(n), shown.get(n))).collect();
+
+        let (shown, expected): (Vec<_>, Vec<_>) =
+            (shown.lines().collect(), expected.lines().collect());
+        let differing =
+            (0..shown.len().max(expected.len())).filter(|n| shown.get(*n) != expected.get(*n));
+
+        let words: Vec<_> = differing
+            .map(|n| {
+                format!(
+                    "\n expected {:?}\n     came {:?}",
+                    expected.get(n),
+                    shown.get(n)
+                )
+            })
+            .collect();
+
         Err(Difference(format!("the books:{}", words.concat())))
     }
 
@@ -313,15 +408,28 @@ impl Life {
                         (absorbed * 1e8)::bigint, (review is not null)::text, '|', legs),
                     E'\\n' order by id
                 ) from orders left join leg on order_id = id),
-                (select string_agg((balance * 1e8)::bigint::text, E'\\n' order by customer_id) from wallet)
+                (select string_agg((balance * 1e8)::bigint::text, E'\\n' order by customer_id) \
+                        from wallet)
             )";
-        Ok(sqlx::query_scalar(question).fetch_one(&mut self.connection).await?)
+
+        Ok(sqlx::query_scalar(question)
+            .fetch_one(&mut self.connection)
+            .await?)
     }
 
     async fn audit(&self) -> Lived {
         let findings = audit_books(&self.world.house.store, self.world.clock.now()).await?;
-        let broken: Vec<_> = findings.checks.iter().filter(|check| check.violations > 0).collect();
-        same("the audit's findings", "[]".to_owned(), format!("{broken:?}"))
+        let broken: Vec<_> = findings
+            .checks
+            .iter()
+            .filter(|check| check.violations > 0)
+            .collect();
+
+        same(
+            "the audit's findings",
+            "[]".to_owned(),
+            format!("{broken:?}"),
+        )
     }
 
     /// Back to an empty house: no history knows of another.
@@ -330,33 +438,50 @@ impl Life {
             .execute(
                 "begin;
                 set local session_replication_role = replica;
-                delete from transfer; delete from settlement; delete from watch; delete from panel_order;
-                delete from rung; delete from exchange; delete from cancel_request; delete from leg;
+                delete from transfer; delete from settlement; delete from watch; delete from \
+                 panel_order;
+                delete from rung; delete from exchange; delete from cancel_request; delete from \
+                 leg;
                 delete from request; delete from orders; delete from wallet; delete from api_key;
                 delete from account where kind = 'wallet'; delete from customer;
-                delete from refusal_run; delete from unknown_word; delete from difference; delete from float_move;
+                delete from refusal_run; delete from unknown_word; delete from difference; delete \
+                 from float_move;
                 update dispatch set frozen_at = null;
-                update provider set epoch = 0, holder = null, held_until = null, paused_at = null, breaker = 'shut',
-                    breaker_until = null, breaker_at = null, breaker_trips = 0, doubts_in_a_row = 0,
+                update provider set epoch = 0, holder = null, held_until = null, paused_at = null, \
+                 breaker = 'shut',
+                    breaker_until = null, breaker_at = null, breaker_trips = 0, doubts_in_a_row = \
+                 0,
                     statuses_failed = 0, statuses_again_at = null, status_batch_learned = null,
                     status_batch_learned_at = null,
-                    -- No price moves in a history: what a panel took needs no other list to be judged by.
+                    -- No price moves in a history: what a panel took needs no other list to be \
+                 judged by.
                     catalogue_at = '2100-01-01';
                 commit",
             )
             .await?;
+
         self.panels.iter().for_each(|panel| panel.forget());
         self.noticed.clear();
         (self.hands, self.attempts, self.customers) = (Vec::new(), Vec::new(), Vec::new());
-        self.world.turn(BEGINNING_S - self.world.clock.now().timestamp());
+        self.world
+            .turn(BEGINNING_S - self.world.clock.now().timestamp());
         self.reference = Reference::new(MONEY.1);
+
         for n in 0..CUSTOMERS {
             let (id, key, _) = buyer(&self.world.house, &format!("customer {n}"), MONEY.0).await;
             self.customers.push((id, key));
         }
+
         let house = &mut self.world.house;
         let clock = house.clock.clone();
-        house.delivery = Delivery::new(house.store.clone(), house.catalog.clone(), clock, Uuid::now_v7());
+
+        house.delivery = Delivery::new(
+            house.store.clone(),
+            house.catalog.clone(),
+            clock,
+            Uuid::now_v7(),
+        );
+
         self.know_panels().await
     }
 }
@@ -372,13 +497,22 @@ fn file(a: &Panel, b: &Panel) -> String {
             id.to_uppercase()
         )
     };
-    let refunds =
-        "in_doubt_policy = \"refund\"\nin_doubt_refund_after_h = 24\nids_grow = true\naccount_is_ours_alone = true";
+
+    let refunds = "in_doubt_policy = \"refund\"\nin_doubt_refund_after_h = 24\nids_grow = \
+                   true\naccount_is_ours_alone = true";
+
     let service = |id: u8, rate: &str, routes: &str| {
-        let routes: Vec<_> =
-            routes.chars().map(|panel| format!("{{ provider = \"{panel}\", service = \"{id}\" }}")).collect();
-        format!("[[service]]\nid = {id}\nrate = \"{rate}\"\nroutes = [{}]\n", routes.join(", "))
+        let routes: Vec<_> = routes
+            .chars()
+            .map(|panel| format!("{{ provider = \"{panel}\", service = \"{id}\" }}"))
+            .collect();
+
+        format!(
+            "[[service]]\nid = {id}\nrate = \"{rate}\"\nroutes = [{}]\n",
+            routes.join(", ")
+        )
     };
+
     [
         provider("a", a, refunds),
         provider("b", b, "reversal = \"clawback\""),

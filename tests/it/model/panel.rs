@@ -19,7 +19,8 @@ const FIRST_ID: u64 = 501;
 pub struct Add {
     /// Whether it takes the order.
     pub places: bool,
-    /// HTTP status and body, where `$id` stands for the order's id; without it the connection ends.
+    /// HTTP status and body, where `$id` stands for the order's id; without it the connection
+    /// ends.
     pub says: Option<(u16, String)>,
 }
 
@@ -39,8 +40,18 @@ pub struct Memory {
 
 impl Memory {
     fn new() -> Self {
-        let next = Add { places: false, says: None };
-        Self { next, placed: Vec::new(), adds: 0, rows: BTreeMap::new(), asked: Vec::new() }
+        let next = Add {
+            places: false,
+            says: None,
+        };
+
+        Self {
+            next,
+            placed: Vec::new(),
+            adds: 0,
+            rows: BTreeMap::new(),
+            asked: Vec::new(),
+        }
     }
 
     /// Takes an order.
@@ -52,27 +63,46 @@ impl Memory {
 
     /// The ids of what it has for a link.
     pub fn placed_for(&self, link: &str) -> Vec<u64> {
-        self.placed.iter().filter(|(placed, _)| placed == link).map(|(_, id)| *id).collect()
+        self.placed
+            .iter()
+            .filter(|(placed, _)| placed == link)
+            .map(|(_, id)| *id)
+            .collect()
     }
 
     fn add(&mut self, link: &str) -> Option<(u16, String)> {
         self.adds += 1;
-        let id = if self.next.places { self.place(link) } else { 0 };
-        self.next.says.clone().map(|(status, body)| (status, body.replace("$id", &id.to_string())))
+        let id = if self.next.places {
+            self.place(link)
+        } else {
+            0
+        };
+
+        self.next
+            .says
+            .clone()
+            .map(|(status, body)| (status, body.replace("$id", &id.to_string())))
     }
 
     fn status(&mut self, form: &BTreeMap<String, String>) -> String {
         if let Some(id) = form.get("order") {
             return self.row(id).unwrap_or_else(|| "{}".to_owned());
         }
+
         let ids = form.get("orders").cloned().unwrap_or_default();
-        let rows = ids.split(',').filter_map(|id| Some(format!("\"{id}\":{}", self.row(id)?)));
+        let rows = ids
+            .split(',')
+            .filter_map(|id| Some(format!("\"{id}\":{}", self.row(id)?)));
+
         format!("{{{}}}", rows.collect::<Vec<_>>().join(","))
     }
 
     fn row(&mut self, id: &str) -> Option<String> {
         self.asked.push(id.to_owned());
-        self.rows.get(id).cloned().unwrap_or_else(|| Some(r#"{"error":"Incorrect order ID"}"#.to_owned()))
+        self.rows
+            .get(id)
+            .cloned()
+            .unwrap_or_else(|| Some(r#"{"error":"Incorrect order ID"}"#.to_owned()))
     }
 }
 
@@ -88,14 +118,21 @@ impl Panel {
     pub async fn start(services: &str) -> (Arc<Self>, DropGuard) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let panel = Arc::new(Self { addr, services: services.to_owned(), memory: Mutex::new(Memory::new()) });
+        let panel = Arc::new(Self {
+            addr,
+            services: services.to_owned(),
+            memory: Mutex::new(Memory::new()),
+        });
+
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (answering, served) = (tasks.clone(), panel.clone());
+
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 answering.spawn(answer(stream, served.clone()));
             }
         }));
+
         (panel, stop.drop_guard())
     }
 
@@ -111,7 +148,10 @@ impl Panel {
 }
 
 async fn answer(mut stream: TcpStream, panel: Arc<Panel>) {
-    let Some(form) = form(&mut stream).await else { return };
+    let Some(form) = form(&mut stream).await else {
+        return;
+    };
+
     let word = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let said = match word("action") {
         "services" => Some((200, panel.services.clone())),
@@ -120,7 +160,10 @@ async fn answer(mut stream: TcpStream, panel: Arc<Panel>) {
         "status" => Some((200, panel.memory().status(&form))),
         _ => Some((200, r#"{"error":"Incorrect request"}"#.to_owned())),
     };
+
     let Some((status, body)) = said else { return };
     let head = "content-type: application/json\r\nconnection: close\r\ncontent-length:";
-    let _ = stream.write_all(format!("HTTP/1.1 {status} .\r\n{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await;
+    let _ = stream
+        .write_all(format!("HTTP/1.1 {status} .\r\n{head} {}\r\n\r\n{body}", body.len()).as_bytes())
+        .await;
 }

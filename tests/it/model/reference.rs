@@ -1,4 +1,5 @@
-//! The house as it should be: a few numbers for each order and wallet, and what each thing that happens does to them.
+//! The house as it should be: a few numbers for each order and wallet, and what each thing that
+//! happens does to them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,8 @@ use panelgate::domain::provider::RefusalClass;
 use super::rules::{Bought, SERVICES};
 use super::steps::{CUSTOMERS, OURS_ALONE, PANELS};
 
-/// The panel that takes back what its later word says was given too much; the other's losses are the house's.
+/// The panel that takes back what its later word says was given too much; the other's losses are
+/// the house's.
 pub const CLAWS_BACK: usize = 1;
 /// The panel whose doubts are written off, after so long.
 pub const WRITES_OFF: (usize, i64) = (0, 24 * HOUR);
@@ -20,7 +22,8 @@ const PARKED_S: i64 = 10;
 const ANSWER_S: i64 = 20 + 15;
 const LEG_LEASE_S: i64 = 60;
 
-/// One attempt of an order at a panel; `stated` is what the panel said last that it took, at an end or before a person.
+/// One attempt of an order at a panel; `stated` is what the panel said last that it took, at an end
+/// or before a person.
 #[derive(Clone, Debug)]
 pub struct Leg {
     pub number: usize, // of legs before it, of all orders
@@ -42,7 +45,8 @@ pub struct Leg {
     pub stated: Option<i128>,
 }
 
-/// What is remembered while a panel is asked about a leg; `told` is what it said that it took while the order was open.
+/// What is remembered while a panel is asked about a leg; `told` is what it said that it took while
+/// the order was open.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     pub puzzles: u32,
@@ -122,7 +126,13 @@ impl Reference {
         let units = if sold.package { 1 } else { units };
         let charge = sold.cost(sold.rate, units);
         self.wallets[who] -= charge;
-        let bought = Bought { charge, units, package: sold.package };
+
+        let bought = Bought {
+            charge,
+            units,
+            package: sold.package,
+        };
+
         let mut order = Order {
             id,
             who,
@@ -137,14 +147,24 @@ impl Reference {
             given_up: false,
             legs: Vec::new(),
         };
+
         let panels: Vec<_> = sold.routes.iter().map(|(panel, _)| *panel).collect();
-        order.follow(self.next_leg(), self.running(&panels).unwrap_or(panels[0]), self.now);
+        order.follow(
+            self.next_leg(),
+            self.running(&panels).unwrap_or(panels[0]),
+            self.now,
+        );
+
         self.orders.push(order);
     }
 
     /// The node at work gives its panels up.
     pub fn lets_go(&mut self) {
-        for gate in self.gates.iter_mut().filter(|gate| gate.holder == Some(self.node)) {
+        for gate in self
+            .gates
+            .iter_mut()
+            .filter(|gate| gate.holder == Some(self.node))
+        {
             (gate.holder, gate.held_until) = (None, 0);
         }
     }
@@ -158,6 +178,7 @@ impl Reference {
             }
             gate.epoch += 1;
         }
+
         (gate.holder, gate.held_until) = (Some(self.node), self.now + HOLD_S);
         Some(gate.epoch)
     }
@@ -167,49 +188,68 @@ impl Reference {
         if self.frozen || self.gates[panel].paused {
             return Vec::new();
         }
+
         let (now, epoch) = (self.now, self.gates[panel].epoch);
         let mut due: Vec<_> = self
             .legs_at(panel)
             .filter(|(_, leg)| {
-                let given_up = leg.state == LegState::Leased && (leg.leased_until < now || leg.epoch < epoch);
+                let given_up =
+                    leg.state == LegState::Leased && (leg.leased_until < now || leg.epoch < epoch);
                 leg.ready_at <= now && (leg.state == LegState::Ready || given_up)
             })
             .map(|(order, leg)| (leg.ready_at, leg.number, order))
             .collect();
+
         due.sort_unstable();
         due.truncate(legs_max);
+
         for (_, _, order) in &due {
             let leg = self.orders[*order].last();
             leg.state = LegState::Leased;
             leg.attempt += 1;
             (leg.epoch, leg.leased_until) = (epoch, now + LEG_LEASE_S);
         }
+
         due.into_iter().map(|(_, _, order)| order).collect()
     }
 
-    /// Whether a leg that was taken so may be sent; if it may, it is being sent from now on. What may not and is still
-    /// its taker's is given back.
+    /// Whether a leg that was taken so may be sent; if it may, it is being sent from now on. What
+    /// may not and is still its taker's is given back.
     pub fn mark(&mut self, order: usize, panel: usize, attempt: i32, epoch: i64) -> bool {
         let (now, gate, frozen) = (self.now, self.gates[panel].clone(), self.frozen);
         let leg = self.orders[order].last();
-        let taken = leg.panel == panel && leg.state == LegState::Leased && leg.attempt == attempt && leg.epoch == epoch;
+        let taken = leg.panel == panel
+            && leg.state == LegState::Leased
+            && leg.attempt == attempt
+            && leg.epoch == epoch;
+
         let open = gate.epoch == epoch && gate.held_until > now && !gate.paused && !frozen;
         match (taken, open) {
             (true, true) => (leg.state, leg.sent_at) = (LegState::Sending, now),
             (true, false) => leg.state = LegState::Ready,
             (false, _) => {}
         }
+
         taken && open
     }
 
     /// Being sent for too long, or by somebody who lost the panel.
     pub fn sweep(&mut self, panel: usize) -> usize {
         let (now, epoch) = (self.now, self.gates[panel].epoch);
-        let lost = |leg: &Leg| leg.state == LegState::Sending && (leg.epoch < epoch || leg.sent_at < now - ANSWER_S);
-        let lost: Vec<_> = self.legs_at(panel).filter(|(_, leg)| lost(leg)).map(|(order, _)| order).collect();
+        let lost = |leg: &Leg| {
+            leg.state == LegState::Sending && (leg.epoch < epoch || leg.sent_at < now - ANSWER_S)
+        };
+
+        let lost: Vec<_> = self
+            .legs_at(panel)
+            .filter(|(_, leg)| lost(leg))
+            .map(|(order, _)| order)
+            .collect();
+
         for order in &lost {
             self.orders[*order].doubt(now);
         }
+
         lost.len()
     }
 
@@ -217,6 +257,7 @@ impl Reference {
     pub fn unpark(&mut self, panel: usize) -> u64 {
         let now = self.now;
         let mut count = 0;
+
         for order in &mut self.orders {
             let leg = order.last();
             if leg.panel == panel && leg.state == LegState::Parked && leg.ready_at <= now {
@@ -224,12 +265,16 @@ impl Reference {
                 count += 1;
             }
         }
+
         count
     }
 
     /// The first of some panels that is not stopped.
     fn running(&self, panels: &[usize]) -> Option<usize> {
-        panels.iter().copied().find(|panel| !self.gates[*panel].paused)
+        panels
+            .iter()
+            .copied()
+            .find(|panel| !self.gates[*panel].paused)
     }
 
     /// What was not sent leaves a stopped panel for a running one that it was not tried on.
@@ -237,22 +282,41 @@ impl Reference {
         if self.frozen || !self.gates[panel].paused {
             return 0;
         }
+
         let (now, epoch) = (self.now, self.gates[panel].epoch);
         let mut left = 0;
+
         for at in 0..self.orders.len() {
-            let Order { service, bought, ref legs, .. } = self.orders[at];
+            let Order {
+                service,
+                bought,
+                ref legs,
+                ..
+            } = self.orders[at];
+
             let routes = SERVICES[service].routes.iter().map(|(panel, _)| *panel);
-            let untried: Vec<_> = routes.filter(|other| legs.iter().all(|leg| leg.panel != *other)).collect();
+            let untried: Vec<_> = routes
+                .filter(|other| legs.iter().all(|leg| leg.panel != *other))
+                .collect();
+
             let to = self.running(&untried);
             let leg = self.orders[at].last();
-            let given_up = leg.state == LegState::Leased && (leg.leased_until < now || leg.epoch < epoch);
+            let given_up =
+                leg.state == LegState::Leased && (leg.leased_until < now || leg.epoch < epoch);
             let waits = leg.panel == panel && (leg.state == LegState::Ready || given_up);
+
             if let Some(to) = to.filter(|_| waits) {
-                (leg.panel, leg.state, leg.cost) = (to, LegState::Ready, SERVICES[service].cost_at(to, bought.units));
+                (leg.panel, leg.state, leg.cost) = (
+                    to,
+                    LegState::Ready,
+                    SERVICES[service].cost_at(to, bought.units),
+                );
+
                 leg.ready_at = leg.ready_at.min(now);
                 left += 1;
             }
         }
+
         left
     }
 
@@ -262,12 +326,14 @@ impl Reference {
         if self.owner(panel, id).is_some() {
             return false;
         }
+
         let order = &mut self.orders[order];
         let leg = order.last();
         leg.state = LegState::Accepted;
         (leg.booked, leg.exposed, leg.unsent, leg.doubted_at) = (leg.cost, 0, 0, None);
         (leg.id, leg.watch) = (Some(id.to_owned()), Some(Watch::default()));
         order.progress(OrderState::Processing);
+
         true
     }
 
@@ -280,16 +346,24 @@ impl Reference {
 
     /// A text proves that nothing was placed.
     pub fn refused(&mut self, order: usize, class: RefusalClass) {
-        use RefusalClass::{Action, Active, Key, Link, Money, Parameters, Quantity, RateLimit, Service};
+        use RefusalClass::{
+            Action, Active, Key, Link, Money, Parameters, Quantity, RateLimit, Service,
+        };
+
         let (now, leg) = (self.now, self.orders[order].last());
         if class == Active && (leg.state == LegState::InDoubt || leg.panel == OURS_ALONE) {
             return self.orders[order].doubt(now);
         }
+
         if self.is_wanted_back(order) {
             return self.ends_unplaced(order);
         }
-        let waited =
-            self.orders[order].last().parked.is_some_and(|(of, since)| of == class && now - since >= 24 * HOUR);
+
+        let waited = self.orders[order]
+            .last()
+            .parked
+            .is_some_and(|(of, since)| of == class && now - since >= 24 * HOUR);
+
         let parks = match class {
             Link | Quantity | Parameters => return self.ends_unplaced(order),
             Active if !waited => true,
@@ -301,10 +375,12 @@ impl Reference {
                 false
             }
         };
+
         if parks {
             let leg = self.orders[order].last();
             leg.rests(LegState::Parked);
             leg.ready_at = now + PARKED_S;
+
             if leg.parked.is_none_or(|(of, _)| of != class) {
                 leg.parked = Some((class, now));
             }
@@ -317,14 +393,24 @@ impl Reference {
         if self.is_wanted_back(order) {
             return self.ends_unplaced(order);
         }
-        let Order { service, bought, .. } = self.orders[order];
+
+        let Order {
+            service, bought, ..
+        } = self.orders[order];
+
         let leg = self.orders[order].last();
         let unsent = leg.unsent;
         leg.rests(LegState::Ready);
         leg.unsent = unsent + 1;
         leg.ready_at = now + 2i64.pow(unsent.min(10)).min(60);
         let (third, present) = (leg.unsent >= 3, leg.panel);
-        let others = SERVICES[service].routes.iter().map(|(panel, _)| *panel).filter(|panel| *panel != present);
+
+        let others = SERVICES[service]
+            .routes
+            .iter()
+            .map(|(panel, _)| *panel)
+            .filter(|panel| *panel != present);
+
         let other = self.running(&others.collect::<Vec<_>>());
         if let Some(panel) = other.filter(|_| third) {
             let leg = self.orders[order].last();
@@ -347,9 +433,13 @@ impl Reference {
     pub fn withdraw(&mut self, order: usize) -> bool {
         let charge = self.orders[order].bought.charge;
         let leg = self.orders[order].last();
-        if !matches!(leg.state, LegState::Ready | LegState::Leased | LegState::Parked) {
+        if !matches!(
+            leg.state,
+            LegState::Ready | LegState::Leased | LegState::Parked
+        ) {
             return false;
         }
+
         leg.rests(LegState::Canceled);
         self.settle(order, OrderState::Canceled, charge, false);
         true
@@ -359,12 +449,23 @@ impl Reference {
     fn goes_on(&mut self, order: usize) -> bool {
         let (now, number) = (self.now, self.next_leg());
         let legs = &self.orders[order].legs;
-        let routes = SERVICES[self.orders[order].service].routes.iter().map(|(panel, _)| *panel);
-        let untried: Vec<_> = routes.filter(|panel| legs.iter().all(|leg| leg.panel != *panel)).collect();
-        let Some(next) = self.running(&untried).or(untried.first().copied()) else { return false };
+        let routes = SERVICES[self.orders[order].service]
+            .routes
+            .iter()
+            .map(|(panel, _)| *panel);
+
+        let untried: Vec<_> = routes
+            .filter(|panel| legs.iter().all(|leg| leg.panel != *panel))
+            .collect();
+
+        let Some(next) = self.running(&untried).or(untried.first().copied()) else {
+            return false;
+        };
+
         let order = &mut self.orders[order];
         order.last().rests(LegState::Refused);
         order.follow(number, next, now);
+
         true
     }
 
@@ -380,7 +481,13 @@ impl Reference {
         let wallet = &mut self.wallets[order.who];
         let target = target.max(order.by_hand).min(order.bought.charge);
         let too_much = order.refunded - target;
-        let taken = if claws_back { too_much.clamp(0, (*wallet).max(0)) } else { 0 };
+
+        let taken = if claws_back {
+            too_much.clamp(0, (*wallet).max(0))
+        } else {
+            0
+        };
+
         let moved = if too_much > 0 { -taken } else { -too_much };
         *wallet += moved;
         order.refunded += moved;
@@ -395,12 +502,19 @@ impl Reference {
     /// Which order has an id at a panel.
     pub fn owner(&self, panel: usize, id: &str) -> Option<usize> {
         let has = |leg: &Leg| leg.panel == panel && leg.id.as_deref() == Some(id);
-        self.orders.iter().position(|order| order.legs.iter().any(has))
+        self.orders
+            .iter()
+            .position(|order| order.legs.iter().any(has))
     }
 
     /// Orders whose last leg is at a panel, with that leg.
     pub fn legs_at(&self, panel: usize) -> impl Iterator<Item = (usize, &Leg)> {
-        let last = self.orders.iter().enumerate().map(|(n, order)| (n, order.legs.last().unwrap()));
+        let last = self
+            .orders
+            .iter()
+            .enumerate()
+            .map(|(n, order)| (n, order.legs.last().unwrap()));
+
         last.filter(move |(_, leg)| leg.panel == panel)
     }
 
@@ -450,6 +564,7 @@ impl Order {
         if matches!(leg.state, LegState::InDoubt | LegState::WrittenOff) {
             return;
         }
+
         leg.rests(LegState::InDoubt);
         (leg.exposed, leg.doubted_at) = (leg.cost, Some(now));
         self.progress(OrderState::Processing);
@@ -466,6 +581,7 @@ impl Order {
     pub fn standing(&self) -> &'static str {
         let sending = self.legs.iter().any(|leg| leg.state == LegState::Sending);
         let given_whole = self.by_hand == self.bought.charge;
+
         match self.state {
             OrderState::Pending if sending => "Processing",
             OrderState::Pending => "Pending",
@@ -479,10 +595,21 @@ impl Order {
     }
 
     fn shown(&self) -> String {
-        let Self { id, refunded, by_hand, absorbed, review, .. } = self;
+        let Self {
+            id,
+            refunded,
+            by_hand,
+            absorbed,
+            review,
+            ..
+        } = self;
+
         let legs: Vec<_> = self.legs.iter().map(Leg::shown).collect();
         let state = self.state.as_str();
-        format!("{id} {state} {refunded} {by_hand} {absorbed} {review} | {}", legs.join(", "))
+        format!(
+            "{id} {state} {refunded} {by_hand} {absorbed} {review} | {}",
+            legs.join(", ")
+        )
     }
 }
 
@@ -492,9 +619,18 @@ impl Leg {
     }
 
     fn shown(&self) -> String {
-        let Self { attempt, booked, exposed, .. } = self;
+        let Self {
+            attempt,
+            booked,
+            exposed,
+            ..
+        } = self;
+
         let id = self.id.as_deref().unwrap_or("-");
         let panel = ["a", "b"][self.panel];
-        format!("{panel} {} {attempt} {id} {booked} {exposed}", self.state.as_str())
+        format!(
+            "{panel} {} {attempt} {id} {booked} {exposed}",
+            self.state.as_str()
+        )
     }
 }

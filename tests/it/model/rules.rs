@@ -1,4 +1,5 @@
-//! What panels' words mean for an order's money, in whole numbers: 10⁻⁸ of the currency, and no type of the product's.
+//! What panels' words mean for an order's money, in whole numbers: 10⁻⁸ of the currency, and no
+//! type of the product's.
 
 use panelgate::domain::order::OrderState;
 use panelgate::domain::provider::PanelStatus;
@@ -8,7 +9,8 @@ use super::steps::{Remains, Said, Word};
 /// Parts of 10⁻¹¹, as panels write charges, in one of ours.
 const FINE: u64 = 1_000;
 
-/// A service of ours: what a thousand units cost, or one package; and what each panel takes, in the order of routes.
+/// A service of ours: what a thousand units cost, or one package; and what each panel takes, in the
+/// order of routes.
 pub struct Service {
     pub rate: i128,
     pub package: bool,
@@ -17,15 +19,31 @@ pub struct Service {
 
 /// What is sold.
 pub const SERVICES: [Service; 3] = [
-    Service { rate: 123_456_789, package: false, routes: &[(0, 90_000_000), (1, 80_000_000)] },
-    Service { rate: 200_000_000, package: true, routes: &[(0, 150_000_000), (1, 140_000_000)] },
-    Service { rate: 99_999_999, package: false, routes: &[(1, 70_000_000)] },
+    Service {
+        rate: 123_456_789,
+        package: false,
+        routes: &[(0, 90_000_000), (1, 80_000_000)],
+    },
+    Service {
+        rate: 200_000_000,
+        package: true,
+        routes: &[(0, 150_000_000), (1, 140_000_000)],
+    },
+    Service {
+        rate: 99_999_999,
+        package: false,
+        routes: &[(1, 70_000_000)],
+    },
 ];
 
 impl Service {
     /// What so many units cost at a rate: rounded up.
     pub fn cost(&self, rate: i128, units: u64) -> i128 {
-        if self.package { rate } else { (rate * i128::from(units) + 999) / 1_000 }
+        if self.package {
+            rate
+        } else {
+            (rate * i128::from(units) + 999) / 1_000
+        }
     }
 
     /// What they cost at a panel.
@@ -53,7 +71,8 @@ pub enum Follows {
         delivered: u64,
         /// What it costs in the end.
         cost: i128,
-        /// Whether a person is asked if more goes back: the panel took less than what it delivered costs.
+        /// Whether a person is asked if more goes back: the panel took less than what it delivered
+        /// costs.
         asks: bool,
     },
     /// Nothing, and it ought to: after a third time a person is asked.
@@ -98,24 +117,40 @@ impl Word {
             Said::Unknown => return Some(r#"{"error":"Incorrect order ID"}"#.to_owned()),
             Said::Missing => return None,
         };
+
         let remains = match (self.remains(units), self.remains) {
             (Some(remains), _) => format!(",\"remains\":\"{remains}\""),
             (None, Remains::Unreadable) => ",\"remains\":\"a few\"".to_owned(),
             (None, _) => String::new(),
         };
+
         let charge = self.charge.map(|fine| {
             let one = 100_000_000 * FINE;
             format!(",\"charge\":\"{}.{:011}\"", fine / one, fine % one)
         });
-        Some(format!("{{\"status\":\"{status}\"{remains}{}}}", charge.unwrap_or_default()))
+
+        Some(format!(
+            "{{\"status\":\"{status}\"{remains}{}}}",
+            charge.unwrap_or_default()
+        ))
     }
 
-    /// What follows from it for an order that was to cost so much; `failed_for_good`: its panel has said so for a day.
+    /// What follows from it for an order that was to cost so much; `failed_for_good`: its panel has
+    /// said so for a day.
     pub fn follows(&self, bought: Bought, price: i128, failed_for_good: bool) -> Follows {
-        let Said::Status(status) = self.said else { return Follows::Silence };
+        let Said::Status(status) = self.said else {
+            return Follows::Silence;
+        };
+
         let remains = self.remains(bought.units);
         let units = i64::try_from(bought.units).unwrap();
-        let sale = Sale { bought, price, charge: self.charge() };
+
+        let sale = Sale {
+            bought,
+            price,
+            charge: self.charge(),
+        };
+
         match status {
             PanelStatus::Pending | PanelStatus::Processing => Follows::Open(OrderState::Processing),
             PanelStatus::InProgress => Follows::Open(OrderState::InProgress),
@@ -134,7 +169,9 @@ impl Word {
                     (_, Some(missing)) if !bought.package && (1..units).contains(&missing) => {
                         sale.ends(OrderState::Partial, missing, true)
                     }
-                    (Some(_), Some(missing)) if !bought.package && missing == units => sale.ends_whole(0),
+                    (Some(_), Some(missing)) if !bought.package && missing == units => {
+                        sale.ends_whole(0)
+                    }
                     (None, Some(missing)) if missing == units => sale.ends_whole(0),
                     (None, None) if says_nothing => sale.ends_whole(0),
                     _ => Follows::Person,
@@ -145,7 +182,9 @@ impl Word {
                 Some(missing) if !bought.package && (1..units).contains(&missing) => {
                     sale.ends(OrderState::Partial, missing, false)
                 }
-                Some(missing) if !bought.package && missing == units => sale.ends_whole(self.charge().unwrap_or(0)),
+                Some(missing) if !bought.package && missing == units => {
+                    sale.ends_whole(self.charge().unwrap_or(0))
+                }
                 _ => Follows::Person,
             },
         }
@@ -167,8 +206,8 @@ struct Sale {
 }
 
 impl Sale {
-    /// Ends with so much missing. Where a panel gives back what is missing (`gives_back`) and names its whole price all the
-    /// same, it does not tell what it took.
+    /// Ends with so much missing. Where a panel gives back what is missing (`gives_back`) and names
+    /// its whole price all the same, it does not tell what it took.
     fn ends(&self, state: OrderState, missing: i64, gives_back: bool) -> Follows {
         let missing = u64::try_from(missing).unwrap();
         let delivered = self.bought.units - missing;
@@ -176,12 +215,25 @@ impl Sale {
         let whole = |charge: i128| gives_back && (charge - self.price).abs() < ROUNDINGS;
         let cost = self.charge.filter(|charge| !whole(*charge)).unwrap_or(net);
         let asks = self.charge.is_some_and(|charge| net - charge > ROUNDINGS);
-        Follows::End { state, target: self.bought.part(self.bought.charge, missing), delivered, cost, asks }
+
+        Follows::End {
+            state,
+            target: self.bought.part(self.bought.charge, missing),
+            delivered,
+            cost,
+            asks,
+        }
     }
 
     fn ends_whole(&self, cost: i128) -> Follows {
         let target = self.bought.charge;
-        Follows::End { state: OrderState::Canceled, target, delivered: 0, cost, asks: false }
+        Follows::End {
+            state: OrderState::Canceled,
+            target,
+            delivered: 0,
+            cost,
+            asks: false,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! What may happen to the house, drawn at random: what customers ask, what panels answer, what persons decide, and time.
+//! What may happen to the house, drawn at random: what customers ask, what panels answer, what
+//! persons decide, and time.
 //!
-//! A step names its subject by a number that is folded onto whatever fits at that moment, so that a step keeps a meaning
-//! when others are taken out of its history.
+//! A step names its subject by a number that is folded onto whatever fits at that moment, so that a
+//! step keeps a meaning when others are taken out of its history.
 
 use panelgate::domain::provider::{PanelStatus, RefusalClass};
 use proptest::prelude::*;
@@ -13,14 +14,33 @@ pub const CUSTOMERS: usize = 2;
 pub const OURS_ALONE: usize = 0;
 /// Panels of a history.
 pub const PANELS: usize = 2;
-/// Seconds that a step may let pass: moments, every wait that the house knows and a little more, days.
-const SPANS_S: [i64; 12] = [1, 2, 5, 11, 36, 61, 121, 601, 3_601, 6 * 3_601, 24 * 3_601, 48 * 3_600];
+/// Seconds that a step may let pass: moments, every wait that the house knows and a little more,
+/// days.
+const SPANS_S: [i64; 12] = [
+    1,
+    2,
+    5,
+    11,
+    36,
+    61,
+    121,
+    601,
+    3_601,
+    6 * 3_601,
+    24 * 3_601,
+    48 * 3_600,
+];
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A customer orders, perhaps under a `request_id` that was used before.
-    Place { who: usize, service: usize, units: u64, request: Option<u8> },
+    Place {
+        who: usize,
+        service: usize,
+        units: u64,
+        request: Option<u8>,
+    },
     /// The same request again.
     Replay { pick: usize },
     /// The same `request_id` for something else.
@@ -28,7 +48,11 @@ pub enum Step {
     /// What was not sent is taken back.
     Withdraw { pick: usize },
     /// Money comes in, perhaps under a reference that was used before.
-    TopUp { who: usize, cents: u32, reference: u8 },
+    TopUp {
+        who: usize,
+        cents: u32,
+        reference: u8,
+    },
     /// Legs are taken.
     Lease { panel: usize, legs_max: usize },
     /// Legs are taken and sent at once, as a dispatcher does.
@@ -36,7 +60,11 @@ pub enum Step {
     /// A leg in a dispatcher's hands is sent, however long ago it was taken.
     Send { pick: usize, answer: Answer },
     /// The answer to an attempt comes late, or once more.
-    Late { pick: usize, any: bool, answer: Late },
+    Late {
+        pick: usize,
+        any: bool,
+        answer: Late,
+    },
     /// Legs without an answer are looked for.
     Sweep { panel: usize },
     /// Parked legs are looked at.
@@ -52,7 +80,11 @@ pub enum Step {
     /// A person settles an order, so many eighths of it delivered.
     Settle { pick: usize, eighths: u64 },
     /// A person gives so many eighths of a charge back.
-    GiveBack { pick: usize, eighths: i128, reason: u8 },
+    GiveBack {
+        pick: usize,
+        eighths: i128,
+        reason: u8,
+    },
     /// Sending to a panel is stopped, or goes on.
     Pause { panel: usize, paused: bool },
     /// All sending is stopped, or goes on.
@@ -154,6 +186,7 @@ pub fn any_step() -> impl Strategy<Value = Step> {
         2 => (who, 1..300u32, 0..5u8).prop_map(|(who, cents, reference)| Step::TopUp { who, cents, reference }),
         1 => pick.clone().prop_map(|pick| Step::Look { pick }),
     ];
+
     let sending = prop_oneof![
         12 => (panel.clone(), prop::collection::vec(any_answer(), 1..4))
             .prop_map(|(panel, answers)| Step::Dispatch { panel, answers }),
@@ -165,11 +198,13 @@ pub fn any_step() -> impl Strategy<Value = Step> {
         2 => panel.clone().prop_map(|panel| Step::Unpark { panel }),
         2 => panel.clone().prop_map(|panel| Step::Leave { panel }),
     ];
+
     let following = prop_oneof![
         10 => (panel.clone(), prop::collection::vec(any_word(), 1..4))
             .prop_map(|(panel, words)| Step::Poll { panel, words }),
         4 => panel.clone().prop_map(|panel| Step::LookInto { panel }),
     ];
+
     let deciding = prop_oneof![
         3 => (pick.clone(), any_finding()).prop_map(|(pick, finding)| Step::Resolve { pick, finding }),
         2 => (pick.clone(), 0..=8u64).prop_map(|(pick, eighths)| Step::Settle { pick, eighths }),
@@ -178,10 +213,12 @@ pub fn any_step() -> impl Strategy<Value = Step> {
         1 => prop::bool::weighted(0.1).prop_map(|frozen| Step::Freeze { frozen }),
         1 => any::<bool>().prop_map(|gently| Step::OtherNode { gently }),
     ];
+
     let time = prop_oneof![
         30 => select(&SPANS_S[..]).prop_map(|seconds| Step::Pass { seconds }),
         1 => Just(Step::Crash),
     ];
+
     prop_oneof![16 => buying, 30 => sending, 22 => following, 8 => deciding, 18 => time]
 }
 
@@ -193,6 +230,7 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         any::<bool>().prop_map(|placed| Answer::Died { placed }),
         Just(Answer::Twin),
     ];
+
     prop_oneof![
         10 => Just(Answer::Accepted),
         1 => Just(Answer::AcceptedAmid),
@@ -222,6 +260,7 @@ fn any_word() -> impl Strategy<Value = Word> {
         2 => Just(Said::Unknown),
         1 => Just(Said::Missing),
     ];
+
     let remains = prop_oneof![
         1 => Just(Remains::Absent),
         1 => Just(Remains::Unreadable),
@@ -230,6 +269,11 @@ fn any_word() -> impl Strategy<Value = Word> {
         1 => Just(Remains::Negative),
         1 => Just(Remains::Absurd),
     ];
+
     let charge = prop_oneof![2 => Just(None), 2 => Just(Some(0)), 5 => (1..200_000_000_000u64).prop_map(Some)];
-    (said, remains, charge).prop_map(|(said, remains, charge)| Word { said, remains, charge })
+    (said, remains, charge).prop_map(|(said, remains, charge)| Word {
+        said,
+        remains,
+        charge,
+    })
 }

@@ -76,7 +76,8 @@ struct Order {
 impl Order {
     /// What remains of its cost for what was delivered.
     fn net(&self) -> Coins {
-        self.delivered.map_or(self.cost, |delivered| self.cost * delivered / self.units)
+        self.delivered
+            .map_or(self.cost, |delivered| self.cost * delivered / self.units)
     }
 }
 
@@ -97,7 +98,14 @@ impl Bookkeeper {
     /// Has a panel answer by books of its own from now on.
     pub fn keep(panel: &Scripted, conduct: Conduct, clock: Arc<HandClock>) -> Self {
         let rate = 90 * DOLLAR / 100;
-        let books = Books { conduct, clock, balance: BEGINS_WITH, rate, orders: BTreeMap::new() };
+        let books = Books {
+            conduct,
+            clock,
+            balance: BEGINS_WITH,
+            rate,
+            orders: BTreeMap::new(),
+        };
+
         let keeper = Self(Arc::new(Mutex::new(books)));
 
         let answering = keeper.clone();
@@ -125,7 +133,12 @@ impl Bookkeeper {
     /// The panel's ids of what it cheated us on.
     pub fn cheated(&self) -> Vec<u32> {
         let books = self.0.lock().unwrap();
-        books.orders.iter().filter(|(_, order)| order.is_cheated).map(|(id, _)| *id).collect()
+        books
+            .orders
+            .iter()
+            .filter(|(_, order)| order.is_cheated)
+            .map(|(id, _)| *id)
+            .collect()
     }
 }
 
@@ -151,6 +164,7 @@ impl Books {
         if !matches!(self.conduct, Conduct::TellsLittle | Conduct::Skims) {
             return shown(self.balance);
         }
+
         let cent = DOLLAR / 100;
         let cents = (self.balance + cent / 2).div_euclid(cent);
         format!("{}.{:02}", cents / 100, cents % 100)
@@ -160,7 +174,13 @@ impl Books {
         let id = 501 + u32::try_from(self.orders.len()).unwrap();
         let units: i128 = form["quantity"].parse().unwrap();
         let listed = self.rate * units / 1_000;
-        let cost = if self.conduct == Conduct::Overcharges { listed * 6 / 5 } else { listed };
+
+        let cost = if self.conduct == Conduct::Overcharges {
+            listed * 6 / 5
+        } else {
+            listed
+        };
+
         self.balance -= cost;
         if self.conduct == Conduct::Skims {
             self.balance -= cost / 300;
@@ -175,9 +195,25 @@ impl Books {
             5 => Fate::Canceled,
             _ => Fate::Completed,
         };
+
         let placed_at = self.clock.now().timestamp();
-        let is_cheated = matches!(self.conduct, Conduct::Overcharges | Conduct::Skims | Conduct::Doubles);
-        self.orders.insert(id, Order { units, placed_at, cost, fate, delivered: None, is_cheated });
+        let is_cheated = matches!(
+            self.conduct,
+            Conduct::Overcharges | Conduct::Skims | Conduct::Doubles
+        );
+
+        self.orders.insert(
+            id,
+            Order {
+                units,
+                placed_at,
+                cost,
+                fate,
+                delivered: None,
+                is_cheated,
+            },
+        );
+
         json!({ "order": id })
     }
 
@@ -190,9 +226,11 @@ impl Books {
             if age >= HOUR * i64::from(1 + 2 * (id % 4)) {
                 self.end(id);
             }
+
             let comes_back = is_of_a_few(id)
                 && (self.conduct == Conduct::TakesBackLate && age >= 102 * HOUR
                     || self.conduct == Conduct::PaysBackSilently && age >= 20 * HOUR);
+
             let order = self.orders.get_mut(&id).unwrap();
             if comes_back && order.fate == Fate::Completed && !order.is_cheated {
                 order.is_cheated = true;
@@ -206,11 +244,13 @@ impl Books {
         if order.delivered.is_some() {
             return;
         }
+
         let delivered = match order.fate {
             Fate::Completed => order.units,
             Fate::Partial => order.units / 2,
             Fate::Canceled => 0,
         };
+
         order.delivered = Some(delivered);
         if self.conduct == Conduct::KeepsRefunds && delivered < order.units {
             order.is_cheated = true;
@@ -231,6 +271,7 @@ impl Books {
             }
             json!({"order": id, "cancel": 1})
         });
+
         rows.collect()
     }
 
@@ -238,13 +279,20 @@ impl Books {
         if let Some(id) = form.get("order") {
             return self.row(id.parse().unwrap());
         }
+
         let ids = form["orders"].split(',');
-        Value::Object(ids.map(|id| (id.to_owned(), self.row(id.parse().unwrap()))).collect())
+        Value::Object(
+            ids.map(|id| (id.to_owned(), self.row(id.parse().unwrap())))
+                .collect(),
+        )
     }
 
     fn row(&mut self, id: u32) -> Value {
         let (conduct, now) = (self.conduct, self.clock.now().timestamp());
-        let Some(order) = self.orders.get_mut(&id) else { return json!({"error": "Incorrect order ID"}) };
+        let Some(order) = self.orders.get_mut(&id) else {
+            return json!({"error": "Incorrect order ID"});
+        };
+
         if conduct == Conduct::Forgets && is_of_a_few(id) && now - order.placed_at > HOUR {
             order.is_cheated = true;
             return json!({"error": "Incorrect order ID"});
@@ -257,10 +305,12 @@ impl Books {
             (Some(_), Fate::Partial) => "Partial",
             (Some(_), Fate::Canceled) => "Canceled",
         };
+
         let charge = match (conduct, order.fate) {
             (Conduct::TellsNet, _) | (_, Fate::Canceled) => order.net(),
             _ => order.cost,
         };
+
         let mut row = json!({"status": status, "remains": remains.to_string(), "start_count": "7"});
         if conduct != Conduct::TellsLittle {
             row["charge"] = shown(charge).into();
@@ -271,11 +321,13 @@ impl Books {
             order.is_cheated = true;
             row["currency"] = "EUR".into();
         }
+
         if conduct == Conduct::ContradictsItself && order.is_cheated {
             row["status"] = "Partial".into();
             row["remains"] = "0".into();
             row["charge"] = shown(order.cost / 2).into();
         }
+
         row
     }
 }

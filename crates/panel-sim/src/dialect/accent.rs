@@ -1,4 +1,5 @@
-//! How a panel with odd habits says what its dialect would say otherwise: the right answer, rewritten.
+//! How a panel with odd habits says what its dialect would say otherwise: the right answer,
+//! rewritten.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -24,8 +25,9 @@ const COUNTED: [&str; 5] = ["min", "max", "charge", "start_count", "remains"];
 const PENDING: &str = "Pending";
 const WAITING: &str = "Waiting list";
 
-const UNKNOWN_ACTION_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head>\
-    <body><h1>Page not found</h1></body></html>\n";
+const UNKNOWN_ACTION_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>404 Not \
+                                   Found</title></head><body><h1>Page not \
+                                   found</h1></body></html>\n";
 
 /// Status, whether a page stands where JSON should, and the body.
 pub(crate) struct Accented {
@@ -41,24 +43,45 @@ pub(crate) fn accented(
     (status, body): (StatusCode, String),
 ) -> Accented {
     if *habits == Habits::default() {
-        return Accented { status, page: false, body };
+        return Accented {
+            status,
+            page: false,
+            body,
+        };
     }
+
     if habits.has(Habit::HtmlUnknown) && matches!(said, Err(Refused::Action)) {
-        return Accented { status: StatusCode::OK, page: true, body: UNKNOWN_ACTION_PAGE.to_owned() };
+        return Accented {
+            status: StatusCode::OK,
+            page: true,
+            body: UNKNOWN_ACTION_PAGE.to_owned(),
+        };
     }
+
     let status = match said {
         Err(_) if habits.has(Habit::Errors200) => StatusCode::OK,
         Err(_) if habits.has(Habit::Errors400) => StatusCode::BAD_REQUEST,
         Err(_) | Ok(_) => status,
     };
+
     let value = serde_json::from_str(&body).expect("the dialects write JSON");
     let value = match said {
         Err(_) => complaint(habits, value),
         Ok(reply) => good(habits, reply, value),
     };
+
     let body = value.to_string();
-    let body = if habits.has(Habit::Bom) { format!("{BEFORE}{body}\r\n") } else { body };
-    Accented { status, page: habits.has(Habit::ContentType), body }
+    let body = if habits.has(Habit::Bom) {
+        format!("{BEFORE}{body}\r\n")
+    } else {
+        body
+    };
+
+    Accented {
+        status,
+        page: habits.has(Habit::ContentType),
+        body,
+    }
 }
 
 /// An error that stands alone.
@@ -94,14 +117,21 @@ fn good(habits: &Habits, reply: &Reply, value: Value) -> Value {
 }
 
 fn services(habits: &Habits, mut value: Value) -> Value {
-    for row in value.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+    for row in value
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
         change(row, "rate", |rate| spelt_rate(habits, rate));
         for flag in FLAGS {
             change(row, flag, |flag| spelt_flag(habits, flag));
         }
+
         change(row, "service", |id| spelt_id(habits, id));
         counted(habits, row);
     }
+
     if habits.has(Habit::EnvelopeData) {
         json!({ "status": "success", "data": value })
     } else if habits.has(Habit::EnvelopeServices) {
@@ -112,7 +142,10 @@ fn services(habits: &Habits, mut value: Value) -> Value {
 }
 
 fn spelt_rate(habits: &Habits, rate: Value) -> Value {
-    let Some(text) = rate.as_str() else { return rate };
+    let Some(text) = rate.as_str() else {
+        return rate;
+    };
+
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     if habits.has(Habit::RateNumbers) {
         number(&rate)
@@ -124,7 +157,10 @@ fn spelt_rate(habits: &Habits, rate: Value) -> Value {
 }
 
 fn spelt_flag(habits: &Habits, flag: Value) -> Value {
-    let Some(yes) = flag.as_bool() else { return flag };
+    let Some(yes) = flag.as_bool() else {
+        return flag;
+    };
+
     if habits.has(Habit::FlagNumbers) {
         json!(u8::from(yes))
     } else if habits.has(Habit::FlagTexts) {
@@ -135,37 +171,63 @@ fn spelt_flag(habits: &Habits, flag: Value) -> Value {
 }
 
 fn spelt_id(habits: &Habits, id: Value) -> Value {
-    if habits.has(Habit::IdTexts) { text(&id) } else { id }
+    if habits.has(Habit::IdTexts) {
+        text(&id)
+    } else {
+        id
+    }
 }
 
 fn added(habits: &Habits, value: Value) -> Value {
     let id = spelt_id(habits, value["order"].clone());
-    let name = if habits.has(Habit::OrderId) { "order_id" } else { "order" };
+    let name = if habits.has(Habit::OrderId) {
+        "order_id"
+    } else {
+        "order"
+    };
+
     let answer = json!({ name: id });
-    if habits.has(Habit::EnvelopeData) { json!({ "status": "success", "data": answer }) } else { answer }
+    if habits.has(Habit::EnvelopeData) {
+        json!({ "status": "success", "data": answer })
+    } else {
+        answer
+    }
 }
 
 fn status(habits: &Habits, mut value: Value) -> Value {
-    let Some(row) = value.as_object_mut() else { return value };
-    let pending = row.get("status").and_then(Value::as_str).is_some_and(|word| word.eq_ignore_ascii_case(PENDING));
+    let Some(row) = value.as_object_mut() else {
+        return value;
+    };
+
+    let pending = row
+        .get("status")
+        .and_then(Value::as_str)
+        .is_some_and(|word| word.eq_ignore_ascii_case(PENDING));
+
     if pending && habits.has(Habit::WaitingList) {
         row.insert("status".to_owned(), json!(WAITING));
     }
+
     if habits.has(Habit::CurrencyBlank) {
         change(row, "currency", blank);
     }
+
     counted(habits, row);
     if habits.has(Habit::StartCounter)
         && let Some(count) = row.remove("start_count")
     {
         row.insert("start_counter".to_owned(), count);
     }
+
     value
 }
 
 /// Several, keyed by id in every dialect.
 fn statuses(habits: &Habits, value: Value) -> Value {
-    let Value::Object(rows) = value else { return value };
+    let Value::Object(rows) = value else {
+        return value;
+    };
+
     let mut told = Map::new();
     for (order, row) in rows {
         match row.get("error").cloned() {
@@ -174,37 +236,57 @@ fn statuses(habits: &Habits, value: Value) -> Value {
             Some(_) | None => drop(told.insert(order, status(habits, row))),
         }
     }
+
     if told.is_empty() {
         // How the language that most panels are written in spells an empty object.
         return json!([]);
     }
+
     if habits.has(Habit::StatusRows) {
-        return told.into_iter().map(|(order, row)| named(&order, row)).collect();
+        return told
+            .into_iter()
+            .map(|(order, row)| named(&order, row))
+            .collect();
     }
+
     Value::Object(told)
 }
 
 /// A row that names its order itself.
 fn named(order: &str, row: Value) -> Value {
-    let mut fields = if let Value::Object(fields) = row { fields } else { Map::from_iter([("error".to_owned(), row)]) };
+    let mut fields = if let Value::Object(fields) = row {
+        fields
+    } else {
+        Map::from_iter([("error".to_owned(), row)])
+    };
+
     fields.insert("order".to_owned(), json!(order));
     Value::Object(fields)
 }
 
 fn balance(habits: &Habits, mut value: Value) -> Value {
-    let Some(row) = value.as_object_mut() else { return value };
+    let Some(row) = value.as_object_mut() else {
+        return value;
+    };
+
     if habits.has(Habit::BalanceNumber) {
         change(row, "balance", |balance| number(&balance));
     }
+
     if habits.has(Habit::CurrencyBlank) {
         change(row, "currency", blank);
     }
+
     value
 }
 
 /// One word for all of them, where all were taken.
 fn cancels(value: Value) -> Value {
-    if value.to_string().contains("error") { value } else { json!({ "ok": "true" }) }
+    if value.to_string().contains("error") {
+        value
+    } else {
+        json!({ "ok": "true" })
+    }
 }
 
 fn counted(habits: &Habits, row: &mut Map<String, Value>) {
@@ -225,14 +307,23 @@ fn change(row: &mut Map<String, Value>, name: &str, how: impl FnOnce(Value) -> V
 
 /// A text as the number that stands in it.
 fn number(value: &Value) -> Value {
-    let read = value.as_str().and_then(|text| serde_json::from_str::<serde_json::Number>(text).ok());
+    let read = value
+        .as_str()
+        .and_then(|text| serde_json::from_str::<serde_json::Number>(text).ok());
     read.map_or_else(|| value.clone(), Value::Number)
 }
 
 fn text(value: &Value) -> Value {
-    if value.is_number() { json!(value.to_string()) } else { value.clone() }
+    if value.is_number() {
+        json!(value.to_string())
+    } else {
+        value.clone()
+    }
 }
 
 fn blank(value: Value) -> Value {
-    value.as_str().map(|text| json!(format!(" {text}"))).unwrap_or(value)
+    value
+        .as_str()
+        .map(|text| json!(format!(" {text}")))
+        .unwrap_or(value)
 }

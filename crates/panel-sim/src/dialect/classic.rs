@@ -15,7 +15,9 @@ use crate::{
 pub(super) fn body(said: &Result<Reply, Refused>, currency: &'static str) -> String {
     match said {
         Ok(reply) => good(reply, currency),
-        Err(refused) => json(&Complaint { error: text(refused) }),
+        Err(refused) => json(&Complaint {
+            error: text(refused),
+        }),
     }
 }
 
@@ -35,21 +37,32 @@ fn good(reply: &Reply, currency: &'static str) -> String {
         Reply::Services(services) => json(&services.iter().map(service_row).collect::<Vec<_>>()),
         Reply::Added(id) => json(&Added { order: *id }),
         Reply::Status(order) => json(&status_row(order, currency)),
-        Reply::Statuses(rows) => keyed(rows, |row| nested(row, |order| status_row(order, currency))),
-        Reply::Refill(id) => json(&Refill { refill: id.to_string() }),
-        Reply::Refills(rows) => {
-            list(rows, |asked, made| RefillRow { order: echo(asked), refill: nested(made, |id| *id) })
+        Reply::Statuses(rows) => {
+            keyed(rows, |row| nested(row, |order| status_row(order, currency)))
         }
-        Reply::RefillStatus(state) => json(&RefillStatus { status: refill_word(*state) }),
+        Reply::Refill(id) => json(&Refill {
+            refill: id.to_string(),
+        }),
+        Reply::Refills(rows) => list(rows, |asked, made| RefillRow {
+            order: echo(asked),
+            refill: nested(made, |id| *id),
+        }),
+        Reply::RefillStatus(state) => json(&RefillStatus {
+            status: refill_word(*state),
+        }),
         Reply::RefillStatuses(rows) => list(rows, |asked, state| RefillStatusRow {
             refill: echo(asked),
             status: nested(state, |state| refill_word(*state)),
         }),
         Reply::Canceled(_) => json(&Canceled { cancel: 1 }),
-        Reply::Cancels(rows) => {
-            list(rows, |asked, done| CancelRow { order: echo(asked), cancel: nested(done, |()| 1) })
-        }
-        Reply::Balance(balance) => json(&Balance { balance: plain(*balance), currency }),
+        Reply::Cancels(rows) => list(rows, |asked, done| CancelRow {
+            order: echo(asked),
+            cancel: nested(done, |()| 1),
+        }),
+        Reply::Balance(balance) => json(&Balance {
+            balance: plain(*balance),
+            currency,
+        }),
     }
 }
 
@@ -75,10 +88,16 @@ fn text(refused: &Refused) -> String {
         Refused::NoAnswer => "Answer number is required",
         Refused::NoFunds => "Not enough funds on balance",
         // Begins with a listed text, so that whoever asked knows that nothing was placed.
-        Refused::Full => return format!("Incorrect request: this simulated panel keeps {ORDERS_MAX} orders at most"),
+        Refused::Full => {
+            return format!(
+                "Incorrect request: this simulated panel keeps {ORDERS_MAX} orders at most"
+            );
+        }
         Refused::UnknownOrder => "Incorrect order ID",
         Refused::NoCancel => "Cancel is not available",
-        Refused::Over(status) => return format!("Order cannot be cancelled (already {})", over_word(*status)),
+        Refused::Over(status) => {
+            return format!("Order cannot be cancelled (already {})", over_word(*status));
+        }
         Refused::NoRefill => "Refill is disabled for this service",
         Refused::NotDelivered => "The order is not completed",
         Refused::RefillRunning => "The refill task is not completed for this order",
@@ -86,6 +105,7 @@ fn text(refused: &Refused) -> String {
         // Never said: this family has no names for orders.
         Refused::NameUsed => "Incorrect parameter: request_id",
     };
+
     fixed.to_owned()
 }
 

@@ -46,7 +46,9 @@ impl Dialect {
 
     /// The dialect of that name.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.as_str() == word)
+        Self::ALL
+            .into_iter()
+            .find(|dialect| dialect.as_str() == word)
     }
 }
 
@@ -70,6 +72,7 @@ impl SpokenDialect {
             Dialect::Paynow => (StatusCode::OK, paynow::body(said, self.currency)),
             Dialect::Notpanel => notpanel::answer(said, self.currency),
         };
+
         // What stands before a panel says these, in whatever dialect the panel speaks.
         match said {
             Err(Refused::TooFast) => (StatusCode::TOO_MANY_REQUESTS, body),
@@ -83,8 +86,11 @@ impl SpokenDialect {
         let mut headers = vec![("retry-after", RETRY_AFTER_S.to_string())];
         match self.dialect {
             Dialect::Classic | Dialect::Paynow => {}
-            Dialect::Notpanel => headers.extend(notpanel::limits(now + TimeDelta::seconds(RETRY_AFTER_S))),
+            Dialect::Notpanel => {
+                headers.extend(notpanel::limits(now + TimeDelta::seconds(RETRY_AFTER_S)));
+            }
         }
+
         headers
     }
 

@@ -1,4 +1,5 @@
-//! notpanel's spelling: letters as ids, statuses in lower case, flat rows, and refusals under HTTP statuses.
+//! notpanel's spelling: letters as ids, statuses in lower case, flat rows, and refusals under HTTP
+//! statuses.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -21,15 +22,24 @@ const KEY_PER_MINUTE: u32 = 100;
 const ORDER: &str = "ord_";
 const REFILL: &str = "ref_";
 
-/// The upper half of every id, and what the number in the lower half is mixed with, so that ids look like nothing.
+/// The upper half of every id, and what the number in the lower half is mixed with, so that ids
+/// look like nothing.
 const UPPER: u64 = 0x0192_7A3C_5E81_7D4F;
 const MIXED: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The HTTP status and the body of an answer.
-pub(super) fn answer(said: &Result<Reply, Refused>, currency: &'static str) -> (StatusCode, String) {
+pub(super) fn answer(
+    said: &Result<Reply, Refused>,
+    currency: &'static str,
+) -> (StatusCode, String) {
     match said {
         Ok(reply) => (StatusCode::OK, good(reply, currency)),
-        Err(refused) => (StatusCode::BAD_REQUEST, json(&Complaint { error: text(refused) })),
+        Err(refused) => (
+            StatusCode::BAD_REQUEST,
+            json(&Complaint {
+                error: text(refused),
+            }),
+        ),
     }
 }
 
@@ -87,20 +97,28 @@ fn number(id: &str) -> Option<u64> {
 fn good(reply: &Reply, currency: &'static str) -> String {
     match reply {
         Reply::Services(services) => json(&services.iter().map(service_row).collect::<Vec<_>>()),
-        Reply::Added(id) => json(&Added { order: order_id(*id) }),
+        Reply::Added(id) => json(&Added {
+            order: order_id(*id),
+        }),
         Reply::Status(order) => json(&status_row(order, currency)),
         Reply::Statuses(rows) => keyed(rows, |row| match row {
             Ok(order) => Flat::Status(status_row(order, currency)),
-            Err(refused) => Flat::Bad(Complaint { error: text(refused) }),
+            Err(refused) => Flat::Bad(Complaint {
+                error: text(refused),
+            }),
         }),
-        Reply::Refill(id) => json(&Refill { refill: refill_id(*id) }),
+        Reply::Refill(id) => json(&Refill {
+            refill: refill_id(*id),
+        }),
         Reply::Refills(rows) => list(rows, |order, made| OrderRow {
             order,
             refill: made.as_ref().ok().map(|id| refill_id(*id)),
             cancel: None,
             error: made.as_ref().err().map(text),
         }),
-        Reply::RefillStatus(state) => json(&RefillStatus { status: refill_word(*state) }),
+        Reply::RefillStatus(state) => json(&RefillStatus {
+            status: refill_word(*state),
+        }),
         Reply::RefillStatuses(rows) => list(rows, |refill, state| RefillRow {
             refill,
             status: state.as_ref().ok().map(|state| refill_word(*state)),
@@ -113,7 +131,10 @@ fn good(reply: &Reply, currency: &'static str) -> String {
             cancel: done.is_ok().then_some(order),
             error: done.as_ref().err().map(row_text),
         }),
-        Reply::Balance(balance) => json(&Balance { balance: plain(*balance), currency }),
+        Reply::Balance(balance) => json(&Balance {
+            balance: plain(*balance),
+            currency,
+        }),
     }
 }
 
@@ -146,16 +167,26 @@ fn text(refused: &Refused) -> String {
         Refused::NoAnswer => "Answer number is required",
         Refused::NoFunds => "Insufficient balance",
         // Begins with a listed text, so that whoever asked knows that nothing was placed.
-        Refused::Full => return format!("Unknown action: this simulated panel keeps {ORDERS_MAX} orders at most"),
+        Refused::Full => {
+            return format!(
+                "Unknown action: this simulated panel keeps {ORDERS_MAX} orders at most"
+            );
+        }
         Refused::UnknownOrder => "Order not found",
         Refused::NoCancel => "Service does not support cancellation",
-        Refused::Over(status) => return format!("Order cannot be cancelled (already {})", status_text(*status)),
+        Refused::Over(status) => {
+            return format!(
+                "Order cannot be cancelled (already {})",
+                status_text(*status)
+            );
+        }
         Refused::NoRefill => "Service does not support refills",
         Refused::NotDelivered => "Refill only available for completed or partial orders",
         Refused::RefillRunning => "A refill request is already pending for this order",
         Refused::UnknownRefill => "Refill not found",
         Refused::NameUsed => "request_id was used for a different order",
     };
+
     fixed.to_owned()
 }
 
@@ -278,9 +309,19 @@ mod tests {
     fn ids_are_letters_that_stand_for_one_number() {
         let ids = [0, 1, 2, u64::MAX].map(order_id);
         assert!(ids.iter().all(|id| id.len() == ORDER.len() + 26));
-        assert_eq!(ids.map(|id| order_number(&id)), [Some(0), Some(1), Some(2), Some(u64::MAX)]);
+        assert_eq!(
+            ids.map(|id| order_number(&id)),
+            [Some(0), Some(1), Some(2), Some(u64::MAX)]
+        );
+
         assert_eq!(refill_number(&refill_id(7)), Some(7));
-        for other in ["", "7", "ord_", &refill_id(7), "ord_00000000000000000000000007"] {
+        for other in [
+            "",
+            "7",
+            "ord_",
+            &refill_id(7),
+            "ord_00000000000000000000000007",
+        ] {
             assert_eq!(order_number(other), None, "{other}");
         }
     }

@@ -1,4 +1,5 @@
-//! paynow's spelling: numbers as numbers, rows of its own for cancels, one L more in a status, and no refills.
+//! paynow's spelling: numbers as numbers, rows of its own for cancels, one L more in a status, and
+//! no refills.
 
 use serde::Serialize;
 
@@ -18,7 +19,9 @@ const RATE_DECIMALS_MIN: usize = 5;
 pub(super) fn body(said: &Result<Reply, Refused>, currency: &'static str) -> String {
     match said {
         Ok(reply) => good(reply, currency),
-        Err(refused) => json(&Complaint { error: text(refused) }),
+        Err(refused) => json(&Complaint {
+            error: text(refused),
+        }),
     }
 }
 
@@ -38,16 +41,25 @@ fn good(reply: &Reply, currency: &'static str) -> String {
         Reply::Services(services) => json(&services.iter().map(service_row).collect::<Vec<_>>()),
         Reply::Added(id) => json(&Added { order: *id }),
         Reply::Status(order) => json(&status_row(order, currency)),
-        Reply::Statuses(rows) => keyed(rows, |row| nested(row, |order| status_row(order, currency))),
+        Reply::Statuses(rows) => {
+            keyed(rows, |row| nested(row, |order| status_row(order, currency)))
+        }
         // Never said: even one order is asked for as a list.
         Reply::Canceled(_) => json(&Done { status: 1 }),
-        Reply::Cancels(rows) => {
-            list(rows, |asked, done| CancelRow { order: echo(asked), cancel: nested(done, |()| Done { status: 1 }) })
-        }
-        Reply::Balance(balance) => json(&Balance { balance: plain(*balance), currency }),
-        Reply::Refill(_) | Reply::Refills(_) | Reply::RefillStatus(_) | Reply::RefillStatuses(_) => {
-            json(&Complaint { error: text(&Refused::Action) })
-        }
+        Reply::Cancels(rows) => list(rows, |asked, done| CancelRow {
+            order: echo(asked),
+            cancel: nested(done, |()| Done { status: 1 }),
+        }),
+        Reply::Balance(balance) => json(&Balance {
+            balance: plain(*balance),
+            currency,
+        }),
+        Reply::Refill(_)
+        | Reply::Refills(_)
+        | Reply::RefillStatus(_)
+        | Reply::RefillStatuses(_) => json(&Complaint {
+            error: text(&Refused::Action),
+        }),
     }
 }
 
@@ -68,7 +80,11 @@ fn text(refused: &Refused) -> String {
         Refused::NoAnswer => "Answer number is required",
         Refused::NoFunds => "Not enough funds on balance",
         Refused::UnknownOrder => "Incorrect order ID",
-        Refused::Full => return format!("Incorrect request: this simulated panel keeps {ORDERS_MAX} orders at most"),
+        Refused::Full => {
+            return format!(
+                "Incorrect request: this simulated panel keeps {ORDERS_MAX} orders at most"
+            );
+        }
         Refused::Request
         | Refused::Action
         | Refused::Both
@@ -84,6 +100,7 @@ fn text(refused: &Refused) -> String {
         | Refused::UnknownRefill
         | Refused::NameUsed => "Incorrect request",
     };
+
     fixed.to_owned()
 }
 

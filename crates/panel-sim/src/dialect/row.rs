@@ -29,7 +29,9 @@ pub(super) fn nested<T, U>(
 ) -> Nested<U> {
     match row {
         Ok(value) => Nested::Good(show(value)),
-        Err(refused) => Nested::Bad(Complaint { error: text(refused) }),
+        Err(refused) => Nested::Bad(Complaint {
+            error: text(refused),
+        }),
     }
 }
 
@@ -51,7 +53,11 @@ pub(super) fn keyed<'a, T, R: Serialize>(
     rows: &'a [(String, Result<T, Refused>)],
     row: impl Fn(&'a Result<T, Refused>) -> R,
 ) -> String {
-    json(&Keyed(rows.iter().map(|(asked, answer)| (asked.as_str(), row(answer))).collect()))
+    json(&Keyed(
+        rows.iter()
+            .map(|(asked, answer)| (asked.as_str(), row(answer)))
+            .collect(),
+    ))
 }
 
 /// An array of rows, in the order in which they were asked.
@@ -59,7 +65,12 @@ pub(super) fn list<'a, T, R: Serialize>(
     rows: &'a [(String, Result<T, Refused>)],
     row: impl Fn(&'a str, &'a Result<T, Refused>) -> R,
 ) -> String {
-    json(&rows.iter().map(|(asked, answer)| row(asked, answer)).collect::<Vec<_>>())
+    json(
+        &rows
+            .iter()
+            .map(|(asked, answer)| row(asked, answer))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// An id as it was asked: a number when it can be one.

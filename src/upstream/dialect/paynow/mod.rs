@@ -42,25 +42,49 @@ mod tests {
             {"service": 6, "name": "Votes", "type": "Poll", "category": "Votes", "rate": "22.00000",
              "min": 12, "max": 30000, "refill": false, "cancel": true}
         ]"#;
+
         let catalogue = paynow().catalogue(text).unwrap();
-        let [join, votes] = catalogue.services.as_slice() else { panic!("{catalogue:?}") };
-        assert_eq!((join.service.as_str(), join.min, join.max), ("5", 15, 60_000));
-        assert_eq!((join.rate, join.rate_text.as_str()), (Rate::parse("41.5").ok(), "41.50000"));
-        assert_eq!((votes.kind.as_str(), votes.refill, votes.cancel), ("Poll", false, true));
+        let [join, votes] = catalogue.services.as_slice() else {
+            panic!("{catalogue:?}")
+        };
+
+        assert_eq!(
+            (join.service.as_str(), join.min, join.max),
+            ("5", 15, 60_000)
+        );
+
+        assert_eq!(
+            (join.rate, join.rate_text.as_str()),
+            (Rate::parse("41.5").ok(), "41.50000")
+        );
+
+        assert_eq!(
+            (votes.kind.as_str(), votes.refill, votes.cancel),
+            ("Poll", false, true)
+        );
     }
 
     #[test]
     fn paynow_add_order() {
-        assert_eq!(paynow().added(r#"{"order": 90017}"#).id, Some(PanelOrder("90017".into())));
+        assert_eq!(
+            paynow().added(r#"{"order": 90017}"#).id,
+            Some(PanelOrder("90017".into()))
+        );
     }
 
     #[test]
     fn paynow_order_status() {
-        let text =
-            r#"{"charge": "812.5", "start_count": 0, "status": "In progress", "remains": 61, "currency": "UZS"}"#;
+        let text = r#"{"charge": "812.5", "start_count": 0, "status": "In progress", "remains": 61, "currency": "UZS"}"#;
         let rows = paynow().rows(text, &orders(["90017"])).unwrap();
-        let OrderAnswer::Said(report) = &rows[0].1 else { panic!("{rows:?}") };
-        assert_eq!((report.status, report.start_count, report.remains), (PanelStatus::InProgress, Some(0), Some(61)));
+        let OrderAnswer::Said(report) = &rows[0].1 else {
+            panic!("{rows:?}")
+        };
+
+        assert_eq!(
+            (report.status, report.start_count, report.remains),
+            (PanelStatus::InProgress, Some(0), Some(61))
+        );
+
         assert_eq!(report.charge, Money::parse("812.5").ok());
     }
 
@@ -73,8 +97,16 @@ mod tests {
             ("Partial", PanelStatus::Partial),
             ("Cancelled", PanelStatus::Canceled),
         ] {
-            let rows = paynow().rows(&format!(r#"{{"status": "{word}", "remains": 1}}"#), &orders(["1"])).unwrap();
-            assert!(matches!(&rows[0].1, OrderAnswer::Said(report) if report.status == status), "{rows:?}");
+            let rows = paynow()
+                .rows(
+                    &format!(r#"{{"status": "{word}", "remains": 1}}"#),
+                    &orders(["1"]),
+                )
+                .unwrap();
+            assert!(
+                matches!(&rows[0].1, OrderAnswer::Said(report) if report.status == status),
+                "{rows:?}"
+            );
         }
     }
 
@@ -84,23 +116,42 @@ mod tests {
             "3": {"charge": "40", "start_count": 0, "status": "Completed", "remains": 0, "currency": "UZS"},
             "4": {"error": "Incorrect order ID"}
         }"#;
+
         let rows = paynow().rows(text, &orders(["3", "4"])).unwrap();
-        assert!(matches!(&rows[0].1, OrderAnswer::Said(report) if report.status == PanelStatus::Completed));
-        assert_eq!(rows[1].1, OrderAnswer::NotOurs { text: "Incorrect order ID".into() });
+        assert!(matches!(&rows[0].1,
+                OrderAnswer::Said(report) if report.status == PanelStatus::Completed));
+
+        assert_eq!(
+            rows[1].1,
+            OrderAnswer::NotOurs {
+                text: "Incorrect order ID".into()
+            }
+        );
     }
 
     #[test]
     fn paynow_cancel_order() {
-        let rows = paynow().cancel_rows(r#"[{"order": 3, "cancel": {"status": 1}}]"#, &orders(["3"])).unwrap();
+        let rows = paynow()
+            .cancel_rows(r#"[{"order": 3, "cancel": {"status": 1}}]"#, &orders(["3"]))
+            .unwrap();
+
         assert_eq!(rows[0].1, CancelRow::Taken);
-        let not = paynow().cancel_rows(r#"[{"order": 3, "cancel": {"status": 0}}]"#, &orders(["3"])).unwrap();
+        let not = paynow()
+            .cancel_rows(r#"[{"order": 3, "cancel": {"status": 0}}]"#, &orders(["3"]))
+            .unwrap();
         assert!(matches!(not[0].1, CancelRow::Unclear(_)), "{not:?}");
     }
 
     #[test]
     fn paynow_user_balance() {
-        let balance = paynow().balance(r#"{"balance": "730118.20441", "currency": "UZS"}"#).unwrap();
-        assert_eq!((balance.amount, balance.currency.as_deref()), (Money::parse("730118.20441").unwrap(), Some("UZS")));
+        let balance = paynow()
+            .balance(r#"{"balance": "730118.20441", "currency": "UZS"}"#)
+            .unwrap();
+
+        assert_eq!(
+            (balance.amount, balance.currency.as_deref()),
+            (Money::parse("730118.20441").unwrap(), Some("UZS"))
+        );
     }
 
     #[test]
