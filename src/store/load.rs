@@ -15,7 +15,8 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReade
 
 use crate::domain::clock::Timestamp;
 use crate::store::dump::{DumpError, SAID_BYTES_MAX, program, said};
-use crate::store::{MIGRATIONS, Store, StoreError, Tx, embedded};
+use crate::store::schema::{self, FUNCTIONS, MIGRATIONS};
+use crate::store::{Store, StoreError, Tx, embedded};
 
 /// The longest line of a dump: a row, with the longest text that a column holds.
 const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -25,7 +26,7 @@ const STATEMENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 const PIECE_BYTES: usize = 256 * 1024;
 /// How long `pg_restore` may think about the next line: over some damaged files it thinks for ever.
 const SILENCE_MAX: Duration = Duration::from_mins(1);
-/// What a migration may make, in the order in which it can be dropped.
+/// What the schema may hold, in the order in which it can be dropped.
 const KINDS: [&str; 5] = ["view", "table", "function", "sequence", "type"];
 
 /// The transaction in which everything of the file is in the database, at the schema of this
@@ -125,20 +126,18 @@ async fn keep_others_from_starting(tx: &mut Tx) -> Result<(), DumpError> {
     }
 }
 
-/// Drops what migrations made, and nothing that somebody else keeps beside it.
+/// Drops what the schema made, and nothing that somebody else keeps beside it.
 fn drop_ours() -> String {
     KINDS.map(drop_all).concat()
 }
 
 fn drop_all(kind: &str) -> String {
-    let creates = [
-        format!("create {kind} "),
-        format!("create unlogged {kind} "),
-    ];
-
-    let lines = MIGRATIONS
-        .iter()
-        .flat_map(|migration| migration.sql.as_str().lines());
+    let creates = ["create ", "create unlogged ", "create or replace "]
+        .map(|create| format!("{create}{kind} "));
+    let steps = MIGRATIONS.iter().map(|migration| migration.sql.as_str());
+    let lines = steps
+        .chain(FUNCTIONS.map(|(_, text)| text))
+        .flat_map(str::lines);
 
     let named = |line: &'static str| {
         creates
@@ -360,7 +359,7 @@ async fn bring_up_to_date(tx: &mut Tx, path: &Path) -> Result<(), DumpError> {
         return Err(DumpError::Foreign(path.to_owned()));
     }
 
-    match MIGRATIONS.run_direct(None, tx.unbounded(), false).await {
+    match schema::bring_up_to_date(tx.unbounded()).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(step)) => Err(DumpError::Newer {
             path: path.to_owned(),
@@ -375,7 +374,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_that_migrations_make_is_dropped() {
+    fn everything_that_the_schema_makes_is_dropped() {
         let dropped = drop_ours();
         let known = |kind: &str, name: &str| {
             let drop = dropped

@@ -40,6 +40,7 @@ pub mod readings;
 pub mod refills;
 pub mod refusals;
 pub mod rounds;
+pub mod schema;
 mod session;
 pub mod show;
 pub mod shrunk;
@@ -59,7 +60,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::Connection;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
 use crate::store::history::{History, Turned};
@@ -92,9 +93,6 @@ pub const CUSTOMERS_MAX: u32 = 16;
 pub const WORKERS_MAX: u32 = 8;
 /// Connections of a command that runs and ends.
 pub const COMMAND_MAX: u32 = 2;
-
-/// The schema, step by step.
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Why the database gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -362,7 +360,7 @@ impl Store {
 
     /// Brings the schema up to date; several processes may ask at once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let migrated = tokio::time::timeout(MIGRATE_MAX, MIGRATIONS.run(self.workers.unbounded()));
+        let migrated = tokio::time::timeout(MIGRATE_MAX, schema::migrate(self.workers.unbounded()));
         let silence =
             || sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no end in sight"));
         Ok(migrated.await.map_err(|_| StoreError::Away(silence()))??)

@@ -340,7 +340,7 @@ async fn a_backup_of_an_older_schema_is_brought_up_to_date_and_one_of_a_newer_is
         .unwrap();
 
     sqlx::migrate!("./migrations")
-        .run_to(6, &mut connection)
+        .run_to(10, &mut connection)
         .await
         .unwrap();
 

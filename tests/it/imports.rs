@@ -191,9 +191,14 @@ async fn a_configuration_gives_the_ids_that_it_needs_before_it_is_sold_by() {
     // A row without an id is not sold, whoever listed it.
     run(
         &world.database,
-        "insert into panel_service select provider, '4', name, kind, category, rate_text, rate, \
-         min, max,
-        refill, cancel, dripfeed from panel_service where service = '1'",
+        "insert into panel_service (
+            provider, service, name, kind, category, rate_text, rate, min, max, refill, cancel, \
+         dripfeed
+        )
+        select provider, '4', name, kind, category, rate_text, rate, min, max, refill, cancel, \
+         dripfeed
+        from panel_service
+        where service = '1'",
     )
     .await
     .unwrap();
@@ -232,31 +237,6 @@ async fn an_id_that_a_block_ever_had_is_no_imports_whether_it_was_bought_or_not(
     panel.change(|script| script.services = plain(&["1", "2", "3", "4"]));
     house.refresh().await.unwrap();
     assert_eq!(sold(&house), [20001, 20003, 20004, 20005]);
-}
-
-#[tokio::test]
-async fn ids_of_blocks_that_were_in_force_before_they_were_written_down_are_known() {
-    let panel = panel(plain(&["1"])).await;
-    let blocks = "[[service]]\nid = 20_001\nroutes = [{ provider = \"s\", service = \"1\" \
-                  }]\n[[service]]\n  id=20002 # seven\nroutes = [{ provider = \"s\", service = \
-                  \"7\" }]\n";
-
-    let world = importing(&panel, blocks).await;
-    world.buy("20001", "10").await;
-    run(&world.database, "update orders set service_id = 20005")
-        .await
-        .unwrap();
-
-    // As the migration finds it.
-    let migration = include_str!("../../migrations/0025_block_ids.sql");
-    run(&world.database, "drop table block_id").await.unwrap();
-    sqlx::raw_sql(migration)
-        .execute(&world.pool().await)
-        .await
-        .unwrap();
-
-    let known = "select string_agg(id::text, ' ' order by id) from block_id";
-    assert_eq!(read(&world.database, known).await, "20001 20002 20005");
 }
 
 #[tokio::test]

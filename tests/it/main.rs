@@ -85,6 +85,7 @@ mod rerouting;
 mod resolve;
 mod resting;
 mod routes;
+mod schema;
 mod scripted;
 mod seconds;
 mod secrets;

@@ -312,8 +312,13 @@ async fn more_than_one_batch_of_all_that_waits_is_found() {
         world.buy("1", "100").await;
     }
 
-    let many = "insert into orders select (o.id + n * 10)::integer, gen_random_uuid(), \
-                customer_id, key_id, service_id, kind, link, units,
+    let many = "insert into orders (id, public_id, customer_id, key_id, service_id, kind, link, \
+                units, package, details, state,
+                    charge, refunded, settlements, start_count, remains, rate, cost_rate, cost, \
+                rule, config_hash, review,
+                    placed_at, ended_at, by_hand, absorbed)
+                select (o.id + n * 10)::integer, gen_random_uuid(), customer_id, key_id, \
+                service_id, kind, link, units,
                     package, details, state, charge, refunded, settlements, start_count, remains, \
                 rate, cost_rate, cost, rule,
                     config_hash, review, placed_at, ended_at, by_hand, absorbed

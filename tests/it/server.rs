@@ -7,6 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use panelgate::store::Store;
 use panelgate::store::embedded::{Embedded, Manners};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgPool, postgres::PgConnectOptions,
@@ -130,18 +131,14 @@ impl TestServer {
             .expect("the template can be created");
 
         let template = server.embedded.connect_options().database(TEMPLATE);
-        let mut connection = template.connect().await.expect("the template answers");
-        sqlx::migrate!("./migrations")
-            .run(&mut connection)
+        let store = Store::open(&template, 1, 1);
+        store
+            .migrate()
             .await
-            .expect("the migrations run in an empty database");
+            .expect("the schema is made in an empty database");
 
         // A template with a connection to it cannot be copied.
-        connection
-            .close()
-            .await
-            .expect("the template's connection closes");
-
+        store.close().await;
         server
     }
 

@@ -1,24 +1,13 @@
--- What the audit needs to know from a second place: a credit that is only a wallet's floor can be
--- edited unseen, and so can a remembered request be removed, after which its customer's client
--- would buy a second time.
-
-alter table customer
-    -- How far below zero the wallet may go, as a person decided; its floor is this with the sign
-    -- turned.
-    add column credit numeric(28, 8) not null default 0,
-    add constraint customer_credit_no_debt check (credit >= 0);
-
-update customer c
-set credit = -w.floor
-from wallet w
-where w.customer_id = c.id;
-
-alter table orders
-    -- Whether its answer is remembered for as long as the order is. Of orders of earlier days
-    -- nobody kept it.
-    add column remembered boolean not null default false;
-
--- Buying, as before, and one thing more: whether the order's answer is remembered.
+-- Buying, in one call and one commit: for each placement of the batch the remembered answer, the
+-- charge, its transfer, the order and its first leg; or nothing of it.
+--
+-- Every caller takes locks in the same order, so batches cannot deadlock: order ids, then request
+-- ids by (customer, digest), then wallets by customer. Whether a customer can pay is decided in the
+-- order of arrival.
+--
+-- A placement that names `window_s` repeats the remembered order only within so many seconds of it.
+-- `leg_cost` is what the first leg is expected to cost. It differs from `cost`, from which the price
+-- was made, where several routes may deliver.
 create or replace function place_orders(batch jsonb)
 returns table (place integer, verdict text, remembered text)
 language plpgsql as $$
@@ -28,13 +17,14 @@ declare
     known   record;
     paid    record;
 begin
-    -- Whoever looks for one of these orders, because its answer was lost, waits for this transaction's end.
+    -- `order_was_placed` takes the same lock: where an answer was lost, it waits for the end of this
+    -- transaction.
     perform pg_advisory_xact_lock(b.id)
     from jsonb_to_recordset(batch) as b (id integer);
 
     if exists (select from jsonb_to_recordset(batch) as b (window_s integer) where b.window_s is not null) then
-        -- What is remembered only for a while, and whose while is over, is forgotten. Of two who find it so, one waits
-        -- here for the other, and finds the other's order below.
+        -- Answers whose window is over are forgotten. Of two transactions that find the same one,
+        -- the second waits here for the first, and finds the first one's order below.
         perform 1
         from request r
         join orders o on o.id = r.order_id
@@ -52,8 +42,8 @@ begin
             and o.placed_at + make_interval(secs => b.window_s) <= b.at;
     end if;
 
-    -- Whoever waits here for the same request_id finds it taken once the other commits, and reads the answer below,
-    -- in a statement of its own that sees that commit.
+    -- A transaction that waits here for the same request_id finds it taken once the other commits.
+    -- It reads the answer below, in a statement of its own that sees that commit.
     insert into request (customer_id, digest, fingerprint, order_id, answer)
     select b.customer_id, b.digest, b.fingerprint, b.id, b.answer
     from jsonb_to_recordset(batch) as b (
@@ -89,7 +79,7 @@ begin
             where r.customer_id = p.customer_id and r.digest = p.digest;
 
             if not found then
-                -- Claimed by an earlier row of this batch that could not pay: this one's turn.
+                -- An earlier row of this batch claimed it and could not pay: this one claims it now.
                 insert into request (customer_id, digest, fingerprint, order_id, answer)
                 values (p.customer_id, p.digest, p.fingerprint, p.id, p.answer);
             elsif known.order_id <> p.id then
@@ -126,7 +116,8 @@ begin
             p.digest is not null and p.window_s is null
         );
 
-        -- A process of the version before, still at work beside this one, says neither.
+        -- A process of an older release, still at work beside this one, names neither `leg_cost`
+        -- nor `choice`.
         insert into leg (order_id, n, provider, service, ready_at, cost, reason, choice)
         values (
             p.id, 1, p.provider, p.panel_service, p.at, coalesce(p.leg_cost, p.cost), 'first route', p.choice
@@ -137,14 +128,3 @@ begin
     end loop;
 end
 $$;
-
--- Up to where the books were proved: the audits of a day look at what moved since. No row: everything is looked at.
-create table audit_mark (
-    one         boolean not null default true,
-    -- When everything was looked at last, and held.
-    whole_at    timestamptz not null,
-    -- Transfers up to this one need not be looked at again that day.
-    transfer_id bigint not null,
-    constraint audit_mark_pk primary key (one),
-    constraint audit_mark_one check (one)
-);
