@@ -84,14 +84,14 @@ create index transfer_reference_out on transfer (debit, reference) where referen
 create index transfer_deposit on transfer (reference) where reason = 'deposit';
 
 -- Who changed what by hand, and why.
-create table deed (
+create table audit_log (
     id     bigint generated always as identity,
     at     timestamptz not null,
     who    text not null,
     verb   text not null,
     object text not null,
     reason text not null default '',
-    constraint deed_pk primary key (id)
+    constraint audit_log_pk primary key (id)
 );
 
 -- What the last scheduled audit found, check by check.

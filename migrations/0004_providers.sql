@@ -17,7 +17,7 @@ create table provider (
     paused_at               timestamptz,
     -- An open breaker lets no orders through. After a while, and after a free call that worked, the
     -- breaker lets one order through at a time: probation. An answer that proves anything shuts it.
-    breaker                 text not null default 'shut',
+    breaker                 text not null default 'closed',
     breaker_at              timestamptz,
     -- An open breaker is not tried before this moment.
     breaker_until           timestamptz,
@@ -36,15 +36,15 @@ create table provider (
     status_batch_learned    integer,
     status_batch_learned_at timestamptz,
 
-    catalogue_at            timestamptz,
+    catalog_at              timestamptz,
     -- Moves with the stored catalog.
-    catalogue_version       bigint not null default 0,
+    catalog_version         bigint not null default 0,
     -- Counts the readings that worked.
-    catalogue_readings      bigint not null default 0,
-    -- Which account at which address listed what is stored, written as in exchange.account; null:
+    catalog_readings        bigint not null default 0,
+    -- Which account at which address listed what is stored, written as in attempt.account; null:
     -- not known. What another account listed is no price for this one.
-    catalogue_account       text,
-    catalogue_error         text,
+    catalog_account         text,
+    catalog_error           text,
     -- Since when its catalog cannot be read under its present account, while nothing of that
     -- account is stored.
     unread_since            timestamptz,
@@ -61,7 +61,7 @@ create table provider (
     balance_error           text,
     -- What one unit of the panel's currency is worth in ours, as the file says. Its balance is
     -- compared in its own currency.
-    exchange                numeric not null default 1,
+    fx_rate                 numeric not null default 1,
     -- What was spent there per hour, in the panel's currency, and for how many hours the balance
     -- lasts. Both as of the last reading; null where nothing is spent.
     burn_per_hour           numeric(28, 8),
@@ -76,7 +76,7 @@ create table provider (
     margin_saved            numeric(28, 8) not null default 0,
 
     constraint provider_pk primary key (id),
-    constraint provider_breaker check (breaker in ('shut', 'open', 'probation')),
+    constraint provider_breaker check (breaker in ('closed', 'open', 'half_open')),
     constraint provider_breaker_open check ((breaker = 'open') = (breaker_until is not null)),
     constraint provider_breaker_cause check (
         breaker_cause in ('doubts', 'errors', 'slowness', 'refusals')
@@ -86,7 +86,7 @@ create table provider (
         status_batch_learned >= 1
         and (status_batch_learned is null) = (status_batch_learned_at is null)
     ),
-    constraint provider_exchange check (exchange > 0)
+    constraint provider_fx_rate check (fx_rate > 0)
 );
 
 -- One row: whether anything may be sent to any provider. A copy of the database starts frozen.
@@ -135,7 +135,7 @@ create table refusal_run (
 create table request_id_proof (
     id           bigint generated always as identity,
     provider     text not null,
-    -- The account that was asked, written as in exchange.account.
+    -- The account that was asked, written as in attempt.account.
     account      text not null,
     service      text not null,
     link         text not null,

@@ -35,11 +35,11 @@ create index panel_service_held on panel_service (provider) where held_at is not
 create index panel_service_missing on panel_service (provider) where missing_at is not null;
 
 -- What a reading found different from what was stored, one row for each change.
-create table catalogue_move (
+create table catalog_change (
     id       bigint generated always as identity,
     provider text not null,
     service  text not null,
-    -- Which reading, by provider.catalogue_readings.
+    -- Which reading, by provider.catalog_readings.
     reading  bigint not null,
     at       timestamptz not null,
     -- When the list was read before: the change happened after that. Nobody can say whether a price
@@ -52,15 +52,15 @@ create table catalogue_move (
     became   text,
     -- How far a rate moved, in percent of the old one; null where that was zero or unreadable.
     percent  numeric,
-    constraint catalogue_move_pk primary key (id),
-    constraint catalogue_move_what check (
+    constraint catalog_change_pk primary key (id),
+    constraint catalog_change_what check (
         what in ('added', 'gone', 'back', 'rate', 'bounds', 'name', 'category', 'type', 'flags')
     )
 );
 
-create index catalogue_move_of_reading on catalogue_move (provider, reading);
-create index catalogue_move_in_order on catalogue_move (provider, id);
-create index catalogue_move_of_rates on catalogue_move (provider, at) where what = 'rate';
+create index catalog_change_of_reading on catalog_change (provider, reading);
+create index catalog_change_in_order on catalog_change (provider, id);
+create index catalog_change_of_rates on catalog_change (provider, at) where what = 'rate';
 
 -- Our ids of services that an import sells or ever sold. A row is never removed: customers keep the
 -- id, and it must never come to mean something else.

@@ -45,7 +45,7 @@ create table leg (
     exposed            numeric(28, 8) not null default 0,
     -- What one unit of the panel's currency was worth in ours when the leg was sent. The panel's
     -- charge is worth that, whatever the file says by the time the panel reports it.
-    exchange           numeric not null default 1,
+    fx_rate            numeric not null default 1,
 
     panel_order        text,
     panel_status       text,
@@ -91,7 +91,7 @@ create table leg (
     constraint leg_parked check (
         state <> 'parked' or (parked_at is not null and parked_for is not null)
     ),
-    constraint leg_exchange check (exchange > 0)
+    constraint leg_fx_rate check (fx_rate > 0)
 );
 
 -- What a dispatcher looks for; finished legs are not in it.
@@ -112,9 +112,9 @@ create index leg_late on leg (late_at) where late_at is not null;
 create index leg_late_order on leg (late_order) where late_order is not null;
 
 -- One row per `add` that was tried: written with the intent, completed with the answer.
-create table exchange (
+create table attempt (
     leg_id           bigint not null,
-    attempt          integer not null,
+    n                integer not null,
     provider         text not null,
     service          text not null,
     -- Which account, at which address, was asked. A doubt is looked into nowhere else: another
@@ -131,38 +131,38 @@ create table exchange (
     -- lost.
     in_unknown_words boolean not null default false,
     words            text not null default '',
-    constraint exchange_pk primary key (leg_id, attempt),
-    constraint exchange_verdict check (
+    constraint attempt_pk primary key (leg_id, n),
+    constraint attempt_verdict check (
         verdict in ('sending', 'accepted', 'refused', 'never_sent', 'in_doubt')
     )
 );
 
 -- Doubts of the last minute are counted from here and not from legs, which may be resolved by then.
-create index exchange_doubted on exchange (provider, answered_at) where verdict = 'in_doubt';
+create index attempt_doubted on attempt (provider, answered_at) where verdict = 'in_doubt';
 -- Looked through for each doubt that is searched among ids, and for each difference at a panel.
 -- They are few among all.
-create index exchange_refused on exchange (sent_at) where verdict in ('refused', 'in_doubt');
+create index attempt_refused on attempt (sent_at) where verdict in ('refused', 'in_doubt');
 
 -- Each check of a doubt: what was looked at, what it showed, and in which words.
-create table rung (
+create table doubt_check (
     id      bigint generated always as identity,
     leg_id  bigint not null,
     at      timestamptz not null,
-    rung    text not null,
+    kind    text not null,
     verdict text not null,
     words   text not null default '',
-    constraint rung_pk primary key (id),
-    constraint rung_verdict check (verdict in ('placed', 'not_placed', 'unknown'))
+    constraint doubt_check_pk primary key (id),
+    constraint doubt_check_verdict check (verdict in ('placed', 'not_placed', 'unknown'))
 );
 
-create index rung_of_leg on rung (leg_id, id);
+create index doubt_check_of_leg on doubt_check (leg_id, id);
 
 -- An order at a panel belongs to one leg. Under one name an operator may have had one panel and
 -- then another, whose order ids begin at 1 too: an id belongs to one leg at one address.
 create table panel_order (
     provider text not null,
     id       text not null,
-    -- As in exchange.address.
+    -- As in attempt.address.
     address  text not null default '',
     leg_id   bigint not null,
     constraint panel_order_pk primary key (provider, id, address)
@@ -173,7 +173,7 @@ create index panel_order_by_id on panel_order (id);
 
 -- Legs whose status is still asked for. A table of its own: polling costs what is open, and not
 -- what was ever sold.
-create table watch (
+create table tracked_leg (
     leg_id      bigint not null,
     provider    text not null,
     panel_order text not null,
@@ -201,9 +201,9 @@ create table watch (
     ended_at    timestamptz,
     -- How many of those times there were.
     checks      integer not null default 0,
-    constraint watch_pk primary key (leg_id)
+    constraint tracked_leg_pk primary key (leg_id)
 ) with (fillfactor = 50);
 
-create index watch_due on watch (provider, next_at);
+create index tracked_leg_due on tracked_leg (provider, next_at);
 -- The neighbours of a doubt are looked for by when they were accepted.
-create index watch_accepted on watch (provider, accepted_at);
+create index tracked_leg_accepted on tracked_leg (provider, accepted_at);

@@ -3,7 +3,7 @@
 
 -- What one leg took from our balance at a panel (positive), or brought back, and between which
 -- moments it did. Kept for days: older rows lie before every reading that is still compared.
-create table float_move (
+create table balance_move (
     id       bigint generated always as identity,
     provider text not null,
     leg_id   bigint not null,
@@ -20,13 +20,13 @@ create table float_move (
     -- Whether the panel reported it. What only a person found may have moved the balance, and is
     -- the cause of no drift.
     said     boolean not null default true,
-    constraint float_move_pk primary key (id),
-    constraint float_move_moves check (booked <> 0),
-    constraint float_move_window check (earliest <= latest)
+    constraint balance_move_pk primary key (id),
+    constraint balance_move_moves check (booked <> 0),
+    constraint balance_move_window check (earliest <= latest)
 );
 
-create index float_move_latest on float_move (provider, latest);
-create index float_move_of_leg on float_move (leg_id);
+create index balance_move_latest on balance_move (provider, latest);
+create index balance_move_of_leg on balance_move (leg_id);
 
 -- What a panel said of our balance. Each reading is measured against the last settled one before
 -- it.

@@ -41,9 +41,9 @@ use crate::workers::{WorkerDeps, Workers};
 
 pub use descriptors::raise as raise_descriptors;
 
-/// How long the first reading of the catalogues may hold up the start; a dead panel never blocks
+/// How long the first reading of the catalogs may hold up the start; a dead panel never blocks
 /// it.
-const FIRST_CATALOGUE: Duration = Duration::from_secs(5);
+const FIRST_CATALOG: Duration = Duration::from_secs(5);
 /// How often it is looked whether another configuration is in force.
 const ADOPT_EVERY: Duration = Duration::from_millis(200);
 /// How often the configuration file is looked at.
@@ -213,7 +213,7 @@ impl App {
         }
     }
 
-    /// Reads all panels' catalogues, and sells by them.
+    /// Reads all panels' catalogs, and sells by them.
     pub async fn refresh(&self) -> anyhow::Result<()> {
         refresh::refresh_all(&self.catalog, &self.roll.sold_from(), &self.clock).await?;
         Ok(())
@@ -379,13 +379,13 @@ impl Gateway {
         house.reload.retire().await?;
 
         if roles.workers {
-            let first = tokio::time::timeout(FIRST_CATALOGUE, house.refresh()).await;
+            let first = tokio::time::timeout(FIRST_CATALOG, house.refresh()).await;
             match first {
                 Ok(Err(error)) => {
-                    tracing::warn!(%error, "the catalogues could not be read at the start");
+                    tracing::warn!(%error, "the catalogs could not be read at the start");
                 }
                 Err(_) => tracing::warn!(
-                    "not every panel answered in time; the stored catalogues serve until it does"
+                    "not every panel answered in time; the stored catalogs serve until it does"
                 ),
                 Ok(Ok(())) => {}
             }

@@ -122,8 +122,8 @@ select b.id, 1, 'a', '1', 'ended', 1, 1, b.placed_at + interval '1 minute', b.pl
 from bought b
 order by b.id;
 
-insert into exchange (
-    leg_id, attempt, provider, service, sent_at, answered_at, verdict, http_status, words, account,
+insert into attempt (
+    leg_id, n, provider, service, sent_at, answered_at, verdict, http_status, words, account,
         address
 )
 select id, 1, provider, service, sending_at, accepted_at, 'accepted', 200, format('{"order":%s}',
@@ -134,12 +134,12 @@ from leg;
 insert into panel_order (provider, id, leg_id, address) select provider, panel_order, id,
     'panel.example' from leg;
 
-insert into watch (leg_id, provider, panel_order, accepted_at, next_at, ended_at, checks)
+insert into tracked_leg (leg_id, provider, panel_order, accepted_at, next_at, ended_at, checks)
 select id, provider, panel_order, accepted_at, ended_at + interval '72 hours', ended_at, 2
 from leg
 where ended_at > current_setting('bench.now')::timestamptz - interval '72 hours';
 
-insert into float_move (provider, leg_id, order_id, booked, amount, slack, earliest, latest, epoch)
+insert into balance_move (provider, leg_id, order_id, booked, amount, slack, earliest, latest, epoch)
 select m.provider, m.id, m.order_id, m.booked, m.booked, 0.00000004, m.earliest, m.latest, 1
 from (
     select provider, id, order_id, cost as booked, sending_at as earliest, accepted_at as latest

@@ -28,7 +28,7 @@ use crate::edits;
 /// What is sold, and by how many panels each.
 pub const SERVICES: usize = 5_000;
 const PANELS: [&str; 5] = ["a", "b", "c", "d", "e"];
-/// Rows of a panel's catalogue: some are of types that nobody sells.
+/// Rows of a panel's catalog: some are of types that nobody sells.
 const LISTED: u32 = 5_300;
 /// What every panel accepts.
 const KEY: &str = "the-panels-key";
@@ -178,9 +178,9 @@ impl Ground {
         Ok(usize::try_from(count)?)
     }
 
-    /// Every panel moves some rates a little, and a gateway reads their catalogues anew, as it does
+    /// Every panel moves some rates a little, and a gateway reads their catalogs anew, as it does
     /// every ten minutes; from when to when, until it sells by them.
-    pub fn read_catalogues(&self, node: &Node, nth: usize) -> anyhow::Result<(Instant, Instant)> {
+    pub fn read_catalogs(&self, node: &Node, nth: usize) -> anyhow::Result<(Instant, Instant)> {
         for (service, rate) in self.rates.iter().skip(nth * MOVED).take(MOVED) {
             let (whole, decimals) = rate.split_once('.').unwrap_or((rate, "0"));
             let dearer = Rate::parse(&format!("{whole}.{decimals:.6}1"))?;

@@ -12,7 +12,7 @@ use crate::ground::{CLIENTS, Ground};
 
 /// Each client asks so often; eight of them make 400 requests a second.
 const ASK_EVERY: Duration = Duration::from_millis(20);
-/// Of so many requests of a client one asks for the whole catalogue, and two buy.
+/// Of so many requests of a client one asks for the whole catalog, and two buy.
 const ROUND: usize = 20;
 /// A client that waits longer gives up, and the request failed.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -28,7 +28,7 @@ use crate::report::{Report, Timing};
 /// Edits of one gateway alone, and of one of two.
 const EDITS: usize = 24;
 const EDITS_OF_TWO: usize = 12;
-/// Times that all catalogues are read anew.
+/// Times that all catalogs are read anew.
 const READINGS: usize = 4;
 /// Requests are counted as answered outside of reloads once they begin so long after one.
 const REST: Duration = Duration::from_millis(700);
@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<()> {
 
     let mut readings = Vec::new();
     for nth in 0..READINGS {
-        readings.push(ground.read_catalogues(&first, nth)?);
+        readings.push(ground.read_catalogs(&first, nth)?);
         std::thread::sleep(REST);
     }
 

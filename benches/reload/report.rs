@@ -45,7 +45,7 @@ pub struct Report {
     pub alone: Vec<Timing>,
     /// Edits of one of two gateways.
     pub both: Vec<Timing>,
-    /// From when to when all panels' catalogues were read anew.
+    /// From when to when all panels' catalogs were read anew.
     pub readings: Vec<(Instant, Instant)>,
     pub answers: Vec<Answer>,
     pub file_bytes: usize,
@@ -65,7 +65,7 @@ impl Report {
             "second_node": spread(
                 self.both.iter().filter_map(|timing| Some(timing.second? - timing.judged)).collect()
             ),
-            "catalogues_read": spread(self.readings.iter().map(|(began, ended)| *ended - *began).collect()),
+            "catalogs_read": spread(self.readings.iter().map(|(began, ended)| *ended - *began).collect()),
             "requests": ACTIONS.map(|action| self.requests(action)),
             "answers": self.answers.len(),
             "failed": failed,
@@ -161,7 +161,7 @@ impl Report {
         json!({
             "action": action,
             "during_reloads": took(during),
-            "while_catalogues_are_read": took(reading),
+            "while_catalogs_are_read": took(reading),
             "otherwise": took(outside),
         })
     }
@@ -228,7 +228,7 @@ fn table(report: &Value) -> String {
     for (name, what) in [
         ("saved until judged", "judged_after_saved"),
         ("second node sells by it", "second_node"),
-        ("all catalogues read anew", "catalogues_read"),
+        ("all catalogs read anew", "catalogs_read"),
     ] {
         let took = &report[what];
         lines.push(format!(
@@ -241,7 +241,7 @@ fn table(report: &Value) -> String {
 
     lines.push(format!(
         "\n{:<27}{:>21}{:>34}{:>34}",
-        "request, ms p50/p99/max (n)", "during reloads", "while catalogues are read", "otherwise"
+        "request, ms p50/p99/max (n)", "during reloads", "while catalogs are read", "otherwise"
     ));
 
     for row in list(&report["requests"]) {
@@ -256,7 +256,7 @@ fn table(report: &Value) -> String {
             format!("{p50} / {p99} / {max} ({})", took["count"])
         };
 
-        let sides = ["during_reloads", "while_catalogues_are_read", "otherwise"].map(shown);
+        let sides = ["during_reloads", "while_catalogs_are_read", "otherwise"].map(shown);
         lines.push(format!(
             "{:<14}{:>34}{:>34}{:>34}",
             row["action"].as_str().unwrap_or_default(),

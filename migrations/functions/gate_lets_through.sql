@@ -15,7 +15,7 @@ begin
         from provider p, dispatch d
         where p.id = panel and p.epoch = its_epoch and p.held_until > at
             and p.paused_at is null and d.frozen_at is null
-            and (p.breaker = 'shut' or (p.breaker = 'probation' and not exists (
+            and (p.breaker = 'closed' or (p.breaker = 'half_open' and not exists (
                 select from leg other where other.provider = p.id and other.state = 'sending'
             )))
     );

@@ -34,14 +34,13 @@ impl Alerts {
         }
 
         let heard = self.heard.load();
-        let catalogue = self.catalog.now();
+        let catalog = self.catalog.now();
         let newest = versions::newest_in(&mut tx).await?;
-        let is_behind =
-            newest.is_some_and(|newest| newest != heard.hash || newest != catalogue.hash);
+        let is_behind = newest.is_some_and(|newest| newest != heard.hash || newest != catalog.hash);
 
         let mut conditions = conditions::find_conditions(&mut tx, &heard.watched, now).await?;
         conditions.extend(conditions::price_jumps(&mut tx, &heard.watched).await?);
-        conditions.extend(of_services(&catalogue));
+        conditions.extend(of_services(&catalog));
         let left_alone: Vec<AlertKind> = AlertKind::ALL
             .into_iter()
             .filter(|kind| is_behind && kind.is_by_the_file())
@@ -78,7 +77,7 @@ impl Alerts {
 
 /// Panels that charge more than fixed prices bear, or by which nothing can be sold, and which
 /// services of ours, the first few.
-fn of_services(catalogue: &Snapshot) -> Vec<Condition> {
+fn of_services(catalog: &Snapshot) -> Vec<Condition> {
     let condition = |kind: AlertKind, panel: &ProviderId, services: &[ServiceId]| {
         let named: Vec<_> = services
             .iter()
@@ -94,12 +93,12 @@ fn of_services(catalogue: &Snapshot) -> Vec<Condition> {
         }
     };
 
-    let dear = catalogue
+    let dear = catalog
         .too_dear
         .iter()
         .map(|(panel, services)| condition(AlertKind::BelowFloor, panel, services));
 
-    let missing = catalogue
+    let missing = catalog
         .missing
         .iter()
         .map(|(panel, services)| condition(AlertKind::ServicesUnsold, panel, services));

@@ -1,7 +1,7 @@
-//! Selling a panel's catalogue as it comes: which services an import takes, and the ids of ours
+//! Selling a panel's catalog as it comes: which services an import takes, and the ids of ours
 //! that they keep for ever.
 //!
-//! An id is given in the commit that stores a catalogue or publishes a configuration, and nothing
+//! An id is given in the commit that stores a catalog or publishes a configuration, and nothing
 //! is sold before that commit: a service without a stored id is not there. What a `[[service]]`
 //! block has as its first route is that block's affair, and no import's.
 
@@ -17,14 +17,14 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::service::{Route, ServiceRule};
 use crate::pricing::markup::matches_glob;
-use crate::store::catalogue::{CatalogEntry, Shown};
+use crate::store::catalog::{CatalogEntry, Shown};
 use crate::store::imports::{self, Given, IMPORTED_MAX};
-use crate::store::{Store, StoreError, Tx, catalogue};
+use crate::store::{Store, StoreError, Tx, catalog};
 
 /// One `[[import]]` block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportRule {
-    /// Whose catalogue.
+    /// Whose catalog.
     pub provider: ProviderId,
     /// Patterns of categories, of which one must match; none: every category.
     pub categories: Vec<String>,
@@ -106,7 +106,7 @@ pub async fn publish_mapping(
 
     // In the order of their names, so that two who publish cannot wait for each other.
     for provider in &providers {
-        catalogue::only_one(tx, provider).await?;
+        catalog::only_one(tx, provider).await?;
     }
 
     imports::only_one(tx).await?;
@@ -114,9 +114,9 @@ pub async fn publish_mapping(
     imports::keep_blocks(tx, &blocks).await?;
 
     for provider in providers {
-        let rows = catalogue::listed_by(tx, provider).await?;
+        let rows = catalog::listed_by(tx, provider).await?;
         if give(tx, mapping, (provider, &rows), None, now).await? > 0 {
-            catalogue::renew_catalog(tx, provider).await?;
+            catalog::renew_catalog(tx, provider).await?;
         }
     }
 
@@ -162,16 +162,16 @@ pub async fn after_reading(
         .iter()
         .any(|import| import.provider == *provider)
     {
-        let rows = catalogue::listed_by(tx, provider).await?;
+        let rows = catalog::listed_by(tx, provider).await?;
         if give(tx, mapping, (provider, &rows), Some(&mapping.hash), now).await? > 0 {
-            catalogue::renew_catalog(tx, provider).await?;
+            catalog::renew_catalog(tx, provider).await?;
         }
     }
 
     Ok(())
 }
 
-/// Gives an id to every row of a panel's catalogue that an import takes and that has none yet. How
+/// Gives an id to every row of a panel's catalog that an import takes and that has none yet. How
 /// many.
 async fn give(
     tx: &mut Tx,
@@ -230,7 +230,7 @@ fn wanted<'a>(
     wanted
 }
 
-/// The catalogues as they are once this configuration is published: what its imports take has the
+/// The catalogs as they are once this configuration is published: what its imports take has the
 /// id that it is given then, so that a plan shows it. Nothing is written.
 pub async fn anticipated(
     store: &Store,

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use crate::catalog::spawn_cpu_bound;
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::service::{Route, ServiceRule, ServiceType};
-use crate::store::catalogue::{self, CatalogEntry};
+use crate::store::catalog::{self, CatalogEntry};
 use crate::store::{Store, StoreError};
 
-/// The panels' catalogues at one moment.
+/// The panels' catalogs at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Listings {
-    /// Grows with every change of a panel's catalogue.
+    /// Grows with every change of a panel's catalog.
     pub version: i64,
     panels: HashMap<ProviderId, HashMap<String, PanelListing>>,
     /// What every id of ours that an import ever gave was given to, whether it is sold now or not.
@@ -65,12 +65,12 @@ impl Listings {
     ///
     /// The version is read first: what changes in between is there the next time.
     pub async fn stored(store: &Store, known: Option<&Arc<Self>>) -> Result<Arc<Self>, StoreError> {
-        let version = catalogue::catalogs_version(store).await?;
+        let version = catalog::catalogs_version(store).await?;
         if let Some(known) = known.filter(|known| known.version == version) {
             return Ok(known.clone());
         }
 
-        let rows = catalogue::load_catalogs(store).await?;
+        let rows = catalog::load_catalogs(store).await?;
         Ok(spawn_cpu_bound(move || Arc::new(Self::new(version, rows))).await)
     }
 

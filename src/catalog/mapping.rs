@@ -26,7 +26,7 @@ pub struct Mapping {
     /// The services, in the order of the file; ids are unique, every route's provider is one of
     /// `providers`.
     pub services: Vec<ServiceRule>,
-    /// Which panels' catalogues are sold as they come, in the order of the file: the first that
+    /// Which panels' catalogs are sold as they come, in the order of the file: the first that
     /// takes a service speaks.
     pub imports: Vec<ImportRule>,
     /// The markup rules, in the order of the file: of equally particular ones the later speaks.

@@ -1,4 +1,4 @@
-//! The catalogue: the configuration in force and the snapshot that each request reads, swapped
+//! The catalog: the configuration in force and the snapshot that each request reads, swapped
 //! together and whole.
 
 pub mod imports;
@@ -56,13 +56,13 @@ pub struct Catalog {
     store: Store,
     now: Arc<ArcSwap<InForce>>,
     panels: Arc<ArcSwap<Panels>>,
-    /// Who lays a mapping over catalogues does so alone: an older mapping never comes back with
-    /// newer catalogues.
+    /// Who lays a mapping over catalogs does so alone: an older mapping never comes back with
+    /// newer catalogs.
     turn: Arc<Mutex<()>>,
 }
 
 impl Catalog {
-    /// The catalogue of a mapping over the panels' catalogues as they are stored.
+    /// The catalog of a mapping over the panels' catalogs as they are stored.
     pub async fn open(store: Store, mapping: Arc<Mapping>) -> Result<Self, StoreError> {
         let snapshot = Arc::new(read(&store, &mapping).await?);
         let in_force = InForce {
@@ -101,7 +101,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Where panels' catalogues are stored.
+    /// Where panels' catalogs are stored.
     pub(in crate::catalog) fn store(&self) -> &Store {
         &self.store
     }
@@ -116,7 +116,7 @@ impl Catalog {
         self.now.load_full()
     }
 
-    /// Adopts what panels' catalogues became meanwhile, read by this process or another. Whether
+    /// Adopts what panels' catalogs became meanwhile, read by this process or another. Whether
     /// anything changed.
     pub async fn adopt(&self) -> Result<bool, StoreError> {
         let _turn = self.turn.lock().await;

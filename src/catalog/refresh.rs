@@ -1,4 +1,4 @@
-//! Reading the panels' catalogues: asked, stored whole, or told why not; what was read before stays
+//! Reading the panels' catalogs: asked, stored whole, or told why not; what was read before stays
 //! meanwhile.
 
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use futures_util::future::join_all;
 use crate::catalog::{Catalog, imports};
 use crate::domain::clock::SharedClock;
 use crate::store::StoreError;
-use crate::store::catalogue::{self, CatalogReading};
+use crate::store::catalog::{self, CatalogReading};
 use crate::upstream::Panel;
 
-/// How old a panel's catalogue becomes.
+/// How old a panel's catalog becomes.
 const EVERY: TimeDelta = TimeDelta::minutes(10);
 /// After a reading that failed; what was read before is sold by meanwhile.
 const AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
@@ -23,7 +23,7 @@ const AGAIN_SOON: TimeDelta = TimeDelta::seconds(2);
 /// How old it may be where something that a panel took waits to be explained by its prices.
 const WANTED_EVERY: TimeDelta = TimeDelta::seconds(20);
 
-/// Reads a panel's catalogue if it is time: it is old, its prices are wanted, it was not read under
+/// Reads a panel's catalog if it is time: it is old, its prices are wanted, it was not read under
 /// this address and account, or the panel never answered. What is stored says so, and not a timer:
 /// however often somebody edits the panel's block, it is read.
 pub async fn if_due(
@@ -33,13 +33,13 @@ pub async fn if_due(
     wanted: bool,
 ) -> Result<Option<CatalogReading>, StoreError> {
     let now = clock.now();
-    let stored = catalogue::stored_catalog(catalog.store(), &panel.settings().id).await?;
+    let stored = catalog::stored_catalog(catalog.store(), &panel.settings().id).await?;
     let is_its_own = stored
         .account
         .is_none_or(|account| account == panel.account());
 
     if is_its_own && stored.at.is_some() && stored.unread {
-        catalogue::is_its_own(catalog.store(), &panel.settings().id).await?;
+        catalog::is_its_own(catalog.store(), &panel.settings().id).await?;
     }
 
     if is_its_own && stored.at.is_some() && !panel.is_listed() {
@@ -70,7 +70,7 @@ pub async fn if_due(
     Ok(Some(reading))
 }
 
-/// Reads all panels' catalogues, side by side, and sells by them: a dead panel holds up nobody
+/// Reads all panels' catalogs, side by side, and sells by them: a dead panel holds up nobody
 /// else's.
 pub async fn refresh_all(
     catalog: &Catalog,
@@ -101,7 +101,7 @@ async fn sell_by<'a>(
     Ok(())
 }
 
-/// Reads one panel's catalogue. What moved is written down, and what an import takes gets its id,
+/// Reads one panel's catalog. What moved is written down, and what an import takes gets its id,
 /// in the same commit.
 pub async fn refresh_one(
     catalog: &Catalog,
@@ -110,7 +110,7 @@ pub async fn refresh_one(
 ) -> Result<CatalogReading, StoreError> {
     let (store, provider) = (catalog.store(), &panel.settings().id);
     if let Some(until) = panel.rests_until() {
-        // No fault of its catalogue, which is read again in a while.
+        // No fault of its catalog, which is read again in a while.
         return Ok((
             provider.0.clone(),
             Err(format!("the panel wants to be left alone until {until}")),
@@ -123,7 +123,7 @@ pub async fn refresh_one(
             let mut tx = store.begin().await?;
             let asked = (provider, &*panel.account());
             let imported =
-                catalogue::replace_catalog(&mut tx, asked, &services, mapping.price_jump, now)
+                catalog::replace_catalog(&mut tx, asked, &services, mapping.price_jump, now)
                     .await?;
 
             imports::after_reading(&mut tx, &mapping, provider, now).await?;
@@ -149,13 +149,13 @@ pub async fn refresh_one(
             }
 
             tracing::info!(%provider, services = services.len(), moved = imported.moved,
-                "a panel's catalogue was read");
+                "a panel's catalog was read");
             Ok((provider.0.clone(), Ok(services.len())))
         }
         Err(failure) => {
-            tracing::warn!(%provider, %failure, "a panel's catalogue could not be read");
+            tracing::warn!(%provider, %failure, "a panel's catalog could not be read");
             let why = failure.to_string();
-            catalogue::note_unreadable(store, (provider, &panel.account()), &why, clock.now())
+            catalog::note_unreadable(store, (provider, &panel.account()), &why, clock.now())
                 .await?;
             Ok((provider.0.clone(), Err(why)))
         }

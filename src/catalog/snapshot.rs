@@ -1,4 +1,4 @@
-//! What is sold: the mapping laid over the panels' catalogues, resolved once and read by every
+//! What is sold: the mapping laid over the panels' catalogs, resolved once and read by every
 //! request.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -269,7 +269,7 @@ impl Exchanges {
         self.0.get(&last.id).copied().unwrap_or(last.exchange)
     }
 
-    /// What a panel's own rate is in our money. The rate that was kept when its catalogue was read
+    /// What a panel's own rate is in our money. The rate that was kept when its catalog was read
     /// is of the exchange rate of that day, and counts only where the file says nothing of the
     /// panel.
     fn rate(&self, provider: &ProviderId, row: &PanelService) -> Option<Rate> {

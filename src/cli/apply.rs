@@ -44,7 +44,7 @@ pub struct Published {
     dangers: Vec<String>,
     restart: Vec<&'static str>,
     /// Customers whom rules name and whom nobody opened.
-    strangers: Vec<String>,
+    unknown_customers: Vec<String>,
     nodes: Vec<Running>,
     /// What came into force since, by somebody else.
     since: Option<ConfigHash>,
@@ -114,8 +114,8 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
         tx.commit().await?;
     }
 
-    let strangers = catalog::unknown_customers(&session.store, &file.mapping).await?;
-    let strangers = strangers.iter().map(ToString::to_string).collect();
+    let unknown_customers = catalog::unknown_customers(&session.store, &file.mapping).await?;
+    let unknown_customers = unknown_customers.iter().map(ToString::to_string).collect();
 
     Ok(Published {
         hash,
@@ -123,7 +123,7 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
         changed,
         dangers,
         restart,
-        strangers,
+        unknown_customers,
         nodes: Vec::new(),
         since: None,
         again: session.globals.again(),
@@ -194,7 +194,7 @@ impl Published {
             );
         }
 
-        for who in &self.strangers {
+        for who in &self.unknown_customers {
             let _ = writeln!(
                 text,
                 "note: a [[markup]] is for customer {who}, who does not exist"
@@ -261,7 +261,7 @@ impl Published {
         json!({
             "config_hash": self.hash.0, "before": self.before.as_ref().map(|before| &before.0),
             "changed": self.changed, "dangers": self.dangers, "restart": self.restart,
-            "strangers": self.strangers,
+            "unknown_customers": self.unknown_customers,
             "since": self.since.as_ref().map(|since| &since.0), "running": self.nodes.len(),
             "serving": serving,
             "nodes": nodes.collect::<Value>(),

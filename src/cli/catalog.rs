@@ -1,4 +1,4 @@
-//! `catalog`: what is sold, and reading the panels' catalogues again.
+//! `catalog`: what is sold, and reading the panels' catalogs again.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -14,11 +14,11 @@ use crate::domain::choice::Strategy;
 use crate::domain::customer::Buyer;
 use crate::domain::service::Route;
 use crate::pricing::Price;
-use crate::store::catalogue;
+use crate::store::catalog;
 
-/// How often the gateway is looked at while it reads the catalogues.
+/// How often the gateway is looked at while it reads the catalogs.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long a gateway may take; a panel's catalogue has at most ten minutes of its own.
+/// How long a gateway may take; a panel's catalog has at most ten minutes of its own.
 const LOOKS_MAX: u32 = 3_100;
 /// A gateway that runs takes the request up within a second or so; without a sign of one this is
 /// the end.
@@ -41,7 +41,7 @@ pub enum Command {
     },
     /// Have the running gateway ask the panels now
     Refresh,
-    /// What moved in the panels' catalogues, the biggest moves of rates first, and which of our
+    /// What moved in the panels' catalogs, the biggest moves of rates first, and which of our
     /// services that touches
     Diff(moves::DiffOptions),
     /// Sell by rates again that moved by more than `price_jump_percent`: all of a panel's, or one
@@ -90,7 +90,7 @@ async fn list(
     provider: Option<&str>,
     customer: Option<&str>,
 ) -> anyhow::Result<CommandOutcome> {
-    let (snapshot, strangers) = in_force::snapshot(session).await?;
+    let (snapshot, unknown_customers) = in_force::snapshot(session).await?;
     let by = |route: &Route| provider.is_none_or(|provider| route.provider.0 == provider);
     let delivers = |sold: &Service| sold.routes.iter().any(|(route, _)| by(route));
 
@@ -135,7 +135,7 @@ async fn list(
         }
     }
 
-    let notes: Vec<String> = strangers
+    let notes: Vec<String> = unknown_customers
         .iter()
         .map(|who| format!("a [[markup]] is for customer {who}, who does not exist"))
         .collect();
@@ -243,18 +243,18 @@ fn shown(snapshot: &Snapshot, sold: &Service, route: &Route) -> String {
 
 async fn refresh(session: &Session) -> anyhow::Result<CommandOutcome> {
     let mut tx = session.store.begin().await?;
-    let id = catalogue::ask_refresh(&mut tx, session.now()).await?;
+    let id = catalog::ask_refresh(&mut tx, session.now()).await?;
     session
         .note(&mut tx, "catalog refresh", &format!("refresh {id}"))
         .await?;
 
     tx.commit().await?;
     for look in 0..LOOKS_MAX {
-        if let Some(readings) = catalogue::refresh_answer(&session.store, id).await? {
+        if let Some(readings) = catalog::refresh_answer(&session.store, id).await? {
             return Ok(told(&readings));
         }
 
-        if look > UNHEARD_LOOKS_MAX && !catalogue::is_served(&session.store, session.now()).await? {
+        if look > UNHEARD_LOOKS_MAX && !catalog::is_served(&session.store, session.now()).await? {
             anyhow::bail!(
                 "no gateway deals with panels on this database; start `panelgate serve`, which \
                  asks them first"
@@ -264,10 +264,10 @@ async fn refresh(session: &Session) -> anyhow::Result<CommandOutcome> {
         tokio::time::sleep(LOOK_EVERY).await;
     }
 
-    anyhow::bail!("the gateway did not finish reading the catalogues in time; its log says why")
+    anyhow::bail!("the gateway did not finish reading the catalogs in time; its log says why")
 }
 
-fn told(readings: &[catalogue::CatalogReading]) -> CommandOutcome {
+fn told(readings: &[catalog::CatalogReading]) -> CommandOutcome {
     let rows: Vec<_> = readings
         .iter()
         .map(|(provider, reading)| match reading {

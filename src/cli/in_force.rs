@@ -55,12 +55,15 @@ pub async fn tiers(session: &Session) -> anyhow::Result<Option<Vec<String>>> {
         .map(|mapping| mapping.limits.tiers.keys().cloned().collect()))
 }
 
-/// What is sold by it over the stored catalogues, and for which customers it has rules who do not
+/// What is sold by it over the stored catalogs, and for which customers it has rules who do not
 /// exist.
 pub async fn snapshot(session: &Session) -> anyhow::Result<(Snapshot, Vec<NamedCustomer>)> {
     let mapping = mapping(session).await?;
-    let strangers = catalog::unknown_customers(&session.store, &mapping).await?;
-    Ok((catalog::read(&session.store, &mapping).await?, strangers))
+    let unknown_customers = catalog::unknown_customers(&session.store, &mapping).await?;
+    Ok((
+        catalog::read(&session.store, &mapping).await?,
+        unknown_customers,
+    ))
 }
 
 /// What is done with orders by it; this process holds no panel's lease.

@@ -149,7 +149,7 @@ enum Command {
     /// Look at orders, and decide those in doubt
     #[command(subcommand)]
     Order(order::Command),
-    /// What is sold, what moved, and reading the panels' catalogues again
+    /// What is sold, what moved, and reading the panels' catalogs again
     #[command(subcommand)]
     Catalog(catalog::Command),
     /// Look at what needs a person

@@ -1,4 +1,4 @@
-//! `catalog diff` and `catalog accept`: what moved in the panels' catalogues, and rates that a
+//! `catalog diff` and `catalog accept`: what moved in the panels' catalogs, and rates that a
 //! person lets pass.
 
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use crate::domain::id::ProviderId;
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::Route;
 use crate::store::moves::{self, CatalogChange, KINDS};
-use crate::store::{catalogue, shrunk};
+use crate::store::{catalog, shrunk};
 
 /// Moves of each kind that are printed for people, and for scripts.
 const SHOWN_MAX: i64 = 20;
@@ -119,9 +119,9 @@ pub async fn diff(session: &Session, options: &DiffOptions) -> anyhow::Result<Co
 fn nothing(snapshot: &Snapshot, provider: Option<&str>, since: Option<Timestamp>) -> String {
     match (provider, since) {
         (Some(provider), _) if !snapshot.listings.knows(&ProviderId(provider.to_owned())) => {
-            format!("no catalogue of panel {provider} was read yet")
+            format!("no catalog of panel {provider} was read yet")
         }
-        (None, _) if snapshot.listings.is_empty() => "no panel's catalogue was read yet".to_owned(),
+        (None, _) if snapshot.listings.is_empty() => "no panel's catalog was read yet".to_owned(),
         (_, Some(since)) => format!("nothing moved since {}", moment(since)),
         (_, None) => "nothing moved at the last refresh".to_owned(),
     }
@@ -333,7 +333,7 @@ pub async fn accept(
         );
     }
 
-    catalogue::only_one(&mut tx, &provider).await?;
+    catalog::only_one(&mut tx, &provider).await?;
     let accepted = moves::accept_rates(&mut tx, &provider, service).await?;
     if let Some(seen) = seen {
         match accepted.first() {
@@ -353,7 +353,7 @@ pub async fn accept(
     }
 
     if !accepted.is_empty() {
-        catalogue::renew_catalog(&mut tx, &provider).await?;
+        catalog::renew_catalog(&mut tx, &provider).await?;
         let names: Vec<&str> = accepted
             .iter()
             .take(ACCEPTED_NAMED_MAX)
@@ -413,10 +413,10 @@ pub async fn accept_gone(session: &Session, provider: String) -> anyhow::Result<
         anyhow::bail!("no panel {:?}; `provider list` shows all", provider.0);
     }
 
-    catalogue::only_one(&mut tx, &provider).await?;
+    catalog::only_one(&mut tx, &provider).await?;
     let gone = shrunk::accept_gone(&mut tx, &provider, session.now()).await?;
     if !gone.is_empty() {
-        catalogue::renew_catalog(&mut tx, &provider).await?;
+        catalog::renew_catalog(&mut tx, &provider).await?;
         let named: Vec<&str> = gone
             .iter()
             .take(ACCEPTED_NAMED_MAX)

@@ -18,7 +18,7 @@ pub enum Command {
     /// Learn how a new panel wants to be asked, by questions that buy nothing, and print its block
     /// for providers.toml
     Probe(provider_probe::Options),
-    /// Every panel: its catalogue, our balance there and how long it lasts, and what waits there,
+    /// Every panel: its catalog, our balance there and how long it lasts, and what waits there,
     /// why and since when
     List,
     /// Buy one small order, perhaps twice, to see whether a notpanel panel answers a request_id

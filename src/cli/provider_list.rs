@@ -24,7 +24,7 @@ const HEADS: [&str; 12] = [
     "state",
     "balance",
     "services",
-    "catalogue_at",
+    "catalog_at",
     "open",
     "in_doubt",
     "parked",
@@ -94,7 +94,7 @@ impl ProviderDetails<'_> {
                     format!("{amount} {currency}").trim().to_owned()
                 }),
             row.services.to_string(),
-            maybe_moment(row.catalogue_at),
+            maybe_moment(row.catalog_at),
             row.open_legs.to_string(),
             row.in_doubt.to_string(),
             row.parked.to_string(),
@@ -103,7 +103,7 @@ impl ProviderDetails<'_> {
                 .and_then(|runway| runway.hours_left.clone())
                 .unwrap_or_default(),
             runway.map_or_else(String::new, |runway| runway.drift.to_string()),
-            row.catalogue_error.clone().unwrap_or_default(),
+            row.catalog_error.clone().unwrap_or_default(),
         ]
     }
 
@@ -123,12 +123,12 @@ impl ProviderDetails<'_> {
             "balance_at": row.balance_at.map(moment),
             "services": row.services,
             "services_missing": row.services_missing,
-            "catalogue_at": row.catalogue_at.map(moment),
+            "catalog_at": row.catalog_at.map(moment),
             "open": row.open_legs,
             "paused": row.paused,
             "breaker": row.breaker,
             "breaker_until": row.breaker_until.map(moment),
-            "breaker_cause": (row.breaker != "shut").then_some(&row.breaker_cause),
+            "breaker_cause": (row.breaker != "closed").then_some(&row.breaker_cause),
             "rests_until": row.rests_until.filter(|until| until > now).map(moment),
             "request_id_proven": proof.is_some_and(|proof| proof.outcome == "honoured"),
             "request_id_proof": proof.map(of_proof),
@@ -140,7 +140,7 @@ impl ProviderDetails<'_> {
             "margin_saved": row.margin_saved.to_string(),
             "in_doubt": row.in_doubt,
             "parked": row.parked,
-            "error": row.catalogue_error,
+            "error": row.catalog_error,
             "currency": runway.and_then(|runway| runway.currency.clone()),
             "balance_error": row.balance_unread.as_ref().map(|(error, _)| error),
             "balance_unread_at": row.balance_unread.as_ref().map(|(_, since)| moment(*since)),
@@ -327,8 +327,8 @@ fn state(row: &ProviderRow, now: Timestamp) -> &'static str {
                 "refusals" => "stopped by refusals",
                 _ => "stopped by doubts",
             },
-            "probation" => "on probation",
-            _ if row.unread => "catalogue unread",
+            "half_open" => "on probation",
+            _ if row.unread => "catalog unread",
             _ if row.rests_until.is_some_and(|until| until > now) => "left alone as it asked",
             _ => "served",
         }

@@ -50,7 +50,7 @@ pub struct Options {
     /// that you trust
     #[arg(long)]
     allow_http: bool,
-    /// How long one answer may take; a catalogue three times as long
+    /// How long one answer may take; a catalog three times as long
     #[arg(long, value_name = "N", default_value_t = 20,
         value_parser = clap::value_parser!(u64).range(1..=120))]
     timeout_s: u64,
@@ -165,7 +165,7 @@ fn block(options: &Options, findings: &ProbeFindings, today: &str) -> String {
     }
 
     if findings.services_offset {
-        text += "services_offset = true   # an offset brought more of the catalogue\n";
+        text += "services_offset = true   # an offset brought more of the catalog\n";
     }
 
     let _ = writeln!(
@@ -190,9 +190,9 @@ fn block(options: &Options, findings: &ProbeFindings, today: &str) -> String {
 
     let _ = writeln!(
         text,
-        "# its slowest answer took {} ms, its catalogue {} ms; an add was not tried\ntimeout_ms = \
+        "# its slowest answer took {} ms, its catalog {} ms; an add was not tried\ntimeout_ms = \
          {}",
-        findings.slowest_ms, findings.catalogue_ms, findings.timeout_ms
+        findings.slowest_ms, findings.catalog_ms, findings.timeout_ms
     );
 
     if !findings.unknown_words.is_empty() {
@@ -377,7 +377,7 @@ fn document(options: &Options, findings: &ProbeFindings, block: &str) -> Value {
         "status_batch_because": findings.batch_because,
         "refill": findings.refill, "timeout_ms": findings.timeout_ms,
         "slowest_ms": findings.slowest_ms,
-        "catalogue_ms": findings.catalogue_ms,
+        "catalog_ms": findings.catalog_ms,
         "requests_per_second": findings.pace.as_ref().map(|(per_second, _)| per_second),
         "unknown_words": findings.unknown_words, "calls": findings.calls, "block": block,
     })

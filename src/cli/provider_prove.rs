@@ -127,7 +127,7 @@ fn settings(session: &Session, id: &ProviderId) -> anyhow::Result<ProviderSettin
     Ok(settings.clone())
 }
 
-/// What will be bought, as the panel's catalogue was read last.
+/// What will be bought, as the panel's catalog was read last.
 async fn wish(session: &Session, id: &ProviderId, options: &Options) -> anyhow::Result<ProofOrder> {
     let Some(listed) = proofs::find_listed(&session.store, id, &options.service).await? else {
         anyhow::bail!(

@@ -1,4 +1,4 @@
-//! `[[import]]`: which panels' catalogues are sold as they come.
+//! `[[import]]`: which panels' catalogs are sold as they come.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::domain::id::ProviderId;
 
 /// The longest pattern.
 const PATTERN_BYTES_MAX: usize = 255;
-/// The most patterns in one list; every row of a catalogue is tried on each.
+/// The most patterns in one list; every row of a catalog is tried on each.
 const PATTERNS_MAX: usize = 200;
 /// The last first id: as many as are ever given fit above it.
 const IDS_FROM_MAX: i64 = 2_000_000_000;

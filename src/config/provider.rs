@@ -288,7 +288,7 @@ fn settling(section: &mut Section<'_>) -> SettlingSettings {
     }
 }
 
-/// A dialect without words for refills has none, whatever the panel's catalogue says.
+/// A dialect without words for refills has none, whatever the panel's catalog says.
 fn asking(section: &mut Section<'_>, dialect: PanelDialect) -> AskingSettings {
     let usual = AskingSettings::default();
     let refill = section.flag("refill");

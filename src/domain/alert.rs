@@ -26,8 +26,8 @@ pub enum AlertKind {
     BreakerOpen,
     /// Nothing is sent to any panel; no object.
     DispatchFrozen,
-    /// A panel's catalogue cannot be read.
-    CatalogueUnreadable,
+    /// A panel's catalog cannot be read.
+    CatalogUnreadable,
     /// Orders are open at a panel that no process deals with.
     PanelUnserved,
     /// Our balance at a panel is below its `balance_low`.
@@ -145,7 +145,7 @@ impl AlertKind {
         matches!(
             self,
             Self::BreakerOpen
-                | Self::CatalogueUnreadable
+                | Self::CatalogUnreadable
                 | Self::BalanceLow
                 | Self::RunwayShort
                 | Self::PriceJump

@@ -108,7 +108,7 @@ pub enum Retold {
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rung {
+pub enum DoubtCheck {
     /// The panel's memory: the same was asked for again, under the same name.
     RequestId,
     /// The ids between our neighbours at the panel.
@@ -119,7 +119,7 @@ pub enum Rung {
     Person,
 }
 
-impl Rung {
+impl DoubtCheck {
     /// The word that the database and commands use.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -133,7 +133,7 @@ impl Rung {
 
 /// What a look proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RungVerdict {
+pub enum DoubtVerdict {
     /// The panel has it.
     Placed,
     /// The panel has nothing of it.
@@ -142,7 +142,7 @@ pub enum RungVerdict {
     Unknown,
 }
 
-impl RungVerdict {
+impl DoubtVerdict {
     /// The word that the database and commands use.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -46,7 +46,7 @@ pub enum RefillName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LegId(pub i64);
 
-/// A service of our own catalogue.
+/// A service of our own catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceId(pub i32);
 

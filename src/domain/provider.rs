@@ -89,7 +89,7 @@ pub struct ProviderSettings {
     pub requests_per_second: u32,
     /// Calls in flight.
     pub concurrent_max: u32,
-    /// Of an `add`, whole; a status call has half of it, a catalogue twice.
+    /// Of an `add`, whole; a status call has half of it, a catalog twice.
     pub timeout_ms: u64,
     /// Orders in one status call.
     pub status_batch_max: u32,
@@ -105,7 +105,7 @@ pub struct ProviderSettings {
     pub asking: AskingSettings,
     /// How it takes what it is asked.
     pub method: AskMethod,
-    /// Whether it tells its catalogue in parts, from an `offset` on.
+    /// Whether it tells its catalog in parts, from an `offset` on.
     pub services_offset: bool,
     /// This panel's own words, folded to lower case, beside the built-in ones.
     pub words: BTreeMap<String, PanelWord>,
@@ -128,8 +128,8 @@ impl ProviderSettings {
         Duration::from_millis(self.timeout_ms / 2)
     }
 
-    /// How long a catalogue may take.
-    pub fn catalogue_timeout(&self) -> Duration {
+    /// How long a catalog may take.
+    pub fn catalog_timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms.saturating_mul(2))
     }
 }

@@ -1,4 +1,4 @@
-//! What is sold: service types, services of our catalogue, their routes; and what a panel says it
+//! What is sold: service types, services of our catalog, their routes; and what a panel says it
 //! sells.
 
 use crate::domain::choice::Routing;
@@ -43,7 +43,7 @@ pub enum Counted {
     Package,
 }
 
-/// Other spellings, folded: as panels have them in their catalogues.
+/// Other spellings, folded: as panels have them in their catalogs.
 const OTHER_SPELLINGS: [(&str, ServiceType); 2] = [
     ("mentionsusersfollowers", ServiceType::MentionsUserFollowers),
     ("mentionshastag", ServiceType::MentionsHashtag),
@@ -261,7 +261,7 @@ impl ServiceRule {
     }
 }
 
-/// A row of a panel's catalogue, as far as it could be read.
+/// A row of a panel's catalog, as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanelService {
     /// The panel's id, opaque text.

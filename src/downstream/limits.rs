@@ -23,7 +23,7 @@ pub struct Limits {
     /// How long the whole of a request may take; above the database's own timeouts, so that those
     /// speak first.
     pub request: Duration,
-    /// How long a client may take nothing of its answer: the catalogue is a megabyte that somebody
+    /// How long a client may take nothing of its answer: the catalog is a megabyte that somebody
     /// may never read.
     pub answer_stall: Duration,
     /// Open connections over all addresses: what 300 MB of memory carry, with room.

@@ -7,7 +7,7 @@
 
 use chrono::TimeDelta;
 
-use crate::domain::doubt::{Retold, Rung, RungVerdict, Sought};
+use crate::domain::doubt::{DoubtCheck, DoubtVerdict, Retold, Sought};
 use crate::domain::leg::{Evidence, LeasedLeg, LegState};
 use crate::domain::proof::ProofOutcome;
 use crate::domain::provider::{PanelDialect, ProviderSettings};
@@ -160,7 +160,7 @@ impl Delivery {
                     .await?
                 {
                     mind_verdict(&mut tx, settings, leg.order, &said.verdict, now).await?;
-                    RungVerdict::Placed
+                    DoubtVerdict::Placed
                 } else {
                     doubts::stay_in_doubt(&mut tx, &leg).await?;
                     orders::flag_for_review(
@@ -170,22 +170,30 @@ impl Delivery {
                     )
                     .await?;
 
-                    RungVerdict::Unknown
+                    DoubtVerdict::Unknown
                 }
             }
             Retold::OfAnother => {
                 doubts::stay_in_doubt(&mut tx, &leg).await?;
                 orders::flag_for_review(&mut tx, leg.order, OF_ANOTHER).await?;
-                RungVerdict::Unknown
+                DoubtVerdict::Unknown
             }
             Retold::Nothing => {
                 doubts::stay_in_doubt(&mut tx, &leg).await?;
-                RungVerdict::Unknown
+                DoubtVerdict::Unknown
             }
         };
 
-        doubts::record_check(&mut tx, leg.id, Rung::RequestId, verdict, &said.words, now).await?;
+        doubts::record_check(
+            &mut tx,
+            leg.id,
+            DoubtCheck::RequestId,
+            verdict,
+            &said.words,
+            now,
+        )
+        .await?;
         tx.commit().await?;
-        Ok(verdict == RungVerdict::Placed)
+        Ok(verdict == DoubtVerdict::Placed)
     }
 }

@@ -20,7 +20,7 @@ use crate::orders::settle::{self, End};
 use crate::orders::{Delivery, ELSEWHERE, Orders, isolate_failure, submit, track, withdraw};
 use crate::store::cancels::{self, AskedBy, CancelOutcome, DueCancel};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
-use crate::store::{StoreError, Tx, legs, orders, panel_orders, watches};
+use crate::store::{StoreError, Tx, legs, orders, panel_orders, tracked_legs};
 use crate::upstream::{CancelRow, Panel};
 
 /// Times that a panel is asked which gives no answer; then the order goes on as if it had refused.
@@ -310,7 +310,8 @@ impl Delivery {
                 self.end_canceled(&mut tx, &leg, settings.settling.reversal, now)
                     .await?;
             } else {
-                watches::ask_soon(&mut tx, leg.id, track::next_ask(settings, now, now)).await?;
+                tracked_legs::ask_soon(&mut tx, leg.id, track::next_ask(settings, now, now))
+                    .await?;
             }
         }
 

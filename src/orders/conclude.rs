@@ -276,9 +276,9 @@ impl Delivery {
         let mut tried = legs::tried_before(tx, leg.order, leg.n).await?;
         tried.push(Passed::because(&leg.route, format!("tried before: {why}")));
         let order = orders::lock_order(tx, leg.order).await?;
-        let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
+        let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
         let sight = RoutingContext {
-            catalogue: &catalogue,
+            catalog: &catalog,
             panels: &panels,
         };
 
@@ -347,9 +347,9 @@ impl Delivery {
         if leg.unsent + 1 >= UNSENT_BEFORE_REROUTE {
             let tried = legs::tried_before(tx, leg.order, leg.n).await?;
             let order = orders::lock_order(tx, leg.order).await?;
-            let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
+            let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
             let sight = RoutingContext {
-                catalogue: &catalogue,
+                catalog: &catalog,
                 panels: &panels,
             };
 

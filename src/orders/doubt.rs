@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::doubt::{Rung, RungVerdict, Sought};
+use crate::domain::doubt::{DoubtCheck, DoubtVerdict, Sought};
 use crate::domain::id::PanelOrder;
 use crate::domain::leg::LegState;
 use crate::domain::provider::{InDoubtPolicy, ProviderSettings};
@@ -414,15 +414,15 @@ impl Delivery {
                     .await?;
 
                 let verdict = if taken {
-                    RungVerdict::Placed
+                    DoubtVerdict::Placed
                 } else {
-                    RungVerdict::Unknown
+                    DoubtVerdict::Unknown
                 };
 
                 doubts::record_check(
                     &mut tx,
                     leg.id,
-                    Rung::Ids,
+                    DoubtCheck::Ids,
                     verdict,
                     &format!("order {id} fits"),
                     now,
@@ -435,8 +435,8 @@ impl Delivery {
                 doubts::record_check(
                     &mut tx,
                     leg.id,
-                    Rung::Ids,
-                    RungVerdict::Unknown,
+                    DoubtCheck::Ids,
+                    DoubtVerdict::Unknown,
                     FOR_A_PERSON,
                     now,
                 )
@@ -449,8 +449,8 @@ impl Delivery {
                 doubts::record_check(
                     &mut tx,
                     leg.id,
-                    Rung::Ids,
-                    RungVerdict::NotPlaced,
+                    DoubtCheck::Ids,
+                    DoubtVerdict::NotPlaced,
                     words,
                     now,
                 )
@@ -460,8 +460,15 @@ impl Delivery {
                 true
             }
             SearchResult::Unknown(why) => {
-                doubts::record_check(&mut tx, leg.id, Rung::Ids, RungVerdict::Unknown, why, now)
-                    .await?;
+                doubts::record_check(
+                    &mut tx,
+                    leg.id,
+                    DoubtCheck::Ids,
+                    DoubtVerdict::Unknown,
+                    why,
+                    now,
+                )
+                .await?;
                 false
             }
         };
@@ -529,8 +536,8 @@ impl Delivery {
         doubts::record_check(
             &mut tx,
             leg.id,
-            Rung::Patience,
-            RungVerdict::Unknown,
+            DoubtCheck::Patience,
+            DoubtVerdict::Unknown,
             words,
             now,
         )

@@ -57,7 +57,7 @@ impl Delivery {
         }))
     }
 
-    /// Our balance; of a panel that speaks and does not tell it, its catalogue.
+    /// Our balance; of a panel that speaks and does not tell it, its catalog.
     async fn ask_anything_free(&self, panel: &Panel) -> Result<(), StoreError> {
         if self.ask_balance(panel).await?.is_none()
             && !panel.calls().failing()

@@ -2,7 +2,7 @@
 //! order's next route, where one may be used.
 //!
 //! ```text
-//!  paused, breaker open, catalogue unread ─▶ all that waits
+//!  paused, breaker open, catalog unread ─▶ all that waits
 //!  wants to be left alone for a while     ─▶ what is ready, once
 //!  its service names the route no more    ─▶ what is parked; what is ready, when it would be sent (`margin`)
 //! ```
@@ -45,9 +45,9 @@ impl Delivery {
             return Ok(0);
         };
 
-        let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
+        let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
         let sight = RoutingContext {
-            catalogue: &catalogue,
+            catalog: &catalog,
             panels: &panels,
         };
 
@@ -88,9 +88,9 @@ impl Delivery {
     /// left.
     pub async fn leave_lost_routes(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
         let provider = &panel.settings().id;
-        let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
+        let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
         let sight = RoutingContext {
-            catalogue: &catalogue,
+            catalog: &catalog,
             panels: &panels,
         };
 

@@ -40,18 +40,18 @@ impl Delivery {
         leg: &LeasedLeg,
         epoch: i64,
     ) -> Result<Word, StoreError> {
-        let catalogue = self.catalog.now();
-        let exchange = catalogue.exchanges.of_panel(settings);
+        let catalog = self.catalog.now();
+        let exchange = catalog.exchanges.of_panel(settings);
 
         if self.left_lost_route(leg, epoch).await? {
             return Ok(Word::Stop);
         }
 
-        let Some(cost) = reroute::cost_now(&catalogue, leg) else {
+        let Some(cost) = reroute::cost_now(&catalog, leg) else {
             return Ok(Word::Send(leg.cost, exchange));
         };
 
-        if cost <= leg.quoted_cost || leg.charge.keeps_margin(cost, catalogue.margin_floor) {
+        if cost <= leg.quoted_cost || leg.charge.keeps_margin(cost, catalog.margin_floor) {
             return Ok(Word::Send(cost, exchange));
         }
 
@@ -61,7 +61,7 @@ impl Delivery {
 
         let (sight, sale) = (
             RoutingContext {
-                catalogue: &catalogue,
+                catalog: &catalog,
                 panels: &panels,
             },
             Sale::from(leg),
@@ -109,10 +109,10 @@ impl Delivery {
     /// Moves a leased leg whose service names its route no more, where another one may be used at
     /// once; where there is none, what was bought is sent as it was sold.
     async fn left_lost_route(&self, leg: &LeasedLeg, epoch: i64) -> Result<bool, StoreError> {
-        let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
+        let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
         let (sight, sale) = (
             RoutingContext {
-                catalogue: &catalogue,
+                catalog: &catalog,
                 panels: &panels,
             },
             Sale::from(leg),

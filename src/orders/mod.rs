@@ -59,7 +59,7 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// The orders of a database, sold from a catalogue.
+    /// The orders of a database, sold from a catalog.
     pub fn new(store: Store, catalog: Catalog, clock: SharedClock) -> Self {
         let intake = Intake::new(store.clone());
         Self {

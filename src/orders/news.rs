@@ -14,7 +14,7 @@ use crate::orders::track::{NEWS_ARE_FRESH, ask_a_person};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::orders::Locked;
-use crate::store::watches::{self, DuePoll, Worth};
+use crate::store::tracked_legs::{self, DuePoll, Worth};
 use crate::store::{StoreError, Tx, legs, providers, statuses as statuses_of};
 
 /// Answers in a row that should have settled and could not, before a person is asked.
@@ -155,7 +155,8 @@ impl News<'_> {
         } = *self;
 
         let times =
-            watches::put_off(tx, due.leg, &said.text, None, next_at, said.worth(), now).await?;
+            tracked_legs::put_off(tx, due.leg, &said.text, None, next_at, said.worth(), now)
+                .await?;
 
         let patience_is_over = match said.worth() {
             Worth::Puzzling => times >= PUZZLES_MAX,

@@ -41,8 +41,8 @@ impl Orders {
             return Ok(answer);
         }
 
-        let catalogue = self.catalog.now();
-        let sold = find_service(&catalogue, wish.text(Parameter::Service)?)?;
+        let catalog = self.catalog.now();
+        let sold = find_service(&catalog, wish.text(Parameter::Service)?)?;
         let link = read_link(wish.text(Parameter::Link)?)?;
         let (units, details) = contents::read_contents(sold, &wish)?;
 
@@ -51,7 +51,7 @@ impl Orders {
             return Err(Refusal::Missing("request_id"));
         }
 
-        let quote = quote_order(&catalogue.prices_for(caller.buyer()), sold, units)?;
+        let quote = quote_order(&catalog.prices_for(caller.buyer()), sold, units)?;
         let public = PublicId(Uuid::now_v7());
         let (charge, quoted_cost) = (quote.charge, quote.cost);
 
@@ -65,7 +65,7 @@ impl Orders {
         };
 
         let sight = RoutingContext {
-            catalogue: &catalogue,
+            catalog: &catalog,
             panels: &self.catalog.panels(),
         };
 
@@ -156,17 +156,14 @@ fn request_fingerprint(wish: &OrderRequest) -> [u8; 32] {
     Sha256::digest(wish.canonical().as_bytes()).into()
 }
 
-fn find_service<'a>(
-    catalogue: &'a Snapshot,
-    service: Option<&str>,
-) -> Result<&'a Service, Refusal> {
+fn find_service<'a>(catalog: &'a Snapshot, service: Option<&str>) -> Result<&'a Service, Refusal> {
     let id = service.ok_or(Refusal::Missing("service"))?;
     let id = id
         .parse()
         .map(ServiceId)
         .map_err(|_| Refusal::ServiceUnknown)?;
 
-    catalogue
+    catalog
         .sold
         .get(&id)
         .map(AsRef::as_ref)

@@ -1,5 +1,5 @@
 //! Which route an order goes by: its first, and another one where nothing of it was placed. Here
-//! the catalogue, the panels' standing and the order are laid before `routing`, which chooses.
+//! the catalog, the panels' standing and the order are laid before `routing`, which chooses.
 
 use std::collections::HashSet;
 
@@ -34,11 +34,11 @@ pub struct Sale {
     pub quoted_cost: Money,
 }
 
-/// What a panel, and a catalogue, are like at one moment.
+/// What a panel, and a catalog, are like at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct RoutingContext<'a> {
     /// What is sold.
-    pub catalogue: &'a Snapshot,
+    pub catalog: &'a Snapshot,
     /// How the panels stand.
     pub panels: &'a Panels,
 }
@@ -66,7 +66,7 @@ pub fn next_route(
     leaving: Leaving<'_>,
     barred: &[Passed],
 ) -> Result<Chosen, Vec<Passed>> {
-    let Some(sold) = sight.catalogue.sold.get(&sale.service) else {
+    let Some(sold) = sight.catalog.sold.get(&sale.service) else {
         return Err(Vec::new());
     };
 
@@ -88,7 +88,7 @@ pub fn route_beside(
     leaving: Leaving<'_>,
     tried: &[Passed],
 ) -> Option<Chosen> {
-    let sold = sight.catalogue.sold.get(&sale.service)?;
+    let sold = sight.catalog.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
     let mut barred = tried.to_vec();
     barred.push(Passed::because(leaving.from, leaving.why));
@@ -114,7 +114,7 @@ pub fn route_away(
     barred: &[Passed],
     worst: Worst,
 ) -> Option<Chosen> {
-    let sold = sight.catalogue.sold.get(&sale.service)?;
+    let sold = sight.catalog.sold.get(&sale.service)?;
     let candidates = candidates(sight, sold, sale);
     let leaves = Some((leaving.from, leaving.why));
 
@@ -138,7 +138,7 @@ pub fn by_hand(
 ) -> Result<Chosen, String> {
     let service = sale.service;
     let sold = sight
-        .catalogue
+        .catalog
         .sold
         .get(&service)
         .ok_or_else(|| format!("service {service} is not sold now"))?;
@@ -181,7 +181,7 @@ pub fn stay_reasons(
     mut others: Vec<Passed>,
 ) -> Choice {
     others.retain(|passed| !passed.is(at));
-    let sold = sight.catalogue.sold.get(&sale.service);
+    let sold = sight.catalog.sold.get(&sale.service);
     Choice {
         strategy: sold.map(|sold| sold.routing.strategy).unwrap_or_default(),
         provider: at.provider.0.clone(),
@@ -194,12 +194,12 @@ pub fn stay_reasons(
 /// What a leased leg would cost by its own route now; `None` where nobody knows. It was sold before
 /// its panel's rate was held, so that rate is what it costs, whether its service is sold now or
 /// not.
-pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
-    if let Some(rate) = catalogue.held(&leg.route) {
-        let sold = catalogue
+pub fn cost_now(catalog: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
+    if let Some(rate) = catalog.held(&leg.route) {
+        let sold = catalog
             .judged
             .get(&leg.sold_as)
-            .or_else(|| catalogue.sold.get(&leg.sold_as));
+            .or_else(|| catalog.sold.get(&leg.sold_as));
 
         let sold = sold.filter(|sold| sold.kind == leg.kind);
         let plainly = || {
@@ -218,9 +218,9 @@ pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
 
     // Its service may be sold no more, or no more by this route: it costs all the same what its
     // panel lists.
-    let rate = catalogue.listed(&leg.route)?;
+    let rate = catalog.listed(&leg.route)?;
 
-    match catalogue
+    match catalog
         .sold
         .get(&leg.sold_as)
         .filter(|sold| sold.kind == leg.kind)
@@ -239,7 +239,7 @@ pub fn cost_now(catalogue: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
 /// not sold, or means another type by now, takes no route from what was bought before.
 pub fn is_gone(sight: RoutingContext<'_>, sale: &Sale, route: &Route) -> bool {
     let sold = sight
-        .catalogue
+        .catalog
         .sold
         .get(&sale.service)
         .filter(|sold| sold.kind == sale.kind);
@@ -257,7 +257,7 @@ pub fn offered_beside(sight: RoutingContext<'_>, stopped: &ProviderId) -> HashSe
     };
 
     let sold = sight
-        .catalogue
+        .catalog
         .sold
         .values()
         .filter(|sold| sold.routes.iter().any(runs));
@@ -293,7 +293,7 @@ fn question<'a>(
         seed: sale.public.0.as_u128(),
         charge: sale.charge,
         quoted_cost: sale.quoted_cost,
-        floor: sight.catalogue.margin_floor,
+        floor: sight.catalog.margin_floor,
     };
 
     let strategy = sold.routing.strategy;

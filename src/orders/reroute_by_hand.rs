@@ -66,9 +66,9 @@ impl Delivery {
         }
 
         let order = orders::lock_order(tx, order).await?;
-        let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
+        let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
         let sight = RoutingContext {
-            catalogue: &catalogue,
+            catalog: &catalog,
             panels: &panels,
         };
 

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use crate::domain::choice::Passed;
 use crate::domain::clock::Timestamp;
-use crate::domain::doubt::{Rung, RungVerdict};
+use crate::domain::doubt::{DoubtCheck, DoubtVerdict};
 use crate::domain::id::{OrderId, PanelOrder, ProviderId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
@@ -249,7 +249,15 @@ impl Delivery {
             "a person said that it was not placed; the panel need not show it before {visible_at}"
         );
 
-        doubts::record_check(tx, leg.id, Rung::Person, RungVerdict::Unknown, &words, now).await?;
+        doubts::record_check(
+            tx,
+            leg.id,
+            DoubtCheck::Person,
+            DoubtVerdict::Unknown,
+            &words,
+            now,
+        )
+        .await?;
         Ok(Some(visible_at))
     }
 

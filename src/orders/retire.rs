@@ -44,11 +44,11 @@ impl Delivery {
     async fn pass_on_one(&self, leg: &LeasedLeg, epoch: i64) -> Result<bool, StoreError> {
         let (from, now) = (&leg.route.provider, self.clock.now());
         let tried = self.tried_before(leg.order, leg.n).await?;
-        let (catalogue, panels) = (self.catalog.now(), self.catalog.panels());
+        let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
 
         let (sight, sale) = (
             RoutingContext {
-                catalogue: &catalogue,
+                catalog: &catalog,
                 panels: &panels,
             },
             Sale::from(leg),

@@ -11,7 +11,7 @@ use crate::domain::settlement::{
 use crate::orders::settle;
 use crate::store::StoreError;
 use crate::store::legs::LockedLeg;
-use crate::store::watches::{DuePoll, Worth};
+use crate::store::tracked_legs::{DuePoll, Worth};
 use crate::upstream::OrderAnswer;
 
 /// How what was said of an order begins where it was an error, and what stands there where nothing

@@ -14,7 +14,7 @@ use crate::orders::said::{ERROR_SEEN, PanelReport, is_silent};
 use crate::orders::statuses::{self, Round};
 use crate::orders::{Delivery, ELSEWHERE, isolate_failure};
 use crate::store::legs::Afterwards;
-use crate::store::watches::{self, DuePoll, Worth};
+use crate::store::tracked_legs::{self, DuePoll, Worth};
 use crate::store::{StoreError, Tx, legs, orders, panel_orders, statuses as statuses_of};
 use crate::upstream::{OrderAnswer, Panel};
 
@@ -48,8 +48,9 @@ impl Delivery {
         // they are due again.
         let meanwhile = now + TimeDelta::seconds(i64::from(settings.status_every_s).max(1));
         let batch = i64::from(settings.status_batch_max);
-        let due = watches::claim_due_polls(&self.store, &settings.id, epoch, batch, meanwhile, now)
-            .await?;
+        let due =
+            tracked_legs::claim_due_polls(&self.store, &settings.id, epoch, batch, meanwhile, now)
+                .await?;
 
         if due.is_empty() {
             return Ok(0);
@@ -94,7 +95,7 @@ impl Delivery {
             isolate_failure(&format!("of leg {}", due.leg), outcome)?;
         }
 
-        watches::put_off_all(&self.store, &unchanged, meanwhile).await?;
+        tracked_legs::put_off_all(&self.store, &unchanged, meanwhile).await?;
         Ok(if round.ended.is_some() { 0 } else { due.len() })
     }
 
@@ -210,7 +211,7 @@ impl Delivery {
                 ));
             }
 
-            watches::ask_after_others(&self.store, failed.leg, now + wait * 2).await?;
+            tracked_legs::ask_after_others(&self.store, failed.leg, now + wait * 2).await?;
         }
 
         Ok(round)
@@ -247,7 +248,7 @@ impl Delivery {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock_leg(&mut tx, due.leg).await?;
 
-        if !watches::is_still_asked(&mut tx, due).await? {
+        if !tracked_legs::is_still_asked(&mut tx, due).await? {
             return Ok(());
         }
 
@@ -259,15 +260,16 @@ impl Delivery {
                     next_ask(settings, due.accepted_at, now),
                 );
 
-                watches::put_off(&mut tx, leg.id, &seen, None, next_at, Worth::Silent, now).await?;
+                tracked_legs::put_off(&mut tx, leg.id, &seen, None, next_at, Worth::Silent, now)
+                    .await?;
                 ask_a_person(&mut tx, leg.order, leg.id, why).await?;
             }
             (LegState::Ended, Some(ended_at)) => match afterwards(due, ended_at) {
-                Afterwards::AskAt(at) => watches::look_later(&mut tx, leg.id, at).await?,
+                Afterwards::AskAt(at) => tracked_legs::look_later(&mut tx, leg.id, at).await?,
                 Afterwards::Nothing => {
                     tracing::warn!(order = %leg.order, provider = %settings.id,
                         "nobody looks back any more: {why}");
-                    watches::forget_poll(&mut tx, leg.id).await?;
+                    tracked_legs::forget_poll(&mut tx, leg.id).await?;
                 }
             },
             (_, _) => {}
@@ -290,7 +292,7 @@ impl Delivery {
         let leg = legs::lock_leg(&mut tx, due.leg).await?;
 
         // A person may have given it another id since it was asked about, or settled it.
-        if leg.state != LegState::Accepted || !watches::is_still_asked(&mut tx, due).await? {
+        if leg.state != LegState::Accepted || !tracked_legs::is_still_asked(&mut tx, due).await? {
             return Ok(());
         }
 
@@ -311,7 +313,7 @@ impl Delivery {
                 orders::show_progress(&mut tx, order.id, state, start, remains).await?;
                 orders::clear_review(&mut tx, order.id).await?;
 
-                watches::put_off(
+                tracked_legs::put_off(
                     &mut tx,
                     leg.id,
                     &said.text,
@@ -328,7 +330,7 @@ impl Delivery {
                 if ending.target.is_positive()
                     && orders::is_there_twice(&mut tx, order.id).await? =>
             {
-                watches::put_off(
+                tracked_legs::put_off(
                     &mut tx,
                     leg.id,
                     &said.text,
@@ -347,7 +349,7 @@ impl Delivery {
             }
             SettlementOutcome::AskAgain(why) => news.puzzled(&mut tx, next_at, why).await?,
             SettlementOutcome::Review(why) => {
-                watches::put_off(
+                tracked_legs::put_off(
                     &mut tx,
                     leg.id,
                     &said.text,
@@ -361,7 +363,7 @@ impl Delivery {
                 news.ask_a_person(&mut tx, why).await?;
             }
             SettlementOutcome::Contradiction(why) => {
-                watches::put_off(
+                tracked_legs::put_off(
                     &mut tx,
                     leg.id,
                     &said.text,
@@ -392,7 +394,7 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock_leg(&mut tx, due.leg).await?;
-        if leg.state != LegState::Ended || !watches::is_still_asked(&mut tx, due).await? {
+        if leg.state != LegState::Ended || !tracked_legs::is_still_asked(&mut tx, due).await? {
             return Ok(());
         }
 
@@ -426,7 +428,7 @@ impl Delivery {
                 news.reopened(&mut tx).await?;
                 let next_at = next_ask(settings, due.accepted_at, now);
 
-                watches::put_off(
+                tracked_legs::put_off(
                     &mut tx,
                     leg.id,
                     &said.text,
@@ -481,8 +483,8 @@ async fn look_again(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     match afterwards {
-        Afterwards::AskAt(at) => watches::after_the_end(tx, leg, at, false, now).await,
-        Afterwards::Nothing => watches::forget_poll(tx, leg).await,
+        Afterwards::AskAt(at) => tracked_legs::after_the_end(tx, leg, at, false, now).await,
+        Afterwards::Nothing => tracked_legs::forget_poll(tx, leg).await,
     }
 }
 

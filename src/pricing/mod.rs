@@ -9,7 +9,7 @@ use crate::domain::order::Quote;
 use crate::domain::service::{PackageBilling, Units};
 use crate::pricing::markup::{MarkupRule, Priced};
 
-/// The price of a service, printed in the catalogue, and why it is that.
+/// The price of a service, printed in the catalog, and why it is that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
     /// The printed price per 1,000 units, or per package.

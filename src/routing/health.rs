@@ -11,7 +11,7 @@
 //!        │                                                              ▼ a free call worked
 //!        └────────── an answer that proves anything ─────────────── probation ───▶ open: a doubt, errors or slowness
 //! ```
-//! Only orders are stopped: statuses, balances and catalogues are asked for all the time, and one
+//! Only orders are stopped: statuses, balances and catalogs are asked for all the time, and one
 //! is asked for even if nothing is due. What doubts or refusals opened is shut by a proven answer
 //! only: free calls tell nothing of how orders are answered.
 //! What errors or slowness opened is shut by free calls, so that no customer's order is the test.

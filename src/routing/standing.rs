@@ -35,7 +35,7 @@ impl fmt::Display for Stopped {
         f.write_str(match self {
             Self::Paused => "paused",
             Self::BreakerOpen => "breaker open",
-            Self::Unread => "its catalogue cannot be read under its present account",
+            Self::Unread => "its catalog cannot be read under its present account",
         })
     }
 }

@@ -45,7 +45,7 @@ pub async fn is_late_id(
         select exists (
             select
             from leg l
-            join exchange e on e.leg_id = l.id and e.attempt = l.attempt
+            join attempt e on e.leg_id = l.id and e.n = l.attempt
             where l.late_at is not null and l.late_order = $2 and l.provider = $1 and l.id <> $3
                 and e.address = $4
         ) as "found!"
@@ -77,13 +77,13 @@ pub async fn list_unnamed(
 ) -> Result<Option<Vec<Unnamed>>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select l.id, l.order_id, l.cost, l.exchange, o.units, o.package,
+        select l.id, l.order_id, l.cost, l.fx_rate, o.units, o.package,
             l.state = 'sending' as "under_way!",
             coalesce(l.doubted_at, l.sending_at, l.ready_at) as "doubted_at!",
             e.sent_at, coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at, l.ready_at) as "last_sent_at!"
         from leg l
         join orders o on o.id = l.order_id
-        join exchange e on e.leg_id = l.id and e.attempt = l.attempt
+        join attempt e on e.leg_id = l.id and e.n = l.attempt
         where l.provider = $1 and l.state in ('sending', 'in_doubt', 'written_off')
             and e.address in ($2, '')
             and e.verdict in ('sending', 'in_doubt') and l.id <> $3
@@ -104,7 +104,7 @@ pub async fn list_unnamed(
                 leg: LegId(row.id),
                 order: OrderId(row.order_id),
                 cost: Money::from_decimal(row.cost),
-                exchange: ExchangeRate::from_decimal(row.exchange),
+                exchange: ExchangeRate::from_decimal(row.fx_rate),
                 units: (!row.package).then_some(unsigned(row.units)),
                 sent_at: row.sent_at,
                 last_sent_at: row.last_sent_at,

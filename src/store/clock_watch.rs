@@ -141,16 +141,19 @@ pub async fn observe_clock(
 async fn pull_back(tx: &mut Tx, by: TimeDelta, now: Timestamp) -> Result<(), StoreError> {
     pull_legs_back(tx, by, now).await?;
     sqlx::query!(
-        "update watch set next_at = next_at - $1::interval where next_at > $2",
+        "update tracked_leg set next_at = next_at - $1::interval where next_at > $2",
         by as TimeDelta,
         now
     )
     .execute(&mut **tx)
     .await?;
 
-    sqlx::query!("update watch set ended_at = $1 where ended_at > $1", now)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query!(
+        "update tracked_leg set ended_at = $1 where ended_at > $1",
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
 
     sqlx::query!(
         r#"

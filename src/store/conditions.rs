@@ -91,19 +91,19 @@ pub async fn find_conditions(
         from leg
         where state = 'parked'
         group by provider
-        -- panels: what moves in their catalogues belongs here too
+        -- panels: what moves in their catalogs belongs here too
         union all
         select 'breaker_open', id, 1
         from watched
-        where breaker <> 'shut'
+        where breaker <> 'closed'
         union all
         select 'dispatch_frozen', '', 1
         from dispatch
         where frozen_at is not null
         union all
-        select 'catalogue_unreadable', id, 1
+        select 'catalog_unreadable', id, 1
         from watched
-        where catalogue_error is not null
+        where catalog_error is not null
         union all
         select 'balance_low', id, 1
         from watched

@@ -393,7 +393,7 @@ pub async fn note_deed(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let noted = sqlx::query!(
-        "insert into deed (at, who, verb, object, reason) values ($1, $2, $3, $4, $5)",
+        "insert into audit_log (at, who, verb, object, reason) values ($1, $2, $3, $4, $5)",
         at,
         who,
         verb,

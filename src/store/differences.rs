@@ -28,7 +28,7 @@ pub async fn price_now(tx: &mut Tx, leg: &LockedLeg) -> Result<PriceNow, StoreEr
     let row = sqlx::query!(
         r#"
         select round(leg_cost_now(l.id), 8) as cost,
-            coalesce(p.catalogue_at >= l.sending_at, false) as "read_since!"
+            coalesce(p.catalog_at >= l.sending_at, false) as "read_since!"
         from leg l
         join provider p on p.id = l.provider
         where l.id = $1
@@ -147,7 +147,7 @@ pub async fn list_unconfirmed(
         join orders o on o.id = d.order_id
         join provider p on p.id = d.provider
         where d.provider = $1 and d.confirmed_at is null and d.acknowledged_at is null
-            and (p.catalogue_at >= d.found_at or d.found_at < $2)
+            and (p.catalog_at >= d.found_at or d.found_at < $2)
         order by d.id
         limit $3
         "#,

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::doubt::{Rung, RungVerdict, Sought};
+use crate::domain::doubt::{DoubtCheck, DoubtVerdict, Sought};
 use crate::domain::id::{LegId, OrderId, ProviderId, PublicId, ServiceId};
 use crate::domain::leg::{LeasedLeg, LegState};
 use crate::domain::money::{ExchangeRate, Money, Rate};
@@ -57,9 +57,9 @@ pub async fn doubted_before(tx: &mut Tx, order: OrderId, n: i32) -> Result<Vec<R
         from leg l
         where l.order_id = $1 and l.n < $2
             and (
-                exists (select from exchange e where e.leg_id = l.id and e.verdict = 'in_doubt')
+                exists (select from attempt e where e.leg_id = l.id and e.verdict = 'in_doubt')
                 -- What was put in doubt by a restore was asked for by nobody here.
-                or exists (select from rung r where r.leg_id = l.id)
+                or exists (select from doubt_check r where r.leg_id = l.id)
                 or l.reason = $3
             )
         order by l.n
@@ -100,7 +100,7 @@ async fn find_unknown(tx: &mut Tx, order: OrderId) -> Result<Option<LegId>, Stor
         r#"
         select l.id
         from leg l
-        join watch w on w.leg_id = l.id
+        join tracked_leg w on w.leg_id = l.id
         join orders o on o.id = l.order_id
         where l.order_id = $1 and l.state = 'accepted' and o.review is not null
             and (w.seen like 'missing%' or w.seen like 'error:%')
@@ -115,9 +115,9 @@ async fn find_unknown(tx: &mut Tx, order: OrderId) -> Result<Option<LegId>, Stor
 pub async fn disbelieve_refusal(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreError> {
     let disbelieved = sqlx::query!(
         r#"
-        update exchange
+        update attempt
         set verdict = 'in_doubt', words = words || '; a person found it at the panel all the same'
-        where leg_id = $1 and attempt = $2 and verdict = 'refused'
+        where leg_id = $1 and n = $2 and verdict = 'refused'
         "#,
         leg.id.0,
         leg.attempt
@@ -148,18 +148,18 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result
         ),
         -- Whoever asks for it again writes its answer down here.
         unanswered as (
-            update exchange e
+            update attempt e
             -- A panel that forgot an order forgets its name too, and would take it for a new one.
             set verdict = 'in_doubt', words = 'had an id; ' || e.words
             from leg l, doubted
-            where l.id = doubted.id and e.leg_id = l.id and e.attempt = l.attempt
+            where l.id = doubted.id and e.leg_id = l.id and e.n = l.attempt
                 and e.verdict = 'accepted'
         ),
         forgotten as (
             delete from panel_order using doubted where panel_order.leg_id = doubted.id
         ),
         moved as (
-            delete from float_move using doubted where float_move.leg_id = doubted.id
+            delete from balance_move using doubted where balance_move.leg_id = doubted.id
         ),
         review as (
             update orders set review = null where id = $2
@@ -168,7 +168,7 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result
         asked as (
             update cancel_request set state = 'ready', next_at = $3 where order_id = $2
         )
-        delete from watch using doubted where watch.leg_id = doubted.id
+        delete from tracked_leg using doubted where tracked_leg.leg_id = doubted.id
         "#,
         leg.id.0,
         leg.order.0,
@@ -221,12 +221,12 @@ pub async fn doubt_after_all(
         ),
         -- Whoever asks for it again writes its answer down here.
         unanswered as (
-            update exchange e
+            update attempt e
             set verdict = 'in_doubt', words = 'had an id; ' || e.words
             from doubted d
-            where e.leg_id = d.id and e.attempt = d.attempt and e.verdict = 'accepted'
+            where e.leg_id = d.id and e.n = d.attempt and e.verdict = 'accepted'
         )
-        insert into rung (leg_id, at, rung, verdict, words)
+        insert into doubt_check (leg_id, at, kind, verdict, words)
         select id, $2, $5, $6, $4
         from doubted
         "#,
@@ -234,8 +234,8 @@ pub async fn doubt_after_all(
         now,
         now + FIRST_CHECK,
         TAKEN_BACK,
-        Rung::Person.as_str(),
-        RungVerdict::Unknown.as_str()
+        DoubtCheck::Person.as_str(),
+        DoubtVerdict::Unknown.as_str()
     );
 
     match doubted.execute(&mut **tx).await?.rows_affected() {
@@ -248,10 +248,10 @@ pub async fn doubt_after_all(
 /// decides nothing then.
 pub async fn was_taken_back(tx: &mut Tx, leg: LegId) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(
-        r#"select exists (select from rung where leg_id = $1 and rung = $2 and words = $3)
+        r#"select exists (select from doubt_check where leg_id = $1 and kind = $2 and words = $3)
             as "found!""#,
         leg.0,
-        Rung::Person.as_str(),
+        DoubtCheck::Person.as_str(),
         TAKEN_BACK
     );
 
@@ -355,10 +355,10 @@ pub async fn claim_due_doubts(
             )
         from due, orders o, dispatch d
         where l.id = due.id and o.id = l.order_id
-        returning l.id, l.order_id, l.cost, l.exchange, o.units, o.package,
+        returning l.id, l.order_id, l.cost, l.fx_rate, o.units, o.package,
             l.doubted_at as "doubted_at!",
             coalesce(
-                (select e.sent_at from exchange e where e.leg_id = l.id and e.attempt = l.attempt),
+                (select e.sent_at from attempt e where e.leg_id = l.id and e.n = l.attempt),
                 l.sending_at, l.doubted_at
             ) as "sent_at!",
             coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at) as "last_sent_at!"
@@ -380,7 +380,7 @@ pub async fn claim_due_doubts(
             leg: LegId(row.id),
             order: OrderId(row.order_id),
             cost: Money::from_decimal(row.cost),
-            exchange: ExchangeRate::from_decimal(row.exchange),
+            exchange: ExchangeRate::from_decimal(row.fx_rate),
             units: (!row.package).then_some(unsigned(row.units)),
             sent_at: row.sent_at,
             last_sent_at: row.last_sent_at,
@@ -403,7 +403,7 @@ pub async fn as_sent(store: &Store, leg: LegId) -> Result<LeasedLeg, StoreError>
             o.details as "details: Json<Details>"
         from leg l
         join orders o on o.id = l.order_id
-        left join exchange e on e.leg_id = l.id and e.attempt = l.attempt
+        left join attempt e on e.leg_id = l.id and e.n = l.attempt
         where l.id = $1
         "#,
         leg.0
@@ -453,11 +453,11 @@ pub async fn mark_again(
         where id = $1 and state = 'in_doubt' and attempt = $2
             and exists (
                 select
-                from exchange e
-                where e.leg_id = leg.id and e.attempt = leg.attempt
+                from attempt e
+                where e.leg_id = leg.id and e.n = leg.attempt
                     and starts_with(e.words, 'request_id ' || $3 || '; ')
                     and e.sent_at > $6
-                    and not exists (select from deed d where d.verb = $7 and d.at >= e.sent_at)
+                    and not exists (select from audit_log d where d.verb = $7 and d.at >= e.sent_at)
                     -- How long ago it was, nobody knows where the clock was set since.
                     and not exists (
                         select from clock_step s where s.was_set
@@ -490,9 +490,9 @@ pub async fn stay_in_doubt(tx: &mut Tx, leg: &LockedLeg) -> Result<(), StoreErro
         update leg l
         set state = 'in_doubt', sending_at = e.sent_at,
             reason = 'asked for again, and still in doubt'
-        from exchange e
+        from attempt e
         where l.id = $1 and l.state = 'sending' and l.doubted_at is not null
-            and e.leg_id = l.id and e.attempt = l.attempt
+            and e.leg_id = l.id and e.n = l.attempt
         "#,
         leg.id.0
     );
@@ -548,13 +548,13 @@ pub async fn anything_under_way(store: &Store, provider: &ProviderId) -> Result<
 pub async fn record_check(
     tx: &mut Tx,
     leg: LegId,
-    rung: Rung,
-    verdict: RungVerdict,
+    rung: DoubtCheck,
+    verdict: DoubtVerdict,
     words: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let written = sqlx::query!(
-        "insert into rung (leg_id, at, rung, verdict, words) values ($1, $2, $3, $4, $5)",
+        "insert into doubt_check (leg_id, at, kind, verdict, words) values ($1, $2, $3, $4, $5)",
         leg.0,
         at,
         rung.as_str(),

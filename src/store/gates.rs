@@ -25,7 +25,7 @@ pub struct DispatchGate {
     pub health: Health,
     /// Legs on their way to it now, over all nodes.
     pub under_way: u32,
-    /// Whether its catalogue cannot be read under its present account, of which nothing is stored.
+    /// Whether its catalog cannot be read under its present account, of which nothing is stored.
     pub unread: bool,
     /// Until when it wants to be left alone.
     pub rests_until: Option<Timestamp>,
@@ -113,7 +113,7 @@ pub async fn note_proof(
             breaker_trips as trips,
             doubts_in_a_row
         from provider
-        where id = $1 and (breaker = 'probation' or doubts_in_a_row > 0)
+        where id = $1 and (breaker = 'half_open' or doubts_in_a_row > 0)
         for update
         "#,
         provider.0
@@ -137,7 +137,7 @@ pub async fn note_doubt(
     let last_minute = sqlx::query_scalar!(
         r#"
         select count(*) as "count!"
-        from exchange
+        from attempt
         where provider = $1 and verdict = 'in_doubt' and answered_at > $2 and not in_unknown_words
         "#,
         provider.0,
@@ -217,9 +217,9 @@ async fn change_health(
     }
 
     let (word, until, cause) = match after.breaker {
-        Breaker::Shut => ("shut", None, None),
+        Breaker::Shut => ("closed", None, None),
         Breaker::Open { until, cause } => ("open", Some(until), Some(cause.as_str())),
-        Breaker::Probation => ("probation", None, None),
+        Breaker::Probation => ("half_open", None, None),
     };
 
     let written = sqlx::query!(
@@ -266,7 +266,7 @@ pub async fn pause_provider(
 ) -> Result<Option<bool>, StoreError> {
     keep_from_marking(tx).await?;
     let before = sqlx::query!(
-        r#"select paused_at is not null or (not $2 and breaker <> 'shut') as "stopped!"
+        r#"select paused_at is not null or (not $2 and breaker <> 'closed') as "stopped!"
             from provider where id = $1 for update"#,
         provider.0,
         paused
@@ -280,9 +280,9 @@ pub async fn pause_provider(
         r#"
         update provider
         set paused_at = case when $2 then coalesce(paused_at, $3) end,
-            breaker = case when $2 then breaker else 'shut' end,
+            breaker = case when $2 then breaker else 'closed' end,
             breaker_until = case when $2 then breaker_until end,
-            breaker_at = case when $2 or breaker = 'shut' then breaker_at else $3 end,
+            breaker_at = case when $2 or breaker = 'closed' then breaker_at else $3 end,
             breaker_trips = case when $2 then breaker_trips else 0 end,
             doubts_in_a_row = case when $2 then doubts_in_a_row else 0 end
         where id = $1
@@ -385,7 +385,7 @@ impl Kept {
         };
 
         let breaker = match (self.breaker.as_str(), self.until) {
-            ("shut", None) => Breaker::Shut,
+            ("closed", None) => Breaker::Shut,
             ("open", Some(until)) => {
                 let cause = TripCause::from_word(&self.cause);
                 Breaker::Open {
@@ -393,7 +393,7 @@ impl Kept {
                     cause: cause.ok_or_else(|| contradiction("breaker_cause", &self.cause))?,
                 }
             }
-            ("probation", None) => Breaker::Probation,
+            ("half_open", None) => Breaker::Probation,
             (word, _) => return Err(contradiction("breaker", word)),
         };
 

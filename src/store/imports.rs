@@ -5,8 +5,8 @@ use crate::domain::id::{ConfigHash, ProviderId, ServiceId};
 use crate::domain::service::Route;
 use crate::store::{Store, StoreError, Tx};
 
-/// The most services of one panel's present catalogue that imports sell; twice the largest
-/// catalogue seen in the wild.
+/// The most services of one panel's present catalog that imports sell; twice the largest
+/// catalog seen in the wild.
 pub const IMPORTED_MAX: i64 = 20_000;
 
 /// What came of giving ids.

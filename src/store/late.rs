@@ -26,14 +26,14 @@ pub async fn record(
 
     let recorded = sqlx::query!(
         r#"
-        update exchange
+        update attempt
         set answered_at = $3, verdict = 'accepted', http_status = $4,
             words = case
                 when verdict in ('sending', 'in_doubt')
                     then coalesce(substring(words from '^request_id [^ ;]+; '), '') || $5
                 else left(words, $6) || '; and later: ' || $5
             end
-        where leg_id = $1 and attempt = $2
+        where leg_id = $1 and n = $2
         "#,
         leg.id.0,
         leg.attempt,
@@ -207,7 +207,7 @@ async fn forget_untried(tx: &mut Tx, leg: &LockedLeg) -> Result<bool, StoreError
         r#"
         delete from leg
         where id = $1 and n > 1 and state in ('ready', 'leased', 'parked')
-            and not exists (select from exchange where leg_id = $1)
+            and not exists (select from attempt where leg_id = $1)
         "#,
         leg.id.0
     );

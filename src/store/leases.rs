@@ -38,8 +38,8 @@ pub async fn claim_due_legs(
                     select
                     from provider p
                     where p.id = $1 and p.epoch = $2 and p.held_until > $5
-                        and ($6::text is null or p.catalogue_account is null
-                            or p.catalogue_account = $6)
+                        and ($6::text is null or p.catalog_account is null
+                            or p.catalog_account = $6)
                 )
             order by ready_at, id
             limit $3
@@ -134,7 +134,7 @@ pub async fn mark_sending(
         r#"
         with marked as (
             update leg
-            set state = 'sending', sending_at = $4, cost = $5, exchange = $9,
+            set state = 'sending', sending_at = $4, cost = $5, fx_rate = $9,
                 reason = 'sent to the panel'
             where id = $1 and state = 'leased' and attempt = $2 and epoch = $3
                 and gate_lets_through(leg.provider, $3, $4)
@@ -144,7 +144,7 @@ pub async fn mark_sending(
                 )
             returning id, attempt, provider, service
         )
-        insert into exchange (leg_id, attempt, provider, service, sent_at, words, account, address)
+        insert into attempt (leg_id, n, provider, service, sent_at, words, account, address)
         select id, attempt, provider, service, $4, coalesce('request_id ' || $6::text || '; ', ''),
             nullif($7::text, ''), $8
         from marked
@@ -207,10 +207,10 @@ pub async fn remember_sent(tx: &mut Tx, sent: &SentLeg) -> Result<Remembered, St
                 reason = 'sent to the panel, and forgotten by the database'
             where id = $1 and order_id = $2 and state in ('ready', 'leased', 'parked')
                 and attempt <= $3
-                and not exists (select from exchange e where e.leg_id = $1 and e.attempt = $3)
+                and not exists (select from attempt e where e.leg_id = $1 and e.n = $3)
             returning id
         )
-        insert into exchange (leg_id, attempt, provider, service, sent_at, words, account, address)
+        insert into attempt (leg_id, n, provider, service, sent_at, words, account, address)
         select id, $3, $5, $6, $4, coalesce('request_id ' || $7::text || '; ', ''),
             nullif($8::text, ''), $9
         from forgotten

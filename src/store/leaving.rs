@@ -287,11 +287,11 @@ pub async fn doubted_before(tx: &mut Tx, order: OrderId) -> Result<Vec<Passed>, 
         r#"
         select distinct e.provider, e.service
         from leg l
-        join exchange e on e.leg_id = l.id
+        join attempt e on e.leg_id = l.id
         where l.order_id = $1
             and (
                 e.verdict in ('in_doubt', 'accepted', 'sending')
-                or exists (select from rung r where r.leg_id = l.id and r.at >= e.sent_at)
+                or exists (select from doubt_check r where r.leg_id = l.id and r.at >= e.sent_at)
             )
         "#,
         order.0

@@ -14,7 +14,7 @@ use crate::domain::service::Route;
 use crate::domain::settlement::FinalCost;
 use crate::routing::Chosen;
 use crate::store::panel_orders::{self, Witness};
-use crate::store::{StoreError, Tx, float_moves, watches};
+use crate::store::{StoreError, Tx, balance_moves, tracked_legs};
 
 /// Legs that an order may go through while its last one is locked.
 const LEGS_MAX: usize = 20;
@@ -185,10 +185,10 @@ pub async fn record_answer(
 
     let recorded = sqlx::query!(
         r#"
-        update exchange
+        update attempt
         set answered_at = $3, verdict = $4, http_status = $5,
             words = coalesce(substring(words from '^request_id [^ ;]+; '), '') || $6
-        where leg_id = $1 and attempt = $2 and verdict in ('sending', 'in_doubt')
+        where leg_id = $1 and n = $2 and verdict in ('sending', 'in_doubt')
         "#,
         leg.0,
         attempt,
@@ -230,7 +230,7 @@ pub async fn accept_leg(
             where id = $1 and state = $2
             returning id, provider
         )
-        insert into watch (leg_id, provider, panel_order, accepted_at, next_at)
+        insert into tracked_leg (leg_id, provider, panel_order, accepted_at, next_at)
         select id, provider, $3, $4, $5
         from accepted
         "#,
@@ -242,7 +242,7 @@ pub async fn accept_leg(
     );
 
     match accepted.execute(&mut **tx).await?.rows_affected() {
-        1 => float_moves::note_taken(tx, leg, now).await.map(|()| true),
+        1 => balance_moves::note_taken(tx, leg, now).await.map(|()| true),
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
     }
 }
@@ -320,9 +320,9 @@ pub async fn move_leg(
             unsent = $8,
             reason = $9, choice = coalesce($13, choice),
             -- What waited in a backup may have been sent since, by what nobody kept.
-            exchange = case when $3 = 'in_doubt' and state in ('ready', 'leased', 'parked')
-                then (select p.exchange from provider p where p.id = $5)
-                else exchange
+            fx_rate = case when $3 = 'in_doubt' and state in ('ready', 'leased', 'parked')
+                then (select p.fx_rate from provider p where p.id = $5)
+                else fx_rate
             end,
             exposed = case when $3 = 'in_doubt' then cost else 0 end,
             booked = case when $3 = 'written_off' then cost when state = 'written_off' then 0
@@ -431,16 +431,16 @@ pub async fn note_said(
 pub async fn stated_cost(tx: &mut Tx, leg: LegId) -> Result<Option<Money>, StoreError> {
     let row = sqlx::query!(
         r#"
-        select l.panel_charge, l.exchange, w.charge as "told_open?"
+        select l.panel_charge, l.fx_rate, w.charge as "told_open?"
         from leg l
-        left join watch w on w.leg_id = l.id
+        left join tracked_leg w on w.leg_id = l.id
         where l.id = $1
         "#,
         leg.0
     );
 
     let row = row.fetch_one(&mut **tx).await?;
-    let exchange = ExchangeRate::from_decimal(row.exchange);
+    let exchange = ExchangeRate::from_decimal(row.fx_rate);
     let last = row
         .panel_charge
         .as_deref()
@@ -507,9 +507,11 @@ pub async fn end_leg(
         ));
     }
 
-    float_moves::note_corrected(tx, leg, end.cost, now).await?;
+    balance_moves::note_corrected(tx, leg, end.cost, now).await?;
     match end.afterwards {
-        Afterwards::AskAt(at) => watches::after_the_end(tx, leg.id, at, end.is_failing, now).await,
-        Afterwards::Nothing => watches::forget_poll(tx, leg.id).await,
+        Afterwards::AskAt(at) => {
+            tracked_legs::after_the_end(tx, leg.id, at, end.is_failing, now).await
+        }
+        Afterwards::Nothing => tracked_legs::forget_poll(tx, leg.id).await,
     }
 }

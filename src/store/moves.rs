@@ -1,4 +1,4 @@
-//! What moves in panels' catalogues: written down by each reading, kept for a while; and rates that
+//! What moves in panels' catalogs: written down by each reading, kept for a while; and rates that
 //! a person accepts.
 
 use chrono::TimeDelta;
@@ -7,7 +7,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::ProviderId;
 use crate::domain::money::{Percent, Rate};
 use crate::domain::service::Route;
-use crate::store::catalogue::CatalogColumns;
+use crate::store::catalog::CatalogColumns;
 use crate::store::{Store, StoreError, Tx};
 
 /// How long what moved is remembered.
@@ -78,16 +78,16 @@ pub(super) async fn note_changes(
             from panel_service
             where provider = $1
         )
-        insert into catalogue_move (provider, service, reading, at, what, name, was, became,
+        insert into catalog_change (provider, service, reading, at, what, name, was, became,
             percent, since)
-        select $1, coalesce(n.service, o.service), p.catalogue_readings + 1, $13, m.what,
+        select $1, coalesce(n.service, o.service), p.catalog_readings + 1, $13, m.what,
             coalesce(n.name, o.name), m.was,
             m.became,
             -- a rate that was next to nothing moved by more than any number that anybody reads
             case when m.what = 'rate' and o.own_rate > 0
                 then least(round((n.own_rate - o.own_rate) * 100 / o.own_rate, 2), 1000000)
             end,
-            p.catalogue_at
+            p.catalog_at
         from listed n
         full join old o on o.service = n.service
         join provider p on p.id = $1
@@ -136,11 +136,11 @@ async fn forget_changes(
 ) -> Result<(), StoreError> {
     let forgotten = sqlx::query!(
         r#"
-        delete from catalogue_move
+        delete from catalog_change
         where provider = $1
             and (
                 at < $2
-                or id <= (select id from catalogue_move where provider = $1
+                or id <= (select id from catalog_change where provider = $1
                     order by id desc offset $3 limit 1)
             )
         "#,
@@ -167,10 +167,10 @@ pub async fn list_changes(
             select m.*, count(*) over (partition by m.what) as total,
                 row_number() over (partition by m.what order by abs(m.percent) desc nulls first,
                     m.id desc) as place
-            from catalogue_move m
+            from catalog_change m
             join provider p on p.id = m.provider
             where ($1::text is null or m.provider = $1)
-                and case when $2::timestamptz is null then m.reading = p.catalogue_readings
+                and case when $2::timestamptz is null then m.reading = p.catalog_readings
                     else m.at >= $2 end
         )
         select f.provider, f.service, f.name, f.at, f.what, f.was, f.became, f.percent,

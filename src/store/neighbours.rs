@@ -24,10 +24,10 @@ pub async fn find_rivals(
 ) -> Result<Option<Vec<Sought>>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select l.id, l.order_id, l.cost, l.exchange, o.units, o.package,
+        select l.id, l.order_id, l.cost, l.fx_rate, o.units, o.package,
             coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
             coalesce(
-                (select e.sent_at from exchange e where e.leg_id = l.id and e.attempt = l.attempt),
+                (select e.sent_at from attempt e where e.leg_id = l.id and e.n = l.attempt),
                 l.sending_at, l.doubted_at, l.ready_at
             ) as "sent_at!",
             coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at, l.ready_at)
@@ -41,12 +41,12 @@ pub async fn find_rivals(
                 where open.provider = $1 and open.state in ('in_doubt', 'sending')
                 union all
                 select given_up.id
-                from exchange e
+                from attempt e
                 join leg given_up on given_up.id = e.leg_id
                 where e.provider = $1 and e.verdict = 'in_doubt' and given_up.state = 'written_off'
                 union all
                 select over.id
-                from exchange e
+                from attempt e
                 join leg over on over.id = e.leg_id
                 where (e.provider = $1 or split_part(e.account, '-', 1) = split_part($4, '-', 1))
                     and e.sent_at between $5 and $6
@@ -55,13 +55,13 @@ pub async fn find_rivals(
                         over.state in ('refused', 'canceled', 'parked', 'ready', 'leased')
                         -- Asked for again since, and placed then: its first asking may be there
                         -- too.
-                        or (over.state in ('accepted', 'ended') and over.attempt > e.attempt)
+                        or (over.state in ('accepted', 'ended') and over.attempt > e.n)
                     )
                 union all
                 -- The same account through another block, be it by another name of its panel: the
                 -- key is one.
                 select open.id
-                from exchange e
+                from attempt e
                 join leg open on open.id = e.leg_id
                 where split_part(e.account, '-', 1) = split_part($4, '-', 1) and e.provider <> $1
                     and open.state in ('in_doubt', 'sending', 'written_off')
@@ -84,7 +84,7 @@ pub async fn find_rivals(
             leg: LegId(row.id),
             order: OrderId(row.order_id),
             cost: Money::from_decimal(row.cost),
-            exchange: ExchangeRate::from_decimal(row.exchange),
+            exchange: ExchangeRate::from_decimal(row.fx_rate),
             units: (!row.package).then_some(unsigned(row.units)),
             sent_at: row.sent_at,
             last_sent_at: row.last_sent_at,
@@ -99,7 +99,7 @@ pub async fn find_rivals(
 /// The account that was asked for a leg last, as [`crate::store::leases::mark_sending`] kept it.
 pub async fn account_asked(store: &Store, leg: LegId) -> Result<Option<String>, StoreError> {
     let account = sqlx::query_scalar!(
-        "select e.account from exchange e join leg l on l.id = e.leg_id and l.attempt = e.attempt \
+        "select e.account from attempt e join leg l on l.id = e.leg_id and l.attempt = e.n \
          where l.id = $1",
         leg.0
     );
@@ -119,10 +119,10 @@ pub async fn ids_before(
     let ids = sqlx::query_scalar!(
         r#"
         select w.panel_order
-        from watch w
+        from tracked_leg w
         where w.provider = $1 and w.accepted_at <= $2
             and w.leg_id < $5
-            and exists (select from exchange e where e.leg_id = w.leg_id and e.provider = $1
+            and exists (select from attempt e where e.leg_id = w.leg_id and e.provider = $1
                 and e.account = $4)
         order by w.accepted_at desc
         limit $3
@@ -152,14 +152,14 @@ pub async fn ids_after(
     let ids = sqlx::query_scalar!(
         r#"
         select w.panel_order
-        from watch w
+        from tracked_leg w
         join leg l on l.id = w.leg_id
         where w.provider = $1 and w.accepted_at > $2 and w.leg_id > $5
             -- By its first asking: what was asked for again may have been placed then already.
             and exists (
                 select
-                from exchange e
-                where e.leg_id = l.id and e.attempt = l.attempt and e.sent_at > $2
+                from attempt e
+                where e.leg_id = l.id and e.n = l.attempt and e.sent_at > $2
                     and e.sent_at <= $6 and e.provider = $1
                     and e.account = $4
             )
@@ -193,9 +193,10 @@ pub async fn history_is_missing(
         r#"
         select exists (
             select
-            from deed
+            from audit_log
             where verb = $3 and at >= coalesce(
-                (select max(accepted_at) from watch where provider = $1 and accepted_at <= $2),
+                (select max(accepted_at) from tracked_leg where provider = $1
+                    and accepted_at <= $2),
                 '-infinity'
             )
         ) as "missing!"
@@ -249,7 +250,7 @@ pub async fn find_known(
             -- What came late, of a leg that was found not placed, is that leg's all the same.
             select l.late_order, e.address = $2 and e.address <> ''
             from leg l
-            join exchange e on e.leg_id = l.id and e.attempt = l.attempt
+            join attempt e on e.leg_id = l.id and e.n = l.attempt
             where l.provider = $1 and l.late_order = any($3)
             union all
             -- In one account an id is one order's, whatever block it was bought through. By another
@@ -257,7 +258,7 @@ pub async fn find_known(
             -- may be another panel with the same key: then nobody can tell.
             select p.id, e.account = $4
             from panel_order p
-            join exchange e on e.leg_id = p.leg_id
+            join attempt e on e.leg_id = p.leg_id
             where p.id = any($3) and p.provider <> $1
                 and split_part(e.account, '-', 1) = split_part($4, '-', 1)
         )

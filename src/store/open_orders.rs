@@ -46,7 +46,7 @@ impl OpenOrders {
 }
 
 /// Counts what is open, and what is looked back at. An open order always has an open leg, and those
-/// are found by indexes and in `watch`, so this costs what is open and not what was ever sold.
+/// are found by indexes and in `tracked_leg`, so this costs what is open and not what was ever sold.
 pub async fn count_open(store: &Store) -> Result<OpenOrders, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -56,7 +56,7 @@ pub async fn count_open(store: &Store) -> Result<OpenOrders, StoreError> {
             select order_id, provider, service from leg where state in ('sending', 'in_doubt')
             union all
             select l.order_id, l.provider, l.service
-            from watch w
+            from tracked_leg w
             join leg l on l.id = w.leg_id
             where w.ended_at is null and l.state = 'accepted'
         )
@@ -71,7 +71,7 @@ pub async fn count_open(store: &Store) -> Result<OpenOrders, StoreError> {
         union all
         select null, provider, null, count(*)
         from (
-            select leg_id, provider from watch where ended_at is not null
+            select leg_id, provider from tracked_leg where ended_at is not null
             union
             select leg_id, provider from refill where ended_at is null
         ) over

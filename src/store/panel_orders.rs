@@ -31,14 +31,14 @@ pub(super) async fn own_id(
         select $1, mine.address, $2, $3
         from (
             select coalesce(max(address), '') as address, max(account) as account
-            from exchange
-            where leg_id = $3 and attempt = $4
+            from attempt
+            where leg_id = $3 and n = $4
         ) mine
         where not exists (
             -- What came late, of a leg that had been found not placed, is that leg's.
             select
             from leg late
-            join exchange e on e.leg_id = late.id and e.attempt = late.attempt
+            join attempt e on e.leg_id = late.id and e.n = late.attempt
             where late.late_order = $2 and late.id <> $3 and late.provider = $1 and not $5
                 and mine.address <> ''
                 and e.address = mine.address
@@ -46,7 +46,7 @@ pub(super) async fn own_id(
             -- In one account an id is one order's, whatever block it was bought through.
             select
             from panel_order other
-            join exchange e on e.leg_id = other.leg_id
+            join attempt e on e.leg_id = other.leg_id
             where other.id = $2 and other.provider <> $1 and e.account = mine.account
         ) and not exists (
             select
@@ -56,7 +56,7 @@ pub(super) async fn own_id(
                     mine.address = ''
                     or (
                         other.address = ''
-                        and (not $5 or exists (select from watch where watch.leg_id = other.leg_id))
+                        and (not $5 or exists (select from tracked_leg where tracked_leg.leg_id = other.leg_id))
                     )
                 )
         )

@@ -38,7 +38,7 @@ pub async fn due_legs(
                 and r.id in (
                     select id from leg where provider = $1 and state in ('sending', 'in_doubt')
                     union all
-                    select leg_id from watch where provider = $1 and ended_at is null
+                    select leg_id from tracked_leg where provider = $1 and ended_at is null
                 )
         )
         select l.id, l.cost
@@ -80,7 +80,7 @@ pub async fn another_is_on_its_link(
                     select id from leg where provider = this.provider
                         and state in ('sending', 'in_doubt')
                     union all
-                    select leg_id from watch where provider = this.provider
+                    select leg_id from tracked_leg where provider = this.provider
                         and (ended_at is null or ended_at > $2)
                     union all
                     select id from leg where provider = this.provider and state = 'written_off'

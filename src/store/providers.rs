@@ -1,4 +1,4 @@
-//! Panels as the database knows them: who may send to them, their catalogues, their balances.
+//! Panels as the database knows them: who may send to them, their catalogs, their balances.
 
 use uuid::Uuid;
 
@@ -14,10 +14,10 @@ pub struct ProviderRow {
     pub id: ProviderId,
     /// Until when somebody holds the lease on it.
     pub held_until: Option<Timestamp>,
-    /// When its catalogue was read.
-    pub catalogue_at: Option<Timestamp>,
+    /// When its catalog was read.
+    pub catalog_at: Option<Timestamp>,
     /// Why the last reading failed, if it did.
-    pub catalogue_error: Option<String>,
+    pub catalog_error: Option<String>,
     /// What it said of our balance.
     pub balance: Option<Money>,
     /// When it said so.
@@ -26,7 +26,7 @@ pub struct ProviderRow {
     pub balance_unread: Option<(String, Timestamp)>,
     /// The currency that it names beside our balance, where that is not its block's.
     pub balance_currency: Option<String>,
-    /// Services in its catalogue.
+    /// Services in its catalog.
     pub services: i64,
     /// Those of them that it lists no more, and that are sold as before for now.
     pub services_missing: i64,
@@ -50,7 +50,7 @@ pub struct ProviderRow {
     pub statuses_failed: i32,
     /// The most orders that it answers in one question, where that was learned, and when.
     pub status_batch_learned: Option<(i32, Timestamp)>,
-    /// Whether its catalogue cannot be read under its present account, of which nothing is stored.
+    /// Whether its catalog cannot be read under its present account, of which nothing is stored.
     pub unread: bool,
     /// Orders of which more was delivered than was ordered.
     pub over_delivered: i64,
@@ -81,7 +81,7 @@ pub async fn keep_exchange(
     exchange: Option<ExchangeRate>,
 ) -> Result<(), StoreError> {
     let kept = sqlx::query!(
-        "update provider set exchange = $2 where id = $1 and exchange <> $2",
+        "update provider set fx_rate = $2 where id = $1 and fx_rate <> $2",
         provider.0,
         ExchangeRate::decimal_or_one(exchange)
     );
@@ -298,7 +298,7 @@ pub async fn list_ids(store: &Store) -> Result<Vec<ProviderId>, StoreError> {
 pub async fn list_providers(store: &Store) -> Result<Vec<ProviderRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select p.id, p.held_until, p.catalogue_at, p.catalogue_error, p.balance, p.balance_at,
+        select p.id, p.held_until, p.catalog_at, p.catalog_error, p.balance, p.balance_at,
             p.paused_at is not null as "paused!", p.breaker, p.breaker_until, p.breaker_cause,
             p.rests_until, p.over_delivered, p.reversals, p.margin_held,
             p.margin_saved, p.statuses_failed, p.status_batch_learned, p.status_batch_learned_at,
@@ -308,7 +308,7 @@ pub async fn list_providers(store: &Store) -> Result<Vec<ProviderRow>, StoreErro
                 as "services!",
             (select count(*) from panel_service s where s.provider = p.id
                 and s.missing_at is not null) as "services_missing!",
-            (select count(*) from watch w where w.provider = p.id and w.ended_at is null)
+            (select count(*) from tracked_leg w where w.provider = p.id and w.ended_at is null)
                 as "open_legs!",
             (select count(*) from leg l where l.provider = p.id and l.state = 'in_doubt')
                 as "in_doubt!",
@@ -325,8 +325,8 @@ pub async fn list_providers(store: &Store) -> Result<Vec<ProviderRow>, StoreErro
         .map(|row| ProviderRow {
             id: ProviderId(row.id),
             held_until: row.held_until,
-            catalogue_at: row.catalogue_at,
-            catalogue_error: row.catalogue_error,
+            catalog_at: row.catalog_at,
+            catalog_error: row.catalog_error,
             balance: row.balance.map(Money::from_decimal),
             balance_at: row.balance_at,
             balance_unread: row.balance_error.zip(row.balance_unread_at),

@@ -98,7 +98,7 @@ pub async fn keep_text(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let marked = sqlx::query!(
-        "update exchange set in_unknown_words = true where leg_id = $1 and attempt = $2",
+        "update attempt set in_unknown_words = true where leg_id = $1 and n = $2",
         leg.0,
         attempt
     );

@@ -228,7 +228,7 @@ pub async fn list_legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, Sto
             l.reason, l.cost, l.check_at, l.choice as "choice: Json<Choice>", w.seen as "seen?",
             coalesce(w.seen like 'missing%' or w.seen like 'error:%', false) as "unknown_there!"
         from leg l
-        left join watch w on w.leg_id = l.id
+        left join tracked_leg w on w.leg_id = l.id
         where l.order_id = $1
         order by l.n
         "#,
@@ -260,7 +260,7 @@ pub async fn list_legs(store: &Store, order: OrderId) -> Result<Vec<LegRow>, Sto
 
 /// What was looked at to end a doubt.
 #[derive(Clone, Debug)]
-pub struct RungRow {
+pub struct DoubtCheckRow {
     /// Whose.
     pub leg: i64,
     /// When.
@@ -274,11 +274,11 @@ pub struct RungRow {
 }
 
 /// Every look at the doubts of an order, in order.
-pub async fn list_checks(store: &Store, order: OrderId) -> Result<Vec<RungRow>, StoreError> {
+pub async fn list_checks(store: &Store, order: OrderId) -> Result<Vec<DoubtCheckRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select r.leg_id, r.at, r.rung, r.verdict, r.words
-        from rung r
+        select r.leg_id, r.at, r.kind, r.verdict, r.words
+        from doubt_check r
         join leg l on l.id = r.leg_id
         where l.order_id = $1
         order by r.id
@@ -290,10 +290,10 @@ pub async fn list_checks(store: &Store, order: OrderId) -> Result<Vec<RungRow>, 
         .fetch_all(&store.workers)
         .await?
         .into_iter()
-        .map(|row| RungRow {
+        .map(|row| DoubtCheckRow {
             leg: row.leg_id,
             at: row.at,
-            rung: row.rung,
+            rung: row.kind,
             verdict: row.verdict,
             words: row.words,
         });
@@ -326,12 +326,13 @@ pub struct ExchangeRow {
 pub async fn list_attempts(store: &Store, order: OrderId) -> Result<Vec<ExchangeRow>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select e.leg_id, e.attempt, e.provider, e.sent_at, e.answered_at, e.verdict, e.http_status,
+        select e.leg_id, e.n as attempt, e.provider, e.sent_at, e.answered_at, e.verdict,
+        e.http_status,
             e.words
-        from exchange e
+        from attempt e
         join leg l on l.id = e.leg_id
         where l.order_id = $1
-        order by l.n, e.attempt
+        order by l.n, e.n
         "#,
         order.0
     );
@@ -445,7 +446,7 @@ pub async fn list_decisions(store: &Store, order: OrderId) -> Result<Vec<Decisio
     let rows = sqlx::query!(
         r#"
         select at, who, verb || ': ' || object as "what!", reason
-        from deed
+        from audit_log
         where object like 'order ' || $1 || ' %'
         order by id
         "#,

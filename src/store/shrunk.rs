@@ -1,4 +1,4 @@
-//! Catalogues that list far less than before: what is missing is sold on for a day, or until a
+//! Catalogs that list far less than before: what is missing is sold on for a day, or until a
 //! person says otherwise.
 
 use chrono::TimeDelta;
@@ -22,7 +22,7 @@ pub(super) struct Absent {
 }
 
 /// Judges what a reading is without. What another account does not list is gone at once: it is
-/// another catalogue.
+/// another catalog.
 pub(super) async fn judge_absent(
     tx: &mut Tx,
     provider: &ProviderId,
@@ -35,7 +35,7 @@ pub(super) async fn judge_absent(
         select s.service, s.missing_at,
             (select count(*) from panel_service b where b.provider = $1 and b.gone_at is null)
                 as "before!",
-            coalesce(p.catalogue_account <> $2, false) as "is_anothers!"
+            coalesce(p.catalog_account <> $2, false) as "is_anothers!"
         from panel_service s
         join provider p on p.id = s.provider
         where s.provider = $1
@@ -112,7 +112,7 @@ pub(super) async fn mark_absent(
     if gone == absent.gone.len() as u64 {
         Ok(gone)
     } else {
-        Err(StoreError::Unexpected("a catalogue moved under its lock"))
+        Err(StoreError::Unexpected("a catalog moved under its lock"))
     }
 }
 
@@ -132,8 +132,8 @@ pub async fn accept_gone(
             returning service, name, coalesce(trim_scale(own_rate)::text, rate_text) as rate
         ),
         noted as (
-            insert into catalogue_move (provider, service, reading, at, what, name, was)
-            select $1, g.service, p.catalogue_readings, $2, 'gone', g.name, g.rate
+            insert into catalog_change (provider, service, reading, at, what, name, was)
+            select $1, g.service, p.catalog_readings, $2, 'gone', g.name, g.rate
             from gone g
             join provider p on p.id = $1
             order by g.service

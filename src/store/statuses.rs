@@ -13,7 +13,7 @@ pub async fn note_unreadable(tx: &mut Tx) -> Result<Vec<(String, i64)>, StoreErr
         r#"
         select p.id, o.open as "open!"
         from provider p
-        cross join lateral (select count(*) as open from watch w where w.provider = p.id
+        cross join lateral (select count(*) as open from tracked_leg w where w.provider = p.id
             and w.ended_at is null) o
         where p.statuses_failed >= $1 and o.open > 0
         "#,
@@ -130,7 +130,8 @@ pub async fn speaks_of_others_in(
     heard_min: Timestamp,
 ) -> Result<bool, StoreError> {
     let speaks = sqlx::query_scalar!(
-        r#"select exists (select from watch where provider = $1 and leg_id <> $2 and heard_at > $3)
+        r#"select exists (select from tracked_leg where provider = $1 and leg_id <> $2
+            and heard_at > $3)
             as "speaks!""#,
         provider.0,
         than.0,

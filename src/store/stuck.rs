@@ -143,7 +143,7 @@ pub async fn find_unmoved(
         r#"
         with unmoved as materialized (
             select leg_id, coalesce(moved_at, accepted_at) as since
-            from watch
+            from tracked_leg
             where provider = $1 and accepted_at < $2 and ended_at is null
                 and coalesce(moved_at, accepted_at) < $2
         )
@@ -191,7 +191,7 @@ pub async fn list_stuck(
             end as "since!"
         from leg l
         join orders o on o.id = l.order_id
-        left join watch w on w.leg_id = l.id
+        left join tracked_leg w on w.leg_id = l.id
         where l.provider = $1 and l.stuck_at is not null and l.id > $2
         order by l.id
         limit $3
@@ -223,7 +223,7 @@ pub async fn mark_stuck(
             set stuck_at = $4
             where l.id = $1 and l.state = $2 and l.attempt = $3 and l.stuck_at is null
                 and not exists (
-                    select from watch w where w.leg_id = l.id
+                    select from tracked_leg w where w.leg_id = l.id
                         and coalesce(w.moved_at, w.accepted_at) > $5
                 )
             returning l.order_id

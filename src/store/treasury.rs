@@ -11,7 +11,7 @@ pub const NO_ORDER: OrderId = OrderId(0);
 /// Moves looked at in one judgement. A panel that has more of them within hours is judged once it
 /// has fewer.
 pub const MOVES_MAX: i64 = 100_000;
-/// By how many percent a panel's price may stand above what its catalogue said, between two
+/// By how many percent a panel's price may stand above what its catalog said, between two
 /// readings of it.
 pub const UNTOLD_PERCENT: i32 = 30;
 /// Orders named of those that cost as much as came in.
@@ -55,7 +55,7 @@ pub async fn known_moves(
         r#"
         with repriced as materialized (
             select service, since, at, became::numeric / was::numeric - 1 as change
-            from catalogue_move
+            from catalog_change
             where provider = $1 and at >= $2 and what = 'rate'
                 and was ~ '^[0-9]+([.][0-9]+)?$' and was::numeric > 0
                     and became ~ '^[0-9]+([.][0-9]+)?$'
@@ -70,7 +70,7 @@ pub async fn known_moves(
                 m.amount < 0 and o.state in ('partial', 'canceled') as gives_back,
                 least(m.amount * (1 + price.lowest), m.amount * (1 + price.highest)) as least,
                 greatest(m.amount * (1 + price.lowest), m.amount * (1 + price.highest)) as most
-            from float_move m
+            from balance_move m
             join leg l on l.id = m.leg_id
             join orders o on o.id = m.order_id
             join provider p on p.id = m.provider
@@ -83,7 +83,7 @@ pub async fn known_moves(
                         and l.sending_at between r.since and r.at
                     union all
                     select unnest(array[1, -1]) * $5::integer / 100.0
-                        where p.catalogue_at < l.sending_at
+                        where p.catalog_at < l.sending_at
                 ) moved
                 where l.panel_charge is null or foreign_money.id is not null
             ) price
@@ -141,12 +141,12 @@ pub async fn possible_moves(
                 -- Whatever the panel took, it took at its price, which may have moved and never
                 -- been told.
                 greatest(
-                    l.cost / l.exchange,
+                    l.cost / l.fx_rate,
                     case when o.package then s.own_rate
                         else ceil(s.own_rate * o.units * 100000) / 100000000 end
                 ) * (1 + $4::integer / 100.0) as cost,
                 coalesce(
-                    (select min(e.sent_at) from exchange e where e.leg_id = l.id
+                    (select min(e.sent_at) from attempt e where e.leg_id = l.id
                         and e.verdict <> 'never_sent'),
                     l.sending_at, l.doubted_at
                 ) as sent_at
@@ -158,23 +158,23 @@ pub async fn possible_moves(
         ),
         open as materialized (
             select l.order_id, l.epoch, w.heard_at,
-                greatest(l.booked, w.charge) / l.exchange as held,
-                -- The panel's own word on the price; else what its catalogue says today, and what
+                greatest(l.booked, w.charge) / l.fx_rate as held,
+                -- The panel's own word on the price; else what its catalog says today, and what
                 -- it may never have told.
                 coalesce(
-                    w.charge / l.exchange,
+                    w.charge / l.fx_rate,
                     case when o.package then s.own_rate
                         else ceil(s.own_rate * o.units * 100000) / 100000000 end,
-                    l.cost / l.exchange
-                ) - l.cost / l.exchange as dearer,
+                    l.cost / l.fx_rate
+                ) - l.cost / l.fx_rate as dearer,
                 case when w.charge is null then l.cost
-                    else 0 end / l.exchange * $4::integer / 100 as untold,
+                    else 0 end / l.fx_rate * $4::integer / 100 as untold,
                 coalesce(
-                    (select min(e.sent_at) from exchange e where e.leg_id = l.id
+                    (select min(e.sent_at) from attempt e where e.leg_id = l.id
                         and e.verdict <> 'never_sent'),
                     l.sending_at, w.accepted_at
                 ) as sent_at
-            from watch w
+            from tracked_leg w
             join leg l on l.id = w.leg_id
             join orders o on o.id = l.order_id
             left join panel_service s on s.provider = l.provider and s.service = l.service
@@ -241,8 +241,8 @@ pub async fn found_not_placed(
 ) -> Result<Vec<(OrderId, Money)>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select l.order_id, round(l.cost / l.exchange, 8) as "cost!"
-        from exchange e
+        select l.order_id, round(l.cost / l.fx_rate, 8) as "cost!"
+        from attempt e
         join leg l on l.id = e.leg_id
         where e.provider = $1 and e.verdict = 'in_doubt' and e.answered_at >= $2 and e.sent_at <= $3
             and l.provider = $1 and l.state in ('refused', 'canceled')
@@ -272,8 +272,8 @@ pub async fn refused_orders(
 ) -> Result<Vec<(OrderId, Money)>, StoreError> {
     let rows = sqlx::query!(
         r#"
-        select distinct l.order_id, round(l.cost / l.exchange, 8) as "cost!"
-        from exchange e
+        select distinct l.order_id, round(l.cost / l.fx_rate, 8) as "cost!"
+        from attempt e
         join leg l on l.id = e.leg_id
         where e.provider = $1 and e.verdict = 'refused' and e.sent_at between $2 and $3
         order by l.order_id desc
@@ -304,7 +304,7 @@ pub async fn as_dear(
         select l.order_id
         from leg l
         where l.provider = $1 and l.booked > 0
-            and round(l.booked / l.exchange, 8) between $2::numeric and $3::numeric
+            and round(l.booked / l.fx_rate, 8) between $2::numeric and $3::numeric
         order by l.id desc
         limit $4
         "#,
@@ -389,7 +389,7 @@ pub async fn keep_runway(
         spent as (
             select k.hours, coalesce(sum(m.amount), 0) as spent
             from known k
-            left join float_move m on m.provider = $1
+            left join balance_move m on m.provider = $1
                 and m.latest > $2 - k.hours * interval '1 hour' and m.latest <= $2
             group by k.hours
         )

@@ -445,7 +445,7 @@ pub async fn left_behind(
                     and l.state in ('ready', 'leased', 'parked'))
                 or exists (select from leg l where l.provider = p.id
                     and l.state in ('sending', 'in_doubt'))
-                or exists (select from watch w where w.provider = p.id)
+                or exists (select from tracked_leg w where w.provider = p.id)
                 or exists (select from refill r where r.provider = p.id and r.ended_at is null)
             )
         order by p.id

@@ -55,14 +55,14 @@ pub async fn by_reason(store: &Store) -> Result<Vec<Waits>, StoreError> {
             where state in ('sending', 'in_doubt')
             union all
             select provider, accepted_at, 'open'
-            from watch
+            from tracked_leg
             where ended_at is null
             union all
             select l.provider,
                 coalesce(w.moved_at, w.accepted_at, l.doubted_at, l.began_at, o.placed_at), 'stuck'
             from leg l
             join orders o on o.id = l.order_id
-            left join watch w on w.leg_id = l.id
+            left join tracked_leg w on w.leg_id = l.id
             where l.stuck_at is not null and (o.ended_at is null or l.state = 'accepted')
             union all
             select provider, asked_for_at, 'refill'
@@ -124,10 +124,12 @@ async fn find_unserved(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, St
                     select count(*) from leg l where l.provider = p.id
                         and l.state in ('sending', 'in_doubt')
                 ) + (
-                    select count(*) from watch w where w.provider = p.id and w.ended_at is null
+                    select count(*) from tracked_leg w where w.provider = p.id
+                        and w.ended_at is null
                 ) + (
                     -- What is over is looked back at, and may be set right by its panel.
-                    select count(*) from watch w where w.provider = p.id and w.ended_at is not null
+                    select count(*) from tracked_leg w where w.provider = p.id
+                        and w.ended_at is not null
                         and w.next_at < $2
                 ) + (
                     select count(*) from refill r where r.provider = p.id and r.ended_at is null
@@ -160,7 +162,7 @@ async fn stuck(tx: &mut Tx) -> Result<Vec<Condition>, StoreError> {
                 as "oldest_at!"
         from leg l
         join orders o on o.id = l.order_id
-        left join watch w on w.leg_id = l.id
+        left join tracked_leg w on w.leg_id = l.id
         where l.stuck_at is not null and (o.ended_at is null or l.state = 'accepted')
             and l.state in ('ready', 'leased', 'parked', 'sending', 'in_doubt', 'accepted')
             and coalesce(w.moved_at, w.accepted_at, l.stuck_at) <= l.stuck_at
@@ -219,8 +221,8 @@ async fn unsent(tx: &mut Tx, now: Timestamp) -> Result<Vec<Condition>, StoreErro
             _ if row.frozen => "all sending is frozen",
             _ if row.paused => "the panel is paused",
             "open" => "its breaker is open",
-            "probation" => "it is on probation, and gets one order at a time",
-            _ if row.unread => "its catalogue cannot be read under its present account",
+            "half_open" => "it is on probation, and gets one order at a time",
+            _ if row.unread => "its catalog cannot be read under its present account",
             _ if row.rests => "it wants to be left alone for a while",
             _ => "nothing is stopped, so more is bought than it is sent, or it cannot be reached",
         };

@@ -148,7 +148,8 @@ impl Guess<'_> {
 
         if let Some(found) = self.fit(&given_back(moves, after, by, false)?, COUNT_MAX)? {
             let words = format!(
-                "what {} did not cost, as a person settled it: the panel never said so, and kept it",
+                "what {} did not cost, as a person settled it: the panel never said so, and kept \
+                 it",
                 found.words()
             );
             return Ok(Some(self.drift(DriftCause::ByHand, found.orders, words)));

@@ -14,7 +14,7 @@
 //! row; one that is smaller than what is not known waits some hours for what open orders will tell.
 //!
 //! What is outside by no more than the roundings can make is none. Each move brings the slack of
-//! its own roundings (`float_moves`), and each of the two readings one unit of the last decimal
+//! its own roundings (`balance_moves`), and each of the two readings one unit of the last decimal
 //! that the panel showed lately: some round what they show.
 
 mod explain;
@@ -29,7 +29,7 @@ use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::money::MoneyError;
 use crate::domain::provider::ProviderSettings;
 use crate::store::treasury::{UNTOLD_PERCENT, Unsure};
-use crate::store::{Store, StoreError, Tx, drifts, float_moves, readings, treasury};
+use crate::store::{Store, StoreError, Tx, balance_moves, drifts, readings, treasury};
 use crate::treasury::explain::{KnownMoves, Suspect};
 use crate::treasury::judge::{BalanceGap, JudgedStep};
 
@@ -198,7 +198,7 @@ impl Treasury {
     pub async fn forget(&self) -> Result<(), StoreError> {
         let before = self.clock.now() - KEEP;
         readings::forget_readings(&self.store, before, READINGS_MAX).await?;
-        float_moves::forget_moves(&self.store, before).await
+        balance_moves::forget_moves(&self.store, before).await
     }
 }
 

@@ -25,7 +25,7 @@ use crate::domain::clock::SharedClock;
 use crate::orders::Delivery;
 use crate::store::clock_watch::{ClockLook, ClockReading, ClockStep};
 use crate::store::history::Turned;
-use crate::store::{Store, StoreError, catalogue, clock_watch, versions};
+use crate::store::{Store, StoreError, catalog, clock_watch, versions};
 use crate::treasury::Treasury;
 use crate::upstream::ProviderSet;
 use crate::workers::driver::Driver;
@@ -37,9 +37,9 @@ const HEARTBEAT_EVERY: Duration = Duration::from_millis(250);
 /// How often the database's clock is looked at, so that it is known how much of its time somebody
 /// watched.
 const CLOCK_EVERY: Duration = Duration::from_secs(2);
-/// How often catalogues read by other processes, requests to read them, and panels that stopped are
+/// How often catalogs read by other processes, requests to read them, and panels that stopped are
 /// looked for.
-const CATALOGUE_EVERY: Duration = Duration::from_secs(1);
+const CATALOG_EVERY: Duration = Duration::from_secs(1);
 
 /// How often it is looked for what needs a person, or does no longer.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -192,7 +192,7 @@ impl Workers {
         // No customer waits for it: where it cannot write, a person is told, and orders are taken.
         driver.at_leisure("clock", CLOCK_EVERY, move || watch.clone().look());
         let (catalog, clock) = (means.catalog.clone(), means.clock.clone());
-        driver.every("catalogue", CATALOGUE_EVERY, move || {
+        driver.every("catalog", CATALOG_EVERY, move || {
             let (catalog, now) = (catalog.clone(), clock.now());
             async move {
                 catalog.look_at_panels(now).await?;
@@ -232,7 +232,7 @@ impl Workers {
         let roster = WorkerRegistry::new(self.driver.clone(), means.clone());
         roster.follow().await;
         let means = means.clone();
-        self.driver.at_leisure("refresh", CATALOGUE_EVERY, move || {
+        self.driver.at_leisure("refresh", CATALOG_EVERY, move || {
             refresh_if_asked(means.clone())
         });
 
@@ -314,9 +314,9 @@ impl Workers {
     }
 }
 
-/// Somebody asked for the catalogues to be read now.
+/// Somebody asked for the catalogs to be read now.
 async fn refresh_if_asked(means: WorkerDeps) -> Result<(), StoreError> {
-    let Some(id) = catalogue::asked_refresh(&means.store).await? else {
+    let Some(id) = catalog::asked_refresh(&means.store).await? else {
         return Ok(());
     };
 
@@ -328,5 +328,5 @@ async fn refresh_if_asked(means: WorkerDeps) -> Result<(), StoreError> {
 
     let outcome =
         refresh::refresh_all(&means.catalog, &means.roll.sold_from(), &means.clock).await?;
-    catalogue::answer_refresh(&means.store, id, &outcome, means.clock.now()).await
+    catalog::answer_refresh(&means.store, id, &outcome, means.clock.now()).await
 }

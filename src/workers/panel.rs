@@ -7,7 +7,7 @@
 //!           ├──────▶ unparker     tries again what waits for money or a key
 //!           ├──────▶ mover        takes away what waits while the panel is stopped, and what is parked by a lost route
 //!           ├──────▶ accountant   reads our balance there, now and again, and compares it with what it should be
-//!           ├──────▶ reader       reads its catalogue, and again when it is old: prices move
+//!           ├──────▶ reader       reads its catalog, and again when it is old: prices move
 //!           ├──────▶ asker        refills and cancels out, refills' states in
 //!           ├──────▶ doubter      looks into doubts
 //!           ├──────▶ prober       minds the panel's health, and tries one that gets no orders with free calls
@@ -47,7 +47,7 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const LEAVE_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether services name the panel no more by which something is parked.
 const LOST_ROUTES_EVERY: Duration = Duration::from_secs(5);
-/// How often it is looked whether a panel's catalogue is to be read.
+/// How often it is looked whether a panel's catalog is to be read.
 const READ_EVERY: Duration = Duration::from_secs(3);
 /// How often our balance is asked for until it was told once.
 const COUNT_EVERY: Duration = Duration::from_secs(3);

@@ -168,7 +168,7 @@ impl Database {
             wallets: wallets(&mut connection).await?,
             alerts: alerts(&mut connection).await?,
             cut_off: sqlx::query_scalar(
-                "select count(*) from exchange where words like 'no answer was written down%'",
+                "select count(*) from attempt where words like 'no answer was written down%'",
             )
             .fetch_one(&mut connection)
             .await?,

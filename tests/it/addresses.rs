@@ -64,7 +64,7 @@ async fn an_order_that_the_panel_shows_is_not_taken_for_one_of_the_panel_before(
 
     let looks = read(
         &world.database,
-        "select string_agg(distinct verdict || ': ' || words, '; ') from rung",
+        "select string_agg(distinct verdict || ': ' || words, '; ') from doubt_check",
     )
     .await;
 
@@ -122,7 +122,7 @@ async fn an_id_of_which_nobody_kept_the_panel_is_free_once_its_owner_is_over_and
     world.pass(80, 3_600).await;
     assert_eq!(legs(&world.database).await, "a ended, a in_doubt");
     assert_eq!(
-        read(&world.database, "select count(*)::text from watch").await,
+        read(&world.database, "select count(*)::text from tracked_leg").await,
         "0"
     );
     assert_eq!(decide(&world, second, &id).await, Resolved::Done);
@@ -150,9 +150,9 @@ async fn id_given_twice(block: &'static str, first: &str, lost: &str) -> (World,
     let id = last_id(&world);
     let moved = format!(
         "update panel_order set address = 'before.example', id = '{id}';
-        update exchange set address = 'before.example', account = 'before' where verdict = \
+        update attempt set address = 'before.example', account = 'before' where verdict = \
          'accepted';
-        update watch set panel_order = '{id}';
+        update tracked_leg set panel_order = '{id}';
         update leg set panel_order = '{id}' where state = 'accepted'"
     );
 
@@ -284,9 +284,12 @@ async fn where_ids_grow_an_id_outside_of_the_doubts_gap_is_believed() {
     sold(&world).await;
 
     // Nobody asks about it before the doubt is there.
-    run(&world.database, "update watch set next_at = '2100-01-01'")
-        .await
-        .unwrap();
+    run(
+        &world.database,
+        "update tracked_leg set next_at = '2100-01-01'",
+    )
+    .await
+    .unwrap();
 
     world.turn(20);
     sold(&world).await;
@@ -306,9 +309,12 @@ async fn where_ids_grow_an_id_outside_of_the_doubts_gap_is_believed() {
     .await
     .unwrap();
 
-    run(&world.database, "update watch set next_at = accepted_at")
-        .await
-        .unwrap();
+    run(
+        &world.database,
+        "update tracked_leg set next_at = accepted_at",
+    )
+    .await
+    .unwrap();
 
     world.pass(3, 10).await;
     assert_eq!(

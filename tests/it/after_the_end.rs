@@ -62,7 +62,7 @@ async fn an_order_that_is_over_is_looked_at_four_times_and_then_forgotten() {
     assert_eq!(hours, [1, 6, 24, 72]);
     assert_eq!(panel.requests("status"), asked + 4);
     assert_eq!(
-        read(&world.database, "select count(*)::text from watch").await,
+        read(&world.database, "select count(*)::text from tracked_leg").await,
         "0"
     );
 

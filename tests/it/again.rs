@@ -88,7 +88,7 @@ async fn never_arrived(world: &World, named: bool) -> i32 {
 async fn looks(world: &World) -> String {
     read(
         &world.database,
-        "select string_agg(rung || ' ' || verdict, ', ' order by id) from rung",
+        "select string_agg(kind || ' ' || verdict, ', ' order by id) from doubt_check",
     )
     .await
 }
@@ -138,7 +138,7 @@ async fn a_lost_answer_is_heard_the_second_time_and_nothing_is_bought_twice() {
     );
 
     completes(&world, order).await;
-    let exchanges = "select string_agg(verdict || ' ' || left(words, 14), '; ') from exchange";
+    let exchanges = "select string_agg(verdict || ' ' || left(words, 14), '; ') from attempt";
     assert_eq!(
         read(&world.database, exchanges).await,
         "accepted request_id pg-",

@@ -43,13 +43,13 @@ const NEEDS: [(&str, &str, &str); 11] = [
     (
         "breaker_open a",
         "update provider set breaker = 'open', breaker_until = now()",
-        "update provider set breaker = 'shut', breaker_until = null",
+        "update provider set breaker = 'closed', breaker_until = null",
     ),
     ("dispatch_frozen ", "update dispatch set frozen_at = now()", "update dispatch set frozen_at = null"),
     (
-        "catalogue_unreadable a",
-        "update provider set catalogue_error = 'no key the-panels-key'",
-        "update provider set catalogue_error = null",
+        "catalog_unreadable a",
+        "update provider set catalog_error = 'no key the-panels-key'",
+        "update provider set catalog_error = null",
     ),
     (
         "price_jump a",
@@ -738,7 +738,7 @@ async fn each_kind_that_is_looked_for_at_the_files_panels_is_left_alone_by_a_nod
     let all = "insert into unknown_word (provider, text, first_at, last_at, count) values ('a', \
                'x', now(), now(), 1);
          update panel_service set missing_at = now();
-         update provider set catalogue_error = 'x', statuses_failed = 3;
+         update provider set catalog_error = 'x', statuses_failed = 3;
          insert into refill (id, public_id, order_id, leg_id, provider, asked_for_at, next_at)
          select 1, gen_random_uuid(), order_id, id, 'a', '2001-01-01', now() from leg";
 

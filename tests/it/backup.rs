@@ -231,7 +231,7 @@ async fn what_was_open_in_a_backup_is_never_sent_from_its_copy() {
     assert_eq!(read(&copy, wallet).await, wallet_then);
     let doubts_now = doubts_then.parse::<u32>().unwrap() + open.parse::<u32>().unwrap();
     assert_eq!(read(&copy, doubts).await, doubts_now.to_string());
-    let deed = "select who || ': ' || reason from deed where verb = 'restore'";
+    let deed = "select who || ': ' || reason from audit_log where verb = 'restore'";
     assert_eq!(read(&copy, deed).await, "ada: the old machine burned");
     assert_eq!(json(&copy, &["ledger", "audit"]).await["ok"], true);
 
@@ -482,7 +482,7 @@ async fn no_doubt_is_ended_by_an_order_that_the_backup_does_not_know() {
         world.status(open).await
     );
 
-    let looked = "select string_agg(distinct verdict, ' ') from rung";
+    let looked = "select string_agg(distinct verdict, ' ') from doubt_check";
     assert_eq!(read(&world.database, looked).await, "unknown");
 }
 

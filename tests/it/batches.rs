@@ -373,7 +373,7 @@ async fn an_order_that_alone_is_silent_goes_to_review_and_the_news_of_others_set
     let world = with_orders(&panel, 3).await;
     run(
         &world.database,
-        "update watch set accepted_at = accepted_at - interval '2 days'",
+        "update tracked_leg set accepted_at = accepted_at - interval '2 days'",
     )
     .await
     .unwrap();

@@ -81,7 +81,7 @@ async fn a_panel_that_is_dead_for_an_hour_returns_by_itself_and_no_order_is_its_
 
     assert!(!world.panels[0].orders().is_empty(), "b delivers meanwhile");
     let (attempts, tried) = (
-        "select count(*)::text from exchange where verdict = 'never_sent'",
+        "select count(*)::text from attempt where verdict = 'never_sent'",
         5,
     );
 
@@ -96,7 +96,7 @@ async fn a_panel_that_is_dead_for_an_hour_returns_by_itself_and_no_order_is_its_
     // What is left of the wait, and two free calls.
     let (mut free, mut waited) = (0, 0);
 
-    while breaker(&world, "a").await != "shut errors 1" {
+    while breaker(&world, "a").await != "closed errors 1" {
         assert_eq!(asked(&world.panels[0], "add"), 0, "no order is its test");
         world.turn(3);
         let panel = world.house.panels[0].clone();
@@ -163,7 +163,7 @@ async fn one_bad_moment_with_many_calls_in_flight_stops_nobody() {
             breaker(&world, "a").await.as_str(),
             world.panel().orders().len()
         ),
-        ("shut doubts 0", 8)
+        ("closed doubts 0", 8)
     );
 
     world.audit().await;
@@ -205,7 +205,7 @@ async fn a_flapping_panel_waits_longer_each_time_until_it_was_well_for_an_hour()
         dead.back(&mut world, 0).await;
         world.pass(1, 30 << (trips - 1)).await;
         world.pass(1, 3).await;
-        assert_eq!(breaker(&world, "a").await, format!("shut errors {trips}"));
+        assert_eq!(breaker(&world, "a").await, format!("closed errors {trips}"));
     }
 }
 
@@ -243,7 +243,7 @@ async fn a_panel_whose_adds_are_slow_gets_none_until_free_calls_were_fast_after_
     );
 
     world.pass(1, 1).await;
-    assert_eq!(breaker(&world, "s").await, "shut slowness 1");
+    assert_eq!(breaker(&world, "s").await, "closed slowness 1");
 
     // Statuses that were asked for meanwhile were fast too.
     assert_eq!(
@@ -286,13 +286,13 @@ async fn what_doubts_opened_is_shut_by_a_proof_only_though_the_panel_was_dead_me
 
     assert_eq!(
         breaker(&world, "a").await,
-        "probation doubts 1",
+        "half_open doubts 1",
         "one order at a time"
     );
 }
 
 #[tokio::test]
-async fn a_panel_that_tells_no_balance_is_let_go_by_its_catalogue() {
+async fn a_panel_that_tells_no_balance_is_let_go_by_its_catalog() {
     let panel = Scripted::saying("{}").await;
     let world = panel.world().await;
     panel.change(|script| script.balance = r#"{"error":"No such thing here"}"#.to_owned());
@@ -309,7 +309,7 @@ async fn a_panel_that_tells_no_balance_is_let_go_by_its_catalogue() {
     world.pass(2, 3).await;
     assert_eq!(
         (breaker(&world, "s").await.as_str(), panel.requests("add")),
-        ("shut errors 0", 1)
+        ("closed errors 0", 1)
     );
 }
 
@@ -352,7 +352,7 @@ async fn a_person_who_resumes_a_panel_is_not_overruled_by_what_was_before() {
             breaker(&world, "a").await.as_str(),
             world.panel().orders().len()
         ),
-        ("shut errors 0", 1)
+        ("closed errors 0", 1)
     );
 }
 
@@ -404,7 +404,7 @@ async fn whoever_is_found_too_fast_leaves_the_panel_alone_as_long_as_it_says_wit
     );
     assert_eq!(
         breaker(&world, "a").await,
-        "shut doubts 0",
+        "closed doubts 0",
         "whoever finds us too fast is not ill"
     );
     world.audit().await;
@@ -441,7 +441,7 @@ async fn a_storm_of_refusals_for_our_pace_ends_with_every_order_placed_once() {
         assert_eq!(
             read(
                 &world.database,
-                "select count(*)::text from exchange where verdict = 'in_doubt'"
+                "select count(*)::text from attempt where verdict = 'in_doubt'"
             )
             .await,
             "0"

@@ -18,8 +18,8 @@ pub const NOBODY: &str = "[gateway]\ncurrency = \"USD\"\n[[provider]]\nid = \"p\
 pub const CATALOG: &str = "insert into panel_service (provider, service, name, kind, category, \
                            rate_text, rate, own_rate, accepted_rate, min, max, refill, cancel, \
                            dripfeed) values ('p', '1', 'F', 'Default', 'C', '0.5', 0.5, 0.5, 0.5, \
-                           1, 1000, false, false, false); update provider set catalogue_version = \
-                           catalogue_version + 1";
+                           1, 1000, false, false, false); update provider set catalog_version = \
+                           catalog_version + 1";
 
 pub const COUNTS: &str = "select (select count(*) from orders) || ' orders, ' || (select count(*) \
                           from transfer where reason = 'charge') || ' charges, ' || (select \

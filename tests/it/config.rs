@@ -224,7 +224,7 @@ fn strategies_and_weights_are_read_and_a_weight_that_changes_nothing_is_told() {
 }
 
 #[test]
-fn a_catalogue_is_sold_as_its_block_says() {
+fn a_catalog_is_sold_as_its_block_says() {
     let blocks = "[[import]]\nprovider = \"smosale\"\nids_from = \
                   2_000_000_000\n[[import]]\nprovider = \"smosale\"\ncategories = \
                   [\"Tele*\"]\nexclude = [\"*TEST*\", \"x\"]\nids_from = 1\n";

@@ -147,7 +147,7 @@ async fn every_check_is_silent_through_a_day_with_everything_on() {
 
     let counted = "select concat_ws(' ', (select count(*) from orders), (select count(*) from \
                    refill),
-        (select count(*) from exchange where verdict = 'in_doubt'), (select count(*) from \
+        (select count(*) from attempt where verdict = 'in_doubt'), (select count(*) from \
                    cancel_request))";
 
     let counted = read(&world.database, counted).await;

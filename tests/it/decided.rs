@@ -198,7 +198,7 @@ async fn a_cost_that_no_panel_stated_is_a_persons_word() {
     assert_eq!(
         read(
             &world.database,
-            "select string_agg(said::text, ' ' order by id) from float_move"
+            "select string_agg(said::text, ' ' order by id) from balance_move"
         )
         .await,
         "true false"

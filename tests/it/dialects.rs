@@ -161,7 +161,7 @@ async fn refills_are_made_where_the_tongue_has_words_for_them() {
 }
 
 #[tokio::test]
-async fn a_catalogue_in_parts_is_read_to_its_end() {
+async fn a_catalog_in_parts_is_read_to_its_end() {
     let panel = Scripted::saying("{}").await;
     let row = r#"{"service":"9","name":"Late","type":"Default","category":"C","rate":"1","min":"1","max":"2"}"#;
     panel.change(|script| script.further = format!("[{row}]"));
@@ -180,6 +180,6 @@ async fn a_catalogue_in_parts_is_read_to_its_end() {
     assert_eq!(
         read(&world.database, STORED).await,
         "1 2 9",
-        "half a catalogue switches nothing off"
+        "half a catalog switches nothing off"
     );
 }

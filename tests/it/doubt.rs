@@ -90,7 +90,7 @@ async fn an_answer_that_was_lost_places_one_order_and_never_another() {
         let order = world.buy("1", "100").await;
         world.work().await;
         assert_eq!(stand(&world.database).await, "a in_doubt", "{fault}");
-        let exchange = "select verdict || ' ' || coalesce(http_status::text, '') from exchange
+        let exchange = "select verdict || ' ' || coalesce(http_status::text, '') from attempt
             where words <> '' and answered_at is not null";
         assert_eq!(
             read(&world.database, exchange).await,
@@ -190,7 +190,7 @@ async fn a_late_answer_ends_the_doubt_and_one_for_another_attempt_says_nothing()
     assert_eq!(
         read(
             &world.database,
-            "select string_agg(verdict, ' ') from exchange"
+            "select string_agg(verdict, ' ') from attempt"
         )
         .await,
         "in_doubt"
@@ -202,7 +202,7 @@ async fn a_late_answer_ends_the_doubt_and_one_for_another_attempt_says_nothing()
     assert_eq!(
         read(
             &world.database,
-            "select string_agg(panel_order, ' ') from watch"
+            "select string_agg(panel_order, ' ') from tracked_leg"
         )
         .await,
         "78"
@@ -211,7 +211,7 @@ async fn a_late_answer_ends_the_doubt_and_one_for_another_attempt_says_nothing()
     assert_eq!(
         read(
             &world.database,
-            "select string_agg(verdict, ' ') from exchange"
+            "select string_agg(verdict, ' ') from attempt"
         )
         .await,
         "accepted"
@@ -397,7 +397,7 @@ async fn an_id_that_another_order_has_is_for_a_person() {
 async fn attempts(world: &World) -> String {
     let question = "select string_agg(extract(epoch from e.sent_at - o.placed_at)::integer || \
                     e.provider, ' '
-        order by e.attempt) from exchange e join leg l on l.id = e.leg_id join orders o on o.id = \
+        order by e.n) from attempt e join leg l on l.id = e.leg_id join orders o on o.id = \
                     l.order_id";
     read(&world.database, question).await
 }

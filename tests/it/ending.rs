@@ -97,9 +97,9 @@ async fn told_to_end_before_it_is_ready_a_process_ends_as_it_does_later() {
     node.buy(&ground.key, "https://example.org/1").await;
     assert_eq!(node.end().await, Some(0));
 
-    // The next one sends what is left while it starts: its catalogue is not answered, so it is not
+    // The next one sends what is left while it starts: its catalog is not answered, so it is not
     // ready.
-    let catalogue = panel.hold("services");
+    let catalog = panel.hold("services");
     let mut command = ground.serve(&ground.url());
     let mut starting = command
         .stdout(Stdio::piped())
@@ -107,10 +107,10 @@ async fn told_to_end_before_it_is_ready_a_process_ends_as_it_does_later() {
         .spawn()
         .unwrap();
 
-    catalogue.asked().await;
+    catalog.asked().await;
     let pid = nix::unistd::Pid::from_raw(i32::try_from(starting.id().unwrap()).unwrap());
     nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
-    catalogue.let_go();
+    catalog.let_go();
     panel.hold_nothing();
     let ended = tokio::time::timeout(AT_ONCE, starting.wait())
         .await

@@ -67,7 +67,7 @@ async fn a_panel_that_leaves_doubts_gets_no_more_orders_for_a_while() {
     world.pass(1, 1).await;
     assert_eq!(
         (adds(&world), breaker(&world).await.as_str()),
-        (5, "shut 0")
+        (5, "closed 0")
     );
 
     world.buy("1", "100").await;
@@ -96,7 +96,7 @@ async fn an_open_breaker_waits_for_a_free_call_that_works() {
     world.pass(1, 60).await;
     assert_eq!(
         (adds(&world), breaker(&world).await.as_str()),
-        (4, "shut 0")
+        (4, "closed 0")
     );
 }
 
@@ -112,7 +112,7 @@ async fn on_probation_one_order_at_a_time_goes_out() {
     let (house, panel) = (&world.house, &world.house.panels[0]);
     let epoch = house.delivery.hold(panel).await.unwrap().unwrap();
     house.delivery.probe(panel).await.unwrap();
-    assert_eq!(breaker(&world).await, "probation 1");
+    assert_eq!(breaker(&world).await, "half_open 1");
 
     let first = house.delivery.lease(panel, epoch, 8).await.unwrap();
     assert_eq!(first.len(), 1);
@@ -148,7 +148,7 @@ async fn an_answer_that_proves_anything_begins_the_count_anew() {
 
     assert_eq!(
         (adds(&world), breaker(&world).await.as_str()),
-        (5, "shut 0")
+        (5, "closed 0")
     );
 
     world.panel().set_faults(two);
@@ -297,7 +297,7 @@ async fn a_person_who_resumes_a_panel_shuts_its_breaker() {
     world.work().await;
     assert_eq!(
         (adds(&world), breaker(&world).await.as_str()),
-        (4, "shut 0")
+        (4, "closed 0")
     );
 }
 
@@ -449,7 +449,7 @@ async fn an_order_on_a_busy_link_waits_for_our_own_order_there() {
     );
 
     let end = format!(
-        "update watch set ended_at = next_at from leg where leg.id = leg_id and order_id = \
+        "update tracked_leg set ended_at = next_at from leg where leg.id = leg_id and order_id = \
          {running}"
     );
 
@@ -458,7 +458,7 @@ async fn an_order_on_a_busy_link_waits_for_our_own_order_there() {
     work_once(house, panel).await;
 }
 
-/// What a panel's service 1 costs from now on, as its catalogue says.
+/// What a panel's service 1 costs from now on, as its catalog says.
 async fn reprice(world: &World, panel: usize, rate: &str) {
     world.panels[panel].set_rate(
         "1",

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use panelgate::domain::id::ProviderId;
-use panelgate::store::{Store, catalogue};
+use panelgate::store::{Store, catalog};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -153,7 +153,7 @@ async fn a_begin_that_was_cancelled_anywhere_leaves_no_transaction_behind() {
             .await
             .unwrap();
 
-        catalogue::note_unreadable(
+        catalog::note_unreadable(
             &store,
             (&provider, "account"),
             "written",
@@ -163,7 +163,7 @@ async fn a_begin_that_was_cancelled_anywhere_leaves_no_transaction_behind() {
         .unwrap();
 
         let written: Option<String> =
-            sqlx::query_scalar("select catalogue_error from provider where id = $1")
+            sqlx::query_scalar("select catalog_error from provider where id = $1")
                 .bind(&provider.0)
                 .fetch_one(&pool)
                 .await

@@ -1,4 +1,4 @@
-//! Imports: a panel's catalogue sold as it comes, every service under one id for ever.
+//! Imports: a panel's catalog sold as it comes, every service under one id for ever.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,7 +54,7 @@ async fn panel(services: String) -> Scripted {
     panel
 }
 
-/// A world that sells the panel's catalogue by these blocks.
+/// A world that sells the panel's catalog by these blocks.
 async fn importing(panel: &Scripted, blocks: &str) -> World {
     let services = format!("{}{blocks}", panel.block());
     World::build(Plan {
@@ -180,7 +180,7 @@ async fn a_configuration_gives_the_ids_that_it_needs_before_it_is_sold_by() {
     let mut world = importing(&panel, "").await;
     assert_eq!(read(&world.database, IDS).await, "");
 
-    // No panel is asked: the stored catalogue is sold at once, by two that start at the same time.
+    // No panel is asked: the stored catalog is sold at once, by two that start at the same time.
     world.file = with(&panel, IMPORT);
     let (one, other) = tokio::join!(world.restarted(), world.restarted());
     assert_eq!(
@@ -520,7 +520,7 @@ async fn ids_survive_a_restore_and_go_on_from_there() {
     json(&world.database, &["backup", text(&file)]).await;
     let copy = server::database().await;
     json(&copy, &["restore", text(&file)]).await;
-    let moves = "select string_agg(what || ' ' || service, ', ' order by id) from catalogue_move";
+    let moves = "select string_agg(what || ' ' || service, ', ' order by id) from catalog_change";
     assert_eq!(read(&copy, moves).await, "added 3, gone 1");
     let world = moved_to(world, copy).await;
 

@@ -74,7 +74,7 @@ async fn never_arrived(world: &World, panel: usize) -> i32 {
 async fn looks(world: &World) -> String {
     read(
         &world.database,
-        "select coalesce(string_agg(verdict || ': ' || words, ' | ' order by id), '') from rung",
+        "select coalesce(string_agg(verdict || ': ' || words, ' | ' order by id), '') from doubt_check",
     )
     .await
 }
@@ -608,7 +608,7 @@ async fn two_services_of_one_panel_are_told_apart_and_so_is_what_a_restore_put_i
 
         if restored {
             // Of what was open in a backup nobody here knows whether it was asked for.
-            crate::books::run(&world.database, "delete from exchange")
+            crate::books::run(&world.database, "delete from attempt")
                 .await
                 .unwrap();
         }

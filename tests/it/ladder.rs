@@ -82,7 +82,7 @@ async fn never_arrived(world: &World) -> i32 {
 async fn looks(world: &World) -> String {
     read(
         &world.database,
-        "select string_agg(verdict, ' ' order by id) from rung",
+        "select string_agg(verdict, ' ' order by id) from doubt_check",
     )
     .await
 }
@@ -90,7 +90,7 @@ async fn looks(world: &World) -> String {
 async fn words(world: &World) -> String {
     read(
         &world.database,
-        "select words from rung order by id desc limit 1",
+        "select words from doubt_check order by id desc limit 1",
     )
     .await
 }
@@ -514,7 +514,7 @@ async fn most_doubts_end_by_themselves_within_ten_minutes_and_none_wrongly() {
 
     let found: usize = read(
         &world.database,
-        "select count(*)::text from rung where verdict = 'placed'",
+        "select count(*)::text from doubt_check where verdict = 'placed'",
     )
     .await
     .parse()
@@ -522,7 +522,7 @@ async fn most_doubts_end_by_themselves_within_ten_minutes_and_none_wrongly() {
 
     let lost: usize = read(
         &world.database,
-        "select count(*)::text from rung where verdict = 'not_placed'",
+        "select count(*)::text from doubt_check where verdict = 'not_placed'",
     )
     .await
     .parse()

@@ -74,10 +74,7 @@ async fn answers(world: &World, panel: usize, id: &str) {
     );
 
     let leg = LegId(read(&world.database, &leg).await.parse().unwrap());
-    let attempt = format!(
-        "select max(attempt)::text from exchange where leg_id = {}",
-        leg.0
-    );
+    let attempt = format!("select max(n)::text from attempt where leg_id = {}", leg.0);
 
     let attempt = read(&world.database, &attempt).await.parse().unwrap();
     let said = Evidence {
@@ -792,7 +789,7 @@ async fn whichever_of_two_ids_is_the_orders_a_person_says() {
     world.work().await;
 
     assert!(
-        !read(&world.database, "select seen from watch")
+        !read(&world.database, "select seen from tracked_leg")
             .await
             .is_empty(),
         "the panel spoke of one"

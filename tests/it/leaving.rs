@@ -49,7 +49,9 @@ async fn parked_for(reason: &str) -> World {
                       booked = 0";
 
         run(&world.database, parked).await.unwrap();
-        run(&world.database, "delete from watch").await.unwrap();
+        run(&world.database, "delete from tracked_leg")
+            .await
+            .unwrap();
     }
 
     assert_eq!(legs(&world.database).await, "a parked, a parked");
@@ -250,9 +252,9 @@ async fn a_parked_leg_that_moved_meanwhile_is_left_alone(#[case] meanwhile: &str
     .unwrap();
 
     let waiting = &found[0];
-    let (catalogue, panels) = (world.house.catalog.now(), world.house.catalog.panels());
+    let (catalog, panels) = (world.house.catalog.now(), world.house.catalog.panels());
     let sight = RoutingContext {
-        catalogue: &catalogue,
+        catalog: &catalog,
         panels: &panels,
     };
 
@@ -303,7 +305,7 @@ fn moved(world: &World, panel: usize, key: &str) -> Panel {
 }
 
 #[tokio::test]
-async fn a_panel_whose_catalogue_cannot_be_read_under_its_account_is_passed_over_until_it_can() {
+async fn a_panel_whose_catalog_cannot_be_read_under_its_account_is_passed_over_until_it_can() {
     let mut world = two().await;
     world.buy("1", "100").await;
     let anew = moved(&world, 0, "another-key");
@@ -318,11 +320,11 @@ async fn a_panel_whose_catalogue_cannot_be_read_under_its_account_is_passed_over
     );
 
     let why =
-        "select reason || '; ' || (select catalogue_error from provider where id = 'a') from leg";
+        "select reason || '; ' || (select catalog_error from provider where id = 'a') from leg";
     let told = read(&world.database, "select choice ->> 'why' from leg").await;
     assert_eq!(
         told,
-        "after a: panel is stopped: its catalogue cannot be read under its present account; first \
+        "after a: panel is stopped: its catalog cannot be read under its present account; first \
          in the file that may be used",
         "{}",
         read(&world.database, why).await
@@ -331,7 +333,7 @@ async fn a_panel_whose_catalogue_cannot_be_read_under_its_account_is_passed_over
     let second = world.buy("1", "100").await;
     assert!(
         choices(&world, second).await[1]
-            .contains("its catalogue cannot be read under its present account")
+            .contains("its catalog cannot be read under its present account")
     );
 
     // It knows the key now.
@@ -360,7 +362,7 @@ async fn a_panel_whose_catalogue_cannot_be_read_under_its_account_is_passed_over
 }
 
 #[tokio::test]
-async fn a_catalogue_of_the_same_account_that_cannot_be_read_today_stops_nothing() {
+async fn a_catalog_of_the_same_account_that_cannot_be_read_today_stops_nothing() {
     let world = two().await;
     world.panel().revoke_key();
     world.turn(700);
@@ -369,7 +371,7 @@ async fn a_catalogue_of_the_same_account_that_cannot_be_read_today_stops_nothing
     assert_ne!(
         read(
             &world.database,
-            "select catalogue_error from provider where id = 'a'"
+            "select catalog_error from provider where id = 'a'"
         )
         .await,
         ""

@@ -39,7 +39,7 @@ fn health(ready: bool) -> HealthProbe {
     Arc::new(move || health.clone())
 }
 
-/// A door in a house without a catalogue, which nobody has a key for.
+/// A door in a house without a catalog, which nobody has a key for.
 async fn open(limits: Limits) -> Door {
     // The door outlives this function, and its database with it: a database that nobody holds is
     // dropped.

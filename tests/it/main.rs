@@ -24,7 +24,7 @@ mod breaker;
 mod burned;
 mod cancel_races;
 mod caps;
-mod catalogue;
+mod catalog;
 mod charged;
 mod clocks;
 mod commands;

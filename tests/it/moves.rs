@@ -1,4 +1,4 @@
-//! What moves in panels' catalogues: written down, told, and held where it moves too far.
+//! What moves in panels' catalogs: written down, told, and held where it moves too far.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -240,12 +240,12 @@ async fn of_a_panel_that_was_never_read_nothing_is_sold_and_nothing_could_move()
     let (all, one) = (["catalog", "diff"], ["catalog", "diff", "--provider", "s"]);
     assert_eq!(
         told(&world.database, &all).await,
-        "no panel's catalogue was read yet\n"
+        "no panel's catalog was read yet\n"
     );
 
     assert_eq!(
         told(&world.database, &one).await,
-        "no catalogue of panel s was read yet\n"
+        "no catalog of panel s was read yet\n"
     );
 
     tell(&panel, &[row("1", "1")]);
@@ -265,7 +265,7 @@ async fn what_moved_long_ago_is_forgotten() {
     reprice(&panel, &world, "1").await;
     world.turn(90 * 86_400 - 1);
     reprice(&panel, &world, "1.1").await;
-    let kept = "select string_agg(became, ' ' order by id) from catalogue_move";
+    let kept = "select string_agg(became, ' ' order by id) from catalog_change";
     assert_eq!(read(&world.database, kept).await, "1 1.1");
 
     world.turn(2);
@@ -367,7 +367,7 @@ async fn a_rate_that_jumps_is_held_until_it_is_accepted_or_comes_back() {
         "sold again at once, without a refresh"
     );
 
-    let deed = "select who || ' ' || verb || ' ' || object || ' ' || reason from deed";
+    let deed = "select who || ' ' || verb || ' ' || object || ' ' || reason from audit_log";
     assert_eq!(
         read(&world.database, deed).await,
         "ada catalog accept provider s services 1 a sale"
@@ -383,7 +383,7 @@ async fn a_rate_that_jumps_is_held_until_it_is_accepted_or_comes_back() {
     let again = json(&world.database, &["catalog", "accept", "s"]).await;
     assert_eq!(again["accepted"], json!([]));
     assert_eq!(
-        read(&world.database, "select count(*)::text from deed").await,
+        read(&world.database, "select count(*)::text from audit_log").await,
         "1"
     );
 
@@ -651,7 +651,7 @@ async fn a_jump_needs_a_person_until_it_is_accepted() {
 }
 
 #[tokio::test]
-async fn another_exchange_rate_is_in_force_before_any_catalogue_is_read_again() {
+async fn another_exchange_rate_is_in_force_before_any_catalog_is_read_again() {
     let panel = Scripted::saying(COMPLETED).await;
     tell(&panel, &[row("1", "11436.5")]);
 

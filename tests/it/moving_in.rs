@@ -117,7 +117,7 @@ impl Removal {
     /// Customers, keys, transfers and deeds.
     async fn rows(&self) -> (i64, i64, i64, i64) {
         let query = "select (select count(*) from customer), (select count(*) from api_key), \
-                     (select count(*) from transfer), (select count(*) from deed)";
+                     (select count(*) from transfer), (select count(*) from audit_log)";
         sqlx::query_as(query)
             .fetch_one(&self.world.pool().await)
             .await
@@ -463,7 +463,7 @@ async fn what_comes_into_force_meanwhile_keeps_the_services_out_of_the_file() {
     let overtaken = "create function overtake() returns trigger language plpgsql as $$ begin \
                      insert into config_version (hash, body, published_at, published_by, reason) \
                      values ('e3b0c44298fc', '', now(), 'ann', ''); return null; end $$; create \
-                     trigger overtake after insert on deed for each row execute function \
+                     trigger overtake after insert on audit_log for each row execute function \
                      overtake()";
 
     run(&removal.world.database, overtaken).await.unwrap();

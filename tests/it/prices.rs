@@ -399,7 +399,7 @@ async fn a_provider_names_the_panel_whose_cost_is_marked_up() {
     assert_eq!(
         printed(&world, &ann, 1).await.as_deref(),
         Some("1.17"),
-        "spelled anew for the new catalogue"
+        "spelled anew for the new catalog"
     );
 }
 
@@ -410,16 +410,16 @@ async fn a_rule_for_nobody_is_known_until_somebody_is_opened() {
                  \"3\"\n[[markup]]\ncustomer = \"ann\"\nservice = 1\npercent = \"4\"\n";
 
     let world = world(rules).await;
-    let strangers = async || {
+    let unknown_customers = async || {
         let who = catalog::unknown_customers(&world.house.store, &world.file.mapping)
             .await
             .unwrap();
         who.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
 
-    assert_eq!(strangers().await, ["77", "\"ann\""]);
+    assert_eq!(unknown_customers().await, ["77", "\"ann\""]);
     let (_, ann, _) = buyer(&world.house, "ann", "1").await;
-    assert_eq!(strangers().await, ["77"]);
+    assert_eq!(unknown_customers().await, ["77"]);
     assert_eq!(printed(&world, &ann, 1).await.as_deref(), Some("0.936"));
 }
 

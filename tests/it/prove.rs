@@ -115,7 +115,7 @@ async fn a_doubt_is_asked_again_only_at_a_panel_that_was_proven() {
 
             assert_eq!(told["first_order"], told["second_order"]);
             assert_eq!(world.panel().orders().len(), 2);
-            let deed = "select who || ' ' || verb || ' ' || reason from deed where verb = \
+            let deed = "select who || ' ' || verb || ' ' || reason from audit_log where verb = \
                         'provider prove'";
             assert_eq!(
                 read(&world.database, deed).await,

@@ -268,7 +268,7 @@ async fn a_link_that_stays_busy_for_a_day_ends_the_order() {
 
     is_shown(&world, order, "Canceled").await;
     assert_eq!(world.balance().await, WHOLE);
-    let said = "select (count(*) = 25 and bool_and(verdict = 'refused'))::text from exchange";
+    let said = "select (count(*) = 25 and bool_and(verdict = 'refused'))::text from attempt";
     assert_eq!(
         read(&world.database, said).await,
         "true",
@@ -300,7 +300,7 @@ async fn what_a_panel_refused_does_not_come_back_to_it_because_the_next_cannot_b
     assert_eq!(
         read(
             &world.database,
-            "select count(*)::text from exchange where provider = 'a'"
+            "select count(*)::text from attempt where provider = 'a'"
         )
         .await,
         "1"

@@ -81,7 +81,7 @@ async fn orders_that_wait_go_by_the_next_route_or_to_the_panel_that_is_named() {
     );
 
     let deed = "select string_agg(concat_ws(', ', who, verb, object, reason), '; ' order by id) \
-                from deed where who = 'ann'";
+                from audit_log where who = 'ann'";
     assert_eq!(
         read(&world.database, deed).await,
         "ann, order reroute, order 1 from a to b, a is slow"
@@ -115,7 +115,7 @@ async fn an_order_that_may_not_go_there_stays_and_the_reason_is_told(
     assert_eq!(
         read(
             &world.database,
-            "select count(*)::text from deed where verb = 'order reroute'"
+            "select count(*)::text from audit_log where verb = 'order reroute'"
         )
         .await,
         "0"
@@ -289,14 +289,14 @@ async fn a_panel_that_refused_may_be_tried_again_by_a_persons_word_and_one_that_
             .contains("a: tried before: refused: money"),
         "{rows}"
     );
-    let spoiled = "update exchange set verdict = 'in_doubt'";
+    let spoiled = "update attempt set verdict = 'in_doubt'";
     run(&world.database, spoiled).await.unwrap();
     let (rows, _) = reroute(&world, &[&id, "--to", "a"]).await;
     assert_eq!(
         rows[0]["why"],
         "a: it was in doubt there, and may have been placed"
     );
-    run(&world.database, "update exchange set verdict = 'refused'")
+    run(&world.database, "update attempt set verdict = 'refused'")
         .await
         .unwrap();
     let (rows, code) = reroute(&world, &[&id, "--to", "a"]).await;

@@ -237,7 +237,7 @@ async fn what_is_not_accepted_for_too_long_is_put_before_a_person(
 
     // It is sent after all.
     let moved = "update leg set state = 'accepted', panel_order = '7';
-                 insert into watch (leg_id, provider, panel_order, accepted_at, next_at)
+                 insert into tracked_leg (leg_id, provider, panel_order, accepted_at, next_at)
                  select id, 'a', '7', '2023-11-18', '2100-01-01' from leg";
 
     run(&world.database, moved).await.unwrap();
@@ -356,13 +356,13 @@ async fn more_than_one_batch_of_all_that_waits_is_found() {
 )]
 #[case::breaker(
     "update provider set breaker = 'open', breaker_until = '2100-01-01'",
-    "update provider set breaker = 'shut', breaker_until = null",
+    "update provider set breaker = 'closed', breaker_until = null",
     "its breaker is open"
 )]
 #[case::unread(
-    "update provider set catalogue_account = 'another'",
-    "update provider set catalogue_account = 'another'",
-    "its catalogue cannot be read under its present account"
+    "update provider set catalog_account = 'another'",
+    "update provider set catalog_account = 'another'",
+    "its catalog cannot be read under its present account"
 )]
 #[tokio::test]
 async fn what_is_ready_and_not_sent_for_a_quarter_of_an_hour_is_told_with_what_keeps_it(
@@ -378,7 +378,7 @@ async fn what_is_ready_and_not_sent_for_a_quarter_of_an_hour_is_told_with_what_k
         world.turn(10);
     }
 
-    if why.contains("catalogue") {
+    if why.contains("catalog") {
         world.house.panels[0].list(false);
         world.panel().revoke_key();
     }
@@ -505,9 +505,9 @@ async fn each_place_where_something_rests_is_told_and_is_over() {
     "update refill set state = 'rejected', ended_at = now()"
 )]
 #[case::look_back(
-    "insert into watch (leg_id, provider, panel_order, accepted_at, next_at, ended_at)
+    "insert into tracked_leg (leg_id, provider, panel_order, accepted_at, next_at, ended_at)
      select id, 'a', '1', '2023-11-14', '2023-11-14', '2023-11-14' from leg",
-    "update watch set next_at = '2023-11-14 22:00:00+00'"
+    "update tracked_leg set next_at = '2023-11-14 22:00:00+00'"
 )]
 #[tokio::test]
 async fn a_panel_that_nobody_deals_with_is_told_for_what_comes_after_an_end_too(

@@ -428,7 +428,7 @@ async fn an_open_breaker_is_left_like_a_pause_and_probation_is_not() {
             "select breaker from provider where id = 'a'"
         )
         .await,
-        "probation"
+        "half_open"
     );
 
     let tried = world.buy("1", "100").await;
@@ -665,9 +665,9 @@ async fn seen(world: &World, epoch: i64) -> (leaving::Waiting, panelgate::routin
         .unwrap()
         .remove(0);
 
-    let (catalogue, panels) = (world.house.catalog.now(), world.house.catalog.panels());
+    let (catalog, panels) = (world.house.catalog.now(), world.house.catalog.panels());
     let sight = RoutingContext {
-        catalogue: &catalogue,
+        catalog: &catalog,
         panels: &panels,
     };
 

@@ -62,7 +62,7 @@ async fn a_panel_in_trouble_does_not_show_that_nothing_was_placed() {
             "{block}"
         );
 
-        let words = "select words from rung order by id desc limit 1";
+        let words = "select words from doubt_check order by id desc limit 1";
         let unclear = "the panel did not answer about every id, or not even about our neighbours";
         assert_eq!(read(&world.database, words).await, unclear);
 
@@ -184,7 +184,7 @@ async fn what_may_be_an_order_that_was_given_up_is_not_taken_for_another() {
     assert_eq!(
         read(
             &world.database,
-            "select words from rung where rung = 'ids' order by id desc limit 1"
+            "select words from doubt_check where kind = 'ids' order by id desc limit 1"
         )
         .await,
         "what was found fits another doubt too"
@@ -421,7 +421,7 @@ async fn an_acceptance_that_comes_after_a_person_found_nothing_is_written_down()
     assert_eq!(
         read(
             &world.database,
-            "select verdict || ' ' || words from exchange"
+            "select verdict || ' ' || words from attempt"
         )
         .await,
         r#"accepted {"order":77}"#

@@ -240,7 +240,7 @@ async fn a_row_under_an_orders_id_that_is_anothers_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_mad_catalogue_row_spoils_no_other_and_a_mad_balance_nothing() {
+async fn a_mad_catalog_row_spoils_no_other_and_a_mad_balance_nothing() {
     let panel = Scripted::saying(GOOD).await;
     let world = panel.world().await;
     let good = r#"{"service":1,"name":"Units","type":"Default","category":"C","rate":"0.90","min":"10","max":"1000"}"#;

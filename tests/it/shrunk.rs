@@ -1,9 +1,9 @@
-//! Catalogues that are errors, or that list far less than before: nothing is unsold because of them
+//! Catalogs that are errors, or that list far less than before: nothing is unsold because of them
 //! before a day is over or a person says so, and somebody is told.
 
 use panelgate::app::App;
 use panelgate::domain::id::ProviderId;
-use panelgate::store::{alerts, catalogue, providers, shrunk};
+use panelgate::store::{alerts, catalog, providers, shrunk};
 use rstest::rstest;
 
 use crate::backup::told;
@@ -14,7 +14,7 @@ use crate::world::{Plan, World};
 const RUNNING: &str = r#"{"charge":"0.09","status":"In progress","remains":"100"}"#;
 const DAY_S: i64 = 24 * 3_600;
 
-/// A catalogue of these services at this rate.
+/// A catalog of these services at this rate.
 fn listing(services: &[u32], rate: &str) -> String {
     let row = |id| {
         format!(
@@ -36,7 +36,7 @@ pub async fn all_gone(house: &App, provider: &str) {
         .await
         .unwrap();
 
-    catalogue::renew_catalog(&mut tx, &provider).await.unwrap();
+    catalog::renew_catalog(&mut tx, &provider).await.unwrap();
     tx.commit().await.unwrap();
     house.catalog.adopt().await.unwrap();
 }
@@ -60,9 +60,9 @@ async fn ten() -> (Scripted, World) {
     (panel, world)
 }
 
-async fn reads(panel: &Scripted, world: &World, catalogue: &str) {
-    let catalogue = catalogue.to_owned();
-    panel.change(|script| script.services = catalogue);
+async fn reads(panel: &Scripted, world: &World, catalog: &str) {
+    let catalog = catalog.to_owned();
+    panel.change(|script| script.services = catalog);
     world.house.refresh().await.unwrap();
 }
 
@@ -102,7 +102,7 @@ async fn raised(world: &World) -> String {
 #[case("<html>")]
 #[case("")]
 #[tokio::test]
-async fn an_error_is_no_catalogue(#[case] body: &str) {
+async fn an_error_is_no_catalog(#[case] body: &str) {
     let (panel, world) = ten().await;
     reads(&panel, &world, body).await;
     world.turn(DAY_S);
@@ -110,7 +110,7 @@ async fn an_error_is_no_catalogue(#[case] body: &str) {
 
     assert_eq!(
         (sold(&world).await, raised(&world).await.as_str()),
-        (10, "catalogue_unreadable 1"),
+        (10, "catalog_unreadable 1"),
         "{body}"
     );
 
@@ -167,8 +167,8 @@ async fn what_is_there_moves_and_what_is_missing_waits_where_a_third_is() {
         "0.95 0.95 0.95 0.95 0.9 0.9 0.9"
     );
 
-    let moves = "select string_agg(distinct what, ' ') from catalogue_move m join provider p on \
-                 p.catalogue_readings = m.reading";
+    let moves = "select string_agg(distinct what, ' ') from catalog_change m join provider p on \
+                 p.catalog_readings = m.reading";
 
     assert_eq!(
         read(&world.database, moves).await,
@@ -231,9 +231,9 @@ async fn a_person_may_take_a_panel_at_its_word() {
 
     world.house.catalog.adopt().await.unwrap();
     assert_eq!(sold(&world).await, 1);
-    let moves = "select count(*)::text from catalogue_move where what = 'gone'";
+    let moves = "select count(*)::text from catalog_change where what = 'gone'";
     assert_eq!(read(&world.database, moves).await, "9");
-    let deed = "select count(*)::text from deed where verb = 'catalog accept'";
+    let deed = "select count(*)::text from audit_log where verb = 'catalog accept'";
     assert_eq!(read(&world.database, deed).await, "1");
 
     let said = told(&world.database, &["catalog", "accept", "s", "--all-gone"]).await;
@@ -284,7 +284,7 @@ async fn services_that_are_sold_no_more_are_told_when_it_lasts_and_when_it_is_ov
 }
 
 #[tokio::test]
-async fn a_catalogue_that_melts_row_by_row_is_told() {
+async fn a_catalog_that_melts_row_by_row_is_told() {
     let (panel, world) = ten().await;
     for left in (2..10).rev() {
         reads(

@@ -7,7 +7,7 @@ use panelgate::domain::float::{Drift, DriftCause};
 use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::{Money, Rate};
 use panelgate::orders::resolve::DoubtFinding;
-use panelgate::store::{catalogue, drifts, moves, treasury};
+use panelgate::store::{catalog, drifts, moves, treasury};
 use panelgate::upstream::Panel;
 
 use crate::backup::{json, refused, told};
@@ -430,8 +430,7 @@ async fn findings_are_shown_and_acknowledged_by_command() {
     )
     .await;
 
-    let deed =
-        "select string_agg(who || ': ' || verb || ' ' || object || ', ' || reason, '; ') from deed";
+    let deed = "select string_agg(who || ': ' || verb || ' ' || object || ', ' || reason, '; ') from audit_log";
     assert_eq!(
         read(&world.database, deed).await,
         "ann: treasury acknowledge drift 1, placed by hand"
@@ -609,7 +608,7 @@ async fn an_honest_trade(plan: Plan, times: u32, seed: u64) {
     let mut tx = world.house.store.begin().await.unwrap();
     for provider in ["a", "b"].map(|panel| ProviderId(panel.into())) {
         moves::accept_rates(&mut tx, &provider, None).await.unwrap();
-        catalogue::renew_catalog(&mut tx, &provider).await.unwrap();
+        catalog::renew_catalog(&mut tx, &provider).await.unwrap();
     }
 
     tx.commit().await.unwrap();
@@ -818,7 +817,8 @@ async fn what_is_old_is_forgotten_and_a_copy_begins_anew() {
 
     world.turn(8 * 24 * 3_600);
     world.house.treasury.forget().await.unwrap();
-    let left = "select (select count(*) from float_move) || ' ' || (select count(*) from reading)";
+    let left =
+        "select (select count(*) from balance_move) || ' ' || (select count(*) from reading)";
     assert_eq!(
         read(&world.database, left).await,
         "0 2",

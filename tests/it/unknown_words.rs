@@ -76,7 +76,7 @@ async fn one_customers_odd_links_stop_no_panel(#[case] status: u16, #[case] body
     }
 
     assert_eq!(legs(&world.database).await, ["s in_doubt"; 6].join(", "));
-    assert_eq!(breaker(&world).await, "shut 0");
+    assert_eq!(breaker(&world).await, "closed 0");
     accepts(&panel);
     buy(&world, &other, "g").await;
     assert!(legs(&world.database).await.ends_with("s accepted"));
@@ -90,7 +90,7 @@ async fn the_same_about_three_links_of_two_customers_does_and_an_acceptance_begi
     buy(&world, &world.key, "a").await;
     buy(&world, &world.key, "b").await;
     buy(&world, &other, "b").await;
-    assert_eq!(breaker(&world).await, "shut 0", "two links");
+    assert_eq!(breaker(&world).await, "closed 0", "two links");
 
     accepts(&panel);
     buy(&world, &other, "z").await;
@@ -99,7 +99,7 @@ async fn the_same_about_three_links_of_two_customers_does_and_an_acceptance_begi
 
     assert_eq!(
         breaker(&world).await,
-        "shut 0",
+        "closed 0",
         "one link since the panel accepted one"
     );
 
@@ -126,7 +126,7 @@ async fn a_lost_answer_is_counted_as_before_and_no_refusal_with_it() {
 
     assert_eq!(
         breaker(&world).await,
-        "shut 1",
+        "closed 1",
         "five doubts within a minute, of which one is a lost answer"
     );
 
@@ -208,7 +208,7 @@ async fn what_a_link_says_is_not_the_panels_word() {
 
     assert_eq!(
         breaker(&world).await,
-        "shut 0",
+        "closed 0",
         "nothing says that an order is under way"
     );
 
@@ -315,7 +315,7 @@ async fn an_action_ends_no_order_and_stops_no_panel(
             "select breaker from provider where id = 's'"
         )
         .await,
-        "shut"
+        "closed"
     );
 
     assert_eq!(raised(&world, "orders_parked").await.len(), 1);
@@ -385,7 +385,7 @@ async fn a_wrong_key_ends_no_order_and_stops_the_panel_when_it_hits_everybody(
             "select breaker from provider where id = 's'"
         )
         .await,
-        "shut"
+        "closed"
     );
 
     assert_eq!(

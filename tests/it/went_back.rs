@@ -142,7 +142,7 @@ async fn what_was_sent_before_the_database_went_back_in_time_is_not_sent_again()
     assert_eq!(legs(&ground.database).await, "s in_doubt");
     let known = read(
         &ground.database,
-        "select provider || ' ' || verdict || ' ' || address from exchange",
+        "select provider || ' ' || verdict || ' ' || address from attempt",
     )
     .await;
 

@@ -62,7 +62,7 @@ async fn what_is_bought_is_sent_and_a_lost_lease_is_given_up_at_the_end() {
 }
 
 #[tokio::test]
-async fn a_catalogue_that_is_old_is_read_again() {
+async fn a_catalog_that_is_old_is_read_again() {
     let world = World::open().await;
     let gateway = gateway(&world).await;
     let readings = || world.panel().requests()["services"];

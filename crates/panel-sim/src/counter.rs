@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    catalogue::Service,
+    catalog::Service,
     clock::Moment,
     details::{Detail, Parameter},
     faults::Fault,

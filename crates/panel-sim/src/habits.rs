@@ -14,7 +14,7 @@ const NUMBER_MAX: usize = 100_000;
 pub enum Habit {
     /// Reads the query of a GET and nothing else: a POST seems to have no key.
     Get,
-    /// Tells its catalogue in parts of so many rows, from an `offset` on.
+    /// Tells its catalog in parts of so many rows, from an `offset` on.
     Parts(usize),
     /// Writes rates as numbers.
     RateNumbers,
@@ -60,9 +60,9 @@ pub enum Habit {
     ErrorList,
     /// Writes a byte order mark and blanks before its JSON, and a line end behind it.
     Bom,
-    /// Wraps catalogues and new orders in `{"status":"success","data":…}`.
+    /// Wraps catalogs and new orders in `{"status":"success","data":…}`.
     EnvelopeData,
-    /// Wraps catalogues in `{"services":…}`.
+    /// Wraps catalogs in `{"services":…}`.
     EnvelopeServices,
     /// Says that its JSON is a page.
     ContentType,

@@ -5,7 +5,7 @@
 //! after their fate, so that an order's end can be chosen by choosing what to buy; faults can be
 //! turned on for every service while it runs.
 
-mod catalogue;
+mod catalog;
 mod chance;
 mod clock;
 mod counter;

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
 use super::{
-    catalogue::Fate,
+    catalog::Fate,
     clock::Moment,
     details::{Details, Parameter},
     money,

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
 use super::{
-    catalogue::{self, Fate, Service},
+    catalog::{self, Fate, Service},
     chance,
     clock::Moment,
     dialect::{SpokenDialect, number},
@@ -104,7 +104,7 @@ impl Panel {
             memory: Memory::default(),
             seed,
             delivery_s: settings.delivery_s.min(DELIVERY_S_MAX),
-            services: catalogue::services(seed, settings.services_extra),
+            services: catalog::services(seed, settings.services_extra),
             next_id: FIRST_ID_MIN + chance::below(FIRST_ID_SPREAD, seed, 0),
             orders: Vec::new(),
             due: BinaryHeap::new(),

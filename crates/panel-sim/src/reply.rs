@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{
-    catalogue::Service,
+    catalog::Service,
     order::{SimOrder, Status},
 };
 

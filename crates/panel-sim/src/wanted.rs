@@ -1,7 +1,7 @@
 //! What an `add` asks for, and what a panel has to say against it.
 
 use super::{
-    catalogue::Service,
+    catalog::Service,
     details::{Details, Parameter},
     kind::{Counts, Kind},
     reply::Refused,

@@ -1,4 +1,4 @@
-//! What an edit of the file would do: laid over the same catalogues of the panels, what is sold
+//! What an edit of the file would do: laid over the same catalogs of the panels, what is sold
 //! before and after is compared, and what of the difference may be a slip of the finger that costs
 //! money is named.
 //!
@@ -65,7 +65,7 @@ pub struct OtherCurrency {
 }
 
 impl Plan {
-    /// What going from one file to the other would do; both are laid over the same catalogues.
+    /// What going from one file to the other would do; both are laid over the same catalogs.
     pub fn between(
         old: &Snapshot,
         new: &Snapshot,

@@ -4,7 +4,7 @@ use super::*;
 use crate::catalog::mapping::ReloadTrigger;
 use crate::domain::customer::Dialect;
 use crate::domain::limit::LimitSettings;
-use crate::store::catalogue::CatalogEntry;
+use crate::store::catalog::CatalogEntry;
 
 fn panel(provider: &str, rate: Option<&str>, min: u64, max: u64) -> (ProviderId, CatalogEntry) {
     let row = PanelService {

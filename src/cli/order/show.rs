@@ -13,7 +13,8 @@ use crate::orders::decide::allowed;
 use crate::orders::resolve::named_among;
 use crate::store::doubts;
 use crate::store::show::{
-    self, CancelLine, DecisionRow, ExchangeRow, LegRow, OrderFilter, OrderRow, RungRow, TransferRow,
+    self, CancelLine, DecisionRow, DoubtCheckRow, ExchangeRow, LegRow, OrderFilter, OrderRow,
+    TransferRow,
 };
 
 /// A panel's words that are printed for people, in characters; `--json` has all that is kept.
@@ -24,7 +25,7 @@ struct Timeline<'a> {
     order: &'a OrderRow,
     legs: Vec<LegRow>,
     exchanges: Vec<ExchangeRow>,
-    rungs: Vec<RungRow>,
+    rungs: Vec<DoubtCheckRow>,
     decisions: Vec<DecisionRow>,
     cancel: Option<CancelLine>,
     /// Where it was in doubt before its last leg.
@@ -380,7 +381,7 @@ fn chosen(choice: &Choice) -> String {
     won + &choice.others.iter().map(lost).collect::<String>()
 }
 
-fn looked(rungs: &[RungRow]) -> String {
+fn looked(rungs: &[DoubtCheckRow]) -> String {
     if rungs.is_empty() {
         return String::new();
     }

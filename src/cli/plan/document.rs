@@ -26,7 +26,7 @@ pub fn of(plan: &Plan, unread: &[ProviderId]) -> Value {
         "providers": plan.panels.iter().map(panel).collect::<Value>(),
         "settings": plan.settings.iter().map(setting).collect::<Value>(),
         "buyers_left_out": plan.buyers_left_out,
-        "catalogues_unread": unread.iter().map(|provider| provider.0.as_str()).collect::<Value>(),
+        "catalogs_unread": unread.iter().map(|provider| provider.0.as_str()).collect::<Value>(),
     })
 }
 

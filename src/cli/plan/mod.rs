@@ -23,7 +23,7 @@ use crate::store::Store;
 /// A plan, and what must be known to read it.
 struct Planned {
     plan: Plan,
-    /// Panels of the file whose catalogue nobody has read yet.
+    /// Panels of the file whose catalog nobody has read yet.
     unread: Vec<ProviderId>,
 }
 

@@ -35,7 +35,7 @@ pub fn of(plan: &Plan, unread: &[ProviderId], (file, panelgate): (&str, &str)) -
     for provider in unread {
         let _ = writeln!(
             text,
-            "note: provider \"{provider}\": no catalogue was read yet, so nothing is sold by it; \
+            "note: provider \"{provider}\": no catalog was read yet, so nothing is sold by it; \
              a gateway that knows it reads it"
         );
     }

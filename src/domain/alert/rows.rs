@@ -91,11 +91,11 @@ pub(super) const ROWS: [KindRow; 43] = [
                 go out",
     },
     KindRow {
-        kind: AlertKind::CatalogueUnreadable,
-        word: "catalogue_unreadable",
+        kind: AlertKind::CatalogUnreadable,
+        word: "catalog_unreadable",
         weight: Weight::Warning,
         patience: Duration::ZERO,
-        words: "the catalogue of panel {object} cannot be read; what was read of it before is \
+        words: "the catalog of panel {object} cannot be read; what was read of it before is \
                 sold, if anything was, and another account gets nothing: `panelgate provider \
                 list` tells why; then run `panelgate catalog refresh`",
     },

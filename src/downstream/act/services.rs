@@ -1,4 +1,4 @@
-//! `services`: the catalogue as it is sold, spelled once per version and dialect and then handed to
+//! `services`: the catalog as it is sold, spelled once per version and dialect and then handed to
 //! everyone; once more for those who have prices of their own.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const OWN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How long one is kept that nobody asks for; those of earlier versions are asked for by nobody.
 const OWN_IDLE: Duration = Duration::from_mins(10);
 
-/// The spelled catalogue, one per dialect: five thousand services are a megabyte that nobody wants
+/// The spelled catalog, one per dialect: five thousand services are a megabyte that nobody wants
 /// to write twice.
 pub struct Menus {
     classic: ArcSwapOption<Menu>,
@@ -36,7 +36,7 @@ struct Menu {
 }
 
 impl Menu {
-    /// Prices come from the panels' catalogues and from the operator's file: either changes without
+    /// Prices come from the panels' catalogs and from the operator's file: either changes without
     /// the other.
     fn is_of(&self, snapshot: &Snapshot) -> bool {
         self.version == snapshot.listings.version && self.hash == snapshot.hash

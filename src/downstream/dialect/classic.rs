@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_catalogue() {
+    fn the_catalog() {
         let sold = |id: i32, name: &str, kind, rate: &str| Service {
             id: ServiceId(id),
             name: name.into(),

@@ -1,14 +1,14 @@
 -- No leg was sent twice, and what is known of our money at panels is what its legs took there.
 with moved as (
     select m.leg_id, min(m.latest) as first, sum(m.booked) as booked
-    from float_move m
+    from balance_move m
     where m.order_id between $1 and $2 or m.order_id = any($3)
     group by m.leg_id
 ),
 broken as (
     select 'one_send_per_leg' as name, l.order_id as id
     from leg l
-    join exchange e on e.leg_id = l.id
+    join attempt e on e.leg_id = l.id
     where e.verdict not in ('refused', 'never_sent') and (l.order_id between $1 and $2
         or l.order_id = any($3))
     group by l.id, l.order_id
@@ -27,14 +27,14 @@ broken as (
         end
     union all
     select 'move_is_its_legs', m.order_id
-    from float_move m
+    from balance_move m
     join leg l on l.id = m.leg_id
     join orders o on o.id = l.order_id
     where (m.order_id between $1 and $2 or m.order_id = any($3)) and (
         m.order_id <> l.order_id or m.provider <> l.provider
-            or m.amount <> round(m.booked / l.exchange, 8)
+            or m.amount <> round(m.booked / l.fx_rate, 8)
             -- Our own roundings at least, and no more than a panel's rounding to whole units besides.
-            or m.slack - round(0.00000001 * (2 + o.units / 1000.0) / l.exchange, 8) - 0.00000001
+            or m.slack - round(0.00000001 * (2 + o.units / 1000.0) / l.fx_rate, 8) - 0.00000001
                 not between 0 and greatest(abs(m.amount), 1)
     )
 )

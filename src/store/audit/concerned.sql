@@ -5,7 +5,7 @@ from (
     select order_id as id from transfer where id > $1 and order_id is not null
     union
     select l.order_id
-    from watch w
+    from tracked_leg w
     join leg l on l.id = w.leg_id
     where w.ended_at is null
     union

@@ -25,7 +25,7 @@ with broken as (
         and check_at > $4)
     union all
     select 'watch_is_due_soon', 'order ' || l.order_id
-    from watch w
+    from tracked_leg w
     join leg l on l.id = w.leg_id
     where w.next_at > $5 or w.ended_at > $3
     union all

@@ -31,7 +31,7 @@ with judged as (
             when l.sending_at is null then l.state = 'sending' or e.leg_id is not null
             else (e.leg_id is null or e.sent_at <> l.sending_at) and not exists (
                 select
-                from exchange x
+                from attempt x
                 where x.leg_id = l.id and (x.sent_at = l.sending_at or l.repeated_at = l.sending_at)
             )
         end as sending_is_on_record,
@@ -40,7 +40,7 @@ with judged as (
                 -- What was open in a backup may have been sent again since, by whoever went on
                 -- without it.
                 then e.verdict not in ('accepted', 'in_doubt') and not exists (
-                    select from deed d where d.verb = $5 and d.at >= e.sent_at
+                    select from audit_log d where d.verb = $5 and d.at >= e.sent_at
                 )
             when l.state = 'sending' then e.verdict not in ('sending', 'in_doubt')
             -- Whatever was said of it: a person, or the panel's ids, may have known better.
@@ -64,9 +64,9 @@ with judged as (
             as watch_is_its_legs,
         v.id is null or v.epoch < l.epoch and l.state in ('leased', 'sending') as panel_is_known
     from leg l
-    left join exchange e on e.leg_id = l.id and e.attempt = l.attempt
+    left join attempt e on e.leg_id = l.id and e.n = l.attempt
     left join panel_order p on p.leg_id = l.id
-    left join watch w on w.leg_id = l.id
+    left join tracked_leg w on w.leg_id = l.id
     left join provider v on v.id = l.provider
     where l.order_id between $1 and $2 or l.order_id = any($3)
 )

@@ -108,7 +108,7 @@ pub const CHECKS: [&str; 79] = [
     "one_send_per_leg",
     "moves_are_booked",
     "move_is_its_legs",
-    // asks.sql
+    // refills_and_cancels.sql
     "one_refill_under_way",
     "refills_are_not_too_many",
     "refill_is_of_a_delivery",
@@ -363,7 +363,12 @@ async fn of_legs(
 }
 
 async fn of_asks(tx: &mut Tx) -> Result<Vec<Failed>, StoreError> {
-    let asks = sqlx::query_file_as!(Failed, "src/store/audit/asks.sql", REFILLS, REFILLS_MAX);
+    let asks = sqlx::query_file_as!(
+        Failed,
+        "src/store/audit/refills_and_cancels.sql",
+        REFILLS,
+        REFILLS_MAX
+    );
     Ok(asks.fetch_all(&mut **tx).await?)
 }
 

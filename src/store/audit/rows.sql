@@ -16,7 +16,7 @@ broken as (
         from twice
         join leg l on l.provider = twice.provider and l.panel_order = twice.panel_order
         left join panel_order p on p.leg_id = l.id
-        left join exchange e on e.leg_id = l.id and e.attempt = l.attempt
+        left join attempt e on e.leg_id = l.id and e.n = l.attempt
     ) t
     cross join lateral (values ('address', t.address), ('account', t.account)) at (what, which)
     where at.which is not null or at.what = 'address'
@@ -63,27 +63,27 @@ broken as (
     where o.id is null
     union all
     select 'rows_have_their_owner', 'attempt of leg ' || e.leg_id
-    from exchange e
+    from attempt e
     left join leg l on l.id = e.leg_id
-    where l.id is null or e.attempt not between 1 and l.attempt
+    where l.id is null or e.n not between 1 and l.attempt
     union all
     select 'rows_have_their_owner', 'panel order ' || p.id
     from panel_order p
     left join leg l on l.id = p.leg_id and l.panel_order = p.id and l.provider = p.provider
     where l.id is null
     union all
-    select 'rows_have_their_owner', 'watch of leg ' || w.leg_id
-    from watch w
+    select 'rows_have_their_owner', 'tracked leg ' || w.leg_id
+    from tracked_leg w
     left join leg l on l.id = w.leg_id
     where l.id is null
     union all
     select 'rows_have_their_owner', 'move of leg ' || m.leg_id
-    from float_move m
+    from balance_move m
     left join leg l on l.id = m.leg_id
     where l.id is null
     union all
     select 'rows_have_their_owner', 'doubt of leg ' || r.leg_id
-    from rung r
+    from doubt_check r
     left join leg l on l.id = r.leg_id
     where l.id is null
     union all

@@ -8,7 +8,7 @@
 mod added;
 mod asks;
 mod balance;
-mod catalogue;
+mod catalog;
 mod classic;
 mod complaint;
 mod failed;
@@ -55,7 +55,7 @@ pub(super) enum Ask<'a> {
     Cancel(&'a [PanelOrder]),
     /// What is sold.
     Services {
-        /// The first row that is wanted; of the whole catalogue it is 0.
+        /// The first row that is wanted; of the whole catalog it is 0.
         from: usize,
     },
     /// What is left of our money.
@@ -86,16 +86,16 @@ pub(super) enum ReadRefill {
     Unclear,
 }
 
-/// A catalogue as far as it could be read.
+/// A catalog as far as it could be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Catalogue {
+pub(super) struct Catalog {
     /// The rows that could be read, no id twice.
     pub(super) services: Vec<PanelService>,
     /// How many could not.
     pub(super) skipped: usize,
 }
 
-impl Catalogue {
+impl Catalog {
     /// How many rows came, readable or not.
     pub(super) fn rows(&self) -> usize {
         self.services.len() + self.skipped
@@ -210,9 +210,9 @@ impl SpokenDialect {
         asks::cancel_rows(text, asked, &self.words)
     }
 
-    /// The answer to the question for the catalogue.
-    pub(super) fn catalogue(&self, text: &str) -> Result<Catalogue, AnswerFault> {
-        catalogue::read_catalog(text, &self.words)
+    /// The answer to the question for the catalog.
+    pub(super) fn catalog(&self, text: &str) -> Result<Catalog, AnswerFault> {
+        catalog::read_catalog(text, &self.words)
     }
 
     /// The answer to the question for the balance.

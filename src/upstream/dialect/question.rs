@@ -27,7 +27,7 @@ pub(super) fn add(leg: &LeasedLeg) -> CallForm {
     form
 }
 
-/// The catalogue, from this row on where a panel tells it in parts.
+/// The catalog, from this row on where a panel tells it in parts.
 pub(super) fn services(from: usize) -> CallForm {
     let mut form = action("services");
     if from > 0 {

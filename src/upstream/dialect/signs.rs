@@ -19,7 +19,7 @@ const NOTPANELS_UNKNOWN_ORDER: &str = "order not found";
 /// request.
 const NOTPANELS_BOTH: &str = "either order or orders";
 
-/// What notpanel's and the family's catalogues have in every row, and paynow's in none.
+/// What notpanel's and the family's catalogs have in every row, and paynow's in none.
 const DRIPFEED: &str = "\"dripfeed\"";
 
 /// Beginnings of texts that documents have in answers to what a probe asks; they want no
@@ -53,9 +53,9 @@ pub(in crate::upstream) fn is_notpanels_both(text: &str) -> bool {
     begins(text, NOTPANELS_BOTH)
 }
 
-/// Whether a catalogue tells of each service whether it can be fed by drops.
-pub(in crate::upstream) fn tells_dripfeed(catalogue: &str) -> bool {
-    catalogue.contains(DRIPFEED)
+/// Whether a catalog tells of each service whether it can be fed by drops.
+pub(in crate::upstream) fn tells_dripfeed(catalog: &str) -> bool {
+    catalog.contains(DRIPFEED)
 }
 
 /// Whether an error text stands in some dialect's documents, and needs no word of the operator's.

@@ -67,7 +67,7 @@ const STANDING: [&str; 3] = ["status", "state", "type"];
 /// Texts that name nothing, folded.
 const NOTHING: [&str; 7] = ["null", "false", "none", "n/a", "undefined", "nil", "-"];
 
-/// Fields whose texts are the customer's or the catalogue's, not the panel's word, folded.
+/// Fields whose texts are the customer's or the catalog's, not the panel's word, folded.
 pub(super) const NOT_SAID: [&str; 5] = ["link", "url", "comments", "service", "name"];
 
 /// How deep an answer is looked into; what is deeper counts as a trace where in doubt.

@@ -1,4 +1,4 @@
-//! A panel's catalogue: asked for in one part or many, and whether this process sells by it.
+//! A panel's catalog: asked for in one part or many, and whether this process sells by it.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -8,20 +8,20 @@ use chrono::TimeDelta;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::service::PanelService;
-use crate::upstream::dialect::{Ask, Catalogue};
+use crate::upstream::dialect::{Ask, Catalog};
 use crate::upstream::failure::{Failure, FailureKind};
 use crate::upstream::panel::{Call, Panel};
 
-/// The longest catalogue: the largest seen has two megabytes.
-const CATALOGUE_BYTES_MAX: usize = 64 << 20;
-/// The most parts of a catalogue that is told in parts: of 500 rows each, as many rows as one
+/// The longest catalog: the largest seen has two megabytes.
+const CATALOG_BYTES_MAX: usize = 64 << 20;
+/// The most parts of a catalog that is told in parts: of 500 rows each, as many rows as one
 /// answer may have.
-const CATALOGUE_PARTS_MAX: usize = 100;
+const CATALOG_PARTS_MAX: usize = 100;
 
 /// How often the wait for another try doubles.
 const DOUBLINGS_MAX: u32 = 10;
 
-/// When its catalogue was asked for last, and how often in a row it was not read.
+/// When its catalog was asked for last, and how often in a row it was not read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Browsed {
     at: Option<Timestamp>,
@@ -40,13 +40,13 @@ impl Panel {
         self.listed.store(is_sold_by, Ordering::Release);
     }
 
-    /// Its catalogue was read.
+    /// Its catalog was read.
     pub fn was_browsed(&self) {
         self.browsed().in_vain = 0;
         self.list(true);
     }
 
-    /// Whether its catalogue may be asked for: so long after it was asked for last, twice that
+    /// Whether its catalog may be asked for: so long after it was asked for last, twice that
     /// after each time in vain, and never later than after `most`. It counts as asked for then,
     /// and in vain until it was read.
     pub fn may_be_browsed(&self, now: Timestamp, (least, most): (TimeDelta, TimeDelta)) -> bool {
@@ -78,8 +78,8 @@ impl Panel {
         Ok(self.exchanged_all(self.further_services(first).await?))
     }
 
-    /// The rest of a catalogue that is told in parts: until a part brings nothing new.
-    async fn further_services(&self, first: Catalogue) -> Result<Vec<PanelService>, Failure> {
+    /// The rest of a catalog that is told in parts: until a part brings nothing new.
+    async fn further_services(&self, first: Catalog) -> Result<Vec<PanelService>, Failure> {
         let mut from = first.rows();
         let mut seen: HashSet<String> = first
             .services
@@ -88,7 +88,7 @@ impl Panel {
             .collect();
 
         let mut services = first.services;
-        for _ in 1..CATALOGUE_PARTS_MAX {
+        for _ in 1..CATALOG_PARTS_MAX {
             if from == 0 {
                 return Ok(services);
             }
@@ -109,32 +109,32 @@ impl Panel {
             from += rows;
         }
 
-        // Half a catalogue would switch the other half off.
-        let words = format!("the catalogue has more than {CATALOGUE_PARTS_MAX} parts");
+        // Half a catalog would switch the other half off.
+        let words = format!("the catalog has more than {CATALOG_PARTS_MAX} parts");
         Err(Failure {
             kind: FailureKind::Unreadable,
             words,
         })
     }
 
-    async fn services_from(&self, from: usize) -> Result<Catalogue, Failure> {
-        let timeout = self.settings.catalogue_timeout();
+    async fn services_from(&self, from: usize) -> Result<Catalog, Failure> {
+        let timeout = self.settings.catalog_timeout();
         let said = self
             .question(Call::new(
                 Ask::Services { from },
                 timeout,
-                CATALOGUE_BYTES_MAX,
+                CATALOG_BYTES_MAX,
             ))
             .await?;
 
-        let catalogue = self.answer(&said, self.dialect.catalogue(&said.text))?;
-        if catalogue.skipped > 0 {
-            let read = catalogue.services.len();
-            tracing::warn!(provider = %self.settings.id, read, skipped = catalogue.skipped,
-                "unreadable catalogue rows");
+        let catalog = self.answer(&said, self.dialect.catalog(&said.text))?;
+        if catalog.skipped > 0 {
+            let read = catalog.services.len();
+            tracing::warn!(provider = %self.settings.id, read, skipped = catalog.skipped,
+                "unreadable catalog rows");
         }
 
-        Ok(catalogue)
+        Ok(catalog)
     }
 
     fn exchanged_all(&self, services: Vec<PanelService>) -> Vec<PanelService> {
@@ -144,7 +144,7 @@ impl Panel {
             .collect()
     }
 
-    /// A row of the catalogue with its rate in the gateway's currency; a rate that is too large is
+    /// A row of the catalog with its rate in the gateway's currency; a rate that is too large is
     /// none.
     fn exchanged(&self, service: PanelService) -> PanelService {
         let Some(exchange) = self.settings.exchange else {

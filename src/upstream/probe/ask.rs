@@ -20,12 +20,12 @@ use crate::upstream::probe::{CALLS_MAX, judge};
 use crate::upstream::stack::CallLimiter;
 use crate::upstream::wire::{CallBounds, CallResult, Wire};
 
-/// The longest answer but a catalogue.
+/// The longest answer but a catalog.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// The longest catalogue, or part of one.
-const CATALOGUE_BYTES_MAX: usize = 64 << 20;
-/// Catalogues get so many times the patience of the rest.
-const CATALOGUE_PATIENCE: u32 = 3;
+/// The longest catalog, or part of one.
+const CATALOG_BYTES_MAX: usize = 64 << 20;
+/// Catalogs get so many times the patience of the rest.
+const CATALOG_PATIENCE: u32 = 3;
 /// Calls a second: slower than any limit that was seen.
 const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(4).expect("four is not nought");
 
@@ -37,7 +37,7 @@ pub(super) struct Asker {
     pub(super) dialect: SpokenDialect,
     /// Calls so far.
     pub(super) calls: u32,
-    /// How long the slowest answer but a catalogue's took, in milliseconds.
+    /// How long the slowest answer but a catalog's took, in milliseconds.
     pub(super) slowest_ms: i64,
     url: String,
     key: SecretString,
@@ -112,13 +112,13 @@ impl Asker {
 
     /// Asks; `what` says it in words.
     pub(super) async fn ask(&mut self, what: &str, ask: Ask<'_>) -> Result<ProbeReply, Unlearned> {
-        let catalogue = matches!(ask, Ask::Services { .. });
+        let catalog = matches!(ask, Ask::Services { .. });
         let form = self
             .dialect
             .form(ask)
             .expect("the family's dialect has words for every question");
 
-        self.send(what, form, catalogue).await
+        self.send(what, form, catalog).await
     }
 
     /// Asks what no ordinary question asks.
@@ -134,7 +134,7 @@ impl Asker {
         &mut self,
         what: &str,
         question: CallForm,
-        catalogue: bool,
+        catalog: bool,
     ) -> Result<ProbeReply, Unlearned> {
         let (wire, method) = match self.method {
             AskMethod::Post => (&self.posts, "POST"),
@@ -154,10 +154,10 @@ impl Asker {
         form.extend(question);
         let form = serde_urlencoded::to_string(form).expect("pairs of texts can always be written");
 
-        let patience = if catalogue {
+        let patience = if catalog {
             CallBounds {
-                timeout: self.patience * CATALOGUE_PATIENCE,
-                answer_bytes_max: CATALOGUE_BYTES_MAX,
+                timeout: self.patience * CATALOG_PATIENCE,
+                answer_bytes_max: CATALOG_BYTES_MAX,
             }
         } else {
             CallBounds {
@@ -192,7 +192,7 @@ impl Asker {
             }
         };
 
-        if !catalogue {
+        if !catalog {
             self.slowest_ms = self.slowest_ms.max(took_ms);
         }
 
@@ -288,7 +288,7 @@ impl Asker {
         self.redaction.words(text)
     }
 
-    /// A row of the catalogue as it may be shown.
+    /// A row of the catalog as it may be shown.
     pub(super) fn without_key(&self, row: PanelService) -> PanelService {
         let (name, kind, category) = (
             self.words(&row.name),

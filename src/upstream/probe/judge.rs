@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::provider::{PanelDialect, RefusalClass};
 use crate::upstream::answer::{OrderAnswer, RefillRow};
-use crate::upstream::dialect::{AnswerFault, Catalogue, signs};
+use crate::upstream::dialect::{AnswerFault, Catalog, signs};
 
 /// Signs that speak for notpanel and must come together, one of them a sign that nobody else has:
 /// other panels write its words for an unknown order, under its HTTP status, too.
@@ -40,7 +40,7 @@ pub(super) struct Signs {
     pub(super) both: bool,
     /// An answer has notpanel's own header.
     pub(super) header: bool,
-    /// Rows of the catalogue tell of drip-feed.
+    /// Rows of the catalog tell of drip-feed.
     pub(super) tells_dripfeed: bool,
     /// An unknown refill is another answer than an unknown action.
     pub(super) refills: bool,
@@ -75,7 +75,7 @@ pub(super) fn judge_dialect(signs: Signs) -> (PanelDialect, String) {
     if !signs.refills && !signs.tells_dripfeed {
         return (
             PanelDialect::Paynow,
-            "no refills, and no word of drip-feed in its catalogue".to_owned(),
+            "no refills, and no word of drip-feed in its catalog".to_owned(),
         );
     }
 
@@ -89,9 +89,9 @@ pub(super) fn judge_dialect(signs: Signs) -> (PanelDialect, String) {
     (PanelDialect::Classic, because)
 }
 
-/// Whether what an offset brought is more of the catalogue; a panel that knows no offsets tells the
+/// Whether what an offset brought is more of the catalog; a panel that knows no offsets tells the
 /// same again.
-pub(super) fn in_parts(first: &Catalogue, further: &Catalogue) -> bool {
+pub(super) fn in_parts(first: &Catalog, further: &Catalog) -> bool {
     let seen: HashSet<&str> = first
         .services
         .iter()
@@ -143,10 +143,10 @@ pub(super) fn knows_refills(
 }
 
 /// How long an `add` should be given, from how long questions took: a status has half of it, a
-/// catalogue twice.
-pub(super) fn timeout_ms(slowest_ms: i64, catalogue_ms: i64) -> i64 {
+/// catalog twice.
+pub(super) fn timeout_ms(slowest_ms: i64, catalog_ms: i64) -> i64 {
     let wanted = (slowest_ms * 2)
-        .max(catalogue_ms / 2)
+        .max(catalog_ms / 2)
         .saturating_mul(TIMES_SLOWER);
 
     let stepped = wanted

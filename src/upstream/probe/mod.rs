@@ -18,7 +18,7 @@ use crate::domain::id::{PanelOrder, PanelRefill};
 use crate::domain::provider::{AskMethod, PanelDialect, ProviderSettings};
 use crate::domain::service::PanelService;
 use crate::upstream::answer::PanelBalance;
-use crate::upstream::dialect::{Ask, Catalogue, signs};
+use crate::upstream::dialect::{Ask, Catalog, signs};
 
 use ask::{Asker, ProbeReply};
 use judge::{Batch, Signs};
@@ -52,11 +52,11 @@ pub struct ProbeFindings {
     pub method: AskMethod,
     /// What is left of our money there.
     pub balance: PanelBalance,
-    /// The rows of its catalogue that were seen and could be read, at its own rates.
+    /// The rows of its catalog that were seen and could be read, at its own rates.
     pub services: Vec<PanelService>,
     /// The rows that could not be read.
     pub skipped: usize,
-    /// Whether the catalogue is told in parts; then only two of them were read.
+    /// Whether the catalog is told in parts; then only two of them were read.
     pub services_offset: bool,
     /// How many orders one status question may name.
     pub status_batch_max: usize,
@@ -66,10 +66,10 @@ pub struct ProbeFindings {
     pub refill: bool,
     /// How long an `add` should be given, in milliseconds.
     pub timeout_ms: i64,
-    /// The longest answer but the catalogue's took so long, in milliseconds.
+    /// The longest answer but the catalog's took so long, in milliseconds.
     pub slowest_ms: i64,
-    /// The catalogue took so long, in milliseconds.
-    pub catalogue_ms: i64,
+    /// The catalog took so long, in milliseconds.
+    pub catalog_ms: i64,
     /// Calls a second that keep within what it announces, and the announcement.
     pub pace: Option<(u32, String)>,
     /// Error and status texts that no table lists.
@@ -88,9 +88,9 @@ pub async fn probe_panel(
 ) -> Result<ProbeFindings, Unlearned> {
     let mut asker = Asker::new(settings, key, clock, patience)?;
     let balance = method(&mut asker).await?;
-    let catalogue = catalogue(&mut asker).await?;
+    let catalog = catalog(&mut asker).await?;
     let mut signs = Signs {
-        tells_dripfeed: catalogue.tells_dripfeed,
+        tells_dripfeed: catalog.tells_dripfeed,
         ..Signs::default()
     };
 
@@ -100,7 +100,7 @@ pub async fn probe_panel(
     signs.refills = refills(&mut asker, &mut words).await?;
     signs.header = asker.heard_header(signs::NOTPANELS_HEADER);
     let (dialect, dialect_because) = judge::judge_dialect(signs);
-    let (slowest_ms, catalogue_ms) = (asker.slowest_ms, catalogue.took_ms);
+    let (slowest_ms, catalog_ms) = (asker.slowest_ms, catalog.took_ms);
 
     Ok(ProbeFindings {
         dialect,
@@ -110,20 +110,20 @@ pub async fn probe_panel(
             currency: balance.currency.as_deref().map(|text| asker.words(text)),
             ..balance
         },
-        services: catalogue
+        services: catalog
             .read
             .services
             .into_iter()
             .map(|row| asker.without_key(row))
             .collect(),
-        skipped: catalogue.read.skipped,
-        services_offset: catalogue.in_parts,
+        skipped: catalog.read.skipped,
+        services_offset: catalog.in_parts,
         status_batch_max,
         batch_because,
         refill: signs.refills,
-        timeout_ms: judge::timeout_ms(slowest_ms, catalogue_ms),
+        timeout_ms: judge::timeout_ms(slowest_ms, catalog_ms),
         slowest_ms,
-        catalogue_ms,
+        catalog_ms,
         pace: asker.announced_pace(),
         unknown_words: words.0.iter().map(|text| asker.words(text)).collect(),
         calls: asker.calls,
@@ -171,19 +171,19 @@ async fn balance(asker: &mut Asker) -> Result<PanelBalance, Unlearned> {
     asker.believe(reply, read)
 }
 
-/// What was learnt from the catalogue.
+/// What was learnt from the catalog.
 struct CatalogFindings {
-    read: Catalogue,
+    read: Catalog,
     in_parts: bool,
     tells_dripfeed: bool,
     took_ms: i64,
 }
 
-/// The catalogue, and whether there is more of it behind its own end.
-async fn catalogue(asker: &mut Asker) -> Result<CatalogFindings, Unlearned> {
+/// The catalog, and whether there is more of it behind its own end.
+async fn catalog(asker: &mut Asker) -> Result<CatalogFindings, Unlearned> {
     let reply = asker.ask("services", Ask::Services { from: 0 }).await?;
     let (tells_dripfeed, took_ms) = (signs::tells_dripfeed(&reply.text), reply.took_ms);
-    let read = asker.dialect.catalogue(&reply.text);
+    let read = asker.dialect.catalog(&reply.text);
     let mut read = asker.believe(reply, read)?;
     let mut in_parts = false;
 
@@ -194,7 +194,7 @@ async fn catalogue(asker: &mut Asker) -> Result<CatalogFindings, Unlearned> {
 
         let further = asker
             .dialect
-            .catalogue(&reply.text)
+            .catalog(&reply.text)
             .ok()
             .filter(|_| reply.is_good());
 

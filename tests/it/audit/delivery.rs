@@ -146,12 +146,12 @@ pub const CORRUPTIONS: &[Corruption] = &[
     // What was asked, and what is followed
     by(
         "an attempt removed",
-        "delete from exchange where leg_id in (select id from leg where order_id = the('running'))",
+        "delete from attempt where leg_id in (select id from leg where order_id = the('running'))",
         &["sending_is_on_record"],
     ),
     by(
         "an attempt at another time",
-        "update exchange set sent_at = sent_at - interval '1 hour'
+        "update attempt set sent_at = sent_at - interval '1 hour'
         where leg_id in (select id from leg where order_id = the('running'))",
         &["sending_is_on_record"],
     ),
@@ -167,28 +167,28 @@ pub const CORRUPTIONS: &[Corruption] = &[
     ),
     by(
         "accepted, though it was refused",
-        "update exchange set verdict = 'refused' where leg_id in (select id from leg where order_id = the('running'))",
+        "update attempt set verdict = 'refused' where leg_id in (select id from leg where order_id = the('running'))",
         &["verdict_fits_leg"],
     ),
     by(
         "an answer at no time",
-        "update exchange set answered_at = null where leg_id in (select id from leg where order_id = the('running'))",
+        "update attempt set answered_at = null where leg_id in (select id from leg where order_id = the('running'))",
         &["verdict_fits_leg"],
     ),
     by(
         "another panel was asked",
-        "update exchange set provider = 'c' where leg_id in (select id from leg where order_id = the('running'))",
+        "update attempt set provider = 'c' where leg_id in (select id from leg where order_id = the('running'))",
         &["verdict_fits_leg"],
     ),
     by(
         "a second send",
-        "insert into exchange (leg_id, attempt, provider, service, sent_at, answered_at, verdict)
+        "insert into attempt (leg_id, n, provider, service, sent_at, answered_at, verdict)
         select id, attempt + 1, provider, service, now(), now(), 'accepted' from leg where order_id = the('in doubt')",
         &["one_send_per_leg", "rows_have_their_owner"],
     ),
     by(
         "an attempt of no leg",
-        "insert into exchange (leg_id, attempt, provider, service, sent_at) values (999999, 1, 's', '1', now())",
+        "insert into attempt (leg_id, n, provider, service, sent_at) values (999999, 1, 's', '1', now())",
         &["rows_have_their_owner"],
     ),
     by(
@@ -223,71 +223,71 @@ pub const CORRUPTIONS: &[Corruption] = &[
     ),
     by(
         "nobody follows it",
-        "delete from watch where leg_id in (select id from leg where order_id = the('running'))",
+        "delete from tracked_leg where leg_id in (select id from leg where order_id = the('running'))",
         &["accepted_leg_is_watched"],
     ),
     by(
         "followed as if it were over",
-        "update watch set ended_at = accepted_at where leg_id in (select id from leg where order_id = the('running'))",
+        "update tracked_leg set ended_at = accepted_at where leg_id in (select id from leg where order_id = the('running'))",
         &["accepted_leg_is_watched"],
     ),
     by(
         "followed under another id",
-        "update watch set panel_order = '1' where leg_id in (select id from leg where order_id = the('running'))",
+        "update tracked_leg set panel_order = '1' where leg_id in (select id from leg where order_id = the('running'))",
         &["watch_is_its_legs"],
     ),
     by(
         "followed at another panel",
-        "update watch set provider = 'c' where leg_id in (select id from leg where order_id = the('running'))",
+        "update tracked_leg set provider = 'c' where leg_id in (select id from leg where order_id = the('running'))",
         &["watch_is_its_legs"],
     ),
     by(
         "followed since another time",
-        "update watch set accepted_at = accepted_at - interval '1 day'
+        "update tracked_leg set accepted_at = accepted_at - interval '1 day'
         where leg_id in (select id from leg where order_id = the('running'))",
         &["watch_is_its_legs"],
     ),
     by(
-        "a watch of no leg",
-        "insert into watch (leg_id, provider, panel_order, accepted_at, next_at)
-        select 999999, provider, '9', accepted_at, next_at from watch limit 1",
+        "a tracked leg that is none",
+        "insert into tracked_leg (leg_id, provider, panel_order, accepted_at, next_at)
+        select 999999, provider, '9', accepted_at, next_at from tracked_leg limit 1",
         &["rows_have_their_owner"],
     ),
     by(
         "a doubt's look at no leg",
-        "insert into rung (leg_id, at, rung, verdict) values (999999, now(), 'ids', 'unknown')",
+        "insert into doubt_check (leg_id, at, kind, verdict) values (999999, now(), 'ids', 'unknown')",
         &["rows_have_their_owner"],
     ),
     // Our money at panels
     by(
         "more moved at a panel",
-        "update float_move set booked = booked + 0.00000001 where order_id = the('completed')",
+        "update balance_move set booked = booked + 0.00000001 where order_id = the('completed')",
         &["moves_are_booked"],
     ),
-    by("a move removed", "delete from float_move where order_id = the('completed')", &["moves_are_booked"]),
+    by("a move removed", "delete from balance_move where order_id = the('completed')", &["moves_are_booked"]),
     by(
         "another amount in the panel's money",
-        "update float_move set amount = amount + 1 where order_id = the('completed')",
+        "update balance_move set amount = amount + 1 where order_id = the('completed')",
         &["move_is_its_legs"],
     ),
     by(
         "a move that may be anything",
-        "update float_move set slack = 100 where order_id = the('completed')",
+        "update balance_move set slack = 100 where order_id = the('completed')",
         &["move_is_its_legs"],
     ),
     by(
         "what a panel's money was worth",
-        "update leg set exchange = 2 where order_id = the('completed')",
+        "update leg set fx_rate = 2 where order_id = the('completed')",
         &["move_is_its_legs"],
     ),
     by(
         "a move for another order",
-        "update float_move set order_id = the('partial') where order_id = the('completed')",
+        "update balance_move set order_id = the('partial') where order_id = the('completed')",
         &["move_is_its_legs"],
     ),
     by(
         "a move of no leg",
-        "update float_move set leg_id = 999999 where order_id = the('completed')",
+        "update balance_move set leg_id = 999999 where order_id = the('completed')",
         &["rows_have_their_owner", "moves_are_booked"],
     ),
     by("a drift in another currency", "update drift set currency = 'EUR'", &["drift_is_of_its_readings"]),
@@ -378,7 +378,7 @@ pub const CORRUPTIONS: &[Corruption] = &[
     ),
     by(
         "an order asked about next year",
-        "update watch set next_at = next_at + interval '1 year'
+        "update tracked_leg set next_at = next_at + interval '1 year'
         where leg_id in (select id from leg where order_id = the('running'))",
         &["watch_is_due_soon"],
     ),

@@ -183,7 +183,7 @@ async fn panels_come_change_and_go_under_a_gateway_that_sells() {
     let alone = format!("{head}{}{}", block("a", &a.url), service(1, "a"));
     let edited = Edited::start(folder.path(), data, &alone).await;
 
-    // A panel comes: its workers start, its catalogue is read, and an order goes there.
+    // A panel comes: its workers start, its catalog is read, and an order goes there.
     let both = format!("{alone}{}{}", block("b", &b.url), service(2, "b"));
     edited.save(&both);
     edited.sells("2", true).await;

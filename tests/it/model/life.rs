@@ -438,24 +438,24 @@ impl Life {
             .execute(
                 "begin;
                 set local session_replication_role = replica;
-                delete from transfer; delete from settlement; delete from watch; delete from \
+                delete from transfer; delete from settlement; delete from tracked_leg; delete from \
                  panel_order;
-                delete from rung; delete from exchange; delete from cancel_request; delete from \
+                delete from doubt_check; delete from attempt; delete from cancel_request; delete from \
                  leg;
                 delete from request; delete from orders; delete from wallet; delete from api_key;
                 delete from account where kind = 'wallet'; delete from customer;
                 delete from refusal_run; delete from unknown_word; delete from difference; delete \
-                 from float_move;
+                 from balance_move;
                 update dispatch set frozen_at = null;
                 update provider set epoch = 0, holder = null, held_until = null, paused_at = null, \
-                 breaker = 'shut',
+                 breaker = 'closed',
                     breaker_until = null, breaker_at = null, breaker_trips = 0, doubts_in_a_row = \
                  0,
                     statuses_failed = 0, statuses_again_at = null, status_batch_learned = null,
                     status_batch_learned_at = null,
                     -- No price moves in a history: what a panel took needs no other list to be \
                  judged by.
-                    catalogue_at = '2100-01-01';
+                    catalog_at = '2100-01-01';
                 commit",
             )
             .await?;

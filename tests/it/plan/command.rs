@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use panelgate::domain::id::{ProviderId, ServiceId};
 use panelgate::reload;
-use panelgate::store::{catalogue, open_orders, versions};
+use panelgate::store::{catalog, open_orders, versions};
 use serde_json::Value;
 use sqlx::ConnectOptions;
 
@@ -123,7 +123,7 @@ async fn an_edit_is_shown_before_it_is_made_with_the_orders_that_are_open() {
     assert_eq!(
         (
             document["orders_touched"].as_i64(),
-            document["catalogues_unread"][0].as_str()
+            document["catalogs_unread"][0].as_str()
         ),
         (Some(1), Some("new"))
     );
@@ -298,7 +298,7 @@ async fn a_plan_of_five_thousand_services_can_still_be_read() {
             .await
             .unwrap();
 
-        catalogue::replace_catalog(&mut tx, (provider, ""), rows, jump, now)
+        catalog::replace_catalog(&mut tx, (provider, ""), rows, jump, now)
             .await
             .unwrap();
     }

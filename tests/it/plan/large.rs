@@ -11,7 +11,7 @@ use panelgate::catalog::{Listings, Snapshot};
 use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::Rate;
 use panelgate::domain::service::PanelService;
-use panelgate::store::catalogue::CatalogEntry;
+use panelgate::store::catalog::CatalogEntry;
 use panelgate::store::open_orders::OpenOrders;
 
 use super::mapping;

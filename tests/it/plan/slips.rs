@@ -8,7 +8,7 @@ use panelgate::catalog::{Listings, Snapshot};
 use panelgate::domain::id::ProviderId;
 use panelgate::domain::money::Rate;
 use panelgate::domain::service::PanelService;
-use panelgate::store::catalogue::CatalogEntry;
+use panelgate::store::catalog::CatalogEntry;
 use panelgate::store::open_orders::OpenOrders;
 
 use super::{BEFORE, dangers, mapping};
@@ -224,7 +224,7 @@ fn a_panel_that_nobody_read_may_join_where_its_markup_leaves_enough_of_any_cost(
         told(BEFORE, &moved)
     );
 
-    // A whole catalogue.
+    // A whole catalog.
     let import = "[[import]]\nprovider = \"new\"\nids_from = 500\n";
     assert_eq!(told(BEFORE, &with(import)), "");
     assert!(

@@ -1,4 +1,4 @@
-//! A catalogue that an edit begins to sell: judged before it has ids.
+//! A catalog that an edit begins to sell: judged before it has ids.
 
 use panelgate::domain::id::ServiceId;
 use panelgate::reload::FileLook;

@@ -134,7 +134,7 @@ async fn what_a_removed_panel_has_is_followed_to_its_end() {
     assert_eq!(
         read(
             &world.database,
-            "select count(*)::text from watch where provider = 'a'"
+            "select count(*)::text from tracked_leg where provider = 'a'"
         )
         .await,
         "0"
@@ -519,7 +519,7 @@ async fn what_was_sent_costs_what_the_panels_money_was_worth_then() {
         "the panel charged what was expected"
     );
 
-    let moved = "select string_agg(trim_scale(amount)::text, ' ' order by id) from float_move";
+    let moved = "select string_agg(trim_scale(amount)::text, ' ' order by id) from balance_move";
     assert_eq!(
         read(&world.database, moved).await,
         "0.9 0.9",
@@ -571,7 +571,7 @@ async fn what_is_sent_while_its_panel_is_taken_out_of_the_file_costs_by_its_last
         .await
         .unwrap();
 
-    let sent = "select state || ' ' || trim_scale(exchange) || ' ' || trim_scale(cost) from leg";
+    let sent = "select state || ' ' || trim_scale(fx_rate) || ' ' || trim_scale(cost) from leg";
     assert_eq!(read(&world.database, sent).await, "accepted 0.0787 0.07083");
     world.audit().await;
 }
@@ -654,7 +654,7 @@ async fn nothing_is_asked_under_an_id_that_the_next_panel_of_the_name_gave_to_an
     }
 
     let watched =
-        "select string_agg(l.order_id::text, ' ') from watch w join leg l on l.id = w.leg_id";
+        "select string_agg(l.order_id::text, ' ') from tracked_leg w join leg l on l.id = w.leg_id";
     assert_eq!(read(&world.database, watched).await, open.to_string());
 
     // The first panel comes back under its name, and says the rest.

@@ -1,4 +1,4 @@
-//! Catalogues of panels whose block or key changes: read in time, by the right account, and before
+//! Catalogs of panels whose block or key changes: read in time, by the right account, and before
 //! anything is sent.
 
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn panel(node: &Node, id: &str) -> Arc<Panel> {
         .clone()
 }
 
-/// As the panel's reader does every few seconds. Whether the catalogue was read.
+/// As the panel's reader does every few seconds. Whether the catalog was read.
 async fn look(node: &Node, id: &str) -> bool {
     let reading = refresh::if_due(
         &node.house.catalog,
@@ -45,7 +45,7 @@ async fn look(node: &Node, id: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_catalogue_is_read_when_it_is_old_however_often_the_panels_block_is_edited() {
+async fn a_catalog_is_read_when_it_is_old_however_often_the_panels_block_is_edited() {
     let world = two_panels().await;
     let node = node(&world).await;
     let mut read = Vec::new();
@@ -150,10 +150,10 @@ async fn nothing_is_sent_under_another_key_before_what_it_lists_is_known() {
     let sent = "select state || ' ' || trim_scale(cost) from leg";
     assert_eq!(read(&world.database, sent).await, "accepted 0.1125");
 
-    // Another process with a key of its own read the catalogue meanwhile.
+    // Another process with a key of its own read the catalog meanwhile.
     run(
         &world.database,
-        "update provider set catalogue_account = 'of another'",
+        "update provider set catalog_account = 'of another'",
     )
     .await
     .unwrap();

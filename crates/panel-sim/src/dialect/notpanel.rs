@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::row::{Complaint, json, keyed, list};
 use crate::{
-    catalogue::Service,
+    catalog::Service,
     clock::Moment,
     letters,
     money::plain,

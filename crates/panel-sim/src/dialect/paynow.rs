@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::row::{self, Complaint, Echo, Nested, echo, json, keyed, list};
 use crate::{
-    catalogue::Service,
+    catalog::Service,
     money::plain,
     order::{SimOrder, Status},
     panel::ORDERS_MAX,

@@ -43,9 +43,9 @@ mod tests {
              "min": 12, "max": 30000, "refill": false, "cancel": true}
         ]"#;
 
-        let catalogue = paynow().catalogue(text).unwrap();
-        let [join, votes] = catalogue.services.as_slice() else {
-            panic!("{catalogue:?}")
+        let catalog = paynow().catalog(text).unwrap();
+        let [join, votes] = catalog.services.as_slice() else {
+            panic!("{catalog:?}")
         };
 
         assert_eq!(
@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn paynow_multiple_orders_status() {
         let text = r#"{
-            "3": {"charge": "40", "start_count": 0, "status": "Completed", "remains": 0, "currency": "UZS"},
+            "3": {"charge": "40", "start_count": 0, "status": "Completed", "remains": 0, \
+            "currency": "UZS"},
             "4": {"error": "Incorrect order ID"}
         }"#;
 

@@ -181,7 +181,7 @@ fn a_panel_without_refills_calls_them_an_unknown_action() {
 
 #[test]
 fn timeouts_follow_what_was_slow_and_are_never_short() {
-    for (slowest, catalogue, timeout) in [
+    for (slowest, catalog, timeout) in [
         (20, 100, 30_000),
         (1_400, 2_000, 30_000),
         (2_000, 2_000, 45_000),
@@ -189,11 +189,7 @@ fn timeouts_follow_what_was_slow_and_are_never_short() {
         (60_000, 1, 240_000),
         (i64::MAX / 4, 1, 240_000),
     ] {
-        assert_eq!(
-            timeout_ms(slowest, catalogue),
-            timeout,
-            "{slowest} {catalogue}"
-        );
+        assert_eq!(timeout_ms(slowest, catalog), timeout, "{slowest} {catalog}");
     }
 }
 
