@@ -183,8 +183,24 @@ impl TakenCharge {
             .is_ok_and(|difference| difference.size() < step.max(ROUNDINGS))
     }
 
+    /// Whether it shows nothing only because it rounds: the whole price is less than it can show.
+    fn is_rounded_away(&self) -> bool {
+        match self.stated {
+            Stated::Took { amount, step } => {
+                !amount.is_positive() && self.expected.is_positive() && self.expected < step
+            }
+            Stated::Nothing | Stated::Unreadable | Stated::TooLarge | Stated::Foreign { .. } => {
+                false
+            }
+        }
+    }
+
     /// Whether it keeps anything: `None` where it does not say.
     fn keeps(&self) -> Option<bool> {
+        if self.is_rounded_away() {
+            return None;
+        }
+
         match self.stated {
             Stated::Took { amount, .. } => Some(amount.is_positive()),
             Stated::Foreign { kept } => Some(kept),
@@ -320,6 +336,7 @@ pub fn final_cost(
         Stated::Took { .. } if report.status == PanelStatus::Canceled && nothing_done => {
             Ok(said(Money::ZERO, Money::ZERO))
         }
+        Stated::Took { .. } if taken.is_rounded_away() => Ok(said(net, Money::ZERO)),
         Stated::Took { amount, step } => {
             let rounded_off = amount.minus(net)?.size();
             Ok(said(

@@ -306,7 +306,11 @@ impl Delivery {
             && heard == CancelOutcome::Taken
             && leg.state == LegState::Accepted
         {
-            if settings.asking.cancel_ack_is_final && is_named {
+            // What may be delivered elsewhere too is not given back on one panel's promise.
+            orders::lock_order(&mut tx, leg.order).await?;
+            let is_twice = orders::is_there_twice(&mut tx, leg.order).await?;
+
+            if settings.asking.cancel_ack_is_final && is_named && !is_twice {
                 self.end_canceled(&mut tx, &leg, settings.settling.reversal, now)
                     .await?;
             } else {

@@ -66,6 +66,8 @@ pub enum Resolved {
     /// No leg of it is in doubt, and none waits that its panel refused and has all the same;
     /// nothing changed.
     NotInDoubt,
+    /// Its panel said itself that it has it, under this id: it was placed; nothing changed.
+    NamedByPanel(PanelOrder),
     /// This order has that id at the panel; nothing changed.
     TakenId(OrderId),
 }
@@ -118,13 +120,19 @@ impl Delivery {
             return Ok(elsewhere);
         }
 
+        // Its panel named another id, which is the order's own: a slip in the one that is followed
+        // does not undo that.
+        if let (DoubtFinding::NotPlaced, Some(id)) = (finding, &leg.late_order) {
+            return Ok(Resolved::NamedByPanel(id.clone()));
+        }
+
         // Both ids stay known as ours, where the panel named both.
         let other_id = leg.panel_order.clone().filter(|_| leg.late_order.is_some());
 
         let leg = if is_in_doubt {
             leg
         } else {
-            self.doubt_again(tx, leg).await?
+            self.doubt_again(tx, leg, now).await?
         };
 
         match finding {
@@ -263,8 +271,12 @@ impl Delivery {
 
     /// The panel does not know the id that the leg is followed by, and a person was asked: a slip
     /// in an earlier decision must not hold the money for ever. The leg is as it was in doubt.
-    async fn doubt_again(&self, tx: &mut Tx, leg: LockedLeg) -> Result<LockedLeg, StoreError> {
-        let now = self.clock.now();
+    async fn doubt_again(
+        &self,
+        tx: &mut Tx,
+        leg: LockedLeg,
+        now: Timestamp,
+    ) -> Result<LockedLeg, StoreError> {
         doubts::doubt_again(tx, &leg, now).await?;
         ledger::correct_cost(tx, &leg, Money::ZERO, now).await?;
         ledger::book_exposure(tx, &leg, now).await?;

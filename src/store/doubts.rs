@@ -13,6 +13,7 @@ use crate::domain::service::Route;
 use crate::domain::wish::Details;
 use crate::store::leases::kind_of;
 use crate::store::legs::{FIRST_CHECK, LockedLeg, lock_leg};
+use crate::store::orders::TWICE;
 use crate::store::{Store, StoreError, Tx, unsigned};
 
 /// After a doubt began, when it is looked into; the first time is [`FIRST_CHECK`].
@@ -162,7 +163,18 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result
             delete from balance_move using doubted where balance_move.leg_id = doubted.id
         ),
         review as (
-            update orders set review = null where id = $2
+            update orders
+            set review = null
+            where id = $2
+                -- That an earlier panel has the order too is not answered by which id it has here.
+                and not (
+                    starts_with(review, $5)
+                    and exists (
+                        select from leg other
+                        where other.order_id = $2 and other.id <> $1
+                            and other.state = 'refused' and other.late_order is not null
+                    )
+                )
         ),
         -- What was asked under the wrong id was asked for nothing.
         asked as (
@@ -173,7 +185,8 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result
         leg.id.0,
         leg.order.0,
         now,
-        now + FIRST_CHECK
+        now + FIRST_CHECK,
+        TWICE
     );
 
     match moved.execute(&mut **tx).await?.rows_affected() {

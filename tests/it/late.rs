@@ -18,10 +18,15 @@ use crate::routes::placed;
 use crate::world::{Plan, World, one_over};
 
 const WHOLE: &str = r#"{"balance":"1000.00","currency":"USD"}"#;
-const CHARGED: &str = r#"{"balance":"999.80","currency":"USD"}"#;
+pub(crate) const CHARGED: &str = r#"{"balance":"999.80","currency":"USD"}"#;
 
 /// An order over these panels, which the first one has and whose answer was lost.
 async fn lost(panels: &[&'static str]) -> (World, i32) {
+    lost_under(panels, Plan::default().provider).await
+}
+
+/// The same, with these lines in every panel's block.
+pub(crate) async fn lost_under(panels: &[&'static str], provider: &'static str) -> (World, i32) {
     let faults = |n: usize| if n == 0 { "drop" } else { "" };
     let plan = Plan {
         panels: panels
@@ -30,9 +35,9 @@ async fn lost(panels: &[&'static str]) -> (World, i32) {
             .map(|(n, panel)| (*panel, faults(n)))
             .collect(),
         services: one_over(panels),
+        provider,
         ..Plan::default()
     };
-
     let world = World::build(plan).await;
     let order = world.buy("1", "100").await;
     world.work().await;
@@ -45,7 +50,12 @@ async fn lost(panels: &[&'static str]) -> (World, i32) {
 }
 
 /// Decides, and says it again where it must be said twice.
-async fn decide(world: &World, order: i32, finding: DoubtFinding, at: Option<&str>) -> Resolved {
+pub(crate) async fn decide(
+    world: &World,
+    order: i32,
+    finding: DoubtFinding,
+    at: Option<&str>,
+) -> Resolved {
     let mut resolved = Resolved::NotInDoubt;
     for _ in 0..2 {
         let mut tx = world.house.store.begin().await.unwrap();
@@ -66,7 +76,7 @@ async fn decide(world: &World, order: i32, finding: DoubtFinding, at: Option<&st
 }
 
 /// The answer of a panel to the first asking for its leg of an order, however late.
-async fn answers(world: &World, panel: usize, id: &str) {
+pub(crate) async fn answers(world: &World, panel: usize, id: &str) {
     let panel = world.house.panels[panel].clone();
     let leg = format!(
         "select id::text from leg where provider = '{}' order by id limit 1",
@@ -709,7 +719,7 @@ async fn of_several_panels_that_do_not_have_it_a_person_says_which_one_may() {
 }
 
 /// A person resolved the doubt under one id, and the panel's own answer names another.
-async fn told_twice() -> (World, i32, String) {
+pub(crate) async fn told_twice() -> (World, i32, String) {
     let (world, order) = lost(&["a"]).await;
     let id = world.panel().orders()[0].id.clone();
     let slip = world

@@ -98,6 +98,7 @@ mod simulator;
 mod spoken;
 mod table;
 mod telling;
+mod there_twice;
 mod treasury;
 mod types;
 mod unknown_words;

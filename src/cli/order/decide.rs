@@ -163,6 +163,10 @@ pub async fn resolve(
             )
         }
 
+        Resolved::NamedByPanel(id) => bail!(
+            "nothing changed: the panel said itself that it has order {order}, as {id}. Look at \
+             {id} there; where that is the order, follow it by `order resolve {order} accepted {id}`"
+        ),
         Resolved::TakenId(owner) => bail!(
             "order {owner} has the id {words:?} at the panel; nothing changed. Look at `panelgate \
              order show {owner}`, and for this order's own id at the panel"

@@ -333,3 +333,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_charge_that_rounds_to_nothing_keeps_no_less_than_one_that_is_told() {
+    let cheap = bought("0.004", 100, false);
+    let outcome =
+        |status, remains, charge| target(settled(cheap, &said(status, remains, charge), USUAL));
+    let canceled = |remains, charge| outcome(PanelStatus::Canceled, remains, charge);
+    assert_eq!(canceled(Some(1), "0.00"), "partial 0.00004");
+    assert_eq!(canceled(Some(1), "0"), "partial 0.00004");
+    assert_eq!(canceled(Some(100), "0.00"), "canceled 0.004");
+    assert_eq!(canceled(None, "0.00"), "canceled 0.004");
+    assert!(
+        canceled(Some(0), "0.00").starts_with("Contradiction"),
+        "all of it may be delivered"
+    );
+    assert_eq!(
+        canceled(Some(1), "0.0000"),
+        "canceled 0.004",
+        "it could be shown, and is not kept"
+    );
+
+    let report = said(PanelStatus::Completed, Some(0), "0.00");
+    let stated = report.stated(ExchangeRate::parse("1").unwrap(), "USD");
+    let taken = TakenCharge {
+        expected: cheap.charge,
+        stated,
+    };
+    let cost = final_cost(cheap, taken, &report, 100).unwrap();
+    assert_eq!(
+        cost.amount, cheap.charge,
+        "what it costs is known better than it is told"
+    );
+}

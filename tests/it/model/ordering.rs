@@ -340,6 +340,7 @@ pub async fn resolve(life: &mut Life, pick: usize, found: Found) -> Lived {
         Resolved::TakenId(_) => "resolved with a taken id",
         Resolved::SaidOnce { .. } => "not resolved, though it was said twice",
         Resolved::NothingToTakeBack => "nothing to take back",
+        Resolved::NamedByPanel(_) => "not resolved against the panel's own word",
         Resolved::AtAnother { .. } | Resolved::AtSeveral(_) => {
             "not resolved, being at another panel"
         }
