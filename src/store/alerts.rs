@@ -359,7 +359,7 @@ pub async fn message_taken(
 }
 
 /// Notes that the webhook did not take a message, and when it is tried next. `false` as for
-/// [`told`].
+/// [`message_taken`].
 pub async fn put_off(
     store: &Store,
     message: &Message,

@@ -135,8 +135,8 @@ pub async fn skip_ids(tx: &mut Tx, count: i64) -> Result<OrderId, StoreError> {
 ///
 /// # Errors
 ///
-/// Unless it [is certain](StoreError::is_certain), the commit may have happened: ask [`exists`]
-/// before deciding anything.
+/// Unless it [is certain](StoreError::is_certain), the commit may have happened: ask
+/// [`order_exists`] before deciding anything.
 pub async fn place_orders(store: &Store, batch: &[Placement]) -> Result<Vec<Placed>, StoreError> {
     let rows: Vec<_> = batch
         .iter()
@@ -185,7 +185,8 @@ async fn place_once(store: &Store, batch: &[PlacementRow<'_>]) -> Result<Vec<Pla
         .collect()
 }
 
-/// Whether the order was committed; waits for a call of [`place`] that the server is still at.
+/// Whether the order was committed; waits for a call of [`place_orders`] that the server is still
+/// at.
 pub async fn order_exists(store: &Store, order: OrderId) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(r#"select order_was_placed($1) as "found!""#, order.0);
     Ok(found.fetch_one(&store.workers.within(LOOK_MAX)).await?)
@@ -324,7 +325,7 @@ pub struct Locked {
 }
 
 impl Locked {
-    /// Where it stands as customers are shown it; see [`look`].
+    /// Where it stands as customers are shown it; see [`look_up_orders`].
     pub fn standing(&self) -> ShownState {
         let refunded = self.state.is_end() && self.given_back.by_hand == self.bought.charge;
         if refunded {
