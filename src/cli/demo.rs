@@ -437,9 +437,8 @@ impl Facts {
         // Whoever does not read it may still read demo.json.
         let _ = writeln!(
             out,
-            r"A customer with {OPENING} {CURRENCY}, a simulated panel for each dialect,
-            and panelgate between them. Try, in another
-terminal:
+            r"A customer with {OPENING} {CURRENCY}, a simulated panel for each dialect, and
+panelgate between them. Try, in another terminal:
 
   curl -s {url} -d key={key} -d action=services
   curl -s {url} -d key={key} -d action=add -d service=1 -d link=https://example.com/me -d quantity=100

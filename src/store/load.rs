@@ -391,7 +391,7 @@ mod tests {
         for name in [
             "customer",
             "transfer",
-            "rung",
+            "doubt_check",
             "allowance",
             "refill",
             "_sqlx_migrations",

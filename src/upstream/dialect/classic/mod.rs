@@ -103,11 +103,9 @@ mod tests {
     #[test]
     fn smosale_multiple_orders_status() {
         let text = r#"{
-            "7": {"charge": "0.5", "start_count": "3", "status": "Partial", "remains": "9", \
-            "currency": "USD"},
+            "7": {"charge": "0.5", "start_count": "3", "status": "Partial", "remains": "9", "currency": "USD"},
             "8": {"error": "Incorrect order ID"},
-            "9": {"charge": "1.2", "start_count": "4", "status": "In progress", "remains": "1", \
-            "currency": "USD"}
+            "9": {"charge": "1.2", "start_count": "4", "status": "In progress", "remains": "1", "currency": "USD"}
         }"#;
 
         let rows = smosale().rows(text, &orders(["7", "8", "9"])).unwrap();

@@ -113,8 +113,7 @@ mod tests {
     #[test]
     fn paynow_multiple_orders_status() {
         let text = r#"{
-            "3": {"charge": "40", "start_count": 0, "status": "Completed", "remains": 0, \
-            "currency": "UZS"},
+            "3": {"charge": "40", "start_count": 0, "status": "Completed", "remains": 0, "currency": "UZS"},
             "4": {"error": "Incorrect order ID"}
         }"#;
 
