@@ -127,7 +127,7 @@ impl News<'_> {
         }
 
         if over_delivered || settled == Settled::Reversed {
-            providers::count_providers(
+            providers::count_misdeeds(
                 tx,
                 &settings.id,
                 over_delivered,

@@ -73,7 +73,7 @@ pub struct Unnamed {
 pub async fn list_unnamed(
     store: &Store,
     (provider, address): (&ProviderId, &str),
-    than: LegId,
+    except: LegId,
 ) -> Result<Option<Vec<Unnamed>>, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -91,7 +91,7 @@ pub async fn list_unnamed(
         "#,
         provider.0,
         address,
-        than.0,
+        except.0,
         DOUBTS_MAX + 1
     );
 

@@ -561,7 +561,7 @@ pub async fn anything_under_way(store: &Store, provider: &ProviderId) -> Result<
 pub async fn record_check(
     tx: &mut Tx,
     leg: LegId,
-    rung: DoubtCheck,
+    check: DoubtCheck,
     verdict: DoubtVerdict,
     words: &str,
     at: Timestamp,
@@ -570,7 +570,7 @@ pub async fn record_check(
         "insert into doubt_check (leg_id, at, kind, verdict, words) values ($1, $2, $3, $4, $5)",
         leg.0,
         at,
-        rung.as_str(),
+        check.as_str(),
         verdict.as_str(),
         words
     );

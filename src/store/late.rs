@@ -46,7 +46,7 @@ pub async fn record(
     match recorded.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected(
-            "an answer to an exchange that was never opened",
+            "an answer to an attempt that was never opened",
         )),
     }
 }

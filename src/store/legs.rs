@@ -167,7 +167,7 @@ pub async fn lock_last(tx: &mut Tx, order: OrderId) -> Result<Option<LockedLeg>,
     ))
 }
 
-/// Completes the exchange that the intent opened. What the panel said is kept, whatever follows
+/// Completes the attempt that the intent opened. What the panel said is kept, whatever follows
 /// from it, after the name under which it was asked, if it had one.
 pub async fn record_answer(
     tx: &mut Tx,
@@ -201,7 +201,7 @@ pub async fn record_answer(
     match recorded.execute(&mut **tx).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Unexpected(
-            "an answer to an exchange that was never opened, or was answered before",
+            "an answer to an attempt that was never opened, or was answered before",
         )),
     }
 }

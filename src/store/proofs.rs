@@ -12,7 +12,7 @@ use crate::store::{Store, StoreError, Tx};
 pub struct Asking<'a> {
     /// The panel.
     pub provider: &'a ProviderId,
-    /// The account that is asked there, as exchanges have it.
+    /// The account that is asked there, as attempts have it.
     pub account: &'a str,
     /// The panel's service.
     pub service: &'a str,

@@ -243,7 +243,7 @@ pub async fn keep_balance(
 
 /// Counts what a panel did that a person should know of: more delivered than was ordered, a word
 /// taken back.
-pub async fn count_providers(
+pub async fn count_misdeeds(
     tx: &mut Tx,
     provider: &ProviderId,
     over_delivered: bool,

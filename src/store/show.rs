@@ -266,7 +266,7 @@ pub struct DoubtCheckRow {
     /// When.
     pub at: Timestamp,
     /// What was looked at.
-    pub rung: String,
+    pub kind: String,
     /// What it showed.
     pub verdict: String,
     /// In which words.
@@ -293,7 +293,7 @@ pub async fn list_checks(store: &Store, order: OrderId) -> Result<Vec<DoubtCheck
         .map(|row| DoubtCheckRow {
             leg: row.leg_id,
             at: row.at,
-            rung: row.kind,
+            kind: row.kind,
             verdict: row.verdict,
             words: row.words,
         });

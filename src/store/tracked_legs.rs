@@ -1,4 +1,4 @@
-//! Watches: the legs that are still followed at their panels.
+//! Tracked legs: those that are still followed at their panels.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, PanelOrder, ProviderId};
@@ -184,7 +184,7 @@ pub async fn put_off(
 
     let row = row.fetch_optional(&mut **tx).await?;
     let row = row.ok_or(StoreError::Unexpected(
-        "a leg that is not watched was asked about",
+        "a leg that is not tracked was asked about",
     ))?;
 
     Ok(row.puzzled.max(row.silent))

@@ -25,7 +25,7 @@ struct Timeline<'a> {
     order: &'a OrderRow,
     legs: Vec<LegRow>,
     exchanges: Vec<ExchangeRow>,
-    rungs: Vec<DoubtCheckRow>,
+    checks: Vec<DoubtCheckRow>,
     decisions: Vec<DecisionRow>,
     cancel: Option<CancelLine>,
     /// Where it was in doubt before its last leg.
@@ -46,7 +46,7 @@ impl<'a> Timeline<'a> {
             order,
             legs,
             exchanges: show::list_attempts(store, order.id).await?,
-            rungs: show::list_checks(store, order.id).await?,
+            checks: show::list_checks(store, order.id).await?,
             decisions: show::list_decisions(store, order.id).await?,
             cancel: show::find_cancel(store, order.id).await?,
             doubted_before,
@@ -110,12 +110,12 @@ impl<'a> Timeline<'a> {
             });
 
         let looks = self
-            .rungs
+            .checks
             .iter()
-            .filter(|rung| rung.leg == leg.id)
-            .map(|rung| {
-                json!({ "at": moment(rung.at), "rung": rung.rung, "verdict": rung.verdict,
-                "words": rung.words })
+            .filter(|check| check.leg == leg.id)
+            .map(|check| {
+                json!({ "at": moment(check.at), "check": check.kind, "verdict": check.verdict,
+                "words": check.words })
             });
 
         json!({
@@ -281,7 +281,7 @@ fn page(timeline: &Timeline<'_>, panelgate: &str) -> String {
             ["sent_at", "provider", "verdict", "http", "words"],
             &exchange_rows,
         ),
-        looked(&timeline.rungs),
+        looked(&timeline.checks),
         table(
             ["at", "transfer", "debit", "credit", "amount"],
             &transfer_rows,
@@ -381,19 +381,19 @@ fn chosen(choice: &Choice) -> String {
     won + &choice.others.iter().map(lost).collect::<String>()
 }
 
-fn looked(rungs: &[DoubtCheckRow]) -> String {
-    if rungs.is_empty() {
+fn looked(checks: &[DoubtCheckRow]) -> String {
+    if checks.is_empty() {
         return String::new();
     }
 
-    let cells: Vec<_> = rungs
+    let cells: Vec<_> = checks
         .iter()
-        .map(|rung| {
+        .map(|check| {
             [
-                moment(rung.at),
-                rung.rung.clone(),
-                rung.verdict.clone(),
-                rung.words.clone(),
+                moment(check.at),
+                check.kind.clone(),
+                check.verdict.clone(),
+                check.words.clone(),
             ]
         })
         .collect();
