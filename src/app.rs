@@ -220,7 +220,7 @@ impl App {
     }
 
     /// What the workers need of it.
-    fn means(&self) -> WorkerDeps {
+    fn deps(&self) -> WorkerDeps {
         WorkerDeps {
             store: self.store.clone(),
             customers: self.customers.clone(),
@@ -369,12 +369,12 @@ impl Gateway {
         roles: Roles,
         embedded: Option<&Embedded>,
     ) -> anyhow::Result<Self> {
-        let means = house.means();
+        let deps = house.deps();
 
         // Before anything is sent: a database that goes back in time is known by what was seen of
         // it.
         house.store.beat().await;
-        let workers = Workers::heartbeat(&means);
+        let workers = Workers::heartbeat(&deps);
         house.reload.adopt().await?;
         house.reload.retire().await?;
 
@@ -391,14 +391,14 @@ impl Gateway {
             }
 
             house.catalog.adopt().await?;
-            house.reload.lead(workers.deliver(&means).await);
+            house.reload.lead(workers.deliver(&deps).await);
 
             // What changed between the two.
             house.reload.retire().await?;
         }
 
         // Whatever the role: where the process that delivers is gone, another one tells.
-        workers.watch(&means);
+        workers.watch(&deps);
         house.reload.follow_workers(workers.pulse());
         reload_with(&workers, &house.reload);
         let health = health(&house, workers.pulse(), embedded);
@@ -408,7 +408,7 @@ impl Gateway {
                 // Before the first request, so that this process does not take itself for the only
                 // one.
                 house.pace.knock().await?;
-                workers.receive(&means);
+                workers.receive(&deps);
                 Some(house.open_door(listen, health.clone()).await?)
             }
             None => None,

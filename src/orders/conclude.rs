@@ -277,7 +277,7 @@ impl Delivery {
         tried.push(Passed::because(&leg.route, format!("tried before: {why}")));
         let order = orders::lock_order(tx, leg.order).await?;
         let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
-        let sight = RoutingContext {
+        let context = RoutingContext {
             catalog: &catalog,
             panels: &panels,
         };
@@ -287,7 +287,7 @@ impl Delivery {
             why,
         };
 
-        let Ok(chosen) = reroute::next_route(sight, &Sale::from(&order), leaving, &tried) else {
+        let Ok(chosen) = reroute::next_route(context, &Sale::from(&order), leaving, &tried) else {
             return Ok(false);
         };
 
@@ -348,13 +348,13 @@ impl Delivery {
             let tried = legs::tried_before(tx, leg.order, leg.n).await?;
             let order = orders::lock_order(tx, leg.order).await?;
             let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
-            let sight = RoutingContext {
+            let context = RoutingContext {
                 catalog: &catalog,
                 panels: &panels,
             };
 
             by = reroute::route_beside(
-                sight,
+                context,
                 &Sale::from(&order),
                 Leaving {
                     from: &leg.route,

@@ -46,12 +46,12 @@ impl Delivery {
         };
 
         let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
-        let sight = RoutingContext {
+        let context = RoutingContext {
             catalog: &catalog,
             panels: &panels,
         };
 
-        let services = reroute::offered_beside(sight, provider);
+        let services = reroute::offered_beside(context, provider);
         if services.is_empty() {
             return Ok(0);
         }
@@ -74,7 +74,7 @@ impl Delivery {
                 .iter()
                 .filter(|waiting| services.contains(&waiting.sold_as))
             {
-                left += self.take_away(sight, waiting, epoch, &reason).await?;
+                left += self.take_away(context, waiting, epoch, &reason).await?;
             }
 
             let Some(last) = full(&batch) else { break };
@@ -89,7 +89,7 @@ impl Delivery {
     pub async fn leave_lost_routes(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
         let provider = &panel.settings().id;
         let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
-        let sight = RoutingContext {
+        let context = RoutingContext {
             catalog: &catalog,
             panels: &panels,
         };
@@ -102,11 +102,12 @@ impl Delivery {
         let (mut left, mut behind) = (0, (Timestamp::UNIX_EPOCH, LegId(0)));
         for _ in 0..BATCHES_MAX {
             let batch = leaving::find_parked(&self.store, provider, behind, LEGS_MAX).await?;
-            let is_stranded =
-                |waiting: &&Waiting| reroute::is_gone(sight, &Sale::from(*waiting), &waiting.route);
+            let is_stranded = |waiting: &&Waiting| {
+                reroute::is_gone(context, &Sale::from(*waiting), &waiting.route)
+            };
 
             for waiting in batch.iter().filter(is_stranded) {
-                left += self.take_away(sight, waiting, epoch, &reason).await?;
+                left += self.take_away(context, waiting, epoch, &reason).await?;
             }
 
             let Some(last) = full(&batch) else { break };
@@ -119,12 +120,12 @@ impl Delivery {
     /// How many legs left: one or none. Trouble with one holds up no other.
     async fn take_away(
         &self,
-        sight: RoutingContext<'_>,
+        context: RoutingContext<'_>,
         waiting: &Waiting,
         epoch: i64,
         reason: &LeaveReason,
     ) -> Result<usize, StoreError> {
-        let moved = self.take_one_away(sight, waiting, epoch, reason).await;
+        let moved = self.take_one_away(context, waiting, epoch, reason).await;
         let left = usize::from(matches!(moved, Ok(true)));
         isolate_failure(&format!("{}", waiting.order), moved.map(|_| ()))?;
         Ok(left)
@@ -132,7 +133,7 @@ impl Delivery {
 
     async fn take_one_away(
         &self,
-        sight: RoutingContext<'_>,
+        context: RoutingContext<'_>,
         waiting: &Waiting,
         epoch: i64,
         reason: &LeaveReason,
@@ -150,7 +151,7 @@ impl Delivery {
 
         let leaving = Leaving { from, why };
         let Some(chosen) =
-            reroute::route_away(sight, &Sale::from(waiting), leaving, &barred, worst)
+            reroute::route_away(context, &Sale::from(waiting), leaving, &barred, worst)
         else {
             return Ok(false);
         };

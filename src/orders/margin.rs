@@ -59,7 +59,7 @@ impl Delivery {
         let tried = self.tried_before(leg.order, leg.n).await?;
         let panels = self.catalog.panels();
 
-        let (sight, sale) = (
+        let (context, sale) = (
             RoutingContext {
                 catalog: &catalog,
                 panels: &panels,
@@ -73,7 +73,7 @@ impl Delivery {
         };
 
         let (from, charge) = (&leg.route.provider, leg.charge);
-        let (held, words) = match reroute::next_route(sight, &sale, leaving, &tried) {
+        let (held, words) = match reroute::next_route(context, &sale, leaving, &tried) {
             Ok(chosen) => {
                 let words = format!(
                     "{from} costs {cost} now; {} is tried",
@@ -83,7 +83,7 @@ impl Delivery {
             }
             Err(others) => {
                 let words = format!("held: {from} costs {cost} now, and was sold for {charge}");
-                let choice = reroute::stay_reasons(sight, &sale, &leg.route, &words, others);
+                let choice = reroute::stay_reasons(context, &sale, &leg.route, &words, others);
 
                 (
                     MarginHold::Here {
@@ -110,7 +110,7 @@ impl Delivery {
     /// once; where there is none, what was bought is sent as it was sold.
     async fn left_lost_route(&self, leg: &LeasedLeg, epoch: i64) -> Result<bool, StoreError> {
         let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
-        let (sight, sale) = (
+        let (context, sale) = (
             RoutingContext {
                 catalog: &catalog,
                 panels: &panels,
@@ -118,7 +118,7 @@ impl Delivery {
             Sale::from(leg),
         );
 
-        if !reroute::is_gone(sight, &sale, &leg.route) {
+        if !reroute::is_gone(context, &sale, &leg.route) {
             return Ok(false);
         }
 
@@ -128,7 +128,8 @@ impl Delivery {
             why: ROUTE_GONE,
         };
 
-        let Some(chosen) = reroute::route_away(sight, &sale, leaving, &tried, Worst::Rests) else {
+        let Some(chosen) = reroute::route_away(context, &sale, leaving, &tried, Worst::Rests)
+        else {
             return Ok(false);
         };
 

@@ -64,12 +64,12 @@ impl Orders {
             quoted_cost,
         };
 
-        let sight = RoutingContext {
+        let context = RoutingContext {
             catalog: &catalog,
             panels: &self.catalog.panels(),
         };
 
-        let chosen = reroute::first_route(sight, sold, &sale).ok_or(Refusal::ServiceUnknown)?;
+        let chosen = reroute::first_route(context, sold, &sale).ok_or(Refusal::ServiceUnknown)?;
         let order = self.intake.draw_id().await?;
         let placement = Placement {
             order,

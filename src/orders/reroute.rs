@@ -53,54 +53,54 @@ pub struct Leaving<'a> {
 }
 
 /// The first route of an order; `None` where none is offered.
-pub fn first_route(sight: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Option<Chosen> {
-    let candidates = candidates(sight, sold, sale);
-    routing::choose_route(&question(sight, sold, sale, &candidates)).ok()
+pub fn first_route(context: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Option<Chosen> {
+    let candidates = candidates(context, sold, sale);
+    routing::choose_route(&route_query(context, sold, sale, &candidates)).ok()
 }
 
 /// The next route of an order that was refused, by a panel or by the margin guard; or why there is
 /// none.
 pub fn next_route(
-    sight: RoutingContext<'_>,
+    context: RoutingContext<'_>,
     sale: &Sale,
     leaving: Leaving<'_>,
     barred: &[Passed],
 ) -> Result<Chosen, Vec<Passed>> {
-    let Some(sold) = sight.catalog.sold.get(&sale.service) else {
+    let Some(sold) = context.catalog.sold.get(&sale.service) else {
         return Err(Vec::new());
     };
 
-    let candidates = candidates(sight, sold, sale);
+    let candidates = candidates(context, sold, sale);
     let leaves = Some((leaving.from, leaving.why));
 
     routing::choose_route(&RouteQuery {
         barred,
         leaves,
-        ..question(sight, sold, sale, &candidates)
+        ..route_query(context, sold, sale, &candidates)
     })
 }
 
 /// The route that follows one that cannot be reached, round and round; a panel that is stopped is
 /// no better, and one that refused the order before is none.
 pub fn route_beside(
-    sight: RoutingContext<'_>,
+    context: RoutingContext<'_>,
     sale: &Sale,
     leaving: Leaving<'_>,
     tried: &[Passed],
 ) -> Option<Chosen> {
-    let sold = sight.catalog.sold.get(&sale.service)?;
-    let candidates = candidates(sight, sold, sale);
+    let sold = context.catalog.sold.get(&sale.service)?;
+    let candidates = candidates(context, sold, sale);
     let mut barred = tried.to_vec();
     barred.push(Passed::because(leaving.from, leaving.why));
     let leaves = Some((leaving.from, leaving.why));
-    let question = question(sight, sold, sale, &candidates);
+    let route_query = route_query(context, sold, sale, &candidates);
 
     routing::choose_route(&RouteQuery {
         barred: &barred,
         leaves,
         in_turn: true,
         worst: Worst::Rests,
-        ..question
+        ..route_query
     })
     .ok()
 }
@@ -108,21 +108,21 @@ pub fn route_beside(
 /// The route for an order that waits at a panel which gets none, whose panel stands no worse than
 /// this; `None` where it waits just as well.
 pub fn route_away(
-    sight: RoutingContext<'_>,
+    context: RoutingContext<'_>,
     sale: &Sale,
     leaving: Leaving<'_>,
     barred: &[Passed],
     worst: Worst,
 ) -> Option<Chosen> {
-    let sold = sight.catalog.sold.get(&sale.service)?;
-    let candidates = candidates(sight, sold, sale);
+    let sold = context.catalog.sold.get(&sale.service)?;
+    let candidates = candidates(context, sold, sale);
     let leaves = Some((leaving.from, leaving.why));
 
     routing::choose_route(&RouteQuery {
         barred,
         leaves,
         worst,
-        ..question(sight, sold, sale, &candidates)
+        ..route_query(context, sold, sale, &candidates)
     })
     .ok()
 }
@@ -130,14 +130,14 @@ pub fn route_away(
 /// The route that a person wants for an order: its next one that may be used and is not stopped, or
 /// one at this panel; or why there is none.
 pub fn by_hand(
-    sight: RoutingContext<'_>,
+    context: RoutingContext<'_>,
     sale: &Sale,
     leaving: Leaving<'_>,
     barred: &[Passed],
     to: Option<&ProviderId>,
 ) -> Result<Chosen, String> {
     let service = sale.service;
-    let sold = sight
+    let sold = context
         .catalog
         .sold
         .get(&service)
@@ -147,7 +147,7 @@ pub fn by_hand(
         return Err(format!("service {service} is of another type by now"));
     }
 
-    let mut candidates = candidates(sight, sold, sale);
+    let mut candidates = candidates(context, sold, sale);
     if let Some(to) = to {
         candidates.retain(|candidate| candidate.route.provider == *to);
         if candidates.is_empty() {
@@ -156,14 +156,14 @@ pub fn by_hand(
     }
 
     let leaves = Some((leaving.from, leaving.why));
-    let question = RouteQuery {
+    let route_query = RouteQuery {
         barred,
         leaves,
         worst: Worst::Rests,
-        ..question(sight, sold, sale, &candidates)
+        ..route_query(context, sold, sale, &candidates)
     };
 
-    routing::choose_route(&question).map_err(|passed| {
+    routing::choose_route(&route_query).map_err(|passed| {
         let why: Vec<_> = passed
             .iter()
             .map(|passed| format!("{}: {}", passed.provider, passed.why))
@@ -174,14 +174,14 @@ pub fn by_hand(
 
 /// That an order stays where it is although it cannot be sent there, and why it goes nowhere else.
 pub fn stay_reasons(
-    sight: RoutingContext<'_>,
+    context: RoutingContext<'_>,
     sale: &Sale,
     at: &Route,
     why: &str,
     mut others: Vec<Passed>,
 ) -> Choice {
     others.retain(|passed| !passed.is(at));
-    let sold = sight.catalog.sold.get(&sale.service);
+    let sold = context.catalog.sold.get(&sale.service);
     Choice {
         strategy: sold.map(|sold| sold.routing.strategy).unwrap_or_default(),
         provider: at.provider.0.clone(),
@@ -237,8 +237,8 @@ pub fn cost_now(catalog: &Snapshot, leg: &LeasedLeg) -> Option<Money> {
 
 /// Whether an order's route is one of its service's no more, while others are. A service that is
 /// not sold, or means another type by now, takes no route from what was bought before.
-pub fn is_gone(sight: RoutingContext<'_>, sale: &Sale, route: &Route) -> bool {
-    let sold = sight
+pub fn is_gone(context: RoutingContext<'_>, sale: &Sale, route: &Route) -> bool {
+    let sold = context
         .catalog
         .sold
         .get(&sale.service)
@@ -249,14 +249,14 @@ pub fn is_gone(sight: RoutingContext<'_>, sale: &Sale, route: &Route) -> bool {
 
 /// Services of which some route at another, running panel is offered: what waits for the rest need
 /// not be looked at.
-pub fn offered_beside(sight: RoutingContext<'_>, stopped: &ProviderId) -> HashSet<ServiceId> {
+pub fn offered_beside(context: RoutingContext<'_>, stopped: &ProviderId) -> HashSet<ServiceId> {
     let runs = |(route, rate): &(Route, Option<_>)| {
         rate.is_some()
             && route.provider != *stopped
-            && sight.panels.standing(&route.provider).stopped.is_none()
+            && context.panels.standing(&route.provider).stopped.is_none()
     };
 
-    let sold = sight
+    let sold = context
         .catalog
         .sold
         .values()
@@ -267,7 +267,7 @@ pub fn offered_beside(sight: RoutingContext<'_>, stopped: &ProviderId) -> HashSe
 
 /// Where the id means a service of another kind by now, nothing that it is delivered by delivers
 /// what was bought.
-fn candidates(sight: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Vec<Candidate> {
+fn candidates(context: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Vec<Candidate> {
     if sold.kind != sale.kind {
         return Vec::new();
     }
@@ -277,14 +277,14 @@ fn candidates(sight: RoutingContext<'_>, sold: &Service, sale: &Sale) -> Vec<Can
         route: route.clone(),
         weight: sold.routing.weight(route),
         cost: rate.and_then(|rate| billed.at(rate).ok()),
-        standing: sight.panels.standing(&route.provider),
+        standing: context.panels.standing(&route.provider),
     };
 
     sold.routes.iter().map(candidate).collect()
 }
 
-fn question<'a>(
-    sight: RoutingContext<'_>,
+fn route_query<'a>(
+    context: RoutingContext<'_>,
     sold: &Service,
     sale: &Sale,
     candidates: &'a [Candidate],
@@ -293,7 +293,7 @@ fn question<'a>(
         seed: sale.public.0.as_u128(),
         charge: sale.charge,
         quoted_cost: sale.quoted_cost,
-        floor: sight.catalog.margin_floor,
+        floor: context.catalog.margin_floor,
     };
 
     let strategy = sold.routing.strategy;

@@ -67,7 +67,7 @@ impl Delivery {
 
         let order = orders::lock_order(tx, order).await?;
         let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
-        let sight = RoutingContext {
+        let context = RoutingContext {
             catalog: &catalog,
             panels: &panels,
         };
@@ -78,7 +78,7 @@ impl Delivery {
             why: BY_HAND,
         };
 
-        let chosen = match reroute::by_hand(sight, &Sale::from(&order), leaving, &barred, to) {
+        let chosen = match reroute::by_hand(context, &Sale::from(&order), leaving, &barred, to) {
             Ok(chosen) => chosen,
             Err(why) => return Ok(Rerouted::Stays(why)),
         };

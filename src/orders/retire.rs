@@ -46,7 +46,7 @@ impl Delivery {
         let tried = self.tried_before(leg.order, leg.n).await?;
         let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
 
-        let (sight, sale) = (
+        let (context, sale) = (
             RoutingContext {
                 catalog: &catalog,
                 panels: &panels,
@@ -59,7 +59,7 @@ impl Delivery {
             why: "was taken out of the file",
         };
 
-        let (held, words) = match reroute::next_route(sight, &sale, leaving, &tried) {
+        let (held, words) = match reroute::next_route(context, &sale, leaving, &tried) {
             Ok(chosen) => {
                 let words = format!(
                     "{from} was taken out of the file; {} is tried",
@@ -72,7 +72,7 @@ impl Delivery {
                     "held: {from} was taken out of the file, and no other route keeps the margin"
                 );
 
-                let choice = reroute::stay_reasons(sight, &sale, &leg.route, &words, others);
+                let choice = reroute::stay_reasons(context, &sale, &leg.route, &words, others);
                 (
                     MarginHold::Here {
                         until: now + HELD_FOR,

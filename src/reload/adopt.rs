@@ -167,8 +167,8 @@ impl Reload {
         }
 
         self.standing(|standing| (standing.keyless, standing.held) = (keyless, held));
-        if let Some(roster) = self.0.roster.get() {
-            roster.follow().await;
+        if let Some(registry) = self.0.registry.get() {
+            registry.follow().await;
         }
 
         Ok(())

@@ -31,7 +31,7 @@ use crate::domain::clock::SharedClock;
 use crate::store::Store;
 use crate::upstream::ProviderSet;
 use crate::workers::pulse::Pulse;
-use crate::workers::roster::WorkerRegistry;
+use crate::workers::registry::WorkerRegistry;
 
 pub use adopt::tell_of_nobodys_markups;
 pub use node::{CLOCK_OFF_MIN, Troubles, our_name};
@@ -107,7 +107,7 @@ struct ReloadState {
     standing: Mutex<NodeState>,
     /// The process settings of the version served last; changes of them are told.
     process: Mutex<Option<ProcessSettings>>,
-    roster: OnceLock<WorkerRegistry>,
+    registry: OnceLock<WorkerRegistry>,
     workers: OnceLock<Pulse>,
     /// What else this process has trouble with.
     troubles: OnceLock<Troubles>,
@@ -136,7 +136,7 @@ impl Reload {
             node: Uuid::now_v7(),
             standing: Mutex::new(started.standing),
             process: Mutex::new(started.process),
-            roster: OnceLock::new(),
+            registry: OnceLock::new(),
             workers: OnceLock::new(),
             troubles: OnceLock::new(),
             watch: tokio::sync::Mutex::new(watch),
@@ -145,9 +145,9 @@ impl Reload {
         }))
     }
 
-    /// The roster follows from now on.
-    pub fn lead(&self, roster: WorkerRegistry) {
-        let _ = self.0.roster.set(roster);
+    /// The registry follows from now on.
+    pub fn lead(&self, registry: WorkerRegistry) {
+        let _ = self.0.registry.set(registry);
     }
 
     /// The other nodes are told of these workers from now on.

@@ -26,8 +26,8 @@ use crate::upstream::classify::is_believed;
 use crate::upstream::dialect::{AnswerFault, Ask, SpokenDialect};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
+use crate::upstream::limiter::{CallLimiter, Slot};
 use crate::upstream::rest::named_wait;
-use crate::upstream::stack::{CallLimiter, Slot};
 use crate::upstream::wire::{CallBounds, CallResult, Wire};
 
 use browse::Browsed;
@@ -97,7 +97,7 @@ pub struct Panel {
     key: SecretString,
     dialect: SpokenDialect,
     redaction: Redaction,
-    stack: CallLimiter,
+    limiter: CallLimiter,
     wire: Wire,
     answered: AtomicBool,
     /// What it lists is sold by.
@@ -120,7 +120,9 @@ impl Panel {
     /// out counts for the new limits; it must answer anew before anything is placed, when it is
     /// another address, account or dialect that is asked.
     pub fn under(&self, settings: ProviderSettings, key: SecretString) -> Result<Self, PanelError> {
-        let next = Self::build(settings, key, |places, pace| self.stack.under(places, pace))?;
+        let next = Self::build(settings, key, |places, pace| {
+            self.limiter.under(places, pace)
+        })?;
         let asking = |block: &ProviderSettings| {
             (
                 block.url.clone(),
@@ -156,7 +158,7 @@ impl Panel {
     fn build(
         settings: ProviderSettings,
         key: SecretString,
-        stack: impl FnOnce(NonZeroU32, NonZeroU32) -> CallLimiter,
+        limiter: impl FnOnce(NonZeroU32, NonZeroU32) -> CallLimiter,
     ) -> Result<Self, PanelError> {
         if key.expose_secret().is_empty() {
             return Err(PanelError::NoKey);
@@ -173,7 +175,7 @@ impl Panel {
         Ok(Self {
             dialect: SpokenDialect::new(settings.dialect, settings.words.clone()),
             redaction: Redaction::of(&key),
-            stack: stack(concurrent_max, requests_per_second),
+            limiter: limiter(concurrent_max, requests_per_second),
             settings,
             key,
             wire,
@@ -252,12 +254,12 @@ impl Panel {
     /// Whoever has a slot looks here before anything is marked as being sent: what waits is not
     /// marked.
     pub fn rests_until(&self) -> Option<Timestamp> {
-        self.stack.rests_until(self.clock.now())
+        self.limiter.rests_until(self.clock.now())
     }
 
     /// Whoever asked the panel before us was told to leave it alone until then.
     pub fn rest(&self, until: Timestamp) {
-        self.stack.rest(until);
+        self.limiter.rest(until);
     }
 
     /// Waits for a place among the calls in flight and for the pace.
@@ -265,7 +267,7 @@ impl Panel {
     /// Taken before the intent to send is committed: a leg that is marked as sending does not stand
     /// in a queue.
     pub async fn slot(&self) -> Slot {
-        self.stack.slot().await
+        self.limiter.slot().await
     }
 
     /// The name under which the panel knows a leg's `add` again, and answers it with the first
@@ -519,12 +521,12 @@ impl Panel {
             status == StatusCode::TOO_MANY_REQUESTS || refusal == Some(RefusalClass::RateLimit);
 
         if too_fast || named.is_some() {
-            self.stack.too_fast(named, self.clock.now());
+            self.limiter.too_fast(named, self.clock.now());
             let until = self.rests_until();
             tracing::warn!(provider = %self.settings.id, status, ?until,
                 "the panel wants to be left alone for a while");
         } else {
-            self.stack.answered();
+            self.limiter.answered();
         }
 
         too_fast

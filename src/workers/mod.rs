@@ -1,4 +1,4 @@
-//! Time's door: the roster of workers, what wakes each and how often, and the one driver that runs
+//! Time's door: the table of workers, what wakes each and how often, and the one driver that runs
 //! them all.
 //!
 //! Workers say when, orders say what. A round takes no input, may run at any time, twice, or not at
@@ -8,7 +8,7 @@
 pub mod driver;
 pub mod panel;
 pub mod pulse;
-pub mod roster;
+pub mod registry;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +30,7 @@ use crate::treasury::Treasury;
 use crate::upstream::ProviderSet;
 use crate::workers::driver::Driver;
 use crate::workers::pulse::Pulse;
-use crate::workers::roster::WorkerRegistry;
+use crate::workers::registry::WorkerRegistry;
 
 /// How often the database is asked whether it is there; everybody at the door believes the answer.
 const HEARTBEAT_EVERY: Duration = Duration::from_millis(250);
@@ -171,11 +171,11 @@ pub struct Workers {
 
 impl Workers {
     /// Starts the heartbeat, which every process needs, and nothing else.
-    pub fn heartbeat(means: &WorkerDeps) -> Self {
+    pub fn heartbeat(deps: &WorkerDeps) -> Self {
         let driver = Driver::default();
         let pulse = Arc::new(DatabasePulse {
-            store: means.store.clone(),
-            delivery: means.delivery.clone(),
+            store: deps.store.clone(),
+            delivery: deps.delivery.clone(),
             told: AtomicBool::new(false),
         });
 
@@ -185,13 +185,13 @@ impl Workers {
             .every("heartbeat", HEARTBEAT_EVERY, move || pulse.clone().feel());
 
         let watch = Arc::new(ClockWatch {
-            store: means.store.clone(),
+            store: deps.store.clone(),
             last: Mutex::default(),
         });
 
         // No customer waits for it: where it cannot write, a person is told, and orders are taken.
         driver.at_leisure("clock", CLOCK_EVERY, move || watch.clone().look());
-        let (catalog, clock) = (means.catalog.clone(), means.clock.clone());
+        let (catalog, clock) = (deps.catalog.clone(), deps.clock.clone());
         driver.every("catalog", CATALOG_EVERY, move || {
             let (catalog, now) = (catalog.clone(), clock.now());
             async move {
@@ -202,41 +202,41 @@ impl Workers {
 
         Self {
             driver,
-            delivery: means.delivery.clone(),
+            delivery: deps.delivery.clone(),
         }
     }
 
     /// Starts what an open door needs.
-    pub fn receive(&self, means: &WorkerDeps) {
-        let customers = means.customers.clone();
+    pub fn receive(&self, deps: &WorkerDeps) {
+        let customers = deps.customers.clone();
         self.driver.every("news of keys", NEWS_EVERY, move || {
             let customers = customers.clone();
             async move { customers.hear_news().await }
         });
 
-        let customers = means.customers.clone();
+        let customers = deps.customers.clone();
         self.driver.every("uses of keys", USES_EVERY, move || {
             let customers = customers.clone();
             async move { customers.write_uses().await }
         });
 
-        let pace = means.pace.clone();
+        let pace = deps.pace.clone();
         self.driver.every("pace", KNOCK_EVERY, move || {
             let pace = pace.clone();
             async move { pace.knock().await }
         });
     }
 
-    /// Starts what deals with panels: those on the roll now; the roster follows when it changes.
-    pub async fn deliver(&self, means: &WorkerDeps) -> WorkerRegistry {
-        let roster = WorkerRegistry::new(self.driver.clone(), means.clone());
-        roster.follow().await;
-        let means = means.clone();
+    /// Starts what deals with panels: those on the roll now; the registry follows when it changes.
+    pub async fn deliver(&self, deps: &WorkerDeps) -> WorkerRegistry {
+        let registry = WorkerRegistry::new(self.driver.clone(), deps.clone());
+        registry.follow().await;
+        let deps = deps.clone();
         self.driver.at_leisure("refresh", CATALOG_EVERY, move || {
-            refresh_if_asked(means.clone())
+            refresh_if_asked(deps.clone())
         });
 
-        roster
+        registry
     }
 
     /// Runs a round that somebody above brought.
@@ -249,27 +249,27 @@ impl Workers {
     }
 
     /// Starts what tells a person.
-    pub fn watch(&self, means: &WorkerDeps) {
-        let alerts = means.alerts.clone();
+    pub fn watch(&self, deps: &WorkerDeps) {
+        let alerts = deps.alerts.clone();
         self.driver.every("looker", LOOK_EVERY, move || {
             let alerts = alerts.clone();
             async move { alerts.look().await.map(|_| ()) }
         });
 
-        let delivery = means.delivery.clone();
+        let delivery = deps.delivery.clone();
         self.driver
             .at_leisure("looker for what is stuck", STUCK_LOOK_EVERY, move || {
                 let delivery = delivery.clone();
                 async move { delivery.look_for_stuck().await.map(|_| ()) }
             });
 
-        let alerts = means.alerts.clone();
+        let alerts = deps.alerts.clone();
         self.driver.at_leisure("teller", TELL_EVERY, move || {
             let alerts = alerts.clone();
             async move { alerts.tell().await.map(|_| ()) }
         });
 
-        let alerts = means.alerts.clone();
+        let alerts = deps.alerts.clone();
         self.driver
             .at_leisure("teller of the database", TELL_EVERY, move || {
                 let alerts = alerts.clone();
@@ -279,7 +279,7 @@ impl Workers {
                 }
             });
 
-        let alerts = means.alerts.clone();
+        let alerts = deps.alerts.clone();
         self.driver.at_leisure("prover", PROVE_LOOK_EVERY, move || {
             let alerts = alerts.clone();
             async move { alerts.prove().await.map(|_| ()) }
@@ -315,18 +315,17 @@ impl Workers {
 }
 
 /// Somebody asked for the catalogs to be read now.
-async fn refresh_if_asked(means: WorkerDeps) -> Result<(), StoreError> {
-    let Some(id) = catalog::asked_refresh(&means.store).await? else {
+async fn refresh_if_asked(deps: WorkerDeps) -> Result<(), StoreError> {
+    let Some(id) = catalog::asked_refresh(&deps.store).await? else {
         return Ok(());
     };
 
     // Whoever serves another version may know the panels at other addresses.
-    let newest = versions::find_newest(&means.store).await?;
-    if newest.is_some_and(|(_, newest)| newest != means.catalog.mapping().hash) {
+    let newest = versions::find_newest(&deps.store).await?;
+    if newest.is_some_and(|(_, newest)| newest != deps.catalog.mapping().hash) {
         return Ok(());
     }
 
-    let outcome =
-        refresh::refresh_all(&means.catalog, &means.roll.sold_from(), &means.clock).await?;
-    catalog::answer_refresh(&means.store, id, &outcome, means.clock.now()).await
+    let outcome = refresh::refresh_all(&deps.catalog, &deps.roll.sold_from(), &deps.clock).await?;
+    catalog::answer_refresh(&deps.store, id, &outcome, deps.clock.now()).await
 }

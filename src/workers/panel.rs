@@ -73,13 +73,13 @@ const BATCHES_MAX: u32 = 100;
 pub fn start_panel_workers(
     keeping: &Driver,
     driver: &Driver,
-    means: &WorkerDeps,
+    deps: &WorkerDeps,
     listed: &ProviderEntry,
     before: Option<Driver>,
 ) {
     let panel = &listed.panel;
-    let desk = Arc::new(ProviderWorkers {
-        delivery: means.delivery.clone(),
+    let workers = Arc::new(ProviderWorkers {
+        delivery: deps.delivery.clone(),
         panel: panel.clone(),
         epoch: AtomicI64::new(0),
         counted: Mutex::default(),
@@ -88,55 +88,56 @@ pub fn start_panel_workers(
         is_stuck: AtomicBool::new(false),
     });
 
-    let bought = &means.bought;
+    let bought = &deps.bought;
     let name = |worker: &str| format!("{worker} {}", panel.settings().id);
-    let keeper = desk.clone();
+    let keeper = workers.clone();
     let kept = bought.clone();
     keeping.every(name("keeper"), HOLD_EVERY, move || {
         keeper.clone().keep(kept.clone())
     });
 
-    let tracker = desk.clone();
+    let tracker = workers.clone();
     driver.every(name("tracker"), TRACK_EVERY, move || {
         tracker.clone().track()
     });
 
-    let asker = desk.clone();
+    let asker = workers.clone();
     driver.every(name("asker"), ASK_EVERY, move || asker.clone().ask());
-    let doubter = desk.clone();
+    let doubter = workers.clone();
     driver.every(name("doubter"), DOUBT_EVERY, move || {
         doubter.clone().doubt()
     });
 
-    let prober = desk.clone();
+    let prober = workers.clone();
     driver.every(name("prober"), PROBE_EVERY, move || prober.clone().probe());
 
     if listed.retired {
         driver.every(name("passer"), DISPATCH_EVERY, move || {
-            desk.clone().pass_on()
+            workers.clone().pass_on()
         });
         return;
     }
 
-    let (reader, catalog, clock) = (desk.clone(), means.catalog.clone(), means.clock.clone());
+    let (reader, catalog, clock) = (workers.clone(), deps.catalog.clone(), deps.clock.clone());
     driver.at_leisure(name("reader"), READ_EVERY, move || {
         reader.clone().read(catalog.clone(), clock.clone())
     });
 
-    let unparker = desk.clone();
+    let unparker = workers.clone();
     let unpark_every = Duration::from_secs(u64::from(panel.settings().status_every_s).max(1));
     driver.every(name("unparker"), unpark_every, move || {
         unparker.clone().unpark()
     });
 
-    let mover = desk.clone();
+    let mover = workers.clone();
     driver.every(name("mover"), LEAVE_EVERY, move || mover.clone().leave());
-    let mover = desk.clone();
+    let mover = workers.clone();
     driver.every(name("mover of lost routes"), LOST_ROUTES_EVERY, move || {
         mover.clone().leave_lost_routes()
     });
 
-    let (accountant, treasury, clock) = (desk.clone(), means.treasury.clone(), means.clock.clone());
+    let (accountant, treasury, clock) =
+        (workers.clone(), deps.treasury.clone(), deps.clock.clone());
     driver.at_leisure(name("accountant"), COUNT_EVERY, move || {
         accountant.clone().count(treasury.clone(), clock.clone())
     });
@@ -145,7 +146,7 @@ pub fn start_panel_workers(
         progress: driver.watch(name("dispatcher")),
         rounds: driver.rounds(name("dispatcher"), DISPATCH_EVERY, Haste::Prompt),
         pulse: driver.pulse(),
-        desk,
+        workers,
     };
 
     driver.run(dispatcher.dispatch(bought.clone(), driver.stopping()));
@@ -345,7 +346,7 @@ impl ProviderWorkers {
 
 /// Who sends a panel's legs.
 struct Dispatcher {
-    desk: Arc<ProviderWorkers>,
+    workers: Arc<ProviderWorkers>,
     progress: Progress,
     rounds: Rounds,
     pulse: Pulse,
@@ -391,11 +392,11 @@ impl Dispatcher {
             panicked: false,
         };
 
-        match self.rounds.survive(self.desk.send_due(room, out)).await {
+        match self.rounds.survive(self.workers.send_due(room, out)).await {
             Ok(Ok(taken)) => {
                 sent.taken = taken;
                 // With no room left, the next round begins when an answer is here.
-                let answer = Duration::from_millis(self.desk.panel.settings().timeout_ms);
+                let answer = Duration::from_millis(self.workers.panel.settings().timeout_ms);
                 self.rounds.ended_well(answer);
             }
             Ok(Err(error)) => log_failure(self.rounds.name(), &error),
@@ -413,7 +414,7 @@ impl Dispatcher {
     fn note_end(&self, ended: Result<(), JoinError>) {
         if let Err(error) = ended {
             self.pulse.count_panic();
-            let provider = &self.desk.panel.settings().id;
+            let provider = &self.workers.panel.settings().id;
             tracing::error!(
                 %provider, %error, "sending an order panicked; it is looked for in time"
             );
@@ -421,7 +422,7 @@ impl Dispatcher {
     }
 
     fn concurrent_max(&self) -> usize {
-        self.desk.panel.settings().concurrent_max as usize
+        self.workers.panel.settings().concurrent_max as usize
     }
 }
 
@@ -447,9 +448,9 @@ impl ProviderWorkers {
         let taken = legs.len();
 
         for leg in legs {
-            let desk = self.clone();
+            let workers = self.clone();
             out.spawn(async move {
-                if let Err(error) = desk.delivery.send(&desk.panel, &leg, epoch).await {
+                if let Err(error) = workers.delivery.send(&workers.panel, &leg, epoch).await {
                     log_failure("dispatcher", &error);
                 }
             });

@@ -8,8 +8,8 @@ use crate::routing::calls::{CallOutcome, CallPurpose as Purpose};
 use crate::upstream::classify::{classify_add, classify_retold};
 use crate::upstream::dialect::Ask;
 use crate::upstream::echo::{cut_own_words, is_of_the_order};
+use crate::upstream::limiter::Slot;
 use crate::upstream::panel::{Call, Panel, Timed, retry_after};
-use crate::upstream::stack::Slot;
 use crate::upstream::unlisted::unlisted_text;
 use crate::upstream::wire::CallResult;
 

@@ -7,8 +7,8 @@ use crate::upstream::answer::{CancelRow, RefillAnswer, RefillRow};
 use crate::upstream::classify::is_believed;
 use crate::upstream::dialect::{Ask, ReadRefill};
 use crate::upstream::failure::Failure;
+use crate::upstream::limiter::Slot;
 use crate::upstream::panel::{Call, Panel, Timed, retry_after};
-use crate::upstream::stack::Slot;
 use crate::upstream::wire::CallResult;
 
 impl Panel {

@@ -15,9 +15,9 @@ use crate::upstream::answer::OrderAnswer;
 use crate::upstream::dialect::{AnswerFault, Ask, CallForm, SpokenDialect, signs};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::PanelError;
+use crate::upstream::limiter::CallLimiter;
 use crate::upstream::probe::trouble::{self, SeenAnswer, Trouble, Unlearned};
 use crate::upstream::probe::{CALLS_MAX, judge};
-use crate::upstream::stack::CallLimiter;
 use crate::upstream::wire::{CallBounds, CallResult, Wire};
 
 /// The longest answer but a catalog.
@@ -44,7 +44,7 @@ pub(super) struct Asker {
     redaction: Redaction,
     posts: Wire,
     gets: Wire,
-    stack: CallLimiter,
+    limiter: CallLimiter,
     clock: SharedClock,
     patience: Duration,
     headers: HeaderMap,
@@ -103,7 +103,7 @@ impl Asker {
             gets: by(AskMethod::Get)?,
             url: settings.url.clone(),
             key,
-            stack: CallLimiter::new(NonZeroU32::MIN, CALLS_PER_SECOND),
+            limiter: CallLimiter::new(NonZeroU32::MIN, CALLS_PER_SECOND),
             clock,
             patience,
             headers: HeaderMap::new(),
@@ -166,7 +166,7 @@ impl Asker {
             }
         };
 
-        let _slot = self.stack.slot().await;
+        let _slot = self.limiter.slot().await;
         let from = self.clock.now();
         let heard = wire.ask(form, patience).await;
         let took_ms = (self.clock.now() - from).num_milliseconds().max(0);

@@ -1,4 +1,4 @@
-//! The roster: which panels this process deals with, and how that changes while it runs.
+//! The registry: which panels this process deals with, and how that changes while it runs.
 //!
 //! ```text
 //!  new on the roll ─▶ its workers start
@@ -20,11 +20,11 @@ use crate::workers::WorkerDeps;
 use crate::workers::driver::Driver;
 use crate::workers::panel;
 
-/// The panels that are dealt with; clones are the same roster.
+/// The panels that are dealt with; clones are the same registry.
 #[derive(Clone, Debug)]
 pub struct WorkerRegistry {
     driver: Driver,
-    means: WorkerDeps,
+    deps: WorkerDeps,
     posts: Arc<Mutex<BTreeMap<ProviderId, Post>>>,
 }
 
@@ -44,10 +44,10 @@ impl Post {
 
 impl WorkerRegistry {
     /// Nobody is dealt with yet.
-    pub fn new(driver: Driver, means: WorkerDeps) -> Self {
+    pub fn new(driver: Driver, deps: WorkerDeps) -> Self {
         Self {
             driver,
-            means,
+            deps,
             posts: Arc::default(),
         }
     }
@@ -55,7 +55,7 @@ impl WorkerRegistry {
     /// Deals with the panels that are on the roll now. Those whose entry is the same go on
     /// untouched.
     pub async fn follow(&self) {
-        let roll = self.means.roll.now();
+        let roll = self.deps.roll.now();
         let mut posts = self.posts.lock().await;
         let off: Vec<_> = posts
             .keys()
@@ -103,7 +103,7 @@ impl WorkerRegistry {
             post.hands.run(async move { before.ended().await });
         }
 
-        panel::start_panel_workers(&post.keeper, &post.hands, &self.means, listed, before);
+        panel::start_panel_workers(&post.keeper, &post.hands, &self.deps, listed, before);
         self.driver.run(self.clone().guard(post.clone()));
         post
     }
@@ -125,7 +125,7 @@ impl WorkerRegistry {
             return;
         }
 
-        if let Err(error) = self.means.delivery.let_one_go(id).await {
+        if let Err(error) = self.deps.delivery.let_one_go(id).await {
             tracing::warn!(provider = %id, %error,
                 "the panel's lease could not be given up and will run out by itself");
         }

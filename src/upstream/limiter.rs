@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    fn stack(concurrent_max: u32, requests_per_second: u32) -> CallLimiter {
+    fn limiter(concurrent_max: u32, requests_per_second: u32) -> CallLimiter {
         CallLimiter::new(
             NonZeroU32::new(concurrent_max).unwrap(),
             NonZeroU32::new(requests_per_second).unwrap(),
@@ -209,22 +209,22 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back_when_its_slot_is_dropped() {
-        let stack = stack(2, 1_000);
-        let first = stack.slot().now_or_never().expect("a free place");
-        let _second = stack.slot().now_or_never().expect("a free place");
-        assert!(stack.slot().now_or_never().is_none(), "both are taken");
+        let limiter = limiter(2, 1_000);
+        let first = limiter.slot().now_or_never().expect("a free place");
+        let _second = limiter.slot().now_or_never().expect("a free place");
+        assert!(limiter.slot().now_or_never().is_none(), "both are taken");
         drop(first);
-        assert!(stack.slot().now_or_never().is_some());
+        assert!(limiter.slot().now_or_never().is_some());
     }
 
     #[test]
     fn the_pace_holds_a_second_call_back() {
-        let stack = stack(8, 1);
-        assert!(stack.slot().now_or_never().is_some());
-        assert!(stack.slot().now_or_never().is_none());
+        let limiter = limiter(8, 1);
+        assert!(limiter.slot().now_or_never().is_some());
+        assert!(limiter.slot().now_or_never().is_none());
 
         assert_eq!(
-            stack.places.free.available_permits(),
+            limiter.places.free.available_permits(),
             8,
             "who stopped waiting holds nothing"
         );
@@ -233,13 +233,13 @@ mod tests {
     #[test]
     fn limits_hold_through_a_change() {
         let limit = |limit| NonZeroU32::new(limit).unwrap();
-        let free = |stack: &CallLimiter| {
-            std::iter::from_fn(|| stack.slot().now_or_never())
+        let free = |limiter: &CallLimiter| {
+            std::iter::from_fn(|| limiter.slot().now_or_never())
                 .take(10)
                 .collect::<Vec<_>>()
         };
 
-        let before = stack(4, 1_000);
+        let before = limiter(4, 1_000);
         let mut out = free(&before);
         assert_eq!(out.len(), 4);
         let lower = before.under(limit(2), limit(1_000));
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn raised_while_more_are_out_than_may_be_no_place_too_many_appears() {
         let limit = |limit| NonZeroU32::new(limit).unwrap();
-        let before = stack(4, 1_000);
+        let before = limiter(4, 1_000);
         let out: Vec<_> = (0..4)
             .map(|_| before.slot().now_or_never().expect("a free place"))
             .collect();
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn an_unchanged_pace_goes_on() {
-        let before = stack(8, 1);
+        let before = limiter(8, 1);
         assert!(before.slot().now_or_never().is_some());
         let limit = |limit| NonZeroU32::new(limit).unwrap();
 
