@@ -1,14 +1,15 @@
 //! The composition root: the only file that knows everyone. It builds the house from its parts, and
 //! takes it down.
 
+mod checks;
 mod descriptors;
+mod health;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::TimeDelta;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -20,26 +21,25 @@ use crate::catalog::{Catalog, refresh};
 use crate::config::{self, File};
 use crate::customers::Customers;
 use crate::customers::pace::Pace;
-use crate::domain::alert::AlertKind;
 use crate::domain::clock::SharedClock;
 use crate::domain::network::Network;
-use crate::downstream::{
-    Connections, Door, DoorDeps as DoorHouse, HealthProbe, Limits, ProcessHealth,
-};
+use crate::downstream::{Door, DoorDeps as DoorHouse, HealthProbe, Limits};
 use crate::orders::{Delivery, Orders};
-use crate::reload::{self, Before, Env, Reload, ReloadParts, Started, Troubles};
-use crate::store::embedded::{Condition, Embedded};
-use crate::store::history::Turned;
+use crate::reload::{self, Before, Env, Reload, ReloadParts, Started};
+use crate::store::embedded::Embedded;
 use crate::store::open_orders::OpenOrders;
-use crate::store::{Store, customers, gates, versions};
-use crate::telemetry;
+use crate::store::{Store, versions};
 use crate::treasury::Treasury;
 use crate::upstream::{Panel, ProviderSet};
 use crate::webhooks::Webhook;
 use crate::workers::pulse::Pulse;
 use crate::workers::{WorkerDeps, Workers};
 
+pub use checks::{can_listen, check_clock};
 pub use descriptors::raise as raise_descriptors;
+
+use checks::{tell_of_freeze, tell_of_lost_tiers};
+use health::{health, troubles};
 
 /// How long the first reading of the catalogs may hold up the start; a dead panel never blocks
 /// it.
@@ -50,18 +50,10 @@ const ADOPT_EVERY: Duration = Duration::from_millis(200);
 const LOOK_AT_FILE_EVERY: Duration = Duration::from_millis(200);
 /// How often it is looked whether panels that the file names no more have anything left.
 const RETIRE_EVERY: Duration = Duration::from_secs(5);
-/// A machine whose clock is so far from the database's is not started.
-const CLOCK_OFF_MAX: TimeDelta = TimeDelta::seconds(30);
-/// Behind by more than this, the workers are told as not ready.
-const LAG_S_MAX: u64 = 30;
-/// Lines of the log that were lost need a person for so long.
-const LOG_LOSES_FOR: Duration = Duration::from_mins(5);
 /// What an end has beside the time for the slowest panel: requests, and what is written down last.
 const DRAIN_BESIDE_CALLS: Duration = Duration::from_secs(5);
 /// How much of the drain is left for what is written down last.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
-/// Not ready for longer than this, a process takes no orders: nobody may be there to send them.
-const NOT_READY_S_MAX: u64 = 30;
 
 /// Everything that deals with customers, orders and panels, over one database; nothing runs by
 /// itself yet.
@@ -265,80 +257,6 @@ impl App {
     }
 }
 
-/// Customers whose tier the file does not name count as standard, which nobody may have meant.
-async fn tell_of_lost_tiers(store: &Store, mapping: &Mapping) -> anyhow::Result<()> {
-    for tier in customers::list_tiers(store).await? {
-        if !mapping.limits.tiers.contains_key(&tier) {
-            tracing::warn!(
-                tier,
-                "the file has no [[tier]] with this id; its customers count as standard"
-            );
-        }
-    }
-
-    Ok(())
-}
-
-/// Refuses a machine whose clock is far from the database's, and tells of one that is not quite
-/// right. Orders and money go by the database's clock; logs, certificates and files go by the
-/// machine's, and one of the two is wrong.
-pub fn check_clock(store: &Store) -> anyhow::Result<()> {
-    let ahead = store.clock().machine_is_ahead();
-    let (seconds, way) = (
-        rounded_s(ahead.abs()),
-        if ahead < TimeDelta::zero() {
-            "behind"
-        } else {
-            "ahead of"
-        },
-    );
-
-    anyhow::ensure!(
-        ahead.abs() < CLOCK_OFF_MAX,
-        "this machine's clock is {seconds} s {way} the database's; one of the two is wrong: set \
-         it right (NTP), then start again"
-    );
-
-    if ahead.abs() >= reload::CLOCK_OFF_MIN {
-        tracing::warn!(
-            seconds,
-            "this machine's clock is {way} the database's, by which everything goes: set it right \
-             (NTP)"
-        );
-    }
-
-    Ok(())
-}
-
-fn rounded_s(span: TimeDelta) -> i64 {
-    (span + TimeDelta::milliseconds(500)).num_seconds()
-}
-
-/// A freeze outlives the process that saw it begin, and a restored backup begins with one.
-async fn tell_of_freeze(store: &Store) -> anyhow::Result<()> {
-    if let Some(since) = gates::frozen_since(store).await? {
-        tracing::warn!(
-            %since, "dispatch is frozen: no order goes to any panel; look at `panelgate order list --state review`, \
-             then `panelgate dispatch thaw`, both for the database of this gateway (--data, \
-             --database-url)"
-        );
-    }
-
-    Ok(())
-}
-
-/// Whether the addresses are free, asked before anything is done that a process in vain would leave
-/// behind.
-pub fn can_listen(addresses: [Option<SocketAddr>; 2]) -> anyhow::Result<()> {
-    for address in addresses.into_iter().flatten() {
-        std::net::TcpListener::bind(address).with_context(|| {
-            format!("cannot listen on {address}; choose another with --listen or --console")
-        })?;
-    }
-
-    Ok(())
-}
-
 /// Which doors and workers a process has, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct Roles {
@@ -540,85 +458,4 @@ fn reload_with(workers: &Workers, reload: &Reload) {
             async move { watch.look().await.map(|_| ()) }
         });
     }
-}
-
-/// What needs a person at this process beside its workers.
-fn troubles(door: Option<&Door>) -> Troubles {
-    let connections = door.map(Door::connections);
-    let log = LogWatch::default();
-
-    Troubles::by(move || {
-        let is_so = |kind: AlertKind, so: bool| so.then_some(kind);
-        let of_door =
-            |so: fn(&Connections) -> bool| connections.as_ref().is_some_and(|door| so(door));
-
-        let troubles = [
-            is_so(AlertKind::ConnectionsShort, of_door(Connections::is_short)),
-            is_so(AlertKind::ListenerStuck, of_door(Connections::is_stuck)),
-            is_so(AlertKind::LogLost, log.loses(telemetry::lines_lost())),
-        ];
-
-        troubles.into_iter().flatten().collect()
-    })
-}
-
-/// Whether lines of the log were lost lately.
-#[derive(Debug, Default)]
-struct LogWatch(Mutex<Losses>);
-
-#[derive(Debug, Default)]
-struct Losses {
-    lost: u64,
-    until: Option<Instant>,
-}
-
-impl LogWatch {
-    fn loses(&self, lost: u64) -> bool {
-        let mut losses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lost > losses.lost {
-            losses.lost = lost;
-            losses.until = Some(Instant::now() + LOG_LOSES_FOR);
-        }
-
-        losses.until.is_some_and(|until| Instant::now() < until)
-    }
-}
-
-/// What `/healthz` tells.
-fn health(house: &App, pulse: Pulse, embedded: Option<&Embedded>) -> HealthProbe {
-    let (store, catalog) = (house.store.clone(), house.catalog.clone());
-    let condition = embedded.map(Embedded::condition);
-
-    Arc::new(move || {
-        let lag_s = pulse.lag_s();
-        let present = store.is_present();
-
-        // Told sooner than it is acted on.
-        let is_well = present && !store.is_silent();
-
-        let database = match condition.as_ref().map(|condition| *condition.borrow()) {
-            Some(Condition::Restarting { .. }) => "restarting",
-            Some(Condition::Stopped) => "stopped",
-            Some(Condition::Running) | None if is_well => "up",
-            Some(Condition::Running) | None if store.turned() == Some(Turned::Replaced) => {
-                "replaced"
-            }
-            Some(Condition::Running) | None => "away",
-        };
-
-        // A panel's own workers wait for that panel; whoever stands still there gives up its lease.
-        let node_lag_s = pulse.node_lag_s();
-
-        ProcessHealth {
-            live: true,
-            ready: is_well && lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX),
-            config_hash: catalog.now().hash.to_string(),
-            database: database.to_owned(),
-            workers_lag_s: lag_s,
-            workers_late: pulse.late(),
-            worker_panics: pulse.panics(),
-            log_lines_lost: telemetry::lines_lost(),
-            sells: present && node_lag_s.is_none_or(|lag_s| lag_s <= LAG_S_MAX + NOT_READY_S_MAX),
-        }
-    })
 }

@@ -108,10 +108,11 @@ const NOTES: [&str; 4] = [
 /// Allows a float on its line or the next: `// float: why no money is near`.
 const FLOAT_ALLOWED: &str = "// float: ";
 
-/// Lines that say something: blank ones and comments are as many as they need to be.
+/// Of a file all lines count; of a function those that say something: its blank ones and comments
+/// are as many as they need to be.
 const FILE_LINES_MAX: usize = 500;
-const FUNCTION_LINES_MAX: usize = 100;
-/// Tests are tables and stories, which are read by the row.
+const FUNCTION_LINES_MAX: usize = 80;
+/// Tests are tables and stories, which are read by the row: lines that say something.
 const TEST_FILE_LINES_MAX: usize = 750;
 const TEST_FUNCTION_LINES_MAX: usize = 170;
 /// Ten minutes of reading.
@@ -236,13 +237,12 @@ fn saying(text: &str) -> usize {
 }
 
 fn length(source: &Source) -> Vec<(usize, String)> {
-    let max = if source.is_of_tests() {
-        TEST_FILE_LINES_MAX
+    let (lines, max) = if source.is_of_tests() {
+        (saying(&source.text), TEST_FILE_LINES_MAX)
     } else {
-        FILE_LINES_MAX
+        (source.text.lines().count(), FILE_LINES_MAX)
     };
 
-    let lines = saying(&source.text);
     if lines <= max {
         return vec![];
     }

@@ -12,6 +12,7 @@ mod masked;
 mod plain;
 mod process;
 mod provider;
+mod provider_words;
 mod reader;
 mod secret;
 mod service;

@@ -1,22 +1,22 @@
 //! `[[provider]]`: the panels, how each is asked, and what its words mean.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use http::Uri;
 
 use crate::config::complaint::{foreign, shown};
 use crate::config::exchange::Currencies;
+use crate::config::provider_words::words;
 use crate::config::reader::Section;
 use crate::domain::id::ProviderId;
 use crate::domain::money::{ExchangeRate, Money, Percent};
 use crate::domain::provider::{
     AskMethod, AskingSettings, CanceledWithRemains, DoubtSettings, InDoubtPolicy, KeySource,
-    PanelDialect, PanelStatus, PanelWord, ProviderSettings, RefusalClass, Reversal,
-    SettlingSettings, WORD_BYTES_MAX,
+    PanelDialect, ProviderSettings, Reversal, SettlingSettings,
 };
 use crate::orders::lease::LEASE_S;
-use crate::upstream::{MARKS, check_ca_file};
+use crate::upstream::check_ca_file;
 
 /// The longest id; it stands in tables, logs and metrics.
 const ID_BYTES_MAX: usize = 40;
@@ -30,9 +30,6 @@ const FILE_NAME_BYTES_MAX: usize = 1_024;
 const TIMEOUT_MS_MAX: i64 = 240_000;
 /// The longest span in hours; a year.
 pub(super) const HOURS_MAX: i64 = 8_760;
-
-/// The signs that panels write in front of an order's number.
-const NUMBER_SIGNS: [&str; 2] = ["#", "№"];
 
 /// Where the files lie that a text names.
 #[derive(Clone, Copy)]
@@ -468,74 +465,4 @@ fn balance_low(section: &mut Section<'_>) -> Option<Money> {
     }
 
     Some(found.value)
-}
-
-/// Statuses and refusals of this panel that the built-in tables do not list.
-fn words(section: &mut Section<'_>) -> BTreeMap<String, PanelWord> {
-    let Some(table) = section.table("words") else {
-        return BTreeMap::new();
-    };
-
-    let mut words = BTreeMap::new();
-    for (text, at) in table.own_keys() {
-        let folded = text.trim().to_lowercase();
-        if let Some(mark) = mark_in_front(&folded) {
-            let what = format!(
-                "begins with {}, which marks what an order sent, our key or an order's number, \
-                 and is no word of the panel's; write what the panel itself says, from its first \
-                 word on, or remove the line",
-                shown(mark)
-            );
-
-            table.complain(&shown(text), at, &what);
-            continue;
-        }
-
-        if folded.is_empty() || folded.len() > WORD_BYTES_MAX {
-            table.complain(
-                &shown(text),
-                at,
-                &format!("a panel's text must have 1 to {WORD_BYTES_MAX} bytes"),
-            );
-
-            continue;
-        }
-
-        let Some(word) = table.peek_text(text).and_then(panel_word) else {
-            let statuses = PanelStatus::ALL.map(PanelStatus::as_str).join(", ");
-            let refusals = RefusalClass::ALL.map(RefusalClass::as_str).join(", ");
-            let what = format!("must mean a status ({statuses}) or a refusal ({refusals})");
-            table.complain(&shown(text), at, &what);
-            continue;
-        };
-
-        if words.insert(folded, word).is_some() {
-            table.complain(
-                &shown(text),
-                at,
-                "is there twice, differing only in case; remove one",
-            );
-        }
-    }
-
-    words
-}
-
-/// What a text begins with that is no panel's word: a mark that stands in answers for what was cut
-/// from them, be it broken off, or the sign of a number. What may stand in front of codes is none
-/// of the text.
-fn mark_in_front(folded: &str) -> Option<&'static str> {
-    let code = folded
-        .strip_prefix("neworder.error.")
-        .or_else(|| folded.strip_prefix("error."));
-
-    let bare = code.unwrap_or(folded).trim_start();
-    let is_in_front =
-        |mark: &&str| bare.starts_with(*mark) || (!bare.is_empty() && mark.starts_with(bare));
-    MARKS.into_iter().chain(NUMBER_SIGNS).find(is_in_front)
-}
-
-fn panel_word(word: &str) -> Option<PanelWord> {
-    let status = PanelStatus::from_word(word).map(PanelWord::Status);
-    status.or_else(|| RefusalClass::from_word(word).map(PanelWord::Refusal))
 }

@@ -18,32 +18,24 @@ use crate::domain::doubt::{DoubtCheck, DoubtVerdict, Sought};
 use crate::domain::id::PanelOrder;
 use crate::domain::leg::LegState;
 use crate::domain::provider::{InDoubtPolicy, ProviderSettings};
-use crate::domain::settlement::Report;
 use crate::ledger;
 use crate::orders::again::Repeat;
-use crate::orders::{Delivery, isolate_failure, settle, statuses, track};
-use crate::store::clock_watch::{self, WatchedSpan};
+use crate::orders::{Delivery, id_gap, isolate_failure, settle, track};
+use crate::store::clock_watch;
 use crate::store::doubts::IDS_SHOW;
 use crate::store::gates::{self, DoubtPatience};
 use crate::store::legs::{LockedLeg, Transition};
 use crate::store::neighbours::{self, PanelAccount};
 use crate::store::panel_orders::Witness;
 use crate::store::{StoreError, Tx, cancels, doubts, late, legs, orders};
-use crate::upstream::{OrderAnswer, Panel};
+use crate::upstream::Panel;
 
-/// How much the clocks of two nodes may differ: what was accepted so shortly before is no
-/// neighbour.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
 /// How soon a moment that has come was seen by whoever watches the clock.
 const SEEN_WITHIN: TimeDelta = TimeDelta::seconds(5);
 /// Doubts looked into in one round.
 const DOUBTS_MAX: i64 = 20;
 /// The widest gap between two of our orders at a panel that is searched.
 const IDS_MAX: u128 = 1_000;
-
-/// How long before a doubt, or after it may be visible, an order was sent that may be what is
-/// found.
-const RIVALS_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// What a person is told who must look for it.
 const OF_ANOTHER_ACCOUNT: &str =
@@ -102,20 +94,20 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let settings = panel.settings();
         let asked = neighbours::account_asked(&self.store, sought.leg).await?;
-        let repeat = if asked.is_some_and(|account| account != panel.account()) {
-            self.is_elsewhere(sought).await?;
+        if asked.is_some_and(|account| account != panel.account()) {
+            self.flag_as_elsewhere(sought).await?;
             return self.lose_patience(settings, sought).await;
-        } else {
-            self.ask_again(panel, sought, epoch).await?
-        };
+        }
+
+        let repeat = self.ask_again(panel, sought, epoch).await?;
+        if repeat == Repeat::EndedTheDoubt {
+            return Ok(());
+        }
 
         // What was asked for again a moment ago need not be visible yet: its ids are looked at
         // another time.
         let looks_at_ids = settings.doubts.ids_grow && settings.doubts.account_is_ours_alone;
-
-        if repeat == Repeat::EndedTheDoubt {
-            return Ok(());
-        } else if looks_at_ids && repeat == Repeat::NotAsked {
+        if looks_at_ids && repeat == Repeat::NotAsked {
             let found = self.look_for(panel, sought).await?;
             tracing::info!(
                 order = %sought.order, provider = %settings.id, ?found, "a doubt was looked into"
@@ -179,7 +171,7 @@ impl Delivery {
 
     /// The panel's block names another address or account since: that one knows nothing of it, and
     /// would take what is asked for again as new. A person looks at the other one.
-    async fn is_elsewhere(&self, sought: &Sought) -> Result<(), StoreError> {
+    async fn flag_as_elsewhere(&self, sought: &Sought) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let leg = legs::lock_leg(&mut tx, sought.leg).await?;
         if leg.state != LegState::InDoubt {
@@ -245,7 +237,8 @@ impl Delivery {
             .collect();
 
         let batch = self.status_batch(settings).await?;
-        let Some(orphans) = find_orphans(panel, &gap, &unknown, batch as usize).await else {
+        let Some(orphans) = id_gap::find_unclaimed(panel, &gap, &unknown, batch as usize).await
+        else {
             return Ok(SearchResult::Unknown(
                 "the panel did not answer about every id, or not even about our neighbours",
             ));
@@ -288,106 +281,6 @@ impl Delivery {
                 "more than one order was found that fits",
             )),
         }
-    }
-
-    /// The ids of our neighbours at the panel; `None` while one of them is not known, or is no
-    /// number.
-    pub(super) async fn gap(
-        &self,
-        panel: &Panel,
-        sought: &Sought,
-    ) -> Result<Option<IdGap>, StoreError> {
-        let (settings, account) = (panel.settings(), panel.account());
-        let asked = (&settings.id, account.as_str());
-        let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
-
-        let before = neighbours::ids_before(
-            &self.store,
-            asked,
-            sought.leg,
-            sought.sent_at - CLOCKS_DIFFER,
-        )
-        .await?;
-
-        // Sent so late that whatever came of the doubt was placed before it, however slow the panel
-        // was: by time that somebody watched, for a clock that was set ahead makes nothing
-        // visible.
-        let sent_by = sought.last_sent_at.max(sought.doubted_at);
-        let WatchedSpan { over, until } =
-            clock_watch::watched_for(&self.store, sent_by, visible).await?;
-
-        let late = neighbours::ids_after(&self.store, asked, sought.leg, (over, until)).await?;
-        let soon = neighbours::ids_after(
-            &self.store,
-            asked,
-            sought.leg,
-            (sent_by, Timestamp::MAX_UTC),
-        )
-        .await?;
-
-        let before = as_numbers(&before).and_then(|ids| ids.into_iter().max());
-        let after = if late.is_empty() {
-            as_numbers(&soon)
-        } else {
-            as_numbers(&late)
-        };
-
-        let after = after.and_then(|ids| ids.into_iter().min());
-        Ok(before
-            .zip(after)
-            .filter(|(before, after)| before < after)
-            .map(|(before, after)| IdGap {
-                before,
-                after,
-                all_visible: !late.is_empty(),
-            }))
-    }
-
-    /// Whether what was found may as well be another order in doubt.
-    async fn could_be_another(
-        &self,
-        panel: &Panel,
-        sought: &Sought,
-        id: &PanelOrder,
-        report: &Report,
-    ) -> Result<bool, StoreError> {
-        let Ok(id) = id.0.parse::<u128>() else {
-            return Ok(true);
-        };
-
-        let account = panel.account();
-        let around =
-            RIVALS_WITHIN + TimeDelta::seconds(i64::from(panel.settings().doubts.visible_after_s));
-        let asked = (&panel.settings().id, account.as_str());
-
-        let watched = clock_watch::watched_for(
-            &self.store,
-            sought.last_sent_at.max(sought.doubted_at),
-            around,
-        )
-        .await?;
-
-        let span = (sought.sent_at - around, watched.over);
-        let Some(others) = neighbours::find_rivals(&self.store, asked, sought, span).await? else {
-            return Ok(true);
-        };
-
-        for other in others {
-            if !other.fits(report) {
-                continue;
-            }
-
-            let outside = self
-                .gap(panel, &other)
-                .await?
-                .is_some_and(|gap| id <= gap.before || id >= gap.after);
-
-            if !outside {
-                return Ok(true);
-            }
-        }
-
-        Ok(false)
     }
 
     /// Writes down what was found, and draws the conclusion. Whether the doubt is over.
@@ -550,72 +443,4 @@ impl Delivery {
 
         Ok(())
     }
-}
-
-/// The ids between which an order in doubt lies, if it exists.
-pub(super) struct IdGap {
-    pub before: u128,
-    pub after: u128,
-    /// Whether it would be visible by now.
-    all_visible: bool,
-}
-
-/// The ids as numbers; `None` when there are none, or one is no number.
-fn as_numbers(ids: &[PanelOrder]) -> Option<Vec<u128>> {
-    let numbers: Option<Vec<u128>> = ids.iter().map(|id| id.0.parse().ok()).collect();
-    numbers.filter(|numbers| !numbers.is_empty())
-}
-
-/// Those of the ids that the panel has of ours. `None`: it did not speak clearly of each, in so
-/// many questions.
-///
-/// Each question asks for our neighbours too, which the panel has: one that knows nothing of them
-/// at this moment (a replica, a migration) knows nothing of an order between them either, and
-/// proves nothing.
-async fn find_orphans(
-    panel: &Panel,
-    gap: &IdGap,
-    ids: &[PanelOrder],
-    batch: usize,
-) -> Option<Vec<(PanelOrder, Report)>> {
-    let [before, after] = [gap.before, gap.after].map(|id| PanelOrder(id.to_string()));
-    let mut orphans = Vec::new();
-    let chunk = batch.saturating_sub(2).max(1);
-
-    for ids in ids.chunks(chunk) {
-        let asked: Vec<PanelOrder> = std::iter::once(&before)
-            .chain(ids)
-            .chain(std::iter::once(&after))
-            .cloned()
-            .collect();
-
-        let round = statuses::ask_statuses(panel, &asked, batch, statuses::QUESTIONS_MAX).await;
-        if let Some(failure) = &round.ended {
-            tracing::warn!(
-                provider = %panel.settings().id, %failure, "a doubt could not be looked into"
-            );
-            return None;
-        }
-
-        // Whatever was not asked about any more has no row.
-        if round.rows.len() != asked.len() {
-            return None;
-        }
-
-        for (id, row) in round.rows {
-            match row {
-                OrderAnswer::Said(_) if id == before || id == after => {}
-                OrderAnswer::Said(report) => orphans.push((id, report)),
-                OrderAnswer::NotOurs { .. } if id != before && id != after => {}
-                // A panel that is in trouble says nothing of the id, and nothing must follow from
-                // it.
-                OrderAnswer::NotOurs { .. }
-                | OrderAnswer::Error { .. }
-                | OrderAnswer::UnknownStatus { .. }
-                | OrderAnswer::Missing => return None,
-            }
-        }
-    }
-
-    Some(orphans)
 }

@@ -10,6 +10,7 @@ pub mod decide;
 mod differences;
 pub mod doubt;
 mod health;
+mod id_gap;
 pub mod intake;
 mod late;
 pub mod lease;

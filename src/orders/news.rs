@@ -45,6 +45,22 @@ impl News<'_> {
         })
     }
 
+    /// Keeps what the panel said, its charge where the word is clear, and when it is asked next.
+    pub(super) async fn put_off(
+        &self,
+        tx: &mut Tx,
+        next_at: Timestamp,
+        worth: Worth,
+    ) -> Result<(), StoreError> {
+        let charge = (worth == Worth::Clear)
+            .then(|| self.said.charge())
+            .flatten();
+
+        let (leg, text) = (self.leg.id, &self.said.text);
+        tracked_legs::put_off(tx, leg, text, charge, next_at, worth, self.now).await?;
+        Ok(())
+    }
+
     /// What the panel took is told where it is not its price, whatever becomes of the order.
     pub(super) async fn note_price(&self, tx: &mut Tx) -> Result<(), StoreError> {
         match self.told() {

@@ -313,16 +313,7 @@ impl Delivery {
                 orders::show_progress(&mut tx, order.id, state, start, remains).await?;
                 orders::clear_review(&mut tx, order.id).await?;
 
-                tracked_legs::put_off(
-                    &mut tx,
-                    leg.id,
-                    &said.text,
-                    said.charge(),
-                    next_at,
-                    Worth::Clear,
-                    now,
-                )
-                .await?;
+                news.put_off(&mut tx, next_at, Worth::Clear).await?;
             }
             // Nothing goes back for what may be delivered where it is too: a person says what
             // became of both.
@@ -330,16 +321,7 @@ impl Delivery {
                 if ending.target.is_positive()
                     && orders::is_there_twice(&mut tx, order.id).await? =>
             {
-                tracked_legs::put_off(
-                    &mut tx,
-                    leg.id,
-                    &said.text,
-                    None,
-                    next_at,
-                    Worth::Puzzling,
-                    now,
-                )
-                .await?;
+                news.put_off(&mut tx, next_at, Worth::Puzzling).await?;
 
                 news.note_said(&mut tx).await?;
             }
@@ -349,30 +331,12 @@ impl Delivery {
             }
             SettlementOutcome::AskAgain(why) => news.puzzled(&mut tx, next_at, why).await?,
             SettlementOutcome::Review(why) => {
-                tracked_legs::put_off(
-                    &mut tx,
-                    leg.id,
-                    &said.text,
-                    None,
-                    next_at,
-                    Worth::Puzzling,
-                    now,
-                )
-                .await?;
+                news.put_off(&mut tx, next_at, Worth::Puzzling).await?;
 
                 news.ask_a_person(&mut tx, why).await?;
             }
             SettlementOutcome::Contradiction(why) => {
-                tracked_legs::put_off(
-                    &mut tx,
-                    leg.id,
-                    &said.text,
-                    None,
-                    next_at,
-                    Worth::Puzzling,
-                    now,
-                )
-                .await?;
+                news.put_off(&mut tx, next_at, Worth::Puzzling).await?;
 
                 news.contradicts(&mut tx, why).await?;
             }
@@ -428,16 +392,7 @@ impl Delivery {
                 news.reopened(&mut tx).await?;
                 let next_at = next_ask(settings, due.accepted_at, now);
 
-                tracked_legs::put_off(
-                    &mut tx,
-                    leg.id,
-                    &said.text,
-                    said.charge(),
-                    next_at,
-                    Worth::Clear,
-                    now,
-                )
-                .await?;
+                news.put_off(&mut tx, next_at, Worth::Clear).await?;
             }
             SettlementOutcome::AskAgain(why) => {
                 look_again(&mut tx, leg.id, afterwards, now).await?;

@@ -17,12 +17,14 @@
 //! and a request that meets a closing connection is a doubt; and what a connection may still send
 //! is then this request's alone.
 
+mod one_shot;
+mod socket;
+
 use std::error::Error;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -32,17 +34,13 @@ use http::header::{
     USER_AGENT,
 };
 use http::{HeaderValue, Method, Request, Uri};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Parts};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use nix::sys::socket::{setsockopt, sockopt};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower::ServiceExt;
 
@@ -53,6 +51,11 @@ use crate::upstream::listening::{Listening, is_blank};
 use crate::upstream::wire::{
     CAUSES_MAX, CONNECT_TIMEOUT, CallBounds, CallResult, OUR_NAME, in_one_line,
 };
+
+pub(super) use one_shot::{OneShot, SendProgress};
+
+use one_shot::TooLate;
+use socket::{Connected, Socket};
 
 /// How long it is listened for words that nobody asked for, before a request and behind its answer.
 const LISTEN_MIN: Duration = Duration::from_millis(1);
@@ -170,26 +173,10 @@ impl Dispatch {
         answer_bytes_max: usize,
         leave_by: Deadline,
     ) -> CallResult {
-        if leave_by.is_over() {
-            return CallResult::NeverSent {
-                words: TooLate.to_string(),
-            };
-        }
-
-        // A name, a connection and a handshake may each take long: together they get this much.
         let begun = Instant::now();
-        let connected =
-            tokio::time::timeout(CONNECT_TIMEOUT.min(leave_by.left()), self.connect(leave_by))
-                .await;
-
-        let Connected { stream, answered } = match connected {
-            Ok(Ok(connected)) => connected,
-            Ok(Err(words)) => return CallResult::NeverSent { words },
-            Err(_) => {
-                return CallResult::NeverSent {
-                    words: format!("no connection within {CONNECT_TIMEOUT:?}"),
-                };
-            }
+        let Connected { stream, answered } = match self.connect_in_time(leave_by).await {
+            Ok(connected) => connected,
+            Err(words) => return CallResult::NeverSent { words },
         };
 
         // Words that are on their way already need about as long as the connection did.
@@ -268,6 +255,18 @@ impl Dispatch {
         }
     }
 
+    /// A name, a connection and a handshake may each take long: together they get this much.
+    async fn connect_in_time(&self, leave_by: Deadline) -> Result<Connected, String> {
+        if leave_by.is_over() {
+            return Err(TooLate.to_string());
+        }
+
+        let patience = CONNECT_TIMEOUT.min(leave_by.left());
+        tokio::time::timeout(patience, self.connect(leave_by))
+            .await
+            .unwrap_or_else(|_| Err(format!("no connection within {CONNECT_TIMEOUT:?}")))
+    }
+
     async fn connect(&self, leave_by: Deadline) -> Result<Connected, String> {
         let connected = self
             .connector
@@ -310,23 +309,6 @@ impl Dispatch {
             answered,
         })
     }
-}
-
-/// The kernel gives a connection up whose bytes were not acknowledged by the deadline, also while
-/// this process is stopped: what it holds would be delivered whenever the way is free again.
-fn drop_unacknowledged(socket: &TcpStream, leave_by: Deadline) -> io::Result<()> {
-    let left = leave_by.left();
-    if left.is_zero() {
-        return Err(io::Error::new(io::ErrorKind::TimedOut, TooLate));
-    }
-
-    let left_ms = u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1);
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    setsockopt(socket, sockopt::TcpUserTimeout, &left_ms)?;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = (socket, left_ms);
-
-    Ok(())
 }
 
 async fn read(
@@ -398,167 +380,6 @@ fn is_the_end(error: &hyper::Error) -> bool {
     }
 
     false
-}
-
-/// Why something was not sent.
-#[derive(Debug, thiserror::Error)]
-#[error("too late: the lease on the panel ran out before the request had left")]
-pub(super) struct TooLate;
-
-/// Why a body was not handed over.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NotHandedOver {
-    #[error("the request was given up")]
-    TakenBack,
-    #[error(transparent)]
-    TooLate(#[from] TooLate),
-}
-
-/// How far a request came: decided once, by whoever comes first.
-///
-/// A mere "was the body polled" would not do: a connection may poll it after the request was given
-/// up.
-#[derive(Debug, Default)]
-pub(super) struct SendProgress(AtomicU8);
-
-impl SendProgress {
-    const WHOLE: u8 = 0;
-    const HANDED_OVER: u8 = 1;
-    const TAKEN_BACK: u8 = 2;
-
-    /// The connection asks for the body: granted unless it was taken back.
-    fn hand_over(&self) -> bool {
-        let first = self.0.compare_exchange(
-            Self::WHOLE,
-            Self::HANDED_OVER,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
-
-        !matches!(first, Err(Self::TAKEN_BACK))
-    }
-
-    /// The request is given up: true means that nothing of its body left, and nothing will.
-    pub(super) fn take_back(&self) -> bool {
-        self.0
-            .compare_exchange(
-                Self::WHOLE,
-                Self::TAKEN_BACK,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .is_ok()
-    }
-}
-
-/// A body that can be had once, and not after its deadline; its exact size makes the client state a
-/// length instead of sending chunks.
-pub(super) struct OneShot {
-    content: Option<Bytes>,
-    leave_by: Option<Deadline>,
-    progress: Arc<SendProgress>,
-}
-
-impl OneShot {
-    pub(super) fn new(
-        content: Bytes,
-        leave_by: Option<Deadline>,
-        progress: Arc<SendProgress>,
-    ) -> Self {
-        Self {
-            content: Some(content),
-            leave_by,
-            progress,
-        }
-    }
-}
-
-impl Body for OneShot {
-    type Data = Bytes;
-    type Error = NotHandedOver;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, NotHandedOver>>> {
-        if self.leave_by.is_some_and(Deadline::is_over) {
-            return Poll::Ready(Some(Err(TooLate.into())));
-        }
-
-        if !self.progress.hand_over() {
-            return Poll::Ready(Some(Err(NotHandedOver::TakenBack)));
-        }
-        Poll::Ready(self.content.take().map(|content| Ok(Frame::data(content))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.content.as_ref().is_none_or(Bytes::is_empty)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let left = self.content.as_ref().map_or(0, Bytes::len);
-        SizeHint::with_exact(u64::try_from(left).unwrap_or(u64::MAX))
-    }
-}
-
-/// A way to a panel, plain or encrypted.
-trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Way for S {}
-
-/// A connection for one request.
-struct Connected {
-    stream: Box<dyn Way>,
-    /// To be set once the whole answer was read.
-    answered: Arc<AtomicBool>,
-}
-
-/// A socket that takes nothing after its deadline: asked last of all, in the very write. It is
-/// reset when it is dropped before its request was answered: what the kernel still holds of it then
-/// never arrives.
-struct Socket {
-    stream: TcpStream,
-    leave_by: Deadline,
-    answered: Arc<AtomicBool>,
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if !self.answered.load(Ordering::Relaxed) {
-            // A socket that is gone already sends nothing either.
-            let _ = self.stream.set_zero_linger();
-        }
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        // Anew for each write, for the kernel counts from when it is made.
-        drop_unacknowledged(&self.stream, self.leave_by)?;
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
 }
 
 #[cfg(test)]

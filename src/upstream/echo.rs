@@ -7,11 +7,13 @@
 //! them by chance costs a doubt, never an order.
 
 mod alike;
+mod escapes;
+mod folded;
 mod own_id;
 
 use std::borrow::Cow;
 use std::cell::LazyCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
 use serde_json::value::RawValue;
@@ -23,6 +25,8 @@ use crate::upstream::evidence::HIDDEN;
 use crate::upstream::scalar::order_id;
 
 use alike::Alike;
+use escapes::unescaped;
+use folded::{FoldedText, Letters, RUN};
 
 pub(super) use own_id::is_of_the_order;
 
@@ -33,18 +37,6 @@ const MARK: &str = "…";
 /// The same for a piece of them: what was cut may have been the panel's word too, and one that
 /// takes a refusal back. It reads as a text about an order, which no refusal is.
 const PIECE_MARK: &str = "[of the order]";
-
-/// So many letters and digits on end that the order sent too are the order's.
-const RUN: usize = 8;
-
-/// The shortest text that is cut where it stands as a word of its own.
-const SHORT_MIN: usize = 3;
-
-/// How often a text may be escaped.
-const ROUNDS_MAX: usize = 8;
-
-/// The longest name of an HTML entity.
-const ENTITY_BYTES_MAX: usize = 10;
 
 /// All that stands in answers for what was cut from them: own words, and our key.
 pub const MARKS: [&str; 3] = [MARK, PIECE_MARK, HIDDEN];
@@ -158,25 +150,6 @@ struct OwnWords {
     alike: Alike,
     /// Every word of theirs.
     words: HashSet<String>,
-}
-
-/// Texts in letters and digits alone.
-#[derive(Default)]
-struct Letters {
-    long: Vec<Vec<char>>,
-    short: HashSet<Vec<char>>,
-}
-
-impl Letters {
-    fn add(&mut self, letters: Vec<char>) {
-        match letters.len() {
-            RUN.. => self.long.push(letters),
-            SHORT_MIN.. if letters.iter().any(|c| c.is_alphabetic()) => {
-                self.short.insert(letters);
-            }
-            _ => {}
-        }
-    }
 }
 
 impl OwnWords {
@@ -370,217 +343,6 @@ fn without(span: Range<usize>, other: &Range<usize>) -> impl Iterator<Item = Ran
     let before = span.start..span.end.min(other.start);
     let behind = span.start.max(other.end)..span.end;
     [before, behind].into_iter().filter(|part| !part.is_empty())
-}
-
-/// A text's letters and digits in small letters, each with where it stands.
-struct FoldedText {
-    letters: Vec<char>,
-    starts: Vec<usize>,
-    ends: Vec<usize>,
-    /// Whether a letter stands right behind the one before it.
-    joined: Vec<bool>,
-}
-
-impl FoldedText {
-    fn of(text: &str, is_letter: impl Fn(char) -> bool) -> Self {
-        let mut spelled = Self {
-            letters: Vec::new(),
-            starts: Vec::new(),
-            ends: Vec::new(),
-            joined: Vec::new(),
-        };
-
-        for (start, c) in text.char_indices().filter(|(_, c)| is_letter(*c)) {
-            let is_joined = spelled.ends.last() == Some(&start);
-            for small in c.to_lowercase() {
-                spelled.letters.push(small);
-                spelled.starts.push(start);
-                spelled.ends.push(start + c.len_utf8());
-                spelled.joined.push(is_joined);
-            }
-        }
-
-        spelled
-    }
-
-    /// Where these letters stand in the text, the first time.
-    fn find(&self, sought: &[char], only_whole_words: bool) -> Option<Range<usize>> {
-        let ends_word = |end: usize| self.joined.get(end).is_none_or(|joined| !joined);
-        let is_it = |at: &usize| {
-            let is_word = !self.joined[*at] && ends_word(at + sought.len());
-            self.letters[*at..].starts_with(sought) && (is_word || !only_whole_words)
-        };
-
-        let last = self.letters.len().checked_sub(sought.len().max(1))?;
-        let at = (0..=last).find(is_it)?;
-        Some(self.starts[at]..self.ends[at + sought.len().max(1) - 1])
-    }
-
-    fn spans_of(&self, own: &Letters) -> Vec<Range<usize>> {
-        let mut is_own = vec![false; self.letters.len()];
-        self.mark_runs(&own.long, &mut is_own);
-        self.mark_words(&own.short, &mut is_own);
-
-        let mut spans = Vec::new();
-        let mut from = 0;
-        for run in is_own.chunk_by(|a, b| a == b) {
-            let last = from + run.len() - 1;
-            if run[0] {
-                spans.push(self.starts[from]..self.ends[last]);
-            }
-            from = last + 1;
-        }
-
-        spans
-    }
-
-    /// Whatever stands in an own text too, be it the beginning, the end or a piece of it.
-    fn mark_runs(&self, own: &[Vec<char>], is_own: &mut [bool]) {
-        let mut places: HashMap<&[char], Vec<usize>> = HashMap::new();
-        for (at, run) in self.letters.windows(RUN).enumerate() {
-            places.entry(run).or_default().push(at);
-        }
-
-        for run in own.iter().flat_map(|text| text.windows(RUN)) {
-            for at in places.remove(run).unwrap_or_default() {
-                is_own[at..at + RUN].fill(true);
-            }
-        }
-    }
-
-    /// Short texts, whole, where they stand by themselves.
-    fn mark_words(&self, own: &HashSet<Vec<char>>, is_own: &mut [bool]) {
-        for at in (0..self.letters.len()).filter(|at| !self.joined[*at]) {
-            for end in at + SHORT_MIN..(at + RUN).min(self.letters.len() + 1) {
-                let ends_here = self.joined.get(end).is_none_or(|joined| !joined);
-                if ends_here && own.contains(&self.letters[at..end]) {
-                    is_own[at..end].fill(true);
-                }
-            }
-        }
-    }
-}
-
-/// A text without what it is escaped by, however often.
-fn unescaped(text: &str) -> String {
-    let mut plain = text.to_owned();
-    for _ in 0..ROUNDS_MAX {
-        let plainer = String::from_utf8_lossy(&unescaped_once(&plain)).into_owned();
-        if plainer == plain {
-            break;
-        }
-        plain = plainer;
-    }
-
-    plain
-}
-
-fn unescaped_once(text: &str) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let read = match first {
-            '%' => percent(rest),
-            '\\' => backslash(rest),
-            '&' => entity(rest),
-            _ => None,
-        };
-
-        let Escape { bytes, length } = read.unwrap_or_else(|| Escape {
-            bytes: first.to_string().into_bytes(),
-            length: first.len_utf8(),
-        });
-
-        plain.extend(bytes);
-        rest = &rest[length..];
-    }
-
-    plain
-}
-
-/// What an escape stands for, and how long it is.
-struct Escape {
-    bytes: Vec<u8>,
-    length: usize,
-}
-
-impl Escape {
-    fn of(code: u32, length: usize) -> Self {
-        let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-        Self {
-            bytes: c.to_string().into_bytes(),
-            length,
-        }
-    }
-}
-
-/// `%2F`, and `%u002F` as old scripts write it.
-fn percent(rest: &str) -> Option<Escape> {
-    if let Some(code) = rest.strip_prefix("%u").and_then(|rest| hex(rest, 4)) {
-        return Some(Escape::of(code, 6));
-    }
-
-    let byte = u8::try_from(hex(&rest[1..], 2)?).ok()?;
-    Some(Escape {
-        bytes: vec![byte],
-        length: 3,
-    })
-}
-
-/// `\/`, `\n`, `\u002f`, `\x2f`.
-fn backslash(rest: &str) -> Option<Escape> {
-    let escaped = rest[1..].chars().next()?;
-    match escaped {
-        'u' => hex(&rest[2..], 4).map(|code| Escape::of(code, 6)),
-        'x' => hex(&rest[2..], 2).map(|code| Escape::of(code, 4)),
-        'n' | 'r' | 't' | 'b' | 'f' => Some(Escape {
-            bytes: vec![b' '],
-            length: 2,
-        }),
-        other => Some(Escape {
-            bytes: other.to_string().into_bytes(),
-            length: 1 + other.len_utf8(),
-        }),
-    }
-}
-
-/// `&amp;`, `&#47;`, `&#x2f;`; a name that is no sign's is a letter less.
-fn entity(rest: &str) -> Option<Escape> {
-    let end = rest
-        .bytes()
-        .take(ENTITY_BYTES_MAX)
-        .position(|byte| byte == b';')?;
-
-    let name = &rest[1..end];
-    if let Some(number) = name.strip_prefix('#') {
-        let hexadecimal = number
-            .strip_prefix(['x', 'X'])
-            .map(|digits| u32::from_str_radix(digits, 16));
-        let code = hexadecimal.unwrap_or_else(|| number.parse()).ok()?;
-        return Some(Escape::of(code, end + 1));
-    }
-
-    let sign = match name {
-        "amp" => "&",
-        "percnt" => "%",
-        "bsol" => "\\",
-        "num" => "#",
-        "semi" => ";",
-        _ if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()) => " ",
-        _ => return None,
-    };
-
-    Some(Escape {
-        bytes: sign.as_bytes().to_vec(),
-        length: end + 1,
-    })
-}
-
-fn hex(text: &str, digits: usize) -> Option<u32> {
-    let digits = text
-        .get(..digits)
-        .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-    u32::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! One configured panel: what it can be asked, each question once.
 
 mod adding;
+mod balance;
 mod browse;
 mod requests;
+mod status;
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,11 +19,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::domain::clock::{Deadline, SharedClock, SystemClock, Timestamp};
-use crate::domain::id::PanelOrder;
 use crate::domain::leg::LeasedLeg;
 use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::routing::calls::{CallOutcome, CallPurpose as Purpose, Calls, is_slow};
-use crate::upstream::answer::{OrderAnswer, PanelBalance};
 use crate::upstream::classify::is_believed;
 use crate::upstream::dialect::{AnswerFault, Ask, SpokenDialect};
 use crate::upstream::evidence::Redaction;
@@ -276,106 +276,6 @@ impl Panel {
         self.dialect.request_id(leg)
     }
 
-    /// Asks where orders stand, at most `status_batch_max` of them; each gets a row, in the order
-    /// of asking.
-    pub async fn status(
-        &self,
-        orders: &[PanelOrder],
-    ) -> Result<Vec<(PanelOrder, OrderAnswer)>, Failure> {
-        if orders.is_empty() {
-            return Ok(Vec::new());
-        }
-
-        if u32::try_from(orders.len()).is_ok_and(|count| count <= self.settings.status_batch_max) {
-            let timeout = self.settings.status_timeout();
-            let said = self
-                .question(Call::of_rows(Ask::Status(orders), timeout))
-                .await?;
-
-            return match (self.dialect.rows(&said.text, orders), orders) {
-                (Err(AnswerFault::Declined(text)), [order]) if is_believed(said.status) => {
-                    self.mind_pace(said.status, said.retry_after.as_deref(), None);
-                    self.count(Purpose::Question, CallOutcome::Works, said.slow);
-                    Ok(vec![(
-                        order.clone(),
-                        self.in_our_words(SpokenDialect::error_row(text)),
-                    )])
-                }
-                (rows, _) => {
-                    let rows = self.answer(&said, rows)?;
-                    Ok(rows
-                        .into_iter()
-                        .map(|(order, row)| (order, self.in_our_words(row)))
-                        .collect())
-                }
-            };
-        }
-
-        let words = format!("{} orders are more than `status_batch_max`", orders.len());
-        Err(Failure {
-            kind: FailureKind::NeverSent,
-            words,
-        })
-    }
-
-    /// Asks what is left of our money.
-    pub async fn balance(&self) -> Result<PanelBalance, Failure> {
-        let timeout = self.settings.status_timeout();
-        let said = self
-            .question(Call::new(Ask::Balance, timeout, SHORT_ANSWER_BYTES_MAX))
-            .await?;
-
-        let balance = self.answer(&said, self.dialect.balance(&said.text))?;
-        self.in_books(balance)
-    }
-
-    /// Asks it though the panel wants to be left alone: once, because of an order that may be
-    /// bought twice otherwise. What comes of it makes the panel neither healthier nor its rest
-    /// longer or shorter.
-    pub async fn balance_despite_rest(&self) -> Result<PanelBalance, Failure> {
-        let slot = self.slot().await;
-        let call = Call::new(
-            Ask::Balance,
-            self.settings.status_timeout(),
-            SHORT_ANSWER_BYTES_MAX,
-        );
-
-        let failure = |kind, words: &str| Failure {
-            kind,
-            words: self.redaction.words(words),
-        };
-
-        match self.call(&slot, call).await.heard {
-            CallResult::Answer { status, body, .. } => {
-                let text = String::from_utf8_lossy(&body);
-                let told = self
-                    .dialect
-                    .balance(&text)
-                    .ok()
-                    .filter(|_| (200..300).contains(&status));
-
-                self.in_books(told.ok_or_else(|| failure(FailureKind::BadStatus(status), &text))?)
-            }
-            CallResult::NeverSent { words } => Err(failure(FailureKind::NeverSent, &words)),
-            CallResult::Lost { words, .. } => Err(failure(FailureKind::Unanswered, &words)),
-        }
-    }
-
-    /// What a panel says of our money, in the currency of our books too.
-    fn in_books(&self, balance: PanelBalance) -> Result<PanelBalance, Failure> {
-        let Some(exchange) = self.settings.exchange else {
-            return Ok(balance);
-        };
-
-        match balance.amount.exchanged_rounding_down(exchange) {
-            Ok(amount) => Ok(PanelBalance { amount, ..balance }),
-            Err(_) => Err(Failure {
-                kind: FailureKind::Unreadable,
-                words: "a balance that the books cannot hold".into(),
-            }),
-        }
-    }
-
     /// One call. The slot is held until its end.
     async fn call(&self, _slot: &Slot, call: Call<'_>) -> Timed {
         let Call {
@@ -535,22 +435,6 @@ impl Panel {
     fn count(&self, purpose: Purpose, told: CallOutcome, slow: bool) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         *calls = calls.and(purpose, told, slow, self.clock.now());
-    }
-
-    /// A panel that quotes what it was asked may quote the key.
-    fn in_our_words(&self, row: OrderAnswer) -> OrderAnswer {
-        match row {
-            OrderAnswer::UnknownStatus { text } => OrderAnswer::UnknownStatus {
-                text: self.redaction.words(&text),
-            },
-            OrderAnswer::NotOurs { text } => OrderAnswer::NotOurs {
-                text: self.redaction.words(&text),
-            },
-            OrderAnswer::Error { text } => OrderAnswer::Error {
-                text: self.redaction.words(&text),
-            },
-            OrderAnswer::Said(_) | OrderAnswer::Missing => row,
-        }
     }
 
     fn lost_words(&self, words: &str, part: &[u8]) -> String {

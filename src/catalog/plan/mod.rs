@@ -5,6 +5,7 @@
 //! Nothing is asked here and nothing is written; the same two sides give the same plan.
 
 mod buyers;
+mod danger_words;
 mod dangers;
 mod judges;
 mod panels;
