@@ -6,7 +6,9 @@
 //!  so ───────┤                                    ┌ not so any more
 //!            └ for its kind's patience ─▶ raised ─┴─▶ over
 //!                                           │          │
-//!                              alert.raised ▼          ▼ alert.over      the log at once, the webhook until it takes it
+//!                              alert.raised ▼          ▼ alert.over
+//!
+//!  each to the log at once, and to the webhook until it takes it
 //! ```
 //! The database holds what was found so and what was told of it, so any number of processes look
 //! and tell, and each message has one teller. Told at least once: a process that dies between a

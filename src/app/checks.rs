@@ -1,4 +1,4 @@
-//! What is looked at before a process serves: clocks, doors, a frozen dispatch, tiers that are gone.
+//! What is looked at before a process serves: clocks, doors, a frozen dispatch, lost tiers.
 
 use std::net::SocketAddr;
 

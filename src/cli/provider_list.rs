@@ -145,7 +145,9 @@ impl ProviderDetails<'_> {
             "balance_error": row.balance_unread.as_ref().map(|(error, _)| error),
             "balance_unread_at": row.balance_unread.as_ref().map(|(_, since)| moment(*since)),
             "balance_currency": row.balance_currency,
-            "burn_per_hour": runway.and_then(|runway| runway.burn_per_hour).map(|burn| burn.to_string()),
+            "burn_per_hour": runway
+                .and_then(|runway| runway.burn_per_hour)
+                .map(|burn| burn.to_string()),
             "hours_left": runway.and_then(|runway| runway.hours_left.clone()),
             "drift": runway.map(|runway| runway.drift.to_string()),
             "unread": row.unread,

@@ -3,7 +3,7 @@
 //! ```text
 //!            lease              mark (its own commit)      answer
 //!  ready ───────────▶ leased ──────────────────▶ sending ─────────▶ accepted ──▶ ended
-//!    ▲ ▲ ▲               │                          │ ├──▶ refused   (next route: a new leg; or the order's end)
+//!    ▲ ▲ ▲               │                          │ ├──▶ refused   (a new leg, or the end)
 //!    │ │ └─ lease over ──┘                          │ ├──▶ parked ───▶ ready, by itself
 //!    │ └─── never sent ─────────────────────────────┘ └──▶ in_doubt
 //!    │                                                        │

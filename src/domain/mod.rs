@@ -8,6 +8,7 @@ pub mod difference;
 pub mod doubt;
 pub mod expected_balance;
 pub mod float;
+pub mod given_back;
 pub mod id;
 pub mod leg;
 pub mod limit;

@@ -1,7 +1,9 @@
 //! The customers' door: HTTP in, a verb of the house, HTTP out.
 //!
 //! ```text
-//! listen ─▶ tell ─▶ stack ─▶ front: body ─▶ form ─▶ serve: limit ─▶ authenticate ─▶ limit ─▶ action ─▶ act/… ─▶ reply ─▶ dialect
+//! listen ─▶ tell ─▶ stack ─▶ front: body ─▶ form ─┐
+//!   ┌──────────────────────────────────────────────┘
+//!   └▶ serve: limit ─▶ authenticate ─▶ limit ─▶ action ─▶ act/… ─▶ reply ─▶ dialect
 //! ```
 //! What every request shares (its line in the log, a panic, its time, its body and what stands in
 //! it) is over before `serve`, which is one straight path. A refusal met anywhere on it is spelled

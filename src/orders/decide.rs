@@ -2,12 +2,13 @@
 //! order allows.
 
 use crate::domain::clock::Timestamp;
+use crate::domain::given_back::GivenBack;
 use crate::domain::id::{OrderId, ProviderId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
 use crate::domain::order::OrderState;
 use crate::domain::provider::Reversal;
-use crate::domain::settlement::{Bought, FinalCost, GivenBack};
+use crate::domain::settlement::{Bought, FinalCost};
 use crate::ledger;
 use crate::orders::settle::{self, too_large};
 use crate::orders::withdraw;

@@ -27,7 +27,7 @@ use crate::store::gates::{self, DoubtPatience};
 use crate::store::legs::{LockedLeg, Transition};
 use crate::store::neighbours::{self, PanelAccount};
 use crate::store::panel_orders::Witness;
-use crate::store::{StoreError, Tx, cancels, doubts, late, legs, orders};
+use crate::store::{StoreError, Tx, cancels, doubts, late, legs, orders, taken_back};
 use crate::upstream::Panel;
 
 /// How soon a moment that has come was seen by whoever watches the clock.
@@ -298,7 +298,7 @@ impl Delivery {
             return Ok(true);
         }
 
-        let is_a_persons = doubts::was_taken_back(&mut tx, leg.id).await?;
+        let is_a_persons = taken_back::was_taken_back(&mut tx, leg.id).await?;
         let over = match found {
             SearchResult::Placed(id) => {
                 let first_ask = track::next_ask(settings, now, now);

@@ -27,10 +27,10 @@ impl Delivery {
         let (provider, now) = (&panel.settings().id, self.clock.now());
         let health = gates::find_gate(&self.store, provider, now).await?.health;
         match health.breaker {
-            Breaker::Shut | Breaker::Probation if panel.calls().trouble().is_none() => {
+            Breaker::Closed | Breaker::HalfOpen if panel.calls().trouble().is_none() => {
                 return Ok(false);
             }
-            Breaker::Shut | Breaker::Probation => {}
+            Breaker::Closed | Breaker::HalfOpen => {}
             Breaker::Open { until, .. } => {
                 // What it is stopped for is not held against it once more when it is let go.
                 panel.forgive();
@@ -149,7 +149,7 @@ pub(super) async fn mind_unknown_words(
 /// Tells of a breaker that moved, with what moved it.
 fn tell(provider: &ProviderId, before: &Health, after: &Health) {
     match (before.breaker, after.breaker) {
-        (Breaker::Shut | Breaker::Probation, Breaker::Open { until, cause }) => {
+        (Breaker::Closed | Breaker::HalfOpen, Breaker::Open { until, cause }) => {
             let words = match cause {
                 TripCause::Doubts => "too many doubts: no orders go to the panel for a while",
                 TripCause::Errors => {
@@ -167,20 +167,20 @@ fn tell(provider: &ProviderId, before: &Health, after: &Health) {
 
             tracing::error!(%provider, cause = cause.as_str(), %until, "{words}");
         }
-        (Breaker::Open { .. }, Breaker::Probation) => {
+        (Breaker::Open { .. }, Breaker::HalfOpen) => {
             tracing::info!(
                 %provider, "the panel answers free questions; one order at a time goes to it"
             );
         }
-        (Breaker::Open { cause, .. }, Breaker::Shut) => {
+        (Breaker::Open { cause, .. }, Breaker::Closed) => {
             tracing::info!(%provider, cause = cause.as_str(),
                 "free questions are answered well again; orders go to the panel");
         }
-        (Breaker::Probation, Breaker::Shut) => {
+        (Breaker::HalfOpen, Breaker::Closed) => {
             tracing::info!(%provider, "the panel's answers prove something again; orders go to it");
         }
         (Breaker::Open { .. }, Breaker::Open { .. })
-        | (Breaker::Shut, Breaker::Shut | Breaker::Probation)
-        | (Breaker::Probation, Breaker::Probation) => {}
+        | (Breaker::Closed, Breaker::Closed | Breaker::HalfOpen)
+        | (Breaker::HalfOpen, Breaker::HalfOpen) => {}
     }
 }

@@ -4,7 +4,7 @@
 //! ```text
 //!  paused, breaker open, catalog unread ─▶ all that waits
 //!  wants to be left alone for a while     ─▶ what is ready, once
-//!  its service names the route no more    ─▶ what is parked; what is ready, when it would be sent (`margin`)
+//!  its service names the route no more    ─▶ what is parked; what is ready, when due (`margin`)
 //! ```
 //! It does not come back by itself when the panel runs again: that would send orders to and fro
 //! between panels that stop in turn. A freeze of all sending moves nothing.

@@ -21,7 +21,7 @@ use crate::store::doubts::PERSON_FOUND;
 use crate::store::legs::LockedLeg;
 use crate::store::panel_orders::Witness;
 use crate::store::{
-    StoreError, Tx, cancels, clock_watch, doubts, late, legs, orders, panel_orders,
+    StoreError, Tx, cancels, clock_watch, doubts, late, legs, orders, panel_orders, taken_back,
 };
 
 /// What a person found out at the panel.
@@ -196,7 +196,7 @@ impl Delivery {
             return Ok(elsewhere);
         }
 
-        doubts::disbelieve_refusal(tx, &leg).await?;
+        taken_back::disbelieve_refusal(tx, &leg).await?;
 
         self.taken_by_word(tx, &leg, panel_order, now).await
     }
@@ -277,7 +277,7 @@ impl Delivery {
         leg: LockedLeg,
         now: Timestamp,
     ) -> Result<LockedLeg, StoreError> {
-        doubts::doubt_again(tx, &leg, now).await?;
+        taken_back::doubt_again(tx, &leg, now).await?;
         ledger::correct_cost(tx, &leg, Money::ZERO, now).await?;
         ledger::book_exposure(tx, &leg, now).await?;
         legs::lock_leg(tx, leg.id).await
@@ -305,7 +305,7 @@ async fn decided_anew(
     order: OrderId,
     finding: &DoubtFinding,
 ) -> Result<Option<LockedLeg>, StoreError> {
-    match (doubts::unknown_to_panel(tx, order).await?, finding) {
+    match (taken_back::unknown_to_panel(tx, order).await?, finding) {
         (Some(leg), _) => Ok(Some(leg)),
         (None, DoubtFinding::Accepted(id)) => late::lock_told_twice(tx, order, id).await,
         (None, DoubtFinding::NotPlaced | DoubtFinding::TakeBack) => Ok(None),
@@ -321,7 +321,7 @@ async fn take_back(
     looked_at: Option<&str>,
     now: Timestamp,
 ) -> Result<Resolved, StoreError> {
-    let found = doubts::found_not_placed(tx, order).await?;
+    let found = taken_back::found_not_placed(tx, order).await?;
     let mut legs = Vec::new();
     for leg in found {
         legs.push(legs::lock_leg(tx, leg).await?);
@@ -373,7 +373,7 @@ async fn take_back(
     );
 
     late::put_last(tx, leg, &later, &why, now).await?;
-    doubts::doubt_after_all(tx, leg, now).await?;
+    taken_back::doubt_after_all(tx, leg, now).await?;
     ledger::book_exposure(tx, leg, now).await?;
 
     let order = orders::lock_order(tx, order).await?;

@@ -2,10 +2,10 @@
 //! already, in one commit.
 
 use crate::domain::clock::Timestamp;
+use crate::domain::given_back::{GivenBack, moves};
 use crate::domain::money::{Money, MoneyError};
 use crate::domain::order::OrderState;
 use crate::domain::provider::Reversal;
-use crate::domain::settlement::{GivenBack, moves};
 use crate::ledger;
 use crate::store::orders::{Locked, SettlementRow};
 use crate::store::{StoreError, Tx, cancels, orders, transfers};

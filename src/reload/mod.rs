@@ -4,7 +4,7 @@
 //! ```text
 //!  file ─watch─▶ judged ─┬─▶ refused   told; the version in force goes on
 //!  SIGHUP, apply ───▶    ├─▶ waiting   dangerous: a person says `apply`
-//!                        └─▶ published ─▶ adopted by each process: file and catalog, alerts, panels, workers
+//!                        └─▶ published ─▶ adopted by each process: catalog, alerts, panels, workers
 //! ```
 //! A publication names the version that it was planned against; when another was quicker, it is
 //! planned again. A process publishes only an edit that it saw happen to its own file: one that

@@ -2,19 +2,24 @@
 //! that cannot be reached, answers nothing usable, or answers too slowly.
 //!
 //! ```text
-//!                 doubts, refusals, errors or slowness: too many in a row
-//!        ┌──────────────────────────────────────────────────────────▶ open ◀──┐ a free call failed after the wait
-//!        │                                                            │ │ └───┘ (or was slow, where slowness opened):
-//!        │          opened by errors or slowness:                     │ │       it waits as long again
-//!      shut ◀──── the wait is over, two free calls in a row worked ───┘ │
-//!        ▲          (and were fast, where slowness opened)              │ opened by doubts or refusals: the wait is over,
-//!        │                                                              ▼ a free call worked
-//!        └────────── an answer that proves anything ─────────────── probation ───▶ open: a doubt, errors or slowness
+//!                too many doubts, refusals, errors or slow answers in a row
+//!       ┌──────────────────────────────────────────────────────────────▶ open ◀─┐ (1)
+//!       │                                                                │ │ └──┘
+//!     closed ◀────────────────────────── (2) ────────────────────────────┘ │
+//!       ▲                                                                  ▼ (3)
+//!       └────────────── an answer that proves anything ──────────────── half-open ──▶ open (4)
+//!
+//!  opened by errors or slowness:   (1) a free call failed after the wait, or was slow where
+//!                                      slowness opened it: it waits as long again
+//!                                  (2) the wait is over, and two free calls in a row worked, fast
+//!                                      where slowness opened it
+//!  opened by doubts or refusals:   (3) the wait is over, and a free call worked
+//!                                  (4) a doubt, errors or slowness
 //! ```
 //! Only orders are stopped: statuses, balances and catalogs are asked for all the time, and one
-//! is asked for even if nothing is due. What doubts or refusals opened is shut by a proven answer
+//! is asked for even if nothing is due. What doubts or refusals opened is closed by a proven answer
 //! only: free calls tell nothing of how orders are answered.
-//! What errors or slowness opened is shut by free calls, so that no customer's order is the test.
+//! What errors or slowness opened is closed by free calls, so that no customer's order is the test.
 
 use chrono::TimeDelta;
 
@@ -26,7 +31,7 @@ use crate::routing::calls::Calls;
 const WAIT_S: i64 = 30;
 /// The longest wait of an open breaker.
 const WAIT_S_MAX: i64 = 1_800;
-/// Shut by free calls for so long, the panel is well again, and the next wait is the first again.
+/// Closed by free calls for so long, the panel is well again, and the next wait is the first again.
 /// Longer than the longest wait: who falls ill each time that it is let go does not begin anew.
 const WELL_AFTER: TimeDelta = TimeDelta::hours(1);
 /// Free calls in a row that shut what errors or slowness opened: one may have been luck.
@@ -69,7 +74,7 @@ impl TripCause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breaker {
     /// They go.
-    Shut,
+    Closed,
     /// They do not, and nothing shuts it before this moment.
     Open {
         /// The moment.
@@ -78,7 +83,7 @@ pub enum Breaker {
         cause: TripCause,
     },
     /// One at a time, after doubts.
-    Probation,
+    HalfOpen,
 }
 
 /// What is remembered of a panel's health.
@@ -107,8 +112,8 @@ impl Health {
             counted.doubts_in_a_row >= limits.in_a_row_max || last_minute >= limits.per_minute_max;
 
         match self.breaker {
-            Breaker::Shut if too_many => counted.opened(TripCause::Doubts, now),
-            Breaker::Probation => counted.opened(TripCause::Doubts, now),
+            Breaker::Closed if too_many => counted.opened(TripCause::Doubts, now),
+            Breaker::HalfOpen => counted.opened(TripCause::Doubts, now),
             // What was under way when it opened: it tells that free calls alone will not do.
             Breaker::Open { until, .. } if too_many => Self {
                 breaker: Breaker::Open {
@@ -117,7 +122,7 @@ impl Health {
                 },
                 ..counted
             },
-            Breaker::Shut | Breaker::Open { .. } => counted,
+            Breaker::Closed | Breaker::Open { .. } => counted,
         }
     }
 
@@ -126,7 +131,7 @@ impl Health {
     #[must_use]
     pub fn after_refusals(self, cause: TripCause, now: Timestamp) -> Self {
         match self.breaker {
-            Breaker::Shut | Breaker::Probation => self.opened(cause, now),
+            Breaker::Closed | Breaker::HalfOpen => self.opened(cause, now),
             Breaker::Open { .. } => self,
         }
     }
@@ -141,9 +146,9 @@ impl Health {
         };
 
         match self.breaker {
-            Breaker::Open { .. } | Breaker::Shut => proven,
-            Breaker::Probation => Self {
-                breaker: Breaker::Shut,
+            Breaker::Open { .. } | Breaker::Closed => proven,
+            Breaker::HalfOpen => Self {
+                breaker: Breaker::Closed,
                 since: Some(now),
                 trips: 0,
                 ..proven
@@ -156,9 +161,9 @@ impl Health {
     pub fn after_calls(self, calls: &Calls, now: Timestamp) -> Self {
         match (self.breaker, calls.trouble()) {
             (Breaker::Open { .. }, _) | (_, None) => self,
-            (Breaker::Shut, Some(cause)) => self.opened(cause, now),
+            (Breaker::Closed, Some(cause)) => self.opened(cause, now),
             // What its doubts have stopped needs more than free calls.
-            (Breaker::Probation, Some(_)) => self.opened(TripCause::Doubts, now),
+            (Breaker::HalfOpen, Some(_)) => self.opened(TripCause::Doubts, now),
         }
     }
 
@@ -193,16 +198,16 @@ impl Health {
                 },
                 ..self
             },
-            TripCause::Doubts | TripCause::Refusals => moved(Breaker::Probation),
+            TripCause::Doubts | TripCause::Refusals => moved(Breaker::HalfOpen),
             TripCause::Errors | TripCause::Slowness if well >= FREE_CALLS_MIN => {
-                moved(Breaker::Shut)
+                moved(Breaker::Closed)
             }
             TripCause::Errors | TripCause::Slowness => self,
         }
     }
 
     fn opened(self, cause: TripCause, now: Timestamp) -> Self {
-        let well = self.breaker == Breaker::Shut
+        let well = self.breaker == Breaker::Closed
             && self.since.is_none_or(|since| now - since >= WELL_AFTER);
 
         let trips = if well {

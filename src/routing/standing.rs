@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::domain::money::Money;
 
-/// What keeps all orders from a panel. On probation it gets one at a time, and counts as usable.
+/// What keeps all orders from a panel. Half-open it gets one at a time, and counts as usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
     /// A person stopped sending to it.

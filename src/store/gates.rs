@@ -42,9 +42,9 @@ impl DispatchGate {
     pub fn lets_through(&self, room: usize) -> usize {
         match self.health.breaker {
             _ if self.frozen || self.paused => 0,
-            Breaker::Shut => room,
+            Breaker::Closed => room,
             Breaker::Open { .. } => 0,
-            Breaker::Probation => room.min(usize::from(self.under_way == 0)),
+            Breaker::HalfOpen => room.min(usize::from(self.under_way == 0)),
         }
     }
 }
@@ -178,7 +178,7 @@ pub async fn looked_at(
     let row = lock_health(&mut tx, provider).await?;
     let turned = change_health(&mut tx, provider, row, |health| match health.breaker {
         Breaker::Open { .. } => health.after_free_call(calls, now),
-        Breaker::Shut | Breaker::Probation => health.after_calls(calls, now),
+        Breaker::Closed | Breaker::HalfOpen => health.after_calls(calls, now),
     });
 
     let turned = turned.await?;
@@ -217,9 +217,9 @@ async fn change_health(
     }
 
     let (word, until, cause) = match after.breaker {
-        Breaker::Shut => ("closed", None, None),
+        Breaker::Closed => ("closed", None, None),
         Breaker::Open { until, cause } => ("open", Some(until), Some(cause.as_str())),
-        Breaker::Probation => ("half_open", None, None),
+        Breaker::HalfOpen => ("half_open", None, None),
     };
 
     let written = sqlx::query!(
@@ -385,7 +385,7 @@ impl Kept {
         };
 
         let breaker = match (self.breaker.as_str(), self.until) {
-            ("closed", None) => Breaker::Shut,
+            ("closed", None) => Breaker::Closed,
             ("open", Some(until)) => {
                 let cause = TripCause::from_word(&self.cause);
                 Breaker::Open {
@@ -393,7 +393,7 @@ impl Kept {
                     cause: cause.ok_or_else(|| contradiction("breaker_cause", &self.cause))?,
                 }
             }
-            ("half_open", None) => Breaker::Probation,
+            ("half_open", None) => Breaker::HalfOpen,
             (word, _) => return Err(contradiction("breaker", word)),
         };
 

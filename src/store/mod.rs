@@ -47,6 +47,7 @@ pub mod shrunk;
 pub mod standing;
 pub mod statuses;
 pub mod stuck;
+pub mod taken_back;
 mod time;
 pub mod tracked_legs;
 pub mod transfers;

@@ -7,11 +7,12 @@ use sqlx::types::{Json, Uuid};
 
 use crate::domain::choice::Choice;
 use crate::domain::clock::Timestamp;
+use crate::domain::given_back::GivenBack;
 use crate::domain::id::{CustomerId, OrderId, OrderName, PublicId, ServiceId};
 use crate::domain::money::Money;
 use crate::domain::order::{OrderState, OrderView, Placed, Placement, Request, ShownState};
 use crate::domain::service::ServiceType;
-use crate::domain::settlement::{Bought, GivenBack};
+use crate::domain::settlement::Bought;
 use crate::domain::wish::Details;
 use crate::store::leases::kind_of;
 use crate::store::stuck::STUCK;

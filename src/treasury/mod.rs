@@ -1,9 +1,11 @@
 //! The treasury: what our money at the panels does, and whether it does what our orders say.
 //!
 //! ```text
-//!  reading ──settled──▶ reading ──▶ reading ──▶ reading …      what the panel says, in its own currency
-//!        ╲               ╱   each measured against the last settled one, less what our orders took meanwhile
+//!  reading ──settled──▶ reading ──▶ reading ──▶ reading …   what the panel says
+//!        ╲               ╱                                       (in its own currency)
 //!         ╰── moves ────╯
+//!
+//!  each is measured against the last settled one, less what our orders took meanwhile
 //! ```
 //! Nobody knows to the moment when a panel took or gave back: each move has a moment before which
 //! and one after which it did not happen, and some may not have happened at all. So what is

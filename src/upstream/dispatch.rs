@@ -7,8 +7,8 @@
 //!
 //! ```text
 //!  body ──────────────▶ TLS ──▶ socket ──────────────▶ kernel
-//!   │ had only before            │ every write asks the  │ what is not acknowledged by the deadline is dropped
-//!   │ the deadline               │ deadline once more    │ with the connection, while the process is stopped too
+//!   │ had only before            │ every write asks the  │ what is not acknowledged
+//!   │ the deadline               │ deadline once more    │ by then is dropped with it
 //! ```
 //! Whoever speaks before the request has left, or goes on behind the answer, has not answered it:
 //! that is a doubt.

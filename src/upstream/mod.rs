@@ -1,7 +1,7 @@
 //! Other people's panels: what any of them can be asked, and what may be believed of the answer.
 //!
 //! ```text
-//!  Panel ── slot ──▶ CallLimiter (places, rate; rest: a panel that found us too fast is left alone)
+//!  Panel ── slot ──▶ CallLimiter (places, rate, rest where it found us too fast)
 //!    │
 //!    ├─ dialect: Ask → form                                   pure
 //!    ├─ wire: one question, and proof of whether a byte left

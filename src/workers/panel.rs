@@ -5,12 +5,12 @@
 //!  keeper ──epoch──▶ dispatcher   legs out, at most so many at once
 //!           ├──────▶ tracker      statuses in, one batch at a time
 //!           ├──────▶ unparker     tries again what waits for money or a key
-//!           ├──────▶ mover        takes away what waits while the panel is stopped, and what is parked by a lost route
-//!           ├──────▶ accountant   reads our balance there, now and again, and compares it with what it should be
+//!           ├──────▶ mover        takes away what waits while the panel is stopped or its route is lost
+//!           ├──────▶ accountant   reads our balance there and compares it with what it should be
 //!           ├──────▶ reader       reads its catalog, and again when it is old: prices move
 //!           ├──────▶ asker        refills and cancels out, refills' states in
 //!           ├──────▶ doubter      looks into doubts
-//!           ├──────▶ prober       minds the panel's health, and tries one that gets no orders with free calls
+//!           ├──────▶ prober       tries a panel that gets no orders with free calls
 //!           └──────▶ passer       of a retired panel only: what waits for it goes by another route
 //! ```
 //! Without an epoch the others do nothing; with an old one the database refuses what they write.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  new on the roll ─▶ its workers start
-//!  another block   ─▶ its workers start under it; the earlier ones take up nothing new and end with their calls
+//!  another block   ─▶ its workers start under it; the earlier ones end with their calls
 //!  off the roll    ─▶ its workers end with their calls, then the lease is given up
 //! ```
 //! Nobody waits for those that end: each has a guardian, which shutdown waits for. The keeper stays

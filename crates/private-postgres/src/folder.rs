@@ -4,7 +4,7 @@
 //! DATA/postgres          the cluster, 0700, the server's user's
 //! DATA/postgres.lock     held for life by the process that keeps the server
 //! DATA/postgres.log      what the server says outside of connections
-//! DATA/run               the socket (or a short folder under /tmp, where this path is too long for one)
+//! DATA/run               the socket (or a short folder under /tmp, where this path is too long)
 //! ```
 
 use std::{

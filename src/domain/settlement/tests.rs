@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::given_back::{GivenBack, moves};
 
 fn said(status: PanelStatus, remains: Option<i64>, charge: &str) -> Report {
     Report {

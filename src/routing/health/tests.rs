@@ -6,7 +6,7 @@ use super::*;
 use crate::routing::calls::{CallOutcome, CallPurpose};
 
 const WELL: Health = Health {
-    breaker: Breaker::Shut,
+    breaker: Breaker::Closed,
     since: None,
     trips: 0,
     doubts_in_a_row: 0,
@@ -31,7 +31,7 @@ fn open(cause: TripCause, trips: u32) -> Health {
 fn opened(health: Health) -> Option<(TripCause, i64)> {
     match health.breaker {
         Breaker::Open { until, cause } => Some((cause, (until - now()).num_seconds())),
-        Breaker::Shut | Breaker::Probation => None,
+        Breaker::Closed | Breaker::HalfOpen => None,
     }
 }
 
@@ -66,7 +66,7 @@ fn doubts_in_a_row_open_it() {
         .after_doubt(1, &limits, now())
         .after_doubt(2, &limits, now());
 
-    assert_eq!((two.breaker, two.doubts_in_a_row), (Breaker::Shut, 2));
+    assert_eq!((two.breaker, two.doubts_in_a_row), (Breaker::Closed, 2));
     assert_eq!(
         opened(two.after_doubt(3, &limits, now())),
         Some((TripCause::Doubts, 30))
@@ -81,7 +81,7 @@ fn doubts_within_a_minute_open_it_though_others_came_between() {
         ..DoubtSettings::default()
     };
 
-    assert_eq!(WELL.after_doubt(4, &limits, now()).breaker, Breaker::Shut);
+    assert_eq!(WELL.after_doubt(4, &limits, now()).breaker, Breaker::Closed);
     assert_eq!(
         opened(WELL.after_doubt(5, &limits, now())),
         Some((TripCause::Doubts, 30))
@@ -93,7 +93,7 @@ fn a_doubt_on_probation_opens_it_for_longer_each_time() {
     let limits = DoubtSettings::default();
     let wait = |trips| {
         let trying = Health {
-            breaker: Breaker::Probation,
+            breaker: Breaker::HalfOpen,
             trips,
             ..WELL
         };
@@ -167,13 +167,13 @@ fn refusals_of_many_open_it_and_only_a_proof_shuts_it() {
 
     let trying =
         open(TripCause::Refusals, 1).after_free_call(&free(&[(CallOutcome::Works, false)]), now());
-    assert_eq!(trying.breaker, Breaker::Probation);
+    assert_eq!(trying.breaker, Breaker::HalfOpen);
     assert_eq!(
         opened(trying.after_refusals(TripCause::Refusals, now())),
         Some((TripCause::Refusals, 60))
     );
 
-    assert_eq!(trying.after_proof(now()).breaker, Breaker::Shut);
+    assert_eq!(trying.after_proof(now()).breaker, Breaker::Closed);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn errors_and_slowness_open_it_and_begin_anew_after_an_hour_of_health() {
     }
 
     let trying = Health {
-        breaker: Breaker::Probation,
+        breaker: Breaker::HalfOpen,
         trips: 1,
         ..WELL
     };
@@ -237,7 +237,7 @@ fn free_calls_after_the_wait_shut_what_errors_or_slowness_opened() {
         (Speaks, false),
     );
 
-    let (shut, probation, waits) = (Some(Breaker::Shut), Some(Breaker::Probation), Some(30));
+    let (shut, probation, waits) = (Some(Breaker::Closed), Some(Breaker::HalfOpen), Some(30));
     for (cause, calls, breaker, wait_s) in [
         (TripCause::Errors, vec![], None, Some(0)),
         (TripCause::Errors, vec![fast], None, Some(0)),
@@ -284,7 +284,7 @@ fn free_calls_after_the_wait_shut_what_errors_or_slowness_opened() {
 #[test]
 fn an_answer_that_proves_something_ends_probation_and_the_count_of_doubts() {
     let trying = Health {
-        breaker: Breaker::Probation,
+        breaker: Breaker::HalfOpen,
         trips: 4,
         doubts_in_a_row: 3,
         since: None,
@@ -358,7 +358,7 @@ impl Life {
 
         self.health = match self.health.breaker {
             Breaker::Open { .. } => self.health.after_free_call(&self.calls, self.now),
-            Breaker::Shut | Breaker::Probation => self.health.after_calls(&self.calls, self.now),
+            Breaker::Closed | Breaker::HalfOpen => self.health.after_calls(&self.calls, self.now),
         };
 
         if matches!(self.health.breaker, Breaker::Open { .. }) {
@@ -397,11 +397,11 @@ proptest! {
             life.meet(Event::Call(CallPurpose::Question, CallOutcome::Works, false));
         }
 
-        if life.health.breaker == Breaker::Probation {
+        if life.health.breaker == Breaker::HalfOpen {
             life.meet(Event::Call(CallPurpose::Order, CallOutcome::Works, false));
             life.meet(Event::Proof);
         }
 
-        prop_assert_eq!(life.health.breaker, Breaker::Shut);
+        prop_assert_eq!(life.health.breaker, Breaker::Closed);
     }
 }
