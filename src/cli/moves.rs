@@ -301,6 +301,34 @@ fn document(found: &CatalogChange, ours: &Ours<'_>) -> Value {
     })
 }
 
+/// Refuses to let pass what is not what was looked at.
+fn check_seen(
+    session: &Session,
+    provider: &ProviderId,
+    service: Option<&str>,
+    seen: Option<Rate>,
+    accepted: &[moves::Accepted],
+) -> anyhow::Result<()> {
+    if let Some(seen) = seen {
+        match accepted.first() {
+            Some(one) if one.became == seen => {}
+            Some(one) => anyhow::bail!(
+                "service {:?} of panel {provider} costs {} by now, and not {seen}; nothing was \
+                 accepted: look at it again with `{} catalog diff`",
+                one.service,
+                one.became,
+                session.globals.again()
+            ),
+            None => anyhow::bail!(
+                "no rate of service {:?} of panel {provider} is held by now; nothing was accepted",
+                service.unwrap_or_default()
+            ),
+        }
+    }
+
+    Ok(())
+}
+
 /// Lets rates pass that moved too far: all of a panel's, or one service's, where it is what was
 /// looked at.
 pub async fn accept(
@@ -335,22 +363,7 @@ pub async fn accept(
 
     catalog::only_one(&mut tx, &provider).await?;
     let accepted = moves::accept_rates(&mut tx, &provider, service).await?;
-    if let Some(seen) = seen {
-        match accepted.first() {
-            Some(one) if one.became == seen => {}
-            Some(one) => anyhow::bail!(
-                "service {:?} of panel {provider} costs {} by now, and not {seen}; nothing was \
-                 accepted: look at it again with `{} catalog diff`",
-                one.service,
-                one.became,
-                session.globals.again()
-            ),
-            None => anyhow::bail!(
-                "no rate of service {:?} of panel {provider} is held by now; nothing was accepted",
-                service.unwrap_or_default()
-            ),
-        }
-    }
+    check_seen(session, &provider, service, seen, &accepted)?;
 
     if !accepted.is_empty() {
         catalog::renew_catalog(&mut tx, &provider).await?;

@@ -286,7 +286,7 @@ fn why_in_words(why: &str) -> String {
         "stuck" => "stuck: not moved for too long",
         "refill" => "refills under way",
         "cancel" => "cancels to be asked for",
-        "held:margin" => "held: they cost too much now",
+        "held:margin" => "held: no route of theirs keeps the margin",
         "parked:money" => "parked: our balance there is too low",
         "parked:key" => "parked: the panel does not take our key",
         "parked:rate" => "parked: the panel finds us too fast",

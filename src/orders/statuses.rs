@@ -50,10 +50,7 @@ pub(super) async fn ask_statuses(
         match panel.status(asked).await {
             Ok(rows) if is_answer(&rows, round.spoke) => {
                 round.spoke |= rows.iter().any(|(_, row)| tells(row));
-                let told = rows
-                    .iter()
-                    .filter(|(_, row)| *row != OrderAnswer::Missing)
-                    .count();
+                let told = rows.iter().filter(|(_, row)| is_there(row)).count();
 
                 if told < asked.len() && asked.len() > 1 {
                     // It may answer so many at once and no more: those that it left out are asked
@@ -61,10 +58,8 @@ pub(super) async fn ask_statuses(
                     refused_min = refused_min.min(asked.len());
                     answered_max = answered_max.max(told);
                     waiting.extend(left_out(asked, &rows).rev());
-                    round.rows.extend(
-                        rows.into_iter()
-                            .filter(|(_, row)| *row != OrderAnswer::Missing),
-                    );
+                    let told = rows.into_iter().filter(|(_, row)| is_there(row));
+                    round.rows.extend(told);
                 } else {
                     answered_max = answered_max.max(asked.len());
                     round.rows.extend(rows);
@@ -112,11 +107,8 @@ pub(super) async fn ask_statuses(
                     rows.first().map(|(_, row)| row)
                 );
 
-                round.ended = Some(Failure {
-                    kind: FailureKind::Declined,
-                    words,
-                });
-
+                let kind = FailureKind::Declined;
+                round.ended = Some(Failure { kind, words });
                 break;
             }
         }
@@ -131,6 +123,10 @@ pub(super) async fn ask_statuses(
     }
 
     round
+}
+
+fn is_there(row: &OrderAnswer) -> bool {
+    *row != OrderAnswer::Missing
 }
 
 /// Those of a batch that were left out of its answer, one by one.

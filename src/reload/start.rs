@@ -1,7 +1,7 @@
 //! The start: what this process serves first, which need not be what its own file says.
 
 use crate::config::{self, File, ProcessSettings};
-use crate::domain::clock::SharedClock;
+use crate::domain::clock::{SharedClock, Timestamp};
 use crate::domain::id::ProviderId;
 use crate::reload::node::NodeState;
 use crate::reload::{Consent, Env, PublishOutcome, publish_file, roll, unreadable_keys};
@@ -108,16 +108,10 @@ pub async fn start_reload(
         Err(complaints) => {
             tracing::error!(hash = %present.hash,
                 "the version in force cannot be read by this program, and its own file \
-                                                   is published instead: {complaints}");
+                 is published instead: {complaints}");
 
-            must_publish(
-                store,
-                clock,
-                &file,
-                ground,
-                "the version before cannot be read by this program",
-            )
-            .await?;
+            let why = "the version before cannot be read by this program";
+            must_publish(store, clock, &file, ground, why).await?;
 
             let started = started(&file, None);
             return Ok((file, started));
@@ -128,8 +122,7 @@ pub async fn start_reload(
         tracing::error!(
             file = %file.mapping.hash, in_force = %present.hash,
             "the file was in force earlier and is not any more: the version in force is served; \
-             bring its text here, or \
-             go back with `panelgate apply`"
+             bring its text here, or go back with `panelgate apply`"
         );
 
         let started = started(&served, None);
@@ -155,7 +148,21 @@ pub async fn start_reload(
         (EditState::Refused, unreadable)
     };
 
-    for said in &said {
+    keep_judged(store, &file, state, &said, &by, clock.now()).await?;
+    let started = started(&served, Some(state));
+    Ok((served, started))
+}
+
+/// Tells what became of the file, and keeps it for `config history`.
+async fn keep_judged(
+    store: &Store,
+    file: &File,
+    state: EditState,
+    said: &[String],
+    by: &str,
+    now: Timestamp,
+) -> Result<(), StartError> {
+    for said in said {
         tracing::error!(file = %file.mapping.hash, state = state.as_str(),
             "the version in force is served: {said}");
     }
@@ -164,13 +171,13 @@ pub async fn start_reload(
         hash: &file.mapping.hash,
         body: Some(&config::mask_secrets(&file.text)),
         state,
-        said: &said,
-        by: &by,
+        said,
+        by,
     };
 
-    versions::keep_edit(store, edit, clock.now()).await?;
-    let started = started(&served, Some(state));
-    Ok((served, started))
+    versions::keep_edit(store, edit, now).await?;
+
+    Ok(())
 }
 
 /// Nothing else can be served: what keeps the file from being published keeps the process from

@@ -80,7 +80,9 @@ pub async fn list_unnamed(
         select l.id, l.order_id, l.cost, l.fx_rate, o.units, o.package,
             l.state = 'sending' as "under_way!",
             coalesce(l.doubted_at, l.sending_at, l.ready_at) as "doubted_at!",
-            e.sent_at, coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at, l.ready_at) as "last_sent_at!"
+            e.sent_at,
+            coalesce(greatest(l.sending_at, l.repeated_at), l.doubted_at, l.ready_at)
+                as "last_sent_at!"
         from leg l
         join orders o on o.id = l.order_id
         join attempt e on e.leg_id = l.id and e.n = l.attempt

@@ -142,6 +142,23 @@ pub async fn keep_conditions(
     );
 
     kept.execute(&mut **tx).await?;
+
+    let columns = ConditionColumns {
+        kinds: &kinds,
+        objects: &objects,
+        counts: &counts,
+    };
+    end_missing(tx, columns, &left_alone, now).await
+}
+
+/// Forgets what is not so any more and was never told, and ends what was. What ended.
+async fn end_missing(
+    tx: &mut Tx,
+    columns: ConditionColumns<'_>,
+    left_alone: &[String],
+    now: Timestamp,
+) -> Result<Vec<AlertChange>, StoreError> {
+    let ConditionColumns { kinds, objects, .. } = columns;
     let forgotten = sqlx::query!(
         r#"
         delete from alert a
@@ -151,9 +168,9 @@ pub async fn keep_conditions(
                 where c.kind = a.kind and c.object = a.object
             )
         "#,
-        &kinds,
-        &objects,
-        &left_alone
+        kinds,
+        objects,
+        left_alone
     );
 
     forgotten.execute(&mut **tx).await?;
@@ -170,10 +187,10 @@ pub async fn keep_conditions(
             )
         returning a.kind, a.object, a.words, a.count
         "#,
-        &kinds,
-        &objects,
+        kinds,
+        objects,
         now,
-        &left_alone
+        left_alone
     );
 
     let over = over.fetch_all(&mut **tx).await?.into_iter();

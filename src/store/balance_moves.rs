@@ -78,8 +78,7 @@ async fn note_move(
     let noted = sqlx::query!(
         r#"
         insert into balance_move (provider, leg_id, order_id, booked, amount, slack, earliest,
-            latest,
-            epoch, said)
+            latest, epoch, said)
         select l.provider, l.id, l.order_id, $2::numeric, round($2::numeric / l.fx_rate, 8),
             -- Rates and amounts are rounded up to eight decimals of our currency: a rate's last
             -- decimal counts once for

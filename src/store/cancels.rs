@@ -36,8 +36,7 @@ pub async fn request_cancel(
         values ($1, $2, $3, $3)
         on conflict (order_id) do update
         set asked_by = excluded.asked_by, state = 'ready', attempt = cancel_request.attempt + 1,
-            next_at = $3,
-            given_up_at = null
+            next_at = $3, given_up_at = null
         where excluded.asked_by = 'house'
         "#,
         order.0,

@@ -142,8 +142,7 @@ pub async fn replace_catalog(
         r#"
         update provider
         set catalog_at = $2, catalog_version = catalog_version + $3, catalog_error = null,
-            unread_since = null,
-            catalog_readings = catalog_readings + 1, catalog_account = $4
+            unread_since = null, catalog_readings = catalog_readings + 1, catalog_account = $4
         where id = $1
         "#,
         provider.0,
@@ -200,52 +199,8 @@ async fn keep(
     jump: Percent,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let kept = sqlx::query!(
-        r#"
-        insert into panel_service as old (
-            provider, service, name, kind, category, rate_text, rate, own_rate, accepted_rate, min,
-            max, refill, cancel,
-            dripfeed
-        )
-        select $1, n.service, n.name, n.kind, n.category, n.rate_text, n.rate, n.own_rate,
-            n.own_rate, n.min, n.max,
-            n.refill, n.cancel, n.dripfeed
-        from unnest(
-            $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[],
-            $8::numeric[], $9::bigint[],
-            $10::bigint[], $11::boolean[], $12::boolean[], $13::boolean[]
-        ) as n (service, name, kind, category, rate_text, rate, own_rate, min, max, refill, cancel,
-        dripfeed)
-        on conflict (provider, service) do update
-        set name = excluded.name, kind = excluded.kind, category = excluded.category,
-            rate_text = excluded.rate_text, rate = excluded.rate, own_rate = excluded.own_rate,
-            min = excluded.min, max = excluded.max, refill = excluded.refill,
-            cancel = excluded.cancel,
-            dripfeed = excluded.dripfeed, gone_at = null, missing_at = null,
-            accepted_rate = case
-                when excluded.own_rate is null then old.accepted_rate
-                when abs(excluded.own_rate - old.accepted_rate) * 100 > old.accepted_rate * $15
-                    then old.accepted_rate
-                else excluded.own_rate
-            end,
-            held_at = case
-                when excluded.own_rate is null then old.held_at
-                when abs(excluded.own_rate - old.accepted_rate) * 100 > old.accepted_rate * $15
-                    then coalesce(old.held_at, $14)
-            end
-        where old.held_at is not null
-            or (
-                old.name, old.kind, old.category, old.rate_text, old.rate, old.own_rate,
-                old.accepted_rate, old.min,
-                old.max, old.refill, old.cancel, old.dripfeed, old.gone_at, old.missing_at
-            ) is distinct from (
-                excluded.name, excluded.kind, excluded.category, excluded.rate_text, excluded.rate,
-                excluded.own_rate,
-                excluded.own_rate, excluded.min, excluded.max, excluded.refill, excluded.cancel,
-                excluded.dripfeed,
-                null::timestamptz, null::timestamptz
-            )
-        "#,
+    let kept = sqlx::query_file!(
+        "src/store/catalog/keep.sql",
         provider.0,
         &listed.services,
         &listed.names,
@@ -376,10 +331,8 @@ pub async fn load_catalogs(store: &Store) -> Result<Vec<(ProviderId, CatalogEntr
     let rows = sqlx::query!(
         r#"
         select p.provider, p.service, p.name, p.kind, p.category, p.rate_text, p.rate, p.own_rate,
-            p.min, p.max, p.refill,
-            p.cancel, p.dripfeed, p.gone_at is not null as "gone!",
-            p.held_at is not null as "held!",
-            i.id as "imported?"
+            p.min, p.max, p.refill, p.cancel, p.dripfeed, p.gone_at is not null as "gone!",
+            p.held_at is not null as "held!", i.id as "imported?"
         from panel_service p
         left join imported i on i.provider = p.provider and i.service = p.service
         where p.gone_at is null or i.id is not null

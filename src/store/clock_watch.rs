@@ -155,31 +155,7 @@ async fn pull_back(tx: &mut Tx, by: TimeDelta, now: Timestamp) -> Result<(), Sto
     .execute(&mut **tx)
     .await?;
 
-    sqlx::query!(
-        r#"
-        update cancel_request
-        set next_at = case when next_at > $2 then next_at - $1::interval else next_at end,
-            sending_at = least(sending_at, $2)
-        where state in ('ready', 'sending') and (next_at > $2 or sending_at > $2)
-        "#,
-        by as TimeDelta,
-        now
-    )
-    .execute(&mut **tx)
-    .await?;
-
-    sqlx::query!(
-        r#"
-        update refill
-        set next_at = case when next_at > $2 then next_at - $1::interval else next_at end,
-            sending_at = least(sending_at, $2)
-        where ended_at is null and (next_at > $2 or sending_at > $2)
-        "#,
-        by as TimeDelta,
-        now
-    )
-    .execute(&mut **tx)
-    .await?;
+    pull_requests_back(tx, by, now).await?;
 
     sqlx::query!(
         "update alert set next_at = next_at - $1::interval where next_at > $2",
@@ -222,6 +198,37 @@ async fn pull_back(tx: &mut Tx, by: TimeDelta, now: Timestamp) -> Result<(), Sto
                 case when statuses_again_at > $2 then statuses_again_at - $1::interval
                     else statuses_again_at end
         where breaker_until > $2 or rests_until > $2 or statuses_again_at > $2
+        "#,
+        by as TimeDelta,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+
+    Ok(())
+}
+
+/// Cancels and refills that are to be asked for.
+async fn pull_requests_back(tx: &mut Tx, by: TimeDelta, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        update cancel_request
+        set next_at = case when next_at > $2 then next_at - $1::interval else next_at end,
+            sending_at = least(sending_at, $2)
+        where state in ('ready', 'sending') and (next_at > $2 or sending_at > $2)
+        "#,
+        by as TimeDelta,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+
+    sqlx::query!(
+        r#"
+        update refill
+        set next_at = case when next_at > $2 then next_at - $1::interval else next_at end,
+            sending_at = least(sending_at, $2)
+        where ended_at is null and (next_at > $2 or sending_at > $2)
         "#,
         by as TimeDelta,
         now

@@ -141,8 +141,7 @@ pub async fn list_unconfirmed(
     let rows = sqlx::query!(
         r#"
         select d.id, d.kind, d.order_id, d.leg_id, d.expected, d.stated, d.step, d.delivered,
-            d.words, o.units,
-            round(leg_cost_now(d.leg_id), 8) as cost_now
+            d.words, o.units, round(leg_cost_now(d.leg_id), 8) as cost_now
         from difference d
         join orders o on o.id = d.order_id
         join provider p on p.id = d.provider
@@ -249,8 +248,7 @@ pub async fn list_differences(
             min(d.found_at) as "first_at!",
             max(d.found_at) as "last_at!",
             (array_agg(d.order_id order by d.order_id))[1:$4::bigint::integer] as "orders!",
-            count(*) as "orders_count!",
-            (array_agg(d.words order by d.id))[1] as "words!",
+            count(*) as "orders_count!", (array_agg(d.words order by d.id))[1] as "words!",
             case when bool_and(d.acknowledged_at is not null)
                 then max(d.acknowledged_at) end as acknowledged_at
         from difference d

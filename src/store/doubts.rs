@@ -175,8 +175,7 @@ pub async fn claim_due_doubts(
         from due, orders o, dispatch d
         where l.id = due.id and o.id = l.order_id
         returning l.id, l.order_id, l.cost, l.fx_rate, o.units, o.package,
-            l.doubted_at as "doubted_at!",
-            coalesce(
+            l.doubted_at as "doubted_at!", coalesce(
                 (select e.sent_at from attempt e where e.leg_id = l.id and e.n = l.attempt),
                 l.sending_at, l.doubted_at
             ) as "sent_at!",

@@ -24,8 +24,7 @@ pub async fn keep_drift(
         r#"
         insert into drift (
             provider, cause, amount, currency, percent, after_reading, by_reading, after_at, by_at,
-            found_at, orders,
-            orders_count, words
+            found_at, orders, orders_count, words
         )
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         "#,
@@ -89,8 +88,7 @@ pub async fn list_drifts(
     let rows = sqlx::query!(
         r#"
         select id, provider, cause, amount, currency, percent, after_at, by_at, found_at, orders,
-            orders_count, words,
-            acknowledged_at
+            orders_count, words, acknowledged_at
         from drift
         where ($1::text is null or provider = $1)
             and ($2 or (acknowledged_at is null and cause <> 'top_up'))

@@ -59,10 +59,8 @@ pub async fn find_gate(
     let row = sqlx::query!(
         r#"
         select paused_at, breaker, breaker_until, breaker_cause, breaker_at, breaker_trips,
-            doubts_in_a_row,
-            unread_since is not null as "unread!", rests_until,
-            (select frozen_at from dispatch) as frozen_at,
-            (
+            doubts_in_a_row, unread_since is not null as "unread!", rests_until,
+            (select frozen_at from dispatch) as frozen_at, (
                 select count(*)
                 from leg
                 where provider = p.id
@@ -110,8 +108,7 @@ pub async fn note_proof(
         Kept,
         r#"
         select breaker, breaker_until as until, breaker_cause as cause, breaker_at as since,
-            breaker_trips as trips,
-            doubts_in_a_row
+            breaker_trips as trips, doubts_in_a_row
         from provider
         where id = $1 and (breaker = 'half_open' or doubts_in_a_row > 0)
         for update
@@ -191,8 +188,7 @@ async fn lock_health(tx: &mut Tx, provider: &ProviderId) -> Result<Kept, StoreEr
         Kept,
         r#"
         select breaker, breaker_until as until, breaker_cause as cause, breaker_at as since,
-            breaker_trips as trips,
-            doubts_in_a_row
+            breaker_trips as trips, doubts_in_a_row
         from provider
         where id = $1
         for update
@@ -226,8 +222,7 @@ async fn change_health(
         r#"
         update provider
         set breaker = $2, breaker_until = $3, breaker_cause = coalesce($4, breaker_cause),
-            breaker_at = $5,
-            breaker_trips = $6, doubts_in_a_row = $7
+            breaker_at = $5, breaker_trips = $6, doubts_in_a_row = $7
         where id = $1 and breaker = $8
         "#,
         provider.0,

@@ -50,8 +50,7 @@ pub async fn claim_due_legs(
         from due, orders o
         where l.id = due.id and o.id = l.order_id
         returning l.id, l.order_id, o.public_id, l.n, l.attempt, l.unsent, l.service, l.cost,
-            o.kind, o.link, o.units, o.service_id,
-            o.charge, o.cost as quoted_cost, o.cost_rate,
+            o.kind, o.link, o.units, o.service_id, o.charge, o.cost as quoted_cost, o.cost_rate,
             o.details as "details: Json<Details>"
         "#,
         provider.0,
@@ -301,8 +300,7 @@ pub async fn hold_leg(
         r#"
         update leg
         set state = $4, provider = $5, service = $6, cost = $7, ready_at = $8, reason = $9,
-            choice = $11,
-            parked_for = case when $4 = 'parked' then 'margin' else parked_for end,
+            choice = $11, parked_for = case when $4 = 'parked' then 'margin' else parked_for end,
             parked_at = case when $4 = 'parked' and parked_for is distinct from 'margin' then $10
                 else parked_at end
         where id = $1 and state = 'leased' and attempt = $2 and epoch = $3

@@ -110,8 +110,7 @@ pub async fn find_waiting(
             limit $5
         )
         select w.id, w.order_id, w.n, w.provider, w.state, w.attempt, w.service, w.ready_at,
-            o.public_id, o.service_id,
-            o.kind, o.units, o.charge, o.cost as quoted_cost
+            o.public_id, o.service_id, o.kind, o.units, o.charge, o.cost as quoted_cost
         from waiting w
         join orders o on o.id = w.order_id
         order by w.ready_at, w.id
@@ -150,8 +149,7 @@ pub async fn find_parked(
             limit $4
         )
         select w.id, w.order_id, w.n, w.provider, w.state, w.attempt, w.service, w.ready_at,
-            o.public_id, o.service_id,
-            o.kind, o.units, o.charge, o.cost as quoted_cost
+            o.public_id, o.service_id, o.kind, o.units, o.charge, o.cost as quoted_cost
         from waiting w
         join orders o on o.id = w.order_id
         order by w.ready_at, w.id
@@ -227,8 +225,7 @@ pub async fn move_leg_away(
         r#"
         update leg
         set state = 'ready', provider = $6, service = $7, cost = $8, ready_at = least(ready_at, $9),
-            reason = $10,
-            choice = $11, left_resting = left_resting or $12 = 'rests',
+            reason = $10, choice = $11, left_resting = left_resting or $12 = 'rests',
             -- What it waited for, and since when, was the other panel's affair.
             parked_for = null, parked_at = null
         where id = $1 and provider = $2 and state = $3 and attempt = $4

@@ -62,8 +62,7 @@ pub async fn lock_leg(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> 
     let row = sqlx::query!(
         r#"
         select order_id, n, provider, service, state, attempt, unsent, repeats, cost, booked,
-            exposed, parked_at, parked_for,
-            panel_order, late_order
+            exposed, parked_at, parked_for, panel_order, late_order
         from leg
         where id = $1
         for update
@@ -223,10 +222,8 @@ pub async fn accept_leg(
         with accepted as (
             update leg
             set state = 'accepted', panel_order = $3, accepted_at = $4, booked = cost, exposed = 0,
-                unsent = 0,
-                doubted_at = null, check_at = null, ended_at = null, late_order = null,
-                late_at = null,
-                reason = 'accepted by the panel'
+                unsent = 0, doubted_at = null, check_at = null, ended_at = null, late_order = null,
+                late_at = null, reason = 'accepted by the panel'
             where id = $1 and state = $2
             returning id, provider
         )
@@ -317,8 +314,7 @@ pub async fn move_leg(
         r#"
         update leg
         set state = $3, ready_at = coalesce($4, ready_at), provider = $5, service = $6, cost = $7,
-            unsent = $8,
-            reason = $9, choice = coalesce($13, choice),
+            unsent = $8, reason = $9, choice = coalesce($13, choice),
             -- What waited in a backup may have been sent since, by what nobody kept.
             fx_rate = case when $3 = 'in_doubt' and state in ('ready', 'leased', 'parked')
                 then (select p.fx_rate from provider p where p.id = $5)
@@ -489,8 +485,7 @@ pub async fn end_leg(
         r#"
         update leg
         set state = 'ended', panel_status = $2, panel_charge = coalesce($3, panel_charge),
-            booked = $4, ended_at = coalesce(ended_at, $5),
-            reason = $6
+            booked = $4, ended_at = coalesce(ended_at, $5), reason = $6
         where id = $1 and state in ('accepted', 'ended')
         "#,
         leg.id.0,

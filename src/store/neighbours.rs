@@ -25,8 +25,7 @@ pub async fn find_rivals(
     let rows = sqlx::query!(
         r#"
         select l.id, l.order_id, l.cost, l.fx_rate, o.units, o.package,
-            coalesce(l.doubted_at, l.ready_at) as "doubted_at!",
-            coalesce(
+            coalesce(l.doubted_at, l.ready_at) as "doubted_at!", coalesce(
                 (select e.sent_at from attempt e where e.leg_id = l.id and e.n = l.attempt),
                 l.sending_at, l.doubted_at, l.ready_at
             ) as "sent_at!",

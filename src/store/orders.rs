@@ -342,8 +342,7 @@ pub async fn lock_order(tx: &mut Tx, order: OrderId) -> Result<Locked, StoreErro
     let row = sqlx::query!(
         r#"
         select id, public_id, customer_id, service_id, kind, charge, cost, units, package, state,
-            refunded, by_hand, absorbed,
-            remains, settlements
+            refunded, by_hand, absorbed, remains, settlements
         from orders
         where id = $1
         for update

@@ -227,8 +227,7 @@ pub async fn keep_balance(
         r#"
         update provider
         set balance = $2, balance_text = $3, balance_at = $4, balance_error = null,
-            balance_unread_at = null,
-            balance_currency = null, balance_currency_at = null
+            balance_unread_at = null, balance_currency = null, balance_currency_at = null
         where id = $1
         "#,
         provider.0,

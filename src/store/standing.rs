@@ -25,8 +25,7 @@ pub async fn halted_panels(store: &Store, rests_min: Timestamp) -> Result<Vec<Ha
     let rows = sqlx::query!(
         r#"
         select id, paused_at is not null as "paused!", breaker = 'open' as "open!",
-            unread_since is not null as "unread!",
-            coalesce(rests_until >= $1, false) as "rests!"
+            unread_since is not null as "unread!", coalesce(rests_until >= $1, false) as "rests!"
         from provider
         where paused_at is not null or breaker = 'open' or unread_since is not null
             or rests_until >= $1

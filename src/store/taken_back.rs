@@ -75,8 +75,7 @@ pub async fn doubt_again(tx: &mut Tx, leg: &LockedLeg, now: Timestamp) -> Result
             set state = 'in_doubt', panel_order = null, accepted_at = null, booked = 0,
                 exposed = cost,
                 doubted_at = $3, check_at = $4, panel_status = null, panel_charge = null,
-                late_order = null,
-                late_at = null, reason = 'the panel does not know the id'
+                late_order = null, late_at = null, reason = 'the panel does not know the id'
             where id = $1 and state = 'accepted'
             returning id
         ),

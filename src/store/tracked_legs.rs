@@ -62,8 +62,7 @@ pub async fn claim_due_polls(
         from due, leg l
         where w.leg_id = due.leg_id and l.id = due.leg_id
         returning w.leg_id, w.panel_order, l.fx_rate, w.accepted_at, w.seen, w.ended_at, w.checks,
-            w.failing_at,
-            w.charge, w.asked_at as "asked_at!"
+            w.failing_at, w.charge, w.asked_at as "asked_at!"
         "#,
         provider.0,
         epoch,
@@ -143,8 +142,7 @@ pub async fn put_off(
             puzzled = case when $4 then puzzled + 1 else 0 end,
             silent = case when $5 then silent + 1 else 0 end,
             failing_at = case when $6 then coalesce(failing_at, $7) when $5 then failing_at end,
-            heard_at = case when $8 then asked_at else heard_at end,
-            charge = coalesce($9, charge),
+            heard_at = case when $8 then asked_at else heard_at end, charge = coalesce($9, charge),
             moved_at = case when $8 and word is distinct from heard.moves then $7 else moved_at end,
             word = case when $8 then heard.moves else word end
         from (

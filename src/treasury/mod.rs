@@ -156,16 +156,9 @@ impl Treasury {
                     as_dear: &as_dear,
                 };
 
-                let drift = explain::explain_gap(
-                    &gap,
-                    Span {
-                        after,
-                        by,
-                        newest: last,
-                    },
-                    known,
-                )
-                .map_err(too_large)?;
+                let newest = last;
+                let span = Span { after, by, newest };
+                let drift = explain::explain_gap(&gap, span, known).map_err(too_large)?;
 
                 drifts::keep_drift(
                     &mut tx,
@@ -182,17 +175,7 @@ impl Treasury {
         }
 
         tx.commit().await?;
-        for Drift {
-            cause,
-            amount,
-            words,
-            ..
-        } in &found
-        {
-            tracing::info!(%provider, cause = cause.as_str(), %amount, currency = settings.currency,
-                "float: {words}");
-        }
-
+        log_drifts(settings, &found);
         Ok(found)
     }
 
@@ -201,6 +184,16 @@ impl Treasury {
         let before = self.clock.now() - KEEP;
         readings::forget_readings(&self.store, before, READINGS_MAX).await?;
         balance_moves::forget_moves(&self.store, before).await
+    }
+}
+
+fn log_drifts(settings: &ProviderSettings, found: &[Drift]) {
+    for drift in found {
+        let (cause, amount) = (drift.cause.as_str(), drift.amount);
+        tracing::info!(
+            provider = %settings.id, cause, %amount, currency = settings.currency,
+            "float: {}", drift.words
+        );
     }
 }
 

@@ -79,12 +79,15 @@ impl Ended {
     }
 }
 
-pub async fn resolve(
-    session: &Session,
-    order: OrderId,
-    found: FoundAtPanel,
-) -> anyhow::Result<CommandOutcome> {
-    let (finding, words, at) = match found {
+/// What a person found, as it is written down, and at which panel.
+struct PersonsFinding {
+    finding: DoubtFinding,
+    words: String,
+    at: Option<String>,
+}
+
+fn read_finding(session: &Session, found: FoundAtPanel) -> anyhow::Result<PersonsFinding> {
+    Ok(match found {
         FoundAtPanel::Accepted { panel_order, at } => {
             let id = panel_order.trim().to_owned();
             if id.is_empty() || id.len() > PANEL_ORDER_BYTES_MAX || id.chars().any(char::is_control)
@@ -94,11 +97,11 @@ pub async fn resolve(
                 )));
             }
 
-            (
-                DoubtFinding::Accepted(PanelOrder(id.clone())),
-                format!("accepted {id}"),
+            PersonsFinding {
+                words: format!("accepted {id}"),
+                finding: DoubtFinding::Accepted(PanelOrder(id)),
                 at,
-            )
+            }
         }
         FoundAtPanel::NotPlaced { .. } if session.reason().trim().is_empty() => {
             return Err(WrongUse::because(
@@ -106,9 +109,25 @@ pub async fn resolve(
                  elsewhere or refunded",
             ));
         }
-        FoundAtPanel::TakeBack { at } => (DoubtFinding::TakeBack, "take-back".to_owned(), at),
-        FoundAtPanel::NotPlaced { at } => (DoubtFinding::NotPlaced, "not-placed".to_owned(), at),
-    };
+        FoundAtPanel::TakeBack { at } => PersonsFinding {
+            finding: DoubtFinding::TakeBack,
+            words: "take-back".to_owned(),
+            at,
+        },
+        FoundAtPanel::NotPlaced { at } => PersonsFinding {
+            finding: DoubtFinding::NotPlaced,
+            words: "not-placed".to_owned(),
+            at,
+        },
+    })
+}
+
+pub async fn resolve(
+    session: &Session,
+    order: OrderId,
+    found: FoundAtPanel,
+) -> anyhow::Result<CommandOutcome> {
+    let PersonsFinding { finding, words, at } = read_finding(session, found)?;
 
     let delivery = in_force::delivery(session).await?;
     let mut tx = session.store.begin().await?;
@@ -122,7 +141,6 @@ pub async fn resolve(
              before. Look for it at {now_at}, and say the same with `--at {now_at}`",
             before.join(", ")
         ),
-
         Resolved::SaidOnce { now_at, visible_at } => {
             session
                 .note(
@@ -143,29 +161,26 @@ pub async fn resolve(
                 standing(session, order).await?.2
             )
         }
-
         Resolved::NothingToTakeBack => bail!(
             "nothing of order {order} can be taken back: nobody found that it was not placed, or \
              another panel has it or may have it since, or it was canceled; `order show {order}` \
              tells which"
         ),
-
         Resolved::AtSeveral(found) => bail!(
             "order {order} was found not placed at {}, and nothing changed: say which one may \
              have it after all, with `--at PROVIDER`",
             found.join(", ")
         ),
-
         Resolved::NotInDoubt => {
             bail!(
                 "order {order} is not in doubt, or does not exist; `order list --state in_doubt` \
                  shows all that are"
             )
         }
-
         Resolved::NamedByPanel(id) => bail!(
             "nothing changed: the panel said itself that it has order {order}, as {id}. Look at \
-             {id} there; where that is the order, follow it by `order resolve {order} accepted {id}`"
+             {id} there; where that is the order, follow it by `order resolve {order} accepted \
+             {id}`"
         ),
         Resolved::TakenId(owner) => bail!(
             "order {owner} has the id {words:?} at the panel; nothing changed. Look at `panelgate \
