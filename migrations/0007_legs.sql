@@ -64,6 +64,11 @@ create table leg (
     -- A person said that the panel does not have it, at a time when it could not be seen there yet.
     -- It must be said a second time.
     not_placed_said_at timestamptz,
+    -- A refusal that may be of a second asking is a doubt until our balance shows that nothing was
+    -- taken: in which words the panel refused, while that is not seen yet.
+    refused_for        text,
+    -- Until when our balance showed that nothing was taken for it at its panel.
+    clear_until        timestamptz,
     -- The id that a panel gave for it after it was found not placed, and when: a person has to
     -- cancel it there.
     late_order         text,
@@ -88,6 +93,7 @@ create table leg (
     ),
     constraint leg_accepted check (state not in ('accepted', 'ended') or panel_order is not null),
     constraint leg_doubted check (state <> 'in_doubt' or doubted_at is not null),
+    constraint leg_refused_in_doubt check (refused_for is null or state = 'in_doubt'),
     constraint leg_parked check (
         state <> 'parked' or (parked_at is not null and parked_for is not null)
     ),

@@ -194,6 +194,9 @@ fn doubts(section: &mut Section<'_>, dialect: PanelDialect) -> DoubtSettings {
         honours_request_id: section
             .flag("honours_request_id")
             .unwrap_or(usual.honours_request_id),
+        refusals_are_final: section
+            .flag("refusals_are_final")
+            .unwrap_or(usual.refusals_are_final),
         visible_after_s: section
             .whole("visible_after_s", 1..=86_400)
             .unwrap_or(usual.visible_after_s),

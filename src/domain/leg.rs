@@ -171,8 +171,6 @@ pub struct Evidence {
     /// The error text of an answer that is a whole refusal in words that nobody listed, without
     /// what the order sent.
     pub unlisted: Option<String>,
-    /// What makes a doubt of an answer that is clear by itself.
-    pub against: Option<&'static str>,
 }
 
 impl Evidence {
@@ -183,7 +181,6 @@ impl Evidence {
             http_status: None,
             words,
             unlisted: None,
-            against: None,
         }
     }
 }

@@ -22,5 +22,6 @@ pub mod refusal;
 pub mod service;
 pub mod settlement;
 pub mod spoken;
+pub mod taken;
 pub mod transfer;
 pub mod wish;

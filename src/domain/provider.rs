@@ -144,6 +144,9 @@ pub struct DoubtSettings {
     /// Whether the operator knows that it answers a `request_id` that it was told before with the
     /// order that it has.
     pub honours_request_id: bool,
+    /// Whether the operator knows that nothing on the way to it asks twice, and that it takes no
+    /// money of what it refuses.
+    pub refusals_are_final: bool,
     /// How long a young order may be unknown to its status call.
     pub visible_after_s: u32,
     /// What happens to a doubt that nothing ends.
@@ -160,6 +163,7 @@ impl Default for DoubtSettings {
             ids_grow: false,
             account_is_ours_alone: false,
             honours_request_id: false,
+            refusals_are_final: false,
             visible_after_s: 3_600,
             policy: InDoubtPolicy::Hold,
             in_a_row_max: 3,

@@ -58,6 +58,7 @@ impl Delivery {
             return Ok(Repeat::NotAsked);
         };
 
+        let _sending = panel.sending().await;
         let slot = panel.slot().await;
         if Self::is_left_alone(panel) {
             return Ok(Repeat::NotAsked);

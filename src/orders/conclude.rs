@@ -13,12 +13,13 @@ use crate::domain::provider::{ProviderSettings, RefusalClass};
 use crate::domain::service::Route;
 use crate::ledger;
 use crate::orders::health::{mind_unknown_words, mind_verdict};
+use crate::orders::refused_and_charged::{COMPARED, class_to_compare};
 use crate::orders::reroute::{self, Leaving, RoutingContext, Sale};
 use crate::orders::{Delivery, settle, track};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{LockedLeg, Transition};
 use crate::store::panel_orders::Witness;
-use crate::store::{StoreError, Tx, legs, orders, parked};
+use crate::store::{StoreError, Tx, legs, orders, parked, refused};
 
 /// The longest wait before something that never left is tried again.
 const UNSENT_WAIT_S_MAX: i64 = 60;
@@ -26,6 +27,8 @@ const UNSENT_WAIT_S_MAX: i64 = 60;
 const UNSENT_BEFORE_REROUTE: i32 = 3;
 /// What is said of a panel to which not a byte went.
 const UNREACHABLE: &str = "could not be reached; nothing was sent";
+/// What is said of what its customer wants back.
+const WANTED_BACK: &str = "wanted back by its customer; nothing was placed";
 /// How long a leg waits for another order on its link to end.
 pub(super) const ACTIVE_WAIT_H_MAX: i64 = 24;
 
@@ -98,13 +101,20 @@ impl Delivery {
             ..said.clone()
         };
 
-        let mut why = said
-            .against
-            .unwrap_or("the answer does not tell whether it was placed");
-
+        let mut why = "the answer does not tell whether it was placed";
         if speaks_of_this_order(&mut tx, settings, (&leg, &said.verdict), now).await? {
             said.verdict = Verdict::InDoubt;
             why = "the panel has an order on this link, and no other one of ours is there";
+        }
+
+        // A refusal that may be of a second asking is believed once our balance shows nothing of
+        // it.
+        let heard = said.verdict.clone();
+        let is_believed = settings.doubts.refusals_are_final || speaker != Speaker::Panel;
+        let compared = class_to_compare(&heard).filter(|_| !is_believed);
+
+        if compared.is_some() {
+            said.verdict = Verdict::InDoubt;
         }
 
         legs::record_answer(&mut tx, leg.id, attempt, &said, now).await?;
@@ -113,26 +123,24 @@ impl Delivery {
             Verdict::Refused(_) | Verdict::NeverSent if leg.state == LegState::WrittenOff => {
                 never_placed(&mut tx, &leg, now).await?;
             }
-            Verdict::Refused(_) | Verdict::NeverSent
-                if self.is_wanted_back(&mut tx, &leg).await? =>
-            {
-                self.end_refused(
-                    &mut tx,
-                    &leg,
-                    "wanted back by its customer; nothing was placed",
-                    now,
-                )
-                .await?;
+            Verdict::NeverSent if self.is_wanted_back(&mut tx, &leg).await? => {
+                self.end_refused(&mut tx, &leg, WANTED_BACK, now).await?;
             }
-            Verdict::Refused(class) => self.refused(&mut tx, settings, &leg, *class, now).await?,
+            Verdict::Refused(class) => {
+                self.conclude_refusal(&mut tx, settings, &leg, *class, now)
+                    .await?;
+            }
             Verdict::NeverSent => self.never_sent(&mut tx, &leg, now).await?,
-            Verdict::InDoubt => put_in_doubt(&mut tx, &leg, why, now).await?,
+            Verdict::InDoubt => match compared {
+                Some(class) => await_comparison(&mut tx, &leg, class, now).await?,
+                None => put_in_doubt(&mut tx, &leg, why, now).await?,
+            },
         }
 
         match unknown_words {
             Some(text) => mind_unknown_words(&mut tx, settings, &leg, &text, now).await?,
             None if speaker == Speaker::Panel => {
-                mind_verdict(&mut tx, settings, leg.order, &said.verdict, now).await?;
+                mind_verdict(&mut tx, settings, leg.order, &heard, now).await?;
             }
             None => {}
         }
@@ -200,6 +208,21 @@ impl Delivery {
 
         orders::show_progress(tx, leg.order, OrderState::Processing, None, None).await?;
         Ok(true)
+    }
+
+    /// What follows from a refusal that is believed; of what its customer wants back, the end.
+    pub(super) async fn conclude_refusal(
+        &self,
+        tx: &mut Tx,
+        settings: &ProviderSettings,
+        leg: &LockedLeg,
+        class: RefusalClass,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.is_wanted_back(tx, leg).await? {
+            return self.end_refused(tx, leg, WANTED_BACK, now).await;
+        }
+        self.refused(tx, settings, leg, class, now).await
     }
 
     /// A listed refusal proves that nothing was placed. Its class says whose fault it is, and so
@@ -442,6 +465,22 @@ pub(super) async fn never_placed(
     legs::move_leg(tx, leg, &Transition::Refused, "not placed after all", now).await
 }
 
+/// Refused, which our balance at the panel must bear out: until then it is in doubt, and its
+/// customer sees no more of it than before. What was given up is the house's, whatever the panel
+/// says.
+async fn await_comparison(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    class: RefusalClass,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if leg.state == LegState::WrittenOff {
+        return Ok(());
+    }
+    doubt_leg(tx, leg, COMPARED, now).await?;
+    refused::await_comparison(tx, leg.id, class, now).await
+}
+
 /// Nobody knows whether the panel has it: its cost is exposure, and its customer sees it as being
 /// worked on.
 pub(super) async fn put_in_doubt(
@@ -453,6 +492,19 @@ pub(super) async fn put_in_doubt(
     if matches!(leg.state, LegState::InDoubt | LegState::WrittenOff) {
         return Ok(());
     }
+    doubt_leg(tx, leg, reason, now).await?;
+    orders::show_progress(tx, leg.order, OrderState::Processing, None, None).await
+}
+
+async fn doubt_leg(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if leg.state == LegState::InDoubt {
+        return Ok(());
+    }
 
     legs::move_leg(tx, leg, &Transition::InDoubt, reason, now).await?;
 
@@ -461,7 +513,7 @@ pub(super) async fn put_in_doubt(
         ledger::book_exposure(tx, leg, now).await?;
     }
 
-    orders::show_progress(tx, leg.order, OrderState::Processing, None, None).await
+    Ok(())
 }
 
 /// 1, 2, 4 … seconds.

@@ -56,8 +56,9 @@ enum SearchResult {
 impl Delivery {
     /// Looks into the doubts that are due at a panel. How many were.
     pub async fn look_into_doubts(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
+        let compared = self.compare_refused(panel).await?;
         if Self::is_left_alone(panel) {
-            return Ok(0);
+            return Ok(compared);
         }
 
         let settings = panel.settings();
@@ -83,7 +84,7 @@ impl Delivery {
             )?;
         }
 
-        Ok(due.len())
+        Ok(compared + due.len())
     }
 
     async fn look_into(

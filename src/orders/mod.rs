@@ -40,6 +40,7 @@ pub mod withdraw;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -47,6 +48,7 @@ use crate::catalog::Catalog;
 use crate::domain::clock::SharedClock;
 use crate::orders::intake::Intake;
 use crate::orders::lease::Leases;
+use crate::orders::refused_and_charged::CHARGE_SHOWS_WITHIN;
 use crate::orders::sent::SentLegs;
 use crate::store::{Store, StoreError};
 
@@ -94,6 +96,7 @@ pub struct Delivery {
     node: Uuid,
     leases: Leases,
     sent: SentLegs,
+    charge_shows_within: TimeDelta,
 }
 
 impl Delivery {
@@ -106,6 +109,16 @@ impl Delivery {
             node,
             leases: Leases::default(),
             sent: SentLegs::default(),
+            charge_shows_within: CHARGE_SHOWS_WITHIN,
+        }
+    }
+
+    /// The same, of whose panels it is known that our balance shows so soon what they take.
+    #[must_use]
+    pub fn seeing_charges_within(self, charge_shows_within: TimeDelta) -> Self {
+        Self {
+            charge_shows_within,
+            ..self
         }
     }
 }

@@ -111,7 +111,7 @@ impl Delivery {
             return Ok(0);
         };
 
-        let mut affordable = Vec::new();
+        let (mut affordable, mut dear) = (Vec::new(), Vec::new());
         for (leg, cost) in parked {
             match balance.minus(cost) {
                 Ok(rest) if !rest.is_negative() => {
@@ -119,10 +119,12 @@ impl Delivery {
                     affordable.push(leg);
                 }
                 // A dear order waits by itself and does not hold up the cheaper ones behind it.
-                Ok(_) | Err(_) => {}
+                Ok(_) | Err(_) => dear.push(leg),
             }
         }
 
+        self.keep_compared(dear).await?;
+        let affordable = self.keep_uncharged(panel, affordable).await?;
         parked::unpark_legs(&self.store, &affordable, self.clock.now()).await
     }
 }

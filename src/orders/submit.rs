@@ -15,6 +15,7 @@ use crate::domain::leg::{Evidence, LeasedLeg, Verdict};
 use crate::domain::provider::ProviderSettings;
 use crate::orders::conclude::Speaker;
 use crate::orders::margin::Word;
+use crate::orders::refused_and_charged::class_to_compare;
 use crate::orders::{Delivery, isolate_failure};
 use crate::store::leases::SendIntent;
 use crate::store::{StoreError, doubts, gates, leases};
@@ -75,6 +76,7 @@ impl Delivery {
 
     /// Sends one leg and concludes from the answer.
     pub async fn send(&self, panel: &Panel, leg: &LeasedLeg, epoch: i64) -> Result<(), StoreError> {
+        let sending = panel.sending().await;
         let slot = panel.slot().await;
         if Self::is_left_alone(panel) || panel.is_replaced() {
             return leases::release_leg(&self.store, leg, epoch).await;
@@ -130,10 +132,12 @@ impl Delivery {
             panel_order = said.verdict.panel_order(), "a leg was sent"
         );
 
-        let said = self.unless_charged(panel, leg, marked_at, said).await;
         self.conclude_surely(panel.settings(), leg, &said).await?;
+        drop(sending);
 
-        if said.verdict == Verdict::InDoubt {
+        if class_to_compare(&said.verdict).is_some() {
+            self.compare_just_refused(panel, leg.leg).await?;
+        } else if said.verdict == Verdict::InDoubt {
             self.read_balance_behind(panel).await?;
         }
 

@@ -24,6 +24,8 @@ const CLOCK_IS_NEWS_FOR: TimeDelta = TimeDelta::days(1);
 const AUDITS_UNFINISHED_MAX: i32 = 3;
 /// Orders that an alert's words name.
 const ORDERS_NAMED: i32 = 10;
+/// For so long a refusal may be compared with our balance before somebody is told of the doubt.
+const COMPARED_QUIETLY: TimeDelta = TimeDelta::minutes(10);
 
 /// A panel of the file, and the balance below which somebody is told.
 #[derive(Clone, Debug)]
@@ -79,7 +81,9 @@ pub async fn find_conditions(
         select 'orders_in_doubt' as "kind!", provider as "object!", count(*) as "count!"
         from leg
         -- what is asked about again is still in doubt
-        where state = 'in_doubt' or (state = 'sending' and doubted_at is not null)
+        where (state = 'in_doubt' or (state = 'sending' and doubted_at is not null))
+            -- what our balance decides is told of once that takes long
+            and (refused_for is null or doubted_at < $4)
         group by provider
         union all
         select 'orders_for_review', '', count(*)
@@ -120,7 +124,8 @@ pub async fn find_conditions(
         "#,
         &providers,
         &lows as &[Option<_>],
-        AUDITS_UNFINISHED_MAX
+        AUDITS_UNFINISHED_MAX,
+        now - COMPARED_QUIETLY
     );
 
     let mut conditions = beside(tx, &providers, now).await?;

@@ -147,6 +147,8 @@ pub async fn claim_due_doubts(
             select id
             from leg
             where provider = $1 and state = 'in_doubt' and check_at <= $4
+                -- What our balance decides is looked at by itself.
+                and refused_for is null
                 and exists (select from provider p where p.id = $1 and p.epoch = $2
                     and p.held_until > $4)
             order by check_at
@@ -268,7 +270,7 @@ pub async fn mark_again(
         update leg
         set state = 'sending', sending_at = $5, epoch = $4, repeats = repeats + 1, repeated_at = $5,
             reason = 'asked for again'
-        where id = $1 and state = 'in_doubt' and attempt = $2
+        where id = $1 and state = 'in_doubt' and refused_for is null and attempt = $2
             and exists (
                 select
                 from attempt e

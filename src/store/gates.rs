@@ -134,8 +134,13 @@ pub async fn note_doubt(
     let last_minute = sqlx::query_scalar!(
         r#"
         select count(*) as "count!"
-        from attempt
+        from attempt e
         where provider = $1 and verdict = 'in_doubt' and answered_at > $2 and not in_unknown_words
+            -- A refusal that is being compared with our balance proves something.
+            and not exists (
+                select from leg l
+                where l.id = e.leg_id and l.attempt = e.n and l.refused_for is not null
+            )
         "#,
         provider.0,
         now - MINUTE

@@ -227,7 +227,7 @@ pub async fn move_leg_away(
         set state = 'ready', provider = $6, service = $7, cost = $8, ready_at = least(ready_at, $9),
             reason = $10, choice = $11, left_resting = left_resting or $12 = 'rests',
             -- What it waited for, and since when, was the other panel's affair.
-            parked_for = null, parked_at = null
+            parked_for = null, parked_at = null, clear_until = null
         where id = $1 and provider = $2 and state = $3 and attempt = $4
             and (state in ('ready', 'parked') or leased_until < $9 or epoch < $5)
             and exists (
@@ -319,7 +319,9 @@ pub async fn by_hand(
         update leg
         set state = 'ready', provider = $4, service = $5, cost = $6, ready_at = least(ready_at, $7),
             reason = $8, choice = $9,
-            unsent = 0, left_resting = false, parked_for = null, parked_at = null, began_at = $7
+            unsent = 0, left_resting = false, parked_for = null, parked_at = null,
+            clear_until = null,
+            began_at = $7
         where id = $1 and state = $2 and attempt = $3 and state in ('ready', 'leased', 'parked')
         "#,
         leg.id.0,

@@ -223,7 +223,7 @@ pub async fn accept_leg(
             update leg
             set state = 'accepted', panel_order = $3, accepted_at = $4, booked = cost, exposed = 0,
                 unsent = 0, doubted_at = null, check_at = null, ended_at = null, late_order = null,
-                late_at = null, reason = 'accepted by the panel'
+                late_at = null, refused_for = null, reason = 'accepted by the panel'
             where id = $1 and state = $2
             returning id, provider
         )
@@ -328,7 +328,9 @@ pub async fn move_leg(
             check_at = case when $3 = 'in_doubt' then coalesce(check_at, $11) end,
             parked_at = case when parked_for is distinct from $12 and $12 is not null then $10
                 else parked_at end,
-            parked_for = coalesce($12, parked_for),
+            parked_for = coalesce($12, parked_for), refused_for = null,
+            -- What one panel's balance showed says nothing of another's.
+            clear_until = case when provider = $5 then clear_until end,
             ended_at = case when $3 in ('refused', 'canceled', 'written_off') then $10 end
         where id = $1 and state = $2
         "#,

@@ -39,6 +39,7 @@ pub mod providers;
 pub mod readings;
 pub mod refills;
 pub mod refusals;
+pub mod refused;
 pub mod rounds;
 pub mod schema;
 mod session;

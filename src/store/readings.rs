@@ -13,8 +13,10 @@ use crate::store::{Store, StoreError, Tx};
 pub const READINGS_MAX: i64 = 300;
 /// Readings forgotten at once.
 const FORGOTTEN_MAX: i64 = 5_000;
-/// Readings before a moment that the newest one is measured against.
-const AROUND_MAX: i64 = 10;
+/// Readings until a moment that the newest one is measured against.
+const AROUND_MAX: i64 = 100;
+/// Readings from which it is learned how exactly a panel tells our balance.
+const EXACT_OF_MAX: i64 = 100;
 
 /// A reading as it is stored.
 struct ReadingRow {
@@ -138,40 +140,51 @@ pub async fn list_unsettled(
     Ok(rows.collect())
 }
 
-/// A panel's last readings between two moments, oldest first, and behind them its newest one. Empty
-/// where no reading was asked for since.
+/// What a panel told of our balance around a moment.
+#[derive(Clone, Debug)]
+pub struct ReadingsAround {
+    /// The newest reading of all.
+    pub newest: BalanceReading,
+    /// Those until the moment, oldest first.
+    pub before: Vec<BalanceReading>,
+    /// How many decimals it tells, as far as they were ever seen.
+    pub decimals: usize,
+}
+
+/// A panel's last readings between two moments, and its newest one, in the currency of that. `None`
+/// where none was asked for since.
 pub async fn readings_around(
     tx: &mut Tx,
     provider: &ProviderId,
-    currency: &str,
     oldest: Timestamp,
-    at: Timestamp,
-) -> Result<Vec<BalanceReading>, StoreError> {
+    until: Timestamp,
+) -> Result<Option<ReadingsAround>, StoreError> {
     let rows = sqlx::query_as!(
         ReadingRow,
         r#"
         with newest as (
-            select * from reading
-            where provider = $1 and currency = $2 and asked_at >= $4
-            order by id desc
-            limit 1
+            select * from reading where provider = $1 order by id desc limit 1
         ),
         before as (
-            select * from reading
-            where provider = $1 and currency = $2 and at >= $3 and at < $4
-                and exists (select from newest)
-            order by id desc
-            limit $5
+            select r.*
+            from reading r, newest n
+            where r.provider = $1 and r.currency = n.currency and r.id < n.id
+                and r.at between $2 and $3 and n.asked_at >= $3
+            order by r.id desc
+            limit $4
         )
         select id as "id!", asked_at as "asked_at!", at as "at!", epoch as "epoch!",
             amount as "amount!", text as "text!"
-        from (select * from before union all select * from newest) reading
+        from (
+            select * from before
+            union all
+            select * from newest where asked_at >= $3
+        ) reading
         order by id
         "#,
         provider.0,
-        currency,
         oldest,
-        at,
+        until,
         AROUND_MAX
     );
 
@@ -181,7 +194,26 @@ pub async fn readings_around(
         .into_iter()
         .map(BalanceReading::from);
 
-    Ok(rows.collect())
+    let mut before: Vec<_> = rows.collect();
+    let Some(newest) = before.pop() else {
+        return Ok(None);
+    };
+
+    let decimals = sqlx::query_scalar!(
+        r#"
+        select max(length(split_part(text, '.', 2))) as "decimals!"
+        from (select text from reading where provider = $1 order by id desc limit $2) told
+        "#,
+        provider.0,
+        EXACT_OF_MAX
+    );
+
+    let decimals = usize::try_from(decimals.fetch_one(&mut **tx).await?).unwrap_or_default();
+    Ok(Some(ReadingsAround {
+        newest,
+        before,
+        decimals,
+    }))
 }
 
 /// The reading of a panel at which everything was explained last, in this currency.

@@ -76,7 +76,8 @@ pub async fn delivered_shares(
             (
                 select 0
                 from leg l
-                where l.provider = p.id and l.state = 'in_doubt' and l.doubted_at > $1
+                where l.provider = p.id and l.state = 'in_doubt' and l.refused_for is null
+                    and l.doubted_at > $1
                 limit $2
             )
         ) lately

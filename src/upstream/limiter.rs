@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{
+    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore,
+};
 
 use crate::domain::clock::Timestamp;
 use crate::upstream::rest::Rest;
@@ -34,7 +36,15 @@ pub(super) struct CallLimiter {
     /// The panel's own word counts more than what was configured, and holds for calls of every
     /// kind too.
     rest: Arc<Mutex<Rest>>,
+    /// Shared by those who are sending an order, and held alone by whoever wants to look while
+    /// none is being sent.
+    sending: Arc<RwLock<()>>,
 }
+
+/// An order is being sent as long as this is held, its answer written down included.
+pub type Sending = OwnedRwLockReadGuard<()>;
+/// No order is being sent as long as this is held.
+pub type Quiet = OwnedRwLockWriteGuard<()>;
 
 /// The places, and how many of those that are taken are not given back, because the limit was
 /// lowered meanwhile.
@@ -93,13 +103,13 @@ impl CallLimiter {
             too_many: AtomicUsize::new(0),
         });
 
-        let (pace, rest) = (requests_pace(requests_per_second), Arc::default());
         Self {
             places,
             concurrent_max,
-            pace,
+            pace: requests_pace(requests_per_second),
             requests_per_second,
-            rest,
+            rest: Arc::default(),
+            sending: Arc::default(),
         }
     }
 
@@ -124,13 +134,13 @@ impl CallLimiter {
             requests_pace(requests_per_second)
         };
 
-        let (places, rest) = (Arc::clone(&self.places), Arc::clone(&self.rest));
         Self {
-            places,
+            places: Arc::clone(&self.places),
             concurrent_max,
             pace,
             requests_per_second,
-            rest,
+            rest: Arc::clone(&self.rest),
+            sending: Arc::clone(&self.sending),
         }
     }
 
@@ -177,6 +187,17 @@ impl CallLimiter {
 
         self.pace.until_ready().await;
         slot
+    }
+
+    /// An order is about to be sent; waits while somebody looks in quiet.
+    pub(super) async fn sending(&self) -> Sending {
+        Arc::clone(&self.sending).read_owned().await
+    }
+
+    /// Waits until no order is being sent, so long at most, and lets none begin meanwhile.
+    pub(super) async fn quiet(&self, patience: Duration) -> Option<Quiet> {
+        let quiet = Arc::clone(&self.sending).write_owned();
+        tokio::time::timeout(patience, quiet).await.ok()
     }
 }
 
@@ -269,6 +290,26 @@ mod tests {
         assert!(raised.slot().now_or_never().is_none());
         drop(out);
         assert_eq!(raised.places.free.available_permits(), 3);
+    }
+
+    #[tokio::test]
+    async fn nobody_sends_while_somebody_looks_in_quiet() {
+        let limiter = limiter(8, 1_000);
+        let sending = limiter.sending().await;
+        let short = Duration::from_millis(1);
+        assert!(limiter.quiet(short).await.is_none(), "one is being sent");
+
+        assert!(
+            limiter.sending().now_or_never().is_some(),
+            "who waited in vain holds nobody up"
+        );
+
+        drop(sending);
+        let quiet = limiter.quiet(short).await;
+        assert!(quiet.is_some());
+        assert!(limiter.sending().now_or_never().is_none());
+        drop(quiet);
+        assert!(limiter.sending().now_or_never().is_some());
     }
 
     #[test]

@@ -36,6 +36,6 @@ pub use answer::{CancelRow, OrderAnswer, PanelBalance, RefillAnswer, RefillRow};
 pub use authorities::{CaFileError, check_ca_file};
 pub use echo::{MARKS, is_quote};
 pub use failure::{Failure, FailureKind, Fault, PanelError};
-pub use limiter::Slot;
+pub use limiter::{Quiet, Sending, Slot};
 pub use panel::Panel;
 pub use roll::{ProviderEntry, ProviderSet};

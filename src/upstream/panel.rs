@@ -26,7 +26,7 @@ use crate::upstream::classify::is_believed;
 use crate::upstream::dialect::{AnswerFault, Ask, SpokenDialect};
 use crate::upstream::evidence::Redaction;
 use crate::upstream::failure::{Failure, FailureKind, PanelError};
-use crate::upstream::limiter::{CallLimiter, Slot};
+use crate::upstream::limiter::{CallLimiter, Quiet, Sending, Slot};
 use crate::upstream::rest::named_wait;
 use crate::upstream::wire::{CallBounds, CallResult, Wire};
 
@@ -268,6 +268,16 @@ impl Panel {
     /// in a queue.
     pub async fn slot(&self) -> Slot {
         self.limiter.slot().await
+    }
+
+    /// Held by whoever sends an order, from before its slot until its answer is written down.
+    pub async fn sending(&self) -> Sending {
+        self.limiter.sending().await
+    }
+
+    /// A moment in which no order is being sent to it, for which it is waited so long at most.
+    pub async fn quiet(&self, patience: Duration) -> Option<Quiet> {
+        self.limiter.quiet(patience).await
     }
 
     /// The name under which the panel knows a leg's `add` again, and answers it with the first

@@ -359,12 +359,14 @@ async fn a_person_who_resumes_a_panel_is_not_overruled_by_what_was_before() {
 #[tokio::test]
 async fn whoever_is_found_too_fast_leaves_the_panel_alone_as_long_as_it_says_with_calls_of_every_kind()
  {
+    // What was read as the first thing is older than what is sent, whosever clock it was.
     let world = World::open().await;
+    world.turn(11);
     let running = world.buy("1", "100").await;
     world.work().await;
     world.turn(10);
     for _ in 0..20 {
-        world.buy("1", "10").await;
+        world.buy("1", "100").await;
     }
     world.panel().set_faults("429*1".parse().unwrap());
     let before = world.panel().requests().values().sum::<u64>();
@@ -390,7 +392,7 @@ async fn whoever_is_found_too_fast_leaves_the_panel_alone_as_long_as_it_says_wit
             "select extract(epoch from rests_until)::bigint::text from provider"
         )
         .await,
-        "1700000015"
+        "1700000026"
     );
     world.pass(1, 1).await;
     assert!(after() > 20);
@@ -426,6 +428,8 @@ async fn a_storm_of_refusals_for_our_pace_ends_with_every_order_placed_once() {
         .await;
 
         world.panel().set_faults("429=0.4,403=0.1".parse().unwrap());
+        world.turn(1);
+
         for _ in 0..30 {
             world.buy("1", "10").await;
         }
@@ -507,7 +511,6 @@ async fn a_late_yes_for_what_was_found_not_placed_is_told_to_a_person() {
         http_status: Some(200),
         words: String::new(),
         unlisted: None,
-        against: None,
     };
 
     let leg = read(&world.database, "select id::text from leg")

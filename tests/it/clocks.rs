@@ -221,11 +221,15 @@ async fn a_clock_that_is_set_back_takes_what_is_due_with_it() {
 
     world.buy("1", "100").await;
     world.work().await;
+    world.turn(1);
+    panel.change(|script| script.balance = r#"{"balance":"999.91"}"#.to_owned());
+    world.count().await;
+    world.turn(1);
+
     broke.store(true, Ordering::SeqCst);
     world.buy("1", "100").await;
     world.work().await;
     assert_eq!(legs(&world.database).await, "s accepted, s parked");
-
     let asked = panel.requests("status");
 
     world.turn(-6 * 3_600);

@@ -379,6 +379,7 @@ async fn where_a_key_dies_and_there_is_no_second_route_orders_wait_until_it_work
 async fn a_panel_at_zero_fails_nobody_and_parked_orders_go_when_money_comes() {
     let world = World::open().await;
     world.panel().set_balance(Money::ZERO.decimal());
+    world.count().await;
     let mut orders = Vec::new();
 
     for _ in 0..20 {

@@ -58,7 +58,6 @@ async fn never_arrived(world: &World, panel: usize) -> i32 {
         http_status: None,
         words: "lost".to_owned(),
         unlisted: None,
-        against: None,
     };
 
     house
@@ -298,7 +297,6 @@ async fn an_id_that_came_late_is_not_taken_for_another_doubts() {
         http_status: Some(200),
         words: r#"{"order":503}"#.to_owned(),
         unlisted: None,
-        against: None,
     };
 
     let settings = world.house.panels[0].settings();

@@ -378,7 +378,6 @@ async fn a_doubt_that_nothing_ends_is_refunded_where_the_operator_says_so() {
         http_status: Some(200),
         words: String::new(),
         unlisted: None,
-        against: None,
     };
 
     let settings = world.house.panels[0].settings();
@@ -454,7 +453,6 @@ async fn that_an_order_runs_on_the_link_proves_nothing_of_what_was_written_off()
         http_status: Some(200),
         words: String::new(),
         unlisted: None,
-        against: None,
     };
 
     let settings = world.house.panels[0].settings();

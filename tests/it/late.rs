@@ -92,7 +92,6 @@ pub(crate) async fn answers(world: &World, panel: usize, id: &str) {
         http_status: Some(200),
         words: format!("{{\"order\":{id}}}"),
         unlisted: None,
-        against: None,
     };
 
     world
@@ -154,6 +153,7 @@ async fn waiting(how: Waits) -> (World, i32) {
         Waits::Ready | Waits::Leased => {}
         Waits::Parked => {
             world.panels[1].set_balance(Money::parse("0").unwrap().decimal());
+            world.count().await;
             world.work().await;
         }
         Waits::NeverSent => world.work().await,

@@ -22,9 +22,12 @@ async fn parked_for(reason: &str) -> World {
     reprice(&world, ["0.9", "3"]).await;
 
     match reason {
-        "money" => world
-            .panel()
-            .set_balance(Money::parse("0").unwrap().decimal()),
+        "money" => {
+            world
+                .panel()
+                .set_balance(Money::parse("0").unwrap().decimal());
+            world.count().await;
+        }
         "key" => {
             let panel = &world.house.panels[0];
             world.house.delivery.ask_balance(panel).await.unwrap();

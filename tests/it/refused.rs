@@ -104,11 +104,12 @@ async fn a_service_that_is_off_everywhere_ends_the_order() {
 async fn a_panel_without_our_money_is_left_for_the_next() {
     let world = two().await;
     world.panels[0].set_balance(money("0").decimal());
+    world.count().await;
     let order = world.buy("1", "100").await;
     world.work().await;
     assert_eq!(legs(&world.database).await, "a refused, b accepted");
-    world.pass(1, 10).await;
 
+    world.pass(1, 10).await;
     is_shown(&world, order, "Completed").await;
     world.audit().await;
 }
@@ -117,6 +118,7 @@ async fn a_panel_without_our_money_is_left_for_the_next() {
 async fn without_another_panel_orders_wait_for_money_and_go_oldest_first() {
     let world = World::open().await;
     world.panel().set_balance(money("0").decimal());
+    world.count().await;
     let mut orders = Vec::new();
 
     for quantity in ["100", "101", "102"] {
@@ -208,20 +210,21 @@ async fn a_route_that_eats_the_margin_is_not_taken() {
     world.house.catalog.adopt().await.unwrap();
     world.panels[0].set_balance(money("0").decimal());
 
+    world.count().await;
     let order = world.buy("1", "100").await;
     world.work().await;
     world.pass(3, 10).await;
     assert_eq!(legs(&world.database).await, "a parked");
     is_shown(&world, order, "Pending").await;
-    assert!(world.panels[1].orders().is_empty());
 
+    assert!(world.panels[1].orders().is_empty());
     world.panels[0].switch_service("1", false);
     world.panels[0].set_balance(money("5").decimal());
     world.pass(1, 10).await;
     is_shown(&world, order, "Canceled").await;
     assert!(world.panels[1].orders().is_empty());
-    assert_eq!(world.balance().await, WHOLE);
 
+    assert_eq!(world.balance().await, WHOLE);
     world.audit().await;
 }
 

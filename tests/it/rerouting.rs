@@ -132,7 +132,7 @@ async fn an_order_that_may_not_go_there_stays_and_the_reason_is_told(
 #[case::written_off("written_off", "ended_at = now()", "it is over")]
 #[case::in_hands(
     "leased",
-    "epoch = 0, leased_until = '2100-01-01'",
+    "epoch = (select epoch from provider where id = 'a'), leased_until = '2100-01-01'",
     "a is about to be asked for it"
 )]
 #[tokio::test]
@@ -273,6 +273,7 @@ async fn a_panel_that_refused_may_be_tried_again_by_a_persons_word_and_one_that_
     world
         .panel()
         .set_balance(Money::parse("0").unwrap().decimal());
+    world.count().await;
     let order = world.buy("1", "100").await;
     pause(&world, "b", true).await;
     world.work().await;

@@ -581,6 +581,7 @@ async fn the_list_of_panels_says_what_waits_where_and_why() {
         .panel()
         .set_balance(Money::parse("0").unwrap().decimal());
 
+    world.count().await;
     world.buy("1", "100").await;
     world.work().await;
     reprice(&world, ["30", "0.5"]).await;

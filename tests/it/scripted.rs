@@ -107,7 +107,7 @@ impl Scripted {
             says: None,
             services: SERVICES.to_owned(),
             further: "[]".to_owned(),
-            balance: r#"{"balance":"1000","currency":"USD"}"#.to_owned(),
+            balance: r#"{"balance":"1000.00","currency":"USD"}"#.to_owned(),
             add: None,
             row: row.to_owned(),
             cancel: INCORRECT.to_owned(),

@@ -407,7 +407,6 @@ async fn an_acceptance_that_comes_after_a_person_found_nothing_is_written_down()
         http_status: Some(200),
         words,
         unlisted: None,
-        against: None,
     };
 
     let settings = world.house.panels[0].settings();

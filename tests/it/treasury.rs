@@ -11,7 +11,7 @@ use panelgate::store::{catalog, drifts, moves, treasury};
 use panelgate::upstream::Panel;
 
 use crate::backup::{json, refused, told};
-use crate::books::{legs, read};
+use crate::books::{legs, read, run};
 use crate::resolve::{accepted, decide};
 use crate::scripted::Scripted;
 use crate::world::{ANY_MOVE, Plan, World};
@@ -72,6 +72,13 @@ async fn findings(world: &World) -> String {
         "select string_agg(cause || ' ' || trim_scale(amount), ', ' order by id) from drift",
     )
     .await
+}
+
+/// A world whose panel was not asked for our balance yet.
+async fn unread() -> World {
+    let world = World::open().await;
+    run(&world.database, "delete from reading").await.unwrap();
+    world
 }
 
 #[tokio::test]
@@ -309,7 +316,7 @@ async fn an_order_that_was_found_not_placed_and_was_is_named() {
 
 #[tokio::test]
 async fn a_top_up_is_a_top_up() {
-    let world = World::open().await;
+    let world = unread().await;
     look(&world).await;
     world.buy("1", "500").await;
     world.work().await;
@@ -687,7 +694,7 @@ async fn nor_is_one_that_bills_in_another_currency() {
 
 #[tokio::test]
 async fn the_runway_is_what_is_held_over_what_is_spent() {
-    let world = World::open().await;
+    let world = unread().await;
     world.panel().set_balance(money("100").decimal());
     look(&world).await;
 
@@ -759,7 +766,7 @@ async fn the_runway_is_what_is_held_over_what_is_spent() {
 
 #[tokio::test]
 async fn two_nodes_keep_one_reading_and_find_one_thing() {
-    let world = World::open().await;
+    let world = unread().await;
     let other = world.restarted().await;
 
     let both = async || {

@@ -176,6 +176,14 @@ impl World {
         let file = config::read(&text, std::path::Path::new("."), &BTreeMap::new()).unwrap();
         let house = house(&database, &file, &plan.panel_key, clock.clone()).await;
         house.refresh().await.unwrap();
+
+        // As a gateway does that starts; whoever works next takes the lease anew.
+        for panel in &house.panels {
+            house.delivery.hold(panel).await.unwrap();
+            house.delivery.ask_balance(panel).await.unwrap();
+        }
+
+        house.delivery.let_go().await.unwrap();
         let (customer, key, key_id) = buyer(&house, "buyer", plan.money).await;
         let door = house
             .open_door(([127, 0, 0, 1], 0).into(), healthy())
@@ -324,6 +332,14 @@ impl World {
         watch_clock(&self.house.store, self.clock.now()).await;
     }
 
+    /// Reads our balance at every panel, as the gateway does every few minutes.
+    pub async fn count(&self) {
+        for panel in &self.house.panels {
+            self.house.delivery.hold(panel).await.unwrap();
+            self.house.delivery.ask_balance(panel).await.unwrap();
+        }
+    }
+
     /// Lets time pass in steps, working after each.
     pub async fn pass(&self, steps: usize, seconds: i64) {
         for _ in 0..steps {
@@ -447,9 +463,17 @@ async fn house(
         .map(|provider| Panel::new(provider, SecretString::from(panel_key)).unwrap())
         .collect();
 
-    App::build(store, file.mapping.clone(), &file.text, panels, clock)
+    let house = App::build(store, file.mapping.clone(), &file.text, panels, clock)
         .await
-        .unwrap()
+        .unwrap();
+
+    // Most tests are not about panels that take the money later than they refuse.
+    let delivery = house
+        .delivery
+        .clone()
+        .seeing_charges_within(TimeDelta::zero());
+
+    App { delivery, ..house }
 }
 
 /// A customer with money and a key.

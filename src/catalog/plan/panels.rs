@@ -181,11 +181,12 @@ fn values(provider: &ProviderSettings) -> Vec<(&'static str, String)> {
     values
 }
 
-fn doubt_values(doubts: &DoubtSettings) -> [(&'static str, String); 7] {
+fn doubt_values(doubts: &DoubtSettings) -> [(&'static str, String); 8] {
     let DoubtSettings {
         ids_grow,
         account_is_ours_alone,
         honours_request_id,
+        refusals_are_final,
         visible_after_s,
         policy,
         in_a_row_max,
@@ -201,6 +202,7 @@ fn doubt_values(doubts: &DoubtSettings) -> [(&'static str, String); 7] {
         ("ids_grow", ids_grow.to_string()),
         ("account_is_ours_alone", account_is_ours_alone.to_string()),
         ("honours_request_id", honours_request_id.to_string()),
+        ("refusals_are_final", refusals_are_final.to_string()),
         ("visible_after_s", visible_after_s.to_string()),
         ("in_doubt_policy", policy),
         ("doubts_in_a_row_max", in_a_row_max.to_string()),

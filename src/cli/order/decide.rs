@@ -182,6 +182,7 @@ pub async fn resolve(
              {id} there; where that is the order, follow it by `order resolve {order} accepted \
              {id}`"
         ),
+
         Resolved::TakenId(owner) => bail!(
             "order {owner} has the id {words:?} at the panel; nothing changed. Look at `panelgate \
              order show {owner}`, and for this order's own id at the panel"

@@ -31,7 +31,9 @@ tried as (
         l.panel_order is not null as placed,
         l.state = 'accepted' as accepted,
         l.state in ('ready', 'leased', 'sending', 'in_doubt', 'parked') as unplaced,
-        l.state in ('in_doubt', 'accepted', 'ended', 'written_off') as known_there,
+        -- What our balance is to decide is shown as it was.
+        l.state in ('in_doubt', 'accepted', 'ended', 'written_off')
+            and l.refused_for is null as known_there,
         l.sending_at is not null or l.state not in ('ready', 'leased', 'parked') as begun,
         (l.state in ('ready', 'leased', 'sending', 'in_doubt', 'accepted', 'parked'))::integer
             as open,
@@ -44,7 +46,9 @@ tried as (
         bool_or(l.panel_order is not null),
         bool_or(l.state = 'accepted'),
         bool_or(l.state in ('ready', 'leased', 'sending', 'in_doubt', 'parked')),
-        bool_or(l.state in ('in_doubt', 'accepted', 'ended', 'written_off')),
+        bool_or(
+            l.state in ('in_doubt', 'accepted', 'ended', 'written_off') and l.refused_for is null
+        ),
         bool_or(l.sending_at is not null or l.state not in ('ready', 'leased', 'parked')),
         count(*) filter (
             where l.state in ('ready', 'leased', 'sending', 'in_doubt', 'accepted', 'parked')

@@ -87,7 +87,6 @@ impl Panel {
                     http_status: Some(status),
                     words: self.redaction.words(&text),
                     unlisted,
-                    against: None,
                 }
             }
             CallResult::NeverSent { words } => {

@@ -98,8 +98,12 @@ async fn fill(world: &World) {
     world.buy("10", "200").await;
     world.work().await;
     world.panel().set_balance(Money::ZERO.decimal());
+    world.turn(1);
+    world.count().await;
+    world.turn(1);
     world.buy("1", "300").await;
     world.work().await;
+
     world.buy("1", "400").await;
 }
 

@@ -307,7 +307,6 @@ async fn conclude(life: &mut Life, attempt: usize, verdict: Verdict) -> Lived {
         http_status: Some(200),
         words: "late".to_owned(),
         unlisted: None,
-        against: None,
     };
 
     life.world

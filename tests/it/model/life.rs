@@ -486,13 +486,15 @@ impl Life {
     }
 }
 
-/// Two panels that differ in what becomes of doubts and of second thoughts.
+/// Two panels that differ in what becomes of doubts and of second thoughts. What our balance shows
+/// of a refusal is no matter of the house as it should be.
 fn file(a: &Panel, b: &Panel) -> String {
     let provider = |id: &str, panel: &Panel, more: &str| {
         format!(
             "[[provider]]\nid = \"{id}\"\ndialect = \"classic\"\nurl = \"http://{}/api/v2\"\nkey_env = \"KEY_{}\"\n\
              currency = \"USD\"\nrequests_per_second = 1000\nstatus_every_s = 10\ntimeout_ms = 20000\n\
-             doubts_in_a_row_max = 1000\ndoubts_per_minute_max = 10000\n{more}\n",
+             doubts_in_a_row_max = 1000\ndoubts_per_minute_max = 10000\n\
+             refusals_are_final = true\n{more}\n",
             panel.addr,
             id.to_uppercase()
         )
