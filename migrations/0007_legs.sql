@@ -210,6 +210,8 @@ create table tracked_leg (
     constraint tracked_leg_pk primary key (leg_id)
 ) with (fillfactor = 50);
 
+-- Few are silent, and whose they are is asked every minute.
+create index tracked_leg_silent on tracked_leg (provider) where silent > 0;
 create index tracked_leg_due on tracked_leg (provider, next_at);
 -- The neighbours of a doubt are looked for by when they were accepted.
 create index tracked_leg_accepted on tracked_leg (provider, accepted_at);

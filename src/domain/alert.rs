@@ -62,6 +62,8 @@ pub enum AlertKind {
     CatalogShrunk,
     /// A panel's status rounds tell of no order, and orders are open there.
     StatusesUnreadable,
+    /// A panel does not know orders that were sent under another key than it is asked under now.
+    AccountDiffers,
     /// A panel refused orders in words that nobody listed.
     UnknownWords,
     /// Orders that could be sent are not sent to a panel for a while.

@@ -237,6 +237,18 @@ async fn of_answers(
         .collect();
 
     conditions.extend(
+        statuses::sent_under_another_key(tx, ORDERS_NAMED)
+            .await?
+            .into_iter()
+            .map(|(object, count, orders)| Condition {
+                kind: AlertKind::AccountDiffers,
+                object,
+                count,
+                more: among(&orders),
+            }),
+    );
+
+    conditions.extend(
         shrunk::list_shrunk(tx, providers)
             .await?
             .into_iter()

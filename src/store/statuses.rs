@@ -28,6 +28,35 @@ pub async fn note_unreadable(tx: &mut Tx) -> Result<Vec<(String, i64)>, StoreErr
         .collect())
 }
 
+/// Panels that do not know orders of ours which were sent under another key than they are asked
+/// under now: each with how many, and some of them. As the catalog is read under every new key, its
+/// account is the one that is asked.
+pub async fn sent_under_another_key(
+    tx: &mut Tx,
+    orders_max: i32,
+) -> Result<Vec<(String, i64, Vec<i32>)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"
+        select w.provider, count(*) as "count!",
+            (array_agg(l.order_id order by l.order_id desc))[1:$1::integer] as "orders!"
+        from tracked_leg w
+        join leg l on l.id = w.leg_id
+        join attempt e on e.leg_id = l.id and e.n = l.attempt
+        join provider p on p.id = w.provider
+        where w.silent > 0 and w.ended_at is null and e.account <> p.catalog_account
+        group by w.provider
+        "#,
+        orders_max
+    );
+
+    Ok(rows
+        .fetch_all(&mut **tx)
+        .await?
+        .into_iter()
+        .map(|row| (row.provider, row.count, row.orders))
+        .collect())
+}
+
 /// The most orders in one question to a panel, where that was learned since `learned_min`.
 pub async fn batch_learned(
     store: &Store,

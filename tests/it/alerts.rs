@@ -15,7 +15,8 @@ use rstest::rstest;
 
 use crate::books::{read, run};
 use crate::receiver::{Manner, Receiver, SECRET, away, webhook};
-use crate::world::{Plan, World, all_of};
+use crate::scripted::Scripted;
+use crate::world::{Plan, World, all_of, work_once};
 
 /// How long anything that must happen by itself may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -775,4 +776,37 @@ async fn each_kind_that_is_looked_for_at_the_files_panels_is_left_alone_by_a_nod
                 .all(|condition| condition.kind.is_by_the_file()),
         "{found:?}"
     );
+}
+
+/// Nobody asks before the start, and the panel does not know what the other account bought.
+#[tokio::test]
+async fn a_start_under_the_key_of_another_account_is_told_at_the_first_answer() {
+    let panel = Scripted::saying(r#"{"status":"In progress","remains":"50"}"#).await;
+    let world = panel.world().await;
+    world.buy("1", "100").await;
+    world.work().await;
+    world.pass(1, 61).await;
+
+    let raised = async |house: &App| {
+        house.alerts.look().await.unwrap();
+        let kinds = "select coalesce(string_agg(kind || ' ' || object || ' ' || count, ', '), '') \
+                     from alert where over_at is null";
+        read(&world.database, kinds).await
+    };
+
+    assert_eq!(raised(&world.house).await, "");
+    panel.change(|script| script.row = r#"{"error":"Incorrect order ID"}"#.to_owned());
+    let other = world.restarted_under("ANOTHER").await;
+    other.refresh().await.unwrap();
+    world.turn(301);
+    work_once(&other, &other.panels[0]).await;
+    assert_eq!(raised(&other).await, "account_differs s 1");
+
+    // The key before is back, and the panel knows the order again.
+    panel.change(|script| script.row = r#"{"status":"In progress","remains":"40"}"#.to_owned());
+    let same = world.restarted().await;
+    same.refresh().await.unwrap();
+    world.turn(301);
+    work_once(&same, &same.panels[0]).await;
+    assert_eq!(raised(&same).await, "");
 }

@@ -377,7 +377,12 @@ impl World {
 
     /// The same house again, as a process that was started anew on the same database.
     pub async fn restarted(&self) -> App {
-        house(&self.database, &self.file, PANEL_KEY, self.clock.clone()).await
+        self.restarted_under(PANEL_KEY).await
+    }
+
+    /// The same, with this key for its panels.
+    pub async fn restarted_under(&self, key: &str) -> App {
+        house(&self.database, &self.file, key, self.clock.clone()).await
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct KindRow {
 }
 
 /// Every kind, in the order of [`AlertKind`].
-pub(super) const ROWS: [KindRow; 43] = [
+pub(super) const ROWS: [KindRow; 44] = [
     KindRow {
         kind: AlertKind::OrdersInDoubt,
         word: "orders_in_doubt",
@@ -234,6 +234,16 @@ pub(super) const ROWS: [KindRow; 43] = [
         words: "panel {object} does not tell where orders stand, round after round: the log tells \
                 what it says instead, and `panelgate provider list` for how long; it is asked \
                 again by itself",
+    },
+    KindRow {
+        kind: AlertKind::AccountDiffers,
+        word: "account_differs",
+        weight: Weight::Error,
+        patience: Duration::ZERO,
+        words: "panel {object} does not know orders that were sent there under another key than \
+                the one it is asked under now: put the key before back where the panel's block \
+                reads it and start the gateway anew; where the new key is another account's, \
+                write it as another [[provider]]",
     },
     KindRow {
         kind: AlertKind::UnknownWords,
