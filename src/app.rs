@@ -124,7 +124,8 @@ impl App {
             store,
             served.mapping,
             panels,
-            (ground, started.without(dealt.keyless)),
+            ground,
+            started.without(dealt.keyless),
             clock,
         )
         .await?;
@@ -142,20 +143,21 @@ impl App {
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
         let ground = Env::bare("this process");
-        reload::put_in_force(&store, &clock, (&mapping, text), ("start", "")).await?;
+        reload::put_in_force(&store, &clock, &mapping, text, "start", "").await?;
         let panels = panels
             .into_iter()
             .map(|panel| Arc::new(panel.timed_by(clock.clone())))
             .collect();
 
-        Self::over(store, mapping, panels, (ground, Started::with(text)), clock).await
+        Self::over(store, mapping, panels, ground, Started::with(text), clock).await
     }
 
     async fn over(
         store: Store,
         mapping: Arc<Mapping>,
         panels: Vec<Arc<Panel>>,
-        (ground, started): (Env, Started),
+        ground: Env,
+        started: Started,
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
         tell_of_lost_tiers(&store, &mapping).await?;

@@ -115,7 +115,7 @@ pub async fn publish_mapping(
 
     for provider in providers {
         let rows = catalog::listed_by(tx, provider).await?;
-        if give(tx, mapping, (provider, &rows), None, now).await? > 0 {
+        if give(tx, mapping, provider, &rows, None, now).await? > 0 {
             catalog::renew_catalog(tx, provider).await?;
         }
     }
@@ -163,7 +163,7 @@ pub async fn after_reading(
         .any(|import| import.provider == *provider)
     {
         let rows = catalog::listed_by(tx, provider).await?;
-        if give(tx, mapping, (provider, &rows), Some(&mapping.hash), now).await? > 0 {
+        if give(tx, mapping, provider, &rows, Some(&mapping.hash), now).await? > 0 {
             catalog::renew_catalog(tx, provider).await?;
         }
     }
@@ -176,7 +176,8 @@ pub async fn after_reading(
 async fn give(
     tx: &mut Tx,
     mapping: &Mapping,
-    (provider, rows): (&ProviderId, &[Shown]),
+    provider: &ProviderId,
+    rows: &[Shown],
     by: Option<&ConfigHash>,
     now: Timestamp,
 ) -> Result<u64, StoreError> {

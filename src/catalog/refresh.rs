@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 
 use crate::catalog::{Catalog, imports};
 use crate::domain::clock::SharedClock;
+use crate::domain::provider::PanelAccount;
 use crate::store::StoreError;
 use crate::store::catalog::{self, CatalogReading};
 use crate::upstream::Panel;
@@ -61,7 +62,7 @@ pub async fn if_due(
         AGAIN_SOON
     };
 
-    if !panel.may_be_browsed(now, (least, AGAIN_AFTER)) {
+    if !panel.may_be_browsed(now, least, AGAIN_AFTER) {
         return Ok(None);
     }
 
@@ -121,7 +122,11 @@ pub async fn refresh_one(
         Ok(services) => {
             let (mapping, now) = (catalog.mapping(), clock.now());
             let mut tx = store.begin().await?;
-            let asked = (provider, &*panel.account());
+            let asked = PanelAccount {
+                provider,
+                account: &panel.account(),
+            };
+
             let imported =
                 catalog::replace_catalog(&mut tx, asked, &services, mapping.price_jump, now)
                     .await?;
@@ -155,8 +160,12 @@ pub async fn refresh_one(
         Err(failure) => {
             tracing::warn!(%provider, %failure, "a panel's catalog could not be read");
             let why = failure.to_string();
-            catalog::note_unreadable(store, (provider, &panel.account()), &why, clock.now())
-                .await?;
+            let asked = PanelAccount {
+                provider,
+                account: &panel.account(),
+            };
+
+            catalog::note_unreadable(store, asked, &why, clock.now()).await?;
             Ok((provider.0.clone(), Err(why)))
         }
     }

@@ -15,6 +15,7 @@ use crate::config::{self, File};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ConfigHash;
 use crate::reload::{self, Consent, PublishOutcome};
+use crate::reload::{EditWords, Place};
 use crate::store::nodes::{self, Running};
 use crate::store::versions::{self, Version};
 
@@ -76,18 +77,19 @@ pub async fn publish(session: &Session, file: &File, verb: &str) -> anyhow::Resu
         .unwrap_or_default();
 
     let clock: SharedClock = session.store.clock();
-    let said = (session.by(), session.reason());
-    let consent = (said.0.as_str(), said.1, Consent::Person);
+    let by = session.by();
+    let said = EditWords {
+        by: &by,
+        reason: session.reason(),
+        consent: Consent::Person,
+    };
 
-    let outcome = reload::publish_file(
-        &session.store,
-        &clock,
-        file,
-        (&folder, &surroundings),
-        consent,
-        None,
-    )
-    .await?;
+    let place = Place {
+        folder: &folder,
+        surroundings: &surroundings,
+    };
+
+    let outcome = reload::publish_file(&session.store, &clock, file, place, said, None).await?;
 
     let (changed, before, dangers) = match outcome {
         PublishOutcome::Same => (false, present.map(|present| present.hash), Vec::new()),

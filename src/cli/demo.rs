@@ -145,8 +145,10 @@ async fn show(
     reload::put_in_force(
         &session.store,
         &clock,
-        (&file.mapping, &file.text),
-        ("demo", "generated"),
+        &file.mapping,
+        &file.text,
+        "demo",
+        "generated",
     )
     .await?;
 

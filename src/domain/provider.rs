@@ -134,6 +134,24 @@ impl ProviderSettings {
     }
 }
 
+/// An account of ours at a panel: what it lists, and what it knows, is its own.
+#[derive(Clone, Copy, Debug)]
+pub struct PanelAccount<'a> {
+    /// The panel.
+    pub provider: &'a ProviderId,
+    /// The account, as [`crate::upstream::Panel::account`] names it.
+    pub account: &'a str,
+}
+
+/// A panel at an address: ids of orders are given there, and mean nothing at another.
+#[derive(Clone, Copy, Debug)]
+pub struct PanelAddress<'a> {
+    /// The panel.
+    pub provider: &'a ProviderId,
+    /// The address, as [`crate::upstream::Panel::address`] names it.
+    pub address: &'a str,
+}
+
 /// What is known of a panel that helps to end a doubt, and how many doubts it may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DoubtSettings {

@@ -84,7 +84,8 @@ pub async fn book_adjustment(
         tx,
         customer,
         amount,
-        (&Account::Adjustments, TransferReason::Adjustment),
+        &Account::Adjustments,
+        TransferReason::Adjustment,
         reference,
         at,
     )
@@ -102,7 +103,8 @@ pub async fn open_with(
         tx,
         customer,
         amount,
-        (&Account::Opening, TransferReason::Opening),
+        &Account::Opening,
+        TransferReason::Opening,
         OPENING_REFERENCE,
         at,
     )
@@ -113,7 +115,8 @@ async fn by_hand(
     tx: &mut Tx,
     customer: CustomerId,
     amount: Money,
-    (account, reason): (&Account, TransferReason),
+    account: &Account,
+    reason: TransferReason,
     reference: &str,
     at: Timestamp,
 ) -> Result<Adjustment, StoreError> {
@@ -244,7 +247,8 @@ pub async fn book_cost(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Result<()
     move_if_any(
         tx,
         leg,
-        (cost_of(leg), float_of(leg)),
+        cost_of(leg),
+        float_of(leg),
         leg.cost,
         TransferReason::Cost,
         at,
@@ -260,7 +264,7 @@ pub async fn correct_cost(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let (cost, float) = (cost_of(leg), float_of(leg));
-    let way = if last >= leg.booked {
+    let (debit, credit) = if last >= leg.booked {
         (cost, float)
     } else {
         (float, cost)
@@ -273,7 +277,8 @@ pub async fn correct_cost(
     move_if_any(
         tx,
         leg,
-        way,
+        debit,
+        credit,
         difference.size(),
         TransferReason::CostCorrection,
         at,
@@ -286,7 +291,8 @@ pub async fn book_exposure(tx: &mut Tx, leg: &LockedLeg, at: Timestamp) -> Resul
     move_if_any(
         tx,
         leg,
-        (doubt_of(leg), float_of(leg)),
+        doubt_of(leg),
+        float_of(leg),
         leg.cost,
         TransferReason::Doubt,
         at,
@@ -303,7 +309,8 @@ pub async fn release_exposure(
     move_if_any(
         tx,
         leg,
-        (float_of(leg), doubt_of(leg)),
+        float_of(leg),
+        doubt_of(leg),
         leg.exposed,
         TransferReason::DoubtOver,
         at,
@@ -347,7 +354,8 @@ fn doubt_of(leg: &LockedLeg) -> Account {
 async fn move_if_any(
     tx: &mut Tx,
     leg: &LockedLeg,
-    (debit, credit): (Account, Account),
+    debit: Account,
+    credit: Account,
     amount: Money,
     reason: TransferReason,
     at: Timestamp,

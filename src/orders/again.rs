@@ -157,7 +157,7 @@ impl Delivery {
                 legs::record_answer(&mut tx, leg.id, leg.attempt, said, now).await?;
                 let first_ask = track::next_ask(settings, now, now);
                 if self
-                    .take_over(&mut tx, &leg, (id, Witness::Panel), first_ask, now)
+                    .take_over(&mut tx, &leg, id, Witness::Panel, first_ask, now)
                     .await?
                 {
                     mind_verdict(&mut tx, settings, leg.order, &said.verdict, now).await?;

@@ -12,6 +12,7 @@ use crate::domain::id::{OrderId, OrderName, PublicId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
 use crate::domain::order::{OrderState, OrderView};
+use crate::domain::provider::PanelAddress;
 use crate::domain::provider::Reversal;
 use crate::domain::refusal::Refusal;
 use crate::domain::settlement::FinalCost;
@@ -196,7 +197,11 @@ impl Delivery {
             return Ok(0);
         }
 
-        let asked_of = (&settings.id, &*panel.address());
+        let asked_of = PanelAddress {
+            provider: &settings.id,
+            address: &panel.address(),
+        };
+
         let legs = taken.iter().map(|cancel| (cancel.leg, &cancel.panel_order));
         let elsewhere = panel_orders::ids_elsewhere(&self.store, asked_of, legs).await?;
         let (mut elsewhere, mut here): (Vec<_>, Vec<_>) = taken

@@ -102,7 +102,7 @@ impl Delivery {
         };
 
         let mut why = "the answer does not tell whether it was placed";
-        if speaks_of_this_order(&mut tx, settings, (&leg, &said.verdict), now).await? {
+        if speaks_of_this_order(&mut tx, settings, &leg, &said.verdict, now).await? {
             said.verdict = Verdict::InDoubt;
             why = "the panel has an order on this link, and no other one of ours is there";
         }
@@ -159,7 +159,7 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         let first_ask = track::next_ask(settings, now, now);
         if !self
-            .take_over(tx, leg, (panel_order, Witness::Panel), first_ask, now)
+            .take_over(tx, leg, panel_order, Witness::Panel, first_ask, now)
             .await?
         {
             tracing::error!(leg = %leg.id, provider = %settings.id,
@@ -190,11 +190,12 @@ impl Delivery {
         &self,
         tx: &mut Tx,
         leg: &LockedLeg,
-        (panel_order, witness): (&PanelOrder, Witness),
+        panel_order: &PanelOrder,
+        witness: Witness,
         first_ask: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        if !legs::accept_leg(tx, leg, (panel_order, witness), first_ask, now).await? {
+        if !legs::accept_leg(tx, leg, panel_order, witness, first_ask, now).await? {
             return Ok(false);
         }
 
@@ -420,7 +421,8 @@ fn verdict_in_doubt(leg: &LockedLeg, verdict: &Verdict) -> Verdict {
 async fn speaks_of_this_order(
     tx: &mut Tx,
     settings: &ProviderSettings,
-    (leg, verdict): (&LockedLeg, &Verdict),
+    leg: &LockedLeg,
+    verdict: &Verdict,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let is_about_the_link = *verdict == Verdict::Refused(RefusalClass::Active);

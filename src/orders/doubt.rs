@@ -25,7 +25,7 @@ use crate::store::clock_watch;
 use crate::store::doubts::IDS_SHOW;
 use crate::store::gates::{self, DoubtPatience};
 use crate::store::legs::{LockedLeg, Transition};
-use crate::store::neighbours::{self, PanelAccount};
+use crate::store::neighbours::{self, PanelPlace};
 use crate::store::panel_orders::Witness;
 use crate::store::{StoreError, Tx, cancels, doubts, late, legs, orders, taken_back};
 use crate::upstream::Panel;
@@ -221,7 +221,7 @@ impl Delivery {
             .collect();
 
         let (address, account) = (panel.address(), panel.account());
-        let place = PanelAccount {
+        let place = PanelPlace {
             provider,
             address: &address,
             account: &account,
@@ -304,7 +304,7 @@ impl Delivery {
             SearchResult::Placed(id) => {
                 let first_ask = track::next_ask(settings, now, now);
                 let taken = self
-                    .take_over(&mut tx, &leg, (id, Witness::Panel), first_ask, now)
+                    .take_over(&mut tx, &leg, id, Witness::Panel, first_ask, now)
                     .await?;
 
                 let verdict = if taken {

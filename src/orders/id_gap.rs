@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use crate::domain::clock::Timestamp;
 use crate::domain::doubt::Sought;
 use crate::domain::id::PanelOrder;
+use crate::domain::provider::PanelAccount;
 use crate::domain::settlement::Report;
 use crate::orders::{Delivery, statuses};
 use crate::store::clock_watch::{self, WatchedSpan};
@@ -28,7 +29,11 @@ impl Delivery {
         sought: &Sought,
     ) -> Result<Option<IdGap>, StoreError> {
         let (settings, account) = (panel.settings(), panel.account());
-        let asked = (&settings.id, account.as_str());
+        let asked = PanelAccount {
+            provider: &settings.id,
+            account: &account,
+        };
+
         let visible = TimeDelta::seconds(i64::from(settings.doubts.visible_after_s));
 
         let before = neighbours::ids_before(
@@ -46,14 +51,10 @@ impl Delivery {
         let WatchedSpan { over, until } =
             clock_watch::watched_for(&self.store, sent_by, visible).await?;
 
-        let late = neighbours::ids_after(&self.store, asked, sought.leg, (over, until)).await?;
-        let soon = neighbours::ids_after(
-            &self.store,
-            asked,
-            sought.leg,
-            (sent_by, Timestamp::MAX_UTC),
-        )
-        .await?;
+        let late = neighbours::ids_after(&self.store, asked, sought.leg, over, until).await?;
+        let soon =
+            neighbours::ids_after(&self.store, asked, sought.leg, sent_by, Timestamp::MAX_UTC)
+                .await?;
 
         let before = as_numbers(&before).and_then(|ids| ids.into_iter().max());
         let after = if late.is_empty() {
@@ -88,7 +89,10 @@ impl Delivery {
         let account = panel.account();
         let around =
             RIVALS_WITHIN + TimeDelta::seconds(i64::from(panel.settings().doubts.visible_after_s));
-        let asked = (&panel.settings().id, account.as_str());
+        let asked = PanelAccount {
+            provider: &panel.settings().id,
+            account: &account,
+        };
 
         let watched = clock_watch::watched_for(
             &self.store,
@@ -97,8 +101,11 @@ impl Delivery {
         )
         .await?;
 
-        let span = (sought.sent_at - around, watched.over);
-        let Some(others) = neighbours::find_rivals(&self.store, asked, sought, span).await? else {
+        let since = sought.sent_at - around;
+        let rivals =
+            neighbours::find_rivals(&self.store, asked, sought, since, watched.over).await?;
+
+        let Some(others) = rivals else {
             return Ok(true);
         };
 

@@ -48,7 +48,7 @@ impl Delivery {
             // What waits here after a refusal is not asked for again.
             LegState::Ready | LegState::Parked => {
                 if self
-                    .take_over(&mut tx, leg, (id, Witness::Panel), now, now)
+                    .take_over(&mut tx, leg, id, Witness::Panel, now, now)
                     .await?
                 {
                     late::record(&mut tx, leg, said, now).await?;
@@ -141,7 +141,7 @@ impl Delivery {
         };
 
         if !self
-            .take_over(tx, &taken, (&id, Witness::Panel), now, now)
+            .take_over(tx, &taken, &id, Witness::Panel, now, now)
             .await?
         {
             return Ok(false);
@@ -169,7 +169,7 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         if !self
-            .take_over(tx, leg, (id, Witness::Panel), now, now)
+            .take_over(tx, leg, id, Witness::Panel, now, now)
             .await?
         {
             return Ok(false);

@@ -7,6 +7,7 @@
 //! only changed its name is followed as before.
 
 use crate::domain::id::{LegId, PanelOrder};
+use crate::domain::provider::PanelAddress;
 use crate::domain::provider::PanelStatus;
 use crate::domain::settlement::Report;
 use crate::orders::Delivery;
@@ -71,7 +72,10 @@ impl Delivery {
     ) -> Result<bool, StoreError> {
         addresses::is_of_former_address(
             &self.store,
-            (&panel.settings().id, &panel.address()),
+            PanelAddress {
+                provider: &panel.settings().id,
+                address: &panel.address(),
+            },
             leg,
             id,
         )
@@ -86,7 +90,11 @@ impl Delivery {
         may_be: impl Fn(&Unnamed) -> bool + Send,
     ) -> Result<OrderOwner, StoreError> {
         let (settings, address) = (panel.settings(), panel.address());
-        let there = (&settings.id, address.as_str());
+        let there = PanelAddress {
+            provider: &settings.id,
+            address: &address,
+        };
+
         if addresses::is_late_id(&self.store, there, leg, id).await? {
             return Ok(OrderOwner::ADoubts);
         }

@@ -11,6 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::customer::Caller;
 use crate::domain::id::{OrderName, PanelRefill, PublicId, RefillName};
 use crate::domain::order::{OrderState, ShownState};
+use crate::domain::provider::PanelAddress;
 use crate::domain::provider::ProviderSettings;
 use crate::domain::refill::{RefillNames, RefillState};
 use crate::domain::refusal::Refusal;
@@ -209,7 +210,11 @@ impl Delivery {
             };
 
             let now = self.clock.now();
-            let asked_of = (&panel.settings().id, &*panel.address());
+            let asked_of = PanelAddress {
+                provider: &panel.settings().id,
+                address: &panel.address(),
+            };
+
             let Some(refill) = refills::claim_due_send(&self.store, asked_of, epoch, now).await?
             else {
                 return Ok(sent);
@@ -278,7 +283,11 @@ impl Delivery {
         let now = self.clock.now();
         let meanwhile = now + TimeDelta::seconds(i64::from(settings.status_every_s).max(1));
         let batch = i64::from(settings.status_batch_max);
-        let asked_of = (&settings.id, &*panel.address());
+        let asked_of = PanelAddress {
+            provider: &settings.id,
+            address: &panel.address(),
+        };
+
         let due =
             refills::claim_due_polls(&self.store, asked_of, epoch, batch, meanwhile, now).await?;
 

@@ -105,9 +105,7 @@ impl Delivery {
             None => match decided_anew(tx, order, finding).await? {
                 Some(leg) => leg,
                 None => {
-                    return self
-                        .take_refused(tx, order, (finding, looked_at), now)
-                        .await;
+                    return self.take_refused(tx, order, finding, looked_at, now).await;
                 }
             },
         };
@@ -168,7 +166,8 @@ impl Delivery {
         &self,
         tx: &mut Tx,
         order: OrderId,
-        (finding, looked_at): (&DoubtFinding, Option<&str>),
+        finding: &DoubtFinding,
+        looked_at: Option<&str>,
         now: Timestamp,
     ) -> Result<Resolved, StoreError> {
         let DoubtFinding::Accepted(panel_order) = finding else {
@@ -211,7 +210,7 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<Resolved, StoreError> {
         if self
-            .take_over(tx, leg, (panel_order, Witness::Person), now, now)
+            .take_over(tx, leg, panel_order, Witness::Person, now, now)
             .await?
         {
             return Ok(Resolved::Done);

@@ -33,7 +33,7 @@ impl Delivery {
         let until = now + TimeDelta::seconds(LEG_LEASE_S);
         let mut passed_on = 0;
         for leg in
-            leases::claim_due_legs(&self.store, (id, None), epoch, LEGS_MAX, until, now).await?
+            leases::claim_due_legs(&self.store, id, None, epoch, LEGS_MAX, until, now).await?
         {
             passed_on += usize::from(self.pass_on_one(&leg, epoch).await?);
         }

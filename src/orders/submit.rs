@@ -65,7 +65,8 @@ impl Delivery {
 
         leases::claim_due_legs(
             &self.store,
-            (&panel.settings().id, Some(&panel.account())),
+            &panel.settings().id,
+            Some(&panel.account()),
             epoch,
             legs_max,
             until,

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{LegId, OrderId};
 use crate::domain::leg::LegState;
+use crate::domain::provider::PanelAddress;
 use crate::domain::provider::ProviderSettings;
 use crate::domain::settlement::SettlementOutcome;
 use crate::orders::moved::{MAY_BE_A_DOUBTS, OrderOwner};
@@ -57,9 +58,12 @@ impl Delivery {
         }
 
         let legs = due.iter().map(|due| (due.leg, &due.panel_order));
-        let elsewhere =
-            panel_orders::ids_elsewhere(&self.store, (&settings.id, &panel.address()), legs)
-                .await?;
+        let here = PanelAddress {
+            provider: &settings.id,
+            address: &panel.address(),
+        };
+
+        let elsewhere = panel_orders::ids_elsewhere(&self.store, here, legs).await?;
 
         let (elsewhere, here): (Vec<_>, Vec<_>) =
             due.iter().partition(|due| elsewhere.contains(&due.leg));

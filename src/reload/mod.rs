@@ -36,7 +36,8 @@ use crate::workers::registry::WorkerRegistry;
 pub use adopt::tell_of_nobodys_markups;
 pub use node::{CLOCK_OFF_MIN, Troubles, our_name};
 pub use publish::{
-    AtHand, Consent, PublishOutcome, plan_edit, publish_file, put_in_force, unreadable_keys,
+    AtHand, Consent, EditWords, Place, PublishOutcome, plan_edit, publish_file, put_in_force,
+    unreadable_keys,
 };
 pub use roll::{Before, build_panels};
 pub use start::{StartError, Started, start_reload};
@@ -75,8 +76,11 @@ impl Env {
     }
 
     /// Where keys are found: in files from this folder on, and in the environment.
-    fn place(&self) -> (&Path, &BTreeMap<String, String>) {
-        (self.folder(), &self.surroundings)
+    fn place(&self) -> Place<'_> {
+        Place {
+            folder: self.folder(),
+            surroundings: &self.surroundings,
+        }
     }
 }
 

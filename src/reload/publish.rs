@@ -62,13 +62,33 @@ pub struct AtHand<'a> {
     pub laid: &'a Arc<Snapshot>,
 }
 
+/// Where a file lies, and what its keys and addresses are read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The folder that relative paths of the file begin at.
+    pub folder: &'a Path,
+    /// The environment.
+    pub surroundings: &'a BTreeMap<String, String>,
+}
+
+/// Who publishes an edit, and by what right.
+#[derive(Clone, Copy, Debug)]
+pub struct EditWords<'a> {
+    /// Who.
+    pub by: &'a str,
+    /// Why, where somebody said so.
+    pub reason: &'a str,
+    /// Whether a person means it.
+    pub consent: Consent,
+}
+
 /// Publishes a text that was found right.
 pub async fn publish_file(
     store: &Store,
     clock: &SharedClock,
     file: &File,
-    place: (&Path, &BTreeMap<String, String>),
-    (by, reason, consent): (&str, &str, Consent),
+    place: Place<'_>,
+    said: EditWords<'_>,
     at_hand: Option<AtHand<'_>>,
 ) -> Result<PublishOutcome, StoreError> {
     for _ in 0..PLANS_MAX {
@@ -87,7 +107,7 @@ pub async fn publish_file(
 
         let (dangers, does): (Vec<String>, _) = match before {
             Some(Ok(before)) => {
-                if consent == Consent::Edit && before.reload == Mode::Apply {
+                if said.consent == Consent::Edit && before.reload == Mode::Apply {
                     return Ok(PublishOutcome::Waits(vec![
                         "reload = \"apply\": every edit waits for `apply`".to_owned(),
                     ]));
@@ -96,7 +116,7 @@ pub async fn publish_file(
                 let listings =
                     Listings::stored(store, at_hand.map(|at_hand| &at_hand.laid.listings)).await?;
 
-                match plan_edit(store, (before, &file.mapping), place, &listings, at_hand).await? {
+                match plan_edit(store, before, &file.mapping, place, &listings, at_hand).await? {
                     Ok(plan) => (
                         plan.dangers.iter().map(ToString::to_string).collect(),
                         Some(plan.in_a_line()),
@@ -108,7 +128,7 @@ pub async fn publish_file(
             None => (Vec::new(), None),
         };
 
-        if !dangers.is_empty() && consent != Consent::Person {
+        if !dangers.is_empty() && said.consent != Consent::Person {
             return Ok(PublishOutcome::Waits(dangers));
         }
 
@@ -118,9 +138,11 @@ pub async fn publish_file(
         match guarded(
             store,
             clock,
-            (&file.mapping, &file.text),
+            &file.mapping,
+            &file.text,
             planned_against,
-            (by, reason),
+            said.by,
+            said.reason,
         )
         .await
         {
@@ -150,8 +172,10 @@ pub async fn publish_file(
 pub async fn put_in_force(
     store: &Store,
     clock: &SharedClock,
-    (mapping, text): (&Mapping, &str),
-    said: (&str, &str),
+    mapping: &Mapping,
+    text: &str,
+    by: &str,
+    reason: &str,
 ) -> Result<(), Refused> {
     for _ in 0..PLANS_MAX {
         let present = versions::find_newest(store).await?;
@@ -165,9 +189,11 @@ pub async fn put_in_force(
         if guarded(
             store,
             clock,
-            (mapping, text),
+            mapping,
+            text,
             present.map(|(id, _)| id),
-            said,
+            by,
+            reason,
         )
         .await?
         {
@@ -182,9 +208,11 @@ pub async fn put_in_force(
 async fn guarded(
     store: &Store,
     clock: &SharedClock,
-    (mapping, text): (&Mapping, &str),
+    mapping: &Mapping,
+    text: &str,
     planned_against: Option<i64>,
-    (by, reason): (&str, &str),
+    by: &str,
+    reason: &str,
 ) -> Result<bool, Refused> {
     let named: Vec<ProviderId> = mapping
         .providers
@@ -230,7 +258,7 @@ async fn guarded(
 async fn mapping_of(
     store: &Store,
     hash: &ConfigHash,
-    place: (&Path, &BTreeMap<String, String>),
+    place: Place<'_>,
     at_hand: Option<AtHand<'_>>,
 ) -> Result<Result<Arc<Mapping>, String>, StoreError> {
     if let Some(AtHand { served, .. }) =
@@ -260,8 +288,9 @@ async fn mapping_of(
 /// `panelgate plan` shows and what is judged when an edit is published is this and nothing else.
 pub async fn plan_edit(
     store: &Store,
-    (before, after): (Arc<Mapping>, &Arc<Mapping>),
-    place: (&Path, &BTreeMap<String, String>),
+    before: Arc<Mapping>,
+    after: &Arc<Mapping>,
+    place: Place<'_>,
     listings: &Arc<Listings>,
     at_hand: Option<AtHand<'_>>,
 ) -> Result<Result<Plan, OtherCurrency>, StoreError> {
@@ -292,7 +321,7 @@ async fn with_retired(
     store: &Store,
     before: Arc<Mapping>,
     after: &Mapping,
-    place: (&Path, &BTreeMap<String, String>),
+    place: Place<'_>,
 ) -> Result<Arc<Mapping>, StoreError> {
     let retired = roll::left_behind(store, &before, place).await?.into_iter();
     let back: Vec<_> = retired

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -14,6 +13,7 @@ use crate::config::{self, Complaints, File};
 use crate::domain::clock::SharedClock;
 use crate::domain::id::ProviderId;
 use crate::domain::provider::{KeySource, ProviderSettings};
+use crate::reload::Place;
 use crate::store::open_orders::OpenOrders;
 use crate::store::versions;
 use crate::store::{Store, StoreError};
@@ -137,7 +137,7 @@ fn held(
 pub(super) async fn left_behind(
     store: &Store,
     mapping: &Mapping,
-    place: (&Path, &BTreeMap<String, String>),
+    place: Place<'_>,
 ) -> Result<Vec<ProviderSettings>, StoreError> {
     let named: Vec<ProviderId> = mapping
         .providers
@@ -185,10 +185,7 @@ pub(super) async fn left_behind(
 }
 
 /// Reads the text of a version, away from requests.
-pub(super) async fn read(
-    body: String,
-    (folder, surroundings): (&Path, &BTreeMap<String, String>),
-) -> Result<File, Complaints> {
-    let (folder, surroundings) = (folder.to_owned(), surroundings.clone());
+pub(super) async fn read(body: String, place: Place<'_>) -> Result<File, Complaints> {
+    let (folder, surroundings) = (place.folder.to_owned(), place.surroundings.clone());
     spawn_cpu_bound(move || config::read(&body, &folder, &surroundings)).await
 }

@@ -4,7 +4,7 @@ use crate::config::{self, File, ProcessSettings};
 use crate::domain::clock::{SharedClock, Timestamp};
 use crate::domain::id::ProviderId;
 use crate::reload::node::NodeState;
-use crate::reload::{Consent, Env, PublishOutcome, publish_file, roll, unreadable_keys};
+use crate::reload::{Consent, EditWords, Env, PublishOutcome, publish_file, roll, unreadable_keys};
 use crate::store::versions::{self, Edit, EditState};
 use crate::store::{Store, StoreError};
 
@@ -94,7 +94,7 @@ pub async fn start_reload(
         .await?
         .is_some();
 
-    let place = (ground.folder(), &ground.surroundings);
+    let place = ground.place();
     let served = match roll::read(present.body, place).await {
         Ok(served) => served,
         Err(complaints) if was_in_force => {
@@ -132,7 +132,13 @@ pub async fn start_reload(
     let unreadable = unreadable_keys(&file, &ground.surroundings, None);
     let by = format!("start of {}", ground.node);
     let (state, said) = if unreadable.is_empty() {
-        match publish_file(store, clock, &file, place, (&by, "", Consent::Edit), None).await? {
+        let said = EditWords {
+            by: &by,
+            reason: "",
+            consent: Consent::Edit,
+        };
+
+        match publish_file(store, clock, &file, place, said, None).await? {
             PublishOutcome::Waits(dangers) => (EditState::Waiting, dangers),
             PublishOutcome::Refused(why) => (EditState::Refused, why),
             PublishOutcome::Same | PublishOutcome::Published { .. } => {
@@ -195,18 +201,13 @@ async fn must_publish(
     }
 
     let by = format!("start of {}", ground.node);
-    let place = (ground.folder(), &ground.surroundings);
+    let said = EditWords {
+        by: &by,
+        reason,
+        consent: Consent::Person,
+    };
 
-    match publish_file(
-        store,
-        clock,
-        file,
-        place,
-        (&by, reason, Consent::Person),
-        None,
-    )
-    .await?
-    {
+    match publish_file(store, clock, file, ground.place(), said, None).await? {
         PublishOutcome::Same | PublishOutcome::Published { .. } => Ok(()),
         PublishOutcome::Refused(why) => Err(StartError::Refused(why.join("\n"))),
         PublishOutcome::Waits(_) | PublishOutcome::Crowded => Err(StartError::Refused(

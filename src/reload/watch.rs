@@ -15,8 +15,8 @@ use crate::config::{self, ConfigError};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::ConfigHash;
 use crate::reload::{
-    AtHand, Consent, JudgedFile, PublishOutcome, Reload, ReloadParts, Started, publish_file,
-    unreadable_keys,
+    AtHand, Consent, EditWords, JudgedFile, PublishOutcome, Reload, ReloadParts, Started,
+    publish_file, unreadable_keys,
 };
 use crate::store::StoreError;
 use crate::store::versions::{self, Edit, EditState};
@@ -175,7 +175,7 @@ impl Reload {
                     .map(|(_, reading)| reading);
 
                 let seen = self
-                    .judge(&bytes, (&hash, ahead), watch.edited, consent)
+                    .judge(&bytes, &hash, ahead, watch.edited, consent)
                     .await?;
 
                 if seen != FileLook::Crowded {
@@ -198,7 +198,8 @@ impl Reload {
     async fn judge(
         &self,
         bytes: &[u8],
-        (hash, ahead): (&ConfigHash, Option<JoinHandle<Option<JudgedFile>>>),
+        hash: &ConfigHash,
+        ahead: Option<JoinHandle<Option<JudgedFile>>>,
         edited: Option<i64>,
         consent: Consent,
     ) -> Result<FileLook, StoreError> {
@@ -294,7 +295,13 @@ impl Reload {
             laid: &laid,
         };
 
-        let said = (&*self.by(), "", consent);
+        let by = self.by();
+        let said = EditWords {
+            by: &by,
+            reason: "",
+            consent,
+        };
+
         let came = publish_file(
             store,
             clock,

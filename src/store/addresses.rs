@@ -2,8 +2,9 @@
 //! nobody knows.
 
 use crate::domain::doubt::Sought;
-use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
+use crate::domain::id::{LegId, OrderId, PanelOrder};
 use crate::domain::money::{ExchangeRate, Money};
+use crate::domain::provider::PanelAddress;
 use crate::store::doubts::DOUBTS_MAX;
 use crate::store::{Store, StoreError, unsigned};
 
@@ -11,7 +12,7 @@ use crate::store::{Store, StoreError, unsigned};
 /// it.
 pub async fn is_of_former_address(
     store: &Store,
-    (provider, address): (&ProviderId, &str),
+    PanelAddress { provider, address }: PanelAddress<'_>,
     leg: LegId,
     id: &PanelOrder,
 ) -> Result<bool, StoreError> {
@@ -36,7 +37,7 @@ pub async fn is_of_former_address(
 /// placed.
 pub async fn is_late_id(
     store: &Store,
-    (provider, address): (&ProviderId, &str),
+    PanelAddress { provider, address }: PanelAddress<'_>,
     leg: LegId,
     id: &PanelOrder,
 ) -> Result<bool, StoreError> {
@@ -72,7 +73,7 @@ pub struct Unnamed {
 /// doubt. `None`: they are too many to be compared.
 pub async fn list_unnamed(
     store: &Store,
-    (provider, address): (&ProviderId, &str),
+    PanelAddress { provider, address }: PanelAddress<'_>,
     except: LegId,
 ) -> Result<Option<Vec<Unnamed>>, StoreError> {
     let rows = sqlx::query!(

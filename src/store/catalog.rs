@@ -8,6 +8,7 @@ use sqlx::types::Json;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{ProviderId, ServiceId};
 use crate::domain::money::{Percent, Rate};
+use crate::domain::provider::PanelAccount;
 use crate::domain::service::PanelService;
 use crate::store::{Store, StoreError, Tx, moves, shrunk, signed, unsigned};
 
@@ -115,7 +116,7 @@ pub struct Imported {
 /// it.
 pub async fn replace_catalog(
     tx: &mut Tx,
-    (provider, account): (&ProviderId, &str),
+    PanelAccount { provider, account }: PanelAccount<'_>,
     services: &[PanelService],
     jump: Percent,
     now: Timestamp,
@@ -291,7 +292,7 @@ pub async fn renew_catalog(tx: &mut Tx, provider: &ProviderId) -> Result<(), Sto
 /// that is another account's, or there is none, the panel gets no orders until it is read.
 pub async fn note_unreadable(
     store: &Store,
-    (provider, account): (&ProviderId, &str),
+    PanelAccount { provider, account }: PanelAccount<'_>,
     why: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {

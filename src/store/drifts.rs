@@ -15,7 +15,8 @@ pub async fn keep_drift(
     tx: &mut Tx,
     provider: &ProviderId,
     currency: &str,
-    (after, by): (&BalanceReading, &BalanceReading),
+    after: &BalanceReading,
+    by: &BalanceReading,
     drift: &Drift,
     now: Timestamp,
 ) -> Result<(), StoreError> {

@@ -94,7 +94,7 @@ pub async fn give_ids(
     for first in firsts {
         let of_first = wanted.iter().filter(|(_, from)| *from == first);
         let of_first: Vec<String> = of_first.map(|(service, _)| (*service).to_owned()).collect();
-        given += give_from(tx, provider, (&of_first, &services), first, now).await?;
+        given += give_from(tx, provider, &of_first, &services, first, now).await?;
     }
 
     Ok(Given { missing, given })
@@ -131,7 +131,8 @@ async fn find_missing(
 async fn give_from(
     tx: &mut Tx,
     provider: &ProviderId,
-    (services, of_panel): (&[String], &[String]),
+    services: &[String],
+    of_panel: &[String],
     first: i32,
     now: Timestamp,
 ) -> Result<u64, StoreError> {

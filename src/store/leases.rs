@@ -19,7 +19,8 @@ use crate::store::{Store, StoreError, Tx, unsigned};
 /// where an account is named, that no other one listed what is stored.
 pub async fn claim_due_legs(
     store: &Store,
-    (provider, account): (&ProviderId, Option<&str>),
+    provider: &ProviderId,
+    account: Option<&str>,
     epoch: i64,
     legs_max: i64,
     until: Timestamp,

@@ -209,7 +209,8 @@ pub async fn record_answer(
 pub async fn accept_leg(
     tx: &mut Tx,
     leg: &LockedLeg,
-    (panel_order, witness): (&PanelOrder, Witness),
+    panel_order: &PanelOrder,
+    witness: Witness,
     first_ask: Timestamp,
     now: Timestamp,
 ) -> Result<bool, StoreError> {

@@ -5,6 +5,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::doubt::Sought;
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
 use crate::domain::money::{ExchangeRate, Money};
+use crate::domain::provider::PanelAccount;
 use crate::store::doubts::{DOUBTS_MAX, RESTORE};
 use crate::store::{Store, StoreError, unsigned};
 
@@ -18,9 +19,10 @@ const NEIGHBOURS_MAX: i64 = 50;
 /// a later asking since. `None`: they are too many to be compared.
 pub async fn find_rivals(
     store: &Store,
-    (provider, account): (&ProviderId, &str),
+    PanelAccount { provider, account }: PanelAccount<'_>,
     than: &Sought,
-    (since, until): (Timestamp, Timestamp),
+    since: Timestamp,
+    until: Timestamp,
 ) -> Result<Option<Vec<Sought>>, StoreError> {
     let rows = sqlx::query!(
         r#"
@@ -111,7 +113,7 @@ pub async fn account_asked(store: &Store, leg: LegId) -> Result<Option<String>, 
 /// numbers of legs know no clock.
 pub async fn ids_before(
     store: &Store,
-    (provider, account): (&ProviderId, &str),
+    PanelAccount { provider, account }: PanelAccount<'_>,
     doubt: LegId,
     at: Timestamp,
 ) -> Result<Vec<PanelOrder>, StoreError> {
@@ -144,9 +146,10 @@ pub async fn ids_before(
 /// The same of orders that were sent between two moments, of younger legs, those accepted first.
 pub async fn ids_after(
     store: &Store,
-    (provider, account): (&ProviderId, &str),
+    PanelAccount { provider, account }: PanelAccount<'_>,
     doubt: LegId,
-    (at, until): (Timestamp, Timestamp),
+    at: Timestamp,
+    until: Timestamp,
 ) -> Result<Vec<PanelOrder>, StoreError> {
     let ids = sqlx::query_scalar!(
         r#"
@@ -210,7 +213,7 @@ pub async fn history_is_missing(
 
 /// Where a panel is asked, and as whom.
 #[derive(Clone, Copy, Debug)]
-pub struct PanelAccount<'a> {
+pub struct PanelPlace<'a> {
     /// The block.
     pub provider: &'a ProviderId,
     /// Its address.
@@ -233,11 +236,11 @@ pub struct KnownId {
 /// name.
 pub async fn find_known(
     store: &Store,
-    PanelAccount {
+    PanelPlace {
         provider,
         address,
         account,
-    }: PanelAccount<'_>,
+    }: PanelPlace<'_>,
     ids: &[String],
 ) -> Result<Vec<KnownId>, StoreError> {
     let known = sqlx::query!(

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::domain::id::{LegId, OrderId, PanelOrder, ProviderId};
+use crate::domain::provider::PanelAddress;
 use crate::store::legs::LockedLeg;
 use crate::store::{Store, StoreError, Tx};
 
@@ -76,7 +77,7 @@ pub(super) async fn own_id(
 /// address before: nothing that is asked of it now would be about them.
 pub async fn ids_elsewhere(
     store: &Store,
-    (provider, address): (&ProviderId, &str),
+    PanelAddress { provider, address }: PanelAddress<'_>,
     legs: impl IntoIterator<Item = (LegId, &PanelOrder)> + Send,
 ) -> Result<HashSet<LegId>, StoreError> {
     let (legs, ids): (Vec<i64>, Vec<String>) = legs

@@ -6,6 +6,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::{
     CustomerId, LegId, OrderId, PanelOrder, PanelRefill, ProviderId, PublicId, RefillId, RefillName,
 };
+use crate::domain::provider::PanelAddress;
 use crate::domain::refill::{RefillNames, RefillState};
 use crate::store::{Store, StoreError, Tx};
 
@@ -204,7 +205,7 @@ pub async fn is_due(
 /// it again.
 pub async fn claim_due_send(
     store: &Store,
-    (provider, address): (&ProviderId, &str),
+    PanelAddress { provider, address }: PanelAddress<'_>,
     epoch: i64,
     now: Timestamp,
 ) -> Result<Option<DueRefillRequest>, StoreError> {
@@ -399,7 +400,7 @@ pub struct DueRefill {
 /// `next_at`.
 pub async fn claim_due_polls(
     store: &Store,
-    (provider, address): (&ProviderId, &str),
+    PanelAddress { provider, address }: PanelAddress<'_>,
     epoch: i64,
     refills_max: i64,
     next_at: Timestamp,

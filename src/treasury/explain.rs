@@ -457,16 +457,9 @@ fn proportion_of(
     moves: &[BalanceMove],
     placed: &BTreeMap<OrderId, Money>,
 ) -> Result<Option<u64>, MoneyError> {
-    let Span { after, by, newest } = span;
-    match proportion(gap, (after, by), newest, moves, placed)? {
+    match proportion(gap, span, moves, placed)? {
         Some(points) => Ok(Some(points)),
-        None => proportion(
-            gap,
-            (after, by),
-            newest,
-            moves,
-            &repriced(moves, after, by)?,
-        ),
+        None => proportion(gap, span, moves, &repriced(moves, span.after, span.by)?),
     }
 }
 
@@ -475,8 +468,7 @@ fn proportion_of(
 /// reading too.
 fn proportion(
     gap: &BalanceGap,
-    (after, by): (&BalanceReading, &BalanceReading),
-    newest: &BalanceReading,
+    span: Span<'_>,
     moves: &[BalanceMove],
     placed: &BTreeMap<OrderId, Money>,
 ) -> Result<Option<u64>, MoneyError> {
@@ -498,6 +490,8 @@ fn proportion(
     if share(total)?.minus(gap.missing)?.size() > gap.tolerance {
         return Ok(None);
     }
+
+    let Span { after, by, newest } = span;
 
     // A habit goes on: of what was taken since, the panel has as much again. What was taken around
     // the newest reading may be in it or not.

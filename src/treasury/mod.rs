@@ -164,7 +164,8 @@ impl Treasury {
                     &mut tx,
                     provider,
                     &settings.currency,
-                    (after, by),
+                    after,
+                    by,
                     &drift,
                     now,
                 )

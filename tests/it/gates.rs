@@ -633,7 +633,8 @@ async fn whoever_stops_a_panel_waits_for_what_is_being_marked_as_sent() {
 
     let taken = leases::claim_due_legs(
         &house.store,
-        (&panel.settings().id, None),
+        &panel.settings().id,
+        None,
         epoch,
         1,
         leased_until,

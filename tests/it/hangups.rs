@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::server;
 use crate::world::World;
+use panelgate::domain::provider::PanelAccount;
 
 /// One `add` as it goes over the wire; each with a request id of its own.
 fn request(world: &World, ordinal: usize) -> String {
@@ -155,7 +156,10 @@ async fn a_begin_that_was_cancelled_anywhere_leaves_no_transaction_behind() {
 
         catalog::note_unreadable(
             &store,
-            (&provider, "account"),
+            PanelAccount {
+                provider: &provider,
+                account: "account",
+            },
             "written",
             panelgate::domain::clock::Timestamp::UNIX_EPOCH,
         )

@@ -8,7 +8,7 @@ use panelgate::domain::leg::{Evidence, Verdict};
 use panelgate::domain::money::Money;
 use panelgate::orders::resolve::{DoubtFinding, Resolved};
 use panelgate::orders::withdraw::{self, Withdrawn};
-use panelgate::store::neighbours::{self, PanelAccount};
+use panelgate::store::neighbours::{self, PanelPlace};
 use rstest::rstest;
 use serde_json::Value;
 
@@ -765,7 +765,7 @@ async fn a_second_id_is_kept_shown_and_told_with_the_first() {
     let panel = &world.house.panels[0];
     let (address, account) = (panel.address(), panel.account());
     let provider = ProviderId("a".to_owned());
-    let place = PanelAccount {
+    let place = PanelPlace {
         provider: &provider,
         address: &address,
         account: &account,

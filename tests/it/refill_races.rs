@@ -12,6 +12,7 @@ use panelgate::store::refills;
 use crate::books::read;
 use crate::scripted::Scripted;
 use crate::world::{World, healthy, in_time, work_once};
+use panelgate::domain::provider::PanelAddress;
 
 const COMPLETED: &str = r#"{"charge":"0.09","start_count":"5","status":"Completed","remains":"0"}"#;
 const UNDER_WAY: &str = r#"{"error":"The refill task is not completed for this order"}"#;
@@ -141,7 +142,10 @@ impl Dies {
                 let epoch = delivery.hold(at).await.unwrap().unwrap();
                 let marked = refills::claim_due_send(
                     store,
-                    (&at.settings().id, &at.address()),
+                    PanelAddress {
+                        provider: &at.settings().id,
+                        address: &at.address(),
+                    },
                     epoch,
                     world.clock.now(),
                 )

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use panelgate::app::App;
 use panelgate::config;
-use panelgate::reload::{self, Consent, Env, FileLook, PublishOutcome};
+use panelgate::reload::{self, Consent, EditWords, Env, FileLook, Place, PublishOutcome};
 use panelgate::store::{Store, alerts, versions};
 use tempfile::TempDir;
 
@@ -149,12 +149,20 @@ impl Node {
         self.write(text);
         let (store, clock) = (&self.house.store, &self.house.clock);
         let file = config::load(&self.path, &surroundings()).unwrap();
-        let (folder, surroundings) = (self.path.parent().unwrap(), surroundings());
-        let consent = ("somebody", "", Consent::Person);
-        let came =
-            reload::publish_file(store, clock, &file, (folder, &surroundings), consent, None)
-                .await
-                .unwrap();
+        let place = Place {
+            folder: self.path.parent().unwrap(),
+            surroundings: &surroundings(),
+        };
+
+        let said = EditWords {
+            by: "somebody",
+            reason: "",
+            consent: Consent::Person,
+        };
+
+        let came = reload::publish_file(store, clock, &file, place, said, None)
+            .await
+            .unwrap();
 
         assert!(matches!(came, PublishOutcome::Published { .. }), "{came:?}");
         self.adopt().await;

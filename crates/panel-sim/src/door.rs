@@ -269,11 +269,11 @@ fn turned_away(form: &Result<Form, Refused>, refused: Refused, shared: &Shared) 
 async fn v2(form: &Result<Form, Refused>, shared: &Shared) -> Result<Answer, HangsUp> {
     let (fault, Accented { status, page, body }, limit) = shared.with(|panel, now| {
         let outcome = counter::serve(panel, form, now);
-        let answer = panel.dialect.answer(&outcome.said);
+        let (status, body) = panel.dialect.answer(&outcome.said);
 
         (
             outcome.fault,
-            accented(&panel.habits, &outcome.said, answer),
+            accented(&panel.habits, &outcome.said, status, body),
             panel.habits.limit(),
         )
     });

@@ -3,8 +3,6 @@
 //!
 //! Only what the edit brings is dangerous. What was so before and stays as it was has had its word.
 
-use crate::catalog::Snapshot;
-use crate::catalog::mapping::Mapping;
 use crate::catalog::plan::buyers::{Buyers, Payer};
 use crate::catalog::plan::judges::Judges;
 use crate::catalog::plan::panels::{PanelChange, PanelEdit};
@@ -261,18 +259,25 @@ impl Danger {
     }
 }
 
+/// What an edit changes of services and of panels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Changes<'a> {
+    pub(super) services: &'a [ServiceChange],
+    pub(super) panels: &'a [PanelChange],
+}
+
 /// Everything dangerous about an edit of what is in force, the gravest kind first.
 pub(super) fn of_edit(
     old: EditSide<'_>,
     new: EditSide<'_>,
-    changes: (&[ServiceChange], &[PanelChange]),
+    changes: Changes<'_>,
     buyers: &Buyers<'_>,
 ) -> Vec<Danger> {
     let mut dangers = compare_dangers(old, new, changes, buyers);
     dangers.extend(unseen::unseen_dangers(
         old,
         new,
-        &Judges::of(old.1, new.1),
+        &Judges::of(old.mapping, new.mapping),
         buyers,
     ));
 
@@ -287,25 +292,27 @@ pub(super) fn of_edit(
 /// Everything dangerous about what is sold on the one side and on the other, the gravest kind
 /// first.
 pub(super) fn compare_dangers(
-    (old, old_mapping): (&Snapshot, &Mapping),
-    (new, new_mapping): (&Snapshot, &Mapping),
-    (services, panels): (&[ServiceChange], &[PanelChange]),
+    old: EditSide<'_>,
+    new: EditSide<'_>,
+    changes: Changes<'_>,
     buyers: &Buyers<'_>,
 ) -> Vec<Danger> {
-    let judges = Judges::of(old_mapping, new_mapping);
+    let judges = Judges::of(old.mapping, new.mapping);
     let mut dangers = Vec::new();
-    for sold in new.sold.values() {
-        dangers.extend(judges.of_sale(old.sold.get(&sold.id).map(AsRef::as_ref), sold, buyers));
+    for sold in new.snapshot.sold.values() {
+        let before = old.snapshot.sold.get(&sold.id).map(AsRef::as_ref);
+        dangers.extend(judges.of_sale(before, sold, buyers));
     }
 
-    dangers.extend(services.iter().filter_map(of_service));
-    dangers.extend(panels.iter().filter_map(of_panel));
-    let negative = new_mapping
+    dangers.extend(changes.services.iter().filter_map(of_service));
+    dangers.extend(changes.panels.iter().filter_map(of_panel));
+    let negative = new
+        .mapping
         .markups
         .iter()
         .filter(|rule| rule.percent.is_negative());
 
-    let negative = negative.filter(|rule| !old_mapping.markups.contains(rule));
+    let negative = negative.filter(|rule| !old.mapping.markups.contains(rule));
     dangers.extend(negative.map(|rule| Danger::NegativePercent(rule.to_string())));
     dangers.sort_by_key(Danger::kind);
 

@@ -38,6 +38,13 @@ fn verdict(offer: PlannedOffer, floor: Percent) -> SaleVerdict {
     }
 }
 
+/// A service, and what it is offered for.
+#[derive(Clone, Copy)]
+struct Offered<'a> {
+    service: &'a Service,
+    offer: PlannedOffer,
+}
+
 /// By what sales are judged: an edit cannot wave itself through.
 pub(super) struct Judges {
     /// How far a price may move, as the version in force says.
@@ -81,7 +88,17 @@ impl Judges {
             if old != new || verdict(old, self.before) != verdict(new, self.floor) {
                 dangers.extend(self.of_margin(sold, who.clone(), new));
             }
-            dangers.extend(self.of_price((before, old), (sold, new), who));
+            dangers.extend(self.of_price(
+                Offered {
+                    service: before,
+                    offer: old,
+                },
+                Offered {
+                    service: sold,
+                    offer: new,
+                },
+                who,
+            ));
         }
 
         if dangers.is_empty() {
@@ -101,14 +118,10 @@ impl Judges {
 
     /// Two prices of a package are compared only where they are for the same: it may be billed by
     /// its units.
-    fn of_price(
-        &self,
-        (before, old): (&Service, PlannedOffer),
-        (sold, new): (&Service, PlannedOffer),
-        who: Payer,
-    ) -> Option<Danger> {
+    fn of_price(&self, before: Offered<'_>, after: Offered<'_>, who: Payer) -> Option<Danger> {
+        let (old, sold, new) = (before.offer, after.service, after.offer);
         let jump = self.jump;
-        let billed = (before.billed(1), sold.billed(1));
+        let billed = (before.service.billed(1), sold.billed(1));
         if billed.0 == billed.1 {
             let jumps = old.price.moves_more_than(jump, new.price);
             return jumps.then(|| Danger::PriceJump {

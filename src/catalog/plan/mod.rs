@@ -25,6 +25,8 @@ use buyers::Buyers;
 
 use crate::catalog::Snapshot;
 use crate::catalog::mapping::Mapping;
+use crate::catalog::plan::dangers::Changes;
+use crate::catalog::plan::unseen::EditSide;
 use crate::domain::id::ConfigHash;
 use crate::store::open_orders::OpenOrders;
 
@@ -87,9 +89,18 @@ impl Plan {
         let panels = panels::compare_panels(&old_mapping.providers, &new_mapping.providers, open);
 
         let dangers = dangers::of_edit(
-            (old, old_mapping),
-            (new, new_mapping),
-            (&services, &panels),
+            EditSide {
+                snapshot: old,
+                mapping: old_mapping,
+            },
+            EditSide {
+                snapshot: new,
+                mapping: new_mapping,
+            },
+            Changes {
+                services: &services,
+                panels: &panels,
+            },
             &buyers,
         );
 
@@ -126,9 +137,18 @@ impl Plan {
         let panels = panels::compare_panels(&[], &mapping.providers, &OpenOrders::default());
 
         let dangers = dangers::compare_dangers(
-            (&nothing, &before),
-            (new, mapping),
-            (&services, &panels),
+            EditSide {
+                snapshot: &nothing,
+                mapping: &before,
+            },
+            EditSide {
+                snapshot: new,
+                mapping,
+            },
+            Changes {
+                services: &services,
+                panels: &panels,
+            },
             &buyers,
         );
 

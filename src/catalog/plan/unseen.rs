@@ -19,7 +19,13 @@ use crate::domain::service::ServiceRule;
 use crate::pricing::markup::{MarkupRule, Unseen, leaves_least};
 
 /// A side of the edit.
-pub(super) type EditSide<'a> = (&'a Snapshot, &'a Mapping);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EditSide<'a> {
+    /// What is sold.
+    pub(super) snapshot: &'a Snapshot,
+    /// By which file.
+    pub(super) mapping: &'a Mapping,
+}
 
 /// Everything dangerous about what cannot be sold right after the edit.
 pub(super) fn unseen_dangers(
@@ -30,28 +36,32 @@ pub(super) fn unseen_dangers(
 ) -> Vec<Danger> {
     let mut dangers = Vec::new();
     let held = new
-        .0
+        .snapshot
         .judged
         .iter()
-        .filter(|(id, _)| !new.0.sold.contains_key(*id));
+        .filter(|(id, _)| !new.snapshot.sold.contains_key(*id));
 
     let mut held: Vec<_> = held.map(|(_, sold)| sold).collect();
     held.sort_by_key(|sold| sold.id);
 
     for sold in held {
         let before = old
-            .0
+            .snapshot
             .sold
             .get(&sold.id)
-            .or_else(|| old.0.judged.get(&sold.id));
+            .or_else(|| old.snapshot.judged.get(&sold.id));
 
         dangers.extend(judges.of_sale(before.map(AsRef::as_ref), sold, buyers));
     }
 
-    let written: HashMap<ServiceId, &ServiceRule> =
-        old.1.services.iter().map(|rule| (rule.id, rule)).collect();
+    let written: HashMap<ServiceId, &ServiceRule> = old
+        .mapping
+        .services
+        .iter()
+        .map(|rule| (rule.id, rule))
+        .collect();
 
-    for rule in &new.1.services {
+    for rule in &new.mapping.services {
         dangers.extend(of_block(
             written.get(&rule.id).copied(),
             rule,
@@ -62,10 +72,10 @@ pub(super) fn unseen_dangers(
     }
 
     for import in new
-        .1
+        .mapping
         .imports
         .iter()
-        .filter(|import| !new.0.listings.knows(&import.provider))
+        .filter(|import| !new.snapshot.listings.knows(&import.provider))
     {
         let unseen = Unseen {
             service: None,
@@ -73,7 +83,7 @@ pub(super) fn unseen_dangers(
             providers: &[&import.provider],
         };
 
-        let is_new = !old.1.imports.contains(import);
+        let is_new = !old.mapping.imports.contains(import);
         dangers.extend(
             of_markup(unseen, is_new, old, new, judges).map(|written| Danger::Unseen {
                 service: None,
@@ -94,7 +104,7 @@ fn of_block(
     judges: &Judges,
 ) -> Option<Danger> {
     let is_seen = |side: EditSide<'_>| {
-        side.0.sold.contains_key(&rule.id) || side.0.judged.contains_key(&rule.id)
+        side.snapshot.sold.contains_key(&rule.id) || side.snapshot.judged.contains_key(&rule.id)
     };
 
     let after = is_seen(new);
@@ -136,7 +146,7 @@ fn of_block(
 
     let written = if let Some(rate) = rule.rate {
         let is_danger = is_other || was.is_some_and(|was| rate < was);
-        let other_type = new.0.listings.is_of_another_type(rule);
+        let other_type = new.snapshot.listings.is_of_another_type(rule);
         is_danger.then_some(if other_type {
             Written::OtherType(rate)
         } else {
@@ -170,8 +180,8 @@ fn of_markup(
     judges: &Judges,
 ) -> Option<Written> {
     let (before, floor) = judges.floors();
-    let rule = leaves_least(&new.1.markups, unseen);
-    let was_enough = || MarkupRule::leaves(leaves_least(&old.1.markups, unseen), before);
+    let rule = leaves_least(&new.mapping.markups, unseen);
+    let was_enough = || MarkupRule::leaves(leaves_least(&old.mapping.markups, unseen), before);
     let is_danger = !MarkupRule::leaves(rule, floor) && (is_new || was_enough());
     let words = || rule.map_or_else(|| "no markup".to_owned(), ToString::to_string);
     is_danger.then(|| Written::Markup(words(), floor))

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::answer::{CommandOutcome, WrongUse, table};
 use crate::cli::in_force;
+use crate::cli::order::wanted::MomentFlag;
 use crate::cli::order::wanted::{self, Filters};
 use crate::cli::session::Session;
 use crate::domain::id::{OrderId, ProviderId};
@@ -84,8 +85,14 @@ pub async fn run(session: &Session, options: Options) -> anyhow::Result<CommandO
 
     let (placed_from, placed_before) = wanted::span(
         session,
-        ("--placed-from", placed_from),
-        ("--placed-to", placed_to),
+        MomentFlag {
+            name: "--placed-from",
+            text: placed_from,
+        },
+        MomentFlag {
+            name: "--placed-to",
+            text: placed_to,
+        },
     )?;
 
     let mut from = None;

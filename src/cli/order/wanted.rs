@@ -130,7 +130,17 @@ impl Listing {
             to,
         } = self;
 
-        let (placed_from, placed_before) = span(session, ("--from", from), ("--to", to))?;
+        let (placed_from, placed_before) = span(
+            session,
+            MomentFlag {
+                name: "--from",
+                text: from,
+            },
+            MomentFlag {
+                name: "--to",
+                text: to,
+            },
+        )?;
         let orders = (!id.is_empty()).then(|| id.into_iter().map(OrderId).collect());
         Ok(OrderFilter {
             orders,
@@ -141,16 +151,22 @@ impl Listing {
     }
 }
 
+/// A flag that names a moment, and what was typed for it.
+pub struct MomentFlag<'a> {
+    pub name: &'a str,
+    pub text: Option<String>,
+}
+
 /// From when until before when.
 pub fn span(
     session: &Session,
-    (from_flag, from): (&str, Option<String>),
-    (to_flag, to): (&str, Option<String>),
+    from: MomentFlag<'_>,
+    to: MomentFlag<'_>,
 ) -> anyhow::Result<(Option<Timestamp>, Option<Timestamp>)> {
     let now = session.now();
-    let from = from.map(|text| when(from_flag, &text, now)).transpose()?;
-    let to = to.map(|text| until(to_flag, &text, now)).transpose()?;
-    Ok((from, to))
+    let placed_from = from.text.map(|text| when(from.name, &text, now));
+    let placed_before = to.text.map(|text| until(to.name, &text, now));
+    Ok((placed_from.transpose()?, placed_before.transpose()?))
 }
 
 /// The end of a day, or the moment.

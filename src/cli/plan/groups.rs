@@ -10,9 +10,9 @@ pub struct Groups<'a> {
     /// By kind, the gravest first.
     pub dangers: Vec<(DangerKind, Vec<&'a Danger>)>,
     /// Prices whose margin shrinks, the most first.
-    pub margins: Vec<(&'a ServiceChange, &'a Repriced)>,
+    pub margins: Vec<RepricedService<'a>>,
     /// Other prices and costs that move, the farthest first.
-    pub prices: Vec<(&'a ServiceChange, &'a Repriced)>,
+    pub prices: Vec<RepricedService<'a>>,
     /// Services that are sold no more.
     pub gone: Vec<&'a ServiceChange>,
     /// Services that are sold anew.
@@ -23,6 +23,12 @@ pub struct Groups<'a> {
     pub fields: Vec<&'a ServiceChange>,
     /// Services that are written and not sold, or were and are not written any more.
     pub unsold: Vec<&'a ServiceChange>,
+}
+
+/// A service, and how one of its prices moves.
+pub struct RepricedService<'a> {
+    pub service: &'a ServiceChange,
+    pub repriced: &'a Repriced,
 }
 
 /// Sorts a plan.
@@ -52,7 +58,7 @@ pub fn of(plan: &Plan) -> Groups<'_> {
                         &mut groups.prices
                     };
 
-                    group.push((service, repriced));
+                    group.push(RepricedService { service, repriced });
                 }
 
                 if difference.routes.is_some() {
@@ -69,11 +75,11 @@ pub fn of(plan: &Plan) -> Groups<'_> {
     // Stable, so that equals stay in the order of their ids.
     groups
         .margins
-        .sort_by_key(|(_, repriced)| Reverse(lost(repriced)));
+        .sort_by_key(|change| Reverse(lost(change.repriced)));
 
     groups
         .prices
-        .sort_by_key(|(_, repriced)| Reverse(repriced.moved().unwrap_or_default().size()));
+        .sort_by_key(|change| Reverse(change.repriced.moved().unwrap_or_default().size()));
 
     groups
 }

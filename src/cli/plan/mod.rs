@@ -18,6 +18,7 @@ use crate::cli::{Globals, check, in_force};
 use crate::config::{self, AlertSettings, File};
 use crate::domain::id::ProviderId;
 use crate::reload;
+use crate::reload::Place;
 use crate::store::Store;
 
 /// A plan, and what must be known to read it.
@@ -53,7 +54,7 @@ pub async fn run(globals: Globals) -> anyhow::Result<CommandOutcome> {
 
     let name = path.display().to_string();
     Ok(CommandOutcome::new(
-        text::of(&planned.plan, &planned.unread, (&name, &panelgate)),
+        text::of(&planned.plan, &planned.unread, &name, &panelgate),
         document::of(&planned.plan, &planned.unread),
     ))
 }
@@ -64,15 +65,13 @@ async fn over_database(store: &Store, file: &File, folder: &Path) -> anyhow::Res
         return Ok(first(&file.mapping, &listings));
     };
 
-    let place = (folder, &config::surroundings());
-    let mut plan = reload::plan_edit(
-        store,
-        (before.mapping, &file.mapping),
-        place,
-        &listings,
-        None,
-    )
-    .await??;
+    let place = Place {
+        folder,
+        surroundings: &config::surroundings(),
+    };
+
+    let edit = reload::plan_edit(store, before.mapping, &file.mapping, place, &listings, None);
+    let mut plan = edit.await??;
 
     plan.settings.extend(alerts(&before.alerts, &file.alerts));
     Ok(Planned {

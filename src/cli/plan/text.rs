@@ -4,12 +4,11 @@
 use std::fmt::Write;
 
 use crate::catalog::plan::{
-    BUYERS_MAX, Change, FieldChange, PanelChange, PanelEdit, Plan, PlannedOffer, Repriced,
-    RouteChange,
+    BUYERS_MAX, Change, FieldChange, PanelChange, PanelEdit, Plan, PlannedOffer, RouteChange,
 };
 use crate::catalog::plan::{ServiceChange, SettingChange};
 use crate::cli::answer::{shortened, table};
-use crate::cli::plan::groups::{self, Groups};
+use crate::cli::plan::groups::{self, Groups, RepricedService};
 use crate::domain::id::ProviderId;
 use crate::domain::money::Percent;
 use crate::domain::service::Route;
@@ -20,7 +19,7 @@ const GROUP_LINES_MAX: usize = 20;
 const NAME_CHARS_MAX: usize = 40;
 
 /// The plan for the file of that name.
-pub fn of(plan: &Plan, unread: &[ProviderId], (file, panelgate): (&str, &str)) -> String {
+pub fn of(plan: &Plan, unread: &[ProviderId], file: &str, panelgate: &str) -> String {
     let mut text = match &plan.from {
         Some(from) => format!(
             "{file} ({}) over the version in force ({from}); prices in {}\n",
@@ -290,7 +289,8 @@ fn unsold_cells(service: &ServiceChange) -> [String; 2] {
     [service.id.to_string(), why]
 }
 
-fn repriced((service, repriced): &(&ServiceChange, &Repriced)) -> [String; 7] {
+fn repriced(change: &RepricedService<'_>) -> [String; 7] {
+    let RepricedService { service, repriced } = change;
     let (old, new) = (repriced.old, repriced.new);
     [
         service.id.to_string(),

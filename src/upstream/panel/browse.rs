@@ -49,7 +49,7 @@ impl Panel {
     /// Whether its catalog may be asked for: so long after it was asked for last, twice that
     /// after each time in vain, and never later than after `most`. It counts as asked for then,
     /// and in vain until it was read.
-    pub fn may_be_browsed(&self, now: Timestamp, (least, most): (TimeDelta, TimeDelta)) -> bool {
+    pub fn may_be_browsed(&self, now: Timestamp, least: TimeDelta, most: TimeDelta) -> bool {
         let mut browsed = self.browsed();
         let doublings = browsed.in_vain.saturating_sub(1).min(DOUBLINGS_MAX);
         let after = most.min(least * (1 << doublings));

@@ -11,6 +11,7 @@ use sqlx::ConnectOptions;
 
 use super::large;
 use crate::world::{Plan, World};
+use panelgate::domain::provider::PanelAccount;
 
 /// Services 1 to 3 of panel `a`, and `b` for service 2.
 const SERVICES: &str = r#"[[service]]
@@ -298,14 +299,19 @@ async fn a_plan_of_five_thousand_services_can_still_be_read() {
             .await
             .unwrap();
 
-        catalog::replace_catalog(&mut tx, (provider, ""), rows, jump, now)
+        let asked = PanelAccount {
+            provider,
+            account: "",
+        };
+
+        catalog::replace_catalog(&mut tx, asked, rows, jump, now)
             .await
             .unwrap();
     }
 
     tx.commit().await.unwrap();
-    let in_force = (&*super::mapping(&before), before.as_str());
-    reload::put_in_force(store, &world.house.clock, in_force, ("test", ""))
+    let mapping = super::mapping(&before);
+    reload::put_in_force(store, &world.house.clock, &mapping, &before, "test", "")
         .await
         .unwrap();
 

@@ -53,7 +53,7 @@ impl Past {
     async fn publish(&self, text: &str) {
         let file = config::read(text, Path::new("."), &surroundings()).unwrap();
         let (store, clock) = (&self.world.house.store, &self.world.house.clock);
-        reload::put_in_force(store, clock, (&file.mapping, text), ("somebody", ""))
+        reload::put_in_force(store, clock, &file.mapping, text, "somebody", "")
             .await
             .unwrap();
     }

@@ -158,14 +158,9 @@ async fn what_waits_at_a_removed_panel_and_has_no_other_route_is_held_until_its_
     let both = (&world.house.store, &node.house.clock);
     let file = panelgate::config::read(bare, ".".as_ref(), &surroundings()).unwrap();
 
-    panelgate::reload::put_in_force(
-        both.0,
-        both.1,
-        (&file.mapping, &file.text),
-        ("a person", ""),
-    )
-    .await
-    .unwrap();
+    panelgate::reload::put_in_force(both.0, both.1, &file.mapping, &file.text, "a person", "")
+        .await
+        .unwrap();
 
     assert!(node.adopt().await);
     node.work().await;
@@ -554,12 +549,13 @@ async fn what_is_sent_while_its_panel_is_taken_out_of_the_file_costs_by_its_last
     )
     .unwrap();
 
-    let said = ("a person", "");
     panelgate::reload::put_in_force(
         &world.house.store,
         &node.house.clock,
-        (&file.mapping, &file.text),
-        said,
+        &file.mapping,
+        &file.text,
+        "a person",
+        "",
     )
     .await
     .unwrap();

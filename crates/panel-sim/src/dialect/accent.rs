@@ -40,7 +40,8 @@ pub(crate) struct Accented {
 pub(crate) fn accented(
     habits: &Habits,
     said: &Result<Reply, Refused>,
-    (status, body): (StatusCode, String),
+    status: StatusCode,
+    body: String,
 ) -> Accented {
     if *habits == Habits::default() {
         return Accented {
