@@ -12,13 +12,14 @@ use crate::domain::id::{OrderId, OrderName, PublicId};
 use crate::domain::leg::LegState;
 use crate::domain::money::Money;
 use crate::domain::order::{OrderState, OrderView};
-use crate::domain::provider::PanelAddress;
-use crate::domain::provider::Reversal;
+use crate::domain::provider::{PanelAddress, Reversal};
 use crate::domain::refusal::Refusal;
 use crate::domain::settlement::FinalCost;
 use crate::ledger;
 use crate::orders::settle::{self, End};
-use crate::orders::{Delivery, ELSEWHERE, Orders, isolate_failure, submit, track, withdraw};
+use crate::orders::{
+    Delivery, ELSEWHERE, Orders, isolate_failure, refused_and_charged, submit, track, withdraw,
+};
 use crate::store::cancels::{self, AskedBy, CancelOutcome, DueCancel};
 use crate::store::legs::{Afterwards, LegEnd, LockedLeg};
 use crate::store::{StoreError, Tx, legs, orders, panel_orders, tracked_legs};
@@ -81,7 +82,16 @@ impl Orders {
             return Err(Refusal::Over(locked.standing()));
         }
 
+        let now_compared = refused_and_charged::compare_wanted(&mut tx, &leg, now)
+            .await
+            .map_err(broken)?;
+
         match leg.state {
+            LegState::Parked if now_compared => {
+                cancels::request_cancel(&mut tx, order, AskedBy::Customer, now)
+                    .await
+                    .map_err(broken)?;
+            }
             LegState::Ready | LegState::Leased | LegState::Parked => {
                 cancels::request_cancel(&mut tx, order, AskedBy::Customer, now)
                     .await

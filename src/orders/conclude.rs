@@ -498,7 +498,7 @@ pub(super) async fn put_in_doubt(
     orders::show_progress(tx, leg.order, OrderState::Processing, None, None).await
 }
 
-async fn doubt_leg(
+pub(super) async fn doubt_leg(
     tx: &mut Tx,
     leg: &LockedLeg,
     reason: &str,

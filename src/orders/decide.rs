@@ -11,7 +11,7 @@ use crate::domain::provider::Reversal;
 use crate::domain::settlement::{Bought, FinalCost};
 use crate::ledger;
 use crate::orders::settle::{self, too_large};
-use crate::orders::withdraw;
+use crate::orders::{refused_and_charged, withdraw};
 use crate::store::cancels::{self, AskedBy};
 use crate::store::legs::{Afterwards, LegEnd};
 use crate::store::orders::SettlementRow;
@@ -300,7 +300,7 @@ pub async fn give_back(
         LegState::Ready | LegState::Leased | LegState::Parked
     );
 
-    if amount == left && was_unsent {
+    if amount == left && was_unsent && !refused_and_charged::compare_wanted(tx, &leg, now).await? {
         let order = orders::lock_order(tx, order.id).await?;
         withdraw::locked(
             tx,

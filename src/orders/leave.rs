@@ -13,7 +13,6 @@ use crate::catalog::panels::RESTS_LONG;
 use crate::domain::choice::Passed;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::LegId;
-use crate::domain::leg::LegState;
 use crate::orders::reroute::{self, Leaving, RoutingContext, Sale};
 use crate::orders::{Delivery, isolate_failure};
 use crate::routing::standing::Worst;
@@ -158,11 +157,6 @@ impl Delivery {
         };
 
         let to = &chosen.route.provider;
-
-        // What was taken after all shows late.
-        if waiting.state == LegState::Parked && !self.may_leave(waiting.leg).await? {
-            return Ok(false);
-        }
 
         let words = format!("{}: {why}; {to} is tried", from.provider);
         let now = self.clock.now();

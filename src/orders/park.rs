@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
 use crate::domain::settlement::names_another;
+use crate::orders::refused_and_charged::QUIET_WITHIN;
 use crate::orders::{Delivery, conclude};
 use crate::store::providers::BalanceTrouble;
 use crate::store::{StoreError, parked, providers, readings};
@@ -24,6 +25,13 @@ impl Delivery {
         let asked_at = self.clock.now();
         let told = panel.balance().await;
         self.keep_balance(panel, asked_at, told).await
+    }
+
+    /// The same in a moment in which no order is being sent there, where one comes soon: what is
+    /// compared with it later is known sharply.
+    pub async fn count(&self, panel: &Panel) -> Result<Option<Money>, StoreError> {
+        let _quiet = panel.quiet(QUIET_WITHIN).await;
+        self.ask_balance(panel).await
     }
 
     /// Keeps what a panel told of our balance, or why it told nothing of use. The balance, where it
@@ -111,7 +119,7 @@ impl Delivery {
             return Ok(0);
         };
 
-        let (mut affordable, mut dear) = (Vec::new(), Vec::new());
+        let mut affordable = Vec::new();
         for (leg, cost) in parked {
             match balance.minus(cost) {
                 Ok(rest) if !rest.is_negative() => {
@@ -119,11 +127,10 @@ impl Delivery {
                     affordable.push(leg);
                 }
                 // A dear order waits by itself and does not hold up the cheaper ones behind it.
-                Ok(_) | Err(_) => dear.push(leg),
+                Ok(_) | Err(_) => {}
             }
         }
 
-        self.keep_compared(dear).await?;
         let affordable = self.keep_uncharged(panel, affordable).await?;
         parked::unpark_legs(&self.store, &affordable, self.clock.now()).await
     }

@@ -27,13 +27,13 @@ use crate::domain::money::Money;
 use crate::domain::order::OrderState;
 use crate::domain::provider::RefusalClass;
 use crate::domain::taken::{BalanceShows, Comparison};
-use crate::orders::conclude::put_in_doubt;
+use crate::orders::conclude::{doubt_leg, put_in_doubt};
 use crate::orders::health::mind_verdict;
 use crate::orders::{Delivery, isolate_failure};
-use crate::store::legs::FIRST_CHECK;
+use crate::store::legs::{FIRST_CHECK, LockedLeg};
 use crate::store::refused::RefusedLeg;
 use crate::store::treasury::Unsure;
-use crate::store::{Store, StoreError, legs, orders, readings, refused, treasury};
+use crate::store::{Store, StoreError, Tx, legs, orders, readings, refused, treasury};
 use crate::upstream::Panel;
 
 /// So long after a refusal our balance must still show nothing: a first asking may be at work when
@@ -45,13 +45,13 @@ const COMPARED_FOR: TimeDelta = TimeDelta::hours(1);
 const LOOK_AGAIN_MIN: TimeDelta = TimeDelta::seconds(3);
 const LOOK_AGAIN_MAX: TimeDelta = TimeDelta::minutes(2);
 /// How long it is waited for a moment in which no order is being sent; none begins meanwhile.
-const QUIET_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const QUIET_WITHIN: Duration = Duration::from_secs(5);
 /// The longest that a panel which wants to be left alone is not asked for our balance.
 const RESTS_MAX: TimeDelta = TimeDelta::minutes(10);
 /// What a reading is measured against is no older: what lies longer ago is not known sharply.
 const READING_AGE_MAX: TimeDelta = TimeDelta::hours(1);
-/// How often what waits parked is compared.
-const COMPARED_EVERY: TimeDelta = TimeDelta::minutes(30);
+/// How many times as long a late charge is looked for where an order waits parked: two minutes.
+const LATE_TIMES: i32 = 15;
 /// Legs compared in one round.
 const LEGS_MAX: i64 = 500;
 
@@ -80,7 +80,8 @@ impl Look {
 impl Delivery {
     /// Looks at our balance for those whose refusal is not believed yet and that are due. How many.
     pub(super) async fn compare_refused(&self, panel: &Panel) -> Result<usize, StoreError> {
-        self.compare_waiting(panel, None).await
+        let settled = self.settle_parked(panel).await?;
+        Ok(settled + self.compare_waiting(panel, None).await?)
     }
 
     /// The same for one that was refused a moment ago: most that were charged show it at once.
@@ -107,7 +108,7 @@ impl Delivery {
         let mut unclear = Vec::new();
 
         for leg in &waiting {
-            let look = look(&self.store, leg).await?;
+            let look = look(&self.store, leg, panel).await?;
             let could_be_believed = self.clock.now() >= leg.refused_at + self.charge_shows_within;
             let is_unclear = look.as_ref().is_some_and(Look::is_unclear);
 
@@ -125,7 +126,7 @@ impl Delivery {
         }
 
         for leg in unclear {
-            let look = look(&self.store, leg).await?;
+            let look = look(&self.store, leg, panel).await?;
             let decided = self.decide(panel, leg, look).await;
             isolate_failure(&leg.order.to_string(), decided)?;
         }
@@ -177,9 +178,11 @@ impl Delivery {
                 asked_at,
                 read_at,
             }) if asked_at >= leg.refused_at + self.charge_shows_within => {
-                self.believe_refusal(panel, leg, read_at).await
+                let is_late = asked_at >= leg.refused_at + self.late_charges_within();
+                let clear_until = (!is_late).then_some(read_at);
+                self.believe_refusal(panel, leg, clear_until).await
             }
-            Some(_) | None if waited >= COMPARED_FOR => {
+            Some(_) | None if waited >= COMPARED_FOR || is_elsewhere(leg, panel) => {
                 self.stay_in_doubt(panel, leg, NOT_COMPARED, now).await
             }
             Some(_) | None => {
@@ -198,7 +201,7 @@ impl Delivery {
         &self,
         panel: &Panel,
         leg: &RefusedLeg,
-        clear_until: Timestamp,
+        clear_until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
@@ -238,7 +241,11 @@ impl Delivery {
         refused::stay_in_doubt(&mut tx, leg.leg, why, now + FIRST_CHECK).await?;
         let order = locked.order;
         orders::show_progress(&mut tx, order, OrderState::Processing, None, None).await?;
-        mind_verdict(&mut tx, panel.settings(), order, &Verdict::InDoubt, now).await?;
+        // What cannot be seen says nothing of the panel's health.
+        if why == CHARGED {
+            mind_verdict(&mut tx, panel.settings(), order, &Verdict::InDoubt, now).await?;
+        }
+
         tx.commit().await?;
         tracing::error!(%order, provider = %leg.provider, "in doubt: {why}");
 
@@ -253,93 +260,117 @@ impl Delivery {
         panel: &Panel,
         legs: Vec<LegId>,
     ) -> Result<Vec<LegId>, StoreError> {
-        let (mut may_go, unclear) = self.separate_charged(legs, None).await?;
+        let mut may_go = legs;
+        let mut unclear = Vec::new();
+
+        for leg in refused::find_unsettled(&self.store, &may_go).await? {
+            match self.look_at_parked(panel, &leg).await? {
+                Some(BalanceShows::Nothing | BalanceShows::More) => {}
+                Some(BalanceShows::Taken) | None => may_go.retain(|other| *other != leg.leg),
+                Some(BalanceShows::Unclear) => {
+                    may_go.retain(|other| *other != leg.leg);
+                    unclear.push(leg);
+                }
+            }
+        }
+
         if unclear.is_empty() {
             return Ok(may_go);
         }
 
         self.read_balance_in_quiet(panel).await?;
-        let (after_all, _) = self.separate_charged(unclear, None).await?;
-        may_go.extend(after_all);
+        for leg in unclear {
+            let shown = self.look_at_parked(panel, &leg).await?;
+            if matches!(shown, Some(BalanceShows::Nothing | BalanceShows::More)) {
+                may_go.push(leg.leg);
+            }
+        }
 
         Ok(may_go)
     }
 
-    /// What waits parked for long is looked at now and then, so that what it is measured against is
-    /// still known when it may go.
-    pub(super) async fn keep_compared(&self, legs: Vec<LegId>) -> Result<(), StoreError> {
-        let long_ago = self.clock.now() - COMPARED_EVERY;
-        self.separate_charged(legs, Some(long_ago))
-            .await
-            .map(|_| ())
+    /// Settles what waits parked and was refused so long ago that a charge would show: it may go
+    /// wherever it likes from then on. How many were looked at.
+    async fn settle_parked(&self, panel: &Panel) -> Result<usize, StoreError> {
+        let (provider, now) = (&panel.settings().id, self.clock.now());
+        let refused_max = now - self.late_charges_within();
+
+        let legs =
+            refused::find_to_settle(&self.store, provider, refused_max, now, LEGS_MAX).await?;
+
+        if legs.is_empty() {
+            return Ok(0);
+        }
+
+        self.read_balance_in_quiet(panel).await?;
+        for leg in &legs {
+            let settled = self.settle_one_parked(panel, leg).await;
+            isolate_failure(&leg.order.to_string(), settled)?;
+        }
+
+        Ok(legs.len())
     }
 
-    /// The same by what was read last, and those of which it does not tell. Where a moment is given,
-    /// only those that were compared before it are compared.
-    async fn separate_charged(
+    async fn settle_one_parked(&self, panel: &Panel, leg: &RefusedLeg) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        match self.look_at_parked(panel, leg).await? {
+            Some(BalanceShows::Taken) => Ok(()),
+            // Of a panel that tells nothing any more, and of another account, what was read seconds
+            // after the refusal is all that there will be.
+            Some(BalanceShows::Nothing | BalanceShows::More) | None => {
+                refused::settle(&self.store, leg.leg, leg.attempt).await
+            }
+            Some(BalanceShows::Unclear) if now - leg.refused_at >= COMPARED_FOR => {
+                self.doubt_parked(leg, NOT_COMPARED).await
+            }
+            Some(BalanceShows::Unclear) => {
+                let wait = ((now - leg.refused_at) / 4).clamp(LOOK_AGAIN_MIN, LOOK_AGAIN_MAX);
+                refused::look_again(&self.store, leg.leg, now + wait).await
+            }
+        }
+    }
+
+    /// What was read last shows of a parked leg, and what follows but for what it does not tell;
+    /// `None` where nothing was read since that can be compared.
+    async fn look_at_parked(
         &self,
-        legs: Vec<LegId>,
-        compared_before: Option<Timestamp>,
-    ) -> Result<(Vec<LegId>, Vec<LegId>), StoreError> {
-        let (mut may_go, mut unclear) = (legs, Vec::new());
+        panel: &Panel,
+        leg: &RefusedLeg,
+    ) -> Result<Option<BalanceShows>, StoreError> {
+        let Some(look) = look(&self.store, leg, panel).await? else {
+            return Ok(None);
+        };
 
-        for leg in refused::find_cleared(&self.store, &may_go, compared_before).await? {
-            let Some(Look { shows, read_at, .. }) = look(&self.store, &leg).await? else {
-                // Where the clock was set back, nothing is newer than what was read before it was.
-                let was_set_back = leg
-                    .clear_until
-                    .is_some_and(|clear| clear > self.clock.now());
-
-                if was_set_back {
-                    tracing::warn!(order = %leg.order, provider = %leg.provider,
-                        "the clock was set back; our balance is not compared again");
-                } else {
-                    may_go.retain(|other| *other != leg.leg);
-                }
-
-                continue;
-            };
-
-            match shows {
-                BalanceShows::Nothing => {
-                    refused::stay_clear(&self.store, &[leg.leg], read_at).await?;
-                }
+        match look.shows {
+            BalanceShows::Nothing | BalanceShows::More => {
                 // Somebody paid in, which is what many of them wait for.
-                BalanceShows::More => {
+                if look.shows == BalanceShows::More {
                     tracing::info!(order = %leg.order, provider = %leg.provider,
                         "our balance rose while an order waited");
-                    refused::stay_clear(&self.store, &[leg.leg], read_at).await?;
                 }
-                BalanceShows::Taken => {
-                    self.doubt_parked(&leg).await?;
-                    may_go.retain(|other| *other != leg.leg);
-                }
-                BalanceShows::Unclear => {
-                    may_go.retain(|other| *other != leg.leg);
-                    unclear.push(leg.leg);
+
+                if look.asked_at >= leg.refused_at + self.late_charges_within() {
+                    refused::settle(&self.store, leg.leg, leg.attempt).await?;
+                } else {
+                    refused::stay_clear(&self.store, &[leg.leg], look.read_at).await?;
                 }
             }
+            BalanceShows::Taken => self.doubt_parked(leg, CHARGED).await?,
+            BalanceShows::Unclear => {}
         }
 
-        Ok((may_go, unclear))
+        Ok(Some(look.shows))
     }
 
-    /// Whether a parked leg may leave its panel, by what was read there last.
-    pub(super) async fn may_leave(&self, leg: LegId) -> Result<bool, StoreError> {
-        for leg in refused::find_cleared(&self.store, &[leg], None).await? {
-            let looked = look(&self.store, &leg).await?;
-            if looked.is_some_and(|look| look.shows == BalanceShows::Taken) {
-                self.doubt_parked(&leg).await?;
-                return Ok(false);
-            }
-        }
-
-        Ok(true)
+    /// So long after a refusal a charge for it must show, of what waits parked: nobody is in a
+    /// hurry there.
+    fn late_charges_within(&self) -> TimeDelta {
+        self.charge_shows_within * LATE_TIMES
     }
 
-    /// What was taken for a leg that waits parked shows late: it is in doubt, and nothing is
-    /// bought.
-    async fn doubt_parked(&self, leg: &RefusedLeg) -> Result<(), StoreError> {
+    /// What was taken for a leg that waits parked shows late, or may have been: it is in doubt, and
+    /// nothing is bought.
+    async fn doubt_parked(&self, leg: &RefusedLeg, why: &str) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let locked = legs::lock_leg(&mut tx, leg.leg).await?;
@@ -349,17 +380,22 @@ impl Delivery {
         }
 
         refused::disbelieve_refusal(&mut tx, leg.leg, leg.attempt).await?;
-        put_in_doubt(&mut tx, &locked, CHARGED, now).await?;
+        put_in_doubt(&mut tx, &locked, why, now).await?;
         tx.commit().await?;
-        tracing::error!(order = %leg.order, provider = %leg.provider, "in doubt: {CHARGED}");
+        tracing::error!(order = %leg.order, provider = %leg.provider, "in doubt: {why}");
 
         Ok(())
     }
 }
 
-/// What the newest reading of our balance shows of a leg; `None` where none was read since.
-async fn look(store: &Store, leg: &RefusedLeg) -> Result<Option<Look>, StoreError> {
+/// What the newest reading of our balance shows of a leg; `None` where none was read since, or it is
+/// another account's.
+async fn look(store: &Store, leg: &RefusedLeg, panel: &Panel) -> Result<Option<Look>, StoreError> {
     let provider = &leg.provider;
+    if is_elsewhere(leg, panel) {
+        return Ok(None);
+    }
+
     let mut tx = treasury::begin_comparison(store).await?;
     let until = leg.base_until();
     let oldest = until - READING_AGE_MAX;
@@ -414,6 +450,12 @@ async fn look(store: &Store, leg: &RefusedLeg) -> Result<Option<Look>, StoreErro
     }))
 }
 
+/// Whether another account was asked for it than the one that is asked now.
+fn is_elsewhere(leg: &RefusedLeg, panel: &Panel) -> bool {
+    let account = panel.account();
+    leg.account.as_ref().is_some_and(|asked| *asked != account)
+}
+
 /// What may have come back is not counted on: it would explain anything.
 fn without_untold_refunds(moved: BalanceMove) -> BalanceMove {
     let is_told = moved.is_sure() || moved.most.is_negative();
@@ -425,6 +467,23 @@ fn without_untold_refunds(moved: BalanceMove) -> BalanceMove {
             ..moved
         }
     }
+}
+
+/// What waits parked and is wanted back is compared once more first, where a late charge would still
+/// be noticed. Whether it is.
+pub(super) async fn compare_wanted(
+    tx: &mut Tx,
+    leg: &LockedLeg,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some((class, _)) = leg.parked.filter(|_| leg.may_be_charged) else {
+        return Ok(false);
+    };
+
+    refused::disbelieve_refusal(tx, leg.id, leg.attempt).await?;
+    doubt_leg(tx, leg, COMPARED, now).await?;
+    refused::await_comparison(tx, leg.id, class, now).await?;
+    Ok(true)
 }
 
 /// For which refusal our balance is looked at: one that a panel says of an order that it has, when

@@ -65,6 +65,15 @@ impl Delivery {
             return Ok(Rerouted::Stays(why));
         }
 
+        if leg.may_be_charged {
+            let why = format!(
+                "whether {} took our money for it all the same is being looked at; try again in \
+                 two minutes",
+                leg.route.provider
+            );
+            return Ok(Rerouted::Stays(why));
+        }
+
         let order = orders::lock_order(tx, order).await?;
         let (catalog, panels) = (self.catalog.now(), self.catalog.panels());
         let context = RoutingContext {

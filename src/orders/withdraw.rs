@@ -16,6 +16,9 @@ pub enum Withdrawn {
     Done,
     /// Something was sent: it is not ours to take back.
     Sent,
+    /// Its panel refused it a moment ago, and may have taken our money all the same: nothing
+    /// changed, and it is known in two minutes.
+    Compared,
 }
 
 /// Takes an order back of which nothing is at a panel; the caller commits. A leg that a dispatcher
@@ -29,6 +32,10 @@ pub async fn unsent(
     let Some((leg, order)) = lock_unsent(tx, order).await? else {
         return Ok(Withdrawn::Sent);
     };
+    if leg.may_be_charged {
+        return Ok(Withdrawn::Compared);
+    }
+
     locked(tx, &leg, &order, reason, now).await?;
     Ok(Withdrawn::Done)
 }

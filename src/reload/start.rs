@@ -132,13 +132,7 @@ pub async fn start_reload(
     let unreadable = unreadable_keys(&file, &ground.surroundings, None);
     let by = format!("start of {}", ground.node);
     let (state, said) = if unreadable.is_empty() {
-        let said = EditWords {
-            by: &by,
-            reason: "",
-            consent: Consent::Edit,
-        };
-
-        match publish_file(store, clock, &file, place, said, None).await? {
+        match publish_file(store, clock, &file, place, an_edit(&by), None).await? {
             PublishOutcome::Waits(dangers) => (EditState::Waiting, dangers),
             PublishOutcome::Refused(why) => (EditState::Refused, why),
             PublishOutcome::Same | PublishOutcome::Published { .. } => {
@@ -184,6 +178,15 @@ async fn keep_judged(
     versions::keep_edit(store, edit, now).await?;
 
     Ok(())
+}
+
+/// What a start publishes is judged like an edit.
+fn an_edit(by: &str) -> EditWords<'_> {
+    EditWords {
+        by,
+        reason: "",
+        consent: Consent::Edit,
+    }
 }
 
 /// Nothing else can be served: what keeps the file from being published keeps the process from

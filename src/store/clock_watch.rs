@@ -247,9 +247,10 @@ async fn pull_legs_back(tx: &mut Tx, by: TimeDelta, now: Timestamp) -> Result<()
         set ready_at = case when ready_at > $2 then ready_at - $1::interval else ready_at end,
             leased_until = case when leased_until > $2 then leased_until - $1::interval
                 else leased_until end,
-            check_at = case when check_at > $2 then check_at - $1::interval else check_at end
+            check_at = case when check_at > $2 then check_at - $1::interval else check_at end,
+            clear_until = case when clear_until > $2 then $2 else clear_until end
         where state in ('ready', 'leased', 'parked', 'sending', 'in_doubt')
-            and (ready_at > $2 or leased_until > $2 or check_at > $2)
+            and (ready_at > $2 or leased_until > $2 or check_at > $2 or clear_until > $2)
         "#,
         by as TimeDelta,
         now

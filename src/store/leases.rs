@@ -301,7 +301,7 @@ pub async fn hold_leg(
         r#"
         update leg
         set state = $4, provider = $5, service = $6, cost = $7, ready_at = $8, reason = $9,
-            choice = $11, clear_until = case when provider = $5 then clear_until end,
+            choice = $11, clear_until = null,
             parked_for = case when $4 = 'parked' then 'margin' else parked_for end,
             parked_at = case when $4 = 'parked' and parked_for is distinct from 'margin' then $10
                 else parked_at end

@@ -80,7 +80,7 @@ impl Because {
 
 /// Legs behind a place that wait at a panel, longest first: ready ones, whenever they are due,
 /// leased ones that provably were not sent, as [`crate::store::leases::claim_due_legs`] tells them,
-/// and parked ones. Where the panel only rests, those that are parked wait for something else, and
+/// and parked ones, of which no late charge is looked for any more. Where the panel only rests, those that are parked wait for something else, and
 /// those that left another one for that stay.
 pub async fn find_waiting(
     store: &Store,
@@ -103,7 +103,7 @@ pub async fn find_waiting(
                 and (
                     state = 'ready'
                     or (state = 'leased' and (leased_until < $6 or epoch < $2))
-                    or (state = 'parked' and $7 <> 'rests')
+                    or (state = 'parked' and $7 <> 'rests' and clear_until is null)
                 )
                 and ($7 <> 'rests' or not left_resting)
             order by ready_at, id
@@ -145,6 +145,7 @@ pub async fn find_parked(
             select id, order_id, n, provider, state, attempt, service, ready_at
             from leg
             where provider = $1 and (ready_at, id) > ($2, $3) and state = 'parked'
+                and clear_until is null
             order by ready_at, id
             limit $4
         )

@@ -51,6 +51,8 @@ pub struct LockedLeg {
     pub exposed: Money,
     /// What it was parked for last, and since when it waits for that.
     pub parked: Option<(RefusalClass, Timestamp)>,
+    /// Whether it waits parked after a refusal of which a late charge would still be noticed.
+    pub may_be_charged: bool,
     /// Its id at the panel, where it has one.
     pub panel_order: Option<PanelOrder>,
     /// The id under which its panel took it late, after it was found not placed or had another id.
@@ -62,7 +64,8 @@ pub async fn lock_leg(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> 
     let row = sqlx::query!(
         r#"
         select order_id, n, provider, service, state, attempt, unsent, repeats, cost, booked,
-            exposed, parked_at, parked_for, panel_order, late_order
+            exposed, parked_at, parked_for, panel_order, late_order,
+            state = 'parked' and clear_until is not null as "may_be_charged!"
         from leg
         where id = $1
         for update
@@ -93,6 +96,7 @@ pub async fn lock_leg(tx: &mut Tx, leg: LegId) -> Result<LockedLeg, StoreError> 
             .as_deref()
             .and_then(RefusalClass::from_word)
             .zip(row.parked_at),
+        may_be_charged: row.may_be_charged,
         panel_order: row.panel_order.map(PanelOrder),
         late_order: row.late_order.map(PanelOrder),
     })

@@ -100,7 +100,7 @@ pub async fn unpark_legs(store: &Store, legs: &[LegId], now: Timestamp) -> Resul
     let moved = sqlx::query!(
         r#"
         update leg
-        set state = 'ready', ready_at = $2, reason = reason || '; tried again'
+        set state = 'ready', ready_at = $2, check_at = null, reason = reason || '; tried again'
         where id = any($1) and state = 'parked'
         "#,
         &ids,

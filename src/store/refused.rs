@@ -22,6 +22,8 @@ pub struct RefusedLeg {
     pub attempt: i32,
     /// What it costs there, in the panel's currency.
     pub cost: Money,
+    /// The account that was asked, as far as it was kept.
+    pub account: Option<String>,
     /// When it was sent there first: the panel may have taken it ever since.
     pub first_sent_at: Timestamp,
     /// When the refusal was heard.
@@ -45,6 +47,7 @@ struct RefusedRow {
     provider: String,
     attempt: i32,
     cost: Decimal,
+    account: Option<String>,
     first_sent_at: Timestamp,
     refused_at: Timestamp,
     clear_until: Option<Timestamp>,
@@ -58,6 +61,7 @@ impl From<RefusedRow> for RefusedLeg {
             provider: ProviderId(row.provider),
             attempt: row.attempt,
             cost: Money::from_decimal(row.cost),
+            account: row.account,
             first_sent_at: row.first_sent_at,
             refused_at: row.refused_at,
             clear_until: row.clear_until,
@@ -99,6 +103,8 @@ pub async fn find_waiting(
         RefusedRow,
         r#"
         select l.id, l.order_id, l.provider, l.attempt, round(l.cost / l.fx_rate, 8) as "cost!",
+            (select e.account from attempt e where e.leg_id = l.id and e.n = l.attempt)
+                as "account?",
             coalesce(
                 (
                     select min(e.sent_at)
@@ -136,29 +142,20 @@ pub async fn find_waiting(
     Ok(rows.collect())
 }
 
-/// Those of these parked legs whose refusal was believed because nothing had been taken until then,
-/// where one is given, a moment that is not after `clear_max`.
-pub async fn find_cleared(
-    store: &Store,
-    legs: &[LegId],
-    clear_max: Option<Timestamp>,
-) -> Result<Vec<RefusedLeg>, StoreError> {
+/// Those of these parked legs of which a late charge would still be noticed.
+pub async fn find_unsettled(store: &Store, legs: &[LegId]) -> Result<Vec<RefusedLeg>, StoreError> {
     let ids: Vec<i64> = legs.iter().map(|leg| leg.0).collect();
     let rows = sqlx::query_as!(
         RefusedRow,
         r#"
         select l.id, l.order_id, l.provider, l.attempt, round(l.cost / l.fx_rate, 8) as "cost!",
-            l.clear_until as "first_sent_at!", l.clear_until as "refused_at!", l.clear_until
+            e.account as "account?", l.clear_until as "first_sent_at!",
+            least(e.answered_at, l.clear_until) as "refused_at!", l.clear_until
         from leg l
+        join attempt e on e.leg_id = l.id and e.n = l.attempt
         where l.id = any($1) and l.state = 'parked' and l.clear_until is not null
-            and ($2::timestamptz is null or l.clear_until <= $2)
-            and exists (
-                select from attempt e
-                where e.leg_id = l.id and e.provider = l.provider and e.verdict = 'refused'
-            )
         "#,
-        &ids,
-        clear_max
+        &ids
     );
 
     let rows = rows
@@ -168,6 +165,60 @@ pub async fn find_cleared(
         .map(RefusedLeg::from);
 
     Ok(rows.collect())
+}
+
+/// The same of a panel: those that were refused by `refused_max` and are due to be looked at.
+pub async fn find_to_settle(
+    store: &Store,
+    provider: &ProviderId,
+    refused_max: Timestamp,
+    now: Timestamp,
+    legs_max: i64,
+) -> Result<Vec<RefusedLeg>, StoreError> {
+    let rows = sqlx::query_as!(
+        RefusedRow,
+        r#"
+        select l.id, l.order_id, l.provider, l.attempt, round(l.cost / l.fx_rate, 8) as "cost!",
+            e.account as "account?", l.clear_until as "first_sent_at!",
+            least(e.answered_at, l.clear_until) as "refused_at!", l.clear_until
+        from leg l
+        join attempt e on e.leg_id = l.id and e.n = l.attempt
+        where l.provider = $1 and l.state = 'parked' and l.clear_until is not null
+            and least(e.answered_at, l.clear_until) <= $2
+            and coalesce(l.check_at, $3) <= $3
+        order by l.id
+        limit $4
+        "#,
+        provider.0,
+        refused_max,
+        now,
+        legs_max
+    );
+
+    let rows = rows
+        .fetch_all(&store.workers)
+        .await?
+        .into_iter()
+        .map(RefusedLeg::from);
+
+    Ok(rows.collect())
+}
+
+/// What a parked leg was refused for is settled: nothing was taken for it.
+pub async fn settle(store: &Store, leg: LegId, attempt: i32) -> Result<(), StoreError> {
+    let settled = sqlx::query!(
+        r#"
+        update leg
+        set clear_until = null, check_at = null
+        where id = $1 and attempt = $2 and state = 'parked'
+        "#,
+        leg.0,
+        attempt
+    );
+
+    // Nothing moves where it was let go or taken back meanwhile.
+    settled.execute(&store.workers).await?;
+    Ok(())
 }
 
 /// For which reason a locked leg was refused, while our balance is to decide of this attempt of it.
@@ -193,7 +244,11 @@ pub async fn awaited_class(
 /// A doubt is looked at again at this moment.
 pub async fn look_again(store: &Store, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
     let put = sqlx::query!(
-        "update leg set check_at = $2 where id = $1 and refused_for is not null",
+        r#"
+        update leg
+        set check_at = $2
+        where id = $1 and (refused_for is not null or (state = 'parked' and clear_until is not null))
+        "#,
         leg.0,
         at
     );
@@ -203,12 +258,13 @@ pub async fn look_again(store: &Store, leg: LegId, at: Timestamp) -> Result<(), 
     Ok(())
 }
 
-/// Nothing was taken for a leg until this moment, so what its panel said is believed.
+/// Nothing was taken for a leg, so what its panel said is believed; where a moment is given, only
+/// until then, and a late charge would still be noticed.
 pub async fn believe_refusal(
     tx: &mut Tx,
     leg: LegId,
     attempt: i32,
-    clear_until: Timestamp,
+    clear_until: Option<Timestamp>,
 ) -> Result<(), StoreError> {
     let believed = sqlx::query!(
         r#"

@@ -334,7 +334,7 @@ impl ProviderWorkers {
             return Ok(());
         }
 
-        if self.delivery.ask_balance(&self.panel).await?.is_none() && counted.is_none() {
+        if self.delivery.count(&self.panel).await?.is_none() && counted.is_none() {
             return Ok(());
         }
 

@@ -17,6 +17,8 @@ use crate::rerouting::typed;
 use crate::scripted::Scripted;
 use crate::world::{ANY_MOVE, Plan, World, work_once};
 
+mod parked;
+
 const RUNNING: &str = r#"{"charge":"0.09","status":"In progress","remains":"100"}"#;
 const NO_MONEY: &str = r#"{"error":"Not enough funds on balance"}"#;
 const BUSY: &str =
@@ -283,33 +285,24 @@ async fn a_charge_that_shows_some_seconds_later_is_waited_for(
     world.audit().await;
 }
 
+/// What is told under another account says nothing of what was asked for under the one before.
 #[tokio::test]
-async fn what_waits_and_was_charged_meanwhile_is_not_asked_for_again() {
-    let ground = Ground::of(BUSY, 0).await;
+async fn a_comparison_does_not_go_from_one_account_to_another() {
+    let ground = Ground::of(NO_MONEY, 0).await.showing_late();
     let world = &ground.world;
     world.buy("1", "100").await;
     world.work().await;
-    assert_eq!(legs(&world.database).await, "s parked");
+    assert_eq!(legs(&world.database).await, "s in_doubt");
 
-    world.turn(1);
-    ground.cents.fetch_sub(COST, Ordering::SeqCst);
-    world.pass(30, 60).await;
+    let other = world.restarted_under("ANOTHER").await;
+    world.turn(60);
+    for panel in &other.panels {
+        work_once(&other, panel).await;
+    }
+
     ground.is_in_doubt_there().await;
-}
-
-#[tokio::test]
-async fn what_waits_and_was_charged_meanwhile_does_not_leave_its_panel() {
-    let ground = Ground::of(BUSY, 0).await;
-    let world = &ground.world;
-    world.buy("1", "100").await;
-    world.work().await;
-    world.turn(1);
-    ground.cents.fetch_sub(COST, Ordering::SeqCst);
-
-    ground.read_balance().await;
-    typed(world, &["provider", "pause", "s"]).await;
-    world.pass(3, 1).await;
-    ground.is_in_doubt_there().await;
+    let reason = read(&world.database, "select reason from leg").await;
+    assert!(reason.contains("does not show whether"), "{reason}");
 }
 
 #[tokio::test]

@@ -325,6 +325,10 @@ pub async fn cancel(session: &Session, order: OrderId) -> anyhow::Result<Command
     .await?
     {
         Withdrawn::Done => {}
+        Withdrawn::Compared => bail!(
+            "whether the panel that refused order {order} took our money for it all the same is \
+             being looked at; nothing changed. Try again in two minutes"
+        ),
         Withdrawn::Sent => bail!(
             "order {order} does not exist, is over, or was sent to a panel; `order show {order}` \
              says which, and what can be decided"
