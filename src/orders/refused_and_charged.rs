@@ -11,8 +11,10 @@
 //!                 └──────────▶ something is missing, or an hour is over: a doubt as any ◀─┘
 //! ```
 //! It is measured from the last reading before the leg was first sent there. Where others that are
-//! under way keep it from being seen, it is read once more in a moment in which none is sent. What
-//! waits parked is compared again, from where nothing was missing, before it is asked for or leaves.
+//! under way keep it from being seen, it is read once more in a moment in which none is sent.
+//!
+//! What waits parked is compared again, from where nothing was missing, before it is asked for; and
+//! it neither leaves nor is given back before a look two minutes after the refusal settled it.
 
 use std::time::Duration;
 
@@ -72,6 +74,7 @@ struct Look {
 }
 
 impl Look {
+    /// Whether it does not tell.
     fn is_unclear(&self) -> bool {
         self.shows == BalanceShows::Unclear
     }
@@ -241,6 +244,7 @@ impl Delivery {
         refused::stay_in_doubt(&mut tx, leg.leg, why, now + FIRST_CHECK).await?;
         let order = locked.order;
         orders::show_progress(&mut tx, order, OrderState::Processing, None, None).await?;
+
         // What cannot be seen says nothing of the panel's health.
         if why == CHARGED {
             mind_verdict(&mut tx, panel.settings(), order, &Verdict::InDoubt, now).await?;
