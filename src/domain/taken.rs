@@ -45,7 +45,27 @@ impl Comparison<'_> {
         Ok(BalanceShows::Unclear)
     }
 
+    /// Whether there never was enough for the order: less before, no more now, and nothing came
+    /// back meanwhile. So an empty panel's refusal proves itself, whatever others are in doubt.
+    fn could_not_be_paid(&self, base: &BalanceReading) -> Result<bool, MoneyError> {
+        let is_too_little =
+            |reading: &BalanceReading| Ok(reading.amount.plus(self.last_place)? < self.cost);
+
+        let comes_back = |other: &&BalanceMove| other.least.is_negative();
+        let came_back = self
+            .others
+            .iter()
+            .filter(comes_back)
+            .any(|other| perhaps_between(other, base, self.newest));
+
+        Ok(!came_back && is_too_little(base)? && is_too_little(self.newest)?)
+    }
+
     fn against_one(&self, base: &BalanceReading) -> Result<BalanceShows, MoneyError> {
+        if self.could_not_be_paid(base)? {
+            return Ok(BalanceShows::Nothing);
+        }
+
         let Expected {
             low,
             high,
@@ -194,6 +214,33 @@ mod tests {
         assert_eq!(
             ["10", "9.91", "9.82"].map(perhaps),
             [Nothing, Unclear, Taken]
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_paid_was_not() {
+        use BalanceShows::{Nothing, Taken, Unclear};
+
+        let doubt = [other("0", "0.09")];
+        assert_eq!(shows("0.09", &["0.05", "0.05"], &doubt, 4), Nothing);
+        assert_eq!(
+            shows("0.09", &["0.05", "0.01"], &doubt, 4),
+            Nothing,
+            "a cheaper one of the others took it"
+        );
+
+        assert_eq!(
+            shows("0.09", &["0.0901", "0.0001"], &doubt, 4),
+            Unclear,
+            "it was enough for one of them"
+        );
+
+        assert_eq!(shows("0.09", &["0.0901", "0.0001"], &[], 4), Taken);
+        let back = [other("-0.09", "0"), other("0", "0.09")];
+        assert_eq!(
+            shows("0.09", &["0.05", "0.05"], &back, 4),
+            Unclear,
+            "what came back was enough"
         );
     }
 

@@ -1,16 +1,20 @@
 //! Parked legs: refused for a reason of ours at the panel that passes; ready again by themselves.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::money::Money;
 use crate::domain::settlement::names_another;
-use crate::orders::refused_and_charged::QUIET_WITHIN;
 use crate::orders::{Delivery, conclude};
 use crate::store::providers::BalanceTrouble;
 use crate::store::{StoreError, parked, providers, readings};
 use crate::upstream::{Failure, Panel, PanelBalance};
 
+/// How long the reading of every few minutes waits for a moment in which no order is being sent; none
+/// begins meanwhile.
+const COUNTED_WITHIN: Duration = Duration::from_secs(15);
 /// Parked legs looked at in one round.
 pub(super) const LEGS_MAX: i64 = 500;
 
@@ -30,7 +34,7 @@ impl Delivery {
     /// The same in a moment in which no order is being sent there, where one comes soon: what is
     /// compared with it later is known sharply.
     pub async fn count(&self, panel: &Panel) -> Result<Option<Money>, StoreError> {
-        let _quiet = panel.quiet(QUIET_WITHIN).await;
+        let _quiet = panel.quiet(COUNTED_WITHIN).await;
         self.ask_balance(panel).await
     }
 
@@ -131,7 +135,6 @@ impl Delivery {
             }
         }
 
-        let affordable = self.keep_uncharged(panel, affordable).await?;
         parked::unpark_legs(&self.store, &affordable, self.clock.now()).await
     }
 }

@@ -13,8 +13,8 @@
 //! It is measured from the last reading before the leg was first sent there. Where others that are
 //! under way keep it from being seen, it is read once more in a moment in which none is sent.
 //!
-//! What waits parked is compared again, from where nothing was missing, before it is asked for; and
-//! it neither leaves nor is given back before a look two minutes after the refusal settled it.
+//! What waits parked after it is compared once more, two minutes after the refusal and from where
+//! nothing was missing: before that it is neither asked for again, nor leaves, nor is given back.
 
 use std::time::Duration;
 
@@ -47,11 +47,14 @@ const COMPARED_FOR: TimeDelta = TimeDelta::hours(1);
 const LOOK_AGAIN_MIN: TimeDelta = TimeDelta::seconds(3);
 const LOOK_AGAIN_MAX: TimeDelta = TimeDelta::minutes(2);
 /// How long it is waited for a moment in which no order is being sent; none begins meanwhile.
-pub(super) const QUIET_WITHIN: Duration = Duration::from_secs(5);
+const QUIET_WITHIN: Duration = Duration::from_secs(5);
 /// The longest that a panel which wants to be left alone is not asked for our balance.
 const RESTS_MAX: TimeDelta = TimeDelta::minutes(10);
 /// What a reading is measured against is no older: what lies longer ago is not known sharply.
 const READING_AGE_MAX: TimeDelta = TimeDelta::hours(1);
+/// How long it is waited for a panel that does not tell our balance, before what waits parked may
+/// leave it.
+const TOLD_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// How many times as long a late charge is looked for where an order waits parked: two minutes.
 const LATE_TIMES: i32 = 15;
 /// Legs compared in one round.
@@ -112,7 +115,7 @@ impl Delivery {
 
         for leg in &waiting {
             let look = look(&self.store, leg, panel).await?;
-            let could_be_believed = self.clock.now() >= leg.refused_at + self.charge_shows_within;
+            let could_be_believed = self.clock.now() >= leg.refused_at + self.shows_within(leg);
             let is_unclear = look.as_ref().is_some_and(Look::is_unclear);
 
             if is_unclear && could_be_believed && only.is_none() {
@@ -180,7 +183,7 @@ impl Delivery {
                 shows: BalanceShows::Nothing,
                 asked_at,
                 read_at,
-            }) if asked_at >= leg.refused_at + self.charge_shows_within => {
+            }) if asked_at >= leg.refused_at + self.shows_within(leg) => {
                 let is_late = asked_at >= leg.refused_at + self.late_charges_within();
                 let clear_until = (!is_late).then_some(read_at);
                 self.believe_refusal(panel, leg, clear_until).await
@@ -192,7 +195,7 @@ impl Delivery {
                 let wait = (waited / 4).clamp(LOOK_AGAIN_MIN, LOOK_AGAIN_MAX);
                 let rested = panel.rests_until().filter(|_| looked.is_none());
                 let rested = rested.map_or(now, |until| until.min(now + RESTS_MAX));
-                let settled = leg.refused_at + self.charge_shows_within;
+                let settled = leg.refused_at + self.shows_within(leg);
                 let again = if settled > now { settled } else { now + wait };
                 refused::look_again(&self.store, leg.leg, again.max(rested)).await
             }
@@ -256,45 +259,8 @@ impl Delivery {
         Ok(())
     }
 
-    /// Those of these parked legs that may be asked for again: nothing was taken for them since
-    /// their refusal was believed. What was is in doubt from now on, and what cannot be told yet
-    /// waits on.
-    pub(super) async fn keep_uncharged(
-        &self,
-        panel: &Panel,
-        legs: Vec<LegId>,
-    ) -> Result<Vec<LegId>, StoreError> {
-        let mut may_go = legs;
-        let mut unclear = Vec::new();
-
-        for leg in refused::find_unsettled(&self.store, &may_go).await? {
-            match self.look_at_parked(panel, &leg).await? {
-                Some(BalanceShows::Nothing | BalanceShows::More) => {}
-                Some(BalanceShows::Taken) | None => may_go.retain(|other| *other != leg.leg),
-                Some(BalanceShows::Unclear) => {
-                    may_go.retain(|other| *other != leg.leg);
-                    unclear.push(leg);
-                }
-            }
-        }
-
-        if unclear.is_empty() {
-            return Ok(may_go);
-        }
-
-        self.read_balance_in_quiet(panel).await?;
-        for leg in unclear {
-            let shown = self.look_at_parked(panel, &leg).await?;
-            if matches!(shown, Some(BalanceShows::Nothing | BalanceShows::More)) {
-                may_go.push(leg.leg);
-            }
-        }
-
-        Ok(may_go)
-    }
-
-    /// Settles what waits parked and was refused so long ago that a charge would show: it may go
-    /// wherever it likes from then on. How many were looked at.
+    /// Settles what waits parked and was refused so long ago that a charge would show: it may go,
+    /// here or elsewhere, from then on. How many were looked at.
     async fn settle_parked(&self, panel: &Panel) -> Result<usize, StoreError> {
         let (provider, now) = (&panel.settings().id, self.clock.now());
         let refused_max = now - self.late_charges_within();
@@ -317,53 +283,46 @@ impl Delivery {
 
     async fn settle_one_parked(&self, panel: &Panel, leg: &RefusedLeg) -> Result<(), StoreError> {
         let now = self.clock.now();
-        match self.look_at_parked(panel, leg).await? {
-            Some(BalanceShows::Taken) => Ok(()),
-            // Of a panel that tells nothing any more, and of another account, what was read seconds
-            // after the refusal is all that there will be.
-            Some(BalanceShows::Nothing | BalanceShows::More) | None => {
+        let looked = look(&self.store, leg, panel).await?;
+
+        // What was read before the two minutes were over tells nothing new.
+        let settled_from = leg.refused_at + self.late_charges_within();
+        let is_old = looked
+            .as_ref()
+            .is_some_and(|look| look.asked_at < settled_from);
+
+        match looked.map(|look| look.shows) {
+            Some(BalanceShows::Taken) => self.doubt_parked(leg, CHARGED).await,
+            None if is_elsewhere(leg, panel) => self.doubt_parked(leg, NOT_COMPARED).await,
+            // More is there where somebody paid in, which is what many of them wait for.
+            Some(BalanceShows::Nothing | BalanceShows::More) if !is_old => {
+                refused::settle(&self.store, leg.leg, leg.attempt).await
+            }
+            // Of a panel that tells nothing any more, what was read seconds after the refusal is
+            // all that there will be.
+            Some(BalanceShows::Nothing | BalanceShows::More) | None
+                if now - leg.refused_at >= self.late_charges_within() + TOLD_WITHIN =>
+            {
                 refused::settle(&self.store, leg.leg, leg.attempt).await
             }
             Some(BalanceShows::Unclear) if now - leg.refused_at >= COMPARED_FOR => {
                 self.doubt_parked(leg, NOT_COMPARED).await
             }
-            Some(BalanceShows::Unclear) => {
+            Some(_) | None => {
                 let wait = ((now - leg.refused_at) / 4).clamp(LOOK_AGAIN_MIN, LOOK_AGAIN_MAX);
                 refused::look_again(&self.store, leg.leg, now + wait).await
             }
         }
     }
 
-    /// What was read last shows of a parked leg, and what follows but for what it does not tell;
-    /// `None` where nothing was read since that can be compared.
-    async fn look_at_parked(
-        &self,
-        panel: &Panel,
-        leg: &RefusedLeg,
-    ) -> Result<Option<BalanceShows>, StoreError> {
-        let Some(look) = look(&self.store, leg, panel).await? else {
-            return Ok(None);
-        };
-
-        match look.shows {
-            BalanceShows::Nothing | BalanceShows::More => {
-                // Somebody paid in, which is what many of them wait for.
-                if look.shows == BalanceShows::More {
-                    tracing::info!(order = %leg.order, provider = %leg.provider,
-                        "our balance rose while an order waited");
-                }
-
-                if look.asked_at >= leg.refused_at + self.late_charges_within() {
-                    refused::settle(&self.store, leg.leg, leg.attempt).await?;
-                } else {
-                    refused::stay_clear(&self.store, &[leg.leg], look.read_at).await?;
-                }
-            }
-            BalanceShows::Taken => self.doubt_parked(leg, CHARGED).await?,
-            BalanceShows::Unclear => {}
+    /// So long after a refusal a charge for it must show before it is believed: longer where it
+    /// waited parked, and is wanted back now.
+    fn shows_within(&self, leg: &RefusedLeg) -> TimeDelta {
+        if leg.clear_until.is_some() {
+            self.late_charges_within()
+        } else {
+            self.charge_shows_within
         }
-
-        Ok(Some(look.shows))
     }
 
     /// So long after a refusal a charge for it must show, of what waits parked: nobody is in a

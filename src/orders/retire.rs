@@ -10,7 +10,7 @@ use crate::orders::park::LEGS_MAX;
 use crate::orders::reroute::{self, Leaving, RoutingContext, Sale};
 use crate::orders::submit::LEG_LEASE_S;
 use crate::store::leases::{self, MarginHold};
-use crate::store::{StoreError, parked, refused};
+use crate::store::{StoreError, parked};
 use crate::upstream::Panel;
 
 /// How long a leg waits before another route is looked for again.
@@ -24,12 +24,7 @@ impl Delivery {
         // Whatever they waited for here, they shall not be sent here: nothing is asked of the panel
         // first.
         let parked = parked::due_legs(&self.store, id, now, now, LEGS_MAX).await?;
-        let mut parked: Vec<_> = parked.into_iter().map(|(leg, _)| leg).collect();
-
-        // What may have been charged all the same is looked at first.
-        for unsettled in refused::find_unsettled(&self.store, &parked).await? {
-            parked.retain(|leg| *leg != unsettled.leg);
-        }
+        let parked: Vec<_> = parked.into_iter().map(|(leg, _)| leg).collect();
 
         if !parked.is_empty() {
             parked::unpark_legs(&self.store, &parked, now).await?;

@@ -12,7 +12,8 @@ use crate::store::{Store, StoreError, Tx};
 const JUST_ENDED: TimeDelta = TimeDelta::minutes(10);
 
 /// The parked legs of a panel that may be tried again, soonest first, with their expected costs.
-/// Those that wait for another order on their link wait on while an order of ours at this panel has
+/// Those of which a late charge is still looked for wait on, and so do those that wait for another
+/// order on their link while an order of ours at this panel has
 /// it, unless they waited since `long_ago`.
 pub async fn due_legs(
     store: &Store,
@@ -29,6 +30,7 @@ pub async fn due_legs(
                 l.parked_for = 'active' and l.parked_at > $4 as waits_for_link
             from leg l
             where l.provider = $1 and l.state = 'parked' and l.ready_at <= $2
+                and l.clear_until is null
         ),
         -- What is open at the panel, looked through once and not once for each that waits.
         running as materialized (

@@ -142,32 +142,8 @@ pub async fn find_waiting(
     Ok(rows.collect())
 }
 
-/// Those of these parked legs of which a late charge would still be noticed.
-pub async fn find_unsettled(store: &Store, legs: &[LegId]) -> Result<Vec<RefusedLeg>, StoreError> {
-    let ids: Vec<i64> = legs.iter().map(|leg| leg.0).collect();
-    let rows = sqlx::query_as!(
-        RefusedRow,
-        r#"
-        select l.id, l.order_id, l.provider, l.attempt, round(l.cost / l.fx_rate, 8) as "cost!",
-            e.account as "account?", l.clear_until as "first_sent_at!",
-            least(e.answered_at, l.clear_until) as "refused_at!", l.clear_until
-        from leg l
-        join attempt e on e.leg_id = l.id and e.n = l.attempt
-        where l.id = any($1) and l.state = 'parked' and l.clear_until is not null
-        "#,
-        &ids
-    );
-
-    let rows = rows
-        .fetch_all(&store.workers)
-        .await?
-        .into_iter()
-        .map(RefusedLeg::from);
-
-    Ok(rows.collect())
-}
-
-/// The same of a panel: those that were refused by `refused_max` and are due to be looked at.
+/// The parked legs of a panel of which a late charge would still be noticed, that were refused by
+/// `refused_max` and are due to be looked at.
 pub async fn find_to_settle(
     store: &Store,
     provider: &ProviderId,
@@ -311,19 +287,6 @@ pub async fn stay_in_doubt(
         1 => Ok(()),
         _ => Err(StoreError::Unexpected("a leg moved under its lock")),
     }
-}
-
-/// What is parked and about to go on was not taken until this moment either.
-pub async fn stay_clear(store: &Store, legs: &[LegId], until: Timestamp) -> Result<(), StoreError> {
-    let ids: Vec<i64> = legs.iter().map(|leg| leg.0).collect();
-    let clear = sqlx::query!(
-        "update leg set clear_until = $2 where id = any($1) and state = 'parked'",
-        &ids,
-        until
-    );
-
-    clear.execute(&store.workers).await?;
-    Ok(())
 }
 
 /// A refusal that was believed is not any more.

@@ -256,15 +256,20 @@ async fn orders(connection: &mut PgConnection) -> anyhow::Result<Vec<OrderRow>> 
 }
 
 async fn legs(connection: &mut PgConnection) -> anyhow::Result<Vec<LegRow>> {
-    let question = "select order_id, provider, state, panel_order from leg order by order_id, n";
-    let rows: Vec<(i32, String, String, Option<String>)> =
+    let question = "
+        select order_id, provider, state, panel_order, refused_for is not null
+        from leg
+        order by order_id, n";
+
+    let rows: Vec<(i32, String, String, Option<String>, bool)> =
         sqlx::query_as(question).fetch_all(connection).await?;
 
-    let row = |(order, provider, state, panel_order)| LegRow {
+    let row = |(order, provider, state, panel_order, compared)| LegRow {
         order,
         provider,
         state,
         panel_order,
+        compared,
     };
 
     Ok(rows.into_iter().map(row).collect())

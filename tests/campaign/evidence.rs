@@ -66,6 +66,9 @@ pub struct LegRow {
     pub provider: String,
     pub state: String,
     pub panel_order: Option<String>,
+    /// It was refused, and our balance at the panel is to bear that out: its customer sees no more
+    /// than before.
+    pub compared: bool,
 }
 
 /// All transfers of one kind of one order.

@@ -238,10 +238,16 @@ struct Expected {
 
 /// What follows from the panel's books and from how much of them ours can know.
 fn end(order: &OrderRow, legs: &[&LegRow], panel: Option<&PanelOrder>) -> Result<Expected, String> {
-    let in_doubt = legs.iter().any(|leg| leg.state == "in_doubt");
-    if in_doubt {
+    if let Some(leg) = legs.iter().find(|leg| leg.state == "in_doubt") {
+        let compared = &[("processing", "Processing"), ("pending", "Pending")];
+        let states: &'static [_] = if leg.compared {
+            compared
+        } else {
+            &[("processing", "Processing")]
+        };
+
         return Ok(Expected {
-            states: &[("processing", "Processing")],
+            states,
             refunded: 0,
             remains: None,
         });

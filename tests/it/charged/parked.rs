@@ -61,13 +61,16 @@ async fn what_its_customer_cancels_is_looked_at_first(
 ) {
     let ground = parked_lately().await;
     let world = &ground.world;
-    ground.cents.fetch_sub(takes, Ordering::SeqCst);
 
     let said = world.ask(&[("action", "cancel"), ("orders", "1")]).await;
     assert!(said.contains("\"cancel\":1"), "{said}");
     assert_eq!(legs(&world.database).await, "s in_doubt");
 
+    // Two minutes are waited for, as if it had stayed parked.
     world.pass(3, 3).await;
+    assert_eq!(legs(&world.database).await, "s in_doubt");
+    ground.cents.fetch_sub(takes, Ordering::SeqCst);
+    world.pass(2, 60).await;
     assert_eq!(legs(&world.database).await, then);
     assert_eq!(ground.next.requests("add"), 0);
     let wallet = world.balance().await;
@@ -109,12 +112,19 @@ async fn what_waits_and_was_not_charged_is_free_after_two_minutes() {
 
 /// Nothing that is not told can be waited for.
 #[tokio::test]
-async fn what_waits_at_a_panel_that_tells_nothing_is_free_after_two_minutes() {
+async fn what_waits_at_a_panel_that_tells_nothing_is_free_after_twelve_minutes() {
     let ground = parked_lately().await;
     let world = &ground.world;
     ground.refusing.say(|_| Some((502, "<html>".to_owned())));
     typed(world, &["provider", "pause", "s"]).await;
     world.pass(2, 60).await;
+    assert_eq!(
+        legs(&world.database).await,
+        "s parked",
+        "one answer may be lost"
+    );
+
+    world.pass(10, 60).await;
     assert_eq!(legs(&world.database).await, "q accepted");
     world.audit().await;
 }
