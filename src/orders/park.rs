@@ -12,8 +12,8 @@ use crate::store::providers::BalanceTrouble;
 use crate::store::{StoreError, parked, providers, readings};
 use crate::upstream::{Failure, Panel, PanelBalance};
 
-/// How long the reading of every few minutes waits for a moment in which no order is being sent; none
-/// begins meanwhile.
+/// How long the reading of every few minutes waits for a moment in which no order is being sent;
+/// none begins meanwhile.
 const COUNTED_WITHIN: Duration = Duration::from_secs(15);
 /// Parked legs looked at in one round.
 pub(super) const LEGS_MAX: i64 = 500;

@@ -351,8 +351,8 @@ impl Delivery {
     }
 }
 
-/// What the newest reading of our balance shows of a leg; `None` where none was read since, or it is
-/// another account's.
+/// What the newest reading of our balance shows of a leg; `None` where none was read since, or it
+/// is another account's.
 async fn look(store: &Store, leg: &RefusedLeg, panel: &Panel) -> Result<Option<Look>, StoreError> {
     let provider = &leg.provider;
     if is_elsewhere(leg, panel) {
@@ -432,8 +432,8 @@ fn without_untold_refunds(moved: BalanceMove) -> BalanceMove {
     }
 }
 
-/// What waits parked and is wanted back is compared once more first, where a late charge would still
-/// be noticed. Whether it is.
+/// What waits parked and is wanted back is compared once more first, where a late charge would
+/// still be noticed. Whether it is.
 pub(super) async fn compare_wanted(
     tx: &mut Tx,
     leg: &LockedLeg,
