@@ -63,6 +63,9 @@ const LEGS_MAX: i64 = 500;
 /// What is said of an order while our balance is to decide.
 pub(super) const COMPARED: &str =
     "the panel refused it; whether our balance there fell all the same is being looked at";
+/// What is said of an order that waits parked while our balance does not tell yet.
+const UNSETTLED: &str =
+    "waits: whether our balance at the panel fell all the same is not seen yet, an hour at most";
 /// What is said of an order that was refused while its cost is gone.
 const CHARGED: &str = "the panel refused it, and our balance there fell by what it costs";
 /// What is said where our balance does not tell.
@@ -310,7 +313,8 @@ impl Delivery {
             }
             Some(_) | None => {
                 let wait = ((now - leg.refused_at) / 4).clamp(LOOK_AGAIN_MIN, LOOK_AGAIN_MAX);
-                refused::look_again(&self.store, leg.leg, now + wait).await
+                let at = now + wait;
+                refused::settle_later(&self.store, leg.leg, leg.attempt, UNSETTLED, at).await
             }
         }
     }

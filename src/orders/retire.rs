@@ -21,8 +21,8 @@ impl Delivery {
     pub async fn pass_on(&self, panel: &Panel, epoch: i64) -> Result<usize, StoreError> {
         let (id, now) = (&panel.settings().id, self.clock.now());
 
-        // Whatever they waited for here, they shall not be sent here: nothing is asked of the panel
-        // first.
+        // Whatever they waited for here, they shall not be sent here: how they stand with the panel
+        // is not asked, but for what it may have taken of our money, which is settled by then.
         let parked = parked::due_legs(&self.store, id, now, now, LEGS_MAX).await?;
         let parked: Vec<_> = parked.into_iter().map(|(leg, _)| leg).collect();
 

@@ -69,6 +69,10 @@ impl From<RefusedRow> for RefusedLeg {
     }
 }
 
+fn refused_legs(rows: Vec<RefusedRow>) -> Vec<RefusedLeg> {
+    rows.into_iter().map(RefusedLeg::from).collect()
+}
+
 /// A leg that was just put in doubt waits there for our balance, which is looked at from this
 /// moment on; it is believed to be refused for this reason where nothing was taken.
 pub async fn await_comparison(
@@ -133,13 +137,7 @@ pub async fn find_waiting(
         legs_max
     );
 
-    let rows = rows
-        .fetch_all(&store.workers)
-        .await?
-        .into_iter()
-        .map(RefusedLeg::from);
-
-    Ok(rows.collect())
+    Ok(refused_legs(rows.fetch_all(&store.workers).await?))
 }
 
 /// The parked legs of a panel of which a late charge would still be noticed, that were refused by
@@ -171,13 +169,7 @@ pub async fn find_to_settle(
         legs_max
     );
 
-    let rows = rows
-        .fetch_all(&store.workers)
-        .await?
-        .into_iter()
-        .map(RefusedLeg::from);
-
-    Ok(rows.collect())
+    Ok(refused_legs(rows.fetch_all(&store.workers).await?))
 }
 
 /// What a parked leg was refused for is settled: nothing was taken for it.
@@ -220,16 +212,38 @@ pub async fn awaited_class(
 /// A doubt is looked at again at this moment.
 pub async fn look_again(store: &Store, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
     let put = sqlx::query!(
-        r#"
-        update leg
-        set check_at = $2
-        where id = $1 and (refused_for is not null or (state = 'parked' and clear_until is not null))
-        "#,
+        "update leg set check_at = $2 where id = $1 and refused_for is not null",
         leg.0,
         at
     );
 
     // Nothing moves where the doubt is over already.
+    put.execute(&store.workers).await?;
+    Ok(())
+}
+
+/// What waits parked is not settled yet, and looked at again at this moment; whoever looks at it
+/// reads why.
+pub async fn settle_later(
+    store: &Store,
+    leg: LegId,
+    attempt: i32,
+    why: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let put = sqlx::query!(
+        r#"
+        update leg
+        set check_at = $4, reason = $3
+        where id = $1 and attempt = $2 and state = 'parked' and clear_until is not null
+        "#,
+        leg.0,
+        attempt,
+        why,
+        at
+    );
+
+    // Nothing moves where it was taken or taken back meanwhile.
     put.execute(&store.workers).await?;
     Ok(())
 }

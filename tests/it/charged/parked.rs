@@ -10,7 +10,7 @@ use panelgate::orders::decide::{self, Decided};
 use rstest::rstest;
 
 use super::{BUSY, COST, Ground};
-use crate::books::legs;
+use crate::books::{legs, read};
 use crate::rerouting::typed;
 
 /// An order that its panel refused some seconds ago, and that waits there.
@@ -124,6 +124,8 @@ async fn what_waits_at_a_panel_that_tells_nothing_is_free_after_twelve_minutes()
         "one answer may be lost"
     );
 
+    let why = read(&world.database, "select reason from leg").await;
+    assert!(why.contains("is not seen yet"), "{why}");
     world.pass(10, 60).await;
     assert_eq!(legs(&world.database).await, "q accepted");
     world.audit().await;
