@@ -534,9 +534,8 @@ async fn another_order_that_took_its_own_cost_is_not_this_one() {
     world.audit().await;
 }
 
-/// On a busy panel there is no moment without an order under way, but the one that is waited for.
 #[tokio::test]
-async fn while_others_are_under_way_it_is_looked_at_in_a_quiet_moment() {
+async fn while_others_are_under_way_it_is_not_believed() {
     let ground = Ground::of(NO_MONEY, 0).await;
     let (world, refusing) = (&ground.world, &ground.refusing);
     let (delivery, panel) = (&world.house.delivery, &world.house.panels[0]);
@@ -555,7 +554,16 @@ async fn while_others_are_under_way_it_is_looked_at_in_a_quiet_moment() {
         held.asked().await;
         refusing.hold_nothing();
         ground.cents.fetch_sub(COST, Ordering::SeqCst);
-        refusing.say(taking(NO_MONEY, 0, &ground.cents));
+        let (says, clock) = (taking(NO_MONEY, 0, &ground.cents), world.clock.clone());
+
+        // What is read after it was sent is read later.
+        refusing.say(move |form| {
+            if form.get("action")? == "add" {
+                clock.turn(TimeDelta::seconds(1));
+            }
+            says(form)
+        });
+
         world.turn(1);
         world.buy("1", "101").await;
         let refused = delivery.lease(panel, epoch, 1).await.unwrap().remove(0);
@@ -564,13 +572,23 @@ async fn while_others_are_under_way_it_is_looked_at_in_a_quiet_moment() {
         assert_eq!(said, "s sending, s in_doubt", "which of them took it?");
 
         world.turn(8);
-        let looked = delivery.look_into_doubts(panel, epoch);
-        let (looked, ()) = tokio::join!(looked, async { held.let_go() });
-        looked.unwrap();
+        let looked = tokio::join!(delivery.look_into_doubts(panel, epoch), async {
+            held.let_go();
+        });
+
+        looked.0.unwrap();
     };
 
     let (sent, ()) = tokio::join!(delivery.send(panel, &under_way, epoch), meanwhile);
     sent.unwrap();
+    let said = legs(&world.database).await;
+    assert_eq!(
+        said, "s accepted, s in_doubt",
+        "the other ended a moment ago"
+    );
+
+    world.turn(4);
+    delivery.look_into_doubts(panel, epoch).await.unwrap();
     let said = legs(&world.database).await;
     assert_eq!(said, "s accepted, s refused, q ready");
     world.audit().await;
